@@ -1,0 +1,180 @@
+"""Rolling-origin evaluation: every model forecasts the same windows and is compared with what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecast.axes import check_shape
+from forecast.baselines import Baseline
+from forecast.data.panel import Panel
+from forecast.data.splits import Part
+from forecast.errors import DataError
+from forecast.results import BacktestResult
+from forecast.windows import WindowIndex, contiguous_runs
+
+if TYPE_CHECKING:
+    from forecast.transforms.missing import Filled
+
+Array = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+Predict = Callable[[IntArray], Array]
+
+BATCH_VALUES = 4_000_000
+"""Values of the history gathered at once: 32 MB."""
+
+
+def compare(
+    panel: Panel,
+    index: WindowIndex,
+    *,
+    filled: Filled,
+    models: Mapping[str, Predict],
+    baselines: Mapping[str, Baseline],
+    season_length: int,
+    scale: Array,
+) -> BacktestResult:
+    """Let models and baselines forecast all windows of an index.
+
+    Args:
+        panel: the series.
+        index: the windows, for example those of the test part.
+        filled: what the missing policy made of the panel: baselines read its values, and what it did not
+            observe is not scored.
+        models: by alias, functions of window numbers (B,) that return (B, H, D) in the unit of the data;
+            the first one is judged, the others are listed.
+        baselines: by name, functions of the history (B, M, D), with M the longer of context and season.
+        season_length: steps in one season.
+        scale: (N, D) `seasonal_errors` of the training rows.
+
+    Returns:
+        Actual values and all forecasts, every window in the order of its number, none dropped.
+
+    Raises:
+        DataError: there is no window or no model, two share a name, or a forecast is not finite.
+    """
+    _check_contest(index, models, baselines)
+    num_targets = len(panel.columns.target_cols)
+    check_shape("scale", scale, "ND", N=panel.num_series, D=num_targets)
+    series, first = index.locate(np.arange(len(index)))
+    last = first + index.context_length - 1
+    ahead = index.horizon_rows(first)
+    shape = (len(index), index.horizon, num_targets)
+    forecasts = {name: np.empty(shape) for name in (*models, *baselines)}
+    length = max(index.context_length, season_length)
+    history_of = history_reader(panel, filled.values[:, :num_targets], length)
+    for numbers in _batches(len(index), length * num_targets):
+        history = history_of(last[numbers])
+        made = {name: model(numbers) for name, model in models.items()}
+        made |= {name: baseline(history) for name, baseline in baselines.items()}
+        for name, values in made.items():
+            check_shape(f"forecast of {name}", values, "BHD", B=len(numbers), H=shape[1], D=shape[2])
+            forecasts[name][numbers] = values
+    for name, values in forecasts.items():
+        _check_finite(name, values, panel.series_ids[series], panel.timestamps[last])
+    return BacktestResult(
+        alias=next(iter(models)),
+        baselines=tuple(baselines),
+        series_ids=panel.series_ids,
+        series=series,
+        cutoffs=panel.timestamps[last],
+        stamps=panel.timestamps[ahead],
+        actual=_observed(filled)[:, :num_targets][ahead],
+        forecasts=forecasts,
+        scale=scale[series],
+        season_length=season_length,
+        columns=panel.columns,
+        freq=panel.freq,
+    )
+
+
+def history_reader(panel: Panel, targets: Array, length: int) -> Callable[[IntArray], Array]:
+    """Return a function from last rows (B,) to the `length` rows up to and with them, (B, length, D).
+
+    Rows before the start of a series or before a gap are NaN.
+    """
+    starts, _, _ = contiguous_runs(panel)
+
+    def history(last: IntArray) -> Array:
+        rows = last[:, None] + np.arange(1 - length, 1)
+        begins = starts[np.searchsorted(starts, last, side="right") - 1]
+        inside = rows >= begins[:, None]
+        return np.where(inside[:, :, None], targets[np.maximum(rows, 0)], np.nan)
+
+    return history
+
+
+def seasonal_errors(
+    panel: Panel, season_length: int, *, part: Part, observed: NDArray[np.bool_] | None = None
+) -> Array:
+    """Mean |y_t - y_(t-m)| of each series over its rows in `part`: the scale of MASE.
+
+    Pairs are a season apart in time, so a gap between them does no harm.
+
+    Args:
+        panel: the series.
+        season_length: m.
+        part: the training rows.
+        observed: (R, D) cells that were measured; where left out, those that are not NaN.
+
+    Returns:
+        (N, D), NaN where a series has no such pair.
+    """
+    series = panel.series_of_rows()
+    rows = np.arange(panel.num_rows)
+    rows = rows[(rows >= part.first[series]) & (rows < part.last[series])]
+    values = panel.targets if observed is None else np.where(observed, panel.targets, np.nan)
+    later, earlier = _pairs_apart(panel.positions[rows], series[rows], season_length)
+    change = np.abs(values[rows[later]] - values[rows[earlier]])
+    sums = [
+        np.bincount(series[rows[later]], weights=column, minlength=panel.num_series)
+        for column in (*np.nan_to_num(change).T, *np.isfinite(change).T.astype(np.float64))
+    ]
+    total, count = np.stack(sums, axis=1).reshape(panel.num_series, 2, -1).swapaxes(0, 1)
+    return np.where(count == 0, np.nan, total / np.maximum(count, 1))
+
+
+def _pairs_apart(positions: IntArray, series: IntArray, steps: int) -> tuple[IntArray, IntArray]:
+    """Places of rows, and of the rows of the same series `steps` earlier, where there are such."""
+    if not len(positions):
+        return positions, positions
+    span = int(positions.max() - positions.min()) + steps + 1
+    key = series * span + (positions - positions.min())
+    place = np.minimum(np.searchsorted(key, key - steps), len(key) - 1)
+    found = (key[place] == key - steps) & (series[place] == series)
+    return np.flatnonzero(found), place[found]
+
+
+def _observed(filled: Filled) -> Array:
+    """Values that were measured, NaN elsewhere."""
+    return filled.values if filled.observed is None else np.where(filled.observed, filled.values, np.nan)
+
+
+def _batches(count: int, values_each: int) -> Iterator[IntArray]:
+    size = min(max(BATCH_VALUES // values_each, 1), 4096)
+    return (np.arange(start, min(start + size, count)) for start in range(0, count, size))
+
+
+def _check_contest(index: WindowIndex, models: Mapping[str, Predict], baselines: Mapping[str, Baseline]) -> None:
+    if not len(index):
+        raise DataError(
+            f"no window of {index.context_length} + {index.horizon} steps to evaluate on: "
+            "use a larger test part, a shorter horizon or a shorter context"
+        )
+    double = sorted(models.keys() & baselines.keys())
+    if double or not models:
+        given = f"{double[0]!r} names a model and a baseline" if double else "no model was given"
+        raise DataError(f"{given}; expected at least one model under a name of its own: rename it")
+
+
+def _check_finite(name: str, values: Array, series_ids: NDArray[np.object_], cutoffs: NDArray[np.generic]) -> None:
+    bad = np.flatnonzero(~np.isfinite(values).all(axis=(1, 2)))
+    if len(bad):
+        one = bad[0]
+        raise DataError(
+            f"{name} forecast NaN or inf in {len(bad)} of {len(values)} windows, first series {series_ids[one]!r} "
+            f"after cutoff {cutoffs[one]}; expected finite numbers: check the training log and the scale of the data"
+        )

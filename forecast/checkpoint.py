@@ -1,0 +1,116 @@
+"""The state of training after an epoch as one file, written whole or not at all.
+
+The file is a safetensors file. Its tensors are every variable of model and optimizer (weights, moments,
+step count, the random state of dropout) and the best weights so far; its metadata is one JSON text with
+the history, a fingerprint of what is being trained, and a SHA-256 of the tensors.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from forecast.errors import TrainingError
+from forecast.files import write_file
+from forecast.results import History
+
+Arrays = list[NDArray[Any]]
+Fingerprint = Mapping[str, str]
+FORMAT = "forecast checkpoint 1"
+LISTED_DIFFERENCES = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """Where training stands after an epoch.
+
+    Attributes:
+        variables: of the model, then of the optimizer.
+        best_weights: of the model, after the best epoch so far.
+        history: of the epochs so far.
+        fingerprint: what is being trained, on what and how.
+    """
+
+    variables: Arrays
+    best_weights: Arrays
+    history: History
+    fingerprint: Fingerprint
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write the file; a kill at any moment leaves the old one or the new one.
+
+    Raises:
+        FileError: the disk is full, or there is no permission.
+    """
+    tensors = _numbered("variable", checkpoint.variables) | _numbered("best", checkpoint.best_weights)
+    about = {
+        "format": FORMAT,
+        "history": checkpoint.history.to_dict(),
+        "fingerprint": dict(checkpoint.fingerprint),
+        "sha256": _digest(tensors),
+    }
+    write_file(path, save(tensors, metadata={"about": json.dumps(about)}))
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read the file and check that it is as it was written.
+
+    Raises:
+        TrainingError: the file is damaged or no checkpoint.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            about = json.loads((file.metadata() or {})["about"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+        if about["format"] != FORMAT or about["sha256"] != _digest(tensors):
+            raise ValueError("its checksum does not fit")
+        history = History.from_dict(about["history"])
+        fingerprint = {str(name): str(value) for name, value in about["fingerprint"].items()}
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise TrainingError(
+            f"the checkpoint {path} is damaged or no checkpoint of this version ({error}): "
+            "delete it and train again without resuming"
+        ) from error
+    return Checkpoint(_in_order("variable", tensors), _in_order("best", tensors), history, fingerprint)
+
+
+def check_same_training(path: Path, stored: Fingerprint, current: Fingerprint) -> None:
+    """Raise unless a checkpoint belongs to the training that wants to go on from it.
+
+    Raises:
+        TrainingError: settings, model or data differ; the message names the differences.
+    """
+    names = [name for name in sorted({*stored, *current}) if stored.get(name) != current.get(name)]
+    if names:
+        shown = [f"{name} was {stored.get(name)} and is {current.get(name)}" for name in names[:LISTED_DIFFERENCES]]
+        more = f" and {len(names) - LISTED_DIFFERENCES} more" if len(names) > LISTED_DIFFERENCES else ""
+        raise TrainingError(
+            f"cannot resume from {path}: {'; '.join(shown)}{more}: restore what it was, or train again without resuming"
+        )
+
+
+def _numbered(kind: str, arrays: Arrays) -> dict[str, NDArray[Any]]:
+    return {f"{kind}/{place:05d}": np.ascontiguousarray(array) for place, array in enumerate(arrays)}
+
+
+def _in_order(kind: str, tensors: Mapping[str, NDArray[Any]]) -> Arrays:
+    return [tensors[name] for name in sorted(tensors) if name.startswith(f"{kind}/")]
+
+
+def _digest(tensors: Mapping[str, NDArray[Any]]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        array = tensors[name]
+        digest.update(f"{name} {array.dtype.str} {array.shape} ".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,228 @@
+"""The command line: `forecast check | fit | predict | evaluate | plot | show-config`.
+
+Each command parses its arguments, calls one function of the library and prints what it returns. Heavy
+imports happen inside the commands, so that `--help` and wrong arguments answer at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+from forecast.errors import ForecastError, TrainingError
+
+if TYPE_CHECKING:
+    from forecast.config import Experiment
+
+SUCCESS, FAILURE, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+SHORTCUTS = {
+    "id": ("data.id_col", json.dumps, "COLUMN", "column that names the series"),
+    "time": ("data.time_col", json.dumps, "COLUMN", "column of time stamps"),
+    "target": ("data.target_cols", lambda text: json.dumps(text.split(",")), "COLUMN,...", "columns to forecast"),
+    "freq": ("data.freq", json.dumps, "ALIAS", "step between stamps: h, D, ME, 15min ...; inferred if left out"),
+    "horizon": ("windows.horizon", str, "STEPS", "steps to forecast"),
+}
+"""Options that stand for `--set`: name -> (setting, how its value is written in YAML, what it takes, help)."""
+
+EXAMPLES = """examples:
+  forecast check sales.csv --time date --target sales
+  forecast fit sales.csv --time date --target sales --horizon 14 --out runs/sales
+  forecast fit --config configs/demo.yaml --set model.units=32
+  forecast predict runs/sales --output next.csv
+  forecast evaluate runs/sales newer.csv
+  forecast plot runs/sales
+  forecast show-config --schema > experiment.schema.json
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that answers a wrong argument in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print what is wrong and leave with the exit code for bad input."""
+        self.exit(BAD_INPUT, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: words after the program's name; those of the process if left out.
+
+    Returns:
+        0 for success, 1 for failure, 2 for bad input, 130 when interrupted.
+    """
+    options = build_parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader went away; nothing more can be said to it
+        return SUCCESS
+    except KeyboardInterrupt:
+        print("forecast: interrupted; `forecast fit` goes on where it stopped with --resume", file=sys.stderr)
+        return INTERRUPTED
+    except (ForecastError, OSError, MemoryError) as error:
+        if options.debug:
+            traceback.print_exc()
+        print(f"forecast: error: {_one_line(error)}", file=sys.stderr)
+        return FAILURE if isinstance(error, TrainingError | MemoryError) else BAD_INPUT
+
+
+def build_parser() -> Parser:
+    """Describe every command and option."""
+    parser = Parser(
+        prog="forecast",
+        description="Forecast time series with a bidirectional GRU, beside the baselines it has to beat.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    check = _command(commands, "check", check_command, "say what is wrong with a table, and how to mend it")
+    _add_table(check)
+
+    fit = _command(commands, "fit", fit_command, "train a model, judge it and write a run folder")
+    _add_table(fit)
+    fit.add_argument("--out", metavar="FOLDER", help="run folder to write; runs/NAME if left out")
+    fit.add_argument("--resume", action="store_true", help="go on with interrupted training")
+    fit.add_argument("--tensorboard", metavar="FOLDER", help="write TensorBoard logs")
+
+    predict = _command(commands, "predict", predict_command, "forecast the steps after the end of a table")
+    _add_run(predict, "history to forecast from; the table of the run if left out")
+    predict.add_argument("--known", metavar="FILE", help="known covariates of the steps ahead")
+    predict.add_argument("--horizon", type=int, metavar="STEPS", help="steps to forecast; as trained if left out")
+    predict.add_argument("--output", metavar="FILE", help="CSV or parquet file to write; printed if left out")
+
+    evaluate = _command(commands, "evaluate", evaluate_command, "judge a trained model on rows it has not seen")
+    _add_run(evaluate, "table to judge on; the table of the run if left out")
+
+    plot = _command(commands, "plot", plot_command, "draw the pictures of a run again")
+    plot.add_argument("run_folder", metavar="RUN", help="run folder")
+    plot.add_argument("--out", metavar="FOLDER", help="where the pictures go; into the run folder if left out")
+
+    show = _command(commands, "show-config", show_command, "print settings with their defaults")
+    _add_settings(show)
+    show.add_argument("--schema", action="store_true", help="print the JSON schema, for editors")
+    return parser
+
+
+def check_command(options: argparse.Namespace) -> int:
+    """Diagnose a table."""
+    from forecast.preparation import diagnose_table
+
+    diagnosis = diagnose_table(_experiment(options), options.table)
+    print(diagnosis.text())
+    return SUCCESS if diagnosis.panel is not None else BAD_INPUT
+
+
+def fit_command(options: argparse.Namespace) -> int:
+    """Train, judge, write the run folder."""
+    config = _experiment(options)
+    with _quiet_start():
+        from forecast.run_folder import fit_run
+    fit_run(config, options.table, out=options.out, resume=options.resume, tensorboard=options.tensorboard, say=_say)
+    return SUCCESS
+
+
+def predict_command(options: argparse.Namespace) -> int:
+    """Forecast from a run folder."""
+    with _quiet_start():
+        from forecast.run_folder import predict_run
+    result = predict_run(options.run_folder, options.table, known=options.known, horizon=options.horizon)
+    for note in result.notes:
+        print(f"note: {note}", file=sys.stderr)
+    if options.output:
+        from forecast.run_folder import write_table
+
+        write_table(result.frame(), options.output)
+        _say(f"wrote {options.output}")
+    else:
+        print(result.frame().to_csv(index=False), end="")
+    return SUCCESS
+
+
+def evaluate_command(options: argparse.Namespace) -> int:
+    """Judge a run on a table."""
+    with _quiet_start():
+        from forecast.run_folder import evaluate_run
+    print(evaluate_run(options.run_folder, options.table).scores().text())
+    return SUCCESS
+
+
+def plot_command(options: argparse.Namespace) -> int:
+    """Draw the pictures of a run again."""
+    from forecast.pictures import plot_run
+
+    for path in plot_run(options.run_folder, out=options.out):
+        print(path)
+    return SUCCESS
+
+
+def show_command(options: argparse.Namespace) -> int:
+    """Print the resolved settings or their schema."""
+    from forecast.config_file import dump_experiment, json_schema
+
+    text = json.dumps(json_schema(), indent=2) if options.schema else dump_experiment(_experiment(options), full=True)
+    print(text.rstrip("\n"))
+    return SUCCESS
+
+
+def _command(
+    commands: argparse._SubParsersAction[Parser], name: str, run: object, summary: str
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+    parser.set_defaults(run=run)
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return parser
+
+
+def _add_table(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("table", nargs="?", metavar="TABLE", help="CSV or parquet file, or dataset:NAME")
+    _add_settings(parser)
+    for name, (_, _, takes, text) in SHORTCUTS.items():
+        parser.add_argument(f"--{name}", metavar=takes, help=text)
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", metavar="FILE", help="YAML file with settings")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="change one setting, such as model.units=64"
+    )
+
+
+def _add_run(parser: argparse.ArgumentParser, table: str) -> None:
+    parser.add_argument("run_folder", metavar="RUN", help="run folder, or the folder of a saved model")
+    parser.add_argument("table", nargs="?", metavar="TABLE", help=table)
+
+
+def _experiment(options: argparse.Namespace) -> Experiment:
+    """Read the settings: file, then `--set`, then the shortcuts."""
+    from forecast.config_file import load_experiment
+
+    overrides = list(options.set)
+    for name, (setting, written, _, _) in SHORTCUTS.items():
+        value = getattr(options, name, None)
+        if value is not None:
+            overrides.append(f"{setting}={written(value)}")
+    return load_experiment(options.config, overrides)
+
+
+def _quiet_start() -> object:
+    from forecast.startup import quiet_start
+
+    return quiet_start()
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _one_line(error: BaseException) -> str:
+    if isinstance(error, MemoryError):
+        return "not enough memory: use fewer series, a shorter context or a smaller batch"
+    return " ".join(str(error).split()) or type(error).__name__

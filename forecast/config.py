@@ -1,0 +1,265 @@
+"""An experiment as settings: data, windows, transforms, model, training and evaluation.
+
+This module only says what may be set and checks each value. Reading and writing YAML is in
+`config_file`; the settings of a model stand beside its architecture in `models/`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from forecast.models.bigru import BiGRUConfig
+from forecast.section import Section
+
+PositiveInt = Annotated[int, Field(ge=1, le=1_000_000_000)]
+Steps = Annotated[int, Field(ge=1, le=100_000)]
+Name = Annotated[str, Field(min_length=1)]
+Size = Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0.0, lt=1.0)]
+
+
+def _as_text(value: object) -> object:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Frequency = Annotated[str, BeforeValidator(_as_text, json_schema_input_type=Name | PositiveInt), Field(min_length=1)]
+
+
+class DataConfig(Section):
+    """Where the table is and what its columns mean."""
+
+    source: str | None = None
+    """A CSV or parquet file, or `dataset:NAME` for an embedded data set; relative to the working folder."""
+    layout: Literal["long", "wide"] = "long"
+    """`long`: one row per series and stamp. `wide`: one column per series, those in `target_cols` or all of numbers."""
+    id_col: Name = "unique_id"
+    """Column that names the series; a table without it holds one series."""
+    time_col: Name = "ds"
+    """Column of timestamps, or of an integer index."""
+    target_cols: Annotated[tuple[Name, ...], Field(min_length=1)] = ("y",)
+    """Columns to forecast."""
+    past_covariates: tuple[Name, ...] = ()
+    """Columns known up to the cutoff only."""
+    known_covariates: tuple[Name, ...] = ()
+    """Columns known for the forecast steps as well."""
+    static_covariates: tuple[Name, ...] = ()
+    """Columns with one value per series; name the id column here to learn an embedding of it."""
+    categorical: tuple[Name, ...] = ()
+    """Those of the covariates above whose values are categories."""
+    freq: Frequency | None = None
+    """Step between stamps, as a pandas alias (`h`, `D`, `ME`, `15min`) or a whole number; inferred if left out."""
+    tz: str | None = None
+    """Time zone of stamps that carry none, for example `Europe/Berlin`."""
+    time_format: str | None = None
+    """`strptime` format of the stamps, for dates that could be read in two ways."""
+    separator: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    """CSV column separator; detected if left out."""
+    decimal: Literal[".", ","] = "."
+    """CSV decimal mark."""
+    encoding: Name = "utf-8"
+    """CSV text encoding."""
+    gaps: Literal["refuse", "skip", "fill"] = "refuse"
+    """Missing stamps: refuse the table, leave out the windows that would span one, or insert rows."""
+    missing: Literal["refuse", "forward_fill", "interpolate", "zero", "mask"] = "refuse"
+    """Missing values: refuse, or fill what the model reads. A filled target is never learned or scored, except `zero`.
+    """
+    short_series: Literal["refuse", "skip"] = "refuse"
+    """Series too short for one window: refuse the table, or leave them out with a note."""
+    calendar: Literal["auto"] | tuple[str, ...] = "auto"
+    """Features made from the stamps, such as `hour`, `weekday`, `month`, `holiday:US`; `auto` follows the frequency."""
+    season_length: Steps | None = None
+    """Steps in one season; from the frequency if left out."""
+
+    @model_validator(mode="after")
+    def _check_together(self) -> DataConfig:
+        self._check_roles()
+        if self.gaps == "fill" and self.missing == "refuse":
+            raise ValueError(
+                "gaps is 'fill', which inserts rows without values, and missing is 'refuse', which refuses "
+                "them: set missing to forward_fill, interpolate, zero or mask"
+            )
+        if self.layout == "wide":
+            self._refuse_changed(
+                "id_col", "past_covariates", "known_covariates", "static_covariates", why="layout: wide"
+            )
+        if self.source is not None and (self.source.startswith("dataset:") or self.source.endswith(".parquet")):
+            self._refuse_changed("separator", "decimal", "encoding", why=f"source: {self.source}, which is no CSV file")
+        if self.separator == self.decimal:
+            raise ValueError(f"separator is {self.separator!r} and so is decimal; expected two different characters")
+        return self
+
+    def _check_roles(self) -> None:
+        """Refuse a column with two roles; only the id column may be a covariate too, a static one."""
+        roles = ("time_col", "target_cols", "past_covariates", "known_covariates", "static_covariates")
+        taken: dict[str, str] = {}
+        for role in (*roles, "id_col"):
+            value = getattr(self, role)
+            for column in (value,) if isinstance(value, str) else value:
+                before = taken.setdefault(column, role)
+                if before != role and (before, role) != ("static_covariates", "id_col"):
+                    raise ValueError(f"{before} names {column!r}, and {role} does too: a column has one role")
+        for role in (*roles[1:], "categorical"):
+            if len(set(getattr(self, role))) < len(getattr(self, role)):
+                raise ValueError(f"{role} is {list(getattr(self, role))}; expected each column once")
+        for column in self.categorical:
+            if not taken.get(column, "").endswith("_covariates"):
+                raise ValueError(
+                    f"categorical names {column!r}, which is none of the covariates: add it to one of them"
+                )
+
+    def _refuse_changed(self, *names: str, why: str) -> None:
+        for name in names:
+            value = getattr(self, name)
+            if value != type(self).model_fields[name].default:
+                shown = list(value) if isinstance(value, tuple) else value
+                raise ValueError(f"{name} is {shown!r}, which is not read with {why}: remove it")
+
+
+class WindowsConfig(Section):
+    """How much the model sees and how far it looks ahead, in steps."""
+
+    horizon: Steps = 24
+    """Steps to forecast."""
+    context_length: Steps | None = None
+    """Steps the model sees; three horizons or two seasons, whichever is more, if left out."""
+    stride: Steps = 1
+    """Steps between the starts of two training windows."""
+
+
+class TransformConfig(Section):
+    """One reversible map of the targets."""
+
+    name: Literal["standard", "min_max", "robust", "mean_abs", "log1p", "difference"]
+    """Which map."""
+    scope: Literal["per_series", "global"] = "per_series"
+    """Whether each series has its own scale; read by the four scalers."""
+    lag: Steps = 1
+    """Steps between the two values of a difference; the season length for a seasonal one."""
+
+    @model_validator(mode="after")
+    def _refuse_dead_settings(self) -> TransformConfig:
+        if self.lag != 1 and self.name != "difference":
+            raise ValueError(f"lag is read by `difference` only, not by {self.name!r}: remove it")
+        if self.scope != "per_series" and self.name in ("log1p", "difference"):
+            raise ValueError(f"scope is read by the scalers only, not by {self.name!r}: remove it")
+        return self
+
+
+class TransformsConfig(Section):
+    """What is done to the numbers before the model, undone after it."""
+
+    target: tuple[TransformConfig, ...] = (TransformConfig(name="standard"),)
+    """Maps of the targets, applied in this order and inverted in the reverse order."""
+    covariates: Literal["standard", "min_max", "robust", "mean_abs", "none"] = "standard"
+    """Scaler of the numeric covariates, fitted over all series together."""
+
+    @model_validator(mode="after")
+    def _check_order(self) -> TransformsConfig:
+        names = [one.name for one in self.target]
+        scalers = [name for name in names if name not in ("log1p", "difference")]
+        if len(scalers) > 1:
+            raise ValueError(f"target holds the scalers {' and '.join(scalers)}; expected one at most")
+        if "log1p" in names[1:]:
+            raise ValueError(
+                f"target has log1p after {names[names.index('log1p', 1) - 1]}, whose values may lie below -1; "
+                "expected log1p first and once"
+            )
+        return self
+
+
+class TrainingConfig(Section):
+    """How the weights are found."""
+
+    loss: Literal["mse", "mae", "huber", "quantile"] = "mse"
+    """What is minimised, on the transformed scale."""
+    quantile_levels: Annotated[tuple[Annotated[float, Field(gt=0.0, lt=1.0)], ...], Field(max_length=99)] = (
+        0.1,
+        0.5,
+        0.9,
+    )
+    """Levels forecast with `loss: quantile`; ascending, 0.5 among them."""
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    """Rule that turns gradients into steps."""
+    learning_rate: Annotated[float, Field(gt=0.0, le=10.0)] = 1e-3
+    """Size of the first step."""
+    schedule: Literal["constant", "cosine", "exponential"] = "constant"
+    """How the learning rate goes down to a hundredth of its start over all epochs."""
+    weight_decay: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+    """Decoupled weight decay; read by `adamw` only."""
+    gradient_clip: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] | None = 1.0
+    """Largest norm of all gradients together; none for no limit."""
+    epochs: PositiveInt = 30
+    """Passes over the training windows, at most."""
+    batch_size: PositiveInt = 64
+    """Windows per step."""
+    windows_per_epoch: PositiveInt | None = None
+    """Training windows drawn anew for each epoch; all of them if left out."""
+    patience: PositiveInt | None = 5
+    """Epochs without a better validation loss before training stops; none to run all epochs."""
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """Start of every random choice."""
+
+    @model_validator(mode="after")
+    def _check_together(self) -> TrainingConfig:
+        levels = self.quantile_levels
+        if list(levels) != sorted(set(levels)) or 0.5 not in levels:
+            raise ValueError(f"quantile_levels is {list(levels)}; expected ascending levels with 0.5 among them")
+        if levels != type(self).model_fields["quantile_levels"].default and self.loss != "quantile":
+            raise ValueError(f"quantile_levels is read with loss: quantile only, not with {self.loss!r}: remove it")
+        if self.weight_decay and self.optimizer != "adamw":
+            raise ValueError(f"weight_decay is read by adamw only, not by {self.optimizer!r}: set optimizer: adamw")
+        return self
+
+
+class EvaluationConfig(Section):
+    """How the rows are divided in time, and what is judged."""
+
+    validation_size: Size = 0.1
+    """Last part of the training history, for early stopping: steps (whole number) or share of the time."""
+    test_size: Size = 0.2
+    """Last part of the data, for the scores: steps (whole number) or share of the time."""
+    purge: Annotated[int, Field(ge=0, le=100_000)] = 0
+    """Steps left out between two parts."""
+    split_by: Literal["time", "series"] = "time"
+    """`time`: one cutoff for all series. `series`: counted back from the end of each series."""
+    stride: Steps = 1
+    """Steps between two validation or test windows."""
+
+    @model_validator(mode="after")
+    def _leave_something_to_learn_from(self) -> EvaluationConfig:
+        shares = [size for size in (self.validation_size, self.test_size) if isinstance(size, float)]
+        if sum(shares) >= 1.0:
+            raise ValueError(
+                f"validation_size is {self.validation_size} and test_size is {self.test_size}; "
+                "expected shares that leave some of the time for training"
+            )
+        return self
+
+
+class Experiment(Section):
+    """Everything needed to repeat an experiment."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] = "bigru"
+    """Name of the forecast column and of the run folder."""
+    data: DataConfig = DataConfig()
+    """Where the table is and what its columns mean."""
+    windows: WindowsConfig = WindowsConfig()
+    """How much the model sees and how far it looks ahead."""
+    transforms: TransformsConfig = TransformsConfig()
+    """What is done to the numbers before the model."""
+    model: BiGRUConfig = BiGRUConfig()
+    """The architecture."""
+    training: TrainingConfig = TrainingConfig()
+    """How the weights are found."""
+    evaluation: EvaluationConfig = EvaluationConfig()
+    """How the rows are divided in time, and what is judged."""
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Experiment:
+        if self.training.patience is not None and self.evaluation.validation_size == 0:
+            raise ValueError(
+                f"training.patience is {self.training.patience}, but with evaluation.validation_size 0 there is "
+                "nothing to stop on: set training.patience: null, or hold some rows back for validation"
+            )
+        return self

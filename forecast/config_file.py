@@ -1,0 +1,223 @@
+"""Configuration files: strict YAML in, an `Experiment` out, and back.
+
+Types are exact: `"64"` is no number, `true` is no 1 and `64.0` is no whole number, but a whole number
+may stand for a number. Everything wrong is one line that names the file, the line, the setting, the
+value and what was expected.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from forecast.config import Experiment
+from forecast.config_schema import dotted, expected_at, is_setting, json_schema, suggestion
+from forecast.errors import ConfigError, nearest
+from forecast.strict_yaml import MAX_BYTES, Place, parse_yaml, to_yaml
+
+__all__ = ["apply_overrides", "dump_experiment", "json_schema", "load_experiment", "parse_experiment"]
+
+Origins = dict[Place, str]
+"""Where each setting was given: `experiment.yaml, line 3` or `--set model.units=64`; in the order given."""
+
+
+def load_experiment(path: str | Path | None, overrides: Sequence[str] = ()) -> Experiment:
+    """Read a configuration file.
+
+    Args:
+        path: a YAML file; None for the defaults.
+        overrides: settings that replace those of the file, such as `model.units=64`; the last one counts.
+
+    Raises:
+        ConfigError: the file cannot be read or holds something that is no setting.
+    """
+    if path is None:
+        return _validated(*_overridden({}, overrides, {}))
+    return parse_experiment(_read(Path(path)), overrides, source=str(path))
+
+
+def parse_experiment(text: str, overrides: Sequence[str] = (), *, source: str = "configuration") -> Experiment:
+    """Read a configuration from text; `source` is what messages call it.
+
+    Raises:
+        ConfigError: the text holds something that is no setting.
+    """
+    document = parse_yaml(text, source)
+    if document.value is None:
+        raise ConfigError(f"{source}: is empty; expected settings such as `windows: {{horizon: 24}}`")
+    if not isinstance(document.value, dict):
+        raise ConfigError(f"{source}, line 1: holds {_shown(document.value)}; expected settings such as `name: bigru`")
+    origins = {(): source} | {place: f"{source}, line {line}" for place, line in document.lines.items()}
+    return _validated(*_overridden(document.value, overrides, origins))
+
+
+def apply_overrides(mapping: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
+    """Return a copy of nested settings in which some are replaced; the last one counts.
+
+    Args:
+        mapping: settings as a configuration file gives them.
+        overrides: `path=value`, the value written as in YAML: `training.learning_rate=1e-3`, `model.units=[64, 32]`.
+
+    Raises:
+        ConfigError: an override is not of that form, or leads through a setting that is no section.
+    """
+    return _overridden(mapping, overrides, {})[0]
+
+
+def dump_experiment(experiment: Experiment, *, full: bool = False) -> str:
+    """Return YAML that loads back to an equal experiment.
+
+    Args:
+        experiment: the settings.
+        full: write every setting; else those that differ from their defaults, and the names.
+    """
+    everything = experiment.model_dump(mode="json")
+    if full:
+        return to_yaml(everything)
+    changed = experiment.model_dump(mode="json", exclude_defaults=True)
+    changed["name"] = experiment.name
+    changed["model"] = {"name": experiment.model.name} | changed.get("model", {})
+    return to_yaml({key: changed[key] for key in everything if key in changed})
+
+
+def _read(path: Path) -> str:
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        return data.decode("utf-8-sig")
+    except FileNotFoundError as error:
+        siblings = os.listdir(path.parent) if os.access(path.parent, os.R_OK) else []
+        raise ConfigError(f"{path}: no such file; expected a YAML file{nearest(path.name, siblings)}") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); expected a YAML file") from error
+    except UnicodeDecodeError as error:
+        if len(data) > MAX_BYTES:  # perhaps only cut in the middle of a character
+            raise ConfigError(f"{path}: has more than {MAX_BYTES} bytes; expected a short list of settings") from error
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{path}, line {line}: is not UTF-8 text; save the file as UTF-8") from error
+
+
+def _overridden(
+    mapping: Mapping[str, Any], overrides: Iterable[str], origins: Origins
+) -> tuple[dict[str, Any], Origins]:
+    """Apply overrides to copies of the settings and of where they were given."""
+    settings: dict[str, Any] = json.loads(json.dumps(dict(mapping)))
+    origins = dict(origins)
+    for override in overrides:
+        source = f"--set {_one_line(override)[:80]}"
+        place, value = _parse_override(override, source)
+        section = settings
+        for depth, name in enumerate(place[:-1], 1):
+            section = section.setdefault(name, {})
+            origins.setdefault(place[:depth], source)
+            if not isinstance(section, dict):
+                raise ConfigError(
+                    f"{source}: {dotted(place[:depth])} is {_shown(section)}, not a section; set it whole"
+                )
+        section[str(place[-1])] = value
+        origins = {known: origin for known, origin in origins.items() if known[: len(place)] != place}
+        origins[place] = source
+    return settings, origins
+
+
+def _parse_override(override: str, source: str) -> tuple[tuple[str, ...], Any]:
+    path, sign, text = override.partition("=")
+    place = tuple(part.strip() for part in path.split("."))
+    if not sign or not all(place):
+        raise ConfigError(f"{source}: expected a setting and its value, such as model.units=64")
+    if not text.strip():
+        raise ConfigError(f"{source}: has no value; write {path}=null for none")
+    return place, parse_yaml(text, source).value
+
+
+def _validated(settings: dict[str, Any], origins: Origins) -> Experiment:
+    """Check settings with JSON's exact types, in which a list may stand for a tuple."""
+    try:
+        return Experiment.model_validate_json(json.dumps(settings), strict=True)
+    except ValidationError as error:
+        problems = _problems(error, settings)
+        order = {place: number for number, place in enumerate(origins)}
+        first = min(problems, key=lambda place: order.get(_known(place, origins), len(order)))
+        origin = origins.get(_known(first, origins))
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise ConfigError(
+            _one_line(f"{origin}: {problems[first]}{more}" if origin else problems[first] + more)
+        ) from error
+
+
+def _known(place: Place, origins: Origins) -> Place:
+    """The nearest place at or above `place` that was given; the top if there is none."""
+    while place and place not in origins:
+        place = place[:-1]
+    return place
+
+
+def _problems(error: ValidationError, settings: dict[str, Any]) -> dict[Place, str]:
+    """Return what is wrong by place: one sentence each, of a choice of types only the branch that got furthest."""
+    problems: dict[Place, str] = {}
+    for one in error.errors(include_url=False):
+        place, value = _locate(one["loc"], settings)
+        if one["type"] == "missing":
+            place = (*place, one["loc"][-1])
+        if one["type"] == "value_error":
+            message = str(one["ctx"]["error"])
+            sign = "." if is_setting((*place, *message.split(" ", maxsplit=1)[0].split("."))) else ": "
+            problems[_mentioned(message, place, value)] = f"{dotted(place)}{sign}{message}".lstrip(".: ")
+        else:
+            problems[place] = _sentence(str(one["type"]), place, value)
+    return {
+        place: text
+        for place, text in problems.items()
+        if not any(other != place and other[: len(place)] == place for other in problems)
+    }
+
+
+def _locate(loc: tuple[int | str, ...], settings: Any) -> tuple[Place, Any]:
+    """Follow an error's location as far as it names settings; it also names the types that were tried."""
+    place: Place = ()
+    for part in loc:
+        if isinstance(settings, dict) and part in settings:
+            settings, place = settings[str(part)], (*place, part)
+        elif isinstance(settings, list) and isinstance(part, int) and part < len(settings):
+            settings, place = settings[part], (*place, part)
+    return place, settings
+
+
+def _mentioned(message: str, place: Place, section: Any) -> Place:
+    """Find the place a validator's message is about: the first setting it names that was given, or the section."""
+    for word in message.split():
+        parts = tuple(word.strip(",;:'").split("."))
+        if _locate(parts, section)[0] == parts:
+            return (*place, *parts)
+    return place
+
+
+def _sentence(kind: str, place: Place, value: Any) -> str:
+    path = dotted(place)
+    if kind == "extra_forbidden":
+        return f"{path} is no setting; {suggestion(place)}"
+    if kind == "missing":
+        return f"{path} is missing; expected {expected_at(place)}"
+    hint = " (remove the quotes)" if isinstance(value, str) and _is_number(value) else ""
+    return f"{path} is {_shown(value)}; expected {expected_at(place)}{hint}"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return isinstance(parse_yaml(text, "").value, int | float)
+    except ConfigError:
+        return False
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,1 @@
+"""Tables in, checked series out: the only place that reads data files."""

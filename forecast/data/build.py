@@ -1,0 +1,148 @@
+"""From a table to a checked panel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecast.data.cells import Ids, read_ids
+from forecast.data.findings import FindingLog, RowNames
+from forecast.data.frame import Source, Table, TableFormat, read_table
+from forecast.data.frequency import Frequency
+from forecast.data.order import Rows, check_duplicates, fill_gaps, find_grid, sort_rows
+from forecast.data.panel import Columns, Panel
+from forecast.data.stamps import TimeColumn, read_stamps
+from forecast.data.values import Cells, arrange, read_cells
+from forecast.errors import ConfigError, DataError
+
+Gaps = Literal["refuse", "skip", "fill"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a table: see `load_panel`."""
+
+    columns: Columns = Columns()
+    table_format: TableFormat = TableFormat()
+    freq: str | None = None
+    gaps: Gaps = "refuse"
+    allow_missing: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse settings no table can fit."""
+        if self.gaps not in ("refuse", "skip", "fill"):
+            raise ConfigError(f"gaps is {self.gaps!r}; expected 'refuse', 'skip' or 'fill'")
+        if self.freq is not None:
+            Frequency.parse(self.freq)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a table: the stages that were reached.
+
+    Attributes:
+        panel: where there was no error.
+        rows: where series and stamps could be read.
+        freq: where the stamps fit one.
+    """
+
+    panel: Panel | None = None
+    rows: Rows | None = None
+    freq: Frequency | None = None
+
+
+def load_panel(
+    source: Source,
+    columns: Columns = Columns(),
+    *,
+    table_format: TableFormat = TableFormat(),
+    freq: str | None = None,
+    gaps: Gaps = "refuse",
+    allow_missing: bool = False,
+) -> Panel:
+    """Read a table and check it; anything doubtful is refused with series, rows, dates and the fix.
+
+    Args:
+        source: a CSV or parquet file, or a data frame.
+        columns: the role of each column.
+        table_format: how the table is written down.
+        freq: step between stamps, a pandas alias or a whole number; inferred where it is None.
+        gaps: what to do with missing stamps: `refuse`, `skip` (windows leave them out), `fill` (insert
+            rows of missing values).
+        allow_missing: whether empty cells are let through as NaN.
+
+    Raises:
+        DataError: the first thing wrong with the table.
+        ConfigError: a setting that fits no table.
+    """
+    request = Request(columns, table_format, freq, gaps, allow_missing)
+    log = FindingLog(strict=True)
+    panel = examine(source, request, log).panel
+    if panel is None:
+        raise DataError("the table could not be turned into series")
+    return panel
+
+
+def examine(source: Source, request: Request, log: FindingLog) -> Outcome:
+    """Take a table through all stages as far as they can be reached; findings go to `log`."""
+    table = log.attempt(read_table, source, request.columns, request.table_format)
+    if table is None:
+        return Outcome()
+    log.findings.extend(table.notes)
+    ids = log.attempt(read_ids, table, log)
+    shape = request.table_format
+    time = log.attempt(read_stamps, table, ids, log, time_format=shape.time_format, tz=shape.tz)
+    names = _name_rows(table, ids, time)
+    cells = read_cells(table, names, log, request.allow_missing)
+    if ids is None or time is None:
+        return Outcome()
+    rows = sort_rows(names, time.tz, log)
+    if not np.diff(rows.offsets).all():
+        return Outcome()
+    check_duplicates(rows, log)
+    found = log.attempt(find_grid, rows, request.freq, request.gaps, log)
+    values, static_values = arrange(cells, rows, log)
+    if log.failed or found is None:
+        return Outcome(None, rows, found[0] if found else None)
+    return Outcome(_assemble(rows, found, cells, (values, static_values), request.gaps, log), rows, found[0])
+
+
+def _name_rows(table: Table, ids: Ids | None, time: TimeColumn | None) -> RowNames:
+    """Name rows by what could be read; a row without a stamp belongs to no series."""
+    stamps = None if time is None else time.stamps
+    if ids is None:
+        return RowNames(table, stamps=stamps)
+    codes = ids.codes if time is None or time.readable is None else np.where(time.readable, ids.codes, -1)
+    return RowNames(table, ids.names, codes, stamps)
+
+
+def _assemble(
+    rows: Rows,
+    found: tuple[Frequency, NDArray[np.int64]],
+    cells: Cells,
+    values: tuple[NDArray[np.float64], NDArray[np.float64]],
+    gaps: Gaps,
+    log: FindingLog,
+) -> Panel:
+    """Make the panel of a table without errors, with missing rows inserted where that is asked for."""
+    (grid, positions), (dynamic, static) = found, values
+    if gaps == "fill" and (np.diff(positions)[rows.inside] > 1).any():
+        rows, positions, place = fill_gaps(rows, grid, positions)
+        filled = np.full((len(positions), dynamic.shape[1]), np.nan)
+        filled[place] = dynamic
+        dynamic = filled
+    return Panel(
+        columns=cells.columns,
+        freq=grid,
+        series_ids=rows.names.ids if rows.names.ids is not None else np.empty(0, dtype=object),
+        offsets=rows.offsets,
+        timestamps=rows.stamps,
+        positions=positions,
+        values=dynamic,
+        static_values=static,
+        categories=cells.categories,
+        notes=tuple(finding.sentence for finding in log.findings),
+    )

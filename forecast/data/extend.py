@@ -1,0 +1,190 @@
+"""Panels made from panels: fewer series, or rows for the steps to be forecast."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecast.data.build import load_panel
+from forecast.data.frame import TableFormat
+from forecast.data.panel import Columns, Panel
+from forecast.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+IntArray = NDArray[np.int64]
+
+
+def select_series(panel: Panel, keep: IntArray) -> Panel:
+    """Return the panel with the numbered series only, in the order given.
+
+    Args:
+        panel: the series.
+        keep: (N',) places in `panel.series_ids`.
+    """
+    lengths = panel.lengths[keep]
+    ends = np.cumsum(lengths)
+    rows = np.repeat(panel.offsets[keep] - (ends - lengths), lengths) + np.arange(int(lengths.sum()))
+    return replace(
+        panel,
+        series_ids=panel.series_ids[keep],
+        offsets=np.concatenate([[0], ends]).astype(np.int64),
+        timestamps=panel.timestamps[rows],
+        positions=panel.positions[rows],
+        values=np.ascontiguousarray(panel.values[rows]),
+        static_values=panel.static_values[keep],
+    )
+
+
+def append_future(
+    panel: Panel, horizon: int, known: str | Path | pd.DataFrame | None = None, *, needed: int | None = None
+) -> Panel:
+    """Return the panel with `horizon` more rows per series: targets missing, known covariates as given.
+
+    Args:
+        panel: the history; every series ends at its own cutoff.
+        horizon: rows to append, in steps.
+        known: long frame, or its file, with the id, time and known columns; rows beyond the horizon are ignored.
+        needed: steps for which known covariates must be given, all if left out; they stay empty after that.
+
+    Raises:
+        DataError: a needed row of `known` is absent, empty or not a number.
+    """
+    old = np.arange(panel.num_rows) + panel.series_of_rows() * horizon
+    rows = panel.num_rows + panel.num_series * horizon
+    new = np.setdiff1d(np.arange(rows), old, assume_unique=True)
+    ahead = panel.positions[panel.offsets[1:] - 1][:, None] + np.arange(1, horizon + 1)
+    positions = np.empty(rows, np.int64)
+    positions[old], positions[new] = panel.positions, ahead.ravel()
+    stamps = np.empty(rows, panel.timestamps.dtype)
+    stamps[old], stamps[new] = panel.timestamps, panel.freq.stamps(ahead.ravel())
+    values = np.full((rows, panel.values.shape[1]), np.nan)
+    values[old] = panel.values
+    categories = panel.categories
+    if panel.columns.known_covariates:
+        needed = horizon if needed is None else needed
+        first = len(panel.columns.dynamic) - len(panel.columns.known_covariates)
+        given, categories = _known_rows(panel, known, ahead[:, :needed])
+        values[new.reshape(ahead.shape)[:, :needed].ravel(), first:] = given
+    return replace(
+        panel,
+        offsets=panel.offsets + np.arange(panel.num_series + 1) * horizon,
+        timestamps=stamps,
+        positions=positions,
+        values=values,
+        categories=categories,
+    )
+
+
+def future_frame(panel: Panel, horizon: int) -> pd.DataFrame:
+    """Return the rows of known covariates a forecast needs, the covariates left empty to be filled in.
+
+    Args:
+        panel: the history.
+        horizon: steps to forecast.
+
+    Returns:
+        Long frame: id, time, one empty column per known covariate.
+    """
+    import pandas as pd
+
+    columns = panel.columns
+    ahead = panel.positions[panel.offsets[1:] - 1][:, None] + np.arange(1, horizon + 1)
+    frame = pd.DataFrame(
+        {
+            columns.id_col: np.repeat(panel.series_ids, horizon),
+            columns.time_col: panel.freq.local(panel.freq.stamps(ahead.ravel())),
+        }
+    )
+    for name in columns.known_covariates:
+        frame[name] = pd.Series(np.nan, index=frame.index, dtype="object" if name in columns.categorical else "float64")
+    return frame
+
+
+def _known_rows(
+    panel: Panel, known: str | Path | pd.DataFrame | None, ahead: IntArray
+) -> tuple[NDArray[np.float64], dict[str, tuple[str, ...]]]:
+    """Find the covariates of each step ahead, and the categories they bring along."""
+    names = panel.columns.known_covariates
+    if known is None:
+        raise DataError(
+            f"no known covariates were given; the model needs {', '.join(names)} for {ahead.shape[1]} steps of "
+            f"{len(ahead)} series: pass known= with the rows that make_future_frame() lists"
+        )
+    given = _load_known(panel, known)
+    place = _find(given, panel, ahead)
+    absent = np.flatnonzero((place < 0).ravel())
+    if len(absent):
+        raise DataError(
+            f"known covariates lack {len(absent)} of {ahead.size} rows, first {_name(panel, ahead, absent[0])}: "
+            "pass known= with the rows that make_future_frame() lists"
+        )
+    values = given.values[place.ravel()]
+    empty = np.argwhere(np.isnan(values))
+    if len(empty):
+        row, column = empty[0]
+        raise DataError(
+            f"known covariate {names[column]!r} is empty in {len(empty)} cells, first "
+            f"{_name(panel, ahead, row)}: fill it in, a forecast cannot be made without it"
+        )
+    return _recode(values, given, panel)
+
+
+def _load_known(panel: Panel, known: str | Path | pd.DataFrame) -> Panel:
+    columns = panel.columns
+    names = columns.known_covariates
+    kept = Columns(
+        id_col=columns.id_col,
+        time_col=columns.time_col,
+        target_cols=(),
+        known_covariates=names,
+        categorical=tuple(name for name in names if name in columns.categorical),
+    )
+    return load_panel(
+        known,
+        kept,
+        table_format=TableFormat(tz=panel.freq.tz),
+        freq=panel.freq.alias,
+        gaps="skip",
+        allow_missing=True,
+    )
+
+
+def _find(given: Panel, panel: Panel, ahead: IntArray) -> IntArray:
+    """(N, H) row of `given` that holds each step ahead, or -1."""
+    number = {series_id: place for place, series_id in enumerate(given.series_ids)}
+    series = np.array([number.get(series_id, -1) for series_id in panel.series_ids], np.int64)
+    if given.num_series == 1 and panel.num_series == 1 and series[0] < 0:
+        series[0] = 0  # one series needs no id
+    low = min(int(given.positions.min()), int(ahead.min()))
+    width = max(int(given.positions.max()), int(ahead.max())) - low + 1
+    keys = given.series_of_rows() * width + (given.positions - low)
+    wanted = series[:, None] * width + (ahead - low)
+    place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    return np.where((keys[place] == wanted) & (series[:, None] >= 0), place, -1)
+
+
+def _name(panel: Panel, ahead: IntArray, flat: int) -> str:
+    series, step = np.unravel_index(int(flat), ahead.shape)
+    stamp = panel.freq.local(panel.freq.stamps(ahead[series, step : step + 1]))[0]
+    return f"series {panel.series_ids[series]!r} at {stamp}"
+
+
+def _recode(
+    values: NDArray[np.float64], given: Panel, panel: Panel
+) -> tuple[NDArray[np.float64], dict[str, tuple[str, ...]]]:
+    """Say categories in the panel's codes; words new to the panel get codes behind its own."""
+    categories = dict(panel.categories)
+    out = values.copy()
+    for place, name in enumerate(panel.columns.known_covariates):
+        if name in panel.columns.categorical:
+            words = categories[name] + tuple(w for w in given.categories[name] if w not in categories[name])
+            table = np.array([words.index(word) for word in given.categories[name]], np.float64)
+            out[:, place] = table[values[:, place].astype(np.int64)]
+            categories[name] = words
+    return out, categories

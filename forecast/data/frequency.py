@@ -1,0 +1,253 @@
+"""Time as positions on a grid: the step between two stamps, given or inferred."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from forecast.data.grid import DAY, MONTHS, TICKS, WEEKDAYS, Grid, fixed_grid, parse_grid
+from forecast.errors import ConfigError, DataError
+
+IntArray = NDArray[np.int64]
+Stamps = NDArray[np.generic]
+
+_SAMPLE = 1_000_000  # rows looked at when a frequency is inferred; every row is checked against it afterwards
+_USUAL_SHARE = 0.9  # stamps that must obey a calendar rule for it to be the rule
+_ROUND_STEPS = (1, 5, 10, 15, 20, 30, 60, 120, 180, 240, 360, 480, 720, 1440)  # seconds, then minutes
+
+
+@dataclass(frozen=True)
+class Frequency:
+    """The step between two stamps, and where the grid of stamps lies.
+
+    Attributes:
+        alias: the step as pandas 3 writes it (`h`, `15min`, `D`, `B`, `W-SUN`, `ME`, `QE-DEC`), or a
+            whole number as text for an integer index.
+        is_integer: whether stamps are an integer index.
+        tz: time zone of the stamps as given; the stamps themselves are UTC where it is set.
+        phase: where the grid lies. The remainder of every stamp by the step (index units or ns);
+            on a calendar grid the time of day in ns, plus one day for each unit of a multiple such as
+            `2ME` by which the grid is shifted.
+    """
+
+    alias: str
+    is_integer: bool = False
+    tz: str | None = None
+    phase: int = 0
+
+    @classmethod
+    def parse(cls, text: str, *, is_integer: bool = False, tz: str | None = None) -> Frequency:
+        """Read a frequency as a person writes it; aliases older than pandas 3 are translated.
+
+        Args:
+            text: a pandas alias, or a whole number of at least 1 for an integer index.
+            is_integer: whether the stamps are an integer index.
+            tz: time zone of the stamps.
+
+        Raises:
+            ConfigError: not a regular frequency, a step below 1, or a zone that does not exist.
+        """
+        check_zone(tz)
+        number = text.strip().removeprefix("-").isdigit()
+        if is_integer and not number:
+            raise ConfigError(f"freq is {text!r} but the index is whole numbers: give the step, such as freq: '1'")
+        if number and int(text) < 1:
+            raise ConfigError(f"freq is {text!r}; expected a step of at least 1")
+        return cls(str(int(text)), True, None) if number else cls(parse_grid(text).alias, False, tz)
+
+    @property
+    def _grid(self) -> Grid:
+        return parse_grid(self.alias)
+
+    @property
+    def _step(self) -> int:
+        """Step in index units or ns; 0 on a calendar grid."""
+        return int(self.alias) if self.is_integer else self._grid.tick
+
+    def positions(self, stamps: Stamps) -> IntArray:
+        """Return the place of every stamp on the grid.
+
+        Args:
+            stamps: (R,) datetime64[ns] or int64, on the grid (others are rounded down).
+
+        Returns:
+            (R,) int64; two neighbours in time differ by one.
+        """
+        ticks = stamps.astype(np.int64, copy=False)
+        if self._step:
+            return ticks if self._step == 1 and not self.phase else (ticks - self.phase) // self._step
+        days = _wall_clock(ticks, self.tz) // DAY
+        return (self._grid.units(days) - self.phase // DAY) // self._grid.multiple
+
+    def stamps(self, positions: IntArray) -> Stamps:
+        """Return the stamp at every place: the inverse of `positions`.
+
+        A wall-clock time that a change of the clocks skips stands for the first moment after it; one
+        that occurs twice stands for the first occurrence.
+
+        Returns:
+            (R,) int64 for an integer index, else datetime64[ns] (UTC where `tz` is set).
+        """
+        positions = np.asarray(positions, dtype=np.int64)
+        if self._step:
+            ticks = positions * self._step + self.phase
+            return ticks if self.is_integer else ticks.view("datetime64[ns]")
+        shift, time_of_day = divmod(self.phase, DAY)
+        wall = self._grid.days(positions * self._grid.multiple + shift) * DAY + time_of_day
+        if self.tz is None:
+            return wall.view("datetime64[ns]")
+        first = np.ones(len(wall), dtype=bool)
+        local = pd.DatetimeIndex(wall.view("datetime64[ns]"))
+        zoned = local.tz_localize(self.tz, ambiguous=first, nonexistent="shift_forward")
+        return zoned.tz_convert(None).to_numpy(dtype="datetime64[ns]")
+
+    def on_grid(self, stamps: Stamps) -> NDArray[np.bool_]:
+        """(R,) whether each stamp lies on the grid."""
+        return np.asarray(self.stamps(self.positions(stamps)) == stamps)
+
+    def local(self, stamps: Stamps) -> pd.DatetimeIndex:
+        """Return the stamps in the zone they were given in.
+
+        Raises:
+            DataError: the stamps are an integer index, which has no date.
+        """
+        if self.is_integer:
+            raise DataError("an integer index has no dates: leave out calendar features, or give timestamps")
+        index = pd.DatetimeIndex(stamps)
+        return index if self.tz is None else index.tz_localize("UTC").tz_convert(self.tz)
+
+    def aligned_to(self, stamps: Stamps) -> Frequency:
+        """Return this step with the phase most of `stamps` have."""
+        ticks = _sample(stamps.astype(np.int64, copy=False))
+        if self._step:
+            return replace(self, phase=_usual_phase(ticks % self._step))
+        days, time_of_day = np.divmod(_wall_clock(ticks, self.tz), DAY)
+        shift = self._grid.units(days) % self._grid.multiple
+        return replace(self, phase=_usual_phase(shift * DAY + time_of_day))
+
+    @property
+    def season_length(self) -> int:
+        """Steps of the usual season, as in the M4 competition: a day of hours, a year of months.
+
+        Differences: days have a week of 7, weeks a year of 52, steps below a minute an hour.
+        """
+        if self.is_integer:
+            return 1
+        grid = self._grid
+        if grid.tick:
+            season = DAY if grid.tick >= TICKS["min"] else TICKS["h"]
+            return season // grid.tick if season % grid.tick == 0 else 1
+        units = {"D": 7, "B": 5, "W": 52}.get(grid.base) or 12 // grid.months
+        return units // grid.multiple if units % grid.multiple == 0 else 1
+
+
+def check_zone(tz: str | None) -> None:
+    """Raise unless `tz` is None or the name of a time zone.
+
+    Raises:
+        ConfigError: no such time zone.
+    """
+    try:
+        pd.Timestamp(0, tz=tz)
+    except (KeyError, ValueError, TypeError) as error:
+        raise ConfigError(f"tz is {tz!r}; expected the name of a time zone, such as Europe/Berlin or UTC") from error
+
+
+def infer_frequency(stamps: Stamps, offsets: IntArray, tz: str | None = None) -> Frequency:
+    """Find the step most neighbours have; a few gaps or stray stamps do not change it.
+
+    Args:
+        stamps: (R,) datetime64[ns] (UTC where `tz` is given) or int64, in time order within each series.
+        offsets: (N + 1,) the rows of series `i` are `offsets[i]:offsets[i + 1]`.
+        tz: time zone of the stamps.
+
+    Raises:
+        DataError: no series has two stamps that differ, or the step has no name.
+    """
+    is_integer = stamps.dtype.kind in "iu"
+    ticks = stamps[:_SAMPLE].astype(np.int64)
+    inside = np.ones(max(len(ticks) - 1, 0), dtype=bool)
+    inside[offsets[(offsets > 0) & (offsets < len(ticks))] - 1] = False
+    steps = np.diff(ticks)[inside]
+    steps = steps[steps > 0]
+    if not len(steps):
+        raise DataError("no series has two different stamps, so the step between them cannot be seen: give freq")
+    step = int(_most_common(steps))
+    if is_integer:
+        return Frequency(str(step), True).aligned_to(stamps)
+    if step < 20 * TICKS["h"]:
+        usual = np.mean(steps == step) > 0.5 or np.mean(steps % step == 0) > 0.5
+        grid = fixed_grid(step if usual else _round_step(float(np.median(steps))))
+        if grid.tick < DAY:
+            return Frequency(grid.alias, False, tz).aligned_to(stamps)
+    return Frequency(_calendar_alias(_wall_clock(ticks, tz) // DAY, inside), False, tz).aligned_to(stamps)
+
+
+def _calendar_alias(days: IntArray, inside: NDArray[np.bool_]) -> str:
+    """Name the calendar grid of days since 1970; `inside` marks pairs of one series."""
+    steps = np.diff(days)[inside]
+    step = int(_most_common(steps[steps > 0])) if np.any(steps > 0) else 1
+    weekday = (days + 3) % 7
+    if step == 1:
+        weekends = np.any((steps > 1) | (weekday[1:][inside] < weekday[:-1][inside]))
+        return "B" if weekends and np.mean(weekday < 5) == 1.0 else "D"
+    if step % 7 == 0 and np.mean(weekday == weekday[0]) > _USUAL_SHARE:
+        return parse_grid(f"{step // 7}W-{WEEKDAYS[int(_most_common(weekday))]}").alias
+    if step >= 28:
+        for rule in ("MS", "ME", "BMS", "BME"):
+            grid = parse_grid(rule)
+            if np.mean(grid.days(grid.units(days)) == days) > _USUAL_SHARE:
+                return _month_alias(rule, grid.units(days), inside)
+        raise DataError(
+            f"stamps are {step} days apart, on no fixed day of the week, nor the first or last (business) day of "
+            "the month: move each stamp to the first day of its period"
+        )
+    return f"{step}D"
+
+
+def _month_alias(rule: str, months: IntArray, inside: NDArray[np.bool_]) -> str:
+    """Name a grid of months: quarters and years get their own letter."""
+    steps = np.diff(months)[inside]
+    step = int(_most_common(steps[steps > 0]))
+    letter = {3: "Q", 12: "Y"}.get(step)
+    if letter is None:
+        return parse_grid(f"{step}{rule}").alias
+    month = int(_most_common(months % step))
+    # pandas names quarters by the first quarter's start (QS-JAN) or the last quarter's end (QE-DEC)
+    named = month if step == 12 or rule.endswith("S") else 9 + month
+    return f"{rule.replace('M', letter)}-{MONTHS[named]}"
+
+
+def _round_step(step: float) -> int:
+    """Return the usual step nearest to one blurred by jitter, in ns."""
+    usual = np.array([*(s * TICKS["s"] for s in _ROUND_STEPS[:6]), *(m * TICKS["min"] for m in _ROUND_STEPS)])
+    return int(usual[np.argmin(np.abs(np.log(usual / step)))])
+
+
+def _wall_clock(ticks: IntArray, tz: str | None) -> IntArray:
+    """Turn UTC nanoseconds into nanoseconds of the wall clock in `tz`."""
+    if tz is None:
+        return ticks
+    utc = pd.DatetimeIndex(ticks.view("datetime64[ns]")).tz_localize("UTC")
+    wall: IntArray = utc.tz_convert(tz).tz_localize(None).to_numpy(dtype="datetime64[ns]").view(np.int64)
+    return wall
+
+
+def _sample(values: IntArray) -> IntArray:
+    """Every k-th value, at most `_SAMPLE` of them."""
+    return values[:: max(1, -(-len(values) // _SAMPLE))]
+
+
+def _usual_phase(phases: IntArray) -> int:
+    """Return the phase of most stamps, 0 where none prevails as under jitter."""
+    phase = _most_common(phases)
+    return int(phase) if np.mean(phases == phase) > 1 / 2 else 0
+
+
+def _most_common(values: IntArray) -> np.int64:
+    """Return the value that occurs most often, the smallest of several."""
+    unique, counts = np.unique(values, return_counts=True)
+    return np.int64(unique[np.argmax(counts)])

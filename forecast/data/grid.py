@@ -1,0 +1,152 @@
+"""The arithmetic of regular time grids: which place a stamp has, and which stamp a place has.
+
+A grid is a step of fixed length (hours, minutes, ...) or a number of calendar units (days, business
+days, weeks, months). Calendar grids work on wall-clock time; both directions are array arithmetic.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecast.errors import ConfigError, nearest
+
+IntArray = NDArray[np.int64]
+
+DAY = 86_400 * 10**9
+"""Nanoseconds of a day."""
+
+TICKS = {"h": 3_600 * 10**9, "min": 60 * 10**9, "s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
+"""Nanoseconds of every unit of fixed length, longest first."""
+
+WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
+MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+
+_MONTHS_OF = {"M": 1, "Q": 3, "Y": 12}
+_CALENDAR = ("D", "B", "W", "MS", "ME", "BMS", "BME", "QS", "QE", "BQS", "BQE", "YS", "YE", "BYS", "BYE")
+_OLD = {"H": "h", "T": "min", "S": "s", "L": "ms", "U": "us", "N": "ns", "d": "D", "b": "B", "w": "W"} | {
+    "M": "ME", "Q": "QE", "Y": "YE", "A": "YE", "BM": "BME", "BQ": "BQE", "BY": "BYE", "BA": "BYE", "AS": "YS",
+    "BAS": "BYS",
+}  # fmt: skip
+_EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday, Monday is 0
+_ALIAS = re.compile(r"(-?\d*)([A-Za-z]+)(?:-([A-Za-z]{3}))?")
+
+
+@dataclass(frozen=True)
+class Grid:
+    """One regular grid.
+
+    Attributes:
+        base: a key of `TICKS`, `D`, `B`, `W`, or the rule of a month grid: `MS`, `ME`, `BMS`, `BME`.
+        multiple: units per step.
+        months: months per unit, 0 unless it is a month grid.
+        anchor: weekday of a week grid, or the month of a month grid, as a remainder by `months`.
+        alias: the name pandas gives to the grid.
+    """
+
+    base: str
+    multiple: int
+    months: int
+    anchor: int
+    alias: str
+
+    @property
+    def tick(self) -> int:
+        """Nanoseconds per step of fixed length; 0 on a calendar grid."""
+        return TICKS.get(self.base, 0) * self.multiple
+
+    def units(self, days: IntArray) -> IntArray:
+        """Number the calendar units that hold the given days since 1970-01-01."""
+        if self.base == "D":
+            return days
+        if self.base == "W":
+            return (days + _EPOCH_WEEKDAY - self.anchor) // 7
+        if self.base == "B":
+            week, weekday = np.divmod(days + _EPOCH_WEEKDAY, 7)
+            return week * 5 + np.minimum(weekday, 5)
+        months = days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
+        return (months - self.anchor) // self.months
+
+    def days(self, units: IntArray) -> IntArray:
+        """Return the day since 1970-01-01 that stands for each unit; the inverse of `units`."""
+        if self.base == "D":
+            return units
+        if self.base == "W":
+            return units * 7 - _EPOCH_WEEKDAY + self.anchor
+        if self.base == "B":
+            return units // 5 * 7 + units % 5 - _EPOCH_WEEKDAY
+        return _day_of_month(units * self.months + self.anchor, self.base)
+
+
+def _day_of_month(months: IntArray, rule: str) -> IntArray:
+    """First or last (business) day of months counted from January 1970."""
+    at_end = rule.endswith("E")
+    first = (months + at_end).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+    day: IntArray = first - at_end
+    if not rule.startswith("B"):
+        return day
+    weekend = np.maximum((day + _EPOCH_WEEKDAY) % 7 - 4, 0)  # 1 on Saturday, 2 on Sunday
+    return day - weekend if at_end else day + np.where(weekend > 0, 3 - weekend, 0)
+
+
+@functools.lru_cache(maxsize=256)
+def parse_grid(text: str) -> Grid:
+    """Read a pandas alias, in the spelling of pandas 3 or an older one.
+
+    Args:
+        text: for example `h`, `15min`, `D`, `B`, `W-SUN`, `2W`, `ME`, `QE-DEC`, `YS`.
+
+    Raises:
+        ConfigError: not an alias of a regular grid, or a step below 1.
+    """
+    match = _ALIAS.fullmatch(text.strip())
+    base = match.group(2) if match else ""
+    base = _OLD.get(base, base)
+    if match is None or (base not in TICKS and base not in _CALENDAR):
+        raise ConfigError(_unknown(text))
+    multiple = int(match.group(1) or 1) if match.group(1) != "-" else -1
+    if multiple < 1:
+        raise ConfigError(f"freq is {text!r}: its step is {multiple}; expected a step of at least 1, such as {base!r}")
+    anchor = (match.group(3) or "").upper()
+    if base in TICKS and not anchor:
+        return fixed_grid(TICKS[base] * multiple)
+    return _calendar_grid(base, multiple, anchor, text)
+
+
+def fixed_grid(tick: int) -> Grid:
+    """Return the grid with a step of `tick` nanoseconds, named by the longest unit that divides it."""
+    base = next(unit for unit, length in TICKS.items() if tick % length == 0)
+    multiple = tick // TICKS[base]
+    return Grid(base, multiple, 0, 0, _times(multiple, base))
+
+
+def _calendar_grid(base: str, multiple: int, anchor: str, text: str) -> Grid:
+    """Return the grid of a calendar alias; `anchor` is a weekday, a month or empty."""
+    months = _MONTHS_OF.get(base[-2:-1], 0)
+    names = WEEKDAYS if base == "W" else MONTHS if months > 1 else ()
+    anchor = anchor or ("SUN" if base == "W" else "JAN" if base.endswith("S") else "DEC") if names else anchor
+    if anchor and anchor not in names:
+        raise ConfigError(_unknown(text))
+    if base == "W":
+        return Grid("W", multiple, 0, WEEKDAYS.index(anchor), _times(multiple, f"W-{anchor}"))
+    if not months:
+        return Grid(base, multiple, 0, 0, _times(multiple, base))
+    rule = base[:-2] + "M" + base[-1]
+    if months == 1:
+        return Grid(rule, multiple, 1, 0, _times(multiple, base))
+    return Grid(rule, multiple, months, MONTHS.index(anchor) % months, _times(multiple, f"{base}-{anchor}"))
+
+
+def _times(multiple: int, alias: str) -> str:
+    return alias if multiple == 1 else f"{multiple}{alias}"
+
+
+def _unknown(text: str) -> str:
+    valid = (*TICKS, *_CALENDAR)
+    return f"freq is {text!r}; expected a pandas alias, one of {', '.join(valid)}, or a multiple such as 15min" + (
+        nearest(text.strip("0123456789"), valid)
+    )

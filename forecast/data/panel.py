@@ -1,0 +1,123 @@
+"""A panel: many series in a few contiguous arrays, checked and frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecast.axes import check_shape
+from forecast.data.frequency import Frequency
+from forecast.errors import DataError
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The role of every column that is used; all other columns are ignored.
+
+    Attributes:
+        id_col: names the series; a table without this column holds one series.
+        time_col: timestamps, or an integer index.
+        target_cols: what is forecast.
+        past_covariates: known up to the cutoff only.
+        known_covariates: known for the forecast steps as well.
+        static_covariates: one value per series.
+        categorical: those of the covariates above whose values are categories.
+    """
+
+    id_col: str = "unique_id"
+    time_col: str = "ds"
+    target_cols: tuple[str, ...] = ("y",)
+    past_covariates: tuple[str, ...] = ()
+    known_covariates: tuple[str, ...] = ()
+    static_covariates: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()
+
+    @property
+    def dynamic(self) -> tuple[str, ...]:
+        """Columns of `Panel.values`, in order: targets, past covariates, known covariates."""
+        return self.target_cols + self.past_covariates + self.known_covariates
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """Checked series of one frequency, stored one after another.
+
+    Within a series rows are in time order and stamps lie on the grid of `freq`. Two rows of one
+    series are neighbours in time when their `positions` differ by one; a larger difference is a gap.
+
+    Attributes:
+        columns: the roles of the columns.
+        freq: the frequency all series share.
+        series_ids: (N,) object array of ids as given.
+        offsets: (N + 1,) int64; the rows of series `i` are `offsets[i]:offsets[i + 1]`.
+        timestamps: (R,) datetime64[ns] (UTC where the table had a time zone) or int64.
+        positions: (R,) int64, the place of every stamp on the grid of `freq`.
+        values: (R, C) float64, C-contiguous, columns as in `columns.dynamic`; NaN where missing;
+            categories as their index in `categories`.
+        static_values: (N, S) float64, columns as in `columns.static_covariates`.
+        categories: the sorted values of every categorical column.
+        notes: what was done to the table on the way in, one sentence each.
+    """
+
+    columns: Columns
+    freq: Frequency
+    series_ids: NDArray[np.object_]
+    offsets: NDArray[np.int64]
+    timestamps: NDArray[np.generic]
+    positions: NDArray[np.int64]
+    values: NDArray[np.float64]
+    static_values: NDArray[np.float64]
+    categories: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check shapes and make the arrays read-only."""
+        rows, series = len(self.positions), len(self.series_ids)
+        check_shape("values", self.values, "RC", R=rows, C=len(self.columns.dynamic))
+        check_shape("timestamps", self.timestamps, "R", R=rows)
+        check_shape("offsets", self.offsets, "N", N=series + 1)
+        check_shape("static_values", self.static_values, "NS", N=series, S=len(self.columns.static_covariates))
+        for array in (self.series_ids, self.offsets, self.timestamps, self.positions, self.values, self.static_values):
+            array.setflags(write=False)
+
+    @property
+    def num_series(self) -> int:
+        """N."""
+        return len(self.series_ids)
+
+    @property
+    def num_rows(self) -> int:
+        """R."""
+        return len(self.positions)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """(N,) rows per series."""
+        return np.diff(self.offsets)
+
+    @property
+    def targets(self) -> NDArray[np.float64]:
+        """(R, D) view of the target columns."""
+        return self.values[:, : len(self.columns.target_cols)]
+
+    def column(self, name: str) -> NDArray[np.float64]:
+        """(R,) view of one column of `values`."""
+        return self.values[:, self.columns.dynamic.index(name)]
+
+    def series_of_rows(self) -> NDArray[np.int64]:
+        """(R,) index of the series every row belongs to."""
+        return np.repeat(np.arange(self.num_series), self.lengths)
+
+    def series_index(self, series_id: object) -> int:
+        """Return the place of one id in `series_ids`.
+
+        Raises:
+            DataError: no series has this id.
+        """
+        found = np.flatnonzero(self.series_ids == series_id)
+        if not len(found):
+            known = ", ".join(repr(one) for one in self.series_ids[:5])
+            raise DataError(f"no series {series_id!r}: the panel holds {self.num_series} series, first {known}")
+        return int(found[0])

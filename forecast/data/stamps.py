@@ -1,0 +1,266 @@
+"""The time column: text, dates, zones and whole numbers as one array of stamps."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from forecast.data.cells import Ids
+from forecast.data.findings import BadTableError, FindingLog, RowNames
+from forecast.data.frame import Table
+from forecast.data.frequency import check_zone
+from forecast.errors import ConfigError
+
+_NS = pa.timestamp("ns")
+_TIME = r"([ T]\d{1,2}:\d{2}(?P<seconds>:\d{2}(?P<fraction>[.]\d+)?)?)?"
+_YEAR_FIRST = re.compile(r"\d{4}(?P<sep>[-/.])\d{1,2}((?P=sep)\d{1,2}" + _TIME + r")?(?P<zone>Z|[+-]\d{2}:?\d{2})?")
+_YEAR_LAST = re.compile(r"(\d{1,2})[-/.](\d{1,2})[-/.](\d{4}|\d{2})\b.*")
+_DIGITS = re.compile(r"(19|20|21)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
+_SAMPLE = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class TimeColumn:
+    """The stamp of every row.
+
+    Attributes:
+        stamps: (R,) datetime64[ns], UTC where `tz` is set, or int64.
+        tz: time zone of the stamps as given.
+        readable: (R,) whether the row has a stamp; None where all have.
+    """
+
+    stamps: NDArray[np.generic]
+    tz: str | None = None
+    readable: NDArray[np.bool_] | None = None
+
+
+def read_stamps(
+    table: Table, ids: Ids | None, log: FindingLog, *, time_format: str | None, tz: str | None
+) -> TimeColumn:
+    """Read the time column.
+
+    Args:
+        table: gives the column away.
+        ids: series of the rows, to name rows and to tell repeated hours apart.
+        log: gets what is wrong with single rows.
+        time_format: `strptime` format of stamps that are text or digits.
+        tz: zone of stamps that carry none; where they carry one, the zone they are shown in.
+
+    Raises:
+        BadTableError: the column as a whole holds no stamps, or dates that can be read in two ways.
+        ConfigError: no such zone, or no such format.
+    """
+    check_zone(tz)
+    name = table.columns.time_col
+    rows = RowNames(table) if ids is None else RowNames(table, ids.names, ids.codes)
+    column = _usable(table.take(name), name, time_format)
+    if pa.types.is_integer(column.type):
+        _refuse_missing(column, column, rows, log, name)
+        return TimeColumn(column.cast(pa.int64()).fill_null(0).to_numpy(), None, _readable(column))
+    stamps = _parse_text(column, name, time_format) if pa.types.is_string(column.type) else column
+    _refuse_missing(stamps, column, rows, log, name)
+    given = stamps.type.tz
+    try:
+        ticks = stamps.cast(pa.timestamp("ns", given)).cast(pa.int64()).fill_null(0).to_numpy()
+    except pa.ArrowInvalid as error:
+        raise BadTableError("date_range", f"{name} holds dates before 1678 or after 2261", "correct them") from error
+    readable = _readable(stamps)
+    if given is not None:
+        return TimeColumn(ticks.view("datetime64[ns]"), tz or given, readable)
+    if tz is not None:
+        ticks = localise(ticks, tz, rows, log)
+    return TimeColumn(ticks.view("datetime64[ns]"), tz, readable)
+
+
+def _readable(column: pa.ChunkedArray) -> NDArray[np.bool_] | None:
+    return column.is_valid().to_numpy() if column.null_count else None
+
+
+def _usable(column: pa.ChunkedArray, name: str, time_format: str | None) -> pa.ChunkedArray:
+    """Return the column as whole numbers, text or timestamps.
+
+    Raises:
+        BadTableError: it holds something else, or dates written as eight digits without a format.
+    """
+    kind = column.type
+    if pa.types.is_dictionary(kind) or pa.types.is_large_string(kind):
+        return column.cast(pa.string())
+    if pa.types.is_integer(kind) and time_format is not None:
+        return column.cast(pa.string())
+    if pa.types.is_integer(kind):
+        _refuse_digits(column, name)
+        return column
+    if pa.types.is_date(kind):
+        return column.cast(pa.timestamp("s") if pa.types.is_date32(kind) else pa.timestamp("ms"))
+    if pa.types.is_string(kind) or pa.types.is_timestamp(kind):
+        return column
+    if pa.types.is_null(kind):
+        raise BadTableError("missing_stamps", f"{name} is empty in every row", "give each row its timestamp")
+    what = "floating-point numbers" if pa.types.is_floating(kind) else f"{kind} values"
+    fix = "cast it to whole numbers for an integer index, or give timestamps"
+    raise BadTableError("no_stamps", f"column {name!r} holds {what}; expected timestamps or whole numbers", fix)
+
+
+def _refuse_digits(column: pa.ChunkedArray, name: str) -> None:
+    """Raise where whole numbers are dates without separators, such as 20130131."""
+    sample = [str(value) for value in column.slice(0, _SAMPLE).to_pylist() if value is not None]
+    if sample and all(_DIGITS.fullmatch(text) for text in sample):
+        raise BadTableError(
+            "digits",
+            f"{name} holds whole numbers such as {sample[0]} that look like dates",
+            "pass time_format: '%Y%m%d'",
+        )
+
+
+def _parse_text(column: pa.ChunkedArray, name: str, time_format: str | None) -> pa.ChunkedArray:
+    """Read text as timestamps, null where a cell does not fit the format of the others."""
+    text = pc.utf8_trim_whitespace(column)
+    text = pc.if_else(pc.is_in(text, pa.array(["", "NaT", "nan", "NaN", "None"])), None, text)
+    time_format = time_format or _find_format(text, name)
+    if time_format == "ISO8601":
+        try:
+            zone = "UTC" if pc.any(pc.match_substring_regex(text, r"(Z|[+-]\d{2}:?\d{2})$")).as_py() else None
+            return text.cast(pa.timestamp("ns", zone))
+        except pa.ArrowInvalid:
+            pass  # some cell does not fit: the slower reader below finds which
+    cells = text.to_pandas()
+    zoned = time_format.endswith("%z") or (
+        time_format == "ISO8601" and cells.str.contains(r"(?:Z|[+-]\d\d:?\d\d)$").any()
+    )
+    try:
+        index = pd.DatetimeIndex(pd.to_datetime(cells, format=time_format, errors="coerce", utc=bool(zoned)))
+    except ValueError as error:
+        raise ConfigError(f"time_format is {time_format!r}; expected a strptime format ({error})") from error
+    return pa.chunked_array([pa.array(index)])
+
+
+def _find_format(text: pa.ChunkedArray, name: str) -> str:
+    """Return the format most cells have.
+
+    Raises:
+        BadTableError: the dates could be read in two ways, or in none.
+    """
+    sample = text.drop_null().slice(0, _SAMPLE).to_pylist()
+    if not sample:
+        raise BadTableError("missing_stamps", f"{name} is empty in every row", "give each row its timestamp")
+    found = [match for match in map(_YEAR_FIRST.fullmatch, sample) if match]
+    if len(found) * 2 > len(sample):
+        return _year_first_format(found[0])
+    if all(_DIGITS.fullmatch(cell) for cell in sample):
+        raise BadTableError("digits", f"{name} holds {sample[0]!r}, a date of digits", "pass time_format: '%Y%m%d'")
+    turned = [match for match in map(_YEAR_LAST.fullmatch, sample) if match]
+    if len(turned) * 2 > len(sample):
+        raise BadTableError("ambiguous_dates", *_explain_turned(turned, name))
+    raise BadTableError(
+        "unreadable_dates", f"{name} holds {sample[0]!r}; expected dates such as 2020-01-31 13:00", "pass time_format"
+    )
+
+
+def _year_first_format(match: re.Match[str]) -> str:
+    """Return the strptime format of one date that begins with its year."""
+    text, sep = match.group(), match.group("sep")
+    if sep == "-" and re.match(r"\d{4}-\d{2}-\d{2}", text) and not re.search(r"[ T]\d:", text):
+        return "ISO8601"
+    if text.count(sep) == 1:
+        return f"%Y{sep}%m"
+    clock = "%H:%M" + (":%S" if match.group("seconds") else "") + (".%f" if match.group("fraction") else "")
+    between = "T" if "T" in text else " "
+    return f"%Y{sep}%m{sep}%d" + (between + clock if ":" in text else "") + ("%z" if match.group("zone") else "")
+
+
+def _explain_turned(dates: list[re.Match[str]], name: str) -> tuple[str, str]:
+    """Return message and fix for dates that end in their year."""
+    text = dates[0].group()
+    sep = text[len(dates[0].group(1))]
+    year = "%Y" if len(dates[0].group(3)) == 4 else "%y"
+    clock = " %H:%M:%S" if text.count(":") == 2 else " %H:%M" if ":" in text else ""
+    day_first, month_first = f"%d{sep}%m{sep}{year}{clock}", f"%m{sep}%d{sep}{year}{clock}"
+    if any(int(date.group(1)) > 12 for date in dates):
+        return f"{name} holds {text!r}; the day seems to come first", f"pass time_format: '{day_first}'"
+    if any(int(date.group(2)) > 12 for date in dates):
+        return f"{name} holds {text!r}; the month seems to come first", f"pass time_format: '{month_first}'"
+    fix = f"pass time_format: '{day_first}' or '{month_first}'"
+    return f"{name} holds {text!r}, which could be day or month first", fix
+
+
+def _refuse_missing(
+    stamps: pa.ChunkedArray, cells: pa.ChunkedArray, rows: RowNames, log: FindingLog, name: str
+) -> None:
+    """Report rows without a stamp: empty cells and text that could not be read."""
+    if not stamps.null_count:
+        return
+    bad = np.flatnonzero(stamps.is_null().to_numpy())
+    values = cells.take(pa.array(bad[:1000])).to_pylist()
+    unread = [int(row) for row, value in zip(bad, values, strict=False) if isinstance(value, str) and value.strip()]
+    if unread:
+        shown = repr(cells[unread[0]].as_py())
+        log.error(
+            "unreadable_stamp",
+            f"{name} holds {shown}, which does not fit the format of the other rows: {rows.several(unread)}",
+            "correct these cells, or pass time_format",
+        )
+    if len(bad) > len(unread):
+        empty = [int(row) for row in bad[:1000] if int(row) not in set(unread)]
+        named = rows.several(empty, len(bad) - len(unread))
+        log.error("missing_stamps", f"{name} is empty: {named}", "give each row its timestamp, or remove the row")
+
+
+def localise(wall: NDArray[np.int64], tz: str, rows: RowNames, log: FindingLog) -> NDArray[np.int64]:
+    """Turn nanoseconds of the wall clock in `tz` into UTC; hours that occur twice are told apart by row order.
+
+    Args:
+        wall: (R,) in the order of the table.
+        tz: the zone.
+        rows: names the rows, and knows their series.
+        log: gets rows whose hour does not exist, or whose repeated hour cannot be told apart.
+    """
+    stamps = pd.DatetimeIndex(wall.view("datetime64[ns]"))
+    early = stamps.tz_localize(tz, ambiguous=np.ones(len(wall), dtype=bool), nonexistent="NaT")
+    late = stamps.tz_localize(tz, ambiguous=np.zeros(len(wall), dtype=bool), nonexistent="NaT")
+    skipped = np.flatnonzero(early.isna())
+    if len(skipped):
+        named = RowNames(rows.table, rows.ids, rows.codes, stamps.to_numpy()).several(skipped[:5], len(skipped))
+        log.error(
+            "skipped_hour",
+            f"the clocks of {tz} skip {len(skipped)} of the stamps: {named}",
+            "give the zone they are in",
+        )
+    utc = early.tz_convert(None).to_numpy(dtype="datetime64[ns]").view(np.int64).copy()
+    later = late.tz_convert(None).to_numpy(dtype="datetime64[ns]").view(np.int64)
+    twice = np.flatnonzero((utc != later) & early.notna())
+    if len(twice):
+        second = _second_occurrence(wall, twice, rows, log, tz)
+        utc[second] = later[second]
+    return utc
+
+
+def _second_occurrence(
+    wall: NDArray[np.int64], twice: NDArray[np.int64], rows: RowNames, log: FindingLog, tz: str
+) -> NDArray[np.int64]:
+    """Return those of the rows with a repeated hour that stand for its second pass."""
+    codes = np.zeros(len(wall), dtype=np.int32) if rows.codes is None else rows.codes
+    frame = pd.DataFrame({"code": codes[twice], "wall": wall[twice]})
+    again = frame.duplicated().to_numpy()
+    single = twice[~frame.duplicated(keep=False).to_numpy()]
+    order = np.argsort(codes, kind="stable")
+    repeated = np.zeros(len(wall), dtype=bool)
+    repeated[twice] = True
+    inside = repeated[order][1:] & repeated[order][:-1]  # the clocks may go back here, nowhere else
+    backwards = (np.diff(wall[order]) < 0) & (np.diff(codes[order]) == 0) & ~inside
+    unsorted = np.intersect1d(codes[order][1:][backwards], codes[twice])
+    if len(unsorted) or len(single):
+        shown = single if len(single) else twice[np.isin(codes[twice], unsorted)]
+        named = RowNames(rows.table, rows.ids, rows.codes, wall.view("datetime64[ns]")).several(shown[:5], len(shown))
+        reason = "occurs once only" if len(single) else "stands in rows that are not in time order"
+        log.error(
+            "repeated_hour",
+            f"the hour that the clocks of {tz} repeat {reason}, so the two passes cannot be told apart: {named}",
+            "sort the rows, or write the stamps with their UTC offset",
+        )
+    return twice[again]

@@ -1,0 +1,202 @@
+"""Delimited text files: encoding, separator and header, looked at before any value is read."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from forecast.data.findings import BadTableError, Finding, listed
+from forecast.errors import ConfigError
+
+_CHUNK = 1 << 22
+_SEPARATORS = (",", ";", "\t", "|")
+_MAGIC = {b"PK\x03\x04": "an Excel workbook or zip archive", b"PAR1": "a parquet file", b"%PDF": "a PDF document"}
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+@dataclass(frozen=True)
+class TextFile:
+    """What must be known of a delimited text file to read it.
+
+    Attributes:
+        path: the file.
+        encoding: of its text.
+        separator: between columns.
+        header: column names.
+        is_regular: whether every row is one line: no blank lines, no quotes that could hold line ends.
+        has_quotes: whether a double quote occurs.
+        notes: what was found out rather than told.
+    """
+
+    path: Path
+    encoding: str
+    separator: str
+    header: tuple[str, ...]
+    is_regular: bool
+    has_quotes: bool
+    notes: tuple[Finding, ...] = ()
+
+    def records(self) -> Iterator[tuple[int, list[str]]]:
+        """Yield the line number and the fields of the header and every row; slow, for messages only."""
+        with _open(self.path) as raw:
+            lines = codecs.getreader(_with_bom(self.encoding))(raw)
+            reader = csv.reader(lines, delimiter=self.separator)
+            yield from ((reader.line_num, fields) for fields in reader if fields)
+
+    def lines(self, rows: list[int]) -> list[int]:
+        """Return the line number of rows counted from 0 below the header, line 1 being the header."""
+        if self.is_regular or not rows:
+            return [row + 2 for row in rows]
+        wanted, found = set(rows), {}
+        for row, (line, _) in enumerate(self.records(), start=-1):
+            if row in wanted:
+                found[row] = line
+                if len(found) == len(wanted):
+                    break
+        return [found[row] for row in rows]
+
+
+def inspect_text(path: Path, encoding: str, separator: str | None) -> TextFile:
+    """Read a file once, without keeping it, and find out how it is to be read.
+
+    Raises:
+        BadTableError: empty, no text in this encoding, NUL bytes, or a compressed file that is cut off.
+        ConfigError: no such encoding.
+    """
+    try:
+        codecs.lookup(encoding)
+    except LookupError as error:
+        raise ConfigError(f"encoding is {encoding!r}; expected a text encoding such as utf-8 or cp1252") from error
+    try:
+        has_quotes, has_blanks = _scan(path, encoding)
+        head = _head(path, encoding)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise BadTableError(
+            "damaged_file",
+            f"{path.name} cannot be decompressed ({error})",
+            "it is cut off or no gzip file; copy it anew",
+        ) from error
+    lines = [line for line in head if line.strip()]
+    if not lines:
+        raise BadTableError("empty_file", f"{path.name} is empty", "expected a header line and rows")
+    chosen = separator or _detect_separator(lines, path)
+    header = tuple(next(csv.reader(lines[:1], delimiter=chosen)))
+    notes: tuple[Finding, ...] = ()
+    if separator is None and chosen != ",":
+        notes = (Finding("separator", "note", f"{path.name}: columns are separated by {chosen!r} (detected)"),)
+    return TextFile(path, encoding, chosen, header, not (has_quotes or has_blanks), has_quotes, notes)
+
+
+def find_ragged(file: TextFile) -> BadTableError | None:
+    """Return the error of the first row that has more or fewer fields than the header."""
+    for line, fields in file.records():
+        if len(fields) != len(file.header):
+            return BadTableError(
+                "ragged_row",
+                f"line {line} of {file.path.name} has {len(fields)} fields, the header has {len(file.header)} "
+                f"({file.separator.join(fields)[:80]!r})",
+                "correct the line; a field that contains the separator, such as 1,000, must stand in double quotes",
+            )
+    return None
+
+
+def _open(path: Path) -> BinaryIO:
+    return cast(BinaryIO, gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
+
+
+def _with_bom(encoding: str) -> str:
+    return "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
+
+
+def _scan(path: Path, encoding: str) -> tuple[bool, bool]:
+    """Decode the whole file in pieces and return whether it has quotes and whether it has blank lines."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    has_quotes = has_blanks = False
+    line, previous = 1, "\n"
+    with _open(path) as raw:
+        while True:
+            chunk = raw.read(_CHUNK)
+            try:
+                text = decoder.decode(chunk, final=not chunk)
+            except UnicodeDecodeError as error:
+                line += chunk[: max(error.start, 0)].count(b"\n")
+                raise _undecodable(path, encoding, line) from error
+            if "\0" in text:
+                raise _nul_bytes(path, encoding, line + text[: text.index("\0")].count("\n"))
+            has_quotes = has_quotes or '"' in text
+            ends = previous + text
+            has_blanks = has_blanks or "\n\n" in ends or "\n\r" in ends
+            line, previous = line + text.count("\n"), ends[-1:]
+            if not chunk:
+                return has_quotes, has_blanks
+
+
+def _head(path: Path, encoding: str) -> list[str]:
+    """Return the first lines, without a byte order mark."""
+    with _open(path) as raw:
+        text = codecs.getincrementaldecoder(encoding)().decode(raw.read(1 << 16))
+    return text.removeprefix("\ufeff").splitlines()[:20]
+
+
+def _nul_bytes(path: Path, encoding: str, line: int) -> BadTableError:
+    """Tell a file with stray NUL bytes from one in UTF-16."""
+    with _open(path) as raw:
+        head = raw.read(4096)
+    if head.count(0) > len(head) // 5:
+        return _undecodable(path, encoding, line)
+    return BadTableError(
+        "nul_bytes", f"line {line} of {path.name} contains a NUL byte", "the file is damaged; write it anew"
+    )
+
+
+def _undecodable(path: Path, encoding: str, line: int) -> BadTableError:
+    """Guess what a file is that is no text in the encoding it was said to have."""
+    with _open(path) as raw:
+        head = raw.read(1 << 16)
+    what = next((name for magic, name in _MAGIC.items() if head.startswith(magic)), None)
+    guess = None if what else _guess_encoding(head)
+    message = f"{path.name} is not {encoding} text (line {line})"
+    if guess:
+        return BadTableError("encoding", f"{message}; it looks like {guess}", f"pass encoding: {guess}")
+    what = what or "binary data"
+    return BadTableError("encoding", f"{message}; it looks like {what}", "give a CSV or parquet file, or the encoding")
+
+
+def _guess_encoding(head: bytes) -> str | None:
+    """Guess an encoding from the first bytes; None for what is no text."""
+    if head.startswith(_UTF16):
+        return "utf-16"
+    if head.count(0) > len(head) // 5:
+        half = "utf-16-le" if head[1::2].count(0) > head[::2].count(0) else "utf-16-be"
+        return half if max(head[1::2].count(0), head[::2].count(0)) > len(head) // 3 else None
+    controls = sum(head.count(byte) for byte in (*range(9), *range(14, 32), 127))
+    if controls * 50 > len(head):
+        return None
+    try:
+        head.decode("cp1252")
+    except UnicodeDecodeError:
+        return "latin-1"
+    return "cp1252"
+
+
+def _detect_separator(lines: list[str], path: Path) -> str:
+    """Return the separator that cuts the header, and the lines below it into as many fields."""
+    if ".tsv" in path.suffixes:
+        return "\t"
+    counts = {}
+    for separator in _SEPARATORS:
+        fields = [len(row) for row in csv.reader(lines, delimiter=separator)]
+        counts[separator] = (fields[0] > 1, sum(count == fields[0] for count in fields), fields[0])
+    best = max(counts, key=lambda separator: counts[separator])
+    if not counts[best][0] and len(lines[0].split()) > 1:
+        raise BadTableError(
+            "separator", f"the header of {path.name} is {lines[0][:80]!r}, with none of {listed(_SEPARATORS)} in it",
+            "pass separator",
+        )  # fmt: skip
+    return best

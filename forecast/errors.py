@@ -1,0 +1,56 @@
+"""The exceptions of the package, in one tree.
+
+    ForecastError
+    |-- ConfigError       a setting that is unknown, of the wrong type or out of range
+    |-- DataError         a table that cannot be turned into checked series
+    |-- ShapeError        arrays whose shapes do not fit together
+    |-- NotFittedError    a forecaster asked to predict or save before it was fitted
+    |-- TrainingError     training that diverged or cannot be resumed
+    |-- FileError         a file or folder that cannot be written: disk full, no permission, path in use
+    `-- ArtifactError     a saved model that is damaged, incomplete or of another version
+
+Every message answers three questions: what was given, what was expected, what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ForecastError(Exception):
+    """Base of everything this package raises on purpose."""
+
+
+class ConfigError(ForecastError):
+    """A setting is unknown, has the wrong type or is out of range."""
+
+
+class DataError(ForecastError):
+    """A table cannot be turned into checked series."""
+
+
+class ShapeError(ForecastError):
+    """Arrays do not have the shapes that were announced."""
+
+
+class NotFittedError(ForecastError):
+    """A forecaster was asked for something that only a fitted one can give."""
+
+
+class TrainingError(ForecastError):
+    """Training diverged or cannot be resumed."""
+
+
+class FileError(ForecastError):
+    """A file or folder cannot be written."""
+
+
+class ArtifactError(ForecastError):
+    """A saved model is damaged, incomplete or of another version."""
+
+
+def nearest(word: str, choices: Iterable[str]) -> str:
+    """Return ` (did you mean 'x'?)` for the choice closest to `word`, or an empty string."""
+    close = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.5)
+    return f" (did you mean {close[0]!r}?)" if close else ""

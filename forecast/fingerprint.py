@@ -1,0 +1,70 @@
+"""What is trained, on what and how, as short texts that can be compared one by one."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from forecast.batching import WindowSource
+from forecast.config import TrainingConfig
+
+if TYPE_CHECKING:
+    import keras
+
+PROBED_WINDOWS = 256
+
+
+def fingerprint(
+    model: keras.Model, training: WindowSource, validation: WindowSource | None, config: TrainingConfig
+) -> dict[str, str]:
+    """Describe a training so that two descriptions are equal only if it is the same one.
+
+    Args:
+        model: as it came from the builder.
+        training: windows to learn from.
+        validation: windows for early stopping.
+        config: how to train.
+
+    Returns:
+        Setting -> value, for the training settings, the settings of every layer with weights, the kinds of
+        operations in the model's graph, and the data.
+    """
+    settings = {f"training.{name}": str(value) for name, value in config.model_dump().items()}
+    data = {"training windows": window_digest(training)}
+    if validation is not None:
+        data["validation windows"] = window_digest(validation)
+    return settings | model_settings(model) | data
+
+
+def model_settings(model: keras.Model) -> dict[str, str]:
+    """Settings of the layers that have weights, and a digest of the graph.
+
+    Layers without weights are known by their kind alone: Keras numbers them anew in every process.
+    """
+    graph = " ".join(type(layer).__name__ for layer in model.layers) + f" {model.input_shape} {model.output_shape}"
+    settings = {"operations of the model": hashlib.sha256(graph.encode()).hexdigest()[:12]}
+    for layer in model.layers:
+        if layer.weights:
+            settings |= flattened(layer.get_config(), layer.name)
+    return settings
+
+
+def flattened(settings: dict[str, Any], prefix: str) -> dict[str, str]:
+    """Turn nested settings into `layer.setting` -> text."""
+    flat: dict[str, str] = {}
+    for name, value in settings.items():
+        place = f"{prefix}.{name}"
+        flat |= flattened(value, place) if isinstance(value, dict) else {place: str(value)}
+    return flat
+
+
+def window_digest(source: WindowSource) -> str:
+    """Number of windows, and a SHA-256 of some of them spread evenly."""
+    digest = hashlib.sha256()
+    inputs, target = source.batch(np.linspace(0, len(source) - 1, min(PROBED_WINDOWS, len(source))).astype(np.int64))
+    for name, array in sorted({**inputs, "target": target}.items()):
+        digest.update(f"{name} {array.dtype.str} {array.shape} ".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return f"{len(source)} windows, sha256 {digest.hexdigest()[:12]}"

@@ -1,0 +1,221 @@
+"""`Forecaster`: fit on a table, predict, judge, save, load."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from forecast.config import Experiment
+from forecast.data.extend import future_frame
+from forecast.data.panel import Panel
+from forecast.data.splits import Part
+from forecast.errors import ConfigError, NotFittedError
+from forecast.judgement import fit_linear, judge, unseen_part
+from forecast.models import build_model
+from forecast.prediction import Fitted, forecast_future, make_predict, training_range
+from forecast.preparation import Prepared, context_length_of, measured_targets, open_panel, prepare
+from forecast.results import BacktestResult, Forecast, History
+from forecast.saving import load_fitted, save_fitted
+from forecast.training import train
+
+if TYPE_CHECKING:
+    import keras
+    import pandas as pd
+
+    from forecast.windows import WindowShape
+
+Reporter = Callable[[Any], None]
+
+
+class Forecaster:
+    """A model together with everything that must happen before and after it.
+
+    Example:
+        >>> config = Experiment(windows=WindowsConfig(horizon=12))
+        >>> forecaster = Forecaster(config).fit(frame)
+        >>> forecaster.predict().frame()
+    """
+
+    def __init__(self, config: Experiment | None = None) -> None:
+        self.config = config or Experiment()
+        self._fitted: Fitted | None = None
+        self._panel: Panel | None = None
+
+    @property
+    def fitted(self) -> Fitted:
+        """What `fit` or `load` left.
+
+        Raises:
+            NotFittedError: there was neither.
+        """
+        if self._fitted is None:
+            raise NotFittedError("this forecaster was not fitted: call fit(table) first, or Forecaster.load(folder)")
+        return self._fitted
+
+    def fit(
+        self,
+        table: str | Path | pd.DataFrame | None = None,
+        *,
+        checkpoint: Path | None = None,
+        resume: bool = False,
+        reporter: Reporter | None = None,
+    ) -> Forecaster:
+        """Train on a table.
+
+        Args:
+            table: a frame or a file; `config.data.source` if left out.
+            checkpoint: file that holds the state of training after each epoch.
+            resume: go on from `checkpoint` where it exists.
+            reporter: is told of progress.
+
+        Returns:
+            This forecaster.
+
+        Raises:
+            DataError: the table is refused.
+            TrainingError: training diverged, or the checkpoint belongs to something else.
+        """
+        prepared = prepare(self.config, table)
+        return self.fit_prepared(prepared, checkpoint=checkpoint, resume=resume, reporter=reporter)
+
+    def fit_prepared(
+        self,
+        prepared: Prepared,
+        *,
+        checkpoint: Path | None = None,
+        resume: bool = False,
+        reporter: Reporter | None = None,
+    ) -> Forecaster:
+        """Train on the windows that `prepare` made with this forecaster's config."""
+        config = prepared.config
+        levels = config.training.quantile_levels if config.training.loss == "quantile" else ()
+        shape = prepared.features.shape(
+            context_length_of(config), config.windows.horizon, num_quantiles=len(levels)
+        )
+        model = build_model(config.model, shape, seed=config.training.seed)
+        result = train(
+            model,
+            prepared.training,
+            prepared.validation if len(prepared.validation) else None,
+            config.training,
+            checkpoint=checkpoint,
+            resume=resume,
+            reporter=reporter,
+        )
+        self._fitted = _collect(prepared, model, shape, result.history)
+        self._panel = prepared.panel
+        return self
+
+    def predict(
+        self,
+        table: str | Path | pd.DataFrame | None = None,
+        *,
+        known: str | Path | pd.DataFrame | None = None,
+        horizon: int | None = None,
+    ) -> Forecast:
+        """Forecast the steps after the end of each series.
+
+        Args:
+            table: the history to forecast from; the training table if left out.
+            known: known covariates of the steps ahead, with the rows that `make_future_frame` lists.
+            horizon: steps to forecast; beyond the trained horizon forecasts are fed back.
+
+        Returns:
+            One forecast per series, in the unit of the data.
+
+        Raises:
+            NotFittedError: there is no model yet.
+            DataError: the history is too short or damaged, or known covariates are missing.
+            ConfigError: the horizon cannot be reached.
+        """
+        fitted = self.fitted
+        return forecast_future(fitted, self._history(table), self._steps(horizon), known)
+
+    def make_future_frame(
+        self, table: str | Path | pd.DataFrame | None = None, *, horizon: int | None = None
+    ) -> pd.DataFrame:
+        """Return the rows of known covariates that `predict` needs, to be filled in.
+
+        Args:
+            table: the history; the training table if left out.
+            horizon: steps to forecast; the trained horizon if left out.
+        """
+        return future_frame(self._history(table), self._steps(horizon))
+
+    def evaluate(self, table: str | Path | pd.DataFrame | None = None) -> BacktestResult:
+        """Judge the model beside the baselines on the test windows of a table.
+
+        Args:
+            table: the rows to judge on; the training table if left out. Rows that training has seen are
+                read as context and never judged.
+
+        Raises:
+            DataError: nothing is left to judge.
+        """
+        fitted, panel = self.fitted, self._history(table)
+        return judge(fitted, panel, unseen_part(fitted, panel))
+
+    def save(self, path: str | Path) -> None:
+        """Write the model to a folder; a kill at any moment leaves the old version or the new one."""
+        save_fitted(self.fitted, Path(path))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Forecaster:
+        """Read a model from a folder.
+
+        Raises:
+            ArtifactError: the folder is damaged, incomplete or of another version.
+        """
+        fitted = load_fitted(Path(path))
+        forecaster = cls(fitted.config)
+        forecaster._fitted = fitted
+        return forecaster
+
+    def _history(self, table: str | Path | pd.DataFrame | None) -> Panel:
+        if table is not None:
+            return open_panel(self.config.data, table, freq=self.fitted.freq)
+        if self._panel is None:
+            raise ConfigError("a loaded model keeps no data: pass the table to forecast from")
+        return self._panel
+
+    def _steps(self, horizon: int | None) -> int:
+        trained, columns = self.fitted.shape.horizon, self.fitted.feature_map.columns
+        steps = trained if horizon is None else horizon
+        if steps < 1:
+            raise ConfigError(f"horizon is {steps}; expected a whole number of at least 1")
+        if steps > trained and columns.past_covariates:
+            raise ConfigError(
+                f"horizon is {steps} and the model was trained for {trained}: beyond that the past covariates "
+                f"({', '.join(columns.past_covariates)}) would have to be known; ask for at most {trained} steps, "
+                "or train with a longer horizon or without them"
+            )
+        return steps
+
+
+def _collect(prepared: Prepared, model: keras.Model, shape: WindowShape, history: History) -> Fitted:
+    """Gather what a trained model needs later."""
+    panel, season_length = prepared.panel, prepared.config.data.season_length
+    targets = measured_targets(prepared.filled, shape.num_targets)
+    low, high = training_range(targets, panel, prepared.split.train)
+    split = prepared.split
+    seen = Part(panel.offsets[:-1], np.maximum(split.train.last, split.validation.last))
+    last = np.maximum(seen.last - 1, panel.offsets[:-1])
+    return Fitted(
+        config=prepared.config,
+        model=model,
+        predict=make_predict(model),
+        shape=shape,
+        feature_map=prepared.feature_map,
+        freq=panel.freq.alias,
+        season_length=season_length or panel.freq.season_length,
+        series_ids=panel.series_ids,
+        constants=np.where(low == high, low, np.nan),
+        low=low,
+        high=high,
+        seen_until=np.where(seen.last > panel.offsets[:-1], panel.positions[last], np.iinfo(np.int64).min),
+        linear=fit_linear(prepared),
+        history=history,
+    )

@@ -1,0 +1,78 @@
+"""A trained model beside the baselines, on windows it has not seen."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from forecast.backtest import compare, seasonal_errors
+from forecast.baselines import RidgeWindow, Steps, all_baselines
+from forecast.data.panel import Panel
+from forecast.data.splits import Part
+from forecast.errors import DataError
+from forecast.prediction import Fitted, align, forecast_windows
+from forecast.preparation import Prepared, measured_targets, split_at_cutoffs, windows_of
+from forecast.results import BacktestResult
+from forecast.transforms.missing import fill_missing
+
+
+def fit_linear(prepared: Prepared) -> RidgeWindow:
+    """Fit the ridge baseline on the windows the model learns from, its penalty chosen on the validation windows."""
+    panel = prepared.panel
+    targets = measured_targets(prepared.filled, len(panel.columns.target_cols))
+    scale = seasonal_errors(panel, 1, part=prepared.split.train)
+    return RidgeWindow.fit(targets, prepared.training.index, prepared.validation.index, scale=scale)
+
+
+def judge(fitted: Fitted, panel: Panel, part: Part) -> BacktestResult:
+    """Let the model and every baseline forecast the windows of a part.
+
+    Args:
+        fitted: the trained state.
+        panel: the series.
+        part: the rows to judge on; contexts may reach back before them.
+
+    Raises:
+        DataError: the part holds no window.
+    """
+    config = fitted.config
+    before = Part(panel.offsets[:-1], part.first)
+    aligned = align(fitted, panel, before)
+    filled = fill_missing(panel, config.data.missing)[0]
+    features = aligned.feature_map.apply(panel, filled)
+    windows = windows_of(config, panel, features, part, stride=config.evaluation.stride)
+    shape = fitted.shape
+    steps = Steps(shape.horizon, context_length=shape.context_length, season_length=fitted.season_length)
+    return compare(
+        panel,
+        windows.index,
+        filled=filled,
+        models={config.name: lambda numbers: forecast_windows(aligned, windows, numbers)[0]},
+        baselines=all_baselines(steps, fitted.linear),
+        season_length=fitted.season_length,
+        scale=seasonal_errors(panel, fitted.season_length, part=before),
+    )
+
+
+def unseen_part(fitted: Fitted, panel: Panel) -> Part:
+    """Rows of the test part of a table that training has not looked at.
+
+    Without a test part in the settings, all rows after the training data.
+
+    Raises:
+        DataError: there is none.
+    """
+    index = {series_id: place for place, series_id in enumerate(fitted.series_ids)}
+    never = np.iinfo(np.int64).min
+    until = np.array(
+        [fitted.seen_until[index[one]] if one in index else never for one in panel.series_ids], np.int64
+    )
+    seen = panel.positions <= until[panel.series_of_rows()]
+    first = panel.offsets[:-1] + np.bincount(panel.series_of_rows()[seen], minlength=panel.num_series)
+    if fitted.config.evaluation.test_size:
+        first = np.maximum(first, split_at_cutoffs(panel, fitted.config).test.first)
+    if (first >= panel.offsets[1:]).all():
+        raise DataError(
+            "every row of the table was seen in training: there is nothing to judge on; give newer rows, or train "
+            "with evaluation.test_size above 0"
+        )
+    return Part(first, panel.offsets[1:])

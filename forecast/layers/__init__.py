@@ -1,0 +1,1 @@
+"""What stock Keras layers cannot say."""

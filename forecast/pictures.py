@@ -1,0 +1,158 @@
+"""The pictures of a run, and the stored evaluation they can be drawn from again without the model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from forecast.data.frequency import Frequency
+from forecast.data.panel import Columns
+from forecast.errors import DataError
+from forecast.plots import plot_error_by_step, plot_forecasts, plot_loss, plot_residuals, save_figure
+from forecast.results import BacktestResult, History, column_names
+
+RESULT_TABLE, RESULT_ABOUT, HISTORY = "test_forecasts.parquet", "test_forecasts.json", "history.json"
+MAX_STORED_ROWS = 2_000_000
+"""Rows of test forecasts that are stored; of larger evaluations evenly spaced windows are kept."""
+
+NUM_EXAMPLES = 6
+
+
+def draw_pictures(folder: Path, history: History, result: BacktestResult | None) -> list[Path]:
+    """Draw every picture of a run.
+
+    Args:
+        folder: where they go.
+        history: losses per epoch.
+        result: the evaluation on the test part, if there was one.
+
+    Returns:
+        The files.
+    """
+    figures = {"loss": plot_loss(history)}
+    if result is not None:
+        windows = result.examples(NUM_EXAMPLES)
+        best = result.scores().best_baseline
+        figures["forecasts"] = plot_forecasts(
+            result.forecast(result.alias, windows),
+            observed_table(result, windows),
+            baselines=[result.forecast(name, windows) for name in dict.fromkeys(("seasonal_naive", best)) if name],
+        )
+        figures["error_by_step"] = plot_error_by_step(result)
+        figures["residuals"] = plot_residuals(result)
+    paths = []
+    for name, figure in figures.items():
+        paths.append(folder / f"{name}.png")
+        save_figure(figure, paths[-1])
+    return paths
+
+
+def observed_table(result: BacktestResult, windows: np.ndarray[Any, np.dtype[np.int64]]) -> pd.DataFrame:
+    """Every actual value an evaluation holds of the series of some windows, each stamp once."""
+    table = result.take(np.flatnonzero(np.isin(result.series, result.series[windows]))).frame()
+    columns = result.columns
+    return table[[columns.id_col, columns.time_col, *columns.target_cols]].drop_duplicates(
+        [columns.id_col, columns.time_col]
+    )
+
+
+def write_history(history: History, folder: Path) -> None:
+    """Store the losses per epoch."""
+    (folder / HISTORY).write_text(json.dumps(history.to_dict(), indent=2) + "\n", encoding="utf-8")
+
+
+def write_result(result: BacktestResult, folder: Path) -> None:
+    """Store an evaluation as a long table and a small description."""
+    kept = max(MAX_STORED_ROWS // result.actual.shape[1], 1)
+    if len(result.series) > kept:
+        result = result.take(np.linspace(0, len(result.series) - 1, kept).round().astype(np.int64))
+    result.frame().to_parquet(folder / RESULT_TABLE, index=False)
+    about = {
+        "alias": result.alias,
+        "baselines": list(result.baselines),
+        "models": list(result.forecasts),
+        "horizon": result.actual.shape[1],
+        "season_length": result.season_length,
+        "scale": np.nan_to_num(result.scale, nan=0.0).tolist(),
+        "columns": asdict(result.columns),
+        "freq": asdict(result.freq),
+    }
+    (folder / RESULT_ABOUT).write_text(json.dumps(about) + "\n", encoding="utf-8")
+
+
+def read_result(folder: Path) -> BacktestResult | None:
+    """Read back what `write_result` wrote; None where the run has no evaluation.
+
+    Raises:
+        DataError: the files are damaged or do not belong together.
+    """
+    if not (folder / RESULT_ABOUT).exists():
+        return None
+    try:
+        about = json.loads((folder / RESULT_ABOUT).read_text(encoding="utf-8"))
+        return _rebuild(pd.read_parquet(folder / RESULT_TABLE), about)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{folder}: {RESULT_TABLE} and {RESULT_ABOUT} cannot be read ({error}): make them again with forecast fit"
+        ) from error
+
+
+def plot_run(run: str | Path, *, out: str | Path | None = None) -> list[Path]:
+    """Draw the pictures of a run folder again, without the model.
+
+    Args:
+        run: the folder.
+        out: where the pictures go; into the run folder if left out.
+
+    Raises:
+        DataError: the folder is no run, or its files are damaged.
+    """
+    folder = Path(run)
+    if not (folder / HISTORY).is_file():
+        raise DataError(f"{folder}: no {HISTORY} here; expected a run folder written by forecast fit")
+    try:
+        history = History.from_dict(json.loads((folder / HISTORY).read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{folder / HISTORY}: cannot be read ({error}): train again") from error
+    target = Path(out or folder)
+    target.mkdir(parents=True, exist_ok=True)
+    return draw_pictures(target, history, read_result(folder))
+
+
+def _rebuild(table: pd.DataFrame, about: Mapping[str, Any]) -> BacktestResult:
+    """Turn the long table, whose rows stand window after window, into arrays again."""
+    columns = Columns(**{k: tuple(v) if isinstance(v, list) else v for k, v in about["columns"].items()})
+    freq, horizon, targets = Frequency(**about["freq"]), about["horizon"], len(columns.target_cols)
+    firsts = table.iloc[::horizon]
+    series_ids, series = np.unique(firsts[columns.id_col].to_numpy(object).astype(str), return_inverse=True)
+
+    def block(names: tuple[str, ...]) -> np.ndarray[Any, np.dtype[np.float64]]:
+        return table[list(names)].to_numpy(np.float64).reshape(-1, horizon, targets)
+
+    def stamps(column: pd.Series) -> np.ndarray[Any, Any]:
+        if freq.is_integer:
+            return column.to_numpy(np.int64)
+        zoned = column.dt.tz_convert("UTC").dt.tz_localize(None) if column.dt.tz is not None else column
+        return zoned.to_numpy("datetime64[ns]")
+
+    scale = np.array(about["scale"], np.float64).reshape(-1, targets)
+    return BacktestResult(
+        alias=about["alias"],
+        baselines=tuple(about["baselines"]),
+        series_ids=series_ids.astype(object),
+        series=series,
+        cutoffs=stamps(firsts["cutoff"]),
+        stamps=stamps(table[columns.time_col]).reshape(-1, horizon),
+        actual=block(columns.target_cols),
+        forecasts={alias: block(column_names(alias, columns.target_cols)) for alias in about["models"]},
+        scale=np.where(scale > 0, scale, np.nan),
+        season_length=about["season_length"],
+        columns=columns,
+        freq=freq,
+    )

@@ -1,0 +1,202 @@
+"""Where and how a model errs: by step of the horizon, and as a distribution."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecast.metrics import mae
+from forecast.plots.style import (
+    ACCENT,
+    INK,
+    MODEL,
+    MUTED,
+    OTHERS,
+    PANEL_TITLE,
+    dress,
+    label_ends,
+    new_figure,
+    set_ticks_in_steps,
+    write_finding,
+)
+from forecast.results import BacktestResult
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Array = NDArray[np.float64]
+
+FAR_OUT = 2.5
+"""Lines higher than this many times the largest error of the model and the best baseline leave the picture."""
+
+MAX_LAGS = 72
+HISTOGRAM_SPREADS = 4.0
+
+
+def plot_error_by_step(result: BacktestResult, *, unit: str = "") -> Figure:
+    """Draw the mean absolute error of model and baselines for every step of the horizon.
+
+    Args:
+        result: an evaluation.
+        unit: of the targets, for the axis.
+    """
+    errors = {name: mae(result.actual, made, axis=(0, 2)) for name, made in result.forecasts.items()}
+    best = result.scores().best_baseline
+    figure = new_figure((8.6, 4.4))
+    write_finding(figure, _step_finding(result.alias, best, errors))
+    axes = figure.add_subplot()
+    steps = np.arange(1, result.actual.shape[1] + 1)
+    colours = dict(zip([name for name in errors if name != result.alias], OTHERS * len(errors), strict=False))
+    for name, error in errors.items():
+        line = axes.plot(steps, error, color=colours.get(name, MODEL), linewidth=1.4, label=name)[0]
+        line.set(marker="o" if len(steps) <= 14 else "", markersize=4)
+        if name == result.alias:
+            line.set(linewidth=2.6, zorder=4)
+    _limit_to_contenders(axes, errors, (result.alias, best))
+    dress(axes, x="step of the horizon", y=f"mean absolute error{f' [{unit}]' if unit else ''}")
+    axes.set_xlim(min(1, steps[-1] - 0.5), steps[-1] if len(steps) > 1 else 1.5)
+    set_ticks_in_steps(axes, len(steps), result.season_length)
+    ends = [(name, float(error[-1]), colours.get(name, MODEL)) for name, error in errors.items()]
+    label_ends(axes, steps[-1], [end for end in ends if np.isfinite(end[1])], bold=result.alias)
+    return figure
+
+
+def plot_residuals(result: BacktestResult, *, unit: str = "") -> Figure:
+    """Draw the distribution of the judged model's residuals, and the autocorrelation of its one-step residuals.
+
+    Of several series or targets each residual is divided by the `seasonal_error` of its series first.
+
+    Args:
+        result: an evaluation.
+        unit: of the target, for the axis.
+    """
+    residuals = result.actual - result.forecasts[result.alias]
+    several = residuals.shape[2] > 1 or len(np.unique(result.series)) > 1
+    if several:
+        usable = np.isfinite(result.scale) & (result.scale > 0)
+        residuals = residuals / np.where(usable, result.scale, np.nan)[:, None]
+    label = "residual / seasonal error of its series" if several else f"actual - forecast{f' [{unit}]' if unit else ''}"
+    correlation, count = autocorrelation(residuals[:, 0], result.series, _num_lags(result))
+    figure = new_figure((10.0, 4.2))
+    write_finding(figure, _residual_finding(result.alias, residuals, "seasonal errors" if several else unit))
+    left, right = figure.subplots(1, 2)
+    _draw_histogram(left, residuals[np.isfinite(residuals)], label)
+    _draw_correlation(right, correlation, count, result.season_length)
+    return figure
+
+
+def autocorrelation(residuals: Array, series: NDArray[np.int64], num_lags: int) -> tuple[Array, int]:
+    """Autocorrelation of one-step residuals, pooled over series and targets.
+
+    Every series is centred on its own mean; neighbours are consecutive windows of one series.
+
+    Args:
+        residuals: (W, D), windows of one series in order of time, NaN where nothing was measured.
+        series: (W,).
+        num_lags: largest lag.
+
+    Returns:
+        (num_lags,) values for lags 1 to `num_lags`, NaN where there is no pair, and the number of residuals.
+    """
+    kept = np.isfinite(residuals)
+    number = np.unique(series, return_inverse=True)[1]
+    sums, counts = (np.stack([np.bincount(number, one) for one in table.T], 1) for table in (
+        np.where(kept, residuals, 0.0), kept.astype(np.float64)))  # fmt: skip
+    centred = np.where(kept, residuals - (sums / np.maximum(counts, 1))[number], 0.0)
+    spread = np.sqrt(np.stack([np.bincount(number, one) for one in (centred**2).T], 1) / np.maximum(counts, 1))
+    scaled = np.where(spread[number] > 0, centred / np.where(spread > 0, spread, 1.0)[number], 0.0)
+    total = float(np.sum(scaled**2))
+    values = np.full(num_lags, np.nan)
+    for lag in range(1, min(num_lags, len(series) - 1) + 1):
+        pairs = (number[lag:] == number[:-lag])[:, None] & kept[lag:] & kept[:-lag]
+        if pairs.any() and total > 0:
+            values[lag - 1] = np.sum(scaled[lag:] * scaled[:-lag], where=pairs) / total
+    return values, int(kept.sum())
+
+
+def _step_finding(alias: str, best: str | None, errors: dict[str, Array]) -> str:
+    steps = len(errors[alias])
+    if best is None:
+        return f"{alias}: error by step of the horizon"
+    ahead = int(np.sum(errors[alias] < errors[best]))
+    return f"{alias} is ahead of the best baseline ({best}) at {ahead} of {steps} step{'' if steps == 1 else 's'}"
+
+
+def _limit_to_contenders(axes: Axes, errors: dict[str, Array], contenders: tuple[str | None, ...]) -> None:
+    """Start at 0, and do not let one hopeless line press the others flat."""
+    top = np.nanmax([np.nanmax(errors[name], initial=0.0) for name in contenders if name])
+    highest = np.nanmax([np.nanmax(error, initial=0.0) for error in errors.values()])
+    axes.set_ylim(0.0, max(min(1.06 * highest, FAR_OUT * top), np.finfo(float).tiny) or 1.0)
+
+
+def _num_lags(result: BacktestResult) -> int:
+    longest = int(np.bincount(result.series).max(initial=0))
+    return max(min(3 * max(result.season_length, 8), MAX_LAGS, longest // 3), 1)
+
+
+def _deviation(values: Array) -> float:
+    finite = values[np.isfinite(values)]
+    return (float(finite.std()) if len(finite) else 0.0) or 1.0
+
+
+def _residual_finding(alias: str, residuals: Array, unit: str) -> str:
+    finite = residuals[np.isfinite(residuals)]
+    if not len(finite):
+        return f"{alias}: nothing was measured in these windows"
+    bias, spread = -float(finite.mean()), _deviation(finite)
+    if abs(bias) < 0.05 * spread:
+        return f"{alias} is on average neither too high nor too low (bias {bias:+.2g}{f' {unit}' if unit else ''})"
+    size = f"{abs(bias):.3g}{f' {unit}' if unit else ''}"
+    return f"{alias} forecasts are {size} too {'high' if bias > 0 else 'low'} on average"
+
+
+def _draw_histogram(axes: Axes, residuals: Array, label: str) -> None:
+    """Draw the density of the residuals, those far out counted in words, with a normal curve of equal spread."""
+    dress(axes, x=label)
+    axes.set_yticks([])
+    axes.grid(visible=False)
+    if not len(residuals):
+        return
+    mean, spread = float(residuals.mean()), _deviation(residuals)
+    reach = HISTOGRAM_SPREADS * spread
+    bins = np.linspace(mean - reach, mean + reach, int(np.clip(np.sqrt(len(residuals)), 9, 60)) + 1)
+    heights, _ = np.histogram(residuals, bins)
+    density = heights / (len(residuals) * np.diff(bins))
+    axes.bar(bins[:-1], density, np.diff(bins), align="edge", color=MODEL, alpha=0.35, edgecolor="white", linewidth=0.6)
+    grid = np.linspace(bins[0], bins[-1], 200)
+    axes.plot(
+        grid, np.exp(-0.5 * ((grid - mean) / spread) ** 2) / (spread * np.sqrt(2 * np.pi)), color=INK, linewidth=1.2
+    )
+    axes.axvline(0.0, color=MUTED, linewidth=0.9)
+    axes.axvline(mean, color=ACCENT, linewidth=1.6, linestyle=(0, (4, 2)))
+    axes.set_ylim(0, 1.18 * max(density.max(), 1 / (spread * np.sqrt(2 * np.pi))))
+    axes.set_title(f"{len(residuals):,} residuals, standard deviation {spread:.3g}", **PANEL_TITLE)
+    beyond = len(residuals) - int(heights.sum())
+    lines = [(f"mean residual {mean:+.3g}", ACCENT), ("normal curve of equal spread", INK)]
+    lines += [(f"{beyond:,} beyond ±{HISTOGRAM_SPREADS:g} deviations", MUTED)] if beyond else []
+    for place, (words, colour) in enumerate(lines):
+        axes.text(0.985, 0.96 - 0.065 * place, words, transform=axes.transAxes, ha="right", fontsize=8.5, color=colour)
+
+
+def _draw_correlation(axes: Axes, correlation: Array, count: int, season_length: int) -> None:
+    """Stems of the autocorrelation over the band that 95 % of the values of white noise stay in."""
+    lags = np.arange(1, len(correlation) + 1)
+    band = 1.96 / np.sqrt(max(count, 1))
+    known = np.isfinite(correlation)
+    outside = int(np.sum(np.abs(correlation[known]) > band))
+    words = f"One-step residuals: {outside} of {known.sum()} lags outside the 95 % band"
+    axes.set_title(words if known.any() else "Too few windows for an autocorrelation", **PANEL_TITLE)
+    dress(axes, x="lag in windows", y="autocorrelation")
+    if not known.any():
+        axes.set_axis_off()
+        return
+    axes.axhspan(-band, band, color=MUTED, alpha=0.16, linewidth=0)
+    axes.axhline(0.0, color="#bdbdbd", linewidth=0.9)
+    axes.vlines(lags[known], 0.0, correlation[known], color=MODEL, linewidth=1.6)
+    axes.plot(lags[known], correlation[known], "o", color=MODEL, markersize=3.2)
+    axes.set_xlim(0.0, len(lags) + 1.0)
+    axes.set_ylim(min(1.15 * correlation[known].min(), -1.6 * band), max(1.15 * correlation[known].max(), 1.6 * band))
+    set_ticks_in_steps(axes, len(lags), season_length)

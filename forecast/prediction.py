@@ -1,0 +1,295 @@
+"""From a trained network to forecasts in the unit of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecast.baselines import RidgeWindow
+from forecast.config import Experiment
+from forecast.data.extend import append_future
+from forecast.data.panel import Panel
+from forecast.data.splits import Part
+from forecast.errors import DataError
+from forecast.features import FeatureMap, Features, WindowedFeatures, part_rows, rows_of
+from forecast.preparation import measured_targets
+from forecast.results import Forecast, History
+from forecast.transforms import Chain, Rows
+from forecast.transforms.missing import Filled, fill_missing
+from forecast.windows import WindowIndex, WindowShape, index_windows
+
+if TYPE_CHECKING:
+    import keras
+    import pandas as pd
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+Predict = Callable[[Mapping[str, NDArray[Any]]], NDArray[np.float32]]
+
+WINDOWS_PER_BATCH = 512
+DRIFT_RANGES = 10.0
+"""A context further outside the training values than this many times their range is reported."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """Everything a forecast needs, frozen once training is over.
+
+    Attributes:
+        config: the experiment.
+        model: the trained network.
+        predict: the network as one compiled function of arrays.
+        shape: the arrays the network reads and writes.
+        feature_map: scales and vocabularies.
+        freq: alias of the frequency of the training data.
+        season_length: steps in one season.
+        series_ids: (N,) ids seen in training.
+        constants: (N, D) value of the series that never changed in training, NaN for all others.
+        low: (N, D) smallest training value.
+        high: (N, D) largest training value.
+        seen_until: (N,) last position learned from or chosen on.
+        linear: the ridge baseline.
+        history: losses per epoch.
+    """
+
+    config: Experiment
+    model: keras.Model
+    predict: Predict
+    shape: WindowShape
+    feature_map: FeatureMap
+    freq: str
+    season_length: int
+    series_ids: NDArray[np.object_]
+    constants: FloatArray
+    low: FloatArray
+    high: FloatArray
+    seen_until: IntArray
+    linear: RidgeWindow
+    history: History
+
+    @property
+    def quantile_levels(self) -> tuple[float, ...]:
+        """Levels the network writes; none for a point forecast."""
+        return self.config.training.quantile_levels if self.config.training.loss == "quantile" else ()
+
+
+def make_predict(model: keras.Model) -> Predict:
+    """Return the network as one function of arrays, compiled once for batches of any size."""
+    import tensorflow as tf
+
+    signature = {one.name: tf.TensorSpec(one.shape, one.dtype, name=one.name) for one in model.inputs}
+    compiled = tf.function(lambda inputs: model(inputs, training=False), input_signature=[signature])
+    return lambda inputs: compiled({name: tf.constant(array) for name, array in inputs.items()}).numpy()
+
+
+def training_range(values: FloatArray, panel: Panel, part: Part) -> tuple[FloatArray, FloatArray]:
+    """(N, D) smallest and (N, D) largest value of each series in the rows of a part; NaN where there is none."""
+    rows = part_rows(part)
+    series = panel.series_of_rows()[rows]
+    low = np.full((panel.num_series, values.shape[1]), np.inf)
+    high = -low
+    chosen = values[rows]
+    np.fmin.at(low, series, chosen)
+    np.fmax.at(high, series, chosen)
+    empty = low > high
+    return np.where(empty, np.nan, low), np.where(empty, np.nan, high)
+
+
+def align(fitted: Fitted, panel: Panel, part: Part) -> Fitted:
+    """Return the fitted state with its per-series numbers in the order of another panel's series.
+
+    A series that was not seen in training gets scales of its own, from its rows in `part`.
+
+    Args:
+        fitted: the state.
+        panel: the series to forecast.
+        part: the rows of `panel` that may be looked at.
+
+    Raises:
+        DataError: a series is new and the model has learned an embedding of the ids.
+    """
+    number = {series_id: place for place, series_id in enumerate(fitted.series_ids)}
+    index = np.array([number.get(series_id, -1) for series_id in panel.series_ids], np.int64)
+    new = np.flatnonzero(index < 0)
+    columns = panel.columns
+    if len(new) and columns.id_col in columns.static_covariates:
+        named = ", ".join(repr(panel.series_ids[i]) for i in new[:5])
+        raise DataError(
+            f"{len(new)} series were not seen in training: {named}; this model has learned its series by id: "
+            f"leave them out, or train again without {columns.id_col!r} among the static covariates"
+        )
+    if not len(new) and np.array_equal(index, np.arange(len(fitted.series_ids))):
+        return fitted
+    filled = fill_missing(panel, fitted.config.data.missing)[0]
+    values = measured_targets(filled, len(columns.target_cols))
+    train, rows = part_rows(part), rows_of(panel)
+    specs = fitted.config.transforms.target
+    fresh = Chain.fit(specs, values[train], Rows(rows.series[train], rows.positions[train]), num_series=panel.num_series)
+    low, high = training_range(values, panel, part)
+
+    def pick(trained: FloatArray, own: FloatArray) -> FloatArray:
+        return np.where((index < 0)[:, None], own, trained[index])
+
+    low, high = pick(fitted.low, low), pick(fitted.high, high)
+    return replace(
+        fitted,
+        feature_map=replace(fitted.feature_map, target=fitted.feature_map.target.align(index, fresh)),
+        series_ids=panel.series_ids,
+        constants=np.where(low == high, low, np.nan),
+        low=low,
+        high=high,
+        seen_until=np.where(index < 0, np.iinfo(np.int64).min, fitted.seen_until[index]),
+    )
+
+
+def forecast_windows(
+    fitted: Fitted, windows: WindowedFeatures, numbers: IntArray
+) -> tuple[FloatArray, FloatArray | None]:
+    """Forecast numbered windows.
+
+    Args:
+        fitted: state aligned with the panel of the windows.
+        windows: the windows.
+        numbers: (B,) which of them.
+
+    Returns:
+        (B, H, D) forecasts in the unit of the data, and (B, H, D, Q) quantiles where the network writes them.
+
+    Raises:
+        DataError: a forecast is not finite.
+    """
+    parts = [
+        _forecast_batch(fitted, windows, numbers[start : start + WINDOWS_PER_BATCH])
+        for start in range(0, len(numbers), WINDOWS_PER_BATCH)
+    ]
+    raw = np.concatenate(parts)
+    if not fitted.quantile_levels:
+        return raw[..., 0], None
+    return raw[..., fitted.quantile_levels.index(0.5)], raw
+
+
+def _forecast_batch(fitted: Fitted, windows: WindowedFeatures, numbers: IntArray) -> FloatArray:
+    """(B, H, D, Q) in the unit of the data; Q is 1 for a point forecast."""
+    output = fitted.predict(windows.batch(numbers)[0]).astype(np.float64)
+    if not fitted.quantile_levels:
+        output = output[..., None]
+    series, first = windows.index.locate(numbers)
+    cutoff = first + windows.index.context_length
+    chain = fitted.feature_map.target
+    history = targets_before(windows.features, cutoff, max(chain.lag, 1))
+    levels = [chain.invert(output[..., q], series=series, history=history) for q in range(output.shape[-1])]
+    values = np.stack(levels, axis=-1)
+    context = targets_before(windows.features, cutoff, windows.index.context_length)
+    constant = fitted.constants[series]
+    unchanged = np.isfinite(constant) & (context == constant[:, None]).all(axis=1)
+    values = np.where(unchanged[:, None, :, None], constant[:, None, :, None], values)
+    if not np.isfinite(values).all():
+        bad = int(np.flatnonzero(~np.isfinite(values).all(axis=(1, 2, 3)))[0])
+        raise DataError(
+            f"the forecast of series {fitted.series_ids[series[bad]]!r} is not finite: its context is too far from "
+            "the training data for the transforms to be undone; check its last rows"
+        )
+    return values
+
+
+def targets_before(features: Features, cutoff: IntArray, steps: int) -> FloatArray:
+    """(B, steps, D) filled targets of the rows before each cutoff row; an unfinished gap is not looked across."""
+    num_targets = features.target.shape[1]
+    rows = cutoff[:, None] + np.arange(-steps, 0)
+    filled = features.filled
+    values = filled.values[rows, :num_targets]
+    if filled.interpolated is None or filled.next_observed is None:
+        return values
+    known = filled.next_observed[rows, :num_targets] < cutoff[:, None, None]
+    return np.where(known, filled.interpolated[rows, :num_targets], values)
+
+
+def forecast_future(fitted: Fitted, panel: Panel, steps: int, known: str | Path | pd.DataFrame | None) -> Forecast:
+    """Forecast the steps after the end of every series, feeding forecasts back beyond the trained horizon.
+
+    Args:
+        fitted: the trained state.
+        panel: the history.
+        steps: H to forecast.
+        known: known covariates of those steps.
+
+    Raises:
+        DataError: the history is too short, or known covariates are missing.
+    """
+    aligned = align(fitted, panel, Part.whole(panel))
+    horizon = fitted.shape.horizon
+    rounded = -(-steps // horizon) * horizon
+    future = append_future(panel, rounded, known, needed=steps)
+    first_new = panel.offsets[1:] + np.arange(panel.num_series) * rounded
+    points, quantiles = [], []
+    for done in range(0, rounded, horizon):
+        windows = _final_windows(aligned, future, first_new + done)
+        point, spread = forecast_windows(aligned, windows, np.arange(panel.num_series))
+        points.append(point)
+        quantiles.append(spread)
+        future = _with_targets(future, first_new + done, point)
+    ahead = panel.positions[panel.offsets[1:] - 1][:, None] + np.arange(1, steps + 1)
+    return Forecast(
+        series_ids=panel.series_ids,
+        cutoffs=panel.timestamps[panel.offsets[1:] - 1],
+        stamps=panel.freq.stamps(ahead.ravel()).reshape(ahead.shape),
+        values=np.concatenate(points, axis=1)[:, :steps],
+        alias=fitted.config.name,
+        columns=panel.columns,
+        freq=panel.freq,
+        quantile_levels=fitted.quantile_levels,
+        quantiles=np.concatenate(quantiles, axis=1)[:, :steps] if fitted.quantile_levels else None,
+        notes=drift_notes(aligned, panel),
+    )
+
+
+def _final_windows(fitted: Fitted, panel: Panel, first_new: IntArray) -> WindowedFeatures:
+    """One window per series, which forecasts the rows from `first_new` on."""
+    policy = fitted.config.data.missing
+    filled: Filled = fill_missing(panel, "forward_fill" if policy == "refuse" else policy)[0]
+    features = fitted.feature_map.apply(panel, filled)
+    context_length, horizon = fitted.shape.context_length, fitted.shape.horizon
+    part = Part(first_new, first_new + horizon)
+    index = index_windows(panel, context_length, horizon, part=part, usable=features.usable)
+    missing = np.flatnonzero(index.series_counts(panel.num_series) == 0)
+    if len(missing):
+        needed = context_length + fitted.feature_map.target.lag
+        rows = first_new - panel.offsets[:-1]
+        named = ", ".join(f"{panel.series_ids[i]!r} ({rows[i]} rows)" for i in missing[:5])
+        raise DataError(
+            f"{len(missing)} series cannot be forecast: {named}; each needs its last {needed} rows without a gap "
+            "or an unfilled value: give a longer history"
+        )
+    return WindowedFeatures(features, index)
+
+
+def _with_targets(panel: Panel, first: IntArray, values: FloatArray) -> Panel:
+    """The panel with forecasts in the place of the targets of some rows."""
+    out = panel.values.copy()
+    rows = first[:, None] + np.arange(values.shape[1])
+    out[rows, : values.shape[2]] = values
+    return replace(panel, values=out)
+
+
+def drift_notes(fitted: Fitted, panel: Panel) -> tuple[str, ...]:
+    """Name the series whose context lies far outside what was seen in training."""
+    ends = panel.offsets[1:]
+    rows = np.maximum(ends[:, None] - np.arange(1, fitted.shape.context_length + 1), panel.offsets[:-1, None])
+    context = panel.targets[rows]
+    reach = DRIFT_RANGES * np.where(fitted.high > fitted.low, fitted.high - fitted.low, np.abs(fitted.high))
+    far = (np.fmax.reduce(context, axis=1) > fitted.high + reach) | (
+        np.fmin.reduce(context, axis=1) < fitted.low - reach
+    )
+    drifted = np.flatnonzero(far.any(axis=1))
+    if not len(drifted):
+        return ()
+    named = ", ".join(repr(panel.series_ids[i]) for i in drifted[:5])
+    return (
+        f"the last values of {len(drifted)} series lie far outside the training data (first {named}): "
+        "the forecast is an extrapolation; check the unit, or train again on recent rows",
+    )

@@ -1,0 +1,245 @@
+"""From settings and a table to windows ready for a model: every stage of the road before training, in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecast.config import DataConfig, Experiment
+from forecast.data import datasets
+from forecast.data.build import load_panel
+from forecast.data.calendar import default_calendar
+from forecast.data.doctor import Diagnosis, diagnose
+from forecast.data.extend import select_series
+from forecast.data.frame import TableFormat
+from forecast.data.panel import Columns, Panel
+from forecast.data.splits import Part, Split, split_panel
+from forecast.errors import ConfigError, DataError
+from forecast.features import FeatureMap, Features, FeatureSettings, WindowedFeatures
+from forecast.transforms.missing import Filled, fill_missing
+from forecast.windows import index_windows
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """Everything made from the table before a model sees it.
+
+    Attributes:
+        config: the experiment, with what the data decided filled in (frequency, season, context, calendar).
+        panel: the checked series.
+        filled: what the missing policy made of them.
+        split: the rows of each part.
+        feature_map: scales and vocabularies, fitted on the training part.
+        features: the model inputs of every row.
+        training: windows to learn from.
+        validation: windows for early stopping; none where `validation_size` is 0.
+        test: windows for the scores; none where `test_size` is 0.
+        notes: what was done on the way, one sentence each.
+    """
+
+    config: Experiment
+    panel: Panel
+    filled: Filled
+    split: Split
+    feature_map: FeatureMap
+    features: Features
+    training: WindowedFeatures
+    validation: WindowedFeatures
+    test: WindowedFeatures
+    notes: tuple[str, ...]
+
+
+def prepare(config: Experiment, source: str | Path | pd.DataFrame | None = None) -> Prepared:
+    """Take the road from a table to windows.
+
+    Args:
+        config: the experiment.
+        source: a table or its file; `config.data.source` if left out.
+
+    Raises:
+        DataError: the table is refused, or a part of it holds no window.
+        ConfigError: no source is named, or a setting does not fit the data.
+    """
+    panel = open_panel(config.data, source)
+    config = resolve(config, panel)
+    panel, notes = _long_enough(panel, config)
+    split = split_at_cutoffs(panel, config)
+    filled, fill_notes = fill_missing(panel, config.data.missing)
+    feature_map = FeatureMap.fit(panel, filled, part=split.train, settings=feature_settings(config))
+    features = feature_map.apply(panel, filled)
+    prepared = Prepared(
+        config=config,
+        panel=panel,
+        filled=filled,
+        split=split,
+        feature_map=feature_map,
+        features=features,
+        training=windows_of(config, panel, features, split.train, stride=config.windows.stride),
+        validation=windows_of(config, panel, features, split.validation, stride=config.evaluation.stride),
+        test=windows_of(config, panel, features, split.test, stride=config.evaluation.stride),
+        notes=panel.notes + notes + fill_notes,
+    )
+    _refuse_empty_parts(prepared)
+    return prepared
+
+
+def resolve(config: Experiment, panel: Panel) -> Experiment:
+    """Fill in what the settings leave to the data: frequency, season, context length and calendar."""
+    season_length = config.data.season_length or panel.freq.season_length
+    context_length = config.windows.context_length or max(3 * config.windows.horizon, 2 * season_length)
+    calendar = default_calendar(panel.freq) if config.data.calendar == "auto" else config.data.calendar
+    data = config.data.model_copy(
+        update={"freq": panel.freq.alias, "season_length": season_length, "calendar": tuple(calendar)}
+    )
+    windows = config.windows.model_copy(update={"context_length": context_length})
+    return config.model_copy(update={"data": data, "windows": windows})
+
+
+def split_at_cutoffs(panel: Panel, config: Experiment) -> Split:
+    """Divide the rows in time as the evaluation settings say."""
+    evaluation = config.evaluation
+    return split_panel(
+        panel,
+        validation_size=evaluation.validation_size,
+        test_size=evaluation.test_size,
+        purge=evaluation.purge,
+        by=evaluation.split_by,
+    )
+
+
+def windows_of(config: Experiment, panel: Panel, features: Features, part: Part, *, stride: int) -> WindowedFeatures:
+    """The windows of a resolved experiment whose forecast rows lie in `part`."""
+    context_length, horizon = context_length_of(config), config.windows.horizon
+    index = index_windows(panel, context_length, horizon, part=part, stride=stride, usable=features.usable)
+    return WindowedFeatures(features, index)
+
+
+def context_length_of(config: Experiment) -> int:
+    """L of a resolved experiment."""
+    if config.windows.context_length is None:
+        raise ConfigError("windows.context_length is not set: resolve the experiment with its data first")
+    return config.windows.context_length
+
+
+def diagnose_table(config: Experiment, source: str | Path | pd.DataFrame | None = None) -> Diagnosis:
+    """Collect everything that is wrong with the table of an experiment."""
+    data = config.data
+    return diagnose(
+        _table_of(data, source),
+        columns_of(data),
+        table_format=table_format_of(data),
+        freq=data.freq,
+        gaps=data.gaps,
+        allow_missing=data.missing != "refuse",
+    )
+
+
+def open_panel(
+    data: DataConfig, source: str | Path | pd.DataFrame | None = None, *, freq: str | None = None
+) -> Panel:
+    """Read and check the table an experiment names.
+
+    Args:
+        data: the settings of the table.
+        source: a table or its file; `data.source` if left out.
+        freq: the frequency the table must have; `data.freq` if left out.
+    """
+    return load_panel(
+        _table_of(data, source),
+        columns_of(data),
+        table_format=table_format_of(data),
+        freq=freq or data.freq,
+        gaps=data.gaps,
+        allow_missing=data.missing != "refuse",
+    )
+
+
+def _table_of(data: DataConfig, source: str | Path | pd.DataFrame | None) -> str | Path | pd.DataFrame:
+    source = data.source if source is None else source
+    if source is None:
+        raise ConfigError("no table was given: name a file, set data.source, or pass a frame")
+    if isinstance(source, str) and source.startswith("dataset:"):
+        return datasets.load(source.removeprefix("dataset:"))
+    return source
+
+
+def columns_of(data: DataConfig) -> Columns:
+    """The roles of the columns."""
+    return Columns(
+        id_col=data.id_col,
+        time_col=data.time_col,
+        target_cols=data.target_cols,
+        past_covariates=data.past_covariates,
+        known_covariates=data.known_covariates,
+        static_covariates=data.static_covariates,
+        categorical=data.categorical,
+    )
+
+
+def table_format_of(data: DataConfig) -> TableFormat:
+    """How the table is written down."""
+    return TableFormat(
+        separator=data.separator,
+        decimal=data.decimal,
+        encoding=data.encoding,
+        layout=data.layout,
+        time_format=data.time_format,
+        tz=data.tz,
+    )
+
+
+def feature_settings(config: Experiment) -> FeatureSettings:
+    """How the columns become inputs, for a resolved experiment."""
+    return FeatureSettings(
+        target=config.transforms.target,
+        covariates=config.transforms.covariates,
+        calendar=tuple(config.data.calendar),
+        missing=config.data.missing,
+    )
+
+
+def _long_enough(panel: Panel, config: Experiment) -> tuple[Panel, tuple[str, ...]]:
+    """Refuse or leave out the series that cannot hold one window."""
+    lag = sum(one.lag for one in config.transforms.target if one.name == "difference")
+    context_length = context_length_of(config)
+    needed = context_length + config.windows.horizon + lag
+    short = np.flatnonzero(panel.lengths < needed)
+    if not len(short):
+        return panel, ()
+    parts = f"context {context_length} + horizon {config.windows.horizon}" + (f" + differences {lag}" if lag else "")
+    named = ", ".join(f"{panel.series_ids[i]!r} ({panel.lengths[i]} rows)" for i in short[:5])
+    text = f"{len(short)} of {panel.num_series} series are shorter than the {needed} rows of one window ({parts}): {named}"
+    if config.data.short_series == "refuse" or len(short) == panel.num_series:
+        fix = "shorten windows.context_length or windows.horizon, or give more rows"
+        raise DataError(text + f": {fix}" + ("" if len(short) == panel.num_series else ", or set short_series: skip"))
+    return select_series(panel, np.setdiff1d(np.arange(panel.num_series), short)), (f"left out: {text}",)
+
+
+def _refuse_empty_parts(prepared: Prepared) -> None:
+    """Raise where a part that was asked for holds no window."""
+    evaluation, horizon = prepared.config.evaluation, prepared.config.windows.horizon
+    asked = {
+        "training": (prepared.training, True, prepared.split.train),
+        "validation": (prepared.validation, evaluation.validation_size > 0, prepared.split.validation),
+        "test": (prepared.test, evaluation.test_size > 0, prepared.split.test),
+    }
+    for name, (windows, wanted, part) in asked.items():
+        if wanted and not len(windows):
+            longest = int(np.max(part.last - part.first, initial=0))
+            raise DataError(
+                f"the {name} part holds no window: its longest series has {longest} rows, a window needs {horizon} "
+                f"to forecast after {context_length_of(prepared.config)} of context: give more rows, or change "
+                "evaluation.validation_size, evaluation.test_size, windows.context_length or windows.horizon"
+            )
+
+
+def measured_targets(filled: Filled, num_targets: int) -> NDArray[np.float64]:
+    """(R, D) targets to be judged by: NaN where nothing was measured."""
+    values = filled.values[:, :num_targets]
+    return values if filled.observed is None else np.where(filled.observed[:, :num_targets], values, np.nan)

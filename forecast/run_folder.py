@@ -1,0 +1,199 @@
+"""A run folder: everything one experiment leaves behind, written in one piece.
+
+    config.yaml             settings with what the data decided filled in
+    environment.json        package versions, seed, when
+    data.json               what the table was: fingerprint, size, span, notes
+    history.json            losses per epoch
+    scores.json, .txt       model and baselines on the test windows
+    test_forecasts.parquet  actual values and every forecast, window by window
+    forecast.csv            the steps after the end of the data
+    model/                  the saved model
+    *.png                   pictures
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from forecast.config import Experiment
+from forecast.config_file import dump_experiment
+from forecast.data.panel import Panel
+from forecast.errors import DataError
+from forecast.files import replace_folder
+from forecast.forecaster import Forecaster
+from forecast.pictures import draw_pictures, write_history, write_result
+from forecast.preparation import Prepared, prepare
+from forecast.progress import both, tensorboard_reporter, terminal_reporter
+from forecast.results import BacktestResult, Forecast
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Say = Callable[[str], None]
+RECORDED_PACKAGES = ("bigru-forecast", "tensorflow", "keras", "keras-tuner", "numpy", "pandas", "pyarrow")
+
+
+def fit_run(
+    config: Experiment,
+    table: str | None = None,
+    *,
+    out: str | Path | None = None,
+    resume: bool = False,
+    tensorboard: str | None = None,
+    say: Say,
+) -> Path:
+    """Prepare, train, judge, forecast, and write the run folder.
+
+    Args:
+        config: the experiment.
+        table: a file or `dataset:NAME`; `config.data.source` if left out.
+        out: the folder; `runs/NAME` if left out. An earlier run there is replaced when the new one is whole.
+        resume: go on with training that was interrupted.
+        tensorboard: folder for TensorBoard logs.
+        say: prints one line.
+
+    Returns:
+        The folder.
+    """
+    folder = Path(out or Path("runs") / config.name)
+    if table is not None:
+        config = config.model_copy(update={"data": config.data.model_copy(update={"source": table})})
+    prepared = prepare(config)
+    for line in describe(prepared):
+        say(line)
+    checkpoint = folder.with_name(f".{folder.name}.checkpoint")
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    reporter = both(terminal_reporter(), tensorboard_reporter(tensorboard)) if tensorboard else terminal_reporter()
+    forecaster = Forecaster(config).fit_prepared(prepared, checkpoint=checkpoint, resume=resume, reporter=reporter)
+    result = forecaster.evaluate() if config.evaluation.test_size else None
+    future = None if config.data.known_covariates else forecaster.predict()
+    with replace_folder(folder) as temporary:
+        _write_records(temporary, prepared, forecaster, future)
+        pictures = write_judgement(temporary, forecaster, result)
+    checkpoint.unlink(missing_ok=True)
+    say(result.scores().text() if result else "no test part (evaluation.test_size: 0): this model was not judged")
+    say(f"wrote {folder}: model, forecasts, scores and {len(pictures)} pictures")
+    return folder
+
+
+def predict_run(
+    run: str | Path, table: str | None = None, *, known: str | None = None, horizon: int | None = None
+) -> Forecast:
+    """Forecast from a run folder or a saved model.
+
+    Args:
+        run: the folder.
+        table: history to forecast from; the table of the run if left out.
+        known: file with known covariates of the steps ahead.
+        horizon: steps to forecast; as trained if left out.
+    """
+    forecaster = load_run(run)
+    return forecaster.predict(table or _table_of(forecaster), known=known, horizon=horizon)
+
+
+def evaluate_run(run: str | Path, table: str | None = None) -> BacktestResult:
+    """Judge a run folder or a saved model on the unseen rows of a table, the run's own if left out."""
+    forecaster = load_run(run)
+    return forecaster.evaluate(table or _table_of(forecaster))
+
+
+def load_run(run: str | Path) -> Forecaster:
+    """Load the model of a run folder, or a saved model."""
+    inside = Path(run) / "model"
+    return Forecaster.load(inside if inside.is_dir() else run)
+
+
+def describe(prepared: Prepared) -> list[str]:
+    """Say in a few lines what was read and how it is divided."""
+    panel, config = prepared.panel, prepared.config
+    counts = [f"{len(part):,}" for part in (prepared.training, prepared.validation, prepared.test)]
+    return [
+        f"data: {panel.num_series:,} series, {panel.num_rows:,} rows, frequency {panel.freq.alias}, {_span(panel)}",
+        f"windows: context {config.windows.context_length}, horizon {config.windows.horizon}; "
+        f"{counts[0]} to learn from, {counts[1]} for validation, {counts[2]} for the test",
+        *(f"note: {note}" for note in prepared.notes),
+    ]
+
+
+def data_record(panel: Panel) -> dict[str, Any]:
+    """What a table was, as JSON values; two panels with the same fingerprint hold the same numbers."""
+    digest = hashlib.sha256()
+    for array in (panel.values, panel.timestamps, panel.offsets, panel.static_values):
+        digest.update(array.tobytes())
+    digest.update(json.dumps([str(one) for one in panel.series_ids]).encode())
+    digest.update(json.dumps([panel.columns.dynamic, panel.categories]).encode())
+    return {
+        "fingerprint": digest.hexdigest(),
+        "num_series": panel.num_series,
+        "num_rows": panel.num_rows,
+        "frequency": panel.freq.alias,
+        "time_zone": panel.freq.tz,
+        "span": _span(panel),
+        "notes": list(panel.notes),
+    }
+
+
+def environment_record(seed: int) -> dict[str, Any]:
+    """Package versions, platform and seed, as JSON values."""
+    versions = {}
+    for name in RECORDED_PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = "not installed"
+    return {"python": platform.python_version(), "platform": platform.platform(), "packages": versions, "seed": seed}
+
+
+def write_table(frame: pd.DataFrame, path: str | Path) -> None:
+    """Write a frame as CSV or parquet, by the ending of the name."""
+    ending = Path(path).suffix
+    if ending == ".csv":
+        frame.to_csv(path, index=False)
+    elif ending == ".parquet":
+        frame.to_parquet(path, index=False)
+    else:
+        raise DataError(f"{path}: cannot write {ending or 'a file without an ending'!r}; name it .csv or .parquet")
+
+
+def write_judgement(folder: Path, forecaster: Forecaster, result: BacktestResult | None) -> list[Path]:
+    """Write scores, test forecasts and pictures."""
+    history = forecaster.fitted.history
+    if result is not None:
+        scores = result.scores()
+        (folder / "scores.json").write_text(json.dumps(scores.to_dict(), indent=2) + "\n", encoding="utf-8")
+        (folder / "scores.txt").write_text(scores.text() + "\n", encoding="utf-8")
+        write_result(result, folder)
+    return draw_pictures(folder, history, result)
+
+
+def _write_records(folder: Path, prepared: Prepared, forecaster: Forecaster, future: Forecast | None) -> None:
+    config = prepared.config
+    (folder / "config.yaml").write_text(dump_experiment(config, full=True), encoding="utf-8")
+    environment = json.dumps(environment_record(config.training.seed), indent=2)
+    (folder / "environment.json").write_text(environment + "\n", encoding="utf-8")
+    (folder / "data.json").write_text(json.dumps(data_record(prepared.panel), indent=2) + "\n", encoding="utf-8")
+    write_history(forecaster.fitted.history, folder)
+    if future is not None:
+        future.frame().to_csv(folder / "forecast.csv", index=False)
+    forecaster.save(folder / "model")
+
+
+def _span(panel: Panel) -> str:
+    ends = panel.timestamps[[panel.timestamps.argmin(), panel.timestamps.argmax()]]
+    if panel.freq.is_integer:
+        return f"{ends[0]} to {ends[1]}"
+    first, last = panel.freq.local(ends)
+    return f"{first} to {last}"
+
+
+def _table_of(forecaster: Forecaster) -> str:
+    source = forecaster.config.data.source
+    if source is None:
+        raise DataError("this model was trained on a frame: name the table to read")
+    return source

@@ -1,0 +1,130 @@
+"""The table of scores: one row per model, and one sentence that says what it means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+SCORE_NAMES = ("MSE", "MAE", "RMSE", "sMAPE", "MASE")
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One row of scores per model, and what they say of the judged one.
+
+    Attributes:
+        alias: the judged model.
+        baselines: the names it is judged against.
+        values: score by model and by name (`SCORE_NAMES`); NaN where nothing could be scored. MSE, MAE and
+            RMSE are in the unit of the data, sMAPE in percent.
+        num_windows: W.
+        num_series: series that have a window.
+        horizon: H.
+        season_length: steps in one season, for MASE.
+        notes: what was left out, one sentence each.
+    """
+
+    alias: str
+    baselines: tuple[str, ...]
+    values: dict[str, dict[str, float]]
+    num_windows: int
+    num_series: int
+    horizon: int
+    season_length: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def best_baseline(self) -> str | None:
+        """The baseline with the smallest MAE, or None where there is none with a score."""
+        scored = [name for name in self.baselines if np.isfinite(self.values[name]["MAE"])]
+        return min(scored, key=lambda name: self.values[name]["MAE"], default=None)
+
+    def skill(self, model: str) -> float:
+        """1 - MAE / MAE of the best baseline: above 0 is better than it; NaN where that MAE is 0 or missing."""
+        best = self.best_baseline
+        reference = self.values[best]["MAE"] if best else 0.0
+        return 1.0 - self.values[model]["MAE"] / reference if reference > 0 else float("nan")
+
+    def verdict(self) -> str:
+        """Say in one sentence whether the judged model beats the best baseline."""
+        best, skill = self.best_baseline, self.skill(self.alias)
+        where = f"on {self.num_windows:,} test window{'' if self.num_windows == 1 else 's'}"
+        if best is None:
+            return f"{self.alias} was compared with no baseline {where}."
+        if skill > 0:
+            return f"{self.alias} beats the best baseline ({best}) by {_percent(skill)} % in MAE {where}."
+        if skill < 0:
+            return (
+                f"{self.alias} does not beat the best baseline ({best}): its MAE is {_percent(skill)} % higher {where}."
+            )
+        mine, theirs = self.values[self.alias]["MAE"], self.values[best]["MAE"]
+        numbers = "their MAE is the same" if mine == theirs else f"its MAE is {mine:.4g} against {theirs:.4g}"
+        return f"{self.alias} does not beat the best baseline ({best}): {numbers} {where}."
+
+    def text(self) -> str:
+        """Fixed-width table, the best score of every column marked *, and the verdict below it."""
+        frame = self.frame()
+        skills = [f"{100 * one:+.1f} %" if np.isfinite(one) else "-" for one in frame["skill"]]
+        columns = [["model", *frame["model"]]]
+        columns += [[f"{name} ", *_marked(frame[name].to_list())] for name in SCORE_NAMES]
+        columns.append(["skill", *skills])
+        lines = _aligned(columns)
+        rule = "-" * max(len(line) for line in lines)
+        notes = [f"Note: {note}." for note in self.notes]
+        return "\n".join([lines[0], rule, *lines[1:], rule, self.verdict(), *notes])
+
+    def frame(self) -> pd.DataFrame:
+        """One row per model: `model`, the scores, `skill`."""
+        rows = [{"model": name, **scores, "skill": self.skill(name)} for name, scores in self.values.items()]
+        return pd.DataFrame(rows, columns=["model", *SCORE_NAMES, "skill"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON, with None in the place of what is not a finite number."""
+        values = {
+            model: {name: score if np.isfinite(score) else None for name, score in scores.items()}
+            for model, scores in self.values.items()
+        }
+        return {**asdict(self), "values": values, "baselines": list(self.baselines), "notes": list(self.notes)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Scores:
+        """Read back what `to_dict` wrote."""
+        scores = {
+            model: {name: float("nan") if score is None else score for name, score in row.items()}
+            for model, row in values["values"].items()
+        }
+        lists = {name: tuple(values[name]) for name in ("baselines", "notes")}
+        return cls(**{**values, **lists, "values": scores})
+
+
+def _percent(skill: float) -> str:
+    """Percentage without its sign; two significant digits where one decimal would say 0.0."""
+    percent = 100.0 * abs(skill)
+    return f"{percent:.1f}" if percent >= 0.1 else f"{percent:.2g}"
+
+
+def _marked(values: list[float]) -> list[str]:
+    """Numbers of one column with equal decimals, four significant digits in the smallest, the best marked *."""
+    finite = [value for value in values if np.isfinite(value)]
+    smallest = min((value for value in finite if value > 0), default=1.0)
+    decimals = max(3 - int(np.floor(np.log10(smallest))), 0)
+    style = f",.{decimals}f" if decimals <= 7 else ".3e"
+    cells = [format(value, style) if np.isfinite(value) else "-" for value in values]
+    best = min(finite, default=None)
+    return [cell + ("*" if value == best else " ") for cell, value in zip(cells, values, strict=True)]
+
+
+def _aligned(columns: list[list[str]]) -> list[str]:
+    """Lines of a table: the first column flush left, numbers flush right."""
+    widths = [max(map(len, column)) for column in columns]
+    rows = zip(*columns, strict=True)
+    return [
+        "  ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        )
+        for row in rows
+    ]

@@ -1,0 +1,120 @@
+"""Maps without fitted numbers: the logarithm of one plus a value, and differences in time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecast.axes import check_shape
+from forecast.errors import DataError, ShapeError
+from forecast.transforms.base import FloatArray, IntArray, Rows
+
+
+@final
+@dataclass(frozen=True)
+class Log1p:
+    """The natural logarithm of 1 + value, for values above -1."""
+
+    @property
+    def lag(self) -> int:
+        """0: each row is mapped by itself."""
+        return 0
+
+    @property
+    def per_series(self) -> bool:
+        """False: there is nothing to fit."""
+        return False
+
+    def apply(self, values: FloatArray, rows: Rows) -> FloatArray:
+        """Take logarithms of (R, D) values; see `Transform.apply`.
+
+        Raises:
+            DataError: a value is -1 or less.
+        """
+        if (values <= -1).any():
+            row, column = np.unravel_index(int(np.nanargmin(values)), values.shape)
+            raise DataError(
+                f"log1p needs values above -1; the smallest is {values[row, column]:g}, target {column + 1} of series "
+                f"number {rows.series[row] + 1}: leave log1p out, or add a constant to the series"
+            )
+        return np.log1p(values)
+
+    def invert(self, forecast: FloatArray, *, series: IntArray, history: FloatArray) -> FloatArray:  # noqa: ARG002
+        """Exponential of (B, H, D) forecasts minus 1; see `Transform.invert`. Too large a forecast gives inf."""
+        with np.errstate(over="ignore"):
+            return np.expm1(forecast)
+
+    def align(self, index: IntArray, fresh: Self) -> Self:  # noqa: ARG002
+        """Return this map: it is the same for all series."""
+        return self
+
+    def to_state(self) -> dict[str, NDArray[np.generic]]:
+        """Nothing."""
+        return {}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, NDArray[np.generic]]) -> Self:  # noqa: ARG003
+        """Return the map."""
+        return cls()
+
+
+@final
+@dataclass(frozen=True)
+class Difference:
+    """Each value minus the one `lag` steps before: 1 for changes, the season length for seasonal changes."""
+
+    lag: int = 1
+
+    @property
+    def per_series(self) -> bool:
+        """False: there is nothing to fit."""
+        return False
+
+    def apply(self, values: FloatArray, rows: Rows) -> FloatArray:
+        """Subtract from (R, D) values those `lag` steps before; NaN where there is none; see `Transform.apply`.
+
+        A difference never reaches across a gap: after one, the first `lag` rows are NaN.
+        """
+        lag = self.lag
+        out = np.full_like(values, np.nan)
+        same = rows.series[lag:] == rows.series[:-lag]
+        same &= rows.positions[lag:] - rows.positions[:-lag] == lag
+        np.subtract(values[lag:], values[:-lag], out=out[lag:], where=same[:, None])
+        return out
+
+    def invert(self, forecast: FloatArray, *, series: IntArray, history: FloatArray) -> FloatArray:  # noqa: ARG002
+        """Add (B, H, D) differences up from the last `lag` known values; see `Transform.invert`.
+
+        Raises:
+            ShapeError: the history is shorter than `lag`.
+        """
+        batch, steps, targets = forecast.shape
+        check_shape("history", history, "BMD", B=batch, D=targets)
+        known = history.shape[1]
+        if known < self.lag:
+            raise ShapeError(
+                f"history has {known} rows; a difference over {self.lag} steps needs {self.lag} to undo it"
+            )
+        end = self.lag + steps
+        chains = np.zeros((batch, -(-end // self.lag) * self.lag, targets))
+        chains[:, : self.lag] = history[:, known - self.lag :]
+        chains[:, self.lag : end] = forecast
+        summed = chains.reshape(batch, -1, self.lag, targets).cumsum(axis=1)
+        return summed.reshape(chains.shape)[:, self.lag : end]
+
+    def align(self, index: IntArray, fresh: Self) -> Self:  # noqa: ARG002
+        """Return this map: it is the same for all series."""
+        return self
+
+    def to_state(self) -> dict[str, NDArray[np.generic]]:
+        """The lag."""
+        return {"lag": np.array([self.lag], np.int64)}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, NDArray[np.generic]]) -> Self:
+        """Return the map `to_state` was called on."""
+        return cls(int(state["lag"][0]))

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Makes .venv ready and runs everything that must hold; fails at the end if any step failed.
+# Further arguments go to pytest, for example: scripts/test.sh tests/test_metrics.py
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+python3 scripts/bootstrap.py --extras test
+
+failed=""
+step() { # step NAME COMMAND...
+    local name=$1 start=$SECONDS verdict=ok
+    shift
+    echo "--- $name"
+    "$@" || verdict=FAILED
+    echo "--- $name: $verdict in $((SECONDS - start)) s"
+    [ "$verdict" = ok ] || failed="$failed, $name"
+}
+
+step format .venv/bin/ruff format --check .
+step lint .venv/bin/ruff check .
+step types .venv/bin/mypy forecast
+step imports .venv/bin/lint-imports
+step tests .venv/bin/pytest "$@"
+
+if [ -n "$failed" ]; then
+    echo "failed: ${failed#, }" >&2
+    exit 1
+fi

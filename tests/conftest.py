@@ -1,0 +1,30 @@
+"""What all tests share: a quiet TensorFlow, figures without a screen, repeatable hypotheses, the data beside us."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# Read when TensorFlow and matplotlib are imported, here and in the processes that tests start.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["MPLBACKEND"] = "Agg"
+
+# Deadlines fail on a busy machine and random examples fail on somebody else's change.
+settings.register_profile(
+    "repeatable", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], database=None
+)
+settings.load_profile("repeatable")
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data beside the repository; tests that need it are skipped where it is absent."""
+    folder = Path(os.environ.get("FORECAST_DATA") or ROOT.parent / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"no real data at {folder.name!r} beside the repository: set FORECAST_DATA to its folder")
+    return folder
