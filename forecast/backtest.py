@@ -107,9 +107,7 @@ def history_reader(panel: Panel, targets: Array, length: int) -> Callable[[IntAr
     return history
 
 
-def seasonal_errors(
-    panel: Panel, season_length: int, *, part: Part, observed: NDArray[np.bool_] | None = None
-) -> Array:
+def seasonal_errors(panel: Panel, season_length: int, *, part: Part) -> Array:
     """Mean |y_t - y_(t-m)| of each series over its rows in `part`: the scale of MASE.
 
     Pairs are a season apart in time, so a gap between them does no harm.
@@ -118,7 +116,6 @@ def seasonal_errors(
         panel: the series.
         season_length: m.
         part: the training rows.
-        observed: (R, D) cells that were measured; where left out, those that are not NaN.
 
     Returns:
         (N, D), NaN where a series has no such pair.
@@ -126,14 +123,13 @@ def seasonal_errors(
     series = panel.series_of_rows()
     rows = np.arange(panel.num_rows)
     rows = rows[(rows >= part.first[series]) & (rows < part.last[series])]
-    values = panel.targets if observed is None else np.where(observed, panel.targets, np.nan)
     later, earlier = _pairs_apart(panel.positions[rows], series[rows], season_length)
-    change = np.abs(values[rows[later]] - values[rows[earlier]])
-    sums = [
-        np.bincount(series[rows[later]], weights=column, minlength=panel.num_series)
-        for column in (*np.nan_to_num(change).T, *np.isfinite(change).T.astype(np.float64))
-    ]
-    total, count = np.stack(sums, axis=1).reshape(panel.num_series, 2, -1).swapaxes(0, 1)
+    change = np.abs(panel.targets[rows[later]] - panel.targets[rows[earlier]])
+    known, place = np.isfinite(change), series[rows[later]]
+    count = np.stack([np.bincount(place, column, panel.num_series) for column in known.T], axis=1)
+    total = np.stack(
+        [np.bincount(place, column, panel.num_series) for column in np.where(known, change, 0.0).T], axis=1
+    )
     return np.where(count == 0, np.nan, total / np.maximum(count, 1))
 
 
@@ -144,7 +140,7 @@ def _pairs_apart(positions: IntArray, series: IntArray, steps: int) -> tuple[Int
     span = int(positions.max() - positions.min()) + steps + 1
     key = series * span + (positions - positions.min())
     place = np.minimum(np.searchsorted(key, key - steps), len(key) - 1)
-    found = (key[place] == key - steps) & (series[place] == series)
+    found = key[place] == key - steps
     return np.flatnonzero(found), place[found]
 
 

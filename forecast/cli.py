@@ -10,7 +10,8 @@ import argparse
 import json
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, NoReturn
 
 from forecast.errors import ForecastError, TrainingError
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 SUCCESS, FAILURE, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
-SHORTCUTS = {
+SHORTCUTS: dict[str, tuple[str, Callable[[str], str], str, str]] = {
     "id": ("data.id_col", json.dumps, "COLUMN", "column that names the series"),
     "time": ("data.time_col", json.dumps, "COLUMN", "column of time stamps"),
     "target": ("data.target_cols", lambda text: json.dumps(text.split(",")), "COLUMN,...", "columns to forecast"),
@@ -95,6 +96,7 @@ def build_parser() -> Parser:
     predict = _command(commands, "predict", predict_command, "forecast the steps after the end of a table")
     _add_run(predict, "history to forecast from; the table of the run if left out")
     predict.add_argument("--known", metavar="FILE", help="known covariates of the steps ahead")
+    predict.add_argument("--template", metavar="FILE", help="write the rows --known needs, to be filled in, and stop")
     predict.add_argument("--horizon", type=int, metavar="STEPS", help="steps to forecast; as trained if left out")
     predict.add_argument("--output", metavar="FILE", help="CSV or parquet file to write; printed if left out")
 
@@ -117,7 +119,10 @@ def check_command(options: argparse.Namespace) -> int:
 
     diagnosis = diagnose_table(_experiment(options), options.table)
     print(diagnosis.text())
-    return SUCCESS if diagnosis.panel is not None else BAD_INPUT
+    if diagnosis.panel is not None:
+        return SUCCESS
+    print("settings are given as --set data.NAME=VALUE, or under `data:` in a file named with --config")
+    return BAD_INPUT
 
 
 def fit_command(options: argparse.Namespace) -> int:
@@ -132,13 +137,15 @@ def fit_command(options: argparse.Namespace) -> int:
 def predict_command(options: argparse.Namespace) -> int:
     """Forecast from a run folder."""
     with _quiet_start():
-        from forecast.run_folder import predict_run
+        from forecast.run_folder import future_run, predict_run, write_table
+    if options.template:
+        write_table(future_run(options.run_folder, options.table, horizon=options.horizon), options.template)
+        _say(f"wrote {options.template}: fill in the empty columns and pass it with --known")
+        return SUCCESS
     result = predict_run(options.run_folder, options.table, known=options.known, horizon=options.horizon)
     for note in result.notes:
         print(f"note: {note}", file=sys.stderr)
     if options.output:
-        from forecast.run_folder import write_table
-
         write_table(result.frame(), options.output)
         _say(f"wrote {options.output}")
     else:
@@ -212,7 +219,7 @@ def _experiment(options: argparse.Namespace) -> Experiment:
     return load_experiment(options.config, overrides)
 
 
-def _quiet_start() -> object:
+def _quiet_start() -> AbstractContextManager[None]:
     from forecast.startup import quiet_start
 
     return quiet_start()

@@ -221,8 +221,9 @@ class EvaluationConfig(Section):
     """Last part of the data, for the scores: steps (whole number) or share of the time."""
     purge: Annotated[int, Field(ge=0, le=100_000)] = 0
     """Steps left out between two parts."""
-    split_by: Literal["time", "series"] = "time"
-    """`time`: one cutoff for all series. `series`: counted back from the end of each series."""
+    split_by: Literal["time", "series"] | None = None
+    """`time`: one cutoff for all series; so for stamps if left out. `series`: counted back from each series' own end;
+    so for an integer index if left out."""
     stride: Steps = 1
     """Steps between two validation or test windows."""
 

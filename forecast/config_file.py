@@ -9,18 +9,26 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from forecast.config import Experiment
 from forecast.config_schema import dotted, expected_at, is_setting, json_schema, suggestion
 from forecast.errors import ConfigError, nearest
 from forecast.strict_yaml import MAX_BYTES, Place, parse_yaml, to_yaml
 
-__all__ = ["apply_overrides", "dump_experiment", "json_schema", "load_experiment", "parse_experiment"]
+__all__ = [
+    "apply_overrides",
+    "dump_experiment",
+    "experiment_from",
+    "json_schema",
+    "load_experiment",
+    "parse_experiment",
+]
 
 Origins = dict[Place, str]
 """Where each setting was given: `experiment.yaml, line 3` or `--set model.units=64`; in the order given."""
@@ -67,6 +75,15 @@ def apply_overrides(mapping: Mapping[str, Any], overrides: Iterable[str]) -> dic
         ConfigError: an override is not of that form, or leads through a setting that is no section.
     """
     return _overridden(mapping, overrides, {})[0]
+
+
+def experiment_from(settings: Mapping[str, Any]) -> Experiment:
+    """Check nested settings in plain types, as JSON or `apply_overrides` gives them.
+
+    Raises:
+        ConfigError: something in them is no setting.
+    """
+    return _validated(*_overridden(settings, (), {}))
 
 
 def dump_experiment(experiment: Experiment, *, full: bool = False) -> str:
@@ -132,7 +149,12 @@ def _parse_override(override: str, source: str) -> tuple[tuple[str, ...], Any]:
         raise ConfigError(f"{source}: expected a setting and its value, such as model.units=64")
     if not text.strip():
         raise ConfigError(f"{source}: has no value; write {path}=null for none")
-    return place, parse_yaml(text, source).value
+    try:
+        return place, parse_yaml(text, source).value
+    except ConfigError as error:
+        if "not valid YAML" not in str(error) or text.strip()[0] in "[{\"'&*!|>":
+            raise
+        return place, text.strip()  # such as data.decimal=, or data.time_format=%d.%m.%Y
 
 
 def _validated(settings: dict[str, Any], origins: Origins) -> Experiment:
@@ -140,14 +162,22 @@ def _validated(settings: dict[str, Any], origins: Origins) -> Experiment:
     try:
         return Experiment.model_validate_json(json.dumps(settings), strict=True)
     except ValidationError as error:
-        problems = _problems(error, settings)
-        order = {place: number for number, place in enumerate(origins)}
-        first = min(problems, key=lambda place: order.get(_known(place, origins), len(order)))
-        origin = origins.get(_known(first, origins))
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise ConfigError(
-            _one_line(f"{origin}: {problems[first]}{more}" if origin else problems[first] + more)
-        ) from error
+        raise ConfigError(_first_problem(error, settings, origins)) from error
+
+
+def _first_problem(error: ValidationError, settings: dict[str, Any], origins: Origins) -> str:
+    """Say in one line what is wrong first in the order of the text, and how much more is.
+
+    Of the types a setting may have, only the one that got furthest counts.
+    """
+    problems = {place: (one, value) for place, one, value in _problems(error, settings)}
+    above = {place[:depth] for place in problems for depth in range(len(place))}
+    order = {place: number for number, place in enumerate(origins)}
+    places = [place for place in problems if place not in above]
+    first = min(places, key=lambda place: order.get(_known(place, origins), len(order)))
+    origin = origins.get(_known(first, origins), "")
+    more = f" (and {len(places) - 1} more)" if len(places) > 1 else ""
+    return _one_line(f"{origin}{': ' if origin else ''}{_sentence(first, *problems[first])}{more}")
 
 
 def _known(place: Place, origins: Origins) -> Place:
@@ -157,24 +187,15 @@ def _known(place: Place, origins: Origins) -> Place:
     return place
 
 
-def _problems(error: ValidationError, settings: dict[str, Any]) -> dict[Place, str]:
-    """Return what is wrong by place: one sentence each, of a choice of types only the branch that got furthest."""
-    problems: dict[Place, str] = {}
+def _problems(error: ValidationError, settings: dict[str, Any]) -> Iterator[tuple[Place, ErrorDetails, Any]]:
+    """Give the place of every error, the error and the value there."""
     for one in error.errors(include_url=False):
         place, value = _locate(one["loc"], settings)
         if one["type"] == "missing":
             place = (*place, one["loc"][-1])
         if one["type"] == "value_error":
-            message = str(one["ctx"]["error"])
-            sign = "." if is_setting((*place, *message.split(" ", maxsplit=1)[0].split("."))) else ": "
-            problems[_mentioned(message, place, value)] = f"{dotted(place)}{sign}{message}".lstrip(".: ")
-        else:
-            problems[place] = _sentence(str(one["type"]), place, value)
-    return {
-        place: text
-        for place, text in problems.items()
-        if not any(other != place and other[: len(place)] == place for other in problems)
-    }
+            place = _mentioned(str(one["ctx"]["error"]), place, value)
+        yield place, one, value
 
 
 def _locate(loc: tuple[int | str, ...], settings: Any) -> tuple[Place, Any]:
@@ -197,11 +218,16 @@ def _mentioned(message: str, place: Place, section: Any) -> Place:
     return place
 
 
-def _sentence(kind: str, place: Place, value: Any) -> str:
+def _sentence(place: Place, error: ErrorDetails, value: Any) -> str:
     path = dotted(place)
-    if kind == "extra_forbidden":
+    if error["type"] == "value_error":
+        message = str(error["ctx"]["error"])
+        section = tuple(part for part in error["loc"] if part in place)
+        sign = "." if is_setting((*section, *message.split(" ", maxsplit=1)[0].split("."))) else ": "
+        return f"{dotted(section)}{sign}{message}".lstrip(".: ")
+    if error["type"] == "extra_forbidden":
         return f"{path} is no setting; {suggestion(place)}"
-    if kind == "missing":
+    if error["type"] == "missing":
         return f"{path} is missing; expected {expected_at(place)}"
     hint = " (remove the quotes)" if isinstance(value, str) and _is_number(value) else ""
     return f"{path} is {_shown(value)}; expected {expected_at(place)}{hint}"

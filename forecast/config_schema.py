@@ -63,6 +63,18 @@ def reference_table() -> str:
     return "\n".join(rows) + "\n"
 
 
+def with_table(page: str) -> str:
+    """Return a Markdown page whose table of settings, between two comments, is the current one.
+
+    Raises:
+        ValueError: the page lacks the comments.
+    """
+    begin, end = "<!-- settings -->\n", "<!-- end of settings -->"
+    before, rest = page.split(begin)
+    _, after = rest.split(end)
+    return f"{before}{begin}{reference_table()}{end}{after}"
+
+
 @cache
 def _schema() -> Schema:
     return Experiment.model_json_schema()

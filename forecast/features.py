@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +18,7 @@ from numpy.typing import NDArray
 from forecast.data.calendar import calendar_columns, calendar_features
 from forecast.data.panel import Columns, Panel
 from forecast.data.splits import Part
-from forecast.transforms import TRANSFORMS, Chain, Rows, Transform
+from forecast.transforms import SCALERS, Chain, Rows, Transform
 from forecast.transforms.chain import TransformSpec
 from forecast.transforms.missing import Filled, MissingPolicy, fill_missing
 from forecast.windows import WindowIndex, WindowShape
@@ -70,10 +72,10 @@ class Features:
     late: tuple[NDArray[np.float32], IntArray] | None
     sizes: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
 
-    @property
+    @cached_property
     def usable(self) -> NDArray[np.bool_]:
         """(R,) rows that can stand in a context."""
-        return np.isfinite(self.past).all(axis=1) & np.isfinite(self.known).all(axis=1)
+        return np.asarray(np.isfinite(self.past).all(axis=1) & np.isfinite(self.known).all(axis=1))
 
     def shape(self, context_length: int, horizon: int, *, num_quantiles: int = 0) -> WindowShape:
         """What a model builder must know."""
@@ -118,7 +120,9 @@ class FeatureMap:
         train[part_rows(part)] = True
         columns, num_series = panel.columns, panel.num_series
         chosen = Rows(rows.series[train], rows.positions[train])
-        measured = np.where(_observed(filled), filled.values, np.nan)[train]
+        measured = filled.values[train]
+        if filled.observed is not None:
+            measured[~filled.observed[train]] = np.nan
         num_targets = len(columns.target_cols)
         target = Chain.fit(settings.target, measured[:, :num_targets], chosen, num_series=num_series)
         numeric = _places(columns, columns.past_covariates + columns.known_covariates, categorical=False)
@@ -290,7 +294,7 @@ def _static_places(columns: Columns, *, categorical: bool) -> list[int]:
 def _fit_scaler(name: str, values: NDArray[np.float64], rows: Rows, num_series: int) -> Transform | None:
     if name == "none" or not values.shape[1]:
         return None
-    return TRANSFORMS[name].fit(values, rows, num_series=num_series, scope="global")
+    return SCALERS[name].fit(values, rows, num_series=num_series, scope="global")
 
 
 def _seen(panel: Panel, name: str, measured: NDArray[np.float64], series: IntArray) -> tuple[str, ...]:
@@ -302,6 +306,6 @@ def _seen(panel: Panel, name: str, measured: NDArray[np.float64], series: IntArr
     return tuple(panel.categories[name][int(code)] for code in np.unique(codes[np.isfinite(codes)]))
 
 
-def _joined(blocks: list[NDArray[np.generic]], num_rows: int) -> NDArray[np.float32]:
-    wide = [block.reshape(num_rows, -1).astype(np.float32) for block in blocks]
-    return np.concatenate(wide, axis=1)
+def _joined(blocks: Sequence[NDArray[Any]], num_rows: int) -> NDArray[np.float32]:
+    wide = [block.reshape(num_rows, -1).astype(np.float32, copy=False) for block in blocks if block.size]
+    return wide[0] if len(wide) == 1 else np.concatenate([np.empty((num_rows, 0), np.float32), *wide], axis=1)

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecast.config import Experiment
-from forecast.data.extend import future_frame
+from forecast.data.extend import future_frame, read_known
 from forecast.data.panel import Panel
 from forecast.data.splits import Part
 from forecast.errors import ConfigError, NotFittedError
 from forecast.judgement import fit_linear, judge, unseen_part
 from forecast.models import build_model
 from forecast.prediction import Fitted, forecast_future, make_predict, training_range
-from forecast.preparation import Prepared, context_length_of, measured_targets, open_panel, prepare
+from forecast.preparation import Prepared, context_length_of, measured_targets, open_panel, prepare, table_format_of
 from forecast.results import BacktestResult, Forecast, History
 from forecast.saving import load_fitted, save_fitted
 from forecast.training import train
@@ -92,9 +92,7 @@ class Forecaster:
         """Train on the windows that `prepare` made with this forecaster's config."""
         config = prepared.config
         levels = config.training.quantile_levels if config.training.loss == "quantile" else ()
-        shape = prepared.features.shape(
-            context_length_of(config), config.windows.horizon, num_quantiles=len(levels)
-        )
+        shape = prepared.features.shape(context_length_of(config), config.windows.horizon, num_quantiles=len(levels))
         model = build_model(config.model, shape, seed=config.training.seed)
         result = train(
             model,
@@ -131,8 +129,11 @@ class Forecaster:
             DataError: the history is too short or damaged, or known covariates are missing.
             ConfigError: the horizon cannot be reached.
         """
-        fitted = self.fitted
-        return forecast_future(fitted, self._history(table), self._steps(horizon), known)
+        fitted, panel, steps = self.fitted, self._history(table), self._steps(horizon)
+        ahead = None
+        if known is not None:
+            ahead = read_known(panel, known, table_format=table_format_of(fitted.config.data))
+        return forecast_future(fitted, panel, steps, ahead)
 
     def make_future_frame(
         self, table: str | Path | pd.DataFrame | None = None, *, horizon: int | None = None

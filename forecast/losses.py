@@ -68,7 +68,7 @@ def check_loss_shapes(y_true: Any, y_pred: Any, *, num_quantiles: int) -> None:
     expected = tuple(y_true.shape) + ((num_quantiles,) if num_quantiles else ())
     if tuple(y_pred.shape) != expected:
         raise ShapeError(
-            f"forecasts have shape {tuple(y_pred.shape)} for targets of shape {tuple(y_true.shape)}; expected {expected}"
+            f"forecasts have shape {tuple(y_pred.shape)} where targets have {tuple(y_true.shape)}; expected {expected}"
         )
 
 

@@ -11,37 +11,42 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forecast.data.extend import shown_stamps
 from forecast.data.frequency import Frequency
-from forecast.data.panel import Columns
+from forecast.data.panel import Columns, Panel
 from forecast.errors import DataError
 from forecast.plots import plot_error_by_step, plot_forecasts, plot_loss, plot_residuals, save_figure
-from forecast.results import BacktestResult, History, column_names
+from forecast.results import BacktestResult, History, column_names, plain_stamps
 
 RESULT_TABLE, RESULT_ABOUT, HISTORY = "test_forecasts.parquet", "test_forecasts.json", "history.json"
+OBSERVED = "observed.parquet"
 MAX_STORED_ROWS = 2_000_000
 """Rows of test forecasts that are stored; of larger evaluations evenly spaced windows are kept."""
 
 NUM_EXAMPLES = 6
 
 
-def draw_pictures(folder: Path, history: History, result: BacktestResult | None) -> list[Path]:
+def draw_pictures(
+    folder: Path, history: History, result: BacktestResult | None, observed: pd.DataFrame | None
+) -> list[Path]:
     """Draw every picture of a run.
 
     Args:
         folder: where they go.
         history: losses per epoch.
         result: the evaluation on the test part, if there was one.
+        observed: long table of what was measured around the windows shown.
 
     Returns:
         The files.
     """
     figures = {"loss": plot_loss(history)}
-    if result is not None:
+    if result is not None and observed is not None:
         windows = result.examples(NUM_EXAMPLES)
         best = result.scores().best_baseline
         figures["forecasts"] = plot_forecasts(
             result.forecast(result.alias, windows),
-            observed_table(result, windows),
+            observed,
             baselines=[result.forecast(name, windows) for name in dict.fromkeys(("seasonal_naive", best)) if name],
         )
         figures["error_by_step"] = plot_error_by_step(result)
@@ -53,13 +58,28 @@ def draw_pictures(folder: Path, history: History, result: BacktestResult | None)
     return paths
 
 
-def observed_table(result: BacktestResult, windows: np.ndarray[Any, np.dtype[np.int64]]) -> pd.DataFrame:
-    """Every actual value an evaluation holds of the series of some windows, each stamp once."""
-    table = result.take(np.flatnonzero(np.isin(result.series, result.series[windows]))).frame()
-    columns = result.columns
-    return table[[columns.id_col, columns.time_col, *columns.target_cols]].drop_duplicates(
-        [columns.id_col, columns.time_col]
+def observed_table(panel: Panel, result: BacktestResult) -> pd.DataFrame:
+    """The measured targets of the series that `draw_pictures` shows, from two contexts before their first window.
+
+    Args:
+        panel: the series that were judged.
+        result: the evaluation.
+    """
+    windows = result.examples(NUM_EXAMPLES)
+    shown = np.unique(result.series[windows])
+    first = result.cutoffs[windows].min()
+    rows = np.concatenate([np.arange(panel.offsets[one], panel.offsets[one + 1]) for one in shown])
+    reach = max(3 * result.actual.shape[1], 60)
+    after = panel.timestamps[rows] >= panel.freq.stamps(panel.freq.positions(np.array([first])) - reach)[0]
+    rows = rows[after]
+    stamps = panel.timestamps[rows]
+    table = pd.DataFrame(
+        {
+            panel.columns.id_col: panel.series_ids[panel.series_of_rows()[rows]],
+            panel.columns.time_col: shown_stamps(panel, stamps),
+        }
     )
+    return table.assign(**{name: panel.column(name)[rows] for name in panel.columns.target_cols})
 
 
 def write_history(history: History, folder: Path) -> None:
@@ -67,8 +87,9 @@ def write_history(history: History, folder: Path) -> None:
     (folder / HISTORY).write_text(json.dumps(history.to_dict(), indent=2) + "\n", encoding="utf-8")
 
 
-def write_result(result: BacktestResult, folder: Path) -> None:
-    """Store an evaluation as a long table and a small description."""
+def write_result(result: BacktestResult, observed: pd.DataFrame, folder: Path) -> None:
+    """Store an evaluation as a long table and a small description, and what was measured around its examples."""
+    observed.to_parquet(folder / OBSERVED, index=False)
     kept = max(MAX_STORED_ROWS // result.actual.shape[1], 1)
     if len(result.series) > kept:
         result = result.take(np.linspace(0, len(result.series) - 1, kept).round().astype(np.int64))
@@ -122,33 +143,29 @@ def plot_run(run: str | Path, *, out: str | Path | None = None) -> list[Path]:
         raise DataError(f"{folder / HISTORY}: cannot be read ({error}): train again") from error
     target = Path(out or folder)
     target.mkdir(parents=True, exist_ok=True)
-    return draw_pictures(target, history, read_result(folder))
+    observed = pd.read_parquet(folder / OBSERVED) if (folder / OBSERVED).is_file() else None
+    return draw_pictures(target, history, read_result(folder), observed)
 
 
 def _rebuild(table: pd.DataFrame, about: Mapping[str, Any]) -> BacktestResult:
     """Turn the long table, whose rows stand window after window, into arrays again."""
-    columns = Columns(**{k: tuple(v) if isinstance(v, list) else v for k, v in about["columns"].items()})
+    roles: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in about["columns"].items()}
+    columns = Columns(**roles)
     freq, horizon, targets = Frequency(**about["freq"]), about["horizon"], len(columns.target_cols)
     firsts = table.iloc[::horizon]
-    series_ids, series = np.unique(firsts[columns.id_col].to_numpy(object).astype(str), return_inverse=True)
+    series, series_ids = pd.factorize(firsts[columns.id_col])
 
     def block(names: tuple[str, ...]) -> np.ndarray[Any, np.dtype[np.float64]]:
         return table[list(names)].to_numpy(np.float64).reshape(-1, horizon, targets)
-
-    def stamps(column: pd.Series) -> np.ndarray[Any, Any]:
-        if freq.is_integer:
-            return column.to_numpy(np.int64)
-        zoned = column.dt.tz_convert("UTC").dt.tz_localize(None) if column.dt.tz is not None else column
-        return zoned.to_numpy("datetime64[ns]")
 
     scale = np.array(about["scale"], np.float64).reshape(-1, targets)
     return BacktestResult(
         alias=about["alias"],
         baselines=tuple(about["baselines"]),
-        series_ids=series_ids.astype(object),
+        series_ids=series_ids.to_numpy(object),
         series=series,
-        cutoffs=stamps(firsts["cutoff"]),
-        stamps=stamps(table[columns.time_col]).reshape(-1, horizon),
+        cutoffs=plain_stamps(firsts["cutoff"], freq),
+        stamps=plain_stamps(table[columns.time_col], freq).reshape(-1, horizon),
         actual=block(columns.target_cols),
         forecasts={alias: block(column_names(alias, columns.target_cols)) for alias in about["models"]},
         scale=np.where(scale > 0, scale, np.nan),

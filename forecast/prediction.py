@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,11 +20,10 @@ from forecast.preparation import measured_targets
 from forecast.results import Forecast, History
 from forecast.transforms import Chain, Rows
 from forecast.transforms.missing import Filled, fill_missing
-from forecast.windows import WindowIndex, WindowShape, index_windows
+from forecast.windows import WindowShape, index_windows
 
 if TYPE_CHECKING:
     import keras
-    import pandas as pd
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -83,7 +81,7 @@ def make_predict(model: keras.Model) -> Predict:
     import tensorflow as tf
 
     signature = {one.name: tf.TensorSpec(one.shape, one.dtype, name=one.name) for one in model.inputs}
-    compiled = tf.function(lambda inputs: model(inputs, training=False), input_signature=[signature])
+    compiled = tf.function(lambda inputs: model(inputs, training=False), input_signature=[signature], autograph=False)
     return lambda inputs: compiled({name: tf.constant(array) for name, array in inputs.items()}).numpy()
 
 
@@ -129,7 +127,13 @@ def align(fitted: Fitted, panel: Panel, part: Part) -> Fitted:
     values = measured_targets(filled, len(columns.target_cols))
     train, rows = part_rows(part), rows_of(panel)
     specs = fitted.config.transforms.target
-    fresh = Chain.fit(specs, values[train], Rows(rows.series[train], rows.positions[train]), num_series=panel.num_series)
+    fresh = Chain.fit(
+        specs,
+        values[train],
+        Rows(rows.series[train], rows.positions[train]),
+        num_series=panel.num_series,
+        shared=fitted.feature_map.target,
+    )
     low, high = training_range(values, panel, part)
 
     def pick(trained: FloatArray, own: FloatArray) -> FloatArray:
@@ -209,14 +213,14 @@ def targets_before(features: Features, cutoff: IntArray, steps: int) -> FloatArr
     return np.where(known, filled.interpolated[rows, :num_targets], values)
 
 
-def forecast_future(fitted: Fitted, panel: Panel, steps: int, known: str | Path | pd.DataFrame | None) -> Forecast:
+def forecast_future(fitted: Fitted, panel: Panel, steps: int, known: Panel | None) -> Forecast:
     """Forecast the steps after the end of every series, feeding forecasts back beyond the trained horizon.
 
     Args:
         fitted: the trained state.
         panel: the history.
         steps: H to forecast.
-        known: known covariates of those steps.
+        known: known covariates of those steps, from `read_known`.
 
     Raises:
         DataError: the history is too short, or known covariates are missing.
@@ -226,12 +230,13 @@ def forecast_future(fitted: Fitted, panel: Panel, steps: int, known: str | Path 
     rounded = -(-steps // horizon) * horizon
     future = append_future(panel, rounded, known, needed=steps)
     first_new = panel.offsets[1:] + np.arange(panel.num_series) * rounded
-    points, quantiles = [], []
+    points: list[FloatArray] = []
+    quantiles: list[FloatArray] = []
     for done in range(0, rounded, horizon):
         windows = _final_windows(aligned, future, first_new + done)
         point, spread = forecast_windows(aligned, windows, np.arange(panel.num_series))
         points.append(point)
-        quantiles.append(spread)
+        quantiles += [] if spread is None else [spread]
         future = _with_targets(future, first_new + done, point)
     ahead = panel.positions[panel.offsets[1:] - 1][:, None] + np.arange(1, steps + 1)
     return Forecast(
@@ -243,7 +248,7 @@ def forecast_future(fitted: Fitted, panel: Panel, steps: int, known: str | Path 
         columns=panel.columns,
         freq=panel.freq,
         quantile_levels=fitted.quantile_levels,
-        quantiles=np.concatenate(quantiles, axis=1)[:, :steps] if fitted.quantile_levels else None,
+        quantiles=np.concatenate(quantiles, axis=1)[:, :steps] if quantiles else None,
         notes=drift_notes(aligned, panel),
     )
 

@@ -26,6 +26,7 @@ from forecast.windows import index_windows
 if TYPE_CHECKING:
     import pandas as pd
 
+
 @dataclass(frozen=True, eq=False)
 class Prepared:
     """Everything made from the table before a model sees it.
@@ -90,7 +91,7 @@ def prepare(config: Experiment, source: str | Path | pd.DataFrame | None = None)
 
 
 def resolve(config: Experiment, panel: Panel) -> Experiment:
-    """Fill in what the settings leave to the data: frequency, season, context length and calendar."""
+    """Fill in what the settings leave to the data: frequency, season, context length, calendar and the way to split."""
     season_length = config.data.season_length or panel.freq.season_length
     context_length = config.windows.context_length or max(3 * config.windows.horizon, 2 * season_length)
     calendar = default_calendar(panel.freq) if config.data.calendar == "auto" else config.data.calendar
@@ -98,7 +99,9 @@ def resolve(config: Experiment, panel: Panel) -> Experiment:
         update={"freq": panel.freq.alias, "season_length": season_length, "calendar": tuple(calendar)}
     )
     windows = config.windows.model_copy(update={"context_length": context_length})
-    return config.model_copy(update={"data": data, "windows": windows})
+    split_by = config.evaluation.split_by or ("series" if panel.freq.is_integer else "time")
+    evaluation = config.evaluation.model_copy(update={"split_by": split_by})
+    return config.model_copy(update={"data": data, "windows": windows, "evaluation": evaluation})
 
 
 def split_at_cutoffs(panel: Panel, config: Experiment) -> Split:
@@ -109,7 +112,7 @@ def split_at_cutoffs(panel: Panel, config: Experiment) -> Split:
         validation_size=evaluation.validation_size,
         test_size=evaluation.test_size,
         purge=evaluation.purge,
-        by=evaluation.split_by,
+        by=evaluation.split_by or "time",
     )
 
 
@@ -140,9 +143,7 @@ def diagnose_table(config: Experiment, source: str | Path | pd.DataFrame | None 
     )
 
 
-def open_panel(
-    data: DataConfig, source: str | Path | pd.DataFrame | None = None, *, freq: str | None = None
-) -> Panel:
+def open_panel(data: DataConfig, source: str | Path | pd.DataFrame | None = None, *, freq: str | None = None) -> Panel:
     """Read and check the table an experiment names.
 
     Args:
@@ -214,7 +215,9 @@ def _long_enough(panel: Panel, config: Experiment) -> tuple[Panel, tuple[str, ..
         return panel, ()
     parts = f"context {context_length} + horizon {config.windows.horizon}" + (f" + differences {lag}" if lag else "")
     named = ", ".join(f"{panel.series_ids[i]!r} ({panel.lengths[i]} rows)" for i in short[:5])
-    text = f"{len(short)} of {panel.num_series} series are shorter than the {needed} rows of one window ({parts}): {named}"
+    text = (
+        f"{len(short)} of {panel.num_series} series are shorter than the {needed} rows of one window ({parts}): {named}"
+    )
     if config.data.short_series == "refuse" or len(short) == panel.num_series:
         fix = "shorten windows.context_length or windows.horizon, or give more rows"
         raise DataError(text + f": {fix}" + ("" if len(short) == panel.num_series else ", or set short_series: skip"))

@@ -1,66 +1,16 @@
-"""What training tells while it runs, and who listens: a terminal, a log file, TensorBoard."""
+"""Who listens to training: a terminal, a log file, TensorBoard."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from forecast.training.events import EpochDone, Event, Reporter, StepDone
+
 BAR_WIDTH = 20
 REDRAW_SECONDS = 0.1
-
-
-@dataclass(frozen=True)
-class StepDone:
-    """A batch was learned.
-
-    Attributes:
-        epoch: counted from 1.
-        num_epochs: at most; training may stop earlier.
-        step: counted from 1.
-        num_steps: of one epoch.
-        loss: mean of the epoch so far.
-        val_loss: validation loss of the epoch before, None before there is one.
-        seconds: since the epoch began.
-    """
-
-    epoch: int
-    num_epochs: int
-    step: int
-    num_steps: int
-    loss: float
-    val_loss: float | None
-    seconds: float
-
-
-@dataclass(frozen=True)
-class EpochDone:
-    """An epoch ended.
-
-    Attributes:
-        epoch: counted from 1.
-        num_epochs: at most.
-        loss: mean training loss.
-        val_loss: validation loss, None without validation windows.
-        learning_rate: after the last step.
-        seconds: wall time of the epoch, validation included.
-        is_best: whether this epoch's weights are the best so far.
-    """
-
-    epoch: int
-    num_epochs: int
-    loss: float
-    val_loss: float | None
-    learning_rate: float
-    seconds: float
-    is_best: bool
-
-
-Event = StepDone | EpochDone
-Reporter = Callable[[Event], None]
 
 
 def terminal_reporter(stream: TextIO | None = None) -> Reporter:

@@ -27,7 +27,16 @@ from forecast.errors import DataError
 from forecast.metrics import mae, mase, mse, rmse, smape
 from forecast.scores import SCORE_NAMES, Scores
 
-__all__ = ["BacktestResult", "Forecast", "History", "Scores", "column_names", "level_name", "named_level"]
+__all__ = [
+    "BacktestResult",
+    "Forecast",
+    "History",
+    "Scores",
+    "column_names",
+    "level_name",
+    "named_level",
+    "plain_stamps",
+]
 
 Array = NDArray[np.float64]
 Column = tuple[str, Any]
@@ -101,7 +110,7 @@ class Forecast:
             raise DataError(f"column {missing[0]!r} is missing; the table has {list(frame.columns)}: name its columns")
         group = frame.groupby([id_col, "cutoff"], sort=False).ngroup().to_numpy()
         horizon = _equal_steps(frame, group, id_col)
-        rows = frame.iloc[np.lexsort((_utc(frame[time_col]), group))]
+        rows = frame.iloc[np.lexsort((plain_stamps(frame[time_col], freq), group))]
         firsts = rows.iloc[::horizon]
         levels = _levels_of(frame, names[0])
         shape = (len(firsts), horizon, len(names))
@@ -109,8 +118,8 @@ class Forecast:
         return cls(
             alias=alias,
             series_ids=firsts[id_col].to_numpy(object),
-            cutoffs=_utc(firsts["cutoff"]),
-            stamps=_utc(rows[time_col]).reshape(shape[:2]),
+            cutoffs=plain_stamps(firsts["cutoff"], freq),
+            stamps=plain_stamps(rows[time_col], freq).reshape(shape[:2]),
             values=rows[list(names)].to_numpy(np.float64).reshape(shape),
             columns=columns,
             freq=freq,
@@ -271,6 +280,14 @@ def column_names(alias: str, target_cols: tuple[str, ...]) -> tuple[str, ...]:
     return (alias,) if len(target_cols) == 1 else tuple(f"{alias}-{name}" for name in target_cols)
 
 
+def plain_stamps(column: pd.Series, freq: Frequency) -> NDArray[Any]:
+    """Turn a column of a table into stamps as results hold them: datetime64[ns], in UTC where aware, or int64."""
+    if freq.is_integer:
+        return column.to_numpy(np.int64)
+    stamps = pd.DatetimeIndex(pd.to_datetime(column))
+    return (stamps if stamps.tz is None else stamps.tz_convert(None)).to_numpy("datetime64[ns]")
+
+
 def level_name(level: float) -> str:
     """Suffix of a quantile column: 0.1 is `lo-80`, 0.9 is `hi-80`, 0.5 is `median`."""
     if level == 0.5:
@@ -301,13 +318,7 @@ def _index_columns(
 
 def _local(stamps: NDArray[Any], freq: Frequency) -> Any:
     """Stamps as the table had them: in the time zone of the frequency, if it has one."""
-    return pd.DatetimeIndex(stamps, tz="UTC").tz_convert(freq.tz) if freq.tz else stamps
-
-
-def _utc(stamps: pd.Series) -> NDArray[Any]:
-    """Stamps as results hold them: UTC without a zone, or whole numbers."""
-    aware = isinstance(stamps.dtype, pd.DatetimeTZDtype)
-    return (stamps.dt.tz_convert("UTC").dt.tz_localize(None) if aware else stamps).to_numpy()
+    return stamps if freq.is_integer else freq.local(stamps)
 
 
 def _levels_of(frame: pd.DataFrame, name: str) -> tuple[float, ...]:

@@ -1,14 +1,15 @@
 """A run folder: everything one experiment leaves behind, written in one piece.
 
-    config.yaml             settings with what the data decided filled in
-    environment.json        package versions, seed, when
-    data.json               what the table was: fingerprint, size, span, notes
-    history.json            losses per epoch
-    scores.json, .txt       model and baselines on the test windows
-    test_forecasts.parquet  actual values and every forecast, window by window
-    forecast.csv            the steps after the end of the data
-    model/                  the saved model
-    *.png                   pictures
+config.yaml             settings with what the data decided filled in
+environment.json        package versions, seed, when
+data.json               what the table was: fingerprint, size, span, notes
+history.json            losses per epoch
+scores.json, .txt       model and baselines on the test windows
+test_forecasts.parquet  actual values and every forecast, window by window
+observed.parquet        what was measured around the windows shown in the pictures
+forecast.csv            the steps after the end of the data
+model/                  the saved model
+*.png                   pictures
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ from typing import TYPE_CHECKING, Any
 
 from forecast.config import Experiment
 from forecast.config_file import dump_experiment
+from forecast.data.extend import shown_stamps
 from forecast.data.panel import Panel
 from forecast.errors import DataError
-from forecast.files import replace_folder
+from forecast.files import replace_folder, write_file
 from forecast.forecaster import Forecaster
-from forecast.pictures import draw_pictures, write_history, write_result
+from forecast.pictures import draw_pictures, observed_table, write_history, write_result
 from forecast.preparation import Prepared, prepare
 from forecast.progress import both, tensorboard_reporter, terminal_reporter
 from forecast.results import BacktestResult, Forecast
@@ -75,7 +77,7 @@ def fit_run(
     future = None if config.data.known_covariates else forecaster.predict()
     with replace_folder(folder) as temporary:
         _write_records(temporary, prepared, forecaster, future)
-        pictures = write_judgement(temporary, forecaster, result)
+        pictures = write_judgement(temporary, forecaster, result, prepared.panel)
     checkpoint.unlink(missing_ok=True)
     say(result.scores().text() if result else "no test part (evaluation.test_size: 0): this model was not judged")
     say(f"wrote {folder}: model, forecasts, scores and {len(pictures)} pictures")
@@ -95,6 +97,16 @@ def predict_run(
     """
     forecaster = load_run(run)
     return forecaster.predict(table or _table_of(forecaster), known=known, horizon=horizon)
+
+
+def future_run(run: str | Path, table: str | None = None, *, horizon: int | None = None) -> pd.DataFrame:
+    """Return the rows of known covariates that `predict_run` needs, to be filled in."""
+    forecaster = load_run(run)
+    frame = forecaster.make_future_frame(table or _table_of(forecaster), horizon=horizon)
+    data = forecaster.fitted.config.data
+    if data.time_format:  # the rows are read back in the format of the table
+        frame[data.time_col] = frame[data.time_col].dt.strftime(data.time_format)
+    return frame
 
 
 def evaluate_run(run: str | Path, table: str | None = None) -> BacktestResult:
@@ -151,25 +163,26 @@ def environment_record(seed: int) -> dict[str, Any]:
 
 
 def write_table(frame: pd.DataFrame, path: str | Path) -> None:
-    """Write a frame as CSV or parquet, by the ending of the name."""
+    """Write a frame as CSV or parquet, by the ending of the name; a file there is replaced in one piece."""
     ending = Path(path).suffix
     if ending == ".csv":
-        frame.to_csv(path, index=False)
+        write_file(path, frame.to_csv(index=False).encode())
     elif ending == ".parquet":
-        frame.to_parquet(path, index=False)
+        write_file(path, frame.to_parquet(index=False))
     else:
         raise DataError(f"{path}: cannot write {ending or 'a file without an ending'!r}; name it .csv or .parquet")
 
 
-def write_judgement(folder: Path, forecaster: Forecaster, result: BacktestResult | None) -> list[Path]:
+def write_judgement(folder: Path, forecaster: Forecaster, result: BacktestResult | None, panel: Panel) -> list[Path]:
     """Write scores, test forecasts and pictures."""
-    history = forecaster.fitted.history
+    history, observed = forecaster.fitted.history, None
     if result is not None:
         scores = result.scores()
         (folder / "scores.json").write_text(json.dumps(scores.to_dict(), indent=2) + "\n", encoding="utf-8")
         (folder / "scores.txt").write_text(scores.text() + "\n", encoding="utf-8")
-        write_result(result, folder)
-    return draw_pictures(folder, history, result)
+        observed = observed_table(panel, result)
+        write_result(result, observed, folder)
+    return draw_pictures(folder, history, result, observed)
 
 
 def _write_records(folder: Path, prepared: Prepared, forecaster: Forecaster, future: Forecast | None) -> None:
@@ -185,10 +198,7 @@ def _write_records(folder: Path, prepared: Prepared, forecaster: Forecaster, fut
 
 
 def _span(panel: Panel) -> str:
-    ends = panel.timestamps[[panel.timestamps.argmin(), panel.timestamps.argmax()]]
-    if panel.freq.is_integer:
-        return f"{ends[0]} to {ends[1]}"
-    first, last = panel.freq.local(ends)
+    first, last = shown_stamps(panel, panel.timestamps[[panel.timestamps.argmin(), panel.timestamps.argmax()]])
     return f"{first} to {last}"
 
 

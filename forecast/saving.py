@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from forecast.artifact import Artifact, load_artifact, save_artifact
 from forecast.baselines import RidgeWindow
 from forecast.config import Experiment
+from forecast.config_file import experiment_from
 from forecast.errors import ArtifactError, ForecastError
 from forecast.features import FeatureMap, FeatureSettings
 from forecast.models import build_model
@@ -149,11 +150,12 @@ def _state(fitted: Fitted) -> Arrays:
 
 
 def _rebuild(artifact: Artifact) -> Fitted:
-    config = Experiment.model_validate(artifact.config)
+    config = experiment_from(artifact.config)
     meta, state = artifact.meta, artifact.state
-    shape = WindowShape(
-        **{name: tuple(size) if isinstance(size, list) else size for name, size in meta["shape"].items()}
-    )
+    sizes: dict[str, Any] = {
+        name: tuple(size) if isinstance(size, list) else size for name, size in meta["shape"].items()
+    }
+    shape = WindowShape(**sizes)
     model = build_model(config.model, shape)
     set_model_weights(model, artifact.weights)
     series = _group(state, "series")

@@ -66,7 +66,7 @@ class Scores:
         return f"{self.alias} does not beat the best baseline ({best}): {numbers} {where}."
 
     def text(self) -> str:
-        """Fixed-width table, the best score of every column marked *, and the verdict below it."""
+        """The task, a fixed-width table with the best score of every column marked *, and the verdict."""
         frame = self.frame()
         skills = [f"{100 * one:+.1f} %" if np.isfinite(one) else "-" for one in frame["skill"]]
         columns = [["model", *frame["model"]]]
@@ -75,7 +75,9 @@ class Scores:
         lines = _aligned(columns)
         rule = "-" * max(len(line) for line in lines)
         notes = [f"Note: {note}." for note in self.notes]
-        return "\n".join([lines[0], rule, *lines[1:], rule, self.verdict(), *notes])
+        series = f"{self.num_series:,} series" if self.num_series > 1 else "one series"
+        task = f"{self.horizon} step{'s' * (self.horizon > 1)} ahead, {series}, season of {self.season_length}"
+        return "\n".join([task, rule, lines[0], rule, *lines[1:], rule, self.verdict(), *notes])
 
     def frame(self) -> pd.DataFrame:
         """One row per model: `model`, the scores, `skill`."""

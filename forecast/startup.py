@@ -17,10 +17,12 @@ def quiet_start() -> Iterator[None]:
     is turned aside. If the block raises, what was held back is written out first.
     """
     sys.stderr.flush()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # what comes after the import still obeys it
     kept = os.dup(2)
     with tempfile.TemporaryFile() as held:
         os.dup2(held.fileno(), 2)
         try:
+            _wake_tensorflow()
             yield
         except BaseException:
             os.dup2(kept, 2)
@@ -30,3 +32,12 @@ def quiet_start() -> Iterator[None]:
         finally:
             os.dup2(kept, 2)
             os.close(kept)
+
+
+def _wake_tensorflow() -> None:
+    """Import everything that greets, and look for devices once."""
+    import keras  # noqa: F401 - its import is the point
+    import tensorflow as tf
+
+    tf.get_logger().setLevel("ERROR")
+    tf.config.list_logical_devices()

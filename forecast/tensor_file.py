@@ -89,7 +89,7 @@ def encode_tensors(tensors: Tensors, name: str) -> bytes:
         raise ArtifactError(f"{name}: a tensor is called '__metadata__', a reserved name; expected another one")
     try:
         # safetensors writes the buffer as it lies in memory: a view with strides would come back scrambled
-        return save({name: np.ascontiguousarray(array) for name, array in tensors.items()})
+        return save({name: np.asarray(array, order="C") for name, array in tensors.items()})
     except (SafetensorError, UnicodeError) as error:
         raise ArtifactError(f"{name}: the tensors cannot be stored: {error}") from error
 

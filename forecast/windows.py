@@ -166,6 +166,8 @@ def contiguous_runs(panel: Panel) -> tuple[IntArray, IntArray, IntArray]:
 
 def first_usable(run_start: IntArray, usable: NDArray[np.bool_]) -> IntArray:
     """(runs,) first usable row at or after the start of each run; one past the last row where there is none."""
+    if usable[run_start].all():
+        return run_start
     rows = np.where(usable, np.arange(len(usable)), len(usable))
     return np.minimum.reduceat(rows, run_start) if len(run_start) else run_start
 

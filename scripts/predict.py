@@ -1,6 +1,6 @@
 """Forecast from a saved model and the newest rows.
 
-    .venv/bin/python scripts/predict.py runs/mine/model newest.csv forecast.csv
+.venv/bin/python scripts/predict.py runs/mine/model newest.csv forecast.csv
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Train on a table of your own and keep the model: copy this file and change the settings.
 
-    .venv/bin/python scripts/train.py data.csv runs/mine/model
+.venv/bin/python scripts/train.py data.csv runs/mine/model
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -147,13 +148,6 @@ def test_seasonal_errors_equal_a_series_on_its_full_grid(stamps, season, cut):
         np.testing.assert_allclose(made[series], seasonal_error(grid, season))
 
 
-def test_seasonal_errors_leave_out_what_was_not_measured():
-    panel = panel_of(([0, 1, 2, 3], [1, 2, 50, 4]))
-    observed = np.array([[True], [True], [False], [True]])
-    assert seasonal_errors(panel, 1, part=Part.whole(panel), observed=observed)[0, 0] == 1.0
-    assert seasonal_errors(panel, 1, part=Part.whole(panel))[0, 0] == pytest.approx((1 + 48 + 46) / 3)
-
-
 def test_a_contest_that_cannot_be_held_is_refused():
     panel = two_series()
     with pytest.raises(DataError, match=r"no window of 9 \+ 2 steps"):
@@ -174,3 +168,24 @@ def test_a_forecast_that_is_not_finite_names_its_window():
 
     with pytest.raises(DataError, match=r"bigru forecast NaN or inf in 1 of 12 windows, first series 's1' after"):
         evaluate(two_series(), models={"bigru": broken}, baselines={})
+
+
+def test_published_naive_scores_of_hospital(shared_data):
+    tables = [pd.read_parquet(shared_data / "hospital" / f"hospital_{part}.parquet") for part in ("train", "test")]
+    table = pd.concat(tables).sort_values(["unique_id", "ds"], kind="stable")
+    series = [(list(range(len(one))), one.tolist()) for _, one in table.groupby("unique_id")["y"]]
+    panel = panel_of(*series)
+    train = Part(panel.offsets[:-1], panel.offsets[1:] - 12)
+    result = compare(
+        panel,
+        index_windows(panel, 24, 12, part=Part(train.last, panel.offsets[1:])),
+        filled=SimpleNamespace(values=panel.values, observed=None),
+        models={"zero": lambda numbers: np.zeros((len(numbers), 12, 1))},
+        baselines=all_baselines(Steps(12, 24, 12), None),
+        season_length=12,
+        scale=seasonal_errors(panel, 12, part=train),
+    )
+    scores = result.scores()
+    assert scores.num_windows == scores.num_series == 767
+    assert scores.values["last_value"]["MASE"] == pytest.approx(0.9676, abs=6e-5)
+    assert scores.values["seasonal_naive"]["MASE"] == pytest.approx(0.9205, abs=6e-5)

@@ -9,13 +9,20 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from test_config import ACCEPTED, ALTERNATIVES, variants, walk, with_settings
 
 from forecast.config import Experiment
-from forecast.config_file import apply_overrides, dump_experiment, json_schema, load_experiment, parse_experiment
-from forecast.config_schema import reference_table, setting_paths
+from forecast.config_file import (
+    apply_overrides,
+    dump_experiment,
+    experiment_from,
+    json_schema,
+    load_experiment,
+    parse_experiment,
+)
+from forecast.config_schema import reference_table, setting_paths, with_table
 from forecast.errors import ConfigError
 from forecast.strict_yaml import parse_yaml, to_yaml
 
@@ -229,6 +236,34 @@ def test_bad_overrides_are_named(override: str, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_settings_from_elsewhere_are_checked_as_strictly() -> None:
+    base = experiment_from({"model": {"units": [4, 2], "num_layers": 2}})
+    assert base.model.units == (4, 2)
+    changed = experiment_from(apply_overrides(base.model_dump(mode="json"), ["model.units=8"]))
+    assert changed == with_settings({"model.units": 8, "model.num_layers": 2})
+    with pytest.raises(ConfigError, match=r'^model\.units is "8"; expected a whole number'):
+        experiment_from({"model": {"units": "8"}})
+
+
+def test_an_override_is_blamed_for_what_it_brings() -> None:
+    with pytest.raises(ConfigError, match=r"^--set model\.units=\[0\]: model\.units\[0\] is 0"):
+        parse_experiment("model: {units: [8]}", ["model.units=[0]"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["".join(f"a{number}: 1\n" for number in range(5000)), "data: {target_cols: [" + "1," * 15000 + "]}"],
+    ids=["keys", "entries"],
+)
+def test_many_errors_take_no_longer_than_reading(text: str) -> None:
+    started = time.process_time()
+    parse_yaml(text, "x")
+    reading = time.process_time() - started
+    with pytest.raises(ConfigError, match=r"\(and \d+ more\)"):
+        parse_experiment(text)
+    assert time.process_time() - started < 4 * reading + 1
+
+
 def test_an_override_can_mend_what_a_file_lacks() -> None:
     text = "data: {gaps: fill}"
     with pytest.raises(ConfigError):
@@ -249,7 +284,7 @@ def test_what_is_written_reads_back_equal(experiment: Experiment, full: bool) ->
 
 
 def test_short_form_holds_what_was_changed_only() -> None:
-    text = dump_experiment(with_settings({"training.seed": 5, "model.units": 8}))
+    text = dump_experiment(with_settings({"training.seed": 5, "model.units": 8, "model.cell": "gru"}))
     assert yaml.safe_load(text) == {"name": "bigru", "model": {"name": "bigru", "units": 8}, "training": {"seed": 5}}
 
 
@@ -288,6 +323,9 @@ def same(one: Any, other: Any) -> bool:
     return bool(one == other) and (not isinstance(one, float) or math.copysign(1, one) == math.copysign(1, other))
 
 
+@example("a\x85b")
+@example("a\u2028b")
+@example({"on": "1e3", "": ["010", "0o7"]})
 @given(trees)
 def test_any_value_survives_yaml(value: Any) -> None:
     assert same(parse_yaml(to_yaml(value), "x").value, value)
@@ -333,3 +371,11 @@ def test_schema_refuses_unknown_keys_and_knows_the_defaults() -> None:
         for key, node in resolved(schema, schema["properties"][name])["properties"].items():
             assert node["default"] == defaults[name][key]
             assert node["description"]
+
+
+def test_the_page_shows_the_current_table() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "configuration.md").read_text(encoding="utf-8")
+    assert with_table(page) == page, (
+        'regenerate it: python -c "from pathlib import Path; from forecast.config_schema import with_table; '
+        "page = Path('docs/configuration.md'); page.write_text(with_table(page.read_text()))\""
+    )

@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecast.config import DataConfig, EvaluationConfig, Experiment, TransformConfig, TransformsConfig, WindowsConfig
-from forecast.data.extend import append_future, future_frame, select_series
+from forecast.data.extend import append_future, future_frame, read_known, select_series
+from forecast.data.frame import TableFormat
+from forecast.data.panel import Panel
 from forecast.errors import DataError
 from forecast.preparation import open_panel, prepare
 
@@ -95,9 +97,7 @@ def test_a_category_first_seen_after_the_cutoff_is_unknown():
     assert "fog" not in prepared.feature_map.vocabulary["state"]
 
 
-scalers = st.sampled_from(
-    [(), (TransformConfig(name="standard"),), (TransformConfig(name="robust", scope="global"),)]
-)
+scalers = st.sampled_from([(), (TransformConfig(name="standard"),), (TransformConfig(name="robust", scope="global"),)])
 differences = st.sampled_from([(), (TransformConfig(name="difference"),), (TransformConfig(name="difference", lag=4),)])
 chains = st.tuples(differences, scalers).map(lambda pair: pair[0] + pair[1])
 
@@ -127,7 +127,7 @@ def test_nothing_after_a_cutoff_reaches_the_inputs(seed, missing, target, change
     again = prepare(experiment(missing, target), changed)
     for part in ("training", "validation", "test"):
         old, new = getattr(before, part), getattr(again, part)
-        series, first = old.index.locate(np.arange(len(old)))
+        _, first = old.index.locate(np.arange(len(old)))
         last = before.panel.timestamps[first + 5]
         numbers = np.flatnonzero(last <= np.datetime64(cutoff))
         if not len(numbers):
@@ -182,7 +182,7 @@ def test_future_rows_carry_the_covariates_that_were_given():
     wanted["load"] = np.arange(6.0)
     wanted["state"] = ["wet", "fog", "dry"] * 2
     shuffled = wanted.sample(frac=1, random_state=0)
-    longer = append_future(panel, 3, shuffled)
+    longer = append_future(panel, 3, read_known(panel, shuffled, table_format=TableFormat()))
     assert longer.num_rows == panel.num_rows + 6
     for series in range(2):
         rows = slice(longer.offsets[series + 1] - 3, longer.offsets[series + 1])
@@ -198,14 +198,18 @@ def test_future_rows_carry_the_covariates_that_were_given():
 def test_missing_future_covariates_are_named():
     panel = open_panel(experiment().data, table())
     wanted = future_frame(panel, 6).assign(load=1.0, state="dry")
+
+    def read(frame: pd.DataFrame) -> Panel:
+        return read_known(panel, frame, table_format=TableFormat())
+
     with pytest.raises(DataError, match="no known covariates were given"):
         append_future(panel, 6)
     with pytest.raises(DataError, match=r"lack 3 of 12 rows, first series 's1' at 2024-01-03 20:00:00"):
-        append_future(panel, 6, wanted.iloc[:9])
+        append_future(panel, 6, read(wanted.iloc[:9]))
     with pytest.raises(DataError, match=r"'load' is empty in 1 cells, first series 's0' at 2024-01-03 14:00:00"):
-        append_future(panel, 6, wanted.assign(load=[1.0, 1.0, np.nan, *[1.0] * 9]))
+        append_future(panel, 6, read(wanted.assign(load=[1.0, 1.0, np.nan, *[1.0] * 9])))
     with pytest.raises(DataError, match="load"):
-        append_future(panel, 6, wanted.drop(columns="load"))
+        read(wanted.drop(columns="load"))
 
 
 def test_selected_series_keep_their_rows():

@@ -86,9 +86,10 @@ def test_tables_carry_local_stamps():
 
 
 def test_a_shuffled_table_is_put_in_order():
-    frame = a_forecast().frame()
+    frame = a_forecast().frame().astype({"ds": "datetime64[s]", "cutoff": "datetime64[s]"})
     after = Forecast.from_frame(frame.iloc[[5, 2, 4, 0, 3, 1]], "bigru", columns=Columns(), freq=HOURLY)
     assert after.series_ids.tolist() == ["a", "b"]
+    assert after.stamps.dtype == after.cutoffs.dtype == np.dtype("datetime64[ns]")
     np.testing.assert_array_equal(after.values[:, :, 0], [[3, 4, 5], [0, 1, 2]])
 
 
@@ -174,10 +175,11 @@ def test_a_perfect_baseline_cannot_be_beaten():
 def test_the_table_marks_the_best_of_every_column():
     scores = a_result(model_error=1.5).scores()
     lines = scores.text().splitlines()
-    table = {line.split()[0]: line for line in lines[2:5]}
+    table = {line.split()[0]: line for line in lines[4:7]}
     assert table["bigru"].count("*") == 5
     assert "*" not in table["linear"] + table["last_value"]
-    assert len({len(line) for line in lines[:6]}) == 1
+    assert len({len(line) for line in lines[1:8]}) == 1
+    assert lines[0] == "2 steps ahead, 2 series, season of 1"
     assert lines[-1] == scores.verdict()
     assert "+25.0 %" in table["bigru"]
 
@@ -225,3 +227,11 @@ def test_examples_become_forecasts_of_a_model():
     forecast = a_result().forecast("linear", np.array([4]))
     assert (forecast.alias, forecast.series_ids.tolist()) == ("linear", ["b"])
     np.testing.assert_allclose(forecast.values[0, :, 0], [6.0, 6.1])
+
+
+def test_a_part_of_the_windows_keeps_their_rows():
+    result = a_result()
+    part = result.take(np.array([1, 4]))
+    expected = result.frame().iloc[[2, 3, 8, 9]].reset_index(drop=True)
+    pd.testing.assert_frame_equal(part.frame(), expected)
+    assert part.scores().num_series == 2

@@ -10,11 +10,14 @@ from numpy.typing import NDArray
 
 from forecast.data.cells import Ids, read_ids
 from forecast.data.findings import FindingLog, RowNames
-from forecast.data.frame import Source, Table, TableFormat, read_table
+from forecast.data.frame import Source, TableFormat, read_table
 from forecast.data.frequency import Frequency
-from forecast.data.order import Rows, check_duplicates, fill_gaps, find_grid, sort_rows
+from forecast.data.gaps import fill_gaps
+from forecast.data.order import Rows, check_duplicates, sort_rows
 from forecast.data.panel import Columns, Panel
+from forecast.data.spacing import find_grid
 from forecast.data.stamps import TimeColumn, read_stamps
+from forecast.data.table import Table
 from forecast.data.values import Cells, arrange, read_cells
 from forecast.errors import ConfigError, DataError
 

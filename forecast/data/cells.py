@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from forecast.data.findings import BadTableError, FindingLog, RowNames, counted
-from forecast.data.frame import MISSING_WORDS, Table
+from forecast.data.table import MISSING_WORDS, Table
 
 Names = list[Any]  # text or whole numbers, all of one type
 
@@ -44,7 +44,7 @@ def read_ids(table: Table, log: FindingLog) -> Ids:
     if name not in table.data:
         return Ids(np.array(["series"], dtype=object), np.zeros(table.num_rows, dtype=np.int32))
     codes, values = encode(table.take(name), name)
-    ids = _whole_numbers(values) if table.text is not None and not table.height else values
+    ids = _whole_numbers(values) if table.text is not None and table.origin is None else values
     order = np.array(sorted(range(len(ids)), key=ids.__getitem__), dtype=np.int64)
     rank = np.full(len(ids) + 1, -1, dtype=np.int32)
     rank[order] = np.arange(len(ids))
@@ -52,7 +52,9 @@ def read_ids(table: Table, log: FindingLog) -> Ids:
     missing = np.flatnonzero(codes < 0)
     if len(missing):
         rows = RowNames(table).several(missing[:5], len(missing))
-        log.error("missing_id", f"{name} is missing in {counted(len(missing), 'row')}: {rows}", "name the series of every row")
+        log.error(
+            "missing_id", f"{name} is missing in {counted(len(missing), 'row')}: {rows}", "name the series of every row"
+        )
     names = np.empty(len(ids), dtype=object)
     names[:] = [ids[index] for index in order]
     return Ids(names, codes)
@@ -157,7 +159,9 @@ def read_numbers(table: Table, name: str, rows: RowNames, log: FindingLog, allow
     if infinite.any():
         where = np.flatnonzero(infinite)
         named = rows.several(where[:5], len(where))
-        log.error("infinite", f"{name} is infinite in {counted(len(where), 'row')}: {named}", "remove or correct these values")
+        log.error(
+            "infinite", f"{name} is infinite in {counted(len(where), 'row')}: {named}", "remove or correct these values"
+        )
     _refuse_missing(np.isnan(cells), name, rows, log, allow_missing)
     return cells
 

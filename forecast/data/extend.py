@@ -41,19 +41,47 @@ def select_series(panel: Panel, keep: IntArray) -> Panel:
     )
 
 
-def append_future(
-    panel: Panel, horizon: int, known: str | Path | pd.DataFrame | None = None, *, needed: int | None = None
-) -> Panel:
+def read_known(panel: Panel, known: str | Path | pd.DataFrame, *, table_format: TableFormat) -> Panel:
+    """Read the known covariates of steps ahead.
+
+    Args:
+        panel: the history they go with.
+        known: long frame, or its file, with the id, time and known columns.
+        table_format: how a file is written down.
+
+    Raises:
+        DataError: a column is missing, a stamp does not fit the frequency, or a cell is not a finite number.
+    """
+    columns = panel.columns
+    names = columns.known_covariates
+    kept = Columns(
+        id_col=columns.id_col,
+        time_col=columns.time_col,
+        target_cols=(),
+        known_covariates=names,
+        categorical=tuple(name for name in names if name in columns.categorical),
+    )
+    return load_panel(
+        known,
+        kept,
+        table_format=replace(table_format, tz=table_format.tz or panel.freq.tz),
+        freq=panel.freq.alias,
+        gaps="skip",
+        allow_missing=True,
+    )
+
+
+def append_future(panel: Panel, horizon: int, known: Panel | None = None, *, needed: int | None = None) -> Panel:
     """Return the panel with `horizon` more rows per series: targets missing, known covariates as given.
 
     Args:
         panel: the history; every series ends at its own cutoff.
         horizon: rows to append, in steps.
-        known: long frame, or its file, with the id, time and known columns; rows beyond the horizon are ignored.
+        known: covariates of the steps ahead, from `read_known`; rows beyond the horizon are ignored.
         needed: steps for which known covariates must be given, all if left out; they stay empty after that.
 
     Raises:
-        DataError: a needed row of `known` is absent, empty or not a number.
+        DataError: a needed row of `known` is absent or empty.
     """
     old = np.arange(panel.num_rows) + panel.series_of_rows() * horizon
     rows = panel.num_rows + panel.num_series * horizon
@@ -98,7 +126,7 @@ def future_frame(panel: Panel, horizon: int) -> pd.DataFrame:
     frame = pd.DataFrame(
         {
             columns.id_col: np.repeat(panel.series_ids, horizon),
-            columns.time_col: panel.freq.local(panel.freq.stamps(ahead.ravel())),
+            columns.time_col: shown_stamps(panel, panel.freq.stamps(ahead.ravel())),
         }
     )
     for name in columns.known_covariates:
@@ -106,23 +134,27 @@ def future_frame(panel: Panel, horizon: int) -> pd.DataFrame:
     return frame
 
 
+def shown_stamps(panel: Panel, stamps: NDArray[np.generic]) -> NDArray[np.generic] | pd.DatetimeIndex:
+    """Stamps as the table had them: in its time zone, or whole numbers."""
+    return stamps if panel.freq.is_integer else panel.freq.local(stamps)
+
+
 def _known_rows(
-    panel: Panel, known: str | Path | pd.DataFrame | None, ahead: IntArray
+    panel: Panel, given: Panel | None, ahead: IntArray
 ) -> tuple[NDArray[np.float64], dict[str, tuple[str, ...]]]:
     """Find the covariates of each step ahead, and the categories they bring along."""
     names = panel.columns.known_covariates
-    if known is None:
+    if given is None:
         raise DataError(
             f"no known covariates were given; the model needs {', '.join(names)} for {ahead.shape[1]} steps of "
-            f"{len(ahead)} series: pass known= with the rows that make_future_frame() lists"
+            f"{len(ahead)} series: pass known= (on the command line --known) with the rows that make_future_frame() (--template) lists"
         )
-    given = _load_known(panel, known)
     place = _find(given, panel, ahead)
     absent = np.flatnonzero((place < 0).ravel())
     if len(absent):
         raise DataError(
             f"known covariates lack {len(absent)} of {ahead.size} rows, first {_name(panel, ahead, absent[0])}: "
-            "pass known= with the rows that make_future_frame() lists"
+            "pass known= (on the command line --known) with the rows that make_future_frame() (--template) lists"
         )
     values = given.values[place.ravel()]
     empty = np.argwhere(np.isnan(values))
@@ -133,26 +165,6 @@ def _known_rows(
             f"{_name(panel, ahead, row)}: fill it in, a forecast cannot be made without it"
         )
     return _recode(values, given, panel)
-
-
-def _load_known(panel: Panel, known: str | Path | pd.DataFrame) -> Panel:
-    columns = panel.columns
-    names = columns.known_covariates
-    kept = Columns(
-        id_col=columns.id_col,
-        time_col=columns.time_col,
-        target_cols=(),
-        known_covariates=names,
-        categorical=tuple(name for name in names if name in columns.categorical),
-    )
-    return load_panel(
-        known,
-        kept,
-        table_format=TableFormat(tz=panel.freq.tz),
-        freq=panel.freq.alias,
-        gaps="skip",
-        allow_missing=True,
-    )
 
 
 def _find(given: Panel, panel: Panel, ahead: IntArray) -> IntArray:
@@ -171,7 +183,7 @@ def _find(given: Panel, panel: Panel, ahead: IntArray) -> IntArray:
 
 def _name(panel: Panel, ahead: IntArray, flat: int) -> str:
     series, step = np.unravel_index(int(flat), ahead.shape)
-    stamp = panel.freq.local(panel.freq.stamps(ahead[series, step : step + 1]))[0]
+    stamp = shown_stamps(panel, panel.freq.stamps(ahead[series, step : step + 1]))[0]
     return f"series {panel.series_ids[series]!r} at {stamp}"
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from forecast.errors import DataError
 
 if TYPE_CHECKING:
-    from forecast.data.frame import Table
+    from forecast.data.table import Table
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -122,7 +122,7 @@ class RowNames:
             series = self.series(row)
             shown.append(f"{'' if series == previous else series}{place}{self.stamp(row)}")
             previous = series
-        return _and_more(shown, total or len(rows))
+        return ", ".join(shown) + and_more(total or len(rows))
 
     def series(self, row: int) -> str:
         """Return `series 'a', ` for a row of the table, or nothing where its series is not known."""
@@ -150,7 +150,7 @@ def show_stamp(stamp: object) -> str:
 def listed(names: Iterable[object], shown: int = 12) -> str:
     """Write names one after another, the first of many only."""
     names = list(names)
-    return _and_more([repr(name) for name in names[:shown]], len(names))
+    return ", ".join(repr(name) for name in names[:shown]) + and_more(len(names), shown)
 
 
 def counted(number: int, noun: str) -> str:
@@ -158,5 +158,6 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 or noun.endswith("s") else f"{number} {noun}s"
 
 
-def _and_more(shown: list[str], total: int) -> str:
-    return ", ".join(shown) + (f" and {total - len(shown)} more" if total > len(shown) else "")
+def and_more(total: int, shown: int = SHOWN) -> str:
+    """Write ` and 3 more` where a message lists the first of many, else nothing."""
+    return f" and {total - shown} more" if total > shown else ""

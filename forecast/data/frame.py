@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -15,13 +15,12 @@ import pyarrow.parquet
 
 from forecast.data.findings import BadTableError, Finding, listed
 from forecast.data.panel import Columns
-from forecast.data.textfile import TextFile, find_ragged, inspect_text
+from forecast.data.table import MISSING_WORDS, Table
+from forecast.data.textfile import TextFile, explain_unreadable, inspect_text
+from forecast.data.wide import melt
 from forecast.errors import ConfigError, nearest
 
 Source = str | Path | pd.DataFrame
-
-MISSING_WORDS = ("", "NA", "N/A", "#N/A", "n/a", "NaN", "nan", "-nan", "NULL", "null", "None")
-"""What stands for a missing number in text."""
 
 _TEXT_SUFFIXES = (".csv", ".txt", ".tsv")
 _PARQUET_SUFFIXES = (".parquet", ".pq")
@@ -60,38 +59,6 @@ class TableFormat:
             raise ConfigError(f"layout is {self.layout!r}; expected 'long' or 'wide'")
 
 
-@dataclass(frozen=True, eq=False)
-class Table:
-    """The declared columns of a table, as they were given.
-
-    Attributes:
-        columns: the roles, those of the long form where the table was wide.
-        data: arrow columns by name; `take` removes one so that its memory can be freed.
-        num_rows: R.
-        text: the file it was read from, where that was text.
-        height: rows of the table as given; R is a multiple of it where the table was wide.
-        notes: what was done on the way.
-    """
-
-    columns: Columns
-    data: dict[str, pa.ChunkedArray]
-    num_rows: int
-    text: TextFile | None = None
-    height: int = 0
-    notes: tuple[Finding, ...] = ()
-
-    def take(self, name: str) -> pa.ChunkedArray:
-        """Remove one column and return it."""
-        return self.data.pop(name)
-
-    def places(self, rows: list[int]) -> list[str]:
-        """Name rows as a person finds them: `line 37` of a text file, else `row 35` counted from 0."""
-        inner = [row % (self.height or self.num_rows) for row in rows]
-        if self.text is None:
-            return [f"row {row}" for row in inner]
-        return [f"line {line}" for line in self.text.lines(inner)]
-
-
 def read_table(source: Source, columns: Columns, table_format: TableFormat) -> Table:
     """Read the declared columns of a CSV or parquet file or of a data frame.
 
@@ -113,7 +80,7 @@ def read_table(source: Source, columns: Columns, table_format: TableFormat) -> T
         table = _from_text(path, columns, table_format)
     if not table.num_rows:
         raise BadTableError("no_rows", "the table has a header but no rows", "expected one row per series and stamp")
-    return _melt(table) if table_format.layout == "wide" else table
+    return melt(table) if table_format.layout == "wide" else table
 
 
 def _check_roles(columns: Columns) -> None:
@@ -185,37 +152,51 @@ def _nearest_column(name: str, names: tuple[str, ...]) -> str:
 
 
 def _from_text(path: Path, columns: Columns, table_format: TableFormat) -> Table:
-    """Read a delimited text file; arrow infers the types, ids and categories stay text."""
+    """Read a delimited text file; ids and categories stay text."""
     file = inspect_text(path, table_format.encoding, table_format.separator)
     wanted, notes = _choose(file.header, columns, table_format.layout)
     types = {name: _CODES for name in (columns.id_col, *columns.categorical)}
     if table_format.time_format is not None:
         types[columns.time_col] = pa.string()
     try:
-        data = pyarrow.csv.read_csv(
-            path,
-            read_options=pa.csv.ReadOptions(encoding=file.encoding),
-            parse_options=pa.csv.ParseOptions(delimiter=file.separator, newlines_in_values=file.has_quotes),
-            convert_options=pa.csv.ConvertOptions(
-                include_columns=wanted,
-                column_types=types,
-                null_values=MISSING_WORDS,
-                decimal_point=table_format.decimal,
-            ),
-        )
+        data = _parse(file, wanted, types, table_format.decimal)
     except pa.ArrowInvalid as error:
-        raise find_ragged(file) or BadTableError(
-            "unreadable_file", f"{path.name} cannot be read ({_first_line(error)})", "check the file in a text editor"
-        ) from error
+        raise explain_unreadable(file, _first_line(error)) from error
     return Table(columns, _by_name(data), data.num_rows, file, notes=(*file.notes, *notes))
+
+
+def _parse(file: TextFile, wanted: list[str], types: dict[str, pa.DataType], decimal: str) -> pa.Table:
+    """Parse the columns with the types of their first block; where a later block does not fit, infer from all.
+
+    Arrow keeps the text of every block until it has inferred the types from the last, so inferring from
+    all needs the size of the file in memory.
+    """
+
+    def options(types: dict[str, pa.DataType]) -> dict[str, Any]:
+        return {
+            "read_options": pa.csv.ReadOptions(encoding=file.encoding, skip_rows=file.blank_lines),
+            "parse_options": pa.csv.ParseOptions(delimiter=file.separator, newlines_in_values=file.has_quotes),
+            "convert_options": pa.csv.ConvertOptions(
+                include_columns=wanted, column_types=types, null_values=MISSING_WORDS, decimal_point=decimal
+            ),
+        }
+
+    with pyarrow.csv.open_csv(file.path, **options(types)) as head:
+        seen = {field.name: field.type for field in head.schema if field.type != pa.null()}
+    try:
+        return pyarrow.csv.read_csv(file.path, **options(seen | types))
+    except pa.ArrowInvalid:
+        return pyarrow.csv.read_csv(file.path, **options(types))
 
 
 def _from_parquet(path: Path, columns: Columns, table_format: TableFormat) -> Table:
     """Read a parquet file, ids as codes."""
     try:
-        names = tuple(pyarrow.parquet.read_schema(path).names)
+        schema = pyarrow.parquet.read_schema(path)
+        names = tuple(schema.names)
         wanted, notes = _choose(names, columns, table_format.layout)
-        data = pyarrow.parquet.ParquetFile(path, read_dictionary=[columns.id_col]).read(columns=wanted)
+        coded = [name for name in wanted if name == columns.id_col and schema.field(name).type == pa.string()]
+        data = pyarrow.parquet.ParquetFile(path, read_dictionary=coded).read(columns=wanted)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
         raise BadTableError(
             "damaged_file", f"{path.name} is not a whole parquet file ({_first_line(error)})", "copy or write it anew"
@@ -228,38 +209,44 @@ def _from_frame(frame: pd.DataFrame, columns: Columns, table_format: TableFormat
     names = tuple(str(name) for name in frame.columns)
     if columns.time_col not in names and isinstance(frame.index, pd.DatetimeIndex | pd.PeriodIndex | pd.MultiIndex):
         held = listed(str(name) for name in frame.index.names)
-        raise BadTableError("index", f"there is no column {columns.time_col!r}; the index holds {held}", "call reset_index()")
+        raise BadTableError(
+            "index", f"there is no column {columns.time_col!r}; the index holds {held}", "call reset_index()"
+        )
     wanted, notes = _choose(names, columns, table_format.layout)
     data = {name: _from_series(frame.iloc[:, names.index(name)], name, columns.id_col) for name in wanted}
     return Table(columns, data, len(frame), notes=notes)
 
 
-def _from_series(series: pd.Series, name: str) -> pa.ChunkedArray:
-    """Turn a column of a frame into an arrow column; mixed objects become text."""
+def _from_series(series: pd.Series, name: str, id_col: str) -> pa.ChunkedArray:
+    """Turn a column of a frame into an arrow column; mixed objects become text, except in the id column."""
     if series.dtype.kind == "c":
-        raise BadTableError(
-            "complex_numbers", f"column {name!r} holds complex numbers", "take the real or absolute part"
-        )
+        raise _complex_error(name)
     if isinstance(series.dtype, pd.PeriodDtype):
-        raise BadTableError(
-            "periods", f"column {name!r} holds periods", "turn them into stamps with .dt.to_timestamp()"
-        )
+        raise BadTableError("periods", f"column {name!r} holds periods", "turn them into stamps: .dt.to_timestamp()")
     if isinstance(series.dtype, np.dtype) and series.dtype.kind in "iufb":
         return pa.chunked_array([pa.array(series.to_numpy())])
     try:
         column = pa.Array.from_pandas(series)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError) as error:
+        if name == id_col:
+            raise BadTableError(
+                "mixed_ids", f"column {name!r} mixes types", "cast it to text or whole numbers"
+            ) from error
         column = pa.array([_as_text(value, name) for value in series], pa.string())
     return column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
 
 
-def _as_text(value: object, name: str) -> str | None:
+def _as_text(value: Any, name: str) -> str | None:
     """Write one object of a mixed column as text; a missing value is None."""
     if isinstance(value, complex | np.complexfloating):
-        raise BadTableError(
-            "complex_numbers", f"column {name!r} holds complex numbers", "take the real or absolute part"
-        )
+        raise _complex_error(name)
     return None if pd.api.types.is_scalar(value) and pd.isna(value) else str(value)
+
+
+def _complex_error(name: str) -> BadTableError:
+    return BadTableError(
+        "complex_numbers", f"column {name!r} holds complex numbers", "take the real part or the absolute value"
+    )
 
 
 def _by_name(data: pa.Table) -> dict[str, pa.ChunkedArray]:
@@ -268,48 +255,3 @@ def _by_name(data: pa.Table) -> dict[str, pa.ChunkedArray]:
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-
-
-def _melt(table: Table) -> Table:
-    """Put the series columns of a wide table one after another, as one target `y`.
-
-    Covariates belong to every series. Where no series is named, every column of numbers is one.
-    """
-    columns = table.columns
-    if columns.static_covariates:
-        raise ConfigError("static_covariates do not fit layout 'wide', which has no row per series: use layout 'long'")
-    shared = (columns.time_col, *columns.past_covariates, *columns.known_covariates)
-    named = columns.target_cols if columns.target_cols != Columns.target_cols else None
-    names = [name for name in named or table.data if name not in shared]
-    chosen = names if named else [name for name in names if _holds_numbers(table.data[name])]
-    if not chosen:
-        raise BadTableError(
-            "no_series", f"no column but {columns.time_col!r} holds numbers", "name them as target_cols"
-        )
-    kind = pa.string() if any(_is_text(table.data[name].type) for name in chosen) else pa.float64()
-    chunks = [chunk for name in chosen for chunk in table.data[name].cast(kind).chunks]
-    ids = pa.DictionaryArray.from_arrays(np.repeat(np.arange(len(chosen), dtype=np.int32), table.num_rows), chosen)
-    data = {name: pa.chunked_array(table.data[name].chunks * len(chosen)) for name in shared}
-    data |= {Columns.id_col: pa.chunked_array([ids]), "y": pa.chunked_array(chunks, kind)}
-    ignored = [name for name in names if name not in chosen]
-    note = Finding("ignored_columns", "note", f"columns that hold no numbers are ignored: {listed(ignored)}")
-    return Table(
-        replace(columns, id_col=Columns.id_col, target_cols=("y",)),
-        data,
-        table.num_rows * len(chosen),
-        table.text,
-        height=table.num_rows,
-        notes=(*table.notes, note) if ignored else table.notes,
-    )
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return any(test(kind) for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_dictionary))
-
-
-def _holds_numbers(column: pa.ChunkedArray) -> bool:
-    """Whether a column of a wide table is meant as a series: numbers, or text among which there are some."""
-    kind = column.type
-    if _is_text(kind):
-        return bool(pa.compute.any(pa.compute.match_substring_regex(column.cast(pa.string()), r"^\s*[+-]?\d")).as_py())
-    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)

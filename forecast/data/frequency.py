@@ -194,7 +194,7 @@ def _calendar_alias(days: IntArray, inside: NDArray[np.bool_]) -> str:
     if step == 1:
         weekends = np.any((steps > 1) | (weekday[1:][inside] < weekday[:-1][inside]))
         return "B" if weekends and np.mean(weekday < 5) == 1.0 else "D"
-    if step % 7 == 0 and np.mean(weekday == weekday[0]) > _USUAL_SHARE:
+    if step == 7 or (step % 7 == 0 and np.mean(weekday == weekday[0]) > _USUAL_SHARE):
         return parse_grid(f"{step // 7}W-{WEEKDAYS[int(_most_common(weekday))]}").alias
     if step >= 28:
         for rule in ("MS", "ME", "BMS", "BME"):

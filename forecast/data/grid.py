@@ -32,6 +32,9 @@ _OLD = {"H": "h", "T": "min", "S": "s", "L": "ms", "U": "us", "N": "ns", "d": "D
     "M": "ME", "Q": "QE", "Y": "YE", "A": "YE", "BM": "BME", "BQ": "BQE", "BY": "BYE", "BA": "BYE", "AS": "YS",
     "BAS": "BYS",
 }  # fmt: skip
+_WORDS = {"second": "s", "minut": "min", "hour": "h", "dai": "D", "day": "D", "business": "B", "week": "W"} | {
+    "month": "ME", "quarter": "QE", "year": "YE", "annual": "YE",
+}  # fmt: skip
 _EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday, Monday is 0
 _ALIAS = re.compile(r"(-?\d*)([A-Za-z]+)(?:-([A-Za-z]{3}))?")
 
@@ -147,6 +150,7 @@ def _times(multiple: int, alias: str) -> str:
 
 def _unknown(text: str) -> str:
     valid = (*TICKS, *_CALENDAR)
-    return f"freq is {text!r}; expected a pandas alias, one of {', '.join(valid)}, or a multiple such as 15min" + (
-        nearest(text.strip("0123456789"), valid)
-    )
+    word = text.strip("-0123456789 ")
+    meant = next((alias for start, alias in _WORDS.items() if word.lower().startswith(start)), word)
+    expected = f"expected a pandas alias, one of {', '.join(valid)}, or a multiple such as 15min"
+    return f"freq is {text!r}; {expected}{nearest(meant, valid)}"

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from forecast.data.cells import Ids
 from forecast.data.findings import BadTableError, FindingLog, RowNames
-from forecast.data.frame import Table
 from forecast.data.frequency import check_zone
+from forecast.data.table import Table
 from forecast.errors import ConfigError
 
 _NS = pa.timestamp("ns")
 _TIME = r"([ T]\d{1,2}:\d{2}(?P<seconds>:\d{2}(?P<fraction>[.]\d+)?)?)?"
 _YEAR_FIRST = re.compile(r"\d{4}(?P<sep>[-/.])\d{1,2}((?P=sep)\d{1,2}" + _TIME + r")?(?P<zone>Z|[+-]\d{2}:?\d{2})?")
+_ZONE = r"(?:Z|[+-]\d{2}:?\d{2})$"
 _YEAR_LAST = re.compile(r"(\d{1,2})[-/.](\d{1,2})[-/.](\d{4}|\d{2})\b.*")
 _DIGITS = re.compile(r"(19|20|21)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
 _SAMPLE = 1000
@@ -124,20 +125,21 @@ def _parse_text(column: pa.ChunkedArray, name: str, time_format: str | None) -> 
     text = pc.if_else(pc.is_in(text, pa.array(["", "NaT", "nan", "NaN", "None"])), None, text)
     time_format = time_format or _find_format(text, name)
     if time_format == "ISO8601":
+        zoned = pc.any(pc.match_substring_regex(text, _ZONE)).as_py()
         try:
-            zone = "UTC" if pc.any(pc.match_substring_regex(text, r"(Z|[+-]\d{2}:?\d{2})$")).as_py() else None
-            return text.cast(pa.timestamp("ns", zone))
+            return text.cast(pa.timestamp("ns", "UTC" if zoned else None))
         except pa.ArrowInvalid:
             pass  # some cell does not fit: the slower reader below finds which
     cells = text.to_pandas()
-    zoned = time_format.endswith("%z") or (
-        time_format == "ISO8601" and cells.str.contains(r"(?:Z|[+-]\d\d:?\d\d)$").any()
-    )
+    has_zone = cells.str.contains(_ZONE, na=False)
+    zoned = bool(has_zone.mean() * 2 > 1)
     try:
-        index = pd.DatetimeIndex(pd.to_datetime(cells, format=time_format, errors="coerce", utc=bool(zoned)))
+        index = pd.DatetimeIndex(
+            pd.to_datetime(cells.where(has_zone == zoned), format=time_format, errors="coerce", utc=True)
+        )
     except ValueError as error:
         raise ConfigError(f"time_format is {time_format!r}; expected a strptime format ({error})") from error
-    return pa.chunked_array([pa.array(index)])
+    return pa.chunked_array([pa.array(index if zoned else index.tz_localize(None))])
 
 
 def _find_format(text: pa.ChunkedArray, name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import gzip
+import itertools
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ class TextFile:
         encoding: of its text.
         separator: between columns.
         header: column names.
+        blank_lines: before the header.
         is_regular: whether every row is one line: no blank lines, no quotes that could hold line ends.
         has_quotes: whether a double quote occurs.
         notes: what was found out rather than told.
@@ -38,6 +40,7 @@ class TextFile:
     encoding: str
     separator: str
     header: tuple[str, ...]
+    blank_lines: int
     is_regular: bool
     has_quotes: bool
     notes: tuple[Finding, ...] = ()
@@ -46,8 +49,8 @@ class TextFile:
         """Yield the line number and the fields of the header and every row; slow, for messages only."""
         with _open(self.path) as raw:
             lines = codecs.getreader(_with_bom(self.encoding))(raw)
-            reader = csv.reader(lines, delimiter=self.separator)
-            yield from ((reader.line_num, fields) for fields in reader if fields)
+            reader = csv.reader(itertools.islice(lines, self.blank_lines, None), delimiter=self.separator)
+            yield from ((self.blank_lines + reader.line_num, fields) for fields in reader if fields)
 
     def lines(self, rows: list[int]) -> list[int]:
         """Return the line number of rows counted from 0 below the header, line 1 being the header."""
@@ -90,11 +93,13 @@ def inspect_text(path: Path, encoding: str, separator: str | None) -> TextFile:
     notes: tuple[Finding, ...] = ()
     if separator is None and chosen != ",":
         notes = (Finding("separator", "note", f"{path.name}: columns are separated by {chosen!r} (detected)"),)
-    return TextFile(path, encoding, chosen, header, not (has_quotes or has_blanks), has_quotes, notes)
+    blank_lines = head.index(lines[0])
+    return TextFile(path, encoding, chosen, header, blank_lines, not (has_quotes or has_blanks), has_quotes, notes)
 
 
-def find_ragged(file: TextFile) -> BadTableError | None:
-    """Return the error of the first row that has more or fewer fields than the header."""
+def explain_unreadable(file: TextFile, reason: str) -> BadTableError:
+    """Return the error of a file that cannot be parsed: no rows, or one with more or fewer fields than the header."""
+    line = 0
     for line, fields in file.records():
         if len(fields) != len(file.header):
             return BadTableError(
@@ -103,7 +108,9 @@ def find_ragged(file: TextFile) -> BadTableError | None:
                 f"({file.separator.join(fields)[:80]!r})",
                 "correct the line; a field that contains the separator, such as 1,000, must stand in double quotes",
             )
-    return None
+    if line <= file.blank_lines + 1:
+        return BadTableError("no_rows", f"{file.path.name} has a header but no rows", "expected one row per stamp")
+    return BadTableError("unreadable_file", f"{file.path.name} cannot be read ({reason})", "check it in a text editor")
 
 
 def _open(path: Path) -> BinaryIO:
@@ -124,8 +131,9 @@ def _scan(path: Path, encoding: str) -> tuple[bool, bool]:
             chunk = raw.read(_CHUNK)
             try:
                 text = decoder.decode(chunk, final=not chunk)
-            except UnicodeDecodeError as error:
-                line += chunk[: max(error.start, 0)].count(b"\n")
+            except UnicodeError as error:
+                start = error.start if isinstance(error, UnicodeDecodeError) else 0
+                line += chunk[:start].count(b"\n")
                 raise _undecodable(path, encoding, line) from error
             if "\0" in text:
                 raise _nul_bytes(path, encoding, line + text[: text.index("\0")].count("\n"))

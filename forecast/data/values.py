@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from forecast.data.cells import read_categories, read_numbers
 from forecast.data.findings import FindingLog, RowNames, counted, listed
-from forecast.data.frame import Table
 from forecast.data.order import Rows
 from forecast.data.panel import Columns
+from forecast.data.table import Table
 
 _LARGEST, _SMALLEST = 1e100, 1e-100  # beyond these, squares and ratios of float64 overflow or vanish
 
@@ -109,7 +109,10 @@ def _check_range(cells: NDArray[np.float64], name: str, is_target: bool, rows: R
     constant = np.flatnonzero((high == low) & (np.diff(rows.offsets) > 1))
     if is_target and len(constant) and not log.failed and rows.names.ids is not None:
         named = listed(rows.names.ids[constant], 5)
-        log.warn("constant", f"{name} is constant in {counted(len(constant), 'series')}: {named}; the forecast is that constant")
+        log.warn(
+            "constant",
+            f"{name} is constant in {counted(len(constant), 'series')}: {named}; the forecast is that constant",
+        )
 
 
 def _report(bad: NDArray[np.bool_], what: str, fix: str, where: tuple[str, Rows, FindingLog]) -> None:
@@ -125,6 +128,7 @@ def _one_per_series(cells: NDArray[np.float64], name: str, rows: Rows, log: Find
     differs = np.flatnonzero(cells != np.repeat(first, np.diff(rows.offsets)))
     differs = differs[~np.isnan(cells[differs])]
     if len(differs):
-        message = f"static covariate {name!r} changes within a series, in {counted(len(differs), 'row')}: {rows.several(differs)}"
+        count = counted(len(differs), "row")
+        message = f"static covariate {name!r} changes within a series, in {count}: {rows.several(differs)}"
         log.error("static_changes", message, "give it one value per series, or list it under past_covariates")
     return first

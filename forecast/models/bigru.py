@@ -142,13 +142,15 @@ def encoder(config: BiGRUConfig, context: Any) -> tuple[Any, list[Any]]:
 def bridge(config: BiGRUConfig, states: list[Any]) -> list[Any]:
     """Merge the final states of the encoder's last layer into those a decoder of the same width starts from.
 
-    An LSTM has two: its output, which lies in (-1, 1) like a GRU's state, and its memory, which does not.
+    An LSTM has two: its output, which lies in (-1, 1) like a GRU's state, and its memory, which does not. A direct
+    decoder starts from the output alone.
     """
     from keras import layers
 
     units, kinds = config.widths[-1], 2 if config.cell == "lstm" else 1
+    wanted = [("bridge", "tanh"), ("bridge_memory", "linear")][: kinds if config.decoder == "recurrent" else 1]
     merged = []
-    for kind, name, activation in ((0, "bridge", "tanh"), (1, "bridge_memory", "linear"))[:kinds]:
+    for kind, (name, activation) in enumerate(wanted):
         both = states[kind::kinds]
         joined = layers.Concatenate(name=f"{name}_states")(both) if len(both) > 1 else both[0]
         merged.append(layers.Dense(units, activation=activation, name=name)(joined))

@@ -13,8 +13,8 @@ from forecast.plots.style import (
     INK,
     MODEL,
     MUTED,
-    OTHERS,
     PANEL_TITLE,
+    colours_of,
     dress,
     label_ends,
     new_figure,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-FAR_OUT = 2.5
+FAR_OUT = 4.0
 """Lines higher than this many times the largest error of the model and the best baseline leave the picture."""
 
 MAX_LAGS = 72
@@ -49,23 +49,26 @@ def plot_error_by_step(result: BacktestResult, *, unit: str = "") -> Figure:
     write_finding(figure, _step_finding(result.alias, best, errors))
     axes = figure.add_subplot()
     steps = np.arange(1, result.actual.shape[1] + 1)
-    colours = dict(zip([name for name in errors if name != result.alias], OTHERS * len(errors), strict=False))
+    colours = {**colours_of([name for name in errors if name != result.alias]), result.alias: MODEL}
     for name, error in errors.items():
-        line = axes.plot(steps, error, color=colours.get(name, MODEL), linewidth=1.4, label=name)[0]
+        line = axes.plot(steps, error, color=colours[name], linewidth=1.4, label=name)[0]
         line.set(marker="o" if len(steps) <= 14 else "", markersize=4)
         if name == result.alias:
             line.set(linewidth=2.6, zorder=4)
     _limit_to_contenders(axes, errors, (result.alias, best))
     dress(axes, x="step of the horizon", y=f"mean absolute error{f' [{unit}]' if unit else ''}")
-    axes.set_xlim(min(1, steps[-1] - 0.5), steps[-1] if len(steps) > 1 else 1.5)
+    edge = 0.012 * (len(steps) - 1) or 0.5
+    axes.set_xlim(1 - edge, len(steps) + edge)
     set_ticks_in_steps(axes, len(steps), result.season_length)
-    ends = [(name, float(error[-1]), colours.get(name, MODEL)) for name, error in errors.items()]
+    ends = [(name, float(error[-1]), colours[name]) for name, error in errors.items()]
     label_ends(axes, steps[-1], [end for end in ends if np.isfinite(end[1])], bold=result.alias)
     return figure
 
 
 def plot_residuals(result: BacktestResult, *, unit: str = "") -> Figure:
     """Draw the distribution of the judged model's residuals, and the autocorrelation of its one-step residuals.
+
+    The second picture is left out where no series has two windows.
 
     Of several series or targets each residual is divided by the `seasonal_error` of its series first.
 
@@ -80,11 +83,13 @@ def plot_residuals(result: BacktestResult, *, unit: str = "") -> Figure:
         residuals = residuals / np.where(usable, result.scale, np.nan)[:, None]
     label = "residual / seasonal error of its series" if several else f"actual - forecast{f' [{unit}]' if unit else ''}"
     correlation, count = autocorrelation(residuals[:, 0], result.series, _num_lags(result))
-    figure = new_figure((10.0, 4.2))
+    pictures = 2 if np.isfinite(correlation).any() else 1
+    figure = new_figure((6.0 + 2.0 * pictures, 4.2))
     write_finding(figure, _residual_finding(result.alias, residuals, "seasonal errors" if several else unit))
-    left, right = figure.subplots(1, 2)
-    _draw_histogram(left, residuals[np.isfinite(residuals)], label)
-    _draw_correlation(right, correlation, count, result.season_length)
+    axes = figure.subplots(1, pictures, squeeze=False)[0]
+    _draw_histogram(axes[0], residuals[np.isfinite(residuals)], label)
+    if pictures > 1:
+        _draw_correlation(axes[1], correlation, count, result.season_length)
     return figure
 
 
@@ -101,20 +106,25 @@ def autocorrelation(residuals: Array, series: NDArray[np.int64], num_lags: int) 
     Returns:
         (num_lags,) values for lags 1 to `num_lags`, NaN where there is no pair, and the number of residuals.
     """
-    kept = np.isfinite(residuals)
     number = np.unique(series, return_inverse=True)[1]
-    sums, counts = (np.stack([np.bincount(number, one) for one in table.T], 1) for table in (
-        np.where(kept, residuals, 0.0), kept.astype(np.float64)))  # fmt: skip
-    centred = np.where(kept, residuals - (sums / np.maximum(counts, 1))[number], 0.0)
-    spread = np.sqrt(np.stack([np.bincount(number, one) for one in (centred**2).T], 1) / np.maximum(counts, 1))
-    scaled = np.where(spread[number] > 0, centred / np.where(spread > 0, spread, 1.0)[number], 0.0)
-    total = float(np.sum(scaled**2))
+    scaled = np.stack([_standardised(column, number) for column in residuals.T], axis=1)
+    kept = np.isfinite(scaled)
+    total = float(np.sum(scaled**2, where=kept))
     values = np.full(num_lags, np.nan)
     for lag in range(1, min(num_lags, len(series) - 1) + 1):
         pairs = (number[lag:] == number[:-lag])[:, None] & kept[lag:] & kept[:-lag]
         if pairs.any() and total > 0:
             values[lag - 1] = np.sum(scaled[lag:] * scaled[:-lag], where=pairs) / total
     return values, int(kept.sum())
+
+
+def _standardised(values: Array, group: NDArray[np.int64]) -> Array:
+    """(W,) values with mean 0 and variance 1 in every group, 0 where they are all the same; NaN stays."""
+    kept = np.isfinite(values)
+    count = np.maximum(np.bincount(group, kept), 1)
+    centred = values - (np.bincount(group, np.where(kept, values, 0.0)) / count)[group]
+    spread = np.sqrt(np.bincount(group, np.where(kept, centred, 0.0) ** 2) / count)
+    return centred / np.where(spread > 0, spread, 1.0)[group]
 
 
 def _step_finding(alias: str, best: str | None, errors: dict[str, Array]) -> str:
@@ -127,9 +137,9 @@ def _step_finding(alias: str, best: str | None, errors: dict[str, Array]) -> str
 
 def _limit_to_contenders(axes: Axes, errors: dict[str, Array], contenders: tuple[str | None, ...]) -> None:
     """Start at 0, and do not let one hopeless line press the others flat."""
-    top = np.nanmax([np.nanmax(errors[name], initial=0.0) for name in contenders if name])
-    highest = np.nanmax([np.nanmax(error, initial=0.0) for error in errors.values()])
-    axes.set_ylim(0.0, max(min(1.06 * highest, FAR_OUT * top), np.finfo(float).tiny) or 1.0)
+    peaks = {name: float(np.max(error, where=np.isfinite(error), initial=0.0)) for name, error in errors.items()}
+    top = min(1.06 * max(peaks.values()), FAR_OUT * max(peaks[name] for name in contenders if name))
+    axes.set_ylim(0.0, top or 1.0)
 
 
 def _num_lags(result: BacktestResult) -> int:
@@ -138,8 +148,9 @@ def _num_lags(result: BacktestResult) -> int:
 
 
 def _deviation(values: Array) -> float:
-    finite = values[np.isfinite(values)]
-    return (float(finite.std()) if len(finite) else 0.0) or 1.0
+    """Standard deviation; 0 where the values differ by rounding only."""
+    spread = float(values.std())
+    return spread if spread > 1e-9 * float(np.abs(values).max()) else 0.0
 
 
 def _residual_finding(alias: str, residuals: Array, unit: str) -> str:
@@ -147,8 +158,8 @@ def _residual_finding(alias: str, residuals: Array, unit: str) -> str:
     if not len(finite):
         return f"{alias}: nothing was measured in these windows"
     bias, spread = -float(finite.mean()), _deviation(finite)
-    if abs(bias) < 0.05 * spread:
-        return f"{alias} is on average neither too high nor too low (bias {bias:+.2g}{f' {unit}' if unit else ''})"
+    if abs(bias) <= 0.05 * spread:
+        return f"{alias} has next to no bias: {bias:+.2g}{f' {unit}' if unit else ''}"
     size = f"{abs(bias):.3g}{f' {unit}' if unit else ''}"
     return f"{alias} forecasts are {size} too {'high' if bias > 0 else 'low'} on average"
 
@@ -160,25 +171,29 @@ def _draw_histogram(axes: Axes, residuals: Array, label: str) -> None:
     axes.grid(visible=False)
     if not len(residuals):
         return
-    mean, spread = float(residuals.mean()), _deviation(residuals)
-    reach = HISTOGRAM_SPREADS * spread
-    bins = np.linspace(mean - reach, mean + reach, int(np.clip(np.sqrt(len(residuals)), 9, 60)) + 1)
-    heights, _ = np.histogram(residuals, bins)
-    density = heights / (len(residuals) * np.diff(bins))
+    mean, deviation = float(residuals.mean()), _deviation(residuals)
+    spread = deviation or abs(mean) or 1.0
+    edge = HISTOGRAM_SPREADS * spread
+    bins = np.linspace(mean - edge, mean + edge, int(np.clip(np.sqrt(len(residuals)), 9, 60)) + 1)
+    counts, _ = np.histogram(residuals, bins)
+    density = counts / (len(residuals) * np.diff(bins))
     axes.bar(bins[:-1], density, np.diff(bins), align="edge", color=MODEL, alpha=0.35, edgecolor="white", linewidth=0.6)
     grid = np.linspace(bins[0], bins[-1], 200)
-    axes.plot(
-        grid, np.exp(-0.5 * ((grid - mean) / spread) ** 2) / (spread * np.sqrt(2 * np.pi)), color=INK, linewidth=1.2
-    )
+    normal = np.exp(-0.5 * ((grid - mean) / spread) ** 2) / (spread * np.sqrt(2 * np.pi))
+    axes.plot(grid, normal, color=INK, linewidth=1.2)
     axes.axvline(0.0, color=MUTED, linewidth=0.9)
     axes.axvline(mean, color=ACCENT, linewidth=1.6, linestyle=(0, (4, 2)))
-    axes.set_ylim(0, 1.18 * max(density.max(), 1 / (spread * np.sqrt(2 * np.pi))))
-    axes.set_title(f"{len(residuals):,} residuals, standard deviation {spread:.3g}", **PANEL_TITLE)
-    beyond = len(residuals) - int(heights.sum())
-    lines = [(f"mean residual {mean:+.3g}", ACCENT), ("normal curve of equal spread", INK)]
-    lines += [(f"{beyond:,} beyond ±{HISTOGRAM_SPREADS:g} deviations", MUTED)] if beyond else []
-    for place, (words, colour) in enumerate(lines):
-        axes.text(0.985, 0.96 - 0.065 * place, words, transform=axes.transAxes, ha="right", fontsize=8.5, color=colour)
+    axes.set_ylim(0, 1.18 * max(density.max(), normal.max()))
+    axes.set_title(f"{len(residuals):,} residuals, standard deviation {deviation:.3g}", **PANEL_TITLE)
+    beyond = len(residuals) - int(counts.sum())
+    words = [(f"mean residual {mean:+.3g}", ACCENT), ("normal curve of equal spread", INK)]
+    _write_words(axes, words + [(f"{beyond:,} beyond ±{HISTOGRAM_SPREADS:g} deviations", MUTED)] * (beyond > 0))
+
+
+def _write_words(axes: Axes, words: list[tuple[str, str]]) -> None:
+    """Write lines of text and their colours into the upper right corner."""
+    for line, (text, colour) in enumerate(words):
+        axes.text(0.985, 0.96 - 0.065 * line, text, transform=axes.transAxes, ha="right", fontsize=8.5, color=colour)
 
 
 def _draw_correlation(axes: Axes, correlation: Array, count: int, season_length: int) -> None:
@@ -188,11 +203,8 @@ def _draw_correlation(axes: Axes, correlation: Array, count: int, season_length:
     known = np.isfinite(correlation)
     outside = int(np.sum(np.abs(correlation[known]) > band))
     words = f"One-step residuals: {outside} of {known.sum()} lags outside the 95 % band"
-    axes.set_title(words if known.any() else "Too few windows for an autocorrelation", **PANEL_TITLE)
+    axes.set_title(words, **PANEL_TITLE)
     dress(axes, x="lag in windows", y="autocorrelation")
-    if not known.any():
-        axes.set_axis_off()
-        return
     axes.axhspan(-band, band, color=MUTED, alpha=0.16, linewidth=0)
     axes.axhline(0.0, color="#bdbdbd", linewidth=0.9)
     axes.vlines(lags[known], 0.0, correlation[known], color=MODEL, linewidth=1.6)

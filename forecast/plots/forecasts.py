@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from forecast.data.frequency import Frequency
 from forecast.errors import DataError
-from forecast.plots.style import INK, MODEL, MUTED, OTHERS, PANEL_TITLE, dress, new_figure, write_finding_and_key
-from forecast.results import Forecast
+from forecast.plots.style import INK, MODEL, MUTED, PANEL_TITLE, colours_of, dress, new_figure, write_finding_and_key
+from forecast.results import Forecast, plain_stamps
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -119,15 +119,10 @@ def _panels_of(forecast: Forecast, observed: pd.DataFrame, context: int) -> list
 
 def _on_grid(rows: pd.DataFrame, time_col: str, target: str, freq: Frequency) -> tuple[NDArray[Any], Array]:
     """Stamps without a step left out, and the value at each, NaN where a row or a value is missing."""
-    times = rows[time_col]
-    if not freq.is_integer:
-        times = pd.to_datetime(times)
-        times = (times.dt.tz_convert("UTC").dt.tz_localize(None) if times.dt.tz is not None else times).astype(
-            "datetime64[ns]"
-        )
-    positions = freq.positions(times.to_numpy())
+    stamps = plain_stamps(rows[time_col], freq)
+    positions = freq.positions(stamps)
     if not len(positions):
-        return times.to_numpy(), np.zeros(0)
+        return stamps, np.zeros(0)
     first = int(positions.min())
     grid = np.arange(first, int(positions.max()) + 1)
     values = np.full(len(grid), np.nan)
@@ -140,11 +135,13 @@ def _draw_panel(axes: Axes, panel: _Panel, forecast: Forecast, baselines: Sequen
     axes.plot(panel.stamps, panel.values, color=INK, linewidth=1.1, label="observed", zorder=3, **_points(panel.values))
     made = axes.plot(stamps, forecast.values[place, :, target], color=MODEL, linewidth=1.9, label=forecast.alias)[0]
     made.set(zorder=4, marker="o" if len(stamps) <= 14 else "", markersize=3.2)
-    for colour, one in zip(OTHERS * len(baselines), baselines, strict=False):
-        line = axes.plot(stamps, one.values[place, :, target], color=colour, linewidth=1.2, label=one.alias)[0]
-        line.set(alpha=0.6, zorder=2, marker="o" if len(stamps) == 1 else "", markersize=3.2)
-    for bounds, share in _bands(forecast, place, target):
-        axes.fill_between(stamps, *bounds, color=MODEL, alpha=0.17, linewidth=0, label=f"{share:.3g} % band", zorder=1)
+    colours = colours_of([one.alias for one in baselines])
+    for one in baselines:
+        line = axes.plot(stamps, one.values[place, :, target], color=colours[one.alias], label=one.alias)[0]
+        line.set(linewidth=1.2, alpha=0.6, zorder=2, marker="o" if len(stamps) == 1 else "", markersize=3.2)
+    for number, (bounds, share) in enumerate(_bands(forecast, place, target)):
+        band = axes.fill_between(stamps, *bounds, color=MODEL, linewidth=0, label=f"{share:.3g} % band")
+        band.set(alpha=min(0.14 + 0.1 * number, 0.5), zorder=1)
     axes.axvline(forecast.cutoffs[place], color=MUTED, linewidth=0.9, linestyle=(0, (2, 3)), label="cutoff", zorder=1)
     axes.margins(x=0.02)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,9 +25,23 @@ GRID = "#e6e6e6"
 MODEL = "#0072b2"
 ACCENT = "#d55e00"
 TITLE: dict[str, Any] = {"fontsize": 12.5, "fontweight": "bold", "color": INK}
+LETTERS_PER_INCH = 8.8  # of a title
 PANEL_TITLE: dict[str, Any] = {"loc": "left", "fontsize": 9.5, "color": INK, "pad": 6}
 # Okabe and Ito, Color Universal Design, 2008: told apart with every common colour blindness.
-OTHERS = ("#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8c6d1f")
+BASELINES = {
+    "last_value": "#e69f00",
+    "seasonal_naive": "#009e73",
+    "drift": "#cc79a7",
+    "window_mean": "#56b4e9",
+    "linear": "#d55e00",
+}
+OTHERS = ("#8c6d1f", "#7a5195", "#4d4d4d")
+
+
+def colours_of(names: Sequence[str]) -> dict[str, str]:
+    """Give every name a colour; a baseline has the same one in all pictures."""
+    others = [name for name in names if name not in BASELINES]
+    return {**BASELINES, **{name: OTHERS[place % len(OTHERS)] for place, name in enumerate(others)}}
 
 
 def new_figure(size: tuple[float, float]) -> Figure:
@@ -40,14 +55,14 @@ def new_figure(size: tuple[float, float]) -> Figure:
 
 def write_finding(figure: Figure, words: str) -> None:
     """Write on top of a figure what it shows."""
-    figure.suptitle(words, x=0.012, ha="left", **TITLE)
+    figure.suptitle(_wrapped(words, figure), x=0.012, ha="left", **TITLE)
 
 
 def write_finding_and_key(figure: Figure, words: str, handles: Sequence[Artist]) -> None:
     """Write on top of a figure what it shows, and below that one row with the names of the lines."""
     key = figure.legend(
         handles=list(handles),
-        title=words,
+        title=_wrapped(words, figure),
         title_fontproperties={"size": TITLE["fontsize"], "weight": TITLE["fontweight"]},
         alignment="left",
         loc="outside upper left",
@@ -134,6 +149,11 @@ def save_figure(figure: Figure, path: str | Path) -> Path:
     figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
     write_file(path, buffer.getvalue())
     return Path(path)
+
+
+def _wrapped(words: str, figure: Figure) -> str:
+    """Break a title that is wider than its figure."""
+    return textwrap.fill(words, int(LETTERS_PER_INCH * figure.get_figwidth()))
 
 
 def _height_in_points(axes: Axes) -> float:

@@ -262,7 +262,11 @@ BAD_TABLES: dict[int, tuple[BadTable, ...]] = {
     ),
     26: (BadTable("integers", lambda: clean().assign(ds=np.arange(ROWS))),),
     27: (BadTable("step_2_as_1", lambda: clean().assign(ds=np.arange(ROWS) * 2), ("'1'", "pass freq: '2'"), freq="1"),),
-    28: (BadTable("floats", lambda: clean().assign(ds=np.arange(ROWS) + 0.5), ("'ds'", "floating-point", "whole numbers")),),
+    28: (
+        BadTable(
+            "floats", lambda: clean().assign(ds=np.arange(ROWS) + 0.5), ("'ds'", "floating-point", "whole numbers")
+        ),
+    ),
     29: (
         BadTable("notafreq", clean, ("'notafreq'", "expected", "15min"), freq="notafreq"),
         BadTable("zero", clean, ("'0h'", "at least 1"), freq="0h"),
@@ -273,7 +277,7 @@ BAD_TABLES: dict[int, tuple[BadTable, ...]] = {
         BadTable("zeros", lambda: clean().assign(y=0.0), notes=("constant", "'a'")),
     ),
     33: (
-        BadTable("one_row", lambda: clean(rows=1), ("'a'", "1 row", "at least 2", "freq")),
+        BadTable("one_row", lambda: clean(rows=1), ("'a'", "1 row in all", "at least 2", "freq")),
         BadTable("no_rows", lambda: clean(rows=0), ("no rows", "expected")),
     ),
     35: (BadTable("1e31", lambda: clean().assign(y=clean()["y"] * 1e30)),),
@@ -297,7 +301,11 @@ BAD_TABLES: dict[int, tuple[BadTable, ...]] = {
         ),
     ),
     41: (
-        BadTable("no_y", lambda: clean().rename(columns={"y": "Y"}), ("'y'", "did you mean 'Y'", "'unique_id', 'ds', 'Y'", "target_cols")),
+        BadTable(
+            "no_y",
+            lambda: clean().rename(columns={"y": "Y"}),
+            ("'y'", "did you mean 'Y'", "'unique_id', 'ds', 'Y'", "target_cols"),
+        ),
         BadTable(
             "misspelt",
             lambda: clean().rename(columns={"y": "sales"}),
@@ -317,6 +325,7 @@ BAD_TABLES: dict[int, tuple[BadTable, ...]] = {
         BadTable("empty", lambda: b"", ("table.csv", "empty")),
         BadTable("blank_lines", lambda: b"\n\n \n", ("table.csv", "empty")),
         BadTable("header_only", lambda: b"unique_id,ds,y\n", ("no rows",)),
+        BadTable("header_only_cut", lambda: b"unique_id,ds,y", ("no rows",)),
     ),
     59: (BadTable("bom", lambda: b"\xef\xbb\xbf" + _csv().encode()),),
     60: (

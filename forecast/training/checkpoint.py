@@ -100,7 +100,7 @@ def check_same_training(path: Path, stored: Fingerprint, current: Fingerprint) -
 
 
 def _numbered(kind: str, arrays: Arrays) -> dict[str, NDArray[Any]]:
-    return {f"{kind}/{place:05d}": np.ascontiguousarray(array) for place, array in enumerate(arrays)}
+    return {f"{kind}/{place:05d}": np.asarray(array, order="C") for place, array in enumerate(arrays)}
 
 
 def _in_order(kind: str, tensors: Mapping[str, NDArray[Any]]) -> Arrays:

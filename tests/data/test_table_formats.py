@@ -1,0 +1,260 @@
+"""The same table in every form it may be written down in."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from data.bad_tables import BAD_TABLES, BadTable, clean
+
+from forecast.data.build import load_panel
+from forecast.data.frame import TableFormat
+from forecast.data.panel import Columns
+from forecast.errors import ConfigError, DataError
+
+
+def panel_of_two():
+    """Two series of different length, with ids out of order."""
+    return pd.concat([clean().assign(unique_id="b"), clean(rows=50).assign(unique_id="a", y=1.5)], ignore_index=True)
+
+
+def assert_same(one, other):
+    assert list(one.series_ids) == list(other.series_ids)
+    assert one.freq == other.freq
+    for name in ("offsets", "timestamps", "positions", "values"):
+        assert np.array_equal(getattr(one, name), getattr(other, name), equal_nan=name == "values"), name
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".txt", ".tsv", ".parquet", ".pq", ";.csv", "|.csv"])
+def test_file_equals_frame(suffix, tmp_path):
+    frame = panel_of_two()
+    path = tmp_path / f"table{suffix.lstrip(';|')}"
+    if suffix.startswith(".p"):
+        frame.to_parquet(path)
+    else:
+        separator = {".tsv": "\t", ";.csv": ";", "|.csv": "|"}.get(suffix, ",")
+        frame.to_csv(path, index=False, sep=separator)
+    assert_same(load_panel(path), load_panel(frame))
+    assert_same(load_panel(str(path)), load_panel(frame))
+
+
+@pytest.mark.parametrize("ids", [[7, 12], ["007", "12"], ["", "x"], ["a,b", 'say "hi"'], ["x\ny", "é"]])
+def test_ids_survive_a_csv(ids, tmp_path):
+    frame = pd.concat([clean(rows=30).assign(unique_id=one) for one in ids])
+    frame.to_csv(tmp_path / "ids.csv", index=False)
+    if "" in ids:
+        with pytest.raises(DataError, match="unique_id is missing in 30 rows: line 2"):
+            load_panel(tmp_path / "ids.csv")
+    else:
+        assert list(load_panel(tmp_path / "ids.csv").series_ids) == sorted(ids)
+
+
+def test_lines_are_counted_in_files_with_blank_lines_and_quoted_line_ends(tmp_path):
+    lines = ["", "unique_id,note,ds,y", 'a,"two', 'lines",2020-01-01,1', "", "a,x,2020-01-02,2", "a,y,2020-01-03,none"]
+    (tmp_path / "notes.csv").write_text("\n".join(lines))
+    with pytest.raises(DataError, match="line 7"):
+        load_panel(tmp_path / "notes.csv")
+
+
+def test_types_that_change_late_in_a_large_file(tmp_path):
+    rows = 60_000
+    frame = clean(rows=rows, freq="min").assign(y=np.arange(rows))
+    lines = frame.to_csv(index=False, date_format="%Y-%m-%d %H:%M").splitlines()
+    lines[-1] = "a,2020-02-11 15:59:00,0.5"
+    (tmp_path / "late.csv").write_text("\n".join(lines))
+    panel = load_panel(tmp_path / "late.csv")
+    assert np.array_equal(panel.values[:, 0], [*range(rows - 1), 0.5])
+    lines[-1] = "a,2020-02-11 15:59,abc"
+    (tmp_path / "late.csv").write_text("\n".join(lines))
+    with pytest.raises(DataError, match=f"'abc', which is no number, in 1 row: series 'a', line {rows + 1} "):
+        load_panel(tmp_path / "late.csv")
+
+
+def wide():
+    frame = pd.DataFrame({"date": pd.date_range("2020-01-01", periods=40, freq="h")})
+    return frame.assign(north=np.arange(40.0), south=-np.arange(40), name="x", heat=np.linspace(0, 1, 40))
+
+
+@pytest.mark.parametrize("suffix", [None, ".csv", ".parquet"])
+def test_wide_equals_its_long_form(suffix, tmp_path):
+    source = wide()
+    if suffix:
+        source = tmp_path / f"wide{suffix}"
+        wide().to_csv(source, index=False) if suffix == ".csv" else wide().to_parquet(source)
+    columns = Columns(time_col="date", known_covariates=("heat",))
+    panel = load_panel(source, columns, table_format=TableFormat(layout="wide"))
+    long = wide().drop(columns="name").melt(["date", "heat"], var_name="unique_id", value_name="y")
+    assert_same(panel, load_panel(long, columns))
+    assert panel.columns.target_cols == ("y",)
+    assert "ignored: 'name'" in panel.notes[0]
+
+
+def test_wide_with_named_series():
+    columns = Columns(time_col="date", target_cols=("south",))
+    panel = load_panel(wide(), columns, table_format=TableFormat(layout="wide"))
+    assert list(panel.series_ids) == ["south"]
+    assert np.array_equal(panel.values[:, 0], -np.arange(40.0))
+
+
+def test_wide_series_begin_at_their_first_value_and_name_their_rows():
+    frame = wide()[["date", "north", "south"]].astype({"south": float})
+    frame.loc[:9, "south"] = np.nan
+    wide_format = TableFormat(layout="wide")
+    panel = load_panel(frame, Columns(time_col="date"), table_format=wide_format)
+    assert list(panel.lengths) == [40, 30]
+    assert panel.timestamps[40] == np.datetime64("2020-01-01T10")
+    assert "'south'" in panel.notes[0]
+    frame.loc[25, "south"] = np.inf
+    with pytest.raises(DataError, match=r"series 'south', row 25 \(2020-01-02 01:00\)"):
+        load_panel(frame, Columns(time_col="date"), table_format=wide_format)
+    with pytest.raises(DataError, match=r"'abc'.*series 'north', row 3"):
+        load_panel(frame.astype({"north": object}).replace({"north": {3.0: "abc"}}), Columns(time_col="date"),
+                   table_format=wide_format)  # fmt: skip
+
+
+def zoned(start="2020-10-23", tz="Europe/Berlin", freq="15min"):
+    return clean(rows=400, start=start, freq=freq, tz=tz)
+
+
+@pytest.mark.parametrize("tz", ["UTC", "Europe/Berlin", "Asia/Kolkata", "+01:00"])
+def test_zones_are_kept_and_counted_in_utc(tz, tmp_path):
+    frame = zoned(tz=tz)
+    panel = load_panel(frame)
+    assert panel.freq.local(panel.timestamps).equals(pd.DatetimeIndex(frame["ds"], freq=None))
+    assert np.array_equal(np.diff(panel.positions), np.ones(399))
+    frame.to_parquet(tmp_path / "zoned.parquet")
+    assert_same(load_panel(tmp_path / "zoned.parquet"), panel)
+    frame.to_csv(tmp_path / "zoned.csv", index=False)
+    assert np.array_equal(load_panel(tmp_path / "zoned.csv").timestamps, panel.timestamps)
+    assert_same(load_panel(tmp_path / "zoned.csv", table_format=TableFormat(tz=panel.freq.tz)), panel)
+
+
+@pytest.mark.parametrize("start", ["2020-10-23", "2020-03-27"])
+@pytest.mark.parametrize("freq", ["h", "15min"])
+def test_local_stamps_with_their_zone_equal_zoned_ones(start, freq):
+    frame = pd.concat([zoned(start, freq=freq), zoned(start, freq=freq).assign(unique_id="b")], ignore_index=True)
+    naive = frame.assign(ds=frame["ds"].dt.tz_localize(None))
+    assert_same(load_panel(naive, table_format=TableFormat(tz="Europe/Berlin")), load_panel(frame))
+
+
+def test_repeated_hours_that_cannot_be_told_apart_are_refused():
+    berlin = TableFormat(tz="Europe/Berlin")
+    naive = zoned(freq="h").assign(ds=lambda frame: frame["ds"].dt.tz_localize(None))
+    for shuffled in (naive[::-1], naive.sample(frac=1, random_state=0)):
+        with pytest.raises(DataError, match=r"2020-10-25 02:00.*UTC offset"):
+            load_panel(shuffled, table_format=berlin)
+    once = naive.drop(index=naive.index[naive["ds"].duplicated()])
+    with pytest.raises(DataError, match=r"occurs once only.*2020-10-25 02:00"):
+        load_panel(once, table_format=berlin)
+    spring = clean(rows=100, start="2020-03-28")
+    with pytest.raises(DataError, match="clocks of Europe/Berlin skip 1 of the stamps: series 'a', row 26"):
+        load_panel(spring, table_format=berlin)
+
+
+@pytest.mark.parametrize(
+    ("text", "time_format"),
+    [
+        ("%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M"),
+        ("%m/%d/%y %H:%M:%S", "%m/%d/%y %H:%M:%S"),
+        ("%Y%m%d%H", "%Y%m%d%H"),
+        ("%Y/%m/%d %H:%M:%S", None),
+        ("%Y-%m-%dT%H:%M:%S", None),
+        ("%Y.%m.%d %H:%M", None),
+    ],
+)
+def test_written_dates(text, time_format, tmp_path):
+    frame = clean()
+    written = frame.assign(ds=frame["ds"].dt.strftime(text))
+    options = TableFormat(time_format=time_format)
+    assert_same(load_panel(written, table_format=options), load_panel(frame))
+    written.to_csv(tmp_path / "dates.csv", index=False)
+    assert_same(load_panel(tmp_path / "dates.csv", table_format=options), load_panel(frame))
+
+
+def test_text_with_and_without_a_zone_is_not_mixed():
+    text = clean()["ds"].dt.strftime("%Y-%m-%d %H:%M")
+    for other, most in (("", "+01:00"), ("Z", "")):
+        mixed = clean().assign(ds=[stamp + (other if row == 5 else most) for row, stamp in enumerate(text)])
+        with pytest.raises(DataError, match=r"does not fit the format of the other rows: series 'a', row 5"):
+            load_panel(mixed)
+    zoned = load_panel(clean().assign(ds=text + "+01:00"))
+    assert zoned.timestamps[0] == np.datetime64("2019-12-31T23:00")
+
+
+def test_months_without_days():
+    frame = clean(freq="MS", rows=40)
+    assert_same(load_panel(frame.assign(ds=frame["ds"].dt.strftime("%Y-%m"))), load_panel(frame))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"target_cols": ("y", "y")}, "'y' has two roles"),
+        ({"past_covariates": ("y",)}, "'y' has two roles"),
+        ({"id_col": "y"}, "'y' has two roles"),
+        ({"categorical": ("z",)}, "'z' is not among the covariates"),
+    ],
+)
+def test_roles_that_contradict_each_other(change, message):
+    with pytest.raises(ConfigError, match=message):
+        load_panel(clean(), Columns(**change))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"decimal": ";"}, {"separator": ",", "decimal": ","}, {"separator": "::"}, {"layout": "tall"}],
+)
+def test_formats_that_contradict_themselves(options):
+    with pytest.raises(ConfigError, match="expected"):
+        TableFormat(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"encoding": "utf-99"}, "encoding is 'utf-99'"),
+        ({"tz": "Mars/Olympus"}, "tz is 'Mars/Olympus'"),
+        ({"time_format": "%Q"}, "time_format is '%Q'"),
+    ],
+)
+def test_formats_that_do_not_exist(options, message, tmp_path):
+    path = BadTable("clean", clean).file(tmp_path)
+    with pytest.raises(ConfigError, match=message):
+        load_panel(path, table_format=TableFormat(**options))
+
+
+def test_stamps_in_the_index_are_asked_for():
+    with pytest.raises(DataError, match=r"the index holds 'ds'. Call reset_index\(\)"):
+        load_panel(clean().set_index("ds"))
+
+
+@pytest.mark.parametrize(
+    ("name", "roles", "layout", "freq", "series", "rows"),
+    [
+        ("ETTh1.csv", {"time_col": "date", "target_cols": ("OT",)}, "long", "h", 1, 17420),
+        ("ETTh2.csv", {"time_col": "date"}, "wide", "h", 7, 121940),
+        ("epf/NP.csv", {"time_col": "date", "target_cols": ("OT",)}, "long", "h", 1, 52416),
+        ("exchange_rate.csv", {"time_col": "date"}, "wide", "D", 8, 60704),
+        ("us_births.csv", {}, "long", "D", 1, 7305),
+        ("national_illness.csv", {"time_col": "date"}, "wide", "W-TUE", 7, 6762),
+        ("air_passengers.csv", {"time_col": "Month", "target_cols": ("#Passengers",)}, "long", "MS", 1, 144),
+        ("m4/m4_hourly_train.parquet", {}, "long", "1", 414, 353500),
+    ],
+)
+def test_real_files(name, roles, layout, freq, series, rows, shared_data):
+    panel = load_panel(shared_data / name, Columns(**roles), table_format=TableFormat(layout=layout))
+    assert (panel.freq.alias, panel.num_series, panel.num_rows) == (freq, series, rows)
+    assert np.array_equal(np.diff(panel.positions)[np.diff(panel.series_of_rows()) == 0], np.ones(rows - series))
+
+
+def test_tensorflow_stays_out():
+    code = "import forecast.data.doctor, sys; sys.exit(any(name in sys.modules for name in ('tensorflow', 'keras')))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_every_number_of_the_table_of_cases_is_here():
+    door = {*range(1, 31), 33, *range(35, 43), *range(58, 64)}
+    assert set(BAD_TABLES) == door

@@ -1,0 +1,289 @@
+"""The command line as a person meets it: exit codes, one-line errors, files left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from data.bad_tables import BAD_TABLES, BadTable, clean
+
+from forecast.cli import main
+
+ROOT = Path(__file__).parents[1]
+SMALL = [
+    "--set=windows.context_length=24",
+    "--set=windows.horizon=6",
+    "--set=model.units=4",
+    "--set=training.epochs=1",
+]
+TABLES = [(number, table) for number, tables in BAD_TABLES.items() for table in tables]
+WRITTEN = [pytest.param(t, id=f"{n}-{t.name}") for n, t in TABLES if t.survives_csv]
+
+
+def settings_of(table: BadTable) -> list[str]:
+    """The options that declare a table's columns and form."""
+    columns, form = table.columns, table.table_format
+    values = {
+        "id_col": columns.id_col,
+        "time_col": columns.time_col,
+        "target_cols": list(columns.target_cols),
+        "past_covariates": list(columns.past_covariates),
+        "known_covariates": list(columns.known_covariates),
+        "static_covariates": list(columns.static_covariates),
+        "categorical": list(columns.categorical),
+        "freq": table.freq,
+        "layout": form.layout,
+        "separator": form.separator,
+        "decimal": form.decimal,
+        "encoding": form.encoding,
+        "time_format": form.time_format,
+        "tz": form.tz,
+    }
+    return [f"--set=data.{name}={json.dumps(value)}" for name, value in values.items() if value not in (None, [])]
+
+
+IN_A_FILE = {"complex": ("no number",)}
+"""What is said where writing a table to a file changes what is wrong with it."""
+
+
+@pytest.mark.parametrize("table", WRITTEN)
+def test_check_says_what_load_says(table, tmp_path, capsys):
+    code = main(["check", str(table.file(tmp_path)), *settings_of(table)])
+    out, err = capsys.readouterr()
+    said = " ".join((out + err).split()).lower()
+    assert code == (2 if table.words else 0), said
+    assert "traceback" not in said
+    words = IN_A_FILE.get(table.name, table.words)
+    rows_apart = [word for word in words if not word.lower().startswith("row ")]  # a file counts lines
+    for word in (*rows_apart, *table.notes):
+        assert word.lower() in said
+
+
+@pytest.mark.parametrize("table", [case for case in WRITTEN if case.values[0].words])
+def test_fit_refuses_in_one_line_and_leaves_nothing(table, tmp_path, capsys):
+    source = table.file(tmp_path)
+    code = main(["fit", str(source), *settings_of(table), *SMALL, f"--out={tmp_path / 'run'}"])
+    out, err = capsys.readouterr()
+    assert code == 2
+    assert err.startswith("forecast: error: ")
+    assert err.count("\n") == 1
+    assert "Traceback" not in out + err
+    assert [path.name for path in tmp_path.iterdir()] == [source.name]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    """A small run on 200 clean hourly rows."""
+    folder = tmp_path_factory.mktemp("cli")
+    clean().to_csv(folder / "clean.csv", index=False)
+    assert main(["fit", str(folder / "clean.csv"), *SMALL, f"--out={folder / 'run'}"]) == 0
+    return folder / "run"
+
+
+@pytest.fixture(scope="module")
+def run_with_load(tmp_path_factory) -> Path:
+    """The same with a known covariate."""
+    folder = tmp_path_factory.mktemp("cli_known")
+    clean().assign(load=1.0).to_csv(folder / "clean.csv", index=False)
+    options = [*SMALL, "--set=data.known_covariates=[load]", f"--out={folder / 'run'}"]
+    assert main(["fit", str(folder / "clean.csv"), *options]) == 0
+    return folder / "run"
+
+
+def test_a_run_folder_holds_everything(run):
+    names = {path.name for path in run.iterdir()}
+    pictures = {"loss.png", "forecasts.png", "error_by_step.png", "residuals.png"}
+    records = {"config.yaml", "environment.json", "data.json", "history.json", "scores.json", "scores.txt"}
+    assert names >= pictures | records | {"forecast.csv", "test_forecasts.parquet", "model"}
+    assert not list(run.parent.glob(".run*")), "no checkpoint or temporary folder is left"
+    forecast = pd.read_csv(run / "forecast.csv")
+    assert list(forecast.columns) == ["unique_id", "ds", "cutoff", "bigru"]
+    scores = json.loads((run / "scores.json").read_text())
+    stored = pd.read_parquet(run / "test_forecasts.parquet")
+    assert scores["values"]["linear"]["MAE"] == pytest.approx((stored["linear"] - stored["y"]).abs().mean())
+
+
+def test_the_stored_config_repeats_the_run(run, tmp_path, capsys):
+    options = [f"--config={run / 'config.yaml'}", f"--out={tmp_path / 'again'}"]
+    assert main(["fit", *options]) == 0
+    capsys.readouterr()
+    assert (tmp_path / "again" / "forecast.csv").read_bytes() == (run / "forecast.csv").read_bytes()
+    first, second = ((folder / "model" / "weights.safetensors").read_bytes() for folder in (run, tmp_path / "again"))
+    assert first == second
+
+
+def test_predict_prints_or_writes_the_forecast(run, tmp_path, capsys):
+    assert main(["predict", str(run)]) == 0
+    assert capsys.readouterr().out == (run / "forecast.csv").read_text()
+    assert main(["predict", str(run), f"--output={tmp_path / 'next.parquet'}", "--horizon=9"]) == 0
+    assert len(pd.read_parquet(tmp_path / "next.parquet")) == 9
+
+
+def test_evaluate_prints_the_table_of_the_run(run, capsys):
+    assert main(["evaluate", str(run)]) == 0
+    assert capsys.readouterr().out == (run / "scores.txt").read_text()
+
+
+def test_plot_draws_the_same_pictures_without_tensorflow(run, tmp_path):
+    code = (
+        "import sys; from forecast.cli import main; "
+        f"code = main(['plot', {str(run)!r}, '--out', {str(tmp_path)!r}]); "
+        "assert not {'tensorflow', 'keras'} & set(sys.modules); sys.exit(code)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=ROOT)
+    for name in ("loss", "forecasts", "error_by_step", "residuals"):
+        assert (tmp_path / f"{name}.png").read_bytes() == (run / f"{name}.png").read_bytes()
+
+
+HISTORIES = {
+    "44-nan": (lambda t: t.assign(y=t["y"].where(t.index != 199)), "missing"),
+    "47-inf": (lambda t: t.assign(y=t["y"].where(t.index != 190, np.inf)), "inf"),
+    "48-all_nan": (lambda t: t.assign(y=np.nan), "missing"),
+    "49-five_rows": (lambda t: t.tail(5), "each needs its last 24 rows"),
+    "51-daily": (lambda t: t.assign(ds=pd.date_range("2020-01-01", periods=200)), "'h'"),
+    "42-no_target": (lambda t: t.drop(columns="y"), "'y'"),
+}
+
+
+@pytest.mark.parametrize("case", HISTORIES)
+def test_predict_refuses_an_unusable_history(case, run, tmp_path, capsys):
+    build, word = HISTORIES[case]
+    build(clean()).to_csv(tmp_path / "history.csv", index=False)
+    assert main(["predict", str(run), str(tmp_path / "history.csv"), f"--output={tmp_path / 'out.csv'}"]) == 2
+    err = capsys.readouterr().err
+    assert word in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "out.csv").exists()
+
+
+KNOWN = {
+    "43-none": (None, "no known covariates were given"),
+    "43-three_of_six": (lambda k: k.head(3), "lack 3 of 6 rows, first series 'a' at 2020-01-09 11:00:00"),
+    "43-wrong_dates": (lambda k: k.assign(ds=k["ds"] + pd.Timedelta(days=9)), "lack 6 of 6 rows"),
+    "43-no_column": (lambda k: k.drop(columns="load"), "'load'"),
+    "44-nan": (lambda k: k.assign(load=[1, 1, None, 1, 1, 1]), "'load' is empty in 1 cells"),
+    "45-inf": (lambda k: k.assign(load=np.inf), "inf"),
+    "46-text": (lambda k: k.assign(load="warm"), "'warm'"),
+}
+
+
+@pytest.mark.parametrize("case", KNOWN)
+def test_predict_refuses_unusable_known_covariates(case, run_with_load, tmp_path, capsys):
+    build, word = KNOWN[case]
+    known = pd.DataFrame({"unique_id": "a", "ds": pd.date_range("2020-01-09 08:00", periods=6, freq="h"), "load": 1.0})
+    options = []
+    if build:
+        build(known).to_csv(tmp_path / "known.csv", index=False)
+        options = [f"--known={tmp_path / 'known.csv'}"]
+    assert main(["predict", str(run_with_load), *options]) == 2
+    err = capsys.readouterr().err
+    assert word in err
+    assert err.count("\n") == 1
+
+
+def test_50_an_unseen_series_is_forecast(run, tmp_path, capsys):
+    clean().assign(unique_id="new").to_csv(tmp_path / "new.csv", index=False)
+    assert main(["predict", str(run), str(tmp_path / "new.csv")]) == 0
+    assert capsys.readouterr().out.count("new,") == 6
+
+
+def test_52_a_context_in_another_unit_is_reported(run, tmp_path, capsys):
+    table = clean()
+    table.assign(y=table["y"] * 1e6).to_csv(tmp_path / "large.csv", index=False)
+    assert main(["predict", str(run), str(tmp_path / "large.csv")]) == 0
+    assert "far outside the training data (first 'a')" in capsys.readouterr().err
+
+
+def test_53_an_extra_column_is_ignored(run, tmp_path, capsys):
+    clean().assign(extra=1.0).to_csv(tmp_path / "extra.csv", index=False)
+    assert main(["predict", str(run), str(tmp_path / "extra.csv")]) == 0
+    assert capsys.readouterr().out == (run / "forecast.csv").read_text()
+
+
+WRONG = {
+    "54-horizon_0": (["fit", "dataset:air_passengers", "--horizon=0"], "windows.horizon"),
+    "54-horizon_-1": (["fit", "dataset:air_passengers", "--horizon=-1"], "windows.horizon"),
+    "55-horizon_1000": (["fit", "dataset:air_passengers", "--horizon=1000"], "shorter than the"),
+    "56-no_run": (["predict", "nowhere"], "nowhere"),
+    "no_table": (["fit"], "no table was given"),
+    "no_file": (["fit", "nothing.csv"], "nothing.csv"),
+    "no_dataset": (["check", "dataset:air_passenger"], "air_passengers"),
+    "no_config": (["fit", "--config=none.yaml"], "none.yaml"),
+    "wrong_key": (["show-config", "--set=model.unit=3"], "units"),
+    "wrong_value": (["show-config", "--set=model.units=many"], "model.units"),
+    "no_run_to_plot": (["plot", "nowhere"], "nowhere"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_requests_are_answered_in_one_line(case, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    arguments, word = WRONG[case]
+    assert main(arguments) == 2
+    err = capsys.readouterr().err
+    assert word in err
+    assert err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_wrong_arguments_leave_with_code_2(capsys):
+    for arguments in (["fit", "--nonsense"], ["forecst"], [], ["predict", "run", "--horizon=x"]):
+        with pytest.raises(SystemExit, match="2"):
+            main(arguments)
+        assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_debug_shows_the_traceback(capsys):
+    assert main(["fit", "nothing.csv", "--debug"]) == 2
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_diverged_training_is_a_failure_that_writes_nothing(tmp_path, capsys):
+    clean().to_csv(tmp_path / "clean.csv", index=False)
+    options = ["--set=training.optimizer=sgd", "--set=training.learning_rate=10", "--set=training.gradient_clip=null"]
+    options += ["--set=training.epochs=50", "--set=training.patience=null", "--set=model.cell=rnn"]
+    code = main(["fit", str(tmp_path / "clean.csv"), *SMALL, *options, f"--out={tmp_path / 'run'}"])
+    err = capsys.readouterr().err
+    if code == 0:
+        pytest.fail("training with a learning rate of 10 was expected to diverge")
+    assert code == 1
+    assert "epoch" in err.splitlines()[-1]
+    assert not (tmp_path / "run").exists()
+
+
+def test_killed_training_resumes_to_the_same_bits(tmp_path, capsys):
+    clean(600).to_csv(tmp_path / "clean.csv", index=False)
+    options = [str(tmp_path / "clean.csv"), *SMALL, "--set=training.epochs=6", "--set=model.dropout=0.2"]
+    assert main(["fit", *options, f"--out={tmp_path / 'whole'}"]) == 0
+    command = [sys.executable, "-m", "forecast", "fit", *options, f"--out={tmp_path / 'killed'}"]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=environment)
+    for line in process.stderr:
+        if line.startswith("epoch 2/6"):
+            break
+    checkpoint = tmp_path / ".killed.checkpoint"
+    while not checkpoint.exists():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stderr.close()
+    assert not (tmp_path / "killed").exists()
+    assert main(["fit", *options, f"--out={tmp_path / 'killed'}", "--resume"]) == 0
+    capsys.readouterr()
+    first, second = ((tmp_path / name / "model" / "weights.safetensors").read_bytes() for name in ("whole", "killed"))
+    assert first == second
+
+
+def test_help_names_every_command(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    out = capsys.readouterr().out
+    assert all(name in out for name in ("check", "fit", "predict", "evaluate", "plot", "show-config", "examples:"))
