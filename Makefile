@@ -1,5 +1,5 @@
 # Short names for those who work here.
-.PHONY: check test slow format lock demo clean
+.PHONY: check test slow format docs lock demo clean
 
 SETUP := python3 scripts/bootstrap.py --extras test
 UV := $(or $(shell command -v uv),.venv/bin/uv)
@@ -19,6 +19,10 @@ format: ## put the code into the agreed form
 	$(SETUP)
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
+
+docs: ## write the generated parts of docs/: the table of settings, what is said about damaged tables
+	$(SETUP)
+	.venv/bin/python scripts/write_documents.py
 
 lock: ## resolve and pin all dependencies for Python 3.11-3.13; make lock ARGS=--upgrade
 	test -x "$(UV)" || .venv/bin/python -m pip install uv

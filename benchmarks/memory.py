@@ -125,7 +125,9 @@ def measure_afresh(path: Path) -> dict[str, Any]:
 def table_text(name: str, found: dict[str, Any]) -> str:
     """The measurement as lines of text."""
     lines = [f"{name}: {found['series']:,} series, {found['rows']:,} rows, {found['windows']:,} training windows"]
-    lines += [f"  {stage:22}{found['seconds'][stage]:9.2f} s {found['peaks'][stage]:9,.0f} MB" for stage in found["peaks"]]
+    lines += [
+        f"  {stage:22}{found['seconds'][stage]:9.2f} s {found['peaks'][stage]:9,.0f} MB" for stage in found["peaks"]
+    ]
     return "\n".join([*lines, f"  {'peak':33}{found['peak']:9,.0f} MB"])
 
 

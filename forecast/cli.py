@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, NoReturn
 
-from forecast.errors import ForecastError, TrainingError
+from forecast.errors import FileError, ForecastError, TrainingError
 
 if TYPE_CHECKING:
     from forecast.config import Experiment
@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.debug:
             traceback.print_exc()
         print(f"forecast: error: {_one_line(error)}", file=sys.stderr)
-        return FAILURE if isinstance(error, TrainingError | MemoryError) else BAD_INPUT
+        return FAILURE if isinstance(error, TrainingError | FileError | OSError | MemoryError) else BAD_INPUT
 
 
 def build_parser() -> Parser:

@@ -89,7 +89,17 @@ class Forecaster:
         resume: bool = False,
         reporter: Reporter | None = None,
     ) -> Forecaster:
-        """Train on the windows that `prepare` made with this forecaster's config."""
+        """Train on the windows that `prepare` made with this forecaster's config.
+
+        Args:
+            prepared: the windows, and what they were made of.
+            checkpoint: as in `fit`.
+            resume: as in `fit`.
+            reporter: as in `fit`.
+
+        Returns:
+            This forecaster.
+        """
         config = prepared.config
         levels = config.training.quantile_levels if config.training.loss == "quantile" else ()
         shape = prepared.features.shape(context_length_of(config), config.windows.horizon, num_quantiles=len(levels))
@@ -153,6 +163,9 @@ class Forecaster:
             table: the rows to judge on; the training table if left out. Rows that training has seen are
                 read as context and never judged.
 
+        Returns:
+            The forecasts of the model and of every baseline, window by window.
+
         Raises:
             DataError: nothing is left to judge.
         """
@@ -160,12 +173,19 @@ class Forecaster:
         return judge(fitted, panel, unseen_part(fitted, panel))
 
     def save(self, path: str | Path) -> None:
-        """Write the model to a folder; a kill at any moment leaves the old version or the new one."""
+        """Write the model to a folder; a kill at any moment leaves the old version or the new one.
+
+        Args:
+            path: the folder; a saved model that is there is replaced.
+        """
         save_fitted(self.fitted, Path(path))
 
     @classmethod
     def load(cls, path: str | Path) -> Forecaster:
         """Read a model from a folder.
+
+        Args:
+            path: what `save` wrote.
 
         Raises:
             ArtifactError: the folder is damaged, incomplete or of another version.
@@ -216,7 +236,9 @@ def _collect(prepared: Prepared, model: keras.Model, shape: WindowShape, history
         constants=np.where(low == high, low, np.nan),
         low=low,
         high=high,
-        seen_until=np.where(seen.last > panel.offsets[:-1], panel.positions[last], np.iinfo(np.int64).min),
+        seen_until=np.where(
+            seen.last > panel.offsets[:-1], panel.timestamps[last].astype(np.int64), np.iinfo(np.int64).min
+        ),
         linear=fit_linear(prepared),
         history=history,
     )

@@ -64,7 +64,7 @@ def unseen_part(fitted: Fitted, panel: Panel) -> Part:
     index = {series_id: place for place, series_id in enumerate(fitted.series_ids)}
     never = np.iinfo(np.int64).min
     until = np.array([fitted.seen_until[index[one]] if one in index else never for one in panel.series_ids], np.int64)
-    seen = panel.positions <= until[panel.series_of_rows()]
+    seen = panel.timestamps.astype(np.int64) <= until[panel.series_of_rows()]
     first = panel.offsets[:-1] + np.bincount(panel.series_of_rows()[seen], minlength=panel.num_series)
     if fitted.config.evaluation.test_size:
         first = np.maximum(first, split_at_cutoffs(panel, fitted.config).test.first)

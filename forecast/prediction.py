@@ -50,7 +50,7 @@ class Fitted:
         constants: (N, D) value of the series that never changed in training, NaN for all others.
         low: (N, D) smallest training value.
         high: (N, D) largest training value.
-        seen_until: (N,) last position learned from or chosen on.
+        seen_until: (N,) last stamp learned from or chosen on, in ns since 1970 or as the integer index.
         linear: the ridge baseline.
         history: losses per epoch.
     """

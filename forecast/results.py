@@ -202,7 +202,11 @@ class BacktestResult:
         return _table(columns)
 
     def take(self, windows: NDArray[np.int64]) -> BacktestResult:
-        """Return the result of some windows only."""
+        """Return the result of some windows only.
+
+        Args:
+            windows: (B,) numbers of windows, in the order wanted.
+        """
         return replace(
             self,
             series=self.series[windows],
@@ -214,7 +218,12 @@ class BacktestResult:
         )
 
     def forecast(self, alias: str, windows: NDArray[np.int64]) -> Forecast:
-        """Return the forecasts of one model in some windows, for a picture or a table."""
+        """Return the forecasts of one model in some windows, for a picture or a table.
+
+        Args:
+            alias: a key of `forecasts`.
+            windows: (B,) numbers of windows.
+        """
         return Forecast(
             alias=alias,
             series_ids=self.series_ids[self.series[windows]],
@@ -229,6 +238,12 @@ class BacktestResult:
         """Pick windows to show: of evenly spaced series the last one, or of one series evenly spaced ones.
 
         The choice looks at series and time alone, never at the errors.
+
+        Args:
+            count: windows to pick, at most.
+
+        Returns:
+            Their numbers, ascending.
         """
         series, first, number = np.unique(self.series, return_index=True, return_counts=True)
         chosen = np.unique(np.linspace(0, len(series) - 1, min(count, len(series))).round().astype(np.int64))

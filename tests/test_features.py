@@ -249,3 +249,11 @@ def test_panels_cannot_be_written():
     with pytest.raises(ValueError, match="read-only"):
         panel.values[0, 0] = 1.0
     assert replace(panel, notes=("x",)).notes == ("x",)
+
+
+def test_known_rows_of_another_minute_are_not_taken():
+    panel = open_panel(experiment().data, table(series=1))
+    wanted = future_frame(panel, 3).assign(load=1.0, state="dry")
+    late = read_known(panel, wanted.assign(ds=wanted["ds"] + pd.Timedelta(minutes=30)), table_format=TableFormat())
+    with pytest.raises(DataError, match="lack 3 of 3 rows"):
+        append_future(panel, 3, late)

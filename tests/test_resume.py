@@ -26,7 +26,7 @@ SCRIPT = training_process.__file__
 ROOT = Path(SCRIPT).parent.parent
 
 
-class Interrupted(Exception):
+class InterruptedTrainingError(Exception):
     """Stands for Ctrl-C."""
 
 
@@ -36,7 +36,7 @@ def interrupt_at(epoch: int, step: int | None) -> Any:
     def listen(event: Any) -> None:
         here = (event.epoch, event.step if isinstance(event, StepDone) else None)
         if here == (epoch, step):
-            raise Interrupted
+            raise InterruptedTrainingError
 
     return listen
 
@@ -51,7 +51,7 @@ def uninterrupted() -> str:
 def half_way(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint after two of four epochs."""
     path = tmp_path_factory.mktemp("half") / "checkpoint"
-    with pytest.raises(Interrupted):
+    with pytest.raises(InterruptedTrainingError):
         train_once(random_model(), checkpoint=path, reporter=interrupt_at(3, 2))
     return path
 
@@ -59,7 +59,7 @@ def half_way(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_interrupted_and_resumed_training_gives_the_same_bits(uninterrupted: str, tmp_path: Path) -> None:
     path = tmp_path / "checkpoint"
     for epoch, step in ((1, 1), (2, 3), (3, None)):  # before the first checkpoint, in an epoch, between two
-        with pytest.raises(Interrupted):
+        with pytest.raises(InterruptedTrainingError):
             train_once(random_model(), checkpoint=path, resume=True, reporter=interrupt_at(epoch, step))
     model = random_model()
     heard: list[Any] = []
@@ -97,7 +97,7 @@ def kill_and_resume(path: Path, kills: int, seed: int) -> tuple[str, list[int]]:
             time.sleep(0.01)
         time.sleep(generator.random() * 0.3)
         process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.communicate()
         found.append(len(load_checkpoint(path).history.loss))
     process = run_process(checkpoint=str(path), resume=True)
     output, _ = process.communicate(timeout=100)
@@ -121,7 +121,7 @@ def test_many_kills_resume_to_the_same_bits(uninterrupted: str, tmp_path: Path, 
 
 
 def test_what_differs_is_named(half_way: Path) -> None:
-    with pytest.raises(TrainingError, match=r"encoder_0\.layer\.config\.dropout was 0\.2 and is 0\.3"):
+    with pytest.raises(TrainingError, match=r"encoder_0\.dropout was 0\.2 and is 0\.3"):
         train_once(random_model(dropout=0.3), checkpoint=half_way, resume=True)
     with pytest.raises(TrainingError, match=r"operations of the model was \w+ and is \w+"):
         train_once(random_model(instance_norm="none"), checkpoint=half_way, resume=True)
@@ -131,8 +131,9 @@ def test_what_differs_is_named(half_way: Path) -> None:
         training_process.train(random_model(), training, validation, settings, checkpoint=half_way, resume=True)
     training.target[17] += 1
     with pytest.raises(TrainingError, match=r"training windows was 100 windows, sha256 \w+ and is 100 windows"):
-        settings = training_process.TRAINING
-        training_process.train(random_model(), training, validation, settings, checkpoint=half_way, resume=True)
+        training_process.train(
+            random_model(), training, validation, training_process.TRAINING, checkpoint=half_way, resume=True
+        )
 
 
 def damaged_files(sound: bytes) -> dict[str, bytes]:
@@ -153,17 +154,11 @@ def damaged_files(sound: bytes) -> dict[str, bytes]:
 
 
 def test_a_damaged_checkpoint_is_one_clear_error(half_way: Path, tmp_path: Path) -> None:
-    sound, path = half_way.read_bytes(), tmp_path / "checkpoint"
-    fingerprint = load_checkpoint(half_way).fingerprint
-    for name, content in damaged_files(sound).items():
+    path = tmp_path / "checkpoint"
+    for name, content in damaged_files(half_way.read_bytes()).items():
         path.write_bytes(content)
-        try:
-            loaded = load_checkpoint(path)
-        except TrainingError as error:
-            assert "is damaged or no checkpoint of this version" in str(error), name  # noqa: PT017
-            assert "\n" not in str(error), name
-        else:
-            # A changed letter in the description of the training is found when it is compared.
-            assert loaded.fingerprint != fingerprint, name
+        with pytest.raises(TrainingError, match="is damaged or no checkpoint of this version") as raised:
+            load_checkpoint(path)
+        assert "\n" not in str(raised.value), name
     with pytest.raises(TrainingError, match="train again without resuming"):
         train_once(random_model(), checkpoint=path, resume=True)

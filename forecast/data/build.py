@@ -68,6 +68,9 @@ def load_panel(
 ) -> Panel:
     """Read a table and check it; anything doubtful is refused with series, rows, dates and the fix.
 
+    Messages name lines of a text file, the header being line 1, and rows of a frame or a parquet file,
+    counted from 0.
+
     Args:
         source: a CSV or parquet file, or a data frame.
         columns: the role of each column.

@@ -82,6 +82,9 @@ def diagnose(
         allow_missing: whether empty cells are let through.
         needed_rows: rows a series needs to be of use; shorter ones get a warning.
 
+    Returns:
+        The findings, the worst first, and what the table turned out to be.
+
     Raises:
         ConfigError: a setting that fits no table.
     """

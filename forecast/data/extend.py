@@ -147,14 +147,15 @@ def _known_rows(
     if given is None:
         raise DataError(
             f"no known covariates were given; the model needs {', '.join(names)} for {ahead.shape[1]} steps of "
-            f"{len(ahead)} series: pass known= (on the command line --known) with the rows that make_future_frame() (--template) lists"
+            f"{len(ahead)} series: pass known= with the rows that make_future_frame() lists (on the command line, --known "
+            "with those of --template)"
         )
     place = _find(given, panel, ahead)
     absent = np.flatnonzero((place < 0).ravel())
     if len(absent):
         raise DataError(
             f"known covariates lack {len(absent)} of {ahead.size} rows, first {_name(panel, ahead, absent[0])}: "
-            "pass known= (on the command line --known) with the rows that make_future_frame() (--template) lists"
+            "pass known= with the rows that make_future_frame() lists (on the command line, --known with those of --template)"
         )
     values = given.values[place.ravel()]
     empty = np.argwhere(np.isnan(values))
@@ -173,12 +174,14 @@ def _find(given: Panel, panel: Panel, ahead: IntArray) -> IntArray:
     series = np.array([number.get(series_id, -1) for series_id in panel.series_ids], np.int64)
     if given.num_series == 1 and panel.num_series == 1 and series[0] < 0:
         series[0] = 0  # one series needs no id
-    low = min(int(given.positions.min()), int(ahead.min()))
-    width = max(int(given.positions.max()), int(ahead.max())) - low + 1
-    keys = given.series_of_rows() * width + (given.positions - low)
+    positions = panel.freq.positions(given.timestamps)  # on the grid of the history, whatever the covariates' own
+    low = min(int(positions.min()), int(ahead.min()))
+    width = max(int(positions.max()), int(ahead.max())) - low + 1
+    keys = given.series_of_rows() * width + (positions - low)
     wanted = series[:, None] * width + (ahead - low)
     place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    return np.where((keys[place] == wanted) & (series[:, None] >= 0), place, -1)
+    found = (keys[place] == wanted) & (series[:, None] >= 0) & panel.freq.on_grid(given.timestamps)[place]
+    return np.where(found, place, -1)
 
 
 def _name(panel: Panel, ahead: IntArray, flat: int) -> str:

@@ -184,7 +184,7 @@ def _parse(file: TextFile, wanted: list[str], types: dict[str, pa.DataType], dec
     with pyarrow.csv.open_csv(file.path, **options(types)) as head:
         seen = {field.name: field.type for field in head.schema if field.type != pa.null()}
     try:
-        return pyarrow.csv.read_csv(file.path, **options(seen | types))
+        return pyarrow.csv.read_csv(file.path, **options(seen))
     except pa.ArrowInvalid:
         return pyarrow.csv.read_csv(file.path, **options(types))
 

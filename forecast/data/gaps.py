@@ -25,8 +25,9 @@ def check_gaps(rows: Rows, grid: Frequency, positions: IntArray, gaps: str, log:
     if not len(after):
         return True
     missing = int((steps[after - 1] - 1).sum())
+    verb = "1 stamp is" if missing == 1 else f"{missing} stamps are"
     shown = ", ".join(_name_gap(rows, row, int(steps[row - 1]) - 1) for row in after[:SHOWN])
-    message = f"{counted(missing, 'stamp')} missing in {counted(len(after), 'gap')}: {shown}" + and_more(len(after))
+    message = f"{verb} missing in {counted(len(after), 'gap')}: {shown}" + and_more(len(after))
     if gaps == "skip":
         log.note("gaps", f"{message}; no window spans them")
     elif gaps == "fill":

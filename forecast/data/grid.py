@@ -70,7 +70,7 @@ class Grid:
             return (days + _EPOCH_WEEKDAY - self.anchor) // 7
         if self.base == "B":
             week, weekday = np.divmod(days + _EPOCH_WEEKDAY, 7)
-            return week * 5 + np.minimum(weekday, 5)
+            return week * 5 + np.minimum(weekday, 4)
         months = days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
         return (months - self.anchor) // self.months
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.data.clocks import changing_zone, looks_local, pass_zone
-from forecast.data.findings import SHOWN, FindingLog, RowNames, and_more, counted
+from forecast.data.findings import SHOWN, FindingLog, RowNames, and_more
 
 IntArray = NDArray[np.int64]
 
@@ -100,8 +100,9 @@ def check_duplicates(rows: Rows, log: FindingLog) -> None:
     again = np.flatnonzero((rows.stamps[1:] == rows.stamps[:-1]) & rows.inside) + 1
     if not len(again):
         return
+    verb = "1 stamp occurs" if len(again) == 1 else f"{len(again)} stamps occur"
     pairs = ", ".join(_name_pair(rows, row) for row in again[:SHOWN])
-    message = f"{counted(len(again), 'stamp')} twice: {pairs}" + and_more(len(again))
+    message = f"{verb} twice: {pairs}" + and_more(len(again))
     if rows.tz is None and (zone := changing_zone(rows.stamps[again], "repeats")):
         log.error("local_time", f"{message}; {looks_local(zone)}", pass_zone(zone))
         return

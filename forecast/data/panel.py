@@ -103,7 +103,11 @@ class Panel:
         return self.values[:, : len(self.columns.target_cols)]
 
     def column(self, name: str) -> NDArray[np.float64]:
-        """(R,) view of one column of `values`."""
+        """Return the (R,) view of one column of `values`.
+
+        Args:
+            name: one of `columns.dynamic`.
+        """
         return self.values[:, self.columns.dynamic.index(name)]
 
     def series_of_rows(self) -> NDArray[np.int64]:
@@ -112,6 +116,9 @@ class Panel:
 
     def series_index(self, series_id: object) -> int:
         """Return the place of one id in `series_ids`.
+
+        Args:
+            series_id: the id, as in the table.
 
         Raises:
             DataError: no series has this id.

@@ -44,6 +44,8 @@ def build_model(config: BiGRUConfig, shape: WindowShape, *, seed: int = 0) -> ke
     Returns:
         A model from the input dictionary of `WindowShape` to (B, H, D) or (B, H, D, Q).
     """
+    import keras  # noqa: F401 - its first import uses up random numbers, so it comes before the seed
+
     # Keras draws the seed of every initialiser and dropout mask from Python's `random` when a layer is made.
     # Seeding just that, and putting it back, leaves the caller's random numbers alone.
     state = random.getstate()

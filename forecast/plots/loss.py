@@ -29,7 +29,11 @@ LOG_RANGE = 10.0
 
 
 def plot_loss(history: History) -> Figure:
-    """Draw training and validation loss per epoch, and mark the epoch whose weights were kept."""
+    """Draw training and validation loss per epoch, and mark the epoch whose weights were kept.
+
+    Args:
+        history: losses per epoch, as in `Fitted.history`.
+    """
     lines = {"training": (np.array(history.loss), MODEL), "validation": (np.array(history.val_loss), ACCENT)}
     lines = {name: line for name, line in lines.items() if len(line[0])}
     figure = new_figure((8.0, 4.2))

@@ -2,7 +2,7 @@
 
 The file is a safetensors file. Its tensors are every variable of model and optimizer (weights, moments,
 step count, the random state of dropout) and the best weights so far; its metadata is one JSON text with
-the history, a fingerprint of what is being trained, and a SHA-256 of the tensors.
+the history, a fingerprint of what is being trained, and a SHA-256 of all of it.
 """
 
 from __future__ import annotations
@@ -53,13 +53,9 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         FileError: the disk is full, or there is no permission.
     """
     tensors = _numbered("variable", checkpoint.variables) | _numbered("best", checkpoint.best_weights)
-    about = {
-        "format": FORMAT,
-        "history": checkpoint.history.to_dict(),
-        "fingerprint": dict(checkpoint.fingerprint),
-        "sha256": _digest(tensors),
-    }
-    write_file(path, save(tensors, metadata={"about": json.dumps(about)}))
+    about = {"history": checkpoint.history.to_dict(), "fingerprint": dict(checkpoint.fingerprint)}
+    metadata = {"format": FORMAT, "about": json.dumps(about)}
+    write_file(path, save(tensors, metadata=metadata | {"sha256": _digest(tensors, metadata)}))
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -70,10 +66,11 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """
     try:
         with safe_open(path, framework="numpy") as file:
-            about = json.loads((file.metadata() or {})["about"])
+            metadata = dict(file.metadata() or {})
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-        if about["format"] != FORMAT or about["sha256"] != _digest(tensors):
+        if metadata.pop("sha256") != _digest(tensors, metadata) or metadata["format"] != FORMAT:
             raise ValueError("its checksum does not fit")
+        about = json.loads(metadata["about"])
         history = History.from_dict(about["history"])
         fingerprint = {str(name): str(value) for name, value in about["fingerprint"].items()}
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -107,8 +104,8 @@ def _in_order(kind: str, tensors: Mapping[str, NDArray[Any]]) -> Arrays:
     return [tensors[name] for name in sorted(tensors) if name.startswith(f"{kind}/")]
 
 
-def _digest(tensors: Mapping[str, NDArray[Any]]) -> str:
-    digest = hashlib.sha256()
+def _digest(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> str:
+    digest = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
     for name in sorted(tensors):
         array = tensors[name]
         digest.update(f"{name} {array.dtype.str} {array.shape} ".encode())

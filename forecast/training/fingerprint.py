@@ -41,9 +41,9 @@ def fingerprint(
 def model_settings(model: keras.Model) -> dict[str, str]:
     """Settings of the layers that have weights, and a digest of the graph.
 
-    Layers without weights are known by their kind alone: Keras numbers them anew in every process.
+    Operations without weights are known by their kind alone: their names count up in every process.
     """
-    graph = " ".join(type(layer).__name__ for layer in model.layers) + f" {model.input_shape} {model.output_shape}"
+    graph = " ".join(type(one).__name__ for one in model.operations) + f" {model.input_shape} {model.output_shape}"
     settings = {"operations of the model": hashlib.sha256(graph.encode()).hexdigest()[:12]}
     for layer in model.layers:
         if layer.weights:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,6 +57,11 @@ class BadTable:
         path = folder / f"table{self.suffix}"
         path.write_bytes(made)
         return path
+
+    @property
+    def file_words(self) -> tuple[str, ...]:
+        """What the message says when the table is read from a text file: lines instead of rows."""
+        return tuple(re.sub(r"\brow (\d+)", lambda row: f"line {int(row[1]) + 2}", words) for words in self.words)
 
     def file(self, folder: Path) -> Path:
         """The table as a file in `folder`."""
@@ -171,8 +177,13 @@ BAD_TABLES: dict[int, tuple[BadTable, ...]] = {
         BadTable("bool", lambda: clean().assign(y=np.arange(ROWS) % 2 == 0), ("true and false", "cast")),
     ),
     9: (
-        BadTable("complex", lambda: clean().assign(y=clean()["y"] + 1j), ("complex", "'y'", "real")),
+        BadTable(
+            "complex", lambda: clean().assign(y=clean()["y"] + 1j), ("complex", "'y'", "real"), survives_csv=False
+        ),
         BadTable("complex_objects", lambda: _with_y([50], 1 + 2j), ("complex", "'y'", "real"), survives_csv=False),
+        BadTable(
+            "complex_text", lambda: _line(52, "a,2020-01-03 02:00:00,1+2j"), ("'1+2j'", "'a'", "line 52", "no number")
+        ),
     ),
     10: (
         BadTable(

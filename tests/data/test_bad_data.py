@@ -29,6 +29,14 @@ def test_refused_with_a_message_that_says_what_to_do(table: BadTable, tmp_path):
     assert_says(str(caught.value), table.words)
 
 
+@pytest.mark.parametrize("table", [case for case in REFUSED if case.values[0].survives_csv])
+def test_refused_as_a_file_too(table: BadTable, tmp_path):
+    path = table.file(tmp_path)
+    with pytest.raises((DataError, ConfigError)) as caught:
+        load_panel(path, table.columns, table_format=table.table_format, freq=table.freq)
+    assert_says(str(caught.value), table.file_words)
+
+
 @pytest.mark.parametrize("table", [case for case in REFUSED if not case.id.startswith("29-")])
 def test_doctor_reports_what_load_refuses(table: BadTable, tmp_path):
     source = table.source(tmp_path)

@@ -143,6 +143,24 @@ def test_midnights_in_a_zone_that_skips_one():
     assert freq.on_grid(stamps).all()
 
 
+def test_times_of_day_that_occur_twice_or_never():
+    """At 02:30 in Berlin: the first of the two in autumn, the first moment after it in spring."""
+    freq = Frequency.parse("D", tz="Europe/Berlin").aligned_to(np.array(["2020-10-24T00:30"], dtype="datetime64[ns]"))
+    autumn = np.datetime64("2020-10-25", "D").astype(int)
+    assert freq.stamps(np.array([autumn]))[0] == np.datetime64("2020-10-25T00:30")
+    assert not freq.on_grid(np.array(["2020-10-25T01:30"], dtype="datetime64[ns]")).any()
+    spring = np.datetime64("2020-03-29", "D").astype(int)
+    assert freq.stamps(np.array([spring]))[0] == np.datetime64("2020-03-29T01:00")
+
+
+@given(day=st.integers(-20_000, 40_000), alias=st.sampled_from(["D", "B", "W-WED", "MS", "15min"]))
+def test_stamps_beside_the_grid_are_rounded_down(day, alias):
+    freq = Frequency.parse(alias)
+    stamp = np.array([day], dtype="datetime64[D]").astype("datetime64[ns]") + np.timedelta64(1, "ns")
+    places = freq.positions(stamp)
+    assert freq.stamps(places)[0] <= stamp[0] < freq.stamps(places + 1)[0]
+
+
 def test_local_time_is_that_of_the_zone():
     index = pd.date_range("2020-03-28", periods=48, freq="h", tz="Europe/Berlin")
     freq = Frequency.parse("h", tz="Europe/Berlin")

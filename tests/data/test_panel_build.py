@@ -131,7 +131,7 @@ def test_gaps():
     with pytest.raises(DataError) as caught:
         load_panel(frame)
     for words in (
-        "3 stamps missing in 2 gaps",
+        "3 stamps are missing in 2 gaps",
         "series 'b', row 35 (2 missing between 2020-01-01 04:00 and",
         "gaps: skip",
     ):
@@ -141,6 +141,14 @@ def test_gaps():
     filled = load_panel(frame, gaps="fill")
     assert list(np.flatnonzero(np.isnan(filled.values[:, 0]))) == [35, 36, 39]
     assert "filled with 3 rows" in filled.notes[0]
+
+
+def test_series_that_follow_each_other_are_no_duplicates_and_no_gaps():
+    for hours in (29, 30, 60):
+        later = hourly(unique_id="b").assign(ds=lambda frame, hours=hours: frame["ds"] + pd.Timedelta(hours=hours))
+        panel = load_panel(pd.concat([hourly(unique_id="a"), later]))
+        assert list(panel.lengths) == [30, 30]
+        assert panel.notes == ()
 
 
 def test_filling_never_explodes():

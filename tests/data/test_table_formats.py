@@ -140,6 +140,18 @@ def test_local_stamps_with_their_zone_equal_zoned_ones(start, freq):
     assert_same(load_panel(naive, table_format=TableFormat(tz="Europe/Berlin")), load_panel(frame))
 
 
+@pytest.mark.parametrize("tz", ["Europe/Berlin", "America/New_York", "Australia/Sydney"])
+@pytest.mark.parametrize("freq", ["h", "30min"])
+def test_local_time_is_recognised_by_all_its_gaps(tz, freq):
+    stamps = pd.date_range("2019-01-01", "2021-12-31", freq=freq, tz=tz).tz_localize(None)
+    frame = pd.DataFrame({"ds": stamps.drop_duplicates(), "y": 1.0})
+    with pytest.raises(DataError, match=f"in 3 gaps.*looks like local time with DST, as in {tz}"):
+        load_panel(frame)
+    outage = frame[(frame["ds"] < "2020-07-01") | (frame["ds"] >= "2020-07-01 01:00")]
+    with pytest.raises(DataError, match=r"in 4 gaps.*Pass gaps: skip"):
+        load_panel(outage)
+
+
 def test_repeated_hours_that_cannot_be_told_apart_are_refused():
     berlin = TableFormat(tz="Europe/Berlin")
     naive = zoned(freq="h").assign(ds=lambda frame: frame["ds"].dt.tz_localize(None))

@@ -37,9 +37,15 @@ def settings_of(config: BiGRUConfig) -> str:
 @pytest.fixture
 def double() -> Iterator[None]:
     """Build models in float64."""
-    keras.config.set_floatx("float64")
+    _set_float_type("float64")
     yield
-    keras.config.set_floatx("float32")
+    _set_float_type("float32")
+
+
+def _set_float_type(name: str) -> None:
+    """Set the type of new layers too: Keras keeps the policy of the first layer it made."""
+    keras.config.set_floatx(name)
+    keras.config.set_dtype_policy(name)
 
 
 def shuffled(model: Any, seed: int = 1) -> Any:

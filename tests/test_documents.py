@@ -1,0 +1,277 @@
+"""The documents say what is so: links lead somewhere, commands and code run, tables and trees name what exists.
+
+Code runs in a temporary folder on a table of 480 rows, which is what keeps training short; commands that train
+get `SMOKE` appended.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import tomllib
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from window_arrays import full_shape, random_inputs
+
+from forecast import models
+from forecast.cli import main
+from forecast.config import Experiment
+from forecast.config_file import load_experiment
+from forecast.config_schema import setting_paths
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDERS = ("docs", "configs", "forecast", "scripts", "benchmarks")
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(page for folder in FOLDERS for page in (ROOT / folder).rglob("*.md"))])
+README, ARCHITECTURE = ROOT / "README.md", ROOT / "docs" / "architecture.md"
+WITH_CODE = [page for page in DOCUMENTS if "```python" in page.read_text(encoding="utf-8")]
+
+NOT_RUN = {"scripts/demo.sh", "scripts/test.sh"}
+"""Commands in bash blocks that no test runs: they make an environment."""
+
+SMOKE = ["--set=training.epochs=2", "--set=model.units=4"]
+NOT_THERE = {"forecast/models/nlinear.py", "configs/NAME.yaml", "data/weather.csv"}
+"""Files that a document names as an example, or that lie elsewhere."""
+
+FILE_ENDINGS = ("py", "sh", "md", "csv", "gz", "json", "yaml", "yml", "toml", "txt", "png", "parquet", "safetensors")
+MACHINE = re.compile(r"(?<![\w.*-])(?:/(?:home|root|work|tmp|usr|opt|mnt|srv|var|Users|private)/|[A-Z]:\\)")
+HOST = re.compile(r"pypi\.org|pythonhosted|anaconda|artifactory|jfrog|devpi|conda-forge", re.IGNORECASE)
+WRONG_NAME = re.compile(r"install\s+(?:-\S+\s+)*forecast(?![\w./-])")
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def text_of(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """The fenced blocks of one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def prose(page: Path) -> str:
+    """A page without its fenced blocks."""
+    return re.sub(r"^```.*?^```$", "", text_of(page), flags=re.MULTILINE | re.DOTALL)
+
+
+def section(page: Path, title: str) -> str:
+    """What stands under one heading of the second level."""
+    return text_of(page).split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+def sales() -> pd.DataFrame:
+    """Two stores, 240 days, a weekly season and a price that moves sales."""
+    generator, day, tables = np.random.default_rng(0), np.arange(240), []
+    for store, level in (("north", 120.0), ("south", 80.0)):
+        price = np.where(generator.random(240) < 0.2, 3.5, 4.0)
+        amount = level + 20 * np.sin(2 * np.pi * day / 7) - 30 * (price - 4) + generator.normal(0, 3, 240)
+        date = pd.date_range("2025-01-01", periods=240).strftime("%Y-%m-%d")
+        tables.append(pd.DataFrame({"store": store, "date": date, "sales": amount.round(1), "price": price}))
+    return pd.concat(tables)
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what the documents take for granted: `sales.csv` and the shipped configurations."""
+    folder = tmp_path_factory.mktemp("documents")
+    sales().to_csv(folder / "sales.csv", index=False)
+    shutil.copytree(ROOT / "configs", folder / "configs")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def exit_codes(workshop: Path) -> dict[str, int]:
+    """Every `forecast` command of the documents, run in order, with the code it left with."""
+    lines = [line for page in DOCUMENTS for block in blocks(text_of(page), "bash") for line in block.splitlines()]
+    codes = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(workshop)
+        for line in lines:
+            program, *words = shlex.split(line, comments=True) or [""]
+            if program == "forecast":
+                codes[line] = main([*words, *(SMOKE if words[0] == "fit" else [])])
+            else:
+                assert program in {"", *NOT_RUN}, f"{line!r} is neither run nor in NOT_RUN"
+    return codes
+
+
+@pytest.mark.parametrize("page", DOCUMENTS, ids=name_of)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
+        if re.match(r"https?://", target):
+            continue
+        path, _, anchor = target.partition("#")
+        linked = (page.parent / path).resolve() if path else page
+        assert linked.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", prose(linked), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w\- ]", "", one.lower()).replace(" ", "-") for one in headings}, target
+
+
+@pytest.mark.parametrize("page", DOCUMENTS, ids=name_of)
+def test_pages_name_no_machine_no_host_and_no_other_package(page: Path) -> None:
+    for pattern in (MACHINE, HOST, WRONG_NAME):
+        assert not pattern.findall(text_of(page))
+
+
+def resolves(name: str) -> bool:
+    """Whether `room.thing.member` exists in the package."""
+    parts = name.split(".")
+    for stop in range(len(parts), 0, -1):
+        try:
+            found: Any = import_module(".".join(["forecast", *parts[:stop]]))
+        except ImportError:
+            continue
+        for part in parts[stop:]:
+            fields = getattr(found, "__annotations__", {})
+            if not hasattr(found, part):
+                return part in fields and part == parts[-1]
+            found = getattr(found, part)
+        return True
+    return False
+
+
+@pytest.mark.parametrize("page", DOCUMENTS, ids=name_of)
+def test_names_in_code_letters_exist(page: Path) -> None:
+    rooms = {path.stem for path in (ROOT / "forecast").iterdir()}
+    for name in re.findall(r"`([\w./-]+)`", prose(page)):
+        if name.rsplit(".", 1)[-1] in FILE_ENDINGS:
+            assert "/" not in name or name in NOT_THERE or (ROOT / name).exists(), name
+        elif "." in name and name.split(".")[0] in {*rooms, *Experiment.model_fields} and "/" not in name:
+            assert name in setting_paths() or resolves(name), name
+
+
+def test_commands_succeed(exit_codes: dict[str, int]) -> None:
+    assert {command.split()[1] for command in exit_codes} >= {"check", "fit", "predict", "evaluate", "plot"}
+    assert exit_codes == dict.fromkeys(exit_codes, 0)
+
+
+def test_predict_writes_the_columns_the_readme_names(exit_codes: dict[str, int], workshop: Path) -> None:
+    named = re.search(r"one row per series and step: `([^`]+)`", " ".join(text_of(README).split()))
+    assert named is not None
+    table = pd.read_csv(workshop / "next.csv")
+    assert ", ".join(table.columns) == named.group(1)
+    assert len(table) == 2 * 14, exit_codes
+
+
+def test_a_run_folder_holds_what_the_readme_lists(exit_codes: dict[str, int], workshop: Path) -> None:
+    listed = re.findall(r"\b\w+\.(?:yaml|json|txt|parquet|csv|png)\b|^model/", *run_list(), re.MULTILINE)
+    assert {path.name for path in (workshop / "runs" / "sales").iterdir()} == {one.strip("/") for one in listed}
+    assert 0 in exit_codes.values()
+
+
+def run_list() -> list[str]:
+    return blocks(section(README, "What a run folder holds"), "text")
+
+
+def run_code(page: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """Run the python blocks of a page in order; what stands behind `print(...)` as a comment must be printed."""
+    names: dict[str, Any] = {"__name__": page.stem}
+    for block in blocks(text_of(page), "python"):
+        exec(compile(block, str(page), "exec"), names)
+        printed = capsys.readouterr().out.splitlines()
+        for promised in re.findall(r"^print\(.*\)  # (.+)$", block, re.MULTILINE):
+            assert promised in printed
+    return names
+
+
+@pytest.mark.parametrize("page", WITH_CODE, ids=name_of)
+def test_code_runs(
+    page: Path, workshop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(workshop)
+    monkeypatch.setattr(models, "MODELS", dict(models.MODELS))
+    assert run_code(page, capsys)
+
+
+def test_the_model_of_the_page_does_what_the_page_says(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(models, "MODELS", dict(models.MODELS))
+    config = run_code(ROOT / "docs" / "adding-a-model.md", capsys)["NLinearConfig"]()
+    for num_quantiles in (0, 3):
+        shape = full_shape(num_quantiles=num_quantiles)
+        inputs = random_inputs(shape, 5)
+        moved = inputs["past"].copy()
+        moved[..., : shape.num_targets] += 16.0
+        model = models.build_model(config, shape)
+        before = np.asarray(model(inputs))
+        assert before.shape == (5, 3, 2, 3)[: 4 if num_quantiles else 3]
+        assert (np.diff(before, axis=-1) >= 0).all() or not num_quantiles
+        np.testing.assert_allclose(np.asarray(model({**inputs, "past": moved})), before + 16.0, atol=1e-4)
+        named = {one: inputs[one] + 1 if one == "known" else inputs[one] for one in inputs}
+        assert np.abs(np.asarray(model(named)) - before).max() > 1e-3, "known covariates reach the forecast"
+
+
+def test_the_tree_names_what_exists() -> None:
+    (tree,) = blocks(section(README, "The repository"), "text")
+    top = ""
+    for line in tree.splitlines():
+        names = re.split(r" {2,}", line.strip())[0].split()
+        inside = line.startswith(" ")
+        top = top if inside else names[0]
+        for name in names:
+            path = ROOT / (top if inside else "") / name
+            assert path.is_dir() if name.endswith("/") else path.is_file(), name
+
+
+def contract(kind: str) -> dict[str, Any]:
+    settings = tomllib.loads(text_of(ROOT / "pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    found: dict[str, Any] = next(one for one in settings if one["type"] == kind)
+    return found
+
+
+def test_the_rooms_stand_as_in_the_contract() -> None:
+    contracted = [sorted(re.findall(r"(?<!\()\b\w+\b(?!\))", row)) for row in contract("layers")["layers"]]
+    rows = section(ARCHITECTURE, "The rooms").split("| room | holds |\n|---|---|\n")[1].split("\n\n")[0].splitlines()
+    shown = [sorted(re.findall(r"`(\w+)`", row.split("|")[1])) for row in rows]
+    assert shown == [row for row in contracted if row]
+    numpy_rooms = {name.removeprefix("forecast.") for name in contract("forbidden")["source_modules"]}
+    assert {room for row in shown[shown.index(["plots"]) :] for room in row} == numpy_rooms
+
+
+def test_the_demo_reads_what_the_readme_shows() -> None:
+    from forecast.preparation import prepare
+    from forecast.run_folder import describe
+
+    shown = text_of(README).split("<!-- demo output -->")[1].split("<!-- end of demo output -->")[0].splitlines()
+    told = describe(prepare(load_experiment(ROOT / "configs" / "demo.yaml")))
+    assert [line for line in told if not line.startswith("note: ")] == shown[2:4]
+
+
+def test_damaged_tables_are_told_as_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    page = text_of(ROOT / "docs" / "bad-data.md")
+    tables, answers = blocks(page, "csv"), blocks(page, "text")
+    assert len(tables) == len(answers) > 0
+    for table, answer in zip(tables, answers, strict=True):
+        Path("table.csv").write_text(table, encoding="utf-8")
+        code = main(["check", "table.csv"])
+        said = capsys.readouterr().out
+        assert answer in said, "bring docs/bad-data.md up to date with `make docs`"
+        assert code == (2 if "error " in answer else 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "caught"),
+    [
+        ("see /home/me/x", MACHINE),
+        ("C:\\data", MACHINE),
+        ("from https://pypi.org/x", HOST),
+        ("pip install forecast", WRONG_NAME),
+        ("uv pip install -U forecast", WRONG_NAME),
+    ],
+)
+def test_the_guards_catch(text: str, caught: re.Pattern[str]) -> None:
+    assert caught.search(text)
+    assert not caught.search("pip install . into .venv/bin, then runs/sales/model; make install forecast/data")
