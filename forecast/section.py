@@ -2,10 +2,48 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from forecast.errors import ConfigError, nearest
+
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+else:
+    ModelMetaclass = type(BaseModel)  # by its public road
 
 
-class Section(BaseModel):
-    """A group of settings that cannot be changed once made and refuses keys it does not know."""
+class _PlainErrors(ModelMetaclass):
+    """Turns what pydantic says of a wrong setting into one sentence, where a section is made in Python."""
+
+    def __call__(self, *args: Any, **settings: Any) -> Any:
+        try:
+            return super().__call__(*args, **settings)
+        except ValidationError as error:
+            raise ConfigError(_sentence(self, error)) from error
+
+
+class Section(BaseModel, metaclass=_PlainErrors):
+    """A group of settings that cannot be changed once made and refuses keys it does not know.
+
+    Raises:
+        ConfigError: a setting is unknown, of the wrong type or out of range.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, use_attribute_docstrings=True)
+
+
+def _sentence(section: Any, error: ValidationError) -> str:
+    """Say what was given and what was expected, for the first of the problems."""
+    name, fields = section.__name__, list(section.model_fields)
+    problems = error.errors(include_url=False)
+    first = problems[0]
+    place = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        text = f"{name} has no setting {place!r}{nearest(place, fields)}; it has {', '.join(fields)}"
+    elif first["type"] == "value_error":
+        text = f"{name}: {first['ctx']['error']}"
+    else:
+        text = f"{name}.{place} is {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}"
+    return text + (f" (and {len(problems) - 1} more)" if len(problems) > 1 else "")

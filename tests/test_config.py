@@ -8,7 +8,8 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from forecast.config import Experiment
+from forecast.config import Experiment, TrainingConfig, WindowsConfig
+from forecast.errors import ConfigError
 
 ALTERNATIVES: dict[str, Any] = {
     "name": "other",
@@ -231,3 +232,12 @@ def test_a_whole_number_as_frequency_is_text() -> None:
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         Experiment().model.units = 3  # type: ignore[misc]
+
+
+def test_sections_made_in_python_answer_in_one_line() -> None:
+    with pytest.raises(ConfigError, match=r"^WindowsConfig\.horizon is 0: input should be greater than or equal to 1$"):
+        WindowsConfig(horizon=0)
+    with pytest.raises(ConfigError, match="no setting 'horizn' \\(did you mean 'horizon'"):
+        WindowsConfig(horizn=3)  # type: ignore[call-arg]
+    with pytest.raises(ConfigError, match="weight_decay is read by adamw only"):
+        TrainingConfig(weight_decay=0.1)

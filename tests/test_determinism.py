@@ -7,10 +7,8 @@ from typing import Any
 
 import pytest
 from test_resume import run_process
-from training_process import SHAPE, bits, random_model, train_once
+from training_process import bits, random_model, train_once
 
-from forecast.models import build_model
-from forecast.models.bigru import BiGRUConfig
 from forecast.results import History
 
 FULL = {"cell": "gru", "bidirectional": True, "attention": "additive"}
@@ -27,9 +25,8 @@ def test_processes_and_thread_counts_give_the_same_bits() -> None:
     """The first model of a process is built while TensorFlow is imported, which uses up random numbers; a later
     one, here the one of this process, is not.
     """
-    build_model(BiGRUConfig(units=1), SHAPE)
+    untrained = bits(random_model(**FULL), History((), (), (), (), 0))
     model = random_model(**FULL)
-    untrained = bits(model, History((), (), (), (), 0))
     here = bits(model, train_once(model).history)
     assert here == bits_of(threads=1, model=FULL) == bits_of(threads=2, model=FULL)
     assert here != untrained

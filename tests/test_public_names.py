@@ -1,11 +1,14 @@
-"""The names a user imports: all there, all explained, none slow to come by."""
+"""The names a user imports: all there, all explained, and none starts TensorFlow."""
 
 from __future__ import annotations
 
 import inspect
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -13,10 +16,8 @@ import pytest
 import forecast
 
 ROOT = Path(__file__).resolve().parents[1]
-HEAVY = {"tensorflow", "keras", "keras_tuner", "pandas", "numpy", "matplotlib", "pyarrow", "pydantic"}
-MODELLING = {"tensorflow", "keras", "keras_tuner"}
-NEED_KERAS: set[str] = set()
-"""Public names whose import starts TensorFlow."""
+NOT_WITH_THE_PACKAGE = {"tensorflow", "keras", "keras_tuner", "pandas", "numpy", "matplotlib", "pyarrow", "pydantic"}
+NOT_WITH_ANY_NAME = {"tensorflow", "keras", "keras_tuner", "matplotlib", "sklearn", "scipy"}
 
 
 def loaded_after(code: str) -> set[str]:
@@ -24,3 +25,91 @@ def loaded_after(code: str) -> set[str]:
     shown = f"{code}\nimport sys\nprint(*{{name.partition('.')[0] for name in sys.modules}})"
     done = subprocess.run([sys.executable, "-c", shown], check=True, capture_output=True, text=True, cwd=ROOT)
     return set(done.stdout.split())
+
+
+def test_importing_the_package_imports_nothing_else() -> None:
+    loaded = loaded_after("import forecast")
+    assert "forecast" in loaded
+    assert not loaded & NOT_WITH_THE_PACKAGE
+
+
+def test_no_public_name_starts_tensorflow() -> None:
+    code = "import forecast\nfor name in forecast.__all__: getattr(forecast, name)\nforecast.Forecaster()"
+    loaded = loaded_after(code)
+    assert "pandas" in loaded
+    assert not loaded & NOT_WITH_ANY_NAME
+
+
+def test_a_fit_does_start_it() -> None:
+    """The two tests above look for what is really there when it is needed."""
+    assert {"tensorflow", "keras"} <= loaded_after("from forecast.training.step import make_deterministic as m; m()")
+
+
+def test_the_lists_of_names_agree() -> None:
+    assert forecast.__all__ == sorted(
+        forecast.__all__, key=lambda name: (name.lower() == name, not name.isupper(), name)
+    )
+    assert dir(forecast) == sorted(forecast.__all__)
+    assert {*forecast._HOMES, *forecast._MODULES} == set(forecast.__all__)
+    assert not hasattr(forecast, "Forecastr")
+
+
+@pytest.mark.parametrize("name", forecast.__all__)
+def test_a_name_leads_to_the_thing_itself(name: str) -> None:
+    found = getattr(forecast, name)
+    if isinstance(found, ModuleType):
+        assert found.__name__ in {f"forecast.{name}", f"forecast.data.{name}"}
+    elif inspect.isclass(found) or inspect.isfunction(found):
+        assert found.__name__ == name
+        assert found.__module__ == f"forecast.{forecast._HOMES[name]}", "the table names the home itself"
+    else:
+        assert isinstance(found, dict), "the rest are tables"
+
+
+def public_things() -> Iterator[tuple[str, Any]]:
+    """Every class and function a public name leads to, with the methods and properties of the classes."""
+    for name in forecast.__all__:
+        found = getattr(forecast, name)
+        own = {name: found}
+        if isinstance(found, ModuleType):
+            made_here = [key for key, one in vars(found).items() if getattr(one, "__module__", "") == found.__name__]
+            listed = getattr(found, "__all__", [key for key in made_here if not key.startswith("_")])
+            own = {f"{name}.{key}": vars(found)[key] for key in listed}
+        for label, thing in own.items():
+            if not getattr(thing, "__module__", "").startswith("forecast"):
+                continue
+            yield label, thing
+            if inspect.isclass(thing):
+                yield from ((f"{label}.{key}", one) for key, one in members(thing))
+
+
+def members(thing: type) -> Iterator[tuple[str, Any]]:
+    for key, one in vars(thing).items():
+        if not key.startswith("_"):
+            plain = one.fget if isinstance(one, property) else getattr(one, "__func__", one)
+            if inspect.isfunction(plain):
+                yield key, plain
+
+
+THINGS = dict(public_things())
+
+
+def test_there_is_much_to_explain() -> None:
+    assert len(THINGS) > 45
+    assert {"Forecaster.fit", "Forecaster.load", "Panel.num_rows", "plots.plot_loss", "datasets.load"} <= set(THINGS)
+
+
+@pytest.mark.parametrize("label", THINGS)
+def test_a_docstring_says_what_is_taken_and_given(label: str) -> None:
+    thing = THINGS[label]
+    text = inspect.getdoc(thing) or ""
+    assert text.partition("\n")[0].endswith((".", ":")), "a sentence first"
+    if not inspect.isfunction(thing):
+        return
+    signature = inspect.signature(thing)
+    arguments = [name for name in signature.parameters if name not in ("self", "cls")]
+    described = text.partition("Args:")[2]
+    assert [name for name in arguments if not re.search(rf"^ +\**{name}: ", described, re.MULTILINE)] == []
+    first_word = text.split()[0]
+    if arguments and signature.return_annotation not in (None, "None"):
+        assert "Returns:" in text or first_word in ("Return", "Read", "Draw"), "say what comes back"

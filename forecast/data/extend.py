@@ -155,7 +155,8 @@ def _known_rows(
     if len(absent):
         raise DataError(
             f"known covariates lack {len(absent)} of {ahead.size} rows, first {_name(panel, ahead, absent[0])}: "
-            "pass known= with the rows that make_future_frame() lists (on the command line, --known with those of --template)"
+            "pass known= with the rows that make_future_frame() lists (on the command line, --known with those of "
+            "--template)"
         )
     values = given.values[place.ravel()]
     empty = np.argwhere(np.isnan(values))

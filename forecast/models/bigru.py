@@ -36,7 +36,7 @@ class BiGRUConfig(Section):
     """Encoder layers."""
     units: Units | Annotated[tuple[Units, ...], Field(min_length=1)] = 64
     """Width of each direction, one number or one per layer; the decoder has the width of the last layer."""
-    dropout: Share = 0.0
+    dropout: Share = 0.2
     """Share of the inputs of every recurrent layer set to zero in training."""
     recurrent_dropout: Share = 0.0
     """Share of the recurrent state set to zero in training."""

@@ -14,6 +14,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from window_arrays import full_shape, random_inputs, weights_of
 
+from forecast.errors import ConfigError
 from forecast.losses import make_loss
 from forecast.models import build_model
 from forecast.models.bigru import BiGRUConfig
@@ -181,5 +182,5 @@ def test_seed_decides_the_first_weights_and_leaves_random_alone() -> None:
 
 
 def test_units_must_fit_the_layers() -> None:
-    with pytest.raises(ValueError, match=r"units has 3 numbers for num_layers: 2; give one number"):
+    with pytest.raises(ConfigError, match=r"units has 3 numbers for num_layers: 2; give one number"):
         BiGRUConfig(num_layers=2, units=(4, 4, 4))

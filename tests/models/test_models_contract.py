@@ -18,7 +18,7 @@ from forecast.section import Section
 from forecast.training import train
 from forecast.windows import WindowShape
 
-SMALL: dict[str, dict[str, Any]] = {"bigru": {"units": 6}}
+SMALL: dict[str, dict[str, Any]] = {"bigru": {"units": 6, "dropout": 0.0}}
 """Settings that make a small model, per name."""
 
 CHANGES: dict[str, dict[str, Any]] = {

@@ -1,0 +1,84 @@
+"""Every experiment that comes with the package: named in its own header, accepted, and runnable to the end."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from forecast.cli import build_parser
+from forecast.config_file import load_experiment
+from forecast.run_folder import fit_run, predict_run
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
+SMOKE = [
+    "model.units=3",
+    "training.epochs=1",
+    "training.windows_per_epoch=24",
+    "training.batch_size=12",
+    "evaluation.stride=200",
+]
+"""Overrides under which a run takes seconds."""
+
+CONTENTS = {
+    "config.yaml",
+    "data.json",
+    "environment.json",
+    "error_by_step.png",
+    "forecast.csv",
+    "forecasts.png",
+    "history.json",
+    "loss.png",
+    "model",
+    "observed.parquet",
+    "residuals.png",
+    "scores.json",
+    "scores.txt",
+    "test_forecasts.parquet",
+}
+
+
+def header(path: Path) -> list[str]:
+    """The comment at the head of a file, line by line, without its marks."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [line[1:].strip() for line in lines[: next(i for i, line in enumerate(lines) if not line.startswith("#"))]]
+
+
+def test_there_are_examples() -> None:
+    assert {"demo", "air_passengers", "synthetic", "weather_quantiles"} <= {path.stem for path in CONFIGS}
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_the_header_gives_purpose_and_command(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = header(path)
+    assert len(lines[0]) > 40
+    assert lines[0].endswith((".", ":"))
+    commands = [line for line in lines if line.startswith("forecast ")]
+    assert f"forecast fit --config configs/{path.name}" in commands
+    monkeypatch.chdir(ROOT)
+    for command in commands:
+        options = build_parser().parse_args(shlex.split(command)[1:])
+        assert load_experiment(options.config, options.set or ()) == load_experiment(path)
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_an_experiment_runs_to_the_end(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said: list[str] = []
+    config = load_experiment(path, SMOKE)
+    folder = fit_run(config, out=tmp_path / "run", say=said.append)
+    capsys.readouterr()  # the progress of training
+    assert {one.name for one in folder.iterdir()} >= CONTENTS
+    assert all(one.stat().st_size for one in folder.iterdir())
+    assert [one.name for one in tmp_path.iterdir()] == ["run"]
+    scores = json.loads((folder / "scores.json").read_text())
+    judged = pd.read_parquet(folder / "test_forecasts.parquet")
+    assert {config.name, "linear", "seasonal_naive"} <= set(scores["values"]) & set(judged.columns) | {config.name}
+    again = predict_run(folder).frame()
+    written = pd.read_csv(folder / "forecast.csv", parse_dates=["ds", "cutoff"])
+    pd.testing.assert_frame_equal(written, again, check_dtype=False, rtol=1e-12)
+    assert load_experiment(folder / "config.yaml").training == config.training
+    assert (folder / "scores.txt").read_text().strip() in "\n".join(said)

@@ -1,0 +1,75 @@
+"""What a terminal, a log file and TensorBoard show of training."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+
+from forecast.progress import both, tensorboard_reporter, terminal_reporter
+from forecast.training import EpochDone, Event, StepDone
+
+STEP = StepDone(epoch=3, num_epochs=10, step=5, num_steps=20, loss=0.51234567, val_loss=0.25, seconds=2.0)
+EPOCH = EpochDone(epoch=3, num_epochs=10, loss=0.5, val_loss=0.25, learning_rate=1e-3, seconds=4.06, is_best=True)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def shown(stream: io.StringIO, *events: Event) -> str:
+    report = terminal_reporter(stream)
+    for event in events:
+        report(event)
+    return stream.getvalue()
+
+
+def test_a_log_gets_one_plain_line_per_epoch() -> None:
+    line = "epoch  3/10  loss 0.5  val_loss 0.25  lr 0.001  4.1 s  best\n"
+    assert shown(io.StringIO(), STEP, STEP, EPOCH) == line
+
+
+def test_a_terminal_gets_a_bar_that_the_epoch_replaces() -> None:
+    text = shown(Terminal(), STEP, EPOCH)
+    bar, line = text.split("\r\x1b[K")[1:]
+    # 155 steps are left (15 of this epoch, 20 of each of 7 more), 0.4 s each.
+    assert bar == "epoch  3/10  █████···············  loss 0.5123  val_loss 0.25  at most 1:02 left"
+    assert line == "epoch  3/10  loss 0.5  val_loss 0.25  lr 0.001  4.1 s  best\n"
+
+
+def test_a_terminal_is_not_redrawn_at_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 0.0, 0.05, 0.09, 0.2, 0.2])
+    monkeypatch.setattr("forecast.progress.time.monotonic", lambda: next(clock))
+    assert shown(Terminal(), STEP, STEP, STEP, STEP).count("\r") == 2
+
+
+def test_nothing_is_said_of_validation_where_there_is_none() -> None:
+    first = StepDone(epoch=1, num_epochs=1, step=1, num_steps=1, loss=1.0, val_loss=None, seconds=0.1)
+    last = EpochDone(epoch=1, num_epochs=1, loss=1.0, val_loss=None, learning_rate=0.1, seconds=0.1, is_best=False)
+    assert "val_loss" not in shown(Terminal(), first, last)
+
+
+def test_the_default_stream_is_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal_reporter()(EPOCH)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("epoch  3/10")
+
+
+def test_tensorboard_gets_the_scalars_of_every_epoch(tmp_path: Path) -> None:
+    stream = io.StringIO()
+    report = both(tensorboard_reporter(tmp_path / "logs"), terminal_reporter(stream))
+    for event in (STEP, EPOCH):
+        report(event)
+    (file,) = (tmp_path / "logs").iterdir()
+    found = {
+        value.tag: (event.step, float(tf.make_ndarray(value.tensor)))
+        for record in tf.data.TFRecordDataset(str(file))
+        for event in [tf.compat.v1.Event.FromString(record.numpy())]
+        for value in event.summary.value
+    }
+    assert found == {"loss": (3, 0.5), "val_loss": (3, 0.25), "learning_rate": (3, pytest.approx(1e-3))}
+    assert stream.getvalue().count("\n") == 1
