@@ -1,5 +1,5 @@
 # Short names for those who work here.
-.PHONY: check test slow format docs lock demo clean
+.PHONY: check test slow bench format docs lock demo clean
 
 SETUP := python3 scripts/bootstrap.py --extras test
 UV := $(or $(shell command -v uv),.venv/bin/uv)
@@ -14,6 +14,10 @@ test: ## the tests alone; make test ARGS="tests/test_metrics.py -x"
 slow: ## the proofs that take minutes
 	$(SETUP)
 	.venv/bin/pytest -m slow $(ARGS)
+
+bench: ## memory and time of large tables, stage by stage; make bench ARGS="--rows 1000000"
+	$(SETUP)
+	.venv/bin/python benchmarks/memory.py $(ARGS)
 
 format: ## put the code into the agreed form
 	$(SETUP)

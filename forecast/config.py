@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from forecast.models import ModelConfig
 from forecast.models.bigru import BiGRUConfig
 from forecast.section import Section
 
@@ -249,7 +250,7 @@ class Experiment(Section):
     """How much the model sees and how far it looks ahead."""
     transforms: TransformsConfig = TransformsConfig()
     """What is done to the numbers before the model."""
-    model: BiGRUConfig = BiGRUConfig()
+    model: ModelConfig = BiGRUConfig()
     """The architecture."""
     training: TrainingConfig = TrainingConfig()
     """How the weights are found."""

@@ -47,7 +47,8 @@ class Fitted:
         freq: alias of the frequency of the training data.
         season_length: steps in one season.
         series_ids: (N,) ids seen in training.
-        constants: (N, D) value of the series that never changed in training, NaN for all others.
+        constants: (N, D) value of the series that never changed in training, NaN for all others; the forecast
+            of such a series is its last value.
         low: (N, D) smallest training value.
         high: (N, D) largest training value.
         seen_until: (N,) last stamp learned from or chosen on, in ns since 1970 or as the integer index.
@@ -188,10 +189,9 @@ def _forecast_batch(fitted: Fitted, windows: WindowedFeatures, numbers: IntArray
     history = targets_before(windows.features, cutoff, max(chain.lag, 1))
     levels = [chain.invert(output[..., q], series=series, history=history) for q in range(output.shape[-1])]
     values = np.stack(levels, axis=-1)
-    context = targets_before(windows.features, cutoff, windows.index.context_length)
-    constant = fitted.constants[series]
-    unchanged = np.isfinite(constant) & (context == constant[:, None]).all(axis=1)
-    values = np.where(unchanged[:, None, :, None], constant[:, None, :, None], values)
+    # A series that never changed in training has no scale to forecast changes on: its last value goes on.
+    never_changed = np.isfinite(fitted.constants[series])[:, None, :, None]
+    values = np.where(never_changed, history[:, -1, None, :, None], values)
     if not np.isfinite(values).all():
         bad = int(np.flatnonzero(~np.isfinite(values).all(axis=(1, 2, 3)))[0])
         raise DataError(
@@ -286,7 +286,7 @@ def drift_notes(fitted: Fitted, panel: Panel) -> tuple[str, ...]:
     ends = panel.offsets[1:]
     rows = np.maximum(ends[:, None] - np.arange(1, fitted.shape.context_length + 1), panel.offsets[:-1, None])
     context = panel.targets[rows]
-    reach = DRIFT_RANGES * np.where(fitted.high > fitted.low, fitted.high - fitted.low, np.abs(fitted.high))
+    reach = DRIFT_RANGES * (fitted.high - fitted.low)  # none for a series that never changed
     far = (np.fmax.reduce(context, axis=1) > fitted.high + reach) | (
         np.fmin.reduce(context, axis=1) < fitted.low - reach
     )

@@ -41,7 +41,7 @@ def save_fitted(fitted: Fitted, path: Path) -> None:
     save_artifact(
         path,
         Artifact(
-            config=fitted.config.model_dump(mode="json", exclude_unset=True),
+            config=fitted.config.model_dump(mode="json"),
             meta=_meta(fitted),
             weights=model_weights(fitted.model),
             state=_state(fitted),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
-from test_resume import run_process
+from test_resume import environment, run_process
 from training_process import bits, random_model, train_once
 
 from forecast.results import History
@@ -22,14 +24,21 @@ def bits_of(**options: Any) -> str:
 
 
 def test_processes_and_thread_counts_give_the_same_bits() -> None:
-    """The first model of a process is built while TensorFlow is imported, which uses up random numbers; a later
-    one, here the one of this process, is not.
-    """
     untrained = bits(random_model(**FULL), History((), (), (), (), 0))
     model = random_model(**FULL)
     here = bits(model, train_once(model).history)
     assert here == bits_of(threads=1, model=FULL) == bits_of(threads=2, model=FULL)
     assert here != untrained
+
+
+def test_the_first_model_of_a_process_is_like_the_second() -> None:
+    """Building the first one imports TensorFlow, which uses up random numbers."""
+    code = (
+        "from training_process import np, random_model;"
+        "first, second = ([np.asarray(one) for one in random_model().variables] for _ in range(2));"
+        "assert all(map(np.array_equal, first, second))"
+    )
+    subprocess.run([sys.executable, "-c", code], env=environment(), check=True, timeout=60)
 
 
 @pytest.mark.slow

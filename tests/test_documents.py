@@ -176,7 +176,7 @@ def run_code(page: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     """Run the python blocks of a page in order; what stands behind `print(...)` as a comment must be printed."""
     names: dict[str, Any] = {"__name__": page.stem}
     for block in blocks(text_of(page), "python"):
-        exec(compile(block, str(page), "exec"), names)
+        exec(compile(block, str(page), "exec", dont_inherit=True), names)
         printed = capsys.readouterr().out.splitlines()
         for promised in re.findall(r"^print\(.*\)  # (.+)$", block, re.MULTILINE):
             assert promised in printed

@@ -117,6 +117,14 @@ def test_a_series_that_never_changes_is_forecast_exactly(name, value):
     assert (result.forecasts["bigru"][result.series == 1] == value).all()
 
 
+def test_a_series_that_starts_to_move_after_training_goes_on_from_its_last_value():
+    forecaster = Forecaster(experiment()).fit(hourly(wave(), np.full(HOURS, 42.0)))
+    moved = hourly(wave(), np.append(np.full(HOURS - 1, 42.0), 43.0))
+    forecast = forecaster.predict(moved)
+    assert (forecast.values[1] == 43.0).all()
+    assert "1 series lie far outside the training data (first 'b')" in forecast.notes[0]
+
+
 def test_a_shorter_horizon_is_the_beginning_of_the_longer_one(plain):
     forecaster, _ = plain
     assert forecaster.predict(horizon=2).values.tobytes() == forecaster.predict().values[:, :2].tobytes()

@@ -85,12 +85,12 @@ def append_future(panel: Panel, horizon: int, known: Panel | None = None, *, nee
     """
     old = np.arange(panel.num_rows) + panel.series_of_rows() * horizon
     rows = panel.num_rows + panel.num_series * horizon
-    new = np.setdiff1d(np.arange(rows), old, assume_unique=True)
+    new = (panel.offsets[1:] + np.arange(panel.num_series) * horizon)[:, None] + np.arange(horizon)
     ahead = panel.positions[panel.offsets[1:] - 1][:, None] + np.arange(1, horizon + 1)
     positions = np.empty(rows, np.int64)
-    positions[old], positions[new] = panel.positions, ahead.ravel()
+    positions[old], positions[new] = panel.positions, ahead
     stamps = np.empty(rows, panel.timestamps.dtype)
-    stamps[old], stamps[new] = panel.timestamps, panel.freq.stamps(ahead.ravel())
+    stamps[old], stamps[new] = panel.timestamps, panel.freq.stamps(ahead.ravel()).reshape(ahead.shape)
     values = np.full((rows, panel.values.shape[1]), np.nan)
     values[old] = panel.values
     categories = panel.categories
@@ -98,7 +98,7 @@ def append_future(panel: Panel, horizon: int, known: Panel | None = None, *, nee
         needed = horizon if needed is None else needed
         first = len(panel.columns.dynamic) - len(panel.columns.known_covariates)
         given, categories = _known_rows(panel, known, ahead[:, :needed])
-        values[new.reshape(ahead.shape)[:, :needed].ravel(), first:] = given
+        values[new[:, :needed].ravel(), first:] = given
     return replace(
         panel,
         offsets=panel.offsets + np.arange(panel.num_series + 1) * horizon,
@@ -147,8 +147,8 @@ def _known_rows(
     if given is None:
         raise DataError(
             f"no known covariates were given; the model needs {', '.join(names)} for {ahead.shape[1]} steps of "
-            f"{len(ahead)} series: pass known= with the rows that make_future_frame() lists (on the command line, --known "
-            "with those of --template)"
+            f"{len(ahead)} series: pass known= with the rows that make_future_frame() lists (on the command line, "
+            "--known with those of --template)"
         )
     place = _find(given, panel, ahead)
     absent = np.flatnonzero((place < 0).ravel())

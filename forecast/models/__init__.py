@@ -28,12 +28,15 @@ class Architecture:
     build: Callable[[Any, WindowShape], keras.Model]
 
 
+ModelConfig = BiGRUConfig
+"""Settings of any architecture; with a second one, a union told apart by `name`."""
+
 MODELS: dict[str, Architecture] = {
     "bigru": Architecture(BiGRUConfig, build_bigru),
 }
 
 
-def build_model(config: BiGRUConfig, shape: WindowShape, *, seed: int = 0) -> keras.Model:
+def build_model(config: ModelConfig, shape: WindowShape, *, seed: int = 0) -> keras.Model:
     """Build the model a configuration describes.
 
     Args:
