@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import textwrap
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Say = Callable[[str], None]
+NOTE_WIDTH = 150
+"""Characters of a note that are printed; `data.json` and `forecast check` hold the whole of it."""
+
 RECORDED_PACKAGES = ("bigru-forecast", "tensorflow", "keras", "keras-tuner", "numpy", "pandas", "pyarrow")
 
 
@@ -124,12 +128,14 @@ def load_run(run: str | Path) -> Forecaster:
 def describe(prepared: Prepared) -> list[str]:
     """Say in a few lines what was read and how it is divided."""
     panel, config = prepared.panel, prepared.config
+    # what was missing is said again, and shorter, by the policy that fills it
+    notes = [note for note in prepared.notes if " is missing in " not in note]
     counts = [f"{len(part):,}" for part in (prepared.training, prepared.validation, prepared.test)]
     return [
         f"data: {panel.num_series:,} series, {panel.num_rows:,} rows, frequency {panel.freq.alias}, {_span(panel)}",
         f"windows: context {config.windows.context_length}, horizon {config.windows.horizon}; "
         f"{counts[0]} to learn from, {counts[1]} for validation, {counts[2]} for the test",
-        *(f"note: {note}" for note in prepared.notes),
+        *(f"note: {textwrap.shorten(note, NOTE_WIDTH, placeholder=' ...')}" for note in notes),
     ]
 
 

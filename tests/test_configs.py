@@ -76,7 +76,9 @@ def test_an_experiment_runs_to_the_end(path: Path, tmp_path: Path, capsys: pytes
     assert [one.name for one in tmp_path.iterdir()] == ["run"]
     scores = json.loads((folder / "scores.json").read_text())
     judged = pd.read_parquet(folder / "test_forecasts.parquet")
-    assert {config.name, "linear", "seasonal_naive"} <= set(scores["values"]) & set(judged.columns) | {config.name}
+    assert {config.name, "linear", "seasonal_naive"} <= set(scores["values"])
+    suffixes = [f"-{name}" for name in config.data.target_cols] if len(config.data.target_cols) > 1 else [""]
+    assert {alias + suffix for alias in scores["values"] for suffix in suffixes} <= set(judged.columns)
     again = predict_run(folder).frame()
     written = pd.read_csv(folder / "forecast.csv", parse_dates=["ds", "cutoff"])
     pd.testing.assert_frame_equal(written, again, check_dtype=False, rtol=1e-12)

@@ -54,4 +54,5 @@ def test_the_first_model_of_a_process_is_like_the_second() -> None:
     ids=json.dumps,
 )
 def test_other_models_give_the_same_bits(model: dict[str, Any]) -> None:
-    assert len({bits_of(threads=threads, model=model) for threads in (1, 2, 4)}) == 1
+    one, two, default = ({"threads": 1}, {"threads": 2}, {})
+    assert len({bits_of(model=model, **threads) for threads in (one, two, default, default)}) == 1
