@@ -23,7 +23,7 @@ OBSERVED = "observed.parquet"
 MAX_STORED_ROWS = 2_000_000
 """Rows of test forecasts that are stored; of larger evaluations evenly spaced windows are kept."""
 
-NUM_EXAMPLES = 6
+NUM_EXAMPLES = 9
 
 
 def draw_pictures(

@@ -140,7 +140,15 @@ def diagnose_table(config: Experiment, source: str | Path | pd.DataFrame | None 
         freq=data.freq,
         gaps=data.gaps,
         allow_missing=data.missing != "refuse",
+        needed_rows=_needed_rows(config) if "horizon" in config.windows.model_fields_set else 2,
     )
+
+
+def _needed_rows(config: Experiment) -> int:
+    """Rows one window takes; of the context its least where it is left to the data."""
+    horizon = config.windows.horizon
+    lag = sum(one.lag for one in config.transforms.target if one.name == "difference")
+    return (config.windows.context_length or 3 * horizon) + horizon + lag
 
 
 def open_panel(data: DataConfig, source: str | Path | pd.DataFrame | None = None, *, freq: str | None = None) -> Panel:

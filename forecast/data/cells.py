@@ -145,7 +145,9 @@ def read_numbers(table: Table, name: str, rows: RowNames, log: FindingLog, allow
     column = table.take(name)
     kind = column.type
     if pa.types.is_dictionary(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        column = _text_to_numbers(column.cast(pa.string()), name, rows, log)
+        column = column.cast(pa.string())
+        _refuse_points(column, name, table.decimal)
+        column = _text_to_numbers(column, name, rows, log)
     elif pa.types.is_boolean(kind) and name in table.columns.target_cols:
         raise BadTableError("bool_target", f"target {name!r} holds true and false", "cast it to 0 and 1 if you mean it")
     elif pa.types.is_integer(kind):
@@ -199,6 +201,18 @@ def _refuse_inexact(column: pa.ChunkedArray, name: str) -> None:
     if largest > _EXACT:
         raise BadTableError(
             "inexact", f"{name} holds {largest}; whole numbers above 2**53 do not fit float64", "cast or rescale it"
+        )
+
+
+def _refuse_points(column: pa.ChunkedArray, name: str, decimal: str) -> None:
+    """Raise where a point stands in a number although the decimal mark is a comma: 1.234 may be 1234."""
+    pointed = column.filter(pc.match_substring_regex(column, r"^\s*[+-]?\d[\d.,]*$")) if decimal == "," else column[:0]
+    pointed = pointed.filter(pc.match_substring(pointed, "."))
+    if len(pointed):
+        raise BadTableError(
+            "point_and_comma",
+            f"{name} holds {pointed[0].as_py()!r} in {counted(len(pointed), 'row')}, and decimal is ','",
+            "remove the points if they part thousands, or pass decimal: '.' if they are the decimal mark",
         )
 
 

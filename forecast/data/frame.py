@@ -162,7 +162,9 @@ def _from_text(path: Path, columns: Columns, table_format: TableFormat) -> Table
         data = _parse(file, wanted, types, table_format.decimal)
     except pa.ArrowInvalid as error:
         raise explain_unreadable(file, _first_line(error)) from error
-    return Table(columns, _by_name(data), data.num_rows, file, notes=(*file.notes, *notes))
+    return Table(
+        columns, _by_name(data), data.num_rows, file, notes=(*file.notes, *notes), decimal=table_format.decimal
+    )
 
 
 def _parse(file: TextFile, wanted: list[str], types: dict[str, pa.DataType], decimal: str) -> pa.Table:

@@ -27,6 +27,7 @@ class Table:
         text: the file it was read from, where that was text.
         origin: (R,) row of the table as given, where that was wide; else None.
         notes: what was done on the way.
+        decimal: the decimal mark of its text.
     """
 
     columns: Columns
@@ -35,6 +36,7 @@ class Table:
     text: TextFile | None = None
     origin: NDArray[np.int64] | None = None
     notes: tuple[Finding, ...] = ()
+    decimal: str = "."
 
     def take(self, name: str) -> pa.ChunkedArray:
         """Remove one column and return it."""

@@ -38,7 +38,7 @@ def melt(table: Table) -> Table:
         late = [name for name, start in zip(chosen, starts, strict=True) if start]
         notes.append(Finding("late_start", "note", f"series that begin after blank cells: {listed(late)}"))
     melted = replace(columns, id_col=Columns.id_col, target_cols=("y",))
-    return Table(melted, data, len(origin), table.text, origin, tuple(notes))
+    return Table(melted, data, len(origin), table.text, origin, tuple(notes), table.decimal)
 
 
 def _series_columns(table: Table) -> tuple[list[str], list[str]]:
