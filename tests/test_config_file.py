@@ -354,7 +354,7 @@ def test_paths_and_table_name_every_setting() -> None:
     assert sorted(setting_paths()) == expected
     rows = reference_table().splitlines()[2:]
     assert sorted(row.split("`")[1] for row in rows) == expected
-    assert "| `model.dropout` | `0.0` | a number of at least 0 and below 1 | " in reference_table()
+    assert "| `model.recurrent_dropout` | `0.0` | a number of at least 0 and below 1 | " in reference_table()
 
 
 def resolved(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:

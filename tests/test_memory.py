@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import sys
 from pathlib import Path
@@ -75,6 +76,8 @@ def instructions(path: Path) -> int:
         return trace
 
     earlier = sys.gettrace()
+    gc.collect()
+    gc.disable()  # what other tests left behind would be cleared away in Python, and counted
     sys.settrace(trace)
     try:
         prepared = prepare(CONFIG, path)
@@ -83,6 +86,7 @@ def instructions(path: Path) -> int:
             prepared.training.batch(order[start : start + 64])
     finally:
         sys.settrace(earlier)
+        gc.enable()
     return count
 
 
