@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from forecast.baselines import RidgeWindow
 from forecast.config import Experiment
-from forecast.data.extend import append_future
+from forecast.data.extend import append_future, last_rows
 from forecast.data.panel import Panel
 from forecast.data.splits import Part
 from forecast.errors import DataError
@@ -226,6 +226,8 @@ def forecast_future(fitted: Fitted, panel: Panel, steps: int, known: Panel | Non
         DataError: the history is too short, or known covariates are missing.
     """
     aligned = align(fitted, panel, Part.whole(panel))
+    notes = drift_notes(aligned, panel)
+    panel = last_rows(panel, fitted.shape.context_length + fitted.feature_map.target.lag)
     horizon = fitted.shape.horizon
     rounded = -(-steps // horizon) * horizon
     future = append_future(panel, rounded, known, needed=steps)
@@ -249,7 +251,7 @@ def forecast_future(fitted: Fitted, panel: Panel, steps: int, known: Panel | Non
         freq=panel.freq,
         quantile_levels=fitted.quantile_levels,
         quantiles=np.concatenate(quantiles, axis=1)[:, :steps] if quantiles else None,
-        notes=drift_notes(aligned, panel),
+        notes=notes,
     )
 
 

@@ -208,6 +208,33 @@ def test_53_an_extra_column_is_ignored(run, tmp_path, capsys):
     assert capsys.readouterr().out == (run / "forecast.csv").read_text()
 
 
+def fit_small(table: pd.DataFrame, folder: Path, *options: str) -> int:
+    """Fit the small model on a table, in a folder."""
+    table.to_csv(folder / "table.csv", index=False)
+    return main(["fit", str(folder / "table.csv"), *SMALL, *options, f"--out={folder / 'run'}"])
+
+
+def test_31_a_series_that_is_too_short_is_named(tmp_path, capsys):
+    assert fit_small(clean(10), tmp_path) == 2
+    assert "'a' (10 rows)" in capsys.readouterr().err
+
+
+def test_32_one_window_is_enough_to_train_and_none_to_be_judged(tmp_path, capsys):
+    alone = ["--set=evaluation.test_size=0", "--set=evaluation.validation_size=0", "--set=training.patience=null"]
+    assert fit_small(clean(30), tmp_path) == 2
+    assert "part holds no window" in capsys.readouterr().err
+    assert fit_small(clean(30), tmp_path, *alone) == 0
+    assert "1 to learn from" in capsys.readouterr().out
+
+
+def test_34_a_short_series_among_others_is_named_or_left_out(tmp_path, capsys):
+    table = pd.concat([clean(), clean(12).assign(unique_id="tiny")])
+    assert fit_small(table, tmp_path) == 2
+    assert "'tiny' (12 rows)" in capsys.readouterr().err
+    assert fit_small(table, tmp_path, "--set=data.short_series=skip") == 0
+    assert "left out: 1 of 2 series" in capsys.readouterr().out
+
+
 WRONG = {
     "54-horizon_0": (["fit", "dataset:air_passengers", "--horizon=0"], "windows.horizon"),
     "54-horizon_-1": (["fit", "dataset:air_passengers", "--horizon=-1"], "windows.horizon"),

@@ -15,6 +15,7 @@ from forecast.data.extend import append_future, future_frame, read_known, select
 from forecast.data.frame import TableFormat
 from forecast.data.panel import Panel
 from forecast.errors import DataError
+from forecast.prediction import targets_before
 from forecast.preparation import open_panel, prepare
 
 HOURS = 60
@@ -257,3 +258,14 @@ def test_known_rows_of_another_minute_are_not_taken():
     late = read_known(panel, wanted.assign(ds=wanted["ds"] + pd.Timedelta(minutes=30)), table_format=TableFormat())
     with pytest.raises(DataError, match="lack 3 of 3 rows"):
         append_future(panel, 3, late)
+
+
+def test_the_history_before_a_cutoff_does_not_look_across_it():
+    frame = table(series=1)
+    frame.loc[20:22, "y"] = np.nan
+    prepared = prepare(experiment("interpolate"), frame)
+    values = frame["y"].to_numpy()
+    line = np.interp([20, 21, 22], [19, 23], values[[19, 23]])
+    early, late = targets_before(prepared.features, np.array([23, 24]), 4)[:, :, 0]
+    np.testing.assert_array_equal(early, values[19])
+    np.testing.assert_allclose(late, [*line, values[23]], rtol=1e-15)

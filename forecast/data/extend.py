@@ -27,17 +27,38 @@ def select_series(panel: Panel, keep: IntArray) -> Panel:
         panel: the series.
         keep: (N',) places in `panel.series_ids`.
     """
-    lengths = panel.lengths[keep]
+    return _part_of(panel, keep, panel.offsets[keep])
+
+
+def last_rows(panel: Panel, steps: int) -> Panel:
+    """Return the end of every series: `steps` rows, and those before them back to one with no missing value.
+
+    What a policy for missing values makes of the last `steps` rows is the same as with all rows.
+
+    Args:
+        panel: the series.
+        steps: rows wanted of each series; a shorter series is kept whole.
+    """
+    complete = np.isfinite(panel.values).all(axis=1)
+    latest = np.maximum.accumulate(np.where(complete, np.arange(panel.num_rows), 0))
+    begin = panel.offsets[:-1]
+    first = np.maximum(latest[np.maximum(panel.offsets[1:] - steps, begin)], begin)
+    return _part_of(panel, np.arange(panel.num_series), first)
+
+
+def _part_of(panel: Panel, series: IntArray, first: IntArray) -> Panel:
+    """The panel of some series (N',), each from its row `first` (N',) to its end."""
+    lengths = panel.offsets[series + 1] - first
     ends = np.cumsum(lengths)
-    rows = np.repeat(panel.offsets[keep] - (ends - lengths), lengths) + np.arange(int(lengths.sum()))
+    rows = np.repeat(first - (ends - lengths), lengths) + np.arange(int(lengths.sum()))
     return replace(
         panel,
-        series_ids=panel.series_ids[keep],
+        series_ids=panel.series_ids[series],
         offsets=np.concatenate([[0], ends]).astype(np.int64),
         timestamps=panel.timestamps[rows],
         positions=panel.positions[rows],
         values=np.ascontiguousarray(panel.values[rows]),
-        static_values=panel.static_values[keep],
+        static_values=panel.static_values[series],
     )
 
 
