@@ -20,7 +20,7 @@ from forecast.results import BacktestResult, History, column_names, plain_stamps
 
 RESULT_TABLE, RESULT_ABOUT, HISTORY = "test_forecasts.parquet", "test_forecasts.json", "history.json"
 OBSERVED = "observed.parquet"
-MAX_STORED_ROWS = 2_000_000
+MAX_STORED_ROWS = 500_000
 """Rows of test forecasts that are stored; of larger evaluations evenly spaced windows are kept."""
 
 NUM_EXAMPLES = 9
