@@ -15,7 +15,7 @@ from forecast.data.splits import Part
 from forecast.errors import ConfigError, NotFittedError
 from forecast.judgement import fit_linear, judge, unseen_part
 from forecast.models import build_model
-from forecast.prediction import Fitted, forecast_future, make_predict, training_range
+from forecast.prediction import NEVER, Fitted, forecast_future, make_predict, training_range
 from forecast.preparation import Prepared, context_length_of, measured_targets, open_panel, prepare, table_format_of
 from forecast.results import BacktestResult, Forecast, History
 from forecast.saving import load_fitted, save_fitted
@@ -157,11 +157,11 @@ class Forecaster:
         return future_frame(self._history(table), self._steps(horizon))
 
     def evaluate(self, table: str | Path | pd.DataFrame | None = None) -> BacktestResult:
-        """Judge the model beside the baselines on the test windows of a table.
+        """Judge the model beside the baselines on the rows of a table that training has not seen.
 
         Args:
-            table: the rows to judge on; the training table if left out. Rows that training has seen are
-                read as context and never judged.
+            table: the rows to judge on; the training table, of which that is the test part, if left out. Rows
+                that training has seen are read as context and never judged.
 
         Returns:
             The forecasts of the model and of every baseline, window by window.
@@ -236,9 +236,7 @@ def _collect(prepared: Prepared, model: keras.Model, shape: WindowShape, history
         constants=np.where(low == high, low, np.nan),
         low=low,
         high=high,
-        seen_until=np.where(
-            seen.last > panel.offsets[:-1], panel.timestamps[last].astype(np.int64), np.iinfo(np.int64).min
-        ),
+        seen_until=np.where(seen.last > panel.offsets[:-1], panel.timestamps[last].astype(np.int64), NEVER),
         linear=fit_linear(prepared),
         history=history,
     )

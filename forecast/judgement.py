@@ -9,8 +9,8 @@ from forecast.baselines import RidgeWindow, Steps, all_baselines
 from forecast.data.panel import Panel
 from forecast.data.splits import Part
 from forecast.errors import DataError
-from forecast.prediction import Fitted, align, forecast_windows
-from forecast.preparation import Prepared, measured_targets, split_at_cutoffs, windows_of
+from forecast.prediction import NEVER, Fitted, align, forecast_windows
+from forecast.preparation import Prepared, measured_targets, windows_of
 from forecast.results import BacktestResult
 from forecast.transforms.missing import fill_missing
 
@@ -54,20 +54,20 @@ def judge(fitted: Fitted, panel: Panel, part: Part) -> BacktestResult:
 
 
 def unseen_part(fitted: Fitted, panel: Panel) -> Part:
-    """Rows of the test part of a table that training has not looked at.
-
-    Without a test part in the settings, all rows after the training data.
+    """Rows of a table that training has not looked at: of the training table, its test part.
 
     Raises:
         DataError: there is none.
     """
     index = {series_id: place for place, series_id in enumerate(fitted.series_ids)}
-    never = np.iinfo(np.int64).min
-    until = np.array([fitted.seen_until[index[one]] if one in index else never for one in panel.series_ids], np.int64)
-    seen = panel.timestamps.astype(np.int64) <= until[panel.series_of_rows()]
-    first = panel.offsets[:-1] + np.bincount(panel.series_of_rows()[seen], minlength=panel.num_series)
-    if fitted.config.evaluation.test_size:
-        first = np.maximum(first, split_at_cutoffs(panel, fitted.config).test.first)
+    place = np.array([index.get(series_id, -1) for series_id in panel.series_ids], np.int64)
+    until = fitted.seen_until[place]
+    looked_at = (place >= 0) & (until > NEVER)
+    stamps = np.where(looked_at, until, 0).astype(panel.timestamps.dtype)
+    last_seen = panel.freq.positions(stamps) + fitted.config.evaluation.purge
+    series = panel.series_of_rows()
+    seen = looked_at[series] & (panel.positions <= last_seen[series])
+    first = panel.offsets[:-1] + np.bincount(series[seen], minlength=panel.num_series)
     if (first >= panel.offsets[1:]).all():
         raise DataError(
             "every row of the table was seen in training: there is nothing to judge on; give newer rows, or train "

@@ -30,6 +30,9 @@ FloatArray = NDArray[np.float64]
 Predict = Callable[[Mapping[str, NDArray[Any]]], NDArray[np.float32]]
 
 WINDOWS_PER_BATCH = 512
+NEVER = np.iinfo(np.int64).min
+"""`Fitted.seen_until` of a series training has no row of."""
+
 DRIFT_RANGES = 10.0
 """A context further outside the training values than this many times their range is reported."""
 
@@ -51,7 +54,7 @@ class Fitted:
             of such a series is its last value.
         low: (N, D) smallest training value.
         high: (N, D) largest training value.
-        seen_until: (N,) last stamp learned from or chosen on, in ns since 1970 or as the integer index.
+        seen_until: (N,) last stamp learned from or chosen on, in ns since 1970 or as the integer index, or `NEVER`.
         linear: the ridge baseline.
         history: losses per epoch.
     """
@@ -148,7 +151,7 @@ def align(fitted: Fitted, panel: Panel, part: Part) -> Fitted:
         constants=np.where(low == high, low, np.nan),
         low=low,
         high=high,
-        seen_until=np.where(index < 0, np.iinfo(np.int64).min, fitted.seen_until[index]),
+        seen_until=np.where(index < 0, NEVER, fitted.seen_until[index]),
     )
 
 

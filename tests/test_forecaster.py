@@ -18,7 +18,9 @@ from forecast.config import (
 )
 from forecast.errors import ArtifactError, ConfigError, DataError, NotFittedError
 from forecast.forecaster import Forecaster
+from forecast.judgement import unseen_part
 from forecast.models.bigru import BiGRUConfig
+from forecast.preparation import prepare
 
 HOURS = 120
 
@@ -237,6 +239,10 @@ def test_judged_rows_were_never_seen(plain):
         judged = result.stamps[result.series == series]
         assert (pd.DatetimeIndex(judged.ravel()) > end).all()
         assert len(judged) == max(0, (one > end).sum() - 4 + 1)
+    newer = hourly(wave(0, HOURS + 30), 5 + 2 * wave(1, HOURS + 30), wave(2, HOURS + 30), wave(9, HOURS))
+    result = forecaster.evaluate(newer)
+    counts = np.bincount(result.series, minlength=4).tolist()
+    assert counts == [47, 47, 47, HOURS - 12 - 4 + 1], "all rows after training; all of a series it never saw"
     cutoff = table["ds"].max() - pd.Timedelta(hours=25)
     with pytest.raises(DataError, match="every row of the table was seen in training"):
         forecaster.evaluate(table[table["ds"] <= cutoff])
@@ -318,3 +324,14 @@ class TestBadInput:
         artifact.save_artifact(tmp_path / "model", stored)
         with pytest.raises(ArtifactError, match="off its stored output"):
             Forecaster.load(tmp_path / "model")
+
+
+@pytest.mark.parametrize(("purge", "freq", "tz"), [(0, "h", None), (5, "MS", None), (3, "D", "Europe/Berlin")])
+def test_rows_of_the_training_table_that_were_not_seen_are_its_test_part(purge, freq, tz):
+    stamps = pd.date_range("2000-01-01", periods=HOURS, freq=freq, tz=tz)
+    table = pd.DataFrame({"ds": stamps, "y": wave()})
+    sizes = EvaluationConfig(validation_size=12, test_size=20, purge=purge)
+    prepared = prepare(experiment(evaluation=sizes), table)
+    forecaster = Forecaster(experiment(evaluation=sizes)).fit(table)
+    part = unseen_part(forecaster.fitted, prepared.panel)
+    assert part.first.tolist() == prepared.split.test.first.tolist() == [HOURS - 20]
