@@ -225,8 +225,8 @@ class EvaluationConfig(Section):
     split_by: Literal["time", "series"] | None = None
     """`time`: one cutoff for all series; so for stamps if left out. `series`: counted back from each series' own end;
     so for an integer index if left out."""
-    stride: Steps = 1
-    """Steps between two validation or test windows."""
+    stride: Steps | None = None
+    """Steps between two validation or test windows; if left out 1, or more where over 10 million values are judged."""
 
     @model_validator(mode="after")
     def _leave_something_to_learn_from(self) -> EvaluationConfig:

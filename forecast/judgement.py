@@ -39,7 +39,7 @@ def judge(fitted: Fitted, panel: Panel, part: Part) -> BacktestResult:
     aligned = align(fitted, panel, before)
     filled = fill_missing(panel, config.data.missing)[0]
     features = aligned.feature_map.apply(panel, filled)
-    windows = windows_of(config, panel, features, part, stride=config.evaluation.stride)
+    windows = windows_of(config, panel, features, part, stride=config.evaluation.stride or 1)
     shape = fitted.shape
     steps = Steps(shape.horizon, context_length=shape.context_length, season_length=fitted.season_length)
     return compare(

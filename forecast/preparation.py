@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+JUDGED_VALUES = 10_000_000
+"""Values of one model that are judged by default, at most: 80 MB each."""
+
+
 @dataclass(frozen=True, eq=False)
 class Prepared:
     """Everything made from the table before a model sees it.
@@ -74,6 +78,7 @@ def prepare(config: Experiment, source: str | Path | pd.DataFrame | None = None)
     filled, fill_notes = fill_missing(panel, config.data.missing)
     feature_map = FeatureMap.fit(panel, filled, part=split.train, settings=feature_settings(config))
     features = feature_map.apply(panel, filled)
+    config = _with_stride(config, panel, split)
     prepared = Prepared(
         config=config,
         panel=panel,
@@ -82,8 +87,8 @@ def prepare(config: Experiment, source: str | Path | pd.DataFrame | None = None)
         feature_map=feature_map,
         features=features,
         training=windows_of(config, panel, features, split.train, stride=config.windows.stride),
-        validation=windows_of(config, panel, features, split.validation, stride=config.evaluation.stride),
-        test=windows_of(config, panel, features, split.test, stride=config.evaluation.stride),
+        validation=windows_of(config, panel, features, split.validation, stride=config.evaluation.stride or 1),
+        test=windows_of(config, panel, features, split.test, stride=config.evaluation.stride or 1),
         notes=panel.notes + notes + fill_notes,
     )
     _refuse_empty_parts(prepared)
@@ -102,6 +107,17 @@ def resolve(config: Experiment, panel: Panel) -> Experiment:
     split_by = config.evaluation.split_by or ("series" if panel.freq.is_integer else "time")
     evaluation = config.evaluation.model_copy(update={"split_by": split_by})
     return config.model_copy(update={"data": data, "windows": windows, "evaluation": evaluation})
+
+
+def _with_stride(config: Experiment, panel: Panel, split: Split) -> Experiment:
+    """Fill in the stride of evaluation that keeps every forecast of every model in memory."""
+    if config.evaluation.stride is not None:
+        return config
+    length, horizon = context_length_of(config), config.windows.horizon
+    most = max(len(index_windows(panel, length, horizon, part=part)) for part in (split.validation, split.test))
+    stride = max(1, -(-most * horizon * len(panel.columns.target_cols) // JUDGED_VALUES))
+    evaluation = config.evaluation.model_copy(update={"stride": stride})
+    return config.model_copy(update={"evaluation": evaluation})
 
 
 def split_at_cutoffs(panel: Panel, config: Experiment) -> Split:

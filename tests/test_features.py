@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from forecast import preparation
 from forecast.config import DataConfig, EvaluationConfig, Experiment, TransformConfig, TransformsConfig, WindowsConfig
 from forecast.data.extend import append_future, future_frame, read_known, select_series
 from forecast.data.frame import TableFormat
@@ -269,3 +270,17 @@ def test_the_history_before_a_cutoff_does_not_look_across_it():
     early, late = targets_before(prepared.features, np.array([23, 24]), 4)[:, :, 0]
     np.testing.assert_array_equal(early, values[19])
     np.testing.assert_allclose(late, [*line, values[23]], rtol=1e-15)
+
+
+def test_no_more_is_judged_than_memory_holds(monkeypatch):
+    config = experiment()
+    everything = prepare(config, table())
+    assert everything.config.evaluation.stride == 1
+    monkeypatch.setattr(preparation, "JUDGED_VALUES", 15)
+    fewer = prepare(config, table())
+    stride = fewer.config.evaluation.stride
+    windows = max(len(everything.validation), len(everything.test))
+    assert windows * 3 / stride <= 15 < windows * 3 / (stride - 1)
+    assert len(fewer.test) < len(everything.test)
+    asked = config.model_copy(update={"evaluation": config.evaluation.model_copy(update={"stride": 1})})
+    assert len(prepare(asked, table()).test) == len(everything.test)
