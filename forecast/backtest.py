@@ -82,7 +82,7 @@ def compare(
         series=series,
         cutoffs=panel.timestamps[last],
         stamps=panel.timestamps[ahead],
-        actual=_observed(filled)[:, :num_targets][ahead],
+        actual=filled.measured(num_targets)[ahead],
         forecasts=forecasts,
         scale=scale[series],
         season_length=season_length,
@@ -142,11 +142,6 @@ def _pairs_apart(positions: IntArray, series: IntArray, steps: int) -> tuple[Int
     place = np.minimum(np.searchsorted(key, key - steps), len(key) - 1)
     found = key[place] == key - steps
     return np.flatnonzero(found), place[found]
-
-
-def _observed(filled: Filled) -> Array:
-    """Values that were measured, NaN elsewhere."""
-    return filled.values if filled.observed is None else np.where(filled.observed, filled.values, np.nan)
 
 
 def _batches(count: int, values_each: int) -> Iterator[IntArray]:

@@ -16,7 +16,7 @@ from forecast.errors import ConfigError, NotFittedError
 from forecast.judgement import fit_linear, judge, unseen_part
 from forecast.models import build_model
 from forecast.prediction import NEVER, Fitted, forecast_future, make_predict, training_range
-from forecast.preparation import Prepared, context_length_of, measured_targets, open_panel, prepare, table_format_of
+from forecast.preparation import Prepared, context_length_of, open_panel, prepare, table_format_of
 from forecast.results import BacktestResult, Forecast, History
 from forecast.saving import load_fitted, save_fitted
 from forecast.training import train
@@ -219,7 +219,7 @@ class Forecaster:
 def _collect(prepared: Prepared, model: keras.Model, shape: WindowShape, history: History) -> Fitted:
     """Gather what a trained model needs later."""
     panel, season_length = prepared.panel, prepared.config.data.season_length
-    targets = measured_targets(prepared.filled, shape.num_targets)
+    targets = prepared.filled.measured(shape.num_targets)
     low, high = training_range(targets, panel, prepared.split.train)
     split = prepared.split
     seen = Part(panel.offsets[:-1], np.maximum(split.train.last, split.validation.last))

@@ -10,7 +10,7 @@ from forecast.data.panel import Panel
 from forecast.data.splits import Part
 from forecast.errors import DataError
 from forecast.prediction import NEVER, Fitted, align, forecast_windows
-from forecast.preparation import Prepared, measured_targets, windows_of
+from forecast.preparation import Prepared, windows_of
 from forecast.results import BacktestResult
 from forecast.transforms.missing import fill_missing
 
@@ -18,7 +18,7 @@ from forecast.transforms.missing import fill_missing
 def fit_linear(prepared: Prepared) -> RidgeWindow:
     """Fit the ridge baseline on the windows the model learns from, its penalty chosen on the validation windows."""
     panel = prepared.panel
-    targets = measured_targets(prepared.filled, len(panel.columns.target_cols))
+    targets = prepared.filled.measured(len(panel.columns.target_cols))
     scale = seasonal_errors(panel, 1, part=prepared.split.train)
     return RidgeWindow.fit(targets, prepared.training.index, prepared.validation.index, scale=scale)
 

@@ -16,7 +16,6 @@ from forecast.data.panel import Panel
 from forecast.data.splits import Part
 from forecast.errors import DataError
 from forecast.features import FeatureMap, Features, WindowedFeatures, part_rows, rows_of
-from forecast.preparation import measured_targets
 from forecast.results import Forecast, History
 from forecast.transforms import Chain, Rows
 from forecast.transforms.missing import Filled, fill_missing
@@ -128,7 +127,7 @@ def align(fitted: Fitted, panel: Panel, part: Part) -> Fitted:
     if not len(new) and np.array_equal(index, np.arange(len(fitted.series_ids))):
         return fitted
     filled = fill_missing(panel, fitted.config.data.missing)[0]
-    values = measured_targets(filled, len(columns.target_cols))
+    values = filled.measured(len(columns.target_cols))
     train, rows = part_rows(part), rows_of(panel)
     specs = fitted.config.transforms.target
     fresh = Chain.fit(

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from forecast.config import DataConfig, Experiment
 from forecast.data import datasets
@@ -163,8 +162,12 @@ def diagnose_table(config: Experiment, source: str | Path | pd.DataFrame | None 
 def _needed_rows(config: Experiment) -> int:
     """Rows one window takes; of the context its least where it is left to the data."""
     horizon = config.windows.horizon
-    lag = sum(one.lag for one in config.transforms.target if one.name == "difference")
-    return (config.windows.context_length or 3 * horizon) + horizon + lag
+    return (config.windows.context_length or 3 * horizon) + horizon + _lag(config)
+
+
+def _lag(config: Experiment) -> int:
+    """Earlier rows that the differences of the targets take."""
+    return sum(one.lag for one in config.transforms.target if one.name == "difference")
 
 
 def open_panel(data: DataConfig, source: str | Path | pd.DataFrame | None = None, *, freq: str | None = None) -> Panel:
@@ -231,9 +234,7 @@ def feature_settings(config: Experiment) -> FeatureSettings:
 
 def _long_enough(panel: Panel, config: Experiment) -> tuple[Panel, tuple[str, ...]]:
     """Refuse or leave out the series that cannot hold one window."""
-    lag = sum(one.lag for one in config.transforms.target if one.name == "difference")
-    context_length = context_length_of(config)
-    needed = context_length + config.windows.horizon + lag
+    context_length, lag, needed = context_length_of(config), _lag(config), _needed_rows(config)
     short = np.flatnonzero(panel.lengths < needed)
     if not len(short):
         return panel, ()
@@ -264,9 +265,3 @@ def _refuse_empty_parts(prepared: Prepared) -> None:
                 f"to forecast after {context_length_of(prepared.config)} of context: give more rows, or change "
                 "evaluation.validation_size, evaluation.test_size, windows.context_length or windows.horizon"
             )
-
-
-def measured_targets(filled: Filled, num_targets: int) -> NDArray[np.float64]:
-    """(R, D) targets to be judged by: NaN where nothing was measured."""
-    values = filled.values[:, :num_targets]
-    return values if filled.observed is None else np.where(filled.observed[:, :num_targets], values, np.nan)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,6 +16,7 @@ from forecast.data.panel import Columns, Panel
 from forecast.data.splits import Part
 from forecast.errors import DataError, ShapeError
 from forecast.metrics import seasonal_error
+from forecast.transforms.missing import Filled
 from forecast.windows import index_windows
 
 NAN = np.nan
@@ -39,10 +38,10 @@ def panel_of(*series: tuple[list[int], list[float]], targets: int = 1) -> Panel:
     )
 
 
-def filled_of(panel: Panel) -> SimpleNamespace:
+def filled_of(panel: Panel) -> Filled:
     """Values with 7 in every hole, and where the holes were."""
     observed = np.isfinite(panel.values)
-    return SimpleNamespace(values=np.where(observed, panel.values, 7.0), observed=observed)
+    return Filled(values=np.where(observed, panel.values, 7.0), observed=observed)
 
 
 def two_series(targets: int = 1) -> Panel:
@@ -179,7 +178,7 @@ def test_published_naive_scores_of_hospital(shared_data):
     result = compare(
         panel,
         index_windows(panel, 24, 12, part=Part(train.last, panel.offsets[1:])),
-        filled=SimpleNamespace(values=panel.values, observed=None),
+        filled=Filled(values=panel.values, observed=None),
         models={"zero": lambda numbers: np.zeros((len(numbers), 12, 1))},
         baselines=all_baselines(Steps(12, 24, 12), None),
         season_length=12,

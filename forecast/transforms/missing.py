@@ -53,6 +53,11 @@ class Filled:
     interpolated: FloatArray | None = None
     next_observed: IntArray | None = None
 
+    def measured(self, num_columns: int) -> FloatArray:
+        """(R, num_columns) the first columns as they are judged: NaN where nothing was measured."""
+        values = self.values[:, :num_columns]
+        return values if self.observed is None else np.where(self.observed[:, :num_columns], values, np.nan)
+
 
 def fill_missing(panel: Panel, policy: MissingPolicy) -> tuple[Filled, tuple[str, ...]]:
     """Fill the missing cells of a panel.
