@@ -1,8 +1,9 @@
 # Short names for those who work here.
-.PHONY: check test slow bench format docs lock demo clean
+.PHONY: check test slow bench bench-peers format docs lock demo clean
 
 SETUP := python3 scripts/bootstrap.py --extras test
 UV := $(or $(shell command -v uv),.venv/bin/uv)
+PEERS := $(abspath $(or $(PEERS),../forecast-peers))
 
 check: ## everything that must hold
 	scripts/test.sh
@@ -15,9 +16,18 @@ slow: ## the proofs that take minutes
 	$(SETUP)
 	.venv/bin/pytest -m slow $(ARGS)
 
-bench: ## memory and time of large tables, stage by stage; make bench ARGS="--rows 1000000"
+bench: ## measure, and write benchmarks/README.md; make bench ARGS="--only steps sweep", ARGS=--quick
 	$(SETUP)
-	.venv/bin/python benchmarks/memory.py $(ARGS)
+	PEERS="$(PEERS)" .venv/bin/python benchmarks/run_all.py $(ARGS)
+
+bench-peers: ## the packages we are compared with, in environments of their own; make bench-peers PEERS=FOLDER
+	$(SETUP)
+	test -x "$(UV)" || .venv/bin/python -m pip install uv
+	for name in torch tensorflow; do \
+		"$(UV)" venv --quiet --allow-existing --python .venv/bin/python "$(PEERS)/$$name" && \
+		"$(UV)" pip install --quiet --python "$(PEERS)/$$name/bin/python" --requirement "benchmarks/peers/$$name.txt" \
+		|| exit 1; \
+	done
 
 format: ## put the code into the agreed form
 	$(SETUP)

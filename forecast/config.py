@@ -198,6 +198,8 @@ class TrainingConfig(Section):
     """Training windows drawn anew for each epoch; all of them if left out."""
     patience: PositiveInt | None = 5
     """Epochs without a better validation loss before training stops; none to run all epochs."""
+    jit: Literal["auto", "on", "off"] = "auto"
+    """Whether XLA compiles the steps: on a CPU it pays from about 300 planned steps on, where `auto` does."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Start of every random choice."""
 

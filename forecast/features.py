@@ -142,10 +142,13 @@ class FeatureMap:
             filled: what the missing policy made of `panel`, where that is known already.
         """
         filled = filled or fill_missing(panel, self.settings.missing)[0]
-        past = self._past(filled.values, panel, filled)
+        rows = rows_of(panel)
+        covariates = self._scaled(filled.values, rows)
+        past = self._past(filled.values, covariates, filled, rows)
         late = None
         if filled.interpolated is not None and filled.next_observed is not None:
-            late = (self._past(filled.interpolated, panel, filled), self._late_rows(filled))
+            both_sides = self._scaled(filled.interpolated, rows)
+            late = (self._past(filled.interpolated, both_sides, filled, rows), self._late_rows(filled))
         num_targets = len(self.columns.target_cols)
         target = past[:, :num_targets]
         if filled.observed is not None:
@@ -153,7 +156,7 @@ class FeatureMap:
         columns = self.columns
         return Features(
             past=past,
-            known=self._known(filled.values, panel),
+            known=self._known(covariates, panel),
             past_codes=self._codes(panel, filled.values, columns.past_covariates),
             known_codes=self._codes(panel, filled.values, columns.known_covariates),
             static=self._static(panel),
@@ -176,23 +179,30 @@ class FeatureMap:
         masks = tuple(f"{name} observed" for name in columns.dynamic) if self.settings.missing == "mask" else ()
         return {"past": past + masks + known, "known": known, "static": _numeric(columns, columns.static_covariates)}
 
-    def _past(self, values: NDArray[np.float64], panel: Panel, filled: Filled) -> NDArray[np.float32]:
-        num_targets = len(self.columns.target_cols)
-        blocks = [self.target.apply(values[:, :num_targets], rows_of(panel))]
-        blocks.append(self._scaled(values, panel)[:, : len(_numeric(self.columns, self.columns.past_covariates))])
+    def _past(
+        self, values: NDArray[np.float64], covariates: NDArray[np.float64], filled: Filled, rows: Rows
+    ) -> NDArray[np.float32]:
+        num_targets, num_past = len(self.columns.target_cols), self._num_past_covariates
+        blocks = [self.target.apply(values[:, :num_targets], rows), covariates[:, :num_past]]
         if self.settings.missing == "mask":
             blocks.append(_observed(filled).astype(np.float32))
-        return _joined(blocks, panel.num_rows)
+        return _joined(blocks, len(values))
 
-    def _known(self, values: NDArray[np.float64], panel: Panel) -> NDArray[np.float32]:
-        scaled = self._scaled(values, panel)[:, len(_numeric(self.columns, self.columns.past_covariates)) :]
+    def _known(self, covariates: NDArray[np.float64], panel: Panel) -> NDArray[np.float32]:
+        scaled = covariates[:, self._num_past_covariates :]
         calendar = calendar_features(panel.timestamps, panel.freq, self.settings.calendar)
         return _joined([scaled, calendar], panel.num_rows)
 
-    def _scaled(self, values: NDArray[np.float64], panel: Panel) -> NDArray[np.float64]:
+    @property
+    def _num_past_covariates(self) -> int:
+        """Numeric past covariates, which stand before the known ones in what `_scaled` returns."""
+        return len(_numeric(self.columns, self.columns.past_covariates))
+
+    def _scaled(self, values: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
+        """Past, then known covariates that are numbers, scaled."""
         columns = self.columns
         numeric = values[:, _places(columns, columns.past_covariates + columns.known_covariates, categorical=False)]
-        return self.covariates.apply(numeric, rows_of(panel)) if self.covariates else numeric
+        return self.covariates.apply(numeric, rows) if self.covariates else numeric
 
     def _static(self, panel: Panel) -> NDArray[np.float32]:
         numbers = panel.static_values[:, _static_places(self.columns, categorical=False)]

@@ -42,7 +42,7 @@ class Forecaster:
     def __init__(self, config: Experiment | None = None) -> None:
         self.config = config or Experiment()
         self._fitted: Fitted | None = None
-        self._panel: Panel | None = None
+        self._prepared: Prepared | None = None
 
     @property
     def fitted(self) -> Fitted:
@@ -114,7 +114,7 @@ class Forecaster:
             reporter=reporter,
         )
         self._fitted = _collect(prepared, model, shape, result.history)
-        self._panel = prepared.panel
+        self._prepared = prepared
         return self
 
     def predict(
@@ -170,7 +170,8 @@ class Forecaster:
             DataError: nothing is left to judge.
         """
         fitted, panel = self.fitted, self._history(table)
-        return judge(fitted, panel, unseen_part(fitted, panel))
+        features = self._prepared.features if table is None and self._prepared else None
+        return judge(fitted, panel, unseen_part(fitted, panel), features=features)
 
     def save(self, path: str | Path) -> None:
         """Write the model to a folder; a kill at any moment leaves the old version or the new one.
@@ -198,9 +199,9 @@ class Forecaster:
     def _history(self, table: str | Path | pd.DataFrame | None) -> Panel:
         if table is not None:
             return open_panel(self.config.data, table, freq=self.fitted.freq)
-        if self._panel is None:
+        if self._prepared is None:
             raise ConfigError("a loaded model keeps no data: pass the table to forecast from")
-        return self._panel
+        return self._prepared.panel
 
     def _steps(self, horizon: int | None) -> int:
         trained, columns = self.fitted.shape.horizon, self.fitted.feature_map.columns

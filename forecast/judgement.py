@@ -9,6 +9,7 @@ from forecast.baselines import RidgeWindow, Steps, all_baselines
 from forecast.data.panel import Panel
 from forecast.data.splits import Part
 from forecast.errors import DataError
+from forecast.features import Features
 from forecast.prediction import NEVER, Fitted, align, forecast_windows
 from forecast.preparation import Prepared, windows_of
 from forecast.results import BacktestResult
@@ -23,13 +24,14 @@ def fit_linear(prepared: Prepared) -> RidgeWindow:
     return RidgeWindow.fit(targets, prepared.training.index, prepared.validation.index, scale=scale)
 
 
-def judge(fitted: Fitted, panel: Panel, part: Part) -> BacktestResult:
+def judge(fitted: Fitted, panel: Panel, part: Part, *, features: Features | None = None) -> BacktestResult:
     """Let the model and every baseline forecast the windows of a part.
 
     Args:
         fitted: the trained state.
         panel: the series.
         part: the rows to judge on; contexts may reach back before them.
+        features: what the trained map makes of the panel, where it is that of training.
 
     Raises:
         DataError: the part holds no window.
@@ -37,15 +39,15 @@ def judge(fitted: Fitted, panel: Panel, part: Part) -> BacktestResult:
     config = fitted.config
     before = Part(panel.offsets[:-1], part.first)
     aligned = align(fitted, panel, before)
-    filled = fill_missing(panel, config.data.missing)[0]
-    features = aligned.feature_map.apply(panel, filled)
+    if features is None:
+        features = aligned.feature_map.apply(panel, fill_missing(panel, config.data.missing)[0])
     windows = windows_of(config, panel, features, part, stride=config.evaluation.stride or 1)
     shape = fitted.shape
     steps = Steps(shape.horizon, context_length=shape.context_length, season_length=fitted.season_length)
     return compare(
         panel,
         windows.index,
-        filled=filled,
+        filled=features.filled,
         models={config.name: lambda numbers: forecast_windows(aligned, windows, numbers)[0]},
         baselines=all_baselines(steps, fitted.linear),
         season_length=fitted.season_length,
@@ -59,8 +61,7 @@ def unseen_part(fitted: Fitted, panel: Panel) -> Part:
     Raises:
         DataError: there is none.
     """
-    index = {series_id: place for place, series_id in enumerate(fitted.series_ids)}
-    place = np.array([index.get(series_id, -1) for series_id in panel.series_ids], np.int64)
+    place = fitted.places(panel.series_ids)
     until = fitted.seen_until[place]
     looked_at = (place >= 0) & (until > NEVER)
     stamps = np.where(looked_at, until, 0).astype(panel.timestamps.dtype)

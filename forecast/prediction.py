@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,17 +25,64 @@ from forecast.windows import WindowShape, index_windows
 
 if TYPE_CHECKING:
     import keras
+    import tensorflow as tf
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
-Predict = Callable[[Mapping[str, NDArray[Any]]], NDArray[np.float32]]
 
-WINDOWS_PER_BATCH = 512
+BATCH_SIZES = (1, 8, 64, 512)
+"""Windows that the network reads at once: no other number is ever compiled."""
+
+FEW_WINDOWS = 8
+"""Up to so many windows are forecast by the compiled network, since who asks for few asks again and waits."""
+
+MANY_WINDOWS = 4096
+"""From here on compiling pays: about a second, for a network that reads a window in half the time."""
+
+BATCH_BYTES = 2**30
+"""Memory that a batch may take inside the network."""
+
 NEVER = np.iinfo(np.int64).min
 """`Fitted.seen_until` of a series training has no row of."""
 
 DRIFT_RANGES = 10.0
 """A context further outside the training values than this many times their range is reported."""
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """The trained network as a function of arrays.
+
+    Attributes:
+        traced: the network as TensorFlow runs it, for batches of any size.
+        compiled: the same compiled by XLA, anew for each size; `traced` where XLA is not used.
+    """
+
+    traced: tf.types.experimental.PolymorphicFunction
+    compiled: tf.types.experimental.PolymorphicFunction
+
+    def __call__(self, inputs: Mapping[str, NDArray[Any]], *, compiled: bool = False) -> NDArray[np.float32]:
+        """Run the network on inputs as in `WindowShape`."""
+        import tensorflow as tf
+
+        function = self.compiled if compiled else self.traced
+        output: NDArray[np.float32] = function({name: tf.constant(array) for name, array in inputs.items()}).numpy()
+        return output
+
+    @cached_property
+    def window_bytes(self) -> int:
+        """About the memory that one window takes inside the network: eight arrays of its widest tensor.
+
+        A recurrent layer holds what it reads, what it writes, and between them the gates of both directions.
+        """
+        operations = self.traced.get_concrete_function().graph.get_operations()
+        shapes = [output.shape.as_list() for one in operations for output in one.outputs if output.shape.rank]
+        return 8 * 4 * max(prod(filter(None, shape)) for shape in shapes if None in shape)
+
+    @property
+    def largest_batch(self) -> int:
+        """The largest of `BATCH_SIZES` that memory holds."""
+        return max(size for size in BATCH_SIZES if size == 1 or size * self.window_bytes <= BATCH_BYTES)
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +92,7 @@ class Fitted:
     Attributes:
         config: the experiment.
         model: the trained network.
-        predict: the network as one compiled function of arrays.
+        predict: the same as a function of arrays.
         shape: the arrays the network reads and writes.
         feature_map: scales and vocabularies.
         freq: alias of the frequency of the training data.
@@ -60,7 +109,7 @@ class Fitted:
 
     config: Experiment
     model: keras.Model
-    predict: Predict
+    predict: Network
     shape: WindowShape
     feature_map: FeatureMap
     freq: str
@@ -78,14 +127,29 @@ class Fitted:
         """Levels the network writes; none for a point forecast."""
         return self.config.training.quantile_levels if self.config.training.loss == "quantile" else ()
 
+    @cached_property
+    def _place_of(self) -> dict[Any, int]:
+        return {series_id: place for place, series_id in enumerate(self.series_ids)}
 
-def make_predict(model: keras.Model) -> Predict:
-    """Return the network as one function of arrays, compiled once for batches of any size."""
+    def places(self, series_ids: NDArray[np.object_]) -> IntArray:
+        """(N',) place of each id among the series of training, -1 where training has not seen it."""
+        return np.array([self._place_of.get(series_id, -1) for series_id in series_ids], np.int64)
+
+
+def make_predict(model: keras.Model) -> Network:
+    """Return the network as a function of arrays; it is traced once, when it first runs.
+
+    XLA runs the loop over the steps without a return to TensorFlow's executor after each one, which is most of the
+    time of a small batch. On a GPU nothing is compiled: cuDNN's recurrent kernels are faster, and XLA cannot hold them.
+    """
     import tensorflow as tf
 
     signature = {one.name: tf.TensorSpec(one.shape, one.dtype, name=one.name) for one in model.inputs}
-    compiled = tf.function(lambda inputs: model(inputs, training=False), input_signature=[signature], autograph=False)
-    return lambda inputs: compiled({name: tf.constant(array) for name, array in inputs.items()}).numpy()
+    function = partial(tf.function, input_signature=[signature], autograph=False)
+    traced = function(lambda inputs: model(inputs, training=False))
+    if tf.config.list_physical_devices("GPU"):
+        return Network(traced, traced)
+    return Network(traced, function(traced, jit_compile=True))
 
 
 def training_range(values: FloatArray, panel: Panel, part: Part) -> tuple[FloatArray, FloatArray]:
@@ -114,35 +178,15 @@ def align(fitted: Fitted, panel: Panel, part: Part) -> Fitted:
     Raises:
         DataError: a series is new and the model has learned an embedding of the ids.
     """
-    number = {series_id: place for place, series_id in enumerate(fitted.series_ids)}
-    index = np.array([number.get(series_id, -1) for series_id in panel.series_ids], np.int64)
-    new = np.flatnonzero(index < 0)
-    columns = panel.columns
-    if len(new) and columns.id_col in columns.static_covariates:
-        named = ", ".join(repr(panel.series_ids[i]) for i in new[:5])
-        raise DataError(
-            f"{len(new)} series were not seen in training: {named}; this model has learned its series by id: "
-            f"leave them out, or train again without {columns.id_col!r} among the static covariates"
-        )
-    if not len(new) and np.array_equal(index, np.arange(len(fitted.series_ids))):
+    index = fitted.places(panel.series_ids)
+    if np.array_equal(index, np.arange(len(fitted.series_ids))):
         return fitted
-    filled = fill_missing(panel, fitted.config.data.missing)[0]
-    values = filled.measured(len(columns.target_cols))
-    train, rows = part_rows(part), rows_of(panel)
-    specs = fitted.config.transforms.target
-    fresh = Chain.fit(
-        specs,
-        values[train],
-        Rows(rows.series[train], rows.positions[train]),
-        num_series=panel.num_series,
-        shared=fitted.feature_map.target,
-    )
-    low, high = training_range(values, panel, part)
-
-    def pick(trained: FloatArray, own: FloatArray) -> FloatArray:
-        return np.where((index < 0)[:, None], own, trained[index])
-
-    low, high = pick(fitted.low, low), pick(fitted.high, high)
+    new, fresh = index < 0, None
+    low, high = fitted.low[index], fitted.high[index]
+    if new.any():
+        _refuse_new_ids(panel, new)
+        fresh, *own = _fit_series(fitted, panel, part)
+        low, high = (np.where(new[:, None], one, trained) for one, trained in zip(own, (low, high), strict=True))
     return replace(
         fitted,
         feature_map=replace(fitted.feature_map, target=fitted.feature_map.target.align(index, fresh)),
@@ -150,14 +194,39 @@ def align(fitted: Fitted, panel: Panel, part: Part) -> Fitted:
         constants=np.where(low == high, low, np.nan),
         low=low,
         high=high,
-        seen_until=np.where(index < 0, NEVER, fitted.seen_until[index]),
+        seen_until=np.where(new, NEVER, fitted.seen_until[index]),
     )
+
+
+def _refuse_new_ids(panel: Panel, new: NDArray[np.bool_]) -> None:
+    """Raise where the model has learned an embedding of the ids."""
+    columns = panel.columns
+    if columns.id_col in columns.static_covariates:
+        named = ", ".join(map(repr, panel.series_ids[new][:5]))
+        raise DataError(
+            f"{new.sum()} series were not seen in training: {named}; this model has learned its series by id: "
+            f"leave them out, or train again without {columns.id_col!r} among the static covariates"
+        )
+
+
+def _fit_series(fitted: Fitted, panel: Panel, part: Part) -> tuple[Chain, FloatArray, FloatArray]:
+    """The maps of the targets and the training range of each series, from its rows in `part`."""
+    values = fill_missing(panel, fitted.config.data.missing)[0].measured(len(panel.columns.target_cols))
+    train, rows = part_rows(part), rows_of(panel)
+    chain = Chain.fit(
+        fitted.config.transforms.target,
+        values[train],
+        Rows(rows.series[train], rows.positions[train]),
+        num_series=panel.num_series,
+        shared=fitted.feature_map.target,
+    )
+    return chain, *training_range(values, panel, part)
 
 
 def forecast_windows(
     fitted: Fitted, windows: WindowedFeatures, numbers: IntArray
 ) -> tuple[FloatArray, FloatArray | None]:
-    """Forecast numbered windows.
+    """Forecast numbered windows; how depends on how many there are in all, so that a window keeps its forecast.
 
     Args:
         fitted: state aligned with the panel of the windows.
@@ -170,9 +239,10 @@ def forecast_windows(
     Raises:
         DataError: a forecast is not finite.
     """
+    size, compiled = batch_rule(len(windows), fitted.predict.largest_batch)
     parts = [
-        _forecast_batch(fitted, windows, numbers[start : start + WINDOWS_PER_BATCH])
-        for start in range(0, len(numbers), WINDOWS_PER_BATCH)
+        _forecast_batch(fitted, windows, numbers[start : start + size], size if compiled else 0)
+        for start in range(0, len(numbers), size)
     ]
     raw = np.concatenate(parts)
     if not fitted.quantile_levels:
@@ -180,9 +250,26 @@ def forecast_windows(
     return raw[..., fitted.quantile_levels.index(0.5)], raw
 
 
-def _forecast_batch(fitted: Fitted, windows: WindowedFeatures, numbers: IntArray) -> FloatArray:
-    """(B, H, D, Q) in the unit of the data; Q is 1 for a point forecast."""
-    output = fitted.predict(windows.batch(numbers)[0]).astype(np.float64)
+def batch_rule(num_windows: int, largest: int) -> tuple[int, bool]:
+    """Windows per batch, and whether the network is compiled for that number.
+
+    Compiling takes about a second for every size. That pays for many windows, and for few that are asked for again
+    and again, as a service does; in between the network runs as it was traced, on batches of any size.
+
+    Args:
+        num_windows: all windows that are to be forecast.
+        largest: windows that memory holds.
+    """
+    if num_windows <= FEW_WINDOWS:
+        return min(largest, next(size for size in BATCH_SIZES if size >= num_windows)), True
+    return largest, num_windows >= MANY_WINDOWS
+
+
+def _forecast_batch(fitted: Fitted, windows: WindowedFeatures, numbers: IntArray, compiled: int) -> FloatArray:
+    """(B, H, D, Q) in the unit of the data; Q is 1 for a point forecast. `compiled` is a size, or 0."""
+    wanted = len(numbers)
+    filled_up = np.append(numbers, np.repeat(numbers[:1], compiled - wanted)) if compiled > wanted else numbers
+    output = fitted.predict(windows.batch(filled_up)[0], compiled=compiled > 0)[:wanted].astype(np.float64)
     if not fitted.quantile_levels:
         output = output[..., None]
     series, first = windows.index.locate(numbers)
@@ -241,7 +328,8 @@ def forecast_future(fitted: Fitted, panel: Panel, steps: int, known: Panel | Non
         point, spread = forecast_windows(aligned, windows, np.arange(panel.num_series))
         points.append(point)
         quantiles += [] if spread is None else [spread]
-        future = _with_targets(future, first_new + done, point)
+        if done + horizon < rounded:
+            future = _with_targets(future, first_new + done, point)
     ahead = panel.positions[panel.offsets[1:] - 1][:, None] + np.arange(1, steps + 1)
     return Forecast(
         series_ids=panel.series_ids,

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -173,7 +174,11 @@ class BacktestResult:
             raise DataError(f"no forecast of {missing[0]!r}; there are forecasts of {list(self.forecasts)}")
 
     def scores(self) -> Scores:
-        """Score every model over all windows, steps and targets at once."""
+        """Score every model over all windows, steps and targets at once; worked out once."""
+        return self._scores
+
+    @cached_property
+    def _scores(self) -> Scores:
         unscaled = np.unique(self.series[~((self.scale > 0) & np.isfinite(self.scale)).all(axis=1)])
         note = (
             f"MASE leaves out targets of {len(unscaled):,} of {len(np.unique(self.series)):,} series whose training "
@@ -271,6 +276,7 @@ class History:
         learning_rate: at the end of the epoch.
         seconds: wall time of the epoch.
         best_epoch: the epoch, counted from 1, whose weights were kept; 0 before the first one ends.
+        compiled: whether XLA compiled the steps.
     """
 
     loss: tuple[float, ...]
@@ -278,6 +284,7 @@ class History:
     learning_rate: tuple[float, ...]
     seconds: tuple[float, ...]
     best_epoch: int
+    compiled: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -287,7 +294,7 @@ class History:
     def from_dict(cls, values: Mapping[str, Any]) -> History:
         """Read back what `to_dict` wrote."""
         series = {name: tuple(values[name]) for name in ("loss", "val_loss", "learning_rate", "seconds")}
-        return cls(best_epoch=int(values["best_epoch"]), **series)
+        return cls(best_epoch=int(values["best_epoch"]), compiled=bool(values.get("compiled", False)), **series)
 
 
 def column_names(alias: str, target_cols: tuple[str, ...]) -> tuple[str, ...]:

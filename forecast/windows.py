@@ -157,8 +157,10 @@ def index_windows(
 
 def contiguous_runs(panel: Panel) -> tuple[IntArray, IntArray, IntArray]:
     """Return first row, last row (exclusive) and series of every stretch without a gap."""
-    breaks = np.flatnonzero(np.diff(panel.positions) != 1) + 1
-    starts = np.union1d(breaks, panel.offsets[:-1][panel.lengths > 0]).astype(np.int64)
+    begins = np.ones(panel.num_rows, bool)
+    np.not_equal(np.diff(panel.positions), 1, out=begins[1:])
+    begins[panel.offsets[:-1][panel.lengths > 0]] = True
+    starts = np.flatnonzero(begins).astype(np.int64)
     stops = np.append(starts[1:], panel.num_rows).astype(np.int64)
     series = (np.searchsorted(panel.offsets, starts, side="right") - 1).astype(np.int64)
     return starts, stops, series

@@ -63,6 +63,7 @@ ALTERNATIVES: dict[str, Any] = {
     "training.batch_size": 8,
     "training.windows_per_epoch": 16,
     "training.patience": 1,
+    "training.jit": "on",
     "training.seed": 1,
     "evaluation.validation_size": 7,
     "evaluation.test_size": 7,

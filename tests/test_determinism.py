@@ -31,6 +31,11 @@ def test_processes_and_thread_counts_give_the_same_bits() -> None:
     assert here != untrained
 
 
+def test_compiled_training_gives_the_same_bits_with_any_number_of_threads() -> None:
+    model = {"cell": "gru", "bidirectional": True, "recurrent_dropout": 0.0}
+    assert bits_of(threads=1, model=model, jit="on") == bits_of(threads=2, model=model, jit="on")
+
+
 def test_the_first_model_of_a_process_is_like_the_second() -> None:
     """Building the first one imports TensorFlow, which uses up random numbers."""
     code = (
@@ -55,4 +60,5 @@ def test_the_first_model_of_a_process_is_like_the_second() -> None:
 )
 def test_other_models_give_the_same_bits(model: dict[str, Any]) -> None:
     one, two, default = ({"threads": 1}, {"threads": 2}, {})
-    assert len({bits_of(model=model, **threads) for threads in (one, two, default, default)}) == 1
+    for jit in ("on", "off"):
+        assert len({bits_of(model=model, jit=jit, **threads) for threads in (one, two, default, default)}) == 1

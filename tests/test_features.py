@@ -156,6 +156,19 @@ def test_interpolation_waits_for_the_later_value():
                 assert past[row - start] == np.float32(expected)
 
 
+def test_an_interpolated_covariate_is_scaled_like_a_measured_one():
+    frame = table(series=1)
+    frame.loc[20, "wind"] = np.nan
+    prepared = prepare(experiment("interpolate", ()), frame)
+    seen = frame.loc[: HOURS - 18, "wind"]
+    _, first = prepared.training.index.locate(np.arange(len(prepared.training)))
+    inputs, _ = prepared.training.batch(np.flatnonzero((first < 20) & (first + 5 > 20)))
+    between = (frame.loc[19, "wind"] + frame.loc[21, "wind"]) / 2
+    for window, start in enumerate(first[(first < 20) & (first + 5 > 20)]):
+        expected = (between - seen.mean()) / seen.std(ddof=0)
+        assert inputs["past"][window, 20 - start, 1] == pytest.approx(expected, abs=1e-6)
+
+
 @pytest.mark.parametrize("policy", ["forward_fill", "interpolate", "mask"])
 def test_a_filled_target_is_never_learned(policy):
     frame = table(series=1)

@@ -91,7 +91,7 @@ def test_series_order_and_batch_size_do_not_matter(plain, monkeypatch):
     assert forecaster.predict(turned).values.tobytes() == expected.values.tobytes()
     alone = [forecaster.predict(table[table["unique_id"] == name]).values[0] for name in "abc"]
     np.testing.assert_allclose(np.stack(alone), expected.values, rtol=1e-5, atol=1e-6)
-    monkeypatch.setattr(prediction, "WINDOWS_PER_BATCH", 2)
+    monkeypatch.setattr(prediction, "batch_rule", lambda *_: (2, False))
     np.testing.assert_allclose(forecaster.predict(table).values, expected.values, rtol=1e-5, atol=1e-6)
     assert len(forecaster.predict(renamed).series_ids) == 3
 

@@ -182,6 +182,10 @@ def rates(config: Experiment, _: Any) -> object:
     return fitted(config).fitted.history.learning_rate
 
 
+def compiled(config: Experiment, _: Any) -> object:
+    return fitted(config).fitted.history.compiled
+
+
 def num_epochs(config: Experiment, _: Any) -> object:
     return len(fitted(config).fitted.history.loss)
 
@@ -277,6 +281,7 @@ ROWS: dict[str, Row] = {
     "training.batch_size": Row((weights, losses)),
     "training.windows_per_epoch": Row((weights, losses)),
     "training.patience": Row((num_epochs,), base={"training.epochs": 4, "training.learning_rate": 0.1}),
+    "training.jit": Row((compiled,), stays=(learned, output)),
     "training.seed": Row((output, weights), stays=(learned,)),
     "evaluation.validation_size": Row((learned, chosen_on)),
     "evaluation.test_size": Row((learned, chosen_on, judged_on)),

@@ -60,6 +60,29 @@ def test_ten_million_rows(benchmark: ModuleType, suffix: str, series: int, tmp_p
     assert found["peak"] < 1500
 
 
+def through_tensorflow(benchmark: ModuleType, path: Path, *, rows: int, series: int) -> float:
+    """Megabytes that a fresh process needed beyond its imports to come to batches of `tf.data`."""
+    path = benchmark.write_table(path, rows=rows, series=series)
+    found: dict[str, Any] = benchmark.measure_afresh(path, tensorflow=True)
+    path.unlink()
+    assert (found["rows"], found["series"], found["tensorflow"]) == (rows, series, True)
+    return float(found["beyond imports"])
+
+
+@pytest.mark.parametrize("series", [1, 10_000])
+def test_memory_per_row_through_tensorflow(benchmark: ModuleType, series: int, tmp_path: Path) -> None:
+    """135 bytes a row, 32 of them for what batches are gathered from; a copy of all windows would take 900."""
+    needed = through_tensorflow(benchmark, tmp_path / "table.parquet", rows=1_000_000, series=series)
+    assert needed < 50 + 135
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("series", [1, 100_000])
+def test_ten_million_rows_through_tensorflow(benchmark: ModuleType, series: int, tmp_path: Path) -> None:
+    assert through_tensorflow(benchmark, tmp_path / "table.parquet", rows=10_000_000, series=series) < 1500
+
+
 def instructions(path: Path) -> int:
     """Python instructions carried out between a table and its first 20 batches.
 

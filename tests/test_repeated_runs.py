@@ -87,7 +87,7 @@ def test_other_processes_threads_and_row_orders_give_the_same_bits(run: Path, tm
 def test_judgement_does_not_depend_on_the_batch_size(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     forecaster = Forecaster.load(run / "model")
     expected = forecaster.evaluate(hourly())
-    monkeypatch.setattr(prediction, "WINDOWS_PER_BATCH", 7)
+    monkeypatch.setattr(prediction, "batch_rule", lambda *_: (7, False))
     found = forecaster.evaluate(hourly())
     for alias, values in expected.forecasts.items():
         np.testing.assert_allclose(found.forecasts[alias], values, rtol=1e-5, atol=1e-6)

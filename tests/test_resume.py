@@ -52,7 +52,7 @@ def half_way(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint after two of four epochs."""
     path = tmp_path_factory.mktemp("half") / "checkpoint"
     with pytest.raises(InterruptedTrainingError):
-        train_once(random_model(), checkpoint=path, reporter=interrupt_at(3, 2))
+        train_once(random_model(), checkpoint=path, reporter=interrupt_at(3, 1))
     return path
 
 

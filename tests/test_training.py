@@ -12,6 +12,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from window_arrays import ArraySource, full_shape, learnable_source
 
+from forecast.batching import evaluation_batches, training_batches, training_order
 from forecast.config import TrainingConfig
 from forecast.errors import TrainingError
 from forecast.models import build_model
@@ -134,43 +135,30 @@ def test_early_stopping_restores_the_weights_of_the_best_epoch() -> None:
     assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), shorter.get_weights(), strict=True))
 
 
-def test_a_smaller_last_batch_traces_nothing_anew(source: ArraySource) -> None:
-    run = make_run(linear_model(), source, config())
-    for size in (10, 10, 3, 1):
-        batch = source.batch(np.arange(size))
-        *_, slopes = run.gradients(*batch)
-        run.apply(slopes)
-        run.cells(*batch)
-    counts = [one.experimental_get_tracing_count() for one in (run.gradients, run.apply, run.cells)]
-    assert max(counts) == 1
-
-
-class FailingSource(ArraySource):
-    """Gives an infinite target in the batch that holds a window, from some call on."""
-
-    after = 0
-
-    def batch(self, numbers: NDArray[np.int64]) -> Any:
-        inputs, target = super().batch(numbers)
-        if len(self.asked) > self.after:
-            target[numbers == 7] = np.inf
-        return inputs, target
+@pytest.mark.parametrize("jit", ["on", "off"])
+def test_batches_and_epochs_trace_nothing_anew(source: ArraySource, jit: str) -> None:
+    run = make_run(linear_model(), source, config(jit=jit))
+    for epoch, most in ((1, 1), (1, 3), (2, 2)):  # 35 windows: the last batch of ten holds five
+        run.learn(iter(training_batches(source, batch_size=10, seed=0, epoch=epoch)), np.int32(most))
+        run.measure(iter(evaluation_batches(source, 10)), np.int32(4))
+    assert [one.experimental_get_tracing_count() for one in (run.learn, run.measure)] == [1, 1]
 
 
 def test_training_stops_in_the_step_whose_loss_is_not_finite() -> None:
+    """A window with an infinite target is drawn in the third epoch only."""
+    source, model, sound, steps = learnable_source(SHAPE, 40), linear_model(), linear_model(), []
+    settings = {"epochs": 2, "windows_per_epoch": 10, "batch_size": 2}
+    drawn = [list(training_order(40, seed=0, epoch=epoch, num_windows=10)) for epoch in (1, 2, 3)]
+    bad = next(number for number in drawn[2] if number not in drawn[0] + drawn[1])
+    train(sound, source, None, config(**settings))
     source = learnable_source(SHAPE, 40)
-    failing = FailingSource(source.inputs, source.target)
-    failing.after = 1 + 2 * (1 + 4)  # two sound epochs of four steps; the types of a batch are read before each
-    model, sound, steps = linear_model(), linear_model(), []
-    order = np.random.default_rng([0, 3]).permutation(40)
-    bad_step = int(np.flatnonzero(order == 7)[0]) // 10 + 1
+    source.target[bad] = np.inf
     with pytest.raises(TrainingError) as raised:
-        train(model, failing, None, config(epochs=9), reporter=steps.append)
+        train(model, source, None, config(**{**settings, "epochs": 9}), reporter=steps.append)
     text = str(raised.value)
-    assert text.startswith(f"training stopped in epoch 3, step {bad_step}: the loss is inf")
+    assert text.startswith(f"training stopped in epoch 3, step {drawn[2].index(bad) // 2 + 1}: the loss is inf")
     assert "the weights of epoch 2 were kept: try a learning_rate below 0.01" in text
     assert isinstance(steps[-1], StepDone | EpochDone)
-    train(sound, source, None, config(epochs=2))
     assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), sound.get_weights(), strict=True))
 
 
@@ -207,17 +195,49 @@ def test_a_source_without_anything_measured_is_refused(source: ArraySource) -> N
         train(linear_model(), source, none, config())
 
 
-def test_listeners_hear_of_every_step_and_epoch(source: ArraySource) -> None:
+def test_listeners_hear_of_steps_and_of_every_epoch(source: ArraySource) -> None:
+    """The first step alone, then as many as fit into a call; the last of an epoch always."""
     heard: list[Any] = []
     history = train(
         linear_model(), source, source, config(epochs=2, windows_per_epoch=21), reporter=heard.append
     ).history
-    steps = [one for one in heard if isinstance(one, StepDone)]
-    assert [(one.epoch, one.step, one.num_steps) for one in steps] == [(e, s, 3) for e in (1, 2) for s in (1, 2, 3)]
     epochs = [one for one in heard if isinstance(one, EpochDone)]
-    assert [heard.index(one) for one in epochs] == [3, 7]
-    assert tuple(one.loss for one in epochs) == history.loss == (steps[2].loss, steps[5].loss)
-    assert [one.val_loss for one in steps] == [None] * 3 + [history.val_loss[0]] * 3
+    assert tuple(one.loss for one in epochs) == history.loss
+    for epoch, before in ((1, None), (2, history.val_loss[0])):
+        steps = [one for one in heard if isinstance(one, StepDone) and one.epoch == epoch]
+        assert (steps[0].step, steps[-1].step) == (1, 3)
+        assert {(one.num_steps, one.val_loss) for one in steps} == {(3, before)}
+        assert steps[-1].loss == history.loss[epoch - 1]
+        assert heard.index(steps[-1]) + 1 == heard.index(epochs[epoch - 1])
+
+
+def test_how_many_steps_a_call_takes_changes_no_bit(source: ArraySource, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = []
+    for seconds in (0.0, 1e9):
+        monkeypatch.setattr("forecast.training.epochs.SECONDS_PER_CALL", seconds)
+        model = build_model(BiGRUConfig(units=2), SHAPE)
+        train(model, source, source, config())
+        weights.append(model.get_weights())
+    assert all(np.array_equal(a, b) for a, b in zip(*weights, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("jit", "steps", "expected"),
+    [("auto", 299, False), ("auto", 300, True), ("on", 1, True), ("off", 10**6, False)],
+)
+def test_what_is_compiled(source: ArraySource, jit: str, steps: int, expected: bool) -> None:
+    run = make_run(linear_model(), source, config(jit=jit, batch_size=35, epochs=steps))
+    assert run.compiled == expected
+
+
+def test_compiled_or_not_the_losses_are_the_same(source: ArraySource) -> None:
+    histories = []
+    for jit in ("on", "off"):
+        model = build_model(BiGRUConfig(units=4, dropout=0.3), SHAPE)
+        histories.append(train(model, source, source, config(jit=jit)).history)
+    assert [one.compiled for one in histories] == [True, False]
+    np.testing.assert_allclose(histories[0].loss, histories[1].loss, rtol=1e-5)
+    np.testing.assert_allclose(histories[0].val_loss, histories[1].val_loss, rtol=1e-5)
 
 
 CHANGES: dict[str, Any] = {
@@ -232,6 +252,7 @@ CHANGES: dict[str, Any] = {
     "batch_size": 11,
     "windows_per_epoch": 12,
     "patience": 1,
+    "jit": "on",
     "seed": 1,
 }
 BESIDES: dict[str, dict[str, Any]] = {
@@ -251,7 +272,7 @@ def outcome(**settings: Any) -> tuple[float, ...]:
         model = keras.Model(model.input, spread)
     chosen = config(**{"epochs": 3, "learning_rate": 0.05, **settings})
     history = train(model, noise_source(1, size=40), noise_source(2), chosen).history
-    return (*history.loss, *history.val_loss)
+    return (*history.loss, *history.val_loss, history.compiled)
 
 
 @pytest.mark.parametrize("field", TrainingConfig.model_fields)

@@ -46,6 +46,12 @@ def naive_windows(
     return found
 
 
+def test_a_series_that_begins_where_another_ends_is_not_its_continuation():
+    panel = panel_of([0, 1, 2, 3], [4, 5, 6])
+    index = index_windows(panel, 2, 1)
+    assert np.transpose(index.locate(np.arange(len(index)))).tolist() == [[0, 0], [0, 1], [1, 4]]
+
+
 positions = st.lists(st.lists(st.integers(0, 40), unique=True, max_size=30).map(sorted), min_size=1, max_size=4)
 
 

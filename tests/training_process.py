@@ -44,8 +44,8 @@ def bits(model: Any, history: History) -> str:
     return digest.hexdigest()
 
 
-def train_once(model: Any, **arguments: Any) -> TrainingResult:
-    return train(model, *sources(), TRAINING, **arguments)
+def train_once(model: Any, *, jit: str = "auto", **arguments: Any) -> TrainingResult:
+    return train(model, *sources(), TRAINING.model_copy(update={"jit": jit}), **arguments)
 
 
 def main(options: dict[str, Any]) -> None:
@@ -57,7 +57,8 @@ def main(options: dict[str, Any]) -> None:
     model = random_model(**options.get("model", {}))
     checkpoint = Path(options["checkpoint"]) if "checkpoint" in options else None
     print("ready", flush=True)
-    result = train_once(model, checkpoint=checkpoint, resume=options.get("resume", False))
+    resume, jit = options.get("resume", False), options.get("jit", "auto")
+    result = train_once(model, checkpoint=checkpoint, resume=resume, jit=jit)
     print(bits(model, result.history), flush=True)
 
 

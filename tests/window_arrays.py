@@ -1,14 +1,17 @@
-"""Random model inputs, and a source of windows over a plain array."""
+"""Random model inputs, and a source of windows over plain arrays."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.windows import WindowShape
+from forecast.features import Features
+from forecast.transforms.missing import Filled
+from forecast.windows import WindowIndex, WindowShape
 
 Batch = tuple[dict[str, NDArray[Any]], NDArray[np.float32]]
 
@@ -57,17 +60,62 @@ def weights_of(model: Any) -> dict[str, NDArray[np.float64]]:
 
 
 class ArraySource:
-    """Windows that were gathered beforehand; remembers which numbers were asked for."""
+    """Windows that were made beforehand, each the only one of a series of its own.
+
+    Change `inputs` and `target` before the first batch is made and not after it.
+    """
 
     def __init__(self, inputs: dict[str, NDArray[Any]], target: NDArray[np.float32]) -> None:
         self.inputs, self.target = inputs, target
-        self.asked: list[NDArray[np.int64]] = []
 
     def __len__(self) -> int:
         return len(self.target)
 
+    @cached_property
+    def features(self) -> Features:
+        past, known = self.rows("past", "known", np.float32)
+        past_codes, known_codes = self.rows("past_categories", "known_categories", np.int32)
+        _, target = self.rows("", "", np.float32, ahead=self.target)
+        size = len(self)
+        return Features(
+            past=past,
+            known=known,
+            past_codes=past_codes,
+            known_codes=known_codes,
+            static=self.inputs.get("static", np.zeros((size, 0), np.float32)),
+            static_codes=self.inputs.get("static_categories", np.zeros((size, 0), np.int32)),
+            target=target,
+            filled=Filled(past.astype(np.float64)),
+            late=None,
+            sizes=((), (), ()),
+        )
+
+    @cached_property
+    def index(self) -> WindowIndex:
+        size, length, horizon = len(self), self.inputs["past"].shape[1], self.target.shape[1]
+        return WindowIndex(
+            context_length=length,
+            horizon=horizon,
+            stride=1,
+            run_series=np.arange(size),
+            run_first=np.arange(size) * (length + horizon),
+            run_ends=np.arange(1, size + 1),
+        )
+
+    def rows(
+        self, past: str, known: str, dtype: type, *, ahead: NDArray[Any] | None = None
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """(R, ·) rows of what only the context holds, and of what is known ahead and stands last in the context."""
+        (size, length), horizon = self.inputs["past"].shape[:2], self.target.shape[1]
+        ahead = self.inputs.get(known, np.zeros((size, horizon, 0), dtype)) if ahead is None else ahead
+        behind = self.inputs.get(past, np.zeros((size, length, ahead.shape[2]), dtype))
+        own = behind.shape[2] - ahead.shape[2]
+        unread = np.zeros((size, horizon, own), dtype)
+        blocks = ((behind[..., :own], unread), (behind[..., own:], ahead))
+        mine, shared = (np.concatenate(pair, axis=1).reshape(size * (length + horizon), -1) for pair in blocks)
+        return mine.astype(dtype), shared.astype(dtype)
+
     def batch(self, numbers: NDArray[np.int64]) -> Batch:
-        self.asked.append(numbers)
         return {name: array[numbers] for name, array in self.inputs.items()}, self.target[numbers]
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from forecast.data.cells import Ids, read_ids
@@ -87,6 +88,7 @@ def load_panel(
     request = Request(columns, table_format, freq, gaps, allow_missing)
     log = FindingLog(strict=True)
     panel = examine(source, request, log).panel
+    pa.default_memory_pool().release_unused()  # the readers' buffers: nearly as much as the panel itself
     if panel is None:
         raise DataError("the table could not be turned into series")
     return panel

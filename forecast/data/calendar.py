@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,27 +28,27 @@ _HOLIDAY = "holiday:"
 
 def minute(index: pd.DatetimeIndex) -> FloatArray:
     """Share of the hour, seconds included."""
-    return np.asarray(index.minute + index.second / 60) / 60
+    return (_field(index, "minute") + _field(index, "second") / 60) / 60
 
 
 def hour(index: pd.DatetimeIndex) -> FloatArray:
     """Share of a day of 24 hours, minutes included."""
-    return np.asarray(index.hour + index.minute / 60) / 24
+    return (_field(index, "hour") + _field(index, "minute") / 60) / 24
 
 
 def weekday(index: pd.DatetimeIndex) -> FloatArray:
     """Whole days since Monday as a share of the week."""
-    return np.asarray(index.day_of_week) / 7
+    return _field(index, "day_of_week") / 7
 
 
 def day_of_month(index: pd.DatetimeIndex) -> FloatArray:
     """Whole days since the first as a share of this month."""
-    return np.asarray((index.day - 1) / index.days_in_month)
+    return (_field(index, "day") - 1) / _field(index, "days_in_month")
 
 
 def day_of_year(index: pd.DatetimeIndex) -> FloatArray:
     """Whole days since 1 January as a share of this year."""
-    return np.asarray(index.day_of_year - 1) / np.where(index.is_leap_year, 366, 365)
+    return (_field(index, "day_of_year") - 1) / np.where(_field(index, "is_leap_year"), 366, 365)
 
 
 def week_of_year(index: pd.DatetimeIndex) -> FloatArray:
@@ -59,17 +60,17 @@ def week_of_year(index: pd.DatetimeIndex) -> FloatArray:
 
 def month(index: pd.DatetimeIndex) -> FloatArray:
     """Whole months since January as a share of the year."""
-    return np.asarray(index.month - 1) / 12
+    return (_field(index, "month") - 1) / 12
 
 
 def quarter(index: pd.DatetimeIndex) -> FloatArray:
     """Whole quarters since the first as a share of the year."""
-    return np.asarray(index.quarter - 1) / 4
+    return (_field(index, "quarter") - 1) / 4
 
 
 def weekend(index: pd.DatetimeIndex) -> FloatArray:
     """1 on Saturday and Sunday."""
-    return np.asarray(index.day_of_week >= 5, np.float64)
+    return (_field(index, "day_of_week") >= 5).astype(np.float64)
 
 
 CALENDAR_FEATURES: dict[str, Callable[[pd.DatetimeIndex], FloatArray]] = {
@@ -154,6 +155,11 @@ def weeks_in_iso_year(year: NDArray[np.int64]) -> NDArray[np.int64]:
     """52, or 53 in years that end on a Thursday or follow one that ended on a Wednesday (ISO 8601)."""
     ends_on, before = ((y + y // 4 - y // 100 + y // 400) % 7 for y in (year, year - 1))
     return np.where((ends_on == 4) | (before == 3), 53, 52)
+
+
+def _field(index: pd.DatetimeIndex, name: str) -> NDArray[Any]:
+    """A field of every stamp; asked of the array below the index, which does not wrap it in an index of its own."""
+    return np.asarray(getattr(index.array, name))
 
 
 def _columns(name: str, index: pd.DatetimeIndex) -> tuple[FloatArray, ...]:

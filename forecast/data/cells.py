@@ -79,8 +79,15 @@ def encode(column: pa.ChunkedArray, name: str) -> tuple[NDArray[np.int32], Names
         raise BadTableError(
             "bad_names", f"column {name!r} holds {column.type} values", "cast it to text or whole numbers"
         )
-    indices = [chunk.indices.fill_null(-1).to_numpy(zero_copy_only=False) for chunk in coded.chunks]
-    return _compact(np.concatenate(indices).astype(np.int32, copy=False), values)
+    indices = [_indices(chunk).to_numpy(zero_copy_only=False) for chunk in coded.chunks]
+    codes = np.concatenate(indices).astype(np.int32, copy=False)
+    counted_here = coded is not column  # then every value occurs
+    return (codes, values) if counted_here and not {None, ""} & set(values) else _compact(codes, values)
+
+
+def _indices(coded: pa.DictionaryArray) -> pa.Array:
+    """Places in the dictionary, -1 where a cell is missing."""
+    return coded.indices.fill_null(-1) if coded.null_count else coded.indices
 
 
 def _whole_floats(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:

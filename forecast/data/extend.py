@@ -39,10 +39,12 @@ def last_rows(panel: Panel, steps: int) -> Panel:
         panel: the series.
         steps: rows wanted of each series; a shorter series is kept whole.
     """
-    complete = np.isfinite(panel.values).all(axis=1)
-    latest = np.maximum.accumulate(np.where(complete, np.arange(panel.num_rows), 0))
     begin = panel.offsets[:-1]
-    first = np.maximum(latest[np.maximum(panel.offsets[1:] - steps, begin)], begin)
+    first = np.maximum(panel.offsets[1:] - steps, begin)
+    if not np.isfinite(panel.values[first]).all():
+        complete = np.isfinite(panel.values).all(axis=1)
+        latest = np.maximum.accumulate(np.where(complete, np.arange(panel.num_rows), 0))
+        first = np.maximum(latest[first], begin)
     return _part_of(panel, np.arange(panel.num_series), first)
 
 

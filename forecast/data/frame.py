@@ -208,24 +208,27 @@ def _from_parquet(path: Path, columns: Columns, table_format: TableFormat) -> Ta
 
 def _from_frame(frame: pd.DataFrame, columns: Columns, table_format: TableFormat) -> Table:
     """Take the columns of a data frame, without a copy where they are plain numbers."""
-    names = tuple(str(name) for name in frame.columns)
+    given = frame.columns.tolist()
+    names = tuple(map(str, given))
     if columns.time_col not in names and isinstance(frame.index, pd.DatetimeIndex | pd.PeriodIndex | pd.MultiIndex):
         held = listed(str(name) for name in frame.index.names)
         raise BadTableError(
             "index", f"there is no column {columns.time_col!r}; the index holds {held}", "call reset_index()"
         )
     wanted, notes = _choose(names, columns, table_format.layout)
-    data = {name: _from_series(frame.iloc[:, names.index(name)], name, columns.id_col) for name in wanted}
+    labels = dict(zip(names, given, strict=True))
+    data = {name: _from_series(frame[labels[name]], name, columns.id_col) for name in wanted}
     return Table(columns, data, len(frame), notes=notes)
 
 
 def _from_series(series: pd.Series, name: str, id_col: str) -> pa.ChunkedArray:
     """Turn a column of a frame into an arrow column; mixed objects become text, except in the id column."""
-    if series.dtype.kind == "c":
+    kind = series.dtype
+    if kind.kind == "c":
         raise _complex_error(name)
-    if isinstance(series.dtype, pd.PeriodDtype):
+    if isinstance(kind, pd.PeriodDtype):
         raise BadTableError("periods", f"column {name!r} holds periods", "turn them into stamps: .dt.to_timestamp()")
-    if isinstance(series.dtype, np.dtype) and series.dtype.kind in "iufb":
+    if isinstance(kind, np.dtype) and kind.kind in "iufb":
         return pa.chunked_array([pa.array(series.to_numpy())])
     try:
         column = pa.Array.from_pandas(series)

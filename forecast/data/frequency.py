@@ -150,6 +150,8 @@ def check_zone(tz: str | None) -> None:
     Raises:
         ConfigError: no such time zone.
     """
+    if tz is None:
+        return
     try:
         pd.Timestamp(0, tz=tz)
     except (KeyError, ValueError, TypeError) as error:
@@ -243,6 +245,8 @@ def _sample(values: IntArray) -> IntArray:
 
 def _usual_phase(phases: IntArray) -> int:
     """Return the phase of most stamps, 0 where none prevails as under jitter."""
+    if len(phases) and (phases == phases[0]).all():  # as a rule; spares a sort
+        return int(phases[0])
     phase = _most_common(phases)
     return int(phase) if np.mean(phases == phase) > 1 / 2 else 0
 

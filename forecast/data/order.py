@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +32,7 @@ class Rows:
     names: RowNames
     tz: str | None
 
-    @property
+    @cached_property
     def inside(self) -> NDArray[np.bool_]:
         """(R - 1,) whether a row and the next are of one series."""
         inside = np.ones(max(len(self.stamps) - 1, 0), dtype=bool)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +15,34 @@ from forecast.data.order import Rows
 from forecast.errors import DataError
 
 IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Spacing:
+    """Rows beside a grid; each number is worked out once, when it is first asked for.
+
+    Attributes:
+        rows: in time order.
+        grid: the frequency they are held against.
+    """
+
+    rows: Rows
+    grid: Frequency
+
+    @cached_property
+    def positions(self) -> IntArray:
+        """(R,) place of every row on the grid."""
+        return self.grid.positions(self.rows.stamps)
+
+    @cached_property
+    def off(self) -> IntArray:
+        """Rows that lie beside the grid."""
+        return np.flatnonzero(self.grid.stamps(self.positions) != self.rows.stamps)
+
+    @cached_property
+    def steps(self) -> IntArray:
+        """Places from one row of a series to the next."""
+        return np.diff(self.positions)[self.rows.inside]
 
 
 def find_grid(rows: Rows, freq: str | None, gaps: str, log: FindingLog) -> tuple[Frequency, IntArray] | None:
@@ -27,14 +58,14 @@ def find_grid(rows: Rows, freq: str | None, gaps: str, log: FindingLog) -> tuple
         BadTableError: the frequency cannot be seen, or is not the declared one.
         ConfigError: `freq` is no frequency.
     """
-    if freq is None:
-        grid = _infer(rows)
-    else:
-        grid = _declare(rows, freq, log)
-        _refuse_wrong(rows, grid, gaps)
-    positions = grid.positions(rows.stamps)
-    fits = _check_on_grid(rows, grid, log) & _check_series_steps(rows, grid, positions, log)
-    return (grid, positions) if fits and check_gaps(rows, grid, positions, gaps, log) else None
+    spacing = Spacing(rows, _infer(rows) if freq is None else _declare(rows, freq, log))
+    if freq is not None:
+        _refuse_wrong(spacing, gaps)
+    grid, positions = spacing.grid, spacing.positions
+    if not _check_on_grid(spacing, log) & _check_series_steps(spacing, log):
+        return None
+    whole = bool((spacing.steps <= 1).all())
+    return (grid, positions) if whole or check_gaps(rows, grid, positions, gaps, log) else None
 
 
 def _declare(rows: Rows, freq: str, log: FindingLog) -> Frequency:
@@ -66,19 +97,18 @@ def _infer(rows: Rows) -> Frequency:
         ) from error
 
 
-def _refuse_wrong(rows: Rows, declared: Frequency, gaps: str) -> None:
+def _refuse_wrong(declared: Spacing, gaps: str) -> None:
     """Raise where the stamps fit the frequency they seem to have far better than the declared one."""
-    off, steps = _misfit(rows, declared)
+    rows, off, steps = declared.rows, len(declared.off), declared.steps
     if not off and not (steps > 1).any():
         return
     try:
-        inferred = infer_frequency(rows.stamps, rows.offsets, rows.tz)
+        inferred = Spacing(rows, infer_frequency(rows.stamps, rows.offsets, rows.tz))
     except DataError:  # no frequency would be better than the declared one
         return
-    off_inferred, steps_inferred = _misfit(rows, inferred)
     usual = int(np.median(steps)) if len(steps) else 1
     gap_count = 0 if gaps != "refuse" and usual == 1 else int((steps > 1).sum())
-    if 2 * (off_inferred + int((steps_inferred > 1).sum())) >= off + gap_count:
+    if 2 * (len(inferred.off) + int((inferred.steps > 1).sum())) >= off + gap_count:
         return
     if off:
         found = f"{off} of {counted(len(rows.stamps), 'stamp')} lie off its grid"
@@ -89,20 +119,14 @@ def _refuse_wrong(rows: Rows, declared: Frequency, gaps: str) -> None:
     shown = ", ".join(show_stamp(stamp) for stamp in rows.stamps[:3])
     raise BadTableError(
         "wrong_frequency",
-        f"freq is {declared.alias!r}, but {found} (first stamps {shown})",
-        f"the stamps look like {inferred.alias!r}: pass freq: {inferred.alias!r}, or leave freq out",
+        f"freq is {declared.grid.alias!r}, but {found} (first stamps {shown})",
+        f"the stamps look like {inferred.grid.alias!r}: pass freq: {inferred.grid.alias!r}, or leave freq out",
     )
 
 
-def _misfit(rows: Rows, grid: Frequency) -> tuple[int, IntArray]:
-    """Count the stamps off the grid, and return the steps between neighbours."""
-    steps = np.diff(grid.positions(rows.stamps))[rows.inside]
-    return int((~grid.on_grid(rows.stamps)).sum()), steps
-
-
-def _check_on_grid(rows: Rows, grid: Frequency, log: FindingLog) -> bool:
+def _check_on_grid(spacing: Spacing, log: FindingLog) -> bool:
     """Report stamps that lie beside the grid, with a small histogram of how far."""
-    off = np.flatnonzero(~grid.on_grid(rows.stamps))
+    rows, grid, off = spacing.rows, spacing.grid, spacing.off
     if not len(off):
         return True
     log.error(
@@ -129,10 +153,12 @@ def _histogram(stamps: NDArray[np.generic], grid: Frequency) -> str:
     )
 
 
-def _check_series_steps(rows: Rows, grid: Frequency, positions: IntArray, log: FindingLog) -> bool:
+def _check_series_steps(spacing: Spacing, log: FindingLog) -> bool:
     """Report series of which no two rows are one step apart: they have another frequency than the others."""
-    inside = rows.inside
-    steps = np.where(inside, np.diff(positions), np.iinfo(np.int64).max)
+    if (spacing.steps == 1).all():
+        return True
+    rows, grid = spacing.rows, spacing.grid
+    steps = np.where(rows.inside, np.diff(spacing.positions), np.iinfo(np.int64).max)
     closest = np.minimum.reduceat(np.append(steps, np.iinfo(np.int64).max), rows.offsets[:-1])
     coarse = np.flatnonzero((closest > 1) & (np.diff(rows.offsets) > 2))
     if not len(coarse) or rows.names.ids is None:

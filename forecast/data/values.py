@@ -85,9 +85,9 @@ def arrange(cells: Cells, rows: Rows, log: FindingLog) -> tuple[NDArray[np.float
     for place, name in enumerate(columns.dynamic):
         column = cells.dynamic.pop(name, None)
         if column is not None:
-            values[:, place] = rows.sorted(column)
+            values[:, place] = column = rows.sorted(column)
             if name not in columns.categorical:
-                _check_range(values[:, place], name, name in columns.target_cols, rows, log)
+                _check_range(column, name, name in columns.target_cols, rows, log)
     static = np.full((len(rows.offsets) - 1, len(columns.static_covariates)), np.nan)
     for place, name in enumerate(columns.static_covariates):
         if name in cells.static:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ class Architecture:
     build: Callable[[Any, WindowShape], keras.Model]
 
 
+XLA_ONE_THREAD = "--xla_cpu_multi_thread_eigen=false"
+
 ModelConfig = BiGRUConfig
 """Settings of any architecture; with a second one, a union told apart by `name`."""
 
@@ -49,7 +52,7 @@ def build_model(config: ModelConfig, shape: WindowShape, *, seed: int = 0) -> ke
         A model from the input dictionary of `WindowShape` to (B, H, D) or (B, H, D, Q).
     """
     # The first import of TensorFlow uses up random numbers, so it comes before the seed.
-    use_one_thread_per_operation()
+    settle_threads()
 
     # Keras draws the seed of every initialiser and dropout mask from Python's `random` when a layer is made.
     # Seeding just that, and putting it back, leaves the caller's random numbers alone.
@@ -61,18 +64,21 @@ def build_model(config: ModelConfig, shape: WindowShape, *, seed: int = 0) -> ke
         random.setstate(state)
 
 
-def use_one_thread_per_operation() -> None:
-    """Let TensorFlow run operations beside each other, but each in one thread, unless it was told otherwise.
+def settle_threads() -> None:
+    """Have the same seed give the same bits whatever the number of threads, unless TensorFlow was told otherwise.
 
-    Where four or more threads share one matrix product, the order of its sums follows their timing and the same
-    seed does not give the same bits. Operations that run beside each other do not change them, and at the sizes
-    of a recurrent step they use the cores as well. The setting belongs to the process and can only be made before
-    TensorFlow has run anything; with one or two threads per operation, bits were equal without it.
+    Where four or more threads share one matrix product, the order of its sums follows their timing. With up to two
+    per operation bits were equal to those of one. XLA is told to keep each product in one thread: what it compiles
+    runs beside each other instead, such as the two directions of a layer, which does not change a bit and takes
+    less time. The settings belong to the process, and count only before TensorFlow has run anything.
     """
     import tensorflow as tf
 
+    flags = os.environ.get("XLA_FLAGS", "")
+    if XLA_ONE_THREAD.split("=", maxsplit=1)[0] not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} {XLA_ONE_THREAD}".strip()
     threading = tf.config.threading
     if threading.get_intra_op_parallelism_threads() == 0:
         # Refused where TensorFlow runs already: then its threads are the caller's choice.
         with contextlib.suppress(RuntimeError):
-            threading.set_intra_op_parallelism_threads(1)
+            threading.set_intra_op_parallelism_threads(2)

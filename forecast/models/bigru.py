@@ -161,7 +161,9 @@ def recurrent_layer(config: BiGRUConfig, units: int, *, name: str, return_state:
     """One recurrent layer of the chosen cell."""
     from keras import layers, regularizers
 
-    kinds = {"gru": layers.GRU, "lstm": layers.LSTM, "rnn": layers.SimpleRNN}
+    from forecast.layers.recurrent import GRU, LSTM
+
+    kinds = {"gru": GRU, "lstm": LSTM, "rnn": layers.SimpleRNN}
     return kinds[config.cell](
         units,
         return_sequences=True,

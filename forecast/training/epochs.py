@@ -11,19 +11,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.batching import WindowSource, evaluation_batches, training_batches
+from forecast.batching import WindowSource, evaluation_batches, fixed_batch_size, training_batches
 from forecast.config import TrainingConfig
 from forecast.errors import TrainingError
 from forecast.results import History
 from forecast.training.checkpoint import Checkpoint, check_same_training, load_checkpoint, save_checkpoint
 from forecast.training.events import EpochDone, Reporter, StepDone, ignore
 from forecast.training.fingerprint import fingerprint
-from forecast.training.step import Run, make_run
+from forecast.training.step import BAD_GRADIENT, BAD_WEIGHT, Learned, Run, make_run
 
 if TYPE_CHECKING:
     import keras
 
 Weights = list[NDArray[Any]]
+
+SECONDS_PER_CALL = 0.2
+"""Of the steps that are taken in one call: a call costs little beside them, and an interrupt waits no longer."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ def train(
     """
     check_windows(training, validation)
     run = make_run(model, training, config)
-    history, best = History((), (), (), (), 0), model.get_weights()
+    history, best = History((), (), (), (), 0, run.compiled), model.get_weights()
     identity = fingerprint(model, training, validation, config) if checkpoint else {}
     if checkpoint and resume and checkpoint.exists():
         history, best = restore(run, checkpoint, identity)
@@ -106,7 +109,8 @@ def run_epoch(
     is_best = judged < min(earlier, default=math.inf)
     rate, seconds = float(run.optimizer.learning_rate), time.perf_counter() - start
     report(EpochDone(epoch, run.config.epochs, loss, val_loss, rate, seconds, is_best))
-    return History(
+    return replace(
+        history,
         loss=(*history.loss, loss),
         val_loss=history.val_loss if val_loss is None else (*history.val_loss, val_loss),
         learning_rate=(*history.learning_rate, rate),
@@ -116,7 +120,7 @@ def run_epoch(
 
 
 def learn(run: Run, training: WindowSource, history: History, report: Reporter) -> float:
-    """Take the steps of one epoch.
+    """Take the steps of one epoch, as many in one call as take about `SECONDS_PER_CALL`.
 
     Returns:
         The mean loss over the measured cells of the epoch, without the L2 term.
@@ -129,32 +133,32 @@ def learn(run: Run, training: WindowSource, history: History, report: Reporter) 
     event = StepDone(epoch, config.epochs, 0, run.num_steps, math.inf, before, 0.0)
     drawn = config.windows_per_epoch
     batches = training_batches(training, batch_size=config.batch_size, seed=config.seed, epoch=epoch, num_windows=drawn)
+    iterator, done, most = iter(batches), 0, 1
     total = count = 0.0
-    for step, batch in enumerate(batches, start=1):
-        batch_total, batch_count = take_step(run, history, step, batch)
-        total, count = total + batch_total, count + batch_count
-        report(replace(event, step=step, loss=total / max(count, 1.0), seconds=time.perf_counter() - start))
+    while done < run.num_steps:
+        called = time.perf_counter()
+        learned = Learned(*(one.numpy() for one in run.learn(iterator, np.int32(min(most, run.num_steps - done)))))
+        seconds, done = time.perf_counter() - called, done + int(learned.steps)
+        check_sound(run, history, done, learned)
+        total, count = total + float(learned.total), count + float(learned.measured)
+        report(replace(event, step=done, loss=total / max(count, 1.0), seconds=time.perf_counter() - start))
+        most = max(1, int(SECONDS_PER_CALL * learned.steps / seconds))
     if not count:
         raise TrainingError("no training window has a measured target: there is nothing to learn; give more data")
     return total / count
 
 
-def take_step(run: Run, history: History, step: int, batch: tuple[Any, Any]) -> tuple[float, float]:
-    """Learn one batch, unless that would leave the finite numbers.
-
-    Returns:
-        Sum of the losses of the measured cells, and their number.
+def check_sound(run: Run, history: History, step: int, learned: Learned) -> None:
+    """Stop training where a step would leave the finite numbers.
 
     Raises:
         TrainingError: loss or gradients are not finite, and were not applied; or a weight has become so.
     """
-    total, count, norm, slopes = run.gradients(*batch)
-    loss = float(total) / max(float(count), 1.0)
-    if not (math.isfinite(loss) and math.isfinite(norm)):
-        raise diverged(run, history, step, f"the loss is {loss:.4g} and the norm of the gradients {float(norm):.4g}")
-    if not run.apply(slopes):
-        raise diverged(run, history, step, f"a weight has become infinite or NaN, at a loss of {loss:.4g}")
-    return float(total), float(count)
+    if learned.ending == BAD_GRADIENT:
+        what = f"the loss is {learned.loss:.4g} and the norm of the gradients {learned.norm:.4g}"
+        raise diverged(run, history, step, what)
+    if learned.ending == BAD_WEIGHT:
+        raise diverged(run, history, step, f"a weight has become infinite or NaN, at a loss of {learned.loss:.4g}")
 
 
 def diverged(run: Run, history: History, step: int, what: str) -> TrainingError:
@@ -173,11 +177,9 @@ def mean_loss(run: Run, source: WindowSource) -> float:
     Raises:
         TrainingError: no cell was measured, or the loss is not finite.
     """
-    total = count = 0.0
-    for batch in evaluation_batches(source, run.config.batch_size):
-        cells, measured = run.cells(*batch)
-        total += float(np.sum(cells, dtype=np.float64))
-        count += float(np.sum(measured, dtype=np.float64))
+    size = run.config.batch_size
+    num_batches = math.ceil(len(source) / fixed_batch_size(source, size))
+    total, count = (float(one) for one in run.measure(iter(evaluation_batches(source, size)), np.int32(num_batches)))
     if not count:
         raise TrainingError("no validation window has a measured target: give more rows, or none for validation")
     if not math.isfinite(total):

@@ -1,7 +1,8 @@
 """The compiled steps of training, and the optimizer.
 
-They are compiled by `tf.function` and not by XLA: on CPU that is faster at the usual sizes, and the bits do
-not depend on the number of threads, which those of XLA's matrix products do.
+Many steps are taken in one call of TensorFlow, which also reads their batches: Python is asked nothing in between.
+What gains most from XLA is compiled by it, cluster by cluster (see `layers/clusters.py`), where training is long
+enough to pay for that (`compiles`).
 """
 
 from __future__ import annotations
@@ -9,12 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.batching import WindowSource, batch_signature
+from forecast.batching import WindowSource
 from forecast.config import TrainingConfig
 from forecast.losses import make_cell_losses
 
@@ -23,6 +24,32 @@ if TYPE_CHECKING:
 
 SMALLEST_RATE = 0.01
 """Share of the first learning rate that a schedule ends with."""
+
+BREAK_EVEN_STEPS = 300
+"""Planned steps from which `jit: auto` compiles: see `compiles`."""
+
+SOUND, BAD_GRADIENT, BAD_WEIGHT = range(3)
+"""How a step ended."""
+
+
+class Learned(NamedTuple):
+    """What some steps came to.
+
+    Attributes:
+        steps: number of steps taken, a last one that failed included.
+        ending: `SOUND`, or why the last one failed: `BAD_GRADIENT` before or `BAD_WEIGHT` after it was applied.
+        total: sum of the losses of the measured cells.
+        measured: their number.
+        loss: mean loss of the last batch.
+        norm: norm of its gradients.
+    """
+
+    steps: int
+    ending: int
+    total: float
+    measured: float
+    loss: float
+    norm: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,18 +61,18 @@ class Run:
         optimizer: its optimizer.
         config: how to train.
         num_steps: of one epoch.
-        gradients: (inputs, target) -> sum of the cell losses, measured cells, gradient norm, gradients.
-        apply: gradients -> whether all weights are finite afterwards.
-        cells: (inputs, target) -> cell losses (B, H, D) and 1 or 0 for measured or not, without dropout.
+        compiled: whether XLA compiles what gains from it.
+        learn: (iterator over batches, most steps) -> the fields of `Learned`; stops after a step that fails.
+        measure: (iterator over batches, their number) -> total and count of the losses, without dropout.
     """
 
     model: keras.Model
     optimizer: keras.Optimizer
     config: TrainingConfig
     num_steps: int
-    gradients: Callable[..., Any]
-    apply: Callable[..., Any]
-    cells: Callable[..., Any]
+    compiled: bool
+    learn: Callable[..., Any]
+    measure: Callable[..., Any]
 
     def variables(self) -> list[Any]:
         """Everything that changes in training, the random states of dropout included."""
@@ -57,19 +84,40 @@ class Run:
 
 
 def make_run(model: keras.Model, training: WindowSource, config: TrainingConfig) -> Run:
-    """Compile the steps for batches of any size, so that a smaller last one traces nothing anew."""
-    import tensorflow as tf  # TensorFlow starts when training does, not before
-
+    """Make the optimizer and the functions of a training; they are traced when they are first called."""
     make_deterministic()
     num_windows = min(len(training), config.windows_per_epoch or len(training))
     num_steps = math.ceil(num_windows / config.batch_size)
     optimizer = make_optimizer(config, num_steps * config.epochs)
     optimizer.build(model.trainable_variables)
     measure = make_cell_losses(config.loss, quantile_levels=config.quantile_levels)
-    signature = batch_signature(training)
+    compiled = compiles(config, num_steps * config.epochs)
+    learn = make_learn(model, optimizer, measure, compiled=compiled)
+    return Run(model, optimizer, config, num_steps, compiled, learn, make_measure(model, measure, compiled=compiled))
 
-    @tf.function(input_signature=signature)
-    def gradients(inputs: Any, target: Any) -> Any:
+
+def compiles(config: TrainingConfig, num_steps: int) -> bool:
+    """Whether a training of so many steps has XLA compile its steps.
+
+    With `auto` it does from `BREAK_EVEN_STEPS` on. Compiling takes 3 to 6 s for two layers in both directions; a
+    compiled step of 64 windows of 96 rows takes 20 ms less than one that is not, with 64 units (`benchmarks/`).
+    Stopping early may come before that point, but has not been planned. On a GPU the loops are cuDNN's.
+    """
+    import tensorflow as tf  # TensorFlow starts when training does, not before
+
+    if config.jit == "auto":
+        return num_steps >= BREAK_EVEN_STEPS and not tf.config.list_logical_devices("GPU")
+    return config.jit == "on"
+
+
+def make_learn(model: keras.Model, optimizer: keras.Optimizer, measure: Any, *, compiled: bool) -> Callable[..., Any]:
+    """See `Run.learn`."""
+    import tensorflow as tf
+
+    from forecast.layers.clusters import cluster, clusters_compiled
+
+    def gradients(batch: Any) -> tuple[Any, Any, Any, Any]:
+        inputs, target = batch
         with tf.GradientTape() as tape:
             cells, measured = measure(target, model(inputs, training=True))
             total, count = tf.reduce_sum(cells), tf.reduce_sum(measured)
@@ -78,22 +126,63 @@ def make_run(model: keras.Model, training: WindowSource, config: TrainingConfig)
         slopes = [tf.convert_to_tensor(slope) for slope in slopes]
         return total, count, tf.linalg.global_norm(slopes), slopes
 
-    @tf.function
-    def apply(slopes: Any) -> Any:
+    def apply(*slopes: Any) -> Any:
         optimizer.apply(slopes, model.trainable_variables)
         return tf.reduce_all([tf.reduce_all(tf.math.is_finite(one.value)) for one in model.trainable_variables])
 
-    @tf.function(input_signature=signature)
-    def cells(inputs: Any, target: Any) -> Any:
-        return measure(target, model(inputs, training=False))
+    def step(batch: Any) -> tuple[Any, Any, Any, Any, Any]:
+        total, count, norm, slopes = gradients(batch)
+        loss = total / tf.maximum(count, 1.0)
+        usable = tf.math.is_finite(loss) & tf.math.is_finite(norm)
+        sound = tf.cond(usable, lambda: cluster(apply)(*slopes), lambda: True)
+        return tf.where(usable, tf.where(sound, SOUND, BAD_WEIGHT), BAD_GRADIENT), total, count, loss, norm
 
-    return Run(model, optimizer, config, num_steps, gradients, apply, cells)
+    @tf.function(reduce_retracing=True, autograph=False)
+    def learn(iterator: Any, most: Any) -> Any:
+        def body(steps: Any, _: Any, total: Any, count: Any, *__: Any) -> Any:
+            ending, more, counted, loss, norm = step(next(iterator))
+            return (
+                steps + 1,
+                ending,
+                total + tf.cast(more, tf.float64),
+                count + tf.cast(counted, tf.float64),
+                loss,
+                norm,
+            )
+
+        zero = tf.constant(0.0, tf.float64)
+        nothing = tf.constant(0.0, model.compute_dtype)
+        start = (0, SOUND, zero, zero, nothing, nothing)
+        with clusters_compiled(compiled):
+            return tf.while_loop(lambda steps, ending, *_: (steps < most) & (ending == SOUND), body, start)
+
+    return learn
+
+
+def make_measure(model: keras.Model, measure: Any, *, compiled: bool) -> Callable[..., Any]:
+    """See `Run.measure`."""
+    import tensorflow as tf
+
+    from forecast.layers.clusters import clusters_compiled
+
+    @tf.function(reduce_retracing=True, autograph=False)
+    def measured(iterator: Any, num_batches: Any) -> Any:
+        def body(done: Any, total: Any, count: Any) -> Any:
+            inputs, target = next(iterator)
+            cells, known = (tf.cast(one, tf.float64) for one in measure(target, model(inputs, training=False)))
+            return done + 1, total + tf.reduce_sum(cells), count + tf.reduce_sum(known)
+
+        zero = tf.constant(0.0, tf.float64)
+        with clusters_compiled(compiled):
+            return tf.while_loop(lambda done, *_: done < num_batches, body, (0, zero, zero))[1:]
+
+    return measured
 
 
 def make_deterministic() -> None:
     """Make TensorFlow choose kernels that give the same bits every time, where that is not so anyway.
 
-    On CPU the compiled step is deterministic as it is. On GPU sums are not; the switch for that is global and
+    On CPU a step is deterministic as it is. On GPU sums are not; the switch for that is global and
     cannot be undone, so it is touched only where a GPU is in use.
     """
     import tensorflow as tf

@@ -53,12 +53,12 @@ class Transform(Protocol):
             (B, H, D) on the scale of this map's input.
         """
 
-    def align(self, index: IntArray, fresh: Self) -> Self:
+    def align(self, index: IntArray, fresh: Self | None) -> Self:
         """Return the map for other series.
 
         Args:
             index: (N',) place of each series here, or -1.
-            fresh: the same map fitted on the other series: gives what is -1 in `index`.
+            fresh: the same map fitted on the other series: gives what is -1 in `index`; None where nothing is.
         """
 
     def to_state(self) -> dict[str, NDArray[np.generic]]:

@@ -78,7 +78,8 @@ class Chain:
                 stages.append(_fit_stage(spec, values, rows, num_series))
             else:
                 stages.append(shared.stages[place])
-            values = stages[-1].apply(values, rows)
+            if place + 1 < len(specs) or spec.name == "log1p":  # the logarithm refuses what it cannot map
+                values = stages[-1].apply(values, rows)
         return cls(tuple(stages))
 
     @property
@@ -117,14 +118,15 @@ class Chain:
             forecast = stage.invert(forecast, series=series, history=before)
         return forecast
 
-    def align(self, index: IntArray, fresh: Chain) -> Chain:
+    def align(self, index: IntArray, fresh: Chain | None) -> Chain:
         """Return the chain for other series.
 
         Args:
             index: (N',) place of each series here, or -1.
-            fresh: the same maps fitted on the other series, with `shared=` this chain.
+            fresh: the same maps fitted on the other series, with `shared=` this chain; None where all are known.
         """
-        return Chain(tuple(old.align(index, new) for old, new in zip(self.stages, fresh.stages, strict=True)))
+        maps = (None,) * len(self.stages) if fresh is None else fresh.stages
+        return Chain(tuple(old.align(index, new) for old, new in zip(self.stages, maps, strict=True)))
 
     def to_state(self) -> dict[str, NDArray[np.generic]]:
         """Everything fitted, under `<place>.<name>`."""

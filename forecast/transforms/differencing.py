@@ -48,7 +48,7 @@ class Log1p:
         with np.errstate(over="ignore"):
             return np.expm1(forecast)
 
-    def align(self, index: IntArray, fresh: Self) -> Self:  # noqa: ARG002
+    def align(self, index: IntArray, fresh: Self | None) -> Self:  # noqa: ARG002
         """Return this map: it is the same for all series."""
         return self
 
@@ -106,7 +106,7 @@ class Difference:
         summed = chains.reshape(batch, -1, self.lag, targets).cumsum(axis=1)
         return summed.reshape(chains.shape)[:, self.lag : end]
 
-    def align(self, index: IntArray, fresh: Self) -> Self:  # noqa: ARG002
+    def align(self, index: IntArray, fresh: Self | None) -> Self:  # noqa: ARG002
         """Return this map: it is the same for all series."""
         return self
 

@@ -171,10 +171,12 @@ class Scaler(ABC):
             return self.centre + self.scale * forecast
         return self.centre[series][:, None] + self.scale[series][:, None] * forecast
 
-    def align(self, index: IntArray, fresh: Self) -> Self:
+    def align(self, index: IntArray, fresh: Self | None) -> Self:
         """Return the scaler for other series; see `Transform.align`. A global one stays as it is."""
         if not self.per_series:
             return self
+        if fresh is None:
+            return type(self)(self.centre[index], self.scale[index])
         new = (index < 0)[:, None]
         return type(self)(
             np.where(new, fresh.centre, self.centre[index]), np.where(new, fresh.scale, self.scale[index])

@@ -169,6 +169,13 @@ def test_local_time_is_that_of_the_zone():
         Frequency.parse("1").local(np.arange(3))
 
 
+def test_a_stray_first_stamp_does_not_move_the_grid():
+    stamps = pd.date_range("2024-01-01 00:30", periods=10, freq="h").to_numpy("datetime64[ns]").copy()
+    stamps[0] += np.timedelta64(7, "m")
+    grid = Frequency.parse("h").aligned_to(stamps)
+    assert grid.on_grid(stamps).tolist() == [False] + [True] * 9
+
+
 def test_one_stamp_shows_no_frequency():
     with pytest.raises(DataError, match="give freq"):
         infer_frequency(np.array(["2020-01-01", "2020-01-01"], dtype="datetime64[ns]"), np.array([0, 2]))

@@ -1,0 +1,119 @@
+"""One train step and one inference step of two bidirectional GRU layers on Keras.
+
+    python step_keras.py --layers stock|ours --xla on|off --threads 2
+
+Answers requests on standard input; see `wire.serve` and `steps.measure`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+
+import keras
+import numpy as np
+import tensorflow as tf
+import wire
+
+
+def build_model(layers: str, case: list[int]) -> keras.Model:
+    """Two bidirectional layers that return sequences, and one dense number from the last step.
+
+    Args:
+        layers: `stock` for those of Keras, `ours` for those of `forecast.layers.recurrent`.
+        case: batch, steps, features, units.
+    """
+    gru, both = keras.layers.GRU, keras.layers.Bidirectional
+    if layers == "ours":
+        from forecast.layers import recurrent
+
+        gru, both = recurrent.GRU, getattr(recurrent, "Bidirectional", both)
+    _, steps, features, units = case
+    inputs = outputs = keras.Input((steps, features))
+    for _ in range(2):
+        outputs = both(gru(units, return_sequences=True))(outputs)
+    return keras.Model(inputs, keras.layers.Dense(1)(outputs[:, -1]))
+
+
+def compile_steps(model: keras.Model, *, xla: bool) -> dict[str, Callable[..., Any]]:
+    """The whole train step, optimizer included, and the inference step, each as one compiled function."""
+    optimizer, weights = keras.optimizers.Adam(), model.trainable_variables
+    optimizer.build(weights)
+
+    @tf.function(jit_compile=xla)
+    def train(inputs: Any, target: Any) -> Any:
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(model(inputs, training=True) - target))
+        optimizer.apply(tape.gradient(loss, [weight.value for weight in weights]), weights)
+        return loss
+
+    @tf.function(jit_compile=xla)
+    def forward(inputs: Any, target: Any) -> Any:
+        del target  # taken so that both are called alike
+        return model(inputs, training=False)[0, 0]
+
+    return {"train": train, "forward": forward}
+
+
+class Steps:
+    """The steps of one case at a time, compiled when first asked for."""
+
+    def __init__(self, layers: str, *, xla: bool) -> None:
+        self.layers, self.xla = layers, xla
+        self.case: list[int] = []
+
+    def prepare(self, case: list[int], mode: str) -> dict[str, Any]:
+        """Build the model of a case unless it is there, compile the step and take it three times."""
+        start = time.perf_counter()
+        if case != self.case:
+            keras.backend.clear_session()
+            keras.utils.set_random_seed(0)
+            self.case, self.model = case, build_model(self.layers, case)
+            self.steps = compile_steps(self.model, xla=self.xla)
+            rng = np.random.default_rng(0)
+            self.batch = [tf.constant(rng.normal(size=shape), tf.float32) for shape in (case[:3], (case[0], 1))]
+        function = self.steps[mode]
+        self.step = lambda: float(function(*self.batch))
+        for _ in range(3):
+            self.step()
+        return {"weights": self.model.count_params(), "seconds": time.perf_counter() - start}
+
+
+def multiply(size: int) -> Callable[[], float]:
+    """The product of two square matrices as a step."""
+    matrix = tf.random.normal((size, size))
+    return lambda: float(tf.matmul(matrix, matrix)[0, 0])
+
+
+def main() -> None:
+    """Answer until the input ends."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--layers", choices=("stock", "ours"), default="stock")
+    parser.add_argument("--xla", choices=("on", "off"), default="off")
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    tf.config.threading.set_intra_op_parallelism_threads(arguments.threads)
+    tf.config.threading.set_inter_op_parallelism_threads(arguments.threads)
+    steps = Steps(arguments.layers, xla=arguments.xla == "on")
+
+    def answer(request: dict[str, Any]) -> dict[str, Any]:
+        match request["do"]:
+            case "prepare":
+                return steps.prepare(request["case"], request["mode"])
+            case "product":
+                size = request["size"]
+                return wire.product_block(multiply(size), size, request["seconds"])
+            case "versions":
+                return wire.versions("tensorflow", "keras", "numpy")
+        return wire.run_block(steps.step, request["seconds"])
+
+    wire.serve(answer)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,185 @@
+"""GRU and LSTM layers that are those of Keras, and on a CPU faster.
+
+They have the weights, the options, the random numbers and the outputs of `keras.layers.GRU` and `keras.layers.LSTM`,
+and stand wherever those can, inside `keras.layers.Bidirectional` as well. On a GPU, on another backend of Keras than
+TensorFlow, and for options that cuDNN does not know either (another activation, no bias, the reset gate before the
+product), the loop of Keras itself runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import activations
+
+from forecast.layers.cells import Cell, GRUCell, LSTMCell
+from forecast.layers.clusters import cluster
+from forecast.layers.recurrence import Loop, Weights, run_backward, run_forward, to_batch_first
+
+Inner = tuple[Any, Any, list[Any]]
+
+
+@keras.saving.register_keras_serializable("forecast")
+class GRU(keras.layers.GRU):
+    """A `keras.layers.GRU` with a faster loop on a CPU."""
+
+    def inner_loop(self, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> Inner:
+        """What `keras.layers.RNN` calls; see `run_layer`."""
+        if not (can_run(self, sequences) and self.reset_after):
+            return super().inner_loop(sequences, initial_state, mask, training)
+        own, state = tf.unstack(tf.convert_to_tensor(self.cell.bias))
+        (z, r, h), (state_z, state_r, state_h) = tf.split(own, 3), tf.split(state, 3)
+        bias = tf.stack([z + state_z, r + state_r, h, state_h])
+        return run_layer(self, GRUCell(), bias, sequences, initial_state, mask=mask, training=training)
+
+
+@keras.saving.register_keras_serializable("forecast")
+class LSTM(keras.layers.LSTM):
+    """A `keras.layers.LSTM` with a faster loop on a CPU."""
+
+    def inner_loop(self, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> Inner:
+        """What `keras.layers.RNN` calls; see `run_layer`."""
+        if not can_run(self, sequences):
+            return super().inner_loop(sequences, initial_state, mask, training)
+        bias = tf.reshape(tf.convert_to_tensor(self.cell.bias), [4, self.units])
+        return run_layer(self, LSTMCell(), bias, sequences, initial_state, mask=mask, training=training)
+
+
+def can_run(layer: Any, sequences: Any) -> bool:
+    """Whether the loop of this package can stand in for that of Keras."""
+    return (
+        keras.config.backend() == "tensorflow"
+        and not tf.config.list_logical_devices("GPU")
+        and layer.activation is activations.tanh
+        and layer.recurrent_activation is activations.sigmoid
+        and layer.use_bias
+        and not layer.unroll
+        and bool(sequences.shape[1])
+        and sequences.shape[2] is not None
+    )
+
+
+def run_layer(layer: Any, cell: Cell, bias: Any, sequences: Any, states: Any, *, mask: Any, training: bool) -> Inner:
+    """Run the loop of a layer.
+
+    Args:
+        layer: of Keras.
+        cell: what a step of it does.
+        bias: (4, U), see `Cell`.
+        sequences: (B, L, C).
+        states: (B, U) each.
+        mask: (B, L) bool or None.
+        training: whether dropout applies, and a gradient is expected.
+
+    Returns:
+        What `inner_loop` must: last output (B, U), outputs (B, L, U) or (B, 1, U), final states.
+    """
+    states = keras.tree.flatten(states)
+    mask = None if mask is None else keras.tree.flatten(mask)[0]
+    masks = layer.cell.get_dropout_mask(sequences[:, 0]) if training and layer.dropout else ()
+    state_masks = layer.cell.get_recurrent_dropout_mask(states[0]) if training and layer.recurrent_dropout else ()
+    loop = Loop(cell, layer.go_backwards, _constants(masks), _constants(state_masks), mask)
+    kernels = (tf.convert_to_tensor(layer.cell.kernel), tf.convert_to_tensor(layer.cell.recurrent_kernel))
+    states, outputs = differentiable(loop, training=training, sequence=layer.return_sequences)(
+        sequences, *kernels, bias, *states
+    )
+    last = states[0]
+    if mask is not None:
+        visible = _visible(mask, loop, zeros=layer.zero_output_for_mask)
+        last = tf.where(visible[:, -1:], last, tf.zeros_like(last))
+        outputs = [tf.where(visible[:, :, None], one, tf.zeros_like(one)) for one in outputs]
+    return last, outputs[0] if outputs else last[:, None], states
+
+
+def differentiable(loop: Loop, *, training: bool, sequence: bool) -> Callable[..., tuple[list[Any], list[Any]]]:
+    """The loop as a function of tensors with the gradient that `recurrence` writes out.
+
+    Args:
+        loop: how to go through the sequence.
+        training: whether to keep what the gradient needs; it is made again where a gradient is asked for after all.
+        sequence: whether to return the outputs of all steps.
+
+    Returns:
+        From x (B, L, C), kernels, bias and states to the final states, and a list of the outputs (B, L, U) in the
+        order of processing, or of nothing.
+    """
+
+    def keep(x: Any, *rest: Any) -> Any:
+        final, arrays = run_forward(loop, Weights(*rest[:3]), x, rest[3:], wanted="slopes")
+        outputs = [to_batch_first(tf.concat([arrays[0][1:], final[:1]], axis=0))] if sequence else []
+        return final, outputs, arrays
+
+    def infer(x: Any, *rest: Any) -> Any:
+        wanted = "outputs" if sequence else "nothing"
+        final, arrays = run_forward(loop, Weights(*rest[:3]), x, rest[3:], wanted=wanted)
+        return final, [to_batch_first(array) for array in arrays]
+
+    def slopes(arrays: Any, d: Any, x: Any, *rest: Any) -> Any:
+        d_states, d_outputs = d[: len(rest) - 3], (d[-1] if sequence else None)
+        weights = Weights(*rest[:3])
+        d_x, d_states, d_weights = run_backward(loop, weights, x, arrays, (d_outputs, d_states))
+        return [d_x, d_weights.kernel, d_weights.recurrent_kernel, d_weights.bias, *d_states]
+
+    @tf.custom_gradient
+    def run(*read: Any) -> Any:
+        # Taken out of the tape's sight: it would trace the gradient of the inside as well.
+        constants = [tf.stop_gradient(one) for one in read]
+        if training:
+            final, outputs, arrays = cluster(keep)(*constants)
+        else:
+            (final, outputs), arrays = cluster(infer)(*constants), None
+
+        def gradient(*d: Any) -> Any:
+            kept = cluster(keep)(*constants)[2] if arrays is None else arrays
+            return cluster(slopes)(kept, d, *constants)
+
+        return [*final, *outputs], gradient
+
+    def call(*read: Any) -> tuple[list[Any], list[Any]]:
+        results = run(*read)
+        return (results[:-1], results[-1:]) if sequence else (results, [])
+
+    return call
+
+
+def _constants(masks: Any) -> tuple[Any, ...]:
+    return tuple(tf.stop_gradient(mask) for mask in keras.tree.flatten(masks))
+
+
+def _visible(mask: Any, loop: Loop, *, zeros: bool) -> Any:
+    """(B, L) bool, in the order of processing: where outputs are shown; elsewhere Keras shows zeros.
+
+    With `zeros` that is every masked step, without it those before the first that is not masked.
+    """
+    mask = tf.reverse(mask, [1]) if loop.backwards else mask
+    return mask if zeros else tf.cumsum(tf.cast(mask, tf.int32), axis=1) > 0
+
+
+def to_keras_layers(model: keras.Model) -> keras.Model:
+    """The same model of stock Keras layers, with the same weights: to be saved or loaded where this package is not."""
+    return _rebuilt(model, {"GRU": keras.layers.GRU, "LSTM": keras.layers.LSTM})
+
+
+def from_keras_layers(model: keras.Model) -> keras.Model:
+    """The same model with the layers of this module in place of Keras' own, and the same weights."""
+    return _rebuilt(model, {"GRU": GRU, "LSTM": LSTM})
+
+
+def _rebuilt(model: keras.Model, kinds: dict[str, Any]) -> keras.Model:
+    def replaced(layer: Any) -> Any:
+        kind = kinds.get(type(layer).__name__) if isinstance(layer, (keras.layers.GRU, keras.layers.LSTM)) else None
+        return (kind or type(layer)).from_config(layer.get_config())
+
+    def clone(layer: Any) -> Any:
+        if not isinstance(layer, keras.layers.Bidirectional):
+            return replaced(layer)
+        directions = {"layer": replaced(layer.forward_layer), "backward_layer": replaced(layer.backward_layer)}
+        settings = {"merge_mode": layer.merge_mode, "name": layer.name, "dtype": layer.dtype_policy}
+        return keras.layers.Bidirectional(**directions, **settings)
+
+    copy = keras.models.clone_model(model, clone_function=clone)
+    copy.set_weights(model.get_weights())
+    return copy
