@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,16 +15,23 @@ class Products:
 
     Attributes:
         kernel: (C, gates x U).
-        num_gates: number of gates.
+        by_gate: the kernel of every gate, (C, U).
+        transposed: (gates x U, C).
         masks: dropout of what is multiplied, (B, C): none, one, or one per gate.
     """
 
     kernel: Any
-    num_gates: int
-    masks: tuple[Any, ...] = ()
+    by_gate: Sequence[Any]
+    transposed: Any
+    masks: tuple[Any, ...]
+
+    @classmethod
+    def of(cls, kernel: Any, num_gates: int, masks: tuple[Any, ...] = ()) -> Products:
+        """Cut and turn the kernel outside of the loops that read it."""
+        return cls(kernel, tf.split(kernel, num_gates, axis=1), tf.transpose(kernel), masks)
 
     @property
-    def by_gate(self) -> bool:
+    def masks_differ(self) -> bool:
         """Whether every gate has a mask of its own."""
         return len(self.masks) > 1
 
@@ -33,30 +41,29 @@ class Products:
 
     def together(self, x: Any) -> list[Any]:
         """(B, U) per gate from x (B, C), as one product where that is possible."""
-        if self.by_gate:
+        if self.masks_differ:
             return self.apart(x)
-        return tf.split(tf.matmul(self.masked(x)[0], self.kernel), self.num_gates, axis=1)
+        return tf.split(tf.matmul(self.masked(x)[0], self.kernel), len(self.by_gate), axis=1)
 
     def apart(self, x: Any) -> list[Any]:
         """(..., U) per gate from x (..., B, C), one product and one array each."""
-        parts = tf.split(self.kernel, self.num_gates, axis=1)
-        masked = self.masked(x) if self.by_gate else self.masked(x) * self.num_gates
-        return [product(one, part) for one, part in zip(masked, parts, strict=True)]
+        masked = self.masked(x) if self.masks_differ else self.masked(x) * len(self.by_gate)
+        return [product(one, kernel) for one, kernel in zip(masked, self.by_gate, strict=True)]
 
     def input_slopes(self, d: Any) -> Any:
         """Slopes of x (..., B, C) from those of its products, d (..., B, gates x U)."""
-        if not self.by_gate:
-            return self.masked(product(d, tf.transpose(self.kernel)))[0]
-        parts = zip(self._by_gate(d), tf.split(self.kernel, self.num_gates, axis=1), self.masks, strict=True)
-        return tf.add_n([product(one, tf.transpose(part)) * mask for one, part, mask in parts])
+        if not self.masks_differ:
+            return self.masked(product(d, self.transposed))[0]
+        parts = zip(self._cut(d), self.by_gate, self.masks, strict=True)
+        return tf.add_n([product(one, tf.transpose(kernel)) * mask for one, kernel, mask in parts])
 
     def kernel_slopes(self, x: Any, d: Any) -> Any:
         """Slopes (C, gates x U) of the kernel from x (..., B, C) and d (..., B, gates x U)."""
-        parts = zip(self.masked(x), self._by_gate(d) if self.by_gate else [d], strict=True)
+        parts = zip(self.masked(x), self._cut(d) if self.masks_differ else [d], strict=True)
         return tf.concat([tf.matmul(rows(one), rows(part), transpose_a=True) for one, part in parts], axis=1)
 
-    def _by_gate(self, d: Any) -> list[Any]:
-        return tf.split(d, self.num_gates, axis=-1)
+    def _cut(self, d: Any) -> list[Any]:
+        return tf.split(d, len(self.by_gate), axis=-1)
 
 
 def product(x: Any, kernel: Any) -> Any:

@@ -9,8 +9,7 @@ Compared with the loop of stock Keras:
 - Gates are arrays of their own, so that the compiler reads them in one sweep. Where no gradient is asked for, none
   is kept.
 
-Arrays inside are (L, B, ...), and their order is that of processing: for a layer that goes backwards, the last step
-of the sequence comes first.
+Arrays inside are (L, B, ...) in the order of time, for a loop that goes backwards as well.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ import tensorflow as tf
 from forecast.layers.cells import Cell
 from forecast.layers.products import Products
 
-ROWS_PER_CHUNK = 512
+ROWS_PER_CHUNK = 1536
 """Rows of the products taken at once: enough for a product to run at full speed, few enough for the cache."""
 
 USUAL_BATCH = 64
@@ -66,6 +65,14 @@ class Loop:
     state_masks: tuple[Any, ...] = ()
     active: Any = None
 
+    def first_step(self, done: Any, steps: int, length: int) -> Any:
+        """The earliest step of the chunk that comes when `done` steps of a sequence are done."""
+        return length - done - steps if self.backwards else done
+
+    def place(self, done: Any, steps: int) -> Any:
+        """Where in its chunk the step is that comes when `done` steps of the chunk are done."""
+        return steps - 1 - done if self.backwards else done
+
 
 def chunk_lengths(length: int, batch: int | None) -> tuple[int, int]:
     """Steps of a chunk, and steps of a shorter one that comes first (0 for none)."""
@@ -88,25 +95,26 @@ def run_forward(loop: Loop, weights: Weights, x: Any, states: Tensors, *, wanted
         wanted: arrays to return: `nothing`; `outputs`; or `slopes`, all that `run_backward` needs.
 
     Returns:
-        The final states (B, U), and the arrays (L, B, U) in the order of processing: the outputs; or the states
-        before each step, and what the cell kept of it.
+        The final states (B, U), and the arrays (L, B, U): the outputs; or the states that each step began with, and
+        what the cell kept of it.
     """
     cell, length = loop.cell, x.shape[1]
-    inputs = Products(weights.kernel, cell.num_gates, loop.input_masks)
-    recurrent = Products(weights.recurrent_kernel, cell.num_gates, loop.state_masks)
+    inputs = Products.of(weights.kernel, cell.num_gates, loop.input_masks)
+    recurrent = Products.of(weights.recurrent_kernel, cell.num_gates, loop.state_masks)
     bias = tf.unstack(weights.bias)
 
-    def chunk(start: Any, steps: int, states: Tensors, arrays: Tensors) -> Any:
-        x_products = inputs.apart(read_chunk(x, start, steps, backwards=loop.backwards))
-        active = _active_chunk(loop, start, steps)
+    def chunk(done: Any, steps: int, states: Tensors, arrays: Tensors) -> Any:
+        start = loop.first_step(done, steps, length)
+        x_products, active = inputs.apart(read_chunk(x, start, steps)), _active_chunk(loop, start, steps)
 
         def step(j: Any, states: Tensors, arrays: Tensors) -> Any:
-            products = [array[j] for array in x_products]
+            place = loop.place(j, steps)
+            products = [array[place] for array in x_products]
             new, kept = cell.step(products, recurrent.together(states[0]), bias, states)
             if active is not None:
-                new = [tf.where(active[j], one, old) for one, old in zip(new, states, strict=True)]
+                new = [tf.where(active[place], one, old) for one, old in zip(new, states, strict=True)]
             values = {"nothing": [], "outputs": new[:1], "slopes": [*states, *kept]}[wanted]
-            return j + 1, new, [array.write(start + j, one) for array, one in zip(arrays, values, strict=True)]
+            return j + 1, new, [array.write(start + place, one) for array, one in zip(arrays, values, strict=True)]
 
         return tf.while_loop(lambda j, *_: j < steps, step, (0, states, arrays))[1:]
 
@@ -133,45 +141,44 @@ def run_backward(
         weights: of the layer.
         x: (B, L, C).
         arrays: from `run_forward` with `wanted="slopes"`.
-        slopes: those of the outputs, (B, L, U) in the order of processing, or None; and those of the final states,
-            (B, U) each.
+        slopes: those of the outputs, (B, L, U) or None; and those of the final states, (B, U) each.
 
     Returns:
         Slopes of x (B, L, C), of the states at the start (B, U), and of the weights.
     """
     cell, length = loop.cell, x.shape[1]
-    inputs = Products(weights.kernel, cell.num_gates, loop.input_masks)
-    recurrent = Products(weights.recurrent_kernel, cell.num_gates, loop.state_masks)
+    inputs = Products.of(weights.kernel, cell.num_gates, loop.input_masks)
+    recurrent = Products.of(weights.recurrent_kernel, cell.num_gates, loop.state_masks)
     d_outputs, d_states = slopes
 
-    def chunk(start: Any, steps: int, d_states: Tensors, sums: Tensors) -> Any:
+    def chunk(done: Any, steps: int, d_states: Tensors, sums: Tensors) -> Any:
+        start = loop.first_step(done, steps, length)
         joined, extra, d_states = slopes_of_chunk(loop, recurrent, arrays, d_outputs, (start, steps, d_states))
         of_input = cell.input_slopes(joined, extra)
         before = take(arrays[0], start, steps, axis=0)
         over_rows = [tf.reduce_sum(one, axis=[0, 1]) for one in (joined, *extra)]
         more = (
-            inputs.kernel_slopes(read_chunk(x, start, steps, backwards=loop.backwards), of_input),
+            inputs.kernel_slopes(read_chunk(x, start, steps), of_input),
             recurrent.kernel_slopes(before, joined),
             cell.bias_slopes(over_rows[0], over_rows[1:]),
         )
         return d_states, [one + other for one, other in zip(sums, more, strict=True)], inputs.input_slopes(of_input)
 
     def body(i: Any, d_states: Tensors, sums: Tensors, blocks: Any) -> Any:
-        place = length // steps - 1 - i
-        d_states, sums, d_x = chunk(short + place * steps, steps, d_states, sums)
-        return i + 1, d_states, sums, blocks.write(place, d_x)
+        left = number - 1 - i
+        d_states, sums, d_x = chunk(short + left * steps, steps, d_states, sums)
+        return i + 1, d_states, sums, blocks.write(loop.place(left, number), d_x)
 
     steps, short = chunk_lengths(length, x.shape[0])
+    number = length // steps
     sums = [tf.zeros_like(one) for one in (weights.kernel, weights.recurrent_kernel, weights.bias)]
-    blocks = _array(x.dtype, length // steps, (steps, x.shape[0], x.shape[2]))
-    _, d_states, sums, blocks = tf.while_loop(
-        lambda i, *_: i < length // steps, body, (0, list(d_states), sums, blocks)
-    )
-    d_x = tf.reshape(blocks.stack(), [length - short, -1, x.shape[2]])
+    blocks = _array(x.dtype, number, (steps, x.shape[0], x.shape[2]))
+    _, d_states, sums, blocks = tf.while_loop(lambda i, *_: i < number, body, (0, list(d_states), sums, blocks))
+    parts = [tf.reshape(blocks.stack(), [length - short, -1, x.shape[2]])]
     if short:
-        d_states, sums, first = chunk(0, short, d_states, sums)
-        d_x = tf.concat([first, d_x], axis=0)
-    return to_batch_first(d_x, backwards=loop.backwards), d_states, Weights(*sums)
+        d_states, sums, d_x = chunk(0, short, d_states, sums)
+        parts.insert(len(parts) if loop.backwards else 0, d_x)
+    return to_batch_first(tf.concat(parts, axis=0)), d_states, Weights(*sums)
 
 
 def slopes_of_chunk(
@@ -184,7 +191,7 @@ def slopes_of_chunk(
         recurrent: products of the state.
         arrays: as for `run_backward`.
         d_outputs: as for `run_backward`.
-        place: first step, number of steps, and slopes of the states after them.
+        place: earliest step, number of steps, and slopes of the states after the chunk.
 
     Returns:
         The recurrent slopes (steps, B, gates x U), the extra slopes (steps, B, U), and those of the states before
@@ -195,7 +202,7 @@ def slopes_of_chunk(
     d_chunk = None if d_outputs is None else read_chunk(d_outputs, start, steps)
 
     def step(j: Any, d: Tensors, slopes: Tensors) -> Any:
-        here = steps - 1 - j
+        here = loop.place(steps - 1 - j, steps)
         read = [array[start + here] for array in arrays]
         if d_chunk is not None:
             d = [d[0] + d_chunk[here], *d[1:]]
@@ -215,11 +222,9 @@ def slopes_of_chunk(
     return joined, extra, d_states
 
 
-def read_chunk(sequence: Any, start: Any, steps: int, *, backwards: bool = False) -> Any:
-    """(steps, B, C) of a sequence (B, L, C), in the order of processing."""
-    first = sequence.shape[1] - start - steps if backwards else start
-    chunk = tf.transpose(take(sequence, first, steps, axis=1), [1, 0, 2])
-    return tf.reverse(chunk, [0]) if backwards else chunk
+def read_chunk(sequence: Any, start: Any, steps: int) -> Any:
+    """(steps, B, C) of a sequence (B, L, C)."""
+    return tf.transpose(take(sequence, start, steps, axis=1), [1, 0, 2])
 
 
 def take(array: Any, first: Any, steps: int, *, axis: int) -> Any:
@@ -232,16 +237,16 @@ def take(array: Any, first: Any, steps: int, *, axis: int) -> Any:
     return tf.slice(array, begin, size)
 
 
-def to_batch_first(array: Any, *, backwards: bool = False) -> Any:
-    """(B, L, C) from (L, B, C) in the order of processing."""
-    return tf.transpose(tf.reverse(array, [0]) if backwards else array, [1, 0, 2])
+def to_batch_first(array: Any) -> Any:
+    """(B, L, C) from (L, B, C)."""
+    return tf.transpose(array, [1, 0, 2])
 
 
 def _active_chunk(loop: Loop, start: Any, steps: int) -> Any:
     """(steps, B, 1) bool, or None where all steps are active."""
     if loop.active is None:
         return None
-    return read_chunk(loop.active[:, :, None], start, steps, backwards=loop.backwards)
+    return read_chunk(loop.active[:, :, None], start, steps)
 
 
 def _array(dtype: Any, length: int, shape: Sequence[int | None]) -> Any:

@@ -26,9 +26,11 @@ Inner = tuple[Any, Any, list[Any]]
 class GRU(keras.layers.GRU):
     """A `keras.layers.GRU` with a faster loop on a CPU."""
 
+    in_order_of_time = False
+
     def inner_loop(self, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> Inner:
         """What `keras.layers.RNN` calls; see `run_layer`."""
-        if not (can_run(self, sequences) and self.reset_after):
+        if not can_run(self, sequences):
             return super().inner_loop(sequences, initial_state, mask, training)
         own, state = tf.unstack(tf.convert_to_tensor(self.cell.bias))
         (z, r, h), (state_z, state_r, state_h) = tf.split(own, 3), tf.split(state, 3)
@@ -40,12 +42,37 @@ class GRU(keras.layers.GRU):
 class LSTM(keras.layers.LSTM):
     """A `keras.layers.LSTM` with a faster loop on a CPU."""
 
+    in_order_of_time = False
+
     def inner_loop(self, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> Inner:
         """What `keras.layers.RNN` calls; see `run_layer`."""
         if not can_run(self, sequences):
             return super().inner_loop(sequences, initial_state, mask, training)
         bias = tf.reshape(tf.convert_to_tensor(self.cell.bias), [4, self.units])
         return run_layer(self, LSTMCell(), bias, sequences, initial_state, mask=mask, training=training)
+
+
+@keras.saving.register_keras_serializable("forecast")
+class Bidirectional(keras.layers.Bidirectional):
+    """A `keras.layers.Bidirectional` that does not turn the sequence of its backward layer round twice."""
+
+    def call(self, sequences: Any, initial_state: Any = None, mask: Any = None, training: Any = None) -> Any:
+        """Run both layers and join their outputs."""
+        layers = (self.forward_layer, self.backward_layer)
+        fast = self.return_sequences and all(isinstance(one, (GRU, LSTM)) and can_run(one, sequences) for one in layers)
+        self.backward_layer.in_order_of_time = fast and self.merge_mode == "concat"
+        if not self.backward_layer.in_order_of_time:
+            return super().call(sequences, initial_state=initial_state, mask=mask, training=training)
+        half = len(initial_state) // 2 if initial_state is not None else None
+        starts = (initial_state[:half], initial_state[half:]) if half else (None, None)
+        results = [
+            layer(sequences, initial_state=start, mask=mask, training=training)
+            for layer, start in zip(layers, starts, strict=True)
+        ]
+        if not self.return_state:
+            return keras.ops.concatenate(results, axis=-1)
+        (forward, *states), (backward, *more) = results
+        return (keras.ops.concatenate([forward, backward], axis=-1), *states, *more)
 
 
 def can_run(layer: Any, sequences: Any) -> bool:
@@ -56,6 +83,7 @@ def can_run(layer: Any, sequences: Any) -> bool:
         and layer.activation is activations.tanh
         and layer.recurrent_activation is activations.sigmoid
         and layer.use_bias
+        and getattr(layer, "reset_after", True)
         and not layer.unroll
         and bool(sequences.shape[1])
         and sequences.shape[2] is not None
@@ -89,8 +117,10 @@ def run_layer(layer: Any, cell: Cell, bias: Any, sequences: Any, states: Any, *,
     last = states[0]
     if mask is not None:
         visible = _visible(mask, loop, zeros=layer.zero_output_for_mask)
-        last = tf.where(visible[:, -1:], last, tf.zeros_like(last))
+        last = tf.where(visible[:, :1] if loop.backwards else visible[:, -1:], last, tf.zeros_like(last))
         outputs = [tf.where(visible[:, :, None], one, tf.zeros_like(one)) for one in outputs]
+    if loop.backwards and not layer.in_order_of_time:
+        outputs = [tf.reverse(one, [1]) for one in outputs]
     return last, outputs[0] if outputs else last[:, None], states
 
 
@@ -104,13 +134,17 @@ def differentiable(loop: Loop, *, training: bool, sequence: bool) -> Callable[..
 
     Returns:
         From x (B, L, C), kernels, bias and states to the final states, and a list of the outputs (B, L, U) in the
-        order of processing, or of nothing.
+        order of time, or of nothing.
     """
 
     def keep(x: Any, *rest: Any) -> Any:
         final, arrays = run_forward(loop, Weights(*rest[:3]), x, rest[3:], wanted="slopes")
-        outputs = [to_batch_first(tf.concat([arrays[0][1:], final[:1]], axis=0))] if sequence else []
-        return final, outputs, arrays
+        if not sequence:
+            return final, [], arrays
+        # What a step begins with is what the one before it came to.
+        begun, last = arrays[0], final[0][None]
+        outputs = tf.concat([last, begun[:-1]] if loop.backwards else [begun[1:], last], axis=0)
+        return final, [to_batch_first(outputs)], arrays
 
     def infer(x: Any, *rest: Any) -> Any:
         wanted = "outputs" if sequence else "nothing"
@@ -150,25 +184,24 @@ def _constants(masks: Any) -> tuple[Any, ...]:
 
 
 def _visible(mask: Any, loop: Loop, *, zeros: bool) -> Any:
-    """(B, L) bool, in the order of processing: where outputs are shown; elsewhere Keras shows zeros.
+    """(B, L) bool: where outputs are shown; elsewhere Keras shows zeros.
 
-    With `zeros` that is every masked step, without it those before the first that is not masked.
+    With `zeros` that is every masked step, without it those that come before the first that is not masked.
     """
-    mask = tf.reverse(mask, [1]) if loop.backwards else mask
-    return mask if zeros else tf.cumsum(tf.cast(mask, tf.int32), axis=1) > 0
+    return mask if zeros else tf.cumsum(tf.cast(mask, tf.int32), axis=1, reverse=loop.backwards) > 0
 
 
 def to_keras_layers(model: keras.Model) -> keras.Model:
     """The same model of stock Keras layers, with the same weights: to be saved or loaded where this package is not."""
-    return _rebuilt(model, {"GRU": keras.layers.GRU, "LSTM": keras.layers.LSTM})
+    return _rebuilt(model, keras.layers.Bidirectional, {"GRU": keras.layers.GRU, "LSTM": keras.layers.LSTM})
 
 
 def from_keras_layers(model: keras.Model) -> keras.Model:
     """The same model with the layers of this module in place of Keras' own, and the same weights."""
-    return _rebuilt(model, {"GRU": GRU, "LSTM": LSTM})
+    return _rebuilt(model, Bidirectional, {"GRU": GRU, "LSTM": LSTM})
 
 
-def _rebuilt(model: keras.Model, kinds: dict[str, Any]) -> keras.Model:
+def _rebuilt(model: keras.Model, wrapper: Any, kinds: dict[str, Any]) -> keras.Model:
     def replaced(layer: Any) -> Any:
         kind = kinds.get(type(layer).__name__) if isinstance(layer, (keras.layers.GRU, keras.layers.LSTM)) else None
         return (kind or type(layer)).from_config(layer.get_config())
@@ -178,7 +211,7 @@ def _rebuilt(model: keras.Model, kinds: dict[str, Any]) -> keras.Model:
             return replaced(layer)
         directions = {"layer": replaced(layer.forward_layer), "backward_layer": replaced(layer.backward_layer)}
         settings = {"merge_mode": layer.merge_mode, "name": layer.name, "dtype": layer.dtype_policy}
-        return keras.layers.Bidirectional(**directions, **settings)
+        return wrapper(**directions, **settings)
 
     copy = keras.models.clone_model(model, clone_function=clone)
     copy.set_weights(model.get_weights())

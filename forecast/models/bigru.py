@@ -129,13 +129,13 @@ def encoder(config: BiGRUConfig, context: Any) -> tuple[Any, list[Any]]:
     Returns:
         Outputs at every step (B, L, U or 2U), and the states a decoder of U units starts from, (B, U) each.
     """
-    from keras import layers
+    from forecast.layers.recurrent import Bidirectional
 
     outputs, states = context, []
     for number, units in enumerate(config.widths):
         name = f"encoder_{number}"
         layer = recurrent_layer(config, units, name=name, return_state=True)
-        outputs, *states = (layers.Bidirectional(layer, name=name) if config.bidirectional else layer)(outputs)
+        outputs, *states = (Bidirectional(layer, name=name) if config.bidirectional else layer)(outputs)
     return outputs, bridge(config, states)
 
 
