@@ -116,7 +116,7 @@ def train(folder: Path, case: Case, units: int) -> None:
 
 def measure_calls(folder: str, case: Case, calls: int) -> dict[str, Any]:
     """Seconds of loading, of the first forecast, and of every later one with its stages."""
-    from forecast import Forecaster, features, forecaster, prediction
+    from forecast import Forecaster, features, forecaster, network, prediction
 
     start = time.perf_counter()
     loaded = Forecaster.load(folder)
@@ -136,7 +136,7 @@ def measure_calls(folder: str, case: Case, calls: int) -> dict[str, Any]:
         (features.FeatureMap, "apply", "features"),
         (prediction, "index_windows", "window index"),
         (features.WindowedFeatures, "batch", "gather"),
-        (prediction.Network, "__call__", "network"),
+        (network.Network, "__call__", "network"),
         (features.Chain, "invert", "back to the unit"),
     ):
         watch.around(owner, name, stage)

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from rounds import HERE, Contender
 
 RESULTS, PICTURES, PAGE = HERE / "results", HERE / "pictures", HERE / "README.md"
-PRINTED = ("memory", "windows", "latency")
+PRINTED = ("memory", "windows", "epochs", "latency")
 """Benchmarks whose output is shown as they print it."""
 
 

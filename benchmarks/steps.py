@@ -28,7 +28,7 @@ CONTENDERS = {
     "keras_xla": Contender("Keras, XLA", "step_keras.py", ("--xla", "on")),
     "torch": Contender("PyTorch `nn.GRU`", "step_torch.py", environment="torch"),
     "torch_compile": Contender("PyTorch, torch.compile", "step_torch.py", ("--compile",), environment="torch"),
-    OURS: Contender("ours", "step_keras.py", ("--layers", "ours", "--xla", "on")),
+    OURS: Contender("ours", "step_keras.py", ("--layers", "ours")),
 }
 CASES: dict[str, Case] = {"A": (64, 96, 7, 64), "B": (32, 48, 1, 32), "C": (128, 168, 4, 128)}
 QUICK: dict[str, Case] = {"tiny": (4, 6, 2, 8)}

@@ -15,7 +15,8 @@ from forecast.data.splits import Part
 from forecast.errors import ConfigError, NotFittedError
 from forecast.judgement import fit_linear, judge, unseen_part
 from forecast.models import build_model
-from forecast.prediction import NEVER, Fitted, forecast_future, make_predict, training_range
+from forecast.network import make_network
+from forecast.prediction import NEVER, Fitted, forecast_future, training_range
 from forecast.preparation import Prepared, context_length_of, open_panel, prepare, table_format_of
 from forecast.results import BacktestResult, Forecast, History
 from forecast.saving import load_fitted, save_fitted
@@ -228,7 +229,7 @@ def _collect(prepared: Prepared, model: keras.Model, shape: WindowShape, history
     return Fitted(
         config=prepared.config,
         model=model,
-        predict=make_predict(model),
+        predict=make_network(model, jit=prepared.config.training.jit),
         shape=shape,
         feature_map=prepared.feature_map,
         freq=panel.freq.alias,

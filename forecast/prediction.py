@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
-from math import prod
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +16,7 @@ from forecast.data.panel import Panel
 from forecast.data.splits import Part
 from forecast.errors import DataError
 from forecast.features import FeatureMap, Features, WindowedFeatures, part_rows, rows_of
+from forecast.network import Network, batch_rule
 from forecast.results import Forecast, History
 from forecast.transforms import Chain, Rows
 from forecast.transforms.missing import Filled, fill_missing
@@ -25,64 +24,15 @@ from forecast.windows import WindowShape, index_windows
 
 if TYPE_CHECKING:
     import keras
-    import tensorflow as tf
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
-
-BATCH_SIZES = (1, 8, 64, 512)
-"""Windows that the network reads at once: no other number is ever compiled."""
-
-FEW_WINDOWS = 8
-"""Up to so many windows are forecast by the compiled network, since who asks for few asks again and waits."""
-
-MANY_WINDOWS = 4096
-"""From here on compiling pays: about a second, for a network that reads a window in half the time."""
-
-BATCH_BYTES = 2**30
-"""Memory that a batch may take inside the network."""
 
 NEVER = np.iinfo(np.int64).min
 """`Fitted.seen_until` of a series training has no row of."""
 
 DRIFT_RANGES = 10.0
 """A context further outside the training values than this many times their range is reported."""
-
-
-@dataclass(frozen=True, eq=False)
-class Network:
-    """The trained network as a function of arrays.
-
-    Attributes:
-        traced: the network as TensorFlow runs it, for batches of any size.
-        compiled: the same compiled by XLA, anew for each size; `traced` where XLA is not used.
-    """
-
-    traced: tf.types.experimental.PolymorphicFunction
-    compiled: tf.types.experimental.PolymorphicFunction
-
-    def __call__(self, inputs: Mapping[str, NDArray[Any]], *, compiled: bool = False) -> NDArray[np.float32]:
-        """Run the network on inputs as in `WindowShape`."""
-        import tensorflow as tf
-
-        function = self.compiled if compiled else self.traced
-        output: NDArray[np.float32] = function({name: tf.constant(array) for name, array in inputs.items()}).numpy()
-        return output
-
-    @cached_property
-    def window_bytes(self) -> int:
-        """About the memory that one window takes inside the network: eight arrays of its widest tensor.
-
-        A recurrent layer holds what it reads, what it writes, and between them the gates of both directions.
-        """
-        operations = self.traced.get_concrete_function().graph.get_operations()
-        shapes = [output.shape.as_list() for one in operations for output in one.outputs if output.shape.rank]
-        return 8 * 4 * max(prod(filter(None, shape)) for shape in shapes if None in shape)
-
-    @property
-    def largest_batch(self) -> int:
-        """The largest of `BATCH_SIZES` that memory holds."""
-        return max(size for size in BATCH_SIZES if size == 1 or size * self.window_bytes <= BATCH_BYTES)
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,22 +84,6 @@ class Fitted:
     def places(self, series_ids: NDArray[np.object_]) -> IntArray:
         """(N',) place of each id among the series of training, -1 where training has not seen it."""
         return np.array([self._place_of.get(series_id, -1) for series_id in series_ids], np.int64)
-
-
-def make_predict(model: keras.Model) -> Network:
-    """Return the network as a function of arrays; it is traced once, when it first runs.
-
-    XLA runs the loop over the steps without a return to TensorFlow's executor after each one, which is most of the
-    time of a small batch. On a GPU nothing is compiled: cuDNN's recurrent kernels are faster, and XLA cannot hold them.
-    """
-    import tensorflow as tf
-
-    signature = {one.name: tf.TensorSpec(one.shape, one.dtype, name=one.name) for one in model.inputs}
-    function = partial(tf.function, input_signature=[signature], autograph=False)
-    traced = function(lambda inputs: model(inputs, training=False))
-    if tf.config.list_physical_devices("GPU"):
-        return Network(traced, traced)
-    return Network(traced, function(traced, jit_compile=True))
 
 
 def training_range(values: FloatArray, panel: Panel, part: Part) -> tuple[FloatArray, FloatArray]:
@@ -248,21 +182,6 @@ def forecast_windows(
     if not fitted.quantile_levels:
         return raw[..., 0], None
     return raw[..., fitted.quantile_levels.index(0.5)], raw
-
-
-def batch_rule(num_windows: int, largest: int) -> tuple[int, bool]:
-    """Windows per batch, and whether the network is compiled for that number.
-
-    Compiling takes about a second for every size. That pays for many windows, and for few that are asked for again
-    and again, as a service does; in between the network runs as it was traced, on batches of any size.
-
-    Args:
-        num_windows: all windows that are to be forecast.
-        largest: windows that memory holds.
-    """
-    if num_windows <= FEW_WINDOWS:
-        return min(largest, next(size for size in BATCH_SIZES if size >= num_windows)), True
-    return largest, num_windows >= MANY_WINDOWS
 
 
 def _forecast_batch(fitted: Fitted, windows: WindowedFeatures, numbers: IntArray, compiled: int) -> FloatArray:

@@ -7,14 +7,14 @@ import time
 from pathlib import Path
 from typing import TextIO
 
-from forecast.training.events import EpochDone, Event, Reporter, StepDone
+from forecast.training.events import EpochDone, Event, Reporter, Started, StepDone
 
 BAR_WIDTH = 20
 REDRAW_SECONDS = 0.1
 
 
 def terminal_reporter(stream: TextIO | None = None) -> Reporter:
-    """Draw a bar where `stream` is a terminal, and write one plain line per epoch anywhere.
+    """Draw a bar where `stream` is a terminal; write a plain line at the start and one per epoch anywhere.
 
     Args:
         stream: where to write; standard error if left out.
@@ -25,10 +25,12 @@ def terminal_reporter(stream: TextIO | None = None) -> Reporter:
 
     def report(event: Event) -> None:
         nonlocal drawn_at
-        if isinstance(event, EpochDone):
+        if isinstance(event, Started):
+            out.write(start_line(event) + "\n")
+        elif isinstance(event, EpochDone):
             out.write(("\r\x1b[K" if live else "") + epoch_line(event) + "\n")
             out.flush()
-        elif live and (time.monotonic() - drawn_at >= REDRAW_SECONDS):
+        elif live and time.monotonic() - drawn_at >= REDRAW_SECONDS:
             drawn_at = time.monotonic()
             out.write("\r\x1b[K" + bar_line(event))
             out.flush()
@@ -66,6 +68,11 @@ def both(*reporters: Reporter) -> Reporter:
             one(event)
 
     return report
+
+
+def start_line(event: Started) -> str:
+    """One line about what comes, for example `48,210 windows of 72 + 24 rows, 754 batches an epoch; rows 3.1 MB`."""
+    return f"{event.estimate}" + ("; the steps are being compiled" if event.compiled else "")
 
 
 def epoch_line(event: EpochDone) -> str:

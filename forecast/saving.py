@@ -18,7 +18,8 @@ from forecast.config_file import experiment_from
 from forecast.errors import ArtifactError, ForecastError
 from forecast.features import FeatureMap, FeatureSettings
 from forecast.models import build_model
-from forecast.prediction import Fitted, make_predict
+from forecast.network import make_network
+from forecast.prediction import Fitted
 from forecast.preparation import columns_of
 from forecast.results import History
 from forecast.transforms import TRANSFORMS, Chain, Transform
@@ -164,7 +165,7 @@ def _rebuild(artifact: Artifact) -> Fitted:
     return Fitted(
         config=config,
         model=model,
-        predict=make_predict(model),
+        predict=make_network(model, jit=config.training.jit),
         shape=shape,
         feature_map=_feature_map(config, meta, state),
         freq=meta["freq"],

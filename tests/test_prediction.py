@@ -11,13 +11,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecast import prediction
+from forecast import network, prediction
 from forecast.config import EvaluationConfig, Experiment, TrainingConfig, WindowsConfig
 from forecast.features import FeatureMap
 from forecast.forecaster import Forecaster
 from forecast.models import build_model
 from forecast.models.bigru import BiGRUConfig
-from forecast.prediction import BATCH_SIZES, FEW_WINDOWS, Network, batch_rule, forecast_windows, make_predict
+from forecast.network import BATCH_SIZES, FEW_WINDOWS, Network, batch_rule, make_network
+from forecast.prediction import forecast_windows
 from forecast.preparation import windows_of
 from forecast.saving import golden_inputs
 from forecast.transforms import Chain
@@ -62,11 +63,17 @@ def fitted() -> Forecaster:
     ],
 )
 def test_the_compiled_network_computes_what_the_traced_one_does(settings: dict[str, Any]) -> None:
-    network = make_predict(build_model(BiGRUConfig(units=5, **settings), SHAPE, seed=1))
-    inputs = golden_inputs(SHAPE)
-    traced = network(inputs)
-    np.testing.assert_allclose(network(inputs, compiled=True), traced, rtol=0, atol=2e-6)
-    assert np.ptp(traced) > 0.01
+    run = make_network(build_model(BiGRUConfig(units=5, **settings), SHAPE, seed=1))
+    for copies in (1, 1 + FEW_WINDOWS):  # compiled as a whole, and in clusters
+        inputs = {name: np.concatenate([array] * copies) for name, array in golden_inputs(SHAPE).items()}
+        traced = run(inputs)
+        np.testing.assert_allclose(run(inputs, compiled=True), traced, rtol=0, atol=2e-6)
+        assert np.ptp(traced) > 0.01
+
+
+def test_nothing_is_compiled_if_training_was_told_so() -> None:
+    run = make_network(build_model(BiGRUConfig(units=5), SHAPE), jit="off")
+    assert run.whole is run.in_clusters is run.traced
 
 
 @pytest.mark.parametrize("rule", [(1, True), (8, True), (64, True), (7, False)])
@@ -93,8 +100,8 @@ def test_no_other_sizes_are_compiled_than_announced(fitted: Forecaster, monkeypa
 
     monkeypatch.setattr(Network, "__call__", recorded)
     prepared = fitted._prepared
-    for many in (prediction.MANY_WINDOWS, 20):
-        monkeypatch.setattr(prediction, "MANY_WINDOWS", many)
+    for many in (network.MANY_WINDOWS, 20):
+        monkeypatch.setattr(network, "MANY_WINDOWS", many)
         for stride in range(1, 41):
             windows = windows_of(prepared.config, prepared.panel, prepared.features, prepared.split.test, stride=stride)
             point, _ = forecast_windows(fitted.fitted, windows, np.arange(len(windows)))
@@ -123,9 +130,9 @@ def test_few_and_many_windows_are_compiled_and_none_between() -> None:
 def test_batches_are_bound_by_the_widest_array_inside_the_network(
     settings: dict[str, Any], shape: WindowShape, widest: int, largest: int
 ) -> None:
-    network = make_predict(build_model(BiGRUConfig(**settings), shape))
-    assert network.window_bytes == pytest.approx(32 * widest, rel=0.05)
-    assert network.largest_batch == largest
+    made = make_network(build_model(BiGRUConfig(**settings), shape))
+    assert made.window_bytes == pytest.approx(32 * widest, rel=0.05)
+    assert made.largest_batch == largest
 
 
 def test_series_that_training_has_seen_are_forecast_without_fitting_anything(

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import tensorflow as tf
 
+from forecast.batching import Estimate
 from forecast.progress import both, tensorboard_reporter, terminal_reporter
-from forecast.training import EpochDone, Event, StepDone
+from forecast.training import EpochDone, Event, Started, StepDone
 
 STEP = StepDone(epoch=3, num_epochs=10, step=5, num_steps=20, loss=0.51234567, val_loss=0.25, seconds=2.0)
 EPOCH = EpochDone(epoch=3, num_epochs=10, loss=0.5, val_loss=0.25, learning_rate=1e-3, seconds=4.06, is_best=True)
+
+
+START = Started(Estimate(48_210, 754, 72, 24, 3_100_000, 385_680, 600_000), compiled=True)
 
 
 class Terminal(io.StringIO):
@@ -30,6 +35,12 @@ def shown(stream: io.StringIO, *events: Event) -> str:
 def test_a_log_gets_one_plain_line_per_epoch() -> None:
     line = "epoch  3/10  loss 0.5  val_loss 0.25  lr 0.001  4.1 s  best\n"
     assert shown(io.StringIO(), STEP, STEP, EPOCH) == line
+
+
+def test_what_training_takes_is_said_before_it_starts() -> None:
+    line = "48,210 windows of 72 + 24 rows, 754 batches an epoch; rows 3.1 MB, order 0.4 MB, one batch 0.6 MB"
+    assert shown(io.StringIO(), START) == f"{line}; the steps are being compiled\n"
+    assert shown(io.StringIO(), replace(START, compiled=False)) == f"{line}\n"
 
 
 def test_a_terminal_gets_a_bar_that_the_epoch_replaces() -> None:

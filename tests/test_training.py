@@ -12,12 +12,12 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from window_arrays import ArraySource, full_shape, learnable_source
 
-from forecast.batching import evaluation_batches, training_batches, training_order
+from forecast.batching import estimate, evaluation_batches, training_batches, training_order
 from forecast.config import TrainingConfig
 from forecast.errors import TrainingError
 from forecast.models import build_model
 from forecast.models.bigru import BiGRUConfig
-from forecast.training import EpochDone, StepDone, train
+from forecast.training import EpochDone, Started, StepDone, train
 from forecast.training.step import make_run
 from forecast.windows import WindowShape
 
@@ -201,6 +201,7 @@ def test_listeners_hear_of_steps_and_of_every_epoch(source: ArraySource) -> None
     history = train(
         linear_model(), source, source, config(epochs=2, windows_per_epoch=21), reporter=heard.append
     ).history
+    assert heard[0] == Started(estimate(source, 10, num_windows=21), compiled=False)
     epochs = [one for one in heard if isinstance(one, EpochDone)]
     assert tuple(one.loss for one in epochs) == history.loss
     for epoch, before in ((1, None), (2, history.val_loss[0])):

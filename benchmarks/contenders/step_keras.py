@@ -11,6 +11,7 @@ import argparse
 import os
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
@@ -40,24 +41,39 @@ def build_model(layers: str, case: list[int]) -> keras.Model:
     return keras.Model(inputs, keras.layers.Dense(1)(outputs[:, -1]))
 
 
-def compile_steps(model: keras.Model, *, xla: bool) -> dict[str, Callable[..., Any]]:
-    """The whole train step, optimizer included, and the inference step, each as one compiled function."""
+def compile_steps(model: keras.Model, layers: str, *, xla: bool) -> dict[str, Callable[..., Any]]:
+    """The whole train step, optimizer included, and the inference step, each as one function.
+
+    Ours are compiled as training compiles them: in clusters, the weights' update one of them.
+    """
     optimizer, weights = keras.optimizers.Adam(), model.trainable_variables
     optimizer.build(weights)
+    compiled, cluster = clusters() if layers == "ours" else (nullcontext, lambda function: function)
 
-    @tf.function(jit_compile=xla)
+    def apply(*slopes: Any) -> None:
+        optimizer.apply(slopes, weights)
+
     def train(inputs: Any, target: Any) -> Any:
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(tf.square(model(inputs, training=True) - target))
-        optimizer.apply(tape.gradient(loss, [weight.value for weight in weights]), weights)
+        with compiled():
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean(tf.square(model(inputs, training=True) - target))
+            cluster(apply)(*tape.gradient(loss, [weight.value for weight in weights]))
         return loss
 
-    @tf.function(jit_compile=xla)
     def forward(inputs: Any, target: Any) -> Any:
         del target  # taken so that both are called alike
-        return model(inputs, training=False)[0, 0]
+        with compiled():
+            return model(inputs, training=False)[0, 0]
 
-    return {"train": train, "forward": forward}
+    traced = {"train": train, "forward": forward}
+    return {name: tf.function(function, jit_compile=xla, autograph=False) for name, function in traced.items()}
+
+
+def clusters() -> tuple[Callable[[], Any], Callable[..., Any]]:
+    """What compiles the parts of a function apart."""
+    from forecast.layers.clusters import cluster, clusters_compiled
+
+    return lambda: clusters_compiled(on=True), cluster
 
 
 class Steps:
@@ -74,7 +90,7 @@ class Steps:
             keras.backend.clear_session()
             keras.utils.set_random_seed(0)
             self.case, self.model = case, build_model(self.layers, case)
-            self.steps = compile_steps(self.model, xla=self.xla)
+            self.steps = compile_steps(self.model, self.layers, xla=self.xla)
             rng = np.random.default_rng(0)
             self.batch = [tf.constant(rng.normal(size=shape), tf.float32) for shape in (case[:3], (case[0], 1))]
         function = self.steps[mode]
@@ -99,6 +115,10 @@ def main() -> None:
     arguments = parser.parse_args()
     tf.config.threading.set_intra_op_parallelism_threads(arguments.threads)
     tf.config.threading.set_inter_op_parallelism_threads(arguments.threads)
+    if arguments.layers == "ours":
+        from forecast.models import settle_threads
+
+        settle_threads()  # the number of threads is set already; this keeps each product of XLA in one of them
     steps = Steps(arguments.layers, xla=arguments.xla == "on")
 
     def answer(request: dict[str, Any]) -> dict[str, Any]:

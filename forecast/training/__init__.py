@@ -8,6 +8,6 @@ fingerprint   what a checkpoint belongs to
 """
 
 from forecast.training.epochs import TrainingResult, train
-from forecast.training.events import EpochDone, Event, Reporter, StepDone
+from forecast.training.events import EpochDone, Event, Reporter, Started, StepDone
 
-__all__ = ["EpochDone", "Event", "Reporter", "StepDone", "TrainingResult", "train"]
+__all__ = ["EpochDone", "Event", "Reporter", "Started", "StepDone", "TrainingResult", "train"]

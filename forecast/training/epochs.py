@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.batching import WindowSource, evaluation_batches, fixed_batch_size, training_batches
+from forecast.batching import WindowSource, estimate, evaluation_batches, fixed_batch_size, training_batches
 from forecast.config import TrainingConfig
 from forecast.errors import TrainingError
 from forecast.results import History
 from forecast.training.checkpoint import Checkpoint, check_same_training, load_checkpoint, save_checkpoint
-from forecast.training.events import EpochDone, Reporter, StepDone, ignore
+from forecast.training.events import EpochDone, Reporter, Started, StepDone, ignore
 from forecast.training.fingerprint import fingerprint
 from forecast.training.step import BAD_GRADIENT, BAD_WEIGHT, Learned, Run, make_run
 
@@ -85,9 +85,11 @@ def train(
     identity = fingerprint(model, training, validation, config) if checkpoint else {}
     if checkpoint and resume and checkpoint.exists():
         history, best = restore(run, checkpoint, identity)
+    report = reporter or ignore
+    report(Started(estimate(training, config.batch_size, num_windows=config.windows_per_epoch), run.compiled))
     try:
         while (reason := stop_reason(history, config)) is None:
-            history = run_epoch(run, training, validation, history, reporter or ignore)
+            history = run_epoch(run, training, validation, history, report)
             if history.best_epoch == len(history.loss):
                 best = model.get_weights()
             if checkpoint:

@@ -5,10 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from forecast.batching import Estimate
+
+
+@dataclass(frozen=True)
+class Started:
+    """Training is about to take its first step.
+
+    Attributes:
+        estimate: what an epoch takes.
+        compiled: whether XLA compiles the steps, which takes some seconds.
+    """
+
+    estimate: Estimate
+    compiled: bool
+
 
 @dataclass(frozen=True)
 class StepDone:
-    """A batch was learned.
+    """Batches were learned, up to this one; some more than one are learned between two of these events.
 
     Attributes:
         epoch: counted from 1.
@@ -52,7 +67,7 @@ class EpochDone:
     is_best: bool
 
 
-Event = StepDone | EpochDone
+Event = Started | StepDone | EpochDone
 Reporter = Callable[[Event], None]
 
 
