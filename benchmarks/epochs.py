@@ -62,11 +62,11 @@ def bare_steps(forecaster: Any, table: pd.DataFrame) -> Callable[[], float]:
     run = make_run(build_model(prepared.config.model, shape), prepared.training, config)
     batches = training_batches(prepared.training, batch_size=config.batch_size, seed=0, epoch=1)
     same = iter(tf.data.Dataset.from_tensors(next(iter(batches))).repeat())
-    run.learn(same, np.int32(1))
+    run.learn(same, 1)
 
     def seconds() -> float:
         start = time.perf_counter()
-        run.learn(same, np.int32(STEPS))
+        run.learn(same, STEPS)
         return time.perf_counter() - start
 
     return seconds

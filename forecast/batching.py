@@ -282,7 +282,8 @@ def _make_pipeline(source: WindowSource, size: int) -> Pipeline:
         chunks = tf.data.Dataset.from_tensor_slices(numbers).map(gather).prefetch(1)
         return chunks.rebatch(size, drop_remainder=True).take(num_batches).with_options(options)
 
-    return pipeline
+    # Called as it was traced: `tf.function` would take the pipelines of many sources for one traced too often.
+    return pipeline.get_concrete_function()
 
 
 def _make_gather(source: WindowSource) -> Callable[[Any], Any]:

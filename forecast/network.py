@@ -79,18 +79,18 @@ def make_network(model: keras.Model, *, jit: str = "auto") -> Network:
     """
     import tensorflow as tf
 
-    from forecast.layers.clusters import clusters_compiled
+    from forecast.layers.clusters import tracing
 
-    def in_clusters(inputs: Any) -> Any:
-        with clusters_compiled(on=True):
+    def run(inputs: Any, *, compiled: bool) -> Any:
+        with tracing(compiled=compiled):
             return model(inputs, training=False)
 
     signature = {one.name: tf.TensorSpec(one.shape, one.dtype, name=one.name) for one in model.inputs}
     function = partial(tf.function, input_signature=[signature], autograph=False)
-    traced = function(lambda inputs: model(inputs, training=False))
+    traced = function(lambda inputs: run(inputs, compiled=False))
     if jit == "off" or tf.config.list_logical_devices("GPU"):
         return Network(traced, traced, traced)
-    return Network(traced, function(traced, jit_compile=True), function(in_clusters))
+    return Network(traced, function(traced, jit_compile=True), function(lambda inputs: run(inputs, compiled=True)))
 
 
 def batch_rule(num_windows: int, largest: int) -> tuple[int, bool]:

@@ -34,7 +34,7 @@ def interrupt_at(epoch: int, step: int | None) -> Any:
     """A listener that interrupts after a step, or after an epoch and before its checkpoint."""
 
     def listen(event: Any) -> None:
-        here = (event.epoch, event.step if isinstance(event, StepDone) else None)
+        here = (getattr(event, "epoch", None), event.step if isinstance(event, StepDone) else None)
         if here == (epoch, step):
             raise InterruptedTrainingError
 
@@ -70,7 +70,7 @@ def test_interrupted_and_resumed_training_gives_the_same_bits(uninterrupted: str
     finished = random_model()
     result = train_once(finished, checkpoint=path, resume=True, reporter=heard.append)
     assert bits(finished, result.history) == uninterrupted
-    assert heard[-1].epoch == 4
+    assert [one.epoch for one in heard if isinstance(one, EpochDone)] == [3, 4]
 
 
 def run_process(**options: Any) -> subprocess.Popen[str]:

@@ -137,11 +137,24 @@ def test_early_stopping_restores_the_weights_of_the_best_epoch() -> None:
 
 @pytest.mark.parametrize("jit", ["on", "off"])
 def test_batches_and_epochs_trace_nothing_anew(source: ArraySource, jit: str) -> None:
-    run = make_run(linear_model(), source, config(jit=jit))
+    traces: list[str] = []
+    plain = linear_model()
+    counted = keras.layers.Lambda(lambda x: traces.append("model") or x)(plain.output)
+    run = make_run(keras.Model(plain.input, counted), source, config(jit=jit))
+    traces.clear()
     for epoch, most in ((1, 1), (1, 3), (2, 2)):  # 35 windows: the last batch of ten holds five
-        run.learn(iter(training_batches(source, batch_size=10, seed=0, epoch=epoch)), np.int32(most))
-        run.measure(iter(evaluation_batches(source, 10)), np.int32(4))
-    assert [one.experimental_get_tracing_count() for one in (run.learn, run.measure)] == [1, 1]
+        run.learn(iter(training_batches(source, batch_size=10, seed=0, epoch=epoch)), most)
+        run.measure(iter(evaluation_batches(source, 10)), 4)
+    assert len(traces) == 2
+
+
+def test_training_leaves_no_gradient_behind(source: ArraySource) -> None:
+    """TensorFlow never lets go of one, nor of the graph it belongs to."""
+    from tensorflow.python.framework import ops
+
+    before = set(ops.gradient_registry.list())
+    train(build_model(BiGRUConfig(units=2), SHAPE), source, source, config(epochs=1))
+    assert set(ops.gradient_registry.list()) == before
 
 
 def test_training_stops_in_the_step_whose_loss_is_not_finite() -> None:

@@ -71,9 +71,9 @@ def compile_steps(model: keras.Model, layers: str, *, xla: bool) -> dict[str, Ca
 
 def clusters() -> tuple[Callable[[], Any], Callable[..., Any]]:
     """What compiles the parts of a function apart."""
-    from forecast.layers.clusters import cluster, clusters_compiled
+    from forecast.layers.clusters import cluster, tracing
 
-    return lambda: clusters_compiled(on=True), cluster
+    return lambda: tracing(compiled=True), cluster
 
 
 class Steps:

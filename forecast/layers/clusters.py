@@ -8,18 +8,35 @@ from contextvars import ContextVar
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.python.framework import ops
 
 _COMPILED: ContextVar[bool] = ContextVar("clusters are compiled", default=False)
 
 
 @contextmanager
-def clusters_compiled(on: bool) -> Iterator[None]:
-    """Compile by XLA, or not, the clusters of every function that is traced inside the block."""
-    token = _COMPILED.set(on)
+def tracing(*, compiled: bool) -> Iterator[None]:
+    """Trace a function inside this block, with the gradients that it takes.
+
+    TensorFlow keeps every gradient that `tf.custom_gradient` defines, and with it the whole graph it belongs to, until
+    the process ends: a search over many models would run out of memory. Those of this block are let go at its end.
+
+    Args:
+        compiled: whether XLA compiles the clusters of the function.
+    """
+    token, known = _COMPILED.set(compiled), set(_gradients())
     try:
         yield
     finally:
         _COMPILED.reset(token)
+        for name in _gradients().keys() - known:
+            if name.startswith("CustomGradient-"):
+                del _gradients()[name]
+
+
+def _gradients() -> dict[str, Any]:
+    """TensorFlow's table of gradients by name; an empty one where a version of it keeps none there."""
+    table: dict[str, Any] = getattr(ops.gradient_registry, "_registry", {})
+    return table
 
 
 def cluster(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from forecast.batching import WindowSource, estimate, evaluation_batches, fixed_batch_size, training_batches
@@ -139,7 +138,7 @@ def learn(run: Run, training: WindowSource, history: History, report: Reporter) 
     total = count = 0.0
     while done < run.num_steps:
         called = time.perf_counter()
-        learned = Learned(*(one.numpy() for one in run.learn(iterator, np.int32(min(most, run.num_steps - done)))))
+        learned = Learned(*(one.numpy() for one in run.learn(iterator, min(most, run.num_steps - done))))
         seconds, done = time.perf_counter() - called, done + int(learned.steps)
         check_sound(run, history, done, learned)
         total, count = total + float(learned.total), count + float(learned.measured)
@@ -181,7 +180,7 @@ def mean_loss(run: Run, source: WindowSource) -> float:
     """
     size = run.config.batch_size
     num_batches = math.ceil(len(source) / fixed_batch_size(source, size))
-    total, count = (float(one) for one in run.measure(iter(evaluation_batches(source, size)), np.int32(num_batches)))
+    total, count = (float(one) for one in run.measure(iter(evaluation_batches(source, size)), num_batches))
     if not count:
         raise TrainingError("no validation window has a measured target: give more rows, or none for validation")
     if not math.isfinite(total):

@@ -114,7 +114,7 @@ def make_learn(model: keras.Model, optimizer: keras.Optimizer, measure: Any, *, 
     """See `Run.learn`."""
     import tensorflow as tf
 
-    from forecast.layers.clusters import cluster, clusters_compiled
+    from forecast.layers.clusters import cluster, tracing
 
     def gradients(batch: Any) -> tuple[Any, Any, Any, Any]:
         inputs, target = batch
@@ -137,7 +137,6 @@ def make_learn(model: keras.Model, optimizer: keras.Optimizer, measure: Any, *, 
         sound = tf.cond(usable, lambda: cluster(apply)(*slopes), lambda: True)
         return tf.where(usable, tf.where(sound, SOUND, BAD_WEIGHT), BAD_GRADIENT), total, count, loss, norm
 
-    @tf.function(reduce_retracing=True, autograph=False)
     def learn(iterator: Any, most: Any) -> Any:
         def body(steps: Any, _: Any, total: Any, count: Any, *__: Any) -> Any:
             ending, more, counted, loss, norm = step(next(iterator))
@@ -153,19 +152,18 @@ def make_learn(model: keras.Model, optimizer: keras.Optimizer, measure: Any, *, 
         zero = tf.constant(0.0, tf.float64)
         nothing = tf.constant(0.0, model.compute_dtype)
         start = (0, SOUND, zero, zero, nothing, nothing)
-        with clusters_compiled(compiled):
+        with tracing(compiled=compiled):
             return tf.while_loop(lambda steps, ending, *_: (steps < most) & (ending == SOUND), body, start)
 
-    return learn
+    return traced_once(learn)
 
 
 def make_measure(model: keras.Model, measure: Any, *, compiled: bool) -> Callable[..., Any]:
     """See `Run.measure`."""
     import tensorflow as tf
 
-    from forecast.layers.clusters import clusters_compiled
+    from forecast.layers.clusters import tracing
 
-    @tf.function(reduce_retracing=True, autograph=False)
     def measured(iterator: Any, num_batches: Any) -> Any:
         def body(done: Any, total: Any, count: Any) -> Any:
             inputs, target = next(iterator)
@@ -173,10 +171,29 @@ def make_measure(model: keras.Model, measure: Any, *, compiled: bool) -> Callabl
             return done + 1, total + tf.reduce_sum(cells), count + tf.reduce_sum(known)
 
         zero = tf.constant(0.0, tf.float64)
-        with clusters_compiled(compiled):
+        with tracing(compiled=compiled):
             return tf.while_loop(lambda done, *_: done < num_batches, body, (0, zero, zero))[1:]
 
-    return measured
+    return traced_once(measured)
+
+
+def traced_once(function: Callable[[Any, Any], Any]) -> Callable[[Any, int], Any]:
+    """A function of an iterator and a number, traced at its first call for all iterators like the first.
+
+    Calls go to what was traced, without the search for it and the warnings of `tf.function`, which take the functions
+    of one training after another for one that is traced too often.
+    """
+    import tensorflow as tf
+
+    traced: list[Any] = []
+
+    def call(iterator: Any, number: int) -> Any:
+        if not traced:
+            general = tf.function(function, autograph=False)
+            traced.append(general.get_concrete_function(iterator, tf.TensorSpec((), tf.int32)))
+        return traced[0](iterator, tf.constant(number, tf.int32))
+
+    return call
 
 
 def make_deterministic() -> None:

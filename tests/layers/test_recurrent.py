@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from forecast.layers import recurrent
-from forecast.layers.clusters import clusters_compiled
+from forecast.layers.clusters import tracing
 from forecast.layers.recurrence import chunk_lengths
 
 BATCH, LENGTH, CHANNELS, UNITS = 8, 13, 5, 7
@@ -36,7 +36,7 @@ def outputs_and_slopes(layer: Any, x: Any, jit: bool, **arguments: Any) -> tuple
             total = tf.add_n([tf.reduce_sum(one * generator.normal(size=one.shape)) for one in outputs])
         return list(outputs), tape.gradient(total, [x, *(weight.value for weight in layer.trainable_variables)])
 
-    with clusters_compiled(jit):
+    with tracing(compiled=jit):
         outputs, slopes = run(x)
     return [np.asarray(one) for one in outputs], [np.asarray(one) for one in slopes]
 
