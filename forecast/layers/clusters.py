@@ -39,6 +39,11 @@ def _gradients() -> dict[str, Any]:
     return table
 
 
+def clusters_are_compiled() -> bool:
+    """Whether the surrounding trace compiles its clusters."""
+    return _COMPILED.get()
+
+
 def cluster(function: Callable[..., Any]) -> Callable[..., Any]:
     """Make a function of tensors one compiled operation, if that is what the surrounding trace wants.
 

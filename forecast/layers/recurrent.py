@@ -16,10 +16,13 @@ import tensorflow as tf
 from keras import activations
 
 from forecast.layers.cells import Cell, GRUCell, LSTMCell
-from forecast.layers.clusters import cluster
+from forecast.layers.clusters import cluster, clusters_are_compiled
 from forecast.layers.recurrence import Loop, Weights, run_backward, run_forward, to_batch_first
 
 Inner = tuple[Any, Any, list[Any]]
+
+SMALLEST_SHARD = 16
+"""Windows below which a part of a batch is not worth a processor of its own."""
 
 
 @keras.saving.register_keras_serializable("forecast")
@@ -27,6 +30,7 @@ class GRU(keras.layers.GRU):
     """A `keras.layers.GRU` with a faster loop on a CPU."""
 
     in_order_of_time = False
+    has_a_twin = False
 
     def inner_loop(self, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> Inner:
         """What `keras.layers.RNN` calls; see `run_layer`."""
@@ -43,6 +47,7 @@ class LSTM(keras.layers.LSTM):
     """A `keras.layers.LSTM` with a faster loop on a CPU."""
 
     in_order_of_time = False
+    has_a_twin = False
 
     def inner_loop(self, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> Inner:
         """What `keras.layers.RNN` calls; see `run_layer`."""
@@ -60,6 +65,7 @@ class Bidirectional(keras.layers.Bidirectional):
         """Run both layers and join their outputs."""
         layers = (self.forward_layer, self.backward_layer)
         fast = self.return_sequences and all(isinstance(one, (GRU, LSTM)) and can_run(one, sequences) for one in layers)
+        self.forward_layer.has_a_twin = self.backward_layer.has_a_twin = True
         self.backward_layer.in_order_of_time = fast and self.merge_mode == "concat"
         if not self.backward_layer.in_order_of_time:
             return super().call(sequences, initial_state=initial_state, mask=mask, training=training)
@@ -111,8 +117,9 @@ def run_layer(layer: Any, cell: Cell, bias: Any, sequences: Any, states: Any, *,
     state_masks = layer.cell.get_recurrent_dropout_mask(states[0]) if training and layer.recurrent_dropout else ()
     loop = Loop(cell, layer.go_backwards, _constants(masks), _constants(state_masks), mask)
     kernels = (tf.convert_to_tensor(layer.cell.kernel), tf.convert_to_tensor(layer.cell.recurrent_kernel))
-    states, outputs = differentiable(loop, training=training, sequence=layer.return_sequences)(
-        sequences, *kernels, bias, *states
+    read = (sequences, *kernels, bias, *states)
+    states, outputs = in_shards(
+        loop, read, num_shards(layer, sequences), training=training, sequence=layer.return_sequences
     )
     last = states[0]
     if mask is not None:
@@ -122,6 +129,47 @@ def run_layer(layer: Any, cell: Cell, bias: Any, sequences: Any, states: Any, *,
     if loop.backwards and not layer.in_order_of_time:
         outputs = [tf.reverse(one, [1]) for one in outputs]
     return last, outputs[0] if outputs else last[:, None], states
+
+
+def num_shards(layer: Any, sequences: Any) -> int:
+    """Parts that the windows of a batch are cut into, to run at the same time.
+
+    Two for a layer in one direction. The directions of a bidirectional one keep two processors busy as they are.
+    The number does not depend on the processors that are there, so that the bits do not either.
+    """
+    batch = sequences.shape[0]
+    alone = clusters_are_compiled() and not layer.has_a_twin
+    return 2 if alone and batch is not None and batch % 2 == 0 and batch >= 2 * SMALLEST_SHARD else 1
+
+
+def in_shards(
+    loop: Loop, read: tuple[Any, ...], number: int, *, training: bool, sequence: bool
+) -> tuple[list[Any], list[Any]]:
+    """Run the loop on parts of the batch.
+
+    Args:
+        loop: how to go through the sequence.
+        read: x (B, L, C), kernels, bias and states, as `differentiable` takes them.
+        number: of parts.
+        training: see `differentiable`.
+        sequence: see `differentiable`.
+
+    Returns:
+        See `differentiable`.
+    """
+
+    def cut(tensors: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        return list(zip(*(tf.split(one, number) for one in tensors), strict=True)) or [()] * number
+
+    inputs, state_masks = cut(loop.input_masks), cut(loop.state_masks)
+    active = tf.split(loop.active, number) if loop.active is not None else [None] * number
+    results = []
+    for part, (x, *states) in enumerate(cut((read[0], *read[4:]))):
+        own = Loop(loop.cell, loop.backwards, inputs[part], state_masks[part], active[part])
+        results.append(differentiable(own, training=training, sequence=sequence)(x, *read[1:4], *states))
+    finals, outputs = zip(*results, strict=True)
+    joined = [[tf.concat(parts, axis=0) for parts in zip(*each, strict=True)] for each in (finals, outputs)]
+    return joined[0], joined[1]
 
 
 def differentiable(loop: Loop, *, training: bool, sequence: bool) -> Callable[..., tuple[list[Any], list[Any]]]:

@@ -117,6 +117,22 @@ def test_masks_in_both_directions_with_recurrent_dropout(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["GRU", "LSTM"])
+def test_one_direction_runs_in_two_parts_of_the_batch(name: str) -> None:
+    size = 2 * recurrent.SMALLEST_SHARD
+    x = tf.constant(np.random.default_rng(0).normal(size=(size, LENGTH, CHANNELS)), "float64")
+    options = {"return_sequences": True, "dropout": 0.2, "recurrent_dropout": 0.4}
+    layers = [make(one, name, "float64", bidirectional=False, **options) for one in MODULES]
+    share_weights(layers, x.shape)
+    call = {"training": True, "mask": np.tile(random_mask(), (size // BATCH, 1))}
+    theirs, ours = (outputs_and_slopes(layer, x, layer is layers[1], **call) for layer in layers)
+    for one, other in zip((*ours[0], *ours[1]), (*theirs[0], *theirs[1]), strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-12 * max(1.0, np.abs(other).max()))
+    with tracing(compiled=True):
+        assert recurrent.num_shards(layers[1], x) == 2
+    assert recurrent.num_shards(layers[1], x) == 1
+
+
+@pytest.mark.parametrize("name", ["GRU", "LSTM"])
 def test_inference_has_no_dropout_and_still_a_gradient(name: str) -> None:
     compare(name, call={"training": False}, return_sequences=True, dropout=0.3)
 
