@@ -19,7 +19,7 @@ step format .venv/bin/ruff format --check .
 step lint .venv/bin/ruff check .
 step types .venv/bin/mypy forecast
 step imports .venv/bin/lint-imports
-step tests .venv/bin/pytest "$@"
+step tests .venv/bin/pytest --numprocesses 2 --dist loadfile "$@"
 
 if [ -n "$failed" ]; then
     echo "failed: ${failed#, }" >&2
