@@ -112,7 +112,7 @@ def test_operations_are_those_of_the_graph_keras_makes(case: tuple[int, int, int
         layer = keras.layers.GRU(units, return_sequences=True, unroll=True)
         outputs = keras.layers.Bidirectional(layer)(outputs)
     model = keras.Model(inputs, keras.layers.Dense(1)(outputs))  # at every step, so that no product is left out
-    compiled = load("step_keras").compile_steps(model, xla=False)
+    compiled = load("step_keras").compile_steps(model, "stock", xla=False)
     data = tf.zeros((batch, steps, features)), tf.zeros((batch, steps, 1))
     dense = 2 * batch * 2 * units * (steps - 1)  # the steps that are not the last
     operations = load("operations")
