@@ -139,15 +139,13 @@ def fixed_batch_size(source: WindowSource, batch_size: int) -> int:
     return max(1, min(batch_size, len(source)))
 
 
-def batch_signature(source: WindowSource) -> tuple[dict[str, tf.TensorSpec], tf.TensorSpec]:
-    """Types and shapes of a batch, for any number of windows."""
-    import tensorflow as tf
+def count_batches(source: WindowSource, batch_size: int, *, num_windows: int | None = None) -> int:
+    """Batches of an epoch of `num_windows` windows, all of them if left out or larger.
 
-    def spec(array: NDArray[Any]) -> tf.TensorSpec:
-        return tf.TensorSpec((None, *array.shape[1:]), array.dtype)
-
-    inputs, target = source.batch(np.zeros(1, np.int64))
-    return {name: spec(array) for name, array in inputs.items()}, spec(target)
+    Raises:
+        ConfigError: `batch_size` is below 1.
+    """
+    return math.ceil(min(len(source), num_windows or len(source)) / fixed_batch_size(source, batch_size))
 
 
 @dataclass(frozen=True)
@@ -197,7 +195,7 @@ def estimate(source: WindowSource, batch_size: int, *, num_windows: int | None =
     arrays = [*_row_arrays(source.features).values(), *_run_arrays(index)]
     return Estimate(
         windows=windows,
-        batches=math.ceil(windows / size),
+        batches=count_batches(source, batch_size, num_windows=num_windows),
         context_length=index.context_length,
         horizon=index.horizon,
         row_bytes=sum(array.nbytes for array in arrays),

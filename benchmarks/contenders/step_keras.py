@@ -119,20 +119,7 @@ def main() -> None:
         from forecast.models import settle_threads
 
         settle_threads()  # the number of threads is set already; this keeps each product of XLA in one of them
-    steps = Steps(arguments.layers, xla=arguments.xla == "on")
-
-    def answer(request: dict[str, Any]) -> dict[str, Any]:
-        match request["do"]:
-            case "prepare":
-                return steps.prepare(request["case"], request["mode"])
-            case "product":
-                size = request["size"]
-                return wire.product_block(multiply(size), size, request["seconds"])
-            case "versions":
-                return wire.versions("tensorflow", "keras", "numpy")
-        return wire.run_block(steps.step, request["seconds"])
-
-    wire.serve(answer)
+    wire.serve_steps(Steps(arguments.layers, xla=arguments.xla == "on"), multiply, "tensorflow", "keras", "numpy")
 
 
 if __name__ == "__main__":

@@ -87,20 +87,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.set_num_interop_threads(arguments.threads)
-    steps = Steps(compiled=arguments.compile)
-
-    def answer(request: dict[str, Any]) -> dict[str, Any]:
-        match request["do"]:
-            case "prepare":
-                return steps.prepare(request["case"], request["mode"])
-            case "product":
-                size = request["size"]
-                return wire.product_block(multiply(size), size, request["seconds"])
-            case "versions":
-                return wire.versions("torch", "numpy")
-        return wire.run_block(steps.step, request["seconds"])
-
-    wire.serve(answer)
+    wire.serve_steps(Steps(compiled=arguments.compile), multiply, "torch", "numpy")
 
 
 if __name__ == "__main__":

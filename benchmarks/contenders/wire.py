@@ -33,6 +33,29 @@ def serve(answer: Callable[[Answer], Answer]) -> None:
         print(json.dumps(found), file=answers, flush=True)
 
 
+def serve_steps(steps: Any, multiply: Callable[[int], Callable[[], float]], *names: str) -> None:
+    """Answer what `steps.py` asks, until the input ends.
+
+    Args:
+        steps: `prepare(case, mode)` makes a step ready, `step()` takes it.
+        multiply: from a size to a step that multiplies two square matrices of it.
+        names: distributions whose versions count.
+    """
+
+    def answer(request: Answer) -> Answer:
+        match request["do"]:
+            case "prepare":
+                return dict(steps.prepare(request["case"], request["mode"]))
+            case "product":
+                size = request["size"]
+                return product_block(multiply(size), size, request["seconds"])
+            case "versions":
+                return versions(*names)
+        return run_block(steps.step, request["seconds"])
+
+    serve(answer)
+
+
 def run_block(step: Callable[[], float], seconds: float, *, least: int = 2) -> Answer:
     """Repeat a step for a while.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from forecast.batching import WindowSource, estimate, evaluation_batches, fixed_batch_size, training_batches
+from forecast.batching import WindowSource, count_batches, estimate, evaluation_batches, training_batches
 from forecast.config import TrainingConfig
 from forecast.errors import TrainingError
 from forecast.results import History
@@ -179,8 +179,8 @@ def mean_loss(run: Run, source: WindowSource) -> float:
         TrainingError: no cell was measured, or the loss is not finite.
     """
     size = run.config.batch_size
-    num_batches = math.ceil(len(source) / fixed_batch_size(source, size))
-    total, count = (float(one) for one in run.measure(iter(evaluation_batches(source, size)), num_batches))
+    batches = iter(evaluation_batches(source, size))
+    total, count = (float(one) for one in run.measure(batches, count_batches(source, size)))
     if not count:
         raise TrainingError("no validation window has a measured target: give more rows, or none for validation")
     if not math.isfinite(total):

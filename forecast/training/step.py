@@ -7,7 +7,6 @@ enough to pay for that (`compiles`).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.batching import WindowSource
+from forecast.batching import WindowSource, count_batches
 from forecast.config import TrainingConfig
 from forecast.losses import make_cell_losses
 
@@ -86,8 +85,7 @@ class Run:
 def make_run(model: keras.Model, training: WindowSource, config: TrainingConfig) -> Run:
     """Make the optimizer and the functions of a training; they are traced when they are first called."""
     make_deterministic()
-    num_windows = min(len(training), config.windows_per_epoch or len(training))
-    num_steps = math.ceil(num_windows / config.batch_size)
+    num_steps = count_batches(training, config.batch_size, num_windows=config.windows_per_epoch)
     optimizer = make_optimizer(config, num_steps * config.epochs)
     optimizer.build(model.trainable_variables)
     measure = make_cell_losses(config.loss, quantile_levels=config.quantile_levels)
@@ -116,23 +114,23 @@ def make_learn(model: keras.Model, optimizer: keras.Optimizer, measure: Any, *, 
 
     from forecast.layers.clusters import cluster, tracing
 
-    def gradients(batch: Any) -> tuple[Any, Any, Any, Any]:
+    def gradients(batch: Any) -> tuple[Any, Any, Any, Any, Any]:
         inputs, target = batch
         with tf.GradientTape() as tape:
             cells, measured = measure(target, model(inputs, training=True))
             total, count = tf.reduce_sum(cells), tf.reduce_sum(measured)
-            loss = total / tf.maximum(count, 1.0) + sum(model.losses)
-        slopes = tape.gradient(loss, [variable.value for variable in model.trainable_variables])
+            loss = total / tf.maximum(count, 1.0)
+            minimised = loss + sum(model.losses)
+        slopes = tape.gradient(minimised, [variable.value for variable in model.trainable_variables])
         slopes = [tf.convert_to_tensor(slope) for slope in slopes]
-        return total, count, tf.linalg.global_norm(slopes), slopes
+        return total, count, loss, tf.linalg.global_norm(slopes), slopes
 
     def apply(*slopes: Any) -> Any:
         optimizer.apply(slopes, model.trainable_variables)
         return tf.reduce_all([tf.reduce_all(tf.math.is_finite(one.value)) for one in model.trainable_variables])
 
     def step(batch: Any) -> tuple[Any, Any, Any, Any, Any]:
-        total, count, norm, slopes = gradients(batch)
-        loss = total / tf.maximum(count, 1.0)
+        total, count, loss, norm, slopes = gradients(batch)
         usable = tf.math.is_finite(loss) & tf.math.is_finite(norm)
         sound = tf.cond(usable, lambda: cluster(apply)(*slopes), lambda: True)
         return tf.where(usable, tf.where(sound, SOUND, BAD_WEIGHT), BAD_GRADIENT), total, count, loss, norm
