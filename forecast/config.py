@@ -199,7 +199,7 @@ class TrainingConfig(Section):
     patience: PositiveInt | None = 5
     """Epochs without a better validation loss before training stops; none to run all epochs."""
     jit: Literal["auto", "on", "off"] = "auto"
-    """Whether XLA compiles the steps: on a CPU it pays from about 300 planned steps on, where `auto` does."""
+    """Whether XLA compiles the steps: `auto` does on a CPU without a C++ compiler, from 300 planned steps on."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Start of every random choice."""
 

@@ -71,7 +71,8 @@ def make_network(model: keras.Model, *, jit: str = "auto") -> Network:
     """Return the network as a function of arrays; each way is traced when it first runs.
 
     XLA runs the loop over the steps without a return to TensorFlow's executor after each one, which is most of the
-    time of a small batch. On a GPU nothing is compiled: cuDNN's recurrent kernels are faster, and XLA cannot hold them.
+    time of a small batch. Nothing is compiled where faster loops are there that XLA cannot hold: those in C++, and
+    cuDNN's on a GPU.
 
     Args:
         model: the network.
@@ -80,6 +81,7 @@ def make_network(model: keras.Model, *, jit: str = "auto") -> Network:
     import tensorflow as tf
 
     from forecast.layers.clusters import tracing
+    from forecast.layers.recurrent import runs_natively
 
     def run(inputs: Any, *, compiled: bool) -> Any:
         with tracing(compiled=compiled):
@@ -88,7 +90,7 @@ def make_network(model: keras.Model, *, jit: str = "auto") -> Network:
     signature = {one.name: tf.TensorSpec(one.shape, one.dtype, name=one.name) for one in model.inputs}
     function = partial(tf.function, input_signature=[signature], autograph=False)
     traced = function(lambda inputs: run(inputs, compiled=False))
-    if jit == "off" or tf.config.list_logical_devices("GPU"):
+    if jit == "off" or runs_natively(model) or tf.config.list_logical_devices("GPU"):
         return Network(traced, traced, traced)
     return Network(traced, function(traced, jit_compile=True), function(lambda inputs: run(inputs, compiled=True)))
 

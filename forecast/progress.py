@@ -72,7 +72,8 @@ def both(*reporters: Reporter) -> Reporter:
 
 def start_line(event: Started) -> str:
     """One line about what comes, for example `48,210 windows of 72 + 24 rows, 754 batches an epoch; rows 3.1 MB`."""
-    return f"{event.estimate}" + ("; the steps are being compiled" if event.compiled else "")
+    loops = "; recurrent loops in C++" if event.native else ""
+    return f"{event.estimate}{loops}" + ("; the steps are being compiled" if event.compiled else "")
 
 
 def epoch_line(event: EpochDone) -> str:

@@ -277,6 +277,7 @@ class History:
         seconds: wall time of the epoch.
         best_epoch: the epoch, counted from 1, whose weights were kept; 0 before the first one ends.
         compiled: whether XLA compiled the steps.
+        native: whether the recurrent loops ran in C++.
     """
 
     loss: tuple[float, ...]
@@ -285,6 +286,7 @@ class History:
     seconds: tuple[float, ...]
     best_epoch: int
     compiled: bool = False
+    native: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -294,7 +296,8 @@ class History:
     def from_dict(cls, values: Mapping[str, Any]) -> History:
         """Read back what `to_dict` wrote."""
         series = {name: tuple(values[name]) for name in ("loss", "val_loss", "learning_rate", "seconds")}
-        return cls(best_epoch=int(values["best_epoch"]), compiled=bool(values.get("compiled", False)), **series)
+        compiled, native = (bool(values.get(name, False)) for name in ("compiled", "native"))
+        return cls(best_epoch=int(values["best_epoch"]), compiled=compiled, native=native, **series)
 
 
 def column_names(alias: str, target_cols: tuple[str, ...]) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ STEP = StepDone(epoch=3, num_epochs=10, step=5, num_steps=20, loss=0.51234567, v
 EPOCH = EpochDone(epoch=3, num_epochs=10, loss=0.5, val_loss=0.25, learning_rate=1e-3, seconds=4.06, is_best=True)
 
 
-START = Started(Estimate(48_210, 754, 72, 24, 3_100_000, 385_680, 600_000), compiled=True)
+START = Started(Estimate(48_210, 754, 72, 24, 3_100_000, 385_680, 600_000), compiled=True, native=False)
 
 
 class Terminal(io.StringIO):
@@ -41,6 +41,7 @@ def test_what_training_takes_is_said_before_it_starts() -> None:
     line = "48,210 windows of 72 + 24 rows, 754 batches an epoch; rows 3.1 MB, order 0.4 MB, one batch 0.6 MB"
     assert shown(io.StringIO(), START) == f"{line}; the steps are being compiled\n"
     assert shown(io.StringIO(), replace(START, compiled=False)) == f"{line}\n"
+    assert shown(io.StringIO(), replace(START, compiled=False, native=True)) == f"{line}; recurrent loops in C++\n"
 
 
 def test_a_terminal_gets_a_bar_that_the_epoch_replaces() -> None:

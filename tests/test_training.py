@@ -214,7 +214,7 @@ def test_listeners_hear_of_steps_and_of_every_epoch(source: ArraySource) -> None
     history = train(
         linear_model(), source, source, config(epochs=2, windows_per_epoch=21), reporter=heard.append
     ).history
-    assert heard[0] == Started(estimate(source, 10, num_windows=21), compiled=False)
+    assert heard[0] == Started(estimate(source, 10, num_windows=21), compiled=False, native=False)
     epochs = [one for one in heard if isinstance(one, EpochDone)]
     assert tuple(one.loss for one in epochs) == history.loss
     for epoch, before in ((1, None), (2, history.val_loss[0])):
@@ -236,10 +236,20 @@ def test_how_many_steps_a_call_takes_changes_no_bit(source: ArraySource, monkeyp
 
 
 @pytest.mark.parametrize(
-    ("jit", "steps", "expected"),
-    [("auto", 299, False), ("auto", 300, True), ("on", 1, True), ("off", 10**6, False)],
+    ("jit", "steps", "native", "expected"),
+    [
+        ("auto", 299, False, False),
+        ("auto", 300, False, True),
+        ("auto", 10**6, True, False),
+        ("on", 1, False, True),
+        ("on", 1, True, True),
+        ("off", 10**6, False, False),
+    ],
 )
-def test_what_is_compiled(source: ArraySource, jit: str, steps: int, expected: bool) -> None:
+def test_what_is_compiled(
+    source: ArraySource, monkeypatch: pytest.MonkeyPatch, jit: str, steps: int, native: bool, expected: bool
+) -> None:
+    monkeypatch.setattr("forecast.layers.native.operations", lambda: "there" if native else None)
     run = make_run(linear_model(), source, config(jit=jit, batch_size=35, epochs=steps))
     assert run.compiled == expected
 

@@ -1,15 +1,21 @@
 """GRU and LSTM layers that are those of Keras, and on a CPU faster.
 
 They have the weights, the options, the random numbers and the outputs of `keras.layers.GRU` and `keras.layers.LSTM`,
-and stand wherever those can, inside `keras.layers.Bidirectional` as well. On a GPU, on another backend of Keras than
-TensorFlow, and for options that cuDNN does not know either (another activation, no bias, the reset gate before the
-product), the loop of Keras itself runs.
+and stand wherever those can, inside `keras.layers.Bidirectional` as well. Which loop runs:
+
+- in float32 on a CPU that of `native`, in C++, where the machine has a compiler;
+- for other types, masked steps and dropout that differs by gate, or without a compiler, that of `recurrence`, in
+  TensorFlow, which XLA may compile;
+- on a GPU, on another backend of Keras than TensorFlow, and for options that cuDNN does not know either (another
+  activation, no bias, the reset gate before the product), that of Keras itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -17,6 +23,8 @@ from keras import activations
 
 from forecast.layers.cells import Cell, GRUCell, LSTMCell
 from forecast.layers.clusters import cluster, clusters_are_compiled
+from forecast.layers.native import operations
+from forecast.layers.native.loop import NativeLoop
 from forecast.layers.recurrence import Loop, Weights, run_backward, run_forward, to_batch_first
 
 Inner = tuple[Any, Any, list[Any]]
@@ -116,10 +124,13 @@ def run_layer(layer: Any, cell: Cell, bias: Any, sequences: Any, states: Any, *,
     masks = layer.cell.get_dropout_mask(sequences[:, 0]) if training and layer.dropout else ()
     state_masks = layer.cell.get_recurrent_dropout_mask(states[0]) if training and layer.recurrent_dropout else ()
     loop = Loop(cell, layer.go_backwards, _constants(masks), _constants(state_masks), mask)
+    native = is_native(loop, sequences)
+    if native and loop.input_masks:
+        sequences, loop = sequences * loop.input_masks[0][:, None], replace(loop, input_masks=())
     kernels = (tf.convert_to_tensor(layer.cell.kernel), tf.convert_to_tensor(layer.cell.recurrent_kernel))
     read = (sequences, *kernels, bias, *states)
     states, outputs = in_shards(
-        loop, read, num_shards(layer, sequences), training=training, sequence=layer.return_sequences
+        loop, read, num_shards(layer, sequences, native=native), training=training, sequence=layer.return_sequences
     )
     last = states[0]
     if mask is not None:
@@ -131,14 +142,35 @@ def run_layer(layer: Any, cell: Cell, bias: Any, sequences: Any, states: Any, *,
     return last, outputs[0] if outputs else last[:, None], states
 
 
-def num_shards(layer: Any, sequences: Any) -> int:
+def is_native(loop: Loop, sequences: Any) -> bool:
+    """Whether the loop in C++ can run it: float32, no mask of steps, no dropout of a gate's own."""
+    return (
+        sequences.dtype == tf.float32
+        and loop.active is None
+        and len(loop.input_masks) <= 1
+        and len(loop.state_masks) <= 1
+        and operations() is not None
+    )
+
+
+def runs_natively(model: keras.Model) -> bool:
+    """Whether a model has recurrent layers and their loops run in C++, which XLA cannot compile into anything."""
+    return operations() is not None and any(isinstance(layer, (GRU, LSTM)) for layer in model._flatten_layers())
+
+
+def num_shards(layer: Any, sequences: Any, *, native: bool) -> int:
     """Parts that the windows of a batch are cut into, to run at the same time.
 
     Two for a layer in one direction. The directions of a bidirectional one keep two processors busy as they are.
     The number does not depend on the processors that are there, so that the bits do not either.
+
+    Args:
+        layer: of Keras.
+        sequences: (B, L, C).
+        native: whether the loop is the one in C++.
     """
     batch = sequences.shape[0]
-    alone = clusters_are_compiled() and not layer.has_a_twin
+    alone = (native or clusters_are_compiled()) and not layer.has_a_twin
     return 2 if alone and batch is not None and batch % 2 == 0 and batch >= 2 * SMALLEST_SHARD else 1
 
 
@@ -173,7 +205,7 @@ def in_shards(
 
 
 def differentiable(loop: Loop, *, training: bool, sequence: bool) -> Callable[..., tuple[list[Any], list[Any]]]:
-    """The loop as a function of tensors with the gradient that `recurrence` writes out.
+    """The loop as a function of tensors with a gradient that is written out.
 
     Args:
         loop: how to go through the sequence.
@@ -184,6 +216,57 @@ def differentiable(loop: Loop, *, training: bool, sequence: bool) -> Callable[..
         From x (B, L, C), kernels, bias and states to the final states, and a list of the outputs (B, L, U) in the
         order of time, or of nothing.
     """
+
+    @tf.custom_gradient
+    def run(*read: Any) -> Any:
+        # Taken out of the tape's sight: it would trace the gradient of the inside as well.
+        constants = [tf.stop_gradient(one) for one in read]
+        parts = native_parts(loop, sequence) if is_native(loop, constants[0]) else cluster_parts(loop, sequence)
+        if training:
+            final, outputs, arrays = parts.keep(*constants)
+        else:
+            (final, outputs), arrays = parts.infer(*constants), None
+
+        def gradient(*d: Any) -> Any:
+            kept = parts.keep(*constants)[2] if arrays is None else arrays
+            return parts.slopes(kept, d, *constants)
+
+        return [*final, *outputs], gradient
+
+    def call(*read: Any) -> tuple[list[Any], list[Any]]:
+        results = run(*read)
+        return (results[:-1], results[-1:]) if sequence else (results, [])
+
+    return call
+
+
+class Parts(NamedTuple):
+    """What `differentiable` is made of, all functions of x (B, L, C), kernels, bias and states.
+
+    Attributes:
+        infer: the final states, and the list of the outputs.
+        keep: the same, and the arrays that `slopes` needs.
+        slopes: (arrays, slopes of what `keep` returned, ...) -> slopes of everything read.
+    """
+
+    infer: Callable[..., Any]
+    keep: Callable[..., Any]
+    slopes: Callable[..., Any]
+
+
+def native_parts(loop: Loop, sequence: bool) -> Parts:
+    """The loop in C++."""
+    own = NativeLoop(isinstance(loop.cell, LSTMCell), loop.backwards, loop.state_masks[0] if loop.state_masks else None)
+
+    def keep(*read: Any) -> Any:
+        final, outputs, arrays = own.keep(*read)
+        return final, outputs if sequence else [], arrays
+
+    return Parts(partial(own.infer, sequence=sequence), keep, own.slopes)
+
+
+def cluster_parts(loop: Loop, sequence: bool) -> Parts:
+    """The loop in TensorFlow, compiled by XLA where the surrounding trace wants that."""
 
     def keep(x: Any, *rest: Any) -> Any:
         final, arrays = run_forward(loop, Weights(*rest[:3]), x, rest[3:], wanted="slopes")
@@ -205,26 +288,7 @@ def differentiable(loop: Loop, *, training: bool, sequence: bool) -> Callable[..
         d_x, d_states, d_weights = run_backward(loop, weights, x, arrays, (d_outputs, d_states))
         return [d_x, d_weights.kernel, d_weights.recurrent_kernel, d_weights.bias, *d_states]
 
-    @tf.custom_gradient
-    def run(*read: Any) -> Any:
-        # Taken out of the tape's sight: it would trace the gradient of the inside as well.
-        constants = [tf.stop_gradient(one) for one in read]
-        if training:
-            final, outputs, arrays = cluster(keep)(*constants)
-        else:
-            (final, outputs), arrays = cluster(infer)(*constants), None
-
-        def gradient(*d: Any) -> Any:
-            kept = cluster(keep)(*constants)[2] if arrays is None else arrays
-            return cluster(slopes)(kept, d, *constants)
-
-        return [*final, *outputs], gradient
-
-    def call(*read: Any) -> tuple[list[Any], list[Any]]:
-        results = run(*read)
-        return (results[:-1], results[-1:]) if sequence else (results, [])
-
-    return call
+    return Parts(cluster(infer), cluster(keep), cluster(slopes))
 
 
 def _constants(masks: Any) -> tuple[Any, ...]:

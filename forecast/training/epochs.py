@@ -80,12 +80,14 @@ def train(
     """
     check_windows(training, validation)
     run = make_run(model, training, config)
-    history, best = History((), (), (), (), 0, run.compiled), model.get_weights()
+    history, best = History((), (), (), (), 0, run.compiled, run.native), model.get_weights()
     identity = fingerprint(model, training, validation, config) if checkpoint else {}
     if checkpoint and resume and checkpoint.exists():
         history, best = restore(run, checkpoint, identity)
     report = reporter or ignore
-    report(Started(estimate(training, config.batch_size, num_windows=config.windows_per_epoch), run.compiled))
+    report(
+        Started(estimate(training, config.batch_size, num_windows=config.windows_per_epoch), run.compiled, run.native)
+    )
     try:
         while (reason := stop_reason(history, config)) is None:
             history = run_epoch(run, training, validation, history, report)

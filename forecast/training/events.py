@@ -15,10 +15,12 @@ class Started:
     Attributes:
         estimate: what an epoch takes.
         compiled: whether XLA compiles the steps, which takes some seconds.
+        native: whether the recurrent loops run in C++.
     """
 
     estimate: Estimate
     compiled: bool
+    native: bool
 
 
 @dataclass(frozen=True)

@@ -43,8 +43,11 @@ def model_settings(model: keras.Model) -> dict[str, str]:
 
     Operations without weights are known by their kind alone: their names count up in every process.
     """
+    from forecast.layers.recurrent import runs_natively
+
     graph = " ".join(type(one).__name__ for one in model.operations) + f" {model.input_shape} {model.output_shape}"
     settings = {"operations of the model": hashlib.sha256(graph.encode()).hexdigest()[:12]}
+    settings["recurrent loops"] = "in C++" if runs_natively(model) else "of TensorFlow"
     for layer in model.layers:
         if layer.weights:
             settings |= flattened(layer.get_config(), layer.name)

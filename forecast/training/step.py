@@ -1,8 +1,8 @@
-"""The compiled steps of training, and the optimizer.
+"""The steps of training, and the optimizer.
 
 Many steps are taken in one call of TensorFlow, which also reads their batches: Python is asked nothing in between.
-What gains most from XLA is compiled by it, cluster by cluster (see `layers/clusters.py`), where training is long
-enough to pay for that (`compiles`).
+Where the loops in C++ are not to be had (`layers/native`), XLA compiles what gains most from it, cluster by cluster
+(`layers/clusters.py`), if training is long enough to pay for that (`compiles`).
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Learned(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A model with everything compiled to train it.
+    """A model with everything that trains it.
 
     Attributes:
         model: the network.
@@ -61,6 +61,7 @@ class Run:
         config: how to train.
         num_steps: of one epoch.
         compiled: whether XLA compiles what gains from it.
+        native: whether the recurrent loops run in C++.
         learn: (iterator over batches, most steps) -> the fields of `Learned`; stops after a step that fails.
         measure: (iterator over batches, their number) -> total and count of the losses, without dropout.
     """
@@ -70,6 +71,7 @@ class Run:
     config: TrainingConfig
     num_steps: int
     compiled: bool
+    native: bool
     learn: Callable[..., Any]
     measure: Callable[..., Any]
 
@@ -84,6 +86,8 @@ class Run:
 
 def make_run(model: keras.Model, training: WindowSource, config: TrainingConfig) -> Run:
     """Make the optimizer and the functions of a training; they are traced when they are first called."""
+    from forecast.layers.recurrent import runs_natively
+
     make_deterministic()
     num_steps = count_batches(training, config.batch_size, num_windows=config.windows_per_epoch)
     optimizer = make_optimizer(config, num_steps * config.epochs)
@@ -91,20 +95,25 @@ def make_run(model: keras.Model, training: WindowSource, config: TrainingConfig)
     measure = make_cell_losses(config.loss, quantile_levels=config.quantile_levels)
     compiled = compiles(config, num_steps * config.epochs)
     learn = make_learn(model, optimizer, measure, compiled=compiled)
-    return Run(model, optimizer, config, num_steps, compiled, learn, make_measure(model, measure, compiled=compiled))
+    validate = make_measure(model, measure, compiled=compiled)
+    return Run(model, optimizer, config, num_steps, compiled, runs_natively(model), learn, validate)
 
 
 def compiles(config: TrainingConfig, num_steps: int) -> bool:
     """Whether a training of so many steps has XLA compile its steps.
 
-    With `auto` it does from `BREAK_EVEN_STEPS` on. Compiling takes 3 to 6 s for two layers in both directions; a
-    compiled step of 64 windows of 96 rows takes 20 ms less than one that is not, with 64 units (`benchmarks/`).
-    Stopping early may come before that point, but has not been planned. On a GPU the loops are cuDNN's.
+    With `auto` it does not where faster loops are there, those in C++ or cuDNN's: what is left, the update of the
+    weights, gains nothing. Elsewhere it does from `BREAK_EVEN_STEPS` on. Compiling takes 3 to 6 s for two layers in
+    both directions; a compiled step of 64 windows of 96 rows takes 20 ms less than one that is not, with 64 units
+    (`benchmarks/`). Stopping early may come before that point, but has not been planned.
     """
     import tensorflow as tf  # TensorFlow starts when training does, not before
 
+    from forecast.layers.native import operations
+
     if config.jit == "auto":
-        return num_steps >= BREAK_EVEN_STEPS and not tf.config.list_logical_devices("GPU")
+        has_fast_loops = operations() is not None or tf.config.list_logical_devices("GPU")
+        return num_steps >= BREAK_EVEN_STEPS and not has_fast_loops
     return config.jit == "on"
 
 

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from layers_compared import outputs_and_slopes, share_weights
 
 from forecast.layers import recurrent
 from forecast.layers.clusters import tracing
@@ -22,23 +23,6 @@ def random_mask() -> Any:
     mask = np.random.default_rng(3).random((BATCH, LENGTH)) > 0.4
     mask[0, :4], mask[1, -4:], mask[2] = False, False, False
     return mask
-
-
-def outputs_and_slopes(layer: Any, x: Any, jit: bool, **arguments: Any) -> tuple[list[Any], list[Any]]:
-    """All outputs of a layer, and the gradient of a random sum of them for the input and every weight."""
-
-    @tf.function(autograph=False)
-    def run(x: Any) -> Any:
-        generator = np.random.default_rng(7)
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            outputs = layer(x, **arguments)
-            total = tf.add_n([tf.reduce_sum(one * generator.normal(size=one.shape)) for one in outputs])
-        return list(outputs), tape.gradient(total, [x, *(weight.value for weight in layer.trainable_variables)])
-
-    with tracing(compiled=jit):
-        outputs, slopes = run(x)
-    return [np.asarray(one) for one in outputs], [np.asarray(one) for one in slopes]
 
 
 def make(module: Any, name: str, dtype: str, *, bidirectional: bool, **options: Any) -> Any:
@@ -56,13 +40,6 @@ def compare(name: str, *, jit: bool = True, bidirectional: bool = True, call: di
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-12 * max(1.0, np.abs(other).max()))
 
 
-def share_weights(layers: list[Any], shape: Any) -> None:
-    """Give all the weights of the first."""
-    for layer in layers:
-        layer.build(shape)
-        layer.set_weights(layers[0].get_weights())
-
-
 def states(name: str, *, bidirectional: bool) -> list[Any]:
     generator = np.random.default_rng(5)
     number = (2 if name == "LSTM" else 1) * (2 if bidirectional else 1)
@@ -76,9 +53,12 @@ def test_both_directions_with_states_and_dropout(name: str, jit: bool) -> None:
     compare(name, jit=jit, call=call, return_sequences=True, dropout=0.3)
 
 
+@pytest.mark.parametrize("native", [True, False], ids=["native", "xla"])
 @pytest.mark.parametrize("name", ["GRU", "LSTM"])
-def test_in_float32_the_error_is_that_of_rounding(name: str) -> None:
+def test_in_float32_the_error_is_that_of_rounding(name: str, native: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Against Keras in float64, both are wrong by the same few units in the last place."""
+    if not native:
+        monkeypatch.setattr(recurrent, "operations", lambda: None)
     keras.utils.set_random_seed(0)
     x = np.random.default_rng(0).normal(size=(BATCH, 96, CHANNELS))
     kinds = [
@@ -128,8 +108,9 @@ def test_one_direction_runs_in_two_parts_of_the_batch(name: str) -> None:
     for one, other in zip((*ours[0], *ours[1]), (*theirs[0], *theirs[1]), strict=True):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-12 * max(1.0, np.abs(other).max()))
     with tracing(compiled=True):
-        assert recurrent.num_shards(layers[1], x) == 2
-    assert recurrent.num_shards(layers[1], x) == 1
+        assert recurrent.num_shards(layers[1], x, native=False) == 2
+    assert recurrent.num_shards(layers[1], x, native=False) == 1
+    assert recurrent.num_shards(layers[1], x, native=True) == 2
 
 
 @pytest.mark.parametrize("name", ["GRU", "LSTM"])

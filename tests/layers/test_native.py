@@ -1,0 +1,268 @@
+"""The loops in C++ are those of Keras, whatever the sizes; and what happens where they cannot be compiled."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from layers_compared import outputs_and_slopes, share_weights
+
+from forecast.layers import recurrent
+from forecast.layers.native import build, operations
+from forecast.layers.native.loop import OPERATION
+
+needs_operations = pytest.mark.skipif(operations() is None, reason="no C++ compiler here")
+
+SEED = 0
+
+SIZES = {
+    "one of each": (1, 1, 1, 1),
+    "less than a vector": (3, 5, 2, 7),
+    "tails everywhere": (13, 11, 5, 19),
+    "more windows than a block": (67, 9, 3, 16),
+    "a sequence of many chunks": (64, 50, 40, 33),
+    "wider than long": (2, 3, 70, 130),
+}
+
+
+def layers_of(kind: str, size: tuple[int, int, int, int], **options: Any) -> tuple[list[Any], Any]:
+    """The layer of Keras in float64 and in float32 and ours in float32, with the same weights, and their input."""
+    batch, length, channels, units = size
+    keras.utils.set_random_seed(SEED)
+    both = options.pop("bidirectional", False)
+    made = []
+    for module, dtype in ((keras.layers, "float64"), (keras.layers, "float32"), (recurrent, "float32")):
+        chosen = {"return_state": True, "dtype": dtype, "seed": 3, "bias_initializer": "normal", **options}
+        layer = getattr(module, kind)(units, **chosen)
+        made.append(module.Bidirectional(layer, dtype=dtype) if both else layer)
+    x = np.random.default_rng(0).normal(size=(batch, length, channels))
+    share_weights(made, x.shape)
+    return made, x
+
+
+def compare(kind: str, size: tuple[int, int, int, int], call: dict[str, Any] | None = None, **options: Any) -> None:
+    """Ours is as far from float64 as Keras' own float32 is, or within 2e-7 for outputs and 1e-6 for slopes."""
+    layers, x = layers_of(kind, size, **options)
+    results = []
+    for layer in layers:
+        dtype = layer.compute_dtype
+        given = {
+            name: [tf.cast(one, dtype) for one in value] if name == "initial_state" else value
+            for name, value in (call or {}).items()
+        }
+        results.append(outputs_and_slopes(layer, tf.constant(x, dtype), jit=False, **given))
+    for place, allowed in ((0, 2e-7), (1, 1e-6)):
+        for true, theirs, ours in zip(*(result[place] for result in results), strict=True):
+            scale = max(1.0, np.abs(true).max())
+            error, usual = (np.abs(one - true).max() / scale for one in (ours, theirs))
+            assert error <= max(allowed, 1.5 * usual), f"{error:.2g} where Keras is wrong by {usual:.2g}"
+
+
+def graph_of(layer: Any, x: Any, **arguments: Any) -> set[str]:
+    """The types of the operations that a call of a layer is made of."""
+    traced = tf.function(lambda x: layer(x, **arguments)).get_concrete_function(tf.constant(x))
+    return {operation.type for operation in traced.graph.get_operations()}
+
+
+@needs_operations
+@pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
+@pytest.mark.parametrize("kind", ["GRU", "LSTM"])
+def test_all_sizes(kind: str, size: tuple[int, int, int, int]) -> None:
+    compare(kind, size, {"training": True}, return_sequences=True, bidirectional=True)
+
+
+@needs_operations
+@pytest.mark.parametrize("training", [True, False], ids=["training", "inference"])
+@pytest.mark.parametrize("sequences", [True, False], ids=["sequence", "last"])
+@pytest.mark.parametrize("backwards", [True, False], ids=["backwards", "forwards"])
+@pytest.mark.parametrize("kind", ["GRU", "LSTM"])
+def test_all_ways(kind: str, backwards: bool, sequences: bool, training: bool) -> None:
+    size = (2 * recurrent.SMALLEST_SHARD, 7, 3, 5)
+    generator = np.random.default_rng(5)
+    states = [tf.constant(generator.normal(size=(size[0], size[3]))) for _ in range(1 + (kind == "LSTM"))]
+    call = {"training": training, "initial_state": states}
+    compare(kind, size, call, return_sequences=sequences, go_backwards=backwards)
+
+
+@needs_operations
+@pytest.mark.parametrize("kind", ["GRU", "LSTM"])
+def test_dropout_draws_what_keras_draws(kind: str) -> None:
+    """In float32 alone: in float64 Keras draws other masks."""
+    options = {"return_sequences": True, "bidirectional": True, "dropout": 0.3, "recurrent_dropout": 0.4}
+    (_, theirs, ours), x = layers_of(kind, (70, 9, 4, 6), **options)
+    results = [outputs_and_slopes(one, tf.constant(x, "float32"), jit=False, training=True) for one in (theirs, ours)]
+    for expected, found in zip(*(result[0] + result[1] for result in results), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6 * max(1.0, np.abs(expected).max()))
+
+
+@needs_operations
+def test_which_loops_run_natively() -> None:
+    def types(dtype: str = "float32", **call: Any) -> set[str]:
+        layer = recurrent.GRU(4, dtype=dtype, dropout=0.2)
+        return graph_of(layer, np.zeros((2, 5, 3), dtype), **call)
+
+    assert OPERATION in types()
+    assert OPERATION in types(training=True)
+    assert OPERATION not in types(dtype="float64")
+    assert OPERATION not in types(mask=np.ones((2, 5), bool))
+    by_gate = recurrent.GRU(4, dropout=0.2, implementation=1)
+    assert OPERATION not in graph_of(by_gate, np.zeros((2, 5, 3), "float32"), training=True)
+
+
+@needs_operations
+@pytest.mark.parametrize("kind", ["GRU", "LSTM"])
+def test_a_window_does_not_depend_on_its_neighbours(kind: str) -> None:
+    """Bit for bit, alone and in any place of a batch; and what is not finite stays in its window, and stays so."""
+    (*_, layer), x = layers_of(kind, (130, 6, 3, 21), return_sequences=True, bidirectional=True)
+    x = x.astype("float32")
+    outputs = np.asarray(layer(x)[0])
+    for place in (0, 63, 64, 100, 129):
+        np.testing.assert_array_equal(layer(x[place : place + 1])[0][0], outputs[place])
+    x[64, 3, 1], x[7, 2] = np.nan, np.inf
+    damaged = np.asarray(layer(x)[0])
+    assert np.isnan(damaged[64]).any()
+    others = np.delete(np.arange(130), [64, 7])
+    np.testing.assert_array_equal(damaged[others], outputs[others])
+
+
+@needs_operations
+@pytest.mark.parametrize("kind", ["GRU", "LSTM"])
+def test_no_window_at_all(kind: str) -> None:
+    layer = getattr(recurrent, kind)(3, return_sequences=True, return_state=True)
+    outputs, slopes = outputs_and_slopes(layer, tf.zeros((0, 4, 2)), jit=False)
+    assert outputs[0].shape == (0, 4, 3)
+    assert [one.shape for one in slopes[1:]] == [one.shape for one in layer.trainable_variables]
+    assert not any(np.any(one) for one in slopes)
+
+
+@needs_operations
+def test_operands_that_do_not_fit_are_refused() -> None:
+    given = [tf.zeros(shape) for shape in ((2, 3, 4), (4, 15), (5, 15), (4, 5), (2, 5), (0, 5), (0, 5))]
+    settings = {"lstm": False, "backwards": False, "keep": False, "sequence": True}
+    assert operations().bigru_forward(*given, **settings)[0].shape == (2, 3, 5)
+    for number in range(7):
+        wrong = [tf.zeros((1, 1)) if place == number else one for place, one in enumerate(given)]
+        with pytest.raises(tf.errors.InvalidArgumentError, match=r"expected x|do not fit"):
+            operations().bigru_forward(*wrong, **settings)
+
+
+@pytest.fixture
+def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty cache folder, and nothing loaded yet; libraries are not really loaded, as that cannot be undone."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv(build.SWITCH, raising=False)
+    monkeypatch.setattr(tf, "load_op_library", lambda path: Path(path).read_bytes())
+    operations.cache_clear()
+    before = build.operations
+    yield tmp_path / "bigru-forecast"
+    before.cache_clear()
+    monkeypatch.undo()
+
+
+def compiler(folder: Path, script: str) -> str:
+    """A compiler that runs `script`, in which `$out` is the file to write."""
+    path = folder / "cc.sh"
+    path.write_text(f'#!/bin/sh\nwhile [ "$1" != -o ]; do shift; done\nout=$2\necho x >> {folder}/calls\n{script}\n')
+    path.chmod(0o755)
+    return str(path)
+
+
+def calls(folder: Path) -> int:
+    return len((folder / "calls").read_text().splitlines())
+
+
+def test_it_is_compiled_once_and_again_when_damaged(
+    fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXX", compiler(tmp_path, "printf library > $out"))
+    for expected in (1, 1):
+        operations.cache_clear()
+        assert operations() == b"library"
+        assert calls(tmp_path) == expected
+    (library,) = fresh.glob("*.so")
+    library.write_bytes(b"libr")
+    operations.cache_clear()
+    assert (operations(), calls(tmp_path)) == (b"library", 2)
+    monkeypatch.setattr(build, "processor", lambda: "another")
+    operations.cache_clear()
+    assert (operations(), calls(tmp_path)) == (b"library", 3)
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [("echo no such header >&2; exit 1", "no such header"), ("true", "No such file"), ("kill -9 $$", "died with")],
+    ids=["fails", "writes nothing", "killed"],
+)
+def test_a_compiler_that_fails_is_named_and_leaves_nothing(
+    fresh: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    script: str,
+    said: str,
+) -> None:
+    monkeypatch.setenv("CXX", compiler(tmp_path, script))
+    assert operations() is None
+    assert "the fast loops cannot be compiled" in caplog.text
+    assert said in caplog.text
+    assert list(fresh.iterdir()) == []
+
+
+def test_no_compiler_and_the_switch(fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    assert operations() is None
+    monkeypatch.setenv("CXX", compiler(tmp_path, "exit 1"))
+    monkeypatch.setenv(build.SWITCH, "0")
+    operations.cache_clear()
+    assert operations() is None
+    assert not (tmp_path / "calls").exists()
+    assert not fresh.exists()
+
+
+def test_a_folder_that_cannot_be_written_to(fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fresh.write_text("a file in its place")
+    monkeypatch.setenv("CXX", compiler(tmp_path, "printf library > $out"))
+    assert operations() == b"library"
+
+
+@pytest.mark.usefixtures("fresh")
+def test_processes_that_compile_at_the_same_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", compiler(tmp_path, "printf lib > $out; sleep 0.3; printf rary >> $out"))
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: build.load(os.environ["CXX"]), range(4)))
+    assert found == [b"library"] * 4
+
+
+CODE = """
+import numpy as np
+from forecast import BiGRUConfig
+from forecast.layers.native import operations
+from forecast.models import build_model
+from forecast.windows import WindowShape
+model = build_model(BiGRUConfig(units=4), WindowShape(context_length=6, horizon=2), seed=1)
+past = np.random.default_rng(0).normal(size=(3, 6, 1)).astype("float32")
+print(operations() is not None, *np.asarray(model({"past": past})).ravel())
+"""
+
+
+@needs_operations
+def test_a_network_forecasts_the_same_without_the_compiler(tmp_path: Path) -> None:
+    """In processes of their own, one with and one without the operations, neither with a cache folder."""
+    outputs = []
+    for switch in ("1", "0"):
+        environment = {**os.environ, build.SWITCH: switch, "XDG_CACHE_HOME": str(tmp_path)}
+        done = subprocess.run([sys.executable, "-c", CODE], env=environment, check=True, capture_output=True, text=True)
+        native, *numbers = done.stdout.split()
+        assert native == str(switch == "1")
+        outputs.append(np.array(numbers, float))
+    np.testing.assert_allclose(outputs[0], outputs[1], rtol=0, atol=1e-6)
