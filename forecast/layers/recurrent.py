@@ -4,8 +4,7 @@ They have the weights, the options, the random numbers and the outputs of `keras
 and stand wherever those can, inside `keras.layers.Bidirectional` as well. Which loop runs:
 
 - in float32 on a CPU that of `native`, in C++, where the machine has a compiler;
-- for other types, masked steps and dropout that differs by gate, or without a compiler, that of `recurrence`, in
-  TensorFlow, which XLA may compile;
+- for other types and masked steps, or without a compiler, that of `recurrence`, in TensorFlow, which XLA may compile;
 - on a GPU, on another backend of Keras than TensorFlow, and for options that cuDNN does not know either (another
   activation, no bias, the reset gate before the product), that of Keras itself.
 """
@@ -125,7 +124,7 @@ def run_layer(layer: Any, cell: Cell, bias: Any, sequences: Any, states: Any, *,
     state_masks = layer.cell.get_recurrent_dropout_mask(states[0]) if training and layer.recurrent_dropout else ()
     loop = Loop(cell, layer.go_backwards, _constants(masks), _constants(state_masks), mask)
     native = is_native(loop, sequences)
-    if native and loop.input_masks:
+    if native and len(loop.input_masks) == 1:
         sequences, loop = sequences * loop.input_masks[0][:, None], replace(loop, input_masks=())
     kernels = (tf.convert_to_tensor(layer.cell.kernel), tf.convert_to_tensor(layer.cell.recurrent_kernel))
     read = (sequences, *kernels, bias, *states)
@@ -143,14 +142,8 @@ def run_layer(layer: Any, cell: Cell, bias: Any, sequences: Any, states: Any, *,
 
 
 def is_native(loop: Loop, sequences: Any) -> bool:
-    """Whether the loop in C++ can run it: float32, no mask of steps, no dropout of a gate's own."""
-    return (
-        sequences.dtype == tf.float32
-        and loop.active is None
-        and len(loop.input_masks) <= 1
-        and len(loop.state_masks) <= 1
-        and operations() is not None
-    )
+    """Whether the loop in C++ can run it: float32, and no mask of steps."""
+    return sequences.dtype == tf.float32 and loop.active is None and operations() is not None
 
 
 def runs_natively(model: keras.Model) -> bool:
@@ -256,7 +249,7 @@ class Parts(NamedTuple):
 
 def native_parts(loop: Loop, sequence: bool) -> Parts:
     """The loop in C++."""
-    own = NativeLoop(isinstance(loop.cell, LSTMCell), loop.backwards, loop.state_masks[0] if loop.state_masks else None)
+    own = NativeLoop(isinstance(loop.cell, LSTMCell), loop.backwards, loop.input_masks, loop.state_masks)
 
     def keep(*read: Any) -> Any:
         final, outputs, arrays = own.keep(*read)

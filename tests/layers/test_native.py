@@ -94,11 +94,15 @@ def test_all_ways(kind: str, backwards: bool, sequences: bool, training: bool) -
 
 
 @needs_operations
+@pytest.mark.parametrize("size", [(70, 9, 4, 6), (34, 40, 19, 37)], ids=str)
+@pytest.mark.parametrize("dropout", [(0.3, 0.0), (0.0, 0.4), (0.3, 0.4)], ids=["input", "state", "both"])
 @pytest.mark.parametrize("kind", ["GRU", "LSTM"])
-def test_dropout_draws_what_keras_draws(kind: str) -> None:
-    """In float32 alone: in float64 Keras draws other masks."""
-    options = {"return_sequences": True, "bidirectional": True, "dropout": 0.3, "recurrent_dropout": 0.4}
-    (_, theirs, ours), x = layers_of(kind, (70, 9, 4, 6), **options)
+def test_dropout_draws_what_keras_draws(
+    kind: str, dropout: tuple[float, float], size: tuple[int, int, int, int]
+) -> None:
+    """In float32 alone: in float64 Keras draws other masks. With `recurrent_dropout` each gate has masks of its own."""
+    options = {"return_sequences": True, "bidirectional": True, "dropout": dropout[0], "recurrent_dropout": dropout[1]}
+    (_, theirs, ours), x = layers_of(kind, size, **options)
     results = [outputs_and_slopes(one, tf.constant(x, "float32"), jit=False, training=True) for one in (theirs, ours)]
     for expected, found in zip(*(result[0] + result[1] for result in results), strict=True):
         np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6 * max(1.0, np.abs(expected).max()))
@@ -114,8 +118,8 @@ def test_which_loops_run_natively() -> None:
     assert OPERATION in types(training=True)
     assert OPERATION not in types(dtype="float64")
     assert OPERATION not in types(mask=np.ones((2, 5), bool))
-    by_gate = recurrent.GRU(4, dropout=0.2, implementation=1)
-    assert OPERATION not in graph_of(by_gate, np.zeros((2, 5, 3), "float32"), training=True)
+    by_gate = recurrent.GRU(4, dropout=0.2, recurrent_dropout=0.2)
+    assert OPERATION in graph_of(by_gate, np.zeros((2, 5, 3), "float32"), training=True)
 
 
 @needs_operations
@@ -146,10 +150,10 @@ def test_no_window_at_all(kind: str) -> None:
 
 @needs_operations
 def test_operands_that_do_not_fit_are_refused() -> None:
-    given = [tf.zeros(shape) for shape in ((2, 3, 4), (4, 15), (5, 15), (4, 5), (2, 5), (0, 5), (0, 5))]
+    given = [tf.zeros(shape) for shape in ((2, 3, 4), (4, 15), (5, 15), (4, 5), (2, 5), (0, 5), (0, 4), (0, 5))]
     settings = {"lstm": False, "backwards": False, "keep": False, "sequence": True}
     assert operations().bigru_forward(*given, **settings)[0].shape == (2, 3, 5)
-    for number in range(7):
+    for number in range(8):
         wrong = [tf.zeros((1, 1)) if place == number else one for place, one in enumerate(given)]
         with pytest.raises(tf.errors.InvalidArgumentError, match=r"expected x|do not fit"):
             operations().bigru_forward(*wrong, **settings)

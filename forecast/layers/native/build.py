@@ -22,7 +22,7 @@ from typing import Any
 SWITCH = "FORECAST_NATIVE"
 """Environment variable: `0` has the loops run without the compiled operations."""
 
-SOURCES = ("vectors.h", "cells.h", "loops.h", "operations.cc")
+SOURCES = ("vectors.h", "cells.h", "layout.h", "forward.h", "backward.h", "operations.cc")
 FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC")
 COMPILERS = ("c++", "g++", "clang++")
 SECONDS = 300
@@ -58,7 +58,7 @@ def load(compiler: str) -> Any:
     command = [*compiler.split(), *FLAGS, "-I", tf.sysconfig.get_include()]
     if platform.system() == "Darwin":
         command += ["-undefined", "dynamic_lookup"]
-    name = f"loops-{fingerprint(command, tf.__version__)}.so"
+    name = f"native-{fingerprint(command, tf.__version__)}.so"
     with cache_folder() as folder:
         library = folder / name
         if not is_whole(library):

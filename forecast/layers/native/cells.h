@@ -20,6 +20,7 @@ struct Gru {
     static constexpr int gates = 3, kept = 4, input_first = 0, state_first = 1;
     static constexpr bool has_memory = false;
     static constexpr int keras_of_column[COLUMNS] = {2, 0, 1, 2}, bias_of_column[COLUMNS] = {2, 0, 1, 3};
+    static constexpr bool input_has_bias[COLUMNS] = {true, true, true, false};
     static constexpr bool state_has_bias[COLUMNS] = {false, false, false, true};
 
     // x: products of the input with their biases, h, z, r; m: of the state, z, r, h.
@@ -52,6 +53,7 @@ struct Lstm {
     static constexpr int gates = 4, kept = 6, input_first = 0, state_first = 0;
     static constexpr bool has_memory = true;
     static constexpr int keras_of_column[COLUMNS] = {0, 1, 2, 3}, bias_of_column[COLUMNS] = {0, 1, 2, 3};
+    static constexpr bool input_has_bias[COLUMNS] = {true, true, true, true};
     static constexpr bool state_has_bias[COLUMNS] = {false, false, false, false};
 
     INLINE States step(const float* x, const Vector (&m)[gates], States before, float* keep) {

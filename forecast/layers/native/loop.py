@@ -21,12 +21,14 @@ class NativeLoop:
     Attributes:
         lstm: whether the cell is an LSTM's; it is a GRU's otherwise.
         backwards: whether the last step of the sequence comes first.
-        state_mask: dropout of the state, (B, U), or None.
+        input_masks: dropout of the input, (B, C): one per gate, or none.
+        state_masks: dropout of the state, (B, U): one per gate, or none.
     """
 
     lstm: bool
     backwards: bool
-    state_mask: Any = None
+    input_masks: tuple[Any, ...] = ()
+    state_masks: tuple[Any, ...] = ()
 
     def keep(self, x: Any, *rest: Any) -> tuple[list[Any], list[Any], list[Any]]:
         """Run, and keep what the gradient needs.
@@ -87,8 +89,8 @@ class NativeLoop:
 
     def _read(self, x: Any, *rest: Any) -> list[Any]:
         nothing = tf.zeros((0, rest[1].shape[0]))
-        memory = [] if self.lstm else [nothing]
-        return [x, *rest, *memory, nothing if self.state_mask is None else self.state_mask]
+        masks = [tf.stack(one) if one else nothing for one in (self.input_masks, self.state_masks)]
+        return [x, *rest, *([] if self.lstm else [nothing]), *masks]
 
     def _settings(self, *, keep: bool, sequence: bool = True) -> dict[str, bool]:
         return {"lstm": self.lstm, "backwards": self.backwards, "keep": keep, "sequence": sequence}

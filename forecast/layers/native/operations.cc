@@ -1,12 +1,13 @@
 // The loops as two operations of TensorFlow, registered through its C interface, which is the same in every version.
 //
-// BigruForward  : x, kernel, recurrent_kernel, bias, output, memory, mask
+// BigruForward  : x, kernel, recurrent_kernel, bias, output, memory, input_mask, state_mask
 //                 -> outputs, output, memory, kept
 // BigruBackward : the same, then outputs, kept, and the slopes of outputs, output and memory
 //                 -> slopes of x, kernel, recurrent_kernel, bias, output, memory
 // A tensor that a layer does without has no elements.
 
-#include "loops.h"
+#include "backward.h"
+#include "forward.h"
 
 #include "tensorflow/c/kernels.h"
 #include "tensorflow/c/ops.h"
@@ -92,7 +93,7 @@ class Call {
     int count_ = 0;
 };
 
-constexpr int NUM_INPUTS = 7;
+constexpr int NUM_INPUTS = 8, NUM_OPTIONAL = 2;  // the last ones may be left out
 
 bool read_layer(Call& call, const Settings& settings, Layer& layer, Inputs& in) {
     TF_Tensor *x = call.input(0), *state = call.input(4);
@@ -100,22 +101,24 @@ bool read_layer(Call& call, const Settings& settings, Layer& layer, Inputs& in) 
     if (!call.require(sound, "expected x (B, L, C) and a state (B, U)")) return false;
     layer = {TF_Dim(x, 0), TF_Dim(x, 1), TF_Dim(x, 2), TF_Dim(state, 1), settings.backwards};
     const int64_t gates = settings.lstm ? Lstm::gates : Gru::gates, units = layer.units, states = layer.batch * units;
-    const int64_t expected[NUM_INPUTS] = {layer.batch * layer.length * layer.channels,
+    const int64_t inputs = layer.batch * layer.channels;
+    const int64_t expected[NUM_INPUTS] = {inputs * layer.length,
                                           layer.channels * gates * units,
                                           units * gates * units,
                                           4 * units,
                                           states,
                                           settings.lstm ? states : 0,
-                                          states};
+                                          gates * inputs,
+                                          gates * states};
     const float* data[NUM_INPUTS];
     for (int i = 0; i < NUM_INPUTS; ++i) {
         TF_Tensor* tensor = call.input(i);
         const int64_t count = TF_TensorElementCount(tensor);
-        const bool fits = count == expected[i] || (i == NUM_INPUTS - 1 && count == 0);
-        if (!call.require(fits, "the sizes of x, kernels, bias, states and mask do not fit each other")) return false;
+        const bool fits = count == expected[i] || (i >= NUM_INPUTS - NUM_OPTIONAL && count == 0);
+        if (!call.require(fits, "the sizes of x, kernels, bias, states and masks do not fit each other")) return false;
         data[i] = count ? static_cast<const float*>(TF_TensorData(tensor)) : nullptr;
     }
-    in = {data[0], data[1], data[2], data[3], data[4], data[5], data[6]};
+    in = {data[0], data[1], data[2], data[3], data[4], data[5], data[6], data[7]};
     return true;
 }
 
@@ -133,9 +136,9 @@ void compute_forward(void* kernel, TF_OpKernelContext* context) {
     out.kept = call.output(3, {settings.keep ? length : 0, layer.panels(), batch, kept, LANES});
     if (call.failed() || batch * layer.units == 0) return;
     if (settings.lstm) {
-        forward<Lstm>(layer, in, out);
+        Forward<Lstm>(layer, in, out).run();
     } else {
-        forward<Gru>(layer, in, out);
+        Forward<Gru>(layer, in, out).run();
     }
 }
 
@@ -163,9 +166,9 @@ void compute_backward(void* kernel, TF_OpKernelContext* context) {
     const bool sound = batch == 0 || (results.outputs && results.kept && d.output && (d.memory || !settings.lstm));
     if (!call.require(sound, "expected the outputs and what was kept of them")) return;
     if (settings.lstm) {
-        backward<Lstm>(layer, in, results, d);
+        Backward<Lstm>(layer, in, results, d).run();
     } else {
-        backward<Gru>(layer, in, results, d);
+        Backward<Gru>(layer, in, results, d).run();
     }
 }
 
@@ -198,11 +201,12 @@ extern "C" void TF_InitKernel() {}
 __attribute__((constructor)) static void add_operations() {
     add("BigruForward",
         {"x: float", "kernel: float", "recurrent_kernel: float", "bias: float", "output: float", "memory: float",
-         "mask: float"},
+         "input_mask: float", "state_mask: float"},
         {"outputs: float", "last: float", "last_memory: float", "kept: float"}, compute_forward);
     add("BigruBackward",
         {"x: float", "kernel: float", "recurrent_kernel: float", "bias: float", "output: float", "memory: float",
-         "mask: float", "outputs: float", "kept: float", "d_outputs: float", "d_last: float", "d_last_memory: float"},
+         "input_mask: float", "state_mask: float", "outputs: float", "kept: float", "d_outputs: float", "d_last: float",
+         "d_last_memory: float"},
         {"d_x: float", "d_kernel: float", "d_recurrent_kernel: float", "d_bias: float", "d_output: float",
          "d_memory: float"},
         compute_backward);

@@ -70,10 +70,12 @@ struct Operand {
 };
 
 // sums[i][v] += sum over k of a(i, k) b(k, v), where row k of b holds `VECTORS` vectors and begins `b_row` after the
-// one before. Every element is summed in the order of k, so its bits do not depend on the shape of the tile.
+// one before, and `b_skip` is left out after each block. Every element is summed in the order of k, so its bits do not
+// depend on the shape of the tile.
 template <int ROWS, int VECTORS>
-INLINE void multiply(Vector (&sums)[ROWS][VECTORS], Operand a, long blocks, long length, const float* b, long b_row) {
-    for (long n = 0; n < blocks; ++n) {
+INLINE void multiply(Vector (&sums)[ROWS][VECTORS], Operand a, long blocks, long length, const float* b, long b_row,
+                     long b_skip = 0) {
+    for (long n = 0; n < blocks; ++n, b += b_skip) {
         const float* column = a.at + n * a.block;
         for (long k = 0; k < length; ++k, column += a.step, b += b_row) {
             Vector row[VECTORS];
@@ -85,6 +87,22 @@ INLINE void multiply(Vector (&sums)[ROWS][VECTORS], Operand a, long blocks, long
                 for (int v = 0; v < VECTORS; ++v) sums[i][v] += row[v] * column[i * a.row];
             }
         }
+    }
+}
+
+// `multiply` for all gates, each with an operand of its own `apart` after that of the one before, or with the same.
+template <int ROWS, int GATES>
+INLINE void multiply_gates(Vector (&sums)[ROWS][GATES], Operand a, long apart, long length, const float* b,
+                           long b_row) {
+    if (!apart) return multiply<ROWS, GATES>(sums, a, 1, length, b, b_row);
+#pragma GCC unroll 8
+    for (int g = 0; g < GATES; ++g) {
+        Vector one[ROWS][1];
+#pragma GCC unroll 8
+        for (int i = 0; i < ROWS; ++i) one[i][0] = sums[i][g];
+        multiply<ROWS, 1>(one, {a.at + g * apart, a.row, a.step, a.block}, 1, length, b + g * LANES, b_row);
+#pragma GCC unroll 8
+        for (int i = 0; i < ROWS; ++i) sums[i][g] = one[i][0];
     }
 }
 
