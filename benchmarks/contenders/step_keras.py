@@ -44,7 +44,7 @@ def build_model(layers: str, case: list[int]) -> keras.Model:
 def compile_steps(model: keras.Model, layers: str, *, xla: bool) -> dict[str, Callable[..., Any]]:
     """The whole train step, optimizer included, and the inference step, each as one function.
 
-    Ours are compiled as training compiles them: in clusters, the weights' update one of them.
+    Ours are traced as training traces them.
     """
     optimizer, weights = keras.optimizers.Adam(), model.trainable_variables
     optimizer.build(weights)
@@ -70,10 +70,11 @@ def compile_steps(model: keras.Model, layers: str, *, xla: bool) -> dict[str, Ca
 
 
 def clusters() -> tuple[Callable[[], Any], Callable[..., Any]]:
-    """What compiles the parts of a function apart."""
+    """What traces a step as training does: XLA compiles its parts where the loops in C++ are not to be had."""
     from forecast.layers.clusters import cluster, tracing
+    from forecast.layers.native import operations
 
-    return lambda: tracing(compiled=True), cluster
+    return lambda: tracing(compiled=operations() is None), cluster
 
 
 class Steps:
