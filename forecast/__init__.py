@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from forecast.baselines import BASELINES
     from forecast.config import (
         DataConfig,
+        EnsembleConfig,
         EvaluationConfig,
         Experiment,
         TrainingConfig,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from forecast.metrics import METRICS
     from forecast.models import MODELS
     from forecast.models.bigru import BiGRUConfig
+    from forecast.models.segment_bigru import SegmentBiGRUConfig
     from forecast.results import BacktestResult, Forecast
     from forecast.windows import make_windows
 
@@ -41,6 +43,7 @@ _HOMES = {
     "BiGRUConfig": "models.bigru",
     "Columns": "data.panel",
     "DataConfig": "config",
+    "EnsembleConfig": "config",
     "EvaluationConfig": "config",
     "Experiment": "config",
     "Forecast": "results",
@@ -49,6 +52,7 @@ _HOMES = {
     "METRICS": "metrics",
     "MODELS": "models",
     "Panel": "data.panel",
+    "SegmentBiGRUConfig": "models.segment_bigru",
     "TableFormat": "data.frame",
     "TrainingConfig": "config",
     "TransformConfig": "config",
@@ -72,12 +76,14 @@ __all__ = [
     "BiGRUConfig",
     "Columns",
     "DataConfig",
+    "EnsembleConfig",
     "EvaluationConfig",
     "Experiment",
     "Forecast",
     "ForecastError",
     "Forecaster",
     "Panel",
+    "SegmentBiGRUConfig",
     "TableFormat",
     "TrainingConfig",
     "TransformConfig",

@@ -104,15 +104,25 @@ class RidgeWindow:
     Source: Hoerl and Kennard, Ridge Regression, 1970; the subtraction is NLinear's, Zeng et al., 2023.
 
     Attributes:
-        weights: (L, H).
+        weights: (L, H), followed by (H K, H) for K numbers known of each forecast step, where there are any.
         penalty: the chosen entry of `PENALTIES`.
+        num_known: K.
     """
 
     weights: Array
     penalty: float
+    num_known: int = 0
 
     @classmethod
-    def fit(cls, targets: Array, train: WindowIndex, validation: WindowIndex, *, scale: Array) -> RidgeWindow:
+    def fit(
+        cls,
+        targets: Array,
+        train: WindowIndex,
+        validation: WindowIndex,
+        *,
+        scale: Array,
+        known: Array | None = None,
+    ) -> RidgeWindow:
         """Solve the normal equations of the training windows for every penalty; keep the best on validation.
 
         Memory is O(L (L + H)): windows are summed up in chunks. Windows with a NaN are left out.
@@ -124,11 +134,12 @@ class RidgeWindow:
                 `PENALTY_WITHOUT_VALIDATION` is taken.
             scale: (N, D) size of each series, by which its windows are divided so that all count alike;
                 series whose scale is 0 or NaN are left out.
+            known: (R, K) numbers that are known of each row ahead, of zero mean and comparable spread.
 
         Raises:
             DataError: no training window is complete.
         """
-        learned = _Moments.of(targets, train, scale)
+        learned = _Moments.of(targets, train, scale, known)
         if not learned.count:
             raise DataError(
                 f"none of the {len(train)} training windows of {train.context_length} + {train.horizon} steps is "
@@ -141,24 +152,30 @@ class RidgeWindow:
             penalty: basis @ (rotated / (np.maximum(eigenvalues, 0.0) + penalty * unit)[:, None])
             for penalty in PENALTIES
         }
-        judged = _Moments.of(targets, validation, scale)
+        judged = _Moments.of(targets, validation, scale, known)
         penalty = PENALTY_WITHOUT_VALIDATION
         if judged.count:
             penalty = min(PENALTIES, key=lambda one: judged.squared_error(candidates[one]))
-        return cls(candidates[penalty], penalty)
+        return cls(candidates[penalty], penalty, 0 if known is None else known.shape[1])
 
-    def predict(self, history: Array) -> Array:
+    def predict(self, history: Array, known: Array | None = None) -> Array:
         """Forecast (B, H, D) from history (B, M, D), M >= L; a gap at the start takes the first value.
+
+        Args:
+            history: (B, M, D).
+            known: (B, H, K), where the map was fitted with any.
 
         Raises:
             ShapeError: the history is shorter than the context.
         """
-        length = len(self.weights)
+        length = len(self.weights) - self.weights.shape[1] * self.num_known
         if history.ndim != 3 or history.shape[1] < length:
             raise ShapeError(f"history has shape {history.shape}; expected (B, at least {length}, D)")
         window = forward_filled(forward_filled(history[:, -length:])[:, ::-1])[:, ::-1]
         last = window[:, -1:]
-        change: Array = np.einsum("bld,lh->bhd", window - last, self.weights, optimize=True)
+        change: Array = np.einsum("bld,lh->bhd", window - last, self.weights[:length], optimize=True)
+        if known is not None:
+            change = change + (known.reshape(len(known), -1) @ self.weights[length:])[:, :, None]
         return last + change
 
     def to_state(self) -> dict[str, Array]:
@@ -213,15 +230,16 @@ class _Moments:
     count: int
 
     @classmethod
-    def of(cls, targets: Array, index: WindowIndex, scale: Array) -> _Moments:
-        length, horizon = index.context_length, index.horizon
+    def of(cls, targets: Array, index: WindowIndex, scale: Array, known: Array | None) -> _Moments:
+        horizon = index.horizon
+        length = index.context_length + (0 if known is None else horizon * known.shape[1])
         gram, cross = np.zeros((length, length)), np.zeros((length, horizon))
         square, count = 0.0, 0
         kept = min(len(index), max(MAX_WINDOWS // targets.shape[1], 1))
         numbers = np.linspace(0, len(index) - 1, kept).round().astype(np.int64)
         size = max(CHUNK_WINDOWS // targets.shape[1], 1)
         for start in range(0, kept, size):
-            x, y = _pairs(targets, index, numbers[start : start + size], scale)
+            x, y = _pairs(targets, index, numbers[start : start + size], scale, known)
             gram += x.T @ x
             cross += x.T @ y
             square += float(np.vdot(y, y))
@@ -233,8 +251,13 @@ class _Moments:
         return self.square - 2 * float(np.vdot(weights, self.cross)) + float(np.vdot(weights, self.gram @ weights))
 
 
-def _pairs(targets: Array, index: WindowIndex, numbers: NDArray[np.int64], scale: Array) -> tuple[Array, Array]:
-    """Complete contexts (B * D, L) and horizons (B * D, H), last value subtracted, divided by the series' scale."""
+def _pairs(
+    targets: Array, index: WindowIndex, numbers: NDArray[np.int64], scale: Array, known: Array | None
+) -> tuple[Array, Array]:
+    """Complete contexts and horizons, (B D, L) and (B D, H), last value subtracted, divided by the series' scale.
+
+    What is known of the horizon, as it is, follows the context: (B D, L + H K).
+    """
     series, first = index.locate(numbers)
     rows = first[:, None] + np.arange(index.context_length + index.horizon)
     windows = targets[rows].swapaxes(1, 2).reshape(-1, rows.shape[1])
@@ -243,4 +266,7 @@ def _pairs(targets: Array, index: WindowIndex, numbers: NDArray[np.int64], scale
         kept = np.isfinite(windows).all(axis=1) & (size > 0)[:, 0] & np.isfinite(size)[:, 0]
     length = index.context_length
     centred = (windows[kept] - windows[kept][:, length - 1 : length]) / size[kept]
-    return centred[:, :length], centred[:, length:]
+    if known is None:
+        return centred[:, :length], centred[:, length:]
+    ahead = np.repeat(known[rows[:, length:]].reshape(len(rows), -1), targets.shape[1], axis=0)[kept]
+    return np.concatenate([centred[:, :length], ahead], axis=1), centred[:, length:]

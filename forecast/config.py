@@ -241,6 +241,22 @@ class EvaluationConfig(Section):
         return self
 
 
+class EnsembleConfig(Section):
+    """Several networks that forecast together, each with a weight chosen on the validation windows."""
+
+    seeds: Annotated[int, Field(ge=1, le=100)] = 1
+    """Networks that differ by their seed alone: `training.seed` and the numbers after it."""
+    context_lengths: tuple[Steps, ...] = ()
+    """Contexts of the networks, `seeds` networks for each; that of the windows alone if left out."""
+    linear: bool = False
+    """Whether a ridge regression on each context is a member too; see `linear` among the baselines."""
+
+    @property
+    def num_members(self) -> int:
+        """Networks and linear maps."""
+        return max(1, len(self.context_lengths)) * (self.seeds + self.linear)
+
+
 class Experiment(Section):
     """Everything needed to repeat an experiment."""
 
@@ -256,6 +272,8 @@ class Experiment(Section):
     """The architecture."""
     training: TrainingConfig = TrainingConfig()
     """How the weights are found."""
+    ensemble: EnsembleConfig = EnsembleConfig()
+    """Several networks that forecast together."""
     evaluation: EvaluationConfig = EvaluationConfig()
     """How the rows are divided in time, and what is judged."""
 
@@ -266,4 +284,25 @@ class Experiment(Section):
                 f"training.patience is {self.training.patience}, but with evaluation.validation_size 0 there is "
                 "nothing to stop on: set training.patience: null, or hold some rows back for validation"
             )
+        self._check_ensemble()
         return self
+
+    def _check_ensemble(self) -> None:
+        lengths, context_length = self.ensemble.context_lengths, self.windows.context_length
+        if len(set(lengths)) < len(lengths):
+            raise ValueError(f"ensemble.context_lengths is {list(lengths)}; expected each length once")
+        if lengths and context_length not in (None, max(lengths)):
+            raise ValueError(
+                f"ensemble.context_lengths is {list(lengths)} and windows.context_length {context_length}; expected "
+                "the longest of them, or leave windows.context_length out"
+            )
+        if self.ensemble.num_members > 1 and self.evaluation.validation_size == 0:
+            raise ValueError(
+                f"ensemble has {self.ensemble.num_members} members, but with evaluation.validation_size 0 there is "
+                "nothing to choose their weights on: hold some rows back for validation"
+            )
+        if self.ensemble.linear and self.training.loss == "quantile":
+            raise ValueError(
+                "ensemble.linear is true, but a linear map has no quantiles for training.loss 'quantile': set one of "
+                "them to another value"
+            )

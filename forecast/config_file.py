@@ -193,6 +193,8 @@ def _problems(error: ValidationError, settings: dict[str, Any]) -> Iterator[tupl
         place, value = _locate(one["loc"], settings)
         if one["type"] == "missing":
             place = (*place, one["loc"][-1])
+        if one["type"] == "union_tag_invalid":
+            place, value = (*place, "name"), value["name"]
         if one["type"] == "value_error":
             place = _mentioned(str(one["ctx"]["error"]), place, value)
         yield place, one, value
@@ -226,6 +228,8 @@ def _sentence(place: Place, error: ErrorDetails, value: Any) -> str:
         sign = "." if is_setting((*section, *message.split(" ", maxsplit=1)[0].split("."))) else ": "
         return f"{dotted(section)}{sign}{message}".lstrip(".: ")
     if error["type"] == "extra_forbidden":
+        if is_setting(place):  # of another architecture
+            return f"{path} is no setting of {error['loc'][-2]}; remove it, or name another model"
         return f"{path} is no setting; {suggestion(place)}"
     if error["type"] == "missing":
         return f"{path} is missing; expected {expected_at(place)}"

@@ -21,7 +21,7 @@ def json_schema() -> Schema:
 
 def setting_paths() -> list[str]:
     """Return the path of every setting that is no section, such as `model.units`."""
-    return [path for path, _ in _settings(_schema(), "")]
+    return list(dict.fromkeys(path for path, _ in _settings(_schema(), "")))
 
 
 def expected_at(place: Place) -> str:
@@ -94,8 +94,13 @@ def _options(schema: Schema) -> list[Schema]:
 
 
 def _properties(schema: Schema) -> Schema:
-    """The settings of a section; of a choice of sections, those of all of them."""
-    return {name: one for option in _options(schema) for name, one in option.get("properties", {}).items()}
+    """The settings of a section; of a choice of sections those of all of them, each with all that it takes in one."""
+    found: dict[str, list[Schema]] = {}
+    for option in _options(schema):
+        for name, one in option.get("properties", {}).items():
+            if one not in found.setdefault(name, []):
+                found[name].append(one)
+    return {name: ones[0] if len(ones) == 1 else {"anyOf": ones} for name, ones in found.items()}
 
 
 def _schema_at(place: Place) -> Schema:
@@ -110,11 +115,19 @@ def _schema_at(place: Place) -> Schema:
 
 
 def _settings(schema: Schema, prefix: str) -> Iterator[tuple[str, Schema]]:
-    for name, one in _properties(schema).items():
-        if _properties(one):
-            yield from _settings(one, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", one
+    """Path and schema of every setting; of a choice of sections, those that not all have alike say whose they are."""
+    sections = [option["properties"] for option in _options(schema) if "properties" in option]
+    for number, settings in enumerate(sections):
+        for name, one in settings.items():
+            if any(one == earlier.get(name) for earlier in sections[:number]):
+                continue
+            if _properties(one):
+                yield from _settings(one, f"{prefix}{name}.")
+            elif all(one == other.get(name) for other in sections):
+                yield f"{prefix}{name}", one
+            else:
+                owners = [other["name"]["const"] for other in sections if other.get(name) == one]
+                yield f"{prefix}{name}", {**one, "description": f"{one['description']} (`{'`, `'.join(owners)}`)"}
 
 
 def _in_words(schema: Schema) -> str:

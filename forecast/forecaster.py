@@ -13,17 +13,15 @@ from forecast.data.extend import future_frame, read_known
 from forecast.data.panel import Panel
 from forecast.data.splits import Part
 from forecast.errors import ConfigError, NotFittedError
+from forecast.fitting import FittedNetwork, fit_network
 from forecast.judgement import fit_linear, judge, unseen_part
-from forecast.models import build_model
 from forecast.network import make_network
 from forecast.prediction import NEVER, Fitted, forecast_future, training_range
 from forecast.preparation import Prepared, context_length_of, open_panel, prepare, table_format_of
-from forecast.results import BacktestResult, Forecast, History
+from forecast.results import BacktestResult, Forecast
 from forecast.saving import load_fitted, save_fitted
-from forecast.training import train
 
 if TYPE_CHECKING:
-    import keras
     import pandas as pd
 
     from forecast.windows import WindowShape
@@ -104,17 +102,8 @@ class Forecaster:
         config = prepared.config
         levels = config.training.quantile_levels if config.training.loss == "quantile" else ()
         shape = prepared.features.shape(context_length_of(config), config.windows.horizon, num_quantiles=len(levels))
-        model = build_model(config.model, shape, seed=config.training.seed)
-        result = train(
-            model,
-            prepared.training,
-            prepared.validation if len(prepared.validation) else None,
-            config.training,
-            checkpoint=checkpoint,
-            resume=resume,
-            reporter=reporter,
-        )
-        self._fitted = _collect(prepared, model, shape, result.history)
+        network = fit_network(prepared, shape, checkpoint=checkpoint, resume=resume, reporter=reporter)
+        self._fitted = _collect(prepared, network, shape)
         self._prepared = prepared
         return self
 
@@ -218,7 +207,7 @@ class Forecaster:
         return steps
 
 
-def _collect(prepared: Prepared, model: keras.Model, shape: WindowShape, history: History) -> Fitted:
+def _collect(prepared: Prepared, network: FittedNetwork, shape: WindowShape) -> Fitted:
     """Gather what a trained model needs later."""
     panel, season_length = prepared.panel, prepared.config.data.season_length
     targets = prepared.filled.measured(shape.num_targets)
@@ -228,8 +217,8 @@ def _collect(prepared: Prepared, model: keras.Model, shape: WindowShape, history
     last = np.maximum(seen.last - 1, panel.offsets[:-1])
     return Fitted(
         config=prepared.config,
-        model=model,
-        predict=make_network(model, jit=prepared.config.training.jit),
+        model=network.model,
+        predict=make_network(network.model, jit=prepared.config.training.jit),
         shape=shape,
         feature_map=prepared.feature_map,
         freq=panel.freq.alias,
@@ -240,5 +229,6 @@ def _collect(prepared: Prepared, model: keras.Model, shape: WindowShape, history
         high=high,
         seen_until=np.where(seen.last > panel.offsets[:-1], panel.timestamps[last].astype(np.int64), NEVER),
         linear=fit_linear(prepared),
-        history=history,
+        history=network.history,
+        shares=network.shares,
     )

@@ -54,7 +54,8 @@ class Fitted:
         high: (N, D) largest training value.
         seen_until: (N,) last stamp learned from or chosen on, in ns since 1970 or as the integer index, or `NEVER`.
         linear: the ridge baseline.
-        history: losses per epoch.
+        history: losses per epoch; of a blend, those of the network with the largest weight.
+        shares: weight of each member of a blend by name; where there is no blend one of 1, or none.
     """
 
     config: Experiment
@@ -71,6 +72,7 @@ class Fitted:
     seen_until: IntArray
     linear: RidgeWindow
     history: History
+    shares: dict[str, float]
 
     @property
     def quantile_levels(self) -> tuple[float, ...]:

@@ -97,7 +97,8 @@ def prepare(config: Experiment, source: str | Path | pd.DataFrame | None = None)
 def resolve(config: Experiment, panel: Panel) -> Experiment:
     """Fill in what the settings leave to the data: frequency, season, context length, calendar and the way to split."""
     season_length = config.data.season_length or panel.freq.season_length
-    context_length = config.windows.context_length or max(3 * config.windows.horizon, 2 * season_length)
+    usual = max(3 * config.windows.horizon, 2 * season_length)
+    context_length = config.windows.context_length or max(config.ensemble.context_lengths, default=usual)
     calendar = default_calendar(panel.freq) if config.data.calendar == "auto" else config.data.calendar
     data = config.data.model_copy(
         update={"freq": panel.freq.alias, "season_length": season_length, "calendar": tuple(calendar)}
@@ -162,7 +163,8 @@ def diagnose_table(config: Experiment, source: str | Path | pd.DataFrame | None 
 def _needed_rows(config: Experiment) -> int:
     """Rows one window takes; of the context its least where it is left to the data."""
     horizon = config.windows.horizon
-    return (config.windows.context_length or 3 * horizon) + horizon + _lag(config)
+    context_length = config.windows.context_length or max(config.ensemble.context_lengths, default=3 * horizon)
+    return context_length + horizon + _lag(config)
 
 
 def _lag(config: Experiment) -> int:

@@ -27,6 +27,7 @@ from forecast.config import Experiment
 from forecast.config_file import dump_experiment
 from forecast.data.extend import shown_stamps
 from forecast.data.panel import Panel
+from forecast.ensemble import shares_text
 from forecast.errors import DataError
 from forecast.files import replace_folder, write_file
 from forecast.forecaster import Forecaster
@@ -82,7 +83,10 @@ def fit_run(
     with replace_folder(folder) as temporary:
         _write_records(temporary, prepared, forecaster, future)
         pictures = write_judgement(temporary, forecaster, result, prepared.panel)
-    checkpoint.unlink(missing_ok=True)
+    for one in folder.parent.glob(f"{checkpoint.name}*"):
+        one.unlink(missing_ok=True)
+    if len(forecaster.fitted.shares) > 1:
+        say(f"blend: {shares_text(forecaster.fitted.shares)}")
     say(result.scores().text() if result else "no test part (evaluation.test_size: 0): this model was not judged")
     say(f"wrote {folder}: model, forecasts, scores and {len(pictures)} pictures")
     return folder

@@ -15,9 +15,9 @@ from forecast.artifact import Artifact, load_artifact, save_artifact
 from forecast.baselines import RidgeWindow
 from forecast.config import Experiment
 from forecast.config_file import experiment_from
+from forecast.ensemble import build_ensemble
 from forecast.errors import ArtifactError, ForecastError
 from forecast.features import FeatureMap, FeatureSettings
-from forecast.models import build_model
 from forecast.network import make_network
 from forecast.prediction import Fitted
 from forecast.preparation import columns_of
@@ -128,6 +128,7 @@ def _meta(fitted: Fitted) -> dict[str, Any]:
         "calendar": list(settings.calendar),
         "vocabulary": {name: list(words) for name, words in fitted.feature_map.vocabulary.items()},
         "history": fitted.history.to_dict(),
+        "shares": fitted.shares,
     }
 
 
@@ -157,7 +158,7 @@ def _rebuild(artifact: Artifact) -> Fitted:
         name: tuple(size) if isinstance(size, list) else size for name, size in meta["shape"].items()
     }
     shape = WindowShape(**sizes)
-    model = build_model(config.model, shape)
+    model = build_ensemble(config, shape).model
     set_model_weights(model, artifact.weights)
     series = _group(state, "series")
     ids = np.empty(len(meta["series_ids"]), object)
@@ -177,6 +178,7 @@ def _rebuild(artifact: Artifact) -> Fitted:
         seen_until=series["seen_until"],
         linear=RidgeWindow.from_state(_group(state, "linear")),
         history=History.from_dict(meta["history"]),
+        shares={str(name): float(share) for name, share in meta.get("shares", {}).items()},
     )
 
 

@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.layers.encoder import RecurrentConfig
 from forecast.models.bigru import BiGRUConfig
+from forecast.models.segment_bigru import SegmentBiGRUConfig
 from forecast.windows import WindowShape
 
 Array = NDArray[np.float64]
@@ -82,7 +84,7 @@ def dense(x: Array, weights: Weights, name: str) -> Array:
     return x @ weights[f"{name}/kernel"] + weights.get(f"{name}/bias", 0.0)
 
 
-def encode(config: BiGRUConfig, context: Array, weights: Weights) -> tuple[Array, list[States]]:
+def encode(config: RecurrentConfig, context: Array, weights: Weights) -> tuple[Array, list[States]]:
     """Outputs of the last layer, and its final states, forward then backward."""
     outputs, finals = context, []
     for layer in range(config.num_layers):
@@ -164,6 +166,62 @@ def predict(config: BiGRUConfig, shape: WindowShape, inputs: dict[str, Any], wei
         return numbers * spread + level
     raw = numbers.reshape(size, horizon, num_targets, shape.num_quantiles)
     return order_quantiles(raw) * spread[..., None] + level[..., None]
+
+
+def predict_segments(config: SegmentBiGRUConfig, shape: WindowShape, inputs: dict[str, Any], weights: Weights) -> Array:
+    """The model over segments, one target and one segment of the horizon at a time: (B, H, D) or (B, H, D, Q)."""
+    past = inputs["past"].astype(np.float64)
+    num_targets, horizon, length = shape.num_targets, shape.horizon, int(config.segment_length or 0)
+    level, spread = level_and_spread(past[:, :, :num_targets], config.instance_norm)
+    targets = (past[:, :, :num_targets] - level) / spread
+    others = [past[:, :, num_targets:], *_embedded(inputs, "past_categories", "past_embedding", weights)]
+    static = [inputs["static"]] if "static" in inputs else []
+    static += _embedded(inputs, "static_categories", "static_embedding", weights)
+    known = [inputs["known"]] if "known" in inputs else []
+    known += _embedded(inputs, "known_categories", "known_embedding", weights)
+
+    each = [[target] for target in range(num_targets)] if config.channels == "independent" else [[*range(num_targets)]]
+    forecasts = []
+    for place, group in enumerate(each):
+        segments = _segments(np.concatenate([targets[..., group], *others], axis=-1), length, at_the_end=True)
+        read = [np.concatenate([segment, *static], axis=-1) for segment in segments]
+        embedded = np.maximum(dense(np.stack(read, axis=1), weights, "segment"), 0)
+        outputs, finals = encode(config, embedded, weights)
+        states = [np.tanh(dense(np.concatenate([final[0] for final in finals], axis=-1), weights, "bridge"))]
+        if config.cell == "lstm":
+            states.append(dense(np.concatenate([final[1] for final in finals], axis=-1), weights, "bridge_memory"))
+        queries = []
+        ahead = _segments(np.concatenate(known, axis=-1), length, at_the_end=False) if known else []
+        for number in range(-(-horizon // length)):
+            query = weights["place_embedding/embeddings"][number]
+            query = query + (weights["target_embedding/embeddings"][place] if len(each) > 1 else 0)
+            parts = [*static, *([ahead[number]] if known else [])]
+            query = query + (dense(np.concatenate(parts, axis=-1), weights, "query") if parts else 0)
+            queries.append(np.broadcast_to(query, (len(past), config.widths[-1])))
+        answers, start = [], tuple(states)
+        for query in queries:
+            after = STEPS[config.cell](query, start, under(weights, "decoder"))
+            answers.append(after[0])
+            start = after if config.decoder == "recurrent" else start
+        decoded = np.stack(answers, axis=1)
+        if config.attention != "none":
+            decoded = attend(decoded, outputs, weights, config.attention)
+        numbers = dense(decoded, weights, "forecast")
+        steps = numbers.reshape(len(past), len(queries) * length, len(group), max(1, shape.num_quantiles))
+        forecasts.append(steps[:, :horizon])
+    raw = np.concatenate(forecasts, axis=2)
+    ordered = order_quantiles(raw) * spread[..., None] + level[..., None] if shape.num_quantiles else None
+    return raw[..., 0] * spread + level if ordered is None else ordered
+
+
+def _segments(sequence: Array, length: int, *, at_the_end: bool) -> list[Array]:
+    """(B, length x C) pieces of (B, L, C), filled up with zeros so that the sequence ends, or begins, with a piece."""
+    size, steps, channels = sequence.shape
+    number = -(-steps // length)
+    filled = np.zeros((size, number * length, channels))
+    begin = number * length - steps if at_the_end else 0
+    filled[:, begin : begin + steps] = sequence
+    return [filled[:, first : first + length].reshape(size, -1) for first in range(0, number * length, length)]
 
 
 def finite_difference(function: Callable[[Array], float], at: Array, place: tuple[int, ...], step: float) -> float:

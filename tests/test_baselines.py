@@ -134,6 +134,30 @@ def test_ridge_equals_an_independent_solve(monkeypatch, chunk):
     np.testing.assert_allclose(ridge.weights, augmented_solution(x, y, ridge.penalty), rtol=1e-8, atol=1e-10)
 
 
+def test_ridge_with_numbers_known_ahead_equals_an_independent_solve():
+    """What is known of each of the three steps ahead is a column of its own, for both targets."""
+    rng = np.random.default_rng(3)
+    known = rng.normal(size=(200, 2))
+    values = rng.normal(size=(200, 2)).cumsum(axis=0) + known[:, :1] * 2
+    panel = panel_of(values)
+    train, none = index_windows(panel, 8, 3, part=rows(0, 150)), index_windows(panel, 8, 3, part=rows(0, 0))
+    ridge = RidgeWindow.fit(values, train, none, scale=np.ones((1, 2)), known=known)
+    x, y = pairs_of(values[:150], 8, 3)
+    ahead = np.stack([known[first + 8 : first + 11].ravel() for first in range(140)])
+    x = np.hstack([x, np.repeat(ahead, 2, axis=0)])
+    np.testing.assert_allclose(ridge.weights, augmented_solution(x, y, ridge.penalty), rtol=1e-8, atol=1e-10)
+    past, _ = make_windows(values[150:170], 8, 3)
+    future = np.stack([known[150 + first + 8 : 150 + first + 11] for first in range(10)])
+    expected = [
+        [
+            one[-1, column] + np.concatenate([one[:, column] - one[-1, column], two.ravel()]) @ ridge.weights
+            for column in (0, 1)
+        ]
+        for one, two in zip(past, future, strict=True)
+    ]
+    np.testing.assert_allclose(ridge.predict(past, future), np.stack(expected).swapaxes(1, 2), rtol=1e-10)
+
+
 def test_ridge_divides_by_the_scale_and_leaves_out_gaps_and_constants():
     rng = np.random.default_rng(1)
     small, gappy, constant = rng.normal(size=(60, 1)), rng.normal(size=(60, 1)), np.full((60, 1), 3.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import pytest
 from pydantic import BaseModel, ValidationError
@@ -41,7 +41,7 @@ ALTERNATIVES: dict[str, Any] = {
     "transforms.target[].scope": "global",
     "transforms.target[].lag": 2,
     "transforms.covariates": "min_max",
-    "model.name": None,  # there is one architecture
+    "model.name": "segment_bigru",
     "model.cell": "lstm",
     "model.bidirectional": False,
     "model.num_layers": 2,
@@ -52,6 +52,8 @@ ALTERNATIVES: dict[str, Any] = {
     "model.decoder": "direct",
     "model.attention": "dot",
     "model.instance_norm": "standard",
+    "model.segment_length": 3,
+    "model.channels": "joint",
     "training.loss": "mae",
     "training.quantile_levels": [0.25, 0.5, 0.75],
     "training.optimizer": "sgd",
@@ -65,6 +67,9 @@ ALTERNATIVES: dict[str, Any] = {
     "training.patience": 1,
     "training.jit": "on",
     "training.seed": 1,
+    "ensemble.seeds": 2,
+    "ensemble.context_lengths": [5, 8],
+    "ensemble.linear": True,
     "evaluation.validation_size": 7,
     "evaluation.test_size": 7,
     "evaluation.purge": 3,
@@ -74,6 +79,8 @@ ALTERNATIVES: dict[str, Any] = {
 """A valid value of every setting that is not its default; `[]` stands for the first entry of a list."""
 
 COMPANIONS: dict[str, dict[str, Any]] = {
+    "model.segment_length": {"model.name": "segment_bigru"},
+    "model.channels": {"model.name": "segment_bigru"},
     "data.categorical": {"data.past_covariates": ["a"]},
     "transforms.target[].lag": {"transforms.target[].name": "difference"},
     "training.quantile_levels": {"training.loss": "quantile"},
@@ -113,15 +120,20 @@ def walk(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
     """Every setting below a section, from the annotations."""
     for name, field in section.model_fields.items():
         inner = sections_in(field.annotation)
-        is_list = bool(inner) and not isinstance(field.annotation, type)
+        is_list = bool(inner) and get_origin(field.annotation) is tuple
         if not inner or is_list:
             yield prefix + name
         for one in inner:
             yield from walk(one, f"{prefix}{name}{'[]' if is_list else ''}.")
 
 
+def settings_of(section: type[BaseModel]) -> list[str]:
+    """Every path once; the architectures of a model share most of theirs."""
+    return sorted(set(walk(section)))
+
+
 def test_alternatives_name_every_setting_and_no_other() -> None:
-    assert sorted(ALTERNATIVES) == sorted(walk(Experiment))
+    assert sorted(ALTERNATIVES) == settings_of(Experiment)
     assert set(COMPANIONS) <= set(ALTERNATIVES)
 
 
@@ -191,6 +203,16 @@ REFUSED = {
         {"evaluation.validation_size": 0.5, "evaluation.test_size": 0.5},
         "for training",
     ),
+    "a context twice": ({"ensemble.context_lengths": [5, 5]}, "each length once"),
+    "contexts shorter than the window": (
+        {"ensemble.context_lengths": [5, 8], "windows.context_length": 9},
+        "the longest of them",
+    ),
+    "a blend without validation": (
+        {"ensemble.seeds": 2, "evaluation.validation_size": 0, "training.patience": None},
+        "nothing to choose their weights on",
+    ),
+    "a linear map with quantiles": ({"ensemble.linear": True, "training.loss": "quantile"}, "has no quantiles"),
     "patience without validation": ({"evaluation.validation_size": 0}, "nothing to stop on"),
     "an unknown key": ({"model.unit": 3}, "Extra inputs"),
 }
@@ -216,6 +238,7 @@ ACCEPTED = {
     "sizes in steps": {"evaluation.validation_size": 10, "evaluation.test_size": 0.99},
     "an old pandas alias": {"data.freq": "H"},
     "no calendar": {"data.calendar": []},
+    "contexts up to that of the window": {"ensemble.context_lengths": [5, 9], "windows.context_length": 9},
 }
 
 

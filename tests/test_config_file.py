@@ -11,7 +11,7 @@ import pytest
 import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
-from test_config import ACCEPTED, ALTERNATIVES, variants, walk, with_settings
+from test_config import ACCEPTED, ALTERNATIVES, settings_of, variants, with_settings
 
 from forecast.config import Experiment
 from forecast.config_file import (
@@ -24,12 +24,15 @@ from forecast.config_file import (
 )
 from forecast.config_schema import reference_table, setting_paths, with_table
 from forecast.errors import ConfigError
+from forecast.models import MODELS
 from forecast.strict_yaml import parse_yaml, to_yaml
 
 REFUSED = {
     # name: text, what the message must hold, in this order
     "unknown key": ("model:\n  unit: 3", "line 2: model.unit is no setting; did you mean 'model.units'?"),
     "key of another section": ("horizon: 3", "line 1: horizon is no setting; did you mean 'windows.horizon'?"),
+    "key of another model": ("model: {channels: joint}", "model.channels is no setting of bigru; remove it"),
+    "unknown model": ("model: {name: gru}", "model.name is \"gru\"; expected 'bigru' or 'segment_bigru'"),
     "hopeless key": ("model: {zzz: 3}", "line 1: model.zzz is no setting; expected one of name, cell, "),
     "quoted number": ('model:\n  units: "64"', 'line 2: model.units is "64"; expected a whole number from 1 to 4096'),
     "quoted number, the fix": ('model:\n  units: "64"', "(remove the quotes)"),
@@ -296,7 +299,9 @@ def test_full_form_holds_every_setting() -> None:
             return [prefix]
         return [path for name, one in value.items() for path in paths(one, f"{prefix}.{name}".lstrip("."))]
 
-    assert sorted(paths(written)) == sorted(path for path in walk(Experiment) if "[]" not in path)
+    of_another_model = {"model.segment_length", "model.channels"}
+    expected = {path for path in settings_of(Experiment) if "[]" not in path} - of_another_model
+    assert sorted(paths(written)) == sorted(expected)
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -350,10 +355,13 @@ def test_no_text_gets_past_the_error_class(text: str) -> None:
 
 
 def test_paths_and_table_name_every_setting() -> None:
-    expected = sorted(path for path in walk(Experiment) if "[]" not in path)
+    expected = [path for path in settings_of(Experiment) if "[]" not in path]
     assert sorted(setting_paths()) == expected
     rows = reference_table().splitlines()[2:]
-    assert sorted(row.split("`")[1] for row in rows) == expected
+    assert sorted({row.split("`")[1] for row in rows}) == expected
+    assert len(set(rows)) == len(rows)
+    decoders = [row for row in rows if row.startswith("| `model.decoder` |")]
+    assert [row.split("(`")[1].split("`")[0] for row in decoders] == ["bigru", "segment_bigru"]
     assert "| `model.recurrent_dropout` | `0.0` | a number of at least 0 and below 1 | " in reference_table()
 
 
@@ -367,8 +375,12 @@ def test_schema_refuses_unknown_keys_and_knows_the_defaults() -> None:
     for name, section in [("top", schema), *schema["$defs"].items()]:
         assert section["additionalProperties"] is False, name
     defaults = Experiment().model_dump(mode="json")
-    for name in ("data", "windows", "model", "training", "evaluation"):
-        for key, node in resolved(schema, schema["properties"][name])["properties"].items():
+    sections = {name: resolved(schema, node) for name, node in schema["properties"].items()}
+    models = [resolved(schema, one) for one in sections["model"]["oneOf"]]
+    assert [one["properties"]["name"]["const"] for one in models] == list(MODELS)
+    sections["model"] = models[list(MODELS).index(defaults["model"]["name"])]
+    for name in ("data", "windows", "model", "training", "ensemble", "evaluation"):
+        for key, node in sections[name]["properties"].items():
             assert node["default"] == defaults[name][key]
             assert node["description"]
 

@@ -59,6 +59,13 @@ def weights_of(model: Any) -> dict[str, NDArray[np.float64]]:
     return {one.path: np.asarray(one, np.float64) for one in model.weights}
 
 
+def shuffled(model: Any, seed: int = 1) -> Any:
+    """Give every weight a random value: zero biases would hide a bias that is left out."""
+    generator = np.random.default_rng(seed)
+    model.set_weights([generator.normal(0, 0.4, one.shape) for one in model.get_weights()])
+    return model
+
+
 class ArraySource:
     """Windows that were made beforehand, each the only one of a series of its own.
 

@@ -7,9 +7,12 @@ import os
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Discriminator, Tag
 
 from forecast.models.bigru import BiGRUConfig, build_bigru
+from forecast.models.segment_bigru import SegmentBiGRUConfig, build_segment_bigru
 from forecast.section import Section
 from forecast.windows import WindowShape
 
@@ -32,12 +35,25 @@ class Architecture:
 
 XLA_ONE_THREAD = "--xla_cpu_multi_thread_eigen=false"
 
-ModelConfig = BiGRUConfig
-"""Settings of any architecture; with a second one, a union told apart by `name`."""
-
 MODELS: dict[str, Architecture] = {
     "bigru": Architecture(BiGRUConfig, build_bigru),
+    "segment_bigru": Architecture(SegmentBiGRUConfig, build_segment_bigru),
 }
+
+DEFAULT_MODEL = "bigru"
+"""The architecture where no name is given."""
+
+
+def _name_of(settings: Any) -> str | None:
+    """What tells the settings of one architecture from those of another."""
+    return settings.get("name", DEFAULT_MODEL) if isinstance(settings, dict) else getattr(settings, "name", None)
+
+
+ModelConfig = Annotated[
+    Annotated[BiGRUConfig, Tag("bigru")] | Annotated[SegmentBiGRUConfig, Tag("segment_bigru")],
+    Discriminator(_name_of),
+]
+"""Settings of any architecture, told apart by `name`."""
 
 
 def build_model(config: ModelConfig, shape: WindowShape, *, seed: int = 0) -> keras.Model:

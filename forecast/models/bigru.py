@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
-
-from pydantic import Field, model_validator
+from typing import TYPE_CHECKING, Any, Literal
 
 from forecast.layers.attention import attend
+from forecast.layers.encoder import RecurrentConfig, bridge, encode, recurrent_layer
 from forecast.layers.instance_norm import denormalise, normalise
 from forecast.layers.quantiles import ordered_quantiles
 from forecast.layers.sequences import context_sequence, future_sequence, model_inputs, static_features
-from forecast.section import Section
 from forecast.windows import WindowShape
 
 if TYPE_CHECKING:
@@ -19,49 +17,18 @@ if TYPE_CHECKING:
 # Keras is imported inside the functions, here and in `layers/`: reading and checking a configuration, which
 # needs this file, then takes no TensorFlow.
 
-Units = Annotated[int, Field(ge=1, le=4096)]
-Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 
-
-class BiGRUConfig(Section):
+class BiGRUConfig(RecurrentConfig):
     """Settings of the bidirectional GRU sequence-to-sequence regressor."""
 
     name: Literal["bigru"] = "bigru"
     """Which architecture."""
-    cell: Literal["gru", "lstm", "rnn"] = "gru"
-    """Recurrent cell of encoder and decoder."""
-    bidirectional: bool = True
-    """Whether the encoder also reads the context backwards."""
-    num_layers: Annotated[int, Field(ge=1, le=16)] = 1
-    """Encoder layers."""
-    units: Units | Annotated[tuple[Units, ...], Field(min_length=1)] = 64
-    """Width of each direction, one number or one per layer; the decoder has the width of the last layer."""
-    dropout: Share = 0.2
-    """Share of the inputs of every recurrent layer set to zero in training."""
-    recurrent_dropout: Share = 0.0
-    """Share of the recurrent state set to zero in training."""
-    l2: Annotated[float, Field(ge=0.0)] = 0.0
-    """Weight of the squared kernels of the recurrent layers added to the loss."""
     decoder: Literal["recurrent", "direct"] = "recurrent"
     """A recurrent decoder over the horizon, or one dense head for all steps."""
     attention: Literal["none", "dot", "additive"] = "none"
     """How the decoder looks back at the encoder's outputs."""
     instance_norm: Literal["none", "last", "standard"] = "last"
     """Per-window normalisation of the targets, undone on the forecast."""
-
-    @model_validator(mode="after")
-    def _one_width_per_layer(self) -> BiGRUConfig:
-        if isinstance(self.units, tuple) and len(self.units) != self.num_layers:
-            raise ValueError(
-                f"units has {len(self.units)} numbers for num_layers: {self.num_layers}; "
-                "give one number for all layers or one per layer"
-            )
-        return self
-
-    @property
-    def widths(self) -> tuple[int, ...]:
-        """Units of each encoder layer."""
-        return self.units if isinstance(self.units, tuple) else (self.units,) * self.num_layers
 
 
 def build_bigru(config: BiGRUConfig, shape: WindowShape) -> keras.Model:
@@ -106,7 +73,8 @@ def build_bigru(config: BiGRUConfig, shape: WindowShape) -> keras.Model:
     context = context_sequence(past, inputs, shape, static)
     future = future_sequence(inputs, shape, static)
 
-    outputs, states = encoder(config, context)
+    outputs, final = encode(config, context)
+    states = bridge(config, final, memory=config.decoder == "recurrent")
     units = config.widths[-1]
     if config.decoder == "recurrent":
         decoded = recurrent_layer(config, units, name="decoder")(future, initial_state=states)
@@ -117,63 +85,6 @@ def build_bigru(config: BiGRUConfig, shape: WindowShape) -> keras.Model:
 
     forecast = forecast_head(decoded, shape)
     return keras.Model(inputs, denormalise(forecast, level, spread), name=config.name)
-
-
-def encoder(config: BiGRUConfig, context: Any) -> tuple[Any, list[Any]]:
-    """Read the context.
-
-    Args:
-        config: the settings.
-        context: (B, L, C).
-
-    Returns:
-        Outputs at every step (B, L, U or 2U), and the states a decoder of U units starts from, (B, U) each.
-    """
-    from forecast.layers.recurrent import Bidirectional
-
-    outputs, states = context, []
-    for number, units in enumerate(config.widths):
-        name = f"encoder_{number}"
-        layer = recurrent_layer(config, units, name=name, return_state=True)
-        outputs, *states = (Bidirectional(layer, name=name) if config.bidirectional else layer)(outputs)
-    return outputs, bridge(config, states)
-
-
-def bridge(config: BiGRUConfig, states: list[Any]) -> list[Any]:
-    """Merge the final states of the encoder's last layer into those a decoder of the same width starts from.
-
-    An LSTM has two: its output, which lies in (-1, 1) like a GRU's state, and its memory, which does not. A direct
-    decoder starts from the output alone.
-    """
-    from keras import layers
-
-    units, kinds = config.widths[-1], 2 if config.cell == "lstm" else 1
-    wanted = [("bridge", "tanh"), ("bridge_memory", "linear")][: kinds if config.decoder == "recurrent" else 1]
-    merged = []
-    for kind, (name, activation) in enumerate(wanted):
-        both = states[kind::kinds]
-        joined = layers.Concatenate(name=f"{name}_states")(both) if len(both) > 1 else both[0]
-        merged.append(layers.Dense(units, activation=activation, name=name)(joined))
-    return merged
-
-
-def recurrent_layer(config: BiGRUConfig, units: int, *, name: str, return_state: bool = False) -> Any:
-    """One recurrent layer of the chosen cell."""
-    from keras import layers, regularizers
-
-    from forecast.layers.recurrent import GRU, LSTM
-
-    kinds = {"gru": GRU, "lstm": LSTM, "rnn": layers.SimpleRNN}
-    return kinds[config.cell](
-        units,
-        return_sequences=True,
-        return_state=return_state,
-        dropout=config.dropout,
-        recurrent_dropout=config.recurrent_dropout,
-        kernel_regularizer=regularizers.L2(config.l2) if config.l2 else None,
-        recurrent_regularizer=regularizers.L2(config.l2) if config.l2 else None,
-        name=name,
-    )
 
 
 def direct_decoder(state: Any, future: Any, units: int) -> Any:

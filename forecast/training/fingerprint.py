@@ -39,7 +39,7 @@ def fingerprint(
 
 
 def model_settings(model: keras.Model) -> dict[str, str]:
-    """Settings of the layers that have weights, and a digest of the graph.
+    """Settings of the layers that have weights, and a digest of the graph; of a model inside the model as well.
 
     Operations without weights are known by their kind alone: their names count up in every process.
     """
@@ -49,7 +49,9 @@ def model_settings(model: keras.Model) -> dict[str, str]:
     settings = {"operations of the model": hashlib.sha256(graph.encode()).hexdigest()[:12]}
     settings["recurrent loops"] = "in C++" if runs_natively(model) else "of TensorFlow"
     for layer in model.layers:
-        if layer.weights:
+        if hasattr(layer, "operations"):
+            settings |= {f"{layer.name}.{key}": value for key, value in model_settings(layer).items()}
+        elif layer.weights:
             settings |= flattened(layer.get_config(), layer.name)
     return settings
 

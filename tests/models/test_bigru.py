@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -12,7 +11,7 @@ import pytest
 import reference
 import tensorflow as tf
 from numpy.typing import NDArray
-from window_arrays import full_shape, random_inputs, weights_of
+from window_arrays import full_shape, random_inputs, shuffled, weights_of
 
 from forecast.errors import ConfigError
 from forecast.losses import make_loss
@@ -33,27 +32,6 @@ COMBINATIONS = [
 
 def settings_of(config: BiGRUConfig) -> str:
     return "-".join(str(value) for value in config.model_dump(exclude_defaults=True).values())
-
-
-@pytest.fixture
-def double() -> Iterator[None]:
-    """Build models in float64."""
-    _set_float_type("float64")
-    yield
-    _set_float_type("float32")
-
-
-def _set_float_type(name: str) -> None:
-    """Set the type of new layers too: Keras keeps the policy of the first layer it made."""
-    keras.config.set_floatx(name)
-    keras.config.set_dtype_policy(name)
-
-
-def shuffled(model: Any, seed: int = 1) -> Any:
-    """Give every weight a random value: zero biases would hide a bias that is left out."""
-    generator = np.random.default_rng(seed)
-    model.set_weights([generator.normal(0, 0.4, one.shape) for one in model.get_weights()])
-    return model
 
 
 @pytest.mark.usefixtures("double")

@@ -13,12 +13,14 @@ from window_arrays import full_shape, learnable_source, random_inputs
 
 from forecast.config import TrainingConfig
 from forecast.models import MODELS, build_model
-from forecast.models.bigru import BiGRUConfig
 from forecast.section import Section
 from forecast.training import train
 from forecast.windows import WindowShape
 
-SMALL: dict[str, dict[str, Any]] = {"bigru": {"units": 6, "dropout": 0.0}}
+SMALL: dict[str, dict[str, Any]] = {
+    "bigru": {"units": 6, "dropout": 0.0},
+    "segment_bigru": {"units": 6, "dropout": 0.0, "segment_length": 2},
+}
 """Settings that make a small model, per name."""
 
 CHANGES: dict[str, dict[str, Any]] = {
@@ -33,7 +35,21 @@ CHANGES: dict[str, dict[str, Any]] = {
         "decoder": "direct",
         "attention": "dot",
         "instance_norm": "standard",
-    }
+    },
+    "segment_bigru": {
+        "cell": "lstm",
+        "bidirectional": False,
+        "num_layers": 2,
+        "units": 5,
+        "dropout": 0.5,
+        "recurrent_dropout": 0.5,
+        "l2": 0.1,
+        "segment_length": 3,
+        "decoder": "recurrent",
+        "channels": "joint",
+        "attention": "dot",
+        "instance_norm": "standard",
+    },
 }
 """Another value of every setting."""
 
@@ -46,10 +62,12 @@ def choices(config: type[Section], field: str) -> tuple[str, ...]:
     return get_args(config.model_fields[field].annotation)
 
 
-def bigru_combinations() -> list[tuple[BiGRUConfig, int]]:
+def combinations(name: str) -> list[tuple[Any, int]]:
     """Settings and number of quantiles in which every two choices of two fields meet, greedily few of them."""
-    fields = ("cell", "decoder", "attention", "instance_norm")
-    options = [*(choices(BiGRUConfig, field) for field in fields), (True, False), (0, 3)]
+    config = MODELS[name].config
+    fields = [field for field in config.model_fields if field != "name" and choices(config, field)]
+    fields = [field for field in fields if all(isinstance(one, str) for one in choices(config, field))]
+    options = [*(choices(config, field) for field in fields), (True, False), (0, 3)]
 
     def pairs(values: tuple[Any, ...]) -> set[Any]:
         return set(itertools.combinations(enumerate(values), 2))
@@ -61,7 +79,7 @@ def bigru_combinations() -> list[tuple[BiGRUConfig, int]]:
         missing -= pairs(best)
         *settings, bidirectional, num_quantiles = best
         named = dict(zip(fields, settings, strict=True), bidirectional=bidirectional)
-        chosen.append((small("bigru", **named), num_quantiles))
+        chosen.append((small(name, **named), num_quantiles))
     return chosen
 
 
@@ -69,8 +87,8 @@ def output(model: Any, inputs: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
     return np.asarray(tf.function(model)(inputs))
 
 
-@pytest.mark.parametrize(("config", "num_quantiles"), bigru_combinations(), ids=str)
-def test_every_combination_learns(config: BiGRUConfig, num_quantiles: int) -> None:
+@pytest.mark.parametrize(("config", "num_quantiles"), [one for name in MODELS for one in combinations(name)], ids=str)
+def test_every_combination_learns(config: Any, num_quantiles: int) -> None:
     shape = full_shape(num_quantiles=num_quantiles)
     source = learnable_source(shape, 32)
     settings = TrainingConfig(
@@ -86,8 +104,9 @@ def test_entry_is_named_like_its_config(name: str) -> None:
     assert build_model(small(name), full_shape()).name == name
 
 
-@pytest.mark.parametrize("decoder", ["recurrent", "direct"])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    ("name", "decoder"), [(name, one) for name in MODELS for one in choices(MODELS[name].config, "decoder")]
+)
 def test_every_input_reaches_the_forecast(name: str, decoder: str) -> None:
     shape = full_shape()
     model, inputs = build_model(small(name, decoder=decoder), shape), random_inputs(shape, 4)

@@ -1,0 +1,72 @@
+"""Runs protocols from the raw files to their scores, and writes the tables: what `make bench-accuracy` does.
+
+    python benchmarks/accuracy/run.py                               all sets, three seeds
+    python benchmarks/accuracy/run.py --sets etth1 --seeds 0        some of it
+    python benchmarks/accuracy/run.py --tables                      the page anew, from the results that are there
+
+A case whose result is there and was made with the same settings is not run again, so a run that was ended goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "results"
+
+
+def result_path(name: str, case: int | str, seed: int) -> Path:
+    """The file of one case and seed."""
+    return RESULTS / f"{name}-{case}-{seed}.json"
+
+
+def is_done(path: Path, name: str, seed: int) -> bool:
+    """Whether a result is there, of the settings that the preset has now."""
+    from protocols import PROTOCOLS, ROOT
+
+    from forecast.config_file import load_experiment
+
+    if not path.exists():
+        return False
+    config = load_experiment(ROOT / "configs" / PROTOCOLS[name].config, [f"training.seed={seed}"])
+    return bool(json.loads(path.read_text(encoding="utf-8"))["config"] == config.model_dump(mode="json"))
+
+
+def main() -> None:
+    """Run what the command line asks for."""
+    from protocols import PROTOCOLS, run_case
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sets", nargs="+", choices=PROTOCOLS, default=list(PROTOCOLS))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 100, 200], help="members take the numbers after it")
+    parser.add_argument("--cases", nargs="+", help="some of the horizons")
+    parser.add_argument("--one", nargs=3, metavar=("SET", "CASE", "SEED"), help=argparse.SUPPRESS)
+    parser.add_argument("--tables", action="store_true", help="write the page only")
+    arguments = parser.parse_args()
+    if arguments.one:
+        name, case, seed = arguments.one
+        found = run_case(name, int(case) if case.isdigit() else case, int(seed))
+        result_path(name, case, int(seed)).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        return
+    RESULTS.mkdir(exist_ok=True)
+    for seed in arguments.seeds if not arguments.tables else ():
+        for name in arguments.sets:
+            for case in PROTOCOLS[name].cases:
+                path = result_path(name, case, seed)
+                wanted = not arguments.cases or str(case) in arguments.cases
+                if wanted and not is_done(path, name, seed):
+                    command = [sys.executable, __file__, "--one", name, str(case), str(seed)]
+                    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+                    found = json.loads(path.read_text(encoding="utf-8"))
+                    print(name, case, seed, found["scores"], f"{found['seconds']:.0f} s", flush=True)
+    from tables import write_page
+
+    write_page()
+
+
+if __name__ == "__main__":
+    main()

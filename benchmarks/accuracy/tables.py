@@ -1,0 +1,129 @@
+"""The tables of the page: ours beside the published rows and the baselines, from the results that are there."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from protocols import PROTOCOLS
+from published import M4, MASE, PAIRS
+
+HERE = Path(__file__).resolve().parent
+BASELINES = ("last_value", "seasonal_naive", "linear")
+Found = dict[int | str, list[dict[str, Any]]]
+
+
+def write_page() -> None:
+    """Put the current tables between the marks of the page."""
+    page = HERE / "README.md"
+    text = page.read_text(encoding="utf-8")
+    for name in PROTOCOLS:
+        begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+        before, rest = text.split(begin)
+        text = f"{before}{begin}\n{table_of(name, results_of(name))}\n{end}{rest.split(end)[1]}"
+    page.write_text(text, encoding="utf-8")
+
+
+def results_of(name: str) -> Found:
+    """The results of a set by case, one per seed."""
+    found: Found = defaultdict(list)
+    for path in sorted((HERE / "results").glob(f"{name}-*.json")):
+        result = json.loads(path.read_text(encoding="utf-8"))
+        found[result["case"]].append(result)
+    return found
+
+
+def table_of(name: str, found: Found) -> str:
+    """The table of one set, or that there is none yet."""
+    if not found:
+        return "not run yet\n"
+    if name in PAIRS:
+        return pair_table(name, found)
+    return m4_table(name, found) if name in M4 else mase_table(name, found)
+
+
+def pair_table(name: str, found: Found) -> str:
+    """MSE/MAE by case; ours is the median of the seeds, with the least and the most."""
+    cases = [case for case in PROTOCOLS[name].cases if case in found]
+    lines = [row(["MSE/MAE", *map(str, cases), "mean"]), row(["---"] * (len(cases) + 2))]
+    lines.append(row(["**ours**", *(pair(found[case], "segment_bigru") for case in cases), mean_pair(found, cases)]))
+    lines.append(row(["least to most MSE", *(spread(found[case], "segment_bigru", "MSE") for case in cases), ""]))
+    for method, figures in PAIRS[name].items():
+        chosen = [figures[PROTOCOLS[name].cases.index(case)] for case in cases]
+        means = ["/".join(f"{sum(float(one.split('/')[i]) for one in chosen) / len(chosen):.3f}" for i in (0, 1))]
+        lines.append(row([method, *chosen, *means]))
+    for baseline in BASELINES:
+        label = f"`{baseline}`, recomputed"
+        lines.append(row([label, *(pair(found[case], baseline) for case in cases), mean_pair(found, cases, baseline)]))
+    return "\n".join([*lines, "", about(found), ""])
+
+
+def m4_table(name: str, found: Found) -> str:
+    """sMAPE, MASE and OWA; ours is the median of the seeds."""
+    (results,) = found.values()
+    lines = [row(["", "sMAPE", "MASE", "OWA"]), row(["---"] * 4)]
+    lines.append(
+        row(["**ours**", *(f"**{middle(results, 'segment_bigru', s):.4g}**" for s in ("sMAPE", "MASE", "OWA"))])
+    )
+    lines.append(row(["least to most", *(spread(results, "segment_bigru", one) for one in ("sMAPE", "MASE", "OWA"))]))
+    lines += [row([method, *figures]) for method, figures in M4[name].items()]
+    lines.append(
+        row(
+            ["`last_value`, recomputed", *(f"{middle(results, 'last_value', s):.4g}" for s in ("sMAPE", "MASE", "OWA"))]
+        )
+    )
+    return "\n".join([*lines, "", about(found), ""])
+
+
+def mase_table(name: str, found: Found) -> str:
+    """MASE; ours is the median of the seeds."""
+    (results,) = found.values()
+    lines = [row(["", "MASE"]), row(["---"] * 2)]
+    lines.append(row(["**ours**", f"**{middle(results, 'segment_bigru', 'MASE'):.4g}**"]))
+    lines.append(row(["least to most", spread(results, "segment_bigru", "MASE")]))
+    lines += [row([method, figure]) for method, figure in MASE[name].items()]
+    for baseline in ("seasonal_naive", "last_value"):
+        lines.append(row([f"`{baseline}`, recomputed", f"{middle(results, baseline, 'MASE'):.4g}"]))
+    return "\n".join([*lines, "", about(found), ""])
+
+
+def row(cells: Iterable[str]) -> str:
+    """A line of a Markdown table."""
+    return f"| {' | '.join(cells)} |"
+
+
+def middle(results: list[dict[str, Any]], model: str, score: str) -> float:
+    """The median of the seeds."""
+    return median(one["scores"][model][score] for one in results)
+
+
+def spread(results: list[dict[str, Any]], model: str, score: str) -> str:
+    """The least and the largest of the seeds."""
+    values = [one["scores"][model][score] for one in results]
+    return f"{min(values):.3f} to {max(values):.3f}"
+
+
+def pair(results: list[dict[str, Any]], model: str) -> str:
+    """MSE/MAE of one case."""
+    return f"{middle(results, model, 'MSE'):.3f}/{middle(results, model, 'MAE'):.3f}"
+
+
+def mean_pair(found: Found, cases: list[int | str], model: str = "segment_bigru") -> str:
+    """MSE/MAE over all cases."""
+    return "/".join(f"{sum(middle(found[c], model, s) for c in cases) / len(cases):.3f}" for s in ("MSE", "MAE"))
+
+
+def about(found: Found) -> str:
+    """Seeds, sizes and times."""
+    results = [one for case in found.values() for one in case]
+    seeds = sorted({one["seed"] for one in results})
+    parameters = sorted({one["parameters"] for one in results})
+    seconds = median(one["seconds"] for one in results)
+    return (
+        f"Seeds {', '.join(map(str, seeds))}; {parameters[0]:,} to {parameters[-1]:,} weights in the blend, of the "
+        f"linear maps too; {seconds:.0f} s for one case and seed, from the file to the scores."
+    )

@@ -1,0 +1,193 @@
+"""Blends: the sum of their members, the best weights, and a fit that can be interrupted in any member."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from window_arrays import full_shape, random_inputs, shuffled
+
+from forecast.baselines import RidgeWindow
+from forecast.config import EnsembleConfig, EvaluationConfig, Experiment, TrainingConfig, WindowsConfig
+from forecast.ensemble import Ensemble, best_shares, build_ensemble, onto_simplex, shares_text
+from forecast.fitting import last_steps
+from forecast.forecaster import Forecaster
+from forecast.models import SegmentBiGRUConfig
+from forecast.preparation import prepare
+from forecast.training import EpochDone
+
+MODEL = SegmentBiGRUConfig(units=4, segment_length=2, dropout=0.2)
+SHAPE = full_shape()
+BLEND = EnsembleConfig(seeds=2, context_lengths=(4, 7), linear=True)
+
+
+def built(**settings: Any) -> Ensemble:
+    ensemble = build_ensemble(Experiment(model=MODEL, ensemble=EnsembleConfig(**settings)), SHAPE)
+    for number, member in enumerate(ensemble.members):
+        shuffled(member.model, seed=number)
+    return ensemble
+
+
+def test_a_blend_is_the_weighted_sum_of_its_members() -> None:
+    ensemble, inputs = built(seeds=2, context_lengths=(4, 7), linear=True), random_inputs(SHAPE, 5)
+    outputs = np.stack([np.asarray(one.model(inputs)) for one in ensemble.members])
+    assert len(ensemble.members) == BLEND.num_members == len(outputs) == 6
+    np.testing.assert_allclose(np.asarray(ensemble.model(inputs)), outputs.mean(axis=0), rtol=0, atol=1e-6)
+    shares = np.array([0.1, 0.0, 0.3, 0.2, 0.15, 0.25])
+    ensemble.weigh(shares)
+    expected = np.tensordot(shares, outputs, axes=1)
+    np.testing.assert_allclose(np.asarray(ensemble.model(inputs)), expected, rtol=0, atol=1e-6)
+    assert list(ensemble.shares.values()) == pytest.approx(shares.tolist())
+    assert shares_text({"context 4, seed 0": 0.4, "linear, context 4": 0.6}) == (
+        "0.40 context 4, seed 0 + 0.60 linear, context 4"
+    )
+
+
+def test_a_member_looks_at_the_end_of_the_window_only() -> None:
+    inputs = random_inputs(SHAPE, 3)
+    for member in built(seeds=1, context_lengths=(4, 7), linear=True).members:
+        before = np.asarray(member.model(inputs))
+        for step in range(SHAPE.context_length):
+            changed = {**inputs, "past": inputs["past"].copy()}
+            changed["past"][:, step] += 1.0
+            moved = not np.array_equal(np.asarray(member.model(changed)), before)
+            assert moved == (step >= SHAPE.context_length - member.context_length), (member.name, step)
+
+
+def test_one_member_is_no_blend() -> None:
+    ensemble = built()
+    assert ensemble.model is ensemble.members[0].model
+    assert list(ensemble.shares.values()) == [1.0]
+
+
+@given(arrays.arrays(np.float64, st.integers(1, 6), elements=st.floats(-3, 3)))
+def test_the_projection_is_the_nearest_point_of_the_simplex(values: Any) -> None:
+    """At the nearest point p no other point q of the simplex lies in the direction of `values`: (v - p)(q - p) <= 0."""
+    nearest = onto_simplex(values)
+    assert (nearest >= 0).all()
+    assert nearest.sum() == pytest.approx(1.0)
+    for corner in np.eye(len(values)):
+        assert (values - nearest) @ (corner - nearest) <= 1e-9
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_best_shares_are_those_of_a_fine_grid(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    errors = draw.normal(size=(3, 400)) * draw.uniform(0.5, 2, (3, 1)) + draw.normal(size=400) * draw.uniform(0, 1)
+    shares = best_shares(errors)
+    grid = np.linspace(0, 1, 201)
+    points = [np.array([a, b, 1 - a - b]) for a, b in itertools.product(grid, grid) if a + b <= 1 + 1e-12]
+    squares = [float(np.square(point @ errors).mean()) for point in points]
+    assert np.square(shares @ errors).mean() <= min(squares) + 1e-12
+    np.testing.assert_allclose(shares, points[int(np.argmin(squares))], atol=0.01)
+
+
+def test_a_member_that_is_worse_in_every_way_gets_nothing() -> None:
+    good = np.random.default_rng(0).normal(size=500)
+    np.testing.assert_allclose(best_shares(np.stack([good, 3 * good])), [1, 0], atol=1e-9)
+    np.testing.assert_allclose(best_shares(np.stack([good, good])), [0.5, 0.5], atol=1e-9)
+
+
+def waves(rows: int = 260) -> pd.DataFrame:
+    hours, draw = np.arange(rows), np.random.default_rng(0)
+    stamps = pd.date_range("2024-01-01", periods=rows, freq="h")
+    parts = [
+        pd.DataFrame({"unique_id": name, "ds": stamps, "y": level + np.sin(hours / 4) + 0.3 * draw.normal(size=rows)})
+        for name, level in (("a", 10.0), ("b", 50.0))
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def experiment(**ensemble: Any) -> Experiment:
+    return Experiment(
+        windows=WindowsConfig(horizon=4, context_length=12),
+        model=MODEL,
+        training=TrainingConfig(epochs=3, batch_size=64, patience=None, learning_rate=1e-2),
+        ensemble=EnsembleConfig(**{"seeds": 1, "context_lengths": (6, 12), "linear": True, **ensemble}),
+        evaluation=EvaluationConfig(validation_size=40, test_size=40),
+    )
+
+
+def test_a_blend_is_fitted_weighed_saved_and_loaded(tmp_path: Path) -> None:
+    forecaster = Forecaster(experiment()).fit(waves())
+    shares = forecaster.fitted.shares
+    assert list(shares) == ["context 6, seed 0", "context 12, seed 0", "linear, context 6", "linear, context 12"]
+    assert sum(shares.values()) == pytest.approx(1.0)
+    assert min(shares.values()) >= 0
+    forecaster.save(tmp_path / "model")
+    loaded = Forecaster.load(tmp_path / "model")
+    assert loaded.fitted.shares == shares
+    np.testing.assert_array_equal(loaded.predict(waves()).values, forecaster.predict().values)
+
+
+def test_on_validation_no_member_beats_the_blend() -> None:
+    config, table = experiment(), waves()
+    forecaster = Forecaster(config).fit(table)
+    prepared = prepare(config, table)
+    inputs, target = prepared.validation.batch(np.arange(len(prepared.validation)))
+    blend = forecaster.fitted.model
+    members = [layer for layer in blend.layers if hasattr(layer, "layers")]
+
+    def squared(model: Any) -> float:
+        return float(np.square(np.asarray(model(inputs)) - target).mean())
+
+    assert len(members) == 4
+    assert squared(blend) <= min(map(squared, members)) + 1e-7
+
+
+def test_a_linear_member_is_the_ridge_of_the_baselines() -> None:
+    config = experiment(context_lengths=(12,))
+    prepared = prepare(config, waves())
+    blend = Forecaster(config).fit(waves()).fitted.model
+    linear = next(layer for layer in blend.layers if layer.name == "linear_12")
+    targets, known = (one.astype(np.float64) for one in (prepared.features.target, prepared.features.known))
+    parts = (prepared.training.index, prepared.validation.index)
+    ridge = RidgeWindow.fit(targets, *parts, scale=np.ones((2, 1)), known=known)
+    inputs, _ = prepared.test.batch(np.arange(20))
+    expected = ridge.predict(inputs["past"][:, :, :1].astype(np.float64), inputs["known"].astype(np.float64))
+    np.testing.assert_allclose(np.asarray(linear(inputs)), expected, rtol=0, atol=1e-5)
+
+
+def test_the_last_steps_of_windows_forecast_the_same_rows() -> None:
+    index = prepare(experiment(), waves()).training.index
+    shorter = last_steps(index, 5)
+    numbers = np.arange(len(index))
+    first, later = index.locate(numbers)[1], shorter.locate(numbers)[1]
+    np.testing.assert_array_equal(index.horizon_rows(first), shorter.horizon_rows(later))
+    np.testing.assert_array_equal(index.context_rows(first)[:, -5:], shorter.context_rows(later))
+
+
+class InterruptedFitError(Exception):
+    """As if the process were ended."""
+
+
+def test_a_fit_goes_on_in_the_member_it_was_interrupted_in(tmp_path: Path) -> None:
+    config, table, checkpoint = experiment(seeds=2), waves(), tmp_path / "state"
+    whole = Forecaster(config).fit(table)
+    heard: list[int] = []
+
+    def interrupt(event: Any) -> None:
+        if isinstance(event, EpochDone):
+            heard.append(event.epoch)
+            if len(heard) == 5:  # in the second epoch of the second network
+                raise InterruptedFitError
+
+    with pytest.raises(InterruptedFitError):
+        Forecaster(config).fit(table, checkpoint=checkpoint, reporter=interrupt)
+    again: list[int] = []
+
+    def listen(event: Any) -> None:
+        again.extend([event.epoch] if isinstance(event, EpochDone) else [])
+
+    resumed = Forecaster(config).fit(table, checkpoint=checkpoint, resume=True, reporter=listen)
+    assert heard == [1, 2, 3, 1, 2]
+    assert again == [2, 3, 1, 2, 3, 1, 2, 3]
+    for one, other in zip(whole.fitted.model.get_weights(), resumed.fitted.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
