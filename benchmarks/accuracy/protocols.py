@@ -88,7 +88,8 @@ def judged(config: Experiment, frame: pd.DataFrame, training_rows: int, num_wind
     Raises:
         ValueError: the number of windows is not that of the protocol.
     """
-    forecaster = Forecaster(config).fit(frame)
+    every = config.evaluation.model_copy(update={"stride": 1})  # which memory would make 2 for the longest horizons
+    forecaster = Forecaster(config.model_copy(update={"evaluation": every})).fit(frame)
     result = forecaster.evaluate()
     if len(result.actual) != num_windows:
         raise ValueError(f"{len(result.actual)} test windows; the protocol has {num_windows}")

@@ -53,6 +53,7 @@ def main() -> None:
         result_path(name, case, int(seed)).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
         return
     RESULTS.mkdir(exist_ok=True)
+    failed = []
     for seed in arguments.seeds if not arguments.tables else ():
         for name in arguments.sets:
             for case in PROTOCOLS[name].cases:
@@ -60,12 +61,16 @@ def main() -> None:
                 wanted = not arguments.cases or str(case) in arguments.cases
                 if wanted and not is_done(path, name, seed):
                     command = [sys.executable, __file__, "--one", name, str(case), str(seed)]
-                    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+                    if subprocess.run(command, check=False, stdout=subprocess.DEVNULL).returncode:
+                        failed.append(f"{name} {case} {seed}")
+                        continue
                     found = json.loads(path.read_text(encoding="utf-8"))
                     print(name, case, seed, found["scores"], f"{found['seconds']:.0f} s", flush=True)
     from tables import write_page
 
     write_page()
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
 
 
 if __name__ == "__main__":
