@@ -25,6 +25,9 @@ Array = NDArray[np.float64]
 KNOWN_NUMBERS = 2_000
 """Numbers known ahead that a linear member reads, at most: its equations have as many unknowns."""
 
+CAUTION = 8.0
+"""Windows that do not overlap which it takes for the best weights to count half."""
+
 STEPS, TOLERANCE = 10_000, 1e-12
 """Of the search for the best weights: at most, and by which they still move at its end."""
 
@@ -161,6 +164,30 @@ def best_shares(errors: Array) -> Array:
             return moved
         shares = moved
     return shares
+
+
+def cautious_shares(errors: Array, is_linear: NDArray[np.bool_], evidence: float) -> Array:
+    """The best weights, moved towards simple ones the further the less there is to choose them on.
+
+    Of `evidence` windows that do not overlap the best weights get the share evidence / (evidence + CAUTION). The rest
+    goes to the linear members in their own best proportion, or to all alike where there are none: what is best on a
+    few weeks of one series is often chance. Chosen on the two halves of validation parts, weights found on one half and
+    scored on the other (`benchmarks/accuracy/README.md`).
+
+    Args:
+        errors: (M, n) forecast minus actual of each member.
+        is_linear: (M,).
+        evidence: number of validation windows that do not overlap.
+
+    Returns:
+        (M,) weights of at least 0 with sum 1.
+    """
+    simple = np.full(len(errors), 1.0 / len(errors))
+    if is_linear.any():
+        simple = np.zeros(len(errors))
+        simple[is_linear] = best_shares(errors[is_linear])
+    trust = evidence / (evidence + CAUTION)
+    return trust * best_shares(errors) + (1 - trust) * simple
 
 
 def onto_simplex(values: Array) -> Array:

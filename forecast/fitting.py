@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.baselines import RidgeWindow
-from forecast.ensemble import Ensemble, Member, best_shares, build_ensemble
+from forecast.ensemble import Ensemble, Member, build_ensemble, cautious_shares
 from forecast.network import make_network
 from forecast.preparation import Prepared
 from forecast.results import History
@@ -76,7 +76,9 @@ def fit_network(
             reporter=reporter,
         ).history
     if len(ensemble.members) > 1:
-        ensemble.weigh(best_shares(validation_errors(prepared, ensemble)))
+        errors = validation_errors(prepared, ensemble)
+        is_linear = np.array([one.seed is None for one in ensemble.members])
+        ensemble.weigh(cautious_shares(errors, is_linear, independent_windows(prepared.validation.index)))
     shares = ensemble.shares
     return FittedNetwork(ensemble.model, histories[max(histories, key=lambda name: shares[name])], shares)
 
@@ -101,6 +103,15 @@ def fit_linear_member(prepared: Prepared, member: Member) -> None:
 def last_steps(index: WindowIndex, length: int) -> WindowIndex:
     """The same windows with only the last steps of their contexts."""
     return replace(index, context_length=length, run_first=index.run_first + index.context_length - length)
+
+
+def independent_windows(index: WindowIndex) -> float:
+    """How many windows fit beside each other into the rows that the windows of an index forecast.
+
+    Windows that overlap forecast the same rows, and say little more than one of them does.
+    """
+    counts = np.diff(np.concatenate([[0], index.run_ends]))
+    return float(((counts - 1) * index.stride + index.horizon).sum() / index.horizon)
 
 
 def validation_errors(prepared: Prepared, ensemble: Ensemble) -> NDArray[np.float64]:

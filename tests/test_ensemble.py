@@ -12,16 +12,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from panels import panel_of
 from window_arrays import full_shape, random_inputs, shuffled
 
 from forecast.baselines import RidgeWindow
 from forecast.config import EnsembleConfig, EvaluationConfig, Experiment, TrainingConfig, WindowsConfig
-from forecast.ensemble import Ensemble, best_shares, build_ensemble, onto_simplex, shares_text
-from forecast.fitting import last_steps
+from forecast.ensemble import (
+    CAUTION,
+    Ensemble,
+    best_shares,
+    build_ensemble,
+    cautious_shares,
+    onto_simplex,
+    shares_text,
+)
+from forecast.fitting import independent_windows, last_steps, validation_errors
 from forecast.forecaster import Forecaster
 from forecast.models import SegmentBiGRUConfig
 from forecast.preparation import prepare
 from forecast.training import EpochDone
+from forecast.windows import index_windows
 
 MODEL = SegmentBiGRUConfig(units=4, segment_length=2, dropout=0.2)
 SHAPE = full_shape()
@@ -95,6 +105,25 @@ def test_a_member_that_is_worse_in_every_way_gets_nothing() -> None:
     np.testing.assert_allclose(best_shares(np.stack([good, good])), [0.5, 0.5], atol=1e-9)
 
 
+def test_the_less_there_is_to_choose_on_the_more_the_linear_members_weigh() -> None:
+    errors = np.random.default_rng(0).normal(size=(4, 300)) * np.array([[1.0], [1.5], [2.0], [3.0]])
+    is_linear, best = np.array([False, False, True, True]), best_shares(errors)
+    simple = np.array([0, 0, *best_shares(errors[2:])])
+    for evidence, trust in ((0.0, 0.0), (CAUTION, 0.5), (3 * CAUTION, 0.75), (1e12, 1.0)):
+        shares = cautious_shares(errors, is_linear, evidence)
+        np.testing.assert_allclose(shares, trust * best + (1 - trust) * simple, atol=1e-9)
+    alike = cautious_shares(errors, np.zeros(4, bool), 0.0)
+    np.testing.assert_allclose(alike, 0.25)
+
+
+@pytest.mark.parametrize(("rows", "stride", "expected"), [(100, 1, 100 / 4), (4, 1, 1.0), (100, 3, 100 / 4)])
+def test_windows_that_overlap_count_once(rows: int, stride: int, expected: float) -> None:
+    """100 rows to forecast, 4 at a time: as many as fit beside each other, however many there are."""
+    panel = panel_of([range(12 + rows)] * 2)
+    index = index_windows(panel, 12, 4, stride=stride)
+    assert independent_windows(index) == pytest.approx(2 * expected, rel=0.03)
+
+
 def waves(rows: int = 260) -> pd.DataFrame:
     hours, draw = np.arange(rows), np.random.default_rng(0)
     stamps = pd.date_range("2024-01-01", periods=rows, freq="h")
@@ -127,19 +156,27 @@ def test_a_blend_is_fitted_weighed_saved_and_loaded(tmp_path: Path) -> None:
     np.testing.assert_array_equal(loaded.predict(waves()).values, forecaster.predict().values)
 
 
-def test_on_validation_no_member_beats_the_blend() -> None:
+def test_the_weights_are_those_of_the_errors_on_validation() -> None:
+    """Errors and overlap worked out anew, from the members inside the fitted blend."""
     config, table = experiment(), waves()
-    forecaster = Forecaster(config).fit(table)
+    blend = Forecaster(config).fit(table).fitted.model
     prepared = prepare(config, table)
     inputs, target = prepared.validation.batch(np.arange(len(prepared.validation)))
-    blend = forecaster.fitted.model
     members = [layer for layer in blend.layers if hasattr(layer, "layers")]
+    errors = np.stack([(np.asarray(one(inputs)) - target).ravel() for one in members]).astype(np.float64)
+    shares = cautious_shares(errors, np.array([False, False, True, True]), 2 * 40 / 4)
+    np.testing.assert_allclose(np.asarray(blend.get_layer("blend").shares), shares, atol=1e-4)
 
-    def squared(model: Any) -> float:
-        return float(np.square(np.asarray(model(inputs)) - target).mean())
 
-    assert len(members) == 4
-    assert squared(blend) <= min(map(squared, members)) + 1e-7
+def test_missing_targets_say_nothing_of_a_member() -> None:
+    table = waves()
+    table.loc[230:235, "y"] = np.nan  # in the validation part of series b is none; in that of a there is
+    config = experiment()
+    data = config.data.model_copy(update={"missing": "forward_fill"})
+    prepared = prepare(config.model_copy(update={"data": data}), table)
+    shape = prepared.features.shape(12, 4)
+    errors = validation_errors(prepared, build_ensemble(prepared.config, shape))
+    assert np.isfinite(errors).all()
 
 
 def test_a_linear_member_is_the_ridge_of_the_baselines() -> None:
