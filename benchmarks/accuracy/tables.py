@@ -125,5 +125,11 @@ def about(found: Found) -> str:
     seconds = median(one["seconds"] for one in results)
     return (
         f"Seeds {', '.join(map(str, seeds))}; {parameters[0]:,} to {parameters[-1]:,} weights in the blend, of the "
-        f"linear maps too; {seconds:.0f} s for one case and seed, from the file to the scores."
+        f"linear maps too; {seconds:.0f} s for one case and seed, from the file to the scores. Weight of the networks in "
+        f"the blend, the rest being linear maps: {', '.join(f'{case}: {of_networks(found[case]):.2f}' for case in found)}."
     )
+
+
+def of_networks(results: list[dict[str, Any]]) -> float:
+    """The weight of all networks together, the median of the seeds."""
+    return median(sum(w for name, w in one["shares"].items() if not name.startswith("linear")) for one in results)
