@@ -126,8 +126,8 @@ def about(found: Found) -> str:
     cases = [case for case in PROTOCOLS[results[0]["set"]].cases if case in found]
     weights = ", ".join(f"{case}: {of_networks(found[case]):.2f}" for case in cases)
     return (
-        f"Seeds {', '.join(map(str, seeds))}; {parameters[0]:,} to {parameters[-1]:,} numbers in the blend, those of the "
-        f"linear maps too; {seconds:.0f} s for one case and seed, from file to scores. Weight of the networks in the "
+        f"Seeds {', '.join(map(str, seeds))}; {parameters[0]:,} to {parameters[-1]:,} numbers in the blend, of the "
+        f"linear maps too; {seconds:.0f} s for one case and seed, file to scores. Weight of the networks in the "
         f"blend, the rest being linear maps: {weights}."
     )
 
