@@ -71,7 +71,7 @@ def fit_network(
             prepared.training,
             prepared.validation if len(prepared.validation) else None,
             config,
-            checkpoint=member_checkpoint(checkpoint, place),
+            checkpoint=checkpoint and member_checkpoint(checkpoint, place),
             resume=resume,
             reporter=reporter,
         ).history
@@ -83,9 +83,9 @@ def fit_network(
     return FittedNetwork(ensemble.model, histories[max(histories, key=lambda name: shares[name])], shares)
 
 
-def member_checkpoint(checkpoint: Path | None, place: int) -> Path | None:
+def member_checkpoint(checkpoint: Path, place: int) -> Path:
     """The file of a member: that of the first has no number."""
-    return checkpoint.with_name(f"{checkpoint.name}-{place}") if checkpoint and place else checkpoint
+    return checkpoint.with_name(f"{checkpoint.name}-{place}") if place else checkpoint
 
 
 def fit_linear_member(prepared: Prepared, member: Member) -> None:

@@ -30,6 +30,7 @@ from forecast.data.panel import Panel
 from forecast.ensemble import shares_text
 from forecast.errors import DataError
 from forecast.files import replace_folder, write_file
+from forecast.fitting import member_checkpoint
 from forecast.forecaster import Forecaster
 from forecast.pictures import draw_pictures, observed_table, write_history, write_result
 from forecast.preparation import Prepared, prepare
@@ -83,8 +84,8 @@ def fit_run(
     with replace_folder(folder) as temporary:
         _write_records(temporary, prepared, forecaster, future)
         pictures = write_judgement(temporary, forecaster, result, prepared.panel)
-    for one in folder.parent.glob(f"{checkpoint.name}*"):
-        one.unlink(missing_ok=True)
+    for place in range(config.ensemble.num_members):
+        member_checkpoint(checkpoint, place).unlink(missing_ok=True)
     if len(forecaster.fitted.shares) > 1:
         say(f"blend: {shares_text(forecaster.fitted.shares)}")
     say(result.scores().text() if result else "no test part (evaluation.test_size: 0): this model was not judged")

@@ -92,3 +92,13 @@ def test_an_experiment_runs_to_the_end(path: Path, tmp_path: Path, capsys: pytes
     pd.testing.assert_frame_equal(written, again, check_dtype=False, rtol=1e-12)
     assert load_experiment(folder / "config.yaml").training == config.training
     assert (folder / "scores.txt").read_text().strip() in "\n".join(said)
+
+
+def test_a_blend_leaves_no_checkpoint_whatever_the_folder_is_called(tmp_path: Path) -> None:
+    settings = [*SMOKE, "ensemble.seeds=2", "ensemble.linear=true"]
+    said: list[str] = []
+    fit_run(
+        load_experiment(ROOT / "configs" / "air_passengers.yaml", settings), out=tmp_path / "a [1]*", say=said.append
+    )
+    assert [one.name for one in tmp_path.iterdir()] == ["a [1]*"]
+    assert any(line.startswith("blend: ") and line.count(" + ") == 2 for line in said)
