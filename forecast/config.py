@@ -11,8 +11,18 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from forecast.models import ModelConfig
-from forecast.models.bigru import BiGRUConfig
+from forecast.models.segment_bigru import SegmentBiGRUConfig
 from forecast.section import Section
+
+CHOSEN: dict[str, tuple[str, ...]] = {
+    "windows": ("context_length",),
+    "transforms": ("target",),
+    "model": ("units",),
+    "training": ("loss", "schedule", "epochs", "batch_size", "windows_per_epoch", "refit"),
+    "ensemble": ("seeds", "context_lengths", "linear"),
+    "evaluation": ("validation_size", "test_size", "split_by"),
+}
+"""Settings that are chosen from the data with `segment_bigru`, where they are left out (`choices.py`)."""
 
 PositiveInt = Annotated[int, Field(ge=1, le=1_000_000_000)]
 Steps = Annotated[int, Field(ge=1, le=100_000)]
@@ -198,6 +208,9 @@ class TrainingConfig(Section):
     """Training windows drawn anew for each epoch; all of them if left out."""
     patience: PositiveInt | None = 5
     """Epochs without a better validation loss before training stops; none to run all epochs."""
+    refit: bool = False
+    """Whether the members are trained once more, on all rows, after epochs, penalties and weights were chosen on the
+    validation rows and the model was judged on the test rows."""
     jit: Literal["auto", "on", "off"] = "auto"
     """Whether XLA compiles the steps: `auto` does on a CPU without a C++ compiler, from 300 planned steps on."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
@@ -248,13 +261,14 @@ class EnsembleConfig(Section):
     """Networks that differ by their seed alone: `training.seed` and the numbers after it."""
     context_lengths: tuple[Steps, ...] = ()
     """Contexts of the networks, `seeds` networks for each; that of the windows alone if left out."""
-    linear: bool = False
-    """Whether a ridge regression on each context is a member too; see `linear` among the baselines."""
+    linear: Literal["none", "member", "residual"] = "none"
+    """A ridge regression on each context, as `linear` among the baselines: none, a member too, or a member on whose
+    errors the networks learn."""
 
     @property
     def num_members(self) -> int:
         """Networks and linear maps."""
-        return max(1, len(self.context_lengths)) * (self.seeds + self.linear)
+        return max(1, len(self.context_lengths)) * (self.seeds + (self.linear != "none"))
 
 
 class Experiment(Section):
@@ -268,7 +282,7 @@ class Experiment(Section):
     """How much the model sees and how far it looks ahead."""
     transforms: TransformsConfig = TransformsConfig()
     """What is done to the numbers before the model."""
-    model: ModelConfig = BiGRUConfig()
+    model: ModelConfig = SegmentBiGRUConfig()
     """The architecture."""
     training: TrainingConfig = TrainingConfig()
     """How the weights are found."""
@@ -287,6 +301,11 @@ class Experiment(Section):
         self._check_ensemble()
         return self
 
+    def is_left_out(self, section: str, name: str) -> bool:
+        """Whether a setting will be chosen from the data."""
+        chosen = self.model.name == "segment_bigru" and name in CHOSEN.get(section, ())
+        return chosen and name not in getattr(self, section).model_fields_set
+
     def _check_ensemble(self) -> None:
         lengths, context_length = self.ensemble.context_lengths, self.windows.context_length
         if len(set(lengths)) < len(lengths):
@@ -301,8 +320,8 @@ class Experiment(Section):
                 f"ensemble has {self.ensemble.num_members} members, but with evaluation.validation_size 0 there is "
                 "nothing to choose their weights on: hold some rows back for validation"
             )
-        if self.ensemble.linear and self.training.loss == "quantile":
+        if self.ensemble.linear != "none" and self.training.loss == "quantile":
             raise ValueError(
-                "ensemble.linear is true, but a linear map has no quantiles for training.loss 'quantile': set one of "
-                "them to another value"
+                f"ensemble.linear is {self.ensemble.linear!r}, but a linear map has no quantiles for training.loss "
+                "'quantile': set one of them to another value"
             )

@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from forecast.config import Experiment
+from forecast.config import CHOSEN, Experiment
 from forecast.config_schema import dotted, expected_at, is_setting, json_schema, suggestion
 from forecast.errors import ConfigError, nearest
 from forecast.strict_yaml import MAX_BYTES, Place, parse_yaml, to_yaml
@@ -91,15 +91,20 @@ def dump_experiment(experiment: Experiment, *, full: bool = False) -> str:
 
     Args:
         experiment: the settings.
-        full: write every setting; else those that differ from their defaults, and the names.
+        full: write every setting but those that are left to be chosen from the data; else those that were given, and
+            the names.
     """
     everything = experiment.model_dump(mode="json")
     if full:
+        for section, names in CHOSEN.items():
+            for name in names:
+                if experiment.is_left_out(section, name):
+                    del everything[section][name]
         return to_yaml(everything)
-    changed = experiment.model_dump(mode="json", exclude_defaults=True)
-    changed["name"] = experiment.name
-    changed["model"] = {"name": experiment.model.name} | changed.get("model", {})
-    return to_yaml({key: changed[key] for key in everything if key in changed})
+    given = experiment.model_dump(mode="json", exclude_unset=True)
+    given["name"] = experiment.name
+    given["model"] = {"name": experiment.model.name} | given.get("model", {})
+    return to_yaml({key: given[key] for key in everything if key in given})
 
 
 def _read(path: Path) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from forecast.config import Experiment
+from forecast.config import CHOSEN, Experiment
 from forecast.errors import nearest
 
 Place = tuple[str | int, ...]
@@ -54,11 +54,16 @@ def dotted(place: Place) -> str:
 
 
 def reference_table() -> str:
-    """Return a Markdown table of every setting: path, default, what it expects and what it does."""
+    """Return a Markdown table of every setting: path, default, what it expects and what it does.
+
+    The defaults of what may be chosen from the data are marked.
+    """
     rows = ["| setting | default | takes | meaning |", "|---|---|---|---|"]
     for path, schema in _settings(_schema(), ""):
         default = json.dumps(schema["default"]) if "default" in schema else "required"
-        cells = (f"`{path}`", f"`{default}`", _in_words(schema), " ".join(schema.get("description", "").split()))
+        section, _, name = path.partition(".")
+        mark = " \\*" if name in CHOSEN.get(section, ()) else ""
+        cells = (f"`{path}`", f"`{default}`{mark}", _in_words(schema), " ".join(schema.get("description", "").split()))
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(rows) + "\n"
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.baselines import LEAST_ERROR
 from forecast.config import Experiment
 from forecast.models import build_model
 from forecast.windows import WindowShape
@@ -26,7 +27,10 @@ KNOWN_NUMBERS = 2_000
 """Numbers known ahead that a linear member reads, at most: its equations have as many unknowns."""
 
 CAUTION = 8.0
-"""Windows that do not overlap which it takes for the best weights to count half."""
+"""Windows that do not overlap, beyond the first, which it takes for the best weights to count half."""
+
+ROUNDS = 10
+"""In which windows are weighed by their errors."""
 
 STEPS, TOLERANCE = 10_000, 1e-12
 """Of the search for the best weights: at most, and by which they still move at its end."""
@@ -84,14 +88,17 @@ def build_ensemble(config: Experiment, shape: WindowShape) -> Ensemble:
         config: the experiment.
         shape: what the blend reads and writes; its context is the longest of the members'.
     """
-    lengths = config.ensemble.context_lengths or (shape.context_length,)
+    lengths, linear = config.ensemble.context_lengths or (shape.context_length,), config.ensemble.linear
+    maps = [] if linear == "none" else [_linear(shape, length) for length in lengths]
     members = [
         _network(config, shape, length, seed=config.training.seed + number)
         for length in lengths
         for number in range(config.ensemble.seeds)
     ]
-    if config.ensemble.linear:
-        members += [_linear(shape, length) for length in lengths]
+    if linear == "residual":
+        by_length = dict(zip(lengths, maps, strict=True))
+        members = [_on_linear(one, by_length[one.context_length], config, shape) for one in members]
+    members += maps
     if len(members) == 1:
         return Ensemble(tuple(members), members[0].model)
     import keras
@@ -126,6 +133,19 @@ def _of_longer_windows(model: keras.Model, shape: WindowShape, length: int, *, n
     return keras.Model(inputs, model(shown), name=name)
 
 
+def _on_linear(member: Member, linear: Member, config: Experiment, shape: WindowShape) -> Member:
+    """The network as what is added to a linear map: both start from the last value, which then counts once."""
+    import keras
+
+    from forecast.layers.sequences import model_inputs
+
+    inputs = model_inputs(shape)
+    last = inputs["past"][:, -1:, : shape.num_targets]
+    together = member.model(inputs) + linear.model(inputs)
+    outputs = together if config.model.instance_norm == "none" else together - last
+    return replace(member, model=keras.Model(inputs, outputs, name=f"{member.model.name}_on_linear"))
+
+
 def _linear(shape: WindowShape, length: int) -> Member:
     """A linear map of the last `length` steps and of what is known ahead, still without its numbers."""
     import keras
@@ -140,6 +160,27 @@ def _linear(shape: WindowShape, length: int) -> Member:
     outputs = LinearWindow(shape.horizon, name="linear")([targets, *known])
     model = keras.Model(inputs, outputs, name=f"linear_{length}")
     return Member(f"linear, context {length}", length, None, model, reads_known)
+
+
+def robust_shares(errors: Array) -> Array:
+    """Weights of at least 0 with sum 1 that make the sum of the roots of the windows' squared errors least.
+
+    Squared errors are dominated by the wildest series, which a network trained with absolute errors does not heed.
+    Iteratively reweighted: every window counts by the inverse of its error in the round before.
+
+    Args:
+        errors: (M, W, H) forecast minus actual of each member, 0 where nothing was measured.
+
+    Returns:
+        (M,) weights.
+    """
+    shares = best_shares(errors.reshape(len(errors), -1))
+    for _ in range(ROUNDS):
+        size = np.sqrt(np.square(np.tensordot(shares, errors, axes=1)).mean(axis=1))
+        least = LEAST_ERROR * float(np.sqrt(np.square(size).mean())) + np.finfo(np.float64).tiny
+        weighed = errors / np.sqrt(np.hypot(size, least))[:, None]
+        shares = best_shares(weighed.reshape(len(errors), -1))
+    return shares
 
 
 def best_shares(errors: Array) -> Array:
@@ -166,28 +207,32 @@ def best_shares(errors: Array) -> Array:
     return shares
 
 
-def cautious_shares(errors: Array, is_linear: NDArray[np.bool_], evidence: float) -> Array:
+def cautious_shares(errors: Array, is_linear: NDArray[np.bool_], evidence: float, *, robust: bool = False) -> Array:
     """The best weights, moved towards simple ones the further the less there is to choose them on.
 
-    Of `evidence` windows that do not overlap the best weights get the share evidence / (evidence + CAUTION). The rest
+    Of n windows that do not overlap, the best weights get the share (n - 1) / (n - 1 + CAUTION): one window alone says
+    nothing of how the errors of another would differ. The rest
     goes to the linear members in their own best proportion, or to all alike where there are none: what is best on a
     few weeks of one series is often chance. Chosen on the two halves of validation parts, weights found on one half and
     scored on the other (`benchmarks/accuracy/README.md`).
 
     Args:
-        errors: (M, n) forecast minus actual of each member.
+        errors: (M, W, H) forecast minus actual of each member, 0 where nothing was measured.
         is_linear: (M,).
         evidence: number of validation windows that do not overlap.
+        robust: choose by `robust_shares` in place of `best_shares`.
 
     Returns:
         (M,) weights of at least 0 with sum 1.
     """
+    choose = robust_shares if robust else lambda some: best_shares(some.reshape(len(some), -1))
     simple = np.full(len(errors), 1.0 / len(errors))
     if is_linear.any():
         simple = np.zeros(len(errors))
-        simple[is_linear] = best_shares(errors[is_linear])
-    trust = evidence / (evidence + CAUTION)
-    return trust * best_shares(errors) + (1 - trust) * simple
+        simple[is_linear] = choose(errors[is_linear])
+    free = max(evidence - 1.0, 0.0)
+    trust = free / (free + CAUTION)
+    return trust * choose(errors) + (1 - trust) * simple
 
 
 def onto_simplex(values: Array) -> Array:

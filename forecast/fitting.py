@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.baselines import RidgeWindow
+from forecast.baselines import RidgeRows, RidgeWindow
 from forecast.ensemble import Ensemble, Member, build_ensemble, cautious_shares
 from forecast.network import make_network
 from forecast.preparation import Prepared
@@ -20,7 +20,7 @@ from forecast.windows import WindowIndex, WindowShape
 if TYPE_CHECKING:
     import keras
 
-JUDGED_NUMBERS = 20_000_000
+JUDGED_NUMBERS = 5_000_000
 """Numbers of each member that its weight is chosen on, at most: of windows spread evenly."""
 
 
@@ -30,13 +30,20 @@ class FittedNetwork:
 
     Attributes:
         model: the network, or the blend.
-        history: of the network with the largest weight.
+        histories: losses of each network by name.
+        penalties: of each linear map by name.
         shares: weight of each member by name.
     """
 
     model: keras.Model
-    history: History
+    histories: dict[str, History]
+    penalties: dict[str, float]
     shares: dict[str, float]
+
+    @property
+    def history(self) -> History:
+        """That of the network with the largest weight."""
+        return self.histories[max(self.histories, key=lambda name: self.shares[name])]
 
 
 def fit_network(
@@ -60,17 +67,17 @@ def fit_network(
         TrainingError: training diverged, or a checkpoint belongs to something else.
     """
     ensemble = build_ensemble(prepared.config, shape)
+    # Linear maps first, since networks may learn on their errors.
+    penalties = {one.name: fit_linear_member(prepared, one) for one in ensemble.members if one.seed is None}
     histories: dict[str, History] = {}
     for place, member in enumerate(ensemble.members):
         if member.seed is None:
-            fit_linear_member(prepared, member)
             continue
-        config = prepared.config.training.model_copy(update={"seed": member.seed})
         histories[member.name] = train(
             member.model,
             prepared.training,
             prepared.validation if len(prepared.validation) else None,
-            config,
+            prepared.config.training.model_copy(update={"seed": member.seed}),
             checkpoint=checkpoint and member_checkpoint(checkpoint, place),
             resume=resume,
             reporter=reporter,
@@ -78,9 +85,52 @@ def fit_network(
     if len(ensemble.members) > 1:
         errors = validation_errors(prepared, ensemble)
         is_linear = np.array([one.seed is None for one in ensemble.members])
-        ensemble.weigh(cautious_shares(errors, is_linear, independent_windows(prepared.validation.index)))
-    shares = ensemble.shares
-    return FittedNetwork(ensemble.model, histories[max(histories, key=lambda name: shares[name])], shares)
+        evidence = independent_windows(prepared.validation.index)
+        ensemble.weigh(cautious_shares(errors, is_linear, evidence, robust=is_robust(prepared)))
+    return FittedNetwork(ensemble.model, histories, penalties, ensemble.shares)
+
+
+def refit_network(
+    whole: Prepared,
+    shape: WindowShape,
+    chosen: FittedNetwork,
+    *,
+    checkpoint: Path | None = None,
+    resume: bool = False,
+    reporter: Reporter | None = None,
+) -> FittedNetwork:
+    """Fit the members anew on all rows, with the epochs, penalties and weights that were chosen before.
+
+    Args:
+        whole: windows of all rows.
+        shape: what the network reads and writes.
+        chosen: what the validation windows led to.
+        checkpoint: as in `fit_network`; the numbers go on after those of its members.
+        resume: as in `fit_network`.
+        reporter: as in `fit_network`.
+
+    Raises:
+        TrainingError: as in `fit_network`.
+    """
+    ensemble = build_ensemble(whole.config, shape)
+    for member in ensemble.members:
+        if member.seed is None:
+            fit_linear_member(whole, member, chosen.penalties[member.name])
+    for place, member in enumerate(ensemble.members, start=len(ensemble.members)):
+        if member.seed is None or not chosen.shares[member.name]:
+            continue
+        changes = {"seed": member.seed, "epochs": chosen.histories[member.name].best_epoch, "patience": None}
+        train(
+            member.model,
+            whole.training,
+            None,
+            whole.config.training.model_copy(update=changes),
+            checkpoint=checkpoint and member_checkpoint(checkpoint, place),
+            resume=resume,
+            reporter=reporter,
+        )
+    ensemble.weigh(list(chosen.shares.values()))
+    return replace(chosen, model=ensemble.model)
 
 
 def member_checkpoint(checkpoint: Path, place: int) -> Path:
@@ -88,16 +138,36 @@ def member_checkpoint(checkpoint: Path, place: int) -> Path:
     return checkpoint.with_name(f"{checkpoint.name}-{place}") if place else checkpoint
 
 
-def fit_linear_member(prepared: Prepared, member: Member) -> None:
-    """Solve the ridge regression of a linear member on the scale of the network, its penalty chosen on validation."""
-    targets = prepared.features.target.astype(np.float64)
-    train_index, validation_index = (
+def fit_linear_member(prepared: Prepared, member: Member, penalty: float | None = None) -> float:
+    """Solve the ridge regression of a linear member on the scale of the network.
+
+    Args:
+        prepared: the windows.
+        member: takes the numbers.
+        penalty: chosen on the validation windows if left out.
+
+    Returns:
+        The penalty.
+    """
+    features = prepared.features
+    targets = features.target.astype(np.float64)
+    rows = RidgeRows(
+        targets,
+        scale=np.ones((prepared.panel.num_series, targets.shape[1])),
+        inputs=features.past[:, : targets.shape[1]].astype(np.float64),
+        known=features.known.astype(np.float64) if member.reads_known else None,
+    )
+    training, validation = (
         last_steps(one.index, member.context_length) for one in (prepared.training, prepared.validation)
     )
-    scale = np.ones((prepared.panel.num_series, targets.shape[1]))
-    known = prepared.features.known.astype(np.float64) if member.reads_known else None
-    ridge = RidgeWindow.fit(targets, train_index, validation_index, scale=scale, known=known)
+    ridge = RidgeWindow.fit(rows, training, validation, penalty=penalty, robust=is_robust(prepared))
     member.model.get_layer("linear").set_weights([ridge.weights.astype(np.float32)])
+    return ridge.penalty
+
+
+def is_robust(prepared: Prepared) -> bool:
+    """Whether linear maps and weights heed wild windows as little as the loss of the networks does."""
+    return prepared.config.training.loss in ("mae", "huber")
 
 
 def last_steps(index: WindowIndex, length: int) -> WindowIndex:
@@ -115,7 +185,7 @@ def independent_windows(index: WindowIndex) -> float:
 
 
 def validation_errors(prepared: Prepared, ensemble: Ensemble) -> NDArray[np.float64]:
-    """(M, n) forecast minus actual of every member on the measured targets of the validation windows."""
+    """(M, W D, H) forecast minus actual of every member on validation windows, 0 where nothing was measured."""
     source, networks = prepared.validation, [make_network(one.model, jit="off") for one in ensemble.members]
     size = min(one.largest_batch for one in networks)
     each = prepared.config.windows.horizon * prepared.features.target.shape[1]
@@ -125,7 +195,9 @@ def validation_errors(prepared: Prepared, ensemble: Ensemble) -> NDArray[np.floa
     for start in range(0, kept, size):
         inputs, target = source.batch(chosen[start : start + size])
         outputs = np.stack([network(inputs) for network in networks]).astype(np.float64)
-        actual = target if outputs.ndim == 4 else target[..., None]
-        errors = (outputs - actual).reshape(len(networks), -1)
-        found.append(errors[:, np.isfinite(errors).all(axis=0)])
+        if outputs.ndim == 5:  # of quantiles, each like a target
+            target = np.repeat(target, outputs.shape[-1], axis=2)
+        errors = (outputs.reshape(*outputs.shape[:3], -1) - target).swapaxes(2, 3)
+        errors = errors.reshape(len(networks), -1, errors.shape[-1])
+        found.append(np.where(np.isfinite(errors).all(axis=0), errors, 0.0))
     return np.concatenate(found, axis=1)

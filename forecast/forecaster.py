@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from forecast.baselines import RidgeWindow
 from forecast.config import Experiment
 from forecast.data.extend import future_frame, read_known
 from forecast.data.panel import Panel
 from forecast.data.splits import Part
 from forecast.errors import ConfigError, NotFittedError
-from forecast.fitting import FittedNetwork, fit_network
+from forecast.fitting import FittedNetwork, fit_network, refit_network
 from forecast.judgement import fit_linear, judge, unseen_part
 from forecast.network import make_network
 from forecast.prediction import NEVER, Fitted, forecast_future, training_range
-from forecast.preparation import Prepared, context_length_of, open_panel, prepare, table_format_of
+from forecast.preparation import Prepared, context_length_of, open_panel, prepare, table_format_of, with_all_rows
 from forecast.results import BacktestResult, Forecast
 from forecast.saving import load_fitted, save_fitted
 
@@ -42,6 +43,7 @@ class Forecaster:
         self.config = config or Experiment()
         self._fitted: Fitted | None = None
         self._prepared: Prepared | None = None
+        self._judged: BacktestResult | None = None
 
     @property
     def fitted(self) -> Fitted:
@@ -99,12 +101,21 @@ class Forecaster:
         Returns:
             This forecaster.
         """
-        config = prepared.config
-        levels = config.training.quantile_levels if config.training.loss == "quantile" else ()
-        shape = prepared.features.shape(context_length_of(config), config.windows.horizon, num_quantiles=len(levels))
-        network = fit_network(prepared, shape, checkpoint=checkpoint, resume=resume, reporter=reporter)
-        self._fitted = _collect(prepared, network, shape)
-        self._prepared = prepared
+        network = fit_network(prepared, _shape(prepared), checkpoint=checkpoint, resume=resume, reporter=reporter)
+        linear = fit_linear(prepared)
+        self._fitted, self._prepared, self._judged = _collect(prepared, network, linear), prepared, None
+        if prepared.config.training.refit:
+            self._judged = self.evaluate() if len(prepared.test) else None
+            self._prepared = with_all_rows(prepared)
+            network = refit_network(
+                self._prepared,
+                _shape(self._prepared),
+                network,
+                checkpoint=checkpoint,
+                resume=resume,
+                reporter=reporter,
+            )
+            self._fitted = _collect(self._prepared, network, linear)
         return self
 
     def predict(
@@ -151,7 +162,8 @@ class Forecaster:
 
         Args:
             table: the rows to judge on; the training table, of which that is the test part, if left out. Rows
-                that training has seen are read as context and never judged.
+                that training has seen are read as context and never judged. With `training.refit` the training
+                table was judged before its test part was learned from, and that is what is returned.
 
         Returns:
             The forecasts of the model and of every baseline, window by window.
@@ -159,6 +171,8 @@ class Forecaster:
         Raises:
             DataError: nothing is left to judge.
         """
+        if table is None and self._judged is not None:
+            return self._judged
         fitted, panel = self.fitted, self._history(table)
         features = self._prepared.features if table is None and self._prepared else None
         return judge(fitted, panel, unseen_part(fitted, panel), features=features)
@@ -207,8 +221,16 @@ class Forecaster:
         return steps
 
 
-def _collect(prepared: Prepared, network: FittedNetwork, shape: WindowShape) -> Fitted:
+def _shape(prepared: Prepared) -> WindowShape:
+    """What the network of a prepared experiment reads and writes."""
+    config = prepared.config
+    levels = config.training.quantile_levels if config.training.loss == "quantile" else ()
+    return prepared.features.shape(context_length_of(config), config.windows.horizon, num_quantiles=len(levels))
+
+
+def _collect(prepared: Prepared, network: FittedNetwork, linear: RidgeWindow) -> Fitted:
     """Gather what a trained model needs later."""
+    shape = _shape(prepared)
     panel, season_length = prepared.panel, prepared.config.data.season_length
     targets = prepared.filled.measured(shape.num_targets)
     low, high = training_range(targets, panel, prepared.split.train)
@@ -228,7 +250,7 @@ def _collect(prepared: Prepared, network: FittedNetwork, shape: WindowShape) -> 
         low=low,
         high=high,
         seen_until=np.where(seen.last > panel.offsets[:-1], panel.timestamps[last].astype(np.int64), NEVER),
-        linear=fit_linear(prepared),
+        linear=linear,
         history=network.history,
         shares=network.shares,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from forecast.backtest import compare, seasonal_errors
-from forecast.baselines import RidgeWindow, Steps, all_baselines
+from forecast.baselines import RidgeRows, RidgeWindow, Steps, all_baselines
 from forecast.data.panel import Panel
 from forecast.data.splits import Part
 from forecast.errors import DataError
@@ -24,11 +24,12 @@ def fit_linear(prepared: Prepared) -> RidgeWindow:
     one would outweigh the others: on ETTh2, 336 steps ahead, the error of this baseline would be 0.45 in place of 0.35.
     """
     panel, train = prepared.panel, part_rows(prepared.split.train)
-    targets = prepared.filled.measured(len(panel.columns.target_cols))
-    rows = rows_of(panel)
+    num_targets = len(panel.columns.target_cols)
+    targets, rows = prepared.filled.measured(num_targets), rows_of(panel)
     chosen = Rows(rows.series[train], rows.positions[train])
     scale = SCALERS["standard"].fit(targets[train], chosen, num_series=panel.num_series, scope="per_series").scale
-    return RidgeWindow.fit(targets, prepared.training.index, prepared.validation.index, scale=scale)
+    learned = RidgeRows(targets, scale, inputs=prepared.filled.values[:, :num_targets])
+    return RidgeWindow.fit(learned, prepared.training.index, prepared.validation.index)
 
 
 def judge(fitted: Fitted, panel: Panel, part: Part, *, features: Features | None = None) -> BacktestResult:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from forecast.choices import choose, choose_scale
 from forecast.config import DataConfig, Experiment
 from forecast.data import datasets
 from forecast.data.build import load_panel
@@ -75,6 +76,7 @@ def prepare(config: Experiment, source: str | Path | pd.DataFrame | None = None)
     panel, notes = _long_enough(panel, config)
     split = split_at_cutoffs(panel, config)
     filled, fill_notes = fill_missing(panel, config.data.missing)
+    config = choose_scale(config, panel, filled, split)
     feature_map = FeatureMap.fit(panel, filled, part=split.train, settings=feature_settings(config))
     features = feature_map.apply(panel, filled)
     config = _with_stride(config, panel, split)
@@ -94,9 +96,27 @@ def prepare(config: Experiment, source: str | Path | pd.DataFrame | None = None)
     return prepared
 
 
+def with_all_rows(prepared: Prepared) -> Prepared:
+    """The same table with every row to learn from, scales and vocabularies included, and none to choose or judge on."""
+    panel, config, end = prepared.panel, prepared.config, prepared.panel.offsets[1:]
+    split = Split(Part.whole(panel), Part(end, end), Part(end, end))
+    feature_map = FeatureMap.fit(panel, prepared.filled, part=split.train, settings=feature_settings(config))
+    features = feature_map.apply(panel, prepared.filled)
+    return replace(
+        prepared,
+        split=split,
+        feature_map=feature_map,
+        features=features,
+        training=windows_of(config, panel, features, split.train, stride=config.windows.stride),
+        validation=windows_of(config, panel, features, split.validation, stride=1),
+        test=windows_of(config, panel, features, split.test, stride=1),
+    )
+
+
 def resolve(config: Experiment, panel: Panel) -> Experiment:
-    """Fill in what the settings leave to the data: frequency, season, context length, calendar and the way to split."""
+    """Fill in what the settings leave to the data: frequency, season, context, calendar, split and what is chosen."""
     season_length = config.data.season_length or panel.freq.season_length
+    config = choose(config, panel, season_length)
     usual = max(3 * config.windows.horizon, 2 * season_length)
     context_length = config.windows.context_length or max(config.ensemble.context_lengths, default=usual)
     calendar = default_calendar(panel.freq) if config.data.calendar == "auto" else config.data.calendar
@@ -163,7 +183,8 @@ def diagnose_table(config: Experiment, source: str | Path | pd.DataFrame | None 
 def _needed_rows(config: Experiment) -> int:
     """Rows one window takes; of the context its least where it is left to the data."""
     horizon = config.windows.horizon
-    context_length = config.windows.context_length or max(config.ensemble.context_lengths, default=3 * horizon)
+    least = 2 if config.is_left_out("windows", "context_length") else 3 * horizon
+    context_length = config.windows.context_length or max(config.ensemble.context_lengths, default=least)
     return context_length + horizon + _lag(config)
 
 

@@ -32,7 +32,7 @@ from forecast.errors import DataError
 from forecast.files import replace_folder, write_file
 from forecast.fitting import member_checkpoint
 from forecast.forecaster import Forecaster
-from forecast.pictures import draw_pictures, observed_table, write_history, write_result
+from forecast.pictures import draw_pictures, observed_table, read_result, write_history, write_result
 from forecast.preparation import Prepared, prepare
 from forecast.progress import both, tensorboard_reporter, terminal_reporter
 from forecast.results import BacktestResult, Forecast
@@ -79,12 +79,12 @@ def fit_run(
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     reporter = both(terminal_reporter(), tensorboard_reporter(tensorboard)) if tensorboard else terminal_reporter()
     forecaster = Forecaster(config).fit_prepared(prepared, checkpoint=checkpoint, resume=resume, reporter=reporter)
-    result = forecaster.evaluate() if config.evaluation.test_size else None
+    result = forecaster.evaluate() if len(prepared.test) else None
     future = None if config.data.known_covariates else forecaster.predict()
     with replace_folder(folder) as temporary:
         _write_records(temporary, prepared, forecaster, future)
         pictures = write_judgement(temporary, forecaster, result, prepared.panel)
-    for place in range(config.ensemble.num_members):
+    for place in range(2 * config.ensemble.num_members):  # as many again where they were fitted anew
         member_checkpoint(checkpoint, place).unlink(missing_ok=True)
     if len(forecaster.fitted.shares) > 1:
         say(f"blend: {shares_text(forecaster.fitted.shares)}")
@@ -119,8 +119,13 @@ def future_run(run: str | Path, table: str | None = None, *, horizon: int | None
 
 
 def evaluate_run(run: str | Path, table: str | None = None) -> BacktestResult:
-    """Judge a run folder or a saved model on the unseen rows of a table, the run's own if left out."""
+    """Judge a run folder or a saved model on the unseen rows of a table, the run's own if left out.
+
+    A model that was trained once more on all rows of its table was judged on that before; the run folder holds how.
+    """
     forecaster = load_run(run)
+    if table is None and forecaster.config.training.refit and (stored := read_result(Path(run))) is not None:
+        return stored
     return forecaster.evaluate(table or _table_of(forecaster))
 
 

@@ -41,7 +41,7 @@ ALTERNATIVES: dict[str, Any] = {
     "transforms.target[].scope": "global",
     "transforms.target[].lag": 2,
     "transforms.covariates": "min_max",
-    "model.name": "segment_bigru",
+    "model.name": "bigru",
     "model.cell": "lstm",
     "model.bidirectional": False,
     "model.num_layers": 2,
@@ -65,11 +65,12 @@ ALTERNATIVES: dict[str, Any] = {
     "training.batch_size": 8,
     "training.windows_per_epoch": 16,
     "training.patience": 1,
+    "training.refit": True,
     "training.jit": "on",
     "training.seed": 1,
     "ensemble.seeds": 2,
     "ensemble.context_lengths": [5, 8],
-    "ensemble.linear": True,
+    "ensemble.linear": "member",
     "evaluation.validation_size": 7,
     "evaluation.test_size": 7,
     "evaluation.purge": 3,
@@ -79,8 +80,7 @@ ALTERNATIVES: dict[str, Any] = {
 """A valid value of every setting that is not its default; `[]` stands for the first entry of a list."""
 
 COMPANIONS: dict[str, dict[str, Any]] = {
-    "model.segment_length": {"model.name": "segment_bigru"},
-    "model.channels": {"model.name": "segment_bigru"},
+    "model.decoder": {"model.name": "bigru"},
     "data.categorical": {"data.past_covariates": ["a"]},
     "transforms.target[].lag": {"transforms.target[].name": "difference"},
     "training.quantile_levels": {"training.loss": "quantile"},
@@ -212,7 +212,7 @@ REFUSED = {
         {"ensemble.seeds": 2, "evaluation.validation_size": 0, "training.patience": None},
         "nothing to choose their weights on",
     ),
-    "a linear map with quantiles": ({"ensemble.linear": True, "training.loss": "quantile"}, "has no quantiles"),
+    "a linear map with quantiles": ({"ensemble.linear": "member", "training.loss": "quantile"}, "has no quantiles"),
     "patience without validation": ({"evaluation.validation_size": 0}, "nothing to stop on"),
     "an unknown key": ({"model.unit": 3}, "Extra inputs"),
 }

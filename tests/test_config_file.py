@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from test_config import ACCEPTED, ALTERNATIVES, settings_of, variants, with_settings
 
-from forecast.config import Experiment
+from forecast.config import CHOSEN, Experiment
 from forecast.config_file import (
     apply_overrides,
     dump_experiment,
@@ -24,7 +24,7 @@ from forecast.config_file import (
 )
 from forecast.config_schema import reference_table, setting_paths, with_table
 from forecast.errors import ConfigError
-from forecast.models import MODELS
+from forecast.models import MODELS, BiGRUConfig
 from forecast.strict_yaml import parse_yaml, to_yaml
 
 REFUSED = {
@@ -286,13 +286,17 @@ def test_what_is_written_reads_back_equal(experiment: Experiment, full: bool) ->
     assert parse_experiment(dump_experiment(experiment, full=full)) == experiment
 
 
-def test_short_form_holds_what_was_changed_only() -> None:
-    text = dump_experiment(with_settings({"training.seed": 5, "model.units": 8, "model.cell": "gru"}))
-    assert yaml.safe_load(text) == {"name": "bigru", "model": {"name": "bigru", "units": 8}, "training": {"seed": 5}}
+def test_short_form_holds_what_was_given_only() -> None:
+    text = dump_experiment(with_settings({"training.seed": 5, "training.refit": False, "model.units": 8}))
+    assert yaml.safe_load(text) == {
+        "name": "bigru",
+        "model": {"name": "segment_bigru", "units": 8},
+        "training": {"seed": 5, "refit": False},
+    }
 
 
 def test_full_form_holds_every_setting() -> None:
-    written = yaml.safe_load(dump_experiment(Experiment(), full=True))
+    written = yaml.safe_load(dump_experiment(Experiment(model=BiGRUConfig()), full=True))
 
     def paths(value: Any, prefix: str = "") -> list[str]:
         if not isinstance(value, dict):
@@ -300,8 +304,11 @@ def test_full_form_holds_every_setting() -> None:
         return [path for name, one in value.items() for path in paths(one, f"{prefix}.{name}".lstrip("."))]
 
     of_another_model = {"model.segment_length", "model.channels"}
-    expected = {path for path in settings_of(Experiment) if "[]" not in path} - of_another_model
-    assert sorted(paths(written)) == sorted(expected)
+    expected = {path for path in settings_of(Experiment) if "[]" not in path}
+    assert sorted(paths(written)) == sorted(expected - of_another_model)
+    left = yaml.safe_load(dump_experiment(Experiment(), full=True))
+    chosen = {f"{section}.{name}" for section, names in CHOSEN.items() for name in names}
+    assert sorted(paths(left)) == sorted(expected - chosen)
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)

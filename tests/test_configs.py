@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from forecast.cli import build_parser
+from forecast.config import CHOSEN
 from forecast.config_file import load_experiment
 from forecast.run_folder import fit_run, predict_run
 
@@ -69,6 +70,15 @@ def test_the_header_gives_purpose_and_command(path: Path, monkeypatch: pytest.Mo
         assert load_experiment(options.config, options.set or ()).model == load_experiment(path).model
 
 
+def test_the_default_is_what_one_gets_without_asking() -> None:
+    written, nothing = load_experiment(ROOT / "configs" / "default.yaml"), load_experiment(None)
+    assert written == nothing
+    for section, names in CHOSEN.items():
+        for name in names:
+            assert written.is_left_out(section, name)
+            assert nothing.is_left_out(section, name)
+
+
 def test_two_transformers_have_one_preset() -> None:
     assert load_experiment(ROOT / "configs" / "etth1.yaml") == load_experiment(ROOT / "configs" / "etth2.yaml")
 
@@ -95,7 +105,7 @@ def test_an_experiment_runs_to_the_end(path: Path, tmp_path: Path, capsys: pytes
 
 
 def test_a_blend_leaves_no_checkpoint_whatever_the_folder_is_called(tmp_path: Path) -> None:
-    settings = [*SMOKE, "ensemble.seeds=2", "ensemble.linear=true"]
+    settings = [*SMOKE, "ensemble.seeds=2", "ensemble.linear=member"]
     said: list[str] = []
     fit_run(
         load_experiment(ROOT / "configs" / "air_passengers.yaml", settings), out=tmp_path / "a [1]*", say=said.append

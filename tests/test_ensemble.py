@@ -15,8 +15,16 @@ from hypothesis.extra import numpy as arrays
 from panels import panel_of
 from window_arrays import full_shape, random_inputs, shuffled
 
-from forecast.baselines import RidgeWindow
-from forecast.config import EnsembleConfig, EvaluationConfig, Experiment, TrainingConfig, WindowsConfig
+from forecast.baselines import RidgeRows, RidgeWindow
+from forecast.config import (
+    EnsembleConfig,
+    EvaluationConfig,
+    Experiment,
+    TrainingConfig,
+    TransformConfig,
+    TransformsConfig,
+    WindowsConfig,
+)
 from forecast.ensemble import (
     CAUTION,
     Ensemble,
@@ -24,6 +32,7 @@ from forecast.ensemble import (
     build_ensemble,
     cautious_shares,
     onto_simplex,
+    robust_shares,
     shares_text,
 )
 from forecast.fitting import independent_windows, last_steps, validation_errors
@@ -35,7 +44,7 @@ from forecast.windows import index_windows
 
 MODEL = SegmentBiGRUConfig(units=4, segment_length=2, dropout=0.2)
 SHAPE = full_shape()
-BLEND = EnsembleConfig(seeds=2, context_lengths=(4, 7), linear=True)
+BLEND = EnsembleConfig(seeds=2, context_lengths=(4, 7), linear="member")
 
 
 def built(**settings: Any) -> Ensemble:
@@ -46,7 +55,7 @@ def built(**settings: Any) -> Ensemble:
 
 
 def test_a_blend_is_the_weighted_sum_of_its_members() -> None:
-    ensemble, inputs = built(seeds=2, context_lengths=(4, 7), linear=True), random_inputs(SHAPE, 5)
+    ensemble, inputs = built(seeds=2, context_lengths=(4, 7), linear="member"), random_inputs(SHAPE, 5)
     outputs = np.stack([np.asarray(one.model(inputs)) for one in ensemble.members])
     assert len(ensemble.members) == BLEND.num_members == len(outputs) == 6
     np.testing.assert_allclose(np.asarray(ensemble.model(inputs)), outputs.mean(axis=0), rtol=0, atol=1e-6)
@@ -62,7 +71,7 @@ def test_a_blend_is_the_weighted_sum_of_its_members() -> None:
 
 def test_a_member_looks_at_the_end_of_the_window_only() -> None:
     inputs = random_inputs(SHAPE, 3)
-    for member in built(seeds=1, context_lengths=(4, 7), linear=True).members:
+    for member in built(seeds=1, context_lengths=(4, 7), linear="member").members:
         before = np.asarray(member.model(inputs))
         for step in range(SHAPE.context_length):
             changed = {**inputs, "past": inputs["past"].copy()}
@@ -105,14 +114,33 @@ def test_a_member_that_is_worse_in_every_way_gets_nothing() -> None:
     np.testing.assert_allclose(best_shares(np.stack([good, good])), [0.5, 0.5], atol=1e-9)
 
 
-def test_the_less_there_is_to_choose_on_the_more_the_linear_members_weigh() -> None:
-    errors = np.random.default_rng(0).normal(size=(4, 300)) * np.array([[1.0], [1.5], [2.0], [3.0]])
-    is_linear, best = np.array([False, False, True, True]), best_shares(errors)
-    simple = np.array([0, 0, *best_shares(errors[2:])])
-    for evidence, trust in ((0.0, 0.0), (CAUTION, 0.5), (3 * CAUTION, 0.75), (1e12, 1.0)):
-        shares = cautious_shares(errors, is_linear, evidence)
-        np.testing.assert_allclose(shares, trust * best + (1 - trust) * simple, atol=1e-9)
-    alike = cautious_shares(errors, np.zeros(4, bool), 0.0)
+@pytest.mark.parametrize("seed", range(4))
+def test_the_robust_shares_are_those_of_a_fine_grid(seed: int) -> None:
+    """The sum over windows of the roots of their squared errors is least there; one window in ten is wild."""
+    draw = np.random.default_rng(seed)
+    size = np.where(np.arange(200) % 10, 1.0, 50.0)[:, None]
+    errors = draw.normal(size=(2, 200, 6)) * size * np.array([1.0, 1.3])[:, None, None]
+    errors[0] *= np.where(size > 1, 2.0, 1.0)  # the first is better but for the wild ones
+    shares = robust_shares(errors)
+    grid = np.linspace(0, 1, 2001)
+    sums = [np.sqrt(np.square(a * errors[0] + (1 - a) * errors[1]).mean(axis=1)).sum() for a in grid]
+    assert shares.sum() == pytest.approx(1.0)
+    assert shares[0] == pytest.approx(grid[int(np.argmin(sums))], abs=0.03)
+    assert shares[0] > best_shares(errors.reshape(2, -1))[0] + 0.05
+
+
+@pytest.mark.parametrize("robust", [False, True])
+def test_the_less_there_is_to_choose_on_the_more_the_linear_members_weigh(robust: bool) -> None:
+    """One window says nothing; after it, `CAUTION` more are worth half."""
+    errors = np.random.default_rng(0).normal(size=(4, 100, 3)) * np.array([1.0, 1.5, 2.0, 3.0])[:, None, None]
+    is_linear = np.array([False, False, True, True])
+    best, simple = (
+        robust_shares(some) if robust else best_shares(some.reshape(len(some), -1)) for some in (errors, errors[2:])
+    )
+    for evidence, trust in ((0.5, 0.0), (1.0, 0.0), (1 + CAUTION, 0.5), (1 + 3 * CAUTION, 0.75), (1e12, 1.0)):
+        shares = cautious_shares(errors, is_linear, evidence, robust=robust)
+        np.testing.assert_allclose(shares, trust * best + (1 - trust) * np.array([0, 0, *simple]), atol=1e-9)
+    alike = cautious_shares(errors, np.zeros(4, bool), 0.0, robust=robust)
     np.testing.assert_allclose(alike, 0.25)
 
 
@@ -138,8 +166,18 @@ def experiment(**ensemble: Any) -> Experiment:
     return Experiment(
         windows=WindowsConfig(horizon=4, context_length=12),
         model=MODEL,
-        training=TrainingConfig(epochs=3, batch_size=64, patience=None, learning_rate=1e-2),
-        ensemble=EnsembleConfig(**{"seeds": 1, "context_lengths": (6, 12), "linear": True, **ensemble}),
+        transforms=TransformsConfig(target=(TransformConfig(name="standard"),)),
+        training=TrainingConfig(
+            loss="mse",
+            epochs=3,
+            batch_size=64,
+            windows_per_epoch=None,
+            patience=None,
+            learning_rate=1e-2,
+            schedule="constant",
+            refit=False,
+        ),
+        ensemble=EnsembleConfig(**{"seeds": 1, "context_lengths": (6, 12), "linear": "member", **ensemble}),
         evaluation=EvaluationConfig(validation_size=40, test_size=40),
     )
 
@@ -163,7 +201,7 @@ def test_the_weights_are_those_of_the_errors_on_validation() -> None:
     prepared = prepare(config, table)
     inputs, target = prepared.validation.batch(np.arange(len(prepared.validation)))
     members = [layer for layer in blend.layers if hasattr(layer, "layers")]
-    errors = np.stack([(np.asarray(one(inputs)) - target).ravel() for one in members]).astype(np.float64)
+    errors = np.stack([(np.asarray(one(inputs)) - target)[..., 0] for one in members]).astype(np.float64)
     shares = cautious_shares(errors, np.array([False, False, True, True]), 2 * 40 / 4)
     np.testing.assert_allclose(np.asarray(blend.get_layer("blend").shares), shares, atol=1e-4)
 
@@ -177,6 +215,37 @@ def test_missing_targets_say_nothing_of_a_member() -> None:
     shape = prepared.features.shape(12, 4)
     errors = validation_errors(prepared, build_ensemble(prepared.config, shape))
     assert np.isfinite(errors).all()
+    target = prepared.validation.batch(np.arange(len(prepared.validation)))[1]
+    missing = np.isnan(target[..., 0])
+    assert missing.any()
+    assert (errors[:, missing] == 0).all()
+    assert (errors[:, ~missing] != 0).all()
+
+
+@pytest.mark.parametrize("instance_norm", ["none", "last", "standard"])
+def test_a_network_on_a_linear_map_adds_to_it(instance_norm: Any) -> None:
+    """With `last` and `standard` both start from the last value, which counts once; with `none` the map alone does."""
+    model = SegmentBiGRUConfig(units=4, segment_length=2, instance_norm=instance_norm)
+    settings = EnsembleConfig(seeds=1, context_lengths=(4, 7), linear="residual")
+    ensemble, inputs = build_ensemble(Experiment(model=model, ensemble=settings), SHAPE), random_inputs(SHAPE, 5)
+    for number, member in enumerate(ensemble.members):
+        shuffled(member.model, seed=number)
+    last = inputs["past"][:, -1:, : SHAPE.num_targets] if instance_norm != "none" else 0.0
+    for network, linear in zip(ensemble.members[:2], ensemble.members[2:], strict=True):
+        assert network.context_length == linear.context_length
+        alone = next(one for one in network.model.layers if one.name.endswith("seed_0"))
+        expected = np.asarray(alone(inputs)) + np.asarray(linear.model(inputs)) - last
+        np.testing.assert_allclose(np.asarray(network.model(inputs)), expected, rtol=0, atol=1e-5)
+
+
+def test_a_network_on_a_linear_map_learns_its_errors() -> None:
+    """On a line with a wave of known shape ridge is perfect, and a network that starts on it stays close."""
+    config = experiment(linear="residual", context_lengths=(12,))
+    quiet = waves().assign(y=lambda table: np.sin(np.arange(len(table)) / 4) + table["unique_id"].eq("b") * 50)
+    frozen = config.training.model_copy(update={"learning_rate": 1e-9})
+    first = Forecaster(config.model_copy(update={"training": frozen})).fit(quiet)
+    losses = Forecaster(config).fit(quiet).fitted.history.loss
+    assert losses[-1] < 0.2 * first.fitted.history.loss[0]
 
 
 def test_a_linear_member_is_the_ridge_of_the_baselines() -> None:
@@ -186,7 +255,7 @@ def test_a_linear_member_is_the_ridge_of_the_baselines() -> None:
     linear = next(layer for layer in blend.layers if layer.name == "linear_12")
     targets, known = (one.astype(np.float64) for one in (prepared.features.target, prepared.features.known))
     parts = (prepared.training.index, prepared.validation.index)
-    ridge = RidgeWindow.fit(targets, *parts, scale=np.ones((2, 1)), known=known)
+    ridge = RidgeWindow.fit(RidgeRows(targets, np.ones((2, 1)), known=known), *parts)
     inputs, _ = prepared.test.batch(np.arange(20))
     expected = ridge.predict(inputs["past"][:, :, :1].astype(np.float64), inputs["known"].astype(np.float64))
     np.testing.assert_allclose(np.asarray(linear(inputs)), expected, rtol=0, atol=1e-5)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from forecast import prediction
-from forecast.baselines import RidgeWindow
+from forecast.baselines import RidgeRows, RidgeWindow
 from forecast.config import (
     DataConfig,
     EvaluationConfig,
@@ -81,7 +81,7 @@ def test_the_linear_baseline_counts_every_series_by_its_deviation():
     train, targets = prepared.split.train, prepared.panel.targets.copy()
     for first, last, end in zip(train.first, train.last, prepared.panel.offsets[1:], strict=True):
         targets[first:end] /= pd.Series(targets[first:last, 0]).std(ddof=0)
-    ridge = RidgeWindow.fit(targets, prepared.training.index, prepared.validation.index, scale=np.ones((2, 1)))
+    ridge = RidgeWindow.fit(RidgeRows(targets, np.ones((2, 1))), prepared.training.index, prepared.validation.index)
     assert forecaster.fitted.linear.penalty == ridge.penalty
     np.testing.assert_allclose(forecaster.fitted.linear.weights, ridge.weights, rtol=1e-8, atol=1e-10)
 

@@ -23,6 +23,7 @@ BASE: dict[str, Any] = {
     "data.calendar": [],
     "windows.context_length": 6,
     "windows.horizon": 2,
+    "model.name": "bigru",
     "model.cell": "rnn",  # with one direction and a direct decoder: what compiles fastest
     "model.bidirectional": False,
     "model.decoder": "direct",
@@ -175,6 +176,11 @@ def weights(config: Experiment, _: Any) -> object:
     return [one.tobytes() for one in fitted(config).fitted.model.get_weights()]
 
 
+def scales(config: Experiment, _: Any) -> object:
+    state = fitted(config).fitted.feature_map.target.to_state()
+    return {name: one.tobytes() for name, one in state.items()}
+
+
 def losses(config: Experiment, _: Any) -> object:
     return fitted(config).fitted.history.loss
 
@@ -271,7 +277,7 @@ ROWS: dict[str, Row] = {
     "model.decoder": Row((size, output), base={"model.decoder": "recurrent"}),
     "model.attention": Row((size, output)),
     "model.instance_norm": Row((output,), stays=(size,)),
-    "model.name": Row((size, output), base=SEGMENTS | {"model.name": "bigru"}),
+    "model.name": Row((size, output), base=SEGMENTS),
     "model.segment_length": Row((size, output), base=SEGMENTS),
     "model.channels": Row((size, output), base=SEGMENTS | {"data.target_cols": ["y", "z"]}),
     "training.loss": Row((weights, losses)),
@@ -285,6 +291,7 @@ ROWS: dict[str, Row] = {
     "training.batch_size": Row((weights, losses)),
     "training.windows_per_epoch": Row((weights, losses)),
     "training.patience": Row((num_epochs,), base={"training.epochs": 4, "training.learning_rate": 0.1}),
+    "training.refit": Row((weights, scales), stays=(losses,)),
     "training.jit": Row((compiled,), stays=(learned, output)),
     "training.seed": Row((output, weights), stays=(learned,)),
     "ensemble.seeds": Row((weights,)),

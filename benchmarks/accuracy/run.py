@@ -26,14 +26,12 @@ def result_path(name: str, case: int | str, seed: int) -> Path:
 
 def is_done(path: Path, name: str, seed: int) -> bool:
     """Whether a result is there, of the settings that the preset has now."""
-    from protocols import PROTOCOLS, ROOT
-
-    from forecast.config_file import load_experiment
+    from protocols import preset
 
     if not path.exists():
         return False
-    config = load_experiment(ROOT / "configs" / PROTOCOLS[name].config, [f"training.seed={seed}"])
-    return bool(json.loads(path.read_text(encoding="utf-8"))["config"] == config.model_dump(mode="json"))
+    made_with = json.loads(path.read_text(encoding="utf-8"))["config"]
+    return bool(made_with == preset(name, seed).model_dump(mode="json"))
 
 
 def main() -> None:

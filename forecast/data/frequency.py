@@ -143,6 +143,16 @@ class Frequency:
         units = {"D": 7, "B": 5, "W": 52}.get(grid.base) or 12 // grid.months
         return units // grid.multiple if units % grid.multiple == 0 else 1
 
+    @property
+    def steps_per_week(self) -> int | None:
+        """Steps in a week where they are days, business days or shorter, and a whole number; else None."""
+        if self.is_integer:
+            return None
+        grid = self._grid
+        if grid.tick:
+            return 7 * DAY // grid.tick if 7 * DAY % grid.tick == 0 else None
+        return {"D": 7, "B": 5}.get(grid.base) if grid.multiple == 1 else None
+
 
 def check_zone(tz: str | None) -> None:
     """Raise unless `tz` is None or the name of a time zone.

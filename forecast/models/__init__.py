@@ -40,7 +40,7 @@ MODELS: dict[str, Architecture] = {
     "segment_bigru": Architecture(SegmentBiGRUConfig, build_segment_bigru),
 }
 
-DEFAULT_MODEL = "bigru"
+DEFAULT_MODEL = "segment_bigru"
 """The architecture where no name is given."""
 
 

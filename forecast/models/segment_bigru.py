@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from forecast.layers.attention import attend
-from forecast.layers.encoder import RecurrentConfig, bridge, encode, recurrent_layer
+from forecast.layers.encoder import RecurrentConfig, Share, bridge, encode, recurrent_layer
 from forecast.layers.instance_norm import denormalise, normalise
 from forecast.layers.quantiles import ordered_quantiles
 from forecast.layers.sequences import context_sequence, embed, model_inputs, static_features
@@ -26,6 +26,8 @@ class SegmentBiGRUConfig(RecurrentConfig):
 
     name: Literal["segment_bigru"] = "segment_bigru"
     """Which architecture."""
+    dropout: Share = 0.3
+    """Share of the inputs of every recurrent layer and of the forecast layer set to zero in training."""
     segment_length: Annotated[int, Field(ge=1, le=10_000)] | None = None
     """Steps that the network reads and writes at once; if left out, the horizon in equal parts of at most 24."""
     decoder: Literal["parallel", "recurrent"] = "parallel"
