@@ -105,25 +105,25 @@ def part_sizes(config: Experiment, panel: Panel, season_length: int) -> Settings
 def context_lengths(config: Experiment, panel: Panel, season_length: int) -> Settings:
     """Two contexts, the shorter one left out where it is nearly as long as the other.
 
-    Two weeks and one where a day has several steps, else eight weeks and four of days, two years and one of weeks,
-    three seasons and two of anything else. The horizon at least; at most what leaves as many windows to learn from as
-    steps of context, were all series of usual length, and the shortest series one window. Seasons of 24 without stamps
-    are hours.
+    Two weeks and one where a day has several steps. Of days a year and eight weeks where there are three years to learn
+    from, else eight weeks and four. Two years and one of weeks, three seasons and two of anything else. The horizon at
+    least; at most what leaves as many windows to learn from as steps of context, were all series of usual length, and
+    what the shortest series can hold. Seasons of 24 without stamps are hours.
     """
     horizon = config.windows.horizon
-    evaluation, number = config.evaluation, panel.num_series
-    of_shortest, of_most = (
-        rows - horizon - sum(steps_of(size, rows) for size in (evaluation.validation_size, evaluation.test_size))
-        for rows in (shortest(config, panel), int(np.median(panel.lengths)))
-    )
-    enough = (of_most + 1) * number // (number + 1)  # L where (of_most + 1 - L) windows of each series are L together
-    most = max(min(enough, of_shortest), min(season_length, horizon), 2)
+    evaluation, number, rows = config.evaluation, panel.num_series, int(np.median(panel.lengths))
+    held_back = sum(steps_of(size, rows) for size in (evaluation.validation_size, evaluation.test_size))
+    left = rows - held_back - horizon + 1  # windows of a series and steps of context together
+    enough = left * number // (number + 1)  # L where all series have L windows together
+    most = max(min(enough, shortest(config, panel) - horizon), min(season_length, horizon), 2)
     week = panel.freq.steps_per_week
     if panel.freq.is_integer and season_length % 24 == 0:
         week = 7 * season_length
     if week is not None:
-        long = min(2 * week, LONGEST_CONTEXT) if week > 7 else 8 * week
-        short = long // 2
+        year = 52 * week + 1
+        of_days = year if left >= 3 * year else 8 * week
+        long = min(2 * week, LONGEST_CONTEXT) if week > 7 else of_days
+        short = 8 * week if long == year else long // 2
     elif season_length > 12:
         long, short = 2 * season_length, season_length
     else:

@@ -84,7 +84,7 @@ def fit_run(
     with replace_folder(folder) as temporary:
         _write_records(temporary, prepared, forecaster, future)
         pictures = write_judgement(temporary, forecaster, result, prepared.panel)
-    for place in range(2 * config.ensemble.num_members):  # as many again where they were fitted anew
+    for place in range(2 * prepared.config.ensemble.num_members):  # as many again where they were fitted anew
         member_checkpoint(checkpoint, place).unlink(missing_ok=True)
     if len(forecaster.fitted.shares) > 1:
         say(f"blend: {shares_text(forecaster.fitted.shares)}")

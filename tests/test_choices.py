@@ -42,8 +42,9 @@ def chosen(frame: pd.DataFrame, horizon: int, **settings: Any) -> Experiment:
         (5000, "h", 24, (168, 336)),  # a week and two
         (5000, "15min", 24, (360, 720)),  # two weeks would be 1,344
         (9000, "h", 500, (168, 500)),  # no shorter than the horizon
-        (2000, "D", 14, (28, 56)),  # four and eight weeks
-        (2000, "B", 10, (20, 40)),
+        (600, "D", 14, (28, 56)),  # four and eight weeks
+        (2000, "D", 14, (56, 365)),  # eight weeks and a year
+        (2000, "B", 10, (40, 261)),
         (600, "W", 13, (52, 104)),  # a year and two
         (200, "MS", 12, (24, 36)),  # two years and three
         (100, "QS", 4, (8, 12)),

@@ -277,6 +277,7 @@ def test_diverged_training_is_a_failure_that_writes_nothing(tmp_path, capsys):
     clean().to_csv(tmp_path / "clean.csv", index=False)
     options = ["--set=training.optimizer=sgd", "--set=training.learning_rate=10", "--set=training.gradient_clip=null"]
     options += ["--set=training.epochs=50", "--set=training.patience=null", "--set=model.cell=rnn"]
+    options += ["--set=model.name=bigru"]
     code = main(["fit", str(tmp_path / "clean.csv"), *SMALL, *options, f"--out={tmp_path / 'run'}"])
     err = capsys.readouterr().err
     if code == 0:

@@ -31,7 +31,10 @@ REFUSED = {
     # name: text, what the message must hold, in this order
     "unknown key": ("model:\n  unit: 3", "line 2: model.unit is no setting; did you mean 'model.units'?"),
     "key of another section": ("horizon: 3", "line 1: horizon is no setting; did you mean 'windows.horizon'?"),
-    "key of another model": ("model: {channels: joint}", "model.channels is no setting of bigru; remove it"),
+    "key of another model": (
+        "model: {name: bigru, channels: joint}",
+        "model.channels is no setting of bigru; remove it",
+    ),
     "unknown model": ("model: {name: gru}", "model.name is \"gru\"; expected 'bigru' or 'segment_bigru'"),
     "hopeless key": ("model: {zzz: 3}", "line 1: model.zzz is no setting; expected one of name, cell, "),
     "quoted number": ('model:\n  units: "64"', 'line 2: model.units is "64"; expected a whole number from 1 to 4096'),
