@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +12,6 @@ from typing import Any
 import keras_tuner
 from keras_tuner.engine.base_tuner import BaseTuner
 
-from forecast.errors import ForecastError
 from forecast.tuning.ordered import DONE, OUTCOME, SCORE, TASK
 from forecast.tuning.records import FAILED, FoldScore, Outcome, Task, by_fold
 from forecast.tuning.trial import drop_checkpoints
@@ -23,7 +23,7 @@ Tell = Callable[[int, FoldScore], None]
 class HaltedError(keras_tuner.errors.FatalError):
     """Ends keras-tuner's loop, which goes on after any other error."""
 
-    def __init__(self, cause: ForecastError) -> None:
+    def __init__(self, cause: Exception) -> None:
         super().__init__(str(cause))
         self.cause = cause
 
@@ -61,11 +61,11 @@ class SearchTuner(BaseTuner):
 
         try:
             outcome: Outcome = self.runner.run(task, done, tell)
-        except ForecastError as error:
+        except Exception as error:  # a trial that fails has an outcome
             raise HaltedError(error) from error
         values[OUTCOME] = json.dumps(asdict(outcome))
-        if outcome.status == FAILED:
-            raise keras_tuner.errors.FailedTrialError(outcome.reason)
+        if outcome.status == FAILED:  # keras-tuner would print where in the code, which the reason spares its reader
+            return {SCORE: math.nan}
         scores = by_fold(outcome.folds, self.objective)
         return {SCORE: sum(scores) / len(scores)}
 
@@ -77,7 +77,7 @@ class SearchTuner(BaseTuner):
         """
         try:
             self.oracle.end_trial(trial)
-        except ForecastError as error:
+        except Exception as error:
             raise HaltedError(error) from error
         drop_checkpoints(self.folder, f"{int(trial.trial_id):04d}-*")
 
