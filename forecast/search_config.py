@@ -32,7 +32,7 @@ class RangeConfig(Section):
     """Only every so many of `int` or `float`, counted from the first."""
     log: bool = False
     """Whether small numbers of `int` or `float` are tried as often as large ones, in orders of magnitude."""
-    when: dict[str, JsonValue] = {}
+    when: dict[str, JsonValue] = Field(default_factory=dict)
     """Searched only where other searched settings have this value, or one of a list of values."""
 
     @model_validator(mode="after")

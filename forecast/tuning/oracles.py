@@ -45,6 +45,7 @@ class _Repeatable:
 
     search: SearchConfig
     known: Mapping[str, Any]
+    trials: dict[str, Any]
     _seed_state: int
 
     def populate_space(self, trial_id: str) -> Response:
@@ -158,6 +159,6 @@ def require_bayesian() -> None:
         import sklearn  # noqa: F401
     except ImportError as error:
         raise ConfigError(
-            f"search.algorithm is 'bayesian', which needs {error.name}: pip install 'bigru-forecast[bayesian]', or take "
-            "another algorithm"
+            f"search.algorithm is 'bayesian', which needs {error.name}: pip install 'bigru-forecast[bayesian]', or "
+            "take another algorithm"
         ) from error

@@ -28,8 +28,8 @@ from forecast.tuning.records import FAILED, FoldScore, Outcome, State, Task, end
 from forecast.tuning.space import hyper_parameters, search_of, values_of
 
 TASK, DONE, OUTCOME = "forecast/task", "forecast/done", "forecast/outcome"
-"""Under these names a trial carries its task and the folds done so far to the tuner, and its outcome back, as JSON among
-its values: keras-tuner's messages between processes round numbers and leave out reasons."""
+"""Under these names a trial carries its task and the folds done so far to the tuner, and its outcome back, as JSON
+among its values: keras-tuner's messages between processes round numbers and leave out reasons."""
 
 RUNNING, IDLE, STOPPED = "RUNNING", "IDLE", "STOPPED"
 
@@ -80,7 +80,7 @@ class OrderedOracle(keras_tuner.Oracle):
         done = self._exhausted or self._proposed >= self.search.max_trials
         return done and len(self.state.ends) == self._proposed
 
-    def create_trial(self, tuner_id: str) -> Any:
+    def create_trial(self, tuner_id: str) -> Any:  # noqa: ARG002 - keras-tuner's
         """Give out a trial: one whose tuner was interrupted, or the next the algorithm proposes.
 
         Args:

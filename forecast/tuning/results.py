@@ -95,7 +95,9 @@ def trial_line(config: Experiment, state: State, number: int) -> str:
         parts += [end.status] if end.status != COMPLETED else []
         parts += ["best"] if state.best(search.objective) == number else []
     parts.append(f"{sum(one.seconds for one in end.folds):.1f} s")
-    parts.append(" ".join(f"{path.split('.')[-1]}={json.dumps(value)}" for path, value in state.tasks[number].values.items()))
+    parts.append(
+        " ".join(f"{path.split('.')[-1]}={json.dumps(value)}" for path, value in state.tasks[number].values.items())
+    )
     return "  ".join(parts)
 
 
@@ -104,7 +106,9 @@ def closing_lines(config: Experiment, state: State, folder: Path) -> list[str]:
     search = search_of(config)
     number = state.best(search.objective) or 0
     scores = by_fold(state.ends[number].folds, search.objective)
-    counts = [f"{sum(end.status == one for end in state.ends.values())} {one}" for one in ("completed", "pruned", "failed")]
+    counts = [
+        f"{sum(end.status == one for end in state.ends.values())} {one}" for one in ("completed", "pruned", "failed")
+    ]
     again = state.finals["again"]
     if again["reason"]:
         verdict = f"trained again it failed: {again['reason']}"
@@ -130,7 +134,9 @@ def test_line(config: Experiment, state: State) -> str:
     if not found or not before:
         return f"{where} {name} cannot be worked out"
     gain = 100 * (1 - found / before)
-    what = "the search beats the settings as written" if gain > 0 else "the search does not beat the settings as written"
+    what = (
+        "the search beats the settings as written" if gain > 0 else "the search does not beat the settings as written"
+    )
     others = [f"{other} {scores[name]:.4g}" for other, scores in best.items() if other != "model" and name in scores]
     beside = f"; best baseline: {others[0]}" if others else ""
     return f"{where} {what}: {name} {found:.4g} against {before:.4g} ({-gain:+.1f} %){beside}"

@@ -12,7 +12,8 @@ from typing import Any
 import keras_tuner
 from keras_tuner.engine.base_tuner import BaseTuner
 
-from forecast.tuning.ordered import DONE, OUTCOME, SCORE, TASK
+from forecast.tuning.oracles import SCORE
+from forecast.tuning.ordered import DONE, OUTCOME, TASK
 from forecast.tuning.records import FAILED, FoldScore, Outcome, Task, by_fold
 from forecast.tuning.trial import drop_checkpoints
 from forecast.tuning.workers import Runner
@@ -39,9 +40,7 @@ class SearchTuner(BaseTuner):
         tell: is given every score of a training as soon as it is known.
     """
 
-    def __init__(
-        self, oracle: keras_tuner.Oracle, runner: Runner, folder: Path, *, objective: str, tell: Tell
-    ) -> None:
+    def __init__(self, oracle: keras_tuner.Oracle, runner: Runner, folder: Path, *, objective: str, tell: Tell) -> None:
         super().__init__(oracle, directory=str(folder), project_name="training")
         self.runner, self.folder, self.objective, self.tell = runner, folder, objective, tell
 

@@ -1,4 +1,4 @@
-"""Processes that run trials: each started anew, watched, and replaced where it ends, grows too large or takes too long."""
+"""Processes that run trials: started anew, watched, replaced where one ends, grows too large or takes too long."""
 
 from __future__ import annotations
 
@@ -177,7 +177,9 @@ class WorkerProcess:
             kind, *content = pipe.recv()
         except (EOFError, OSError):
             self._process.join()
-            raise TrainingError(f"a process for trials did not start ({self._ending()}): see what it said above") from None
+            raise TrainingError(
+                f"a process for trials did not start ({self._ending()}): see what it said above"
+            ) from None
         if kind == "halt":
             raise content[0]
 
@@ -264,8 +266,8 @@ def serve(pipe: Connection[Any, Any], place: Place, threads: int | None, parent:
 def _answer(bench: Bench, kind: str, request: list[Any], tell: Tell) -> tuple[str, Any]:
     try:
         if kind == "run":
-            return "answer", bench.run(*request, tell)
-        return "answer", bench.final(*request)
+            return "answer", bench.run(request[0], request[1], tell)
+        return "answer", bench.final(request[0], request[1])
     except FileError as error:
         return "halt", error
     except Exception as error:  # whatever it is, it goes into the table

@@ -1,8 +1,9 @@
 """Kills a search at every write it makes, or fills the disk there, lets it go on, and counts what came of it.
 
-    python tests/tuning/kills.py --algorithms random bayesian --moments 100
+    PYTHONPATH=.:tests FORECAST_NATIVE=0 python tests/tuning/kills.py --algorithms random bayesian --moments 100
 
-Every search runs in a fork of this process, so that keras-tuner is imported once. A fork is killed by itself, in the
+Every search runs in a fork of this process, so that keras-tuner is imported once. The loops in C++ are switched off,
+since TensorFlow must not have started before a fork. A fork is killed by itself, in the
 call that writes: before it, after the first half of its bytes, or after it.
 """
 
@@ -22,12 +23,9 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
-
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
-os.environ["FORECAST_NATIVE"] = "0"  # no threads of TensorFlow before a fork
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from tuning.searches import LOG, REAL_WRITE, begun_again, experiment, results_of, search_in
 
@@ -44,7 +42,7 @@ MODES = ("before", "inside", "after")
 DONE, REFUSED, BROKEN = 0, 3, 1
 """How a fork ends: at its end, with an error that the package raises, with any other."""
 
-Act = Callable[[], None]
+Act = Callable[[], object]
 
 
 @dataclass
@@ -114,7 +112,8 @@ class Count:
         """The counts in one line."""
         return (
             f"{self.breaks} breaks: {self.unresumable} unresumable, {self.lost} with other results, {self.repeated} "
-            f"with trainings repeated, {self.wordy} with more or less than one line" + "".join(f"\n  {one}" for one in self.examples)
+            f"with trainings repeated, {self.wordy} with more or less than one line"
+            + "".join(f"\n  {one}" for one in self.examples)
         )
 
 
@@ -139,7 +138,7 @@ def in_fork(work: Act, *, fault: Fault | None = None, wait: float | None = None,
             code, text = REFUSED, str(error)
         except BaseException:
             text = traceback.format_exc()
-        if said is not None and code != DONE or fault is not None and fault.at < 0 and said is not None:
+        if said is not None and (code != DONE or (fault is not None and fault.at < 0)):
             descriptor = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             REAL_WRITE(descriptor, text.encode())
         os._exit(code)
@@ -167,7 +166,7 @@ class Trouble:
         self.expected = results_of(folder / "whole")
 
     def _search(self, name: str) -> Act:
-        return lambda: None if search_in(self.folder / name, self.config) else None
+        return partial(search_in, self.folder / name, self.config)
 
     def kill_at(self, number: int, mode: str) -> None:
         """Kill a search at one of its writes."""
@@ -256,6 +255,19 @@ def recorded(folder: Path) -> set[str]:
     return {f"{number:04d}-{score['fold']}-{score['execution']}" for number, score in scores}
 
 
+def troubles(trouble: Trouble, options: argparse.Namespace) -> dict[str, list[Act]]:
+    """What is done to a search, by the name of what it shows."""
+    draw = random.Random(0)
+    writes = range(0, trouble.num_writes, options.every)
+    shares = [(place + 0.5) / options.full for place in range(options.full)]
+    size = (trouble.folder / "whole" / JOURNAL).stat().st_size
+    found = {f"killed {mode} every write": [partial(trouble.kill_at, at, mode) for at in writes] for mode in MODES}
+    found["killed at random moments"] = [partial(trouble.kill_somewhere, draw)] * options.moments
+    found["disk full from a write on"] = [partial(trouble.fill_at, round(at * trouble.num_writes)) for at in shares]
+    found["file size limit"] = [partial(trouble.limit_to, round(at * size)) for at in shares]
+    return found
+
+
 def main() -> int:
     """Do all of it and print the counts."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -268,19 +280,8 @@ def main() -> int:
     for algorithm in options.algorithms:
         with tempfile.TemporaryDirectory(dir=memory) as folder:
             trouble = Trouble(experiment(algorithm=algorithm), Path(folder))
-            size = (Path(folder) / "whole" / JOURNAL).stat().st_size
             print(f"{algorithm}: {trouble.num_writes} writes in {trouble.seconds:.1f} s", flush=True)
-            draw, writes = random.Random(0), range(0, trouble.num_writes, options.every)
-            points = [round((place + 0.5) / options.full * trouble.num_writes) for place in range(options.full)]
-            sizes = [round((place + 0.5) / options.full * size) for place in range(options.full)]
-            steps: dict[str, list[Act]] = {
-                f"killed {mode} every write": [lambda at=at, mode=mode: trouble.kill_at(at, mode) for at in writes]
-                for mode in MODES
-            }
-            steps["killed at random moments"] = [lambda: trouble.kill_somewhere(draw)] * options.moments
-            steps["disk full from a write on"] = [lambda at=at: trouble.fill_at(at) for at in points]
-            steps["file size limit"] = [lambda at=at: trouble.limit_to(at) for at in sizes]
-            for name, acts in steps.items():
+            for name, acts in troubles(trouble, options).items():
                 trouble.count = Count()
                 for act in acts:
                     act()
