@@ -2,8 +2,8 @@
 
 A line is `SHA-256 of all lines before and of this record, first 16 digits`, a space, and the record as JSON. A
 record is on the disk before anything is done that rests on it. A process that is killed, or a disk that is full, in the
-midst of a record leaves a torn last line; the next writer takes it off. Damage anywhere else is refused, since what
-follows it rests on it.
+midst of a record leaves a last line without its end; the next writer takes it off. A whole line that does not fit its
+checksum is refused, since what follows rests on it.
 """
 
 from __future__ import annotations
@@ -115,13 +115,13 @@ def _read(path: Path, descriptor: int) -> tuple[list[Record], str, int]:
     records: list[Record] = []
     digest, size = "", 0
     for number, line in enumerate(lines, 1):
+        if not line.endswith(b"\n"):  # torn; only the last can be
+            break
         record, following = _parse(line, digest)
         if record is None:
-            if number == len(lines):
-                break
             raise SearchError(
-                f"{path}, line {number}: the record does not fit its checksum, and others follow it: restore the file "
-                "from a copy, or search again in another folder"
+                f"{path}, line {number}: the record does not fit its checksum: restore the file from a copy, or search "
+                "again in another folder"
             )
         records.append(record)
         digest, size = following, size + len(line)
@@ -129,9 +129,7 @@ def _read(path: Path, descriptor: int) -> tuple[list[Record], str, int]:
 
 
 def _parse(line: bytes, digest: str) -> tuple[Record | None, str]:
-    """The record of a line and the digest after it, or None where the line is not whole."""
-    if not line.endswith(b"\n"):
-        return None, digest
+    """The record of a line and the digest after it, or None where it is damaged."""
     try:
         checksum, text = line.decode().rstrip("\n").split(" ", maxsplit=1)
     except ValueError:  # no text, or no space
