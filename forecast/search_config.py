@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import Field, model_validator
 
 from forecast.section import Section
 
@@ -22,7 +22,7 @@ MAX_VALUES = 1000
 class RangeConfig(Section):
     """The values one setting may take in a search: exactly one of `choice`, `int` and `float`."""
 
-    choice: Annotated[tuple[JsonValue, ...], Field(min_length=1)] | None = None
+    choice: Annotated[tuple[Any, ...], Field(min_length=1)] | None = None
     """These values, written as the setting takes them."""
     int: WholeBounds | None = None
     """Whole numbers from the first to the second, both included."""
@@ -32,7 +32,7 @@ class RangeConfig(Section):
     """Only every so many of `int` or `float`, counted from the first."""
     log: bool = False
     """Whether small numbers of `int` or `float` are tried as often as large ones, in orders of magnitude."""
-    when: dict[str, JsonValue] = Field(default_factory=dict)
+    when: dict[str, Any] = Field(default_factory=dict)
     """Searched only where other searched settings have this value, or one of a list of values."""
 
     @model_validator(mode="after")

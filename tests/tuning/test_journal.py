@@ -77,7 +77,7 @@ def test_a_failed_write_leaves_the_journal_as_it_was(tmp_path: Path, monkeypatch
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr(os, "write", full)
-        with pytest.raises(FileError, match="the disk is full; .*; the search goes on from here with --resume"):
+        with pytest.raises(FileError, match=r"the disk is full; .*; the search goes on from here with --resume"):
             journal.append({"more": 1})
         monkeypatch.undo()
         assert journal.records == RECORDS
@@ -94,6 +94,8 @@ def test_a_second_process_is_kept_out_until_the_first_ends(tmp_path: Path) -> No
     with open_journal(path):
         with pytest.raises(SearchError, match="another process is searching there"), open_journal(path):
             pass
-        second = subprocess.run([sys.executable, "-c", code, path], cwd=root, capture_output=True, text=True, check=False)
+        second = subprocess.run(
+            [sys.executable, "-c", code, path], cwd=root, capture_output=True, text=True, check=False
+        )
         assert "another process is searching there" in second.stderr
     assert subprocess.run([sys.executable, "-c", code, path], cwd=root, check=True, capture_output=True).stdout

@@ -1,4 +1,4 @@
-"""Searches: the same table however they are run, gone on with as they were begun or not at all, believable at the end."""
+"""Searches: the same table however they are run, gone on with as they were begun or not at all."""
 
 from __future__ import annotations
 
@@ -188,7 +188,11 @@ EDITS: dict[str, tuple[Experiment, pd.DataFrame, str]] = {
         "evaluation.purge=1": "evaluation.purge was 0 and is 1",
     }.items()
 } | {
-    "a value of the data": (changed(), hourly().assign(y=lambda one: one["y"].mask(one.index == 7, 1.0)), "the data was"),
+    "a value of the data": (
+        changed(),
+        hourly().assign(y=lambda one: one["y"].mask(one.index == 7, 1.0)),
+        "the data was",
+    ),
     "a row of the data": (changed(), hourly(201), "the data was 1 series, 200 rows"),
     "a stamp of the data": (changed(), hourly().assign(ds=lambda one: one["ds"] + pd.Timedelta("1h")), "the data was"),
 }

@@ -22,7 +22,7 @@ REFUSED = {
     "an unknown section": (["modl.units: {choice: [3]}"], "modl.units is no setting; did you mean 'model.units'"),
     "a section": (["model: {choice: [3]}"], "is no setting"),
     "a wrong type": (["model.units: {choice: [a]}"], 'model.units is "a"; expected a whole number from 1 to 4096'),
-    "one wrong of several": (["model.cell: {choice: [gru, lstn]}"], 'is "lstn"; expected \'gru\', \'lstm\' or \'rnn\''),
+    "one wrong of several": (["model.cell: {choice: [gru, lstn]}"], "is \"lstn\"; expected 'gru', 'lstm' or 'rnn'"),
     "a number out of range": (["model.dropout: {float: [0, 1.5]}"], "model.dropout is 1.5; expected a number of at"),
     "a fraction of a layer": (["model.num_layers: {float: [1, 3]}"], "expected a whole number from 1 to 16"),
     "the seed": (["training.seed: {int: [0, 3]}"], "cannot be searched, because every training has a seed of its own"),
