@@ -177,10 +177,12 @@ def tune_command(options: argparse.Namespace) -> int:
     """Search, judge the best, write the folder of the search."""
     config = _experiment(options)
     with _quiet_start():
-        from forecast.tuning.search import tune_run
+        from forecast.tuning.roles import Role, tune_in_role
         from forecast.tuning.workers import Resources
     resources = Resources(options.workers, options.trial_timeout, options.trial_memory)
-    tune_run(config, options.table, out=options.out, resume=options.resume, resources=resources, say=_say)
+    role: Role | None = "chief" if options.chief else "worker" if options.worker else None
+    settings = {"out": options.out, "resume": options.resume, "resources": resources, "say": _say}
+    tune_in_role(config, options.table, role=role, address=options.address, **settings)
     return SUCCESS
 
 
@@ -214,6 +216,10 @@ def _add_tune(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="FOLDER", help="folder of the search; runs/NAME-search if left out")
     parser.add_argument("--resume", action="store_true", help="go on with the search in the folder")
     parser.add_argument("--workers", type=_positive, default=1, metavar="N", help="trials at a time; 1 if left out")
+    roles = parser.add_mutually_exclusive_group()
+    roles.add_argument("--chief", action="store_true", help="give out trials to workers on this or other machines")
+    roles.add_argument("--worker", action="store_true", help="run trials that a chief gives out")
+    parser.add_argument("--address", metavar="HOST:PORT", help="of the chief; 127.0.0.1:8000 if left out")
     parser.add_argument("--trial-timeout", type=_positive, metavar="SECONDS", help="longest time for one trial")
     parser.add_argument("--trial-memory", type=_positive, metavar="MIB", help="most memory for the process of a trial")
 

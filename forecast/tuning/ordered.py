@@ -11,6 +11,7 @@ the search was interrupted. Algorithms that look at no result are asked without 
 from __future__ import annotations
 
 import json
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -27,9 +28,12 @@ from forecast.tuning.oracles import EPOCHS, SCORE, make_oracle
 from forecast.tuning.records import FAILED, FoldScore, Outcome, State, Task, end_record, fold_record, start_record
 from forecast.tuning.space import hyper_parameters, search_of, values_of
 
-TASK, DONE, OUTCOME = "forecast/task", "forecast/done", "forecast/outcome"
-"""Under these names a trial carries its task and the folds done so far to the tuner, and its outcome back, as JSON
-among its values: keras-tuner's messages between processes round numbers and leave out reasons."""
+TASK, DONE, IDENTITY = "forecast/task", "forecast/done", "forecast/identity"
+"""Under these names a trial carries to the tuner its task, the folds done so far and what is searched ..."""
+
+OUTCOME = "forecast/outcome"
+"""... and back its outcome, as JSON among its values: keras-tuner's messages between processes round numbers and leave
+out reasons."""
 
 RUNNING, IDLE, STOPPED = "RUNNING", "IDLE", "STOPPED"
 
@@ -47,13 +51,14 @@ class OrderedOracle(keras_tuner.Oracle):
     Args:
         config: the experiment with its search.
         journal: the state so far; all that follows is appended.
-        listen: is called after every change.
+        lease: seconds after which a trial is given out again unless its tuner gives a sign of life; None where tuners
+            cannot be lost without this process.
 
     Raises:
         SearchError: the journal does not hold what the algorithm proposes.
     """
 
-    def __init__(self, config: Experiment, journal: Journal, listen: Listen | None = None) -> None:
+    def __init__(self, config: Experiment, journal: Journal, *, lease: float | None = None) -> None:
         search = search_of(config)
         super().__init__(
             objective=keras_tuner.Objective(SCORE, "min"),
@@ -61,24 +66,34 @@ class OrderedOracle(keras_tuner.Oracle):
             hyperparameters=hyper_parameters(search),
             seed=1,
         )
-        self.search, self.journal, self.listen = search, journal, listen
+        self.search, self.journal, self.lease = search, journal, lease
+        self.listen: Listen | None = None
         self.state = State()
         for record in journal.records:
             self.state.take(record)
         self._changed = threading.Condition(threading.RLock())
-        self._taken: set[int] = set()
+        self._taken: dict[int, float] = {}  # number -> when it is given out again
         self._proposed = self._shown = 0
         self._wants_more = self._exhausted = self._is_halted = False
         known = {self._id_of(number): task.proposal for number, task in self.state.tasks.items()}
         self._algorithm = make_oracle(search, epochs=config.training.epochs or 1, known=known)
         while self._proposed < len(self.state.tasks):
             self._propose_again()
+        if lease is not None:  # tuners may still be at what an earlier process gave out
+            for number in self.state.tasks.keys() - self.state.ends.keys():
+                self._take(number)
 
     @property
     def is_over(self) -> bool:
         """Whether there is nothing left to propose and all that was proposed has ended."""
         done = self._exhausted or self._proposed >= self.search.max_trials
         return done and len(self.state.ends) == self._proposed
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the search is over or given up; for those who wait in another thread."""
+        with self._changed:
+            return self.is_over or self._is_halted
 
     def create_trial(self, tuner_id: str) -> Any:  # noqa: ARG002 - keras-tuner's
         """Give out a trial: one whose tuner was interrupted, or the next the algorithm proposes.
@@ -94,7 +109,7 @@ class OrderedOracle(keras_tuner.Oracle):
             while not (self.is_over or self._is_halted):
                 number = self._next_trial()
                 if number is not None:
-                    self._taken.add(number)
+                    self._take(number)
                     return self._trial(number, RUNNING)
                 left = until - time.monotonic()
                 if left <= 0:
@@ -121,7 +136,7 @@ class OrderedOracle(keras_tuner.Oracle):
         """Note how a trial ended; a second end of the same trial is left out."""
         number = int(trial.trial_id)
         with self._changed:
-            self._taken.discard(number)
+            self._taken.pop(number, None)
             if number not in self.state.ends:
                 values = trial.hyperparameters.values
                 crashed = Outcome(FAILED, " ".join((trial.message or "its process ended").split())[-400:])
@@ -133,6 +148,9 @@ class OrderedOracle(keras_tuner.Oracle):
 
     def update_trial(self, trial_id: str, metrics: Any, step: int = 0) -> Any:  # noqa: ARG002 - keras-tuner's
         """Take a sign of life; results come with the end of a trial."""
+        with self._changed:
+            if int(trial_id) in self._taken:
+                self._take(int(trial_id))
         return self._trial(int(trial_id), RUNNING)
 
     def get_trial(self, trial_id: str) -> Any:
@@ -151,8 +169,13 @@ class OrderedOracle(keras_tuner.Oracle):
         if self.listen is not None:
             self.listen(self.state)
 
+    def _take(self, number: int) -> None:
+        self._taken[number] = math.inf if self.lease is None else time.monotonic() + self.lease
+
     def _next_trial(self) -> int | None:
-        open_ = sorted(self.state.tasks.keys() - self.state.ends.keys() - self._taken)
+        now = time.monotonic()
+        taken = {number for number, until in self._taken.items() if until > now}
+        open_ = sorted(self.state.tasks.keys() - self.state.ends.keys() - taken)
         return open_[0] if open_ else self._propose()
 
     def _propose(self) -> int | None:
@@ -229,6 +252,7 @@ class OrderedOracle(keras_tuner.Oracle):
         space.values = {}
         if number is not None:
             space.values[TASK] = json.dumps(asdict(self.state.tasks[number]))
+            space.values[IDENTITY] = json.dumps(self.state.identity)
             space.values[DONE] = json.dumps([asdict(one) for one in self.state.folds[number]])
         name = None if number is None else self._id_of(number)
         return trial_module.Trial(hyperparameters=space, trial_id=name, status=status)

@@ -94,15 +94,19 @@ def tune_run(
     if isinstance(table, str):
         config = config.model_copy(update={"data": config.data.model_copy(update={"source": table})})
         table = None
-    folder, resources = Path(out or Path("runs") / f"{config.name}-search"), resources or Resources()
+    folder, resources = folder_of(config, out), resources or Resources()
     check_space(config)
     bench = make_bench(config, table, folder)
     check_folds(bench)
     with open_journal(folder / JOURNAL) as journal:
         search = begin(bench, journal, resume=resume, say=say)
-        place = Place(config, table, folder)
-        run_search(search, [WorkerProcess(place, resources) for _ in range(resources.workers)])
+        run_search(search, [WorkerProcess(Place(config, table, folder), resources) for _ in range(resources.workers)])
     return folder
+
+
+def folder_of(config: Experiment, out: str | Path | None) -> Path:
+    """The folder of a search."""
+    return Path(out or Path("runs") / f"{config.name}-search")
 
 
 def check_folds(bench: Bench) -> None:
@@ -112,8 +116,15 @@ def check_folds(bench: Bench) -> None:
     prepare_panel(written, bench.panel)
 
 
-def begin(bench: Bench, journal: Journal, *, resume: bool, say: Say) -> Search:
+def begin(bench: Bench, journal: Journal, *, resume: bool, say: Say, lease: float | None = None) -> Search:
     """Begin a search, or take up the one a journal holds.
+
+    Args:
+        bench: the data and the settings.
+        journal: of the folder.
+        resume: whether to go on with what it holds.
+        say: prints one line.
+        lease: seconds a tuner elsewhere may be silent; None where all are in this process.
 
     Raises:
         SearchError: there is one and it was not asked for, or it is of other settings, data or packages.
@@ -127,18 +138,21 @@ def begin(bench: Bench, journal: Journal, *, resume: bool, say: Say) -> Search:
         raise SearchError(f"{folder} holds a search: go on with it by --resume, or name another folder with --out")
     else:
         check_same_search(folder, journal.records[0]["identity"], identity)
-    oracle = OrderedOracle(bench.config, journal)
+    oracle = OrderedOracle(bench.config, journal, lease=lease)
     if oracle.state.tasks:
         say(f"{len(oracle.state.ends)} trials are done and {len(oracle.state.tasks) - len(oracle.state.ends)} begun")
-    return Search(bench.config, folder, journal, oracle, say)
+    search = Search(bench.config, folder, journal, oracle, say)
+    oracle.listen = listener(search)
+    return search
 
 
-def run_search(search: Search, runners: Sequence[Runner]) -> None:
+def run_search(search: Search, runners: Sequence[Runner], *, elsewhere: Callable[[], None] | None = None) -> None:
     """Run what is left of a search, and write its results.
 
     Args:
         search: what was begun.
         runners: one for each trial at a time.
+        elsewhere: waits until all trials were run by others; left out, the runners run them.
     """
 
     def stop() -> None:
@@ -147,8 +161,8 @@ def run_search(search: Search, runners: Sequence[Runner]) -> None:
             one.stop()
 
     try:
-        search.oracle.listen = _listener(search)
-        _together([partial(_run_trials, search, one) for one in runners], stop)
+        here = [partial(_run_trials, search, one) for one in runners]
+        _together(here if elsewhere is None else [elsewhere], stop)
         best = search.state.best(search_of(search.config).objective)
         if best is None:
             reasons = [end.reason for end in search.state.ends.values()]
@@ -164,7 +178,7 @@ def run_search(search: Search, runners: Sequence[Runner]) -> None:
         search.say(line)
 
 
-def _listener(search: Search) -> Callable[[State], None]:
+def listener(search: Search) -> Callable[[State], None]:
     """Write and say what is new after every trial."""
     said = len(search.state.ends)
 
@@ -181,15 +195,9 @@ def _listener(search: Search) -> Callable[[State], None]:
 def _run_trials(search: Search, runner: Runner) -> None:
     from forecast.tuning.tuner import HaltedError, SearchTuner
 
-    tuner = SearchTuner(
-        search.oracle,
-        runner,
-        search.folder,
-        objective=search_of(search.config).objective,
-        tell=search.oracle.record_fold,
-    )
+    objective, tell = search_of(search.config).objective, search.oracle.record_fold
     try:
-        tuner.search()
+        SearchTuner(search.oracle, runner, search.folder, objective=objective, tell=tell).search()
     except HaltedError as error:
         raise error.cause from error
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,9 @@ from forecast.tuning.trial import drop_checkpoints
 from forecast.tuning.workers import Runner
 
 Tell = Callable[[int, FoldScore], None]
+
+BEAT_SECONDS = 5.0
+"""Between two signs of life to an oracle elsewhere."""
 
 
 class HaltedError(keras_tuner.errors.FatalError):
@@ -37,10 +42,13 @@ class SearchTuner(BaseTuner):
         runner: runs one at a time.
         folder: of the search.
         objective: the score that is brought down.
-        tell: is given every score of a training as soon as it is known.
+        tell: is given every score of a training as soon as it is known; None where the oracle is elsewhere, which is
+            then given a sign of life now and again, and all scores at the end.
     """
 
-    def __init__(self, oracle: keras_tuner.Oracle, runner: Runner, folder: Path, *, objective: str, tell: Tell) -> None:
+    def __init__(
+        self, oracle: keras_tuner.Oracle, runner: Runner, folder: Path, *, objective: str, tell: Tell | None
+    ) -> None:
         super().__init__(oracle, directory=str(folder), project_name="training")
         self.runner, self.folder, self.objective, self.tell = runner, folder, objective, tell
 
@@ -55,11 +63,13 @@ class SearchTuner(BaseTuner):
         done = [FoldScore(**one) for one in json.loads(values[DONE])]
 
         def tell(score: FoldScore) -> None:
-            self.tell(task.number, score)
-            drop_checkpoints(self.folder, f"{task.name}-{score.fold}-{score.execution}")
+            if self.tell is not None:
+                self.tell(task.number, score)
+                drop_checkpoints(self.folder, f"{task.name}-{score.fold}-{score.execution}")
 
         try:
-            outcome: Outcome = self.runner.run(task, done, tell)
+            with self._signs_of_life(trial.trial_id):
+                outcome: Outcome = self.runner.run(task, done, tell)
         except Exception as error:  # a trial that fails has an outcome
             raise HaltedError(error) from error
         values[OUTCOME] = json.dumps(asdict(outcome))
@@ -79,6 +89,23 @@ class SearchTuner(BaseTuner):
         except Exception as error:
             raise HaltedError(error) from error
         drop_checkpoints(self.folder, f"{int(trial.trial_id):04d}-*")
+
+    @contextmanager
+    def _signs_of_life(self, trial_id: str) -> Iterator[None]:
+        """Tell an oracle elsewhere that the trial is still run."""
+        over = threading.Event()
+
+        def tell() -> None:
+            while not over.wait(BEAT_SECONDS):
+                with suppress(Exception):  # a chief that is down for a moment is missed at the end of the trial
+                    self.oracle.update_trial(trial_id, {})
+
+        if self.tell is None:
+            threading.Thread(target=tell, daemon=True).start()
+        try:
+            yield
+        finally:
+            over.set()
 
     def save(self) -> None:
         """Write nothing: the journal is the state."""
