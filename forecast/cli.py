@@ -181,8 +181,8 @@ def tune_command(options: argparse.Namespace) -> int:
         from forecast.tuning.workers import Resources
     resources = Resources(options.workers, options.trial_timeout, options.trial_memory)
     role: Role | None = "chief" if options.chief else "worker" if options.worker else None
-    settings = {"out": options.out, "resume": options.resume, "resources": resources, "say": _say}
-    tune_in_role(config, options.table, role=role, address=options.address, **settings)
+    place = {"out": options.out, "resume": options.resume, "tensorboard": options.tensorboard}
+    tune_in_role(config, options.table, role=role, address=options.address, resources=resources, say=_say, **place)
     return SUCCESS
 
 
@@ -220,6 +220,7 @@ def _add_tune(parser: argparse.ArgumentParser) -> None:
     roles.add_argument("--chief", action="store_true", help="give out trials to workers on this or other machines")
     roles.add_argument("--worker", action="store_true", help="run trials that a chief gives out")
     parser.add_argument("--address", metavar="HOST:PORT", help="of the chief; 127.0.0.1:8000 if left out")
+    parser.add_argument("--tensorboard", metavar="FOLDER", help="write logs for TensorBoard's hyper-parameters")
     parser.add_argument("--trial-timeout", type=_positive, metavar="SECONDS", help="longest time for one trial")
     parser.add_argument("--trial-memory", type=_positive, metavar="MIB", help="most memory for the process of a trial")
 

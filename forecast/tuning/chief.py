@@ -17,7 +17,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -174,6 +174,7 @@ def tune_as_chief(
     resume: bool,
     resources: Resources,
     address: Address,
+    tensorboard: str | None,
     say: Callable[[str], None],
 ) -> Path:
     """Give out the trials of a search, then judge the best here; see `search.tune_run`."""
@@ -182,7 +183,7 @@ def tune_as_chief(
     bench = make_bench(config, None, folder)
     check_folds(bench)
     with open_journal(folder / JOURNAL) as journal:
-        search = begin(bench, journal, resume=resume, say=say, lease=LEASE_SECONDS)
+        search = replace(begin(bench, journal, resume=resume, say=say, lease=LEASE_SECONDS), tensorboard=tensorboard)
         say(f"chief at {address}: waiting for workers (forecast tune --worker --address {address} with the same file)")
         runner = WorkerProcess(Place(config, None, folder), resources)
         run_search(search, [runner], elsewhere=partial(serve_trials, search.oracle, address))

@@ -9,9 +9,12 @@ import statistics
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from forecast.config import Experiment
 from forecast.config_file import dump_experiment
 from forecast.files import write_file
+from forecast.plots import explained, plot_cost, plot_importance, plot_parallel, plot_progress, save_figure
 from forecast.tuning.records import COMPLETED, State, by_fold
 from forecast.tuning.space import search_of, with_values
 
@@ -64,6 +67,20 @@ def trial_row(config: Experiment, state: State, number: int) -> dict[str, Any]:
     return row | ({"training.epochs": task.epochs} if task.epochs is not None else {})
 
 
+def draw_trials(folder: Path, config: Experiment) -> None:
+    """Draw the pictures of a search from its table."""
+    search, table = search_of(config), pd.read_csv(folder / TABLE)
+    paths = [*search.space, *(["training.epochs"] if search.algorithm == "hyperband" else [])]
+    figures = {
+        "progress": plot_progress(table, search.objective),
+        "parallel": plot_parallel(table, search.objective, paths),
+        "importance": plot_importance(explained(table, search.objective, paths), search.objective),
+        "cost": plot_cost(table, search.objective),
+    }
+    for name, figure in figures.items():
+        save_figure(figure, folder / f"{name}.png")
+
+
 def best_settings(config: Experiment, state: State) -> dict[str, Any]:
     """Values of the best trial; with hyperband its epochs as well."""
     task = state.tasks[state.best(search_of(config).objective) or 0]
@@ -82,23 +99,37 @@ def best_text(config: Experiment, state: State) -> str:
     return head + dump_experiment(with_values(config, best_settings(config, state)))
 
 
-def trial_line(config: Experiment, state: State, number: int) -> str:
-    """One line about a trial that has ended, such as `trial 7 of 20  MAE 2.314 (worst fold 2.402)  best  4 s`."""
+def heading(config: Experiment) -> str:
+    """The head of the table whose rows `trial_line` makes."""
+    search = search_of(config)
+    names = "  ".join(path.split(".")[-1] for path in search.space)
+    return f"{'trial':>11}  {search.objective:>9}  {'worst':>9}  {'best':>9}  {'time':>7}  {'left':>7}  {names}"
+
+
+def trial_line(config: Experiment, state: State, number: int, *, left: float) -> str:
+    """One line about a trial that has ended.
+
+    Args:
+        config: the experiment with its search.
+        state: what is known so far.
+        number: of the trial.
+        left: seconds that the rest will take.
+
+    Returns:
+        Such as `  8 of   20      2.314      2.402      2.251    4.1 s    1 min  32  2  0.1  0.0012`: how many are
+        done, the objective, that of the worst fold, the best so far, the time of the trial, the time left, the values.
+    """
     search, end = search_of(config), state.ends[number]
-    score = state.score(number, search.objective)
-    parts = [f"trial {number:>{len(str(search.max_trials))}} of {search.max_trials}"]
-    if score is None:
-        parts.append(f"{end.status}: {end.reason}")
-    else:
-        worst = max(by_fold(end.folds, search.objective))
-        parts.append(f"{search.objective} {score:.4g} (worst fold {worst:.4g})")
-        parts += [end.status] if end.status != COMPLETED else []
-        parts += ["best"] if state.best(search.objective) == number else []
-    parts.append(f"{sum(one.seconds for one in end.folds):.1f} s")
-    parts.append(
-        " ".join(f"{path.split('.')[-1]}={json.dumps(value)}" for path, value in state.tasks[number].values.items())
-    )
-    return "  ".join(parts)
+    score, best = state.score(number, search.objective), state.best(search.objective)
+    lowest = None if best is None else state.score(best, search.objective)
+    scores = [score, max(by_fold(end.folds, search.objective), default=None) if score is not None else None, lowest]
+    shown = [f"{'-' if one is None else f'{one:.4g}':>9}" for one in scores]
+    taken = f"{sum(one.seconds for one in end.folds):.1f} s"
+    ahead = f"{left:.0f} s" if left < 90 else f"{left / 60:.0f} min"
+    values = "  ".join(json.dumps(state.tasks[number].values.get(path)) for path in search.space)
+    mark = "  *" if best == number else ""
+    why = f"  {end.status}: {end.reason}" if end.status != COMPLETED else mark
+    return f"{len(state.ends):>4} of {search.max_trials:>3}  {'  '.join(shown)}  {taken:>7}  {ahead:>7}  {values}{why}"
 
 
 def closing_lines(config: Experiment, state: State, folder: Path) -> list[str]:

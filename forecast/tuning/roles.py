@@ -23,7 +23,7 @@ def tune_in_role(
         table: a file or `dataset:NAME`; `config.data.source` if left out.
         role: what this process is; by `KERASTUNER_TUNER_ID` if left out, and alone where that is not set.
         address: `HOST:PORT` of the chief.
-        settings: `out`, `resume`, `resources` and `say`, as in `tune_run`.
+        settings: `out`, `resume`, `resources`, `tensorboard` and `say`, as in `tune_run`.
 
     Raises:
         SearchError: the address is none, or there is no use for it.

@@ -3,15 +3,17 @@
 journal.jsonl   the state: every trial, training and score, appended as they come
 trials.csv      one row per trial
 best.yaml       the best settings so far, as `forecast fit` takes them
+*.png           score over trials, values that did well, settings that matter, what a score costs
 training/       checkpoints of what is under way; gone at the end
 """
 
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,10 +21,11 @@ from typing import TYPE_CHECKING, Any
 from forecast.config import Experiment
 from forecast.errors import SearchError
 from forecast.preparation import prepare_panel
+from forecast.tuning.hparams import write_hparams
 from forecast.tuning.identity import check_same_search, identity_of
 from forecast.tuning.journal import Journal, open_journal
 from forecast.tuning.records import Outcome, State, Task, final_record, search_record
-from forecast.tuning.results import best_settings, closing_lines, trial_line, write_results
+from forecast.tuning.results import best_settings, closing_lines, draw_trials, heading, trial_line, write_results
 from forecast.tuning.space import check_space, search_of, with_values
 from forecast.tuning.trial import Bench, drop_checkpoints, make_bench
 from forecast.tuning.workers import Place, Resources, Runner, WorkerProcess
@@ -50,6 +53,7 @@ class Search:
         journal: its state.
         oracle: gives out trials.
         say: prints one line.
+        tensorboard: folder for TensorBoard's page of hyper-parameters; None for no logs.
     """
 
     config: Experiment
@@ -57,6 +61,7 @@ class Search:
     journal: Journal
     oracle: OrderedOracle
     say: Say
+    tensorboard: str | None = None
 
     @property
     def state(self) -> State:
@@ -71,6 +76,7 @@ def tune_run(
     out: str | Path | None = None,
     resume: bool = False,
     resources: Resources | None = None,
+    tensorboard: str | None = None,
     say: Say,
 ) -> Path:
     """Search, judge the best on rows no trial has seen, and write the folder of the search.
@@ -81,6 +87,7 @@ def tune_run(
         out: the folder; `runs/NAME-search` if left out.
         resume: go on with the search that is there.
         resources: processes, and what each may use.
+        tensorboard: folder for TensorBoard's page of hyper-parameters.
         say: prints one line.
 
     Returns:
@@ -99,7 +106,7 @@ def tune_run(
     bench = make_bench(config, table, folder)
     check_folds(bench)
     with open_journal(folder / JOURNAL) as journal:
-        search = begin(bench, journal, resume=resume, say=say)
+        search = replace(begin(bench, journal, resume=resume, say=say), tensorboard=tensorboard)
         run_search(search, [WorkerProcess(Place(config, table, folder), resources) for _ in range(resources.workers)])
     return folder
 
@@ -173,21 +180,28 @@ def run_search(search: Search, runners: Sequence[Runner], *, elsewhere: Callable
         for one in runners:
             one.close()
     write_results(search.folder, search.config, search.state)
+    draw_trials(search.folder, search.config)
+    if search.tensorboard is not None:
+        write_hparams(search.tensorboard, search.config, search.state)
     shutil.rmtree(search.folder / "training", ignore_errors=True)
     for line in closing_lines(search.config, search.state, search.folder):
         search.say(line)
 
 
 def listener(search: Search) -> Callable[[State], None]:
-    """Write and say what is new after every trial."""
-    said = len(search.state.ends)
+    """Write the results after every trial and say a line of a table, with the time left at the pace so far."""
+    begun, said, start = len(search.state.ends), len(search.state.ends), time.monotonic()
 
     def listen(state: State) -> None:
         nonlocal said
-        if len(state.ends) > said:
-            said = len(state.ends)
-            write_results(search.folder, search.config, state)
-            search.say(trial_line(search.config, state, list(state.ends)[-1]))
+        if len(state.ends) <= said:
+            return
+        if said == begun:
+            search.say(heading(search.config))
+        said = len(state.ends)
+        write_results(search.folder, search.config, state)
+        left = (time.monotonic() - start) / (said - begun) * (search_of(search.config).max_trials - said)
+        search.say(trial_line(search.config, state, list(state.ends)[-1], left=left))
 
     return listen
 

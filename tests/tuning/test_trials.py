@@ -129,7 +129,9 @@ def test_the_best_settings_give_fit_the_score_of_the_search(tmp_path: Path) -> N
     fit_run(load_experiment(tmp_path / "search" / "best.yaml"), out=tmp_path / "run", say=said.append)
     scores = pd.read_json(tmp_path / "run" / "scores.json", typ="series")["values"]["small"]
     assert scores["MAE"] == pytest.approx(finals["best"]["scores"]["model"]["MAE"], rel=1e-12)
-    assert sorted(one.name for one in (tmp_path / "search").iterdir()) == ["best.yaml", JOURNAL, "trials.csv"]
+    assert sorted(one.name for one in (tmp_path / "search").iterdir()) == sorted(
+        ["best.yaml", JOURNAL, "trials.csv", "progress.png", "parallel.png", "importance.png", "cost.png"]
+    )
 
 
 @pytest.mark.timeout(400)
