@@ -120,9 +120,9 @@ def plot_cost(table: pd.DataFrame, objective: str) -> Figure:
         objective: the column that was brought down.
     """
     figure = new_figure((9.0, 4.0))
-    scored = table[table[objective].notna()]
+    scored: Any = table[table[objective].notna()]
     panels = figure.subplots(1, 2, sharey=True)
-    best: Any = scored.loc[scored[objective].idxmin()] if len(scored) else None
+    best = scored.loc[scored[objective].idxmin()] if len(scored) else None
     for axes, column in zip(panels, ("parameters", "seconds"), strict=True):
         numbers = scored[column].to_numpy(np.float64)
         axes.plot(numbers, scored[objective], "o", color=MODEL, markersize=4)
