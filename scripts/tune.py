@@ -7,8 +7,15 @@ from __future__ import annotations
 
 import sys
 
-from forecast import BiGRUConfig, DataConfig, Experiment, TrainingConfig, WindowsConfig
-from forecast.search_config import RangeConfig, SearchConfig
+from forecast import (
+    BiGRUConfig,
+    DataConfig,
+    Experiment,
+    RangeConfig,
+    SearchConfig,
+    TrainingConfig,
+    WindowsConfig,
+)
 from forecast.tuning.search import tune_run
 
 

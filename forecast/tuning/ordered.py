@@ -25,7 +25,17 @@ from forecast.config import Experiment
 from forecast.errors import SearchError
 from forecast.tuning.journal import Journal
 from forecast.tuning.oracles import EPOCHS, SCORE, make_oracle
-from forecast.tuning.records import FAILED, FoldScore, Outcome, State, Task, end_record, fold_record, start_record
+from forecast.tuning.records import (
+    FAILED,
+    LOOKS_AT_RESULTS,
+    FoldScore,
+    Outcome,
+    State,
+    Task,
+    end_record,
+    fold_record,
+    start_record,
+)
 from forecast.tuning.space import hyper_parameters, search_of, values_of
 
 TASK, DONE, IDENTITY = "forecast/task", "forecast/done", "forecast/identity"
@@ -39,8 +49,6 @@ RUNNING, IDLE, STOPPED = "RUNNING", "IDLE", "STOPPED"
 
 WAIT_SECONDS = 1.0
 """A tuner waits so long for a trial before it asks again."""
-
-LOOKS_AT_RESULTS = ("hyperband", "bayesian")
 
 Listen = Callable[[State], None]
 

@@ -14,6 +14,9 @@ COMPLETED, PRUNED, FAILED = "completed", "pruned", "failed"
 LEAST_TO_PRUNE = 3
 """Earlier trials that a median is taken of, at least."""
 
+LOOKS_AT_RESULTS = ("hyperband", "bayesian")
+"""Algorithms whose proposals depend on results."""
+
 Record = dict[str, Any]
 
 

@@ -14,7 +14,8 @@ import pandas as pd
 from forecast.config import Experiment
 from forecast.config_file import dump_experiment
 from forecast.files import write_file
-from forecast.plots import explained, plot_cost, plot_importance, plot_parallel, plot_progress, save_figure
+from forecast.plots import plot_cost, plot_importance, plot_parallel, plot_progress, save_figure
+from forecast.tuning.importance import explained
 from forecast.tuning.records import COMPLETED, State, by_fold
 from forecast.tuning.space import search_of, with_values
 

@@ -33,6 +33,11 @@ def tune_in_role(
         if address is not None:
             raise SearchError(f"--address {address} is read by a chief or a worker: add --chief or --worker")
         return tune_run(config, table, **settings)
+    if settings["resources"].workers != 1:
+        raise SearchError(
+            f"--workers is {settings['resources'].workers}, which a {role} does not read: start a command for each of "
+            "the workers"
+        )
     from forecast.tuning.chief import Address, tune_as_chief, tune_as_worker
 
     if table is not None:

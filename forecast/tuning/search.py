@@ -24,7 +24,7 @@ from forecast.preparation import prepare_panel
 from forecast.tuning.hparams import write_hparams
 from forecast.tuning.identity import check_same_search, identity_of
 from forecast.tuning.journal import Journal, open_journal
-from forecast.tuning.records import Outcome, State, Task, final_record, search_record
+from forecast.tuning.records import LOOKS_AT_RESULTS, Outcome, State, Task, final_record, search_record
 from forecast.tuning.results import best_settings, closing_lines, draw_trials, heading, trial_line, write_results
 from forecast.tuning.space import check_space, search_of, with_values
 from forecast.tuning.trial import Bench, drop_checkpoints, make_bench
@@ -105,10 +105,19 @@ def tune_run(
     check_space(config)
     bench = make_bench(config, table, folder)
     check_folds(bench)
+    note_idle_workers(config, resources, say)
     with open_journal(folder / JOURNAL) as journal:
         search = replace(begin(bench, journal, resume=resume, say=say), tensorboard=tensorboard)
         run_search(search, [WorkerProcess(Place(config, table, folder), resources) for _ in range(resources.workers)])
     return folder
+
+
+def note_idle_workers(config: Experiment, resources: Resources, say: Say) -> None:
+    """Say where some of the workers will have nothing to do."""
+    search = search_of(config)
+    waits = search.algorithm in LOOKS_AT_RESULTS or search.pruning == "median"
+    if waits and resources.workers > search.in_flight:
+        say(f"note: {search.in_flight} of {resources.workers} workers are used, as search.in_flight says")
 
 
 def folder_of(config: Experiment, out: str | Path | None) -> Path:
@@ -218,7 +227,7 @@ def _run_trials(search: Search, runner: Runner) -> None:
 
 def _is_wanted(search: Search, name: str) -> bool:
     """Whether something that is trained after the trials is still missing."""
-    return name not in search.state.finals and (name == AGAIN or bool(search.config.evaluation.test_size))
+    return name not in search.state.finals and (name == AGAIN or search.config.evaluation.test_size != 0)
 
 
 def _run_finals(search: Search, runner: Runner, waiting: list[str]) -> None:

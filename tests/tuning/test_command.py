@@ -45,6 +45,7 @@ REFUSED = {
     "no worker": (["--workers=0"], 2, "expected a whole number of at least 1"),
     "two roles": (["--chief", "--worker"], 2, "not allowed with argument"),
     "an address without a role": (["--address=there:80"], 2, "add --chief or --worker"),
+    "workers of a chief": (["--chief", "--workers=2"], 2, "start a command for each of"),
     "no address": (["--chief", "--address=there"], 2, "expected HOST:PORT"),
     "a folder that is a file": (["--out=config.yaml"], 1, "part of the path is a file"),
 }

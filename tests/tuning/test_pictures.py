@@ -11,8 +11,9 @@ import pytest
 from scipy import stats
 from tuning.searches import experiment, search_in
 
-from forecast.plots import explained, plot_cost, plot_importance, plot_parallel, plot_progress, save_figure
+from forecast.plots import plot_cost, plot_importance, plot_parallel, plot_progress, save_figure
 from forecast.tuning.hparams import write_hparams
+from forecast.tuning.importance import explained
 from forecast.tuning.journal import open_journal
 from forecast.tuning.records import State
 from forecast.tuning.search import JOURNAL
