@@ -17,7 +17,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ from forecast.tuning.identity import check_same_search, identity_of
 from forecast.tuning.journal import open_journal
 from forecast.tuning.oracles import SCORE
 from forecast.tuning.ordered import IDENTITY, OrderedOracle
-from forecast.tuning.search import JOURNAL, begin, check_folds, folder_of, run_search
+from forecast.tuning.search import JOURNAL, begin, check_folds, folder_of, present, run_search
 from forecast.tuning.space import check_space, hyper_parameters, search_of
 from forecast.tuning.trial import Bench, make_bench
 from forecast.tuning.tuner import HaltedError, SearchTuner
@@ -183,10 +183,11 @@ def tune_as_chief(
     bench = make_bench(config, None, folder)
     check_folds(bench)
     with open_journal(folder / JOURNAL) as journal:
-        search = replace(begin(bench, journal, resume=resume, say=say, lease=LEASE_SECONDS), tensorboard=tensorboard)
+        search = begin(bench, journal, resume=resume, say=say, lease=LEASE_SECONDS)
         say(f"chief at {address}: waiting for workers (forecast tune --worker --address {address} with the same file)")
         runner = WorkerProcess(Place(config, None, folder), resources)
         run_search(search, [runner], elsewhere=partial(serve_trials, search.oracle, address))
+        present(search, tensorboard)
     return folder
 
 

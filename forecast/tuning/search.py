@@ -13,7 +13,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,7 +53,6 @@ class Search:
         journal: its state.
         oracle: gives out trials.
         say: prints one line.
-        tensorboard: folder for TensorBoard's page of hyper-parameters; None for no logs.
     """
 
     config: Experiment
@@ -61,7 +60,6 @@ class Search:
     journal: Journal
     oracle: OrderedOracle
     say: Say
-    tensorboard: str | None = None
 
     @property
     def state(self) -> State:
@@ -107,8 +105,9 @@ def tune_run(
     check_folds(bench)
     note_idle_workers(config, resources, say)
     with open_journal(folder / JOURNAL) as journal:
-        search = replace(begin(bench, journal, resume=resume, say=say), tensorboard=tensorboard)
+        search = begin(bench, journal, resume=resume, say=say)
         run_search(search, [WorkerProcess(Place(config, table, folder), resources) for _ in range(resources.workers)])
+        present(search, tensorboard)
     return folder
 
 
@@ -189,12 +188,16 @@ def run_search(search: Search, runners: Sequence[Runner], *, elsewhere: Callable
         for one in runners:
             one.close()
     write_results(search.folder, search.config, search.state)
-    draw_trials(search.folder, search.config)
-    if search.tensorboard is not None:
-        write_hparams(search.tensorboard, search.config, search.state)
     shutil.rmtree(search.folder / "training", ignore_errors=True)
     for line in closing_lines(search.config, search.state, search.folder):
         search.say(line)
+
+
+def present(search: Search, tensorboard: str | None) -> None:
+    """Draw the pictures of a search that is over, and write logs for TensorBoard where a folder for them is named."""
+    draw_trials(search.folder, search.config)
+    if tensorboard is not None:
+        write_hparams(tensorboard, search.config, search.state)
 
 
 def listener(search: Search) -> Callable[[State], None]:

@@ -24,7 +24,7 @@ from forecast.preparation import prepare_panel
 from forecast.run_folder import fit_run
 from forecast.tuning.journal import open_journal
 from forecast.tuning.records import COMPLETED, FAILED, FoldScore, Task, derived_seed
-from forecast.tuning.search import JOURNAL, begin, check_folds, run_search
+from forecast.tuning.search import JOURNAL, begin, check_folds, present, run_search
 from forecast.tuning.trial import make_bench
 from forecast.tuning.workers import InThisProcess, Place, Resources, WorkerProcess
 
@@ -122,7 +122,9 @@ def test_the_best_settings_give_fit_the_score_of_the_search(tmp_path: Path) -> N
     said: list[str] = []
     bench = make_bench(config, None, tmp_path / "search")
     with open_journal(tmp_path / "search" / JOURNAL) as journal:
-        run_search(begin(bench, journal, resume=False, say=said.append), [InThisProcess(bench)])
+        search = begin(bench, journal, resume=False, say=said.append)
+        run_search(search, [InThisProcess(bench)])
+        present(search, None)
         finals = {one["name"]: one["result"] for one in journal.records if one["event"] == "final"}
     assert "every bit is the same" in " ".join(said)
     assert finals["again"]["same"]
