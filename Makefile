@@ -1,5 +1,5 @@
 # Short names for those who work here.
-.PHONY: check test slow bench bench-accuracy bench-peers format docs lock demo clean
+.PHONY: check test slow search-proofs bench bench-accuracy bench-peers format docs lock demo clean
 
 SETUP := python3 scripts/bootstrap.py --extras test
 UV := $(or $(shell command -v uv),.venv/bin/uv)
@@ -15,6 +15,10 @@ test: ## the tests alone; make test ARGS="tests/test_metrics.py -x"
 slow: ## the proofs that take minutes
 	$(SETUP)
 	.venv/bin/pytest -m slow $(ARGS)
+
+search-proofs: ## searches killed at every write and at random moments, on full disks: prints the counts
+	$(SETUP)
+	PYTHONPATH=.:tests FORECAST_NATIVE=0 TF_CPP_MIN_LOG_LEVEL=3 .venv/bin/python tests/tuning/kills.py $(ARGS)
 
 bench: ## measure, and write benchmarks/README.md; make bench ARGS="--only steps sweep", ARGS=--quick
 	$(SETUP)

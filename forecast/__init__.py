@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from forecast.models.bigru import BiGRUConfig
     from forecast.models.segment_bigru import SegmentBiGRUConfig
     from forecast.results import BacktestResult, Forecast
+    from forecast.search_config import RangeConfig, SearchConfig
     from forecast.windows import make_windows
 
 _HOMES = {
@@ -52,6 +53,8 @@ _HOMES = {
     "METRICS": "metrics",
     "MODELS": "models",
     "Panel": "data.panel",
+    "RangeConfig": "search_config",
+    "SearchConfig": "search_config",
     "SegmentBiGRUConfig": "models.segment_bigru",
     "TableFormat": "data.frame",
     "TrainingConfig": "config",
@@ -83,6 +86,8 @@ __all__ = [
     "ForecastError",
     "Forecaster",
     "Panel",
+    "RangeConfig",
+    "SearchConfig",
     "SegmentBiGRUConfig",
     "TableFormat",
     "TrainingConfig",

@@ -1,4 +1,4 @@
-"""The command line: `forecast check | fit | predict | evaluate | plot | show-config`.
+"""The command line: `forecast check | fit | predict | evaluate | plot | tune | show-config`.
 
 Each command parses its arguments, calls one function of the library and prints what it returns. Heavy
 imports happen inside the commands, so that `--help` and wrong arguments answer at once.
@@ -37,6 +37,7 @@ EXAMPLES = """examples:
   forecast predict runs/sales --output next.csv
   forecast evaluate runs/sales newer.csv
   forecast plot runs/sales
+  forecast tune --config configs/tune_bigru.yaml --workers 2
   forecast show-config --schema > experiment.schema.json
 """
 
@@ -65,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.close()  # the reader went away; nothing more can be said to it
         return SUCCESS
     except KeyboardInterrupt:
-        print("forecast: interrupted; `forecast fit` goes on where it stopped with --resume", file=sys.stderr)
+        print("forecast: interrupted; `fit` and `tune` go on where they stopped with --resume", file=sys.stderr)
         return INTERRUPTED
     except (ForecastError, OSError, MemoryError) as error:
         if options.debug:
@@ -106,6 +107,8 @@ def build_parser() -> Parser:
     plot = _command(commands, "plot", plot_command, "draw the pictures of a run again")
     plot.add_argument("run_folder", metavar="RUN", help="run folder")
     plot.add_argument("--out", metavar="FOLDER", help="where the pictures go; into the run folder if left out")
+
+    _add_tune(_command(commands, "tune", tune_command, "search for better settings, as `search` in the file says"))
 
     show = _command(commands, "show-config", show_command, "print settings with their defaults")
     _add_settings(show)
@@ -170,6 +173,19 @@ def plot_command(options: argparse.Namespace) -> int:
     return SUCCESS
 
 
+def tune_command(options: argparse.Namespace) -> int:
+    """Search, judge the best, write the folder of the search."""
+    config = _experiment(options)
+    with _quiet_start():
+        from forecast.tuning.roles import Role, tune_in_role
+        from forecast.tuning.workers import Resources
+    resources = Resources(options.workers, options.trial_timeout, options.trial_memory)
+    role: Role | None = "chief" if options.chief else "worker" if options.worker else None
+    place = {"out": options.out, "resume": options.resume, "tensorboard": options.tensorboard}
+    tune_in_role(config, options.table, role=role, address=options.address, resources=resources, say=_say, **place)
+    return SUCCESS
+
+
 def show_command(options: argparse.Namespace) -> int:
     """Print the resolved settings or their schema."""
     from forecast.config_file import dump_experiment, json_schema
@@ -193,6 +209,27 @@ def _add_table(parser: argparse.ArgumentParser) -> None:
     _add_settings(parser)
     for name, (_, _, takes, text) in SHORTCUTS.items():
         parser.add_argument(f"--{name}", metavar=takes, help=text)
+
+
+def _add_tune(parser: argparse.ArgumentParser) -> None:
+    _add_table(parser)
+    parser.add_argument("--out", metavar="FOLDER", help="folder of the search; runs/NAME-search if left out")
+    parser.add_argument("--resume", action="store_true", help="go on with the search in the folder")
+    parser.add_argument("--workers", type=_positive, default=1, metavar="N", help="trials at a time; 1 if left out")
+    roles = parser.add_mutually_exclusive_group()
+    roles.add_argument("--chief", action="store_true", help="give out trials to workers on this or other machines")
+    roles.add_argument("--worker", action="store_true", help="run trials that a chief gives out")
+    parser.add_argument("--address", metavar="HOST:PORT", help="of the chief; 127.0.0.1:8000 if left out")
+    parser.add_argument("--tensorboard", metavar="FOLDER", help="write logs for TensorBoard's hyper-parameters")
+    parser.add_argument("--trial-timeout", type=_positive, metavar="SECONDS", help="longest time for one trial")
+    parser.add_argument("--trial-memory", type=_positive, metavar="MIB", help="most memory for the process of a trial")
+
+
+def _positive(text: str) -> int:
+    number = int(text) if text.isdecimal() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}; expected a whole number of at least 1")
+    return number
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from forecast.models import ModelConfig
 from forecast.models.segment_bigru import SegmentBiGRUConfig
+from forecast.search_config import SearchConfig
 from forecast.section import Section
 
 CHOSEN: dict[str, tuple[str, ...]] = {
@@ -290,6 +291,8 @@ class Experiment(Section):
     """Several networks that forecast together."""
     evaluation: EvaluationConfig = EvaluationConfig()
     """How the rows are divided in time, and what is judged."""
+    search: SearchConfig | None = None
+    """Where better settings are looked for, and how; read by `forecast tune`."""
 
     @model_validator(mode="after")
     def _check_together(self) -> Experiment:

@@ -115,8 +115,14 @@ def _schema_at(place: Place) -> Schema:
         if isinstance(part, int):
             schema = next((one["items"] for one in _options(schema) if "items" in one), {})
         else:
-            schema = _properties(schema).get(part, {})
+            schema = _properties(schema).get(part) or _entry_of_any_name(schema)
     return schema
+
+
+def _entry_of_any_name(schema: Schema) -> Schema:
+    """What stands under every key of a mapping that takes any, such as `search.space`; empty where there is none."""
+    entries = (one.get("additionalProperties") for one in _options(schema))
+    return next((_resolve(one) for one in entries if isinstance(one, dict)), {})
 
 
 def _settings(schema: Schema, prefix: str) -> Iterator[tuple[str, Schema]]:
@@ -150,9 +156,13 @@ def _option_in_words(schema: Schema) -> str:
     kind = schema.get("type")
     if kind in ("integer", "number"):
         return ("a whole number" if kind == "integer" else "a number") + _range(schema)
+    if kind == "array" and "prefixItems" in schema:
+        return f"a list of {len(schema['prefixItems'])}, each entry {_in_words(schema['prefixItems'][0])}"
     if kind == "array":
         least = f" of at least {schema['minItems']}" if schema.get("minItems") else ""
         return f"a list{least}, each entry {_in_words(schema.get('items', {}))}"
+    if kind == "object" and not schema.get("properties"):
+        return f"by name {_in_words(_entry_of_any_name(schema))}"
     if kind == "object":
         return f"settings such as {', '.join(list(schema.get('properties', {}))[:3])}"
     if kind == "string" and "pattern" in schema:

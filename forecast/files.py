@@ -27,7 +27,7 @@ from pathlib import Path
 
 from forecast.errors import FileError
 
-_REASONS = {
+REASONS = {
     errno.ENOSPC: "the disk is full; free some space or choose another folder",
     errno.EDQUOT: "the disk quota is used up; free some space or choose another folder",
     errno.EFBIG: "it would be larger than the file size limit; raise the limit or choose another folder",
@@ -41,6 +41,7 @@ _REASONS = {
     errno.EBUSY: "the folder is in use as a mount or working folder; choose a folder inside it",
     errno.ENOTEMPTY: "another process is writing there; give each process a folder of its own",
 }
+"""What the numbers of the operating system mean, and what to do."""
 
 
 _in_use: set[str] = set()
@@ -219,6 +220,6 @@ def _plain_errors(path: str | Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
+        reason = REASONS.get(error.errno or 0, error.strerror or str(error))
         place = f" ({error.filename})" if error.filename and str(error.filename) != str(path) else ""
         raise FileError(f"cannot write {path}: {reason}{place}; what was there before is unchanged") from error

@@ -71,7 +71,11 @@ def prepare(config: Experiment, source: str | Path | pd.DataFrame | None = None)
         DataError: the table is refused, or a part of it holds no window.
         ConfigError: no source is named, or a setting does not fit the data.
     """
-    panel = open_panel(config.data, source)
+    return prepare_panel(config, open_panel(config.data, source))
+
+
+def prepare_panel(config: Experiment, panel: Panel) -> Prepared:
+    """Take the rest of the road from a checked panel; see `prepare`."""
     config = resolve(config, panel)
     panel, notes = _long_enough(panel, config)
     split = split_at_cutoffs(panel, config)

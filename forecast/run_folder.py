@@ -14,7 +14,6 @@ model/                  the saved model
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 import textwrap
@@ -25,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from forecast.config import Experiment
 from forecast.config_file import dump_experiment
+from forecast.data.digest import panel_digest
 from forecast.data.extend import shown_stamps
 from forecast.data.panel import Panel
 from forecast.ensemble import shares_text
@@ -151,13 +151,8 @@ def describe(prepared: Prepared) -> list[str]:
 
 def data_record(panel: Panel) -> dict[str, Any]:
     """What a table was, as JSON values; two panels with the same fingerprint hold the same numbers."""
-    digest = hashlib.sha256()
-    for array in (panel.values, panel.timestamps, panel.offsets, panel.static_values):
-        digest.update(array.tobytes())
-    digest.update(json.dumps([str(one) for one in panel.series_ids]).encode())
-    digest.update(json.dumps([panel.columns.dynamic, panel.categories]).encode())
     return {
-        "fingerprint": digest.hexdigest(),
+        "fingerprint": panel_digest(panel),
         "num_series": panel.num_series,
         "num_rows": panel.num_rows,
         "frequency": panel.freq.alias,

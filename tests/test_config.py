@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from typing import Any, get_args, get_origin
 
@@ -76,8 +77,27 @@ ALTERNATIVES: dict[str, Any] = {
     "evaluation.purge": 3,
     "evaluation.split_by": "series",
     "evaluation.stride": 2,
+    "search.algorithm": "grid",
+    "search.objective": "RMSE",
+    "search.max_trials": 3,
+    "search.space": {"training.gradient_clip": {"choice": [0.25, 0.75, 2.5]}},
+    "search.space{}.choice": [1, 2, 3],
+    "search.space{}.int": [1, 9],
+    "search.space{}.float": [1, 9],
+    "search.space{}.step": 1.5,
+    "search.space{}.log": True,
+    "search.space{}.when": {"model.cell": "rnn"},
+    "search.folds": 1,
+    "search.executions": 2,
+    "search.pruning": "median",
+    "search.in_flight": 1,
+    "search.seed": 1,
 }
-"""A valid value of every setting that is not its default; `[]` stands for the first entry of a list."""
+"""A valid value of every setting that is not its default; `[]` stands for the first entry of a list, `{}` for the entry
+of `training.gradient_clip`."""
+
+SEARCH: dict[str, Any] = {"search.max_trials": 7, "search.space{}.float": [0.5, 3.0]}
+"""What a search cannot do without."""
 
 COMPANIONS: dict[str, dict[str, Any]] = {
     "model.decoder": {"model.name": "bigru"},
@@ -85,6 +105,10 @@ COMPANIONS: dict[str, dict[str, Any]] = {
     "transforms.target[].lag": {"transforms.target[].name": "difference"},
     "training.quantile_levels": {"training.loss": "quantile"},
     "training.weight_decay": {"training.optimizer": "adamw"},
+    **{path: SEARCH for path in ALTERNATIVES if path.startswith("search.")},
+    "search.space{}.choice": {"search.space{}.choice": [1, 2]},
+    "search.space{}.int": {"search.space{}.int": [1, 3]},
+    "search.space{}.when": {"search.space": {"model.cell": {"choice": ["rnn", "gru"]}}, **SEARCH},
 }
 """What must be set besides for a setting to be read: in both experiments of a comparison."""
 
@@ -92,11 +116,13 @@ COMPANIONS: dict[str, dict[str, Any]] = {
 def with_settings(settings: dict[str, Any]) -> Experiment:
     """Make an experiment of settings by path."""
     nested: dict[str, Any] = {}
-    for path, value in settings.items():
+    for path, value in copy.deepcopy(settings).items():
         section = nested
         *parents, name = path.split(".")
         for parent in parents:
-            if parent.endswith("[]"):
+            if parent.endswith("{}"):
+                section = section.setdefault(parent[:-2], {}).setdefault("training.gradient_clip", {})
+            elif parent.endswith("[]"):
                 section = section.setdefault(parent[:-2], [{"name": "standard"}])[0]
             else:
                 section = section.setdefault(parent, {})
@@ -110,6 +136,12 @@ def variants(path: str) -> tuple[Experiment, Experiment]:
     return with_settings(companions), with_settings({**companions, path: ALTERNATIVES[path]})
 
 
+def suffix_of(annotation: Any) -> str:
+    """What stands for an entry of a list or mapping of sections."""
+    origins = {get_origin(annotation), *(get_origin(one) for one in get_args(annotation))}
+    return "{}" if dict in origins else "[]" if tuple in origins else ""
+
+
 def sections_in(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
@@ -120,11 +152,11 @@ def walk(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
     """Every setting below a section, from the annotations."""
     for name, field in section.model_fields.items():
         inner = sections_in(field.annotation)
-        is_list = bool(inner) and get_origin(field.annotation) is tuple
-        if not inner or is_list:
+        suffix = suffix_of(field.annotation)
+        if not inner or suffix:
             yield prefix + name
         for one in inner:
-            yield from walk(one, f"{prefix}{name}{'[]' if is_list else ''}.")
+            yield from walk(one, f"{prefix}{name}{suffix}.")
 
 
 def settings_of(section: type[BaseModel]) -> list[str]:

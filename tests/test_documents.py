@@ -35,6 +35,13 @@ NOT_RUN = {"scripts/demo.sh", "scripts/test.sh"}
 """Commands in bash blocks that no test runs: they make an environment."""
 
 SMOKE = ["--set=training.epochs=2", "--set=model.units=4"]
+SEARCH_SMOKE = [
+    "--set=search.max_trials=1",
+    "--set=search.folds=1",
+    "--set=training.epochs=1",
+    "--set=training.windows_per_epoch=64",
+    "--set=evaluation.stride=200",
+]
 NOT_THERE = {"forecast/models/nlinear.py", "configs/NAME.yaml", "data/weather.csv"}
 """Files that a document names as an example, or that lie elsewhere."""
 
@@ -97,7 +104,7 @@ def exit_codes(workshop: Path) -> dict[str, int]:
         for line in lines:
             program, *words = shlex.split(line, comments=True) or [""]
             if program == "forecast":
-                codes[line] = main([*words, *(SMOKE if words[0] == "fit" else [])])
+                codes[line] = main([*words, *{"fit": SMOKE, "tune": SEARCH_SMOKE}.get(words[0], [])])
             else:
                 assert program in {"", *NOT_RUN}, f"{line!r} is neither run nor in NOT_RUN"
     return codes

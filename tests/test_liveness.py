@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import functools
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from test_config import ALTERNATIVES, with_settings
+from test_config import ALTERNATIVES, SEARCH, with_settings
+from tuning.searches import results_of, search_in
 
 from forecast.config import Experiment
 from forecast.errors import ForecastError
@@ -210,6 +213,13 @@ def scaled_errors(config: Experiment, _: Any) -> object:
     return fitted(config).evaluate().scores().values["last_value"]["MASE"]
 
 
+def searched(config: Experiment, table: Any) -> object:
+    """What a search finds whose trials do not train."""
+    with tempfile.TemporaryDirectory() as folder:
+        search_in(Path(folder), config, table=table)
+        return results_of(Path(folder))
+
+
 def default_context(config: Experiment, table: Any) -> object:
     """The context length where none is set."""
     unset = config.model_copy(update={"windows": config.windows.model_copy(update={"context_length": None})})
@@ -302,6 +312,13 @@ ROWS: dict[str, Row] = {
     "evaluation.purge": Row((learned, chosen_on)),
     "evaluation.split_by": Row((learned, chosen_on, judged_on)),
     "evaluation.stride": Row((chosen_on, judged_on), stays=(learned,)),
+    **{path: Row((searched,), base=SEARCH) for path in ALTERNATIVES if path.startswith("search.")},
+    "search.space{}.choice": Row((searched,), base={"search.space{}.choice": [1, 2]}),
+    "search.space{}.int": Row((searched,), base={"search.space{}.int": [1, 3]}),
+    "search.space{}.when": Row(
+        (searched,), base={"search.space": {"model.cell": {"choice": ["rnn", "gru"]}}, **SEARCH}
+    ),
+    "search.in_flight": Row((searched,), base={**SEARCH, "search.algorithm": "bayesian"}),
 }
 """Every setting -> how it is seen to act."""
 

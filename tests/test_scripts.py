@@ -5,6 +5,7 @@ from __future__ import annotations
 import runpy
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,9 +14,12 @@ import pytest
 from forecast import Columns, Forecast, Forecaster
 from forecast.data.frequency import Frequency
 from forecast.plots import plot_forecasts, save_figure
+from forecast.tuning.search import check_folds
+from forecast.tuning.space import check_space
+from forecast.tuning.trial import make_bench
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
-RECIPES = ("plot.py", "predict.py", "train.py")
+RECIPES = ("plot.py", "predict.py", "train.py", "tune.py")
 
 
 def run(name: str, *arguments: object) -> None:
@@ -64,6 +68,17 @@ def test_plot_draws_what_predict_writes(folder: Path, written: pd.DataFrame, tmp
     forecast = Forecast.from_frame(written, "bigru", columns=Columns(), freq=Frequency.parse("h"))
     save_figure(plot_forecasts(forecast, pd.read_csv(folder / "newest.csv")), tmp_path / "expected.png")
     assert (tmp_path / "drawn.png").read_bytes() == (tmp_path / "expected.png").read_bytes()
+
+
+def test_tune_names_a_search_that_can_be_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, Any] = {}
+    monkeypatch.setattr("forecast.tuning.search.tune_run", lambda *given, **named: seen.update(given=given, **named))
+    run("tune.py", folder / "table.csv", folder / "search", 3)
+    config, table = seen["given"]
+    check_space(config)
+    check_folds(make_bench(config, table, folder / "search"))
+    assert config.search.max_trials == 3
+    assert seen["out"] == str(folder / "search")
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -48,9 +48,20 @@ def last_rows(panel: Panel, steps: int) -> Panel:
     return _part_of(panel, np.arange(panel.num_series), first)
 
 
-def _part_of(panel: Panel, series: IntArray, first: IntArray) -> Panel:
-    """The panel of some series (N',), each from its row `first` (N',) to its end."""
-    lengths = panel.offsets[series + 1] - first
+def rows_before(panel: Panel, last: IntArray) -> Panel:
+    """Return the start of every series, as if later rows had never been; a series with no row left is left out.
+
+    Args:
+        panel: the series.
+        last: (N,) row of the panel that each series ends before.
+    """
+    kept = np.flatnonzero(last > panel.offsets[:-1])
+    return _part_of(panel, kept, panel.offsets[kept], last[kept])
+
+
+def _part_of(panel: Panel, series: IntArray, first: IntArray, last: IntArray | None = None) -> Panel:
+    """The panel of some series (N',), each from its row `first` (N',) to before `last` (N',), its end if left out."""
+    lengths = (panel.offsets[series + 1] if last is None else last) - first
     ends = np.cumsum(lengths)
     rows = np.repeat(first - (ends - lengths), lengths) + np.arange(int(lengths.sum()))
     return replace(

@@ -4,5 +4,16 @@ from forecast.plots.errors import plot_error_by_step, plot_residuals
 from forecast.plots.forecasts import plot_forecasts
 from forecast.plots.loss import plot_loss
 from forecast.plots.style import save_figure
+from forecast.plots.trials import plot_cost, plot_importance, plot_parallel, plot_progress
 
-__all__ = ["plot_error_by_step", "plot_forecasts", "plot_loss", "plot_residuals", "save_figure"]
+__all__ = [
+    "plot_cost",
+    "plot_error_by_step",
+    "plot_forecasts",
+    "plot_importance",
+    "plot_loss",
+    "plot_parallel",
+    "plot_progress",
+    "plot_residuals",
+    "save_figure",
+]
