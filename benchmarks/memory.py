@@ -89,6 +89,7 @@ def measure(path: str, *, tensorflow: bool = False) -> dict[str, Any]:
         from forecast import preparation
         from forecast.config import EvaluationConfig, Experiment, WindowsConfig
         from forecast.features import FeatureMap
+        from forecast.models import BiGRUConfig
 
         if tensorflow:
             start_tensorflow()
@@ -99,6 +100,7 @@ def measure(path: str, *, tensorflow: bool = False) -> dict[str, Any]:
     FeatureMap.fit = staticmethod(watch.around("FeatureMap.fit", FeatureMap.fit))  # type: ignore[method-assign]
 
     config = Experiment(
+        model=BiGRUConfig(),
         windows=WindowsConfig(context_length=24, horizon=6),
         evaluation=EvaluationConfig(validation_size=0.1, test_size=0.2),
     )

@@ -16,7 +16,8 @@ from forecast.baselines import RidgeRows, RidgeWindow
 from forecast.config import CHOSEN, Experiment, TransformConfig
 from forecast.data.panel import Panel
 from forecast.data.splits import Part, Split
-from forecast.features import FeatureMap, FeatureSettings
+from forecast.features import FeatureMap, FeatureSettings, rows_of
+from forecast.transforms import SCALERS
 from forecast.transforms.missing import Filled
 from forecast.windows import WindowIndex, index_windows
 
@@ -256,12 +257,9 @@ def ridge_error(
     context = judged.context_rows(first)
     values, measured = filled.values[:, :num_targets], filled.measured(num_targets)
     made = feature_map.target.invert(ridge.predict(inputs[context]), series=series, history=values[context])
-    spread = np.maximum(np.nanstd(measured, axis=0), np.finfo(np.float64).tiny)
-    deviations = np.stack([np.nanstd(measured[a:b], axis=0) for a, b in zip(*_bounds(panel), strict=True)])
+    rows_of_all = rows_of(panel)
+    scale = SCALERS["standard"].fit(measured, rows_of_all, num_series=panel.num_series, scope="per_series").scale
     error = np.abs(made - measured[judged.horizon_rows(first)])
-    return float(np.nanmean(error / np.where(deviations > 0, deviations, spread)[series][:, None]))
-
-
-def _bounds(panel: Panel) -> tuple[list[int], list[int]]:
-    """First and last row of every series."""
-    return panel.offsets[:-1].tolist(), panel.offsets[1:].tolist()
+    with np.errstate(invalid="ignore", divide="ignore"):
+        relative = error / np.where(scale > 0, scale, np.nan)[series][:, None]
+    return float(np.nanmean(relative)) if np.isfinite(relative).any() else 0.0

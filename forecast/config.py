@@ -305,7 +305,12 @@ class Experiment(Section):
         return self
 
     def is_left_out(self, section: str, name: str) -> bool:
-        """Whether a setting will be chosen from the data."""
+        """Return whether a setting will be chosen from the data.
+
+        Args:
+            section: such as `training`.
+            name: such as `epochs`.
+        """
         chosen = self.model.name == "segment_bigru" and name in CHOSEN.get(section, ())
         return chosen and name not in getattr(self, section).model_fields_set
 

@@ -16,6 +16,7 @@ from forecast.data.extend import append_future, future_frame, read_known, select
 from forecast.data.frame import TableFormat
 from forecast.data.panel import Panel
 from forecast.errors import DataError
+from forecast.models import BiGRUConfig
 from forecast.prediction import targets_before
 from forecast.preparation import open_panel, prepare
 
@@ -59,6 +60,7 @@ def experiment(missing: str = "refuse", target: tuple[TransformConfig, ...] | No
         ),
         windows=WindowsConfig(context_length=6, horizon=3),
         transforms=TransformsConfig(target=target) if target is not None else TransformsConfig(),
+        model=BiGRUConfig(),
         evaluation=EvaluationConfig(validation_size=8, test_size=9),
     )
 

@@ -114,7 +114,11 @@ def instructions(path: Path) -> int:
 
 
 CONFIG = Experiment.model_validate(
-    {"windows": {"context_length": 12, "horizon": 4}, "evaluation": {"validation_size": 10, "test_size": 10}}
+    {
+        "model": {"name": "bigru"},
+        "windows": {"context_length": 12, "horizon": 4},
+        "evaluation": {"validation_size": 10, "test_size": 10},
+    }
 )
 
 

@@ -46,6 +46,8 @@ def test_members_are_trained_anew_for_the_epochs_and_penalties_that_were_chosen(
     for one, other in zip(before.members[2:], after.members[2:], strict=True):
         fit_linear_member(whole, other, fit_linear_member(prepared, one))
     for one, other in zip(before.members[:2], after.members[:2], strict=True):
+        if not chosen.shares[one.name]:
+            continue  # it would be trained for nothing
         epochs = train(one.model, prepared.training, prepared.validation, config.training).best_epoch
         changes = {"epochs": epochs, "patience": None}
         train(other.model, whole.training, None, config.training.model_copy(update=changes))

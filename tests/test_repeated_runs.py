@@ -26,6 +26,7 @@ from forecast.cli import main
 sys.exit(main(["fit", *sys.argv[1:]]))
 """
 SETTINGS = {
+    "model.name": "bigru",
     "windows.context_length": 12,
     "windows.horizon": 4,
     "model.units": 8,

@@ -76,7 +76,7 @@ class Set:
     scores: tuple[str, ...]
 
 
-SINGLE = ("ensemble.seeds=1", "ensemble.linear=false", "ensemble.context_lengths=[]", "model.dropout=0")
+SINGLE = ("ensemble.seeds=1", "ensemble.linear=none", "ensemble.context_lengths=[]", "model.dropout=0")
 """One network in place of the blend. Without dropout: see the page."""
 SETS = {
     "etth1": Set(

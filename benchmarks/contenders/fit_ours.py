@@ -72,7 +72,13 @@ def experiment(task: Task, *, default_network: bool) -> Experiment:
     """The task as settings; whatever the others do not do is switched off."""
     from forecast.config import Experiment
 
-    network: dict[str, Any] = {"units": task.units, "num_layers": task.layers, "dropout": 0.0, "instance_norm": "none"}
+    network: dict[str, Any] = {
+        "name": "bigru",
+        "units": task.units,
+        "num_layers": task.layers,
+        "dropout": 0.0,
+        "instance_norm": "none",
+    }
     if not default_network:
         network |= {"bidirectional": False, "decoder": "direct"}
     return Experiment.model_validate(
