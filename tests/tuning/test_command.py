@@ -74,7 +74,10 @@ def test_what_cannot_be_searched_is_said_in_one_line(
 
 @pytest.mark.timeout(400)
 def test_a_key_press_leaves_a_search_that_goes_on(config: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "forecast", "tune", "--config", str(config), "--out", str(tmp_path / "out")]
+    # A shell has what it starts in the background ignore key presses, and tests may be started so.
+    heed = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    start = f"{heed}; from forecast.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", start, "tune", "--config", str(config), "--out", str(tmp_path / "out")]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
