@@ -16,8 +16,7 @@ from forecast.baselines import RidgeRows, RidgeWindow
 from forecast.config import CHOSEN, Experiment, TransformConfig
 from forecast.data.panel import Panel
 from forecast.data.splits import Part, Split
-from forecast.features import FeatureMap, FeatureSettings, rows_of
-from forecast.transforms import SCALERS
+from forecast.features import FeatureMap, FeatureSettings, series_deviations
 from forecast.transforms.missing import Filled
 from forecast.windows import WindowIndex, index_windows
 
@@ -87,7 +86,7 @@ def part_sizes(config: Experiment, panel: Panel, season_length: int) -> Settings
     horizon, rows = config.windows.horizon, shortest(config, panel)
     ends = panel.timestamps[panel.offsets[1:][panel.lengths > 0] - 1]
     settings: dict[str, Any] = {}
-    if panel.freq.is_integer or (ends == ends.max()).mean() < 0.5:
+    if (ends == ends.max()).mean() < 0.5:  # an integer index is divided so in any case: `preparation.resolve`
         settings["split_by"] = "series"
     validation, test = config.evaluation.validation_size, config.evaluation.test_size
     usual = [steps_of(size, rows) for size in (validation, test)]
@@ -191,10 +190,11 @@ def choose_scale(config: Experiment, panel: Panel, filled: Filled, split: Split)
     """
     plain = (TransformConfig(name="standard"),)
     logarithm = (TransformConfig(name="log1p"), *plain)
-    targets = filled.measured(len(panel.columns.target_cols))
-    is_positive = np.nanmin(targets, initial=np.inf) >= 0
     target: tuple[TransformConfig, ...] = plain
-    if is_positive and config.is_left_out("transforms", "target") and config.evaluation.validation_size:
+    if not config.is_left_out("transforms", "target") or not config.evaluation.validation_size:
+        return settled(filled_in(config, {"transforms": {"target": target}}))
+    targets = filled.measured(len(panel.columns.target_cols))
+    if np.nanmin(targets, initial=np.inf) >= 0:
         rows = (1 - LEARNED_SHARE) * (split.train.last - split.train.first).sum()
         if rows / config.windows.horizon < FEWEST_WINDOWS:
             is_better = growth_of_spread(panel, targets, split.train) > 0.5
@@ -257,8 +257,7 @@ def ridge_error(
     context = judged.context_rows(first)
     values, measured = filled.values[:, :num_targets], filled.measured(num_targets)
     made = feature_map.target.invert(ridge.predict(inputs[context]), series=series, history=values[context])
-    rows_of_all = rows_of(panel)
-    scale = SCALERS["standard"].fit(measured, rows_of_all, num_series=panel.num_series, scope="per_series").scale
+    scale = series_deviations(panel, measured, split.train)
     error = np.abs(made - measured[judged.horizon_rows(first)])
     with np.errstate(invalid="ignore", divide="ignore"):
         relative = error / np.where(scale > 0, scale, np.nan)[series][:, None]

@@ -285,6 +285,20 @@ def part_rows(part: Part) -> IntArray:
     return np.repeat(part.first - (ends - lengths), lengths) + np.arange(int(lengths.sum()))
 
 
+def series_deviations(panel: Panel, values: NDArray[np.float64], part: Part) -> NDArray[np.float64]:
+    """(N, D) standard deviation of each series over the rows of a part.
+
+    Args:
+        panel: the series.
+        values: (R, D) in the unit of the data, NaN where nothing was measured.
+        part: the rows.
+    """
+    rows, chosen = rows_of(panel), part_rows(part)
+    places = Rows(rows.series[chosen], rows.positions[chosen])
+    scaler = SCALERS["standard"].fit(values[chosen], places, num_series=panel.num_series, scope="per_series")
+    return scaler.scale
+
+
 def _observed(filled: Filled) -> NDArray[np.bool_]:
     return np.isfinite(filled.values) if filled.observed is None else filled.observed
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,11 +80,24 @@ def prepare_panel(config: Experiment, panel: Panel) -> Prepared:
     panel, notes = _long_enough(panel, config)
     split = split_at_cutoffs(panel, config)
     filled, fill_notes = fill_missing(panel, config.data.missing)
-    config = choose_scale(config, panel, filled, split)
+    config = _with_stride(choose_scale(config, panel, filled, split), panel, split)
+    prepared = _prepared(config, panel, filled, split, notes=panel.notes + notes + fill_notes)
+    _refuse_empty_parts(prepared)
+    return prepared
+
+
+def with_all_rows(prepared: Prepared) -> Prepared:
+    """The same table with every row to learn from, scales and vocabularies included, and none to choose or judge on."""
+    panel, end = prepared.panel, prepared.panel.offsets[1:]
+    split = Split(Part.whole(panel), Part(end, end), Part(end, end))
+    return _prepared(prepared.config, panel, prepared.filled, split, notes=prepared.notes)
+
+
+def _prepared(config: Experiment, panel: Panel, filled: Filled, split: Split, *, notes: tuple[str, ...]) -> Prepared:
+    """What follows from a resolved experiment and a division of the rows: scales, inputs and windows."""
     feature_map = FeatureMap.fit(panel, filled, part=split.train, settings=feature_settings(config))
     features = feature_map.apply(panel, filled)
-    config = _with_stride(config, panel, split)
-    prepared = Prepared(
+    return Prepared(
         config=config,
         panel=panel,
         filled=filled,
@@ -94,26 +107,7 @@ def prepare_panel(config: Experiment, panel: Panel) -> Prepared:
         training=windows_of(config, panel, features, split.train, stride=config.windows.stride),
         validation=windows_of(config, panel, features, split.validation, stride=config.evaluation.stride or 1),
         test=windows_of(config, panel, features, split.test, stride=config.evaluation.stride or 1),
-        notes=panel.notes + notes + fill_notes,
-    )
-    _refuse_empty_parts(prepared)
-    return prepared
-
-
-def with_all_rows(prepared: Prepared) -> Prepared:
-    """The same table with every row to learn from, scales and vocabularies included, and none to choose or judge on."""
-    panel, config, end = prepared.panel, prepared.config, prepared.panel.offsets[1:]
-    split = Split(Part.whole(panel), Part(end, end), Part(end, end))
-    feature_map = FeatureMap.fit(panel, prepared.filled, part=split.train, settings=feature_settings(config))
-    features = feature_map.apply(panel, prepared.filled)
-    return replace(
-        prepared,
-        split=split,
-        feature_map=feature_map,
-        features=features,
-        training=windows_of(config, panel, features, split.train, stride=config.windows.stride),
-        validation=windows_of(config, panel, features, split.validation, stride=1),
-        test=windows_of(config, panel, features, split.test, stride=1),
+        notes=notes,
     )
 
 
