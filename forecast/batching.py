@@ -8,6 +8,7 @@ whose targets are NaN, which losses and scores leave out.
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -39,6 +40,7 @@ ALIGNMENT = 64
 # What was made for a source, or for features that several sources share, goes with it.
 _PIPELINES: WeakKeyDictionary[WindowSource, dict[int, Pipeline]] = WeakKeyDictionary()
 _ROW_TENSORS: WeakKeyDictionary[Features, dict[str, tf.Tensor]] = WeakKeyDictionary()
+_ONE_AT_A_TIME = threading.Lock()
 
 
 class WindowSource(Protocol):
@@ -120,9 +122,10 @@ def batches_in_order(source: WindowSource, order: IntArray, batch_size: int) -> 
     import tensorflow as tf  # TensorFlow starts when batches are made, not before
 
     size = fixed_batch_size(source, batch_size)
-    made = _PIPELINES.setdefault(source, {})
-    if size not in made:
-        made[size] = _make_pipeline(source, size)
+    with _ONE_AT_A_TIME:
+        made = _PIPELINES.setdefault(source, {})
+        if size not in made:
+            made[size] = _make_pipeline(source, size)
     per_chunk = min(max(CHUNK_BYTES // (size * window_bytes(source)), 1), MOST_PER_CHUNK)
     with tf.device("CPU:0"):
         return made[size](_chunks(order, size * per_chunk), math.ceil(len(order) / size))

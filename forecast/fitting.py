@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from forecast.baselines import RidgeRows, RidgeWindow
 from forecast.ensemble import Ensemble, Member, build_ensemble, cautious_shares
+from forecast.members import Job, train_members
 from forecast.network import make_network
 from forecast.preparation import Prepared
 from forecast.results import History
-from forecast.training import Reporter, train
+from forecast.training import Reporter
 from forecast.windows import WindowIndex, WindowShape
 
 if TYPE_CHECKING:
@@ -69,19 +70,15 @@ def fit_network(
     ensemble = build_ensemble(prepared.config, shape)
     # Linear maps first, since networks may learn on their errors.
     penalties = {one.name: fit_linear_member(prepared, one) for one in ensemble.members if one.seed is None}
-    histories: dict[str, History] = {}
+    validation = prepared.validation if len(prepared.validation) else None
+    jobs = []
     for place, member in enumerate(ensemble.members):
-        if member.seed is None:
-            continue
-        histories[member.name] = train(
-            member.model,
-            prepared.training,
-            prepared.validation if len(prepared.validation) else None,
-            prepared.config.training.model_copy(update={"seed": member.seed}),
-            checkpoint=checkpoint and member_checkpoint(checkpoint, place),
-            resume=resume,
-            reporter=reporter,
-        ).history
+        if member.seed is not None:
+            training = prepared.config.training.model_copy(update={"seed": member.seed})
+            kept = checkpoint and member_checkpoint(checkpoint, place)
+            jobs.append(Job(member.name, member.model, prepared.training, validation, training, kept))
+    trained = train_members(jobs, resume=resume, reporter=reporter)
+    histories = {name: one.history for name, one in trained.items()}
     if len(ensemble.members) > 1:
         errors = validation_errors(prepared, ensemble)
         is_linear = np.array([one.seed is None for one in ensemble.members])
@@ -116,19 +113,15 @@ def refit_network(
     for member in ensemble.members:
         if member.seed is None:
             fit_linear_member(whole, member, chosen.penalties[member.name])
+    jobs = []
     for place, member in enumerate(ensemble.members, start=len(ensemble.members)):
         if member.seed is None or not chosen.shares[member.name]:
             continue
         changes = {"seed": member.seed, "epochs": chosen.histories[member.name].best_epoch, "patience": None}
-        train(
-            member.model,
-            whole.training,
-            None,
-            whole.config.training.model_copy(update=changes),
-            checkpoint=checkpoint and member_checkpoint(checkpoint, place),
-            resume=resume,
-            reporter=reporter,
-        )
+        training = whole.config.training.model_copy(update=changes)
+        kept = checkpoint and member_checkpoint(checkpoint, place)
+        jobs.append(Job(member.name, member.model, whole.training, None, training, kept))
+    train_members(jobs, resume=resume, reporter=reporter)
     ensemble.weigh(list(chosen.shares.values()))
     return replace(chosen, model=ensemble.model)
 

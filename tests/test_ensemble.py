@@ -274,7 +274,8 @@ class InterruptedFitError(Exception):
     """As if the process were ended."""
 
 
-def test_a_fit_goes_on_in_the_member_it_was_interrupted_in(tmp_path: Path) -> None:
+def test_a_fit_goes_on_in_the_member_it_was_interrupted_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("forecast.members.core_count", lambda: 1)
     config, table, checkpoint = experiment(seeds=2), waves(), tmp_path / "state"
     whole = Forecaster(config).fit(table)
     heard: list[int] = []

@@ -52,6 +52,15 @@ def test_a_terminal_gets_a_bar_that_the_epoch_replaces() -> None:
     assert line == "epoch  3/10  loss 0.5  val_loss 0.25  lr 0.001  4.1 s  best\n"
 
 
+def test_networks_side_by_side_are_named_and_the_bar_is_that_of_the_slowest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("forecast.progress.REDRAW_SECONDS", 0.0)
+    slow, fast = replace(STEP, name="a", seconds=4.0), replace(STEP, name="b")
+    bars = shown(Terminal(), slow, fast, replace(EPOCH, name="a"), fast).split("\r\x1b[K")[1:]
+    assert [one[:2] for one in bars] == ["a:", "a:", "a:", "b:"]
+    assert shown(io.StringIO(), replace(EPOCH, name="a")).startswith("a: epoch  3/10  loss")
+    assert shown(io.StringIO(), replace(START, name="a")).startswith("a: 48,210 windows")
+
+
 def test_a_terminal_is_not_redrawn_at_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 0.0, 0.05, 0.09, 0.2, 0.2])
     monkeypatch.setattr("forecast.progress.time.monotonic", lambda: next(clock))
@@ -69,6 +78,13 @@ def test_the_default_stream_is_standard_error(capsys: pytest.CaptureFixture[str]
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.startswith("epoch  3/10")
+
+
+def test_tensorboard_keeps_networks_apart(tmp_path: Path) -> None:
+    report = tensorboard_reporter(tmp_path)
+    for name in ("context 24, seed 0", "context 24, seed 1"):
+        report(replace(EPOCH, name=name))
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["context 24, seed 0", "context 24, seed 1"]
 
 
 def test_tensorboard_gets_the_scalars_of_every_epoch(tmp_path: Path) -> None:

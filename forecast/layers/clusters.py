@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -11,6 +12,7 @@ import tensorflow as tf
 from tensorflow.python.framework import ops
 
 _COMPILED: ContextVar[bool] = ContextVar("clusters are compiled", default=False)
+_ONE_AT_A_TIME = threading.RLock()
 
 
 @contextmanager
@@ -18,19 +20,21 @@ def tracing(*, compiled: bool) -> Iterator[None]:
     """Trace a function inside this block, with the gradients that it takes.
 
     TensorFlow keeps every gradient that `tf.custom_gradient` defines, and with it the whole graph it belongs to, until
-    the process ends: a search over many models would run out of memory. Those of this block are let go at its end.
+    the process ends: a search over many models would run out of memory. Those of this block are let go at its end;
+    other threads wait for that.
 
     Args:
         compiled: whether XLA compiles the clusters of the function.
     """
-    token, known = _COMPILED.set(compiled), set(_gradients())
-    try:
-        yield
-    finally:
-        _COMPILED.reset(token)
-        for name in _gradients().keys() - known:
-            if name.startswith("CustomGradient-"):
-                del _gradients()[name]
+    with _ONE_AT_A_TIME:
+        token, known = _COMPILED.set(compiled), set(_gradients())
+        try:
+            yield
+        finally:
+            _COMPILED.reset(token)
+            for name in _gradients().keys() - known:
+                if name.startswith("CustomGradient-"):
+                    del _gradients()[name]
 
 
 def _gradients() -> dict[str, Any]:

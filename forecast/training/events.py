@@ -16,11 +16,13 @@ class Started:
         estimate: what an epoch takes.
         compiled: whether XLA compiles the steps, which takes some seconds.
         native: whether the recurrent loops run in C++.
+        name: of the network, where several are trained.
     """
 
     estimate: Estimate
     compiled: bool
     native: bool
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class StepDone:
         loss: mean of the epoch so far.
         val_loss: validation loss of the epoch before, None before there is one.
         seconds: since the epoch began.
+        name: as of `Started`.
     """
 
     epoch: int
@@ -44,6 +47,7 @@ class StepDone:
     loss: float
     val_loss: float | None
     seconds: float
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ class EpochDone:
         learning_rate: after the last step.
         seconds: wall time of the epoch, validation included.
         is_best: whether this epoch's weights are the best so far.
+        name: as of `Started`.
     """
 
     epoch: int
@@ -67,6 +72,7 @@ class EpochDone:
     learning_rate: float
     seconds: float
     is_best: bool
+    name: str = ""
 
 
 Event = Started | StepDone | EpochDone
