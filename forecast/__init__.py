@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from forecast import data, plots
     from forecast.axes import check_shape
     from forecast.baselines import BASELINES
+    from forecast.breakdown import scores_by
     from forecast.config import (
         DataConfig,
         EnsembleConfig,
@@ -66,6 +67,7 @@ _HOMES = {
     "load_experiment": "config_file",
     "load_panel": "data.build",
     "make_windows": "windows",
+    "scores_by": "breakdown",
 }
 """Public name -> the module it lives in."""
 
@@ -102,6 +104,7 @@ __all__ = [
     "load_panel",
     "make_windows",
     "plots",
+    "scores_by",
 ]
 
 

@@ -14,12 +14,14 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, NoReturn
 
-from forecast.errors import FileError, ForecastError, TrainingError
+from forecast.errors import FileError, ForecastError, SkillError, TrainingError
 
 if TYPE_CHECKING:
     from forecast.config import Experiment
 
 SUCCESS, FAILURE, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+FAILURES = (TrainingError, SkillError, FileError, OSError, MemoryError)
+"""What is no fault of the input."""
 
 SHORTCUTS: dict[str, tuple[str, Callable[[str], str], str, str]] = {
     "id": ("data.id_col", json.dumps, "COLUMN", "column that names the series"),
@@ -72,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.debug:
             traceback.print_exc()
         print(f"forecast: error: {_one_line(error)}", file=sys.stderr)
-        return FAILURE if isinstance(error, TrainingError | FileError | OSError | MemoryError) else BAD_INPUT
+        return FAILURE if isinstance(error, FAILURES) else BAD_INPUT
 
 
 def build_parser() -> Parser:
@@ -93,6 +95,7 @@ def build_parser() -> Parser:
     fit.add_argument("--out", metavar="FOLDER", help="run folder to write; runs/NAME if left out")
     fit.add_argument("--resume", action="store_true", help="go on with interrupted training")
     fit.add_argument("--tensorboard", metavar="FOLDER", help="write TensorBoard logs")
+    _add_gate(fit)
 
     predict = _command(commands, "predict", predict_command, "forecast the steps after the end of a table")
     _add_run(predict, "history to forecast from; the table of the run if left out")
@@ -103,6 +106,7 @@ def build_parser() -> Parser:
 
     evaluate = _command(commands, "evaluate", evaluate_command, "judge a trained model on rows it has not seen")
     _add_run(evaluate, "table to judge on; the table of the run if left out")
+    _add_gate(evaluate)
 
     plot = _command(commands, "plot", plot_command, "draw the pictures of a run again")
     plot.add_argument("run_folder", metavar="RUN", help="run folder")
@@ -133,7 +137,8 @@ def fit_command(options: argparse.Namespace) -> int:
     config = _experiment(options)
     with _quiet_start():
         from forecast.run_folder import fit_run
-    fit_run(config, options.table, out=options.out, resume=options.resume, tensorboard=options.tensorboard, say=_say)
+    place = {"out": options.out, "resume": options.resume, "tensorboard": options.tensorboard}
+    fit_run(config, options.table, require_skill=options.require_skill, say=_say, **place)
     return SUCCESS
 
 
@@ -160,7 +165,10 @@ def evaluate_command(options: argparse.Namespace) -> int:
     """Judge a run on a table."""
     with _quiet_start():
         from forecast.run_folder import evaluate_run
-    print(evaluate_run(options.run_folder, options.table).scores().text())
+    scores = evaluate_run(options.run_folder, options.table).scores()
+    print(scores.text(), flush=True)
+    if options.require_skill:
+        scores.require_skill()
     return SUCCESS
 
 
@@ -242,6 +250,11 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
 def _add_run(parser: argparse.ArgumentParser, table: str) -> None:
     parser.add_argument("run_folder", metavar="RUN", help="run folder, or the folder of a saved model")
     parser.add_argument("table", nargs="?", metavar="TABLE", help=table)
+
+
+def _add_gate(parser: argparse.ArgumentParser) -> None:
+    text = "leave with exit code 1 unless the model beats the best baseline beyond chance: 95 %% interval above 0"
+    parser.add_argument("--require-skill", action="store_true", help=text)
 
 
 def _experiment(options: argparse.Namespace) -> Experiment:

@@ -6,6 +6,7 @@
     |-- ShapeError        arrays whose shapes do not fit together
     |-- NotFittedError    a forecaster asked to predict or save before it was fitted
     |-- TrainingError     training that diverged or cannot be resumed
+    |-- SkillError        a model that was required to beat the best baseline and was not shown to
     |-- SearchError       a search that is damaged, in use or was begun with other settings
     |-- FileError         a file or folder that cannot be written: disk full, no permission, path in use
     `-- ArtifactError     a saved model that is damaged, incomplete or of another version
@@ -41,6 +42,10 @@ class NotFittedError(ForecastError):
 
 class TrainingError(ForecastError):
     """Training diverged or cannot be resumed."""
+
+
+class SkillError(ForecastError):
+    """A model was required to beat the best baseline and was not shown to."""
 
 
 class SearchError(ForecastError):

@@ -24,12 +24,12 @@ PointMetric = Callable[..., Any]
 
 def mse(actual: Array, forecast: Array, *, axis: Axis = None) -> Any:
     """Mean squared error, in the unit of the data squared."""
-    return _mean(_residual(actual, forecast) ** 2, actual, axis)
+    return mean_where_measured(_residual(actual, forecast) ** 2, actual, axis)
 
 
 def mae(actual: Array, forecast: Array, *, axis: Axis = None) -> Any:
     """Mean absolute error, in the unit of the data."""
-    return _mean(np.abs(_residual(actual, forecast)), actual, axis)
+    return mean_where_measured(np.abs(_residual(actual, forecast)), actual, axis)
 
 
 def rmse(actual: Array, forecast: Array, *, axis: Axis = None) -> Any:
@@ -41,7 +41,7 @@ def mape(actual: Array, forecast: Array, *, axis: Axis = None) -> Any:
     """Mean absolute percentage error, in percent; places where `actual` is 0 have no percentage and are left out."""
     size = np.abs(actual)
     share = _divide(np.abs(_residual(actual, forecast)), size, at_zero=0.0)
-    return _mean(100.0 * share, np.where(size == 0, np.nan, size), axis)
+    return mean_where_measured(100.0 * share, np.where(size == 0, np.nan, size), axis)
 
 
 def smape(actual: Array, forecast: Array, *, axis: Axis = None) -> Any:
@@ -50,7 +50,7 @@ def smape(actual: Array, forecast: Array, *, axis: Axis = None) -> Any:
     Source: Makridakis et al., The M4 Competition, 2020.
     """
     error = np.abs(_residual(actual, forecast))
-    return _mean(200.0 * _divide(error, np.abs(actual) + np.abs(forecast), at_zero=0.0), actual, axis)
+    return mean_where_measured(200.0 * _divide(error, np.abs(actual) + np.abs(forecast), at_zero=0.0), actual, axis)
 
 
 def mase(actual: Array, forecast: Array, scale: Array, *, axis: Axis = None) -> Any:
@@ -70,26 +70,60 @@ def mase(actual: Array, forecast: Array, scale: Array, *, axis: Axis = None) -> 
 
     Source: Hyndman and Koehler, Another look at measures of forecast accuracy, 2006.
     """
-    error, unit = np.abs(_residual(actual, forecast)), np.asarray(scale, np.float64)
-    if error.ndim < 2 or unit.shape not in (error.shape[:1], error.shape[:1] + error.shape[2:]):
-        raise ShapeError(
-            f"scale has shape {unit.shape}; expected one value per window of {error.shape}, (W,) or (W, D)"
-        )
-    unit = np.expand_dims(unit, 1) if unit.ndim > 1 else unit.reshape(-1, *(1,) * (error.ndim - 1))
-    usable = np.broadcast_to(np.isfinite(unit) & (unit > 0), error.shape)
-    scaled = _divide(error, np.where(usable, unit, 1.0), at_zero=0.0)
-    return _mean(scaled, np.where(usable, actual, np.nan), axis)
+    return mean_where_measured(*_scaled(actual, forecast, scale), axis)
+
+
+def rmsse(actual: Array, forecast: Array, scale: Array, *, axis: Axis = None) -> Any:
+    """Root mean squared scaled error: the squared counterpart of `mase`, which large errors weigh more in.
+
+    The root is taken after the mean over `axis`. The competition's number for many series is the mean over the
+    series of `rmsse(..., axis=1)`. A scale of 0 or NaN is treated as in `mase`.
+
+    Args:
+        actual: (W, H) or (W, H, D).
+        forecast: same shape.
+        scale: (W,) or (W, D), the `seasonal_deviation` of the history of each window's series.
+        axis: axes to average over; all if left out.
+
+    Raises:
+        ShapeError: the shapes do not fit together.
+
+    Source: Makridakis et al., The M5 competition: Background, organization, and implementation, 2022.
+    """
+    scaled, usable = _scaled(actual, forecast, scale)
+    return np.sqrt(mean_where_measured(scaled**2, usable, axis))
+
+
+def owa(smape: float, mase: float, *, reference: tuple[float, float]) -> float:
+    """Overall weighted average: the mean of sMAPE and MASE, each divided by that of a reference; below 1 is better.
+
+    It is a number for a whole set of series: of their mean sMAPE and mean MASE, not a mean of ratios.
+
+    Args:
+        smape: of the forecasts, in any unit that the reference shares.
+        mase: of the forecasts.
+        reference: sMAPE and MASE of the reference. In the M4 competition that is Naive2: the last value of the
+            series without its season (multiplicative, by classical decomposition, where an autocorrelation test at
+            90 % finds one), with the season put back.
+
+    Returns:
+        The average; NaN where a number is missing or one of the reference is 0, which leaves nothing to compare with.
+
+    Source: Makridakis et al., The M4 Competition, 2020.
+    """
+    scores = np.array([smape, mase]), np.array(reference, np.float64)
+    return float(_divide(*scores, at_zero=np.nan).mean())
 
 
 def wape(actual: Array, forecast: Array, *, axis: Axis = None) -> Any:
     """Weighted absolute percentage error, 100 * sum |y - f| / sum |y|, in percent; NaN where all actuals are 0."""
-    size = np.asarray(_mean(np.abs(actual), actual, axis))
+    size = np.asarray(mean_where_measured(np.abs(actual), actual, axis))
     return _divide(np.asarray(mae(actual, forecast, axis=axis)) * 100.0, size, at_zero=np.nan)[()]
 
 
 def bias(actual: Array, forecast: Array, *, axis: Axis = None) -> Any:
     """Mean of forecast - actual, in the unit of the data: positive where the forecast is too high."""
-    return _mean(-_residual(actual, forecast), actual, axis)
+    return mean_where_measured(-_residual(actual, forecast), actual, axis)
 
 
 def pinball(actual: Array, forecast: Array, levels: Sequence[float], *, axis: Axis = None) -> Any:
@@ -107,13 +141,18 @@ def pinball(actual: Array, forecast: Array, levels: Sequence[float], *, axis: Ax
 
     Source: Koenker and Bassett, Regression Quantiles, 1978.
     """
+    return mean_where_measured(quantile_losses(actual, forecast, levels).mean(axis=-1), actual, axis)
+
+
+def quantile_losses(actual: Array, forecast: Array, levels: Sequence[float]) -> Array:
+    """The loss of `pinball` in every place and for every level, in the shape of `forecast`; arguments as there."""
     level = np.asarray(levels, np.float64)
     if level.ndim != 1 or not len(level) or not ((level > 0) & (level < 1)).all():
         raise ConfigError(f"quantile levels are {list(levels)}; expected at least one, each between 0 and 1")
     if forecast.shape != (*actual.shape, len(level)):
         raise ShapeError(f"quantile forecast has shape {forecast.shape}; expected {(*actual.shape, len(level))}")
     residual = np.asarray(actual, np.float64)[..., None] - forecast
-    return _mean(np.maximum(level * residual, (level - 1.0) * residual).mean(axis=-1), actual, axis)
+    return np.maximum(level * residual, (level - 1.0) * residual)
 
 
 def seasonal_error(history: Array, season_length: int) -> Any:
@@ -129,10 +168,26 @@ def seasonal_error(history: Array, season_length: int) -> Any:
     Raises:
         ConfigError: the season length is below 1.
     """
-    if season_length < 1:
-        raise ConfigError(f"season_length is {season_length}; expected a whole number of at least 1")
-    change = np.abs(history[season_length:] - history[:-season_length])
-    return _mean(change, change, 0)
+    change = np.abs(_seasonal_change(history, season_length))
+    return mean_where_measured(change, change, 0)
+
+
+def seasonal_deviation(history: Array, season_length: int) -> Any:
+    """Root of the mean (y_t - y_(t-m))^2 of one series before the cutoff: the scale of `rmsse`.
+
+    Arguments, result and errors are those of `seasonal_error`. Competitions take m = 1 whatever the season, and begin
+    the history at the first value that is not 0.
+    """
+    change = _seasonal_change(history, season_length) ** 2
+    return np.sqrt(mean_where_measured(change, change, 0))
+
+
+def mean_where_measured(values: Array, actual: Array, axis: Axis) -> Any:
+    """Mean of the values whose actual is not NaN; NaN where there is none."""
+    kept = ~np.isnan(actual)
+    count = kept.sum(axis=axis)
+    total = np.where(kept, values, 0.0).sum(axis=axis)
+    return np.where(count == 0, np.nan, total / np.maximum(count, 1))[()]
 
 
 METRICS: dict[str, PointMetric] = {
@@ -153,14 +208,24 @@ def _residual(actual: Array, forecast: Array) -> Array:
     return np.asarray(actual, np.float64) - np.asarray(forecast, np.float64)
 
 
+def _scaled(actual: Array, forecast: Array, scale: Array) -> tuple[Array, Array]:
+    """Absolute errors over the scale of their window, and the actual values with NaN where there is no scale."""
+    error, unit = np.abs(_residual(actual, forecast)), np.asarray(scale, np.float64)
+    if error.ndim < 2 or unit.shape not in (error.shape[:1], error.shape[:1] + error.shape[2:]):
+        raise ShapeError(
+            f"scale has shape {unit.shape}; expected one value per window of {error.shape}, (W,) or (W, D)"
+        )
+    unit = np.expand_dims(unit, 1) if unit.ndim > 1 else unit.reshape(-1, *(1,) * (error.ndim - 1))
+    usable = np.broadcast_to(np.isfinite(unit) & (unit > 0), error.shape)
+    return _divide(error, np.where(usable, unit, 1.0), at_zero=0.0), np.where(usable, actual, np.nan)
+
+
+def _seasonal_change(history: Array, season_length: int) -> Array:
+    if season_length < 1:
+        raise ConfigError(f"season_length is {season_length}; expected a whole number of at least 1")
+    return history[season_length:] - history[:-season_length]
+
+
 def _divide(numerator: Array, denominator: Array, *, at_zero: float) -> Array:
     safe = np.where(denominator == 0, 1.0, denominator)
     return np.where(denominator == 0, at_zero, numerator / safe)
-
-
-def _mean(values: Array, actual: Array, axis: Axis) -> Any:
-    """Mean of the values whose actual is not NaN; NaN where there is none."""
-    kept = ~np.isnan(actual)
-    count = kept.sum(axis=axis)
-    total = np.where(kept, values, 0.0).sum(axis=axis)
-    return np.where(count == 0, np.nan, total / np.maximum(count, 1))[()]

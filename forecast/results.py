@@ -27,6 +27,8 @@ from forecast.data.panel import Columns
 from forecast.errors import DataError
 from forecast.metrics import mae, mase, mse, rmse, smape
 from forecast.scores import SCORE_NAMES, Scores
+from forecast.skill import compare_models
+from forecast.symptoms import find_symptoms
 
 __all__ = [
     "BacktestResult",
@@ -184,7 +186,9 @@ class BacktestResult:
             f"MASE leaves out targets of {len(unscaled):,} of {len(np.unique(self.series)):,} series whose training "
             "rows repeat exactly or are shorter than a season"
         )
-        return Scores(
+        positions = self.freq.positions(self.cutoffs)
+        found = find_symptoms(self.alias, self.actual, self.forecasts, series=self.series, positions=positions)
+        scores = Scores(
             alias=self.alias,
             baselines=self.baselines,
             values={name: self._score(forecast) for name, forecast in self.forecasts.items()},
@@ -192,8 +196,10 @@ class BacktestResult:
             num_series=len(np.unique(self.series)),
             horizon=self.actual.shape[1],
             season_length=self.season_length,
-            notes=(note,) if len(unscaled) else (),
+            notes=((note,) if len(unscaled) else ()) + found,
         )
+        best = scores.best_baseline
+        return scores.compared(compare_models(self.actual, self.forecasts, best, positions)) if best else scores
 
     def frame(self) -> pd.DataFrame:
         """Long table: id, time, `cutoff`, the targets, and the forecast of every model."""

@@ -28,7 +28,7 @@ from forecast.data.digest import panel_digest
 from forecast.data.extend import shown_stamps
 from forecast.data.panel import Panel
 from forecast.ensemble import shares_text
-from forecast.errors import DataError
+from forecast.errors import ConfigError, DataError
 from forecast.files import replace_folder, write_file
 from forecast.fitting import member_checkpoint
 from forecast.forecaster import Forecaster
@@ -54,6 +54,7 @@ def fit_run(
     out: str | Path | None = None,
     resume: bool = False,
     tensorboard: str | None = None,
+    require_skill: bool = False,
     say: Say,
 ) -> Path:
     """Prepare, train, judge, forecast, and write the run folder.
@@ -64,15 +65,22 @@ def fit_run(
         out: the folder; `runs/NAME` if left out. An earlier run there is replaced when the new one is whole.
         resume: go on with training that was interrupted.
         tensorboard: folder for TensorBoard logs.
+        require_skill: complain, when all is written, if the model does not beat the best baseline beyond chance.
         say: prints one line.
 
     Returns:
         The folder.
+
+    Raises:
+        ConfigError: skill is required and there is no test part to show it on.
+        SkillError: the required skill was not shown.
     """
     folder = Path(out or Path("runs") / config.name)
     if table is not None:
         config = config.model_copy(update={"data": config.data.model_copy(update={"source": table})})
     prepared = prepare(config)
+    if require_skill and not len(prepared.test):
+        raise ConfigError("skill is required and there is no test part to show it on: set evaluation.test_size above 0")
     for line in describe(prepared):
         say(line)
     checkpoint = folder.with_name(f".{folder.name}.checkpoint")
@@ -90,6 +98,8 @@ def fit_run(
         say(f"blend: {shares_text(forecaster.fitted.shares)}")
     say(result.scores().text() if result else "no test part (evaluation.test_size: 0): this model was not judged")
     say(f"wrote {folder}: model, forecasts, scores and {len(pictures)} pictures")
+    if require_skill and result:
+        result.scores().require_skill()
     return folder
 
 

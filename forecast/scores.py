@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from forecast.errors import SkillError
+from forecast.skill import Comparison
 
 SCORE_NAMES = ("MSE", "MAE", "RMSE", "sMAPE", "MASE")
 
@@ -25,7 +28,8 @@ class Scores:
         num_series: series that have a window.
         horizon: H.
         season_length: steps in one season, for MASE.
-        notes: what was left out, one sentence each.
+        notes: what was left out and what is remarkable, one sentence each.
+        comparisons: of each model with the best baseline; none where there are too few cutoffs for it.
     """
 
     alias: str
@@ -36,6 +40,7 @@ class Scores:
     horizon: int
     season_length: int
     notes: tuple[str, ...] = ()
+    comparisons: dict[str, Comparison] = field(default_factory=dict)
 
     @property
     def best_baseline(self) -> str | None:
@@ -55,15 +60,56 @@ class Scores:
         where = f"on {self.num_windows:,} test window{'' if self.num_windows == 1 else 's'}"
         if best is None:
             return f"{self.alias} was compared with no baseline {where}."
+        interval, doubt = self._interval(), ", but the difference may be chance" if self._may_be_chance() else ""
         if skill > 0:
-            return f"{self.alias} beats the best baseline ({best}) by {_percent(skill)} % in MAE {where}."
+            return (
+                f"{self.alias} beats the best baseline ({best}) by {_percent(skill)} % in MAE{interval} {where}{doubt}."
+            )
         if skill < 0:
             return (
-                f"{self.alias} does not beat the best baseline ({best}): its MAE is {_percent(skill)} % higher {where}."
+                f"{self.alias} does not beat the best baseline ({best}): its MAE is {_percent(skill)} % "
+                f"higher{interval} {where}{doubt}."
             )
         mine, theirs = self.values[self.alias]["MAE"], self.values[best]["MAE"]
         numbers = "their MAE is the same" if mine == theirs else f"its MAE is {mine:.4g} against {theirs:.4g}"
         return f"{self.alias} does not beat the best baseline ({best}): {numbers} {where}."
+
+    def compared(self, comparisons: dict[str, Comparison]) -> Scores:
+        """Return the same scores with the models compared, or with a note that they cannot be."""
+        too_few = "the cutoffs are too few to say how much of the difference may be chance"
+        notes = self.notes if self.alias in comparisons else (*self.notes, too_few)
+        return replace(self, comparisons=comparisons, notes=notes)
+
+    def require_skill(self) -> None:
+        """Do nothing where the judged model beats the best baseline beyond chance.
+
+        That is where the whole interval of its skill lies above 0. Where the cutoffs are too few for an interval it
+        cannot be shown.
+
+        Raises:
+            SkillError: it does not, or that cannot be shown; with the reason.
+        """
+        one, verdict = self.comparisons.get(self.alias), self.verdict().rstrip(".")
+        if not self.skill(self.alias) > 0 or (one is not None and one.low <= 0):
+            raise SkillError(f"skill was required: {verdict}")
+        if one is None:
+            raise SkillError(
+                f"skill was required: {verdict}, but their cutoffs are too few to tell that from chance; use a larger "
+                "test part or a shorter horizon"
+            )
+
+    def _may_be_chance(self) -> bool:
+        one = self.comparisons.get(self.alias)
+        return one is not None and one.low <= 0 <= one.high
+
+    def _interval(self) -> str:
+        """The interval of the judged model's skill in words; of a loss, in per cent of more error."""
+        found = self.comparisons.get(self.alias)
+        if found is None:
+            return ""
+        ends = (found.low, found.high) if self.skill(self.alias) > 0 else (-found.high, -found.low)
+        low, high = ("-" * (one < 0) + _percent(one) for one in ends)
+        return f" (95 % interval {low} to {high})"
 
     def text(self) -> str:
         """The task, a fixed-width table with the best score of every column marked *, and the verdict."""
@@ -80,9 +126,14 @@ class Scores:
         return "\n".join([task, rule, lines[0], rule, *lines[1:], rule, self.verdict(), *notes])
 
     def frame(self) -> pd.DataFrame:
-        """One row per model: `model`, the scores, `skill`."""
-        rows = [{"model": name, **scores, "skill": self.skill(name)} for name, scores in self.values.items()]
-        return pd.DataFrame(rows, columns=["model", *SCORE_NAMES, "skill"])
+        """One row per model: `model`, the scores, `skill`, the ends of its 95 % interval and its p-value, or NaN."""
+        rows = []
+        for name, scores in self.values.items():
+            row: dict[str, Any] = {"model": name, **scores, "skill": self.skill(name)}
+            if (one := self.comparisons.get(name)) is not None:
+                row |= {"skill-lo-95": one.low, "skill-hi-95": one.high, "p_value": one.p_value}
+            rows.append(row)
+        return pd.DataFrame(rows, columns=["model", *SCORE_NAMES, "skill", "skill-lo-95", "skill-hi-95", "p_value"])
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, with None in the place of what is not a finite number."""
@@ -100,7 +151,8 @@ class Scores:
             for model, row in values["values"].items()
         }
         lists = {name: tuple(values[name]) for name in ("baselines", "notes")}
-        return cls(**{**values, **lists, "values": scores})
+        comparisons = {model: Comparison(**one) for model, one in values.get("comparisons", {}).items()}
+        return cls(**{**values, **lists, "values": scores, "comparisons": comparisons})
 
 
 def _percent(skill: float) -> str:

@@ -143,6 +143,41 @@ def test_plot_draws_the_same_pictures_without_tensorflow(run, tmp_path):
         assert (tmp_path / f"{name}.png").read_bytes() == (run / f"{name}.png").read_bytes()
 
 
+def driven_table(strength: float) -> pd.DataFrame:
+    """400 hours of noise around a covariate known ahead, which no baseline looks at."""
+    rng = np.random.default_rng(0)
+    load = rng.normal(size=400)
+    stamps = pd.date_range("2024-01-01", periods=400, freq="h")
+    return pd.DataFrame({"unique_id": "a", "ds": stamps, "y": strength * load + rng.normal(size=400), "load": load})
+
+
+@pytest.mark.parametrize(("strength", "code"), [(10.0, 0), (0.0, 1)])
+def test_required_skill_decides_the_exit_code_and_the_run_is_written(strength, code, tmp_path, capsys):
+    options = ["--set=data.known_covariates=[load]", "--set=ensemble.linear=member", "--set=windows.horizon=1"]
+    options += ["--set=model.name=bigru", "--set=training.refit=false"]
+    driven_table(strength).to_csv(tmp_path / "table.csv", index=False)
+    run = tmp_path / "run"
+    assert main(["fit", str(tmp_path / "table.csv"), *SMALL, *options, f"--out={run}", "--require-skill"]) == code
+    out, err = capsys.readouterr()
+    said = json.loads((run / "scores.json").read_text())["comparisons"]["bigru"]
+    assert (said["low"] > 0) == (code == 0)
+    assert f"wrote {run}" in out
+    assert err.splitlines()[-1].startswith("forecast: error: skill was required: bigru") == bool(code)
+    assert main(["evaluate", str(run), "--require-skill"]) == code
+    out, err = capsys.readouterr()
+    assert out == (run / "scores.txt").read_text()
+    assert err.count("\n") == code
+    assert main(["evaluate", str(run)]) == 0
+
+
+def test_required_skill_needs_a_test_part(tmp_path, capsys):
+    clean().to_csv(tmp_path / "clean.csv", index=False)
+    options = ["--set=evaluation.test_size=0", f"--out={tmp_path / 'run'}", "--require-skill"]
+    assert main(["fit", str(tmp_path / "clean.csv"), *SMALL, *options]) == 2
+    assert "evaluation.test_size above 0" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
 HISTORIES = {
     "44-nan": (lambda t: t.assign(y=t["y"].where(t.index != 199)), "missing"),
     "47-inf": (lambda t: t.assign(y=t["y"].where(t.index != 190, np.inf)), "inf"),

@@ -13,7 +13,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forecast.errors import ConfigError, ShapeError
-from forecast.metrics import METRICS, bias, mae, mape, mase, mse, pinball, rmse, seasonal_error, smape, wape
+from forecast.metrics import (
+    METRICS,
+    bias,
+    mae,
+    mape,
+    mase,
+    mse,
+    owa,
+    pinball,
+    rmse,
+    rmsse,
+    seasonal_deviation,
+    seasonal_error,
+    smape,
+    wape,
+)
 
 
 def pairs(actual: np.ndarray, forecast: np.ndarray) -> list[tuple[float, float]]:
@@ -109,6 +124,49 @@ def test_mase_refuses_a_scale_that_would_broadcast():
         mase(np.ones((2, 3, 4)), np.ones((2, 3, 4)), np.ones((2, 1)))
 
 
+@given(seed=st.integers(0, 2**32 - 1), wide=st.booleans())
+def test_rmsse_equals_a_loop(seed, wide):
+    rng = np.random.default_rng(seed)
+    actual, forecast = rng.normal(size=(2, 4, 3, 2))
+    actual[rng.random(actual.shape) < 0.2] = np.nan
+    scale = rng.choice([0.0, 0.5, 2.0, np.nan], (4, 2) if wide else 4)
+    terms = []
+    for w, h, d in np.ndindex(actual.shape):
+        unit = scale[w, d] if wide else scale[w]
+        if unit > 0 and not np.isnan(actual[w, h, d]):
+            terms.append(((actual[w, h, d] - forecast[w, h, d]) / unit) ** 2)
+    expected = math.sqrt(sum(terms) / len(terms)) if terms else math.nan
+    np.testing.assert_allclose(rmsse(actual, forecast, scale), expected, rtol=1e-12)
+
+
+def test_rmsse_has_no_unit_where_the_history_is_constant_and_refuses_other_scales():
+    assert np.isnan(rmsse(np.ones((1, 2)), np.zeros((1, 2)), np.array([seasonal_deviation(np.ones(9), 1)])))
+    assert np.isnan(rmsse(np.ones((1, 2)), np.array([[np.nan, 1.0]]), np.ones(1)))
+    with pytest.raises(ShapeError, match=r"\(2, 1\)"):
+        rmsse(np.ones((2, 3)), np.ones((2, 3)), np.ones((2, 1)))
+
+
+@pytest.mark.parametrize(
+    ("smape", "mase", "naive2", "published"),
+    [
+        (9.328, 0.893, (18.383, 2.395), 0.4401),
+        (17.192, 1.606, (18.383, 2.395), 0.8029),
+        (7.625, 2.108, (9.161, 2.777), 0.7957),
+        (7.817, 2.356, (9.161, 2.777), 0.8508),
+    ],
+    ids=["hourly, ES-RNN", "hourly, AutoETS", "weekly, FFORMA", "weekly, ES-RNN"],
+)
+def test_owa_of_the_m4_competition(smape, mase, naive2, published):
+    assert owa(smape, mase, reference=naive2) == pytest.approx(published, abs=1e-4)
+
+
+def test_owa_has_no_number_where_the_reference_is_perfect_or_missing():
+    for reference in ((0.0, 1.0), (1.0, 0.0), (math.nan, 1.0)):
+        assert math.isnan(owa(1.0, 1.0, reference=reference))
+    assert math.isnan(owa(math.nan, 1.0, reference=(1.0, 1.0)))
+    assert owa(0.0, 0.0, reference=(1.0, 1.0)) == 0
+
+
 def test_scores_agree_with_utilsforecast():
     rng = np.random.default_rng(1)
     actual, forecast, low, high = rng.normal(5, 1, (4, 6, 8))
@@ -129,6 +187,9 @@ def test_scores_agree_with_utilsforecast():
     scale = np.array([seasonal_error(one, 7) for one in train])
     expected = peer.mase(table, ["m"], seasonality=7, train_df=past)["m"]
     np.testing.assert_allclose(mase(actual, forecast, scale, axis=1), expected, rtol=1e-12)
+    scale = np.array([seasonal_deviation(one, 7) for one in train])
+    expected = peer.rmsse(table, ["m"], seasonality=7, train_df=past)["m"]
+    np.testing.assert_allclose(rmsse(actual, forecast, scale, axis=1), expected, rtol=1e-12)
     expected = peer.mqloss(table, {"m": ["low", "high"]}, quantiles=np.array([0.1, 0.9]))["m"]
     np.testing.assert_allclose(pinball(actual, np.stack([low, high], -1), (0.1, 0.9), axis=1), expected, rtol=1e-12)
 
@@ -151,8 +212,14 @@ def test_seasonal_error_by_hand():
     assert seasonal_error(np.array([1.0, 5.0, 2.0, 9.0]), 2) == 2.5
     np.testing.assert_array_equal(seasonal_error(np.array([[1.0, 0.0], [np.nan, 3.0], [4.0, 1.0]]), 1), [np.nan, 2.5])
     assert np.isnan(seasonal_error(np.array([1.0, 2.0]), 2))
-    with pytest.raises(ConfigError, match="season_length is 0"):
-        seasonal_error(np.ones(3), 0)
+    for scale in (seasonal_error, seasonal_deviation):
+        with pytest.raises(ConfigError, match="season_length is 0"):
+            scale(np.ones(3), 0)
+
+
+def test_seasonal_deviation_by_hand():
+    assert seasonal_deviation(np.array([1.0, 5.0, 2.0, 8.0, np.nan]), 2) == math.sqrt((1 + 9) / 2)
+    assert np.isnan(seasonal_deviation(np.array([1.0, 2.0]), 2))
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,8 +13,9 @@ from hypothesis import strategies as st
 
 from forecast.data.frequency import Frequency
 from forecast.data.panel import Columns
-from forecast.errors import DataError, ShapeError
+from forecast.errors import DataError, ShapeError, SkillError
 from forecast.results import BacktestResult, Forecast, History, Scores, level_name, named_level
+from forecast.skill import Comparison
 
 HOURLY = Frequency.parse("h")
 START = np.datetime64("2024-03-01T00", "ns")
@@ -156,6 +158,75 @@ def test_the_verdict_says_plainly_who_wins(error, words):
     assert result.scores().verdict() == words
 
 
+def many_windows(skill: float, noise: float) -> BacktestResult:
+    """400 cutoffs, one step ahead; a baseline with errors near 1, and a model whose errors are smaller by a share."""
+    rng = np.random.default_rng(0)
+    baseline = rng.uniform(0.5, 1.5, 400)
+    model = baseline * (1 - skill) + noise * rng.normal(size=400)
+    return a_result(
+        series=np.zeros(400, np.int64),
+        cutoffs=hours(400),
+        stamps=hours(401)[1:, None],
+        actual=np.zeros((400, 1, 1)),
+        forecasts={name: one[:, None, None] for name, one in (("bigru", model), ("last_value", baseline))},
+        baselines=("last_value",),
+        scale=np.ones((400, 1)),
+    )
+
+
+def test_ends_of_an_interval_keep_their_digits_and_signs():
+    scores = many_windows(0.2, 0.1).scores()
+    near = replace(scores, comparisons={"bigru": Comparison(-0.000312, 0.0821, 0.5, 400, 3)})
+    assert "(95 % interval -0.031 to 8.2)" in near.verdict()
+    zero = replace(scores, comparisons={"bigru": Comparison(0.0, 0.0821, 0.5, 400, 3)})
+    assert "(95 % interval 0 to 8.2)" in zero.verdict()
+    assert zero.verdict().endswith("may be chance.")
+
+
+@pytest.mark.parametrize(
+    ("skill", "noise", "start", "end", "shown"),
+    [
+        (0.2, 0.1, "bigru beats the best baseline (last_value) by", "windows.", True),
+        (
+            0.01,
+            0.3,
+            "bigru beats the best baseline (last_value) by",
+            "windows, but the difference may be chance.",
+            False,
+        ),
+        (-0.2, 0.1, "bigru does not beat the best baseline (last_value): its MAE is", "windows.", False),
+        (-0.01, 0.3, "bigru does not beat", "higher", False),
+    ],
+)
+def test_the_verdict_says_how_sure_it_is(skill, noise, start, end, shown):
+    scores = many_windows(skill, noise).scores()
+    one, verdict = scores.comparisons["bigru"], scores.verdict()
+    assert verdict.startswith(start)
+    assert end in verdict
+    assert one.low < scores.skill("bigru") < one.high
+    assert ("may be chance" in verdict) == (one.low <= 0 <= one.high)
+    low, high = (one.low, one.high) if scores.skill("bigru") > 0 else (-one.high, -one.low)
+    assert f"(95 % interval {100 * low:.1f} to {100 * high:.1f})" in verdict
+    row = scores.frame().set_index("model").loc["bigru"]
+    assert (row["skill-lo-95"], row["skill-hi-95"], row["p_value"]) == (one.low, one.high, one.p_value)
+    assert Scores.from_dict(json.loads(json.dumps(scores.to_dict(), allow_nan=False))) == scores
+    if shown:
+        scores.require_skill()
+    else:
+        with pytest.raises(SkillError, match="skill was required: bigru"):
+            scores.require_skill()
+
+
+def test_few_cutoffs_are_said_to_be_too_few():
+    scores = a_result(model_error=1.5).scores()
+    assert scores.comparisons == {}
+    assert scores.text().endswith("Note: the cutoffs are too few to say how much of the difference may be chance.")
+    with pytest.raises(SkillError, match=r"beats the best baseline .* too few to tell that from chance"):
+        scores.require_skill()
+    with pytest.raises(SkillError, match="compared with no baseline"):
+        a_result(baselines=()).scores().require_skill()
+
+
 def test_the_verdict_with_nothing_to_compare():
     result = a_result(baselines=())
     assert result.scores().verdict() == "bigru was compared with no baseline on 6 test windows."
@@ -180,7 +251,7 @@ def test_the_table_marks_the_best_of_every_column():
     assert "*" not in table["linear"] + table["last_value"]
     assert len({len(line) for line in lines[1:8]}) == 1
     assert lines[0] == "2 steps ahead, 2 series, season of 1"
-    assert lines[-1] == scores.verdict()
+    assert lines[8] == scores.verdict()
     assert "+25.0 %" in table["bigru"]
 
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from forecast import Forecaster
 from forecast.config import Experiment
 from forecast.config_file import load_experiment
+from forecast.metrics import owa
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("FORECAST_DATA") or ROOT.parent / "shared" / "data")
@@ -181,7 +182,7 @@ def m4_scores(
     scale = train.groupby("unique_id")["y"].agg(lambda y: np.abs(y.to_numpy()[season:] - y.to_numpy()[:-season]).mean())
     smape = float(relative.groupby(ids).mean().mean())
     mase = float((error.groupby(ids).mean() / scale).mean())
-    return {"sMAPE": smape, "MASE": mase, "OWA": (smape / naive2[0] + mase / naive2[1]) / 2}
+    return {"sMAPE": smape, "MASE": mase, "OWA": owa(smape, mase, reference=naive2)}
 
 
 CONTEXT_96 = ("ensemble.context_lengths=[96]",)
