@@ -1,5 +1,5 @@
 # Short names for those who work here.
-.PHONY: check test slow search-proofs bench bench-accuracy bench-cells bench-peers format docs lock demo clean
+.PHONY: check test slow search-proofs bench bench-accuracy bench-coverage bench-cells bench-peers format docs lock demo clean
 
 SETUP := python3 scripts/bootstrap.py --extras test
 UV := $(or $(shell command -v uv),.venv/bin/uv)
@@ -27,6 +27,10 @@ bench: ## measure, and write benchmarks/README.md; make bench ARGS="--only steps
 bench-accuracy: ## published protocols, beside others; make bench-accuracy ARGS="--sets etth1 --seeds 0"
 	$(SETUP)
 	.venv/bin/python benchmarks/accuracy/run.py $(ARGS)
+
+bench-coverage: ## how much intervals hold on real test parts
+	$(SETUP)
+	.venv/bin/python benchmarks/accuracy/coverage.py $(ARGS)
 
 bench-cells: ## recurrent cells, attention and layers at equal parameters; make bench-cells ARGS=--time
 	$(SETUP)

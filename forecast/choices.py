@@ -90,6 +90,7 @@ def part_sizes(config: Experiment, panel: Panel, season_length: int) -> Settings
         settings["split_by"] = "series"
     validation, test = config.evaluation.validation_size, config.evaluation.test_size
     usual = [steps_of(size, rows) for size in (validation, test)]
+    rows -= steps_of(config.evaluation.calibration_size, rows)
     if usual[0] < horizon and config.is_left_out("evaluation", "validation_size"):
         settings["validation_size"] = usual[0] = horizon
     if config.is_left_out("evaluation", "test_size"):
@@ -112,7 +113,8 @@ def context_lengths(config: Experiment, panel: Panel, season_length: int) -> Set
     """
     horizon = config.windows.horizon
     evaluation, number, rows = config.evaluation, panel.num_series, int(np.median(panel.lengths))
-    held_back = sum(steps_of(size, rows) for size in (evaluation.validation_size, evaluation.test_size))
+    sizes = (evaluation.validation_size, evaluation.calibration_size, evaluation.test_size)
+    held_back = sum(steps_of(size, rows) for size in sizes)
     left = rows - held_back - horizon + 1  # windows of a series and steps of context together
     enough = left * number // (number + 1)  # L where all series have L windows together
     most = max(min(enough, shortest(config, panel) - horizon), min(season_length, horizon), 2)

@@ -102,6 +102,8 @@ def build_parser() -> Parser:
     predict.add_argument("--known", metavar="FILE", help="known covariates of the steps ahead")
     predict.add_argument("--template", metavar="FILE", help="write the rows --known needs, to be filled in, and stop")
     predict.add_argument("--horizon", type=int, metavar="STEPS", help="steps to forecast; as trained if left out")
+    text = "add intervals of so many per cent, such as 80,95"
+    predict.add_argument("--level", type=_levels, default=(), metavar="PERCENT,...", help=text)
     predict.add_argument("--output", metavar="FILE", help="CSV or parquet file to write; printed if left out")
 
     evaluate = _command(commands, "evaluate", evaluate_command, "judge a trained model on rows it has not seen")
@@ -150,7 +152,8 @@ def predict_command(options: argparse.Namespace) -> int:
         write_table(future_run(options.run_folder, options.table, horizon=options.horizon), options.template)
         _say(f"wrote {options.template}: fill in the empty columns and pass it with --known")
         return SUCCESS
-    result = predict_run(options.run_folder, options.table, known=options.known, horizon=options.horizon)
+    asked = {"known": options.known, "horizon": options.horizon, "level": options.level}
+    result = predict_run(options.run_folder, options.table, **asked)
     for note in result.notes:
         print(f"note: {note}", file=sys.stderr)
     if options.output:
@@ -164,9 +167,11 @@ def predict_command(options: argparse.Namespace) -> int:
 def evaluate_command(options: argparse.Namespace) -> int:
     """Judge a run on a table."""
     with _quiet_start():
+        from forecast.coverage import coverage_text
         from forecast.run_folder import evaluate_run
-    scores = evaluate_run(options.run_folder, options.table).scores()
-    print(scores.text(), flush=True)
+    result = evaluate_run(options.run_folder, options.table)
+    scores = result.scores()
+    print("\n".join(filter(None, [scores.text(), coverage_text(result)])), flush=True)
     if options.require_skill:
         scores.require_skill()
     return SUCCESS
@@ -238,6 +243,13 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text!r}; expected a whole number of at least 1")
     return number
+
+
+def _levels(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(one) for one in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}; expected per cent, such as 80 or 80,95") from None
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:

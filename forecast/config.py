@@ -236,6 +236,9 @@ class EvaluationConfig(Section):
     """Last part of the training history, for early stopping: steps (whole number) or share of the time."""
     test_size: Size = 0.2
     """Last part of the data, for the scores: steps (whole number) or share of the time."""
+    calibration_size: Size = 0
+    """Part between validation and test whose errors give intervals their width, so that the test part can judge them:
+    steps or share of the time. With 0 the test part gives the intervals of what comes after the table."""
     purge: Annotated[int, Field(ge=0, le=100_000)] = 0
     """Steps left out between two parts."""
     split_by: Literal["time", "series"] | None = None
@@ -246,10 +249,11 @@ class EvaluationConfig(Section):
 
     @model_validator(mode="after")
     def _leave_something_to_learn_from(self) -> EvaluationConfig:
-        shares = [size for size in (self.validation_size, self.test_size) if isinstance(size, float)]
-        if sum(shares) >= 1.0:
+        sizes = {"validation_size": self.validation_size, "test_size": self.test_size}
+        sizes |= {"calibration_size": self.calibration_size} if self.calibration_size else {}
+        if sum(size for size in sizes.values() if isinstance(size, float)) >= 1.0:
             raise ValueError(
-                f"validation_size is {self.validation_size} and test_size is {self.test_size}; "
+                f"{' and '.join(f'{name} is {size}' for name, size in sizes.items())}; "
                 "expected shares that leave some of the time for training"
             )
         return self

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +16,10 @@ from forecast.data.panel import Panel
 from forecast.data.splits import Part
 from forecast.errors import ConfigError, NotFittedError
 from forecast.fitting import FittedNetwork, fit_network, refit_network
-from forecast.judgement import fit_linear, judge, unseen_part
+from forecast.intervals import check_level
+from forecast.judgement import calibrate, fit_linear, judge, unseen_part
 from forecast.network import make_network
-from forecast.prediction import NEVER, Fitted, forecast_future, training_range
+from forecast.prediction import NEVER, Fitted, error_units, forecast_future, training_range
 from forecast.preparation import Prepared, context_length_of, open_panel, prepare, table_format_of, with_all_rows
 from forecast.results import BacktestResult, Forecast
 from forecast.saving import load_fitted, save_fitted
@@ -103,7 +105,8 @@ class Forecaster:
         """
         network = fit_network(prepared, _shape(prepared), checkpoint=checkpoint, resume=resume, reporter=reporter)
         linear = fit_linear(prepared)
-        self._fitted, self._prepared, self._judged = _collect(prepared, network, linear), prepared, None
+        fitted = calibrate(_collect(prepared, network, linear), prepared)
+        self._fitted, self._prepared, self._judged = fitted, prepared, None
         if prepared.config.training.refit:
             self._judged = self.evaluate() if len(prepared.test) else None
             self._prepared = with_all_rows(prepared)
@@ -115,7 +118,8 @@ class Forecaster:
                 resume=resume,
                 reporter=reporter,
             )
-            self._fitted = _collect(self._prepared, network, linear)
+            again = _collect(self._prepared, network, linear)
+            self._fitted = replace(again, calibration=fitted.calibration, recent=fitted.recent, unit=fitted.unit)
         return self
 
     def predict(
@@ -124,6 +128,7 @@ class Forecaster:
         *,
         known: str | Path | pd.DataFrame | None = None,
         horizon: int | None = None,
+        level: Sequence[float] = (),
     ) -> Forecast:
         """Forecast the steps after the end of each series.
 
@@ -131,6 +136,8 @@ class Forecaster:
             table: the history to forecast from; the training table if left out.
             known: known covariates of the steps ahead, with the rows that `make_future_frame` lists.
             horizon: steps to forecast; beyond the trained horizon forecasts are fed back.
+            level: of intervals, in per cent, such as `[80, 95]`: calibrated on windows no network has learned from
+                (`forecast.intervals`), for at most the trained horizon.
 
         Returns:
             One forecast per series, in the unit of the data.
@@ -138,13 +145,20 @@ class Forecaster:
         Raises:
             NotFittedError: there is no model yet.
             DataError: the history is too short or damaged, or known covariates are missing.
-            ConfigError: the horizon cannot be reached.
+            ConfigError: the horizon cannot be reached, or a level is none or more than the calibration supports.
         """
         fitted, panel, steps = self.fitted, self._history(table), self._steps(horizon)
+        for one in level:
+            check_level(one)
+        if level and steps > fitted.shape.horizon:
+            raise ConfigError(
+                f"intervals were asked for {steps} steps and are calibrated for {fitted.shape.horizon}: ask for no "
+                "more, or train with a longer horizon"
+            )
         ahead = None
         if known is not None:
             ahead = read_known(panel, known, table_format=table_format_of(fitted.config.data))
-        return forecast_future(fitted, panel, steps, ahead)
+        return forecast_future(fitted, panel, steps, ahead, level)
 
     def make_future_frame(
         self, table: str | Path | pd.DataFrame | None = None, *, horizon: int | None = None
@@ -235,7 +249,8 @@ def _collect(prepared: Prepared, network: FittedNetwork, linear: RidgeWindow) ->
     targets = prepared.filled.measured(shape.num_targets)
     low, high = training_range(targets, panel, prepared.split.train)
     split = prepared.split
-    seen = Part(panel.offsets[:-1], np.maximum(split.train.last, split.validation.last))
+    parts = (split.train, split.validation, split.calibration)
+    seen = Part(panel.offsets[:-1], np.max([one.last for one in parts], axis=0))
     last = np.maximum(seen.last - 1, panel.offsets[:-1])
     return Fitted(
         config=prepared.config,
@@ -250,6 +265,9 @@ def _collect(prepared: Prepared, network: FittedNetwork, linear: RidgeWindow) ->
         low=low,
         high=high,
         seen_until=np.where(seen.last > panel.offsets[:-1], panel.timestamps[last].astype(np.int64), NEVER),
+        unit=error_units(prepared.config, panel, split.train, season_length or panel.freq.season_length),
+        calibration=None,
+        recent=None,
         linear=linear,
         history=network.history,
         shares=network.shares,

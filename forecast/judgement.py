@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
+from numpy.typing import NDArray
 
 from forecast.backtest import compare, seasonal_errors
 from forecast.baselines import RidgeRows, RidgeWindow, Steps, all_baselines
+from forecast.coverage import adapt_intervals
 from forecast.data.panel import Panel
 from forecast.data.splits import Part
 from forecast.errors import DataError
-from forecast.features import Features, series_deviations
-from forecast.prediction import NEVER, Fitted, align, forecast_windows
+from forecast.features import Features, WindowedFeatures, series_deviations
+from forecast.intervals import SHOWN_LEVELS, Calibration
+from forecast.prediction import (
+    NEVER,
+    Fitted,
+    align,
+    forecast_windows,
+    on_logarithms,
+    own_intervals,
+    with_intervals,
+)
 from forecast.preparation import Prepared, windows_of
 from forecast.results import BacktestResult
 from forecast.transforms.missing import fill_missing
+
+CALIBRATED_WINDOWS, CALIBRATED_NUMBERS = 5_000, 1_000_000
+"""Windows whose errors are kept, and errors in all, at most."""
 
 
 def fit_linear(prepared: Prepared) -> RidgeWindow:
@@ -29,8 +46,48 @@ def fit_linear(prepared: Prepared) -> RidgeWindow:
     return RidgeWindow.fit(learned, prepared.training.index, prepared.validation.index)
 
 
+def calibrate(fitted: Fitted, prepared: Prepared) -> Fitted:
+    """Give a trained state the errors on windows it has not learned from.
+
+    Of many windows some are taken, evenly spaced: fewer exchangeable windows are exchangeable too.
+
+    Args:
+        fitted: the state.
+        prepared: what it was trained on. The calibration windows are for intervals in the test part; these and the test
+            windows together for intervals of what comes after the table.
+    """
+    return replace(
+        fitted,
+        calibration=_calibration(fitted, prepared, [prepared.calibration]),
+        recent=_calibration(fitted, prepared, [prepared.calibration, prepared.test]),
+    )
+
+
+def _calibration(fitted: Fitted, prepared: Prepared, parts: Sequence[WindowedFeatures]) -> Calibration | None:
+    """The errors on the windows of some parts; None where there is no window."""
+    shape, measured = fitted.shape, prepared.filled.measured(fitted.shape.num_targets)
+    most = min(CALIBRATED_WINDOWS, max(1, CALIBRATED_NUMBERS // (shape.horizon * shape.num_targets)))
+    total, found = sum(map(len, parts)), []
+    for windows in parts:
+        if not len(windows):
+            continue
+        kept = max(1, len(windows) * most // max(total, most))
+        numbers = np.linspace(0, len(windows) - 1, kept).round().astype(np.int64)
+        forecast, quantiles = forecast_windows(fitted, windows, numbers)
+        series, first = windows.index.locate(numbers)
+        spread = forecast[..., None] if quantiles is None else quantiles
+        found.append((measured[windows.index.horizon_rows(first)], forecast, spread, fitted.unit[series]))
+    if not found:
+        return None
+    actual, forecast, spread, unit = (np.concatenate(one) for one in zip(*found, strict=True))
+    own = own_intervals(fitted.quantile_levels, spread if fitted.quantile_levels else None)
+    return Calibration.fit(actual, forecast, unit, logarithms=on_logarithms(fitted.config), own=own)
+
+
 def judge(fitted: Fitted, panel: Panel, part: Part, *, features: Features | None = None) -> BacktestResult:
     """Let the model and every baseline forecast the windows of a part.
+
+    Where the model was calibrated on a part of its own there are intervals too, which adapt from cutoff to cutoff.
 
     Args:
         fitted: the trained state.
@@ -49,15 +106,33 @@ def judge(fitted: Fitted, panel: Panel, part: Part, *, features: Features | None
     windows = windows_of(config, panel, features, part, stride=config.evaluation.stride or 1)
     shape = fitted.shape
     steps = Steps(shape.horizon, context_length=shape.context_length, season_length=fitted.season_length)
-    return compare(
+    spread: list[NDArray[np.float64]] = []
+
+    def forecast(numbers: NDArray[np.int64]) -> NDArray[np.float64]:
+        point, quantiles = forecast_windows(aligned, windows, numbers)
+        spread.extend([] if quantiles is None else [quantiles])
+        return point
+
+    result = compare(
         panel,
         windows.index,
         filled=features.filled,
-        models={config.name: lambda numbers: forecast_windows(aligned, windows, numbers)[0]},
+        models={config.name: forecast},
         baselines=all_baselines(steps, fitted.linear),
         season_length=fitted.season_length,
         scale=seasonal_errors(panel, fitted.season_length, part=before),
     )
+    result = replace(
+        result, quantile_levels=fitted.quantile_levels, quantiles=np.concatenate(spread) if spread else None
+    )
+    shown = [one for one in SHOWN_LEVELS if fitted.calibration is not None and fitted.calibration.supports(one)]
+    if not shown:
+        return result
+    forecasts = result.forecasts[config.name]
+    levels, quantiles = with_intervals(
+        aligned, fitted.calibration, forecasts, result.quantiles, aligned.unit[result.series], shown
+    )
+    return adapt_intervals(replace(result, quantile_levels=levels, quantiles=quantiles))
 
 
 def unseen_part(fitted: Fitted, panel: Panel) -> Part:

@@ -11,15 +11,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forecast.coverage import central_levels, coverage_by
 from forecast.data.extend import shown_stamps
 from forecast.data.frequency import Frequency
 from forecast.data.panel import Columns, Panel
 from forecast.errors import DataError
 from forecast.plots import plot_error_by_step, plot_forecasts, plot_loss, plot_residuals, save_figure
-from forecast.results import BacktestResult, History, column_names, plain_stamps
+from forecast.results import BacktestResult, History, column_names, level_name, levels_of, plain_stamps
 
 RESULT_TABLE, RESULT_ABOUT, HISTORY = "test_forecasts.parquet", "test_forecasts.json", "history.json"
-OBSERVED = "observed.parquet"
+OBSERVED, COVERAGE = "observed.parquet", "coverage.csv"
 MAX_STORED_ROWS = 500_000
 """Rows of test forecasts that are stored; of larger evaluations evenly spaced windows are kept."""
 
@@ -94,6 +95,8 @@ def write_result(result: BacktestResult, observed: pd.DataFrame, folder: Path) -
     if len(result.series) > kept:
         result = result.take(np.linspace(0, len(result.series) - 1, kept).round().astype(np.int64))
     result.frame().to_parquet(folder / RESULT_TABLE, index=False)
+    if central_levels(result):
+        coverage_by(result, "step").to_csv(folder / COVERAGE, index=False)
     about = {
         "alias": result.alias,
         "baselines": list(result.baselines),
@@ -158,6 +161,9 @@ def _rebuild(table: pd.DataFrame, about: Mapping[str, Any]) -> BacktestResult:
     def block(names: tuple[str, ...]) -> np.ndarray[Any, np.dtype[np.float64]]:
         return table[list(names)].to_numpy(np.float64).reshape(-1, horizon, targets)
 
+    names = column_names(about["alias"], columns.target_cols)
+    levels = levels_of(table, names[0])
+    spread = [block(tuple(f"{name}-{level_name(level)}" for name in names)) for level in levels]
     scale = np.array(about["scale"], np.float64).reshape(-1, targets)
     return BacktestResult(
         alias=about["alias"],
@@ -172,4 +178,6 @@ def _rebuild(table: pd.DataFrame, about: Mapping[str, Any]) -> BacktestResult:
         season_length=about["season_length"],
         columns=columns,
         freq=freq,
+        quantile_levels=levels,
+        quantiles=np.stack(spread, axis=-1) if spread else None,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -9,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.backtest import seasonal_errors
 from forecast.baselines import RidgeWindow
 from forecast.config import Experiment
 from forecast.data.extend import append_future, last_rows
 from forecast.data.panel import Panel
 from forecast.data.splits import Part
-from forecast.errors import DataError
+from forecast.errors import ConfigError, DataError
 from forecast.features import FeatureMap, Features, WindowedFeatures, part_rows, rows_of
+from forecast.intervals import Calibration, nested
 from forecast.network import Network, batch_rule
 from forecast.results import Forecast, History
 from forecast.transforms import Chain, Rows
@@ -52,7 +55,11 @@ class Fitted:
             of such a series is its last value.
         low: (N, D) smallest training value.
         high: (N, D) largest training value.
-        seen_until: (N,) last stamp learned from or chosen on, in ns since 1970 or as the integer index, or `NEVER`.
+        seen_until: (N,) last stamp learned from, chosen on, or calibrated on by a part of its own, in ns since 1970 or
+            as the integer index, or `NEVER`.
+        unit: (N, D) size of usual changes of each series before it was calibrated: what errors are measured in.
+        calibration: errors on the calibration windows, for intervals of what follows them; None where there were none.
+        recent: errors on calibration and test windows, for intervals of what comes after the table of training.
         linear: the ridge baseline.
         history: losses per epoch; of a blend, those of the network with the largest weight.
         shares: weight of each member of a blend by name; where there is no blend one of 1, or none.
@@ -70,6 +77,9 @@ class Fitted:
     low: FloatArray
     high: FloatArray
     seen_until: IntArray
+    unit: FloatArray
+    calibration: Calibration | None
+    recent: Calibration | None
     linear: RidgeWindow
     history: History
     shares: dict[str, float]
@@ -118,11 +128,12 @@ def align(fitted: Fitted, panel: Panel, part: Part) -> Fitted:
     if np.array_equal(index, np.arange(len(fitted.series_ids))):
         return fitted
     new, fresh = index < 0, None
-    low, high = fitted.low[index], fitted.high[index]
+    low, high, unit = fitted.low[index], fitted.high[index], fitted.unit[index]
     if new.any():
         _refuse_new_ids(panel, new)
         fresh, *own = _fit_series(fitted, panel, part)
         low, high = (np.where(new[:, None], one, trained) for one, trained in zip(own, (low, high), strict=True))
+        unit = np.where(new[:, None], error_units(fitted.config, panel, part, fitted.season_length), unit)
     return replace(
         fitted,
         feature_map=replace(fitted.feature_map, target=fitted.feature_map.target.align(index, fresh)),
@@ -131,6 +142,7 @@ def align(fitted: Fitted, panel: Panel, part: Part) -> Fitted:
         low=low,
         high=high,
         seen_until=np.where(new, NEVER, fitted.seen_until[index]),
+        unit=unit,
     )
 
 
@@ -143,6 +155,78 @@ def _refuse_new_ids(panel: Panel, new: NDArray[np.bool_]) -> None:
             f"{new.sum()} series were not seen in training: {named}; this model has learned its series by id: "
             f"leave them out, or train again without {columns.id_col!r} among the static covariates"
         )
+
+
+def error_units(config: Experiment, panel: Panel, part: Part, season_length: int) -> FloatArray:
+    """(N, D) mean change over a season in the rows of a part, of logarithms where the experiment works on them.
+
+    A series that has none, or none but 0, takes the middle one of the others.
+    """
+    if on_logarithms(config):
+        values, targets = panel.values.copy(), len(panel.columns.target_cols)
+        values[:, :targets] = np.log1p(np.maximum(values[:, :targets], -1.0 + 1e-12))
+        panel = replace(panel, values=values)
+    found = seasonal_errors(panel, season_length, part=part)
+    usable = np.where(found > 0, found, np.nan)
+    usual = [float(np.median(one[one > 0])) if (one > 0).any() else 1.0 for one in usable.T]
+    return np.where(np.isfinite(usable), usable, usual)
+
+
+def on_logarithms(config: Experiment) -> bool:
+    """Whether the targets are learned as logarithms, so that errors are factors."""
+    return any(one.name == "log1p" for one in config.transforms.target)
+
+
+def own_intervals(
+    levels: tuple[float, ...], quantiles: FloatArray | None
+) -> dict[float, tuple[FloatArray, FloatArray]]:
+    """Lower and upper ends (B, H, D) of the central intervals among the quantiles a network writes, by their share."""
+    if quantiles is None:
+        return {}
+    pairs = {round(1.0 - 2.0 * low, 10): (low, high) for low in levels for high in levels if abs(low + high - 1) < 1e-9}
+    return {
+        share: (quantiles[..., levels.index(low)], quantiles[..., levels.index(high)])
+        for share, (low, high) in pairs.items()
+        if share > 0
+    }
+
+
+def with_intervals(
+    fitted: Fitted,
+    calibration: Calibration | None,
+    forecast: FloatArray,
+    quantiles: FloatArray | None,
+    unit: FloatArray,
+    levels: Sequence[float],
+) -> tuple[tuple[float, ...], FloatArray]:
+    """Quantile levels, and the quantiles (B, H, D, Q) with the ends of calibrated intervals among them.
+
+    Args:
+        fitted: the state.
+        calibration: what its errors were.
+        forecast: (B, H, D) point forecasts.
+        quantiles: (B, H, D, Q) what the network writes.
+        unit: (B, D) of the series of each forecast.
+        levels: of the intervals, in per cent.
+
+    Raises:
+        ConfigError: there are no calibration windows, or too few.
+    """
+    if calibration is None:
+        raise ConfigError(
+            "intervals were asked for and this model was not calibrated: train again with evaluation.test_size or "
+            "evaluation.calibration_size above 0"
+        )
+    own = own_intervals(fitted.quantile_levels, quantiles)
+    columns: dict[float, FloatArray] = {}
+    if quantiles is not None:
+        columns = {level: quantiles[..., place] for place, level in enumerate(fitted.quantile_levels)}
+    for level in levels:
+        low, high = calibration.ends(forecast, unit, level, own=own)
+        tail = round((100.0 - level) / 200.0, 10)
+        columns |= {tail: low, round(1.0 - tail, 10): high}
+    ordered = tuple(sorted(columns))
+    return ordered, nested(ordered, np.stack([columns[one] for one in ordered], axis=-1), forecast)
 
 
 def _fit_series(fitted: Fitted, panel: Panel, part: Part) -> tuple[Chain, FloatArray, FloatArray]:
@@ -223,7 +307,9 @@ def targets_before(features: Features, cutoff: IntArray, steps: int) -> FloatArr
     return np.where(known, filled.interpolated[rows, :num_targets], values)
 
 
-def forecast_future(fitted: Fitted, panel: Panel, steps: int, known: Panel | None) -> Forecast:
+def forecast_future(
+    fitted: Fitted, panel: Panel, steps: int, known: Panel | None, levels: Sequence[float] = ()
+) -> Forecast:
     """Forecast the steps after the end of every series, feeding forecasts back beyond the trained horizon.
 
     Args:
@@ -231,8 +317,10 @@ def forecast_future(fitted: Fitted, panel: Panel, steps: int, known: Panel | Non
         panel: the history.
         steps: H to forecast.
         known: known covariates of those steps, from `read_known`.
+        levels: of calibrated intervals, in per cent; of them there are as many steps as the network writes.
 
     Raises:
+        ConfigError: there can be no such intervals.
         DataError: the history is too short, or known covariates are missing.
     """
     aligned = align(fitted, panel, Part.whole(panel))
@@ -252,16 +340,21 @@ def forecast_future(fitted: Fitted, panel: Panel, steps: int, known: Panel | Non
         if done + horizon < rounded:
             future = _with_targets(future, first_new + done, point)
     ahead = panel.positions[panel.offsets[1:] - 1][:, None] + np.arange(1, steps + 1)
+    values = np.concatenate(points, axis=1)[:, :steps]
+    spread = np.concatenate(quantiles, axis=1)[:, :steps] if quantiles else None
+    quantile_levels = fitted.quantile_levels
+    if levels:
+        quantile_levels, spread = with_intervals(aligned, aligned.recent, values, spread, aligned.unit, levels)
     return Forecast(
         series_ids=panel.series_ids,
         cutoffs=panel.timestamps[panel.offsets[1:] - 1],
         stamps=panel.freq.stamps(ahead.ravel()).reshape(ahead.shape),
-        values=np.concatenate(points, axis=1)[:, :steps],
+        values=values,
         alias=fitted.config.name,
         columns=panel.columns,
         freq=panel.freq,
-        quantile_levels=fitted.quantile_levels,
-        quantiles=np.concatenate(quantiles, axis=1)[:, :steps] if quantiles else None,
+        quantile_levels=quantile_levels,
+        quantiles=spread,
         notes=notes,
     )
 

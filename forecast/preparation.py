@@ -44,6 +44,7 @@ class Prepared:
         features: the model inputs of every row.
         training: windows to learn from.
         validation: windows for early stopping; none where `validation_size` is 0.
+        calibration: windows for the width of intervals; none where `calibration_size` is 0.
         test: windows for the scores; none where `test_size` is 0.
         notes: what was done on the way, one sentence each.
     """
@@ -56,6 +57,7 @@ class Prepared:
     features: Features
     training: WindowedFeatures
     validation: WindowedFeatures
+    calibration: WindowedFeatures
     test: WindowedFeatures
     notes: tuple[str, ...]
 
@@ -89,7 +91,7 @@ def prepare_panel(config: Experiment, panel: Panel) -> Prepared:
 def with_all_rows(prepared: Prepared) -> Prepared:
     """The same table with every row to learn from, scales and vocabularies included, and none to choose or judge on."""
     panel, end = prepared.panel, prepared.panel.offsets[1:]
-    split = Split(Part.whole(panel), Part(end, end), Part(end, end))
+    split = Split(Part.whole(panel), Part(end, end), Part(end, end), Part(end, end))
     return _prepared(prepared.config, panel, prepared.filled, split, notes=prepared.notes)
 
 
@@ -106,6 +108,7 @@ def _prepared(config: Experiment, panel: Panel, filled: Filled, split: Split, *,
         features=features,
         training=windows_of(config, panel, features, split.train, stride=config.windows.stride),
         validation=windows_of(config, panel, features, split.validation, stride=config.evaluation.stride or 1),
+        calibration=windows_of(config, panel, features, split.calibration, stride=config.evaluation.stride or 1),
         test=windows_of(config, panel, features, split.test, stride=config.evaluation.stride or 1),
         notes=notes,
     )
@@ -145,6 +148,7 @@ def split_at_cutoffs(panel: Panel, config: Experiment) -> Split:
         panel,
         validation_size=evaluation.validation_size,
         test_size=evaluation.test_size,
+        calibration_size=evaluation.calibration_size,
         purge=evaluation.purge,
         by=evaluation.split_by or "time",
     )
@@ -276,6 +280,7 @@ def _refuse_empty_parts(prepared: Prepared) -> None:
     asked = {
         "training": (prepared.training, True, prepared.split.train),
         "validation": (prepared.validation, evaluation.validation_size > 0, prepared.split.validation),
+        "calibration": (prepared.calibration, evaluation.calibration_size > 0, prepared.split.calibration),
         "test": (prepared.test, evaluation.test_size > 0, prepared.split.test),
     }
     for name, (windows, wanted, part) in asked.items():
@@ -284,5 +289,6 @@ def _refuse_empty_parts(prepared: Prepared) -> None:
             raise DataError(
                 f"the {name} part holds no window: its longest series has {longest} rows, a window needs {horizon} "
                 f"to forecast after {context_length_of(prepared.config)} of context: give more rows, or change "
-                "evaluation.validation_size, evaluation.test_size, windows.context_length or windows.horizon"
+                f"evaluation.validation_size, {'evaluation.calibration_size, ' * (evaluation.calibration_size > 0)}"
+                "evaluation.test_size, windows.context_length or windows.horizon"
             )

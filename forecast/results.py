@@ -115,7 +115,7 @@ class Forecast:
         horizon = _equal_steps(frame, group, id_col)
         rows = frame.iloc[np.lexsort((plain_stamps(frame[time_col], freq), group))]
         firsts = rows.iloc[::horizon]
-        levels = _levels_of(frame, names[0])
+        levels = levels_of(frame, names[0])
         shape = (len(firsts), horizon, len(names))
         spread = rows[[f"{name}-{level_name(level)}" for name in names for level in levels]].to_numpy(np.float64)
         return cls(
@@ -148,6 +148,8 @@ class BacktestResult:
         season_length: steps in one season.
         columns: the roles and names of the columns, D targets among them.
         freq: the frequency of the stamps; with its time zone tables carry local stamps.
+        quantile_levels: Q ascending levels of the judged model, none where it gives points alone.
+        quantiles: (W, H, D, Q) of the judged model, or None.
     """
 
     alias: str
@@ -162,6 +164,8 @@ class BacktestResult:
     season_length: int
     columns: Columns
     freq: Frequency
+    quantile_levels: tuple[float, ...] = ()
+    quantiles: Array | None = None
 
     def __post_init__(self) -> None:
         """Check that all arrays speak of the same windows, steps and targets."""
@@ -171,6 +175,8 @@ class BacktestResult:
         check_shape("scale", self.scale, "WD", **sizes)
         for name, array in (("actual", self.actual), *self.forecasts.items()):
             check_shape(name, array, "WHD", **sizes)
+        if self.quantiles is not None:
+            check_shape("quantiles", self.quantiles, "WHDQ", **sizes, Q=len(self.quantile_levels))
         missing = [name for name in (self.alias, *self.baselines) if name not in self.forecasts]
         if missing:
             raise DataError(f"no forecast of {missing[0]!r}; there are forecasts of {list(self.forecasts)}")
@@ -210,6 +216,10 @@ class BacktestResult:
         for alias, forecast in self.forecasts.items():
             for place, name in enumerate(column_names(alias, self.columns.target_cols)):
                 columns.append((name, forecast[:, :, place].ravel()))
+                if alias == self.alias and self.quantiles is not None:
+                    spread = np.moveaxis(self.quantiles[:, :, place], -1, 0)
+                    pairs = zip(self.quantile_levels, spread, strict=True)
+                    columns += [(f"{name}-{level_name(level)}", table.ravel()) for level, table in pairs]
         return _table(columns)
 
     def take(self, windows: NDArray[np.int64]) -> BacktestResult:
@@ -226,6 +236,7 @@ class BacktestResult:
             actual=self.actual[windows],
             scale=self.scale[windows],
             forecasts={name: values[windows] for name, values in self.forecasts.items()},
+            quantiles=None if self.quantiles is None else self.quantiles[windows],
         )
 
     def forecast(self, alias: str, windows: NDArray[np.int64]) -> Forecast:
@@ -243,6 +254,8 @@ class BacktestResult:
             values=self.forecasts[alias][windows],
             columns=self.columns,
             freq=self.freq,
+            quantile_levels=self.quantile_levels if alias == self.alias else (),
+            quantiles=self.quantiles[windows] if alias == self.alias and self.quantiles is not None else None,
         )
 
     def examples(self, count: int) -> NDArray[np.int64]:
@@ -352,7 +365,7 @@ def _local(stamps: NDArray[Any], freq: Frequency) -> Any:
     return stamps if freq.is_integer else freq.local(stamps)
 
 
-def _levels_of(frame: pd.DataFrame, name: str) -> tuple[float, ...]:
+def levels_of(frame: pd.DataFrame, name: str) -> tuple[float, ...]:
     """Quantile levels that a table holds for one forecast column."""
     pattern = re.compile(re.escape(name) + r"-((?:lo|hi)-[0-9.]+|median)")
     matches = (pattern.fullmatch(str(column)) for column in frame.columns)

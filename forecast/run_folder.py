@@ -6,6 +6,7 @@ data.json               what the table was: fingerprint, size, span, notes
 history.json            losses per epoch
 scores.json, .txt       model and baselines on the test windows
 test_forecasts.parquet  actual values and every forecast, window by window
+coverage.csv            share of what came that the intervals held, step by step, where there are any
 observed.parquet        what was measured around the windows shown in the pictures
 forecast.csv            the steps after the end of the data
 model/                  the saved model
@@ -17,13 +18,14 @@ from __future__ import annotations
 import json
 import platform
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forecast.config import Experiment
 from forecast.config_file import dump_experiment
+from forecast.coverage import coverage_text
 from forecast.data.digest import panel_digest
 from forecast.data.extend import shown_stamps
 from forecast.data.panel import Panel
@@ -97,6 +99,8 @@ def fit_run(
     if len(forecaster.fitted.shares) > 1:
         say(f"blend: {shares_text(forecaster.fitted.shares)}")
     say(result.scores().text() if result else "no test part (evaluation.test_size: 0): this model was not judged")
+    if result and (text := coverage_text(result)):
+        say(text)
     say(f"wrote {folder}: model, forecasts, scores and {len(pictures)} pictures")
     if require_skill and result:
         result.scores().require_skill()
@@ -104,7 +108,12 @@ def fit_run(
 
 
 def predict_run(
-    run: str | Path, table: str | None = None, *, known: str | None = None, horizon: int | None = None
+    run: str | Path,
+    table: str | None = None,
+    *,
+    known: str | None = None,
+    horizon: int | None = None,
+    level: Sequence[float] = (),
 ) -> Forecast:
     """Forecast from a run folder or a saved model.
 
@@ -113,9 +122,10 @@ def predict_run(
         table: history to forecast from; the table of the run if left out.
         known: file with known covariates of the steps ahead.
         horizon: steps to forecast; as trained if left out.
+        level: of intervals, in per cent.
     """
     forecaster = load_run(run)
-    return forecaster.predict(table or _table_of(forecaster), known=known, horizon=horizon)
+    return forecaster.predict(table or _table_of(forecaster), known=known, horizon=horizon, level=level)
 
 
 def future_run(run: str | Path, table: str | None = None, *, horizon: int | None = None) -> pd.DataFrame:

@@ -18,6 +18,7 @@ from forecast.config_file import experiment_from
 from forecast.ensemble import build_ensemble
 from forecast.errors import ArtifactError, ForecastError
 from forecast.features import FeatureMap, FeatureSettings
+from forecast.intervals import Calibration
 from forecast.network import make_network
 from forecast.prediction import Fitted
 from forecast.preparation import columns_of
@@ -139,6 +140,8 @@ def _state(fitted: Fitted) -> Arrays:
         "covariates": feature_map.covariates.to_state() if feature_map.covariates else {},
         "static": feature_map.static.to_state() if feature_map.static else {},
         "linear": fitted.linear.to_state(),
+        "calibration": fitted.calibration.to_state() if fitted.calibration else {},
+        "recent": fitted.recent.to_state() if fitted.recent else {},
         "series": {
             "is_constant": np.isfinite(fitted.constants),
             "constants": np.nan_to_num(fitted.constants),
@@ -146,6 +149,7 @@ def _state(fitted: Fitted) -> Arrays:
             "low": np.nan_to_num(fitted.low),
             "high": np.nan_to_num(fitted.high),
             "seen_until": fitted.seen_until,
+            "unit": fitted.unit,
         },
     }
     return {f"{group}/{name}": array for group, arrays in groups.items() for name, array in arrays.items()}
@@ -176,6 +180,9 @@ def _rebuild(artifact: Artifact) -> Fitted:
         low=np.where(series["has_range"], series["low"], np.nan),
         high=np.where(series["has_range"], series["high"], np.nan),
         seen_until=series["seen_until"],
+        unit=series["unit"] if "unit" in series else np.ones_like(series["low"]),
+        calibration=_calibration(_group(state, "calibration")),
+        recent=_calibration(_group(state, "recent")),
         linear=RidgeWindow.from_state(_group(state, "linear")),
         history=History.from_dict(meta["history"]),
         shares={str(name): float(share) for name, share in meta.get("shares", {}).items()},
@@ -197,6 +204,10 @@ def _feature_map(config: Experiment, meta: Mapping[str, Any], state: Arrays) -> 
         static=_scaler(config.transforms.covariates, _group(state, "static")),
         vocabulary={name: tuple(words) for name, words in meta["vocabulary"].items()},
     )
+
+
+def _calibration(state: Arrays) -> Calibration | None:
+    return Calibration.from_state(state) if state else None
 
 
 def _scaler(name: str, state: Arrays) -> Transform | None:

@@ -74,6 +74,7 @@ ALTERNATIVES: dict[str, Any] = {
     "ensemble.linear": "member",
     "evaluation.validation_size": 7,
     "evaluation.test_size": 7,
+    "evaluation.calibration_size": 7,
     "evaluation.purge": 3,
     "evaluation.split_by": "series",
     "evaluation.stride": 2,

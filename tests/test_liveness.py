@@ -135,6 +135,11 @@ def judged_on(config: Experiment, table: Any) -> object:
     return gathered(prepare(config, table).test)
 
 
+def calibrated_on(config: Experiment, table: Any) -> object:
+    """The calibration windows."""
+    return gathered(prepare(config, table).calibration)
+
+
 def named_inputs(config: Experiment, table: Any) -> object:
     """What stands behind the channels and codes of the inputs."""
     prepared = prepare(config, table)
@@ -309,6 +314,7 @@ ROWS: dict[str, Row] = {
     "ensemble.linear": Row((weights,)),
     "evaluation.validation_size": Row((learned, chosen_on)),
     "evaluation.test_size": Row((learned, chosen_on, judged_on)),
+    "evaluation.calibration_size": Row((learned, calibrated_on)),
     "evaluation.purge": Row((learned, chosen_on)),
     "evaluation.split_by": Row((learned, chosen_on, judged_on)),
     "evaluation.stride": Row((chosen_on, judged_on), stays=(learned,)),

@@ -34,16 +34,18 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Three parts that follow one another in time; a part of size 0 is empty (`first == last`).
+    """Four parts that follow one another in time; a part of size 0 is empty (`first == last`).
 
     Attributes:
         train: rows to learn from; scales are fitted on these alone.
         validation: rows for early stopping.
+        calibration: rows whose errors give intervals their width.
         test: rows for the scores.
     """
 
     train: Part
     validation: Part
+    calibration: Part
     test: Part
 
 
@@ -52,10 +54,11 @@ def split_panel(
     *,
     validation_size: int | float,
     test_size: int | float,
+    calibration_size: int | float = 0,
     purge: int = 0,
     by: Literal["time", "series"] = "time",
 ) -> Split:
-    """Cut every series into training, validation and test rows, in this order in time.
+    """Cut every series into training, validation, calibration and test rows, in this order in time.
 
     Sizes are counted on the grid of the frequency, so a gap takes as many steps as if its rows were there.
 
@@ -63,6 +66,7 @@ def split_panel(
         panel: the series.
         validation_size: a whole number of steps, or a share of the whole span as a float in [0, 1), rounded to steps.
         test_size: the same for the test part.
+        calibration_size: the same for the calibration part.
         purge: steps left out between two parts that are not empty.
         by: `time`: one cutoff for all series, the span is that of the panel. `series`: counted back from the
             last stamp of each series, the span is its own.
@@ -71,27 +75,25 @@ def split_panel(
         ConfigError: a size is negative, or a share of 1 or more.
         DataError: no row is left to learn from.
     """
-    for name, size in (("validation_size", validation_size), ("test_size", test_size), ("purge", purge)):
+    sizes = {"validation_size": validation_size, "calibration_size": calibration_size, "test_size": test_size}
+    for name, size in (*sizes.items(), ("purge", purge)):
         if size < 0 or (isinstance(size, float) and not size < 1):
             raise ConfigError(f"{name} is {size}; expected a whole number of steps, or a share of at least 0, below 1")
     first, stop = _spans(panel, by)
-    test, validation = _steps(test_size, stop - first), _steps(validation_size, stop - first)
-    test_first = stop - test
-    validation_stop = test_first - np.where(test > 0, purge, 0)
-    validation_first = validation_stop - validation
-    train_stop = validation_first - np.where(validation > 0, purge, 0)
-    train = Part(panel.offsets[:-1], first_rows_at(panel, train_stop))
+    end, parts = stop, {}
+    for name, size in reversed(sizes.items()):
+        steps = _steps(size, stop - first)
+        parts[name] = Part(first_rows_at(panel, end - steps), first_rows_at(panel, end))
+        end = end - steps - np.where(steps > 0, purge, 0)
+    train = Part(panel.offsets[:-1], first_rows_at(panel, end))
     if not (train.last > train.first).any():
-        asked = f"validation_size {validation_size}, test_size {test_size} and purge {purge}"
+        asked = ", ".join(f"{name} {size}" for name, size in sizes.items() if size or name != "calibration_size")
         raise DataError(
-            f"{asked} leave no row to learn from: {'the panel' if by == 'time' else 'the longest series'} spans "
+            f"{asked} and purge {purge} leave no row to learn from: "
+            f"{'the panel' if by == 'time' else 'the longest series'} spans "
             f"{int(np.max(stop - first, initial=0))} steps; take smaller parts or give more rows"
         )
-    return Split(
-        train,
-        Part(first_rows_at(panel, validation_first), first_rows_at(panel, validation_stop)),
-        Part(first_rows_at(panel, test_first), panel.offsets[1:]),
-    )
+    return Split(train, parts["validation_size"], parts["calibration_size"], parts["test_size"])
 
 
 def first_rows_at(panel: Panel, positions: IntArray) -> IntArray:

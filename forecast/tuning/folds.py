@@ -38,7 +38,7 @@ class Folds:
 
     def experiment(self, config: Experiment) -> Experiment:
         """The settings of a trial with the sizes of a fold; series too short for a fold are left out of it."""
-        sizes = {"validation_size": self.size, "test_size": self.size}
+        sizes = {"validation_size": self.size, "calibration_size": 0, "test_size": self.size}
         return config.model_copy(
             update={
                 "evaluation": config.evaluation.model_copy(update=sizes),

@@ -1,0 +1,253 @@
+"""Prediction intervals from the errors on rows no model has learned from: conformal prediction, and its coverage.
+
+An interval of 80 % is as wide as it takes to hold the k-th smallest of n past errors, k = ceil(0.8 (n + 1)). Where past
+and coming windows can be exchanged, it holds what comes with a probability of at least 80 %, whatever the model and
+the distribution (Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World, 2005; Lei et al.,
+Distribution-Free Predictive Inference for Regression, 2018). Every step of the horizon has errors of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecast.axes import check_shape
+from forecast.errors import ConfigError
+
+Array = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+POINT = 0.0
+"""Key of the errors of a point forecast among those of a network's own intervals."""
+
+SHOWN_LEVELS = (80.0, 95.0)
+"""Intervals of a test part, in per cent, where there are calibration windows enough."""
+
+RATE = 0.05
+"""Of adaptive intervals: by so many of its first widths an interval grows where every series leaves it."""
+
+BAND_DEVIATIONS = 1.959964
+"""Of 95 % of a normal distribution."""
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """What the errors on calibration windows leave.
+
+    Attributes:
+        scores: by the share of a network's own interval, such as 0.8, or `POINT`: (n, H, D) errors in units of their
+            series, ascending, NaN last.
+        logarithms: whether errors are differences of log(1 + y), as where the experiment works on logarithms; intervals
+            are then wider above than below and never reach under -1.
+    """
+
+    scores: Mapping[float, Array]
+    logarithms: bool
+
+    @classmethod
+    def fit(
+        cls,
+        actual: Array,
+        forecast: Array,
+        unit: Array,
+        *,
+        logarithms: bool = False,
+        own: Mapping[float, tuple[Array, Array]] | None = None,
+    ) -> Calibration:
+        """Sort the errors of calibration windows.
+
+        Args:
+            actual: (n, H, D) NaN where nothing was measured.
+            forecast: (n, H, D) point forecasts.
+            unit: (n, D) above 0: size of usual changes of each window's series, known before the windows.
+            logarithms: see the class.
+            own: lower and upper ends (n, H, D) of the intervals a network writes, by their share. They are moved by
+                what they miss (conformalised quantile regression; Romano, Patterson and Candes 2019, equation 6).
+        """
+        check_shape("unit", unit, "nD", n=len(actual), D=actual.shape[2])
+        y, made = _mapped(actual, logarithms), _mapped(forecast, logarithms)
+        errors = {POINT: np.abs(y - made)}
+        for share, ends in (own or {}).items():
+            low, high = (_mapped(one, logarithms) for one in ends)
+            errors[share] = np.maximum(low - y, y - high)
+        return cls({share: np.sort(one / unit[:, None], axis=0) for share, one in errors.items()}, logarithms)
+
+    @property
+    def num_windows(self) -> int:
+        """Calibration windows in which the least often measured step was measured."""
+        return int(np.isfinite(self.scores[POINT]).sum(axis=0).min(initial=np.iinfo(np.int64).max))
+
+    def supports(self, level: float) -> bool:
+        """Whether there are windows enough for intervals of so many per cent."""
+        return self.num_windows >= needed_windows(level)
+
+    def ends(
+        self,
+        forecast: Array,
+        unit: Array,
+        level: float,
+        *,
+        own: Mapping[float, tuple[Array, Array]] | None = None,
+    ) -> tuple[Array, Array]:
+        """Lower and upper ends (B, H, D) of intervals; the point forecast lies between them.
+
+        Args:
+            forecast: (B, H, D) point forecasts; H at most that of the calibration windows.
+            unit: (B, D) as in `fit`.
+            level: per cent of what comes that the intervals are to hold.
+            own: as in `fit`.
+
+        Raises:
+            ConfigError: the level is none, or the windows are too few for it.
+        """
+        check_level(level)
+        if not self.supports(level):
+            raise ConfigError(
+                f"level {level:g} was asked for and there are {self.num_windows} calibration windows; it takes "
+                f"{needed_windows(level)}: ask for a lower level, or hold back more rows (evaluation.calibration_size)"
+            )
+        share = round(level / 100.0, 10)
+        is_own = own is not None and share in own and share in self.scores
+        scores = self.scores[share if is_own else POINT][:, : forecast.shape[1]]
+        low, high = own[share] if own is not None and is_own else (forecast, forecast)
+        half = ranked(scores, level) * unit[:, None]
+        low, high = (_mapped(one, self.logarithms) for one in (low, high))
+        low, high = (_unmapped(one, self.logarithms) for one in (low - half, high + half))
+        return np.minimum(low, forecast), np.maximum(high, forecast)
+
+    def to_state(self) -> dict[str, Array]:
+        """Arrays that say everything, for a saved model."""
+        named = {f"scores/{share!r}": np.nan_to_num(one).astype(np.float32) for share, one in self.scores.items()}
+        counts = np.isfinite(self.scores[POINT]).sum(axis=0)
+        return {**named, "counts": counts, "logarithms": np.array([self.logarithms])}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Array]) -> Calibration:
+        """Read back what `to_state` wrote."""
+        scores = {
+            float(name.removeprefix("scores/")): np.where(
+                np.arange(len(one))[:, None, None] < state["counts"], np.asarray(one, np.float64), np.nan
+            )
+            for name, one in state.items()
+            if name.startswith("scores/")
+        }
+        return cls(scores, bool(state["logarithms"][0]))
+
+
+def needed_windows(level: float) -> int:
+    """Least n for which the rank ceil((n + 1) level / 100) is one of 1..n."""
+    share = level / 100.0
+    return math.ceil(share / (1.0 - share) - 1e-9)
+
+
+def check_level(level: float) -> None:
+    """Raise where a level is no per cent.
+
+    Raises:
+        ConfigError: it is not between 0 and 100.
+    """
+    if not 0 < level < 100:
+        raise ConfigError(f"level is {level:g}; expected per cent between 0 and 100, such as 80")
+
+
+def ranked(scores: Array, level: float) -> Array:
+    """(H, D) the error of rank ceil((n + 1) level / 100) of each step and target, of those that are not NaN.
+
+    Args:
+        scores: (n, H, D) ascending, NaN last.
+        level: per cent.
+    """
+    counts = np.isfinite(scores).sum(axis=0)
+    rank = np.ceil((counts + 1) * level / 100.0 - 1e-9).astype(np.int64)
+    return np.take_along_axis(scores, np.clip(rank, 1, None)[None] - 1, axis=0)[0]
+
+
+def nested(quantile_levels: Sequence[float], quantiles: Array, forecast: Array) -> Array:
+    """Quantiles whose order is that of their levels, the point forecast in the middle.
+
+    Args:
+        quantile_levels: Q ascending levels.
+        quantiles: (B, H, D, Q), which may cross where intervals of one level were moved and those of another not.
+        forecast: (B, H, D).
+    """
+    levels = np.asarray(quantile_levels)
+    below, above = quantiles[..., levels < 0.5], quantiles[..., levels > 0.5]
+    below = np.minimum.accumulate(np.minimum(below, forecast[..., None])[..., ::-1], axis=-1)[..., ::-1]
+    above = np.maximum.accumulate(np.maximum(above, forecast[..., None]), axis=-1)
+    return np.concatenate([below, quantiles[..., levels == 0.5], above], axis=-1)
+
+
+def adaptive_factors(ratios: Array, positions: IntArray, share: float, *, rate: float = RATE) -> Array:
+    """By how much intervals are widened at each cutoff so that in the long run they hold the share they should.
+
+    For every step of the horizon a factor follows what was seen: it grows by `rate` times the share of series that left
+    their interval beyond the 1 - `share` that may, and shrinks where fewer did. At a cutoff only steps count that were
+    over by then, so nothing looks ahead. If ratios stay below b, the mean coverage of T cutoffs is off by at most
+    (b + rate) / (rate T), whatever the data (quantile tracking: Angelopoulos, Candes and Tibshirani, Conformal PID
+    Control for Time Series Prediction, 2023, proposition 1; after Gibbs and Candes, Adaptive Conformal Inference Under
+    Distribution Shift, 2021, which tracks the level where this tracks the width, so that none is ever infinite).
+
+    Args:
+        ratios: (W, H, D) size of each error in half widths of its interval on that side, NaN where none is known.
+        positions: (W,) place of each window's cutoff on the grid of time.
+        share: that the intervals are to hold, in (0, 1).
+        rate: see above.
+
+    Returns:
+        (W, H, D), at least 0.
+    """
+    cutoffs, place = np.unique(positions, return_inverse=True)
+    order, bounds = np.argsort(place, kind="stable"), np.searchsorted(np.sort(place), np.arange(len(cutoffs) + 1))
+    horizon = ratios.shape[1]
+    factors = np.empty((len(cutoffs), *ratios.shape[1:]))
+    missed = np.zeros_like(factors)
+    now, over = np.ones(ratios.shape[1:]), np.zeros(horizon, np.int64)  # cutoffs whose step has counted
+    for number, cutoff in enumerate(cutoffs):
+        known = np.searchsorted(cutoffs, cutoff - np.arange(1, horizon + 1), side="right")
+        while (late := np.flatnonzero(over < known)).size:
+            now[late] = np.maximum(now[late] + rate * missed[over[late], late], 0.0)
+            over[late] += 1
+        factors[number] = now
+        seen = ratios[order[bounds[number] : bounds[number + 1]]]
+        count = np.isfinite(seen).sum(axis=0)
+        left = np.where(np.isfinite(seen), seen > now, 0.0).sum(axis=0)
+        missed[number] = np.where(count > 0, left / np.maximum(count, 1) - (1.0 - share), 0.0)
+    return factors[place]
+
+
+def effective_windows(positions: IntArray, num_series: float, step: int) -> float:
+    """How many windows say something of their own about one step of the horizon.
+
+    Errors of forecasts h steps ahead from cutoffs less than h steps apart share what happened in between, so they count
+    as one; series count as independent, which those of one place are not.
+
+    Args:
+        positions: (C,) ascending places of the cutoffs on the grid of time.
+        num_series: mean number of series that have a window at a cutoff.
+        step: h, counted from 1.
+    """
+    apart, last = 0, -np.inf
+    for one in positions:
+        if one - last >= step:
+            apart, last = apart + 1, float(one)
+    return apart * num_series
+
+
+def binomial_band(share: float, count: float) -> tuple[float, float]:
+    """Between which shares 95 % of samples lie if each of `count` is inside with probability `share` (score test)."""
+    reach = BAND_DEVIATIONS * math.sqrt(share * (1.0 - share) / max(count, 1.0)) + 0.5 / max(count, 1.0)
+    return max(share - reach, 0.0), min(share + reach, 1.0)
+
+
+def _mapped(values: Array, logarithms: bool) -> Array:
+    """log(1 + y) where errors are taken so; what lies at -1 or below, as only quantiles can, is put just above."""
+    return np.log1p(np.maximum(values, -1.0 + 1e-12)) if logarithms else np.asarray(values, np.float64)
+
+
+def _unmapped(values: Array, logarithms: bool) -> Array:
+    with np.errstate(over="ignore"):
+        return np.expm1(values) if logarithms else values

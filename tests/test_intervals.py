@@ -1,0 +1,341 @@
+"""Intervals hold what they say: ranks, conformalised quantiles, adaptation and coverage against slow oracles."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+
+from forecast import Experiment, Forecaster
+from forecast.coverage import adapt_intervals, central_levels, coverage_by, coverage_text
+from forecast.errors import ConfigError, DataError
+from forecast.intervals import (
+    Calibration,
+    adaptive_factors,
+    binomial_band,
+    effective_windows,
+    needed_windows,
+    nested,
+    ranked,
+)
+from forecast.preparation import prepare
+from forecast.results import BacktestResult
+
+Array = NDArray[np.float64]
+DRAW = np.random.default_rng(11)
+
+
+def test_the_rank_is_that_of_the_theorem() -> None:
+    scores = DRAW.gamma(2.0, size=(37, 3, 2))
+    scores[DRAW.random(scores.shape) < 0.2] = np.nan
+    for level in (10.0, 50.0, 80.0, 90.0):
+        found = ranked(np.sort(scores, axis=0), level)
+        for step in range(3):
+            for target in range(2):
+                known = sorted(one for one in scores[:, step, target].tolist() if not math.isnan(one))
+                assert found[step, target] == known[math.ceil(level / 100 * (len(known) + 1)) - 1]
+
+
+@pytest.mark.parametrize(("level", "needed"), [(50, 1), (80, 4), (90, 9), (95, 19), (99, 99)])
+def test_a_level_that_the_windows_do_not_support_is_refused_with_the_number(level: float, needed: int) -> None:
+    assert needed_windows(level) == needed
+    assert math.ceil((needed + 1) * level / 100 - 1e-9) <= needed
+    assert math.ceil(needed * level / 100 - 1e-9) > needed - 1
+    zero = np.zeros((needed - 1, 2, 1))
+    calibration = Calibration.fit(zero + DRAW.normal(size=zero.shape), zero, np.ones((needed - 1, 1)))
+    with pytest.raises(ConfigError, match=rf"there are {needed - 1} calibration windows; it takes {needed}"):
+        calibration.ends(np.zeros((1, 2, 1)), np.ones((1, 1)), level)
+    for bad in (0, 100, -5):
+        with pytest.raises(ConfigError, match="expected per cent between 0 and 100"):
+            calibration.ends(np.zeros((1, 2, 1)), np.ones((1, 1)), bad)
+
+
+@pytest.mark.parametrize(("n", "level"), [(19, 80.0), (19, 95.0), (30, 50.0)])
+def test_coverage_of_exchangeable_windows_is_exact(n: int, level: float) -> None:
+    # The coverage of rank k of n is that of a Beta variable with mean k / (n + 1), whatever the distribution.
+    draws = 20_000
+    actual = DRAW.standard_t(3, size=(n, 1, draws))
+    fresh = DRAW.standard_t(3, size=(1, 1, draws))
+    made, unit = np.zeros_like(actual), np.ones((n, draws))
+    low, high = Calibration.fit(actual, made, unit).ends(np.zeros_like(fresh), unit[:1], level)
+    expected = math.ceil((n + 1) * level / 100) / (n + 1)
+    found = ((low <= fresh) & (fresh <= high)).mean()
+    assert abs(found - expected) < 4 * math.sqrt(expected * (1 - expected) / draws)
+
+
+def test_errors_count_in_units_of_their_series() -> None:
+    unit = np.array([[1.0], [1000.0]] * 20)
+    actual = DRAW.normal(size=(40, 4, 1)) * unit[:, None]
+    calibration = Calibration.fit(actual, np.zeros_like(actual), unit)
+    low, high = calibration.ends(np.zeros((2, 4, 1)), unit[:2], 80)
+    np.testing.assert_allclose(high[1], 1000 * high[0])
+    np.testing.assert_allclose(low, -high)
+
+
+def test_on_logarithms_errors_are_factors() -> None:
+    actual, made = DRAW.gamma(2.0, 10.0, (25, 3, 1)), DRAW.gamma(2.0, 10.0, (25, 3, 1))
+    calibration = Calibration.fit(actual, made, np.ones((25, 1)), logarithms=True)
+    low, high = calibration.ends(made[:1], np.ones((1, 1)), 80)
+    for step in range(3):
+        factors = sorted(
+            abs(math.log((1 + a) / (1 + f))) for a, f in zip(actual[:, step, 0], made[:, step, 0], strict=True)
+        )
+        factor = math.exp(factors[math.ceil(0.8 * 26) - 1])
+        assert high[0, step, 0] == pytest.approx((1 + made[0, step, 0]) * factor - 1)
+        assert low[0, step, 0] == pytest.approx((1 + made[0, step, 0]) / factor - 1)
+    assert (low > -1).all()
+
+
+def test_a_networks_own_intervals_are_moved_by_what_they_miss() -> None:
+    actual = DRAW.normal(size=(50, 2, 1))
+    low, high = -1.0 - DRAW.random((50, 2, 1)), 0.3 + DRAW.random((50, 2, 1))
+    own, unit = {0.8: (low, high)}, np.ones((50, 1))
+    calibration = Calibration.fit(actual, np.zeros_like(actual), unit, own=own)
+    found = calibration.ends(np.zeros((1, 2, 1)), unit[:1], 80, own={0.8: (low[:1], high[:1])})
+    for step in range(2):
+        missed = sorted(
+            max(low[i, step, 0] - actual[i, step, 0], actual[i, step, 0] - high[i, step, 0]) for i in range(50)
+        )
+        moved = missed[math.ceil(0.8 * 51) - 1]
+        assert found[0][0, step, 0] == pytest.approx(min(low[0, step, 0] - moved, 0.0))
+        assert found[1][0, step, 0] == pytest.approx(max(high[0, step, 0] + moved, 0.0))
+
+
+def test_wider_intervals_hold_narrower_ones_and_all_hold_the_point() -> None:
+    levels = (0.025, 0.1, 0.5, 0.9, 0.975)
+    quantiles, forecast = DRAW.normal(size=(20, 3, 1, 5)), DRAW.normal(size=(20, 3, 1))
+    made = nested(levels, quantiles, forecast)
+    for place in (0, 1):
+        assert (made[..., place] <= forecast).all()
+        assert (made[..., 4 - place] >= forecast).all()
+    assert (made[..., 0] <= made[..., 1]).all()
+    assert (made[..., 3] <= made[..., 4]).all()
+    np.testing.assert_array_equal(made[..., 2], quantiles[..., 2])
+    kept = np.sort(quantiles, axis=-1)
+    np.testing.assert_array_equal(nested(levels, kept, kept[..., 2]), kept)
+
+
+def slow_factors(ratios: Array, positions: NDArray[np.int64], share: float, rate: float) -> Array:
+    """Plain loops: for each window and step, go through the cutoffs whose step was over by then."""
+    out = np.empty_like(ratios)
+    for step in range(ratios.shape[1]):
+        for target in range(ratios.shape[2]):
+            used: dict[int, float] = {}
+            for cutoff in np.unique(positions):
+                factor = 1.0
+                for earlier in np.unique(positions):
+                    if earlier + step + 1 <= cutoff:
+                        seen = ratios[positions == earlier, step, target]
+                        seen = seen[~np.isnan(seen)]
+                        if len(seen):
+                            factor = max(0.0, factor + rate * (np.mean(seen > used[earlier]) - (1 - share)))
+                used[cutoff] = factor
+                out[positions == cutoff, step, target] = factor
+    return out
+
+
+def test_factors_equal_a_loop_and_do_not_look_ahead() -> None:
+    positions = np.repeat(np.array([0, 1, 2, 3, 5, 6, 9, 10, 11, 12, 13]), 2)
+    ratios = DRAW.gamma(1.0, size=(22, 4, 2))
+    ratios[DRAW.random(ratios.shape) < 0.1] = np.nan
+    found = adaptive_factors(ratios, positions, 0.8, rate=0.3)
+    np.testing.assert_allclose(found, slow_factors(ratios, positions, 0.8, 0.3), rtol=0, atol=1e-12)
+    for cutoff in (3, 9):
+        other = ratios.copy()
+        unknown = positions[:, None] + np.arange(1, 5) > cutoff
+        other[unknown] = 1e6
+        again = adaptive_factors(other, positions, 0.8, rate=0.3)
+        np.testing.assert_array_equal(again[positions <= cutoff], found[positions <= cutoff])
+        assert not np.array_equal(again, found)
+
+
+@pytest.mark.parametrize("share", [0.8, 0.95])
+def test_the_mean_coverage_keeps_the_bound_whatever_the_data(share: float) -> None:
+    count, most, rate = 2_000, 5.0, 0.1
+    trend = np.linspace(0.1, most, count)
+    waves = most / 2 * (1 + np.sin(np.arange(count) / 30))
+    for ratios in (trend, waves, trend[::-1]):
+        factors = adaptive_factors(ratios[:, None, None], np.arange(count), share, rate=rate)[:, 0, 0]
+        covered = float((ratios <= factors).mean())
+        assert abs(covered - share) <= (most + rate) / (rate * count)
+        assert abs(float((ratios <= 1.0).mean()) - share) > 0.2  # without adapting it is far off
+
+
+def test_windows_that_say_something_of_their_own() -> None:
+    assert effective_windows(np.arange(100), 3, 1) == 300
+    assert effective_windows(np.arange(100), 3, 24) == 15  # 0, 24, 48, 72, 96
+    assert effective_windows(np.array([0, 24, 48]), 1, 24) == 3
+
+
+@pytest.mark.parametrize(("share", "count"), [(0.8, 40), (0.8, 400), (0.95, 100), (0.95, 1000)])
+def test_the_band_holds_95_percent_of_samples(share: float, count: int) -> None:
+    low, high = binomial_band(share, count)
+    samples = DRAW.binomial(count, share, 40_000) / count
+    inside = float(((samples >= low) & (samples <= high)).mean())
+    assert 0.945 < inside < 0.985
+
+
+SETTINGS: dict[str, Any] = {
+    "data": {"freq": "h"},
+    "windows": {"context_length": 12, "horizon": 4},
+    "model": {"name": "bigru", "units": 4},
+    "training": {"epochs": 2, "batch_size": 32},
+    "evaluation": {"validation_size": 30, "calibration_size": 60, "test_size": 60},
+}
+
+
+def table() -> pd.DataFrame:
+    steps, frames = np.arange(400), []
+    for number in range(2):
+        values = (number + 1) * (10 + np.sin(steps / 24 * 2 * np.pi) + DRAW.normal(0, 0.3, 400))
+        dates = pd.date_range("2020", periods=400, freq="h")
+        frames.append(pd.DataFrame({"unique_id": f"s{number}", "ds": dates, "y": values}))
+    return pd.concat(frames, ignore_index=True)
+
+
+TABLE = table()
+
+
+def fitted(**changes: Any) -> Forecaster:
+    settings = {section: {**values, **changes.get(section, {})} for section, values in SETTINGS.items()}
+    return Forecaster(Experiment.model_validate(settings)).fit(TABLE)
+
+
+@pytest.fixture(scope="module")
+def forecaster() -> Forecaster:
+    return fitted()
+
+
+@pytest.fixture(scope="module")
+def result(forecaster: Forecaster) -> BacktestResult:
+    return forecaster.evaluate()
+
+
+def test_no_window_shares_forecast_rows_with_the_calibration() -> None:
+    prepared = prepare(Experiment.model_validate(SETTINGS), TABLE)
+    rows = []
+    for part in (prepared.training, prepared.validation, prepared.calibration, prepared.test):
+        _, first = part.index.locate(np.arange(len(part)))
+        rows.append(set(part.index.horizon_rows(first).ravel().tolist()))
+    for place, one in enumerate(rows):
+        assert one
+        assert not any(one & other for other in rows[:place])
+
+
+def test_coverage_equals_loops(result: BacktestResult) -> None:
+    places, spread = central_levels(result), result.quantiles
+    assert list(places) == [80.0, 95.0]
+    assert spread is not None
+    by_step, by_series = coverage_by(result, "step"), coverage_by(result, "series")
+    for level, (low, high) in places.items():
+        held = (spread[..., low] <= result.actual) & (result.actual <= spread[..., high])
+        for step in range(4):
+            row = by_step[(by_step["level"] == level) & (by_step["step"] == step + 1)].iloc[0]
+            assert row["covered"] == pytest.approx(held[:, step].mean())
+            assert row["effective"] == 2 * len(range(0, 57, step + 1))
+        for number in range(2):
+            row = by_series[(by_series["level"] == level) & (by_series["series"] == f"s{number}")].iloc[0]
+            assert row["covered"] == pytest.approx(held[result.series == number].mean())
+    assert "80 % intervals hold" in coverage_text(result)
+
+
+def test_intervals_of_the_test_part_do_not_know_it(forecaster: Forecaster, result: BacktestResult) -> None:
+    changed = TABLE.copy()
+    late = changed["ds"] >= changed["ds"].max() - pd.Timedelta(hours=20)
+    changed.loc[late, "y"] += 1e3
+    other, cutoff = forecaster.evaluate(changed), changed.loc[late, "ds"].min() - pd.Timedelta(hours=1)
+    before = result.cutoffs <= np.datetime64(cutoff)
+    assert before.sum() > 20
+    assert result.quantiles is not None
+    assert other.quantiles is not None
+    np.testing.assert_array_equal(other.quantiles[before], result.quantiles[before])
+    assert not np.array_equal(other.quantiles, result.quantiles)
+
+
+def test_adapting_leaves_a_result_without_intervals_alone(result: BacktestResult) -> None:
+    plain = replace(result, quantiles=None, quantile_levels=())
+    assert adapt_intervals(plain) is plain
+    with pytest.raises(DataError, match=r"holds no intervals: train with evaluation\.calibration_size above 0"):
+        coverage_by(plain, "step")
+    assert coverage_text(plain) == ""
+
+
+def test_predict_gives_intervals_and_a_saved_model_the_same(forecaster: Forecaster, tmp_path: Path) -> None:
+    made = forecaster.predict(level=[80, 95])
+    frame = made.frame()
+    assert [name for name in frame.columns if "-" in name] == [
+        "bigru-lo-95",
+        "bigru-lo-80",
+        "bigru-hi-80",
+        "bigru-hi-95",
+    ]
+    assert (frame["bigru-lo-95"] <= frame["bigru-lo-80"]).all()
+    assert ((frame["bigru-lo-80"] <= frame["bigru"]) & (frame["bigru"] <= frame["bigru-hi-80"])).all()
+    assert (frame["bigru-hi-80"] <= frame["bigru-hi-95"]).all()
+    forecaster.save(tmp_path / "model")
+    again = Forecaster.load(tmp_path / "model").predict(TABLE, level=[80, 95])
+    np.testing.assert_allclose(again.quantiles, made.quantiles, rtol=1e-5)  # type: ignore[arg-type]
+    assert forecaster.predict().quantiles is None
+
+
+def test_the_width_is_that_of_the_errors_on_unseen_windows(forecaster: Forecaster) -> None:
+    made = forecaster.predict(level=[80])
+    judged = [forecaster.evaluate()]
+    prepared = prepare(Experiment.model_validate(SETTINGS), TABLE)
+    assert forecaster.fitted.recent is not None
+    count = len(prepared.calibration) + len(prepared.test)
+    assert forecaster.fitted.recent.num_windows == count
+    assert made.quantiles is not None
+    half = (made.quantiles[..., 1] - made.quantiles[..., 0]) / 2
+    np.testing.assert_allclose(
+        half[1] / half[0], np.broadcast_to(forecaster.fitted.unit[1] / forecaster.fitted.unit[0], (4, 1))
+    )
+    # At least as many errors of the test windows lie within as the worst share that calibration windows leave to them.
+    error = np.abs(judged[0].actual - judged[0].forecasts["bigru"])
+    inside = (error <= half[judged[0].series]).sum(axis=0)
+    assert (inside >= math.ceil(0.8 * (count + 1)) - len(prepared.calibration)).all()
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"level": [80], "horizon": 5}, "intervals were asked for 5 steps and are calibrated for 4"),
+        ({"level": [0.5, 100]}, "level is 100; expected per cent"),
+        ({"level": [99.9]}, r"level 99.9 was asked for and there are \d+ calibration windows; it takes 999"),
+    ],
+)
+def test_what_cannot_be_is_refused(forecaster: Forecaster, asked: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        forecaster.predict(**asked)
+
+
+def test_without_unseen_windows_there_are_no_intervals() -> None:
+    none = fitted(evaluation={"calibration_size": 0, "test_size": 0})
+    with pytest.raises(ConfigError, match=r"was not calibrated: train again with evaluation\.test_size or"):
+        none.predict(level=[80])
+
+
+def test_a_test_part_alone_calibrates_what_comes_after_it() -> None:
+    one = fitted(evaluation={"calibration_size": 0})
+    assert one.evaluate().quantiles is None
+    assert one.predict(level=[80]).quantiles is not None
+
+
+def test_a_quantile_network_is_moved_and_keeps_its_median() -> None:
+    one = fitted(training={"loss": "quantile"})
+    made, plain = one.predict(level=[80, 95]), one.predict()
+    assert made.quantile_levels == (0.025, 0.1, 0.5, 0.9, 0.975)
+    assert made.quantiles is not None
+    assert plain.quantiles is not None
+    np.testing.assert_array_equal(made.quantiles[..., 2], plain.quantiles[..., 1])
+    shift = made.quantiles[..., 3] - plain.quantiles[..., 2]
+    np.testing.assert_allclose(
+        shift / one.fitted.unit[:, None], np.broadcast_to(shift[:1] / one.fitted.unit[0], shift.shape)
+    )
+    assert coverage_text(one.evaluate()).count("intervals hold") == 2
