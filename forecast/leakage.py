@@ -165,8 +165,8 @@ class OwnPipeline:
             "features": features_before(prepared, last),
             "windows": windows_before(prepared, last, is_chosen=is_chosen),
         }
-        if self.train and is_chosen and len(prepared.test):
-            stages["forecast"] = forecasts_before(prepared, last)
+        if self.train and is_chosen and len(numbers := _nearest(prepared.test.index, last, BATCH // 4)):
+            stages["forecast"] = forecasts_of(prepared, numbers)
         return stages
 
 
@@ -228,26 +228,22 @@ def windows_before(prepared: Prepared, last: IntArray, *, is_chosen: bool) -> St
         windows: WindowedFeatures = getattr(prepared, name)
         if name == "training" or (name == "validation" and is_chosen):
             out[f"{name} rows"] = _rows_read(windows)
-        numbers, distance = _ended(windows.index, last)
+        numbers = _nearest(windows.index, last)
         out[f"{name} starts"] = windows.index.locate(numbers)
         if len(numbers):
-            nearest = numbers[np.argsort(distance, kind="stable")[:BATCH]]
-            out[f"{name} inputs"] = windows.batch(nearest)[0]
+            out[f"{name} inputs"] = windows.batch(numbers[:BATCH])[0]
     return out
 
 
-def forecasts_before(prepared: Prepared, last: IntArray) -> Any:
-    """Forecasts from the test windows that end before `last` (N,), of a model fitted on the other parts.
+def forecasts_of(prepared: Prepared, numbers: IntArray) -> Any:
+    """Forecasts from test windows `numbers` (B,), of a model fitted on the other parts.
 
     The model that is judged: without `training.refit`, which learns from the test rows once they have been judged.
     """
     training = prepared.config.training.model_copy(update={"refit": False})
     config = prepared.config.model_copy(update={"training": training})
     fitted = Forecaster(config).fit_prepared(replace(prepared, config=config)).fitted
-    numbers, distance = _ended(prepared.test.index, last)
-    if not len(numbers):
-        return None
-    return forecast_windows(fitted, prepared.test, numbers[np.argsort(distance, kind="stable")[: BATCH // 4]])
+    return forecast_windows(fitted, prepared.test, numbers)
 
 
 def _rows_read(windows: WindowedFeatures) -> Stages:
@@ -272,12 +268,12 @@ def _covered(first: IntArray, length: int, num_rows: int) -> NDArray[np.bool_]:
     return np.asarray(np.cumsum(steps)[:num_rows] > 0)
 
 
-def _ended(index: WindowIndex, last: IntArray) -> tuple[IntArray, IntArray]:
-    """Numbers of the windows whose contexts end before `last` (N,), and how many rows before."""
+def _nearest(index: WindowIndex, last: IntArray, most: int | None = None) -> IntArray:
+    """Numbers of the windows whose contexts end before `last` (N,), nearest first, at most so many."""
     series, first = index.locate(np.arange(len(index)))
     distance = last[series] - first - index.context_length
-    numbers = np.flatnonzero(distance >= 0)
-    return numbers, distance[numbers]
+    order = np.argsort(distance, kind="stable")
+    return order[distance[order] >= 0][:most]
 
 
 def _stamps_before(panel: Panel, end: IntArray) -> dict[Any, Any]:

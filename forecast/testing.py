@@ -15,13 +15,14 @@ of that may depend on rows up to the cutoff, and on nothing else but
     report = check_no_leakage(pipeline, table)
     assert report.ok, report.text()
 
-The values after the cutoff become missing, 1e6, -1e6, and shuffled, in all columns at once; every stage must stay the
-same bit for bit. Where one does not, each column is changed by itself to find those the stage depends on.
+The values after the cutoff become missing, 1e6, -1e6, mirrored and shuffled, in all columns at once; every stage must
+stay the same bit for bit. Where one does not, each column is changed by itself to find those the stage depends on.
 """
 
 from __future__ import annotations
 
 import hashlib
+import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,11 +38,17 @@ Pipeline = Callable[[pd.DataFrame, Any], Any]
 
 Rows = NDArray[np.bool_]
 
-CHANGES: dict[str, float | None] = {"missing": np.nan, "+1e6": 1e6, "-1e6": -1e6, "shuffled": None}
-"""What becomes of later values: another value, or those of other later rows."""
+CHANGES = ("missing", "+1e6", "-1e6", "mirrored", "shuffled")
+"""What becomes of later values: nothing, one number, themselves times -1e6, those of other later rows.
+
+The mirror turns the order of series and rows round, which no change that is the same everywhere does.
+"""
 
 SHARES = (0.5, 0.7, 0.9)
 """Of the stamps, where cutoffs lie that nobody named."""
+
+REFUSAL_WIDTH = 150
+"""Characters of what a pipeline said when it refused a changed table."""
 
 
 @dataclass(frozen=True)
@@ -147,17 +154,24 @@ class _Table:
 
     def changed(self, rows: Mapping[str, Rows], change: str) -> pd.DataFrame:
         """A copy in which the given rows of the given columns have other values."""
-        out, draw, value = self.frame.copy(), np.random.default_rng(0), CHANGES[change]
+        out = self.frame.copy()
         for name, chosen in rows.items():
-            if value is None:
-                out.loc[chosen, name] = draw.permutation(out.loc[chosen, name].array.to_numpy())
-            elif pd.api.types.is_numeric_dtype(out[name]):
-                out.loc[chosen, name] = value
-            elif pd.api.types.is_datetime64_any_dtype(out[name]):
-                out.loc[chosen, name] += pd.Timedelta(value, "s")
-            else:
-                out.loc[chosen, name] = None if np.isnan(value) else change
+            out.loc[chosen, name] = _changed_values(out.loc[chosen, name], change)
         return out
+
+
+def _changed_values(values: pd.Series[Any], change: str) -> Any:
+    """What becomes of some values of a column; dates move by a day, text becomes another word."""
+    is_date = pd.api.types.is_datetime64_any_dtype(values)
+    if change == "shuffled":
+        return values.iloc[np.random.default_rng(0).permutation(len(values))].array
+    if change == "missing":
+        return pd.NaT if is_date else None
+    if is_date:
+        return values + pd.Timedelta(days=1 if change == "+1e6" else -1)
+    if not pd.api.types.is_numeric_dtype(values):
+        return change
+    return -1e6 * values if change == "mirrored" else float(change)
 
 
 @dataclass(eq=False)
@@ -180,8 +194,8 @@ def check_no_leakage(
 ) -> LeakReport:
     """Check that nothing a pipeline knows at a cutoff depends on values after it.
 
-    The pipeline runs once more on the unchanged table, then on four changed ones per cutoff; where something leaks,
-    also on one per column. It is given a copy of the table each time, rows numbered from 0, whole numbers and booleans
+    The pipeline runs once more on the unchanged table, then on five changed ones per cutoff; where something leaks,
+    on such tables for each column too. It is given a copy each time, rows numbered from 0, whole numbers and booleans
     as float64. A change that it refuses with an exception is reported and not held against it: a pipeline that takes
     no missing values is compared on the other changes.
 
@@ -205,11 +219,12 @@ def check_no_leakage(
             something that cannot be compared, or every change was refused.
     """
     table = _table(frame, id_col, time_col, known or {})
-    found = _Findings()
+    found, order = _Findings(), list[str]()
     places = list(cutoffs) if cutoffs is not None else _usual_cutoffs(table)
     for number, cutoff in enumerate(places):
         rows = table.later(cutoff)
         before = _digests(pipeline(table.frame.copy(), cutoff))
+        order = max(order, list(before), key=len)  # a stage may be there at some cutoffs only
         if number == 0:
             _refuse_chance(before, _digests(pipeline(table.frame.copy(), cutoff)))
         _compare(pipeline, table, rows, cutoff, before, found)
@@ -219,8 +234,9 @@ def check_no_leakage(
     )
     if not any(found.compared.values()):
         raise ConfigError(f"nothing could be compared: {'; '.join(refusals)}")
-    leaks = tuple(found.leaks[name] for name in found.compared if name in found.leaks)
-    return LeakReport(found.compared, tuple(map(named, places)), leaks, refusals)
+    stages = {name: found.compared[name] for name in [*order, *found.compared]}
+    leaks = tuple(found.leaks[name] for name in stages if name in found.leaks)
+    return LeakReport(stages, tuple(map(named, places)), leaks, refusals)
 
 
 def named(cutoff: Any) -> str:
@@ -244,7 +260,8 @@ def _compare(
         for stage in before:
             found.compared[stage] = found.compared.get(stage, 0) + (not isinstance(after, Exception))
         if isinstance(after, Exception):
-            found.refused.setdefault(change, []).append(f"{type(after).__name__}: {' '.join(str(after).split())}")
+            said = textwrap.shorten(f"{type(after).__name__}: {after}", REFUSAL_WIDTH, placeholder=" ...")
+            found.refused.setdefault(change, []).append(said)
             continue
         for stage in _different(before, after):
             found.compared.setdefault(stage, 1)  # one that is there on a changed table alone
