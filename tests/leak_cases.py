@@ -103,6 +103,8 @@ def random_case(seed: int) -> tuple[dict[str, Any], pd.DataFrame]:
     }
     if freq not in ("index", "MS") and draw.random() < 0.3:
         data["calendar"] = subset(draw, ("hour", "weekday", "day_of_year", "month", "weekend", "holiday:US"))
+    if freq in ("h", "30min", "D") and draw.random() < 0.3:
+        data["tz"] = "Europe/Berlin"
     if draw.random() < 0.3:
         data["season_length"] = int(draw.integers(2, 9))
     settings: dict[str, Any] = {"data": data, "windows": {"horizon": int(draw.integers(1, 5))}}
