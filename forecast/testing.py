@@ -142,11 +142,11 @@ class _Table:
             after = (stamps > limit).to_numpy()
         except TypeError as error:
             raise ConfigError(
-                f"cutoff {named(cutoff)!r} cannot be compared with the {stamps.dtype} stamps of {self.time_col!r}: "
+                f"cutoff {_named(cutoff)!r} cannot be compared with the {stamps.dtype} stamps of {self.time_col!r}: "
                 "turn the column into dates with pandas.to_datetime"
             ) from error
         if not after.any():
-            raise ConfigError(f"cutoff {named(cutoff)} has no row after it: name an earlier one")
+            raise ConfigError(f"cutoff {_named(cutoff)} has no row after it: name an earlier one")
         ids = self.frame[self.id_col][after].to_numpy() if self.id_col else np.zeros(after.sum())
         rank = np.zeros(len(after))
         rank[after] = stamps[after].groupby(ids).rank(method="dense").to_numpy()
@@ -236,10 +236,10 @@ def check_no_leakage(
         raise ConfigError(f"nothing could be compared: {'; '.join(refusals)}")
     stages = {name: found.compared[name] for name in [*order, *found.compared]}
     leaks = tuple(found.leaks[name] for name in stages if name in found.leaks)
-    return LeakReport(stages, tuple(map(named, places)), leaks, refusals)
+    return LeakReport(stages, tuple(map(_named, places)), leaks, refusals)
 
 
-def named(cutoff: Any) -> str:
+def _named(cutoff: Any) -> str:
     """How a cutoff is called in reports: its stamp, or the span of those of all series."""
     stamps = sorted(set(cutoff.values())) if isinstance(cutoff, Mapping) else [cutoff]
     return str(stamps[0]) if len(stamps) == 1 else f"{stamps[0]} to {stamps[-1]}"
@@ -275,7 +275,7 @@ def _compare(
                 if stage in columns and name not in columns[stage]:
                     columns[stage].append(name)
     for stage, seen in fresh.items():
-        found.leaks[stage] = Leak(stage, named(cutoff), tuple(seen), tuple(columns[stage]))
+        found.leaks[stage] = Leak(stage, _named(cutoff), tuple(seen), tuple(columns[stage]))
 
 
 def _run(pipeline: Pipeline, frame: pd.DataFrame, cutoff: Any) -> dict[str, str] | Exception:
