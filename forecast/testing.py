@@ -233,7 +233,7 @@ def check_no_leakage(
         for name, said in found.refused.items()
     )
     if not any(found.compared.values()):
-        raise ConfigError(f"nothing could be compared: {'; '.join(refusals)}")
+        raise ConfigError(f"nothing could be compared: {'; '.join(refusals) or 'there is no cutoff, or no stage'}")
     stages = {name: found.compared[name] for name in [*order, *found.compared]}
     leaks = tuple(found.leaks[name] for name in stages if name in found.leaks)
     return LeakReport(stages, tuple(map(_named, places)), leaks, refusals)
@@ -266,16 +266,29 @@ def _compare(
         for stage in _different(before, after):
             found.compared.setdefault(stage, 1)  # one that is there on a changed table alone
             changes.setdefault(stage, []).append(change)
-    fresh = {stage: seen for stage, seen in changes.items() if stage not in found.leaks}
-    columns: dict[str, list[str]] = {stage: [] for stage in fresh}
-    for name in rows if fresh else ():
-        for change in {one: None for seen in fresh.values() for one in seen}:
+    fresh = {stage: tuple(seen) for stage, seen in changes.items() if stage not in found.leaks}
+    columns = _guilty_columns(pipeline, table, rows, cutoff, before, fresh)
+    for stage, seen in fresh.items():
+        found.leaks[stage] = Leak(stage, _named(cutoff), seen, columns[stage])
+
+
+def _guilty_columns(
+    pipeline: Pipeline,
+    table: _Table,
+    rows: Mapping[str, Rows],
+    cutoff: Any,
+    before: Mapping[str, str],
+    leaking: Mapping[str, tuple[str, ...]],
+) -> dict[str, tuple[str, ...]]:
+    """Columns that a stage follows by themselves, by stage; `leaking` holds the changes that gave it away."""
+    columns: dict[str, tuple[str, ...]] = dict.fromkeys(leaking, ())
+    for name in rows if leaking else ():
+        for change in dict.fromkeys(one for seen in leaking.values() for one in seen):
             after = _run(pipeline, table.changed({name: rows[name]}, change), cutoff)
             for stage in () if isinstance(after, Exception) else _different(before, after):
-                if stage in columns and name not in columns[stage]:
-                    columns[stage].append(name)
-    for stage, seen in fresh.items():
-        found.leaks[stage] = Leak(stage, _named(cutoff), tuple(seen), tuple(columns[stage]))
+                if name not in columns.get(stage, (name,)):
+                    columns[stage] += (name,)
+    return columns
 
 
 def _run(pipeline: Pipeline, frame: pd.DataFrame, cutoff: Any) -> dict[str, str] | Exception:

@@ -274,6 +274,8 @@ def nothing(*_: Any) -> Any:
 @pytest.mark.parametrize(
     ("pipeline", "changes", "said"),
     [
+        (nothing, {"cutoffs": []}, "nothing could be compared: there is no cutoff, or no stage"),
+        (lambda *_: {}, {}, "nothing could be compared: there is no cutoff, or no stage"),
         (nothing, {"time_col": "date"}, "the table has no column 'date'"),
         (nothing, {"known": {"prices": 3}}, r"no column 'prices' \(did you mean 'price'\?\)"),
         (nothing, {"cutoffs": [pd.Timestamp("2025-01-01")]}, "cutoff 2025-01-01 00:00:00 has no row after it"),
