@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -290,6 +291,7 @@ def test_random_configurations_do_not_look_ahead() -> None:
     compared = 0
     for seed, _, report in checked_cases(FAST):
         assert report.ok, f"case {seed}: {report.text()}"
+        assert all(re.search("'missing' was refused .*: (BadTable|Data)Error", one) for one in report.refusals), seed
         compared += sum(report.compared.values())
     assert compared > FAST * 40
 
