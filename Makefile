@@ -1,5 +1,5 @@
 # Short names for those who work here.
-.PHONY: check test slow search-proofs bench bench-accuracy bench-coverage bench-cells bench-peers format docs lock demo clean
+.PHONY: check test slow search-proofs bench bench-accuracy bench-coverage bench-cells bench-peers format docs lock demo clean leak-proofs
 
 SETUP := python3 scripts/bootstrap.py --extras test
 UV := $(or $(shell command -v uv),.venv/bin/uv)
@@ -19,6 +19,10 @@ slow: ## the proofs that take minutes
 search-proofs: ## searches killed at every write and at random moments, on full disks: prints the counts
 	$(SETUP)
 	PYTHONPATH=.:tests FORECAST_NATIVE=0 TF_CPP_MIN_LOG_LEVEL=3 .venv/bin/python tests/tuning/kills.py $(ARGS)
+
+leak-proofs: ## the leak check of 200 random tables and experiments: prints the counts
+	$(SETUP)
+	PYTHONPATH=.:tests TF_CPP_MIN_LOG_LEVEL=3 .venv/bin/python tests/leak_cases.py $(ARGS)
 
 bench: ## measure, and write benchmarks/README.md; make bench ARGS="--only steps sweep", ARGS=--quick
 	$(SETUP)

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from forecast import data, plots
+    from forecast import data, plots, testing
     from forecast.axes import check_shape
     from forecast.baselines import BASELINES
     from forecast.breakdown import scores_by
@@ -71,7 +71,7 @@ _HOMES = {
 }
 """Public name -> the module it lives in."""
 
-_MODULES = {"data": "data", "datasets": "data.datasets", "plots": "plots"}
+_MODULES = {"data": "data", "datasets": "data.datasets", "plots": "plots", "testing": "testing"}
 
 __all__ = [
     "BASELINES",
@@ -105,6 +105,7 @@ __all__ = [
     "make_windows",
     "plots",
     "scores_by",
+    "testing",
 ]
 
 

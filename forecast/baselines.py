@@ -177,7 +177,7 @@ class RidgeWindow:
             DataError: no training window has a complete context, or a step of the horizon was never measured.
         """
         penalties = PENALTIES if penalty is None else (penalty,)
-        weights, least = None, 0.0
+        weights, least = None, 1.0
         for number in range(1 + ROBUST_ROUNDS if robust else 1):
             learned = _Moments.of(rows, train, weights, least)
             if not learned.counts.all():
@@ -188,7 +188,7 @@ class RidgeWindow:
             candidates = learned.solutions(penalties)
             chosen = penalty or _best_penalty(candidates, rows, validation, robust=robust)
             weights = candidates[chosen]
-            least = least if number else LEAST_ERROR * learned.deviation(weights)
+            least = least if number else LEAST_ERROR * (max(learned.deviation(weights), learned.resolved) or 1.0)
         return cls(candidates[chosen], chosen, rows.num_known)
 
     def predict(self, history: Array, known: Array | None = None) -> Array:
@@ -265,7 +265,7 @@ class _Moments:
     counts: Array
 
     @classmethod
-    def of(cls, rows: RidgeRows, index: WindowIndex, weights: Array | None = None, least: float = 0.0) -> _Moments:
+    def of(cls, rows: RidgeRows, index: WindowIndex, weights: Array | None = None, least: float = 1.0) -> _Moments:
         """Sum up the windows; where `weights` are given, each over its error with them, but at least `least`."""
         horizon, num_targets = index.horizon, rows.targets.shape[1]
         length = index.context_length + horizon * rows.num_known
@@ -276,8 +276,7 @@ class _Moments:
             y = np.where(measured, ahead, 0.0)
             size = np.ones(len(x))
             if weights is not None:
-                error = np.hypot(np.sqrt(_mean_squares(y - x @ weights, measured)), least)
-                size = 1.0 / np.maximum(error, np.finfo(np.float64).tiny)
+                size = 1.0 / np.hypot(np.sqrt(_mean_squares(y - x @ weights, measured)), least)
             weighed = x * size[:, None]
             gram += x.T @ weighed
             cross += weighed.T @ y
@@ -299,6 +298,11 @@ class _Moments:
     def deviation(self, weights: Array) -> float:
         """Root mean squared error of one step."""
         return float(np.sqrt(max(self.squared_error(weights), 0.0) / self.counts.sum()))
+
+    @property
+    def resolved(self) -> float:
+        """Least root mean squared error that sums of squares tell from none: their last digits cancel below it."""
+        return float(np.sqrt(np.finfo(np.float64).eps * self.square / self.counts.sum()))
 
     def squared_error(self, weights: Array) -> float:
         """Sum of |y - W'x|^2 over the windows; of a step that some of them lack, its share of W'x x'W."""

@@ -16,7 +16,7 @@ from forecast.baselines import RidgeRows, RidgeWindow
 from forecast.config import CHOSEN, Experiment, TransformConfig
 from forecast.data.panel import Panel
 from forecast.data.splits import Part, Split
-from forecast.features import FeatureMap, FeatureSettings, series_deviations
+from forecast.features import FeatureMap, FeatureSettings, part_rows, series_deviations
 from forecast.transforms.missing import Filled
 from forecast.windows import WindowIndex, index_windows
 
@@ -177,7 +177,7 @@ def choose_scale(config: Experiment, panel: Panel, filled: Filled, split: Split)
     """Logarithms or plain numbers, by the errors of a ridge regression on rows after those it learned from.
 
     Where these hold fewer than `FEWEST_WINDOWS` beside each other, what decides is whether the spread of a series grows
-    with its level.
+    with its level. Logarithms need training values of at least 0; what turns negative later is read as 0 (`Log1p`).
 
     Learned from is the first part of the training rows; judged on are the others and the validation rows, since a short
     validation part would hold too few windows. Ridge takes seconds where a network takes minutes, and meets the same
@@ -196,10 +196,10 @@ def choose_scale(config: Experiment, panel: Panel, filled: Filled, split: Split)
     if not config.is_left_out("transforms", "target") or not config.evaluation.validation_size:
         return settled(filled_in(config, {"transforms": {"target": target}}))
     targets = filled.measured(len(panel.columns.target_cols))
-    if np.nanmin(targets, initial=np.inf) >= 0:
+    if np.nanmin(targets[part_rows(split.train)], initial=np.inf) >= 0:
         rows = (1 - LEARNED_SHARE) * (split.train.last - split.train.first).sum()
         if rows / config.windows.horizon < FEWEST_WINDOWS:
-            is_better = growth_of_spread(panel, targets, split.train) > 0.5
+            is_better = growth_of_spread(targets, split.train, config.data.season_length or 1) > 0.5
         else:
             errors = [ridge_error(config, panel, filled, split, maps) for maps in (plain, logarithm)]
             is_better = errors[1] < errors[0]
@@ -207,13 +207,18 @@ def choose_scale(config: Experiment, panel: Panel, filled: Filled, split: Split)
     return settled(filled_in(config, {"transforms": {"target": target}}))
 
 
-def growth_of_spread(panel: Panel, targets: Array, train: Part) -> float:
+def growth_of_spread(targets: Array, train: Part, season_length: int) -> float:
     """By which power of its level the spread of a series grows: 0 for sums, 1 for factors, 0 where nothing is known.
 
     The slope of the logarithm of spread on that of level, over stretches of a season or eight rows within each series:
     1 minus the parameter of the Box-Cox transform that makes the spread alike everywhere (Guerrero 1993).
+
+    Args:
+        targets: (R, D) as measured.
+        train: the rows to look at.
+        season_length: m.
     """
-    length, levels, spreads = max(panel.freq.season_length, 8), [], []
+    length, levels, spreads = max(season_length, 8), [], []
     for first, last in zip(train.first.tolist(), train.last.tolist(), strict=True):
         number = (last - first) // length
         for column in targets[last - number * length : last].T if number > 1 else ():

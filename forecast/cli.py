@@ -1,4 +1,4 @@
-"""The command line: `forecast check | fit | predict | evaluate | plot | tune | show-config`.
+"""The command line: `forecast check | fit | predict | evaluate | plot | tune | leak-check | show-config`.
 
 Each command parses its arguments, calls one function of the library and prints what it returns. Heavy
 imports happen inside the commands, so that `--help` and wrong arguments answer at once.
@@ -40,6 +40,7 @@ EXAMPLES = """examples:
   forecast evaluate runs/sales newer.csv
   forecast plot runs/sales
   forecast tune --config configs/tune_bigru.yaml --workers 2
+  forecast leak-check sales.csv --time date --target sales --horizon 14
   forecast show-config --schema > experiment.schema.json
 """
 
@@ -115,6 +116,10 @@ def build_parser() -> Parser:
     plot.add_argument("--out", metavar="FOLDER", help="where the pictures go; into the run folder if left out")
 
     _add_tune(_command(commands, "tune", tune_command, "search for better settings, as `search` in the file says"))
+
+    leak = _command(commands, "leak-check", leak_command, "prove that no value after a cutoff reaches what was before")
+    _add_table(leak)
+    leak.add_argument("--train", action="store_true", help="fit a model on every changed table too, which takes long")
 
     show = _command(commands, "show-config", show_command, "print settings with their defaults")
     _add_settings(show)
@@ -197,6 +202,16 @@ def tune_command(options: argparse.Namespace) -> int:
     place = {"out": options.out, "resume": options.resume, "tensorboard": options.tensorboard}
     tune_in_role(config, options.table, role=role, address=options.address, resources=resources, say=_say, **place)
     return SUCCESS
+
+
+def leak_command(options: argparse.Namespace) -> int:
+    """Change later values, and look for what changes before."""
+    config = _experiment(options)
+    with _quiet_start():
+        from forecast.leakage import check_experiment
+    report = check_experiment(config, options.table, train=options.train)
+    print(report.text())
+    return SUCCESS if report.ok else FAILURE
 
 
 def show_command(options: argparse.Namespace) -> int:

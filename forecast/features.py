@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from forecast.data.calendar import calendar_columns, calendar_features
 from forecast.data.panel import Columns, Panel
 from forecast.data.splits import Part
-from forecast.transforms import SCALERS, Chain, Rows, Transform
+from forecast.transforms import SCALERS, Chain, Log1p, Rows, Transform
 from forecast.transforms.chain import TransformSpec
 from forecast.transforms.missing import Filled, MissingPolicy, fill_missing
 from forecast.windows import WindowIndex, WindowShape
@@ -127,10 +127,9 @@ class FeatureMap:
         target = Chain.fit(settings.target, measured[:, :num_targets], chosen, num_series=num_series)
         numeric = _places(columns, columns.past_covariates + columns.known_covariates, categorical=False)
         covariates = _fit_scaler(settings.covariates, measured[:, numeric], chosen, num_series)
-        numbers = panel.static_values[:, _static_places(columns, categorical=False)]
-        one_each = Rows(np.arange(num_series), np.zeros(num_series, np.int64))
-        static = _fit_scaler(settings.covariates, numbers, one_each, num_series)
-        seen = np.unique(rows.series[train])
+        seen = np.unique(rows.series[train])  # series without a training row are nobody's to learn from
+        numbers = panel.static_values[seen][:, _static_places(columns, categorical=False)]
+        static = _fit_scaler(settings.covariates, numbers, Rows(seen, np.zeros_like(seen)), num_series)
         vocabulary = {name: _seen(panel, name, measured, seen) for name in columns.categorical}
         return cls(columns, settings, target, covariates, static, vocabulary)
 
@@ -178,6 +177,30 @@ class FeatureMap:
         past = columns.target_cols + _numeric(columns, columns.past_covariates)
         masks = tuple(f"{name} observed" for name in columns.dynamic) if self.settings.missing == "mask" else ()
         return {"past": past + masks + known, "known": known, "static": _numeric(columns, columns.static_covariates)}
+
+    def clip(self, values: NDArray[np.float64]) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+        """Raise targets below what their logarithm was fitted on to its floor, as which the model reads them.
+
+        Args:
+            values: (R, C) in the unit of the data.
+
+        Returns:
+            (R, C), `values` itself where nothing lies below, and one sentence per target where something does.
+        """
+        first, names = self.target.stages[0] if self.target.stages else None, self.columns.target_cols
+        if not isinstance(first, Log1p):
+            return values, ()
+        floors = np.broadcast_to(first.floor, len(names))
+        counts = (values[:, : len(names)] < floors).sum(axis=0)
+        if not counts.any():
+            return values, ()
+        out = values.copy()
+        np.maximum(out[:, : len(names)], floors, out=out[:, : len(names)])
+        return out, tuple(
+            f"{name}: {count} values lie below {floor:g}, the least its logarithm was fitted on; read as {floor:g}"
+            for name, count, floor in zip(names, counts, floors, strict=True)
+            if count
+        )
 
     def _past(
         self, values: NDArray[np.float64], covariates: NDArray[np.float64], filled: Filled, rows: Rows

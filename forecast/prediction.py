@@ -326,6 +326,7 @@ def forecast_future(
     aligned = align(fitted, panel, Part.whole(panel))
     notes = drift_notes(aligned, panel)
     panel = last_rows(panel, fitted.shape.context_length + fitted.feature_map.target.lag)
+    notes += fitted.feature_map.clip(panel.values)[1]
     horizon = fitted.shape.horizon
     rounded = -(-steps // horizon) * horizon
     future = append_future(panel, rounded, known, needed=steps)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,10 +89,14 @@ def prepare_panel(config: Experiment, panel: Panel) -> Prepared:
 
 
 def with_all_rows(prepared: Prepared) -> Prepared:
-    """The same table with every row to learn from, scales and vocabularies included, and none to choose or judge on."""
+    """The same table with every row to learn from, scales and vocabularies included, and none to choose or judge on.
+
+    Targets that the logarithm of the training part cannot map are learned as it read them.
+    """
     panel, end = prepared.panel, prepared.panel.offsets[1:]
     split = Split(Part.whole(panel), Part(end, end), Part(end, end), Part(end, end))
-    return _prepared(prepared.config, panel, prepared.filled, split, notes=prepared.notes)
+    filled = replace(prepared.filled, values=prepared.feature_map.clip(prepared.filled.values)[0])
+    return _prepared(prepared.config, panel, filled, split, notes=prepared.notes)
 
 
 def _prepared(config: Experiment, panel: Panel, filled: Filled, split: Split, *, notes: tuple[str, ...]) -> Prepared:
@@ -110,7 +114,7 @@ def _prepared(config: Experiment, panel: Panel, filled: Filled, split: Split, *,
         validation=windows_of(config, panel, features, split.validation, stride=config.evaluation.stride or 1),
         calibration=windows_of(config, panel, features, split.calibration, stride=config.evaluation.stride or 1),
         test=windows_of(config, panel, features, split.test, stride=config.evaluation.stride or 1),
-        notes=notes,
+        notes=notes + feature_map.clip(filled.values)[1],
     )
 
 

@@ -233,6 +233,17 @@ def test_a_robust_ridge_makes_the_sum_of_the_errors_of_windows_least():
         assert total(robust) < total(robust + moved)
 
 
+@pytest.mark.parametrize("start", [[1.0], [0.0, 1.0, 2.0, 3.0, 4.0], [1e-90, 2e-90], [3e90, 1e90]])
+@pytest.mark.parametrize("length", [2, 6, 9])
+def test_a_robust_ridge_takes_windows_without_any_error(start, length):
+    """A series that stops: most windows are zeros, forecast exactly, and their weight stays bounded."""
+    panel = panel_of(np.array([*start, *[0.0] * 25])[:, None])
+    index = index_windows(panel, length, 2)
+    found = RidgeWindow.fit(RidgeRows(panel.values, np.ones((1, 1))), index, index, robust=True)
+    assert np.isfinite(found.weights).all()
+    np.testing.assert_array_equal(found.predict(np.zeros((1, length, 1))), 0.0)
+
+
 def test_the_penalty_of_a_robust_ridge_is_the_best_on_validation():
     rng = np.random.default_rng(7)
     values = rng.normal(size=(160, 1)).cumsum(axis=0)

@@ -9,13 +9,16 @@ import pandas as pd
 import pytest
 from panels import panel_of
 
+from forecast import choices
 from forecast.choices import growth_of_spread
 from forecast.config import CHOSEN, Experiment
 from forecast.config_file import dump_experiment, experiment_from, parse_experiment
 from forecast.data import datasets
 from forecast.data.splits import Part
+from forecast.errors import DataError
 from forecast.forecaster import Forecaster
-from forecast.preparation import prepare
+from forecast.preparation import prepare, with_all_rows
+from forecast.transforms.missing import Filled
 
 Settings = dict[str, dict[str, Any]]
 
@@ -107,6 +110,74 @@ def test_logarithms_where_the_series_grow_by_factors() -> None:
     assert names == [["log1p", "standard"], ["standard"], ["standard"]]
 
 
+def factors(rows: int, freq: str = "MS") -> pd.DataFrame:
+    """A series that grows by factors."""
+    steps, noise = np.arange(rows), np.random.default_rng(0).normal(size=rows)
+    y = 100 * np.exp(0.02 * steps + 0.3 * np.sin(steps * np.pi / 6) + 0.03 * noise)
+    return pd.DataFrame({"ds": pd.date_range("2000-01-01", periods=rows, freq=freq), "y": y})
+
+
+SAID = "y: 5 values lie below 0, the least its logarithm was fitted on; read as 0"
+
+
+def turning(later: float) -> pd.DataFrame:
+    """The same with five values of another sign among the last twenty."""
+    frame = factors(240)
+    frame.loc[frame.index[-20::4], "y"] = later
+    return frame
+
+
+@pytest.mark.parametrize("later", [-0.5, -1.0, -1e4])
+def test_rows_after_the_training_part_do_not_forbid_logarithms(later: float) -> None:
+    """They are read as 0 then, and counted once."""
+    prepared = prepare(experiment_from({"windows": {"horizon": 12}}), turning(later))
+    assert [one.name for one in prepared.config.transforms.target] == ["log1p", "standard"]
+    assert prepared.notes.count(SAID) == with_all_rows(prepared).notes.count(SAID) == 1
+    as_zero = prepared.feature_map.apply(prepared.panel, Filled(np.maximum(prepared.filled.values, 0.0)))
+    np.testing.assert_array_equal(prepared.features.past, as_zero.past)
+
+
+def test_what_turns_negative_is_learned_from_in_the_end_and_judged_as_it_is() -> None:
+    settings = {"training": {"epochs": 1}, "ensemble": {"seeds": 1, "context_lengths": [12]}}
+    forecaster = Forecaster(experiment_from({"windows": {"horizon": 12}, **settings})).fit(turning(-1e4))
+    judged, forecast = forecaster.evaluate(), forecaster.predict()
+    assert judged.actual.min() == -1e4
+    assert np.isfinite(judged.forecasts["bigru"]).all()
+    assert np.isfinite(forecast.values).all()
+    assert any("values lie below 0, the least its logarithm was fitted on" in note for note in forecast.notes)
+
+
+def test_negative_training_rows_forbid_logarithms_wherever_they_stand() -> None:
+    frame = factors(240)
+    frame.loc[3, "y"] = -0.1
+    assert [one.name for one in chosen(frame, 12).transforms.target] == ["standard"]
+
+
+def test_a_logarithm_that_was_asked_for_refuses_training_values_only() -> None:
+    frame, settings = factors(240), {"transforms": {"target": [{"name": "log1p"}]}}
+    late, early = frame.copy(), frame.copy()
+    late.loc[235, "y"], early.loc[3, "y"] = -5.0, -5.0
+    assert any("y: 1 values lie below 0" in note for note in prepare(experiment_from(settings), late).notes)
+    with pytest.raises(DataError, match="log1p needs values above -1; the smallest is -5"):
+        prepare(experiment_from(settings), early)
+
+
+@pytest.mark.parametrize(("declared", "expected"), [(None, 12), (30, 30)])
+def test_the_growth_of_the_spread_is_seen_over_the_season_that_was_declared(
+    declared: int | None, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In place of the usual one of the frequency; few rows, so that nothing else decides."""
+    seen: list[int] = []
+
+    def growth(targets: Any, train: Any, season_length: int) -> float:
+        seen.append(season_length)
+        return growth_of_spread(targets, train, season_length)
+
+    monkeypatch.setattr(choices, "growth_of_spread", growth)
+    chosen(factors(90), 12, data={} if declared is None else {"season_length": declared})
+    assert seen == [expected]
+
+
 @pytest.mark.parametrize("power", [0.0, 0.5, 1.0])
 def test_the_growth_of_the_spread_is_the_power_it_was_made_with(power: float) -> None:
     draw = np.random.default_rng(1)
@@ -114,7 +185,7 @@ def test_the_growth_of_the_spread_is_the_power_it_was_made_with(power: float) ->
     values = levels + 0.2 * levels**power * draw.normal(size=levels.shape)
     panel = panel_of([range(480)] * 3, values)
     part = Part(panel.offsets[:-1], panel.offsets[1:])
-    assert growth_of_spread(panel, panel.targets, part) == pytest.approx(power, abs=0.12)
+    assert growth_of_spread(panel.targets, part, season_length=1) == pytest.approx(power, abs=0.12)
 
 
 def test_the_air_passengers_grow_by_factors() -> None:

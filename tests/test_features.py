@@ -142,6 +142,14 @@ def test_nothing_after_a_cutoff_reaches_the_inputs(seed, missing, target, change
             assert array.tobytes() == right[name].tobytes(), (part, name)
 
 
+def test_static_scales_come_from_series_with_training_rows():
+    frame = table(series=4)
+    late = (frame["unique_id"] != "s3") | (frame["ds"] > frame["ds"].max() - pd.Timedelta(hours=12))
+    frame = frame[late].assign(size=lambda one: one["size"].where(one["unique_id"] != "s3", 1e6))
+    scaler = prepare(replace_data(experiment(), short_series="skip"), frame).feature_map.static
+    np.testing.assert_allclose([scaler.centre[0], scaler.scale[0]], [1.0, np.std([0.0, 1.0, 2.0])])
+
+
 def test_interpolation_waits_for_the_later_value():
     frame = table(series=1)
     frame.loc[20:22, "y"] = np.nan

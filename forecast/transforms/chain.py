@@ -74,11 +74,11 @@ class Chain:
         _refuse_late_logarithm(specs)
         stages: list[Transform] = []
         for place, spec in enumerate(specs):
-            if shared is None or shared.stages[place].per_series:
-                stages.append(_fit_stage(spec, values, rows, num_series))
-            else:
-                stages.append(shared.stages[place])
-            if place + 1 < len(specs) or spec.name == "log1p":  # the logarithm refuses what it cannot map
+            kept = None if shared is None or shared.stages[place].per_series else shared.stages[place]
+            if kept is None or spec.name == "log1p":  # a logarithm refuses what it cannot map, of new series too
+                own = _fit_stage(spec, values, rows, num_series)
+            stages.append(own if kept is None else kept)
+            if place + 1 < len(specs):
                 values = stages[-1].apply(values, rows)
         return cls(tuple(stages))
 
@@ -149,7 +149,7 @@ class Chain:
 
 def _fit_stage(spec: TransformSpec, values: FloatArray, rows: Rows, num_series: int) -> Transform:
     if spec.name == "log1p":
-        return Log1p()
+        return Log1p.fit(values, rows)
     if spec.name == "difference":
         return Difference(spec.lag)
     return SCALERS[spec.name].fit(values, rows, num_series=num_series, scope=spec.scope)

@@ -1,4 +1,4 @@
-"""Maps without fitted numbers: the logarithm of one plus a value, and differences in time."""
+"""The logarithm of one plus a value, and differences in time."""
 
 from __future__ import annotations
 
@@ -15,22 +15,27 @@ from forecast.transforms.base import FloatArray, IntArray, Rows
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Log1p:
-    """The natural logarithm of 1 + value, for values above -1."""
+    """The natural logarithm of 1 + value, for values above -1.
 
-    @property
-    def lag(self) -> int:
-        """0: each row is mapped by itself."""
-        return 0
+    Training values of -1 or less are refused. Rows after the training part may hold such values without anybody having
+    known it when the map was chosen: what lies below `floor` is read as `floor`, so a later row never decides whether
+    a table can be learned from.
 
-    @property
-    def per_series(self) -> bool:
-        """False: there is nothing to fit."""
-        return False
+    Attributes:
+        floor: (D,) smallest training value of each target, or 0 where all are above it.
+    """
 
-    def apply(self, values: FloatArray, rows: Rows) -> FloatArray:
-        """Take logarithms of (R, D) values; see `Transform.apply`.
+    floor: FloatArray
+
+    @classmethod
+    def fit(cls, values: FloatArray, rows: Rows) -> Self:
+        """Take the floor of (R, D) training values.
+
+        Args:
+            values: (R, D).
+            rows: where they stand.
 
         Raises:
             DataError: a value is -1 or less.
@@ -41,7 +46,21 @@ class Log1p:
                 f"log1p needs values above -1; the smallest is {values[row, column]:g}, target {column + 1} of series "
                 f"number {rows.series[row] + 1}: leave log1p out, or add a constant to the series"
             )
-        return np.log1p(values)
+        return cls(np.fmin.reduce(values, axis=0, initial=0.0))
+
+    @property
+    def lag(self) -> int:
+        """0: each row is mapped by itself."""
+        return 0
+
+    @property
+    def per_series(self) -> bool:
+        """False: all series share the floor."""
+        return False
+
+    def apply(self, values: FloatArray, rows: Rows) -> FloatArray:  # noqa: ARG002
+        """Take logarithms of (R, D) values, of those below `floor` that of `floor`; see `Transform.apply`."""
+        return np.log1p(np.maximum(values, self.floor))
 
     def invert(self, forecast: FloatArray, *, series: IntArray, history: FloatArray) -> FloatArray:  # noqa: ARG002
         """Exponential of (B, H, D) forecasts minus 1; see `Transform.invert`. Too large a forecast gives inf."""
@@ -53,13 +72,13 @@ class Log1p:
         return self
 
     def to_state(self) -> dict[str, NDArray[np.generic]]:
-        """Nothing."""
-        return {}
+        """The floor."""
+        return {"floor": self.floor}
 
     @classmethod
-    def from_state(cls, state: Mapping[str, NDArray[np.generic]]) -> Self:  # noqa: ARG003
-        """Return the map."""
-        return cls()
+    def from_state(cls, state: Mapping[str, NDArray[np.generic]]) -> Self:
+        """Return the map `to_state` was called on; models of 0.1.0 hold no floor and take 0."""
+        return cls(state.get("floor", np.zeros(1)).astype(np.float64))
 
 
 @final
