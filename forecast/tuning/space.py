@@ -31,6 +31,7 @@ NOT_SEARCHED = {
     "windows.horizon": "trials that forecast other steps cannot be compared",
     "evaluation.": "trials that are judged on other rows cannot be compared",
     "search.": "it is a setting of the search itself",
+    "training.refit": "no trial is refitted, since it is judged before that",
     "training.seed": "every training has a seed of its own, from search.seed",
 }
 """Beginnings of settings that a search leaves alone, and why."""
