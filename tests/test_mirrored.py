@@ -18,7 +18,7 @@ from window_arrays import learnable_source
 
 from forecast import Experiment, Forecaster
 from forecast.config import TrainingConfig
-from forecast.errors import TrainingError
+from forecast.errors import ConfigError, TrainingError
 from forecast.members import Job, side_by_side
 from forecast.models import build_model
 from forecast.training import train
@@ -47,16 +47,15 @@ def found(folder: Path) -> dict[str, Any]:
 def test_two_devices_learn_what_one_does(name: str, found: dict[str, Any]) -> None:
     """Four epochs of six batches, of four windows on one device and five on the other, where nothing is measured."""
     one, two = found[name]["none"], found[name]["mirrored"]
-    assert one["moved"] > 0.01
+    assert one["moved"] > 0.05
     np.testing.assert_allclose(two["losses"], one["losses"], rtol=0, atol=1e-6)
     np.testing.assert_allclose(two["weights"], one["weights"], rtol=0, atol=1e-6)
 
 
-def test_with_dropout_a_run_is_repeated_and_resumed_to_the_same_bits(found: dict[str, Any]) -> None:
-    first, second = found["whole"]
-    assert first == second
-    assert found["resumed"]["weights"] == first["weights"]
-    assert found["resumed"]["losses"] == first["losses"]
+def test_a_run_with_dropout_is_resumed_to_the_same_bits(found: dict[str, Any]) -> None:
+    """Which it is not unless every run on as many devices gives the same bits."""
+    assert found["resumed"]["weights"] == found["whole"]["weights"]
+    assert found["resumed"]["losses"] == found["whole"]["losses"]
 
 
 def test_every_device_draws_dropout_masks_of_its_own(found: dict[str, Any]) -> None:
@@ -72,7 +71,7 @@ def test_a_blend_trained_on_two_devices_is_loaded_on_one(found: dict[str, Any], 
 
 
 def test_a_batch_with_fewer_windows_than_devices_is_refused(found: dict[str, Any]) -> None:
-    assert found["refused"].startswith("a batch has 1 windows and training.strategy 'mirrored' 2 devices")
+    assert found["refused"].startswith("training.strategy 'mirrored' divides batches of 1 among 2 devices; expected")
 
 
 def test_one_device_alone_is_refused() -> None:
@@ -83,7 +82,7 @@ def test_one_device_alone_is_refused() -> None:
 
 
 def test_xla_is_refused_together_with_several_devices() -> None:
-    with pytest.raises(ValueError, match="jit is 'on', but XLA cannot compile the steps with strategy: mirrored"):
+    with pytest.raises(ConfigError, match="jit is 'on', but XLA cannot compile the steps with strategy: mirrored"):
         TrainingConfig(jit="on", strategy="mirrored")
 
 

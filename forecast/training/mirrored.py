@@ -60,8 +60,8 @@ def check_divisible(strategy: tf.distribute.Strategy, training: WindowSource, co
     size, number = fixed_batch_size(training, config.batch_size), strategy.num_replicas_in_sync
     if size < number:
         raise TrainingError(
-            f"a batch has {size} windows and training.strategy 'mirrored' {number} devices; expected a window for "
-            "each: give a larger training.batch_size or more rows, or set training.strategy: none"
+            f"training.strategy 'mirrored' divides batches of {size} among {number} devices; expected a window for each: "
+            "give a larger training.batch_size or more rows, or set training.strategy: none"
         )
 
 
@@ -69,13 +69,10 @@ def mirror(model: keras.Model, strategy: tf.distribute.Strategy) -> keras.Model:
     """A copy of a model with a copy of every variable on every device; the model itself stays on its own."""
     import keras
 
-    def copied(layer: Any) -> Any:
-        return type(layer).from_config(layer.get_config())
-
     state = random.getstate()  # Keras draws seeds for the new layers, which those of the model replace
     try:
         with strategy.scope():
-            copy = keras.models.clone_model(model, clone_function=copied, recursive=True)
+            copy = keras.models.clone_model(model, recursive=True)
     finally:
         random.setstate(state)
     for variable, given in zip(copy.variables, model.variables, strict=True):
