@@ -59,12 +59,13 @@ def half_measured() -> ArraySource:
     return source
 
 
-def trained(model: Any, strategy: str, **options: Any) -> dict[str, Any]:
+def trained(model: Any, strategy: str, *, judged: bool = False, **options: Any) -> dict[str, Any]:
     """Train; the weights at the end, the losses, and how far the weights have moved."""
     changes = {name: options.pop(name) for name in TrainingConfig.model_fields if name in options}
     config = TRAINING.model_copy(update={"strategy": strategy, **changes})
     before = model.get_weights()
-    history = train(model, half_measured(), learnable_source(SHAPE, 20, seed=1), config, **options).history
+    validation = learnable_source(SHAPE, 20, seed=1) if judged else None
+    history = train(model, half_measured(), validation, config, **options).history
     weights = np.concatenate([one.ravel() for one in model.get_weights()]).astype(float)
     moved = max(float(np.abs(a - b).max()) for a, b in zip(before, model.get_weights(), strict=True))
     return {"weights": weights.tolist(), "losses": [*history.loss, *history.val_loss], "moved": moved}
@@ -136,7 +137,9 @@ def main(folder: Path) -> None:
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     found: dict[str, Any] = {}
     for name, settings in MODELS.items():
-        found[name] = {one: trained(build_model(settings, SHAPE, seed=3), one) for one in ("none", "mirrored")}
+        found[name] = {
+            one: trained(build_model(settings, SHAPE, seed=3), one, judged=True) for one in ("none", "mirrored")
+        }
     found["whole"] = trained(with_dropout(), "mirrored")
     found["resumed"] = resumed(folder / "checkpoint")
     found["masks"] = masks()

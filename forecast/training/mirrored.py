@@ -60,8 +60,8 @@ def check_divisible(strategy: tf.distribute.Strategy, training: WindowSource, co
     size, number = fixed_batch_size(training, config.batch_size), strategy.num_replicas_in_sync
     if size < number:
         raise TrainingError(
-            f"training.strategy 'mirrored' divides batches of {size} among {number} devices; expected a window for each: "
-            "give a larger training.batch_size or more rows, or set training.strategy: none"
+            f"training.strategy 'mirrored' divides batches of {size} among {number} devices; expected a window for "
+            "each: give a larger training.batch_size or more rows, or set training.strategy: none"
         )
 
 
