@@ -10,7 +10,7 @@ The search is that of `configs/tune_bigru.yaml` made small. For each algorithm i
               killed once and resumed
 
 Each must end with the table, the best settings and the final scores of the search in peace, and with no training scored
-twice. Trials that were open at a kill must end within a minute, and the chief must have stopped to serve ten seconds
+twice. A chief must have given out the trial of a killed worker again within a minute, and stopped to serve ten seconds
 after the last trial. `--memory 50` runs so many trials and prints by how much the processes grow.
 """
 
@@ -20,6 +20,7 @@ import argparse
 import json
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -50,8 +51,8 @@ SMALL = [
 ALGORITHMS = ("random", "grid", "hyperband", "bayesian")
 MODES = ("workers", "search", "chief")
 
-OPEN_SECONDS = 60.0
-"""After a kill, in which the trials that were open must end: a lost one has to be noticed, given out and run."""
+AGAIN_SECONDS = 60.0
+"""After a kill, in which a chief must have given out the trial again."""
 
 SERVING_SECONDS = 10.0
 """After the last trial, in which the chief must have stopped to serve."""
@@ -62,7 +63,8 @@ LONGEST_PAUSE = 3.0
 MOST_GROWTH = 0.5
 """MiB per trial that the leading process may grow by."""
 
-Kill = Callable[[], None]
+Kill = Callable[[], int]
+"""Kills a process and returns its number."""
 
 
 @dataclass
@@ -73,13 +75,15 @@ class Watch:
         folder: of the search.
         begun: number of a trial -> when it was seen to have begun.
         ended: the same for its end.
-        kills: when something was killed, and the trials that were open then.
+        again: processes whose trial a chief was seen to say it gives out again, and when.
+        kills: processes that were killed, and when.
     """
 
     folder: Path
     begun: dict[int, float] = field(default_factory=dict)
     ended: dict[int, float] = field(default_factory=dict)
-    kills: list[tuple[float, set[int]]] = field(default_factory=list)
+    again: list[tuple[float, int]] = field(default_factory=list)
+    kills: list[tuple[float, int]] = field(default_factory=list)
 
     def look(self) -> None:
         """Read the journal, which another process is writing: its last line may be torn."""
@@ -90,6 +94,9 @@ class Watch:
             for event, times in (("start", self.begun), ("end", self.ended)):
                 if record["event"] == event:
                     times.setdefault(record["number"], time.monotonic())
+        said = self.folder.with_suffix(".txt").read_text()
+        lost = re.findall(r"^trial \d+ is given out again: worker-.*-(\d+) was silent", said, re.MULTILINE)
+        self.again += [(time.monotonic(), int(process)) for process in lost[len(self.again) :]]
 
     def wait(self, until: Callable[[], bool], going: Callable[[], bool]) -> bool:
         """Look until something is so; False where the search ends before."""
@@ -110,15 +117,14 @@ class Watch:
             moment = time.monotonic() + draw.uniform(0, LONGEST_PAUSE)
             if not self.wait(lambda moment=moment: time.monotonic() > moment, going):  # type: ignore[misc]
                 return
-            self.kills.append((time.monotonic(), self.begun.keys() - self.ended.keys()))
-            act()
+            at, process = time.monotonic(), act()
+            self.kills += [(at, process)] if process else []
 
     @property
-    def longest_open(self) -> float:
-        """Seconds after a kill until the last of the trials that were open then had ended, at most."""
-        return max(
-            (self.ended[one] - at for at, trials in self.kills for one in trials if one in self.ended), default=0
-        )
+    def waits(self) -> list[float]:
+        """Seconds from the kill of a worker to when its trial was given out again."""
+        killed = {process: at for at, process in self.kills}
+        return [at - killed[process] for at, process in self.again if process in killed]
 
 
 def parsed(line: bytes) -> dict[str, Any]:
@@ -145,10 +151,19 @@ def trial_processes(parent: int) -> list[int]:
     return [number for _, number in sorted(found)]
 
 
-def kill_trial_process(parent: int) -> None:
+def kill_trial_process(parent: int) -> int:
     """Kill the process that has run trials for longest: it is not the one that has taken over from the last."""
-    for process in trial_processes(parent)[:1]:
-        os.kill(process, signal.SIGKILL)
+    oldest = next(iter(trial_processes(parent)), 0)
+    if oldest:
+        os.kill(oldest, signal.SIGKILL)
+    return oldest
+
+
+def kill(process: subprocess.Popen[bytes]) -> int:
+    """Kill a process that was started here."""
+    process.kill()
+    process.wait()
+    return process.pid
 
 
 def killed_workers(folder: Path, kills: int, draw: random.Random) -> Watch:
@@ -164,11 +179,10 @@ def killed_searches(folder: Path, kills: int, draw: random.Random) -> Watch:
     watch, options = Watch(folder / "search"), ("--workers", "2", "--resume")
     search = start(folder, "search", *options)
 
-    def again() -> None:
+    def again() -> int:
         nonlocal search
-        search.kill()
-        search.wait()
-        search = start(folder, "search", *options)
+        killed, search = kill(search), start(folder, "search", *options)
+        return killed
 
     watch.kill(kills, again, lambda: search.poll() is None, draw)
     watch.wait(lambda: False, lambda: search.poll() is None)
@@ -181,17 +195,16 @@ def killed_chief(folder: Path, kills: int, draw: random.Random) -> tuple[Watch, 
     watch, chief = Watch(folder / "chief"), start(folder, "chief", "--chief", "--resume", *address)
     workers = [start(folder, f"worker-{number}", "--worker", *address) for number in range(2)]
 
-    def replace_worker() -> None:
+    def replace_worker() -> int:
         number = len(watch.kills) % 2
-        workers[number].kill()
-        workers[number].wait()
+        killed = kill(workers[number])
         workers[number] = start(folder, f"worker-{number}", "--worker", *address)
+        return killed
 
-    def replace_chief() -> None:
+    def replace_chief() -> int:
         nonlocal chief
-        chief.kill()
-        chief.wait()
-        chief = start(folder, "chief", "--chief", "--resume", *address)
+        killed, chief = kill(chief), start(folder, "chief", "--chief", "--resume", *address)
+        return killed
 
     def going() -> bool:
         return chief.poll() is None
@@ -225,13 +238,13 @@ def listens(address: str) -> bool:
 def judged(folder: Path, name: str, watch: Watch, served: float) -> tuple[bool, str]:
     """Whether a search that was killed came to what the one in peace did, and the figures."""
     same = (folder / name / "trials.csv").exists() and results_of(folder / name) == results_of(folder / "peace")
-    doubled = len(begun_again(folder / name))
+    doubled, waits = len(begun_again(folder / name)), watch.waits
     text = (
-        f"{name}: {len(watch.kills)} kills, results the same: {same}, scored twice: {doubled}, open trials ended after "
-        f"{watch.longest_open:.1f} s at most" + (f", served for {served:.1f} s after the last trial" * (served > 0))
+        f"{name}: {len(watch.kills)} kills, results the same: {same}, scored twice: {doubled}"
+        + (f", {len(waits)} trials given out again after {max(waits):.1f} s at most" if waits else "")
+        + (f", served for {served:.1f} s after the last trial" if served else "")
     )
-    limit = OPEN_SECONDS if name == "chief" else float("inf")
-    clean = same and not doubled and watch.longest_open < limit and served < SERVING_SECONDS
+    clean = same and not doubled and max(waits, default=0) < AGAIN_SECONDS and served < SERVING_SECONDS
     return clean, text if clean else f"{text}\n{(folder / f'{name}.txt').read_text()[-2000:]}"
 
 

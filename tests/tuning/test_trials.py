@@ -184,13 +184,15 @@ def test_processes_are_watched_and_replaced(tmp_path: Path) -> None:
 
 
 def kill_when_busy(runner: WorkerProcess, folder: Path, trial: int, times: int) -> None:
-    """Kill the process of a trial so often, each time after it has written a checkpoint."""
+    """Kill the process of a trial when it has written a checkpoint, and the one after it while it starts."""
+    before, dead = written(folder, trial), None
+    while written(folder, trial) == before:
+        time.sleep(0.01)
     for _ in range(times):
-        before = written(folder, trial)
-        while written(folder, trial) == before:
+        while (process := runner._process) in (None, dead) or process.pid is None:
             time.sleep(0.01)
-        os.kill(runner._process.pid, signal.SIGKILL)
-        runner._process.join()
+        os.kill(process.pid, signal.SIGKILL)
+        dead = process
 
 
 def written(folder: Path, trial: int) -> list[int]:
