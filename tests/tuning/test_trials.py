@@ -107,7 +107,9 @@ def test_no_trial_is_refitted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("forecast.forecaster.refit_network", None)
     assert bench.judge(Task(0, {}, {}), 0, 0).scores["MAE"] == expected
     assert bench.final("best", {})["windows"] > 0
-    assert "refit" not in dump_experiment(with_values(config, {}))
+    written = dump_experiment(with_values(config, {}))
+    assert "refit" not in written
+    assert "schedule: constant" in written, "a default that was written is not chosen from the data"
     assert "refit: true" in dump_experiment(with_values(tiny(*usual, "training.refit=true"), {}))
 
 
