@@ -215,8 +215,8 @@ def killed_chief(folder: Path, kills: int, draw: random.Random) -> tuple[Watch, 
     watch.wait(lambda: len(watch.ended) == len(watch.begun) and not listens(address[1]), going)
     served = time.monotonic() - max(watch.ended.values(), default=0.0)
     watch.wait(lambda: False, going)
-    for one in workers:
-        one.wait(60)
+    for one in workers:  # one that was started after the end would wait for a chief
+        kill(one)
     return watch, served
 
 
