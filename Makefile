@@ -16,9 +16,10 @@ slow: ## the proofs that take minutes
 	$(SETUP)
 	.venv/bin/pytest -m slow $(ARGS)
 
-search-proofs: ## searches killed at every write and at random moments, on full disks: prints the counts
+search-proofs: ## searches killed at every write, on full disks, and with their processes: prints the counts; REAL="--kills 3"
 	$(SETUP)
 	PYTHONPATH=.:tests FORECAST_NATIVE=0 TF_CPP_MIN_LOG_LEVEL=3 .venv/bin/python tests/tuning/kills.py $(ARGS)
+	PYTHONPATH=.:tests TF_CPP_MIN_LOG_LEVEL=3 .venv/bin/python tests/tuning/real_kills.py --memory 50 $(REAL)
 
 leak-proofs: ## the leak check of 200 random tables and experiments: prints the counts
 	$(SETUP)

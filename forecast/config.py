@@ -214,6 +214,9 @@ class TrainingConfig(Section):
     validation rows and the model was judged on the test rows."""
     jit: Literal["auto", "on", "off"] = "auto"
     """Whether XLA compiles the steps: `auto` does on a CPU without a C++ compiler, from 300 planned steps on."""
+    strategy: Literal["none", "mirrored"] = "none"
+    """`mirrored`: every batch is divided among the devices of the machine, its GPUs or else its CPU devices; XLA then
+    compiles no step."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Start of every random choice."""
 
@@ -226,6 +229,10 @@ class TrainingConfig(Section):
             raise ValueError(f"quantile_levels is read with loss: quantile only, not with {self.loss!r}: remove it")
         if self.weight_decay and self.optimizer != "adamw":
             raise ValueError(f"weight_decay is read by adamw only, not by {self.optimizer!r}: set optimizer: adamw")
+        if self.jit == "on" and self.strategy == "mirrored":
+            raise ValueError(
+                "jit is 'on', but XLA cannot compile the steps with strategy: mirrored: set jit: auto or strategy: none"
+            )
         return self
 
 

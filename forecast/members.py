@@ -100,11 +100,11 @@ def train_members(
 def side_by_side(jobs: Sequence[Job]) -> int:
     """How many of the networks are trained at a time: one for each core, as long as there is memory for them.
 
-    One at a time where there is a GPU, which one network keeps busy.
+    One at a time where there is a GPU, which one network keeps busy, and where one takes all devices.
     """
     import tensorflow as tf  # TensorFlow starts when training does, not before
 
-    if tf.config.list_logical_devices("GPU"):
+    if any(job.config.strategy == "mirrored" for job in jobs) or tf.config.list_logical_devices("GPU"):
         return 1
     fits, room = 1, SPARE * free_bytes()
     needs = sorted((training_bytes(job.model, job.config.batch_size) for job in jobs), reverse=True)

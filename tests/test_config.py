@@ -68,6 +68,7 @@ ALTERNATIVES: dict[str, Any] = {
     "training.patience": 1,
     "training.refit": True,
     "training.jit": "on",
+    "training.strategy": "mirrored",
     "training.seed": 1,
     "ensemble.seeds": 2,
     "ensemble.context_lengths": [5, 8],

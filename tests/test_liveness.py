@@ -308,6 +308,7 @@ ROWS: dict[str, Row] = {
     "training.patience": Row((num_epochs,), base={"training.epochs": 4, "training.learning_rate": 0.1}),
     "training.refit": Row((weights, scales), stays=(losses,)),
     "training.jit": Row((compiled,), stays=(learned, output)),
+    "training.strategy": Row((weights,), stays=(learned, output), refused="finds one device"),
     "training.seed": Row((output, weights), stays=(learned,)),
     "ensemble.seeds": Row((weights,)),
     "ensemble.context_lengths": Row((weights, learned), base={"windows.context_length": None}),

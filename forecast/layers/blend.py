@@ -15,7 +15,7 @@ class LinearWindow(keras.layers.Layer):
     """
 
     def __init__(self, horizon: int, **options: Any) -> None:
-        super().__init__(trainable=False, **options)
+        super().__init__(**options | {"trainable": False})
         self.horizon = horizon
 
     def build(self, input_shape: list[tuple[int, ...]]) -> None:
@@ -41,7 +41,7 @@ class WeightedSum(keras.layers.Layer):
     """The sum of M tensors of one shape, each times a weight that is not trained; equal weights at first."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(trainable=False, **options)
+        super().__init__(**options | {"trainable": False})
 
     def build(self, input_shape: list[tuple[int | None, ...]]) -> None:
         """Make the weights."""

@@ -17,6 +17,7 @@ from forecast.results import History
 from forecast.training.checkpoint import Checkpoint, check_same_training, load_checkpoint, save_checkpoint
 from forecast.training.events import EpochDone, Reporter, Started, StepDone, ignore
 from forecast.training.fingerprint import fingerprint
+from forecast.training.mirrored import spread_seeds
 from forecast.training.step import BAD_GRADIENT, BAD_WEIGHT, Learned, Run, make_run
 
 if TYPE_CHECKING:
@@ -82,6 +83,8 @@ def train(
     run = make_run(model, training, config)
     history, best = History((), (), (), (), 0, run.compiled, run.native), model.get_weights()
     identity = fingerprint(model, training, validation, config) if checkpoint else {}
+    if checkpoint and run.strategy is not None:
+        identity["devices"] = str(run.strategy.num_replicas_in_sync)
     if checkpoint and resume and checkpoint.exists():
         history, best = restore(run, checkpoint, identity)
     report = reporter or ignore
@@ -92,7 +95,7 @@ def train(
         while (reason := stop_reason(history, config)) is None:
             history = run_epoch(run, training, validation, history, report)
             if history.best_epoch == len(history.loss):
-                best = model.get_weights()
+                best = run.model.get_weights()
             if checkpoint:
                 save_checkpoint(checkpoint, Checkpoint(run.values(), best, history, identity))
     finally:
@@ -137,6 +140,8 @@ def learn(run: Run, training: WindowSource, history: History, report: Reporter) 
     drawn = config.windows_per_epoch
     batches = training_batches(training, batch_size=config.batch_size, seed=config.seed, epoch=epoch, num_windows=drawn)
     iterator, done, most = iter(batches), 0, 1
+    if run.strategy is not None:
+        spread_seeds(run.model, run.strategy)
     total = count = 0.0
     while done < run.num_steps:
         called = time.perf_counter()

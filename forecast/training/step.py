@@ -1,6 +1,7 @@
 """The steps of training, and the optimizer.
 
-Many steps are taken in one call of TensorFlow, which also reads their batches: Python is asked nothing in between.
+Many steps are taken in one call of TensorFlow, which also reads their batches: Python is asked nothing in between. Over
+several devices it is one step a call (`mirrored`).
 Where the loops in C++ are not to be had (`layers/native`), XLA compiles what gains most from it, cluster by cluster
 (`layers/clusters.py`), if training is long enough to pay for that (`compiles`).
 """
@@ -8,7 +9,9 @@ Where the loops in C++ are not to be had (`layers/native`), XLA compiles what ga
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -17,9 +20,11 @@ from numpy.typing import NDArray
 from forecast.batching import WindowSource, count_batches
 from forecast.config import TrainingConfig
 from forecast.losses import make_cell_losses
+from forecast.training.mirrored import check_divisible, gradients_of_parts, make_strategy, mirror
 
 if TYPE_CHECKING:
     import keras
+    import tensorflow as tf
 
 SMALLEST_RATE = 0.01
 """Share of the first learning rate that a schedule ends with."""
@@ -56,9 +61,10 @@ class Run:
     """A model with everything that trains it.
 
     Attributes:
-        model: the network.
+        model: the network; over several devices a copy of the one that was given, with a copy of it on each device.
         optimizer: its optimizer.
         config: how to train.
+        strategy: the devices, where there are several; None for one.
         num_steps: of one epoch.
         compiled: whether XLA compiles what gains from it.
         native: whether the recurrent loops run in C++.
@@ -69,6 +75,7 @@ class Run:
     model: keras.Model
     optimizer: keras.Optimizer
     config: TrainingConfig
+    strategy: tf.distribute.Strategy | None
     num_steps: int
     compiled: bool
     native: bool
@@ -90,13 +97,18 @@ def make_run(model: keras.Model, training: WindowSource, config: TrainingConfig)
 
     make_deterministic()
     num_steps = count_batches(training, config.batch_size, num_windows=config.windows_per_epoch)
-    optimizer = make_optimizer(config, num_steps * config.epochs)
-    optimizer.build(model.trainable_variables)
+    strategy = make_strategy(config)
+    if strategy is not None:
+        check_divisible(strategy, training, config)
+        model = mirror(model, strategy)
+    with strategy.scope() if strategy is not None else nullcontext():
+        optimizer = make_optimizer(config, num_steps * config.epochs)
+        optimizer.build(model.trainable_variables)
     measure = make_cell_losses(config.loss, quantile_levels=config.quantile_levels)
     compiled = compiles(config, num_steps * config.epochs)
-    learn = make_learn(model, optimizer, measure, compiled=compiled)
+    learn = make_learn(model, optimizer, measure, strategy=strategy, compiled=compiled)
     validate = make_measure(model, measure, compiled=compiled)
-    return Run(model, optimizer, config, num_steps, compiled, runs_natively(model), learn, validate)
+    return Run(model, optimizer, config, strategy, num_steps, compiled, runs_natively(model), learn, validate)
 
 
 def compiles(config: TrainingConfig, num_steps: int) -> bool:
@@ -111,28 +123,29 @@ def compiles(config: TrainingConfig, num_steps: int) -> bool:
 
     from forecast.layers.native import operations
 
+    if config.strategy == "mirrored":
+        return False
     if config.jit == "auto":
         has_fast_loops = operations() is not None or tf.config.list_logical_devices("GPU")
         return num_steps >= BREAK_EVEN_STEPS and not has_fast_loops
     return config.jit == "on"
 
 
-def make_learn(model: keras.Model, optimizer: keras.Optimizer, measure: Any, *, compiled: bool) -> Callable[..., Any]:
+def make_learn(
+    model: keras.Model, optimizer: keras.Optimizer, measure: Any, *, strategy: Any, compiled: bool
+) -> Callable[..., Any]:
     """See `Run.learn`."""
     import tensorflow as tf
 
     from forecast.layers.clusters import cluster, tracing
 
     def gradients(batch: Any) -> tuple[Any, Any, Any, Any, Any]:
-        inputs, target = batch
-        with tf.GradientTape() as tape:
-            cells, measured = measure(target, model(inputs, training=True))
-            total, count = tf.reduce_sum(cells), tf.reduce_sum(measured)
-            loss = total / tf.maximum(count, 1.0)
-            minimised = loss + sum(model.losses)
-        slopes = tape.gradient(minimised, [variable.value for variable in model.trainable_variables])
-        slopes = [tf.convert_to_tensor(slope) for slope in slopes]
-        return total, count, loss, tf.linalg.global_norm(slopes), slopes
+        count = count_measured(batch[1], model.compute_dtype)
+        if strategy is None:
+            total, slopes = part_gradients(model, measure, batch, count)
+        else:
+            total, slopes = gradients_of_parts(strategy, partial(part_gradients, model, measure), batch, count)
+        return total, count, total / tf.maximum(count, 1.0), tf.linalg.global_norm(slopes), slopes
 
     def apply(*slopes: Any) -> Any:
         optimizer.apply(slopes, model.trainable_variables)
@@ -156,6 +169,8 @@ def make_learn(model: keras.Model, optimizer: keras.Optimizer, measure: Any, *, 
                 norm,
             )
 
+        if strategy is not None:
+            return tf.constant(1), *step(next(iterator))
         zero = tf.constant(0.0, tf.float64)
         nothing = tf.constant(0.0, model.compute_dtype)
         start = (0, SOUND, zero, zero, nothing, nothing)
@@ -163,6 +178,34 @@ def make_learn(model: keras.Model, optimizer: keras.Optimizer, measure: Any, *, 
             return tf.while_loop(lambda steps, ending, *_: (steps < most) & (ending == SOUND), body, start)
 
     return traced_once(learn)
+
+
+def count_measured(target: Any, dtype: str) -> Any:
+    """Number of the cells of a target that were measured."""
+    import tensorflow as tf
+
+    return tf.reduce_sum(tf.cast(~tf.math.is_nan(target), dtype))
+
+
+def part_gradients(model: keras.Model, measure: Any, part: Any, count: Any, *, share: float = 1.0) -> tuple[Any, Any]:
+    """Sum of the losses of the measured cells in a part of a batch, and its share of the gradients.
+
+    Args:
+        model: the network.
+        measure: from `make_cell_losses`.
+        part: inputs and target of some windows of a batch.
+        count: measured cells of the whole batch.
+        share: of the L2 terms.
+    """
+    import tensorflow as tf
+
+    inputs, target = part
+    with tf.GradientTape() as tape:
+        cells, _ = measure(target, model(inputs, training=True))
+        total = tf.reduce_sum(cells)
+        minimised = total / tf.maximum(count, 1.0) + share * sum(model.losses)
+    slopes = tape.gradient(minimised, [variable.value for variable in model.trainable_variables])
+    return total, [tf.convert_to_tensor(slope) for slope in slopes]
 
 
 def make_measure(model: keras.Model, measure: Any, *, compiled: bool) -> Callable[..., Any]:

@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from forecast.config import Experiment
+from forecast.config import CHOSEN, Experiment
 from forecast.data.digest import panel_digest
 from forecast.data.panel import Panel
 from forecast.errors import SearchError
@@ -33,6 +33,10 @@ def identity_of(config: Experiment, panel: Panel) -> dict[str, str]:
     from forecast.layers.native import operations
 
     settings = _flat(config.model_dump(mode="json", exclude={"data": {"source"}}), "")
+    left_out = [
+        f"{section}.{name}" for section, names in CHOSEN.items() for name in names if config.is_left_out(section, name)
+    ]
+    settings |= dict.fromkeys(left_out, "chosen from the data")
     packages = PACKAGES + (BAYESIAN_PACKAGES if config.search and config.search.algorithm == "bayesian" else ())
     size = f"{panel.num_series:,} series, {panel.num_rows:,} rows"
     return {

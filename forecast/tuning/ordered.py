@@ -51,6 +51,7 @@ WAIT_SECONDS = 1.0
 """A tuner waits so long for a trial before it asks again."""
 
 Listen = Callable[[State], None]
+Say = Callable[[str], None]
 
 
 class OrderedOracle(keras_tuner.Oracle):
@@ -76,11 +77,13 @@ class OrderedOracle(keras_tuner.Oracle):
         )
         self.search, self.journal, self.lease = search, journal, lease
         self.listen: Listen | None = None
+        self.say: Say | None = None
         self.state = State()
         for record in journal.records:
             self.state.take(record)
         self._changed = threading.Condition(threading.RLock())
         self._taken: dict[int, float] = {}  # number -> when it is given out again
+        self._holders: dict[int, str] = {}  # number -> who has it
         self._proposed = self._shown = 0
         self._wants_more = self._exhausted = self._is_halted = False
         known = {self._id_of(number): task.proposal for number, task in self.state.tasks.items()}
@@ -103,7 +106,7 @@ class OrderedOracle(keras_tuner.Oracle):
         with self._changed:
             return self.is_over or self._is_halted
 
-    def create_trial(self, tuner_id: str) -> Any:  # noqa: ARG002 - keras-tuner's
+    def create_trial(self, tuner_id: str) -> Any:
         """Give out a trial: one whose tuner was interrupted, or the next the algorithm proposes.
 
         Args:
@@ -117,7 +120,11 @@ class OrderedOracle(keras_tuner.Oracle):
             while not (self.is_over or self._is_halted):
                 number = self._next_trial()
                 if number is not None:
+                    if number in self._taken and self.say is not None:
+                        lost = self._holders.get(number, "its worker")
+                        self.say(f"trial {number} is given out again: {lost} was silent for {self.lease:g} s")
                     self._take(number)
+                    self._holders[number] = tuner_id
                     return self._trial(number, RUNNING)
                 left = until - time.monotonic()
                 if left <= 0:

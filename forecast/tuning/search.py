@@ -157,7 +157,7 @@ def begin(bench: Bench, journal: Journal, *, resume: bool, say: Say, lease: floa
     if oracle.state.tasks:
         say(f"{len(oracle.state.ends)} trials are done and {len(oracle.state.tasks) - len(oracle.state.ends)} begun")
     search = Search(bench.config, folder, journal, oracle, say)
-    oracle.listen = listener(search)
+    oracle.listen, oracle.say = listener(search), say
     return search
 
 

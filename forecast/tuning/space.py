@@ -31,6 +31,7 @@ NOT_SEARCHED = {
     "windows.horizon": "trials that forecast other steps cannot be compared",
     "evaluation.": "trials that are judged on other rows cannot be compared",
     "search.": "it is a setting of the search itself",
+    "training.refit": "no trial is refitted, since it is judged before that",
     "training.seed": "every training has a seed of its own, from search.seed",
 }
 """Beginnings of settings that a search leaves alone, and why."""
@@ -95,7 +96,8 @@ def with_values(experiment: Experiment, values: Mapping[str, Any]) -> Experiment
     Raises:
         ConfigError: a value does not fit its setting, or the settings do not fit together.
     """
-    settings = experiment.model_dump(mode="json", exclude_defaults=True, exclude={"search"})
+    # What was written stays written where it is a default too: what is left out may be chosen from the data.
+    settings = experiment.model_dump(mode="json", exclude_unset=True, exclude={"search"})
     settings["model"] = {"name": experiment.model.name} | settings.get("model", {})
     for path, value in values.items():
         *parents, name = path.split(".")

@@ -59,7 +59,7 @@ class Bench:
         training = {"seed": derived_seed(search.seed, "trial", task.number, fold, execution)}
         if task.epochs is not None:
             training["epochs"] = task.epochs
-        config = config.model_copy(update={"training": config.training.model_copy(update=training)})
+        config = with_training(config, **training)
         checkpoint = checkpoint_of(self.folder, f"{task.name}-{fold}-{execution}")
         forecaster = self._fit(config, self.folds.panels[fold], checkpoint)
         scores = forecaster.evaluate().scores().values[config.name]
@@ -96,8 +96,15 @@ class Bench:
         }
 
     def _fit(self, config: Experiment, panel: Panel, checkpoint: Path) -> Forecaster:
+        # What is refitted is not judged any more, and nobody forecasts with it.
+        config = with_training(config, refit=False)
         prepared = prepare_panel(config, panel)
         return Forecaster(config).fit_prepared(prepared, checkpoint=checkpoint, resume=True, reporter=self.tick)
+
+
+def with_training(config: Experiment, **settings: Any) -> Experiment:
+    """The experiment with other settings of `training`, which nothing chooses from the data any more."""
+    return config.model_copy(update={"training": config.training.model_copy(update=settings)})
 
 
 def make_bench(config: Experiment, table: str | pd.DataFrame | None, folder: Path, tick: Tick | None = None) -> Bench:

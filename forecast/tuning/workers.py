@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 TRIALS_PER_PROCESS = 10
 """A process is replaced after so many: what TensorFlow has traced for a model stays until its process ends."""
 
+KILLS = (signal.SIGKILL, signal.SIGTERM)
+"""Signals by which others end a process."""
+
 LOOK_SECONDS = 0.2
 """Between two looks at a process that is silent."""
 
@@ -91,6 +94,12 @@ class Place:
     folder: Path
 
 
+class Killed(str):
+    """Why there is no answer: the process was ended by somebody else, as far as can be told."""
+
+    __slots__ = ()
+
+
 class InThisProcess:
     """Runs trials here: for tests, and where there is no other way."""
 
@@ -117,6 +126,8 @@ class WorkerProcess:
     def run(self, task: Task, done: Sequence[FoldScore], tell: Tell) -> Outcome:
         """Run a trial; whatever becomes of the process, there is an outcome.
 
+        A trial whose process is killed goes on in another; one that is killed there too has failed.
+
         Raises:
             ForecastError: the search cannot go on, through no fault of the trial.
         """
@@ -126,7 +137,7 @@ class WorkerProcess:
             folds.append(score)
             tell(score)
 
-        answer = self._ask(("run", task, tuple(done)), hear)
+        answer = self._ask_again(lambda: ("run", task, tuple(folds)), hear)
         self._trials += 1
         if self._trials >= TRIALS_PER_PROCESS:
             self.close()
@@ -138,7 +149,7 @@ class WorkerProcess:
         Raises:
             TrainingError: the process ended before.
         """
-        answer = self._ask(("final", name, values), lambda _: None)
+        answer = self._ask_again(lambda: ("final", name, values), lambda _: None)
         if not isinstance(answer, dict):
             raise TrainingError(str(answer))
         return answer
@@ -177,17 +188,23 @@ class WorkerProcess:
             kind, *content = pipe.recv()
         except (EOFError, OSError):
             self._process.join()
-            raise TrainingError(
-                f"a process for trials did not start ({self._ending()}): see what it said above"
-            ) from None
+            ending = self._ending()
+            if isinstance(ending, Killed):
+                raise EOFError from None
+            raise TrainingError(f"a process for trials did not start ({ending}): see what it said above") from None
         if kind == "halt":
             raise content[0]
 
+    def _ask_again(self, request: Callable[[], tuple[Any, ...]], hear: Tell) -> Any:
+        """Send a request, once more if the process is killed: nothing says yet that the trial is to blame."""
+        answer = self._ask(request(), hear)
+        return self._ask(request(), hear) if isinstance(answer, Killed) else answer
+
     def _ask(self, request: tuple[Any, ...], hear: Tell) -> Any:
         """Send a request and return the answer, or in words why there is none."""
-        pipe = self._start()
-        start = time.monotonic()
         try:
+            pipe = self._start()
+            start = time.monotonic()
             pipe.send(request)
             while True:
                 if not pipe.poll(LOOK_SECONDS):
@@ -224,7 +241,8 @@ class WorkerProcess:
         code = self._process.exitcode
         if code is not None and code < 0:
             name = signal.Signals(-code).name
-            return f"its process was ended by {name}" + (", as a system short of memory does" * (name == "SIGKILL"))
+            said = f"its process was ended by {name}" + (", as a system short of memory does" * (name == "SIGKILL"))
+            return Killed(said) if -code in KILLS else said
         return f"its process ended by itself with code {code}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import threading
 from collections.abc import Callable
@@ -106,8 +107,11 @@ def test_the_trial_of_a_lost_worker_is_given_out_again(tmp_path: Path, address: 
     before = lost_once(2, 4)
     for _ in range(3):
         workers.start(before)
-    run_chief(tmp_path / "chief", config, address)
+    said = run_chief(tmp_path / "chief", config, address)
     assert workers.join() == ["lost", "lost"]
+    for number in (2, 4):
+        line = re.compile(rf"trial {number} is given out again: worker-.*-{os.getpid()} was silent for 1\.5 s")
+        assert sum(line.fullmatch(one) is not None for one in said) == 1
     assert results_of(tmp_path / "chief") == results_of(tmp_path / "alone")
 
 

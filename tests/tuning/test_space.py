@@ -25,6 +25,7 @@ REFUSED = {
     "one wrong of several": (["model.cell: {choice: [gru, lstn]}"], "is \"lstn\"; expected 'gru', 'lstm' or 'rnn'"),
     "a number out of range": (["model.dropout: {float: [0, 1.5]}"], "model.dropout is 1.5; expected a number of at"),
     "a fraction of a layer": (["model.num_layers: {float: [1, 3]}"], "expected a whole number from 1 to 16"),
+    "the refit": (["training.refit: {choice: [true, false]}"], "cannot be searched, because no trial is refitted"),
     "the seed": (["training.seed: {int: [0, 3]}"], "cannot be searched, because every training has a seed of its own"),
     "the data": (["data.freq: {choice: [h, D]}"], "trials on other data cannot be compared: remove it"),
     "the horizon": (["windows.horizon: {choice: [1, 2]}"], "that forecast other steps cannot be compared"),

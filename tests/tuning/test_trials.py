@@ -17,7 +17,7 @@ from tuning.searches import SETTINGS, hourly
 
 from forecast import Forecaster
 from forecast.config import Experiment
-from forecast.config_file import apply_overrides, experiment_from, load_experiment
+from forecast.config_file import apply_overrides, dump_experiment, experiment_from, load_experiment
 from forecast.data.panel import Panel
 from forecast.errors import DataError
 from forecast.preparation import prepare_panel
@@ -25,6 +25,7 @@ from forecast.run_folder import fit_run
 from forecast.tuning.journal import open_journal
 from forecast.tuning.records import COMPLETED, FAILED, FoldScore, Task, derived_seed
 from forecast.tuning.search import JOURNAL, begin, check_folds, present, run_search
+from forecast.tuning.space import with_values
 from forecast.tuning.trial import make_bench
 from forecast.tuning.workers import InThisProcess, Place, Resources, WorkerProcess
 
@@ -91,6 +92,27 @@ def test_a_fold_scores_what_a_fit_on_a_shorter_table_does(tmp_path: Path) -> Non
     assert score.epochs == 3
 
 
+def test_no_trial_is_refitted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is left out has a fit refit with this architecture; its scores are those from before."""
+    model = "model={name: segment_bigru, units: 4, segment_length: 4}"
+    training = "training={loss: mae, schedule: constant, epochs: 2, batch_size: 64}"
+    usual = [model, training, "ensemble={seeds: 1, linear: none}", "evaluation.split_by=time"]
+    config = tiny(*usual)
+    bench = make_bench(config, hourly(), tmp_path)
+    seed = derived_seed(config.search.seed if config.search else 0, "trial", 0, 0, 0)
+    by_hand = Forecaster(tiny(*usual, f"training.seed={seed}")).fit(hourly()[:160])
+    assert by_hand._prepared is not None
+    assert by_hand._prepared.config.training.refit
+    expected = by_hand.evaluate().scores().values["small"]["MAE"]
+    monkeypatch.setattr("forecast.forecaster.refit_network", None)
+    assert bench.judge(Task(0, {}, {}), 0, 0).scores["MAE"] == expected
+    assert bench.final("best", {})["windows"] > 0
+    written = dump_experiment(with_values(config, {}))
+    assert "refit" not in written
+    assert "schedule: constant" in written, "a default that was written is not chosen from the data"
+    assert "refit: true" in dump_experiment(with_values(tiny(*usual, "training.refit=true"), {}))
+
+
 def test_a_table_too_short_for_its_folds_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"search\.folds is 12 with 20 steps each, which leaves no row"):
         make_bench(tiny("search.folds=12"), hourly(), tmp_path)
@@ -138,22 +160,23 @@ def test_the_best_settings_give_fit_the_score_of_the_search(tmp_path: Path) -> N
 
 @pytest.mark.timeout(400)
 def test_processes_are_watched_and_replaced(tmp_path: Path) -> None:
-    """One runner: a trial that is killed, one that takes too long, one that takes too much, one that is well."""
+    """One runner: a trial killed twice, one killed once, one that takes too long, one that takes too much."""
     config, endless = tiny(), Task(0, {}, {}, epochs=1_000_000)
     runner = WorkerProcess(Place(config, hourly(), tmp_path), Resources())
     try:
-        threading.Thread(target=kill_when_busy, args=(runner, tmp_path), daemon=True).start()
+        threading.Thread(target=kill_when_busy, args=(runner, tmp_path, 0, 2), daemon=True).start()
         killed = runner.run(endless, (), lambda _: None)
         assert killed.status == FAILED
         assert killed.reason == "its process was ended by SIGKILL, as a system short of memory does"
         done = [FoldScore(0, 0, {"MAE": 1.5}, 2, 0.1, 3)]
         told: list[FoldScore] = []
-        well = runner.run(Task(1, {}, {}, epochs=2), done, told.append)
+        threading.Thread(target=kill_when_busy, args=(runner, tmp_path, 1, 1), daemon=True).start()
+        well = runner.run(Task(1, {}, {}, epochs=150), done, told.append)
         assert well.status == COMPLETED
         assert [one.fold for one in well.folds] == [0, 1]
         assert [one.fold for one in told] == [1]
-        here = make_bench(config, hourly(), tmp_path / "here").judge(Task(1, {}, {}, epochs=2), 1, 0)
-        assert told[0].scores == here.scores, "a trial is the same in any process"
+        here = make_bench(config, hourly(), tmp_path / "here").judge(Task(1, {}, {}, epochs=150), 1, 0)
+        assert told[0].scores == here.scores, "a trial is the same in any process, and in two of them"
         runner.resources = Resources(timeout=1)
         assert runner.run(endless, (), told.append).reason == "took longer than the 1 s of --trial-timeout"
         runner.resources = Resources(memory=20)
@@ -162,10 +185,21 @@ def test_processes_are_watched_and_replaced(tmp_path: Path) -> None:
         runner.close()
 
 
-def kill_when_busy(runner: WorkerProcess, folder: Path) -> None:
-    while not list(folder.glob("training/0000-0-0.checkpoint")):
-        time.sleep(0.05)
-    os.kill(runner._process.pid, signal.SIGKILL)
+def kill_when_busy(runner: WorkerProcess, folder: Path, trial: int, times: int) -> None:
+    """Kill the process of a trial when it has written a checkpoint, and the one after it while it starts."""
+    before, dead = written(folder, trial), None
+    while written(folder, trial) == before:
+        time.sleep(0.01)
+    for _ in range(times):
+        while (process := runner._process) in (None, dead) or process.pid is None:
+            time.sleep(0.01)
+        os.kill(process.pid, signal.SIGKILL)
+        dead = process
+
+
+def written(folder: Path, trial: int) -> list[int]:
+    """When the checkpoints of a trial were written."""
+    return [one.stat().st_mtime_ns for one in sorted(folder.glob(f"training/{trial:04d}-*.checkpoint"))]
 
 
 ORPHAN = """
