@@ -7,6 +7,7 @@
     |-- NotFittedError    a forecaster asked to predict or save before it was fitted
     |-- TrainingError     training that diverged or cannot be resumed
     |-- SearchError       a search that is damaged, in use or was begun with other settings
+    |-- BacktestError     a backtest that is damaged or was begun with other settings
     |-- FileError         a file or folder that cannot be written: disk full, no permission, path in use
     `-- ArtifactError     a saved model that is damaged, incomplete or of another version
 
@@ -45,6 +46,10 @@ class TrainingError(ForecastError):
 
 class SearchError(ForecastError):
     """A search is damaged, in use, or was begun with other settings, data or packages."""
+
+
+class BacktestError(ForecastError):
+    """A backtest is damaged, or was begun with other settings, data or packages."""
 
 
 class FileError(ForecastError):
