@@ -127,9 +127,10 @@ def backtest_run(
     panel = open_panel(config.data)
     plan = plan_of(config, panel)
     models = make_models(config, checkpoints=folder / TRAINING, reporter=reporter)
-    _begin(folder, config, identity_of(config, panel))
+    _begin(folder, identity_of(config, panel))
     result = _run(Backtest(config, panel, plan, models), folder, say)
     scores = result.scores()
+    write_file(folder / "config.yaml", dump_experiment(config, full=True).encode())
     write_file(folder / "forecasts.parquet", result.frame().to_parquet(index=False))
     write_file(folder / "scores.json", (json.dumps(scores.to_dict(), indent=2) + "\n").encode())
     write_file(folder / "scores.txt", (scores.text() + "\n").encode())
@@ -174,7 +175,7 @@ def _check_folder(folder: Path, resume: bool) -> None:
         raise BacktestError(f"{folder} holds files and no backtest; expected a new folder: name one with --out")
 
 
-def _begin(folder: Path, config: Experiment, identity: dict[str, str]) -> None:
+def _begin(folder: Path, identity: dict[str, str]) -> None:
     """Write down what is evaluated, or compare it with what was.
 
     Raises:
@@ -182,7 +183,6 @@ def _begin(folder: Path, config: Experiment, identity: dict[str, str]) -> None:
     """
     path = folder / ABOUT
     if not path.is_file():
-        write_file(folder / "config.yaml", dump_experiment(config, full=True).encode())
         write_file(path, (json.dumps(identity, indent=2) + "\n").encode())
         return
     try:
@@ -235,7 +235,7 @@ def decode_block(path: Path) -> Block:
         BacktestError: the file is damaged.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         last = arrays.pop("last")
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
