@@ -235,7 +235,10 @@ def test_the_command_writes_what_the_options_ask_for(
 REFUSED = {
     "a word for a number": (["--num-windows=many"], "backtest.num_windows"),
     "no cutoff": (["--num-windows=0"], "backtest.num_windows"),
-    "refit sometimes": (["--refit=sometimes"], "backtest.refit is \"sometimes\"; expected 'never' or 'each' or a whole number"),
+    "refit sometimes": (
+        ["--refit=sometimes"],
+        "backtest.refit is \"sometimes\"; expected 'never' or 'each' or a whole number",
+    ),
     "a model nobody knows": (["--models=prophet"], "expected some of bigru, last_value"),
     "more cutoffs than rows": (["--num-windows=50"], "leaves no row before them"),
     "no statsforecast": (["--models=AutoETS"], "FORECAST_STATSFORECAST is not set"),

@@ -128,8 +128,8 @@ class FittedStatisticalModel:
         """
         place = {series_id: number for number, series_id in enumerate(self.learned.series_ids)}
         own = np.array([place.get(series_id, -1) for series_id in panel.series_ids], np.int64)
-        first = first_rows_at(panel, self.learned.positions[self.learned.offsets[own]])
-        last = first_rows_at(panel, self.learned.positions[self.learned.offsets[own + 1] - 1])
+        begin, end = (self.learned.offsets[np.maximum(own, 0) + one] for one in (0, 1))  # of any where there is none
+        first, last = (first_rows_at(panel, self.learned.positions[row]) for row in (begin, end - 1))
         first = np.maximum(first, _begins(panel, values, np.minimum(last, panel.num_rows - 1)))
         return np.where((own >= 0)[:, None], np.stack([first, np.maximum(first, last + 1)], axis=1), 0)
 
