@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from forecast.axes import check_shape
     from forecast.baselines import BASELINES
     from forecast.config import (
+        BacktestConfig,
         DataConfig,
         EnsembleConfig,
         EvaluationConfig,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "BASELINES": "baselines",
+    "BacktestConfig": "config",
     "BacktestResult": "results",
     "BiGRUConfig": "models.bigru",
     "Columns": "data.panel",
@@ -75,6 +77,7 @@ __all__ = [
     "BASELINES",
     "METRICS",
     "MODELS",
+    "BacktestConfig",
     "BacktestResult",
     "BiGRUConfig",
     "Columns",
