@@ -27,7 +27,6 @@ from forecast.data.panel import Panel
 from forecast.data.splits import Part, ends_of, first_rows_at
 from forecast.errors import DataError
 from forecast.results import BacktestResult, Scores
-from forecast.windows import index_windows
 
 Array = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -100,9 +99,11 @@ class Plan:
         return np.concatenate([self._windows_at(panel, stop) for stop in self.stops[self.cutoffs(block)]])
 
     def _windows_at(self, panel: Panel, stop: IntArray) -> IntArray:
-        part = Part(first_rows_at(panel, stop), first_rows_at(panel, stop + self.horizon))
-        index = index_windows(panel, 1, self.horizon, part=part)
-        return index.locate(np.arange(len(index)))[1]
+        last = first_rows_at(panel, stop) - 1
+        inside = (last >= panel.offsets[:-1]) & (last + self.horizon < panel.offsets[1:])
+        last, cutoff = last[inside], stop[inside] - 1
+        whole = panel.positions[last + self.horizon] == cutoff + self.horizon  # so many rows on, so many steps on
+        return last[whole & (panel.positions[last] == cutoff)]
 
 
 def make_plan(
