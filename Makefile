@@ -44,7 +44,7 @@ bench-cells: ## recurrent cells, attention and layers at equal parameters; make 
 bench-peers: ## the packages we are compared with, in environments of their own; make bench-peers PEERS=FOLDER
 	$(SETUP)
 	test -x "$(UV)" || .venv/bin/python -m pip install uv
-	for name in torch tensorflow; do \
+	for name in torch tensorflow statsforecast; do \
 		"$(UV)" venv --quiet --allow-existing --python .venv/bin/python "$(PEERS)/$$name" && \
 		"$(UV)" pip install --quiet --python "$(PEERS)/$$name/bin/python" --requirement "benchmarks/peers/$$name.txt" \
 		|| exit 1; \

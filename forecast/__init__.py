@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from forecast.baselines import BASELINES
     from forecast.breakdown import scores_by
     from forecast.config import (
+        BacktestConfig,
         DataConfig,
         EnsembleConfig,
         EvaluationConfig,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "BASELINES": "baselines",
+    "BacktestConfig": "config",
     "BacktestResult": "results",
     "BiGRUConfig": "models.bigru",
     "Columns": "data.panel",
@@ -77,6 +79,7 @@ __all__ = [
     "BASELINES",
     "METRICS",
     "MODELS",
+    "BacktestConfig",
     "BacktestResult",
     "BiGRUConfig",
     "Columns",

@@ -1,4 +1,4 @@
-"""The command line: `forecast check | fit | predict | evaluate | plot | tune | leak-check | show-config`.
+"""The command line: `forecast check | fit | predict | evaluate | plot | backtest | tune | leak-check | show-config`.
 
 Each command parses its arguments, calls one function of the library and prints what it returns. Heavy
 imports happen inside the commands, so that `--help` and wrong arguments answer at once.
@@ -23,7 +23,9 @@ SUCCESS, FAILURE, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 FAILURES = (TrainingError, SkillError, FileError, OSError, MemoryError)
 """What is no fault of the input."""
 
-SHORTCUTS: dict[str, tuple[str, Callable[[str], str], str, str]] = {
+Shortcuts = dict[str, tuple[str, Callable[[str], str], str, str]]
+
+SHORTCUTS: Shortcuts = {
     "id": ("data.id_col", json.dumps, "COLUMN", "column that names the series"),
     "time": ("data.time_col", json.dumps, "COLUMN", "column of time stamps"),
     "target": ("data.target_cols", lambda text: json.dumps(text.split(",")), "COLUMN,...", "columns to forecast"),
@@ -32,6 +34,20 @@ SHORTCUTS: dict[str, tuple[str, Callable[[str], str], str, str]] = {
 }
 """Options that stand for `--set`: name -> (setting, how its value is written in YAML, what it takes, help)."""
 
+BACKTEST_SHORTCUTS: Shortcuts = {
+    "num_windows": ("backtest.num_windows", str, "COUNT", "cutoffs to forecast from; 5 if left out"),
+    "step": ("backtest.step", str, "STEPS", "from one cutoff to the next; the horizon if left out"),
+    "refit": ("backtest.refit", str, "never|each|K", "when to fit anew; never after the first cutoff if left out"),
+    "history": (
+        "backtest.history",
+        str,
+        "ROWS",
+        "rows of each series to learn from; all before the cutoff if left out",
+    ),
+    "models": ("backtest.models", lambda text: json.dumps(text.split(",")), "NAME,...", "what forecasts"),
+}
+"""The same for `backtest`."""
+
 EXAMPLES = """examples:
   forecast check sales.csv --time date --target sales
   forecast fit sales.csv --time date --target sales --horizon 14 --out runs/sales
@@ -39,6 +55,7 @@ EXAMPLES = """examples:
   forecast predict runs/sales --output next.csv
   forecast evaluate runs/sales newer.csv
   forecast plot runs/sales
+  forecast backtest --config configs/demo.yaml --num-windows 8 --refit each
   forecast tune --config configs/tune_bigru.yaml --workers 2
   forecast leak-check sales.csv --time date --target sales --horizon 14
   forecast show-config --schema > experiment.schema.json
@@ -69,7 +86,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.close()  # the reader went away; nothing more can be said to it
         return SUCCESS
     except KeyboardInterrupt:
-        print("forecast: interrupted; `fit` and `tune` go on where they stopped with --resume", file=sys.stderr)
+        print(
+            "forecast: interrupted; `fit`, `backtest` and `tune` go on where they stopped with --resume",
+            file=sys.stderr,
+        )
         return INTERRUPTED
     except (ForecastError, OSError, MemoryError) as error:
         if options.debug:
@@ -114,6 +134,12 @@ def build_parser() -> Parser:
     plot = _command(commands, "plot", plot_command, "draw the pictures of a run again")
     plot.add_argument("run_folder", metavar="RUN", help="run folder")
     plot.add_argument("--out", metavar="FOLDER", help="where the pictures go; into the run folder if left out")
+
+    backtest = _command(commands, "backtest", backtest_command, "forecast from many cutoffs, each as it was then")
+    _add_table(backtest)
+    _add_shortcuts(backtest, BACKTEST_SHORTCUTS)
+    backtest.add_argument("--out", metavar="FOLDER", help="folder to write; runs/NAME-backtest if left out")
+    backtest.add_argument("--resume", action="store_true", help="go on with the backtest in the folder")
 
     _add_tune(_command(commands, "tune", tune_command, "search for better settings, as `search` in the file says"))
 
@@ -191,6 +217,16 @@ def plot_command(options: argparse.Namespace) -> int:
     return SUCCESS
 
 
+def backtest_command(options: argparse.Namespace) -> int:
+    """Evaluate from many cutoffs and write the folder."""
+    config = _experiment(options)
+    with _quiet_start():
+        from forecast.backtesting import backtest_run
+        from forecast.progress import terminal_reporter
+    backtest_run(config, options.table, out=options.out, resume=options.resume, reporter=terminal_reporter(), say=_say)
+    return SUCCESS
+
+
 def tune_command(options: argparse.Namespace) -> int:
     """Search, judge the best, write the folder of the search."""
     config = _experiment(options)
@@ -235,8 +271,12 @@ def _command(
 def _add_table(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("table", nargs="?", metavar="TABLE", help="CSV or parquet file, or dataset:NAME")
     _add_settings(parser)
-    for name, (_, _, takes, text) in SHORTCUTS.items():
-        parser.add_argument(f"--{name}", metavar=takes, help=text)
+    _add_shortcuts(parser, SHORTCUTS)
+
+
+def _add_shortcuts(parser: argparse.ArgumentParser, shortcuts: Shortcuts) -> None:
+    for name, (_, _, takes, text) in shortcuts.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", metavar=takes, help=text)
 
 
 def _add_tune(parser: argparse.ArgumentParser) -> None:
@@ -289,7 +329,7 @@ def _experiment(options: argparse.Namespace) -> Experiment:
     from forecast.config_file import load_experiment
 
     overrides = list(options.set)
-    for name, (setting, written, _, _) in SHORTCUTS.items():
+    for name, (setting, written, _, _) in (SHORTCUTS | BACKTEST_SHORTCUTS).items():
         value = getattr(options, name, None)
         if value is not None:
             overrides.append(f"{setting}={written(value)}")

@@ -266,6 +266,23 @@ class EvaluationConfig(Section):
         return self
 
 
+class BacktestConfig(Section):
+    """Forecasts from many cutoffs, each as it would have been made then; run by `forecast backtest`."""
+
+    num_windows: Annotated[int, Field(ge=1, le=100_000)] = 5
+    """Cutoffs; after the last one comes one horizon of rows."""
+    step: Steps | None = None
+    """Steps from one cutoff to the next; the horizon if left out."""
+    refit: Literal["never", "each"] | PositiveInt = "never"
+    """Whether models are fitted anew: at the first cutoff alone, at each, or at the first of every so many; always on
+    rows up to that cutoff, some of them held back for validation, none for a test."""
+    history: PositiveInt | None = None
+    """Rows of each series that are learned from, the latest before the cutoff; all of them if left out."""
+    models: tuple[Name, ...] = ()
+    """What forecasts: `name` for the experiment, baselines, AutoETS, AutoARIMA, Theta, SeasonalNaive, Naive of
+    statsforecast; the experiment and all baselines if left out."""
+
+
 class EnsembleConfig(Section):
     """Several networks that forecast together, each with a weight chosen on the validation windows."""
 
@@ -302,6 +319,8 @@ class Experiment(Section):
     """Several networks that forecast together."""
     evaluation: EvaluationConfig = EvaluationConfig()
     """How the rows are divided in time, and what is judged."""
+    backtest: BacktestConfig = BacktestConfig()
+    """Which cutoffs are forecast from, and by what."""
     search: SearchConfig | None = None
     """Where better settings are looked for, and how; read by `forecast tune`."""
 

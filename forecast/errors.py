@@ -8,6 +8,7 @@
     |-- TrainingError     training that diverged or cannot be resumed
     |-- SkillError        a model that was required to beat the best baseline and was not shown to
     |-- SearchError       a search that is damaged, in use or was begun with other settings
+    |-- BacktestError     a backtest that is damaged or was begun with other settings
     |-- FileError         a file or folder that cannot be written: disk full, no permission, path in use
     `-- ArtifactError     a saved model that is damaged, incomplete or of another version
 
@@ -50,6 +51,10 @@ class SkillError(ForecastError):
 
 class SearchError(ForecastError):
     """A search is damaged, in use, or was begun with other settings, data or packages."""
+
+
+class BacktestError(ForecastError):
+    """A backtest is damaged, or was begun with other settings, data or packages."""
 
 
 class FileError(ForecastError):

@@ -155,6 +155,30 @@ def index_windows(
     )
 
 
+def index_after(
+    panel: Panel, context_length: int, horizon: int, last: IntArray, *, usable: NDArray[np.bool_] | None = None
+) -> tuple[WindowIndex, IntArray]:
+    """Number the windows whose contexts end at given rows, as many as have a whole context.
+
+    Args:
+        panel: the series.
+        context_length: L.
+        horizon: H; the caller knows that so many rows follow without a gap.
+        last: (B,) rows.
+        usable: as in `index_windows`.
+
+    Returns:
+        The index of W windows, and the place (W,) of each in `last`.
+    """
+    run_start, _, run_series = contiguous_runs(panel)
+    run = np.searchsorted(run_start, last, side="right") - 1
+    begins = run_start if usable is None else first_usable(run_start, usable)
+    first = last - context_length + 1
+    whole = np.flatnonzero(first >= begins[run])
+    ends = np.arange(1, len(whole) + 1, dtype=np.int64)
+    return WindowIndex(context_length, horizon, 1, run_series[run[whole]], first[whole], ends), whole
+
+
 def contiguous_runs(panel: Panel) -> tuple[IntArray, IntArray, IntArray]:
     """Return first row, last row (exclusive) and series of every stretch without a gap."""
     begins = np.ones(panel.num_rows, bool)

@@ -35,6 +35,7 @@ NOT_RUN = {"scripts/demo.sh", "scripts/test.sh"}
 """Commands in bash blocks that no test runs: they make an environment."""
 
 SMOKE = ["--set=training.epochs=2", "--set=model.units=4"]
+BACKTEST_SMOKE = [*SMOKE, "--set=ensemble.seeds=1", "--set=ensemble.linear=none"]
 SEARCH_SMOKE = [
     "--set=search.max_trials=1",
     "--set=search.folds=1",
@@ -42,6 +43,7 @@ SEARCH_SMOKE = [
     "--set=training.windows_per_epoch=64",
     "--set=evaluation.stride=200",
 ]
+SMOKES = {"fit": SMOKE, "backtest": BACKTEST_SMOKE, "tune": SEARCH_SMOKE}
 NOT_THERE = {"forecast/models/nlinear.py", "configs/NAME.yaml", "data/weather.csv"}
 """Files that a document names as an example, or that lie elsewhere."""
 
@@ -104,7 +106,7 @@ def exit_codes(workshop: Path) -> dict[str, int]:
         for line in lines:
             program, *words = shlex.split(line, comments=True) or [""]
             if program == "forecast":
-                codes[line] = main([*words, *{"fit": SMOKE, "tune": SEARCH_SMOKE}.get(words[0], [])])
+                codes[line] = main([*words, *SMOKES.get(words[0], [])])
             else:
                 assert program in {"", *NOT_RUN}, f"{line!r} is neither run nor in NOT_RUN"
     return codes
@@ -157,7 +159,7 @@ def test_names_in_code_letters_exist(page: Path) -> None:
 
 
 def test_commands_succeed(exit_codes: dict[str, int]) -> None:
-    assert {command.split()[1] for command in exit_codes} >= {"check", "fit", "predict", "evaluate", "plot"}
+    assert {command.split()[1] for command in exit_codes} >= {"check", "fit", "predict", "evaluate", "plot", "backtest"}
     assert exit_codes == dict.fromkeys(exit_codes, 0)
 
 

@@ -15,11 +15,14 @@ import pytest
 from test_config import ALTERNATIVES, SEARCH, with_settings
 from tuning.searches import results_of, search_in
 
+from forecast.backtesting import plan_of
 from forecast.config import Experiment
+from forecast.entrants import make_models
 from forecast.errors import ForecastError
 from forecast.forecaster import Forecaster
 from forecast.models import build_model
 from forecast.preparation import Prepared, context_length_of, open_panel, prepare, resolve
+from forecast.rolling import run_block
 
 HOURS = 80
 BASE: dict[str, Any] = {
@@ -225,6 +228,27 @@ def searched(config: Experiment, table: Any) -> object:
         return results_of(Path(folder))
 
 
+def backtested(config: Experiment, table: Any) -> object:
+    """What is forecast from which cutoffs, by two models that tell how many rows they learned from."""
+    named = make_models(config)
+    panel = open_panel(config.data, table)
+    models = {name: _Learned() for name in named}
+    plan = plan_of(config, panel)
+    blocks = [run_block(panel, plan, number, models) for number in range(plan.num_blocks)]
+    return [(one.last.tolist(), {name: values.tolist() for name, values in one.forecasts.items()}) for one in blocks]
+
+
+class _Learned:
+    def fit(self, panel: Any) -> _Learned:
+        self.rows = panel.num_rows
+        return self
+
+    quantile_levels = ()
+
+    def predict(self, _: Any, last: np.ndarray) -> tuple[np.ndarray, None]:
+        return np.full((len(last), BASE["windows.horizon"], 1), float(self.rows)), None
+
+
 def default_context(config: Experiment, table: Any) -> object:
     """The context length where none is set."""
     unset = config.model_copy(update={"windows": config.windows.model_copy(update={"context_length": None})})
@@ -319,6 +343,11 @@ ROWS: dict[str, Row] = {
     "evaluation.purge": Row((learned, chosen_on)),
     "evaluation.split_by": Row((learned, chosen_on, judged_on)),
     "evaluation.stride": Row((chosen_on, judged_on), stays=(learned,)),
+    **{
+        path: Row((backtested,), stays=(learned,), base={"backtest.models": ["drift"]})
+        for path in ALTERNATIVES
+        if path.startswith("backtest.")
+    },
     **{path: Row((searched,), base=SEARCH) for path in ALTERNATIVES if path.startswith("search.")},
     "search.space{}.choice": Row((searched,), base={"search.space{}.choice": [1, 2]}),
     "search.space{}.int": Row((searched,), base={"search.space{}.int": [1, 3]}),

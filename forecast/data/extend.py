@@ -48,15 +48,17 @@ def last_rows(panel: Panel, steps: int) -> Panel:
     return _part_of(panel, np.arange(panel.num_series), first)
 
 
-def rows_before(panel: Panel, last: IntArray) -> Panel:
+def rows_before(panel: Panel, last: IntArray, *, most: int | None = None) -> Panel:
     """Return the start of every series, as if later rows had never been; a series with no row left is left out.
 
     Args:
         panel: the series.
         last: (N,) row of the panel that each series ends before.
+        most: rows of each series that are kept, the latest ones; all of them if left out.
     """
     kept = np.flatnonzero(last > panel.offsets[:-1])
-    return _part_of(panel, kept, panel.offsets[kept], last[kept])
+    first = panel.offsets[kept] if most is None else np.maximum(panel.offsets[kept], last[kept] - most)
+    return _part_of(panel, kept, first, last[kept])
 
 
 def _part_of(panel: Panel, series: IntArray, first: IntArray, last: IntArray | None = None) -> Panel:

@@ -96,6 +96,11 @@ def split_panel(
     return Split(train, parts["validation_size"], parts["calibration_size"], parts["test_size"])
 
 
+def ends_of(panel: Panel, by: Literal["time", "series"]) -> IntArray:
+    """(N,) one past the last position of each series (`series`), or of all together (`time`); 0 without any row."""
+    return _spans(panel, by)[1]
+
+
 def first_rows_at(panel: Panel, positions: IntArray) -> IntArray:
     """First row of each series at or after a position; one past its last row where there is none.
 

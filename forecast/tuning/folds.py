@@ -18,7 +18,7 @@ import numpy as np
 from forecast.config import Experiment
 from forecast.data.extend import rows_before
 from forecast.data.panel import Panel
-from forecast.data.splits import first_rows_at
+from forecast.data.splits import ends_of, first_rows_at
 from forecast.errors import ConfigError, DataError
 from forecast.preparation import resolve, split_at_cutoffs
 from forecast.tuning.space import search_of
@@ -65,7 +65,7 @@ def make_folds(config: Experiment, panel: Panel) -> Folds:
     known = rows_before(panel, end)
     panels = []
     for back in reversed(range(search.folds)):
-        stop = _stops(known, config.evaluation.split_by == "series") - back * size
+        stop = ends_of(known, config.evaluation.split_by or "time") - back * size
         panels.append(rows_before(known, first_rows_at(known, stop)))
     if not panels[0].num_series:
         raise DataError(
@@ -90,9 +90,3 @@ def _judged_steps(config: Experiment, panel: Panel) -> int:
         span = np.median(stop - first) if config.evaluation.split_by == "series" else stop.max() - first.min()
         asked = round(asked * float(span))
     return max(int(asked), config.windows.horizon)
-
-
-def _stops(panel: Panel, of_each: bool) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """(N,) one past the last position of each series, or of all together."""
-    own = panel.positions[panel.offsets[1:] - 1] + 1
-    return own if of_each else np.full_like(own, own.max())

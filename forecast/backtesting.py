@@ -1,0 +1,253 @@
+"""A backtest from the experiment to its folder. Every finished block is kept, so that it goes on where it stopped.
+
+backtest.json       what is evaluated: settings, data, packages
+config.yaml         the settings, as `forecast backtest --config` takes them
+blocks/             what the models said after each fit
+training/           state of a training under way; gone at the end
+forecasts.parquet   actual values and all forecasts: one row per series, cutoff and step
+scores.json, .txt   every model over all windows
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import time
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from forecast.config import Experiment
+from forecast.config_file import dump_experiment
+from forecast.data.panel import Panel
+from forecast.entrants import BASELINE_NAMES, make_models, names_of
+from forecast.errors import BacktestError
+from forecast.files import write_file
+from forecast.identity import describe, differences
+from forecast.peers import STATISTICAL, find_python, version_of
+from forecast.preparation import open_panel, resolve
+from forecast.rolling import Block, Model, Plan, RollingResult, gather, make_plan, run_block
+from forecast.training import Reporter
+from forecast.transforms.missing import fill_missing
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Say = Callable[[str], None]
+ABOUT, BLOCKS, TRAINING = "backtest.json", "blocks", "training"
+
+
+@dataclass(frozen=True, eq=False)
+class Backtest:
+    """What is to be forecast, and by whom.
+
+    Attributes:
+        config: the experiment.
+        panel: all rows.
+        plan: the cutoffs.
+        models: by alias.
+    """
+
+    config: Experiment
+    panel: Panel
+    plan: Plan
+    models: Mapping[str, Model]
+
+    def block(self, number: int) -> Block:
+        """Fit, and forecast the windows of one block."""
+        return run_block(self.panel, self.plan, number, self.models)
+
+    def result(self, blocks: list[Block]) -> RollingResult:
+        """Put all blocks together."""
+        filled = fill_missing(self.panel, self.config.data.missing)[0]
+        return gather(
+            self.panel,
+            self.plan,
+            blocks,
+            measured=filled.measured(len(self.panel.columns.target_cols)),
+            baselines=BASELINE_NAMES,
+            season_length=self.config.data.season_length or self.panel.freq.season_length,
+        )
+
+
+def backtest_table(
+    config: Experiment, table: str | Path | pd.DataFrame | None = None, *, models: Mapping[str, Model] | None = None
+) -> RollingResult:
+    """Forecast from every cutoff and keep it in memory.
+
+    Args:
+        config: the experiment; `config.backtest` says from where.
+        table: a frame or a file; `config.data.source` if left out.
+        models: by alias, anything with `fit` and `predict` (`rolling.Model`); those that `config.backtest.models`
+            names if left out.
+
+    Raises:
+        DataError: the table is refused, or too short for the cutoffs.
+        ConfigError: a model is not known.
+    """
+    panel = open_panel(config.data, table)
+    backtest = Backtest(config, panel, plan_of(config, panel), models or make_models(config))
+    return backtest.result([backtest.block(number) for number in range(backtest.plan.num_blocks)])
+
+
+def backtest_run(
+    config: Experiment,
+    table: str | None = None,
+    *,
+    out: str | Path | None = None,
+    resume: bool = False,
+    reporter: Reporter | None = None,
+    say: Say,
+) -> Path:
+    """Forecast from every cutoff and write the folder.
+
+    Args:
+        config: the experiment; `config.backtest` says from where.
+        table: a file or `dataset:NAME`; `config.data.source` if left out.
+        out: the folder; `runs/NAME-backtest` if left out.
+        resume: go on with the backtest that is there.
+        reporter: is told of the progress of trainings.
+        say: prints one line.
+
+    Returns:
+        The folder.
+
+    Raises:
+        BacktestError: the folder holds something else, or another backtest.
+    """
+    if table is not None:
+        config = config.model_copy(update={"data": config.data.model_copy(update={"source": table})})
+    folder = Path(out or Path("runs") / f"{config.name}-backtest")
+    _check_folder(folder, resume)
+    panel = open_panel(config.data)
+    plan = plan_of(config, panel)
+    models = make_models(config, checkpoints=folder / TRAINING, reporter=reporter)
+    _begin(folder, identity_of(config, panel))
+    result = _run(Backtest(config, panel, plan, models), folder, say)
+    scores = result.scores()
+    write_file(folder / "config.yaml", dump_experiment(config, full=True).encode())
+    write_file(folder / "forecasts.parquet", result.frame().to_parquet(index=False))
+    write_file(folder / "scores.json", (json.dumps(scores.to_dict(), indent=2) + "\n").encode())
+    write_file(folder / "scores.txt", (scores.text() + "\n").encode())
+    shutil.rmtree(folder / TRAINING, ignore_errors=True)
+    say(scores.text())
+    say(f"wrote {folder}: forecasts and scores of {len(models)} models from {plan.num_windows} cutoffs")
+    return folder
+
+
+def plan_of(config: Experiment, panel: Panel) -> Plan:
+    """Place the cutoffs of an experiment.
+
+    Raises:
+        DataError: the series are too short.
+    """
+    backtest, horizon = config.backtest, config.windows.horizon
+    refits = {"never": backtest.num_windows, "each": 1}
+    return make_plan(
+        panel,
+        horizon,
+        num_windows=backtest.num_windows,
+        step=backtest.step or horizon,
+        each=refits.get(str(backtest.refit)) or int(backtest.refit),
+        history=backtest.history,
+        by=resolve(config, panel).evaluation.split_by or "time",
+    )
+
+
+def identity_of(config: Experiment, panel: Panel) -> dict[str, str]:
+    """Describe a backtest; see `identity.describe`."""
+    peers = set(names_of(config)) & set(STATISTICAL)
+    found = describe(config, panel, without=("search",))
+    return found | ({"statsforecast": version_of(find_python())} if peers else {})
+
+
+def _check_folder(folder: Path, resume: bool) -> None:
+    """Raise where something stands in the way."""
+    begun = (folder / ABOUT).is_file()
+    if begun and not resume:
+        raise BacktestError(f"{folder} holds a backtest: go on with it by --resume, or name another folder with --out")
+    if not begun and folder.is_dir() and any(not one.name.startswith(".") for one in folder.iterdir()):
+        raise BacktestError(f"{folder} holds files and no backtest; expected a new folder: name one with --out")
+
+
+def _begin(folder: Path, identity: dict[str, str]) -> None:
+    """Write down what is evaluated, or compare it with what was.
+
+    Raises:
+        BacktestError: settings, data or packages differ.
+    """
+    path = folder / ABOUT
+    if not path.is_file():
+        write_file(path, (json.dumps(identity, indent=2) + "\n").encode())
+        return
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BacktestError(f"{path}: cannot be read ({error}): evaluate again in another folder") from error
+    found = differences(stored, identity)
+    if found:
+        raise BacktestError(
+            f"cannot go on with the backtest in {folder}: {found}: restore what it was, or evaluate again in another "
+            "folder"
+        )
+
+
+def _run(backtest: Backtest, folder: Path, say: Say) -> RollingResult:
+    """Run the blocks that are missing, and keep each."""
+    plan, paths = backtest.plan, [folder / BLOCKS / f"{number:05d}.npz" for number in range(backtest.plan.num_blocks)]
+    waiting = [number for number, path in enumerate(paths) if not path.is_file()]
+    if len(waiting) < len(paths):
+        say(f"{len(paths) - len(waiting)} of {len(paths)} fits are done")
+    (folder / TRAINING).mkdir(parents=True, exist_ok=True)
+    start = time.monotonic()
+    for done, number in enumerate(waiting, 1):
+        block = backtest.block(number)
+        write_file(paths[number], encode_block(block))
+        for path in (folder / TRAINING).iterdir():
+            path.unlink()
+        left = round((time.monotonic() - start) / done * (len(waiting) - done))
+        say(
+            f"cutoff {plan.cutoffs(number)[-1] + 1} of {plan.num_windows}: {len(block.last):,} more windows are "
+            f"forecast; about {left // 60}:{left % 60:02d} left"
+        )
+    return backtest.result([decode_block(path) for path in paths])
+
+
+def encode_block(block: Block) -> bytes:
+    """A block as the bytes of a NumPy archive, in which every array has a checksum."""
+    arrays: dict[str, Any] = {"last": block.last}
+    for field in ("forecasts", "quantiles", "levels", "left_out"):
+        arrays |= {f"{field}/{name}": np.asarray(value) for name, value in getattr(block, field).items()}
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
+def decode_block(path: Path) -> Block:
+    """Read back what `encode_block` wrote.
+
+    Raises:
+        BacktestError: the file is damaged.
+    """
+    try:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        last = arrays.pop("last")
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise BacktestError(f"{path}: cannot be read ({error}): remove it, and --resume makes it again") from error
+    fields: dict[str, dict[str, Any]] = {"forecasts": {}, "quantiles": {}, "levels": {}, "left_out": {}}
+    for key, array in arrays.items():
+        field, _, name = key.partition("/")
+        fields[field][name] = array
+    return Block(
+        last,
+        fields["forecasts"],
+        fields["quantiles"],
+        {name: tuple(levels.tolist()) for name, levels in fields["levels"].items()},
+        {name: int(count) for name, count in fields["left_out"].items()},
+    )

@@ -1,0 +1,300 @@
+"""Rolling-origin evaluation: models are fitted on the rows up to a cutoff and forecast what follows it.
+
+    |-- learned from ------------|-- horizon --|                              cutoff 1
+    |-- learned from ------------------|-- horizon --|                        cutoff 2
+          |-- learned from ------------------|-- horizon --|                  cutoff 3, of a history that slides
+
+Cutoffs whose forecasts come from one fit form a block: one cutoff where models are fitted at each, all of them where
+they are fitted once. A model forecasts all windows of a block in one call. Source: Tashman, Out-of-sample tests of
+forecasting accuracy, 2000, who calls the three ways fixed-origin, rolling-origin with recalibration, and rolling
+window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from forecast.axes import check_shape
+from forecast.backtest import seasonal_errors
+from forecast.data.extend import rows_before, shown_stamps
+from forecast.data.panel import Panel
+from forecast.data.splits import Part, ends_of, first_rows_at
+from forecast.errors import DataError
+from forecast.results import BacktestResult, Scores
+
+Array = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+Levels = tuple[float, ...]
+
+
+class FittedModel(Protocol):
+    """What forecasts; everything in it was made from the rows it was fitted on."""
+
+    @property
+    def quantile_levels(self) -> Levels:
+        """Ascending levels (Q,) of the quantiles it forecasts; none where it forecasts points alone."""
+
+    def predict(self, panel: Panel, last: IntArray) -> tuple[Array, Array | None]:
+        """Forecast windows.
+
+        Args:
+            panel: all rows. What comes after a window's cutoff may be read of known covariates alone.
+            last: (B,) row of the panel at the cutoff of each window; the next H rows are neighbours in time.
+
+        Returns:
+            (B, H, D) in the unit of the data, and (B, H, D, Q) quantiles or None. NaN in windows it cannot forecast,
+            for example because their history is too short; these are left out for every model.
+        """
+
+
+class Model(Protocol):
+    """What can be fitted on a panel, again and again."""
+
+    def fit(self, panel: Panel) -> FittedModel:
+        """Fit on all rows of a panel, which ends at the cutoff."""
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Which cutoffs there are, and where models are fitted.
+
+    Attributes:
+        stops: (K, N) position after the cutoff of each series, ascending in K.
+        horizon: H.
+        each: cutoffs of a block; models are fitted at the first.
+        history: rows of each series that are learned from, at most; None for all.
+    """
+
+    stops: IntArray
+    horizon: int
+    each: int
+    history: int | None = None
+
+    @property
+    def num_windows(self) -> int:
+        """K."""
+        return len(self.stops)
+
+    @property
+    def num_blocks(self) -> int:
+        """Fits of every model."""
+        return -(-len(self.stops) // self.each)
+
+    def cutoffs(self, block: int) -> range:
+        """Numbers of the cutoffs of a block."""
+        return range(block * self.each, min((block + 1) * self.each, len(self.stops)))
+
+    def learned(self, panel: Panel, block: int) -> Panel:
+        """The rows that the models of a block are fitted on."""
+        return rows_before(panel, first_rows_at(panel, self.stops[block * self.each]), most=self.history)
+
+    def windows(self, panel: Panel, block: int) -> IntArray:
+        """(B,) row at the cutoff of every window of a block; none where a gap is at the cutoff or in the horizon."""
+        return np.concatenate([self._windows_at(panel, stop) for stop in self.stops[self.cutoffs(block)]])
+
+    def _windows_at(self, panel: Panel, stop: IntArray) -> IntArray:
+        last = first_rows_at(panel, stop) - 1
+        inside = (last >= panel.offsets[:-1]) & (last + self.horizon < panel.offsets[1:])
+        last, cutoff = last[inside], stop[inside] - 1
+        whole = panel.positions[last + self.horizon] == cutoff + self.horizon  # so many rows on, so many steps on
+        return last[whole & (panel.positions[last] == cutoff)]
+
+
+def make_plan(
+    panel: Panel,
+    horizon: int,
+    *,
+    num_windows: int,
+    step: int,
+    each: int,
+    history: int | None = None,
+    by: Literal["time", "series"] = "time",
+) -> Plan:
+    """Place cutoffs so that the last one leaves the horizon after it.
+
+    Args:
+        panel: the series.
+        horizon: H.
+        num_windows: K.
+        step: from one cutoff to the next.
+        each: cutoffs that are forecast from one fit.
+        history: rows of each series that are learned from, at most.
+        by: `time`: one cutoff for all series. `series`: counted back from the last stamp of each.
+
+    Raises:
+        DataError: no row comes before the first cutoff.
+    """
+    back = horizon + step * np.arange(num_windows)[::-1, None]
+    stops = ends_of(panel, by) - back
+    if not (first_rows_at(panel, stops[0]) > panel.offsets[:-1]).any():
+        raise DataError(
+            f"{num_windows} cutoffs {step} steps apart and a horizon of {horizon} take the last {int(back[0, 0])} "
+            "steps, which leaves no row before them: lower backtest.num_windows, backtest.step or windows.horizon, "
+            "or give more rows"
+        )
+    return Plan(stops, horizon, each, history)
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """What the models said after one fit.
+
+    Attributes:
+        last: (W,) row of the panel at the cutoff of each window.
+        forecasts: (W, H, D) of every model.
+        quantiles: (W, H, D, Q) of the models that forecast them.
+        levels: their Q levels.
+        left_out: windows that some model could not forecast, by its name.
+    """
+
+    last: IntArray
+    forecasts: dict[str, Array]
+    quantiles: dict[str, Array] = field(default_factory=dict)
+    levels: dict[str, Levels] = field(default_factory=dict)
+    left_out: dict[str, int] = field(default_factory=dict)
+
+
+def run_block(panel: Panel, plan: Plan, block: int, models: Mapping[str, Model]) -> Block:
+    """Fit every model at the first cutoff of a block, and forecast all windows of the block.
+
+    Args:
+        panel: all rows.
+        plan: the cutoffs.
+        block: its number.
+        models: by alias.
+
+    Raises:
+        DataError: the rows before the cutoff are too few for a model.
+        ShapeError: a model returns another shape than announced.
+    """
+    learned, last = plan.learned(panel, block), plan.windows(panel, block)
+    sizes = {"B": len(last), "H": plan.horizon, "D": len(panel.columns.target_cols)}
+    forecasts: dict[str, Array] = {}
+    quantiles: dict[str, Array] = {}
+    levels: dict[str, Levels] = {}
+    for name, model in models.items():
+        try:
+            fitted = model.fit(learned)
+        except DataError as error:
+            cutoff = shown_stamps(panel, learned.timestamps.max(keepdims=True))[0]
+            raise DataError(f"{name} cannot be fitted on the rows up to {cutoff}: {error}") from error
+        forecasts[name], spread = fitted.predict(panel, last)
+        check_shape(f"forecast of {name}", forecasts[name], "BHD", **sizes)
+        if spread is not None:
+            levels[name] = fitted.quantile_levels
+            check_shape(f"quantiles of {name}", spread, "BHDQ", **sizes, Q=len(levels[name]))
+            quantiles[name] = spread
+    able = {name: np.isfinite(values).all(axis=(1, 2)) for name, values in forecasts.items()}
+    kept = np.logical_and.reduce(list(able.values()))
+    return Block(
+        last[kept],
+        {name: values[kept] for name, values in forecasts.items()},
+        {name: values[kept] for name, values in quantiles.items()},
+        levels,
+        {name: int((~one).sum()) for name, one in able.items() if not one.all()},
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class RollingResult:
+    """What every model said at every cutoff, beside what happened.
+
+    Attributes:
+        result: forecasts and actual values, series by series.
+        quantiles: (W, H, D, Q) of the models that forecast them.
+        levels: their Q levels.
+        left_out: windows that some model could not forecast, by its name.
+    """
+
+    result: BacktestResult
+    quantiles: dict[str, Array]
+    levels: dict[str, Levels]
+    left_out: dict[str, int]
+
+    def scores(self) -> Scores:
+        """Score every model over all windows, steps and targets at once."""
+        scores = self.result.scores()
+        notes = tuple(
+            f"{count:,} windows are left out, for every model, because {name} cannot forecast them"
+            for name, count in self.left_out.items()
+        )
+        return replace(scores, notes=scores.notes + notes)
+
+    def frame(self) -> pd.DataFrame:
+        """Long table: id, time, `cutoff`, the targets, then of every model its forecast and its quantiles.
+
+        The columns are those of `utilsforecast.evaluation.evaluate`.
+        """
+        table, everything = self.result.frame(), np.arange(len(self.result.series))
+        for name, spread in self.quantiles.items():
+            forecast = self.result.forecast(name, everything)
+            wide = replace(forecast, quantile_levels=self.levels[name], quantiles=spread).frame()
+            table = table.join(wide[wide.columns.difference(table.columns, sort=False)])
+        return table
+
+
+def gather(
+    panel: Panel, plan: Plan, blocks: Sequence[Block], *, measured: Array, baselines: Sequence[str], season_length: int
+) -> RollingResult:
+    """Put blocks together.
+
+    Args:
+        panel: all rows.
+        plan: the cutoffs.
+        blocks: all of them.
+        measured: (R, D) what happened; NaN where nothing was measured.
+        baselines: which models are baselines; the first other one is judged, or the first where all are.
+        season_length: m, of the scale of MASE: the seasonal errors of the rows before the first cutoff.
+
+    Raises:
+        DataError: no window could be forecast.
+    """
+    last = np.concatenate([one.last for one in blocks])
+    left_out = _totals(one.left_out for one in blocks)
+    if not len(last):
+        cause = ", ".join(f"{name} left out {count:,}" for name, count in left_out.items()) or "there is none"
+        raise DataError(
+            f"no window could be forecast ({cause}): each takes a context and {plan.horizon} steps without a gap; use "
+            "a shorter context or horizon, or fewer cutoffs"
+        )
+    order = np.argsort(last, kind="stable")  # rows are series by series, and in order of time
+    last = last[order]
+    names = list(blocks[0].forecasts)
+    judged = next((name for name in names if name not in baselines), names[0])
+    series = np.searchsorted(panel.offsets, last, side="right") - 1
+    ahead = last[:, None] + np.arange(1, plan.horizon + 1)
+    before = Part(panel.offsets[:-1], first_rows_at(panel, plan.stops[0]))
+    levels = {name: one for block in blocks for name, one in block.levels.items()}
+    result = BacktestResult(
+        alias=judged,
+        baselines=tuple(name for name in names if name in baselines and name != judged),
+        series_ids=panel.series_ids,
+        series=series,
+        cutoffs=panel.timestamps[last],
+        stamps=panel.timestamps[ahead],
+        actual=measured[ahead],
+        forecasts={
+            name: np.concatenate([one.forecasts[name] for one in blocks])[order]
+            for name in sorted(names, key=lambda one: one != judged)
+        },
+        scale=seasonal_errors(panel, season_length, part=before)[series],
+        season_length=season_length,
+        columns=panel.columns,
+        freq=panel.freq,
+    )
+    quantiles = {name: np.concatenate([one.quantiles[name] for one in blocks])[order] for name in levels}
+    return RollingResult(result, quantiles, levels, left_out)
+
+
+def _totals(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for one in counts:
+        for name, count in one.items():
+            total[name] = total.get(name, 0) + count
+    return total
