@@ -11,6 +11,8 @@ from typing import Any
 
 from grid import EQUAL_UNITS, GRID, LAYERS, SEEDS, SETS, SINGLE, Choice, within_budget
 
+from forecast.config_file import experiment_from
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 RESULTS = HERE / "results"
@@ -74,7 +76,7 @@ def result_of(name: str) -> dict[str, Any]:
     path = RESULTS / f"{name}.json"
     if path.exists():
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if found["settings"] == settings:
+        if experiment_from(found["settings"]) == preset(name):  # settings that are newer have their defaults
             return found
     return {"settings": settings, "baselines": {}, "rows": {}}
 
