@@ -86,7 +86,7 @@ def text_of(notebook: Notebook) -> str:
         for output in cell.get("outputs", ()):
             for part, kind in ((output, "text"), *((output.get("data", {}), kind) for kind in output.get("data", ()))):
                 if kind in part and kind != "image/png":
-                    part[kind] = part[kind].splitlines(keepends=True)
+                    part[kind] = "".join(part[kind]).splitlines(keepends=True)
     return json.dumps(lined, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
 
 
