@@ -166,7 +166,10 @@ def judged_stretches(names: dict[str, Any]) -> list[tuple[pd.Timestamp, pd.Times
     panel = open_panel(names["config"].data, names["table"])
     ends = [pd.Timestamp(one.timestamps[-1]) for one in make_folds(names["config"], panel).panels]
     first = ends[0] - (ends[1] - ends[0])
-    return [(first + pd.Timedelta(hours=1), ends[1]), (ends[1] + pd.Timedelta(hours=1), panel.timestamps[-1])]
+    return [
+        (first + pd.Timedelta(hours=1), ends[1]),
+        (ends[1] + pd.Timedelta(hours=1), pd.Timestamp(panel.timestamps[-1])),
+    ]
 
 
 @slow_elsewhere
