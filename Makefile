@@ -1,5 +1,5 @@
 # Short names for those who work here.
-.PHONY: check test slow search-proofs bench bench-accuracy bench-coverage bench-cells bench-peers format docs lock demo clean leak-proofs
+.PHONY: check test slow search-proofs bench bench-accuracy bench-coverage bench-cells bench-peers format docs lock demo clean leak-proofs examples
 
 SETUP := python3 scripts/bootstrap.py --extras test
 UV := $(or $(shell command -v uv),.venv/bin/uv)
@@ -58,6 +58,10 @@ format: ## put the code into the agreed form
 docs: ## write the generated parts of docs/: the table of settings, what is said about damaged tables
 	$(SETUP)
 	.venv/bin/python scripts/write_documents.py
+
+examples: ## run the notebooks and the essay again and store their outputs; make examples ARGS=examples/NAME.ipynb
+	$(SETUP)
+	.venv/bin/python scripts/write_examples.py $(ARGS)
 
 lock: ## resolve and pin all dependencies for Python 3.11-3.13; make lock ARGS=--upgrade
 	test -x "$(UV)" || .venv/bin/python -m pip install uv

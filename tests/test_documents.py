@@ -26,7 +26,7 @@ from forecast.config_file import load_experiment
 from forecast.config_schema import setting_paths
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = ("docs", "configs", "forecast", "scripts", "benchmarks")
+FOLDERS = ("docs", "configs", "forecast", "scripts", "benchmarks", "examples")
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(page for folder in FOLDERS for page in (ROOT / folder).rglob("*.md"))])
 README, ARCHITECTURE = ROOT / "README.md", ROOT / "docs" / "architecture.md"
 WITH_CODE = [page for page in DOCUMENTS if "```python" in page.read_text(encoding="utf-8")]
