@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 from reference import run_cell
 
+from forecast.coverage import coverage_by
 from forecast.preparation import open_panel
 from forecast.tuning.folds import make_folds
 
@@ -131,6 +132,10 @@ def test_many_series(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     assert inside == pytest.approx(0.8, abs=0.1), "within ten points of the promise"
     floor = (sales - frame["knowable"].reindex(drawn.index)).abs().mean()
     assert floor < (sales - drawn["bigru"]).abs().mean() < 1.5 * floor, "less than half as much again"
+
+    calibrated = coverage_by(names["calibrated"].evaluate(), "overall")
+    assert calibrated["level"].tolist() == [80.0, 95.0]
+    assert calibrated["inside"].all(), "as they should"
 
     noise = np.log(names["simulated"]["sales"] / names["simulated"]["knowable"])
     assert noise.std() == pytest.approx(0.12, rel=0.05), "what is called knowable is the sales without their noise"
