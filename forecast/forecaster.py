@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecast.baselines import RidgeWindow
+from forecast.calibration import calibrate, forecast_with_intervals
 from forecast.config import Experiment
 from forecast.data.extend import future_frame, read_known
 from forecast.data.panel import Panel
@@ -17,7 +18,7 @@ from forecast.data.splits import Part
 from forecast.errors import ConfigError, NotFittedError
 from forecast.fitting import FittedNetwork, fit_network, refit_network
 from forecast.intervals import check_level
-from forecast.judgement import calibrate, fit_linear, judge, unseen_part
+from forecast.judgement import fit_linear, judge, unseen_part
 from forecast.network import make_network
 from forecast.prediction import NEVER, Fitted, error_units, forecast_future, training_range
 from forecast.preparation import Prepared, context_length_of, open_panel, prepare, table_format_of, with_all_rows
@@ -158,7 +159,8 @@ class Forecaster:
         ahead = None
         if known is not None:
             ahead = read_known(panel, known, table_format=table_format_of(fitted.config.data))
-        return forecast_future(fitted, panel, steps, ahead, level)
+        made = forecast_future(fitted, panel, steps, ahead)
+        return forecast_with_intervals(fitted, panel, made, level) if level else made
 
     def make_future_frame(
         self, table: str | Path | pd.DataFrame | None = None, *, horizon: int | None = None

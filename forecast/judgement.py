@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,27 +9,17 @@ from numpy.typing import NDArray
 
 from forecast.backtest import compare, seasonal_errors
 from forecast.baselines import RidgeRows, RidgeWindow, Steps, all_baselines
+from forecast.calibration import with_intervals
 from forecast.coverage import adapt_intervals
 from forecast.data.panel import Panel
 from forecast.data.splits import Part
 from forecast.errors import DataError
-from forecast.features import Features, WindowedFeatures, series_deviations
-from forecast.intervals import SHOWN_LEVELS, Calibration
-from forecast.prediction import (
-    NEVER,
-    Fitted,
-    align,
-    forecast_windows,
-    on_logarithms,
-    own_intervals,
-    with_intervals,
-)
+from forecast.features import Features, series_deviations
+from forecast.intervals import SHOWN_LEVELS
+from forecast.prediction import NEVER, Fitted, align, forecast_windows
 from forecast.preparation import Prepared, windows_of
 from forecast.results import BacktestResult
 from forecast.transforms.missing import fill_missing
-
-CALIBRATED_WINDOWS, CALIBRATED_NUMBERS = 5_000, 1_000_000
-"""Windows whose errors are kept, and errors in all, at most."""
 
 
 def fit_linear(prepared: Prepared) -> RidgeWindow:
@@ -44,44 +33,6 @@ def fit_linear(prepared: Prepared) -> RidgeWindow:
     scale = series_deviations(prepared.panel, targets, prepared.split.train)
     learned = RidgeRows(targets, scale, inputs=prepared.filled.values[:, :num_targets])
     return RidgeWindow.fit(learned, prepared.training.index, prepared.validation.index)
-
-
-def calibrate(fitted: Fitted, prepared: Prepared) -> Fitted:
-    """Give a trained state the errors on windows it has not learned from.
-
-    Of many windows some are taken, evenly spaced: fewer exchangeable windows are exchangeable too.
-
-    Args:
-        fitted: the state.
-        prepared: what it was trained on. The calibration windows are for intervals in the test part; these and the test
-            windows together for intervals of what comes after the table.
-    """
-    return replace(
-        fitted,
-        calibration=_calibration(fitted, prepared, [prepared.calibration]),
-        recent=_calibration(fitted, prepared, [prepared.calibration, prepared.test]),
-    )
-
-
-def _calibration(fitted: Fitted, prepared: Prepared, parts: Sequence[WindowedFeatures]) -> Calibration | None:
-    """The errors on the windows of some parts; None where there is no window."""
-    shape, measured = fitted.shape, prepared.filled.measured(fitted.shape.num_targets)
-    most = min(CALIBRATED_WINDOWS, max(1, CALIBRATED_NUMBERS // (shape.horizon * shape.num_targets)))
-    total, found = sum(map(len, parts)), []
-    for windows in parts:
-        if not len(windows):
-            continue
-        kept = max(1, len(windows) * most // max(total, most))
-        numbers = np.linspace(0, len(windows) - 1, kept).round().astype(np.int64)
-        forecast, quantiles = forecast_windows(fitted, windows, numbers)
-        series, first = windows.index.locate(numbers)
-        spread = forecast[..., None] if quantiles is None else quantiles
-        found.append((measured[windows.index.horizon_rows(first)], forecast, spread, fitted.unit[series]))
-    if not found:
-        return None
-    actual, forecast, spread, unit = (np.concatenate(one) for one in zip(*found, strict=True))
-    own = own_intervals(fitted.quantile_levels, spread if fitted.quantile_levels else None)
-    return Calibration.fit(actual, forecast, unit, logarithms=on_logarithms(fitted.config), own=own)
 
 
 def judge(fitted: Fitted, panel: Panel, part: Part, *, features: Features | None = None) -> BacktestResult:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -16,9 +15,9 @@ from forecast.config import Experiment
 from forecast.data.extend import append_future, last_rows
 from forecast.data.panel import Panel
 from forecast.data.splits import Part
-from forecast.errors import ConfigError, DataError
+from forecast.errors import DataError
 from forecast.features import FeatureMap, Features, WindowedFeatures, part_rows, rows_of
-from forecast.intervals import Calibration, nested
+from forecast.intervals import Calibration
 from forecast.network import Network, batch_rule
 from forecast.results import Forecast, History
 from forecast.transforms import Chain, Rows
@@ -177,58 +176,6 @@ def on_logarithms(config: Experiment) -> bool:
     return any(one.name == "log1p" for one in config.transforms.target)
 
 
-def own_intervals(
-    levels: tuple[float, ...], quantiles: FloatArray | None
-) -> dict[float, tuple[FloatArray, FloatArray]]:
-    """Lower and upper ends (B, H, D) of the central intervals among the quantiles a network writes, by their share."""
-    if quantiles is None:
-        return {}
-    pairs = {round(1.0 - 2.0 * low, 10): (low, high) for low in levels for high in levels if abs(low + high - 1) < 1e-9}
-    return {
-        share: (quantiles[..., levels.index(low)], quantiles[..., levels.index(high)])
-        for share, (low, high) in pairs.items()
-        if share > 0
-    }
-
-
-def with_intervals(
-    fitted: Fitted,
-    calibration: Calibration | None,
-    forecast: FloatArray,
-    quantiles: FloatArray | None,
-    unit: FloatArray,
-    levels: Sequence[float],
-) -> tuple[tuple[float, ...], FloatArray]:
-    """Quantile levels, and the quantiles (B, H, D, Q) with the ends of calibrated intervals among them.
-
-    Args:
-        fitted: the state.
-        calibration: what its errors were.
-        forecast: (B, H, D) point forecasts.
-        quantiles: (B, H, D, Q) what the network writes.
-        unit: (B, D) of the series of each forecast.
-        levels: of the intervals, in per cent.
-
-    Raises:
-        ConfigError: there are no calibration windows, or too few.
-    """
-    if calibration is None:
-        raise ConfigError(
-            "intervals were asked for and this model was not calibrated: train again with evaluation.test_size or "
-            "evaluation.calibration_size above 0"
-        )
-    own = own_intervals(fitted.quantile_levels, quantiles)
-    columns: dict[float, FloatArray] = {}
-    if quantiles is not None:
-        columns = {level: quantiles[..., place] for place, level in enumerate(fitted.quantile_levels)}
-    for level in levels:
-        low, high = calibration.ends(forecast, unit, level, own=own)
-        tail = round((100.0 - level) / 200.0, 10)
-        columns |= {tail: low, round(1.0 - tail, 10): high}
-    ordered = tuple(sorted(columns))
-    return ordered, nested(ordered, np.stack([columns[one] for one in ordered], axis=-1), forecast)
-
-
 def _fit_series(fitted: Fitted, panel: Panel, part: Part) -> tuple[Chain, FloatArray, FloatArray]:
     """The maps of the targets and the training range of each series, from its rows in `part`."""
     values = fill_missing(panel, fitted.config.data.missing)[0].measured(len(panel.columns.target_cols))
@@ -307,9 +254,7 @@ def targets_before(features: Features, cutoff: IntArray, steps: int) -> FloatArr
     return np.where(known, filled.interpolated[rows, :num_targets], values)
 
 
-def forecast_future(
-    fitted: Fitted, panel: Panel, steps: int, known: Panel | None, levels: Sequence[float] = ()
-) -> Forecast:
+def forecast_future(fitted: Fitted, panel: Panel, steps: int, known: Panel | None) -> Forecast:
     """Forecast the steps after the end of every series, feeding forecasts back beyond the trained horizon.
 
     Args:
@@ -317,10 +262,8 @@ def forecast_future(
         panel: the history.
         steps: H to forecast.
         known: known covariates of those steps, from `read_known`.
-        levels: of calibrated intervals, in per cent; of them there are as many steps as the network writes.
 
     Raises:
-        ConfigError: there can be no such intervals.
         DataError: the history is too short, or known covariates are missing.
     """
     aligned = align(fitted, panel, Part.whole(panel))
@@ -341,21 +284,16 @@ def forecast_future(
         if done + horizon < rounded:
             future = _with_targets(future, first_new + done, point)
     ahead = panel.positions[panel.offsets[1:] - 1][:, None] + np.arange(1, steps + 1)
-    values = np.concatenate(points, axis=1)[:, :steps]
-    spread = np.concatenate(quantiles, axis=1)[:, :steps] if quantiles else None
-    quantile_levels = fitted.quantile_levels
-    if levels:
-        quantile_levels, spread = with_intervals(aligned, aligned.recent, values, spread, aligned.unit, levels)
     return Forecast(
         series_ids=panel.series_ids,
         cutoffs=panel.timestamps[panel.offsets[1:] - 1],
         stamps=panel.freq.stamps(ahead.ravel()).reshape(ahead.shape),
-        values=values,
+        values=np.concatenate(points, axis=1)[:, :steps],
         alias=fitted.config.name,
         columns=panel.columns,
         freq=panel.freq,
-        quantile_levels=quantile_levels,
-        quantiles=spread,
+        quantile_levels=fitted.quantile_levels,
+        quantiles=np.concatenate(quantiles, axis=1)[:, :steps] if quantiles else None,
         notes=notes,
     )
 

@@ -19,11 +19,11 @@ from protocols import DATA, ROOT
 from tables import row
 
 from forecast import Forecaster
+from forecast.calibration import with_intervals
 from forecast.config_file import load_experiment
 from forecast.coverage import coverage_by
 from forecast.data import datasets
 from forecast.intervals import SHOWN_LEVELS
-from forecast.prediction import with_intervals
 from forecast.results import BacktestResult
 
 PAGE = ROOT / "benchmarks" / "accuracy" / "README.md"
