@@ -1,4 +1,4 @@
-"""The pictures of a run, and the stored evaluation they can be drawn from again without the model."""
+"""The pictures and the report of a run, and the stored evaluation they can be made from again without the model."""
 
 from __future__ import annotations
 
@@ -16,11 +16,15 @@ from forecast.data.extend import shown_stamps
 from forecast.data.frequency import Frequency
 from forecast.data.panel import Columns, Panel
 from forecast.errors import DataError
+from forecast.files import write_file
 from forecast.plots import plot_error_by_step, plot_forecasts, plot_loss, plot_residuals, save_figure
+from forecast.report import RunRecord, report_page
 from forecast.results import BacktestResult, History, column_names, level_name, levels_of, plain_stamps
+from forecast.scores import Scores
+from forecast.strict_yaml import parse_yaml
 
 RESULT_TABLE, RESULT_ABOUT, HISTORY = "test_forecasts.parquet", "test_forecasts.json", "history.json"
-OBSERVED, COVERAGE = "observed.parquet", "coverage.csv"
+OBSERVED, COVERAGE, REPORT = "observed.parquet", "coverage.csv", "report.html"
 MAX_STORED_ROWS = 500_000
 """Rows of test forecasts that are stored; of larger evaluations evenly spaced windows are kept."""
 
@@ -138,16 +142,72 @@ def plot_run(run: str | Path, *, out: str | Path | None = None) -> list[Path]:
         DataError: the folder is no run, or its files are damaged.
     """
     folder = Path(run)
+    history = _read_history(folder)
+    target = Path(out or folder)
+    target.mkdir(parents=True, exist_ok=True)
+    return draw_pictures(target, history, read_result(folder), _table_in(folder, OBSERVED))
+
+
+def report_run(run: str | Path, *, out: str | Path | None = None) -> Path:
+    """Write `report.html` of a run folder, from what the folder holds alone.
+
+    Args:
+        run: the folder.
+        out: the file; `report.html` in the run folder if left out. One that is there is replaced in one piece.
+
+    Returns:
+        The file.
+
+    Raises:
+        DataError: the folder is no run, or its files are damaged.
+    """
+    target = Path(out or Path(run) / REPORT)
+    write_file(target, report_page(read_record(Path(run))).encode())
+    return target
+
+
+def read_record(folder: Path) -> RunRecord:
+    """Read everything in a run folder that a report shows.
+
+    Raises:
+        DataError: the folder is no run, or its files are damaged.
+    """
+    history, result = _read_history(folder), read_result(folder)
+    try:
+        config = (folder / "config.yaml").read_text(encoding="utf-8")
+        data, environment = (json.loads((folder / f"{name}.json").read_text("utf-8")) for name in ("data", "environment"))
+        scores = Scores.from_dict(json.loads((folder / "scores.json").read_text("utf-8"))) if result else None
+        return RunRecord(
+            config=config,
+            settings=parse_yaml(config, str(folder / "config.yaml")).value,
+            data=data,
+            environment=environment,
+            history=history,
+            scores=scores,
+            result=result,
+            observed=_table_in(folder, OBSERVED),
+            forecast=_table_in(folder, "forecast.csv"),
+            coverage=_table_in(folder, COVERAGE),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{folder}: its records cannot be read ({error}): make them again with forecast fit") from error
+
+
+def _read_history(folder: Path) -> History:
     if not (folder / HISTORY).is_file():
         raise DataError(f"{folder}: no {HISTORY} here; expected a run folder written by forecast fit")
     try:
-        history = History.from_dict(json.loads((folder / HISTORY).read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
+        return History.from_dict(json.loads((folder / HISTORY).read_text(encoding="utf-8")))
+    except (ValueError, TypeError, KeyError) as error:
         raise DataError(f"{folder / HISTORY}: cannot be read ({error}): train again") from error
-    target = Path(out or folder)
-    target.mkdir(parents=True, exist_ok=True)
-    observed = pd.read_parquet(folder / OBSERVED) if (folder / OBSERVED).is_file() else None
-    return draw_pictures(target, history, read_result(folder), observed)
+
+
+def _table_in(folder: Path, name: str) -> pd.DataFrame | None:
+    """A table of the run folder, or None where it has none."""
+    path = folder / name
+    if not path.is_file():
+        return None
+    return pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
 
 
 def _rebuild(table: pd.DataFrame, about: Mapping[str, Any]) -> BacktestResult:
