@@ -161,36 +161,38 @@ def report_run(run: str | Path, *, out: str | Path | None = None) -> Path:
     Raises:
         DataError: the folder is no run, or its files are damaged.
     """
-    target = Path(out or Path(run) / REPORT)
-    write_file(target, report_page(read_record(Path(run))).encode())
+    folder = Path(run)
+    history, result = _read_history(folder), read_result(folder)
+    try:
+        page = report_page(_record(folder, history, result))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(
+            f"{folder}: its records cannot be read ({type(error).__name__}: {error}): make them again with forecast fit"
+        ) from error
+    target = Path(out or folder / REPORT)
+    write_file(target, page.encode())
     return target
 
 
-def read_record(folder: Path) -> RunRecord:
-    """Read everything in a run folder that a report shows.
+def _record(folder: Path, history: History, result: BacktestResult | None) -> RunRecord:
+    """Read what a report shows beside losses and evaluation."""
+    config = (folder / "config.yaml").read_text(encoding="utf-8")
 
-    Raises:
-        DataError: the folder is no run, or its files are damaged.
-    """
-    history, result = _read_history(folder), read_result(folder)
-    try:
-        config = (folder / "config.yaml").read_text(encoding="utf-8")
-        data, environment = (json.loads((folder / f"{name}.json").read_text("utf-8")) for name in ("data", "environment"))
-        scores = Scores.from_dict(json.loads((folder / "scores.json").read_text("utf-8"))) if result else None
-        return RunRecord(
-            config=config,
-            settings=parse_yaml(config, str(folder / "config.yaml")).value,
-            data=data,
-            environment=environment,
-            history=history,
-            scores=scores,
-            result=result,
-            observed=_table_in(folder, OBSERVED),
-            forecast=_table_in(folder, "forecast.csv"),
-            coverage=_table_in(folder, COVERAGE),
-        )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{folder}: its records cannot be read ({error}): make them again with forecast fit") from error
+    def values(name: str) -> dict[str, Any]:
+        return dict(json.loads((folder / name).read_text(encoding="utf-8")))
+
+    return RunRecord(
+        config=config,
+        settings=parse_yaml(config, str(folder / "config.yaml")).value,
+        data=values("data.json"),
+        environment=values("environment.json"),
+        history=history,
+        scores=Scores.from_dict(values("scores.json")) if result else None,
+        result=result,
+        observed=_table_in(folder, OBSERVED),
+        forecast=_table_in(folder, "forecast.csv"),
+        coverage=_table_in(folder, COVERAGE),
+    )
 
 
 def _read_history(folder: Path) -> History:

@@ -6,7 +6,7 @@ The drawing has its own 1000 by 1000 coordinates and is stretched; tick labels s
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Scale = Callable[[Array], Array]
+"""From values to the coordinates of the drawing."""
 
 MAX_POINTS = 400
 """Points of a line at most; a longer one keeps the lowest and the highest value of every stretch."""
@@ -96,7 +98,7 @@ class Chart:
 
 def draw_chart(chart: Chart) -> str:
     """Return a chart, its legend and the place for what is read off it, as HTML."""
-    left, right = _span([*(one.x for one in (*chart.lines, *chart.bands)), *_bar_x(chart)])
+    left, right = _span([*(one.x for one in chart.lines), *(one.x for one in chart.bands), *_bar_x(chart)])
     low, high = chart.y_range or _padded(_span(_heights(chart)))
     heights = [value for value in round_ticks(low, high) if low <= value <= high]
     across = chart.ticks
@@ -114,7 +116,8 @@ def draw_chart(chart: Chart) -> str:
     paths = [_path(one, at_x, at_y) for one in chart.lines]
     texts = [_text(-8, at_y(np.array(one)), number(one)) for one in heights]
     texts += [
-        _label(at_x(np.array(place)), words, minor=bool(count % 2)) for count, (place, words) in enumerate(across)
+        _label(at_x(np.array(place)), words, minor=bool(count % 2) and len(across) > 3)
+        for count, (place, words) in enumerate(across)
     ]
     dots = [dot for one in chart.lines if len(one.x) <= MAX_MARKED for dot in _dots(one, at_x, at_y)]
     read = _readings(chart, at_x)
@@ -136,7 +139,7 @@ def number(value: float) -> str:
     size = abs(value)
     if size >= 1e7 or 0 < size < 1e-4:
         return f"{value:.3g}"
-    return f"{value:,.0f}" if size >= 1e4 else f"{value:,.4g}".replace("-0", "0") if value == 0 else f"{value:,.4g}"
+    return f"{value:,.0f}" if size >= 1e4 else f"{value:,.4g}"
 
 
 def round_ticks(low: float, high: float, count: int = 5) -> list[float]:
@@ -147,6 +150,11 @@ def round_ticks(low: float, high: float, count: int = 5) -> list[float]:
     power = 10.0 ** np.floor(np.log10(rough))
     step = power * next(one for one in (1.0, 2.0, 5.0, 10.0) if one * power >= rough * 0.999)
     return [float(round(one * step, 12)) for one in np.arange(np.ceil(low / step), np.floor(high / step) + 1)]
+
+
+def step_ticks(num_steps: int) -> list[tuple[float, str]]:
+    """Ticks from 1 to the number of steps or epochs."""
+    return [(float(one), f"{one:g}") for one in np.unique(np.linspace(1, max(num_steps, 1), 7).round())]
 
 
 def thin(x: Array, y: Array) -> tuple[Array, Array]:
@@ -162,18 +170,18 @@ def thin(x: Array, y: Array) -> tuple[Array, Array]:
     return x[kept], y[kept]
 
 
-def _path(line: Line, at_x: object, at_y: object) -> str:
+def _path(line: Line, at_x: Scale, at_y: Scale) -> str:
     x, y = thin(line.x, line.y)
-    return f'<path class="line {line.look}" d="{_steps(at_x(x), at_y(y))}"/>'  # type: ignore[operator]
+    return f'<path class="line {line.look}" d="{_steps(at_x(x), at_y(y))}"/>'
 
 
-def _band(band: Band, at_x: object, at_y: object) -> str:
+def _band(band: Band, at_x: Scale, at_y: Scale) -> str:
     (x, low), (other, high) = thin(band.x, band.low), thin(band.x, band.high)
     kept, above = np.isfinite(low), np.isfinite(high)
     if not kept.any():
         return ""
     outline = np.concatenate([x[kept], other[above][::-1]]), np.concatenate([low[kept], high[above][::-1]])
-    return f'<path class="band {band.look}" d="{_steps(at_x(outline[0]), at_y(outline[1]))}Z"/>'  # type: ignore[operator]
+    return f'<path class="band {band.look}" d="{_steps(at_x(outline[0]), at_y(outline[1]))}Z"/>'
 
 
 def _steps(x: Array, y: Array) -> str:
@@ -185,8 +193,8 @@ def _steps(x: Array, y: Array) -> str:
     return "".join(words)
 
 
-def _dots(line: Line, at_x: object, at_y: object) -> list[str]:
-    places = zip(at_x(line.x), at_y(line.y), strict=True)  # type: ignore[operator]
+def _dots(line: Line, at_x: Scale, at_y: Scale) -> list[str]:
+    places = zip(at_x(line.x), at_y(line.y), strict=True)
     return [
         f'<circle class="dot {line.look}" cx="{_short(x / 10)}%" cy="{_short(y / 10)}%" r="2.5"/>'
         for x, y in places
@@ -194,36 +202,38 @@ def _dots(line: Line, at_x: object, at_y: object) -> list[str]:
     ]
 
 
-def _bars(chart: Chart, at_x: object, at_y: object) -> list[str]:
+def _bars(chart: Chart, at_x: Scale, at_y: Scale) -> list[str]:
     shapes = []
     if chart.bars is not None:
-        edges, tops = at_x(chart.bars[0]), at_y(chart.bars[1])  # type: ignore[operator]
+        edges, tops = at_x(chart.bars[0]), at_y(chart.bars[1])
         for start, end, top in zip(edges[:-1], edges[1:], tops, strict=True):
             size = f'x="{_short(start)}" y="{_short(top)}" width="{_short(end - start)}" height="{_short(1000 - top)}"'
             shapes.append(f'<rect class="bar" {size}/>')
     if chart.stems is not None:
-        zero = _short(at_y(np.array(0.0)))  # type: ignore[operator]
-        for x, y in zip(at_x(chart.stems[0]), at_y(chart.stems[1]), strict=True):  # type: ignore[operator]
+        zero = _short(at_y(np.array(0.0)))
+        for x, y in zip(at_x(chart.stems[0]), at_y(chart.stems[1]), strict=True):
             if np.isfinite(y):
                 shapes.append(f'<path class="line model" d="M{_short(x)} {zero}V{_short(y)}"/>')
     return shapes
 
 
-def _readings(chart: Chart, at_x: object) -> str:
+def _readings(chart: Chart, at_x: Scale) -> str:
     """Attributes with the values of the listed lines at up to `MAX_READINGS` places, for the script."""
     listed = [one for one in chart.lines if one.listed]
     if not listed:
         return ""
     places = chart.readings
     if places is None:
-        places = [(float(one), f"{chart.x_title} {number(one)}") for one in np.unique(np.concatenate([o.x for o in listed]))]
-    places = [places[one] for one in np.unique(np.linspace(0, len(places) - 1, min(len(places), MAX_READINGS)).astype(int))]
-    values = [
-        {x: y for x, y in zip(one.x.tolist(), one.y.tolist(), strict=True) if np.isfinite(y)} for one in listed
+        places = [
+            (float(one), f"{chart.x_title} {number(one)}") for one in np.unique(np.concatenate([o.x for o in listed]))
+        ]
+    places = [
+        places[one] for one in np.unique(np.linspace(0, len(places) - 1, min(len(places), MAX_READINGS)).astype(int))
     ]
+    values = [{x: y for x, y in zip(one.x.tolist(), one.y.tolist(), strict=True) if np.isfinite(y)} for one in listed]
     rows = [
         [
-            round(float(at_x(np.array(place))) / 10, 2),  # type: ignore[operator]
+            round(float(at_x(np.array(place))) / 10, 2),
             label,
             *(number(one[place]) if place in one else "" for one in values),
         ]
@@ -253,7 +263,8 @@ def _text(x: float, y: Array, words: str) -> str:
 
 
 def _label(x: Array, words: str, *, minor: bool) -> str:
-    looks = "tick mid minor" if minor else "tick mid"
+    anchor = "end" if x > 990 and len(words) > 4 else "mid"  # a date at the edge would leave a narrow screen
+    looks = f"tick {anchor}{' minor' * minor}"
     return f'<text class="{looks}" x="{_short(x / 10)}%" y="100%" dy="18" aria-hidden="true">{escape(words)}</text>'
 
 

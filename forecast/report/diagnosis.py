@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from forecast.breakdown import scores_by
 from forecast.plots.errors import autocorrelation
-from forecast.report.chart import Band, Chart, Line, draw_chart
+from forecast.report.chart import Band, Chart, Line, draw_chart, step_ticks
 from forecast.report.record import RunRecord
 from forecast.results import BacktestResult, History
 
@@ -57,8 +57,11 @@ def loss_section(history: History) -> str:
         lines.append(Line("validation", "model", epochs[: len(history.val_loss)], np.array(history.val_loss)))
     kept = f"The weights of epoch {history.best_epoch} of {len(epochs)} were kept." if len(epochs) else ""
     chart = Chart(
-        title=f"Loss by epoch. {kept}", x_title="epoch", y_title="loss, on the scale the network sees", lines=lines,
-        ticks=[(float(one), f"{one:g}") for one in np.unique(np.linspace(1, max(len(epochs), 1), 6).round())],
+        title=f"Loss by epoch. {kept}",
+        x_title="epoch",
+        y_title="loss, on the scale the network sees",
+        lines=lines,
+        ticks=step_ticks(len(epochs)),
     )
     return f"<p>{kept} Training took {sum(history.seconds):,.0f} s.</p>{draw_chart(chart)}"
 
@@ -72,7 +75,14 @@ def coverage_section(coverage: pd.DataFrame) -> str:
         lines.append(Line(f"{level:g} % interval", f"model dash-{place % 3}", steps, covered))
         bands.append(Band("where chance alone would put it", "chance", steps, low, high, listed=not place))
     title = "Share of the measured values inside the intervals, by step of the horizon"
-    chart = Chart(title=title, x_title="step", y_title="values inside, %", lines=lines, bands=bands)
+    chart = Chart(
+        title=title,
+        x_title="step",
+        y_title="values inside, %",
+        lines=lines,
+        bands=bands,
+        ticks=step_ticks(int(coverage["step"].max())),
+    )
     return (
         "<p>A line that leaves its grey band holds less or more than it says, by more than chance explains.</p>"
         + draw_chart(chart)
@@ -80,19 +90,14 @@ def coverage_section(coverage: pd.DataFrame) -> str:
 
 
 def _by_step(record: RunRecord, result: BacktestResult) -> str:
-    table = scores_by(result, "step")
-    by_model = table.pivot(index="step", columns="model", values="MAE")
-    steps = by_model.index.to_numpy(np.float64)
-    return _errors(record, result, {name: by_model[name].to_numpy(np.float64) for name in result.forecasts}, steps)
-
-
-def _errors(record: RunRecord, result: BacktestResult, errors: dict[str, Array], steps: Array) -> str:
+    table = scores_by(result, "step").pivot(index="step", columns="model", values="MAE")
+    errors = {name: table[name].to_numpy(np.float64) for name in result.forecasts}
     chart = Chart(
         title="Mean absolute error of the model and the baselines by step of the horizon",
         x_title="step",
         y_title="mean absolute error by step of the horizon",
-        lines=_lines(record, result, errors, steps),
-        ticks=[(float(one), f"{one:g}") for one in np.unique(np.linspace(1, len(steps), 7).round())],
+        lines=_lines(record, result, errors, table.index.to_numpy(np.float64)),
+        ticks=step_ticks(len(table)),
         y_range=(0.0, _contenders(record, result, errors)),
     )
     return draw_chart(chart)
@@ -108,8 +113,7 @@ def _by_cutoff(record: RunRecord, result: BacktestResult) -> str:
     places = np.arange(len(groups), dtype=np.float64)
     labels = [str(table.index[group[0]]).removesuffix(" 00:00:00") for group in groups]
     ticks = [
-        (float(one), labels[one].split(" ")[0])
-        for one in np.unique(np.linspace(0, len(groups) - 1, 5).astype(int))
+        (float(one), labels[one].split(" ")[0]) for one in np.unique(np.linspace(0, len(groups) - 1, 5).astype(int))
     ]
     most = max(map(len, groups))
     merged = f"<p>{len(table):,} cutoffs; each point is the mean of up to {most} neighbours.</p>" if most > 1 else ""
@@ -189,7 +193,7 @@ def _bias(result: BacktestResult) -> str:
         x_title="step",
         y_title="bias (forecast minus actual) by step of the horizon",
         lines=[zero, Line(result.alias, "model", steps, bias)],
-        ticks=[(float(one), f"{one:g}") for one in np.unique(np.linspace(1, len(steps), 7).round())],
+        ticks=step_ticks(len(steps)),
     )
     return draw_chart(chart)
 

@@ -8,14 +8,15 @@ from html import escape
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from forecast.coverage import central_levels
 from forecast.data.frequency import Frequency
-from forecast.report.chart import Band, Chart, Line, draw_chart
+from forecast.report.chart import MAX_POINTS, Band, Chart, Line, draw_chart
 from forecast.report.record import RunRecord
 from forecast.results import BacktestResult, column_names, level_name, plain_stamps
+
+Array = NDArray[np.float64]
 
 MAX_CHARTS = 48
 """Charts of series and targets; of more, evenly spaced ones in the order of the table are shown."""
@@ -47,12 +48,20 @@ def series_section(record: RunRecord) -> str:
         for place, (one, name) in enumerate(zip(chosen, names, strict=True))
     ]
     which = "all of them" if len(chosen) == total else "evenly spaced in the order of the table, whatever their errors"
+    things = "series" if len(result.columns.target_cols) == 1 else "series and targets"
     about = (
-        f"<p>Shown are {len(chosen):,} of {total:,} {'series' if len(result.columns.target_cols) == 1 else 'series and targets'}"
-        f", {which}; of each the last {SHOWN_WINDOWS} forecasts of the test part that do not overlap, or fewer.</p>"
+        f"<p>Shown are {len(chosen):,} of {total:,} {things}, {which}; of each the last {SHOWN_WINDOWS} forecasts "
+        f"of the test part that do not overlap, or fewer. {_thinned(result)}</p>"
     )
     select = f'<p><label for="series">Series </label><select id="series">{"".join(options)}</select></p>'
     return about + select + "".join(charts)
+
+
+def _thinned(result: BacktestResult) -> str:
+    """Say so where lines have more steps than are drawn."""
+    if (CONTEXT_HORIZONS + SHOWN_WINDOWS) * result.actual.shape[1] <= MAX_POINTS:
+        return ""
+    return f"Lines of more than {MAX_POINTS} steps are drawn through the lowest and highest value of every stretch."
 
 
 def _chosen(result: BacktestResult) -> tuple[list[_Shown], int]:
@@ -94,17 +103,19 @@ def _chart(record: RunRecord, result: BacktestResult, shown: _Shown, name: str) 
     x = stamps.astype(np.int64).astype(np.float64)
     best = record.scores.best_baseline if record.scores else None
     alias, target, bands = result.alias, shown.target, []
-    lines = [Line("actual", "actual", actual.index.to_numpy(np.float64), actual.to_numpy(np.float64))]
+    lines = [Line("actual", "actual", *actual)]
     for label, look in [(best, "base base-0"), (alias, "model")]:
         if label is not None:
             made = result.forecasts[label][shown.windows, :, target]
             lines.append(Line(label, look, *_joined(x, made)))
-    for level, (low, high) in sorted(central_levels(result).items(), reverse=True):
+    for depth, (level, (low, high)) in enumerate(sorted(central_levels(result).items(), reverse=True)):
         if result.quantiles is not None:
             for place, window in enumerate(shown.windows):
                 ends = result.quantiles[window, :, target]
-                bands.append(Band(f"{level:g} % interval", "fan", x[place], ends[:, low], ends[:, high]))
-    future = _future(record, result, shown)
+                bands.append(
+                    Band(f"{level:g} % interval", f"fan fan-{min(depth, 2)}", x[place], ends[:, low], ends[:, high])
+                )
+    future = list(_future(record, result, shown))
     bands += [band for band in future if isinstance(band, Band)]
     lines += [line for line in future if isinstance(line, Line)]
     everywhere = np.unique(np.concatenate([line.x[np.isfinite(line.x)] for line in lines])).astype(np.int64)
@@ -123,12 +134,16 @@ def _chart(record: RunRecord, result: BacktestResult, shown: _Shown, name: str) 
     )
 
 
-def _actual(record: RunRecord, result: BacktestResult, shown: _Shown) -> pd.Series[float]:
-    """Measured values by stamp, from a little before the first forecast to the end of the last; NaN in gaps."""
+def _actual(record: RunRecord, result: BacktestResult, shown: _Shown) -> tuple[Array, Array]:
+    """Stamps and measured values, from a little before the first forecast to the end of the last; NaN in gaps."""
     windows, columns = shown.windows, result.columns
     column = columns.target_cols[shown.target]
     found = dict(
-        zip(result.stamps[windows].astype(np.int64).ravel(), result.actual[windows, :, shown.target].ravel(), strict=True)
+        zip(
+            result.stamps[windows].astype(np.int64).ravel(),
+            result.actual[windows, :, shown.target].ravel(),
+            strict=True,
+        )
     )
     horizon = result.actual.shape[1]
     first = result.freq.positions(result.cutoffs[windows[:1]]) - CONTEXT_HORIZONS * horizon
@@ -141,7 +156,8 @@ def _actual(record: RunRecord, result: BacktestResult, shown: _Shown) -> pd.Seri
     start, end = int(result.freq.stamps(first)[0].astype(np.int64)), int(result.stamps[windows].astype(np.int64).max())
     inside = (stamps >= start) & (stamps <= end)
     found = dict(zip(stamps[inside].tolist(), values[inside].tolist(), strict=True)) | found
-    return pd.Series(found, dtype=np.float64).sort_index()
+    x = np.array(sorted(found), np.float64)
+    return x, np.array([found[one] for one in sorted(found)], np.float64)
 
 
 def _future(record: RunRecord, result: BacktestResult, shown: _Shown) -> Iterator[Line | Band]:
@@ -155,14 +171,15 @@ def _future(record: RunRecord, result: BacktestResult, shown: _Shown) -> Iterato
         return
     x = plain_stamps(rows[columns.time_col], result.freq).astype(np.int64).astype(np.float64)
     yield Line("next steps", "model next", x, rows[name].to_numpy(np.float64))
-    for level in sorted(one for one in result.quantile_levels if one < 0.5):
+    for depth, level in enumerate(sorted(one for one in result.quantile_levels if one < 0.5)):
         low, high = (f"{name}-{level_name(one)}" for one in (level, round(1.0 - level, 10)))
         if low in rows and high in rows:
             label = f"{100 - 200 * level:g} % interval"
-            yield Band(label, "fan", x, rows[low].to_numpy(np.float64), rows[high].to_numpy(np.float64))
+            look = f"fan fan-{min(depth, 2)}"
+            yield Band(label, look, x, rows[low].to_numpy(np.float64), rows[high].to_numpy(np.float64))
 
 
-def _joined(x: NDArray[np.float64], values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _joined(x: Array, values: Array) -> tuple[Array, Array]:
     """Windows one after another, broken between them."""
     gaps = (x[:, -1:] + 0.5, np.full((len(x), 1), np.nan))
     return tuple(np.concatenate([one, gap], axis=1).ravel()[:-1] for one, gap in zip((x, values), gaps, strict=True))  # type: ignore[return-value]
