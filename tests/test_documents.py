@@ -242,7 +242,7 @@ def test_the_rooms_stand_as_in_the_contract() -> None:
     shown = [sorted(re.findall(r"`(\w+)`", row.split("|")[1])) for row in rows]
     assert shown == [row for row in contracted if row]
     numpy_rooms = {name.removeprefix("forecast.") for name in contract("forbidden")["source_modules"]}
-    assert {room for row in shown[shown.index(["plots"]) :] for room in row} == numpy_rooms
+    assert {room for row in shown[shown.index(["report"]) :] for room in row} == numpy_rooms
 
 
 def test_the_demo_reads_what_the_readme_shows() -> None:

@@ -21,7 +21,7 @@ MAX_POINTS = 400
 """Points of a line at most; a longer one keeps the lowest and the highest value of every stretch."""
 
 MAX_MARKED = 14
-"""Lines of so few points get dots."""
+"""Where no line has more points than this they get dots."""
 
 MAX_READINGS = 200
 """Places along a chart whose values can be read off."""
@@ -119,7 +119,8 @@ def draw_chart(chart: Chart) -> str:
         _label(at_x(np.array(place)), words, minor=bool(count % 2) and len(across) > 3)
         for count, (place, words) in enumerate(across)
     ]
-    dots = [dot for one in chart.lines if len(one.x) <= MAX_MARKED for dot in _dots(one, at_x, at_y)]
+    few = all(len(one.x) <= MAX_MARKED for one in chart.lines)
+    dots = [dot for one in chart.lines if few for dot in _dots(one, at_x, at_y)]
     read = _readings(chart, at_x)
     focus = ' tabindex="0"' if read else ""
     return (
@@ -154,7 +155,7 @@ def round_ticks(low: float, high: float, count: int = 5) -> list[float]:
 
 def step_ticks(num_steps: int) -> list[tuple[float, str]]:
     """Ticks from 1 to the number of steps or epochs."""
-    return [(float(one), f"{one:g}") for one in np.unique(np.linspace(1, max(num_steps, 1), 7).round())]
+    return [(float(one), f"{one}") for one in range(1, num_steps + 1, max(1, -(-num_steps // 8)))]
 
 
 def thin(x: Array, y: Array) -> tuple[Array, Array]:

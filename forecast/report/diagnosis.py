@@ -23,19 +23,13 @@ FAR_OUT = 4.0
 """Baselines higher than this many times the model and the best baseline leave the chart."""
 
 
-def errors_section(record: RunRecord) -> str:
+def errors_section(record: RunRecord, result: BacktestResult) -> str:
     """Return the mean absolute error by step and by cutoff."""
-    result = record.result
-    if result is None:
-        return "<p>There was no test part to measure errors on.</p>"
     return _by_step(record, result) + _by_cutoff(record, result)
 
 
-def residuals_section(record: RunRecord) -> str:
+def residuals_section(result: BacktestResult) -> str:
     """Return the distribution, autocorrelation and bias of the errors of the judged model."""
-    result = record.result
-    if result is None:
-        return "<p>There was no test part to measure errors on.</p>"
     residuals = result.actual - result.forecasts[result.alias]
     several = residuals.shape[2] > 1 or len(np.unique(result.series)) > 1
     words = "actual minus forecast"

@@ -49,10 +49,11 @@ def _sections(record: RunRecord) -> dict[str, str]:
         "What was forecast": data_section(record),
         "Scores": scores_section(record.scores),
         "Prediction against actual": series_section(record),
-        "Where the errors are": _stored(record) + errors_section(record),
-        "Residuals": residuals_section(record),
-        "Training": loss_section(record.history),
     }
+    if record.result is not None:
+        sections["Where the errors are"] = _stored(record) + errors_section(record, record.result)
+        sections["Residuals"] = residuals_section(record.result)
+    sections["Training"] = loss_section(record.history)
     if record.coverage is not None:
         sections["Coverage of the intervals"] = coverage_section(record.coverage)
     return sections | {"Settings and versions": settings_section(record), "Repeat this run": reproduce_section(record)}

@@ -47,10 +47,10 @@ def series_section(record: RunRecord) -> str:
         f'<div class="choice" id="series-{place}">{draw_chart(_chart(record, result, one, name))}</div>'
         for place, (one, name) in enumerate(zip(chosen, names, strict=True))
     ]
-    which = "all of them" if len(chosen) == total else "evenly spaced in the order of the table, whatever their errors"
+    which = ", evenly spaced in the order of the table, whatever their errors" * (len(chosen) < total)
     things = "series" if len(result.columns.target_cols) == 1 else "series and targets"
     about = (
-        f"<p>Shown are {len(chosen):,} of {total:,} {things}, {which}; of each the last {SHOWN_WINDOWS} forecasts "
+        f"<p>Shown are {len(chosen):,} of {total:,} {things}{which}: of each the last {SHOWN_WINDOWS} forecasts "
         f"of the test part that do not overlap, or fewer. {_thinned(result)}</p>"
     )
     select = f'<p><label for="series">Series </label><select id="series">{"".join(options)}</select></p>'
