@@ -19,12 +19,12 @@ from forecast.errors import DataError
 from forecast.files import write_file
 from forecast.plots import plot_error_by_step, plot_forecasts, plot_loss, plot_residuals, save_figure
 from forecast.report import RunRecord, report_page
-from forecast.results import BacktestResult, History, column_names, level_name, levels_of, plain_stamps
+from forecast.results import BacktestResult, Forecast, History, column_names, level_name, levels_of, plain_stamps
 from forecast.scores import Scores
 from forecast.strict_yaml import parse_yaml
 
 RESULT_TABLE, RESULT_ABOUT, HISTORY = "test_forecasts.parquet", "test_forecasts.json", "history.json"
-OBSERVED, COVERAGE, REPORT = "observed.parquet", "coverage.csv", "report.html"
+OBSERVED, COVERAGE, FORECAST, REPORT = "observed.parquet", "coverage.csv", "forecast.csv", "report.html"
 MAX_STORED_ROWS = 500_000
 """Rows of test forecasts that are stored; of larger evaluations evenly spaced windows are kept."""
 
@@ -181,18 +181,33 @@ def _record(folder: Path, history: History, result: BacktestResult | None) -> Ru
     def values(name: str) -> dict[str, Any]:
         return dict(json.loads((folder / name).read_text(encoding="utf-8")))
 
+    settings = parse_yaml(config, str(folder / "config.yaml")).value
     return RunRecord(
         config=config,
-        settings=parse_yaml(config, str(folder / "config.yaml")).value,
+        settings=settings,
         data=values("data.json"),
         environment=values("environment.json"),
         history=history,
         scores=Scores.from_dict(values("scores.json")) if result else None,
         result=result,
         observed=_table_in(folder, OBSERVED),
-        forecast=_table_in(folder, "forecast.csv"),
+        forecast=_read_forecast(folder / FORECAST, settings, values("data.json")),
         coverage=_table_in(folder, COVERAGE),
     )
+
+
+def _read_forecast(path: Path, settings: Mapping[str, Any], data: Mapping[str, Any]) -> Forecast | None:
+    """The steps after the end of the table, or None where nobody could forecast them."""
+    if not path.is_file():
+        return None
+    roles = settings["data"]
+    columns = Columns(roles["id_col"], roles["time_col"], tuple(roles["target_cols"]))
+    table = pd.read_csv(path, dtype={columns.id_col: str}, keep_default_na=False, na_values=[""])
+    freq = Frequency.parse(data["frequency"], tz=data["time_zone"])
+    if freq.tz is not None:  # offsets differ where clocks change
+        for name in (columns.time_col, "cutoff"):
+            table[name] = pd.to_datetime(table[name], utc=True)
+    return Forecast.from_frame(table, settings["name"], columns=columns, freq=freq)
 
 
 def _read_history(folder: Path) -> History:

@@ -35,7 +35,15 @@ from forecast.errors import ConfigError, DataError
 from forecast.files import replace_folder, write_file
 from forecast.fitting import member_checkpoint
 from forecast.forecaster import Forecaster
-from forecast.pictures import draw_pictures, observed_table, read_result, report_run, write_history, write_result
+from forecast.pictures import (
+    FORECAST,
+    draw_pictures,
+    observed_table,
+    read_result,
+    report_run,
+    write_history,
+    write_result,
+)
 from forecast.preparation import Prepared, prepare
 from forecast.progress import both, tensorboard_reporter, terminal_reporter
 from forecast.results import BacktestResult, Forecast
@@ -226,7 +234,7 @@ def _write_records(folder: Path, prepared: Prepared, forecaster: Forecaster, fut
     (folder / "data.json").write_text(json.dumps(data_record(prepared.panel), indent=2) + "\n", encoding="utf-8")
     write_history(forecaster.fitted.history, folder)
     if future is not None:
-        future.frame().to_csv(folder / "forecast.csv", index=False)
+        future.frame().to_csv(folder / FORECAST, index=False)
     forecaster.save(folder / "model")
 
 

@@ -155,6 +155,27 @@ def test_a_run_without_a_test_part_has_a_page(tmp_path):
     assert "Coverage of the intervals" not in page.words("h2")
 
 
+def test_steps_ahead_are_shown_without_a_test_part_across_a_change_of_clocks(tmp_path):
+    folder = write_run(tmp_path / "run", None)
+    data = json.loads((folder / "data.json").read_text())
+    (folder / "data.json").write_text(json.dumps({**data, "time_zone": "Europe/Berlin"}))
+    rows = [
+        f"{name},{stamp},2024-03-31 00:00:00+01:00,{10 * place + step}.5,1,20"
+        for place, name in enumerate(("007", "NA"))
+        for step, stamp in enumerate(("2024-03-31 01:00:00+01:00", "2024-03-31 03:00:00+02:00"))
+    ]
+    header = "unique_id,ds,cutoff,r,r-lo-80,r-hi-80"
+    (folder / "forecast.csv").write_text("\n".join([header, *rows]) + "\n")
+    config = (folder / "config.yaml").read_text().replace("</title><b>run", "r")
+    (folder / "config.yaml").write_text(config.replace("  source", "  id_col: unique_id\n  time_col: ds\n  source"))
+    page = page_of(folder)
+    assert page.words("option") == ["007", "NA"]
+    assert page.readings("NA: forecast")["names"] == ["next steps"]
+    shown = [row[1:] for row in page.readings("NA: forecast")["rows"]]
+    assert shown == [["2024-03-31 01:00", "10.5"], ["2024-03-31 03:00", "11.5"]]
+    assert any("80 % interval" in text for _, text in page.texts)
+
+
 def test_the_page_of_a_folder_is_always_the_same(tmp_path):
     folder = write_run(tmp_path / "run", a_result(fan=True))
     first = report_run(folder).read_bytes()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from forecast.results import BacktestResult, History
+from forecast.results import BacktestResult, Forecast, History
 from forecast.scores import Scores
 
 
@@ -24,7 +24,7 @@ class RunRecord:
         scores: of all test windows, or None where the model was not judged.
         result: the stored evaluation, or None; of a large one it holds a part of the windows.
         observed: long table of what was measured around the windows in the pictures, or None.
-        forecast: long table of the steps after the end of the data, or None.
+        forecast: the steps after the end of the data, series named by texts, or None.
         coverage: `step`, `level`, `covered`, `low` and `high`, or None where there are no intervals.
     """
 
@@ -36,5 +36,5 @@ class RunRecord:
     scores: Scores | None = None
     result: BacktestResult | None = None
     observed: pd.DataFrame | None = None
-    forecast: pd.DataFrame | None = None
+    forecast: Forecast | None = None
     coverage: pd.DataFrame | None = None

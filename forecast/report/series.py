@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -14,7 +13,7 @@ from forecast.coverage import central_levels
 from forecast.data.frequency import Frequency
 from forecast.report.chart import MAX_POINTS, Band, Chart, Line, draw_chart
 from forecast.report.record import RunRecord
-from forecast.results import BacktestResult, column_names, level_name, plain_stamps
+from forecast.results import BacktestResult, Forecast, plain_stamps
 
 Array = NDArray[np.float64]
 
@@ -39,22 +38,17 @@ def series_section(record: RunRecord) -> str:
     """Return the selector and its charts, or a sentence where nothing was judged."""
     result = record.result
     if result is None:
-        return "<p>There was no test part, so no forecast can be shown beside what came.</p>"
+        words = "<p>There was no test part, so no forecast can be shown beside what came.</p>"
+        return words if record.forecast is None else _ahead_section(record.forecast)
     chosen, total = _chosen(result)
-    names = [_name(result, one) for one in chosen]
-    options = [f'<option value="series-{place}">{escape(name)}</option>' for place, name in enumerate(names)]
-    charts = [
-        f'<div class="choice" id="series-{place}">{draw_chart(_chart(record, result, one, name))}</div>'
-        for place, (one, name) in enumerate(zip(chosen, names, strict=True))
-    ]
-    which = ", evenly spaced in the order of the table, whatever their errors" * (len(chosen) < total)
-    things = "series" if len(result.columns.target_cols) == 1 else "series and targets"
+    targets = result.columns.target_cols
+    names = [_name(one.series_id, targets, one.target) for one in chosen]
     about = (
-        f"<p>Shown are {len(chosen):,} of {total:,} {things}{which}: of each the last {SHOWN_WINDOWS} forecasts "
-        f"of the test part that do not overlap, or fewer. {_thinned(result)}</p>"
+        f"<p>Shown are {len(chosen):,} of {total:,} {_things(targets)}{_which(names, total)}: of each the last "
+        f"{SHOWN_WINDOWS} forecasts of the test part that do not overlap, or fewer. {_thinned(result)}</p>"
     )
-    select = f'<p><label for="series">Series </label><select id="series">{"".join(options)}</select></p>'
-    return about + select + "".join(charts)
+    charts = [_chart(record, result, one, name) for one, name in zip(chosen, names, strict=True)]
+    return about + _selector(names, charts)
 
 
 def _thinned(result: BacktestResult) -> str:
@@ -68,10 +62,9 @@ def _chosen(result: BacktestResult) -> tuple[list[_Shown], int]:
     """Pairs of series and target, chosen without a look at errors, and how many there are."""
     targets, present = len(result.columns.target_cols), np.unique(result.series)
     total = len(present) * targets
-    picks = np.unique(np.linspace(0, total - 1, min(total, MAX_CHARTS)).round().astype(np.int64))
     positions = result.freq.positions(result.cutoffs)
     chosen = []
-    for pick in picks:
+    for pick in _evenly(total):
         series = present[pick // targets]
         own = np.flatnonzero(result.series == series)
         windows = _apart(own, positions[own], result.actual.shape[1])
@@ -92,9 +85,8 @@ def _apart(windows: NDArray[np.int64], positions: NDArray[np.int64], horizon: in
     return np.array(kept[::-1], np.int64)
 
 
-def _name(result: BacktestResult, shown: _Shown) -> str:
-    targets = result.columns.target_cols
-    return f"{shown.series_id}" if len(targets) == 1 else f"{shown.series_id} · {targets[shown.target]}"
+def _name(series_id: object, targets: tuple[str, ...], target: int) -> str:
+    return f"{series_id}" if len(targets) == 1 else f"{series_id} · {targets[target]}"
 
 
 def _chart(record: RunRecord, result: BacktestResult, shown: _Shown, name: str) -> Chart:
@@ -115,13 +107,11 @@ def _chart(record: RunRecord, result: BacktestResult, shown: _Shown, name: str) 
                 bands.append(
                     Band(f"{level:g} % interval", f"fan fan-{min(depth, 2)}", x[place], ends[:, low], ends[:, high])
                 )
-    future = list(_future(record, result, shown))
+    future = _future(record.forecast, shown.series_id, shown.target)
     bands += [band for band in future if isinstance(band, Band)]
     lines += [line for line in future if isinstance(line, Line)]
     everywhere = np.unique(np.concatenate([line.x[np.isfinite(line.x)] for line in lines])).astype(np.int64)
     readings = list(zip(everywhere.astype(np.float64).tolist(), _labels(everywhere, result.freq), strict=True))
-    ticks = [readings[one] for one in np.unique(np.linspace(0, len(readings) - 1, 5).astype(int))]
-    dates = [(place, label.split(" ")[0]) for place, label in ticks]
     counted = f"{len(shown.windows)} forecast{'s' * (len(shown.windows) > 1)}"
     return Chart(
         title=f"{name}: {counted} of {alias} beside what was measured",
@@ -129,7 +119,7 @@ def _chart(record: RunRecord, result: BacktestResult, shown: _Shown, name: str) 
         y_title=result.columns.target_cols[target],
         lines=lines,
         bands=bands,
-        ticks=dates,
+        ticks=_dates(readings),
         readings=readings,
     )
 
@@ -160,23 +150,85 @@ def _actual(record: RunRecord, result: BacktestResult, shown: _Shown) -> tuple[A
     return x, np.array([found[one] for one in sorted(found)], np.float64)
 
 
-def _future(record: RunRecord, result: BacktestResult, shown: _Shown) -> Iterator[Line | Band]:
-    """The forecast of the steps after the end of the table."""
-    table, columns = record.forecast, result.columns
-    if table is None:
-        return
-    name = column_names(result.alias, columns.target_cols)[shown.target]
-    rows = table[table[columns.id_col].astype(str) == str(shown.series_id)]
-    if not len(rows):
-        return
-    x = plain_stamps(rows[columns.time_col], result.freq).astype(np.int64).astype(np.float64)
-    yield Line("next steps", "model next", x, rows[name].to_numpy(np.float64))
-    for depth, level in enumerate(sorted(one for one in result.quantile_levels if one < 0.5)):
-        low, high = (f"{name}-{level_name(one)}" for one in (level, round(1.0 - level, 10)))
-        if low in rows and high in rows:
-            label = f"{100 - 200 * level:g} % interval"
-            look = f"fan fan-{min(depth, 2)}"
-            yield Band(label, look, x, rows[low].to_numpy(np.float64), rows[high].to_numpy(np.float64))
+def _future(ahead: Forecast | None, series_id: object, target: int) -> list[Line | Band]:
+    """The forecast of the steps after the end of the table: a line, and the intervals around it."""
+    rows = np.zeros(0, np.int64) if ahead is None else np.flatnonzero(ahead.series_ids == str(series_id))
+    if ahead is None or not len(rows):
+        return []
+    row = rows[0]
+    x = ahead.stamps[row].astype(np.int64).astype(np.float64)
+    found: list[Line | Band] = [Line("next steps", "model next", x, ahead.values[row, :, target])]
+    if ahead.quantiles is not None:
+        ends, levels = ahead.quantiles[row, :, target], ahead.quantile_levels
+        pairs = [
+            (place, levels.index(round(1 - one, 10))) for place, one in enumerate(levels) if _has_pair(levels, one)
+        ]
+        for depth, (low, high) in enumerate(pairs):
+            name = f"{100 - 200 * levels[low]:.8g} % interval"
+            found.append(Band(name, f"fan fan-{min(depth, 2)}", x, ends[:, low], ends[:, high]))
+    return found
+
+
+def _has_pair(levels: tuple[float, ...], level: float) -> bool:
+    return level < 0.5 and round(1 - level, 10) in levels
+
+
+def _ahead_section(ahead: Forecast) -> str:
+    """Charts of the steps ahead alone, where nothing was judged."""
+    targets = ahead.columns.target_cols
+    total = len(ahead.series_ids) * len(targets)
+    names, charts = [], []
+    for pick in _evenly(total):
+        series_id, target = ahead.series_ids[pick // len(targets)], int(pick % len(targets))
+        names.append(_name(series_id, targets, target))
+        future = _future(ahead, series_id, target)
+        x = np.unique(ahead.stamps[pick // len(targets)].astype(np.int64))
+        places = list(zip(x.astype(np.float64).tolist(), _labels(x, ahead.freq), strict=True))
+        charts.append(
+            Chart(
+                title=f"{names[-1]}: forecast of the {len(x)} steps after the end of the table",
+                x_title=ahead.columns.time_col,
+                y_title=targets[target],
+                lines=[one for one in future if isinstance(one, Line)],
+                bands=[one for one in future if isinstance(one, Band)],
+                ticks=_dates(places),
+                readings=places,
+            )
+        )
+    return (
+        "<p>There was no test part, so no forecast can be shown beside what came. The charts show the steps after the "
+        f"end of the table, of {len(names):,} of {total:,} {_things(targets)}{_which(names, total)}.</p>"
+        + _selector(names, charts)
+    )
+
+
+def _selector(names: list[str], charts: list[Chart]) -> str:
+    """The list of names, and a chart for each; the script shows the chosen one."""
+    options = [f'<option value="series-{place}">{escape(name)}</option>' for place, name in enumerate(names)]
+    shown = [f'<div class="choice" id="series-{place}">{draw_chart(chart)}</div>' for place, chart in enumerate(charts)]
+    select = f'<p><label for="series">Series </label><select id="series">{"".join(options)}</select></p>'
+    return select + "".join(shown)
+
+
+def _evenly(total: int) -> NDArray[np.int64]:
+    """Numbers of the charts to show."""
+    return np.unique(np.linspace(0, total - 1, min(total, MAX_CHARTS)).round().astype(np.int64))
+
+
+def _things(targets: tuple[str, ...]) -> str:
+    return "series" if len(targets) == 1 else "series and targets"
+
+
+def _which(names: list[str], total: int) -> str:
+    return ", evenly spaced in the order of the table, whatever their errors" * (len(names) < total)
+
+
+def _dates(places: list[tuple[float, str]]) -> list[tuple[float, str]]:
+    """Five ticks at most: days, or days and times without the year where a day would stand twice."""
+    chosen = [places[one] for one in np.unique(np.linspace(0, len(places) - 1, 5).astype(int))]
+    days = [label.split(" ")[0] for _, label in chosen]
+    short = days if len(set(days)) == len(days) else [label[5:] for _, label in chosen]
+    return [(place, words) for (place, _), words in zip(chosen, short, strict=True)]
 
 
 def _joined(x: Array, values: Array) -> tuple[Array, Array]:
