@@ -1,4 +1,4 @@
-"""The command line: `forecast check | fit | predict | evaluate | plot | backtest | tune | leak-check | show-config`.
+"""The command line: `forecast check | fit | predict | evaluate | plot | report | backtest | tune | leak-check | ...`.
 
 Each command parses its arguments, calls one function of the library and prints what it returns. Heavy
 imports happen inside the commands, so that `--help` and wrong arguments answer at once.
@@ -55,6 +55,7 @@ EXAMPLES = """examples:
   forecast predict runs/sales --output next.csv
   forecast evaluate runs/sales newer.csv
   forecast plot runs/sales
+  forecast report runs/sales
   forecast backtest --config configs/demo.yaml --num-windows 8 --refit each
   forecast tune --config configs/tune_bigru.yaml --workers 2
   forecast leak-check sales.csv --time date --target sales --horizon 14
@@ -135,6 +136,10 @@ def build_parser() -> Parser:
     plot.add_argument("run_folder", metavar="RUN", help="run folder")
     plot.add_argument("--out", metavar="FOLDER", help="where the pictures go; into the run folder if left out")
 
+    report = _command(commands, "report", report_command, "write the page that shows a run, again")
+    report.add_argument("run_folder", metavar="RUN", help="run folder")
+    report.add_argument("--out", metavar="FILE", help="the page; report.html in the run folder if left out")
+
     backtest = _command(commands, "backtest", backtest_command, "forecast from many cutoffs, each as it was then")
     _add_table(backtest)
     _add_shortcuts(backtest, BACKTEST_SHORTCUTS)
@@ -214,6 +219,14 @@ def plot_command(options: argparse.Namespace) -> int:
 
     for path in plot_run(options.run_folder, out=options.out):
         print(path)
+    return SUCCESS
+
+
+def report_command(options: argparse.Namespace) -> int:
+    """Write the report of a run again."""
+    from forecast.pictures import report_run
+
+    print(report_run(options.run_folder, out=options.out))
     return SUCCESS
 
 

@@ -1,4 +1,4 @@
-"""The pictures of a run, and the stored evaluation they can be drawn from again without the model."""
+"""The pictures and the report of a run, and the stored evaluation they can be made from again without the model."""
 
 from __future__ import annotations
 
@@ -16,11 +16,15 @@ from forecast.data.extend import shown_stamps
 from forecast.data.frequency import Frequency
 from forecast.data.panel import Columns, Panel
 from forecast.errors import DataError
+from forecast.files import write_file
 from forecast.plots import plot_error_by_step, plot_forecasts, plot_loss, plot_residuals, save_figure
-from forecast.results import BacktestResult, History, column_names, level_name, levels_of, plain_stamps
+from forecast.report import RunRecord, report_page
+from forecast.results import BacktestResult, Forecast, History, column_names, level_name, levels_of, plain_stamps
+from forecast.scores import Scores
+from forecast.strict_yaml import parse_yaml
 
 RESULT_TABLE, RESULT_ABOUT, HISTORY = "test_forecasts.parquet", "test_forecasts.json", "history.json"
-OBSERVED, COVERAGE = "observed.parquet", "coverage.csv"
+OBSERVED, COVERAGE, FORECAST, REPORT = "observed.parquet", "coverage.csv", "forecast.csv", "report.html"
 MAX_STORED_ROWS = 500_000
 """Rows of test forecasts that are stored; of larger evaluations evenly spaced windows are kept."""
 
@@ -138,16 +142,89 @@ def plot_run(run: str | Path, *, out: str | Path | None = None) -> list[Path]:
         DataError: the folder is no run, or its files are damaged.
     """
     folder = Path(run)
+    history = _read_history(folder)
+    target = Path(out or folder)
+    target.mkdir(parents=True, exist_ok=True)
+    return draw_pictures(target, history, read_result(folder), _table_in(folder, OBSERVED))
+
+
+def report_run(run: str | Path, *, out: str | Path | None = None) -> Path:
+    """Write `report.html` of a run folder, from what the folder holds alone.
+
+    Args:
+        run: the folder.
+        out: the file; `report.html` in the run folder if left out. One that is there is replaced in one piece.
+
+    Returns:
+        The file.
+
+    Raises:
+        DataError: the folder is no run, or its files are damaged.
+    """
+    folder = Path(run)
+    history, result = _read_history(folder), read_result(folder)
+    try:
+        page = report_page(_record(folder, history, result))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(
+            f"{folder}: its records cannot be read ({type(error).__name__}: {error}): make them again with forecast fit"
+        ) from error
+    target = Path(out or folder / REPORT)
+    write_file(target, page.encode())
+    return target
+
+
+def _record(folder: Path, history: History, result: BacktestResult | None) -> RunRecord:
+    """Read what a report shows beside losses and evaluation."""
+    config = (folder / "config.yaml").read_text(encoding="utf-8")
+
+    def values(name: str) -> dict[str, Any]:
+        return dict(json.loads((folder / name).read_text(encoding="utf-8")))
+
+    settings = parse_yaml(config, str(folder / "config.yaml")).value
+    return RunRecord(
+        config=config,
+        settings=settings,
+        data=values("data.json"),
+        environment=values("environment.json"),
+        history=history,
+        scores=Scores.from_dict(values("scores.json")) if result else None,
+        result=result,
+        observed=_table_in(folder, OBSERVED),
+        forecast=_read_forecast(folder / FORECAST, settings, values("data.json")),
+        coverage=_table_in(folder, COVERAGE),
+    )
+
+
+def _read_forecast(path: Path, settings: Mapping[str, Any], data: Mapping[str, Any]) -> Forecast | None:
+    """The steps after the end of the table, or None where nobody could forecast them."""
+    if not path.is_file():
+        return None
+    roles = settings["data"]
+    columns = Columns(roles["id_col"], roles["time_col"], tuple(roles["target_cols"]))
+    table = pd.read_csv(path, dtype={columns.id_col: str}, keep_default_na=False, na_values=[""])
+    freq = Frequency.parse(data["frequency"], tz=data["time_zone"])
+    if freq.tz is not None:  # offsets differ where clocks change
+        for name in (columns.time_col, "cutoff"):
+            table[name] = pd.to_datetime(table[name], utc=True)
+    return Forecast.from_frame(table, settings["name"], columns=columns, freq=freq)
+
+
+def _read_history(folder: Path) -> History:
     if not (folder / HISTORY).is_file():
         raise DataError(f"{folder}: no {HISTORY} here; expected a run folder written by forecast fit")
     try:
-        history = History.from_dict(json.loads((folder / HISTORY).read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
+        return History.from_dict(json.loads((folder / HISTORY).read_text(encoding="utf-8")))
+    except (ValueError, TypeError, KeyError) as error:
         raise DataError(f"{folder / HISTORY}: cannot be read ({error}): train again") from error
-    target = Path(out or folder)
-    target.mkdir(parents=True, exist_ok=True)
-    observed = pd.read_parquet(folder / OBSERVED) if (folder / OBSERVED).is_file() else None
-    return draw_pictures(target, history, read_result(folder), observed)
+
+
+def _table_in(folder: Path, name: str) -> pd.DataFrame | None:
+    """A table of the run folder, or None where it has none."""
+    path = folder / name
+    if not path.is_file():
+        return None
+    return pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
 
 
 def _rebuild(table: pd.DataFrame, about: Mapping[str, Any]) -> BacktestResult:

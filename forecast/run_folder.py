@@ -11,6 +11,7 @@ observed.parquet        what was measured around the windows shown in the pictur
 forecast.csv            the steps after the end of the data
 model/                  the saved model
 *.png                   pictures
+report.html             all of this on one page
 """
 
 from __future__ import annotations
@@ -34,7 +35,15 @@ from forecast.errors import ConfigError, DataError
 from forecast.files import replace_folder, write_file
 from forecast.fitting import member_checkpoint
 from forecast.forecaster import Forecaster
-from forecast.pictures import draw_pictures, observed_table, read_result, write_history, write_result
+from forecast.pictures import (
+    FORECAST,
+    draw_pictures,
+    observed_table,
+    read_result,
+    report_run,
+    write_history,
+    write_result,
+)
 from forecast.preparation import Prepared, prepare
 from forecast.progress import both, tensorboard_reporter, terminal_reporter
 from forecast.results import BacktestResult, Forecast
@@ -94,6 +103,7 @@ def fit_run(
     with replace_folder(folder) as temporary:
         _write_records(temporary, prepared, forecaster, future)
         pictures = write_judgement(temporary, forecaster, result, prepared.panel)
+        report_run(temporary)
     for place in range(2 * prepared.config.ensemble.num_members):  # as many again where they were fitted anew
         member_checkpoint(checkpoint, place).unlink(missing_ok=True)
     if len(forecaster.fitted.shares) > 1:
@@ -101,7 +111,7 @@ def fit_run(
     say(result.scores().text() if result else "no test part (evaluation.test_size: 0): this model was not judged")
     if result and (text := coverage_text(result)):
         say(text)
-    say(f"wrote {folder}: model, forecasts, scores and {len(pictures)} pictures")
+    say(f"wrote {folder}: model, forecasts, scores, {len(pictures)} pictures and report.html")
     if require_skill and result:
         result.scores().require_skill()
     return folder
@@ -224,7 +234,7 @@ def _write_records(folder: Path, prepared: Prepared, forecaster: Forecaster, fut
     (folder / "data.json").write_text(json.dumps(data_record(prepared.panel), indent=2) + "\n", encoding="utf-8")
     write_history(forecaster.fitted.history, folder)
     if future is not None:
-        future.frame().to_csv(folder / "forecast.csv", index=False)
+        future.frame().to_csv(folder / FORECAST, index=False)
     forecaster.save(folder / "model")
 
 

@@ -102,7 +102,7 @@ def test_a_run_folder_holds_everything(run):
     names = {path.name for path in run.iterdir()}
     pictures = {"loss.png", "forecasts.png", "error_by_step.png", "residuals.png"}
     records = {"config.yaml", "environment.json", "data.json", "history.json", "scores.json", "scores.txt"}
-    assert names >= pictures | records | {"forecast.csv", "test_forecasts.parquet", "model"}
+    assert names >= pictures | records | {"forecast.csv", "test_forecasts.parquet", "report.html", "model"}
     assert not list(run.parent.glob(".run*")), "no checkpoint or temporary folder is left"
     forecast = pd.read_csv(run / "forecast.csv")
     assert list(forecast.columns) == ["unique_id", "ds", "cutoff", "bigru"]
@@ -282,6 +282,7 @@ WRONG = {
     "wrong_key": (["show-config", "--set=model.unit=3"], "units"),
     "wrong_value": (["show-config", "--set=model.units=many"], "model.units"),
     "no_run_to_plot": (["plot", "nowhere"], "nowhere"),
+    "no_run_to_report": (["report", "nowhere"], "nowhere"),
 }
 
 

@@ -47,7 +47,22 @@ SMOKES = {"fit": SMOKE, "backtest": BACKTEST_SMOKE, "tune": SEARCH_SMOKE}
 NOT_THERE = {"forecast/models/nlinear.py", "configs/NAME.yaml", "data/weather.csv"}
 """Files that a document names as an example, or that lie elsewhere."""
 
-FILE_ENDINGS = ("py", "sh", "md", "csv", "gz", "json", "yaml", "yml", "toml", "txt", "png", "parquet", "safetensors")
+FILE_ENDINGS = (
+    "py",
+    "sh",
+    "md",
+    "csv",
+    "gz",
+    "json",
+    "yaml",
+    "yml",
+    "toml",
+    "txt",
+    "png",
+    "html",
+    "parquet",
+    "safetensors",
+)
 MACHINE = re.compile(r"(?<![\w.*-])(?:/(?:home|root|work|tmp|usr|opt|mnt|srv|var|Users|private)/|[A-Z]:\\)")
 HOST = re.compile(r"pypi\.org|pythonhosted|anaconda|artifactory|jfrog|devpi|conda-forge", re.IGNORECASE)
 WRONG_NAME = re.compile(r"install\s+(?:-\S+\s+)*forecast(?![\w./-])")
@@ -172,7 +187,7 @@ def test_predict_writes_the_columns_the_readme_names(exit_codes: dict[str, int],
 
 
 def test_a_run_folder_holds_what_the_readme_lists(exit_codes: dict[str, int], workshop: Path) -> None:
-    listed = re.findall(r"\b\w+\.(?:yaml|json|txt|parquet|csv|png)\b|^model/", *run_list(), re.MULTILINE)
+    listed = re.findall(r"\b\w+\.(?:yaml|json|txt|parquet|csv|png|html)\b|^model/", *run_list(), re.MULTILINE)
     assert {path.name for path in (workshop / "runs" / "sales").iterdir()} == {one.strip("/") for one in listed}
     assert 0 in exit_codes.values()
 
@@ -244,7 +259,7 @@ def test_the_rooms_stand_as_in_the_contract() -> None:
     shown = [sorted(re.findall(r"`(\w+)`", row.split("|")[1])) for row in rows]
     assert shown == [row for row in contracted if row]
     numpy_rooms = {name.removeprefix("forecast.") for name in contract("forbidden")["source_modules"]}
-    assert {room for row in shown[shown.index(["plots"]) :] for room in row} == numpy_rooms
+    assert {room for row in shown[shown.index(["report"]) :] for room in row} == numpy_rooms
 
 
 def test_the_demo_reads_what_the_readme_shows() -> None:

@@ -1,0 +1,197 @@
+"""Where and how the model errs, how it learned, and what its intervals held."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from forecast.breakdown import scores_by
+from forecast.plots.errors import autocorrelation
+from forecast.report.chart import Band, Chart, Line, draw_chart, step_ticks
+from forecast.report.record import RunRecord
+from forecast.results import BacktestResult, History
+
+Array = NDArray[np.float64]
+
+MAX_CUTOFFS = 200
+"""Points along the axis of cutoffs at most; of more, neighbours are averaged."""
+
+MAX_LAGS = 48
+HISTOGRAM_SPREADS = 4.0
+FAR_OUT = 4.0
+"""Baselines higher than this many times the model and the best baseline leave the chart."""
+
+
+def errors_section(record: RunRecord, result: BacktestResult) -> str:
+    """Return the mean absolute error by step and by cutoff."""
+    return _by_step(record, result) + _by_cutoff(record, result)
+
+
+def residuals_section(result: BacktestResult) -> str:
+    """Return the distribution, autocorrelation and bias of the errors of the judged model."""
+    residuals = result.actual - result.forecasts[result.alias]
+    several = residuals.shape[2] > 1 or len(np.unique(result.series)) > 1
+    words = "actual minus forecast"
+    if several:
+        residuals = residuals / np.where(result.scale > 0, result.scale, np.nan)[:, None]
+        words = "actual minus forecast, in seasonal errors of the series"
+    note = (
+        "<p>Each residual is divided by the usual change of its series over a season (the scale of MASE), so that "
+        "series of different size can be shown together.</p>"
+    )
+    return (note if several else "") + _histogram(residuals, words) + _correlation(residuals, result) + _bias(result)
+
+
+def loss_section(history: History) -> str:
+    """Return the losses by epoch."""
+    epochs = np.arange(1.0, len(history.loss) + 1)
+    lines = [Line("training", "actual", epochs, np.array(history.loss))]
+    if history.val_loss:
+        lines.append(Line("validation", "model", epochs[: len(history.val_loss)], np.array(history.val_loss)))
+    kept = f"The weights of epoch {history.best_epoch} of {len(epochs)} were kept." if len(epochs) else ""
+    chart = Chart(
+        title=f"Loss by epoch. {kept}",
+        x_title="epoch",
+        y_title="loss, on the scale the network sees",
+        lines=lines,
+        ticks=step_ticks(len(epochs)),
+    )
+    return f"<p>{kept} Training took {sum(history.seconds):,.0f} s.</p>{draw_chart(chart)}"
+
+
+def coverage_section(coverage: pd.DataFrame) -> str:
+    """Return the share of what came that the intervals held, by step and level."""
+    lines, bands = [], []
+    for place, (level, rows) in enumerate(coverage.groupby("level")):
+        steps = rows["step"].to_numpy(np.float64)
+        covered, low, high = (100 * rows[name].to_numpy(np.float64) for name in ("covered", "low", "high"))
+        lines.append(Line(f"{level:g} % interval", f"model dash-{place % 3}", steps, covered))
+        bands.append(Band("where chance alone would put it", "chance", steps, low, high, listed=not place))
+    title = "Share of the measured values inside the intervals, by step of the horizon"
+    chart = Chart(
+        title=title,
+        x_title="step",
+        y_title="values inside, %",
+        lines=lines,
+        bands=bands,
+        ticks=step_ticks(int(coverage["step"].max())),
+    )
+    return (
+        "<p>A line that leaves its grey band holds less or more than it says, by more than chance explains.</p>"
+        + draw_chart(chart)
+    )
+
+
+def _by_step(record: RunRecord, result: BacktestResult) -> str:
+    table = scores_by(result, "step").pivot(index="step", columns="model", values="MAE")
+    errors = {name: table[name].to_numpy(np.float64) for name in result.forecasts}
+    chart = Chart(
+        title="Mean absolute error of the model and the baselines by step of the horizon",
+        x_title="step",
+        y_title="mean absolute error by step of the horizon",
+        lines=_lines(record, result, errors, table.index.to_numpy(np.float64)),
+        ticks=step_ticks(len(table)),
+        y_range=(0.0, _contenders(record, result, errors)),
+    )
+    return draw_chart(chart)
+
+
+def _by_cutoff(record: RunRecord, result: BacktestResult) -> str:
+    table = scores_by(result, "cutoff").pivot(index="cutoff", columns="model", values="MAE")
+    groups = np.array_split(np.arange(len(table)), min(len(table), MAX_CUTOFFS))
+    errors = {
+        name: np.array([_mean(table[name].to_numpy(np.float64)[group]) for group in groups])
+        for name in result.forecasts
+    }
+    places = np.arange(len(groups), dtype=np.float64)
+    labels = [str(table.index[group[0]]).removesuffix(" 00:00:00") for group in groups]
+    ticks = [
+        (float(one), labels[one].split(" ")[0]) for one in np.unique(np.linspace(0, len(groups) - 1, 5).astype(int))
+    ]
+    most = max(map(len, groups))
+    merged = f"<p>{len(table):,} cutoffs; each point is the mean of up to {most} neighbours.</p>" if most > 1 else ""
+    chart = Chart(
+        title="Mean absolute error of the model and the baselines by cutoff",
+        x_title="cutoff",
+        y_title="mean absolute error by cutoff",
+        lines=_lines(record, result, errors, places),
+        ticks=ticks,
+        readings=list(zip(places.tolist(), labels, strict=True)),
+        y_range=(0.0, _contenders(record, result, errors)),
+    )
+    return draw_chart(chart) + merged
+
+
+def _lines(record: RunRecord, result: BacktestResult, errors: dict[str, Array], x: Array) -> list[Line]:
+    """Baselines below, the best of them darker, the model on top."""
+    best = record.scores.best_baseline if record.scores else None
+    others = [name for name in errors if name not in (result.alias, best)]
+    looks = {name: f"base base-{1 + place % 4}" for place, name in enumerate(others)}
+    order = [*others, *([best] if best else []), result.alias]
+    looks |= {best or "": "base base-0", result.alias: "model"}
+    return [Line(name, looks[name], x, errors[name]) for name in order]
+
+
+def _contenders(record: RunRecord, result: BacktestResult, errors: dict[str, Array]) -> float:
+    """The top of the axis: one hopeless line does not press the others flat."""
+    peaks = {name: float(np.max(error, where=np.isfinite(error), initial=0.0)) for name, error in errors.items()}
+    best = record.scores.best_baseline if record.scores else None
+    near = max(peaks[name] for name in (result.alias, best) if name)
+    return min(1.06 * max(peaks.values()), FAR_OUT * near) or 1.0
+
+
+def _histogram(residuals: Array, words: str) -> str:
+    finite = residuals[np.isfinite(residuals)]
+    if not len(finite):
+        return "<p>Nothing was measured in these windows.</p>"
+    mean, spread = float(finite.mean()), float(finite.std()) or abs(float(finite.mean())) or 1.0
+    edges = np.linspace(mean - HISTOGRAM_SPREADS * spread, mean + HISTOGRAM_SPREADS * spread, 41)
+    counts, _ = np.histogram(finite, edges)
+    beyond = len(finite) - int(counts.sum())
+    title = f"Histogram of {len(finite):,} residuals, mean {mean:.3g}, standard deviation {float(finite.std()):.3g}"
+    chart = Chart(title=title, x_title=words, y_title="residuals, % of all", bars=(edges, 100.0 * counts / len(finite)))
+    return draw_chart(chart) + (
+        f"<p>{len(finite):,} residuals: mean {mean:+.3g}, standard deviation {float(finite.std()):.3g}; {beyond:,} lie "
+        f"more than {HISTOGRAM_SPREADS:g} deviations from the mean, outside the picture.</p>"
+    )
+
+
+def _correlation(residuals: Array, result: BacktestResult) -> str:
+    longest = int(np.bincount(result.series).max(initial=0))
+    values, count = autocorrelation(residuals[:, 0], result.series, max(min(MAX_LAGS, longest // 3), 1))
+    if not np.isfinite(values).any():
+        return ""
+    lags, band = np.arange(1.0, len(values) + 1), 1.96 / np.sqrt(max(count, 1))
+    outside = int(np.sum(np.abs(values[np.isfinite(values)]) > band))
+    title = f"Autocorrelation of the first step's residuals; {outside} of {len(lags)} lags leave the 95 % band of noise"
+    edges = np.array([0.0, len(values) + 1.0])
+    chart = Chart(
+        title=title,
+        x_title="lag in windows",
+        y_title="autocorrelation of the residuals of the first step",
+        bands=[Band("95 % band of noise", "chance", edges, np.full(2, -band), np.full(2, band))],
+        stems=(lags, values),
+    )
+    return draw_chart(chart)
+
+
+def _bias(result: BacktestResult) -> str:
+    """Mean of forecast minus actual by step, of the model and in the unit of the data."""
+    errors = result.forecasts[result.alias] - result.actual
+    bias = np.array([_mean(errors[:, step]) for step in range(errors.shape[1])])
+    steps = np.arange(1.0, len(bias) + 1)
+    zero = Line("no bias", "zero", np.array([1.0, max(len(bias), 1.0)]), np.zeros(2), listed=False)
+    chart = Chart(
+        title="Bias, the mean of forecast minus actual, by step of the horizon",
+        x_title="step",
+        y_title="bias (forecast minus actual) by step of the horizon",
+        lines=[zero, Line(result.alias, "model", steps, bias)],
+        ticks=step_ticks(len(steps)),
+    )
+    return draw_chart(chart)
+
+
+def _mean(values: Array) -> float:
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if len(finite) else float("nan")

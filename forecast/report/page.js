@@ -1,0 +1,45 @@
+
+"use strict";
+const select = document.getElementById("series");
+function choose() {
+  for (const one of document.querySelectorAll(".choice")) one.hidden = one.id !== select.value;
+}
+if (select) {
+  select.addEventListener("change", choose);
+  choose();
+}
+const SVG = "http://www.w3.org/2000/svg";
+for (const plot of document.querySelectorAll(".plot[data-readings]")) {
+  const { names, rows } = JSON.parse(plot.dataset.readings);
+  const words = plot.parentElement.querySelector(".reading");
+  const cursor = document.createElementNS(SVG, "line");
+  cursor.setAttribute("class", "cursor");
+  cursor.setAttribute("y1", "0");
+  cursor.setAttribute("y2", "100%");
+  let place = -1;
+  const show = (next) => {
+    place = Math.max(0, Math.min(rows.length - 1, next));
+    const [x, label, ...values] = rows[place];
+    cursor.setAttribute("x1", x + "%");
+    cursor.setAttribute("x2", x + "%");
+    plot.append(cursor);
+    const told = names.map((name, one) => values[one] && name + " " + values[one]).filter(Boolean);
+    words.textContent = [label, ...told].join("   ·   ");
+  };
+  const hide = () => { cursor.remove(); words.textContent = ""; };
+  plot.addEventListener("pointermove", (event) => {
+    const box = plot.getBoundingClientRect();
+    const x = (100 * (event.clientX - box.left)) / box.width;
+    let nearest = 0;
+    rows.forEach((row, one) => { if (Math.abs(row[0] - x) < Math.abs(rows[nearest][0] - x)) nearest = one; });
+    show(nearest);
+  });
+  plot.addEventListener("pointerleave", hide);
+  plot.addEventListener("blur", hide);
+  plot.addEventListener("keydown", (event) => {
+    const moves = { ArrowLeft: place - 1, ArrowRight: place + 1, Home: 0, End: rows.length - 1 };
+    if (!(event.key in moves)) return;
+    event.preventDefault();
+    show(moves[event.key]);
+  });
+}

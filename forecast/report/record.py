@@ -1,0 +1,40 @@
+"""What a report is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from forecast.results import BacktestResult, Forecast, History
+from forecast.scores import Scores
+
+
+@dataclass(frozen=True, eq=False)
+class RunRecord:
+    """The files of a run folder, read.
+
+    Attributes:
+        config: text of config.yaml.
+        settings: the same as nested values.
+        data: what the table was.
+        environment: package versions, platform and seed.
+        history: losses per epoch.
+        scores: of all test windows, or None where the model was not judged.
+        result: the stored evaluation, or None; of a large one it holds a part of the windows.
+        observed: long table of what was measured around the windows in the pictures, or None.
+        forecast: the steps after the end of the data, series named by texts, or None.
+        coverage: `step`, `level`, `covered`, `low` and `high`, or None where there are no intervals.
+    """
+
+    config: str
+    settings: dict[str, Any]
+    data: dict[str, Any]
+    environment: dict[str, Any]
+    history: History
+    scores: Scores | None = None
+    result: BacktestResult | None = None
+    observed: pd.DataFrame | None = None
+    forecast: Forecast | None = None
+    coverage: pd.DataFrame | None = None

@@ -1,0 +1,244 @@
+"""Prediction against actual: one chart per chosen series and target, and a selector."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecast.coverage import central_levels
+from forecast.data.frequency import Frequency
+from forecast.report.chart import MAX_POINTS, Band, Chart, Line, draw_chart
+from forecast.report.record import RunRecord
+from forecast.results import BacktestResult, Forecast, plain_stamps
+
+Array = NDArray[np.float64]
+
+MAX_CHARTS = 48
+"""Charts of series and targets; of more, evenly spaced ones in the order of the table are shown."""
+
+SHOWN_WINDOWS = 3
+CONTEXT_HORIZONS = 2
+"""Horizons of measured values that are drawn before the first forecast, where the run folder has them."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    """What the charts of one series need: windows (ascending) and the values measured around them."""
+
+    series_id: Any
+    windows: NDArray[np.int64]
+    target: int
+
+
+def series_section(record: RunRecord) -> str:
+    """Return the selector and its charts, or a sentence where nothing was judged."""
+    result = record.result
+    if result is None:
+        words = "<p>There was no test part, so no forecast can be shown beside what came.</p>"
+        return words if record.forecast is None else _ahead_section(record.forecast)
+    chosen, total = _chosen(result)
+    targets = result.columns.target_cols
+    names = [_name(one.series_id, targets, one.target) for one in chosen]
+    about = (
+        f"<p>Shown are {len(chosen):,} of {total:,} {_things(targets)}{_which(names, total)}: of each the last "
+        f"{SHOWN_WINDOWS} forecasts of the test part that do not overlap, or fewer. {_thinned(result)}</p>"
+    )
+    charts = [_chart(record, result, one, name) for one, name in zip(chosen, names, strict=True)]
+    return about + _selector(names, charts)
+
+
+def _thinned(result: BacktestResult) -> str:
+    """Say so where lines have more steps than are drawn."""
+    if (CONTEXT_HORIZONS + SHOWN_WINDOWS) * result.actual.shape[1] <= MAX_POINTS:
+        return ""
+    return f"Lines of more than {MAX_POINTS} steps are drawn through the lowest and highest value of every stretch."
+
+
+def _chosen(result: BacktestResult) -> tuple[list[_Shown], int]:
+    """Pairs of series and target, chosen without a look at errors, and how many there are."""
+    targets, present = len(result.columns.target_cols), np.unique(result.series)
+    total = len(present) * targets
+    positions = result.freq.positions(result.cutoffs)
+    chosen = []
+    for pick in _evenly(total):
+        series = present[pick // targets]
+        own = np.flatnonzero(result.series == series)
+        windows = _apart(own, positions[own], result.actual.shape[1])
+        chosen.append(_Shown(result.series_ids[series], windows, int(pick % targets)))
+    return chosen, total
+
+
+def _apart(windows: NDArray[np.int64], positions: NDArray[np.int64], horizon: int) -> NDArray[np.int64]:
+    """The last window and those before it that do not overlap, ascending."""
+    kept: list[int] = []
+    limit = None
+    for place in np.argsort(positions)[::-1]:
+        if limit is None or positions[place] <= limit:
+            kept.append(int(windows[place]))
+            limit = int(positions[place]) - horizon
+        if len(kept) == SHOWN_WINDOWS:
+            break
+    return np.array(kept[::-1], np.int64)
+
+
+def _name(series_id: object, targets: tuple[str, ...], target: int) -> str:
+    return f"{series_id}" if len(targets) == 1 else f"{series_id} · {targets[target]}"
+
+
+def _chart(record: RunRecord, result: BacktestResult, shown: _Shown, name: str) -> Chart:
+    actual = _actual(record, result, shown)
+    stamps = result.stamps[shown.windows]
+    x = stamps.astype(np.int64).astype(np.float64)
+    best = record.scores.best_baseline if record.scores else None
+    alias, target, bands = result.alias, shown.target, []
+    lines = [Line("actual", "actual", *actual)]
+    for label, look in [(best, "base base-0"), (alias, "model")]:
+        if label is not None:
+            made = result.forecasts[label][shown.windows, :, target]
+            lines.append(Line(label, look, *_joined(x, made)))
+    for depth, (level, (low, high)) in enumerate(sorted(central_levels(result).items(), reverse=True)):
+        if result.quantiles is not None:
+            for place, window in enumerate(shown.windows):
+                ends = result.quantiles[window, :, target]
+                bands.append(
+                    Band(f"{level:g} % interval", f"fan fan-{min(depth, 2)}", x[place], ends[:, low], ends[:, high])
+                )
+    future = _future(record.forecast, shown.series_id, shown.target)
+    bands += [band for band in future if isinstance(band, Band)]
+    lines += [line for line in future if isinstance(line, Line)]
+    everywhere = np.unique(np.concatenate([line.x[np.isfinite(line.x)] for line in lines])).astype(np.int64)
+    readings = list(zip(everywhere.astype(np.float64).tolist(), _labels(everywhere, result.freq), strict=True))
+    counted = f"{len(shown.windows)} forecast{'s' * (len(shown.windows) > 1)}"
+    return Chart(
+        title=f"{name}: {counted} of {alias} beside what was measured",
+        x_title=result.columns.time_col,
+        y_title=result.columns.target_cols[target],
+        lines=lines,
+        bands=bands,
+        ticks=_dates(readings),
+        readings=readings,
+    )
+
+
+def _actual(record: RunRecord, result: BacktestResult, shown: _Shown) -> tuple[Array, Array]:
+    """Stamps and measured values, from a little before the first forecast to the end of the last; NaN in gaps."""
+    windows, columns = shown.windows, result.columns
+    column = columns.target_cols[shown.target]
+    found = dict(
+        zip(
+            result.stamps[windows].astype(np.int64).ravel(),
+            result.actual[windows, :, shown.target].ravel(),
+            strict=True,
+        )
+    )
+    horizon = result.actual.shape[1]
+    first = result.freq.positions(result.cutoffs[windows[:1]]) - CONTEXT_HORIZONS * horizon
+    own = np.flatnonzero(result.series == result.series[windows[0]])
+    stamps, values = result.stamps[own].astype(np.int64).ravel(), result.actual[own, :, shown.target].ravel()
+    if record.observed is not None:
+        rows = record.observed[record.observed[columns.id_col] == shown.series_id]
+        stamps = np.concatenate([plain_stamps(rows[columns.time_col], result.freq).astype(np.int64), stamps])
+        values = np.concatenate([rows[column].to_numpy(np.float64), values])
+    start, end = int(result.freq.stamps(first)[0].astype(np.int64)), int(result.stamps[windows].astype(np.int64).max())
+    inside = (stamps >= start) & (stamps <= end)
+    found = dict(zip(stamps[inside].tolist(), values[inside].tolist(), strict=True)) | found
+    x = np.array(sorted(found), np.float64)
+    return x, np.array([found[one] for one in sorted(found)], np.float64)
+
+
+def _future(ahead: Forecast | None, series_id: object, target: int) -> list[Line | Band]:
+    """The forecast of the steps after the end of the table: a line, and the intervals around it."""
+    rows = np.zeros(0, np.int64) if ahead is None else np.flatnonzero(ahead.series_ids == str(series_id))
+    if ahead is None or not len(rows):
+        return []
+    row = rows[0]
+    x = ahead.stamps[row].astype(np.int64).astype(np.float64)
+    found: list[Line | Band] = [Line("next steps", "model next", x, ahead.values[row, :, target])]
+    if ahead.quantiles is not None:
+        ends, levels = ahead.quantiles[row, :, target], ahead.quantile_levels
+        pairs = [
+            (place, levels.index(round(1 - one, 10))) for place, one in enumerate(levels) if _has_pair(levels, one)
+        ]
+        for depth, (low, high) in enumerate(pairs):
+            name = f"{100 - 200 * levels[low]:.8g} % interval"
+            found.append(Band(name, f"fan fan-{min(depth, 2)}", x, ends[:, low], ends[:, high]))
+    return found
+
+
+def _has_pair(levels: tuple[float, ...], level: float) -> bool:
+    return level < 0.5 and round(1 - level, 10) in levels
+
+
+def _ahead_section(ahead: Forecast) -> str:
+    """Charts of the steps ahead alone, where nothing was judged."""
+    targets = ahead.columns.target_cols
+    total = len(ahead.series_ids) * len(targets)
+    names, charts = [], []
+    for pick in _evenly(total):
+        series_id, target = ahead.series_ids[pick // len(targets)], int(pick % len(targets))
+        names.append(_name(series_id, targets, target))
+        future = _future(ahead, series_id, target)
+        x = np.unique(ahead.stamps[pick // len(targets)].astype(np.int64))
+        places = list(zip(x.astype(np.float64).tolist(), _labels(x, ahead.freq), strict=True))
+        charts.append(
+            Chart(
+                title=f"{names[-1]}: forecast of the {len(x)} steps after the end of the table",
+                x_title=ahead.columns.time_col,
+                y_title=targets[target],
+                lines=[one for one in future if isinstance(one, Line)],
+                bands=[one for one in future if isinstance(one, Band)],
+                ticks=_dates(places),
+                readings=places,
+            )
+        )
+    return (
+        "<p>There was no test part, so no forecast can be shown beside what came. The charts show the steps after the "
+        f"end of the table, of {len(names):,} of {total:,} {_things(targets)}{_which(names, total)}.</p>"
+        + _selector(names, charts)
+    )
+
+
+def _selector(names: list[str], charts: list[Chart]) -> str:
+    """The list of names, and a chart for each; the script shows the chosen one."""
+    options = [f'<option value="series-{place}">{escape(name)}</option>' for place, name in enumerate(names)]
+    shown = [f'<div class="choice" id="series-{place}">{draw_chart(chart)}</div>' for place, chart in enumerate(charts)]
+    select = f'<p><label for="series">Series </label><select id="series">{"".join(options)}</select></p>'
+    return select + "".join(shown)
+
+
+def _evenly(total: int) -> NDArray[np.int64]:
+    """Numbers of the charts to show."""
+    return np.unique(np.linspace(0, total - 1, min(total, MAX_CHARTS)).round().astype(np.int64))
+
+
+def _things(targets: tuple[str, ...]) -> str:
+    return "series" if len(targets) == 1 else "series and targets"
+
+
+def _which(names: list[str], total: int) -> str:
+    return ", evenly spaced in the order of the table, whatever their errors" * (len(names) < total)
+
+
+def _dates(places: list[tuple[float, str]]) -> list[tuple[float, str]]:
+    """Five ticks at most: days, or days and times without the year where a day would stand twice."""
+    chosen = [places[one] for one in np.unique(np.linspace(0, len(places) - 1, 5).astype(int))]
+    days = [label.split(" ")[0] for _, label in chosen]
+    short = days if len(set(days)) == len(days) else [label[5:] for _, label in chosen]
+    return [(place, words) for (place, _), words in zip(chosen, short, strict=True)]
+
+
+def _joined(x: Array, values: Array) -> tuple[Array, Array]:
+    """Windows one after another, broken between them."""
+    gaps = (x[:, -1:] + 0.5, np.full((len(x), 1), np.nan))
+    return tuple(np.concatenate([one, gap], axis=1).ravel()[:-1] for one, gap in zip((x, values), gaps, strict=True))  # type: ignore[return-value]
+
+
+def _labels(stamps: NDArray[np.int64], freq: Frequency) -> list[str]:
+    if freq.is_integer:
+        return [f"{one}" for one in stamps]
+    local = freq.local(stamps.astype("datetime64[ns]"))
+    return list(local.strftime("%Y-%m-%d" if (local == local.normalize()).all() else "%Y-%m-%d %H:%M"))
