@@ -17,7 +17,7 @@ from forecast.data.frequency import Frequency
 from forecast.data.panel import Columns, Panel
 from forecast.errors import DataError
 from forecast.files import write_file
-from forecast.plots import plot_error_by_step, plot_forecasts, plot_loss, plot_residuals, save_figure
+from forecast.plots import plot_coverage, plot_error_by_step, plot_forecasts, plot_loss, plot_residuals, save_figure
 from forecast.report import RunRecord, report_page
 from forecast.results import BacktestResult, Forecast, History, column_names, level_name, levels_of, plain_stamps
 from forecast.scores import Scores
@@ -56,6 +56,8 @@ def draw_pictures(
         )
         figures["error_by_step"] = plot_error_by_step(result)
         figures["residuals"] = plot_residuals(result)
+        if central_levels(result):
+            figures["coverage"] = plot_coverage(result)
     paths = []
     for name, figure in figures.items():
         paths.append(folder / f"{name}.png")

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from forecast.data.frequency import Frequency
 from forecast.data.panel import Columns
 from forecast.errors import DataError
-from forecast.plots import plot_error_by_step, plot_forecasts, plot_loss, plot_residuals, save_figure
+from forecast.plots import plot_coverage, plot_error_by_step, plot_forecasts, plot_loss, plot_residuals, save_figure
 from forecast.plots.errors import autocorrelation
 from forecast.plots.style import _spread
 from forecast.results import BacktestResult, Forecast, History
@@ -113,6 +113,23 @@ def test_the_loss_axis_is_logarithmic_when_the_range_asks_for_it(losses, scale):
 def test_loss_without_validation_and_with_the_last_epoch_best():
     assert finding(plot_loss(history((0.5,)))) == "Training loss over 1 epoch"
     assert "last epoch, 2" in finding(plot_loss(history((0.5, 0.4), (0.6, 0.5), best=2)))
+
+
+def test_coverage_is_drawn_as_counted():
+    result = backtest()
+    point, levels = result.forecasts["bigru"], (0.025, 0.1, 0.9, 0.975)
+    widths = np.array([-1.8, -1.0, 1.0, 1.8])
+    result = replace(result, quantile_levels=levels, quantiles=point[..., None] + widths)
+    figure = plot_coverage(result)
+    for axes, width in zip(figure.axes, (1.0, 1.8), strict=True):
+        held = (np.abs(result.actual - point) <= width).mean(axis=(0, 2))
+        drawn = next(one for one in axes.lines if len(one.get_xdata()) == 6)
+        np.testing.assert_allclose(drawn.get_ydata(), 100 * held)
+        assert drawn.get_xdata().tolist() == [1, 2, 3, 4, 5, 6]
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["Intervals of 80 %", "Intervals of 95 %"]
+    assert finding(figure).startswith("Intervals hold what they should at ")
+    with pytest.raises(DataError, match="holds no intervals"):
+        plot_coverage(backtest())
 
 
 @pytest.mark.parametrize("horizon", [1, 6])

@@ -1,5 +1,6 @@
 """Pictures: one figure per function; each takes results and returns a matplotlib figure."""
 
+from forecast.plots.coverage import plot_coverage
 from forecast.plots.errors import plot_error_by_step, plot_residuals
 from forecast.plots.forecasts import plot_forecasts
 from forecast.plots.loss import plot_loss
@@ -8,6 +9,7 @@ from forecast.plots.trials import plot_cost, plot_importance, plot_parallel, plo
 
 __all__ = [
     "plot_cost",
+    "plot_coverage",
     "plot_error_by_step",
     "plot_forecasts",
     "plot_importance",
