@@ -40,9 +40,9 @@ class Calibration:
             series, ascending, NaN last.
         logarithms: whether errors are differences of log(1 + y), as where the experiment works on logarithms; intervals
             are then wider above than below and never reach under -1.
-        lowest: (D,) 0 for targets that were never below it, else -inf: no interval ends below, unless the point does.
-            If the next value fell below 0 it would be the lowest of n + 1, which has a chance of 1 / (n + 1) where past
-            and coming windows can be exchanged.
+        lowest: (D,) no interval ends below, unless the point does: with logarithms 0 for targets that were never below
+            it, else -1, which has none; -inf without. That windows hold nothing below 0 does not say that nothing will
+            come: after a warm autumn it cost the intervals of winter temperatures six points.
     """
 
     scores: Mapping[float, Array]
@@ -78,7 +78,8 @@ class Calibration:
         # rounded as a saved model holds them, so that it gives the same intervals
         scores = {share: np.sort(one / unit[:, None], axis=0) for share, one in errors.items()}
         rounded = {share: one.astype(np.float32).astype(np.float64) for share, one in scores.items()}
-        return cls(rounded, logarithms, np.where((actual < 0).any(axis=(0, 1)), -np.inf, 0.0))
+        negative = np.asarray((actual < 0).any(axis=(0, 1)), np.float64)
+        return cls(rounded, logarithms, -negative if logarithms else np.full_like(negative, -np.inf))
 
     @property
     def num_windows(self) -> int:
@@ -127,8 +128,8 @@ class Calibration:
         """Arrays that say everything, for a saved model."""
         named = {f"scores/{share!r}": np.nan_to_num(one).astype(np.float32) for share, one in self.scores.items()}
         counts = np.isfinite(self.scores[POINT]).sum(axis=0)
-        flags = {"logarithms": np.array([self.logarithms]), "is_bounded": np.isfinite(self.lowest)}
-        return {**named, "counts": counts, **flags}
+        lowest = {"lowest": self.lowest} if self.logarithms else {}
+        return {**named, "counts": counts, "logarithms": np.array([self.logarithms]), **lowest}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Array]) -> Calibration:
@@ -140,7 +141,8 @@ class Calibration:
             for name, one in state.items()
             if name.startswith("scores/")
         }
-        return cls(scores, bool(state["logarithms"][0]), np.where(state["is_bounded"], 0.0, -np.inf))
+        lowest = state.get("lowest", np.full(state["counts"].shape[-1], -np.inf))
+        return cls(scores, bool(state["logarithms"][0]), np.asarray(lowest, np.float64))
 
 
 def needed_windows(level: float) -> int:

@@ -221,15 +221,18 @@ def test_what_counts_where_cutoffs_are_few() -> None:
     assert effective_number(np.ones(40), np.arange(40), np.zeros(40, np.int64), 8) == 5
 
 
-def test_no_interval_ends_below_zero_where_nothing_was_unless_the_point_does() -> None:
+def test_intervals_of_factors_end_at_zero_where_nothing_was_below_unless_the_point_is() -> None:
     actual = np.abs(DRAW.normal(size=(40, 1, 2)))
     unit, point = np.ones((40, 2)), np.array([[[0.01, -0.5]]])
-    low, _ = Calibration.fit(actual, np.zeros_like(actual), unit).ends(point, unit[:1], 80)
+    made = np.zeros_like(actual)
+    low, _ = Calibration.fit(actual, made, unit, logarithms=True).ends(point, unit[:1], 80)
     assert low.ravel().tolist() == [0.0, -0.5]
     actual[3, 0, 1] = -1e-9
-    low, _ = Calibration.fit(actual, np.zeros_like(actual), unit).ends(point, unit[:1], 80)
+    low, _ = Calibration.fit(actual, made, unit, logarithms=True).ends(point, unit[:1], 80)
     assert low[0, 0, 0] == 0.0
-    assert low[0, 0, 1] < -0.5
+    assert -1 < low[0, 0, 1] < -0.5
+    low, _ = Calibration.fit(np.abs(actual), made, unit).ends(point, unit[:1], 80)
+    assert (low < -0.5).all()  # of sums there is no bound: what was not yet negative may become so
 
 
 @pytest.mark.parametrize(("share", "count"), [(0.8, 40), (0.8, 400), (0.95, 100), (0.95, 1000)])
@@ -436,6 +439,7 @@ def test_adapting_intervals_of_counts_do_not_reach_below_zero(result: BacktestRe
 def test_the_judged_intervals_are_bounded_by_what_was_seen_in_calibration() -> None:
     counts = TABLE.assign(y=np.random.default_rng(0).poisson(1.0, len(TABLE)).astype(float))
     jumped = counts.assign(y=counts["y"] * np.where(counts.groupby("unique_id").cumcount() < 340, 1.0, 9.0))
-    judged = Forecaster(Experiment.model_validate(SETTINGS)).fit(jumped).evaluate()
+    maps = {"target": [{"name": "log1p"}, {"name": "standard"}]}
+    judged = Forecaster(Experiment.model_validate({**SETTINGS, "transforms": maps})).fit(jumped).evaluate()
     assert judged.quantiles is not None
     assert (judged.quantiles >= np.minimum(judged.forecasts["bigru"], 0.0)[..., None]).all()
