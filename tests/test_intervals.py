@@ -211,6 +211,26 @@ def test_the_band_holds_as_often_as_it_says_where_windows_overlap_and_series_sha
     assert (steps, series) == (1, 1) or naive / repeats < 0.75
 
 
+def spells(count: int) -> Array:
+    """(C,) errors whose size changes by spells of some ten steps."""
+    sizes, size = np.empty(count), DRAW.normal()
+    for number in range(count):
+        size = 0.9 * size + math.sqrt(1 - 0.81) * DRAW.normal()
+        sizes[number] = math.exp(0.5 * size)
+    return DRAW.normal(size=count) * sizes
+
+
+@pytest.mark.slow
+def test_the_band_holds_nearly_as_often_where_errors_are_wild_by_spells() -> None:
+    sample, hits, repeats = np.abs(np.concatenate([spells(600) for _ in range(300)])), 0, 400
+    reach = float(np.quantile(sample, 0.8))
+    for _ in range(repeats):
+        held = (np.abs(spells(600)) <= reach).astype(np.float64)
+        low, high = binomial_band(0.8, effective_number(held, np.arange(600), np.zeros(600, np.int64), 1))
+        hits += bool(low <= held.mean() <= high)
+    assert 0.82 < hits / repeats < 0.93
+
+
 def test_what_counts_where_cutoffs_are_few() -> None:
     held = (DRAW.random(500) < 0.9).astype(np.float64)
     assert 490 < effective_number(held, np.zeros(500, np.int64), np.arange(500), 12) <= 500  # series
