@@ -102,7 +102,10 @@ def with_intervals(
     unit: FloatArray,
     levels: Sequence[float],
 ) -> tuple[tuple[float, ...], FloatArray]:
-    """Quantile levels, and the quantiles (B, H, D, Q) with the ends of calibrated intervals among them.
+    """Quantile levels, and the quantiles (B, H, D, Q): the ends of calibrated intervals, and the median of a network.
+
+    Its other quantiles are left out: they are not calibrated, and where they lie too far out they would widen those
+    that are.
 
     Args:
         fitted: the state.
@@ -123,7 +126,7 @@ def with_intervals(
     own = own_intervals(fitted.quantile_levels, quantiles)
     columns: dict[float, FloatArray] = {}
     if quantiles is not None:
-        columns = {level: quantiles[..., place] for place, level in enumerate(fitted.quantile_levels)}
+        columns = {0.5: quantiles[..., fitted.quantile_levels.index(0.5)]}
     for level in levels:
         low, high = calibration.ends(forecast, unit, level, own=own)
         tail = round((100.0 - level) / 200.0, 10)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from statistics import NormalDist
 from typing import Any, Literal
 
 import numpy as np
@@ -10,13 +12,19 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from forecast.errors import DataError
-from forecast.intervals import RATE, adaptive_factors, binomial_band, effective_windows, nested
+from forecast.intervals import RATE, adaptive_factors, nested
 from forecast.results import BacktestResult
+from forecast.skill import MIN_BLOCKS, block_length, num_overlapping, student_quantile
 
 Array = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 Group = Literal["step", "series", "overall"]
 Chosen = tuple[Any, ...]
 """Index into (W, H, D)."""
+
+CONFIDENCE = 0.95
+MIN_SERIES = 10
+"""Series from which the spread between them says how sure a share is, where cutoffs are too few."""
 
 COLUMNS = ("level", "values", "effective", "covered", "low", "high", "inside")
 
@@ -42,10 +50,9 @@ def coverage_by(result: BacktestResult, group: Group) -> pd.DataFrame:
 
     Returns:
         One row per group and level: `group` (named `step` or `series` where it is that), `level` in per cent, measured
-        `values`, the `effective` number of windows that say something of their own
-        (`forecast.intervals.effective_windows`; over all steps those that do not overlap), the share `covered`, the
-        shares `low` to `high` between which 95 % of samples of so many windows lie where the intervals are right, and
-        whether it is `inside` them.
+        `values`, the `effective` number of independent ones that would say as much (`effective_number`), the share
+        `covered`, the shares `low` to `high` between which 95 % of samples of so many lie where the intervals are
+        right, and whether it is `inside` them.
 
     Raises:
         DataError: there are no intervals.
@@ -60,15 +67,25 @@ def coverage_by(result: BacktestResult, group: Group) -> pd.DataFrame:
     measured = np.isfinite(result.actual)
     rows = []
     for level, (low, high) in pairs.items():
-        held = (result.quantiles[..., low] <= result.actual) & (result.actual <= result.quantiles[..., high])
+        within = (result.quantiles[..., low] <= result.actual) & (result.actual <= result.quantiles[..., high])
+        held = np.where(measured, within, np.nan)
         for name, chosen, step in _groups(result, group):
             count = int(measured[chosen].sum())
-            effective = _effective(positions, result, chosen, step or horizon)
-            covered = float(held[chosen].sum() / count) if count else float("nan")
+            windows = chosen[0]
+            effective = effective_number(held[chosen], positions[windows], result.series[windows], step or horizon)
+            covered = float(np.nansum(held[chosen]) / count) if count else float("nan")
             band = binomial_band(level / 100.0, effective)
             rows.append((name, level, count, effective, covered, *band, band[0] <= covered <= band[1]))
     first = "group" if group == "overall" else group
     return pd.DataFrame(rows, columns=[first, *COLUMNS])
+
+
+def coverage_table(result: BacktestResult) -> pd.DataFrame:
+    """`coverage_by` overall, by step and by series, one below the other: `by`, `group`, and its other columns."""
+    kinds: tuple[Group, ...] = ("overall", "step", "series")
+    tables = {kind: coverage_by(result, kind) for kind in kinds}
+    named = [one.rename(columns={one.columns[0]: "group"}).assign(by=kind) for kind, one in tables.items()]
+    return pd.concat(named, ignore_index=True)[["by", "group", *COLUMNS]]
 
 
 def coverage_text(result: BacktestResult) -> str:
@@ -88,12 +105,13 @@ def coverage_text(result: BacktestResult) -> str:
     return "\n".join(lines)
 
 
-def adapt_intervals(result: BacktestResult, *, rate: float = RATE) -> BacktestResult:
+def adapt_intervals(result: BacktestResult, *, rate: float = RATE, lowest: Array | float = -math.inf) -> BacktestResult:
     """The same evaluation with intervals that widen and narrow from cutoff to cutoff, by what was seen until then.
 
     Args:
         result: an evaluation with intervals.
         rate: of `forecast.intervals.adaptive_factors`.
+        lowest: (D,) below which no interval ends, unless the point does.
 
     Returns:
         The result with other quantiles; no interval knows what came after its cutoff.
@@ -109,7 +127,8 @@ def adapt_intervals(result: BacktestResult, *, rate: float = RATE) -> BacktestRe
             ratios = np.where(error == 0, 0.0, np.abs(error) / np.where(error > 0, above, below))
         ratios = np.where(np.isnan(result.actual), np.nan, ratios)
         factors = adaptive_factors(ratios, positions, level / 100.0, rate=rate)
-        quantiles[..., low], quantiles[..., high] = forecast - factors * below, forecast + factors * above
+        quantiles[..., low] = np.minimum(np.maximum(forecast - factors * below, lowest), forecast)
+        quantiles[..., high] = forecast + factors * above
     return replace(result, quantiles=nested(result.quantile_levels, quantiles, forecast))
 
 
@@ -122,10 +141,72 @@ def _groups(result: BacktestResult, group: Group) -> list[tuple[Any, Chosen, int
     return [("all", (slice(None),), None)]
 
 
-def _effective(positions: NDArray[np.int64], result: BacktestResult, chosen: Chosen, step: int) -> float:
-    """Windows of a group that say something of their own, and that have a measured value."""
-    values = result.actual[chosen]
-    measured = np.isfinite(values).reshape(len(values), -1).any(axis=1)
-    own = positions[chosen[0]][measured]
-    cutoffs = np.unique(own)
-    return effective_windows(cutoffs, len(own) / max(len(cutoffs), 1), step)
+def effective_number(held: Array, positions: IntArray, series: IntArray, overlap: int) -> float:
+    """How many independent values would say as much of the share that was held.
+
+    Windows that overlap err together, series of one place err together, and wild weeks come in a row: so the number is
+    not that of the values, nor that of the windows which do not overlap. It is p (1 - p) / V, where V is the variance
+    of the measured share p, estimated from the misses themselves: sums over all series of a cutoff, with the products
+    of those of neighbouring cutoffs, weighed down linearly over a block three times as long as their steps overlap.
+    Where the cutoffs are too few for that, from the sums of each series, if there are `MIN_SERIES`: what all series
+    have in common at a cutoff cannot be seen then. Else, and where all or nothing was held, the windows count that fit
+    beside each other.
+
+    Args:
+        held: (B, ...) 1 for values inside their interval, 0 outside, NaN where nothing was measured.
+        positions: (B,) place of each window's cutoff on the grid of time.
+        series: (B,) which series each window is of.
+        overlap: steps a window reaches ahead: cutoffs nearer to each other err together.
+
+    Returns:
+        At most the number of measured values; 0 where there is none.
+
+    Source: Korn and Graubard, Confidence intervals for proportions with small expected number of positive counts
+    estimated from survey data, 1998, for the number and its Student factor; Newey and West, 1987, for the variance.
+    """
+    measured = np.isfinite(held)
+    total = int(measured.sum())
+    if not total:
+        return 0.0
+    share = float(np.nansum(held)) / total
+    variance, groups = _variance(np.where(measured, held - share, 0.0), positions, series, overlap)
+    if variance <= 0 or share in (0.0, 1.0):
+        seen = measured.reshape(len(held), -1).any(axis=1)
+        return float(windows_side_by_side(positions[seen], series[seen], overlap))
+    tail = (1.0 - CONFIDENCE) / 2.0
+    wider = (student_quantile(tail, groups - 1) / NormalDist().inv_cdf(tail)) ** 2
+    return min(share * (1.0 - share) * total**2 / (variance * wider), float(total))
+
+
+def windows_side_by_side(positions: IntArray, series: IntArray, overlap: int) -> int:
+    """How many windows of all series fit beside each other, each as long as `overlap`."""
+    place = (positions - positions.min(initial=0)) // overlap
+    return len(np.unique(np.stack([series, place]), axis=1).T)
+
+
+def binomial_band(share: float, count: float) -> tuple[float, float]:
+    """Between which shares 95 % of samples lie if each of `count` is inside with probability `share`.
+
+    Source: the normal approximation that Wilson's score interval inverts (Probable Inference, the Law of Succession,
+    and Statistical Inference, 1927), with Yates' correction of half a value.
+    """
+    deviations, number = -NormalDist().inv_cdf((1.0 - CONFIDENCE) / 2.0), max(count, 1.0)
+    reach = deviations * math.sqrt(share * (1.0 - share) / number) + 0.5 / number
+    return max(share - reach, 0.0), min(share + reach, 1.0)
+
+
+def _variance(misses: Array, positions: IntArray, series: IntArray, overlap: int) -> tuple[float, int]:
+    """Variance of the sum of (B, ...) centred misses, 0 where it cannot be told; and the groups it comes from."""
+    sums = misses.reshape(len(misses), -1).sum(axis=1)
+    cutoffs, place = np.unique(positions, return_inverse=True)
+    length = block_length(len(cutoffs), num_overlapping(cutoffs, overlap))
+    groups = len(cutoffs) // length
+    if groups >= MIN_BLOCKS:
+        at_cutoff, lags = np.bincount(place, sums), np.arange(1, length)
+        products = np.array([float(at_cutoff[lag:] @ at_cutoff[:-lag]) for lag in lags])
+        variance = float(at_cutoff @ at_cutoff) + 2.0 * float((1.0 - lags / length) @ products)
+    else:
+        of_series = np.bincount(np.unique(series, return_inverse=True)[1], sums)
+        groups = len(of_series)
+        variance = float(of_series @ of_series) if groups >= MIN_SERIES else 0.0
+    return variance * groups / max(groups - 1, 1), groups

@@ -129,7 +129,7 @@ class Forecaster:
         *,
         known: str | Path | pd.DataFrame | None = None,
         horizon: int | None = None,
-        level: Sequence[float] = (),
+        level: float | Sequence[float] = (),
     ) -> Forecast:
         """Forecast the steps after the end of each series.
 
@@ -149,9 +149,10 @@ class Forecaster:
             ConfigError: the horizon cannot be reached, or a level is none or more than the calibration supports.
         """
         fitted, panel, steps = self.fitted, self._history(table), self._steps(horizon)
-        for one in level:
+        levels = (level,) if isinstance(level, int | float) else tuple(level)
+        for one in levels:
             check_level(one)
-        if level and steps > fitted.shape.horizon:
+        if levels and steps > fitted.shape.horizon:
             raise ConfigError(
                 f"intervals were asked for {steps} steps and are calibrated for {fitted.shape.horizon}: ask for no "
                 "more, or train with a longer horizon"
@@ -160,7 +161,7 @@ class Forecaster:
         if known is not None:
             ahead = read_known(panel, known, table_format=table_format_of(fitted.config.data))
         made = forecast_future(fitted, panel, steps, ahead)
-        return forecast_with_intervals(fitted, panel, made, level) if level else made
+        return forecast_with_intervals(fitted, panel, made, levels) if levels else made
 
     def make_future_frame(
         self, table: str | Path | pd.DataFrame | None = None, *, horizon: int | None = None

@@ -30,9 +30,6 @@ SHOWN_LEVELS = (80.0, 95.0)
 RATE = 0.05
 """Of adaptive intervals: by so many of its first widths an interval grows where every series leaves it."""
 
-BAND_DEVIATIONS = 1.959964
-"""Of 95 % of a normal distribution."""
-
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
@@ -43,10 +40,14 @@ class Calibration:
             series, ascending, NaN last.
         logarithms: whether errors are differences of log(1 + y), as where the experiment works on logarithms; intervals
             are then wider above than below and never reach under -1.
+        lowest: (D,) no interval ends below, unless the point does: with logarithms 0 for targets that were never below
+            it, else -1, which has none; -inf without. That windows hold nothing below 0 does not say that nothing will
+            come: after a warm autumn it cost the intervals of winter temperatures six points.
     """
 
     scores: Mapping[float, Array]
     logarithms: bool
+    lowest: Array
 
     @classmethod
     def fit(
@@ -74,7 +75,11 @@ class Calibration:
         for share, ends in (own or {}).items():
             low, high = (_mapped(one, logarithms) for one in ends)
             errors[share] = np.maximum(low - y, y - high)
-        return cls({share: np.sort(one / unit[:, None], axis=0) for share, one in errors.items()}, logarithms)
+        # rounded as a saved model holds them, so that it gives the same intervals
+        scores = {share: np.sort(one / unit[:, None], axis=0) for share, one in errors.items()}
+        rounded = {share: one.astype(np.float32).astype(np.float64) for share, one in scores.items()}
+        negative = np.asarray((actual < 0).any(axis=(0, 1)), np.float64)
+        return cls(rounded, logarithms, -negative if logarithms else np.full_like(negative, -np.inf))
 
     @property
     def num_windows(self) -> int:
@@ -117,13 +122,14 @@ class Calibration:
         half = ranked(scores, level) * unit[:, None]
         low, high = (_mapped(one, self.logarithms) for one in (low, high))
         low, high = (_unmapped(one, self.logarithms) for one in (low - half, high + half))
-        return np.minimum(low, forecast), np.maximum(high, forecast)
+        return np.minimum(np.maximum(low, self.lowest), forecast), np.maximum(high, forecast)
 
     def to_state(self) -> dict[str, Array]:
         """Arrays that say everything, for a saved model."""
         named = {f"scores/{share!r}": np.nan_to_num(one).astype(np.float32) for share, one in self.scores.items()}
         counts = np.isfinite(self.scores[POINT]).sum(axis=0)
-        return {**named, "counts": counts, "logarithms": np.array([self.logarithms])}
+        lowest = {"lowest": self.lowest} if self.logarithms else {}
+        return {**named, "counts": counts, "logarithms": np.array([self.logarithms]), **lowest}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Array]) -> Calibration:
@@ -135,7 +141,8 @@ class Calibration:
             for name, one in state.items()
             if name.startswith("scores/")
         }
-        return cls(scores, bool(state["logarithms"][0]))
+        lowest = state.get("lowest", np.full(state["counts"].shape[-1], -np.inf))
+        return cls(scores, bool(state["logarithms"][0]), np.asarray(lowest, np.float64))
 
 
 def needed_windows(level: float) -> int:
@@ -186,10 +193,14 @@ def adaptive_factors(ratios: Array, positions: IntArray, share: float, *, rate: 
 
     For every step of the horizon a factor follows what was seen: it grows by `rate` times the share of series that left
     their interval beyond the 1 - `share` that may, and shrinks where fewer did. At a cutoff only steps count that were
-    over by then, so nothing looks ahead. If ratios stay below b, the mean coverage of T cutoffs is off by at most
-    (b + rate) / (rate T), whatever the data (quantile tracking: Angelopoulos, Candes and Tibshirani, Conformal PID
-    Control for Time Series Prediction, 2023, proposition 1; after Gibbs and Candes, Adaptive Conformal Inference Under
-    Distribution Shift, 2021, which tracks the level where this tracks the width, so that none is ever infinite).
+    over by then, so nothing looks ahead. If ratios stay below b, where b is at least 1, the mean coverage of T cutoffs
+    is short of `share` by at most (b + rate k) / (rate T), whatever the data, where k cutoffs at most wait for their
+    step at a time (k = h where every stamp is a cutoff): nothing is missed from a factor of b on, but windows that are
+    open by then may still push it up k times. It is above `share` by no more than (1 + rate k) / (rate T) unless
+    factors were held at 0, where intervals are points. Source: for k = 1 quantile tracking (Angelopoulos, Candes and
+    Tibshirani, Conformal PID Control for Time Series Prediction, 2023, proposition 1); after Gibbs and Candes, Adaptive
+    Conformal Inference Under Distribution Shift, 2021, which tracks the level where this tracks the width, so that none
+    is ever infinite.
 
     Args:
         ratios: (W, H, D) size of each error in half widths of its interval on that side, NaN where none is known.
@@ -217,30 +228,6 @@ def adaptive_factors(ratios: Array, positions: IntArray, share: float, *, rate: 
         left = np.where(np.isfinite(seen), seen > now, 0.0).sum(axis=0)
         missed[number] = np.where(count > 0, left / np.maximum(count, 1) - (1.0 - share), 0.0)
     return factors[place]
-
-
-def effective_windows(positions: IntArray, num_series: float, step: int) -> float:
-    """How many windows say something of their own about one step of the horizon.
-
-    Errors of forecasts h steps ahead from cutoffs less than h steps apart share what happened in between, so they count
-    as one; series count as independent, which those of one place are not.
-
-    Args:
-        positions: (C,) ascending places of the cutoffs on the grid of time.
-        num_series: mean number of series that have a window at a cutoff.
-        step: h, counted from 1.
-    """
-    apart, last = 0, -np.inf
-    for one in positions:
-        if one - last >= step:
-            apart, last = apart + 1, float(one)
-    return apart * num_series
-
-
-def binomial_band(share: float, count: float) -> tuple[float, float]:
-    """Between which shares 95 % of samples lie if each of `count` is inside with probability `share` (score test)."""
-    reach = BAND_DEVIATIONS * math.sqrt(share * (1.0 - share) / max(count, 1.0)) + 0.5 / max(count, 1.0)
-    return max(share - reach, 0.0), min(share + reach, 1.0)
 
 
 def _mapped(values: Array, logarithms: bool) -> Array:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forecast.coverage import central_levels, coverage_by
+from forecast.coverage import central_levels, coverage_table
 from forecast.data.extend import shown_stamps
 from forecast.data.frequency import Frequency
 from forecast.data.panel import Columns, Panel
@@ -102,7 +102,7 @@ def write_result(result: BacktestResult, observed: pd.DataFrame, folder: Path) -
         result = result.take(np.linspace(0, len(result.series) - 1, kept).round().astype(np.int64))
     result.frame().to_parquet(folder / RESULT_TABLE, index=False)
     if central_levels(result):
-        coverage_by(result, "step").to_csv(folder / COVERAGE, index=False)
+        coverage_table(result).to_csv(folder / COVERAGE, index=False)
     about = {
         "alias": result.alias,
         "baselines": list(result.baselines),

@@ -13,13 +13,21 @@ import pytest
 from numpy.typing import NDArray
 
 from forecast import Experiment, Forecaster
-from forecast.coverage import adapt_intervals, central_levels, coverage_by, coverage_text
+from forecast.calibration import with_intervals
+from forecast.coverage import (
+    adapt_intervals,
+    binomial_band,
+    central_levels,
+    coverage_by,
+    coverage_table,
+    coverage_text,
+    effective_number,
+    windows_side_by_side,
+)
 from forecast.errors import ConfigError, DataError
 from forecast.intervals import (
     Calibration,
     adaptive_factors,
-    binomial_band,
-    effective_windows,
     needed_windows,
     nested,
     ranked,
@@ -167,10 +175,84 @@ def test_the_mean_coverage_keeps_the_bound_whatever_the_data(share: float) -> No
         assert abs(float((ratios <= 1.0).mean()) - share) > 0.2  # without adapting it is far off
 
 
-def test_windows_that_say_something_of_their_own() -> None:
-    assert effective_windows(np.arange(100), 3, 1) == 300
-    assert effective_windows(np.arange(100), 3, 24) == 15  # 0, 24, 48, 72, 96
-    assert effective_windows(np.array([0, 24, 48]), 1, 24) == 3
+@pytest.mark.parametrize("delay", [1, 24, 96])
+def test_the_bound_holds_where_a_step_is_known_late_and_an_opponent_waits_for_that(delay: int) -> None:
+    count, most, rate, share = 300, 2.0, 0.1, 0.8
+    ratios = np.zeros((count, delay, 1))
+    for number in range(count):
+        factor = adaptive_factors(ratios[: number + 1], np.arange(number + 1), share, rate=rate)[number, -1, 0]
+        ratios[number, -1, 0] = most if factor < most else 0.0
+    factors = adaptive_factors(ratios, np.arange(count), share, rate=rate)
+    short = share - float((ratios <= factors)[:, -1].mean())
+    assert short <= (most + rate * delay) / (rate * count)
+    assert delay < 96 or short > (most + rate) / (rate * count)  # the bound without delay does not
+
+
+def shocks(count: int, steps: int) -> Array:
+    """(C,) sums of the next `steps` shocks from every cutoff: errors of a random walk that the last value forecasts."""
+    return np.convolve(DRAW.normal(size=count + steps - 1), np.ones(steps), mode="valid") / math.sqrt(steps)
+
+
+@pytest.mark.parametrize(("steps", "series"), [(1, 1), (12, 1), (1, 20), (12, 5)])
+def test_the_band_holds_as_often_as_it_says_where_windows_overlap_and_series_share_shocks(
+    steps: int, series: int
+) -> None:
+    count, repeats, reach, hits, naive = 600, 120, 1.2815515655446004, 0, 0
+    positions, places = np.tile(np.arange(count), series), np.repeat(np.arange(series), count)
+    for _ in range(repeats):
+        common = 0.8 * shocks(count, steps)
+        errors = np.concatenate([common + 0.6 * shocks(count, steps) for _ in range(series)])
+        held = (np.abs(errors) <= reach).astype(np.float64)
+        for kind, number in enumerate((effective_number(held, positions, places, steps), len(held))):
+            low, high = binomial_band(0.8, number)
+            inside = bool(low <= held.mean() <= high)
+            hits, naive = hits + (inside and kind == 0), naive + (inside and kind == 1)
+    assert hits / repeats >= 0.89
+    assert (steps, series) == (1, 1) or naive / repeats < 0.75
+
+
+def spells(count: int) -> Array:
+    """(C,) errors whose size changes by spells of some ten steps."""
+    sizes, size = np.empty(count), DRAW.normal()
+    for number in range(count):
+        size = 0.9 * size + math.sqrt(1 - 0.81) * DRAW.normal()
+        sizes[number] = math.exp(0.5 * size)
+    return DRAW.normal(size=count) * sizes
+
+
+@pytest.mark.slow
+def test_the_band_holds_nearly_as_often_where_errors_are_wild_by_spells() -> None:
+    sample, hits, repeats = np.abs(np.concatenate([spells(600) for _ in range(300)])), 0, 400
+    reach = float(np.quantile(sample, 0.8))
+    for _ in range(repeats):
+        held = (np.abs(spells(600)) <= reach).astype(np.float64)
+        low, high = binomial_band(0.8, effective_number(held, np.arange(600), np.zeros(600, np.int64), 1))
+        hits += bool(low <= held.mean() <= high)
+    assert 0.82 < hits / repeats < 0.93
+
+
+def test_what_counts_where_cutoffs_are_few() -> None:
+    held = (DRAW.random(500) < 0.9).astype(np.float64)
+    assert 490 < effective_number(held, np.zeros(500, np.int64), np.arange(500), 12) <= 500  # series
+    few = np.array([1.0, 1.0, 0.0, 1.0, 1.0, 1.0])
+    assert effective_number(few, np.arange(6), np.zeros(6, np.int64), 3) == 2  # windows beside each other
+    assert windows_side_by_side(np.array([0, 1, 2, 3, 0]), np.array([0, 0, 0, 0, 1]), 2) == 3
+    assert effective_number(np.full(4, np.nan), np.arange(4), np.zeros(4, np.int64), 1) == 0.0
+    assert effective_number(np.ones(40), np.arange(40), np.zeros(40, np.int64), 8) == 5
+
+
+def test_intervals_of_factors_end_at_zero_where_nothing_was_below_unless_the_point_is() -> None:
+    actual = np.abs(DRAW.normal(size=(40, 1, 2)))
+    unit, point = np.ones((40, 2)), np.array([[[0.01, -0.5]]])
+    made = np.zeros_like(actual)
+    low, _ = Calibration.fit(actual, made, unit, logarithms=True).ends(point, unit[:1], 80)
+    assert low.ravel().tolist() == [0.0, -0.5]
+    actual[3, 0, 1] = -1e-9
+    low, _ = Calibration.fit(actual, made, unit, logarithms=True).ends(point, unit[:1], 80)
+    assert low[0, 0, 0] == 0.0
+    assert -1 < low[0, 0, 1] < -0.5
+    low, _ = Calibration.fit(np.abs(actual), made, unit).ends(point, unit[:1], 80)
+    assert (low < -0.5).all()  # of sums there is no bound: what was not yet negative may become so
 
 
 @pytest.mark.parametrize(("share", "count"), [(0.8, 40), (0.8, 400), (0.95, 100), (0.95, 1000)])
@@ -238,11 +320,17 @@ def test_coverage_equals_loops(result: BacktestResult) -> None:
         for step in range(4):
             row = by_step[(by_step["level"] == level) & (by_step["step"] == step + 1)].iloc[0]
             assert row["covered"] == pytest.approx(held[:, step].mean())
-            assert row["effective"] == 2 * len(range(0, 57, step + 1))
+            places_of = result.freq.positions(result.cutoffs)
+            number = effective_number(held[:, step].astype(float), places_of, result.series, step + 1)
+            assert row["effective"] == number
         for number in range(2):
             row = by_series[(by_series["level"] == level) & (by_series["series"] == f"s{number}")].iloc[0]
             assert row["covered"] == pytest.approx(held[result.series == number].mean())
     assert "80 % intervals hold" in coverage_text(result)
+    whole = coverage_table(result)
+    assert whole.groupby("by").size().to_dict() == {"overall": 2, "step": 8, "series": 4}
+    one = whole.query("by == 'series' and group == 's1' and level == 95").iloc[0]
+    assert one["covered"] == by_series.query("series == 's1' and level == 95").iloc[0]["covered"]
 
 
 def test_intervals_of_the_test_part_do_not_know_it(forecaster: Forecaster, result: BacktestResult) -> None:
@@ -280,8 +368,9 @@ def test_predict_gives_intervals_and_a_saved_model_the_same(forecaster: Forecast
     assert (frame["bigru-hi-80"] <= frame["bigru-hi-95"]).all()
     forecaster.save(tmp_path / "model")
     again = Forecaster.load(tmp_path / "model").predict(TABLE, level=[80, 95])
-    np.testing.assert_allclose(again.quantiles, made.quantiles, rtol=1e-5)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(again.quantiles, made.quantiles)  # type: ignore[arg-type]
     assert forecaster.predict().quantiles is None
+    np.testing.assert_array_equal(forecaster.predict(level=80).quantiles, made.quantiles[..., 1:3])  # type: ignore[index]
 
 
 def test_the_width_is_that_of_the_errors_on_unseen_windows(forecaster: Forecaster) -> None:
@@ -339,3 +428,38 @@ def test_a_quantile_network_is_moved_and_keeps_its_median() -> None:
         shift / one.fitted.unit[:, None], np.broadcast_to(shift[:1] / one.fitted.unit[0], shift.shape)
     )
     assert coverage_text(one.evaluate()).count("intervals hold") == 2
+    assert one.predict(level=[50]).quantile_levels == (0.25, 0.5, 0.75)
+
+
+def test_quantiles_of_a_network_that_are_too_wide_do_not_widen_calibrated_intervals() -> None:
+    """Asked for 95 %, a network whose own 80 % reach ten times too far gets the width that the errors say."""
+    one = fitted(training={"loss": "quantile"})
+    state, made = one.fitted, one.predict(level=[95])
+    assert state.recent is not None
+    wide = np.stack([made.values - 1e3, made.values, made.values + 1e3], axis=-1)
+    levels, quantiles = with_intervals(state, state.recent, made.values, wide, state.unit, [95])
+    assert levels == (0.025, 0.5, 0.975)
+    np.testing.assert_array_equal(quantiles, made.quantiles)  # type: ignore[arg-type]
+    assert quantiles.max() < 200
+
+
+def test_adapting_intervals_of_counts_do_not_reach_below_zero(result: BacktestResult) -> None:
+    """Widened by what was seen above it, the lower end of an interval from 0.2 to 2 around 1 would fall below 0."""
+    point = np.ones_like(result.actual)
+    ends = np.stack([0.2 * point, 2 * point], axis=-1)
+    forecasts = {**result.forecasts, "bigru": point}
+    changed = replace(result, actual=5 * point, forecasts=forecasts, quantiles=ends, quantile_levels=(0.1, 0.9))
+    free, bound = adapt_intervals(changed), adapt_intervals(changed, lowest=np.zeros(1))
+    assert free.quantiles is not None
+    assert bound.quantiles is not None
+    assert free.quantiles.min() < 0
+    np.testing.assert_array_equal(bound.quantiles, np.maximum(free.quantiles, 0.0))
+
+
+def test_the_judged_intervals_are_bounded_by_what_was_seen_in_calibration() -> None:
+    counts = TABLE.assign(y=np.random.default_rng(0).poisson(1.0, len(TABLE)).astype(float))
+    jumped = counts.assign(y=counts["y"] * np.where(counts.groupby("unique_id").cumcount() < 340, 1.0, 9.0))
+    maps = {"target": [{"name": "log1p"}, {"name": "standard"}]}
+    judged = Forecaster(Experiment.model_validate({**SETTINGS, "transforms": maps})).fit(jumped).evaluate()
+    assert judged.quantiles is not None
+    assert (judged.quantiles >= np.minimum(judged.forecasts["bigru"], 0.0)[..., None]).all()

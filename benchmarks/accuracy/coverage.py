@@ -73,8 +73,8 @@ def run(name: str) -> list[str]:
             whole, steps = (coverage_by(result, one).set_index("level").loc[[level]] for one in ("overall", "step"))
             one = whole.iloc[0]
             cells.append(f"{100 * one['covered']:.1f} %" + " *" * (not one["inside"]))
+            cells.append(f"{100 * one['low']:.1f} to {100 * one['high']:.1f} %")
             cells.append(f"{int(steps['inside'].sum())} of {len(steps)}")
-        cells.insert(2, f"{100 * one['low']:.1f} to {100 * one['high']:.1f} %")
         lines.append(row(cells))
     return lines
 
@@ -90,7 +90,7 @@ def without_adapting(forecaster: Forecaster, result: BacktestResult) -> Backtest
 
 def main(names: list[str]) -> None:
     """Print the rows of some sets, or of all and write the table."""
-    head = ["set", "level", "may be chance", "fixed", "steps within", "adapting", "steps within"]
+    head = ["set", "level", "fixed", "may be chance", "steps within", "adapting", "may be chance", "steps within"]
     lines = [row(head), row(["---"] * len(head))]
     for name in names or SETS:
         made = run(name)
