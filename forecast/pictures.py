@@ -194,7 +194,7 @@ def _record(folder: Path, history: History, result: BacktestResult | None) -> Ru
         result=result,
         observed=_table_in(folder, OBSERVED),
         forecast=_read_forecast(folder / FORECAST, settings, values("data.json")),
-        coverage=_table_in(folder, COVERAGE),
+        coverage=_steps_of(_table_in(folder, COVERAGE)),
     )
 
 
@@ -210,6 +210,14 @@ def _read_forecast(path: Path, settings: Mapping[str, Any], data: Mapping[str, A
         for name in (columns.time_col, "cutoff"):
             table[name] = pd.to_datetime(table[name], utc=True)
     return Forecast.from_frame(table, settings["name"], columns=columns, freq=freq)
+
+
+def _steps_of(coverage: pd.DataFrame | None) -> pd.DataFrame | None:
+    """The rows of `coverage.csv` that are of single steps."""
+    if coverage is None:
+        return None
+    rows = coverage[coverage["by"] == "step"].rename(columns={"group": "step"})
+    return rows.astype({"step": int})
 
 
 def _read_history(folder: Path) -> History:
