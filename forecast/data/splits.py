@@ -80,12 +80,14 @@ def split_panel(
         if size < 0 or (isinstance(size, float) and not size < 1):
             raise ConfigError(f"{name} is {size}; expected a whole number of steps, or a share of at least 0, below 1")
     first, stop = _spans(panel, by)
-    end, parts = stop, {}
+    end, row, parts = stop, panel.offsets[1:], {}
     for name, size in reversed(sizes.items()):
         steps = _steps(size, stop - first)
-        parts[name] = Part(first_rows_at(panel, end - steps), first_rows_at(panel, end))
+        start = first_rows_at(panel, end - steps) if steps.any() else row
+        parts[name] = Part(start, row)
         end = end - steps - np.where(steps > 0, purge, 0)
-    train = Part(panel.offsets[:-1], first_rows_at(panel, end))
+        row = first_rows_at(panel, end) if purge and steps.any() else start
+    train = Part(panel.offsets[:-1], row)
     if not (train.last > train.first).any():
         asked = ", ".join(f"{name} {size}" for name, size in sizes.items() if size or name != "calibration_size")
         raise DataError(
