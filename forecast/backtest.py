@@ -66,7 +66,7 @@ def compare(
     forecasts = {name: np.empty(shape) for name in (*models, *baselines)}
     length = max(index.context_length, season_length)
     history_of = history_reader(panel, filled.values[:, :num_targets], length)
-    for numbers in _batches(len(index), length * num_targets):
+    for numbers in batches_of_history(len(index), length * num_targets):
         history = history_of(last[numbers])
         made = {name: model(numbers) for name, model in models.items()}
         made |= {name: baseline(history) for name, baseline in baselines.items()}
@@ -89,6 +89,12 @@ def compare(
         columns=panel.columns,
         freq=panel.freq,
     )
+
+
+def batches_of_history(count: int, values_each: int) -> Iterator[IntArray]:
+    """Numbers 0 .. `count` - 1 in stretches whose histories hold about `BATCH_VALUES` values."""
+    size = min(max(BATCH_VALUES // values_each, 1), 4096)
+    return (np.arange(start, min(start + size, count)) for start in range(0, count, size))
 
 
 def history_reader(panel: Panel, targets: Array, length: int) -> Callable[[IntArray], Array]:
@@ -142,11 +148,6 @@ def _pairs_apart(positions: IntArray, series: IntArray, steps: int) -> tuple[Int
     place = np.minimum(np.searchsorted(key, key - steps), len(key) - 1)
     found = key[place] == key - steps
     return np.flatnonzero(found), place[found]
-
-
-def _batches(count: int, values_each: int) -> Iterator[IntArray]:
-    size = min(max(BATCH_VALUES // values_each, 1), 4096)
-    return (np.arange(start, min(start + size, count)) for start in range(0, count, size))
 
 
 def _check_contest(index: WindowIndex, models: Mapping[str, Predict], baselines: Mapping[str, Baseline]) -> None:

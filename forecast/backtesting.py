@@ -120,8 +120,7 @@ def backtest_run(
     Raises:
         BacktestError: the folder holds something else, or another backtest.
     """
-    if table is not None:
-        config = config.model_copy(update={"data": config.data.model_copy(update={"source": table})})
+    config = config.with_source(table)
     folder = Path(out or Path("runs") / f"{config.name}-backtest")
     _check_folder(folder, resume)
     panel = open_panel(config.data)

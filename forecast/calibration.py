@@ -12,7 +12,7 @@ from forecast.data.panel import Panel
 from forecast.data.splits import Part
 from forecast.errors import ConfigError
 from forecast.features import WindowedFeatures
-from forecast.intervals import Calibration, nested
+from forecast.intervals import Calibration, central_pairs, nested
 from forecast.prediction import Fitted, align, forecast_windows, on_logarithms
 from forecast.preparation import Prepared
 from forecast.results import Forecast
@@ -86,12 +86,7 @@ def own_intervals(
     """Lower and upper ends (B, H, D) of the central intervals among the quantiles a network writes, by their share."""
     if quantiles is None:
         return {}
-    pairs = {round(1.0 - 2.0 * low, 10): (low, high) for low in levels for high in levels if abs(low + high - 1) < 1e-9}
-    return {
-        share: (quantiles[..., levels.index(low)], quantiles[..., levels.index(high)])
-        for share, (low, high) in pairs.items()
-        if share > 0
-    }
+    return {share: (quantiles[..., low], quantiles[..., high]) for share, (low, high) in central_pairs(levels).items()}
 
 
 def with_intervals(

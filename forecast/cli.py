@@ -109,8 +109,7 @@ def build_parser() -> Parser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    check = _command(commands, "check", check_command, "say what is wrong with a table, and how to mend it")
-    _add_table(check)
+    _add_table(_command(commands, "check", check_command, "say what is wrong with a table, and how to mend it"))
 
     fit = _command(commands, "fit", fit_command, "train a model, judge it and write a run folder")
     _add_table(fit)
@@ -119,14 +118,7 @@ def build_parser() -> Parser:
     fit.add_argument("--tensorboard", metavar="FOLDER", help="write TensorBoard logs")
     _add_gate(fit)
 
-    predict = _command(commands, "predict", predict_command, "forecast the steps after the end of a table")
-    _add_run(predict, "history to forecast from; the table of the run if left out")
-    predict.add_argument("--known", metavar="FILE", help="known covariates of the steps ahead")
-    predict.add_argument("--template", metavar="FILE", help="write the rows --known needs, to be filled in, and stop")
-    predict.add_argument("--horizon", type=int, metavar="STEPS", help="steps to forecast; as trained if left out")
-    text = "add intervals of so many per cent, such as 80,95"
-    predict.add_argument("--level", type=_levels, default=(), metavar="PERCENT,...", help=text)
-    predict.add_argument("--output", metavar="FILE", help="CSV or parquet file to write; printed if left out")
+    _add_predict(_command(commands, "predict", predict_command, "forecast the steps after the end of a table"))
 
     evaluate = _command(commands, "evaluate", evaluate_command, "judge a trained model on rows it has not seen")
     _add_run(evaluate, "table to judge on; the table of the run if left out")
@@ -290,6 +282,16 @@ def _add_table(parser: argparse.ArgumentParser) -> None:
 def _add_shortcuts(parser: argparse.ArgumentParser, shortcuts: Shortcuts) -> None:
     for name, (_, _, takes, text) in shortcuts.items():
         parser.add_argument(f"--{name.replace('_', '-')}", metavar=takes, help=text)
+
+
+def _add_predict(parser: argparse.ArgumentParser) -> None:
+    _add_run(parser, "history to forecast from; the table of the run if left out")
+    parser.add_argument("--known", metavar="FILE", help="known covariates of the steps ahead")
+    parser.add_argument("--template", metavar="FILE", help="write the rows --known needs, to be filled in, and stop")
+    parser.add_argument("--horizon", type=int, metavar="STEPS", help="steps to forecast; as trained if left out")
+    text = "add intervals of so many per cent, such as 80,95"
+    parser.add_argument("--level", type=_levels, default=(), metavar="PERCENT,...", help=text)
+    parser.add_argument("--output", metavar="FILE", help="CSV or parquet file to write; printed if left out")
 
 
 def _add_tune(parser: argparse.ArgumentParser) -> None:

@@ -334,6 +334,12 @@ class Experiment(Section):
         self._check_ensemble()
         return self
 
+    def with_source(self, source: str | None) -> Experiment:
+        """Return the same experiment on another table, or itself where none is named."""
+        if source is None:
+            return self
+        return self.model_copy(update={"data": self.data.model_copy(update={"source": source})})
+
     def is_left_out(self, section: str, name: str) -> bool:
         """Return whether a setting will be chosen from the data.
 

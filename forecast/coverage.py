@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from forecast.errors import DataError
-from forecast.intervals import RATE, adaptive_factors, nested
+from forecast.intervals import RATE, adaptive_factors, central_pairs, nested
 from forecast.results import BacktestResult
 from forecast.skill import MIN_BLOCKS, block_length, num_overlapping, student_quantile
 
@@ -31,14 +31,7 @@ COLUMNS = ("level", "values", "effective", "covered", "low", "high", "inside")
 
 def central_levels(result: BacktestResult) -> dict[float, tuple[int, int]]:
     """The intervals of a result by their level in per cent: places of the lower and the upper end."""
-    levels = result.quantile_levels
-    pairs = {
-        round(100.0 * (1.0 - 2.0 * low), 8): (place, other)
-        for place, low in enumerate(levels)
-        for other, high in enumerate(levels)
-        if low < 0.5 and abs(low + high - 1.0) < 1e-9
-    }
-    return dict(sorted(pairs.items()))
+    return {round(100.0 * share, 8): places for share, places in central_pairs(result.quantile_levels).items()}
 
 
 def coverage_by(result: BacktestResult, group: Group) -> pd.DataFrame:
@@ -137,7 +130,10 @@ def _groups(result: BacktestResult, group: Group) -> list[tuple[Any, Chosen, int
     if group == "step":
         return [(step + 1, (slice(None), step), step + 1) for step in range(result.actual.shape[1])]
     if group == "series":
-        return [(result.series_ids[one], (result.series == one,), None) for one in np.unique(result.series)]
+        order = np.argsort(result.series, kind="stable")
+        present, starts = np.unique(result.series[order], return_index=True)
+        parts = np.split(order, starts[1:])
+        return [(result.series_ids[one], (own,), None) for one, own in zip(present, parts, strict=True)]
     return [("all", (slice(None),), None)]
 
 

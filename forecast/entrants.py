@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.backtest import history_reader
+from forecast.backtest import batches_of_history, history_reader
 from forecast.baselines import BASELINES, Baseline, Steps, all_baselines
 from forecast.config import Experiment
 from forecast.data.digest import panel_digest
@@ -33,9 +33,6 @@ IntArray = NDArray[np.int64]
 
 LINEAR = "linear"
 BASELINE_NAMES = (*BASELINES, LINEAR)
-
-BATCH_VALUES = 4_000_000
-"""Values of the history that a baseline is given at once: 32 MB."""
 
 
 def names_of(config: Experiment) -> tuple[str, ...]:
@@ -144,9 +141,8 @@ class FittedBaseline:
         values = fill_missing(panel, self.missing)[0].values[:, :num_targets]
         history_of = history_reader(panel, values, self.steps.history_length)
         out = np.empty((len(last), self.steps.horizon, num_targets))
-        size = max(BATCH_VALUES // (self.steps.history_length * num_targets), 1)
-        for start in range(0, len(last), size):
-            out[start : start + size] = self.function(history_of(last[start : start + size]))
+        for numbers in batches_of_history(len(last), self.steps.history_length * num_targets):
+            out[numbers] = self.function(history_of(last[numbers]))
         return out, None
 
 
@@ -220,7 +216,7 @@ def _learned_series(fitted: Fitted, panel: Panel) -> tuple[Panel, Callable[[IntA
     shift[seen] = known.offsets[:-1] - panel.offsets[:-1][seen]
 
     def row_of(rows: IntArray) -> IntArray:
-        series = np.searchsorted(panel.offsets, rows, side="right") - 1
+        series = panel.series_at(rows)
         return np.where(seen[series], rows + shift[series], -1)
 
     return known, row_of

@@ -248,7 +248,8 @@ def _shape(prepared: Prepared) -> WindowShape:
 def _collect(prepared: Prepared, network: FittedNetwork, linear: RidgeWindow) -> Fitted:
     """Gather what a trained model needs later."""
     shape = _shape(prepared)
-    panel, season_length = prepared.panel, prepared.config.data.season_length
+    panel = prepared.panel
+    season_length = prepared.config.data.season_length or panel.freq.season_length
     targets = prepared.filled.measured(shape.num_targets)
     low, high = training_range(targets, panel, prepared.split.train)
     split = prepared.split
@@ -262,13 +263,13 @@ def _collect(prepared: Prepared, network: FittedNetwork, linear: RidgeWindow) ->
         shape=shape,
         feature_map=prepared.feature_map,
         freq=panel.freq.alias,
-        season_length=season_length or panel.freq.season_length,
+        season_length=season_length,
         series_ids=panel.series_ids,
         constants=np.where(low == high, low, np.nan),
         low=low,
         high=high,
         seen_until=np.where(seen.last > panel.offsets[:-1], panel.timestamps[last].astype(np.int64), NEVER),
-        unit=error_units(prepared.config, panel, split.train, season_length or panel.freq.season_length),
+        unit=error_units(prepared.config, panel, split.train, season_length),
         calibration=None,
         recent=None,
         linear=linear,

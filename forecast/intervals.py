@@ -151,6 +151,17 @@ def needed_windows(level: float) -> int:
     return math.ceil(share / (1.0 - share) - 1e-9)
 
 
+def central_pairs(quantile_levels: Sequence[float]) -> dict[float, tuple[int, int]]:
+    """The central intervals among quantile levels by their share, narrow ones first: places of lower and upper end."""
+    pairs = {
+        round(1.0 - 2.0 * low, 10): (place, other)
+        for place, low in enumerate(quantile_levels)
+        for other, high in enumerate(quantile_levels)
+        if low < 0.5 and abs(low + high - 1.0) < 1e-9
+    }
+    return dict(sorted(pairs.items()))
+
+
 def check_level(level: float) -> None:
     """Raise where a level is no per cent.
 
@@ -230,9 +241,14 @@ def adaptive_factors(ratios: Array, positions: IntArray, share: float, *, rate: 
     return factors[place]
 
 
+def log_mapped(values: Array) -> Array:
+    """log(1 + y); what lies at -1 or below, as quantiles may, is put just above."""
+    return np.log1p(np.maximum(values, -1.0 + 1e-12))
+
+
 def _mapped(values: Array, logarithms: bool) -> Array:
-    """log(1 + y) where errors are taken so; what lies at -1 or below, as only quantiles can, is put just above."""
-    return np.log1p(np.maximum(values, -1.0 + 1e-12)) if logarithms else np.asarray(values, np.float64)
+    """The scale on which errors are taken."""
+    return log_mapped(values) if logarithms else np.asarray(values, np.float64)
 
 
 def _unmapped(values: Array, logarithms: bool) -> Array:

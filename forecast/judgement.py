@@ -76,15 +76,13 @@ def judge(fitted: Fitted, panel: Panel, part: Part, *, features: Features | None
     result = replace(
         result, quantile_levels=fitted.quantile_levels, quantiles=np.concatenate(spread) if spread else None
     )
-    shown = [one for one in SHOWN_LEVELS if fitted.calibration is not None and fitted.calibration.supports(one)]
-    if fitted.calibration is None or not shown:
+    calibration = fitted.calibration
+    shown = [level for level in SHOWN_LEVELS if calibration and calibration.supports(level)]
+    if calibration is None or not shown:
         return result
-    forecasts = result.forecasts[config.name]
-    levels, quantiles = with_intervals(
-        aligned, fitted.calibration, forecasts, result.quantiles, aligned.unit[result.series], shown
-    )
-    with_ends = replace(result, quantile_levels=levels, quantiles=quantiles)
-    return adapt_intervals(with_ends, lowest=fitted.calibration.lowest)
+    forecasts, unit = result.forecasts[config.name], aligned.unit[result.series]
+    levels, quantiles = with_intervals(aligned, calibration, forecasts, result.quantiles, unit, shown)
+    return adapt_intervals(replace(result, quantile_levels=levels, quantiles=quantiles), lowest=calibration.lowest)
 
 
 def unseen_part(fitted: Fitted, panel: Panel) -> Part:

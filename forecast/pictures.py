@@ -183,17 +183,17 @@ def _record(folder: Path, history: History, result: BacktestResult | None) -> Ru
     def values(name: str) -> dict[str, Any]:
         return dict(json.loads((folder / name).read_text(encoding="utf-8")))
 
-    settings = parse_yaml(config, str(folder / "config.yaml")).value
+    settings, data = parse_yaml(config, str(folder / "config.yaml")).value, values("data.json")
     return RunRecord(
         config=config,
         settings=settings,
-        data=values("data.json"),
+        data=data,
         environment=values("environment.json"),
         history=history,
         scores=Scores.from_dict(values("scores.json")) if result else None,
         result=result,
         observed=_table_in(folder, OBSERVED),
-        forecast=_read_forecast(folder / FORECAST, settings, values("data.json")),
+        forecast=_read_forecast(folder / FORECAST, settings, data),
         coverage=_steps_of(_table_in(folder, COVERAGE)),
     )
 

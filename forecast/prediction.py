@@ -17,7 +17,7 @@ from forecast.data.panel import Panel
 from forecast.data.splits import Part
 from forecast.errors import DataError
 from forecast.features import FeatureMap, Features, WindowedFeatures, part_rows, rows_of
-from forecast.intervals import Calibration
+from forecast.intervals import Calibration, log_mapped
 from forecast.network import Network, batch_rule
 from forecast.results import Forecast, History
 from forecast.transforms import Chain, Rows
@@ -163,7 +163,7 @@ def error_units(config: Experiment, panel: Panel, part: Part, season_length: int
     """
     if on_logarithms(config):
         values, targets = panel.values.copy(), len(panel.columns.target_cols)
-        values[:, :targets] = np.log1p(np.maximum(values[:, :targets], -1.0 + 1e-12))
+        values[:, :targets] = log_mapped(values[:, :targets])
         panel = replace(panel, values=values)
     found = seasonal_errors(panel, season_length, part=part)
     usable = np.where(found > 0, found, np.nan)

@@ -267,7 +267,7 @@ def gather(
     last = last[order]
     names = list(blocks[0].forecasts)
     judged = next((name for name in names if name not in baselines), names[0])
-    series = np.searchsorted(panel.offsets, last, side="right") - 1
+    series = panel.series_at(last)
     ahead = last[:, None] + np.arange(1, plan.horizon + 1)
     before = Part(panel.offsets[:-1], first_rows_at(panel, plan.stops[0]))
     levels = {name: one for block in blocks for name, one in block.levels.items()}

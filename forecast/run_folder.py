@@ -87,8 +87,7 @@ def fit_run(
         SkillError: the required skill was not shown.
     """
     folder = Path(out or Path("runs") / config.name)
-    if table is not None:
-        config = config.model_copy(update={"data": config.data.model_copy(update={"source": table})})
+    config = config.with_source(table)
     prepared = prepare(config)
     if require_skill and not len(prepared.test):
         raise ConfigError("skill is required and there is no test part to show it on: set evaluation.test_size above 0")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -161,12 +161,16 @@ def _percent(skill: float) -> str:
     return f"{percent:.1f}" if percent >= 0.1 else f"{percent:.2g}"
 
 
+def column_style(values: Sequence[float]) -> str:
+    """How the numbers of one column are written: equal decimals, four significant digits in the smallest above 0."""
+    smallest = min((value for value in values if np.isfinite(value) and value > 0), default=1.0)
+    decimals = max(3 - int(np.floor(np.log10(smallest))), 0)
+    return f",.{decimals}f" if decimals <= 7 else ".3e"
+
+
 def _marked(values: list[float]) -> list[str]:
     """Numbers of one column with equal decimals, four significant digits in the smallest, the best marked *."""
-    finite = [value for value in values if np.isfinite(value)]
-    smallest = min((value for value in finite if value > 0), default=1.0)
-    decimals = max(3 - int(np.floor(np.log10(smallest))), 0)
-    style = f",.{decimals}f" if decimals <= 7 else ".3e"
+    finite, style = [value for value in values if np.isfinite(value)], column_style(values)
     cells = [format(value, style) if np.isfinite(value) else "-" for value in values]
     best = min(finite, default=None)
     return [cell + ("*" if value == best else " ") for cell, value in zip(cells, values, strict=True)]

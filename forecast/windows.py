@@ -186,8 +186,7 @@ def contiguous_runs(panel: Panel) -> tuple[IntArray, IntArray, IntArray]:
     begins[panel.offsets[:-1][panel.lengths > 0]] = True
     starts = np.flatnonzero(begins).astype(np.int64)
     stops = np.append(starts[1:], panel.num_rows).astype(np.int64)
-    series = (np.searchsorted(panel.offsets, starts, side="right") - 1).astype(np.int64)
-    return starts, stops, series
+    return starts, stops, panel.series_at(starts)
 
 
 def first_usable(run_start: IntArray, usable: NDArray[np.bool_]) -> IntArray:

@@ -114,6 +114,10 @@ class Panel:
         """(R,) index of the series every row belongs to."""
         return np.repeat(np.arange(self.num_series), self.lengths)
 
+    def series_at(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(B,) index of the series that each of the (B,) rows belongs to."""
+        return np.searchsorted(self.offsets, rows, side="right").astype(np.int64) - 1
+
     def series_index(self, series_id: object) -> int:
         """Return the place of one id in `series_ids`.
 

@@ -111,7 +111,7 @@ class FittedStatisticalModel:
         num_targets = len(panel.columns.target_cols)
         out = np.full((len(last), self.model.horizon, num_targets), np.nan)
         values = fill_missing(panel, self.model.missing)[0].values[:, :num_targets]
-        series = np.searchsorted(panel.offsets, last, side="right") - 1
+        series = panel.series_at(last)
         for target in range(num_targets):
             learned = self._learned_rows(panel, values[:, target])
             first = np.maximum(_begins(panel, values[:, target], last), learned[series, 0])

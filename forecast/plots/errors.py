@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,7 +56,7 @@ def plot_error_by_step(result: BacktestResult, *, unit: str = "") -> Figure:
         line.set(marker="o" if len(steps) <= 14 else "", markersize=4)
         if name == result.alias:
             line.set(linewidth=2.6, zorder=4)
-    _limit_to_contenders(axes, errors, (result.alias, best))
+    axes.set_ylim(0.0, highest_error(errors, (result.alias, best)))
     dress(axes, x="step of the horizon", y=f"mean absolute error{f' [{unit}]' if unit else ''}")
     edge = 0.012 * (len(steps) - 1) or 0.5
     axes.set_xlim(1 - edge, len(steps) + edge)
@@ -76,11 +77,7 @@ def plot_residuals(result: BacktestResult, *, unit: str = "") -> Figure:
         result: an evaluation.
         unit: of the target, for the axis.
     """
-    residuals = result.actual - result.forecasts[result.alias]
-    several = residuals.shape[2] > 1 or len(np.unique(result.series)) > 1
-    if several:
-        usable = np.isfinite(result.scale) & (result.scale > 0)
-        residuals = residuals / np.where(usable, result.scale, np.nan)[:, None]
+    residuals, several = comparable_residuals(result)
     label = "residual / seasonal error of its series" if several else f"actual - forecast{f' [{unit}]' if unit else ''}"
     correlation, count = autocorrelation(residuals[:, 0], result.series, _num_lags(result))
     pictures = 2 if np.isfinite(correlation).any() else 1
@@ -91,6 +88,30 @@ def plot_residuals(result: BacktestResult, *, unit: str = "") -> Figure:
     if pictures > 1:
         _draw_correlation(axes[1], correlation, count, result.season_length)
     return figure
+
+
+def comparable_residuals(result: BacktestResult) -> tuple[Array, bool]:
+    """Residuals (W, H, D) of the judged model, and whether each was divided by the `seasonal_error` of its series.
+
+    They are where there are several series or targets, so that those of different size can be drawn together.
+    """
+    residuals = result.actual - result.forecasts[result.alias]
+    several = residuals.shape[2] > 1 or len(np.unique(result.series)) > 1
+    if not several:
+        return residuals, False
+    usable = np.isfinite(result.scale) & (result.scale > 0)
+    return residuals / np.where(usable, result.scale, np.nan)[:, None], True
+
+
+def highest_error(errors: Mapping[str, Array], contenders: Iterable[str | None]) -> float:
+    """Where an axis of errors ends, so that one hopeless line does not press the others flat.
+
+    Args:
+        errors: of every model.
+        contenders: the judged model and the best baseline, if there is one.
+    """
+    peaks = {name: float(np.max(error, where=np.isfinite(error), initial=0.0)) for name, error in errors.items()}
+    return min(1.06 * max(peaks.values()), FAR_OUT * max(peaks[name] for name in contenders if name)) or 1.0
 
 
 def autocorrelation(residuals: Array, series: NDArray[np.int64], num_lags: int) -> tuple[Array, int]:
@@ -133,13 +154,6 @@ def _step_finding(alias: str, best: str | None, errors: dict[str, Array]) -> str
         return f"{alias}: error by step of the horizon"
     ahead = int(np.sum(errors[alias] < errors[best]))
     return f"{alias} is ahead of the best baseline ({best}) at {ahead} of {steps} step{'' if steps == 1 else 's'}"
-
-
-def _limit_to_contenders(axes: Axes, errors: dict[str, Array], contenders: tuple[str | None, ...]) -> None:
-    """Start at 0, and do not let one hopeless line press the others flat."""
-    peaks = {name: float(np.max(error, where=np.isfinite(error), initial=0.0)) for name, error in errors.items()}
-    top = min(1.06 * max(peaks.values()), FAR_OUT * max(peaks[name] for name in contenders if name))
-    axes.set_ylim(0.0, top or 1.0)
 
 
 def _num_lags(result: BacktestResult) -> int:

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from forecast.breakdown import scores_by
-from forecast.plots.errors import autocorrelation
+from forecast.plots.errors import HISTOGRAM_SPREADS, autocorrelation, comparable_residuals, highest_error
 from forecast.report.chart import Band, Chart, Line, draw_chart, step_ticks
 from forecast.report.record import RunRecord
 from forecast.results import BacktestResult, History
@@ -18,9 +18,6 @@ MAX_CUTOFFS = 200
 """Points along the axis of cutoffs at most; of more, neighbours are averaged."""
 
 MAX_LAGS = 48
-HISTOGRAM_SPREADS = 4.0
-FAR_OUT = 4.0
-"""Baselines higher than this many times the model and the best baseline leave the chart."""
 
 
 def errors_section(record: RunRecord, result: BacktestResult) -> str:
@@ -30,12 +27,8 @@ def errors_section(record: RunRecord, result: BacktestResult) -> str:
 
 def residuals_section(result: BacktestResult) -> str:
     """Return the distribution, autocorrelation and bias of the errors of the judged model."""
-    residuals = result.actual - result.forecasts[result.alias]
-    several = residuals.shape[2] > 1 or len(np.unique(result.series)) > 1
-    words = "actual minus forecast"
-    if several:
-        residuals = residuals / np.where(result.scale > 0, result.scale, np.nan)[:, None]
-        words = "actual minus forecast, in seasonal errors of the series"
+    residuals, several = comparable_residuals(result)
+    words = "actual minus forecast" + ", in seasonal errors of the series" * several
     note = (
         "<p>Each residual is divided by the usual change of its series over a season (the scale of MASE), so that "
         "series of different size can be shown together.</p>"
@@ -134,11 +127,8 @@ def _lines(record: RunRecord, result: BacktestResult, errors: dict[str, Array], 
 
 
 def _contenders(record: RunRecord, result: BacktestResult, errors: dict[str, Array]) -> float:
-    """The top of the axis: one hopeless line does not press the others flat."""
-    peaks = {name: float(np.max(error, where=np.isfinite(error), initial=0.0)) for name, error in errors.items()}
-    best = record.scores.best_baseline if record.scores else None
-    near = max(peaks[name] for name in (result.alias, best) if name)
-    return min(1.06 * max(peaks.values()), FAR_OUT * near) or 1.0
+    """The top of the axis."""
+    return highest_error(errors, (result.alias, record.scores.best_baseline if record.scores else None))
 
 
 def _histogram(residuals: Array, words: str) -> str:

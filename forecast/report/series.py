@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from forecast.coverage import central_levels
 from forecast.data.frequency import Frequency
+from forecast.intervals import central_pairs
 from forecast.report.chart import MAX_POINTS, Band, Chart, Line, draw_chart
 from forecast.report.record import RunRecord
 from forecast.results import BacktestResult, Forecast, plain_stamps
@@ -159,18 +160,11 @@ def _future(ahead: Forecast | None, series_id: object, target: int) -> list[Line
     x = ahead.stamps[row].astype(np.int64).astype(np.float64)
     found: list[Line | Band] = [Line("next steps", "model next", x, ahead.values[row, :, target])]
     if ahead.quantiles is not None:
-        ends, levels = ahead.quantiles[row, :, target], ahead.quantile_levels
-        pairs = [
-            (place, levels.index(round(1 - one, 10))) for place, one in enumerate(levels) if _has_pair(levels, one)
-        ]
-        for depth, (low, high) in enumerate(pairs):
-            name = f"{100 - 200 * levels[low]:.8g} % interval"
+        ends, pairs = ahead.quantiles[row, :, target], central_pairs(ahead.quantile_levels)
+        for depth, (share, (low, high)) in enumerate(reversed(pairs.items())):
+            name = f"{100 * share:.8g} % interval"
             found.append(Band(name, f"fan fan-{min(depth, 2)}", x, ends[:, low], ends[:, high]))
     return found
-
-
-def _has_pair(levels: tuple[float, ...], level: float) -> bool:
-    return level < 0.5 and round(1 - level, 10) in levels
 
 
 def _ahead_section(ahead: Forecast) -> str:

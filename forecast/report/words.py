@@ -8,7 +8,7 @@ from html import escape
 import numpy as np
 
 from forecast.report.record import RunRecord
-from forecast.scores import SCORE_NAMES, Scores
+from forecast.scores import SCORE_NAMES, Scores, column_style
 
 NOT_JUDGED = "There was no test part (evaluation.test_size: 0): this model was not judged."
 
@@ -49,7 +49,7 @@ def scores_section(scores: Scores | None) -> str:
         return f"<p>{NOT_JUDGED}</p>"
     table = scores.frame()
     best = {name: table[name].min() for name in SCORE_NAMES}
-    styles = {name: _style([value for value in table[name] if np.isfinite(value)]) for name in SCORE_NAMES}
+    styles = {name: column_style(table[name].to_list()) for name in SCORE_NAMES}
     head = "".join(f'<th scope="col">{name}</th>' for name in ("Model", *SCORE_NAMES, "Skill", "95 % interval", "p"))
     body = []
     for row in table.to_dict("records"):
@@ -108,13 +108,6 @@ def reproduce_section(record: RunRecord) -> str:
 
 def _zone(name: object) -> str:
     return f", {name}" if name else ""
-
-
-def _style(values: list[float]) -> str:
-    """Equal decimals in one column, four significant digits in its smallest value."""
-    smallest = min((value for value in values if value > 0), default=1.0)
-    decimals = max(3 - int(np.floor(np.log10(smallest))), 0)
-    return f",.{decimals}f" if decimals <= 7 else ".3e"
 
 
 def _score(value: float, style: str, *, is_best: bool) -> str:

@@ -149,7 +149,7 @@ def _refusal(panel: Panel, observed: NDArray[np.bool_]) -> str:
     """Name the first column and series with missing values, its first stamps, and how many there are."""
     place = int(np.flatnonzero(~observed.all(axis=0))[0])
     rows = np.flatnonzero(~observed[:, place])
-    series = np.searchsorted(panel.offsets, rows, side="right") - 1
+    series = panel.series_at(rows)
     own = rows[series == series[0]]
     stamps = panel.timestamps[own[:5]]
     dates = stamps if panel.freq.is_integer else panel.freq.local(stamps)

@@ -40,8 +40,7 @@ def tune_in_role(
         )
     from forecast.tuning.chief import Address, tune_as_chief, tune_as_worker
 
-    if table is not None:
-        config = config.model_copy(update={"data": config.data.model_copy(update={"source": table})})
+    config = config.with_source(table)
     place = Address.of(address, os.environ)
     if role == "chief":
         return tune_as_chief(config, address=place, **settings)

@@ -97,8 +97,7 @@ def tune_run(
         FileError: the disk is full; the search goes on with `resume` once there is room.
     """
     if isinstance(table, str):
-        config = config.model_copy(update={"data": config.data.model_copy(update={"source": table})})
-        table = None
+        config, table = config.with_source(table), None
     folder, resources = folder_of(config, out), resources or Resources()
     check_space(config)
     bench = make_bench(config, table, folder)
