@@ -215,3 +215,4 @@ def test_ticks_are_round_and_inside(span):
     assert 3 <= len(ticks) <= 7
     assert span[0] <= ticks[0] <= ticks[-1] <= span[1]
     assert steps == pytest.approx(np.full(len(steps), steps[0]))
+    assert not any(np.signbit(one) for one in ticks if one == 0), "a minus before 0"

@@ -150,7 +150,8 @@ def round_ticks(low: float, high: float, count: int = 5) -> list[float]:
         return [low]
     power = 10.0 ** np.floor(np.log10(rough))
     step = power * next(one for one in (1.0, 2.0, 5.0, 10.0) if one * power >= rough * 0.999)
-    return [float(round(one * step, 12)) for one in np.arange(np.ceil(low / step), np.floor(high / step) + 1)]
+    # 0.0 added to -0.0 is 0.0, which has no minus before it
+    return [float(round(one * step, 12)) + 0.0 for one in np.arange(np.ceil(low / step), np.floor(high / step) + 1)]
 
 
 def step_ticks(num_steps: int) -> list[tuple[float, str]]:
