@@ -335,7 +335,14 @@ class Experiment(Section):
         return self
 
     def with_source(self, source: str | None) -> Experiment:
-        """Return the same experiment on another table, or itself where none is named."""
+        """Return the same experiment on another table.
+
+        Args:
+            source: a file or `dataset:NAME`; where it is left out, the experiment stays as it is.
+
+        Returns:
+            The experiment.
+        """
         if source is None:
             return self
         return self.model_copy(update={"data": self.data.model_copy(update={"source": source})})

@@ -115,7 +115,14 @@ class Panel:
         return np.repeat(np.arange(self.num_series), self.lengths)
 
     def series_at(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """(B,) index of the series that each of the (B,) rows belongs to."""
+        """Look up the series of some rows.
+
+        Args:
+            rows: (B,) rows of the panel.
+
+        Returns:
+            (B,) index of the series that each of them belongs to.
+        """
         return np.searchsorted(self.offsets, rows, side="right").astype(np.int64) - 1
 
     def series_index(self, series_id: object) -> int:
