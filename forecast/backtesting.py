@@ -6,6 +6,7 @@ blocks/             what the models said after each fit
 training/           state of a training under way; gone at the end
 forecasts.parquet   actual values and all forecasts: one row per series, cutoff and step
 scores.json, .txt   every model over all windows
+coverage.csv        share of what came that the intervals held, by step and series, where there are any
 """
 
 from __future__ import annotations
@@ -24,12 +25,14 @@ import numpy as np
 
 from forecast.config import Experiment
 from forecast.config_file import dump_experiment
+from forecast.coverage import central_levels, coverage_table, coverage_text
 from forecast.data.panel import Panel
 from forecast.entrants import BASELINE_NAMES, make_models, names_of
 from forecast.errors import BacktestError
 from forecast.files import write_file
 from forecast.identity import describe, differences
 from forecast.peers import STATISTICAL, find_python, version_of
+from forecast.pictures import COVERAGE
 from forecast.preparation import open_panel, resolve
 from forecast.rolling import Block, Model, Plan, RollingResult, gather, make_plan, run_block
 from forecast.training import Reporter
@@ -128,13 +131,11 @@ def backtest_run(
     models = make_models(config, checkpoints=folder / TRAINING, reporter=reporter)
     _begin(folder, identity_of(config, panel))
     result = _run(Backtest(config, panel, plan, models), folder, say)
-    scores = result.scores()
     write_file(folder / "config.yaml", dump_experiment(config, full=True).encode())
-    write_file(folder / "forecasts.parquet", result.frame().to_parquet(index=False))
-    write_file(folder / "scores.json", (json.dumps(scores.to_dict(), indent=2) + "\n").encode())
-    write_file(folder / "scores.txt", (scores.text() + "\n").encode())
+    _write_result(result, folder)
     shutil.rmtree(folder / TRAINING, ignore_errors=True)
-    say(scores.text())
+    for text in filter(None, (result.scores().text(), coverage_text(result.result))):
+        say(text)
     say(f"wrote {folder}: forecasts and scores of {len(models)} models from {plan.num_windows} cutoffs")
     return folder
 
@@ -215,6 +216,16 @@ def _run(backtest: Backtest, folder: Path, say: Say) -> RollingResult:
             f"forecast; about {left // 60}:{left % 60:02d} left"
         )
     return backtest.result([decode_block(path) for path in paths])
+
+
+def _write_result(result: RollingResult, folder: Path) -> None:
+    """Write forecasts, scores and coverage."""
+    scores = result.scores()
+    write_file(folder / "forecasts.parquet", result.frame().to_parquet(index=False))
+    write_file(folder / "scores.json", (json.dumps(scores.to_dict(), indent=2) + "\n").encode())
+    write_file(folder / "scores.txt", (scores.text() + "\n").encode())
+    if central_levels(result.result):
+        write_file(folder / COVERAGE, coverage_table(result.result).to_csv(index=False).encode())
 
 
 def encode_block(block: Block) -> bytes:
