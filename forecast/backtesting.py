@@ -42,7 +42,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Say = Callable[[str], None]
-ABOUT, BLOCKS, TRAINING = "backtest.json", "blocks", "training"
+ABOUT, BLOCKS, TRAINING, LOCK = "backtest.json", "blocks", "training", ".lock"
+FIELDS = ("forecasts", "quantiles", "levels", "lowest", "left_out")
+"""Of a block, each a value per model."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,7 +233,7 @@ def _write_result(result: RollingResult, folder: Path) -> None:
 def encode_block(block: Block) -> bytes:
     """A block as the bytes of a NumPy archive, in which every array has a checksum."""
     arrays: dict[str, Any] = {"last": block.last}
-    for field in ("forecasts", "quantiles", "levels", "left_out"):
+    for field in FIELDS:
         arrays |= {f"{field}/{name}": np.asarray(value) for name, value in getattr(block, field).items()}
     file = io.BytesIO()
     np.savez(file, **arrays)
@@ -250,7 +252,7 @@ def decode_block(path: Path) -> Block:
         last = arrays.pop("last")
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise BacktestError(f"{path}: cannot be read ({error}): remove it, and --resume makes it again") from error
-    fields: dict[str, dict[str, Any]] = {"forecasts": {}, "quantiles": {}, "levels": {}, "left_out": {}}
+    fields: dict[str, dict[str, Any]] = {name: {} for name in FIELDS}
     for key, array in arrays.items():
         field, _, name = key.partition("/")
         fields[field][name] = array
@@ -259,5 +261,6 @@ def decode_block(path: Path) -> Block:
         fields["forecasts"],
         fields["quantiles"],
         {name: tuple(levels.tolist()) for name, levels in fields["levels"].items()},
+        fields["lowest"],
         {name: int(count) for name, count in fields["left_out"].items()},
     )

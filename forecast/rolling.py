@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from forecast.axes import check_shape
 from forecast.backtest import seasonal_errors
+from forecast.coverage import adapt_intervals
 from forecast.data.extend import rows_before, shown_stamps
 from forecast.data.panel import Panel
 from forecast.data.splits import Part, ends_of, first_rows_at
@@ -51,6 +52,15 @@ class FittedModel(Protocol):
             (B, H, D) in the unit of the data, and (B, H, D, Q) quantiles or None. NaN in windows it cannot forecast,
             for example because their history is too short; these are left out for every model.
         """
+
+
+@runtime_checkable
+class Calibrated(Protocol):
+    """A fitted model that may have calibrated intervals, which adapt from cutoff to cutoff."""
+
+    @property
+    def lowest(self) -> Array | None:
+        """(D,) below which no interval ends, unless the point does; None where intervals are not calibrated."""
 
 
 class Model(Protocol):
@@ -150,6 +160,7 @@ class Block:
         forecasts: (W, H, D) of every model.
         quantiles: (W, H, D, Q) of the models that forecast them.
         levels: their Q levels.
+        lowest: (D,) below which no interval ends, of the models whose intervals are calibrated.
         left_out: windows that some model could not forecast, by its name.
     """
 
@@ -157,6 +168,7 @@ class Block:
     forecasts: dict[str, Array]
     quantiles: dict[str, Array] = field(default_factory=dict)
     levels: dict[str, Levels] = field(default_factory=dict)
+    lowest: dict[str, Array] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
 
 
@@ -178,6 +190,7 @@ def run_block(panel: Panel, plan: Plan, block: int, models: Mapping[str, Model])
     forecasts: dict[str, Array] = {}
     quantiles: dict[str, Array] = {}
     levels: dict[str, Levels] = {}
+    lowest: dict[str, Array] = {}
     for name, model in models.items():
         try:
             fitted = model.fit(learned)
@@ -190,6 +203,8 @@ def run_block(panel: Panel, plan: Plan, block: int, models: Mapping[str, Model])
             levels[name] = fitted.quantile_levels
             check_shape(f"quantiles of {name}", spread, "BHDQ", **sizes, Q=len(levels[name]))
             quantiles[name] = spread
+        if isinstance(fitted, Calibrated) and (bound := fitted.lowest) is not None:
+            lowest[name] = bound
     able = {name: np.isfinite(values).all(axis=(1, 2)) for name, values in forecasts.items()}
     for name, spread in quantiles.items():
         able[name] &= ~np.isnan(spread).any(axis=(1, 2, 3))
@@ -199,6 +214,7 @@ def run_block(panel: Panel, plan: Plan, block: int, models: Mapping[str, Model])
         {name: values[kept] for name, values in forecasts.items()},
         {name: values[kept] for name, values in quantiles.items()},
         levels,
+        lowest,
         {name: int((~one).sum()) for name, one in able.items() if not one.all()},
     )
 
@@ -299,10 +315,14 @@ def _levels_of(name: str, blocks: Sequence[Block]) -> Levels:
 
 
 def _with_quantiles(result: BacktestResult, name: str, blocks: Sequence[Block], order: IntArray) -> BacktestResult:
-    """The result with the quantiles of one model, which is then the judged one."""
+    """The result with the quantiles of one model, which is then the judged one; where calibrated, they adapt."""
     levels = _levels_of(name, blocks)
     quantiles = [one.quantiles[name][..., [one.levels[name].index(level) for level in levels]] for one in blocks]
-    return replace(result, alias=name, quantile_levels=levels, quantiles=np.concatenate(quantiles)[order])
+    found = replace(result, alias=name, quantile_levels=levels, quantiles=np.concatenate(quantiles)[order])
+    if not all(name in one.lowest for one in blocks):
+        return found
+    lowest = np.concatenate([np.repeat(one.lowest[name][None], len(one.last), axis=0) for one in blocks])
+    return adapt_intervals(found, lowest=lowest[order][:, None])
 
 
 def _totals(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:

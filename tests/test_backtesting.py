@@ -200,7 +200,8 @@ def test_a_damaged_block_is_named(damage: Any, table: str, tmp_path: Path) -> No
 def test_a_block_comes_back_as_it_was(tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
     values = draw.normal(size=(4, 3, 2))
-    block = Block(np.arange(4), {"a-b": values, "c": -values}, {"c": values[..., None]}, {"c": (0.5,)}, {"a-b": 2})
+    spread, lowest = {"c": values[..., None]}, {"c": np.array([-1.0, -np.inf])}
+    block = Block(np.arange(4), {"a-b": values, "c": -values}, spread, {"c": (0.5,)}, lowest, {"a-b": 2})
     (tmp_path / "block.npz").write_bytes(encode_block(block))
     found = decode_block(tmp_path / "block.npz")
     np.testing.assert_array_equal(found.last, block.last)
@@ -208,6 +209,7 @@ def test_a_block_comes_back_as_it_was(tmp_path: Path) -> None:
     for name, array in block.forecasts.items():
         np.testing.assert_array_equal(found.forecasts[name], array)
     np.testing.assert_array_equal(found.quantiles["c"], block.quantiles["c"])
+    np.testing.assert_array_equal(found.lowest["c"], lowest["c"])
     assert (found.levels, found.left_out) == (block.levels, block.left_out)
 
 
