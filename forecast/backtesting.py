@@ -7,6 +7,7 @@ training/           state of a training under way; gone at the end
 forecasts.parquet   actual values and all forecasts: one row per series, cutoff and step
 scores.json, .txt   every model over all windows
 coverage.csv        share of what came that the intervals held, by step and series, where there are any
+.lock               empty; held by the process that works on the folder
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from forecast.coverage import central_levels, coverage_table, coverage_text
 from forecast.data.panel import Panel
 from forecast.entrants import BASELINE_NAMES, make_models, names_of
 from forecast.errors import BacktestError
-from forecast.files import write_file
+from forecast.files import open_alone, write_file
 from forecast.identity import describe, differences
 from forecast.peers import STATISTICAL, find_python, version_of
 from forecast.pictures import COVERAGE
@@ -123,7 +124,7 @@ def backtest_run(
         The folder.
 
     Raises:
-        BacktestError: the folder holds something else, or another backtest.
+        BacktestError: the folder holds something else, or another backtest, or another process is at it.
     """
     config = config.with_source(table)
     folder = Path(out or Path("runs") / f"{config.name}-backtest")
@@ -131,11 +132,16 @@ def backtest_run(
     panel = open_panel(config.data)
     plan = plan_of(config, panel)
     models = make_models(config, checkpoints=folder / TRAINING, reporter=reporter)
-    _begin(folder, identity_of(config, panel))
-    result = _run(Backtest(config, panel, plan, models), folder, say)
-    write_file(folder / "config.yaml", dump_experiment(config, full=True).encode())
-    _write_result(result, folder)
-    shutil.rmtree(folder / TRAINING, ignore_errors=True)
+    busy = BacktestError(
+        f"{folder}: another process is evaluating there; wait for it, or name another folder with --out"
+    )
+    with open_alone(folder / LOCK, busy):
+        _check_folder(folder, resume)  # again: another process may have begun and ended since
+        _begin(folder, identity_of(config, panel))
+        result = _run(Backtest(config, panel, plan, models), folder, say)
+        write_file(folder / "config.yaml", dump_experiment(config, full=True).encode())
+        _write_result(result, folder)
+        shutil.rmtree(folder / TRAINING, ignore_errors=True)
     for text in filter(None, (result.scores().text(), coverage_text(result.result))):
         say(text)
     say(f"wrote {folder}: forecasts and scores of {len(models)} models from {plan.num_windows} cutoffs")

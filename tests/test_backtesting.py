@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 from backtests import experiment, hourly
 
-from forecast import files
+from forecast import backtesting, files
 from forecast.backtesting import BLOCKS, backtest_run, backtest_table, decode_block, encode_block
 from forecast.cli import main
 from forecast.config import Experiment
@@ -183,6 +183,39 @@ def test_other_folders_are_left_alone(table: str, tmp_path: Path) -> None:
     for resume in (False, True):
         with pytest.raises(BacktestError, match="holds files and no backtest"):
             run(of_baselines(), table, tmp_path / "mine", resume=resume)
+
+
+def test_two_processes_are_never_at_one_folder(table: str, tmp_path: Path) -> None:
+    folder, met = tmp_path / "out", []
+
+    def say(line: str) -> None:
+        if line.startswith("cutoff "):
+            before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+            with pytest.raises(BacktestError, match="another process is evaluating there") as found:
+                run(of_baselines(), table, folder, resume=True)
+            assert "\n" not in str(found.value)
+            assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+            met.append(line)
+
+    backtest_run(of_baselines(), table, out=folder, say=say)
+    assert len(met) == 3
+    assert "3 of 3 fits are done" in run(of_baselines(), table, folder, resume=True)
+
+
+def test_of_two_that_begin_at_once_the_later_sees_what_the_earlier_left(
+    table: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other begins and ends after the folder was looked at and before its lock is taken."""
+    folder, real = tmp_path / "out", backtesting.make_models
+
+    def meanwhile(*words: Any, **options: Any) -> Any:
+        monkeypatch.undo()
+        run(of_baselines(history=50), table, folder)
+        return real(*words, **options)
+
+    monkeypatch.setattr(backtesting, "make_models", meanwhile)
+    with pytest.raises(BacktestError, match="holds a backtest"):
+        run(of_baselines(), table, folder)
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[:-30], lambda data: data.replace(data[200:260], b"x" * 60), len])
