@@ -2,11 +2,15 @@
 
 backtest.json       what is evaluated: settings, data, packages
 config.yaml         the settings, as `forecast backtest --config` takes them
+environment.json    package versions, platform, seed
+data.json           what the table was: fingerprint, size, span, notes
 blocks/             what the models said after each fit
 training/           state of a training under way; gone at the end
-forecasts.parquet   actual values and all forecasts: one row per series, cutoff and step
+forecasts.parquet   actual values and all forecasts: one row per series, cutoff and step; forecasts.json says the rest
 scores.json, .txt   every model over all windows
 coverage.csv        share of what came that the intervals held, by step and series, where there are any
+observed.parquet    what was measured around the windows shown in the pictures
+*.png, report.html  pictures, and all of this on one page
 .lock               empty; held by the process that works on the folder
 """
 
@@ -33,9 +37,19 @@ from forecast.errors import BacktestError
 from forecast.files import open_alone, write_file
 from forecast.identity import describe, differences
 from forecast.peers import STATISTICAL, find_python, version_of
-from forecast.pictures import COVERAGE
+from forecast.pictures import (
+    BACKTEST_ABOUT,
+    BACKTEST_TABLE,
+    COVERAGE,
+    OBSERVED,
+    observed_table,
+    plot_run,
+    report_run,
+    result_about,
+)
 from forecast.preparation import open_panel, resolve
 from forecast.rolling import Block, Model, Plan, RollingResult, gather, make_plan, run_block
+from forecast.run_folder import data_record, environment_record
 from forecast.training import Reporter
 from forecast.transforms.missing import fill_missing
 
@@ -139,12 +153,17 @@ def backtest_run(
         _check_folder(folder, resume)  # again: another process may have begun and ended since
         _begin(folder, identity_of(config, panel))
         result = _run(Backtest(config, panel, plan, models), folder, say)
-        write_file(folder / "config.yaml", dump_experiment(config, full=True).encode())
-        _write_result(result, folder)
+        _write_records(config, panel, folder)
+        _write_result(result, panel, folder)
+        pictures = plot_run(folder)
+        report_run(folder)
         shutil.rmtree(folder / TRAINING, ignore_errors=True)
     for text in filter(None, (result.scores().text(), coverage_text(result.result))):
         say(text)
-    say(f"wrote {folder}: forecasts and scores of {len(models)} models from {plan.num_windows} cutoffs")
+    say(
+        f"wrote {folder}: forecasts and scores of {len(models)} models from {plan.num_windows} cutoffs, "
+        f"{len(pictures)} pictures and report.html"
+    )
     return folder
 
 
@@ -191,7 +210,7 @@ def _begin(folder: Path, identity: dict[str, str]) -> None:
     """
     path = folder / ABOUT
     if not path.is_file():
-        write_file(path, (json.dumps(identity, indent=2) + "\n").encode())
+        write_file(path, _json(identity))
         return
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
@@ -226,14 +245,27 @@ def _run(backtest: Backtest, folder: Path, say: Say) -> RollingResult:
     return backtest.result([decode_block(path) for path in paths])
 
 
-def _write_result(result: RollingResult, folder: Path) -> None:
+def _write_result(result: RollingResult, panel: Panel, folder: Path) -> None:
     """Write forecasts, scores and coverage."""
     scores = result.scores()
-    write_file(folder / "forecasts.parquet", result.frame().to_parquet(index=False))
-    write_file(folder / "scores.json", (json.dumps(scores.to_dict(), indent=2) + "\n").encode())
+    write_file(folder / BACKTEST_TABLE, result.frame().to_parquet(index=False))
+    write_file(folder / OBSERVED, observed_table(panel, result.result).to_parquet(index=False))
+    write_file(folder / "scores.json", _json(scores.to_dict()))
     write_file(folder / "scores.txt", (scores.text() + "\n").encode())
     if central_levels(result.result):
         write_file(folder / COVERAGE, coverage_table(result.result).to_csv(index=False).encode())
+    write_file(folder / BACKTEST_ABOUT, result_about(result.result).encode())  # last: it says that all is there
+
+
+def _write_records(config: Experiment, panel: Panel, folder: Path) -> None:
+    """Write settings, packages, and what the table was."""
+    write_file(folder / "config.yaml", dump_experiment(config, full=True).encode())
+    write_file(folder / "environment.json", _json(environment_record(config.training.seed)))
+    write_file(folder / "data.json", _json(data_record(panel)))
+
+
+def _json(values: Mapping[str, Any]) -> bytes:
+    return (json.dumps(values, indent=2) + "\n").encode()
 
 
 def encode_block(block: Block) -> bytes:

@@ -187,7 +187,7 @@ class FittedNetworkModel:
         return quantile_levels_of(self.fitted, shown) if shown else self.fitted.quantile_levels
 
     @property
-    def lowest(self) -> Array | None:
+    def lowest_end(self) -> Array | None:
         """(D,) below which no calibrated interval ends; None where intervals are not calibrated."""
         return self.fitted.calibration.lowest if self.fitted.calibration and shown_levels(self.fitted) else None
 

@@ -1,4 +1,4 @@
-"""The pictures and the report of a run, and the stored evaluation they can be made from again without the model."""
+"""Pictures and report of a run or a backtest, and the stored evaluation they are made from again without the model."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from forecast.scores import Scores
 from forecast.strict_yaml import parse_yaml
 
 RESULT_TABLE, RESULT_ABOUT, HISTORY = "test_forecasts.parquet", "test_forecasts.json", "history.json"
+BACKTEST_TABLE, BACKTEST_ABOUT = "forecasts.parquet", "forecasts.json"
 OBSERVED, COVERAGE, FORECAST, REPORT = "observed.parquet", "coverage.csv", "forecast.csv", "report.html"
 MAX_STORED_ROWS = 500_000
 """Rows of test forecasts that are stored; of larger evaluations evenly spaced windows are kept."""
@@ -32,27 +33,31 @@ NUM_EXAMPLES = 9
 
 
 def draw_pictures(
-    folder: Path, history: History, result: BacktestResult | None, observed: pd.DataFrame | None
+    folder: Path, history: History | None, result: BacktestResult | None, observed: pd.DataFrame | None
 ) -> list[Path]:
     """Draw every picture of a run.
 
     Args:
         folder: where they go.
-        history: losses per epoch.
-        result: the evaluation on the test part, if there was one.
+        history: losses per epoch, if it was one training.
+        result: the evaluation on the test part or in a backtest, if there was one.
         observed: long table of what was measured around the windows shown.
 
     Returns:
         The files.
     """
-    figures = {"loss": plot_loss(history)}
+    figures = {} if history is None else {"loss": plot_loss(history)}
     if result is not None and observed is not None:
         windows = result.examples(NUM_EXAMPLES)
         best = result.scores().best_baseline
         figures["forecasts"] = plot_forecasts(
             result.forecast(result.alias, windows),
             observed,
-            baselines=[result.forecast(name, windows) for name in dict.fromkeys(("seasonal_naive", best)) if name],
+            baselines=[
+                result.forecast(name, windows)
+                for name in dict.fromkeys(("seasonal_naive", best))
+                if name in result.baselines
+            ],
         )
         figures["error_by_step"] = plot_error_by_step(result)
         figures["residuals"] = plot_residuals(result)
@@ -103,6 +108,11 @@ def write_result(result: BacktestResult, observed: pd.DataFrame, folder: Path) -
     result.frame().to_parquet(folder / RESULT_TABLE, index=False)
     if central_levels(result):
         coverage_table(result).to_csv(folder / COVERAGE, index=False)
+    (folder / RESULT_ABOUT).write_text(result_about(result), encoding="utf-8")
+
+
+def result_about(result: BacktestResult) -> str:
+    """What the long table of an evaluation does not say, as JSON."""
     about = {
         "alias": result.alias,
         "baselines": list(result.baselines),
@@ -113,35 +123,38 @@ def write_result(result: BacktestResult, observed: pd.DataFrame, folder: Path) -
         "columns": asdict(result.columns),
         "freq": asdict(result.freq),
     }
-    (folder / RESULT_ABOUT).write_text(json.dumps(about) + "\n", encoding="utf-8")
+    return json.dumps(about) + "\n"
 
 
 def read_result(folder: Path) -> BacktestResult | None:
-    """Read back what `write_result` wrote; None where the run has no evaluation.
+    """Read back the evaluation of a run or a backtest; None where there is none.
 
     Raises:
         DataError: the files are damaged or do not belong together.
     """
-    if not (folder / RESULT_ABOUT).exists():
+    backtest = is_backtest(folder)
+    name, table = (BACKTEST_ABOUT, BACKTEST_TABLE) if backtest else (RESULT_ABOUT, RESULT_TABLE)
+    if not (folder / name).exists():
         return None
     try:
-        about = json.loads((folder / RESULT_ABOUT).read_text(encoding="utf-8"))
-        return _rebuild(pd.read_parquet(folder / RESULT_TABLE), about)
+        about = json.loads((folder / name).read_text(encoding="utf-8"))
+        return _rebuild(pd.read_parquet(folder / table), about)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
-            f"{folder}: {RESULT_TABLE} and {RESULT_ABOUT} cannot be read ({error}): make them again with forecast fit"
+            f"{folder}: {table} and {name} cannot be read ({error}): make them again with forecast "
+            + ("backtest --resume" if backtest else "fit")
         ) from error
 
 
 def plot_run(run: str | Path, *, out: str | Path | None = None) -> list[Path]:
-    """Draw the pictures of a run folder again, without the model.
+    """Draw the pictures of a run or a backtest again, without the model.
 
     Args:
         run: the folder.
-        out: where the pictures go; into the run folder if left out.
+        out: where the pictures go; into the folder if left out.
 
     Raises:
-        DataError: the folder is no run, or its files are damaged.
+        DataError: the folder is neither, or its files are damaged.
     """
     folder = Path(run)
     history = _read_history(folder)
@@ -151,17 +164,17 @@ def plot_run(run: str | Path, *, out: str | Path | None = None) -> list[Path]:
 
 
 def report_run(run: str | Path, *, out: str | Path | None = None) -> Path:
-    """Write `report.html` of a run folder, from what the folder holds alone.
+    """Write `report.html` of a run or a backtest, from what its folder holds alone.
 
     Args:
         run: the folder.
-        out: the file; `report.html` in the run folder if left out. One that is there is replaced in one piece.
+        out: the file; `report.html` in the folder if left out. One that is there is replaced in one piece.
 
     Returns:
         The file.
 
     Raises:
-        DataError: the folder is no run, or its files are damaged.
+        DataError: the folder is neither, or its files are damaged.
     """
     folder = Path(run)
     history, result = _read_history(folder), read_result(folder)
@@ -176,7 +189,12 @@ def report_run(run: str | Path, *, out: str | Path | None = None) -> Path:
     return target
 
 
-def _record(folder: Path, history: History, result: BacktestResult | None) -> RunRecord:
+def is_backtest(folder: Path) -> bool:
+    """Whether a folder holds a backtest that has come to its end."""
+    return (folder / BACKTEST_ABOUT).is_file()
+
+
+def _record(folder: Path, history: History | None, result: BacktestResult | None) -> RunRecord:
     """Read what a report shows beside losses and evaluation."""
     config = (folder / "config.yaml").read_text(encoding="utf-8")
 
@@ -195,6 +213,7 @@ def _record(folder: Path, history: History, result: BacktestResult | None) -> Ru
         observed=_table_in(folder, OBSERVED),
         forecast=_read_forecast(folder / FORECAST, settings, data),
         coverage=_steps_of(_table_in(folder, COVERAGE)),
+        command="backtest" if is_backtest(folder) else "fit",
     )
 
 
@@ -220,9 +239,14 @@ def _steps_of(coverage: pd.DataFrame | None) -> pd.DataFrame | None:
     return rows.astype({"step": int})
 
 
-def _read_history(folder: Path) -> History:
+def _read_history(folder: Path) -> History | None:
+    """Losses per epoch; None of a backtest."""
+    if is_backtest(folder):
+        return None
     if not (folder / HISTORY).is_file():
-        raise DataError(f"{folder}: no {HISTORY} here; expected a run folder written by forecast fit")
+        raise DataError(
+            f"{folder}: no {HISTORY} here; expected a run folder written by forecast fit, or a backtest that has ended"
+        )
     try:
         return History.from_dict(json.loads((folder / HISTORY).read_text(encoding="utf-8")))
     except (ValueError, TypeError, KeyError) as error:

@@ -56,10 +56,10 @@ class FittedModel(Protocol):
 
 @runtime_checkable
 class Calibrated(Protocol):
-    """A fitted model that may have calibrated intervals, which adapt from cutoff to cutoff."""
+    """What a `FittedModel` may have too: intervals that were calibrated, and so adapt from cutoff to cutoff."""
 
     @property
-    def lowest(self) -> Array | None:
+    def lowest_end(self) -> Array | None:
         """(D,) below which no interval ends, unless the point does; None where intervals are not calibrated."""
 
 
@@ -192,18 +192,14 @@ def run_block(panel: Panel, plan: Plan, block: int, models: Mapping[str, Model])
     levels: dict[str, Levels] = {}
     lowest: dict[str, Array] = {}
     for name, model in models.items():
-        try:
-            fitted = model.fit(learned)
-        except DataError as error:
-            cutoff = shown_stamps(panel, learned.timestamps.max(keepdims=True))[0]
-            raise DataError(f"{name} cannot be fitted on the rows up to {cutoff}: {error}") from error
+        fitted = _fit(name, model, learned)
         forecasts[name], spread = fitted.predict(panel, last)
         check_shape(f"forecast of {name}", forecasts[name], "BHD", **sizes)
         if spread is not None:
             levels[name] = fitted.quantile_levels
             check_shape(f"quantiles of {name}", spread, "BHDQ", **sizes, Q=len(levels[name]))
             quantiles[name] = spread
-        if isinstance(fitted, Calibrated) and (bound := fitted.lowest) is not None:
+        if isinstance(fitted, Calibrated) and (bound := fitted.lowest_end) is not None:
             lowest[name] = bound
     able = {name: np.isfinite(values).all(axis=(1, 2)) for name, values in forecasts.items()}
     for name, spread in quantiles.items():
@@ -217,6 +213,15 @@ def run_block(panel: Panel, plan: Plan, block: int, models: Mapping[str, Model])
         lowest,
         {name: int((~one).sum()) for name, one in able.items() if not one.all()},
     )
+
+
+def _fit(name: str, model: Model, learned: Panel) -> FittedModel:
+    """Fit one model; an error says at which cutoff."""
+    try:
+        return model.fit(learned)
+    except DataError as error:
+        cutoff = shown_stamps(learned, learned.timestamps.max(keepdims=True))[0]
+        raise DataError(f"{name} cannot be fitted on the rows up to {cutoff}: {error}") from error
 
 
 @dataclass(frozen=True, eq=False)

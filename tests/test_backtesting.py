@@ -8,10 +8,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -26,7 +27,7 @@ from forecast.entrants import BaselineModel
 from forecast.errors import BacktestError
 from forecast.rolling import Block
 
-RESULTS = ("forecasts.parquet", "scores.json", "scores.txt", "config.yaml", "backtest.json")
+RESULTS = ("forecasts.parquet", "scores.json", "scores.txt", "config.yaml", "backtest.json", "report.html")
 
 
 @pytest.fixture(name="table")
@@ -34,6 +35,13 @@ def _table(tmp_path: Path) -> str:
     path = tmp_path / "table.parquet"
     hourly().to_parquet(path)
     return str(path)
+
+
+@pytest.fixture(autouse=True)
+def _no_pictures() -> Iterator[None]:
+    """Drawing takes longer than all else here; `test_backtest_report` has it."""
+    with mock.patch.object(backtesting, "plot_run", return_value=[]):
+        yield
 
 
 def of_baselines(**backtest: Any) -> Experiment:
@@ -86,7 +94,7 @@ def test_a_backtest_stopped_in_any_write_ends_with_the_same_files_and_fits_nothi
         fits += 1
         return real(model, panel)
 
-    num_writes, num_blocks = 8, 3  # what is evaluated, three blocks, settings, three results
+    num_writes, num_blocks = 13, 3  # what is evaluated, three blocks, three records, five results, the report
     for number in range(1, num_writes + 2):
         for after in (False, True):
             folder = tmp_path / f"{number}-{after}"

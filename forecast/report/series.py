@@ -44,9 +44,10 @@ def series_section(record: RunRecord) -> str:
     chosen, total = _chosen(result)
     targets = result.columns.target_cols
     names = [_name(one.series_id, targets, one.target) for one in chosen]
+    judged = "test part" if record.command == "fit" else "backtest"
     about = (
         f"<p>Shown are {len(chosen):,} of {total:,} {_things(targets)}{_which(names, total)}: of each the last "
-        f"{SHOWN_WINDOWS} forecasts of the test part that do not overlap, or fewer. {_thinned(result)}</p>"
+        f"{SHOWN_WINDOWS} forecasts of the {judged} that do not overlap, or fewer. {_thinned(result)}</p>"
     )
     charts = [_chart(record, result, one, name) for one, name in zip(chosen, names, strict=True)]
     return about + _selector(names, charts)
