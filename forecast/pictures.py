@@ -32,20 +32,20 @@ NUM_EXAMPLES = 9
 
 
 def draw_pictures(
-    folder: Path, history: History, result: BacktestResult | None, observed: pd.DataFrame | None
+    folder: Path, histories: Mapping[str, History], result: BacktestResult | None, observed: pd.DataFrame | None
 ) -> list[Path]:
     """Draw every picture of a run.
 
     Args:
         folder: where they go.
-        history: losses per epoch.
+        histories: losses per epoch of each network by name.
         result: the evaluation on the test part, if there was one.
         observed: long table of what was measured around the windows shown.
 
     Returns:
         The files.
     """
-    figures = {"loss": plot_loss(history)}
+    figures = {"loss": plot_loss(histories)}
     if result is not None and observed is not None:
         windows = result.examples(NUM_EXAMPLES)
         best = result.scores().best_baseline
@@ -89,9 +89,11 @@ def observed_table(panel: Panel, result: BacktestResult) -> pd.DataFrame:
     return table.assign(**{name: panel.column(name)[rows] for name in panel.columns.target_cols})
 
 
-def write_history(history: History, folder: Path) -> None:
-    """Store the losses per epoch."""
-    (folder / HISTORY).write_text(json.dumps(history.to_dict(), indent=2) + "\n", encoding="utf-8")
+def write_histories(histories: Mapping[str, History], folder: Path) -> None:
+    """Store the losses per epoch: of the first network as they always were, and of each under `networks`."""
+    networks = {name: one.to_dict() for name, one in histories.items()}
+    content = {**next(iter(networks.values())), "networks": networks}
+    (folder / HISTORY).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def write_result(result: BacktestResult, observed: pd.DataFrame, folder: Path) -> None:
@@ -144,10 +146,10 @@ def plot_run(run: str | Path, *, out: str | Path | None = None) -> list[Path]:
         DataError: the folder is no run, or its files are damaged.
     """
     folder = Path(run)
-    history = _read_history(folder)
+    histories = _read_histories(folder)
     target = Path(out or folder)
     target.mkdir(parents=True, exist_ok=True)
-    return draw_pictures(target, history, read_result(folder), _table_in(folder, OBSERVED))
+    return draw_pictures(target, histories, read_result(folder), _table_in(folder, OBSERVED))
 
 
 def report_run(run: str | Path, *, out: str | Path | None = None) -> Path:
@@ -164,9 +166,9 @@ def report_run(run: str | Path, *, out: str | Path | None = None) -> Path:
         DataError: the folder is no run, or its files are damaged.
     """
     folder = Path(run)
-    history, result = _read_history(folder), read_result(folder)
+    histories, result = _read_histories(folder), read_result(folder)
     try:
-        page = report_page(_record(folder, history, result))
+        page = report_page(_record(folder, histories, result))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
             f"{folder}: its records cannot be read ({type(error).__name__}: {error}): make them again with forecast fit"
@@ -176,7 +178,7 @@ def report_run(run: str | Path, *, out: str | Path | None = None) -> Path:
     return target
 
 
-def _record(folder: Path, history: History, result: BacktestResult | None) -> RunRecord:
+def _record(folder: Path, histories: Mapping[str, History], result: BacktestResult | None) -> RunRecord:
     """Read what a report shows beside losses and evaluation."""
     config = (folder / "config.yaml").read_text(encoding="utf-8")
 
@@ -189,7 +191,7 @@ def _record(folder: Path, history: History, result: BacktestResult | None) -> Ru
         settings=settings,
         data=data,
         environment=values("environment.json"),
-        history=history,
+        histories=histories,
         scores=Scores.from_dict(values("scores.json")) if result else None,
         result=result,
         observed=_table_in(folder, OBSERVED),
@@ -220,12 +222,15 @@ def _steps_of(coverage: pd.DataFrame | None) -> pd.DataFrame | None:
     return rows.astype({"step": int})
 
 
-def _read_history(folder: Path) -> History:
+def _read_histories(folder: Path) -> dict[str, History]:
+    """Losses of each network by name; files of earlier versions hold those of one."""
     if not (folder / HISTORY).is_file():
         raise DataError(f"{folder}: no {HISTORY} here; expected a run folder written by forecast fit")
     try:
-        return History.from_dict(json.loads((folder / HISTORY).read_text(encoding="utf-8")))
-    except (ValueError, TypeError, KeyError) as error:
+        content = json.loads((folder / HISTORY).read_text(encoding="utf-8"))
+        networks = content.get("networks") or {"network": content}
+        return {name: History.from_dict(one) for name, one in networks.items()}
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise DataError(f"{folder / HISTORY}: cannot be read ({error}): train again") from error
 
 

@@ -3,7 +3,7 @@
 config.yaml             settings with what the data decided filled in
 environment.json        package versions, seed, when
 data.json               what the table was: fingerprint, size, span, notes
-history.json            losses per epoch
+history.json            losses per epoch of every network
 scores.json, .txt       model and baselines on the test windows
 test_forecasts.parquet  actual values and every forecast, window by window
 coverage.csv            share of what came that the intervals held, by step and series, where there are any
@@ -41,7 +41,7 @@ from forecast.pictures import (
     observed_table,
     read_result,
     report_run,
-    write_history,
+    write_histories,
     write_result,
 )
 from forecast.preparation import Prepared, prepare
@@ -215,14 +215,14 @@ def write_table(frame: pd.DataFrame, path: str | Path) -> None:
 
 def write_judgement(folder: Path, forecaster: Forecaster, result: BacktestResult | None, panel: Panel) -> list[Path]:
     """Write scores, test forecasts and pictures."""
-    history, observed = forecaster.fitted.history, None
+    observed = None
     if result is not None:
         scores = result.scores()
         (folder / "scores.json").write_text(json.dumps(scores.to_dict(), indent=2) + "\n", encoding="utf-8")
         (folder / "scores.txt").write_text(scores.text() + "\n", encoding="utf-8")
         observed = observed_table(panel, result)
         write_result(result, observed, folder)
-    return draw_pictures(folder, history, result, observed)
+    return draw_pictures(folder, forecaster.fitted.histories, result, observed)
 
 
 def _write_records(folder: Path, prepared: Prepared, forecaster: Forecaster, future: Forecast | None) -> None:
@@ -231,7 +231,7 @@ def _write_records(folder: Path, prepared: Prepared, forecaster: Forecaster, fut
     environment = json.dumps(environment_record(config.training.seed), indent=2)
     (folder / "environment.json").write_text(environment + "\n", encoding="utf-8")
     (folder / "data.json").write_text(json.dumps(data_record(prepared.panel), indent=2) + "\n", encoding="utf-8")
-    write_history(forecaster.fitted.history, folder)
+    write_histories(forecaster.fitted.histories, folder)
     if future is not None:
         future.frame().to_csv(folder / FORECAST, index=False)
     forecaster.save(folder / "model")

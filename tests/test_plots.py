@@ -105,6 +105,38 @@ def test_loss_lines_hold_the_history():
     assert {"training", "validation"} <= set(words(axes))
 
 
+def test_the_losses_of_every_network_are_drawn_with_the_epoch_each_kept():
+    networks = {
+        "seed 0": history((0.9, 0.6, 0.5), (1.0, 0.7, 0.8), best=2),
+        "seed 1": history((0.8, 0.4), (0.95, 0.9), best=2),
+        "seed 2": history((0.7, 0.65, 0.6), (0.6, 0.75, 0.85), best=1),
+    }
+    figure = plot_loss(networks)
+    training, validation = figure.axes
+    for name, one in networks.items():
+        for axes, losses in ((training, one.loss), (validation, one.val_loss)):
+            epochs, drawn = line(axes, name)
+            assert epochs.tolist() == list(range(1, len(losses) + 1))
+            assert tuple(drawn) == losses
+    rings = {name: [part.item() for part in line(validation, f"kept of {name}")] for name in networks}
+    assert rings == {"seed 0": [2, 0.7], "seed 1": [2, 0.9], "seed 2": [1, 0.6]}
+    assert set(words(validation)) == {"seed 0: epoch 2", "seed 1: epoch 2", "seed 2: epoch 1"}
+    assert finding(figure) == "Validation loss of 3 networks was lowest in epochs 1 to 2 of 3: those weights are kept"
+    assert len({one.get_color() for one in training.lines}) == 3
+
+
+def test_the_losses_of_networks_without_validation_have_one_panel():
+    figure = plot_loss({"a": history((0.5, 0.4)), "b": history((0.6, 0.3), best=2)})
+    assert len(figure.axes) == 1
+    assert finding(figure) == "Training loss of 2 networks over 2 epochs"
+
+
+def test_many_networks_are_told_apart():
+    axes = plot_loss({f"seed {seed}": history((0.5, 0.4)) for seed in range(20)}).axes[0]
+    looks = {(one.get_color(), one.get_linestyle()) for one in axes.lines if one.get_label().startswith("seed")}
+    assert len(looks) == 20
+
+
 @pytest.mark.parametrize(("losses", "scale"), [((1.0, 0.2), "linear"), ((1.0, 0.05), "log"), ((1.0, -0.01), "linear")])
 def test_the_loss_axis_is_logarithmic_when_the_range_asks_for_it(losses, scale):
     assert plot_loss(history(losses)).axes[0].get_yscale() == scale

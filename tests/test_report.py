@@ -16,8 +16,9 @@ import pytest
 from reports import HOSTILE, a_result, write_run
 
 from forecast.errors import ForecastError
-from forecast.pictures import report_run
+from forecast.pictures import plot_run, report_run, write_histories
 from forecast.report.chart import MAX_POINTS, round_ticks, thin
+from forecast.results import History
 
 
 class Page(HTMLParser):
@@ -128,6 +129,37 @@ def test_a_chart_shows_the_values_of_its_stamps(tmp_path):
     for label, (actual, forecast) in wanted.items():
         assert float(found[label]["actual"]) == pytest.approx(actual, rel=1e-3)
         assert float(found[label]["bigru"]) == pytest.approx(forecast, rel=1e-3)
+
+
+def test_losses_of_every_network_are_on_the_page(tmp_path):
+    folder = write_run(tmp_path / "run", None)
+    networks = {
+        "context 9, seed <1>": History((3.0, 2.0), (3.5, 2.5), (1e-3,) * 2, (4.0,) * 2, 2),
+        "seed 0": History((2.5, 1.0, 0.5), (2.25, 2.75, 4.5), (1e-3,) * 3, (1.0,) * 3, 1),
+    }
+    write_histories(networks, folder)
+    page = page_of(folder)
+    for kind, wanted in (("Validation", {"val_loss"}), ("Training", {"loss"})):
+        readings = page.readings(f"{kind} loss by epoch of 2 networks")
+        assert readings["names"] == list(networks)
+        for place, one in enumerate(networks.values()):
+            drawn = [float(row[2 + place]) for row in readings["rows"] if row[2 + place]]
+            assert drawn == list(getattr(one, *wanted))
+    assert len([one for one in page.all("circle") if one["class"].startswith("ring")]) == 4
+    cells = [text for tag, text in page.texts if tag == "td"]
+    assert cells == ["2", "2", "2.5", "8", "1", "3", "2.25", "3"]
+
+
+def test_losses_of_an_earlier_version_can_be_read(tmp_path):
+    folder = write_run(tmp_path / "run", None)
+    before = page_of(folder)
+    content = json.loads((folder / "history.json").read_text())
+    del content["networks"]
+    (folder / "history.json").write_text(json.dumps(content))
+    assert page_of(folder).readings("Loss by epoch") == before.readings("Loss by epoch")
+    pictures = [plot_run(folder, out=tmp_path / "pictures")[0].read_bytes()]
+    write_histories({"seed 0": History.from_dict(content)}, folder)
+    assert [plot_run(folder, out=tmp_path / "pictures")[0].read_bytes()] == pictures
 
 
 def test_headings_are_in_order_and_charts_have_words(tmp_path):

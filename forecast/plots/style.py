@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,12 +36,22 @@ BASELINES = {
     "linear": "#d55e00",
 }
 OTHERS = ("#8c6d1f", "#7a5195", "#4d4d4d")
+DASHES = ("-", "--", ":", "-.")
 
 
 def colours_of(names: Sequence[str]) -> dict[str, str]:
     """Give every name a colour; a baseline has the same one in all pictures."""
     others = [name for name in names if name not in BASELINES]
     return {**BASELINES, **{name: OTHERS[place % len(OTHERS)] for place, name in enumerate(others)}}
+
+
+def line_looks(names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Give each of many lines of equal standing a colour, and another dash where the colours begin again."""
+    colours = (MODEL, *BASELINES.values(), *OTHERS)
+    return {
+        name: {"color": colours[place % len(colours)], "linestyle": DASHES[place // len(colours) % len(DASHES)]}
+        for place, name in enumerate(names)
+    }
 
 
 def new_figure(size: tuple[float, float]) -> Figure:

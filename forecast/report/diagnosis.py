@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from html import escape
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from forecast.breakdown import scores_by
 from forecast.plots.errors import HISTOGRAM_SPREADS, autocorrelation, comparable_residuals, highest_error
-from forecast.report.chart import Band, Chart, Line, draw_chart, step_ticks
+from forecast.report.chart import NUM_TONES, Band, Chart, Line, draw_chart, number, step_ticks
 from forecast.report.record import RunRecord
 from forecast.results import BacktestResult, History
 
@@ -36,8 +39,12 @@ def residuals_section(result: BacktestResult) -> str:
     return (note if several else "") + _histogram(residuals, words) + _correlation(residuals, result) + _bias(result)
 
 
-def loss_section(history: History) -> str:
-    """Return the losses by epoch."""
+def loss_section(histories: Mapping[str, History]) -> str:
+    """Return the losses by epoch, of one network or of all of a blend."""
+    return _one_network(*histories.values()) if len(histories) == 1 else _several_networks(histories)
+
+
+def _one_network(history: History) -> str:
     epochs = np.arange(1.0, len(history.loss) + 1)
     lines = [Line("training", "actual", epochs, np.array(history.loss))]
     if history.val_loss:
@@ -51,6 +58,52 @@ def loss_section(history: History) -> str:
         ticks=step_ticks(len(epochs)),
     )
     return f"<p>{kept} Training took {sum(history.seconds):,.0f} s.</p>{draw_chart(chart)}"
+
+
+def _several_networks(histories: Mapping[str, History]) -> str:
+    """A table of the networks, and a chart for each kind of loss with a ring at the epoch that was kept."""
+    losses = {"validation": {name: np.array(one.val_loss) for name, one in histories.items() if one.val_loss}}
+    losses["training"] = {name: np.array(one.loss) for name, one in histories.items()}
+    best = {name: one.best_epoch for name, one in histories.items()}
+    charts = [_losses_of_several(kind, lines, best) for kind, lines in losses.items() if lines]
+    words = (
+        f"{len(histories)} networks, the one with the largest weight first. A ring marks the epoch whose weights were "
+        "kept."
+    )
+    return f"<p>{words}</p>{_table_of_networks(histories)}{''.join(charts)}"
+
+
+def _losses_of_several(kind: str, losses: Mapping[str, Array], best: Mapping[str, int]) -> str:
+    looks = {name: f"tone-{place % NUM_TONES} dash-{place // NUM_TONES}" for place, name in enumerate(losses)}
+    lines = [Line(name, looks[name], np.arange(1.0, len(line) + 1), line) for name, line in losses.items()]
+    chart = Chart(
+        title=f"{kind.capitalize()} loss by epoch of {len(losses)} networks",
+        x_title="epoch",
+        y_title=f"{kind} loss, on the scale the networks see",
+        lines=lines,
+        rings=[
+            (float(best[name]), float(line[best[name] - 1]), looks[name])
+            for name, line in losses.items()
+            if 1 <= best[name] <= len(line)
+        ],
+        ticks=step_ticks(max(map(len, losses.values()))),
+    )
+    return draw_chart(chart)
+
+
+def _table_of_networks(histories: Mapping[str, History]) -> str:
+    head = "".join(
+        f'<th scope="col">{name}</th>' for name in ("Network", "Kept", "Epochs", "Validation loss", "Seconds")
+    )
+    rows = []
+    for name, one in histories.items():
+        judged = number(one.val_loss[one.best_epoch - 1]) if 1 <= one.best_epoch <= len(one.val_loss) else "-"
+        cells = (str(one.best_epoch), str(len(one.loss)), judged, f"{sum(one.seconds):,.0f}")
+        rows.append(f'<tr><th scope="row">{escape(name)}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>')
+    return (
+        '<div class="wide" tabindex="0" role="region" aria-label="Table of networks"><table><thead>'
+        f"<tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+    )
 
 
 def coverage_section(coverage: pd.DataFrame) -> str:

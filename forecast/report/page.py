@@ -53,7 +53,7 @@ def _sections(record: RunRecord) -> dict[str, str]:
     if record.result is not None:
         sections["Where the errors are"] = _stored(record) + errors_section(record, record.result)
         sections["Residuals"] = residuals_section(record.result)
-    sections["Training"] = loss_section(record.history)
+    sections["Training"] = loss_section(record.histories)
     if record.coverage is not None:
         sections["Coverage of the intervals"] = coverage_section(record.coverage)
     return sections | {"Settings and versions": settings_section(record), "Repeat this run": reproduce_section(record)}
