@@ -17,7 +17,17 @@ from forecast.data.frequency import Frequency
 from forecast.data.panel import Columns, Panel
 from forecast.errors import DataError
 from forecast.files import write_file
-from forecast.plots import plot_coverage, plot_error_by_step, plot_forecasts, plot_loss, plot_residuals, save_figure
+from forecast.plots import (
+    plot_bias_by_step,
+    plot_coverage,
+    plot_error_by_cutoff,
+    plot_error_by_step,
+    plot_fan,
+    plot_forecasts,
+    plot_loss,
+    plot_residuals,
+    save_figure,
+)
 from forecast.report import RunRecord, report_page
 from forecast.results import BacktestResult, Forecast, History, column_names, level_name, levels_of, plain_stamps
 from forecast.scores import Scores
@@ -55,9 +65,12 @@ def draw_pictures(
             baselines=[result.forecast(name, windows) for name in dict.fromkeys(("seasonal_naive", best)) if name],
         )
         figures["error_by_step"] = plot_error_by_step(result)
+        figures["error_by_cutoff"] = plot_error_by_cutoff(result)
+        figures["bias_by_step"] = plot_bias_by_step(result)
         figures["residuals"] = plot_residuals(result)
         if central_levels(result):
             figures["coverage"] = plot_coverage(result)
+            figures["fan"] = plot_fan(result)
     paths = []
     for name, figure in figures.items():
         paths.append(folder / f"{name}.png")
@@ -101,7 +114,8 @@ def write_result(result: BacktestResult, observed: pd.DataFrame, folder: Path) -
     observed.to_parquet(folder / OBSERVED, index=False)
     kept = max(MAX_STORED_ROWS // result.actual.shape[1], 1)
     if len(result.series) > kept:
-        result = result.take(np.linspace(0, len(result.series) - 1, kept).round().astype(np.int64))
+        # every so many, so that those of one series stay equally far apart
+        result = result.take(np.arange(0, len(result.series), -(-len(result.series) // kept)))
     result.frame().to_parquet(folder / RESULT_TABLE, index=False)
     if central_levels(result):
         coverage_table(result).to_csv(folder / COVERAGE, index=False)

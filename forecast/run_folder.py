@@ -10,7 +10,7 @@ coverage.csv            share of what came that the intervals held, by step and 
 observed.parquet        what was measured around the windows shown in the pictures
 forecast.csv            the steps after the end of the data
 model/                  the saved model
-*.png                   pictures
+*.png                   pictures, see `forecast.pictures.draw_pictures`
 report.html             all of this on one page
 """
 

@@ -18,6 +18,7 @@ from data.bad_tables import BAD_TABLES, BadTable, clean
 from forecast.cli import main
 
 ROOT = Path(__file__).parents[1]
+PICTURES = ("loss", "forecasts", "error_by_step", "error_by_cutoff", "bias_by_step", "residuals")
 SMALL = [
     "--set=windows.context_length=24",
     "--set=windows.horizon=6",
@@ -100,7 +101,7 @@ def run_with_load(tmp_path_factory) -> Path:
 
 def test_a_run_folder_holds_everything(run):
     names = {path.name for path in run.iterdir()}
-    pictures = {"loss.png", "forecasts.png", "error_by_step.png", "residuals.png"}
+    pictures = {f"{name}.png" for name in PICTURES}
     records = {"config.yaml", "environment.json", "data.json", "history.json", "scores.json", "scores.txt"}
     assert names >= pictures | records | {"forecast.csv", "test_forecasts.parquet", "report.html", "model"}
     assert not list(run.parent.glob(".run*")), "no checkpoint or temporary folder is left"
@@ -139,7 +140,7 @@ def test_plot_draws_the_same_pictures_without_tensorflow(run, tmp_path):
         "assert not {'tensorflow', 'keras'} & set(sys.modules); sys.exit(code)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=ROOT)
-    for name in ("loss", "forecasts", "error_by_step", "residuals"):
+    for name in PICTURES:
         assert (tmp_path / f"{name}.png").read_bytes() == (run / f"{name}.png").read_bytes()
 
 

@@ -113,6 +113,20 @@ def set_ticks_in_steps(axes: Axes, steps: int, season_length: int = 1) -> None:
     axes.xaxis.set_major_locator(MultipleLocator(each) if whole else MaxNLocator(8, integer=True))
 
 
+def set_dates(axes: Axes, stamps: NDArray[Any]) -> None:
+    """Put few, short dates along an axis; whole numbers on an integer index."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+    from matplotlib.ticker import MaxNLocator
+
+    if np.issubdtype(stamps.dtype, np.datetime64):
+        locator = AutoDateLocator(minticks=3, maxticks=6)  # type: ignore[no-untyped-call]
+        axes.xaxis.set_major_locator(locator)
+        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+        axes.xaxis.get_offset_text().set(fontsize=8.5, color=MUTED)
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+
+
 def label_ends(axes: Axes, x: float, ends: Sequence[tuple[str, float, str]], *, bold: str = "") -> None:
     """Write names at the right ends of lines, moved apart where they would overlap.
 

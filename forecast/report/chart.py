@@ -13,6 +13,9 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.plots.style import BASELINES, OTHERS
+from forecast.results import BacktestResult
+
 Array = NDArray[np.float64]
 Scale = Callable[[Array], Array]
 """From values to the coordinates of the drawing."""
@@ -23,8 +26,8 @@ MAX_POINTS = 400
 MAX_MARKED = 14
 """Where no line has more points than this they get dots."""
 
-NUM_TONES = 8
-"""Colours in the style sheet for lines that are told apart by colour."""
+NUM_TONES = 1 + len(BASELINES) + len(OTHERS)
+"""Colours in the style sheet, for the lines of networks or baselines."""
 
 MAX_READINGS = 200
 """Places along a chart whose values can be read off."""
@@ -99,6 +102,16 @@ class Chart:
     ticks: Sequence[tuple[float, str]] | None = None
     readings: Sequence[tuple[float, str]] | None = None
     y_range: tuple[float, float] | None = None
+
+
+def baseline_looks(result: BacktestResult, best: str | None) -> dict[str, str]:
+    """Class of every line but that of the judged model: a baseline has one colour in all charts, the best is heavy."""
+    others = [name for name in result.forecasts if name not in BASELINES and name != result.alias]
+    places = {name: 1 + place for place, name in enumerate(BASELINES)}
+    places |= {name: 1 + len(BASELINES) + place % len(OTHERS) for place, name in enumerate(others)}
+    return {
+        name: f"base tone-{places[name]}{' best' * (name == best)}" for name in result.forecasts if name != result.alias
+    }
 
 
 def draw_chart(chart: Chart) -> str:
