@@ -62,7 +62,11 @@ def draw_pictures(
         figures["forecasts"] = plot_forecasts(
             result.forecast(result.alias, windows),
             observed,
-            baselines=[result.forecast(name, windows) for name in dict.fromkeys(("seasonal_naive", best)) if name],
+            baselines=[
+                result.forecast(name, windows)
+                for name in dict.fromkeys(("seasonal_naive", best))
+                if name in result.forecasts
+            ],
         )
         figures["error_by_step"] = plot_error_by_step(result)
         figures["error_by_cutoff"] = plot_error_by_cutoff(result)

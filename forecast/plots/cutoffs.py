@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from forecast.breakdown import error_by_cutoff
 from forecast.plots.errors import highest_error
@@ -26,32 +28,32 @@ def plot_error_by_cutoff(result: BacktestResult, *, unit: str = "") -> Figure:
         result: an evaluation.
         unit: of the targets, for the axis.
     """
-    table = error_by_cutoff(result, MAX_CUTOFFS)
-    best, alias = result.scores().best_baseline, result.alias
+    table, best, alias = error_by_cutoff(result, MAX_CUTOFFS), result.scores().best_baseline, result.alias
+    errors = {name: table[name].to_numpy(np.float64) for name in result.forecasts}
     most = -(-len(np.unique(result.cutoffs)) // len(table)) if len(table) else 1
     figure = new_figure((10.0, 4.4))
-    write_finding(figure, _finding(table, alias, best, most))
+    write_finding(figure, _finding(errors, alias, best, most))
     axes = figure.add_subplot()
-    cutoffs = table.index if not isinstance(table.index, pd.DatetimeIndex) else table.index.tz_localize(None)
-    stamps = cutoffs.to_numpy()
-    colours = {**colours_of([name for name in table if name != alias]), alias: MODEL}
+    local = table.index.tz_localize(None) if isinstance(table.index, pd.DatetimeIndex) else table.index
+    stamps = local.to_numpy()
+    colours = {**colours_of([name for name in errors if name != alias]), alias: MODEL}
     widths = {alias: 2.4, best: 1.6}
-    for name in table:
-        line = axes.plot(stamps, table[name], color=colours[name], linewidth=widths.get(name, 0.9), label=name)[0]
+    for name, error in errors.items():
+        line = axes.plot(stamps, error, color=colours[name], linewidth=widths.get(name, 0.9), label=name)[0]
         line.set(marker="o" if len(stamps) <= 14 else "", markersize=4, zorder=2 + (name == best) + 2 * (name == alias))
-    axes.set_ylim(0.0, highest_error({name: table[name].to_numpy() for name in table}, (alias, best)))
+    axes.set_ylim(0.0, highest_error(errors, (alias, best)))
     words = f"mean absolute error{f' [{unit}]' if unit else ''}"
     dress(axes, x="cutoff" if most == 1 else f"cutoff; each point is the mean of up to {most} neighbours", y=words)
     set_dates(axes, stamps)
     axes.margins(x=0.012)
-    ends = [(name, float(table[name].iloc[-1]), colours[name]) for name in table if len(table)]
+    ends = [(name, float(error[-1]), colours[name]) for name, error in errors.items() if len(error)]
     label_ends(axes, axes.get_xlim()[1], [end for end in ends if np.isfinite(end[1])], bold=alias)
     return figure
 
 
-def _finding(table: pd.DataFrame, alias: str, best: str | None, most: int) -> str:
+def _finding(errors: Mapping[str, NDArray[np.float64]], alias: str, best: str | None, most: int) -> str:
     if best is None:
         return f"{alias}: error by cutoff"
-    ahead, total = int((table[alias] < table[best]).sum()), len(table)
+    ahead, total = int(np.sum(errors[alias] < errors[best])), len(errors[alias])
     places = f"cutoff{'s' * (total > 1)}" if most == 1 else f"stretches of up to {most} cutoffs"
     return f"{alias} is ahead of the best baseline ({best}) at {ahead} of {total} {places}"
