@@ -540,6 +540,22 @@ def test_a_figure_is_saved_whole(tmp_path):
     assert [one.name for one in path.parent.iterdir()] == ["loss.png"]
 
 
+def test_names_from_the_data_are_no_formulas(tmp_path):
+    odd = "$x_{$"
+    result = with_intervals(backtest())
+    forecasts = {odd: result.forecasts["bigru"], "$y^$": result.forecasts["last_value"]}
+    names = {"alias": odd, "baselines": ("$y^$",), "forecasts": forecasts, "series_ids": np.array([odd], object)}
+    result = replace(result, columns=Columns(target_cols=("$z_$",)), **names)
+    figures = [plot(result) for plot in (plot_error_by_step, plot_error_by_cutoff, plot_bias_by_step, plot_residuals)]
+    figures += [plot_fan(result), plot_coverage(result), plot_loss({odd: history((0.5,)), "b": history((0.4,))})]
+    windows = np.array([3])
+    others = [result.forecast("$y^$", windows)]
+    figures.append(plot_forecasts(result.forecast(odd, windows), result.frame(), baselines=others))
+    for figure in figures:
+        save_figure(figure, tmp_path / "picture.png")
+    assert odd in finding(figures[0])
+
+
 def test_nothing_global_is_touched(tmp_path):
     before = dict(mpl.rcParams)
     figures = [plot_error_by_step(backtest()), plot_residuals(backtest()), plot_forecasts(a_forecast(), observed())]

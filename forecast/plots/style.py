@@ -24,9 +24,10 @@ MUTED = "#6b6b6b"
 GRID = "#e6e6e6"
 MODEL = "#0072b2"
 ACCENT = "#d55e00"
-TITLE: dict[str, Any] = {"fontsize": 12.5, "fontweight": "bold", "color": INK}
+# Names from the data may hold dollar signs, between which matplotlib looks for formulas unless it is told not to.
+TITLE: dict[str, Any] = {"fontsize": 12.5, "fontweight": "bold", "color": INK, "parse_math": False}
 LETTERS_PER_INCH = 8.8  # of a title
-PANEL_TITLE: dict[str, Any] = {"loc": "left", "fontsize": 9.5, "color": INK, "pad": 6}
+PANEL_TITLE: dict[str, Any] = {"loc": "left", "fontsize": 9.5, "color": INK, "pad": 6, "parse_math": False}
 # Okabe and Ito, Color Universal Design, 2008: told apart with every common colour blindness.
 BASELINES = {
     "last_value": "#e69f00",
@@ -85,7 +86,9 @@ def write_finding_and_key(figure: Figure, words: str, handles: Sequence[Artist])
         borderpad=0.0,
         borderaxespad=0.75,
     )
-    key.get_title().set_color(INK)
+    key.get_title().set(color=INK, parse_math=False)
+    for text in key.get_texts():
+        text.set_parse_math(False)
 
 
 def dress(axes: Axes, *, x: str = "", y: str = "") -> None:
@@ -97,8 +100,8 @@ def dress(axes: Axes, *, x: str = "", y: str = "") -> None:
         spine.set_color("#bdbdbd")
     axes.tick_params(which="both", colors=MUTED, labelsize=8.5, length=0, pad=4)
     axes.tick_params(axis="x", which="major", length=3, color="#bdbdbd")
-    axes.set_xlabel(x, fontsize=9, color=MUTED)
-    axes.set_ylabel(y, fontsize=9, color=MUTED)
+    axes.set_xlabel(x, fontsize=9, color=MUTED, parse_math=False)
+    axes.set_ylabel(y, fontsize=9, color=MUTED, parse_math=False)
 
 
 def set_ticks_in_steps(axes: Axes, steps: int, season_length: int = 1) -> None:
@@ -152,6 +155,7 @@ def label_ends(axes: Axes, x: float, ends: Sequence[tuple[str, float, str]], *, 
             color=colour,
             fontweight="bold" if name == bold else "normal",
             annotation_clip=False,
+            parse_math=False,
         )
 
 
