@@ -43,13 +43,11 @@ from forecast.pictures import (
     COVERAGE,
     OBSERVED,
     observed_table,
-    plot_run,
-    report_run,
     result_about,
 )
 from forecast.preparation import open_panel, resolve
 from forecast.rolling import Block, Model, Plan, RollingResult, gather, make_plan, run_block
-from forecast.run_folder import data_record, environment_record
+from forecast.run_folder import data_record, environment_record, show_run
 from forecast.training import Reporter
 from forecast.transforms.missing import fill_missing
 
@@ -154,16 +152,17 @@ def backtest_run(
         _begin(folder, identity_of(config, panel))
         result = _run(Backtest(config, panel, plan, models), folder, say)
         _write_records(config, panel, folder)
-        _write_result(result, panel, folder)
-        pictures = plot_run(folder)
-        report_run(folder)
+        observed = _write_result(result, panel, folder)
+        made, failures = show_run(folder, {}, result.result, observed)
         shutil.rmtree(folder / TRAINING, ignore_errors=True)
     for text in filter(None, (result.scores().text(), coverage_text(result.result))):
         say(text)
     say(
-        f"wrote {folder}: forecasts and scores of {len(models)} models from {plan.num_windows} cutoffs, "
-        f"{len(pictures)} pictures and report.html"
+        f"wrote {folder}: forecasts and scores of {len(models)} models from {plan.num_windows} cutoffs"
+        f"{''.join(f', {one}' for one in made)}"
     )
+    for line in failures:
+        say(line)
     return folder
 
 
@@ -245,16 +244,17 @@ def _run(backtest: Backtest, folder: Path, say: Say) -> RollingResult:
     return backtest.result([decode_block(path) for path in paths])
 
 
-def _write_result(result: RollingResult, panel: Panel, folder: Path) -> None:
-    """Write forecasts, scores and coverage."""
-    scores = result.scores()
+def _write_result(result: RollingResult, panel: Panel, folder: Path) -> pd.DataFrame:
+    """Write forecasts, scores and coverage; return what was measured around the windows in the pictures."""
+    scores, observed = result.scores(), observed_table(panel, result.result)
     write_file(folder / BACKTEST_TABLE, result.frame().to_parquet(index=False))
-    write_file(folder / OBSERVED, observed_table(panel, result.result).to_parquet(index=False))
+    write_file(folder / OBSERVED, observed.to_parquet(index=False))
     write_file(folder / "scores.json", _json(scores.to_dict()))
     write_file(folder / "scores.txt", (scores.text() + "\n").encode())
     if central_levels(result.result):
         write_file(folder / COVERAGE, coverage_table(result.result).to_csv(index=False).encode())
     write_file(folder / BACKTEST_ABOUT, result_about(result.result).encode())  # last: it says that all is there
+    return observed
 
 
 def _write_records(config: Experiment, panel: Panel, folder: Path) -> None:

@@ -17,7 +17,17 @@ from forecast.data.frequency import Frequency
 from forecast.data.panel import Columns, Panel
 from forecast.errors import DataError
 from forecast.files import write_file
-from forecast.plots import plot_coverage, plot_error_by_step, plot_forecasts, plot_loss, plot_residuals, save_figure
+from forecast.plots import (
+    plot_bias_by_step,
+    plot_coverage,
+    plot_error_by_cutoff,
+    plot_error_by_step,
+    plot_fan,
+    plot_forecasts,
+    plot_loss,
+    plot_residuals,
+    save_figure,
+)
 from forecast.report import RunRecord, report_page
 from forecast.results import BacktestResult, Forecast, History, column_names, level_name, levels_of, plain_stamps
 from forecast.scores import Scores
@@ -33,20 +43,20 @@ NUM_EXAMPLES = 9
 
 
 def draw_pictures(
-    folder: Path, history: History | None, result: BacktestResult | None, observed: pd.DataFrame | None
+    folder: Path, histories: Mapping[str, History], result: BacktestResult | None, observed: pd.DataFrame | None
 ) -> list[Path]:
     """Draw every picture of a run.
 
     Args:
         folder: where they go.
-        history: losses per epoch, if it was one training.
+        histories: losses per epoch of each network by name; none for a backtest.
         result: the evaluation on the test part or in a backtest, if there was one.
         observed: long table of what was measured around the windows shown.
 
     Returns:
         The files.
     """
-    figures = {} if history is None else {"loss": plot_loss(history)}
+    figures = {"loss": plot_loss(histories)} if histories else {}
     if result is not None and observed is not None:
         windows = result.examples(NUM_EXAMPLES)
         best = result.scores().best_baseline
@@ -60,9 +70,12 @@ def draw_pictures(
             ],
         )
         figures["error_by_step"] = plot_error_by_step(result)
+        figures["error_by_cutoff"] = plot_error_by_cutoff(result)
+        figures["bias_by_step"] = plot_bias_by_step(result)
         figures["residuals"] = plot_residuals(result)
         if central_levels(result):
             figures["coverage"] = plot_coverage(result)
+            figures["fan"] = plot_fan(result)
     paths = []
     for name, figure in figures.items():
         paths.append(folder / f"{name}.png")
@@ -94,9 +107,11 @@ def observed_table(panel: Panel, result: BacktestResult) -> pd.DataFrame:
     return table.assign(**{name: panel.column(name)[rows] for name in panel.columns.target_cols})
 
 
-def write_history(history: History, folder: Path) -> None:
-    """Store the losses per epoch."""
-    (folder / HISTORY).write_text(json.dumps(history.to_dict(), indent=2) + "\n", encoding="utf-8")
+def write_histories(histories: Mapping[str, History], folder: Path) -> None:
+    """Store the losses per epoch: of the first network as they always were, and of each under `networks`."""
+    networks = {name: one.to_dict() for name, one in histories.items()}
+    content = {**next(iter(networks.values())), "networks": networks}
+    (folder / HISTORY).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def write_result(result: BacktestResult, observed: pd.DataFrame, folder: Path) -> None:
@@ -104,7 +119,8 @@ def write_result(result: BacktestResult, observed: pd.DataFrame, folder: Path) -
     observed.to_parquet(folder / OBSERVED, index=False)
     kept = max(MAX_STORED_ROWS // result.actual.shape[1], 1)
     if len(result.series) > kept:
-        result = result.take(np.linspace(0, len(result.series) - 1, kept).round().astype(np.int64))
+        # every so many, so that those of one series stay equally far apart
+        result = result.take(np.arange(0, len(result.series), -(-len(result.series) // kept)))
     result.frame().to_parquet(folder / RESULT_TABLE, index=False)
     if central_levels(result):
         coverage_table(result).to_csv(folder / COVERAGE, index=False)
@@ -157,10 +173,10 @@ def plot_run(run: str | Path, *, out: str | Path | None = None) -> list[Path]:
         DataError: the folder is neither, or its files are damaged.
     """
     folder = Path(run)
-    history = _read_history(folder)
+    histories = _read_histories(folder)
     target = Path(out or folder)
     target.mkdir(parents=True, exist_ok=True)
-    return draw_pictures(target, history, read_result(folder), _table_in(folder, OBSERVED))
+    return draw_pictures(target, histories, read_result(folder), _table_in(folder, OBSERVED))
 
 
 def report_run(run: str | Path, *, out: str | Path | None = None) -> Path:
@@ -177,9 +193,9 @@ def report_run(run: str | Path, *, out: str | Path | None = None) -> Path:
         DataError: the folder is neither, or its files are damaged.
     """
     folder = Path(run)
-    history, result = _read_history(folder), read_result(folder)
+    histories, result = _read_histories(folder), read_result(folder)
     try:
-        page = report_page(_record(folder, history, result))
+        page = report_page(_record(folder, histories, result))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
             f"{folder}: its records cannot be read ({type(error).__name__}: {error}): make them again with forecast fit"
@@ -194,7 +210,7 @@ def is_backtest(folder: Path) -> bool:
     return (folder / BACKTEST_ABOUT).is_file()
 
 
-def _record(folder: Path, history: History | None, result: BacktestResult | None) -> RunRecord:
+def _record(folder: Path, histories: Mapping[str, History], result: BacktestResult | None) -> RunRecord:
     """Read what a report shows beside losses and evaluation."""
     config = (folder / "config.yaml").read_text(encoding="utf-8")
 
@@ -207,7 +223,7 @@ def _record(folder: Path, history: History | None, result: BacktestResult | None
         settings=settings,
         data=data,
         environment=values("environment.json"),
-        history=history,
+        histories=histories,
         scores=Scores.from_dict(values("scores.json")) if result else None,
         result=result,
         observed=_table_in(folder, OBSERVED),
@@ -239,17 +255,19 @@ def _steps_of(coverage: pd.DataFrame | None) -> pd.DataFrame | None:
     return rows.astype({"step": int})
 
 
-def _read_history(folder: Path) -> History | None:
-    """Losses per epoch; None of a backtest."""
+def _read_histories(folder: Path) -> dict[str, History]:
+    """Losses of each network by name, none of a backtest; files of earlier versions hold those of one."""
     if is_backtest(folder):
-        return None
+        return {}
     if not (folder / HISTORY).is_file():
         raise DataError(
             f"{folder}: no {HISTORY} here; expected a run folder written by forecast fit, or a backtest that has ended"
         )
     try:
-        return History.from_dict(json.loads((folder / HISTORY).read_text(encoding="utf-8")))
-    except (ValueError, TypeError, KeyError) as error:
+        content = json.loads((folder / HISTORY).read_text(encoding="utf-8"))
+        networks = content.get("networks") or {"network": content}
+        return {name: History.from_dict(one) for name, one in networks.items()}
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise DataError(f"{folder / HISTORY}: cannot be read ({error}): train again") from error
 
 

@@ -19,7 +19,7 @@ import pandas as pd
 import pytest
 from backtests import experiment, hourly
 
-from forecast import backtesting, files
+from forecast import backtesting, files, run_folder
 from forecast.backtesting import BLOCKS, backtest_run, backtest_table, decode_block, encode_block
 from forecast.cli import main
 from forecast.config import Experiment
@@ -40,7 +40,7 @@ def _table(tmp_path: Path) -> str:
 @pytest.fixture(autouse=True)
 def _no_pictures() -> Iterator[None]:
     """Drawing takes longer than all else here; `test_backtest_report` has it."""
-    with mock.patch.object(backtesting, "plot_run", return_value=[]):
+    with mock.patch.object(run_folder, "draw_pictures", return_value=[]):
         yield
 
 

@@ -53,8 +53,8 @@ def _sections(record: RunRecord) -> dict[str, str]:
     if record.result is not None:
         sections["Where the errors are"] = _stored(record) + errors_section(record, record.result)
         sections["Residuals"] = residuals_section(record.result)
-    if record.history is not None:
-        sections["Training"] = loss_section(record.history)
+    if record.histories:
+        sections["Training"] = loss_section(record.histories)
     if record.coverage is not None:
         sections["Coverage of the intervals"] = coverage_section(record.coverage)
     return sections | {"Settings and versions": settings_section(record), "Repeat this run": reproduce_section(record)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,7 +21,8 @@ class RunRecord:
         settings: the same as nested values.
         data: what the table was.
         environment: package versions, platform and seed.
-        history: losses per epoch, or None for a backtest, which may hold many trainings.
+        histories: losses per epoch of each network by name, that with the largest weight first; none for a backtest,
+            which may hold many trainings.
         scores: of all test windows, or None where the model was not judged.
         result: the stored evaluation, or None; of a large one it holds a part of the windows.
         observed: long table of what was measured around the windows in the pictures, or None.
@@ -33,7 +35,7 @@ class RunRecord:
     settings: dict[str, Any]
     data: dict[str, Any]
     environment: dict[str, Any]
-    history: History | None
+    histories: Mapping[str, History]
     scores: Scores | None = None
     result: BacktestResult | None = None
     observed: pd.DataFrame | None = None
