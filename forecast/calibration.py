@@ -53,16 +53,17 @@ def _calibration(fitted: Fitted, prepared: Prepared, parts: Sequence[WindowedFea
         forecast, quantiles = forecast_windows(fitted, windows, numbers)
         series, first = windows.index.locate(numbers)
         spread = forecast[..., None] if quantiles is None else quantiles
-        found.append((measured[windows.index.horizon_rows(first)], forecast, spread, fitted.unit[series]))
+        rows = windows.index.horizon_rows(first)
+        found.append((measured[rows], forecast, spread, fitted.unit[series], prepared.panel.positions[rows[:, 0]] - 1))
     if not found:
         return None
-    actual, forecast, spread, unit = (np.concatenate(one) for one in zip(*found, strict=True))
+    actual, forecast, spread, unit, positions = (np.concatenate(one) for one in zip(*found, strict=True))
     own = own_intervals(fitted.quantile_levels, spread if fitted.quantile_levels else None)
-    return Calibration.fit(actual, forecast, unit, logarithms=on_logarithms(fitted.config), own=own)
+    return Calibration.fit(actual, forecast, unit, positions, logarithms=on_logarithms(fitted.config), own=own)
 
 
 def forecast_with_intervals(fitted: Fitted, panel: Panel, forecast: Forecast, levels: Sequence[float]) -> Forecast:
-    """The forecast of what comes after a table, with intervals.
+    """The forecast of what comes after a table, with intervals as wide as the last windows that were seen ask for.
 
     Args:
         fitted: the trained state.
@@ -75,7 +76,7 @@ def forecast_with_intervals(fitted: Fitted, panel: Panel, forecast: Forecast, le
     """
     unit = align(fitted, panel, Part.whole(panel)).unit
     quantile_levels, quantiles = with_intervals(
-        fitted, fitted.recent, forecast.values, forecast.quantiles, unit, levels
+        fitted, fitted.recent, forecast.values, forecast.quantiles, unit, levels, adapting=True
     )
     return replace(forecast, quantile_levels=quantile_levels, quantiles=quantiles)
 
@@ -113,6 +114,8 @@ def with_intervals(
     quantiles: FloatArray | None,
     unit: FloatArray,
     levels: Sequence[float],
+    *,
+    adapting: bool = False,
 ) -> tuple[tuple[float, ...], FloatArray]:
     """Quantile levels, and the quantiles (B, H, D, Q): the ends of calibrated intervals, and the median of a network.
 
@@ -126,6 +129,7 @@ def with_intervals(
         quantiles: (B, H, D, Q) what the network writes.
         unit: (B, D) of the series of each forecast.
         levels: of the intervals, in per cent.
+        adapting: see `Calibration.ends`.
 
     Raises:
         ConfigError: there are no calibration windows, or too few.
@@ -140,7 +144,7 @@ def with_intervals(
     if quantiles is not None:
         columns = {0.5: quantiles[..., fitted.quantile_levels.index(0.5)]}
     for level in levels:
-        low, high = calibration.ends(forecast, unit, level, own=own)
+        low, high = calibration.ends(forecast, unit, level, own=own, adapting=adapting)
         columns |= dict(zip(tails(level), (low, high), strict=True))
     ordered = quantile_levels_of(fitted, levels)
     return ordered, nested(ordered, np.stack([columns[one] for one in ordered], axis=-1), forecast)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +37,8 @@ class Calibration:
 
     Attributes:
         scores: by the share of a network's own interval, such as 0.8, or `POINT`: (n, H, D) errors in units of their
-            series, ascending, NaN last.
+            series, NaN where nothing was measured.
+        positions: (n,) place of each window's cutoff on the grid of time.
         logarithms: whether errors are differences of log(1 + y), as where the experiment works on logarithms; intervals
             are then wider above than below and never reach under -1.
         lowest: (D,) no interval ends below, unless the point does: with logarithms 0 for targets that were never below
@@ -46,8 +47,10 @@ class Calibration:
     """
 
     scores: Mapping[float, Array]
+    positions: IntArray
     logarithms: bool
     lowest: Array
+    _reached: dict[tuple[float, float, bool], Array] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def fit(
@@ -55,16 +58,18 @@ class Calibration:
         actual: Array,
         forecast: Array,
         unit: Array,
+        positions: IntArray,
         *,
         logarithms: bool = False,
         own: Mapping[float, tuple[Array, Array]] | None = None,
     ) -> Calibration:
-        """Sort the errors of calibration windows.
+        """Take the errors on calibration windows.
 
         Args:
             actual: (n, H, D) NaN where nothing was measured.
             forecast: (n, H, D) point forecasts.
             unit: (n, D) above 0: size of usual changes of each window's series, known before the windows.
+            positions: (n,) place of each window's cutoff on the grid of time.
             logarithms: see the class.
             own: lower and upper ends (n, H, D) of the intervals a network writes, by their share. They are moved by
                 what they miss (conformalised quantile regression; Romano, Patterson and Candes 2019, equation 6).
@@ -76,10 +81,9 @@ class Calibration:
             low, high = (_mapped(one, logarithms) for one in ends)
             errors[share] = np.maximum(low - y, y - high)
         # rounded as a saved model holds them, so that it gives the same intervals
-        scores = {share: np.sort(one / unit[:, None], axis=0) for share, one in errors.items()}
-        rounded = {share: one.astype(np.float32).astype(np.float64) for share, one in scores.items()}
+        rounded = {share: (one / unit[:, None]).astype(np.float32).astype(np.float64) for share, one in errors.items()}
         negative = np.asarray((actual < 0).any(axis=(0, 1)), np.float64)
-        return cls(rounded, logarithms, -negative if logarithms else np.full_like(negative, -np.inf))
+        return cls(rounded, positions, logarithms, -negative if logarithms else np.full_like(negative, -np.inf))
 
     @property
     def num_windows(self) -> int:
@@ -97,6 +101,7 @@ class Calibration:
         level: float,
         *,
         own: Mapping[float, tuple[Array, Array]] | None = None,
+        adapting: bool = False,
     ) -> tuple[Array, Array]:
         """Lower and upper ends (B, H, D) of intervals; the point forecast lies between them.
 
@@ -105,6 +110,8 @@ class Calibration:
             unit: (B, D) as in `fit`.
             level: per cent of what comes that the intervals are to hold.
             own: as in `fit`.
+            adapting: whether widths are those that `adaptive_factors` has come to after the last window, which suits
+                a forecast of what comes next; else they are the same wherever the forecast begins.
 
         Raises:
             ConfigError: the level is none, or the windows are too few for it.
@@ -117,32 +124,49 @@ class Calibration:
             )
         share = round(level / 100.0, 10)
         is_own = own is not None and share in own and share in self.scores
-        scores = self.scores[share if is_own else POINT][:, : forecast.shape[1]]
+        reach = self._reach(share if is_own else POINT, level, adapting=adapting)[: forecast.shape[1]]
         low, high = own[share] if own is not None and is_own else (forecast, forecast)
-        half = ranked(scores, level) * unit[:, None]
+        half = reach * unit[:, None]
         low, high = (_mapped(one, self.logarithms) for one in (low, high))
         low, high = (_unmapped(one, self.logarithms) for one in (low - half, high + half))
         return np.minimum(np.maximum(low, self.lowest), forecast), np.maximum(high, forecast)
 
+    def _reach(self, kind: float, level: float, *, adapting: bool) -> Array:
+        """(H, D) how far intervals reach beyond what they are put around, in units of the series; worked out once."""
+        key = (kind, level, adapting)
+        if key not in self._reached:
+            reach = ranked(self.scores[kind], level)
+            self._reached[key] = self._adapted(reach, kind, level) if adapting else reach
+        return self._reached[key]
+
+    def _adapted(self, reach: Array, kind: float, level: float) -> Array:
+        """The reach after all that was seen."""
+        # A network's own intervals move by sums, of which some are negative: widths are told in those of its points.
+        width = self._reach(POINT, level, adapting=False)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratios = 1.0 + (self.scores[kind] - reach) / width
+        ratios = np.where(width > 0, ratios, np.where(self.scores[kind] > reach, np.inf, 0.0))
+        ratios = np.where(np.isnan(self.scores[kind]), np.nan, ratios)
+        return reach + (factors_after(ratios, self.positions, level / 100.0) - 1.0) * width
+
     def to_state(self) -> dict[str, Array]:
         """Arrays that say everything, for a saved model."""
         named = {f"scores/{share!r}": np.nan_to_num(one).astype(np.float32) for share, one in self.scores.items()}
-        counts = np.isfinite(self.scores[POINT]).sum(axis=0)
+        about = {"measured": np.isfinite(self.scores[POINT]), "positions": self.positions}
         lowest = {"lowest": self.lowest} if self.logarithms else {}
-        return {**named, "counts": counts, "logarithms": np.array([self.logarithms]), **lowest}
+        return {**named, **about, "logarithms": np.array([self.logarithms]), **lowest}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Array]) -> Calibration:
         """Read back what `to_state` wrote."""
         scores = {
-            float(name.removeprefix("scores/")): np.where(
-                np.arange(len(one))[:, None, None] < state["counts"], np.asarray(one, np.float64), np.nan
-            )
+            float(name.removeprefix("scores/")): np.where(state["measured"], np.asarray(one, np.float64), np.nan)
             for name, one in state.items()
             if name.startswith("scores/")
         }
-        lowest = state.get("lowest", np.full(state["counts"].shape[-1], -np.inf))
-        return cls(scores, bool(state["logarithms"][0]), np.asarray(lowest, np.float64))
+        lowest = state.get("lowest", np.full(state["measured"].shape[-1], -np.inf))
+        positions = np.asarray(state["positions"], np.int64)
+        return cls(scores, positions, bool(state["logarithms"][0]), np.asarray(lowest, np.float64))
 
 
 def needed_windows(level: float) -> int:
@@ -182,12 +206,12 @@ def ranked(scores: Array, level: float) -> Array:
     """(H, D) the error of rank ceil((n + 1) level / 100) of each step and target, of those that are not NaN.
 
     Args:
-        scores: (n, H, D) ascending, NaN last.
+        scores: (n, H, D).
         level: per cent.
     """
     counts = np.isfinite(scores).sum(axis=0)
     rank = np.ceil((counts + 1) * level / 100.0 - 1e-9).astype(np.int64)
-    return np.take_along_axis(scores, np.clip(rank, 1, None)[None] - 1, axis=0)[0]
+    return np.take_along_axis(np.sort(scores, axis=0), np.clip(rank, 1, None)[None] - 1, axis=0)[0]
 
 
 def nested(quantile_levels: Sequence[float], quantiles: Array, forecast: Array) -> Array:
@@ -245,6 +269,13 @@ def adaptive_factors(ratios: Array, positions: IntArray, share: float, *, rate: 
         left = np.where(np.isfinite(seen), seen > now, 0.0).sum(axis=0)
         missed[number] = np.where(count > 0, left / np.maximum(count, 1) - (1.0 - share), 0.0)
     return factors[place]
+
+
+def factors_after(ratios: Array, positions: IntArray, share: float) -> Array:
+    """(H, D) what `adaptive_factors` comes to once every step of every window is over; arguments as there."""
+    end = positions.max(initial=0) + ratios.shape[1]
+    later = np.concatenate([ratios, np.full((1, *ratios.shape[1:]), np.nan)])
+    return adaptive_factors(later, np.append(positions, end), share)[-1]
 
 
 def log_mapped(values: Array) -> Array:

@@ -165,23 +165,25 @@ def test_calibrated_intervals_are_those_of_evaluate(training: dict[str, Any], ta
 
 
 def test_intervals_of_many_fits_adapt_by_what_was_seen() -> None:
-    """Against `predict` at each cutoff, and a factor worked out for each step from the one cutoff before."""
+    """Against the calibration of each fit, and a factor worked out for each step from the one cutoff before."""
     table = hourly()
     backtest = {"num_windows": 2, "step": 4, "refit": "each", "models": ["net"]}
     result = backtest_table(config := experiment(evaluation=CALIBRATED, backtest=backtest), table)
     factors = {80: np.ones(HORIZON), 95: np.ones(HORIZON)}
     for cutoff in cutoff_times(result):
         known_by_then = table[table["ds"] <= cutoff]
-        made = Forecaster(at_a_cutoff(config)).fit(known_by_then).predict(level=[80, 95]).frame()
-        made = made.merge(table[["unique_id", "ds", "y"]], on=["unique_id", "ds"]).query("unique_id != 'c'")
+        forecaster = Forecaster(at_a_cutoff(config)).fit(known_by_then)
+        made = forecaster.predict().frame().merge(table[["unique_id", "ds", "y"]], on=["unique_id", "ds"])
+        made = made.query("unique_id != 'c'")  # it has ended
+        calibration, unit = forecaster.fitted.calibration, forecaster.fitted.unit[:2]
+        assert calibration is not None
         found = result.frame().query("cutoff == @cutoff").reset_index(drop=True)
         assert len(found) == len(made) == 2 * HORIZON
         for level, factor in factors.items():
             ends = [found[f"net-{side}-{level}"].to_numpy().reshape(2, HORIZON) for side in ("lo", "hi")]
             point = made["net"].to_numpy().reshape(2, HORIZON)
-            for end, side in zip(ends, ("lo", "hi"), strict=True):
-                first = made[f"net-{side}-{level}"].to_numpy().reshape(2, HORIZON)
-                np.testing.assert_allclose(end, point + factor * (first - point), rtol=1e-5)
+            for end, first in zip(ends, calibration.ends(point[..., None], unit, level), strict=True):
+                np.testing.assert_allclose(end, point + factor * (first[..., 0] - point), rtol=1e-5)
             actual = made["y"].to_numpy().reshape(2, HORIZON)
             outside = ((actual < ends[0]) | (actual > ends[1])).mean(axis=0)
             factors[level] = factor + 0.05 * (outside - (1 - level / 100))

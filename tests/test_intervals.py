@@ -39,6 +39,11 @@ Array = NDArray[np.float64]
 DRAW = np.random.default_rng(11)
 
 
+def calibration_of(actual: Array, forecast: Array, unit: Array, **named: Any) -> Calibration:
+    """The calibration of windows whose cutoffs follow each other."""
+    return Calibration.fit(actual, forecast, unit, np.arange(len(actual)), **named)
+
+
 def test_the_rank_is_that_of_the_theorem() -> None:
     scores = DRAW.gamma(2.0, size=(37, 3, 2))
     scores[DRAW.random(scores.shape) < 0.2] = np.nan
@@ -56,7 +61,7 @@ def test_a_level_that_the_windows_do_not_support_is_refused_with_the_number(leve
     assert math.ceil((needed + 1) * level / 100 - 1e-9) <= needed
     assert math.ceil(needed * level / 100 - 1e-9) > needed - 1
     zero = np.zeros((needed - 1, 2, 1))
-    calibration = Calibration.fit(zero + DRAW.normal(size=zero.shape), zero, np.ones((needed - 1, 1)))
+    calibration = calibration_of(zero + DRAW.normal(size=zero.shape), zero, np.ones((needed - 1, 1)))
     with pytest.raises(ConfigError, match=rf"there are {needed - 1} calibration windows; it takes {needed}"):
         calibration.ends(np.zeros((1, 2, 1)), np.ones((1, 1)), level)
     for bad in (0, 100, -5):
@@ -71,7 +76,7 @@ def test_coverage_of_exchangeable_windows_is_exact(n: int, level: float) -> None
     actual = DRAW.standard_t(3, size=(n, 1, draws))
     fresh = DRAW.standard_t(3, size=(1, 1, draws))
     made, unit = np.zeros_like(actual), np.ones((n, draws))
-    low, high = Calibration.fit(actual, made, unit).ends(np.zeros_like(fresh), unit[:1], level)
+    low, high = calibration_of(actual, made, unit).ends(np.zeros_like(fresh), unit[:1], level)
     expected = math.ceil((n + 1) * level / 100) / (n + 1)
     found = ((low <= fresh) & (fresh <= high)).mean()
     assert abs(found - expected) < 4 * math.sqrt(expected * (1 - expected) / draws)
@@ -80,7 +85,7 @@ def test_coverage_of_exchangeable_windows_is_exact(n: int, level: float) -> None
 def test_errors_count_in_units_of_their_series() -> None:
     unit = np.array([[1.0], [1000.0]] * 20)
     actual = DRAW.normal(size=(40, 4, 1)) * unit[:, None]
-    calibration = Calibration.fit(actual, np.zeros_like(actual), unit)
+    calibration = calibration_of(actual, np.zeros_like(actual), unit)
     low, high = calibration.ends(np.zeros((2, 4, 1)), unit[:2], 80)
     np.testing.assert_allclose(high[1], 1000 * high[0])
     np.testing.assert_allclose(low, -high)
@@ -88,7 +93,7 @@ def test_errors_count_in_units_of_their_series() -> None:
 
 def test_on_logarithms_errors_are_factors() -> None:
     actual, made = DRAW.gamma(2.0, 10.0, (25, 3, 1)), DRAW.gamma(2.0, 10.0, (25, 3, 1))
-    calibration = Calibration.fit(actual, made, np.ones((25, 1)), logarithms=True)
+    calibration = calibration_of(actual, made, np.ones((25, 1)), logarithms=True)
     low, high = calibration.ends(made[:1], np.ones((1, 1)), 80)
     for step in range(3):
         factors = sorted(
@@ -104,7 +109,7 @@ def test_a_networks_own_intervals_are_moved_by_what_they_miss() -> None:
     actual = DRAW.normal(size=(50, 2, 1))
     low, high = -1.0 - DRAW.random((50, 2, 1)), 0.3 + DRAW.random((50, 2, 1))
     own, unit = {0.8: (low, high)}, np.ones((50, 1))
-    calibration = Calibration.fit(actual, np.zeros_like(actual), unit, own=own)
+    calibration = calibration_of(actual, np.zeros_like(actual), unit, own=own)
     found = calibration.ends(np.zeros((1, 2, 1)), unit[:1], 80, own={0.8: (low[:1], high[:1])})
     for step in range(2):
         missed = sorted(
@@ -188,6 +193,45 @@ def test_the_bound_holds_where_a_step_is_known_late_and_an_opponent_waits_for_th
     assert delay < 96 or short > (most + rate) / (rate * count)  # the bound without delay does not
 
 
+@pytest.mark.parametrize("own", [False, True])
+def test_widths_after_the_last_window_are_those_that_tracking_has_come_to(own: bool) -> None:
+    """By the definition, in loops: a factor of the points' widths; a network's own move by as much as these change."""
+    actual = DRAW.standard_t(4, size=(60, 3, 2)) * np.linspace(0.5, 2, 60)[:, None, None]
+    made, unit, positions = np.zeros_like(actual), np.ones((60, 2)), np.repeat(np.arange(30), 2)
+    ends = {0.8: (made - 0.4, made + 0.9)} if own else {}
+    calibration = Calibration.fit(actual, made, unit, positions, own=ends)
+    point, given = np.zeros((1, 3, 2)), {share: (low[:1], high[:1]) for share, (low, high) in ends.items()}
+    low, high = calibration.ends(point, unit[:1], 80, own=given, adapting=True)
+    fixed = calibration.ends(point, unit[:1], 80)[1][0]
+    errors = np.maximum(-0.4 - actual, actual - 0.9) if own else np.abs(actual)
+    reach = calibration.ends(point, unit[:1], 80, own=given)[1][0] - (0.9 if own else 0.0)
+    ratios = np.concatenate([1 + (errors - reach) / fixed, np.full((1, 3, 2), np.nan)])
+    factors = slow_factors(ratios, np.append(positions, 100), 0.8, 0.05)[-1]
+    assert (factors > 1).any()
+    np.testing.assert_allclose(high[0], (0.9 if own else 0.0) + reach + (factors - 1) * fixed, atol=1e-6)
+    np.testing.assert_allclose(low[0], (-0.4 if own else 0.0) - reach - (factors - 1) * fixed, atol=1e-6)
+
+
+def test_where_errors_have_grown_intervals_of_what_comes_hold_what_they_should() -> None:
+    sizes, fresh = np.r_[np.ones(300), np.full(150, 2.0)][:, None], np.abs(2.0 * DRAW.normal(size=20_000))
+    covered: dict[bool, list[float]] = {False: [], True: []}
+    for _ in range(60):
+        actual = (sizes * DRAW.normal(size=(450, 1)))[..., None]
+        calibration = calibration_of(actual, np.zeros_like(actual), np.ones((450, 1)))
+        for adapting, found in covered.items():
+            high = calibration.ends(np.zeros((1, 1, 1)), np.ones((1, 1)), 80, adapting=adapting)[1]
+            found.append(float((fresh <= high.item()).mean()))
+    assert np.mean(covered[False]) < 0.68
+    assert 0.77 < np.mean(covered[True]) < 0.83
+
+
+def test_where_nothing_was_missed_by_a_width_of_zero_it_stays() -> None:
+    exact = np.zeros((30, 2, 1))
+    low, high = calibration_of(exact, exact, np.ones((30, 1))).ends(exact[:1], np.ones((1, 1)), 80, adapting=True)
+    assert (low == 0).all()
+    assert (high == 0).all()
+
+
 def shocks(count: int, steps: int) -> Array:
     """(C,) sums of the next `steps` shocks from every cutoff: errors of a random walk that the last value forecasts."""
     return np.convolve(DRAW.normal(size=count + steps - 1), np.ones(steps), mode="valid") / math.sqrt(steps)
@@ -245,13 +289,13 @@ def test_intervals_of_factors_end_at_zero_where_nothing_was_below_unless_the_poi
     actual = np.abs(DRAW.normal(size=(40, 1, 2)))
     unit, point = np.ones((40, 2)), np.array([[[0.01, -0.5]]])
     made = np.zeros_like(actual)
-    low, _ = Calibration.fit(actual, made, unit, logarithms=True).ends(point, unit[:1], 80)
+    low, _ = calibration_of(actual, made, unit, logarithms=True).ends(point, unit[:1], 80)
     assert low.ravel().tolist() == [0.0, -0.5]
     actual[3, 0, 1] = -1e-9
-    low, _ = Calibration.fit(actual, made, unit, logarithms=True).ends(point, unit[:1], 80)
+    low, _ = calibration_of(actual, made, unit, logarithms=True).ends(point, unit[:1], 80)
     assert low[0, 0, 0] == 0.0
     assert -1 < low[0, 0, 1] < -0.5
-    low, _ = Calibration.fit(np.abs(actual), made, unit).ends(point, unit[:1], 80)
+    low, _ = calibration_of(np.abs(actual), made, unit).ends(point, unit[:1], 80)
     assert (low < -0.5).all()  # of sums there is no bound: what was not yet negative may become so
 
 
@@ -374,17 +418,15 @@ def test_predict_gives_intervals_and_a_saved_model_the_same(forecaster: Forecast
 
 
 def test_the_width_is_that_of_the_errors_on_unseen_windows(forecaster: Forecaster) -> None:
-    made = forecaster.predict(level=[80])
+    state, plain = forecaster.fitted, forecaster.predict()
+    quantiles = with_intervals(state, state.recent, plain.values, None, state.unit, [80])[1]
     judged = [forecaster.evaluate()]
     prepared = prepare(Experiment.model_validate(SETTINGS), TABLE)
-    assert forecaster.fitted.recent is not None
+    assert state.recent is not None
     count = len(prepared.calibration) + len(prepared.test)
-    assert forecaster.fitted.recent.num_windows == count
-    assert made.quantiles is not None
-    half = (made.quantiles[..., 1] - made.quantiles[..., 0]) / 2
-    np.testing.assert_allclose(
-        half[1] / half[0], np.broadcast_to(forecaster.fitted.unit[1] / forecaster.fitted.unit[0], (4, 1))
-    )
+    assert state.recent.num_windows == count
+    half = (quantiles[..., 1] - quantiles[..., 0]) / 2
+    np.testing.assert_allclose(half[1] / half[0], np.broadcast_to(state.unit[1] / state.unit[0], (4, 1)))
     # At least as many errors of the test windows lie within as the worst share that calibration windows leave to them.
     error = np.abs(judged[0].actual - judged[0].forecasts["bigru"])
     inside = (error <= half[judged[0].series]).sum(axis=0)
@@ -437,7 +479,7 @@ def test_quantiles_of_a_network_that_are_too_wide_do_not_widen_calibrated_interv
     state, made = one.fitted, one.predict(level=[95])
     assert state.recent is not None
     wide = np.stack([made.values - 1e3, made.values, made.values + 1e3], axis=-1)
-    levels, quantiles = with_intervals(state, state.recent, made.values, wide, state.unit, [95])
+    levels, quantiles = with_intervals(state, state.recent, made.values, wide, state.unit, [95], adapting=True)
     assert levels == (0.025, 0.5, 0.975)
     np.testing.assert_array_equal(quantiles, made.quantiles)  # type: ignore[arg-type]
     assert quantiles.max() < 200

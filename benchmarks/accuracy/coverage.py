@@ -1,4 +1,6 @@
-"""How much the intervals of 80 and 95 % hold on real test parts, fixed and adapting. Prints one row per set and level.
+"""How much the intervals of 80 and 95 % hold on real test parts, fixed and adapting, and those of `predict`.
+
+Prints one row per set and level.
 
     python benchmarks/accuracy/coverage.py                       all sets, and the table of the page
     python benchmarks/accuracy/coverage.py weather hospital      some of them, printed only
@@ -14,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from protocols import DATA, ROOT
 from tables import row
@@ -23,10 +26,11 @@ from forecast.calibration import with_intervals
 from forecast.config_file import load_experiment
 from forecast.coverage import coverage_by
 from forecast.data import datasets
-from forecast.intervals import SHOWN_LEVELS
+from forecast.intervals import POINT, SHOWN_LEVELS, Calibration
 from forecast.results import BacktestResult
 
 PAGE = ROOT / "benchmarks" / "accuracy" / "README.md"
+CUTOFFS = 150
 FIXED = ["training.refit=false"]  # the intervals judged are those from before
 
 
@@ -66,6 +70,7 @@ def run(name: str) -> list[str]:
     forecaster = Forecaster(experiment).fit(frame)
     adapting = forecaster.evaluate()
     fixed = without_adapting(forecaster, adapting)
+    first = int(adapting.freq.positions(adapting.cutoffs).min())
     lines = []
     for level in SHOWN_LEVELS:
         cells: list[Any] = [name, f"{level:g} %"]
@@ -75,6 +80,7 @@ def run(name: str) -> list[str]:
             cells.append(f"{100 * one['covered']:.1f} %" + " *" * (not one["inside"]))
             cells.append(f"{100 * one['low']:.1f} to {100 * one['high']:.1f} %")
             cells.append(f"{int(steps['inside'].sum())} of {len(steps)}")
+        cells += [after_the_table(forecaster.fitted.recent, first, level, adapting=one) for one in (False, True)]
         lines.append(row(cells))
     return lines
 
@@ -88,9 +94,31 @@ def without_adapting(forecaster: Forecaster, result: BacktestResult) -> Backtest
     return replace(result, quantile_levels=levels, quantiles=quantiles)
 
 
+def after_the_table(recent: Calibration | None, first: int, level: float, *, adapting: bool) -> str:
+    """What the intervals of `predict` would have held, had the table ended at `CUTOFFS` rows of the test part.
+
+    Args:
+        recent: errors on calibration and test windows.
+        first: place of the first cutoff of the test part on the grid of time.
+        level: per cent.
+        adapting: with the widths that were come to by then, as `predict` has them, or with those of all errors alike.
+    """
+    if recent is None:
+        return "-"
+    errors, held = recent.scores[POINT], []
+    cutoffs = np.unique(recent.positions[recent.positions >= first])
+    for cutoff in cutoffs[np.linspace(0, len(cutoffs) - 1, min(CUTOFFS, len(cutoffs))).astype(int)]:
+        over, now = recent.positions + errors.shape[1] <= cutoff, recent.positions == cutoff
+        known = Calibration({POINT: errors[over]}, recent.positions[over], False, recent.lowest)
+        reach = known.ends(np.zeros((1, *errors.shape[1:])), np.ones((1, errors.shape[2])), level, adapting=adapting)[1]
+        held.append((errors[now] <= reach)[np.isfinite(errors[now])])
+    return f"{100 * float(np.concatenate(held).mean()):.1f} %"
+
+
 def main(names: list[str]) -> None:
     """Print the rows of some sets, or of all and write the table."""
     head = ["set", "level", "fixed", "may be chance", "steps within", "adapting", "may be chance", "steps within"]
+    head += ["`predict`, fixed", "`predict`"]
     lines = [row(head), row(["---"] * len(head))]
     for name in names or SETS:
         made = run(name)

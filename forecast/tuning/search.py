@@ -16,6 +16,7 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from forecast.config import Experiment
@@ -175,14 +176,15 @@ def run_search(search: Search, runners: Sequence[Runner], *, elsewhere: Callable
             one.stop()
 
     try:
-        here = [partial(_run_trials, search, one) for one in runners]
+        written = _waiting(search, WRITTEN)
+        here = [partial(_run_trials, search, one, written) for one in runners]
         _together(here if elsewhere is None else [elsewhere], stop)
         best = search.state.best(search_of(search.config).objective)
         if best is None:
             reasons = [end.reason for end in search.state.ends.values()]
             raise SearchError(f"none of {len(reasons)} trials has a score; the first failed because {reasons[0]}")
-        waiting = [name for name in (AGAIN, BEST, WRITTEN) if _is_wanted(search, name)]
-        _together([partial(_run_finals, search, one, waiting) for one in runners], stop)
+        rest = _waiting(search, AGAIN, BEST, WRITTEN)
+        _together([partial(_run_finals, search, one, rest) for one in runners], stop)
     finally:
         for one in runners:
             one.close()
@@ -217,7 +219,8 @@ def listener(search: Search) -> Callable[[State], None]:
     return listen
 
 
-def _run_trials(search: Search, runner: Runner) -> None:
+def _run_trials(search: Search, runner: Runner, waiting: SimpleQueue[str]) -> None:
+    """Run trials until there are no more, then what waits for no result of those that others are still at."""
     from forecast.tuning.tuner import HaltedError, SearchTuner
 
     objective, tell = search_of(search.config).objective, search.oracle.record_fold
@@ -225,19 +228,31 @@ def _run_trials(search: Search, runner: Runner) -> None:
         SearchTuner(search.oracle, runner, search.folder, objective=objective, tell=tell).search()
     except HaltedError as error:
         raise error.cause from error
+    if search.state.best(objective) is not None:  # where all trials fail, that is what is to be said
+        _run_finals(search, runner, waiting)
 
 
-def _is_wanted(search: Search, name: str) -> bool:
-    """Whether something that is trained after the trials is still missing."""
-    return name not in search.state.finals and (name == AGAIN or search.config.evaluation.test_size != 0)
+def _waiting(search: Search, *names: str) -> SimpleQueue[str]:
+    """Those of the trainings after the trials that are still missing."""
+    waiting: SimpleQueue[str] = SimpleQueue()
+    for name in names:
+        if name not in search.state.finals and (name == AGAIN or search.config.evaluation.test_size != 0):
+            waiting.put(name)
+    return waiting
 
 
-def _run_finals(search: Search, runner: Runner, waiting: list[str]) -> None:
-    while waiting:
-        name = waiting.pop(0)
+def _run_finals(search: Search, runner: Runner, waiting: SimpleQueue[str]) -> None:
+    while (name := _next(waiting)) is not None:
         result = _train_again(search, runner) if name == AGAIN else _judge_on_test(search, runner, name)
         search.oracle.record(final_record(name, result))
         drop_checkpoints(search.folder, name if name != AGAIN else f"{result['trial']:04d}-*")
+
+
+def _next(waiting: SimpleQueue[str]) -> str | None:
+    try:
+        return waiting.get_nowait()
+    except Empty:
+        return None
 
 
 def _judge_on_test(search: Search, runner: Runner, name: str) -> dict[str, Any]:
