@@ -2,10 +2,16 @@
 
 backtest.json       what is evaluated: settings, data, packages
 config.yaml         the settings, as `forecast backtest --config` takes them
+environment.json    package versions, platform, seed
+data.json           what the table was: fingerprint, size, span, notes
 blocks/             what the models said after each fit
 training/           state of a training under way; gone at the end
-forecasts.parquet   actual values and all forecasts: one row per series, cutoff and step
+forecasts.parquet   actual values and all forecasts: one row per series, cutoff and step; forecasts.json says the rest
 scores.json, .txt   every model over all windows
+coverage.csv        share of what came that the intervals held, by step and series, where there are any
+observed.parquet    what was measured around the windows shown in the pictures
+*.png, report.html  pictures, and all of this on one page
+.lock               empty; held by the process that works on the folder
 """
 
 from __future__ import annotations
@@ -24,14 +30,24 @@ import numpy as np
 
 from forecast.config import Experiment
 from forecast.config_file import dump_experiment
+from forecast.coverage import central_levels, coverage_table, coverage_text
 from forecast.data.panel import Panel
 from forecast.entrants import BASELINE_NAMES, make_models, names_of
 from forecast.errors import BacktestError
-from forecast.files import write_file
+from forecast.files import open_alone, write_file
 from forecast.identity import describe, differences
 from forecast.peers import STATISTICAL, find_python, version_of
+from forecast.pictures import (
+    BACKTEST_ABOUT,
+    BACKTEST_TABLE,
+    COVERAGE,
+    OBSERVED,
+    observed_table,
+    result_about,
+)
 from forecast.preparation import open_panel, resolve
 from forecast.rolling import Block, Model, Plan, RollingResult, gather, make_plan, run_block
+from forecast.run_folder import data_record, environment_record, show_run
 from forecast.training import Reporter
 from forecast.transforms.missing import fill_missing
 
@@ -39,7 +55,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Say = Callable[[str], None]
-ABOUT, BLOCKS, TRAINING = "backtest.json", "blocks", "training"
+ABOUT, BLOCKS, TRAINING, LOCK = "backtest.json", "blocks", "training", ".lock"
+FIELDS = ("forecasts", "quantiles", "levels", "lowest", "left_out")
+"""Of a block, each a value per model."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +136,7 @@ def backtest_run(
         The folder.
 
     Raises:
-        BacktestError: the folder holds something else, or another backtest.
+        BacktestError: the folder holds something else, or another backtest, or another process is at it.
     """
     config = config.with_source(table)
     folder = Path(out or Path("runs") / f"{config.name}-backtest")
@@ -126,16 +144,25 @@ def backtest_run(
     panel = open_panel(config.data)
     plan = plan_of(config, panel)
     models = make_models(config, checkpoints=folder / TRAINING, reporter=reporter)
-    _begin(folder, identity_of(config, panel))
-    result = _run(Backtest(config, panel, plan, models), folder, say)
-    scores = result.scores()
-    write_file(folder / "config.yaml", dump_experiment(config, full=True).encode())
-    write_file(folder / "forecasts.parquet", result.frame().to_parquet(index=False))
-    write_file(folder / "scores.json", (json.dumps(scores.to_dict(), indent=2) + "\n").encode())
-    write_file(folder / "scores.txt", (scores.text() + "\n").encode())
-    shutil.rmtree(folder / TRAINING, ignore_errors=True)
-    say(scores.text())
-    say(f"wrote {folder}: forecasts and scores of {len(models)} models from {plan.num_windows} cutoffs")
+    busy = BacktestError(
+        f"{folder}: another process is evaluating there; wait for it, or name another folder with --out"
+    )
+    with open_alone(folder / LOCK, busy):
+        _check_folder(folder, resume)  # again: another process may have begun and ended since
+        _begin(folder, identity_of(config, panel))
+        result = _run(Backtest(config, panel, plan, models), folder, say)
+        _write_records(config, panel, folder)
+        observed = _write_result(result, panel, folder)
+        made, failures = show_run(folder, {}, result.result, observed)
+        shutil.rmtree(folder / TRAINING, ignore_errors=True)
+    for text in filter(None, (result.scores().text(), coverage_text(result.result))):
+        say(text)
+    say(
+        f"wrote {folder}: forecasts and scores of {len(models)} models from {plan.num_windows} cutoffs"
+        f"{''.join(f', {one}' for one in made)}"
+    )
+    for line in failures:
+        say(line)
     return folder
 
 
@@ -182,7 +209,7 @@ def _begin(folder: Path, identity: dict[str, str]) -> None:
     """
     path = folder / ABOUT
     if not path.is_file():
-        write_file(path, (json.dumps(identity, indent=2) + "\n").encode())
+        write_file(path, _json(identity))
         return
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
@@ -217,10 +244,34 @@ def _run(backtest: Backtest, folder: Path, say: Say) -> RollingResult:
     return backtest.result([decode_block(path) for path in paths])
 
 
+def _write_result(result: RollingResult, panel: Panel, folder: Path) -> pd.DataFrame:
+    """Write forecasts, scores and coverage; return what was measured around the windows in the pictures."""
+    scores, observed = result.scores(), observed_table(panel, result.result)
+    write_file(folder / BACKTEST_TABLE, result.frame().to_parquet(index=False))
+    write_file(folder / OBSERVED, observed.to_parquet(index=False))
+    write_file(folder / "scores.json", _json(scores.to_dict()))
+    write_file(folder / "scores.txt", (scores.text() + "\n").encode())
+    if central_levels(result.result):
+        write_file(folder / COVERAGE, coverage_table(result.result).to_csv(index=False).encode())
+    write_file(folder / BACKTEST_ABOUT, result_about(result.result).encode())  # last: it says that all is there
+    return observed
+
+
+def _write_records(config: Experiment, panel: Panel, folder: Path) -> None:
+    """Write settings, packages, and what the table was."""
+    write_file(folder / "config.yaml", dump_experiment(config, full=True).encode())
+    write_file(folder / "environment.json", _json(environment_record(config.training.seed)))
+    write_file(folder / "data.json", _json(data_record(panel)))
+
+
+def _json(values: Mapping[str, Any]) -> bytes:
+    return (json.dumps(values, indent=2) + "\n").encode()
+
+
 def encode_block(block: Block) -> bytes:
     """A block as the bytes of a NumPy archive, in which every array has a checksum."""
     arrays: dict[str, Any] = {"last": block.last}
-    for field in ("forecasts", "quantiles", "levels", "left_out"):
+    for field in FIELDS:
         arrays |= {f"{field}/{name}": np.asarray(value) for name, value in getattr(block, field).items()}
     file = io.BytesIO()
     np.savez(file, **arrays)
@@ -239,7 +290,7 @@ def decode_block(path: Path) -> Block:
         last = arrays.pop("last")
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise BacktestError(f"{path}: cannot be read ({error}): remove it, and --resume makes it again") from error
-    fields: dict[str, dict[str, Any]] = {"forecasts": {}, "quantiles": {}, "levels": {}, "left_out": {}}
+    fields: dict[str, dict[str, Any]] = {name: {} for name in FIELDS}
     for key, array in arrays.items():
         field, _, name = key.partition("/")
         fields[field][name] = array
@@ -248,5 +299,6 @@ def decode_block(path: Path) -> Block:
         fields["forecasts"],
         fields["quantiles"],
         {name: tuple(levels.tolist()) for name, levels in fields["levels"].items()},
+        fields["lowest"],
         {name: int(count) for name, count in fields["left_out"].items()},
     )

@@ -53,6 +53,37 @@ def scores_by(result: BacktestResult, by: By = "overall") -> pd.DataFrame:
     return table
 
 
+def error_by_cutoff(result: BacktestResult, most: int) -> pd.DataFrame:
+    """Mean absolute error by cutoff as a table to draw.
+
+    Args:
+        result: an evaluation.
+        most: rows of the table; of more cutoffs, neighbours are averaged.
+
+    Returns:
+        A column per model in the order of the evaluation; the index is the first cutoff of every row.
+    """
+    table = scores_by(result, "cutoff").pivot(index="cutoff", columns="model", values="MAE")[list(result.forecasts)]
+    count = min(len(table), most)
+    row = np.arange(len(table)) * count // max(len(table), 1)
+    return table.groupby(row).mean().set_axis(table.index[np.searchsorted(row, np.arange(count))])
+
+
+def bias_by_step(result: BacktestResult, alias: str) -> Array:
+    """Mean of forecast minus actual at every step of the horizon, over windows and targets.
+
+    Args:
+        result: an evaluation.
+        alias: one of its models.
+
+    Returns:
+        (H,) in the unit of the data, NaN where nothing was measured.
+    """
+    errors = result.forecasts[alias] - result.actual
+    count = np.isfinite(errors).sum(axis=(0, 2))
+    return np.where(count > 0, np.nansum(errors, axis=(0, 2)) / np.maximum(count, 1), np.nan)
+
+
 def _groups(result: BacktestResult, by: By) -> tuple[pd.Index[Any], NDArray[np.int64]]:
     """Name of every group, and the group of every window."""
     if by == "series":

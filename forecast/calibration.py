@@ -12,7 +12,7 @@ from forecast.data.panel import Panel
 from forecast.data.splits import Part
 from forecast.errors import ConfigError
 from forecast.features import WindowedFeatures
-from forecast.intervals import Calibration, central_pairs, nested
+from forecast.intervals import SHOWN_LEVELS, Calibration, central_pairs, nested, tails
 from forecast.prediction import Fitted, align, forecast_windows, on_logarithms
 from forecast.preparation import Prepared
 from forecast.results import Forecast
@@ -90,6 +90,23 @@ def own_intervals(
     return {share: (quantiles[..., low], quantiles[..., high]) for share, (low, high) in central_pairs(levels).items()}
 
 
+def shown_levels(fitted: Fitted) -> tuple[float, ...]:
+    """The intervals that can be compared with what came, in per cent: those with calibration windows enough."""
+    calibration = fitted.calibration
+    return tuple(level for level in SHOWN_LEVELS if calibration is not None and calibration.supports(level))
+
+
+def quantile_levels_of(fitted: Fitted, levels: Sequence[float]) -> tuple[float, ...]:
+    """Ascending levels of the quantiles that `with_intervals` gives.
+
+    Args:
+        fitted: the state; of a network that writes quantiles the median is kept.
+        levels: of the intervals, in per cent.
+    """
+    median = (0.5,) if fitted.quantile_levels else ()
+    return tuple(sorted({*median, *(one for level in levels for one in tails(level))}))
+
+
 def with_intervals(
     fitted: Fitted,
     calibration: Calibration | None,
@@ -128,7 +145,6 @@ def with_intervals(
         columns = {0.5: quantiles[..., fitted.quantile_levels.index(0.5)]}
     for level in levels:
         low, high = calibration.ends(forecast, unit, level, own=own, adapting=adapting)
-        tail = round((100.0 - level) / 200.0, 10)
-        columns |= {tail: low, round(1.0 - tail, 10): high}
-    ordered = tuple(sorted(columns))
+        columns |= dict(zip(tails(level), (low, high), strict=True))
+    ordered = quantile_levels_of(fitted, levels)
     return ordered, nested(ordered, np.stack([columns[one] for one in ordered], axis=-1), forecast)

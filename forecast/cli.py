@@ -124,13 +124,13 @@ def build_parser() -> Parser:
     _add_run(evaluate, "table to judge on; the table of the run if left out")
     _add_gate(evaluate)
 
-    plot = _command(commands, "plot", plot_command, "draw the pictures of a run again")
-    plot.add_argument("run_folder", metavar="RUN", help="run folder")
-    plot.add_argument("--out", metavar="FOLDER", help="where the pictures go; into the run folder if left out")
+    plot = _command(commands, "plot", plot_command, "draw the pictures of a run or a backtest again")
+    plot.add_argument("run_folder", metavar="RUN", help="run folder, or the folder of a backtest")
+    plot.add_argument("--out", metavar="FOLDER", help="where the pictures go; into that folder if left out")
 
-    report = _command(commands, "report", report_command, "write the page that shows a run, again")
-    report.add_argument("run_folder", metavar="RUN", help="run folder")
-    report.add_argument("--out", metavar="FILE", help="the page; report.html in the run folder if left out")
+    report = _command(commands, "report", report_command, "write the page of a run or a backtest again")
+    report.add_argument("run_folder", metavar="RUN", help="run folder, or the folder of a backtest")
+    report.add_argument("--out", metavar="FILE", help="the page; report.html in that folder if left out")
 
     backtest = _command(commands, "backtest", backtest_command, "forecast from many cutoffs, each as it was then")
     _add_table(backtest)

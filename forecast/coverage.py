@@ -104,7 +104,7 @@ def adapt_intervals(result: BacktestResult, *, rate: float = RATE, lowest: Array
     Args:
         result: an evaluation with intervals.
         rate: of `forecast.intervals.adaptive_factors`.
-        lowest: (D,) below which no interval ends, unless the point does.
+        lowest: (D,), or (W, 1, D) of each window, below which no interval ends, unless the point does.
 
     Returns:
         The result with other quantiles; no interval knows what came after its cutoff.

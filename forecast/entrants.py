@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from forecast.backtest import batches_of_history, history_reader
 from forecast.baselines import BASELINES, Baseline, Steps, all_baselines
+from forecast.calibration import quantile_levels_of, shown_levels, with_intervals
 from forecast.config import Experiment
 from forecast.data.digest import panel_digest
 from forecast.data.extend import select_series
@@ -181,8 +182,14 @@ class FittedNetworkModel:
 
     @property
     def quantile_levels(self) -> Levels:
-        """Levels the network writes."""
-        return self.fitted.quantile_levels
+        """Levels of the calibrated intervals, or those the network writes where there are none."""
+        shown = shown_levels(self.fitted)
+        return quantile_levels_of(self.fitted, shown) if shown else self.fitted.quantile_levels
+
+    @property
+    def lowest_end(self) -> Array | None:
+        """(D,) below which no calibrated interval ends; None where intervals are not calibrated."""
+        return self.fitted.calibration.lowest if self.fitted.calibration and shown_levels(self.fitted) else None
 
     def predict(self, panel: Panel, last: IntArray) -> tuple[Array, Array | None]:
         """Forecast (B, H, D), and (B, H, D, Q) quantiles; see `rolling.FittedModel`."""
@@ -201,6 +208,9 @@ class FittedNetworkModel:
             place = learned[whole]
             windows = WindowedFeatures(features, index)
             points[place], spread = forecast_windows(aligned, windows, np.arange(len(index)))
+            if shown := shown_levels(aligned):
+                unit = aligned.unit[known.series_at(rows[place])]
+                spread = with_intervals(aligned, aligned.calibration, points[place], spread, unit, shown)[1]
             if quantiles is not None and spread is not None:
                 quantiles[place] = spread
         return points, quantiles

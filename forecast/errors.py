@@ -8,7 +8,7 @@
     |-- TrainingError     training that diverged or cannot be resumed
     |-- SkillError        a model that was required to beat the best baseline and was not shown to
     |-- SearchError       a search that is damaged, in use or was begun with other settings
-    |-- BacktestError     a backtest that is damaged or was begun with other settings
+    |-- BacktestError     a backtest that is damaged, in use or was begun with other settings
     |-- FileError         a file or folder that cannot be written: disk full, no permission, path in use
     `-- ArtifactError     a saved model that is damaged, incomplete or of another version
 
@@ -54,7 +54,7 @@ class SearchError(ForecastError):
 
 
 class BacktestError(ForecastError):
-    """A backtest is damaged, or was begun with other settings, data or packages."""
+    """A backtest is damaged, in use, or was begun with other settings, data or packages."""
 
 
 class FileError(ForecastError):

@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from forecast.errors import FileError
+from forecast.errors import FileError, ForecastError
 
 REASONS = {
     errno.ENOSPC: "the disk is full; free some space or choose another folder",
@@ -102,6 +102,37 @@ def current_folder(path: str | Path) -> Path:
     return old if not target.exists() and old.is_dir() else target
 
 
+@contextmanager
+def open_alone(path: Path, busy: ForecastError) -> Iterator[int]:
+    """Open a file to read and append, made where there is none, and keep other processes out until the block ends.
+
+    The system frees the lock when the process ends, however it ends. On Windows nothing keeps two processes apart.
+
+    Args:
+        path: the file.
+        busy: what to raise where another process has it.
+
+    Yields:
+        The descriptor.
+
+    Raises:
+        ForecastError: `busy`.
+        FileError: the file cannot be opened.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+    except OSError as error:
+        reason = REASONS.get(error.errno or 0, error.strerror or str(error))
+        raise FileError(f"cannot open {path}: {reason}") from error
+    try:
+        if not _lock(descriptor):
+            raise busy
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
 def sha256_of(path: str | Path) -> str:
     """Return the SHA-256 of a file as 64 hexadecimal digits.
 
@@ -110,6 +141,21 @@ def sha256_of(path: str | Path) -> str:
     """
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _lock(descriptor: int) -> bool:
+    """Take the lock of an open file; False where another process has it."""
+    try:
+        import fcntl
+    except ImportError:  # on Windows
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in (errno.EAGAIN, errno.EACCES):
+            raise
+        return False
+    return True
 
 
 def _prepare(path: str | Path) -> Path:

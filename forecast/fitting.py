@@ -31,7 +31,7 @@ class FittedNetwork:
 
     Attributes:
         model: the network, or the blend.
-        histories: losses of each network by name.
+        histories: losses of each network by name, that with the largest weight first.
         penalties: of each linear map by name.
         shares: weight of each member by name.
     """
@@ -40,11 +40,6 @@ class FittedNetwork:
     histories: dict[str, History]
     penalties: dict[str, float]
     shares: dict[str, float]
-
-    @property
-    def history(self) -> History:
-        """That of the network with the largest weight."""
-        return self.histories[max(self.histories, key=lambda name: self.shares[name])]
 
 
 def fit_network(
@@ -78,12 +73,13 @@ def fit_network(
             kept = checkpoint and member_checkpoint(checkpoint, place)
             jobs.append(Job(member.name, member.model, prepared.training, validation, training, kept))
     trained = train_members(jobs, resume=resume, reporter=reporter)
-    histories = {name: one.history for name, one in trained.items()}
     if len(ensemble.members) > 1:
         errors = validation_errors(prepared, ensemble)
         is_linear = np.array([one.seed is None for one in ensemble.members])
         evidence = independent_windows(prepared.validation.index)
         ensemble.weigh(cautious_shares(errors, is_linear, evidence, robust=is_robust(prepared)))
+    heaviest_first = sorted(trained, key=lambda name: -ensemble.shares[name])
+    histories = {name: trained[name].history for name in heaviest_first}
     return FittedNetwork(ensemble.model, histories, penalties, ensemble.shares)
 
 

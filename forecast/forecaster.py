@@ -273,6 +273,6 @@ def _collect(prepared: Prepared, network: FittedNetwork, linear: RidgeWindow) ->
         calibration=None,
         recent=None,
         linear=linear,
-        history=network.history,
+        histories=network.histories,
         shares=network.shares,
     )

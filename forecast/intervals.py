@@ -186,6 +186,12 @@ def central_pairs(quantile_levels: Sequence[float]) -> dict[float, tuple[int, in
     return dict(sorted(pairs.items()))
 
 
+def tails(level: float) -> tuple[float, float]:
+    """Quantile levels of the ends of a central interval of so many per cent: 0.1 and 0.9 of 80."""
+    low = round((100.0 - level) / 200.0, 10)
+    return low, round(1.0 - low, 10)
+
+
 def check_level(level: float) -> None:
     """Raise where a level is no per cent.
 

@@ -9,13 +9,12 @@ from numpy.typing import NDArray
 
 from forecast.backtest import compare, seasonal_errors
 from forecast.baselines import RidgeRows, RidgeWindow, Steps, all_baselines
-from forecast.calibration import with_intervals
+from forecast.calibration import shown_levels, with_intervals
 from forecast.coverage import adapt_intervals
 from forecast.data.panel import Panel
 from forecast.data.splits import Part
 from forecast.errors import DataError
 from forecast.features import Features, series_deviations
-from forecast.intervals import SHOWN_LEVELS
 from forecast.prediction import NEVER, Fitted, align, forecast_windows
 from forecast.preparation import Prepared, windows_of
 from forecast.results import BacktestResult
@@ -76,8 +75,7 @@ def judge(fitted: Fitted, panel: Panel, part: Part, *, features: Features | None
     result = replace(
         result, quantile_levels=fitted.quantile_levels, quantiles=np.concatenate(spread) if spread else None
     )
-    calibration = fitted.calibration
-    shown = [level for level in SHOWN_LEVELS if calibration and calibration.supports(level)]
+    calibration, shown = fitted.calibration, shown_levels(fitted)
     if calibration is None or not shown:
         return result
     forecasts, unit = result.forecasts[config.name], aligned.unit[result.series]

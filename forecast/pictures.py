@@ -1,4 +1,4 @@
-"""The pictures and the report of a run, and the stored evaluation they can be made from again without the model."""
+"""Pictures and report of a run or a backtest, and the stored evaluation they are made from again without the model."""
 
 from __future__ import annotations
 
@@ -17,13 +17,24 @@ from forecast.data.frequency import Frequency
 from forecast.data.panel import Columns, Panel
 from forecast.errors import DataError
 from forecast.files import write_file
-from forecast.plots import plot_coverage, plot_error_by_step, plot_forecasts, plot_loss, plot_residuals, save_figure
+from forecast.plots import (
+    plot_bias_by_step,
+    plot_coverage,
+    plot_error_by_cutoff,
+    plot_error_by_step,
+    plot_fan,
+    plot_forecasts,
+    plot_loss,
+    plot_residuals,
+    save_figure,
+)
 from forecast.report import RunRecord, report_page
 from forecast.results import BacktestResult, Forecast, History, column_names, level_name, levels_of, plain_stamps
 from forecast.scores import Scores
 from forecast.strict_yaml import parse_yaml
 
 RESULT_TABLE, RESULT_ABOUT, HISTORY = "test_forecasts.parquet", "test_forecasts.json", "history.json"
+BACKTEST_TABLE, BACKTEST_ABOUT = "forecasts.parquet", "forecasts.json"
 OBSERVED, COVERAGE, FORECAST, REPORT = "observed.parquet", "coverage.csv", "forecast.csv", "report.html"
 MAX_STORED_ROWS = 500_000
 """Rows of test forecasts that are stored; of larger evaluations evenly spaced windows are kept."""
@@ -32,32 +43,39 @@ NUM_EXAMPLES = 9
 
 
 def draw_pictures(
-    folder: Path, history: History, result: BacktestResult | None, observed: pd.DataFrame | None
+    folder: Path, histories: Mapping[str, History], result: BacktestResult | None, observed: pd.DataFrame | None
 ) -> list[Path]:
     """Draw every picture of a run.
 
     Args:
         folder: where they go.
-        history: losses per epoch.
-        result: the evaluation on the test part, if there was one.
+        histories: losses per epoch of each network by name; none for a backtest.
+        result: the evaluation on the test part or in a backtest, if there was one.
         observed: long table of what was measured around the windows shown.
 
     Returns:
         The files.
     """
-    figures = {"loss": plot_loss(history)}
+    figures = {"loss": plot_loss(histories)} if histories else {}
     if result is not None and observed is not None:
         windows = result.examples(NUM_EXAMPLES)
         best = result.scores().best_baseline
         figures["forecasts"] = plot_forecasts(
             result.forecast(result.alias, windows),
             observed,
-            baselines=[result.forecast(name, windows) for name in dict.fromkeys(("seasonal_naive", best)) if name],
+            baselines=[
+                result.forecast(name, windows)
+                for name in dict.fromkeys(("seasonal_naive", best))
+                if name in result.baselines
+            ],
         )
         figures["error_by_step"] = plot_error_by_step(result)
+        figures["error_by_cutoff"] = plot_error_by_cutoff(result)
+        figures["bias_by_step"] = plot_bias_by_step(result)
         figures["residuals"] = plot_residuals(result)
         if central_levels(result):
             figures["coverage"] = plot_coverage(result)
+            figures["fan"] = plot_fan(result)
     paths = []
     for name, figure in figures.items():
         paths.append(folder / f"{name}.png")
@@ -89,9 +107,11 @@ def observed_table(panel: Panel, result: BacktestResult) -> pd.DataFrame:
     return table.assign(**{name: panel.column(name)[rows] for name in panel.columns.target_cols})
 
 
-def write_history(history: History, folder: Path) -> None:
-    """Store the losses per epoch."""
-    (folder / HISTORY).write_text(json.dumps(history.to_dict(), indent=2) + "\n", encoding="utf-8")
+def write_histories(histories: Mapping[str, History], folder: Path) -> None:
+    """Store the losses per epoch: of the first network as they always were, and of each under `networks`."""
+    networks = {name: one.to_dict() for name, one in histories.items()}
+    content = {**next(iter(networks.values())), "networks": networks}
+    (folder / HISTORY).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def write_result(result: BacktestResult, observed: pd.DataFrame, folder: Path) -> None:
@@ -99,10 +119,16 @@ def write_result(result: BacktestResult, observed: pd.DataFrame, folder: Path) -
     observed.to_parquet(folder / OBSERVED, index=False)
     kept = max(MAX_STORED_ROWS // result.actual.shape[1], 1)
     if len(result.series) > kept:
-        result = result.take(np.linspace(0, len(result.series) - 1, kept).round().astype(np.int64))
+        # every so many, so that those of one series stay equally far apart
+        result = result.take(np.arange(0, len(result.series), -(-len(result.series) // kept)))
     result.frame().to_parquet(folder / RESULT_TABLE, index=False)
     if central_levels(result):
         coverage_table(result).to_csv(folder / COVERAGE, index=False)
+    (folder / RESULT_ABOUT).write_text(result_about(result), encoding="utf-8")
+
+
+def result_about(result: BacktestResult) -> str:
+    """What the long table of an evaluation does not say, as JSON."""
     about = {
         "alias": result.alias,
         "baselines": list(result.baselines),
@@ -113,60 +139,63 @@ def write_result(result: BacktestResult, observed: pd.DataFrame, folder: Path) -
         "columns": asdict(result.columns),
         "freq": asdict(result.freq),
     }
-    (folder / RESULT_ABOUT).write_text(json.dumps(about) + "\n", encoding="utf-8")
+    return json.dumps(about) + "\n"
 
 
 def read_result(folder: Path) -> BacktestResult | None:
-    """Read back what `write_result` wrote; None where the run has no evaluation.
+    """Read back the evaluation of a run or a backtest; None where there is none.
 
     Raises:
         DataError: the files are damaged or do not belong together.
     """
-    if not (folder / RESULT_ABOUT).exists():
+    backtest = is_backtest(folder)
+    name, table = (BACKTEST_ABOUT, BACKTEST_TABLE) if backtest else (RESULT_ABOUT, RESULT_TABLE)
+    if not (folder / name).exists():
         return None
     try:
-        about = json.loads((folder / RESULT_ABOUT).read_text(encoding="utf-8"))
-        return _rebuild(pd.read_parquet(folder / RESULT_TABLE), about)
+        about = json.loads((folder / name).read_text(encoding="utf-8"))
+        return _rebuild(pd.read_parquet(folder / table), about)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
-            f"{folder}: {RESULT_TABLE} and {RESULT_ABOUT} cannot be read ({error}): make them again with forecast fit"
+            f"{folder}: {table} and {name} cannot be read ({error}): make them again with forecast "
+            + ("backtest --resume" if backtest else "fit")
         ) from error
 
 
 def plot_run(run: str | Path, *, out: str | Path | None = None) -> list[Path]:
-    """Draw the pictures of a run folder again, without the model.
+    """Draw the pictures of a run or a backtest again, without the model.
 
     Args:
         run: the folder.
-        out: where the pictures go; into the run folder if left out.
+        out: where the pictures go; into the folder if left out.
 
     Raises:
-        DataError: the folder is no run, or its files are damaged.
+        DataError: the folder is neither, or its files are damaged.
     """
     folder = Path(run)
-    history = _read_history(folder)
+    histories = _read_histories(folder)
     target = Path(out or folder)
     target.mkdir(parents=True, exist_ok=True)
-    return draw_pictures(target, history, read_result(folder), _table_in(folder, OBSERVED))
+    return draw_pictures(target, histories, read_result(folder), _table_in(folder, OBSERVED))
 
 
 def report_run(run: str | Path, *, out: str | Path | None = None) -> Path:
-    """Write `report.html` of a run folder, from what the folder holds alone.
+    """Write `report.html` of a run or a backtest, from what its folder holds alone.
 
     Args:
         run: the folder.
-        out: the file; `report.html` in the run folder if left out. One that is there is replaced in one piece.
+        out: the file; `report.html` in the folder if left out. One that is there is replaced in one piece.
 
     Returns:
         The file.
 
     Raises:
-        DataError: the folder is no run, or its files are damaged.
+        DataError: the folder is neither, or its files are damaged.
     """
     folder = Path(run)
-    history, result = _read_history(folder), read_result(folder)
+    histories, result = _read_histories(folder), read_result(folder)
     try:
-        page = report_page(_record(folder, history, result))
+        page = report_page(_record(folder, histories, result))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
             f"{folder}: its records cannot be read ({type(error).__name__}: {error}): make them again with forecast fit"
@@ -176,7 +205,12 @@ def report_run(run: str | Path, *, out: str | Path | None = None) -> Path:
     return target
 
 
-def _record(folder: Path, history: History, result: BacktestResult | None) -> RunRecord:
+def is_backtest(folder: Path) -> bool:
+    """Whether a folder holds a backtest that has come to its end."""
+    return (folder / BACKTEST_ABOUT).is_file()
+
+
+def _record(folder: Path, histories: Mapping[str, History], result: BacktestResult | None) -> RunRecord:
     """Read what a report shows beside losses and evaluation."""
     config = (folder / "config.yaml").read_text(encoding="utf-8")
 
@@ -189,12 +223,13 @@ def _record(folder: Path, history: History, result: BacktestResult | None) -> Ru
         settings=settings,
         data=data,
         environment=values("environment.json"),
-        history=history,
+        histories=histories,
         scores=Scores.from_dict(values("scores.json")) if result else None,
         result=result,
         observed=_table_in(folder, OBSERVED),
         forecast=_read_forecast(folder / FORECAST, settings, data),
         coverage=_steps_of(_table_in(folder, COVERAGE)),
+        command="backtest" if is_backtest(folder) else "fit",
     )
 
 
@@ -220,12 +255,19 @@ def _steps_of(coverage: pd.DataFrame | None) -> pd.DataFrame | None:
     return rows.astype({"step": int})
 
 
-def _read_history(folder: Path) -> History:
+def _read_histories(folder: Path) -> dict[str, History]:
+    """Losses of each network by name, none of a backtest; files of earlier versions hold those of one."""
+    if is_backtest(folder):
+        return {}
     if not (folder / HISTORY).is_file():
-        raise DataError(f"{folder}: no {HISTORY} here; expected a run folder written by forecast fit")
+        raise DataError(
+            f"{folder}: no {HISTORY} here; expected a run folder written by forecast fit, or a backtest that has ended"
+        )
     try:
-        return History.from_dict(json.loads((folder / HISTORY).read_text(encoding="utf-8")))
-    except (ValueError, TypeError, KeyError) as error:
+        content = json.loads((folder / HISTORY).read_text(encoding="utf-8"))
+        networks = content.get("networks") or {"network": content}
+        return {name: History.from_dict(one) for name, one in networks.items()}
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise DataError(f"{folder / HISTORY}: cannot be read ({error}): train again") from error
 
 

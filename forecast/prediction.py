@@ -60,7 +60,7 @@ class Fitted:
         calibration: errors on the calibration windows, for intervals of what follows them; None where there were none.
         recent: errors on calibration and test windows, for intervals of what comes after the table of training.
         linear: the ridge baseline.
-        history: losses per epoch; of a blend, those of the network with the largest weight.
+        histories: losses per epoch of each network by name, that with the largest weight first.
         shares: weight of each member of a blend by name; where there is no blend one of 1, or none.
     """
 
@@ -80,8 +80,13 @@ class Fitted:
     calibration: Calibration | None
     recent: Calibration | None
     linear: RidgeWindow
-    history: History
+    histories: dict[str, History]
     shares: dict[str, float]
+
+    @property
+    def history(self) -> History:
+        """Losses per epoch; of a blend, those of the network with the largest weight."""
+        return next(iter(self.histories.values()))
 
     @property
     def quantile_levels(self) -> tuple[float, ...]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -22,11 +22,12 @@ from numpy.typing import NDArray
 
 from forecast.axes import check_shape
 from forecast.backtest import seasonal_errors
+from forecast.coverage import adapt_intervals
 from forecast.data.extend import rows_before, shown_stamps
 from forecast.data.panel import Panel
 from forecast.data.splits import Part, ends_of, first_rows_at
 from forecast.errors import DataError
-from forecast.results import BacktestResult, Scores
+from forecast.results import BacktestResult, Forecast, Scores
 
 Array = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -51,6 +52,15 @@ class FittedModel(Protocol):
             (B, H, D) in the unit of the data, and (B, H, D, Q) quantiles or None. NaN in windows it cannot forecast,
             for example because their history is too short; these are left out for every model.
         """
+
+
+@runtime_checkable
+class Calibrated(Protocol):
+    """What a `FittedModel` may have too: intervals that were calibrated, and so adapt from cutoff to cutoff."""
+
+    @property
+    def lowest_end(self) -> Array | None:
+        """(D,) below which no interval ends, unless the point does; None where intervals are not calibrated."""
 
 
 class Model(Protocol):
@@ -150,6 +160,7 @@ class Block:
         forecasts: (W, H, D) of every model.
         quantiles: (W, H, D, Q) of the models that forecast them.
         levels: their Q levels.
+        lowest: (D,) below which no interval ends, of the models whose intervals are calibrated.
         left_out: windows that some model could not forecast, by its name.
     """
 
@@ -157,6 +168,7 @@ class Block:
     forecasts: dict[str, Array]
     quantiles: dict[str, Array] = field(default_factory=dict)
     levels: dict[str, Levels] = field(default_factory=dict)
+    lowest: dict[str, Array] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
 
 
@@ -178,27 +190,38 @@ def run_block(panel: Panel, plan: Plan, block: int, models: Mapping[str, Model])
     forecasts: dict[str, Array] = {}
     quantiles: dict[str, Array] = {}
     levels: dict[str, Levels] = {}
+    lowest: dict[str, Array] = {}
     for name, model in models.items():
-        try:
-            fitted = model.fit(learned)
-        except DataError as error:
-            cutoff = shown_stamps(panel, learned.timestamps.max(keepdims=True))[0]
-            raise DataError(f"{name} cannot be fitted on the rows up to {cutoff}: {error}") from error
+        fitted = _fit(name, model, learned)
         forecasts[name], spread = fitted.predict(panel, last)
         check_shape(f"forecast of {name}", forecasts[name], "BHD", **sizes)
         if spread is not None:
             levels[name] = fitted.quantile_levels
             check_shape(f"quantiles of {name}", spread, "BHDQ", **sizes, Q=len(levels[name]))
             quantiles[name] = spread
+        if isinstance(fitted, Calibrated) and (bound := fitted.lowest_end) is not None:
+            lowest[name] = bound
     able = {name: np.isfinite(values).all(axis=(1, 2)) for name, values in forecasts.items()}
+    for name, spread in quantiles.items():
+        able[name] &= ~np.isnan(spread).any(axis=(1, 2, 3))
     kept = np.logical_and.reduce(list(able.values()))
     return Block(
         last[kept],
         {name: values[kept] for name, values in forecasts.items()},
         {name: values[kept] for name, values in quantiles.items()},
         levels,
+        lowest,
         {name: int((~one).sum()) for name, one in able.items() if not one.all()},
     )
+
+
+def _fit(name: str, model: Model, learned: Panel) -> FittedModel:
+    """Fit one model; an error says at which cutoff."""
+    try:
+        return model.fit(learned)
+    except DataError as error:
+        cutoff = shown_stamps(learned, learned.timestamps.max(keepdims=True))[0]
+        raise DataError(f"{name} cannot be fitted on the rows up to {cutoff}: {error}") from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,15 +229,13 @@ class RollingResult:
     """What every model said at every cutoff, beside what happened.
 
     Attributes:
-        result: forecasts and actual values, series by series.
-        quantiles: (W, H, D, Q) of the models that forecast them.
-        levels: their Q levels.
+        result: forecasts and actual values, series by series, and the quantiles of the judged model.
+        others: forecasts with quantiles of the other models that write some, one per window of `result`.
         left_out: windows that some model could not forecast, by its name.
     """
 
     result: BacktestResult
-    quantiles: dict[str, Array]
-    levels: dict[str, Levels]
+    others: tuple[Forecast, ...]
     left_out: dict[str, int]
 
     def scores(self) -> Scores:
@@ -227,14 +248,13 @@ class RollingResult:
         return replace(scores, notes=scores.notes + notes)
 
     def frame(self) -> pd.DataFrame:
-        """Long table: id, time, `cutoff`, the targets, then of every model its forecast and its quantiles.
+        """Long table: id, time, `cutoff`, the targets, then of every model its forecast, and all quantiles.
 
         The columns are those of `utilsforecast.evaluation.evaluate`.
         """
-        table, everything = self.result.frame(), np.arange(len(self.result.series))
-        for name, spread in self.quantiles.items():
-            forecast = self.result.forecast(name, everything)
-            wide = replace(forecast, quantile_levels=self.levels[name], quantiles=spread).frame()
+        table = self.result.frame()
+        for forecast in self.others:
+            wide = forecast.frame()
             table = table.join(wide[wide.columns.difference(table.columns, sort=False)])
         return table
 
@@ -270,7 +290,6 @@ def gather(
     series = panel.series_at(last)
     ahead = last[:, None] + np.arange(1, plan.horizon + 1)
     before = Part(panel.offsets[:-1], first_rows_at(panel, plan.stops[0]))
-    levels = {name: one for block in blocks for name, one in block.levels.items()}
     result = BacktestResult(
         alias=judged,
         baselines=tuple(name for name in names if name in baselines and name != judged),
@@ -288,8 +307,27 @@ def gather(
         columns=panel.columns,
         freq=panel.freq,
     )
-    quantiles = {name: np.concatenate([one.quantiles[name] for one in blocks])[order] for name in levels}
-    return RollingResult(result, quantiles, levels, left_out)
+    spread = {name: _with_quantiles(result, name, blocks, order) for name in names if _levels_of(name, blocks)}
+    result = spread.pop(judged, result)
+    others = tuple(one.forecast(name, np.arange(len(last))) for name, one in spread.items())
+    return RollingResult(result, others, left_out)
+
+
+def _levels_of(name: str, blocks: Sequence[Block]) -> Levels:
+    """The quantile levels that a model writes after every fit; early fits may have too few rows for all of them."""
+    levels = [one.levels.get(name, ()) for one in blocks]
+    return tuple(level for level in levels[0] if all(level in one for one in levels))
+
+
+def _with_quantiles(result: BacktestResult, name: str, blocks: Sequence[Block], order: IntArray) -> BacktestResult:
+    """The result with the quantiles of one model, which is then the judged one; where calibrated, they adapt."""
+    levels = _levels_of(name, blocks)
+    quantiles = [one.quantiles[name][..., [one.levels[name].index(level) for level in levels]] for one in blocks]
+    found = replace(result, alias=name, quantile_levels=levels, quantiles=np.concatenate(quantiles)[order])
+    if not all(name in one.lowest for one in blocks):
+        return found
+    lowest = np.concatenate([np.repeat(one.lowest[name][None], len(one.last), axis=0) for one in blocks])
+    return adapt_intervals(found, lowest=lowest[order][:, None])
 
 
 def _totals(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:

@@ -3,15 +3,17 @@
 config.yaml             settings with what the data decided filled in
 environment.json        package versions, seed, when
 data.json               what the table was: fingerprint, size, span, notes
-history.json            losses per epoch
+history.json            losses per epoch of every network
 scores.json, .txt       model and baselines on the test windows
 test_forecasts.parquet  actual values and every forecast, window by window
 coverage.csv            share of what came that the intervals held, by step and series, where there are any
 observed.parquet        what was measured around the windows shown in the pictures
 forecast.csv            the steps after the end of the data
 model/                  the saved model
-*.png                   pictures
+*.png                   pictures, see `forecast.pictures.draw_pictures`
 report.html             all of this on one page
+
+Pictures and report are left out where they cannot be made: no trained model is lost for them.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from __future__ import annotations
 import json
 import platform
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,12 +43,12 @@ from forecast.pictures import (
     observed_table,
     read_result,
     report_run,
-    write_history,
+    write_histories,
     write_result,
 )
 from forecast.preparation import Prepared, prepare
 from forecast.progress import both, tensorboard_reporter, terminal_reporter
-from forecast.results import BacktestResult, Forecast
+from forecast.results import BacktestResult, Forecast, History
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,8 +103,8 @@ def fit_run(
     future = None if config.data.known_covariates else forecaster.predict()
     with replace_folder(folder) as temporary:
         _write_records(temporary, prepared, forecaster, future)
-        pictures = write_judgement(temporary, forecaster, result, prepared.panel)
-        report_run(temporary)
+        observed = write_judgement(temporary, result, prepared.panel)
+        made, failures = show_run(temporary, forecaster.fitted.histories, result, observed)
     for place in range(2 * prepared.config.ensemble.num_members):  # as many again where they were fitted anew
         member_checkpoint(checkpoint, place).unlink(missing_ok=True)
     if len(forecaster.fitted.shares) > 1:
@@ -110,7 +112,10 @@ def fit_run(
     say(result.scores().text() if result else "no test part (evaluation.test_size: 0): this model was not judged")
     if result and (text := coverage_text(result)):
         say(text)
-    say(f"wrote {folder}: model, forecasts, scores, {len(pictures)} pictures and report.html")
+    *first, last = ["model", "forecasts", "scores", *made]
+    say(f"wrote {folder}: {', '.join(first)} and {last}")
+    for line in failures:
+        say(line)
     if require_skill and result:
         result.scores().require_skill()
     return folder
@@ -213,16 +218,45 @@ def write_table(frame: pd.DataFrame, path: str | Path) -> None:
         raise DataError(f"{path}: cannot write {ending or 'a file without an ending'!r}; name it .csv or .parquet")
 
 
-def write_judgement(folder: Path, forecaster: Forecaster, result: BacktestResult | None, panel: Panel) -> list[Path]:
-    """Write scores, test forecasts and pictures."""
-    history, observed = forecaster.fitted.history, None
-    if result is not None:
-        scores = result.scores()
-        (folder / "scores.json").write_text(json.dumps(scores.to_dict(), indent=2) + "\n", encoding="utf-8")
-        (folder / "scores.txt").write_text(scores.text() + "\n", encoding="utf-8")
-        observed = observed_table(panel, result)
-        write_result(result, observed, folder)
-    return draw_pictures(folder, history, result, observed)
+def write_judgement(folder: Path, result: BacktestResult | None, panel: Panel) -> pd.DataFrame | None:
+    """Write scores and test forecasts; return what was measured around the windows in the pictures."""
+    if result is None:
+        return None
+    scores, observed = result.scores(), observed_table(panel, result)
+    (folder / "scores.json").write_text(json.dumps(scores.to_dict(), indent=2) + "\n", encoding="utf-8")
+    (folder / "scores.txt").write_text(scores.text() + "\n", encoding="utf-8")
+    write_result(result, observed, folder)
+    return observed
+
+
+def show_run(
+    folder: Path, histories: Mapping[str, History], result: BacktestResult | None, observed: pd.DataFrame | None
+) -> tuple[list[str], list[str]]:
+    """Draw the pictures and write the report of a run folder that holds everything else.
+
+    Args:
+        folder: where they go.
+        histories: losses per epoch of each network by name.
+        result: the evaluation on the test part, if there was one.
+        observed: what `write_judgement` returned.
+
+    Returns:
+        What was made, and a line for what could not be made.
+    """
+    steps: dict[str, Callable[[], str]] = {
+        "plot": lambda: f"{len(draw_pictures(folder, histories, result, observed))} pictures",
+        "report": lambda: report_run(folder).name,
+    }
+    made: list[str] = []
+    failures: list[str] = []
+    for command, make in steps.items():
+        try:
+            made.append(make())
+        except Exception as error:  # whatever it is, a trained model is worth more
+            what = {"plot": "the pictures", "report": "the report"}[command]
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            failures.append(f"without {what}, which failed ({reason}): try forecast {command} on the folder")
+    return made, failures
 
 
 def _write_records(folder: Path, prepared: Prepared, forecaster: Forecaster, future: Forecast | None) -> None:
@@ -231,7 +265,7 @@ def _write_records(folder: Path, prepared: Prepared, forecaster: Forecaster, fut
     environment = json.dumps(environment_record(config.training.seed), indent=2)
     (folder / "environment.json").write_text(environment + "\n", encoding="utf-8")
     (folder / "data.json").write_text(json.dumps(data_record(prepared.panel), indent=2) + "\n", encoding="utf-8")
-    write_history(forecaster.fitted.history, folder)
+    write_histories(forecaster.fitted.histories, folder)
     if future is not None:
         future.frame().to_csv(folder / FORECAST, index=False)
     forecaster.save(folder / "model")

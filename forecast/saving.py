@@ -128,7 +128,8 @@ def _meta(fitted: Fitted) -> dict[str, Any]:
         "series_ids": list(fitted.series_ids),
         "calendar": list(settings.calendar),
         "vocabulary": {name: list(words) for name, words in fitted.feature_map.vocabulary.items()},
-        "history": fitted.history.to_dict(),
+        "history": fitted.history.to_dict(),  # all that earlier versions read
+        "histories": [[name, one.to_dict()] for name, one in fitted.histories.items()],  # a mapping would be sorted
         "shares": fitted.shares,
     }
 
@@ -184,7 +185,7 @@ def _rebuild(artifact: Artifact) -> Fitted:
         calibration=_calibration(_group(state, "calibration")),
         recent=_calibration(_group(state, "recent")),
         linear=RidgeWindow.from_state(_group(state, "linear")),
-        history=History.from_dict(meta["history"]),
+        histories={name: History.from_dict(one) for name, one in meta.get("histories", [["network", meta["history"]]])},
         shares={str(name): float(share) for name, share in meta.get("shares", {}).items()},
     )
 

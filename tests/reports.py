@@ -10,7 +10,7 @@ import pandas as pd
 
 from forecast.data.frequency import Frequency
 from forecast.data.panel import Columns
-from forecast.pictures import write_history, write_result
+from forecast.pictures import write_histories, write_result
 from forecast.results import BacktestResult, History
 
 HOSTILE = "</script><script>alert(1)</script>"
@@ -69,7 +69,7 @@ def write_run(folder: Path, result: BacktestResult | None) -> Path:
     environment = {"python": "3.11", "platform": "x", "packages": {"numpy": "2.0"}, "seed": 0}
     (folder / "data.json").write_text(json.dumps(data))
     (folder / "environment.json").write_text(json.dumps(environment))
-    write_history(History((3.0, 2.0, 1.5), (3.5, 2.5, 2.6), (1e-3,) * 3, (1.0,) * 3, 2), folder)
+    write_histories({"seed 0": History((3.0, 2.0, 1.5), (3.5, 2.5, 2.6), (1e-3,) * 3, (1.0,) * 3, 2)}, folder)
     if result is not None:
         (folder / "scores.json").write_text(json.dumps(result.scores().to_dict()))
         observed = pd.DataFrame({name: [] for name in ("unique_id", "ds", *result.columns.target_cols)})

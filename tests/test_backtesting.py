@@ -8,17 +8,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pandas as pd
 import pytest
 from backtests import experiment, hourly
 
-from forecast import files
+from forecast import backtesting, files, run_folder
 from forecast.backtesting import BLOCKS, backtest_run, backtest_table, decode_block, encode_block
 from forecast.cli import main
 from forecast.config import Experiment
@@ -26,7 +27,7 @@ from forecast.entrants import BaselineModel
 from forecast.errors import BacktestError
 from forecast.rolling import Block
 
-RESULTS = ("forecasts.parquet", "scores.json", "scores.txt", "config.yaml", "backtest.json")
+RESULTS = ("forecasts.parquet", "scores.json", "scores.txt", "config.yaml", "backtest.json", "report.html")
 
 
 @pytest.fixture(name="table")
@@ -34,6 +35,13 @@ def _table(tmp_path: Path) -> str:
     path = tmp_path / "table.parquet"
     hourly().to_parquet(path)
     return str(path)
+
+
+@pytest.fixture(autouse=True)
+def _no_pictures() -> Iterator[None]:
+    """Drawing takes longer than all else here; `test_backtest_report` has it."""
+    with mock.patch.object(run_folder, "draw_pictures", return_value=[]):
+        yield
 
 
 def of_baselines(**backtest: Any) -> Experiment:
@@ -86,7 +94,7 @@ def test_a_backtest_stopped_in_any_write_ends_with_the_same_files_and_fits_nothi
         fits += 1
         return real(model, panel)
 
-    num_writes, num_blocks = 8, 3  # what is evaluated, three blocks, settings, three results
+    num_writes, num_blocks = 13, 3  # what is evaluated, three blocks, three records, five results, the report
     for number in range(1, num_writes + 2):
         for after in (False, True):
             folder = tmp_path / f"{number}-{after}"
@@ -185,6 +193,39 @@ def test_other_folders_are_left_alone(table: str, tmp_path: Path) -> None:
             run(of_baselines(), table, tmp_path / "mine", resume=resume)
 
 
+def test_two_processes_are_never_at_one_folder(table: str, tmp_path: Path) -> None:
+    folder, met = tmp_path / "out", []
+
+    def say(line: str) -> None:
+        if line.startswith("cutoff "):
+            before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+            with pytest.raises(BacktestError, match="another process is evaluating there") as found:
+                run(of_baselines(), table, folder, resume=True)
+            assert "\n" not in str(found.value)
+            assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+            met.append(line)
+
+    backtest_run(of_baselines(), table, out=folder, say=say)
+    assert len(met) == 3
+    assert "3 of 3 fits are done" in run(of_baselines(), table, folder, resume=True)
+
+
+def test_of_two_that_begin_at_once_the_later_sees_what_the_earlier_left(
+    table: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other begins and ends after the folder was looked at and before its lock is taken."""
+    folder, real = tmp_path / "out", backtesting.make_models
+
+    def meanwhile(*words: Any, **options: Any) -> Any:
+        monkeypatch.undo()
+        run(of_baselines(history=50), table, folder)
+        return real(*words, **options)
+
+    monkeypatch.setattr(backtesting, "make_models", meanwhile)
+    with pytest.raises(BacktestError, match="holds a backtest"):
+        run(of_baselines(), table, folder)
+
+
 @pytest.mark.parametrize("damage", [lambda data: data[:-30], lambda data: data.replace(data[200:260], b"x" * 60), len])
 def test_a_damaged_block_is_named(damage: Any, table: str, tmp_path: Path) -> None:
     run(of_baselines(), table, tmp_path / "out")
@@ -200,7 +241,8 @@ def test_a_damaged_block_is_named(damage: Any, table: str, tmp_path: Path) -> No
 def test_a_block_comes_back_as_it_was(tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
     values = draw.normal(size=(4, 3, 2))
-    block = Block(np.arange(4), {"a-b": values, "c": -values}, {"c": values[..., None]}, {"c": (0.5,)}, {"a-b": 2})
+    spread, lowest = {"c": values[..., None]}, {"c": np.array([-1.0, -np.inf])}
+    block = Block(np.arange(4), {"a-b": values, "c": -values}, spread, {"c": (0.5,)}, lowest, {"a-b": 2})
     (tmp_path / "block.npz").write_bytes(encode_block(block))
     found = decode_block(tmp_path / "block.npz")
     np.testing.assert_array_equal(found.last, block.last)
@@ -208,6 +250,7 @@ def test_a_block_comes_back_as_it_was(tmp_path: Path) -> None:
     for name, array in block.forecasts.items():
         np.testing.assert_array_equal(found.forecasts[name], array)
     np.testing.assert_array_equal(found.quantiles["c"], block.quantiles["c"])
+    np.testing.assert_array_equal(found.lowest["c"], lowest["c"])
     assert (found.levels, found.left_out) == (block.levels, block.left_out)
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from forecast.breakdown import scores_by
+from forecast.breakdown import bias_by_step, error_by_cutoff, scores_by
 from forecast.data.frequency import Frequency
 from forecast.data.panel import Columns
 from forecast.errors import ConfigError
@@ -126,3 +127,31 @@ def test_a_hundred_thousand_windows_take_no_loop(by):
     start = time.perf_counter()
     scores_by(result, by)
     assert time.perf_counter() - start < 5.0
+
+
+def test_the_bias_of_a_step_is_that_of_a_loop_with_its_sign() -> None:
+    result = a_result()
+    for alias in result.forecasts:
+        for step, found in enumerate(bias_by_step(result, alias), start=1):
+            errors = [made - came for groups, came, made, _ in cells(result, alias) if groups["step"] == step]
+            assert found == pytest.approx(sum(errors) / len(errors))
+    high = replace(result, forecasts={"bigru": result.actual + 2.0, "last_value": result.actual - 1.0})
+    assert bias_by_step(high, "bigru") == pytest.approx([2.0] * 3)
+    assert bias_by_step(high, "last_value") == pytest.approx([-1.0] * 3)
+    assert np.isnan(bias_by_step(replace(result, actual=np.full(SHAPE, np.nan)), "bigru")).all()
+
+
+@pytest.mark.parametrize("most", [3, 8, 100])
+def test_neighbouring_cutoffs_are_averaged_where_there_are_too_many(most: int) -> None:
+    result = a_result()
+    table = error_by_cutoff(result, most)
+    each = scores_by(result, "cutoff")
+    cutoffs = each["cutoff"].unique()
+    assert list(table) == ["bigru", "last_value"]
+    assert len(table) == min(most, len(cutoffs))
+    ends = [*table.index[1:], cutoffs[-1] + pd.Timedelta("1h")]
+    for start, end in zip(table.index, ends, strict=True):
+        rows = each[(each["cutoff"] >= start) & (each["cutoff"] < end)]
+        assert 0 < rows["cutoff"].nunique() <= -(-len(cutoffs) // len(table))
+        for alias in table:
+            assert table.loc[start, alias] == pytest.approx(rows.loc[rows["model"] == alias, "MAE"].mean())

@@ -14,10 +14,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from data.bad_tables import BAD_TABLES, BadTable, clean
+from reports import a_result, write_run
 
 from forecast.cli import main
+from forecast.results import History
+from forecast.run_folder import show_run
 
 ROOT = Path(__file__).parents[1]
+PICTURES = ("loss", "forecasts", "error_by_step", "error_by_cutoff", "bias_by_step", "residuals")
 SMALL = [
     "--set=windows.context_length=24",
     "--set=windows.horizon=6",
@@ -100,7 +104,7 @@ def run_with_load(tmp_path_factory) -> Path:
 
 def test_a_run_folder_holds_everything(run):
     names = {path.name for path in run.iterdir()}
-    pictures = {"loss.png", "forecasts.png", "error_by_step.png", "residuals.png"}
+    pictures = {f"{name}.png" for name in PICTURES}
     records = {"config.yaml", "environment.json", "data.json", "history.json", "scores.json", "scores.txt"}
     assert names >= pictures | records | {"forecast.csv", "test_forecasts.parquet", "report.html", "model"}
     assert not list(run.parent.glob(".run*")), "no checkpoint or temporary folder is left"
@@ -109,6 +113,41 @@ def test_a_run_folder_holds_everything(run):
     scores = json.loads((run / "scores.json").read_text())
     stored = pd.read_parquet(run / "test_forecasts.parquet")
     assert scores["values"]["linear"]["MAE"] == pytest.approx((stored["linear"] - stored["y"]).abs().mean())
+
+
+def test_a_report_or_a_picture_that_fails_loses_no_model(tmp_path, monkeypatch, capsys):
+    clean().to_csv(tmp_path / "clean.csv", index=False)
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("by\nzero")
+
+    monkeypatch.setattr("forecast.pictures.report_page", fail)
+    monkeypatch.setattr("forecast.pictures.plot_residuals", fail)
+    folder = tmp_path / "run"
+    assert main(["fit", str(tmp_path / "clean.csv"), *SMALL, f"--out={folder}"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert f"wrote {folder}: model, forecasts and scores" in said
+    for what, command in (("pictures", "plot"), ("report", "report")):
+        reason = "(ZeroDivisionError: by zero)"
+        assert f"without the {what}, which failed {reason}: try forecast {command} on the folder" in said
+    assert not (folder / "report.html").exists()
+    assert not list(folder.glob("*.png"))
+    monkeypatch.undo()
+    assert main(["predict", str(folder)]) == 0
+    assert main(["plot", str(folder)]) == 0
+    assert main(["report", str(folder)]) == 0
+    assert {f"{name}.png" for name in PICTURES} | {"report.html"} <= {path.name for path in folder.iterdir()}
+    assert not list(tmp_path.glob(".run*")), "no checkpoint or temporary folder is left"
+
+
+def test_pictures_are_drawn_where_only_the_report_fails(tmp_path):
+    folder = write_run(tmp_path / "run", a_result())
+    (folder / "environment.json").unlink()
+    histories = {"seed 0": History((1.0,), (), (1e-3,), (1.0,), 1)}
+    made, failures = show_run(folder, histories, a_result(), a_result().frame())
+    assert made == ["6 pictures"]
+    assert [line.split(", which")[0] for line in failures] == ["without the report"]
+    assert {path.name for path in folder.glob("*.png")} == {f"{name}.png" for name in PICTURES}
 
 
 def test_the_stored_config_repeats_the_run(run, tmp_path, capsys):
@@ -139,7 +178,7 @@ def test_plot_draws_the_same_pictures_without_tensorflow(run, tmp_path):
         "assert not {'tensorflow', 'keras'} & set(sys.modules); sys.exit(code)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=ROOT)
-    for name in ("loss", "forecasts", "error_by_step", "residuals"):
+    for name in PICTURES:
         assert (tmp_path / f"{name}.png").read_bytes() == (run / f"{name}.png").read_bytes()
 
 

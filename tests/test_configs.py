@@ -28,9 +28,11 @@ SMOKE = [
 """Overrides under which a run takes seconds."""
 
 CONTENTS = {
+    "bias_by_step.png",
     "config.yaml",
     "data.json",
     "environment.json",
+    "error_by_cutoff.png",
     "error_by_step.png",
     "forecast.csv",
     "forecasts.png",

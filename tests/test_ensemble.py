@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from hypothesis.extra import numpy as arrays
 from panels import panel_of
 from window_arrays import full_shape, random_inputs, shuffled
 
+from forecast.artifact import load_artifact, save_artifact
 from forecast.baselines import RidgeRows, RidgeWindow
 from forecast.config import (
     EnsembleConfig,
@@ -192,6 +194,22 @@ def test_a_blend_is_fitted_weighed_saved_and_loaded(tmp_path: Path) -> None:
     loaded = Forecaster.load(tmp_path / "model")
     assert loaded.fitted.shares == shares
     np.testing.assert_array_equal(loaded.predict(waves()).values, forecaster.predict().values)
+    histories = forecaster.fitted.histories
+    assert list(histories) == sorted((name for name in shares if "seed" in name), key=lambda name: -shares[name])
+    assert list(loaded.fitted.histories.items()) == list(histories.items())
+    assert loaded.fitted.history == histories[max(histories, key=lambda name: shares[name])]
+
+
+def test_a_model_saved_with_the_losses_of_one_network_can_be_loaded(tmp_path: Path) -> None:
+    """As versions before those of every network were kept have written it."""
+    forecaster = Forecaster(experiment()).fit(waves())
+    forecaster.save(tmp_path / "model")
+    stored = load_artifact(tmp_path / "model")
+    meta = {name: value for name, value in stored.meta.items() if name != "histories"}
+    save_artifact(tmp_path / "old", replace(stored, meta=meta))
+    loaded = Forecaster.load(tmp_path / "old").fitted
+    assert loaded.history == forecaster.fitted.history
+    assert len(loaded.histories) == 1
 
 
 def test_the_weights_are_those_of_the_errors_on_validation() -> None:

@@ -138,6 +138,88 @@ def test_baselines_are_those_of_evaluate() -> None:
         np.testing.assert_allclose(found.forecasts[name], expected.forecasts[name][place], rtol=1e-6, err_msg=name)
 
 
+CALIBRATED = {"validation_size": 12, "calibration_size": 12}
+NETWORKS: list[Any] = [
+    pytest.param({}, [], id="points"),
+    pytest.param(QUANTILES, [], id="quantiles", marks=pytest.mark.slow),
+    pytest.param({}, [{"name": "log1p"}, {"name": "standard"}], id="logarithms", marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize(("training", "target"), NETWORKS)
+def test_calibrated_intervals_are_those_of_evaluate(training: dict[str, Any], target: list[Any]) -> None:
+    """One fit, and intervals that adapt from each cutoff to the next: what `evaluate` does with its test part."""
+    table, sections = hourly(), {"training": training, "transforms": {"target": target} if target else {}}
+    if target:  # half of the values are 0, and no interval of logarithms may end below
+        table["y"] = (table["y"] - table.groupby("unique_id")["y"].transform("median")).clip(lower=0.0)
+    expected = Forecaster(experiment(evaluation={**CALIBRATED, "test_size": 14}, **sections)).fit(table).evaluate()
+    windows = {"num_windows": 14 - HORIZON + 1, "step": 1, "models": ["net", "drift"]}
+    found = backtest_table(experiment(evaluation=CALIBRATED, backtest=windows, **sections), table).result
+    assert found.quantile_levels == expected.quantile_levels
+    assert {0.025, 0.1, 0.9, 0.975} <= set(found.quantile_levels)
+    np.testing.assert_array_equal(found.series_ids[found.series], expected.series_ids[expected.series])
+    np.testing.assert_array_equal(found.cutoffs, expected.cutoffs)
+    np.testing.assert_allclose(found.quantiles, expected.quantiles, rtol=1e-6)
+    assert not target or (found.quantiles[..., 0] == 0).any()
+    assert len(np.unique(np.ptp(found.quantiles[..., [0, -1]], axis=-1)[found.series == 0, 0])) > 2  # they adapt
+
+
+def test_intervals_of_many_fits_adapt_by_what_was_seen() -> None:
+    """Against the calibration of each fit, and a factor worked out for each step from the one cutoff before."""
+    table = hourly()
+    backtest = {"num_windows": 2, "step": 4, "refit": "each", "models": ["net"]}
+    result = backtest_table(config := experiment(evaluation=CALIBRATED, backtest=backtest), table)
+    factors = {80: np.ones(HORIZON), 95: np.ones(HORIZON)}
+    for cutoff in cutoff_times(result):
+        known_by_then = table[table["ds"] <= cutoff]
+        forecaster = Forecaster(at_a_cutoff(config)).fit(known_by_then)
+        made = forecaster.predict().frame().merge(table[["unique_id", "ds", "y"]], on=["unique_id", "ds"])
+        made = made.query("unique_id != 'c'")  # it has ended
+        calibration, unit = forecaster.fitted.calibration, forecaster.fitted.unit[:2]
+        assert calibration is not None
+        found = result.frame().query("cutoff == @cutoff").reset_index(drop=True)
+        assert len(found) == len(made) == 2 * HORIZON
+        for level, factor in factors.items():
+            ends = [found[f"net-{side}-{level}"].to_numpy().reshape(2, HORIZON) for side in ("lo", "hi")]
+            point = made["net"].to_numpy().reshape(2, HORIZON)
+            for end, first in zip(ends, calibration.ends(point[..., None], unit, level), strict=True):
+                np.testing.assert_allclose(end, point + factor * (first[..., 0] - point), rtol=1e-5)
+            actual = made["y"].to_numpy().reshape(2, HORIZON)
+            outside = ((actual < ends[0]) | (actual > ends[1])).mean(axis=0)
+            factors[level] = factor + 0.05 * (outside - (1 - level / 100))
+    assert all((factor != 1).all() for factor in factors.values())
+
+
+@pytest.mark.parametrize("refit", ["never", pytest.param(2, marks=pytest.mark.slow)])
+def test_what_comes_after_a_cutoff_changes_no_interval_up_to_it(refit: Any) -> None:
+    """Windows of earlier cutoffs are still open at the cutoff: what they turn out to be must not count yet."""
+    table = hourly(70)
+    backtest = {"num_windows": 8, "step": 1, "refit": refit, "models": ["net"]}
+    config = experiment(evaluation=CALIBRATED, backtest=backtest)
+    before = backtest_table(config, table)
+    cutoff = cutoff_times(before)[3]  # the last of a block where every second is fitted anew
+    for kind in ("1e6", "shuffled"):
+        after = backtest_table(config, damaged(table.assign(wind=0.0, state="dry"), cutoff, kind))
+        early = before.result.cutoffs <= cutoff.to_datetime64()
+        assert early.sum() == 8
+        one, other = before.result.quantiles, after.result.quantiles
+        np.testing.assert_array_equal(one[early], other[early])
+        assert not np.array_equal(one[~early], other[~early])
+
+
+def test_levels_that_early_calibration_windows_do_not_support_are_left_out() -> None:
+    """A share of few rows is few windows: 16 at the first cutoff, 20 at the second."""
+    table = hourly().query("unique_id == 'a'").reset_index(drop=True)
+    sizes = {"validation_size": 10, "calibration_size": 0.25}
+    backtest = {"num_windows": 2, "step": 14, "refit": "each", "models": ["net"]}
+    config = experiment(evaluation=sizes, backtest=backtest)
+    panel = open_panel(config.data, table)
+    plan, models = plan_of(config, panel), make_models(config)
+    blocks = [run_block(panel, plan, number, models) for number in (0, 1)]
+    assert [one.levels["net"] for one in blocks] == [(0.1, 0.9), (0.025, 0.1, 0.9, 0.975)]
+    assert backtest_table(config, table).result.quantile_levels == (0.1, 0.9)
+
+
 WRONG = {
     "a typing error": (["seasonal_naiv"], "did you mean 'seasonal_naive'"),
     "twice": (["net", "net"], "'net' stands for two models"),

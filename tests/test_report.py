@@ -15,9 +15,11 @@ import numpy as np
 import pytest
 from reports import HOSTILE, a_result, write_run
 
+from forecast import pictures
 from forecast.errors import ForecastError
-from forecast.pictures import report_run
+from forecast.pictures import plot_run, read_result, report_run, write_histories
 from forecast.report.chart import MAX_POINTS, round_ticks, thin
+from forecast.results import History
 
 
 class Page(HTMLParser):
@@ -128,6 +130,64 @@ def test_a_chart_shows_the_values_of_its_stamps(tmp_path):
     for label, (actual, forecast) in wanted.items():
         assert float(found[label]["actual"]) == pytest.approx(actual, rel=1e-3)
         assert float(found[label]["bigru"]) == pytest.approx(forecast, rel=1e-3)
+
+
+def test_losses_of_every_network_are_on_the_page(tmp_path):
+    folder = write_run(tmp_path / "run", None)
+    networks = {
+        "context 9, seed <1>": History((3.0, 2.0), (3.5, 2.5), (1e-3,) * 2, (4.0,) * 2, 2),
+        "seed 0": History((2.5, 1.0, 0.5), (2.25, 2.75, 4.5), (1e-3,) * 3, (1.0,) * 3, 1),
+    }
+    write_histories(networks, folder)
+    page = page_of(folder)
+    for kind, wanted in (("Validation", {"val_loss"}), ("Training", {"loss"})):
+        readings = page.readings(f"{kind} loss by epoch of 2 networks")
+        assert readings["names"] == list(networks)
+        for place, one in enumerate(networks.values()):
+            drawn = [float(row[2 + place]) for row in readings["rows"] if row[2 + place]]
+            assert drawn == list(getattr(one, *wanted))
+    assert len([one for one in page.all("circle") if one["class"].startswith("ring")]) == 4
+    cells = [text for tag, text in page.texts if tag == "td"]
+    assert cells == ["2", "2", "2.5", "8", "1", "3", "2.25", "3"]
+
+
+def test_losses_of_an_earlier_version_can_be_read(tmp_path):
+    folder = write_run(tmp_path / "run", None)
+    before = page_of(folder)
+    content = json.loads((folder / "history.json").read_text())
+    del content["networks"]
+    (folder / "history.json").write_text(json.dumps(content))
+    assert page_of(folder).readings("Loss by epoch") == before.readings("Loss by epoch")
+    drawn = [plot_run(folder, out=tmp_path / "pictures")[0].read_bytes()]
+    write_histories({"seed 0": History.from_dict(content)}, folder)
+    assert [plot_run(folder, out=tmp_path / "pictures")[0].read_bytes()] == drawn
+
+
+def test_of_a_large_evaluation_windows_that_are_equally_far_apart_are_stored(tmp_path, monkeypatch):
+    result = a_result(num_series=2, num_windows=100)
+    monkeypatch.setattr(pictures, "MAX_STORED_ROWS", 700)  # of 1200
+    folder = write_run(tmp_path / "run", result)
+    stored = read_result(folder)
+    assert 1200 / 3 <= stored.actual.size <= 700
+    kept = np.flatnonzero(np.isin(result.cutoffs, stored.cutoffs))
+    assert set(np.diff(kept[kept < 100])) == {2}
+    page = page_of(folder)
+    assert any(one.get("aria-label", "").startswith("Autocorrelation") for one in page.all("svg"))
+    left_out = stored.take(np.sort(np.random.default_rng(0).choice(100, 60, replace=False)))
+    page = page_of(write_run(tmp_path / "other", left_out))
+    assert any("no autocorrelation" in text for text in page.words("p"))
+
+
+def test_every_baseline_has_a_colour_of_its_own(tmp_path):
+    names = ("linear", "drift", "last_value", "window_mean", "seasonal_naive", "mine", "theirs")
+    result = a_result(num_windows=60)
+    forecasts = {"bigru": result.forecasts["bigru"], **dict.fromkeys(names, result.forecasts["linear"])}
+    page = page_of(write_run(tmp_path / "run", replace(result, forecasts=forecasts, baselines=names)))
+    looks = [one["class"] for one in page.all("path") if "tone-" in one.get("class", "")]
+    assert len({re.search(r"tone-\d", look)[0] for look in looks}) == len(names)
+    assert len([look for look in looks if "dense" in look]) == 2 * len(names), (
+        "lines and legend of the errors by cutoff"
+    )
 
 
 def test_headings_are_in_order_and_charts_have_words(tmp_path):

@@ -176,3 +176,8 @@ def test_it_prints_on_white_without_what_only_moves(browser: Any, page: Path) ->
     script = "return getComputedStyle(document.body).backgroundColor"
     assert browser.execute_script(script) == "rgb(255, 255, 255)"
     assert browser.execute_script("return document.querySelector('.reading').offsetHeight") == 0
+    folded = "return [...document.querySelectorAll('details pre, details dl')].map(o => o.checkVisibility())"
+    assert browser.execute_script(folded) == [True, True], "paper cannot be unfolded"
+    show(browser, page)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "screen"})
+    assert browser.execute_script(folded) == [False, False]

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from panels import panel_of
 
 from forecast.backtesting import backtest_table
+from forecast.coverage import coverage_by, coverage_text
 from forecast.data.panel import Panel
 from forecast.errors import DataError, ShapeError
+from forecast.interval_metrics import coverage
 from forecast.rolling import make_plan, run_block
 
 
@@ -91,7 +93,8 @@ def test_anything_with_fit_and_predict_takes_part():
     firsts = [10, 14, 18]  # rows before the cutoffs 1, 3 and 5
     assert model.fits == [2 * one for one in firsts]
     frame = result.frame()
-    assert list(frame) == [*("unique_id", "ds", "cutoff", "y"), *("mine", "twin"), *_spread("mine"), *_spread("twin")]
+    own = ["mine", *_spread("mine"), "twin", *_spread("twin")]
+    assert list(frame) == ["unique_id", "ds", "cutoff", "y", *own]
     expected = [stop + 2 * firsts[number // 2] for number, stop in enumerate(range(10, 20, 2)) for _ in range(2)]
     assert frame["mine"].tolist() == expected
     assert (frame["mine-lo-80"] == frame["mine"] - 1).all()
@@ -103,6 +106,57 @@ def test_anything_with_fit_and_predict_takes_part():
 
 def _spread(name: str) -> tuple[str, str]:
     return f"{name}-lo-80", f"{name}-median"
+
+
+class Widening:
+    """A model whose intervals around the last value reach as far as their share says; later fits write more of them."""
+
+    def fit(self, panel: Panel) -> Any:
+        self.quantile_levels = (0.1, 0.9) if panel.num_rows < 14 else (0.025, 0.1, 0.9, 0.975)
+        return self
+
+    def predict(self, panel: Panel, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        points = np.repeat(panel.targets[last][:, None], 2, axis=1)
+        reach = 5.0 * (2.0 * np.array(self.quantile_levels) - 1.0)  # 4 and 4.75
+        return points, points[..., None] + reach
+
+
+def test_intervals_of_a_backtest_are_judged_like_those_of_an_evaluation():
+    """Values grow by 1, 2, 3, ...: how far they have got after one and two steps is easily said."""
+    config = experiment(windows={"horizon": 2, "context_length": 1}, backtest={"num_windows": 5, "step": 2, "refit": 2})
+    rows = np.arange(20)
+    growing = pd.DataFrame({"ds": rows, "y": np.abs(rows - 12.0) * (np.abs(rows - 12.0) + 1) / 2})
+    models = {"mine": Widening(), "twin": Widening()}
+    result = backtest_table(config, growing, models=models)
+    assert result.result.quantile_levels == (0.1, 0.9)  # what the fit on 10 rows has too
+    assert [one.alias for one in result.others] == ["twin"]
+    held = []
+    for stop in range(10, 20, 2):
+        change = np.abs(growing["y"][stop : stop + 2].to_numpy() - growing["y"][stop - 1])
+        held.append(change <= 4)
+    expected = np.array(held)
+    assert 0 < expected.sum() < expected.size
+    table = coverage_by(result.result, "step")
+    assert table["level"].tolist() == [80.0, 80.0]
+    assert table["covered"].tolist() == expected.mean(axis=0).tolist()
+    assert coverage_text(result.result).startswith(f"80 % intervals hold {100 * expected.mean():.1f} %")
+    frame, wide = result.frame(), result.result
+    actual, spread = wide.actual, wide.quantiles
+    inside = [(frame[f"{name}-lo-80"] <= frame["y"]) & (frame["y"] <= frame[f"{name}-hi-80"]) for name in models]
+    assert [one.mean() for one in inside] == [expected.mean()] * 2
+    assert coverage(actual, spread[..., 0], spread[..., 1]) == expected.mean()
+
+
+def test_windows_with_a_quantile_missing_are_left_out():
+    class Holed(Widening):
+        def predict(self, panel: Panel, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            points, spread = super().predict(panel, last)
+            return points, np.where((last == 13)[:, None, None, None], np.nan, spread)
+
+    config = experiment(windows={"horizon": 2, "context_length": 1}, backtest={"num_windows": 5, "step": 2})
+    result = backtest_table(config, pd.DataFrame({"ds": range(20), "y": 1.0}), models={"mine": Holed()})
+    assert result.left_out == {"mine": 1}
+    assert result.result.cutoffs.tolist() == [9, 11, 15, 17]
 
 
 def test_a_model_of_another_shape_is_refused():

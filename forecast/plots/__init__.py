@@ -1,16 +1,21 @@
 """Pictures: one figure per function; each takes results and returns a matplotlib figure."""
 
 from forecast.plots.coverage import plot_coverage
-from forecast.plots.errors import plot_error_by_step, plot_residuals
+from forecast.plots.cutoffs import plot_error_by_cutoff
+from forecast.plots.errors import plot_bias_by_step, plot_error_by_step, plot_residuals
+from forecast.plots.fan import plot_fan
 from forecast.plots.forecasts import plot_forecasts
 from forecast.plots.loss import plot_loss
 from forecast.plots.style import save_figure
 from forecast.plots.trials import plot_cost, plot_importance, plot_parallel, plot_progress
 
 __all__ = [
+    "plot_bias_by_step",
     "plot_cost",
     "plot_coverage",
+    "plot_error_by_cutoff",
     "plot_error_by_step",
+    "plot_fan",
     "plot_forecasts",
     "plot_importance",
     "plot_loss",

@@ -1,4 +1,4 @@
-"""Where and how a model errs: by step of the horizon, and as a distribution."""
+"""Where and how a model errs: by step of the horizon, as a bias, and as a distribution."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.breakdown import bias_by_step
 from forecast.metrics import mae
 from forecast.plots.style import (
     ACCENT,
@@ -29,12 +30,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Array = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 
 FAR_OUT = 4.0
 """Lines higher than this many times the largest error of the model and the best baseline leave the picture."""
 
 MAX_LAGS = 72
+MOSTLY = 0.9
+"""Share of the windows that must be as far from the next one of their series as the nearest are."""
+
 HISTOGRAM_SPREADS = 4.0
+NO_NEIGHBOURS = "no autocorrelation: the windows are not neighbours"
 
 
 def plot_error_by_step(result: BacktestResult, *, unit: str = "") -> Figure:
@@ -66,10 +72,38 @@ def plot_error_by_step(result: BacktestResult, *, unit: str = "") -> Figure:
     return figure
 
 
+def plot_bias_by_step(result: BacktestResult, *, unit: str = "") -> Figure:
+    """Draw the bias, the mean of forecast minus actual, of the model and the best baseline for every step.
+
+    Args:
+        result: an evaluation.
+        unit: of the targets, for the axis.
+    """
+    names = [name for name in (result.scores().best_baseline, result.alias) if name]
+    bias = {name: bias_by_step(result, name) for name in names}
+    figure = new_figure((8.6, 4.4))
+    write_finding(figure, _bias_finding(result.alias, bias[result.alias], unit))
+    axes = figure.add_subplot()
+    steps = np.arange(1, result.actual.shape[1] + 1)
+    colours = {**colours_of(names[:-1]), result.alias: MODEL}
+    axes.axhline(0.0, color=MUTED, linewidth=0.9)
+    for name, one in bias.items():
+        line = axes.plot(steps, one, color=colours[name], label=name, linewidth=1.4 + 1.2 * (name == result.alias))[0]
+        line.set(marker="o" if len(steps) <= 14 else "", markersize=4)
+    dress(axes, x="step of the horizon", y=f"mean of forecast - actual{f' [{unit}]' if unit else ''}")
+    edge = 0.012 * (len(steps) - 1) or 0.5
+    axes.set_xlim(1 - edge, len(steps) + edge)
+    set_ticks_in_steps(axes, len(steps), result.season_length)
+    ends = [(name, float(one[-1]), colours[name]) for name, one in bias.items()]
+    label_ends(axes, steps[-1], [end for end in ends if np.isfinite(end[1])], bold=result.alias)
+    return figure
+
+
 def plot_residuals(result: BacktestResult, *, unit: str = "") -> Figure:
     """Draw the distribution of the judged model's residuals, and the autocorrelation of its one-step residuals.
 
-    The second picture is left out where no series has two windows.
+    The second picture is left out where the windows of no series are neighbours; where a series has several, words in
+    the first one say so.
 
     Of several series or targets each residual is divided by the `seasonal_error` of its series first.
 
@@ -79,14 +113,17 @@ def plot_residuals(result: BacktestResult, *, unit: str = "") -> Figure:
     """
     residuals, several = comparable_residuals(result)
     label = "residual / seasonal error of its series" if several else f"actual - forecast{f' [{unit}]' if unit else ''}"
-    correlation, count = autocorrelation(residuals[:, 0], result.series, _num_lags(result))
+    positions = result.freq.positions(result.cutoffs)
+    correlation, count = autocorrelation(residuals[:, 0], result.series, positions, _num_lags(result))
+    step = cutoff_step(result.series, positions)
     pictures = 2 if np.isfinite(correlation).any() else 1
     figure = new_figure((6.0 + 2.0 * pictures, 4.2))
     write_finding(figure, _residual_finding(result.alias, residuals, "seasonal errors" if several else unit))
     axes = figure.subplots(1, pictures, squeeze=False)[0]
-    _draw_histogram(axes[0], residuals[np.isfinite(residuals)], label)
+    apart = step is None and len(result.series) > len(np.unique(result.series))
+    _draw_histogram(axes[0], residuals[np.isfinite(residuals)], label, NO_NEIGHBOURS if apart else "")
     if pictures > 1:
-        _draw_correlation(axes[1], correlation, count, result.season_length)
+        _draw_correlation(axes[1], correlation, (step or 1, count), result.season_length)
     return figure
 
 
@@ -114,28 +151,55 @@ def highest_error(errors: Mapping[str, Array], contenders: Iterable[str | None])
     return min(1.06 * max(peaks.values()), FAR_OUT * max(peaks[name] for name in contenders if name)) or 1.0
 
 
-def autocorrelation(residuals: Array, series: NDArray[np.int64], num_lags: int) -> tuple[Array, int]:
-    """Autocorrelation of one-step residuals, pooled over series and targets.
+def cutoff_step(series: IntArray, positions: IntArray) -> int | None:
+    """Steps from one window of a series to the next; None where there is none, or where they differ too much.
 
-    Every series is centred on its own mean; neighbours are consecutive windows of one series.
+    They differ where a part of the windows was left out here and there.
 
     Args:
-        residuals: (W, D), windows of one series in order of time, NaN where nothing was measured.
         series: (W,).
+        positions: (W,) place of each cutoff on the grid of time.
+    """
+    order = np.lexsort((positions, series))
+    apart = np.diff(positions[order])[np.diff(series[order]) == 0]
+    step = int(apart.min(initial=np.iinfo(np.int64).max))
+    return step if len(apart) and np.mean(apart == step) >= MOSTLY else None
+
+
+def autocorrelation(residuals: Array, series: IntArray, positions: IntArray, num_lags: int) -> tuple[Array, int]:
+    """Autocorrelation of one-step residuals, pooled over series and targets.
+
+    Every series is centred on its own mean; windows of one series whose cutoffs are `lag` times the `cutoff_step` apart
+    make the pairs of a lag.
+
+    Args:
+        residuals: (W, D), NaN where nothing was measured.
+        series: (W,).
+        positions: (W,) place of each cutoff on the grid of time.
         num_lags: largest lag.
 
     Returns:
         (num_lags,) values for lags 1 to `num_lags`, NaN where there is no pair, and the number of residuals.
     """
     number = np.unique(series, return_inverse=True)[1]
-    scaled = np.stack([_standardised(column, number) for column in residuals.T], axis=1)
+    step = cutoff_step(series, positions)
+    order = np.lexsort((positions, series))
+    scaled = np.stack([_standardised(column, number) for column in residuals.T], axis=1)[order]
     kept = np.isfinite(scaled)
     total = float(np.sum(scaled**2, where=kept))
     values = np.full(num_lags, np.nan)
-    for lag in range(1, min(num_lags, len(series) - 1) + 1):
-        pairs = (number[lag:] == number[:-lag])[:, None] & kept[lag:] & kept[:-lag]
-        if pairs.any() and total > 0:
-            values[lag - 1] = np.sum(scaled[lag:] * scaled[:-lag], where=pairs) / total
+    if step is None or total <= 0:
+        return values, int(kept.sum())
+    start = positions.min()
+    # of one number for series and time a sorted search finds the later window of each pair
+    keys = (number * (positions.max() - start + num_lags * step + 1) + positions - start)[order]
+    for lag in range(1, num_lags + 1):
+        later = np.searchsorted(keys, keys + lag * step)
+        earlier = np.flatnonzero(keys[np.minimum(later, len(keys) - 1)] == keys + lag * step)
+        later = later[earlier]
+        pairs = kept[earlier] & kept[later]
+        if pairs.any():
+            values[lag - 1] = np.sum(scaled[earlier] * scaled[later], where=pairs) / total
     return values, int(kept.sum())
 
 
@@ -154,6 +218,16 @@ def _step_finding(alias: str, best: str | None, errors: dict[str, Array]) -> str
         return f"{alias}: error by step of the horizon"
     ahead = int(np.sum(errors[alias] < errors[best]))
     return f"{alias} is ahead of the best baseline ({best}) at {ahead} of {steps} step{'' if steps == 1 else 's'}"
+
+
+def _bias_finding(alias: str, bias: Array, unit: str) -> str:
+    steps = int(np.isfinite(bias).sum())
+    if not steps:
+        return f"{alias}: nothing was measured in these windows"
+    high, mean = int(np.sum(bias > 0)), float(np.nanmean(bias))
+    side, count = ("high", high) if mean > 0 else ("low", int(np.sum(bias < 0)))
+    size = f"{abs(mean):.3g}{f' {unit}' if unit else ''}"
+    return f"{alias} forecasts are too {side} at {count} of {steps} step{'s' * (steps > 1)}, by {size} over all"
 
 
 def _num_lags(result: BacktestResult) -> int:
@@ -178,7 +252,7 @@ def _residual_finding(alias: str, residuals: Array, unit: str) -> str:
     return f"{alias} forecasts are {size} too {'high' if bias > 0 else 'low'} on average"
 
 
-def _draw_histogram(axes: Axes, residuals: Array, label: str) -> None:
+def _draw_histogram(axes: Axes, residuals: Array, label: str, note: str) -> None:
     """Draw the density of the residuals, those far out counted in words, with a normal curve of equal spread."""
     dress(axes, x=label)
     axes.set_yticks([])
@@ -201,7 +275,8 @@ def _draw_histogram(axes: Axes, residuals: Array, label: str) -> None:
     axes.set_title(f"{len(residuals):,} residuals, standard deviation {deviation:.3g}", **PANEL_TITLE)
     beyond = len(residuals) - int(counts.sum())
     words = [(f"mean residual {mean:+.3g}", ACCENT), ("normal curve of equal spread", INK)]
-    _write_words(axes, words + [(f"{beyond:,} beyond ±{HISTOGRAM_SPREADS:g} deviations", MUTED)] * (beyond > 0))
+    words += [(f"{beyond:,} beyond ±{HISTOGRAM_SPREADS:g} deviations", MUTED)] * (beyond > 0)
+    _write_words(axes, words + [(note, MUTED)] * bool(note))
 
 
 def _write_words(axes: Axes, words: list[tuple[str, str]]) -> None:
@@ -210,19 +285,23 @@ def _write_words(axes: Axes, words: list[tuple[str, str]]) -> None:
         axes.text(0.985, 0.96 - 0.065 * line, text, transform=axes.transAxes, ha="right", fontsize=8.5, color=colour)
 
 
-def _draw_correlation(axes: Axes, correlation: Array, count: int, season_length: int) -> None:
-    """Stems of the autocorrelation over the band that 95 % of the values of white noise stay in."""
-    lags = np.arange(1, len(correlation) + 1)
+def _draw_correlation(axes: Axes, correlation: Array, sizes: tuple[int, int], season_length: int) -> None:
+    """Stems of the autocorrelation over the band that 95 % of the values of white noise stay in.
+
+    `sizes` are the steps between neighbouring cutoffs and the number of residuals.
+    """
+    step, count = sizes
+    lags = step * np.arange(1, len(correlation) + 1)
     band = 1.96 / np.sqrt(max(count, 1))
     known = np.isfinite(correlation)
     outside = int(np.sum(np.abs(correlation[known]) > band))
     words = f"One-step residuals: {outside} of {known.sum()} lags outside the 95 % band"
     axes.set_title(words, **PANEL_TITLE)
-    dress(axes, x="lag in windows", y="autocorrelation")
+    dress(axes, x="lag in steps of time", y="autocorrelation")
     axes.axhspan(-band, band, color=MUTED, alpha=0.16, linewidth=0)
     axes.axhline(0.0, color="#bdbdbd", linewidth=0.9)
     axes.vlines(lags[known], 0.0, correlation[known], color=MODEL, linewidth=1.6)
     axes.plot(lags[known], correlation[known], "o", color=MODEL, markersize=3.2)
-    axes.set_xlim(0.0, len(lags) + 1.0)
+    axes.set_xlim(0.0, lags[-1] + step)
     axes.set_ylim(min(1.15 * correlation[known].min(), -1.6 * band), max(1.15 * correlation[known].max(), 1.6 * band))
-    set_ticks_in_steps(axes, len(lags), season_length)
+    set_ticks_in_steps(axes, lags[-1], season_length)

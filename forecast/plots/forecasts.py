@@ -12,7 +12,17 @@ from numpy.typing import NDArray
 
 from forecast.data.frequency import Frequency
 from forecast.errors import DataError
-from forecast.plots.style import INK, MODEL, MUTED, PANEL_TITLE, colours_of, dress, new_figure, write_finding_and_key
+from forecast.plots.style import (
+    INK,
+    MODEL,
+    MUTED,
+    PANEL_TITLE,
+    colours_of,
+    dress,
+    new_figure,
+    set_dates,
+    write_finding_and_key,
+)
 from forecast.results import Forecast, plain_stamps
 
 if TYPE_CHECKING:
@@ -74,7 +84,7 @@ def plot_forecasts(
         _draw_panel(axes, panel, forecast, baselines)
         label = unit or (forecast.columns.target_cols[panel.target] if len(panels) == 1 else "")
         dress(axes, y=label if axes in grid[:, 0] else "")
-        _set_dates(axes, forecast.stamps)
+        set_dates(axes, forecast.stamps)
         axes.set_title(_panel_title(forecast, panel), fontweight="bold", **PANEL_TITLE)
     for axes in grid.flat[len(panels) :]:
         axes.set_visible(False)
@@ -160,20 +170,6 @@ def _bands(forecast: Forecast, place: int, target: int) -> list[tuple[tuple[Arra
     levels, values = np.array(forecast.quantile_levels), forecast.quantiles[place, :, target]
     pairs = [(low, np.flatnonzero(np.isclose(levels, 1 - level))) for low, level in enumerate(levels) if level < 0.5]
     return [((values[:, low], values[:, high[0]]), 100 * (1 - 2 * levels[low])) for low, high in pairs if len(high)]
-
-
-def _set_dates(axes: Axes, stamps: NDArray[Any]) -> None:
-    """Few, short dates; whole numbers on an integer index."""
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-    from matplotlib.ticker import MaxNLocator
-
-    if np.issubdtype(stamps.dtype, np.datetime64):
-        locator = AutoDateLocator(minticks=3, maxticks=6)  # type: ignore[no-untyped-call]
-        axes.xaxis.set_major_locator(locator)
-        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
-        axes.xaxis.get_offset_text().set(fontsize=8.5, color=MUTED)
-    else:
-        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
 
 
 def _panel_title(forecast: Forecast, panel: _Panel) -> str:

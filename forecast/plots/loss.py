@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,8 +13,10 @@ from forecast.plots.style import (
     INK,
     MODEL,
     MUTED,
+    PANEL_TITLE,
     dress,
     label_ends,
+    line_looks,
     new_figure,
     set_ticks_in_steps,
     write_finding,
@@ -28,12 +31,17 @@ LOG_RANGE = 10.0
 """Ratio of the largest to the smallest loss from which on the axis is logarithmic."""
 
 
-def plot_loss(history: History) -> Figure:
+def plot_loss(history: History | Mapping[str, History]) -> Figure:
     """Draw training and validation loss per epoch, and mark the epoch whose weights were kept.
 
     Args:
-        history: losses per epoch, as in `Fitted.history`.
+        history: losses per epoch of one network, or of several by name, as in `Fitted.histories`.
     """
+    histories = {"": history} if isinstance(history, History) else history
+    return _one_network(*histories.values()) if len(histories) == 1 else _several_networks(histories)
+
+
+def _one_network(history: History) -> Figure:
     lines = {"training": (np.array(history.loss), MODEL), "validation": (np.array(history.val_loss), ACCENT)}
     lines = {name: line for name, line in lines.items() if len(line[0])}
     figure = new_figure((8.0, 4.2))
@@ -51,6 +59,52 @@ def plot_loss(history: History) -> Figure:
     if len(epochs):
         label_ends(axes, len(epochs), [(name, float(losses[-1]), colour) for name, (losses, colour) in lines.items()])
     return figure
+
+
+def _several_networks(histories: Mapping[str, History]) -> Figure:
+    """One panel for each kind of loss, a line for each network, that of the heaviest named in bold."""
+    losses = {"training": {name: np.array(one.loss) for name, one in histories.items()}}
+    if all(one.val_loss for one in histories.values()):
+        losses["validation"] = {name: np.array(one.val_loss) for name, one in histories.items()}
+    figure = new_figure((5.0 + 3.0 * len(losses), 4.4))
+    write_finding(figure, _finding_of_several(histories))
+    panels = figure.subplots(1, len(losses), sharey=True, squeeze=False)[0]
+    epochs = max(len(one.loss) for one in histories.values())
+    looks = line_looks(histories)
+    for axes, (kind, lines) in zip(panels, losses.items(), strict=True):
+        for name, line in lines.items():
+            axes.plot(np.arange(1, len(line) + 1), line, label=name, linewidth=1.5, **looks[name])
+        axes.set_title(f"{kind} loss", **PANEL_TITLE)
+        dress(axes, x="epoch", y="loss on the transformed scale" if kind == "training" else "")
+        set_ticks_in_steps(axes, epochs)
+        axes.set_xlim(0.5, epochs + 0.5)
+    _choose_scale(panels[-1], np.concatenate([line for lines in losses.values() for line in lines.values()]))
+    _mark_kept(panels[-1], histories)
+    return figure
+
+
+def _mark_kept(axes: Axes, histories: Mapping[str, History]) -> None:
+    """A ring around the loss of the epoch that each network kept, and its number behind the name."""
+    looks, ends = line_looks(histories), []
+    for name, one in histories.items():
+        losses, colour, words = one.val_loss or one.loss, looks[name]["color"], name
+        if 1 <= one.best_epoch <= len(losses):
+            words = f"{name}: epoch {one.best_epoch}"
+            ring = axes.plot([one.best_epoch], [losses[one.best_epoch - 1]], "o", label=f"kept of {name}")[0]
+            ring.set(markersize=7, markerfacecolor="white", markeredgecolor=colour, markeredgewidth=1.5, zorder=4)
+        ends += [(words, float(losses[-1]), colour)] if losses else []
+    label_ends(axes, axes.get_xlim()[1] - 0.5, ends, bold=ends[0][0] if ends else "")
+
+
+def _finding_of_several(histories: Mapping[str, History]) -> str:
+    epochs = max(len(one.loss) for one in histories.values())
+    if not all(one.val_loss and one.best_epoch for one in histories.values()):
+        return f"Training loss of {len(histories)} networks over {epochs} epoch{'' if epochs == 1 else 's'}"
+    best = sorted({one.best_epoch for one in histories.values()})
+    kept = f"epoch {best[0]}" if len(best) == 1 else f"epochs {best[0]} to {best[-1]}"
+    last = sum(one.best_epoch == len(one.loss) for one in histories.values())
+    words = "more epochs may help" if 2 * last > len(histories) else "those weights are kept"
+    return f"Validation loss of {len(histories)} networks was lowest in {kept} of {epochs}: {words}"
 
 
 def _finding(history: History) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +24,10 @@ MUTED = "#6b6b6b"
 GRID = "#e6e6e6"
 MODEL = "#0072b2"
 ACCENT = "#d55e00"
-TITLE: dict[str, Any] = {"fontsize": 12.5, "fontweight": "bold", "color": INK}
+# Names from the data may hold dollar signs, between which matplotlib looks for formulas unless it is told not to.
+TITLE: dict[str, Any] = {"fontsize": 12.5, "fontweight": "bold", "color": INK, "parse_math": False}
 LETTERS_PER_INCH = 8.8  # of a title
-PANEL_TITLE: dict[str, Any] = {"loc": "left", "fontsize": 9.5, "color": INK, "pad": 6}
+PANEL_TITLE: dict[str, Any] = {"loc": "left", "fontsize": 9.5, "color": INK, "pad": 6, "parse_math": False}
 # Okabe and Ito, Color Universal Design, 2008: told apart with every common colour blindness.
 BASELINES = {
     "last_value": "#e69f00",
@@ -36,12 +37,22 @@ BASELINES = {
     "linear": "#d55e00",
 }
 OTHERS = ("#8c6d1f", "#7a5195", "#4d4d4d")
+DASHES = ("-", "--", ":", "-.")
 
 
 def colours_of(names: Sequence[str]) -> dict[str, str]:
     """Give every name a colour; a baseline has the same one in all pictures."""
     others = [name for name in names if name not in BASELINES]
     return {**BASELINES, **{name: OTHERS[place % len(OTHERS)] for place, name in enumerate(others)}}
+
+
+def line_looks(names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Give each of many lines of equal standing a colour, and another dash where the colours begin again."""
+    colours = (MODEL, *BASELINES.values(), *OTHERS)
+    return {
+        name: {"color": colours[place % len(colours)], "linestyle": DASHES[place // len(colours) % len(DASHES)]}
+        for place, name in enumerate(names)
+    }
 
 
 def new_figure(size: tuple[float, float]) -> Figure:
@@ -75,7 +86,9 @@ def write_finding_and_key(figure: Figure, words: str, handles: Sequence[Artist])
         borderpad=0.0,
         borderaxespad=0.75,
     )
-    key.get_title().set_color(INK)
+    key.get_title().set(color=INK, parse_math=False)
+    for text in key.get_texts():
+        text.set_parse_math(False)
 
 
 def dress(axes: Axes, *, x: str = "", y: str = "") -> None:
@@ -87,8 +100,8 @@ def dress(axes: Axes, *, x: str = "", y: str = "") -> None:
         spine.set_color("#bdbdbd")
     axes.tick_params(which="both", colors=MUTED, labelsize=8.5, length=0, pad=4)
     axes.tick_params(axis="x", which="major", length=3, color="#bdbdbd")
-    axes.set_xlabel(x, fontsize=9, color=MUTED)
-    axes.set_ylabel(y, fontsize=9, color=MUTED)
+    axes.set_xlabel(x, fontsize=9, color=MUTED, parse_math=False)
+    axes.set_ylabel(y, fontsize=9, color=MUTED, parse_math=False)
 
 
 def set_ticks_in_steps(axes: Axes, steps: int, season_length: int = 1) -> None:
@@ -101,6 +114,20 @@ def set_ticks_in_steps(axes: Axes, steps: int, season_length: int = 1) -> None:
     each = next((season_length * k for k in (0.25, 0.5, 1, 2, 5, 10) if 3 <= steps / (season_length * k) <= 9), 0.0)
     whole = season_length >= 4 and each >= 1 and float(each).is_integer()
     axes.xaxis.set_major_locator(MultipleLocator(each) if whole else MaxNLocator(8, integer=True))
+
+
+def set_dates(axes: Axes, stamps: NDArray[Any]) -> None:
+    """Put few, short dates along an axis; whole numbers on an integer index."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+    from matplotlib.ticker import MaxNLocator
+
+    if np.issubdtype(stamps.dtype, np.datetime64):
+        locator = AutoDateLocator(minticks=3, maxticks=6)  # type: ignore[no-untyped-call]
+        axes.xaxis.set_major_locator(locator)
+        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+        axes.xaxis.get_offset_text().set(fontsize=8.5, color=MUTED)
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
 
 
 def label_ends(axes: Axes, x: float, ends: Sequence[tuple[str, float, str]], *, bold: str = "") -> None:
@@ -128,6 +155,7 @@ def label_ends(axes: Axes, x: float, ends: Sequence[tuple[str, float, str]], *, 
             color=colour,
             fontweight="bold" if name == bold else "normal",
             annotation_clip=False,
+            parse_math=False,
         )
 
 

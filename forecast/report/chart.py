@@ -13,6 +13,9 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.plots.style import BASELINES, OTHERS
+from forecast.results import BacktestResult
+
 Array = NDArray[np.float64]
 Scale = Callable[[Array], Array]
 """From values to the coordinates of the drawing."""
@@ -22,6 +25,9 @@ MAX_POINTS = 400
 
 MAX_MARKED = 14
 """Where no line has more points than this they get dots."""
+
+NUM_TONES = 1 + len(BASELINES) + len(OTHERS)
+"""Colours in the style sheet, for the lines of networks or baselines."""
 
 MAX_READINGS = 200
 """Places along a chart whose values can be read off."""
@@ -78,6 +84,7 @@ class Chart:
         lines: drawn over each other, the last on top.
         bands: drawn below the lines.
         bars: edges (P + 1,) and heights (P,), or None.
+        rings: (x, y) and the class of circles around points of the lines.
         stems: (x, y) with a line from 0 to each y, or None.
         ticks: places and labels along the horizontal axis; round numbers if left out.
         readings: places and labels at which values can be read off; those of the lines if left out.
@@ -89,11 +96,22 @@ class Chart:
     y_title: str
     lines: Sequence[Line] = ()
     bands: Sequence[Band] = ()
+    rings: Sequence[tuple[float, float, str]] = ()
     bars: tuple[Array, Array] | None = None
     stems: tuple[Array, Array] | None = None
     ticks: Sequence[tuple[float, str]] | None = None
     readings: Sequence[tuple[float, str]] | None = None
     y_range: tuple[float, float] | None = None
+
+
+def baseline_looks(result: BacktestResult, best: str | None) -> dict[str, str]:
+    """Class of every line but that of the judged model: a baseline has one colour in all charts, the best is heavy."""
+    others = [name for name in result.forecasts if name not in BASELINES and name != result.alias]
+    places = {name: 1 + place for place, name in enumerate(BASELINES)}
+    places |= {name: 1 + len(BASELINES) + place % len(OTHERS) for place, name in enumerate(others)}
+    return {
+        name: f"base tone-{places[name]}{' best' * (name == best)}" for name in result.forecasts if name != result.alias
+    }
 
 
 def draw_chart(chart: Chart) -> str:
@@ -121,6 +139,7 @@ def draw_chart(chart: Chart) -> str:
     ]
     few = all(len(one.x) <= MAX_MARKED for one in chart.lines)
     dots = [dot for one in chart.lines if few for dot in _dots(one, at_x, at_y)]
+    dots += [_circle("ring", look, at_x(np.array(x)), at_y(np.array(y)), 4.5) for x, y, look in chart.rings]
     read = _readings(chart, at_x)
     focus = ' tabindex="0"' if read else ""
     return (
@@ -197,11 +216,11 @@ def _steps(x: Array, y: Array) -> str:
 
 def _dots(line: Line, at_x: Scale, at_y: Scale) -> list[str]:
     places = zip(at_x(line.x), at_y(line.y), strict=True)
-    return [
-        f'<circle class="dot {line.look}" cx="{_short(x / 10)}%" cy="{_short(y / 10)}%" r="2.5"/>'
-        for x, y in places
-        if np.isfinite(y)
-    ]
+    return [_circle("dot", line.look, x, y, 2.5) for x, y in places if np.isfinite(y)]
+
+
+def _circle(kind: str, look: str, x: Array, y: Array, radius: float) -> str:
+    return f'<circle class="{kind} {look}" cx="{_short(x / 10)}%" cy="{_short(y / 10)}%" r="{radius:g}"/>'
 
 
 def _bars(chart: Chart, at_x: Scale, at_y: Scale) -> list[str]:

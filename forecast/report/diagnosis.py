@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from html import escape
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from forecast.breakdown import scores_by
-from forecast.plots.errors import HISTOGRAM_SPREADS, autocorrelation, comparable_residuals, highest_error
-from forecast.report.chart import Band, Chart, Line, draw_chart, step_ticks
+from forecast.breakdown import bias_by_step, error_by_cutoff, scores_by
+from forecast.plots.cutoffs import MAX_CUTOFFS
+from forecast.plots.errors import (
+    HISTOGRAM_SPREADS,
+    autocorrelation,
+    comparable_residuals,
+    cutoff_step,
+    highest_error,
+)
+from forecast.report.chart import NUM_TONES, Band, Chart, Line, baseline_looks, draw_chart, number, step_ticks
 from forecast.report.record import RunRecord
 from forecast.results import BacktestResult, History
 
 Array = NDArray[np.float64]
 
-MAX_CUTOFFS = 200
-"""Points along the axis of cutoffs at most; of more, neighbours are averaged."""
+MAX_DASHED = 40
+"""Points of a line whose dashes can be seen."""
 
 MAX_LAGS = 48
 
@@ -36,8 +46,12 @@ def residuals_section(result: BacktestResult) -> str:
     return (note if several else "") + _histogram(residuals, words) + _correlation(residuals, result) + _bias(result)
 
 
-def loss_section(history: History) -> str:
-    """Return the losses by epoch."""
+def loss_section(histories: Mapping[str, History]) -> str:
+    """Return the losses by epoch, of one network or of all of a blend."""
+    return _one_network(*histories.values()) if len(histories) == 1 else _several_networks(histories)
+
+
+def _one_network(history: History) -> str:
     epochs = np.arange(1.0, len(history.loss) + 1)
     lines = [Line("training", "actual", epochs, np.array(history.loss))]
     if history.val_loss:
@@ -51,6 +65,52 @@ def loss_section(history: History) -> str:
         ticks=step_ticks(len(epochs)),
     )
     return f"<p>{kept} Training took {sum(history.seconds):,.0f} s.</p>{draw_chart(chart)}"
+
+
+def _several_networks(histories: Mapping[str, History]) -> str:
+    """A table of the networks, and a chart for each kind of loss with a ring at the epoch that was kept."""
+    losses = {"validation": {name: np.array(one.val_loss) for name, one in histories.items() if one.val_loss}}
+    losses["training"] = {name: np.array(one.loss) for name, one in histories.items()}
+    best = {name: one.best_epoch for name, one in histories.items()}
+    charts = [_losses_of_several(kind, lines, best) for kind, lines in losses.items() if lines]
+    words = (
+        f"{len(histories)} networks, the one with the largest weight first. A ring marks the epoch whose weights were "
+        "kept."
+    )
+    return f"<p>{words}</p>{_table_of_networks(histories)}{''.join(charts)}"
+
+
+def _losses_of_several(kind: str, losses: Mapping[str, Array], best: Mapping[str, int]) -> str:
+    looks = {name: f"tone-{place % NUM_TONES} dash-{place // NUM_TONES}" for place, name in enumerate(losses)}
+    lines = [Line(name, looks[name], np.arange(1.0, len(line) + 1), line) for name, line in losses.items()]
+    chart = Chart(
+        title=f"{kind.capitalize()} loss by epoch of {len(losses)} networks",
+        x_title="epoch",
+        y_title=f"{kind} loss, on the scale the networks see",
+        lines=lines,
+        rings=[
+            (float(best[name]), float(line[best[name] - 1]), looks[name])
+            for name, line in losses.items()
+            if 1 <= best[name] <= len(line)
+        ],
+        ticks=step_ticks(max(map(len, losses.values()))),
+    )
+    return draw_chart(chart)
+
+
+def _table_of_networks(histories: Mapping[str, History]) -> str:
+    head = "".join(
+        f'<th scope="col">{name}</th>' for name in ("Network", "Kept", "Epochs", "Validation loss", "Seconds")
+    )
+    rows = []
+    for name, one in histories.items():
+        judged = number(one.val_loss[one.best_epoch - 1]) if 1 <= one.best_epoch <= len(one.val_loss) else "-"
+        cells = (str(one.best_epoch), str(len(one.loss)), judged, f"{sum(one.seconds):,.0f}")
+        rows.append(f'<tr><th scope="row">{escape(name)}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>')
+    return (
+        '<div class="wide" tabindex="0" role="region" aria-label="Table of networks"><table><thead>'
+        f"<tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+    )
 
 
 def coverage_section(coverage: pd.DataFrame) -> str:
@@ -91,19 +151,15 @@ def _by_step(record: RunRecord, result: BacktestResult) -> str:
 
 
 def _by_cutoff(record: RunRecord, result: BacktestResult) -> str:
-    table = scores_by(result, "cutoff").pivot(index="cutoff", columns="model", values="MAE")
-    groups = np.array_split(np.arange(len(table)), min(len(table), MAX_CUTOFFS))
-    errors = {
-        name: np.array([_mean(table[name].to_numpy(np.float64)[group]) for group in groups])
-        for name in result.forecasts
-    }
-    places = np.arange(len(groups), dtype=np.float64)
-    labels = [str(table.index[group[0]]).removesuffix(" 00:00:00") for group in groups]
+    table, count = error_by_cutoff(result, MAX_CUTOFFS), len(np.unique(result.cutoffs))
+    errors = {name: table[name].to_numpy(np.float64) for name in result.forecasts}
+    places = np.arange(len(table), dtype=np.float64)
+    labels = [str(cutoff).removesuffix(" 00:00:00") for cutoff in table.index]
     ticks = [
-        (float(one), labels[one].split(" ")[0]) for one in np.unique(np.linspace(0, len(groups) - 1, 5).astype(int))
+        (float(one), labels[one].split(" ")[0]) for one in np.unique(np.linspace(0, len(table) - 1, 5).astype(int))
     ]
-    most = max(map(len, groups))
-    merged = f"<p>{len(table):,} cutoffs; each point is the mean of up to {most} neighbours.</p>" if most > 1 else ""
+    most = -(-count // len(table))
+    merged = f"<p>{count:,} cutoffs; each point is the mean of up to {most} neighbours.</p>" if most > 1 else ""
     chart = Chart(
         title="Mean absolute error of the model and the baselines by cutoff",
         x_title="cutoff",
@@ -117,13 +173,13 @@ def _by_cutoff(record: RunRecord, result: BacktestResult) -> str:
 
 
 def _lines(record: RunRecord, result: BacktestResult, errors: dict[str, Array], x: Array) -> list[Line]:
-    """Baselines below, the best of them darker, the model on top."""
+    """Baselines below, the best of them stronger, the model on top."""
     best = record.scores.best_baseline if record.scores else None
     others = [name for name in errors if name not in (result.alias, best)]
-    looks = {name: f"base base-{1 + place % 4}" for place, name in enumerate(others)}
     order = [*others, *([best] if best else []), result.alias]
-    looks |= {best or "": "base base-0", result.alias: "model"}
-    return [Line(name, looks[name], x, errors[name]) for name in order]
+    looks = {**baseline_looks(result, best), result.alias: "model"}
+    dense = " dense" * (len(x) > MAX_DASHED)
+    return [Line(name, looks[name] + dense, x, errors[name]) for name in order]
 
 
 def _contenders(record: RunRecord, result: BacktestResult, errors: dict[str, Array]) -> float:
@@ -148,17 +204,20 @@ def _histogram(residuals: Array, words: str) -> str:
 
 
 def _correlation(residuals: Array, result: BacktestResult) -> str:
-    longest = int(np.bincount(result.series).max(initial=0))
-    values, count = autocorrelation(residuals[:, 0], result.series, max(min(MAX_LAGS, longest // 3), 1))
-    if not np.isfinite(values).any():
-        return ""
-    lags, band = np.arange(1.0, len(values) + 1), 1.96 / np.sqrt(max(count, 1))
+    longest, positions = int(np.bincount(result.series).max(initial=0)), result.freq.positions(result.cutoffs)
+    num_lags = max(min(MAX_LAGS, longest // 3), 1)
+    values, count = autocorrelation(residuals[:, 0], result.series, positions, num_lags)
+    step = cutoff_step(result.series, positions)
+    if step is None or not np.isfinite(values).any():
+        words = "<p>The windows are not neighbours, so no autocorrelation of the residuals is shown.</p>"
+        return words if step is None and longest > 1 else ""
+    lags, band = step * np.arange(1.0, len(values) + 1), 1.96 / np.sqrt(max(count, 1))
     outside = int(np.sum(np.abs(values[np.isfinite(values)]) > band))
     title = f"Autocorrelation of the first step's residuals; {outside} of {len(lags)} lags leave the 95 % band of noise"
-    edges = np.array([0.0, len(values) + 1.0])
+    edges = np.array([0.0, lags[-1] + step])
     chart = Chart(
         title=title,
-        x_title="lag in windows",
+        x_title="lag in steps of time",
         y_title="autocorrelation of the residuals of the first step",
         bands=[Band("95 % band of noise", "chance", edges, np.full(2, -band), np.full(2, band))],
         stems=(lags, values),
@@ -168,8 +227,7 @@ def _correlation(residuals: Array, result: BacktestResult) -> str:
 
 def _bias(result: BacktestResult) -> str:
     """Mean of forecast minus actual by step, of the model and in the unit of the data."""
-    errors = result.forecasts[result.alias] - result.actual
-    bias = np.array([_mean(errors[:, step]) for step in range(errors.shape[1])])
+    bias = bias_by_step(result, result.alias)
     steps = np.arange(1.0, len(bias) + 1)
     zero = Line("no bias", "zero", np.array([1.0, max(len(bias), 1.0)]), np.zeros(2), listed=False)
     chart = Chart(
@@ -180,8 +238,3 @@ def _bias(result: BacktestResult) -> str:
         ticks=step_ticks(len(steps)),
     )
     return draw_chart(chart)
-
-
-def _mean(values: Array) -> float:
-    finite = values[np.isfinite(values)]
-    return float(finite.mean()) if len(finite) else float("nan")

@@ -14,13 +14,13 @@ from forecast.report.words import data_section, reproduce_section, scores_sectio
 
 
 def report_page(record: RunRecord) -> str:
-    """Return the report of a run as one HTML page that needs nothing else.
+    """Return the report of a run or a backtest as one HTML page that needs nothing else.
 
     Every text from the data is escaped, and the Content-Security-Policy names the one style sheet and the one script
     by their hashes: nothing else is run, and nothing is loaded from anywhere.
 
     Args:
-        record: what the run folder holds.
+        record: what the folder holds.
     """
     style, script = (resources.files(__package__).joinpath(name).read_text("utf-8") for name in ("page.css", "page.js"))
     policy = (
@@ -53,7 +53,8 @@ def _sections(record: RunRecord) -> dict[str, str]:
     if record.result is not None:
         sections["Where the errors are"] = _stored(record) + errors_section(record, record.result)
         sections["Residuals"] = residuals_section(record.result)
-    sections["Training"] = loss_section(record.history)
+    if record.histories:
+        sections["Training"] = loss_section(record.histories)
     if record.coverage is not None:
         sections["Coverage of the intervals"] = coverage_section(record.coverage)
     return sections | {"Settings and versions": settings_section(record), "Repeat this run": reproduce_section(record)}

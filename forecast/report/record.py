@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -13,28 +14,31 @@ from forecast.scores import Scores
 
 @dataclass(frozen=True, eq=False)
 class RunRecord:
-    """The files of a run folder, read.
+    """The files of a run folder or of the folder of a backtest, read.
 
     Attributes:
         config: text of config.yaml.
         settings: the same as nested values.
         data: what the table was.
         environment: package versions, platform and seed.
-        history: losses per epoch.
+        histories: losses per epoch of each network by name, that with the largest weight first; none for a backtest,
+            which may hold many trainings.
         scores: of all test windows, or None where the model was not judged.
         result: the stored evaluation, or None; of a large one it holds a part of the windows.
         observed: long table of what was measured around the windows in the pictures, or None.
         forecast: the steps after the end of the data, series named by texts, or None.
         coverage: `step`, `level`, `covered`, `low` and `high`, or None where there are no intervals.
+        command: what made the folder.
     """
 
     config: str
     settings: dict[str, Any]
     data: dict[str, Any]
     environment: dict[str, Any]
-    history: History
+    histories: Mapping[str, History]
     scores: Scores | None = None
     result: BacktestResult | None = None
     observed: pd.DataFrame | None = None
     forecast: Forecast | None = None
     coverage: pd.DataFrame | None = None
+    command: Literal["fit", "backtest"] = "fit"

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from forecast.coverage import central_levels
 from forecast.data.frequency import Frequency
 from forecast.intervals import central_pairs
-from forecast.report.chart import MAX_POINTS, Band, Chart, Line, draw_chart
+from forecast.plots.fan import last_windows
+from forecast.report.chart import MAX_POINTS, Band, Chart, Line, baseline_looks, draw_chart
 from forecast.report.record import RunRecord
 from forecast.results import BacktestResult, Forecast, plain_stamps
 
@@ -44,9 +45,10 @@ def series_section(record: RunRecord) -> str:
     chosen, total = _chosen(result)
     targets = result.columns.target_cols
     names = [_name(one.series_id, targets, one.target) for one in chosen]
+    judged = "test part" if record.command == "fit" else "backtest"
     about = (
         f"<p>Shown are {len(chosen):,} of {total:,} {_things(targets)}{_which(names, total)}: of each the last "
-        f"{SHOWN_WINDOWS} forecasts of the test part that do not overlap, or fewer. {_thinned(result)}</p>"
+        f"{SHOWN_WINDOWS} forecasts of the {judged} that do not overlap, or fewer. {_thinned(result)}</p>"
     )
     charts = [_chart(record, result, one, name) for one, name in zip(chosen, names, strict=True)]
     return about + _selector(names, charts)
@@ -63,27 +65,12 @@ def _chosen(result: BacktestResult) -> tuple[list[_Shown], int]:
     """Pairs of series and target, chosen without a look at errors, and how many there are."""
     targets, present = len(result.columns.target_cols), np.unique(result.series)
     total = len(present) * targets
-    positions = result.freq.positions(result.cutoffs)
     chosen = []
     for pick in _evenly(total):
         series = present[pick // targets]
-        own = np.flatnonzero(result.series == series)
-        windows = _apart(own, positions[own], result.actual.shape[1])
+        windows = last_windows(result, int(series), SHOWN_WINDOWS)
         chosen.append(_Shown(result.series_ids[series], windows, int(pick % targets)))
     return chosen, total
-
-
-def _apart(windows: NDArray[np.int64], positions: NDArray[np.int64], horizon: int) -> NDArray[np.int64]:
-    """The last window and those before it that do not overlap, ascending."""
-    kept: list[int] = []
-    limit = None
-    for place in np.argsort(positions)[::-1]:
-        if limit is None or positions[place] <= limit:
-            kept.append(int(windows[place]))
-            limit = int(positions[place]) - horizon
-        if len(kept) == SHOWN_WINDOWS:
-            break
-    return np.array(kept[::-1], np.int64)
 
 
 def _name(series_id: object, targets: tuple[str, ...], target: int) -> str:
@@ -97,7 +84,7 @@ def _chart(record: RunRecord, result: BacktestResult, shown: _Shown, name: str) 
     best = record.scores.best_baseline if record.scores else None
     alias, target, bands = result.alias, shown.target, []
     lines = [Line("actual", "actual", *actual)]
-    for label, look in [(best, "base base-0"), (alias, "model")]:
+    for label, look in [(best, baseline_looks(result, best).get(best or "", "")), (alias, "model")]:
         if label is not None:
             made = result.forecasts[label][shown.windows, :, target]
             lines.append(Line(label, look, *_joined(x, made)))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from html import escape
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +30,8 @@ def data_section(record: RunRecord) -> str:
     targets = roles.get("target_cols", [])
     rows = [
         ("Forecast", f"{', '.join(map(str, targets))}, {windows.get('horizon')} steps ahead"),
-        ("Read", f"the last {windows.get('context_length')} steps"),
+        ("Read", _read(windows.get("context_length"))),
+        *([("Cutoffs", _cutoffs(record.settings))] if record.command == "backtest" else []),
         ("Table", str(roles.get("source") or "a table handed over in Python")),
         ("Length", f"{data['num_series']:,} series, {data['num_rows']:,} rows"),
         ("Span", f"{data['span']}, frequency {data['frequency']}" + _zone(data.get("time_zone"))),
@@ -82,8 +85,9 @@ def settings_section(record: RunRecord) -> str:
     rows = [("python", record.environment.get("python")), *versions.items()]
     rows += [("platform", record.environment.get("platform")), ("seed", record.environment.get("seed"))]
     table = "".join(f"<dt>{escape(str(name))}</dt><dd>{escape(str(value))}</dd>" for name, value in rows)
+    decided = ", with what the data decided" if record.command == "fit" else "; the rows of each fit decide the rest"
     return (
-        f'<details><summary>Settings, with what the data decided</summary><pre tabindex="0">{escape(record.config)}'
+        f'<details><summary>Settings{decided}</summary><pre tabindex="0">{escape(record.config)}'
         f"</pre></details><details><summary>Packages, platform and seed</summary><dl>{table}</dl></details>"
     )
 
@@ -91,10 +95,10 @@ def settings_section(record: RunRecord) -> str:
 def reproduce_section(record: RunRecord) -> str:
     """Return the commands that repeat the run."""
     source = record.settings.get("data", {}).get("source")
-    command = ["forecast", "fit", *([] if source else ["TABLE"]), "--config", "config.yaml", "--out", "again"]
+    command = ["forecast", record.command, *([] if source else ["TABLE"]), "--config", "config.yaml", "--out", "again"]
     versions = record.environment.get("packages", {})
     pins = [f"{name}=={found}" for name, found in versions.items() if found != "not installed"]
-    where = "in the run folder"
+    where = "in the run folder" if record.command == "fit" else "in the folder of the backtest"
     if not source:
         where += "; the run was given a frame in Python, so write it to a file and name it in place of TABLE"
     elif not str(source).startswith("dataset:"):
@@ -104,6 +108,20 @@ def reproduce_section(record: RunRecord) -> str:
         f'<pre tabindex="0">{escape(shlex.join(["pip", "install", *pins]))}</pre>'
         f"<p>The table is the same where data.json of the new run has the fingerprint above.</p>"
     )
+
+
+def _read(context_length: int | None) -> str:
+    """Settings of a backtest may leave the context open, which each fit then chooses."""
+    return f"the last {context_length} steps" if context_length else "as many of the last steps as each fit chose"
+
+
+def _cutoffs(settings: Mapping[str, Any]) -> str:
+    """How a backtest was made."""
+    backtest = settings["backtest"]
+    count, step, refit = backtest["num_windows"], backtest["step"] or settings["windows"]["horizon"], backtest["refit"]
+    often = {"never": "the first alone", "each": "each"}.get(str(refit), f"the first of every {refit}")
+    rows = f"the latest {backtest['history']:,} rows of each series" if backtest["history"] else "all rows"
+    return f"{count:,}, {step:,} steps apart; models are fitted at {often}, on {rows} up to it"
 
 
 def _zone(name: object) -> str:

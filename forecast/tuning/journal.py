@@ -8,7 +8,6 @@ checksum is refused, since what follows rests on it.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from forecast.errors import FileError, SearchError
-from forecast.files import REASONS
+from forecast.files import REASONS, open_alone
 
 Record = dict[str, Any]
 DIGITS = 16
@@ -69,33 +68,11 @@ def open_journal(path: Path) -> Iterator[Journal]:
         SearchError: another process has it, or a record is damaged.
         FileError: it cannot be opened.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
-    except OSError as error:
-        reason = REASONS.get(error.errno or 0, error.strerror or str(error))
-        raise FileError(f"cannot open {path}: {reason}") from error
-    try:
-        _lock(path, descriptor)
+    busy = SearchError(
+        f"{path.parent}: another process is searching there; wait for it, or name another folder with --out"
+    )
+    with open_alone(path, busy) as descriptor:
         yield Journal(path, descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _lock(path: Path, descriptor: int) -> None:
-    """Take the file's lock; the system frees it when the process ends, however it ends."""
-    try:
-        import fcntl
-    except ImportError:  # on Windows nothing keeps two searches apart
-        return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno not in (errno.EAGAIN, errno.EACCES):
-            raise
-        raise SearchError(
-            f"{path.parent}: another process is searching there; wait for it, or name another folder with --out"
-        ) from error
 
 
 def _write(descriptor: int, data: bytes) -> None:
