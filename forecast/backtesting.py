@@ -144,12 +144,13 @@ def backtest_run(
     panel = open_panel(config.data)
     plan = plan_of(config, panel)
     models = make_models(config, checkpoints=folder / TRAINING, reporter=reporter)
+    identity = identity_of(config, panel)  # before anything is written: a model may lack its package
     busy = BacktestError(
         f"{folder}: another process is evaluating there; wait for it, or name another folder with --out"
     )
     with open_alone(folder / LOCK, busy):
         _check_folder(folder, resume)  # again: another process may have begun and ended since
-        _begin(folder, identity_of(config, panel))
+        _begin(folder, identity)
         result = _run(Backtest(config, panel, plan, models), folder, say)
         _write_records(config, panel, folder)
         observed = _write_result(result, panel, folder)
