@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from forecast.config import Experiment
 from forecast.errors import FileError, ForecastError, SearchError, TrainingError
+from forecast.members import core_count
 from forecast.tuning.records import FAILED, FoldScore, Outcome, Task
 from forecast.tuning.space import Values
 from forecast.tuning.trial import Bench, Tell, make_bench, one_line
@@ -52,7 +53,7 @@ class Resources:
     @property
     def threads(self) -> int | None:
         """Threads of each of several processes; None to leave the only one as it is."""
-        return max(1, (os.cpu_count() or 1) // self.workers) if self.workers > 1 else None
+        return max(1, core_count() // self.workers) if self.workers > 1 else None
 
 
 class Runner(Protocol):

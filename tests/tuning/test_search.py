@@ -21,6 +21,7 @@ from forecast.tuning.oracles import make_oracle
 from forecast.tuning.records import FAILED, Outcome, Task
 from forecast.tuning.search import JOURNAL, begin
 from forecast.tuning.trial import make_bench
+from forecast.tuning.workers import Resources
 
 ALGORITHMS = ("random", "grid", "hyperband", "bayesian")
 
@@ -256,3 +257,12 @@ def test_without_the_extra_one_line_says_what_to_install(monkeypatch: pytest.Mon
     assert search is not None
     with pytest.raises(ConfigError, match="needs sklearn: pip install 'bigru-forecast\\[bayesian\\]'"):
         make_oracle(search, epochs=9, known={})
+
+
+@pytest.mark.parametrize(("workers", "threads"), [(1, None), (2, 3), (4, 1), (9, 1)])
+def test_the_cores_that_a_process_is_bound_to_are_divided_among_workers(
+    monkeypatch: pytest.MonkeyPatch, workers: int, threads: int | None
+) -> None:
+    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(6)), raising=False)
+    assert Resources(workers).threads == threads
