@@ -97,11 +97,8 @@ class OrderedOracle(keras_tuner.Oracle):
     @property
     def is_over(self) -> bool:
         """Whether there is nothing left to propose and all that was proposed has ended."""
-        return self._has_proposed_all and len(self.state.ends) == self._proposed
-
-    @property
-    def _has_proposed_all(self) -> bool:
-        return self._exhausted or self._proposed >= self.search.max_trials
+        done = self._exhausted or self._proposed >= self.search.max_trials
+        return done and len(self.state.ends) == self._proposed
 
     @property
     def is_finished(self) -> bool:
@@ -116,8 +113,7 @@ class OrderedOracle(keras_tuner.Oracle):
             tuner_id: who asks.
 
         Returns:
-            A trial of keras-tuner with status RUNNING, or an empty one: IDLE to ask again, STOPPED where there will be
-            no more for this tuner.
+            A trial of keras-tuner with status RUNNING, or an empty one: IDLE to ask again, STOPPED at the end.
         """
         until = time.monotonic() + WAIT_SECONDS
         with self._changed:
@@ -130,8 +126,6 @@ class OrderedOracle(keras_tuner.Oracle):
                     self._take(number)
                     self._holders[number] = tuner_id
                     return self._trial(number, RUNNING)
-                if self._has_proposed_all and self.lease is None:  # no trial under way can come back
-                    break
                 left = until - time.monotonic()
                 if left <= 0:
                     return self._trial(None, IDLE)

@@ -176,15 +176,14 @@ def run_search(search: Search, runners: Sequence[Runner], *, elsewhere: Callable
             one.stop()
 
     try:
-        written = _waiting(search, WRITTEN)
-        here = [partial(_run_trials, search, one, written) for one in runners]
+        here = [partial(_run_trials, search, one) for one in runners]
         _together(here if elsewhere is None else [elsewhere], stop)
         best = search.state.best(search_of(search.config).objective)
         if best is None:
             reasons = [end.reason for end in search.state.ends.values()]
             raise SearchError(f"none of {len(reasons)} trials has a score; the first failed because {reasons[0]}")
-        rest = _waiting(search, AGAIN, BEST, WRITTEN)
-        _together([partial(_run_finals, search, one, rest) for one in runners], stop)
+        waiting = _finals_left(search)
+        _together([partial(_run_finals, search, one, waiting) for one in runners], stop)
     finally:
         for one in runners:
             one.close()
@@ -219,8 +218,7 @@ def listener(search: Search) -> Callable[[State], None]:
     return listen
 
 
-def _run_trials(search: Search, runner: Runner, waiting: SimpleQueue[str]) -> None:
-    """Run trials until there are no more, then what waits for no result of those that others are still at."""
+def _run_trials(search: Search, runner: Runner) -> None:
     from forecast.tuning.tuner import HaltedError, SearchTuner
 
     objective, tell = search_of(search.config).objective, search.oracle.record_fold
@@ -228,14 +226,12 @@ def _run_trials(search: Search, runner: Runner, waiting: SimpleQueue[str]) -> No
         SearchTuner(search.oracle, runner, search.folder, objective=objective, tell=tell).search()
     except HaltedError as error:
         raise error.cause from error
-    if search.state.best(objective) is not None:  # where all trials fail, that is what is to be said
-        _run_finals(search, runner, waiting)
 
 
-def _waiting(search: Search, *names: str) -> SimpleQueue[str]:
-    """Those of the trainings after the trials that are still missing."""
+def _finals_left(search: Search) -> SimpleQueue[str]:
+    """Those of the trainings after the trials that are still missing; several threads take from it."""
     waiting: SimpleQueue[str] = SimpleQueue()
-    for name in names:
+    for name in (AGAIN, BEST, WRITTEN):
         if name not in search.state.finals and (name == AGAIN or search.config.evaluation.test_size != 0):
             waiting.put(name)
     return waiting
