@@ -42,9 +42,15 @@ def denormalise(forecast: Any, level: Any, spread: Any) -> Any:
         forecast: (B, H, D) or (B, H, D, Q).
         level: (B, 1, D).
         spread: (B, 1, D).
+
+    Returns:
+        The forecast in the unit of the input, same shape.
     """
     from keras import ops
 
     if len(forecast.shape) == len(level.shape) + 1:
         level, spread = ops.expand_dims(level, -1), ops.expand_dims(spread, -1)
-    return forecast * spread + level
+
+    # The smaller operand of a sum stands first: Keras takes a small *second* one for a bias where its only axis
+    # happens to be as long as an axis of the first, so that B = H windows would trade their levels.
+    return level + forecast * spread

@@ -153,7 +153,8 @@ def horizon_queries(past: Any, future: Any, static: list[Any], shape: WindowShap
     queries = layers.Embedding(number, units, name="place_embedding")(ops.arange(number, dtype="int32") + windows)
     if folds > 1:
         targets = layers.Embedding(folds, units, name="target_embedding")(ops.arange(folds, dtype="int32") + windows)
-        queries = repeated(queries, folds) + ops.reshape(targets, (-1, 1, units))
+        # The smaller operand stands first; see `denormalise`.
+        queries = ops.reshape(targets, (-1, 1, units)) + repeated(queries, folds)
     parts = [layers.RepeatVector(number)(one) for one in static]
     if future is not None:
         filled = layers.ZeroPadding1D((0, number * length - shape.horizon), name="filled_future")(future)
