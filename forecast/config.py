@@ -60,7 +60,9 @@ class DataConfig(Section):
     categorical: tuple[Name, ...] = ()
     """Those of the covariates above whose values are categories."""
     freq: Frequency | None = None
-    """Step between stamps, as a pandas alias (`h`, `D`, `ME`, `15min`) or a whole number; inferred if left out."""
+    """Step between stamps, as a pandas alias (`h`, `D`, `ME`, `15min`) or, of an index, a whole number; inferred if
+    left out.
+    """
     tz: str | None = None
     """Time zone of stamps that carry none, for example `Europe/Berlin`."""
     time_format: str | None = None

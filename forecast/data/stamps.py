@@ -133,7 +133,7 @@ def _whole_where_possible(column: pa.ChunkedArray, name: str, time_format: str |
         whole = column.cast(pa.int64())
     except pa.ArrowInvalid as error:  # fractions
         if time_format is None:
-            raise _no_stamps(name, "numbers with fractions") from error
+            raise _no_stamps(name, "floating-point numbers with fractions") from error
         return column
     if time_format is None:
         raise _no_stamps(name, "floating-point numbers")
