@@ -67,7 +67,8 @@ class DataConfig(Section):
     """Time zone of stamps that carry none, for example `Europe/Berlin`."""
     time_format: str | None = None
     """`strptime` format of the stamps, for dates that could be read in two ways. For numbers also `unix_s`, `unix_ms`,
-    `unix_us`, `unix_ns` (since 1970, UTC), `excel` (days), `year_quarter` (202004), `decimal_year` (2020.25 is April).
+    `unix_us`, `unix_ns` (since 1970, UTC), `excel` (days), `year_quarter` (202004), `year_week` (202053) or
+    `decimal_year` (2020.25 is April).
     """
     separator: Annotated[str, Field(min_length=1, max_length=1)] | None = None
     """CSV column separator; detected if left out."""

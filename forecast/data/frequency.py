@@ -128,13 +128,12 @@ class Frequency:
         zone change in between and the stamps do not follow them.
         """
         ticks = _sample(stamps.astype(np.int64, copy=False))
-        if self.is_integer:
+        if self.is_integer or self._step % DAY:
             return replace(self, phase=_usual_phase(ticks % self._step))
         days, time_of_day = np.divmod(_wall_clock(ticks, self.tz), DAY)
-        grid = self._grid
-        if grid.tick % DAY or (grid.tick and _share(ticks % DAY) > _share(time_of_day)):
-            return replace(self, phase=_usual_phase(ticks % grid.tick))
-        grid = grid.in_longest_unit(days)
+        if self._step and _share(ticks % DAY) > _share(time_of_day):
+            return replace(self, phase=_usual_phase(ticks % self._step))
+        grid = self._grid.in_longest_unit(days)
         shift = grid.units(days) % grid.multiple
         return replace(self, alias=grid.alias, phase=_usual_phase(shift * DAY + time_of_day))
 

@@ -24,8 +24,9 @@ _DIGITS = {
 }
 _RARE_DIGITS = {  # rarely dates: only where the numbers jump, from one year or month to the next
     "year_quarter": _YEAR + "[1-4]",
+    "%y%m%d": r"\d\d" + _MONTH + _DAY,  # weeks of 2020 go beyond 202031, days do not
+    "year_week": _YEAR + r"(0[1-9]|[1-4]\d|5[0-3])",
     "%Y%j": _YEAR + r"(00[1-9]|0[1-9]\d|[12]\d\d|3[0-5]\d|36[0-6])",
-    "%y%m%d": r"\d\d" + _MONTH + _DAY,
 }
 _QUARTER = _YEAR + "0[1-4]"
 _SECONDS = (315_532_800, 4_102_444_800)  # 1980 to 2100 in seconds since 1970
@@ -45,6 +46,7 @@ _NAMES = {
     "excel": "Excel days",
     "decimal_year": "years with months as fractions",
     "year_quarter": "quarters",
+    "year_week": "years and weeks",
 }
 
 

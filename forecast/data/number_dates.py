@@ -11,6 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from forecast.data.calendar import weeks_in_iso_year
+
 Numbers = NDArray[np.int64] | NDArray[np.float64]
 Instants = NDArray[np.datetime64]
 
@@ -87,6 +89,16 @@ def _year_quarter(numbers: Numbers) -> tuple[Instants, NDArray[np.bool_]]:
     return stamps.astype("datetime64[s]"), is_date & np.isin(quarter, (1, 2, 3, 4))
 
 
+def _year_week(numbers: Numbers) -> tuple[Instants, NDArray[np.bool_]]:
+    """Read years followed by their ISO week, 202053, as the Monday of that week."""
+    year, week = np.divmod(numbers, 100)
+    is_date = (year >= 1) & (year <= 9999) & (week >= 1) & (week <= weeks_in_iso_year(year)) & (week % 1 == 0)
+    year, week = (np.where(is_date, part, 1).astype(np.int64) for part in (year, week))
+    fourth = (year - 1970).astype("datetime64[Y]").astype("datetime64[D]").astype(np.int64) + 3  # in week 1 always
+    monday = fourth - (fourth + 3) % 7  # 1970-01-01 was a Thursday
+    return (monday + 7 * (week - 1)).astype("datetime64[D]").astype("datetime64[s]"), is_date
+
+
 def _rounded(counts: NDArray[np.floating[Any]], unit: str) -> tuple[Instants, NDArray[np.bool_]]:
     """Return counts since 1970 as stamps, and which of them have a date at all."""
     largest = _LARGEST / {"M": 32 * _DAY, "s": 1, "us": 1}[unit]
@@ -100,6 +112,7 @@ NUMBER_FORMATS: dict[str, Callable[[Numbers], tuple[Instants, NDArray[np.bool_]]
     "excel": _excel,
     "decimal_year": _decimal_year,
     "year_quarter": _year_quarter,
+    "year_week": _year_week,
 }
 """Every `time_format` for numbers, as the function that reads them."""
 
@@ -116,6 +129,9 @@ def write_stamps(stamps: pd.Series, time_format: str) -> pd.Series:
     wall = stamps.dt.tz_localize(None)
     if time_format == "year_quarter":
         return wall.dt.year * 100 + wall.dt.quarter
+    if time_format == "year_week":
+        iso = wall.dt.isocalendar()
+        return iso["year"].astype(np.int64) * 100 + iso["week"].astype(np.int64)
     if time_format == "decimal_year":
         return (wall.dt.year + (wall.dt.month - 1) / 12).round(4)
     if time_format == "excel":

@@ -37,6 +37,13 @@ WRITTEN = {
     "months": ("MS", digits("%Y%m"), "%Y%m", "MS", 12),
     "quarters": ("QS", lambda index: index.year * 100 + index.quarter, "year_quarter", "QS-JAN", 4),
     "short quarters": ("QS", lambda index: index.year * 10 + index.quarter, "year_quarter", "QS-JAN", 4),
+    "weeks": (
+        "W-MON",
+        lambda index: np.asarray(index.isocalendar().year * 100 + index.isocalendar().week).astype(np.int64),
+        "year_week",
+        "W-MON",
+        52,
+    ),
     "days": ("D", digits("%Y%m%d"), "%Y%m%d", "D", 7),
     "business days": ("B", digits("%Y%m%d"), "%Y%m%d", "B", 5),
     "short days": ("D", digits("%y%m%d"), "%y%m%d", "D", 7),
@@ -166,6 +173,19 @@ def test_four_months_or_four_quarters_are_asked_about():
     assert load_panel(frame, freq="1").freq.is_integer
 
 
+@pytest.mark.parametrize("year", [2001, 2011, 2019, 2020, 2021])
+def test_weeks_and_days_of_six_digits_are_told_apart(year):
+    for freq, text, setting in (("D", "%y%m%d", "%y%m%d"), ("W-MON", "%G%V", "year_week"), ("MS", "%Y%m", "%Y%m")):
+        index = pd.date_range(f"{year}-09-01", periods=70, freq=freq)
+        frame = pd.DataFrame({"ds": index.strftime(text).astype(int), "y": 1.0})
+        if frame["ds"].min() < 100_000:  # days of 2001 to 2009 have lost their first digit
+            continue
+        with pytest.raises(DataError, match=f"time_format: '?{setting}'?$"):
+            load_panel(frame)
+        panel = load_panel(frame, table_format=TableFormat(time_format=setting))
+        assert np.array_equal(panel.timestamps, index.to_numpy(dtype="datetime64[ns]"))
+
+
 def test_what_was_said_to_be_an_index_stays_one():
     """Models that learned such numbers as an index go on reading them so."""
     frame = pd.DataFrame({"ds": 45_292 + np.arange(80), "y": 1.0})
@@ -198,7 +218,13 @@ def test_missing_numbers_are_named(tmp_path):
 
 
 def test_cells_that_are_no_dates_are_named():
-    cases = {"unix_s": "soon", "excel": "45292,5", "year_quarter": "202005", "decimal_year": "1949.04"}
+    cases = {
+        "unix_s": "soon",
+        "excel": "45292,5",
+        "year_quarter": "202005",
+        "year_week": "202153",
+        "decimal_year": "1949.04",
+    }
     for number_format, cell in cases.items():
         stamps = write_stamps(pd.Series(pd.date_range("2020-01-01", periods=20, freq="QS")), number_format)
         frame = pd.DataFrame({"ds": stamps.astype(str), "y": 1.0})
