@@ -291,6 +291,8 @@ def accepted(numbers: np.ndarray) -> None:
         np.arange(20_000_000, 20_300_000), np.arange(0, 80_000, 24), np.arange(40_000, 50_000, 100),
         np.arange(40_000, 50_000, 24), np.arange(20_000, 60_000), np.arange(0, 4_000_000_000, 1_000_000),
         np.arange(10**8, 10**8 + 500), np.arange(5 * 10**9, 5 * 10**9 + 500), 10**18 * 5 + np.arange(50),
+        np.arange(2_024_001, 2_024_300), np.arange(202_301, 202_351), np.arange(231_001, 231_031),
+        np.arange(20_231, 20_235),
     ],
 )  # fmt: skip
 def test_numbers_of_rows_are_not_asked_about(numbers):
