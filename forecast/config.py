@@ -60,11 +60,16 @@ class DataConfig(Section):
     categorical: tuple[Name, ...] = ()
     """Those of the covariates above whose values are categories."""
     freq: Frequency | None = None
-    """Step between stamps, as a pandas alias (`h`, `D`, `ME`, `15min`) or a whole number; inferred if left out."""
+    """Step between stamps, as a pandas alias (`h`, `D`, `ME`, `15min`) or, of an index, a whole number; inferred if
+    left out.
+    """
     tz: str | None = None
     """Time zone of stamps that carry none, for example `Europe/Berlin`."""
     time_format: str | None = None
-    """`strptime` format of the stamps, for dates that could be read in two ways."""
+    """`strptime` format of the stamps, for dates that could be read in two ways. For numbers also `unix_s`, `unix_ms`,
+    `unix_us`, `unix_ns` (since 1970, UTC), `excel` (days), `year_quarter` (202004), `year_week` (202053) or
+    `decimal_year` (2020.25 is April).
+    """
     separator: Annotated[str, Field(min_length=1, max_length=1)] | None = None
     """CSV column separator; detected if left out."""
     decimal: Literal[".", ","] = "."

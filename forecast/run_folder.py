@@ -31,6 +31,7 @@ from forecast.config_file import dump_experiment
 from forecast.coverage import coverage_text
 from forecast.data.digest import panel_digest
 from forecast.data.extend import shown_stamps
+from forecast.data.number_dates import write_stamps
 from forecast.data.panel import Panel
 from forecast.ensemble import shares_text
 from forecast.errors import ConfigError, DataError
@@ -148,7 +149,7 @@ def future_run(run: str | Path, table: str | None = None, *, horizon: int | None
     frame = forecaster.make_future_frame(table or _table_of(forecaster), horizon=horizon)
     data = forecaster.fitted.config.data
     if data.time_format:  # the rows are read back in the format of the table
-        frame[data.time_col] = frame[data.time_col].dt.strftime(data.time_format)
+        frame[data.time_col] = write_stamps(frame[data.time_col], data.time_format)
     return frame
 
 

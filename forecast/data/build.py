@@ -102,7 +102,8 @@ def examine(source: Source, request: Request, log: FindingLog) -> Outcome:
     log.findings.extend(table.notes)
     ids = log.attempt(read_ids, table, log)
     shape = request.table_format
-    time = log.attempt(read_stamps, table, ids, log, time_format=shape.time_format, tz=shape.tz)
+    numbered = request.freq is not None and request.freq.strip().isdigit()
+    time = log.attempt(read_stamps, table, ids, log, time_format=shape.time_format, tz=shape.tz, is_index=numbered)
     names = _name_rows(table, ids, time)
     cells = read_cells(table, names, log, request.allow_missing)
     if ids is None or time is None:

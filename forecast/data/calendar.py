@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from forecast.data.frequency import Frequency
-from forecast.data.grid import TICKS, parse_grid
+from forecast.data.grid import DAY, TICKS, parse_grid
 from forecast.errors import ConfigError, nearest
 
 FloatArray = NDArray[np.float64]
@@ -142,7 +142,9 @@ def default_calendar(freq: Frequency) -> tuple[str, ...]:
     """
     if freq.is_integer:
         return ()
-    grid = parse_grid(freq.alias)
+    grid = parse_grid(freq.alias).in_longest_unit()
+    if grid.tick > DAY:
+        return ("hour", "weekday", "day_of_year")
     if grid.tick:
         return ("minute", "hour", "weekday") if grid.tick < TICKS["h"] else ("hour", "weekday")
     if grid.months:

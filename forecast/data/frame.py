@@ -14,6 +14,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from forecast.data.findings import BadTableError, Finding, listed
+from forecast.data.number_dates import NUMBER_FORMATS
 from forecast.data.panel import Columns
 from forecast.data.table import MISSING_WORDS, Table
 from forecast.data.textfile import TextFile, explain_unreadable, inspect_text
@@ -36,7 +37,7 @@ class TableFormat:
         decimal: decimal mark of a text file.
         encoding: of a text file.
         layout: `long` has one row per series and stamp, `wide` one column per series.
-        time_format: `strptime` format of the stamps.
+        time_format: `strptime` format of the stamps, or a key of `NUMBER_FORMATS`.
         tz: time zone of stamps that carry none; where they carry one, the zone they are shown in.
     """
 
@@ -57,6 +58,12 @@ class TableFormat:
             )
         if self.layout not in ("long", "wide"):
             raise ConfigError(f"layout is {self.layout!r}; expected 'long' or 'wide'")
+        written = self.time_format
+        if written is not None and "%" not in written and written not in (*NUMBER_FORMATS, "ISO8601", "mixed"):
+            raise ConfigError(
+                f"time_format is {written!r}; expected a strptime format such as '%Y%m' or one of "
+                f"{', '.join(NUMBER_FORMATS)}{nearest(written, tuple(NUMBER_FORMATS))}"
+            )
 
 
 def read_table(source: Source, columns: Columns, table_format: TableFormat) -> Table:

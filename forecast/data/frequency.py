@@ -8,13 +8,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from forecast.data.grid import DAY, MONTHS, TICKS, WEEKDAYS, Grid, fixed_grid, parse_grid
+from forecast.data.grid import DAY, TICKS, Grid, fixed_grid, most_common, parse_grid
 from forecast.errors import ConfigError, DataError
 
 IntArray = NDArray[np.int64]
 Stamps = NDArray[np.generic]
 
 _SAMPLE = 1_000_000  # rows looked at when a frequency is inferred; every row is checked against it afterwards
+_MONTH_RULES = ("MS", "ME", "BMS", "BME")
+_EVEN_STEPS = 4  # as many equal steps are no months, quarters or years: at most three of these are of one length
 _USUAL_SHARE = 0.9  # stamps that must obey a calendar rule for it to be the rule
 _ROUND_STEPS = (1, 5, 10, 15, 20, 30, 60, 120, 180, 240, 360, 480, 720, 1440)  # seconds, then minutes
 
@@ -120,35 +122,44 @@ class Frequency:
         return index if self.tz is None else index.tz_localize("UTC").tz_convert(self.tz)
 
     def aligned_to(self, stamps: Stamps) -> Frequency:
-        """Return this step with the phase most of `stamps` have."""
+        """Return this step in the longest unit that divides it, with the phase most of `stamps` have.
+
+        On Mondays `7D`, `168h` and `W-MON` are one frequency. Steps of 24 hours are days unless the clocks of the
+        zone change in between and the stamps do not follow them.
+        """
         ticks = _sample(stamps.astype(np.int64, copy=False))
-        if self._step:
+        if self.is_integer or self._step % DAY:
             return replace(self, phase=_usual_phase(ticks % self._step))
         days, time_of_day = np.divmod(_wall_clock(ticks, self.tz), DAY)
-        shift = self._grid.units(days) % self._grid.multiple
-        return replace(self, phase=_usual_phase(shift * DAY + time_of_day))
+        if self._step and _share(ticks % DAY) > _share(time_of_day):
+            return replace(self, phase=_usual_phase(ticks % self._step))
+        grid = self._grid.in_longest_unit(days)
+        shift = grid.units(days) % grid.multiple
+        return replace(self, alias=grid.alias, phase=_usual_phase(shift * DAY + time_of_day))
 
     @property
     def season_length(self) -> int:
         """Steps of the usual season, as in the M4 competition: a day of hours, a year of months.
 
-        Differences: days have a week of 7, weeks a year of 52, steps below a minute an hour.
+        Differences: days have a week of 7, weeks a year of 52, steps below a minute an hour. It is 1 where the season
+        is no whole number of steps, as with 36 hours or 30 days.
         """
         if self.is_integer:
             return 1
-        grid = self._grid
+        grid = self._grid.in_longest_unit()
         if grid.tick:
             season = DAY if grid.tick >= TICKS["min"] else TICKS["h"]
-            return season // grid.tick if season % grid.tick == 0 else 1
-        units = {"D": 7, "B": 5, "W": 52}.get(grid.base) or 12 // grid.months
-        return units // grid.multiple if units % grid.multiple == 0 else 1
+            return _whole(season, grid.tick)
+        if grid.months:
+            return _whole(12, grid.months * grid.multiple)
+        return _whole({"D": 7, "B": 5, "W": 52}[grid.base], grid.multiple)
 
     @property
     def steps_per_week(self) -> int | None:
         """Steps in a week where they are days, business days or shorter, and a whole number; else None."""
         if self.is_integer:
             return None
-        grid = self._grid
+        grid = self._grid.in_longest_unit()
         if grid.tick:
             return 7 * DAY // grid.tick if 7 * DAY % grid.tick == 0 else None
         return {"D": 7, "B": 5}.get(grid.base) if grid.multiple == 1 else None
@@ -187,32 +198,45 @@ def infer_frequency(stamps: Stamps, offsets: IntArray, tz: str | None = None) ->
     steps = steps[steps > 0]
     if not len(steps):
         raise DataError("no series has two different stamps, so the step between them cannot be seen: give freq")
-    step = int(_most_common(steps))
+    step = most_common(steps)
     if is_integer:
         return Frequency(str(step), True).aligned_to(stamps)
+    longest = int(np.diff(np.minimum(offsets, len(ticks))).max())
+    is_even = longest > _EVEN_STEPS and bool((steps == step).all())
     if step < 20 * TICKS["h"]:
         usual = np.mean(steps == step) > 0.5 or np.mean(steps % step == 0) > 0.5
         grid = fixed_grid(step if usual else _round_step(float(np.median(steps))))
         if grid.tick < DAY:
             return Frequency(grid.alias, False, tz).aligned_to(stamps)
-    return Frequency(_calendar_alias(_wall_clock(ticks, tz) // DAY, inside), False, tz).aligned_to(stamps)
+    days, time_of_day = np.divmod(_wall_clock(ticks, tz), DAY)
+    if is_even and (time_of_day != time_of_day[0]).any():
+        return Frequency(fixed_grid(step).alias, False, tz).aligned_to(stamps)
+    return Frequency(_calendar_alias(days, inside, is_even), False, tz).aligned_to(stamps)
 
 
-def _calendar_alias(days: IntArray, inside: NDArray[np.bool_]) -> str:
-    """Name the calendar grid of days since 1970; `inside` marks pairs of one series."""
+def _calendar_alias(days: IntArray, inside: NDArray[np.bool_], is_even: bool) -> str:
+    """Name the calendar grid of days since 1970, but for the weekday of weeks and the month of years.
+
+    Args:
+        days: (R,) of the stamps.
+        inside: (R - 1,) pairs of one series.
+        is_even: whether all steps are equal, and enough of them to tell them from months.
+    """
     steps = np.diff(days)[inside]
-    step = int(_most_common(steps[steps > 0])) if np.any(steps > 0) else 1
+    step = most_common(steps[steps > 0]) if np.any(steps > 0) else 1
     weekday = (days + 3) % 7
     if step == 1:
         weekends = np.any((steps > 1) | (weekday[1:][inside] < weekday[:-1][inside]))
         return "B" if weekends and np.mean(weekday < 5) == 1.0 else "D"
-    if step == 7 or (step % 7 == 0 and np.mean(weekday == weekday[0]) > _USUAL_SHARE):
-        return parse_grid(f"{step // 7}W-{WEEKDAYS[int(_most_common(weekday))]}").alias
-    if step >= 28:
-        for rule in ("MS", "ME", "BMS", "BME"):
-            grid = parse_grid(rule)
-            if np.mean(grid.days(grid.units(days)) == days) > _USUAL_SHARE:
-                return _month_alias(rule, grid.units(days), inside)
+    on_rule = {rule: np.mean(_snap(days, rule) == days) for rule in _MONTH_RULES} if step >= 28 else {}
+    rule = next((rule for rule in ("MS", "ME") if on_rule.get(rule) == 1), None)
+    if rule is None and (step == 7 or (step % 7 == 0 and np.mean(weekday == weekday[0]) > _USUAL_SHARE)):
+        return f"{step}D"
+    rule = rule or next((rule for rule, share in on_rule.items() if share > _USUAL_SHARE), None)
+    if rule is not None:
+        months = np.diff(parse_grid(rule).units(days))[inside]
+        return f"{most_common(months[months > 0])}{rule}"
+    if step >= 28 and not is_even:
         raise DataError(
             f"stamps are {step} days apart, on no fixed day of the week, nor the first or last (business) day of "
             "the month: move each stamp to the first day of its period"
@@ -220,17 +244,10 @@ def _calendar_alias(days: IntArray, inside: NDArray[np.bool_]) -> str:
     return f"{step}D"
 
 
-def _month_alias(rule: str, months: IntArray, inside: NDArray[np.bool_]) -> str:
-    """Name a grid of months: quarters and years get their own letter."""
-    steps = np.diff(months)[inside]
-    step = int(_most_common(steps[steps > 0]))
-    letter = {3: "Q", 12: "Y"}.get(step)
-    if letter is None:
-        return parse_grid(f"{step}{rule}").alias
-    month = int(_most_common(months % step))
-    # pandas names quarters by the first quarter's start (QS-JAN) or the last quarter's end (QE-DEC)
-    named = month if step == 12 or rule.endswith("S") else 9 + month
-    return f"{rule.replace('M', letter)}-{MONTHS[named]}"
+def _snap(days: IntArray, rule: str) -> IntArray:
+    """Return the day that a rule of months names, for the month of each day."""
+    grid = parse_grid(rule)
+    return grid.days(grid.units(days))
 
 
 def _round_step(step: float) -> int:
@@ -257,11 +274,15 @@ def _usual_phase(phases: IntArray) -> int:
     """Return the phase of most stamps, 0 where none prevails as under jitter."""
     if len(phases) and (phases == phases[0]).all():  # as a rule; spares a sort
         return int(phases[0])
-    phase = _most_common(phases)
-    return int(phase) if np.mean(phases == phase) > 1 / 2 else 0
+    phase = most_common(phases)
+    return phase if np.mean(phases == phase) > 1 / 2 else 0
 
 
-def _most_common(values: IntArray) -> np.int64:
-    """Return the value that occurs most often, the smallest of several."""
-    unique, counts = np.unique(values, return_counts=True)
-    return np.int64(unique[np.argmax(counts)])
+def _share(values: IntArray) -> float:
+    """Share of the value that occurs most often."""
+    return float(np.unique(values, return_counts=True)[1].max() / len(values))
+
+
+def _whole(season: int, step: int) -> int:
+    """Return the steps of a season, 1 where they are no whole number."""
+    return season // step if season % step == 0 else 1

@@ -35,6 +35,7 @@ _OLD = {"H": "h", "T": "min", "S": "s", "L": "ms", "U": "us", "N": "ns", "d": "D
 _WORDS = {"second": "s", "minut": "min", "hour": "h", "dai": "D", "day": "D", "business": "B", "week": "W"} | {
     "month": "ME", "quarter": "QE", "year": "YE", "annual": "YE",
 }  # fmt: skip
+_EPOCH = np.zeros(1, np.int64)
 _EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday, Monday is 0
 _ALIAS = re.compile(r"(-?\d*)([A-Za-z]+)(?:-([A-Za-z]{3}))?")
 
@@ -62,6 +63,27 @@ class Grid:
         """Nanoseconds per step of fixed length; 0 on a calendar grid."""
         return TICKS.get(self.base, 0) * self.multiple
 
+    def in_longest_unit(self, days: IntArray = _EPOCH) -> Grid:
+        """Return the same steps, counted in the longest unit that divides them.
+
+        24 hours are a day (where no clock changes), 7 days or 5 business days a week, 12 months a year.
+
+        Args:
+            days: days since 1970-01-01 on the grid; they decide on the weekday of weeks and the month of years.
+        """
+        if self.tick and self.tick % DAY == 0:
+            return _plain_grid("D", self.tick // DAY).in_longest_unit(days)
+        days = self.days(self.units(days)) if self.base not in TICKS else days
+        per_week = {"D": 7, "B": 5}.get(self.base)
+        if per_week and self.multiple % per_week == 0:
+            weekday = most_common((days + _EPOCH_WEEKDAY) % 7)
+            return _week_grid(self.multiple // per_week, weekday)
+        months = _longest_months(self.months * self.multiple)
+        if months == self.months:
+            return self
+        anchor = most_common(_months_of(days) % months)
+        return _month_grid(self.base, self.months * self.multiple // months, months, anchor)
+
     def units(self, days: IntArray) -> IntArray:
         """Number the calendar units that hold the given days since 1970-01-01."""
         if self.base == "D":
@@ -71,8 +93,7 @@ class Grid:
         if self.base == "B":
             week, weekday = np.divmod(days + _EPOCH_WEEKDAY, 7)
             return week * 5 + np.minimum(weekday, 4)
-        months = days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
-        return (months - self.anchor) // self.months
+        return (_months_of(days) - self.anchor) // self.months
 
     def days(self, units: IntArray) -> IntArray:
         """Return the day since 1970-01-01 that stands for each unit; the inverse of `units`."""
@@ -83,6 +104,25 @@ class Grid:
         if self.base == "B":
             return units // 5 * 7 + units % 5 - _EPOCH_WEEKDAY
         return _day_of_month(units * self.months + self.anchor, self.base)
+
+
+def most_common(values: IntArray) -> int:
+    """Return the value that occurs most often, the smallest of several."""
+    unique, counts = np.unique(values, return_counts=True)
+    return int(unique[np.argmax(counts)])
+
+
+def _months_of(days: IntArray) -> IntArray:
+    """Months since January 1970 that hold the given days."""
+    months: IntArray = days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
+    return months
+
+
+def _longest_months(step: int) -> int:
+    """Return the months of the longest unit that divides a step of so many: a year, a quarter, or a month."""
+    if step % 12 == 0:
+        return min(step, 12)
+    return 3 if step == 3 else 1
 
 
 def _day_of_month(months: IntArray, rule: str) -> IntArray:
@@ -135,13 +175,31 @@ def _calendar_grid(base: str, multiple: int, anchor: str, text: str) -> Grid:
     if anchor and anchor not in names:
         raise ConfigError(_unknown(text))
     if base == "W":
-        return Grid("W", multiple, 0, WEEKDAYS.index(anchor), _times(multiple, f"W-{anchor}"))
+        return _week_grid(multiple, WEEKDAYS.index(anchor))
     if not months:
-        return Grid(base, multiple, 0, 0, _times(multiple, base))
+        return _plain_grid(base, multiple)
     rule = base[:-2] + "M" + base[-1]
+    return _month_grid(rule, multiple, months, MONTHS.index(anchor) % months if anchor else 0)
+
+
+def _plain_grid(base: str, multiple: int) -> Grid:
+    """Return a grid of days or business days."""
+    return Grid(base, multiple, 0, 0, _times(multiple, base))
+
+
+def _week_grid(multiple: int, weekday: int) -> Grid:
+    """Return a grid of weeks; Monday is 0."""
+    return Grid("W", multiple, 0, weekday, _times(multiple, f"W-{WEEKDAYS[weekday]}"))
+
+
+def _month_grid(rule: str, multiple: int, months: int, anchor: int) -> Grid:
+    """Return a grid of months, quarters or years; `anchor` is a month as a remainder by `months`."""
     if months == 1:
-        return Grid(rule, multiple, 1, 0, _times(multiple, base))
-    return Grid(rule, multiple, months, MONTHS.index(anchor) % months, _times(multiple, f"{base}-{anchor}"))
+        return Grid(rule, multiple, 1, 0, _times(multiple, rule))
+    # pandas names quarters by the first quarter's start (QS-JAN) or the last quarter's end (QE-DEC)
+    named = 9 + anchor if months == 3 and rule.endswith("E") else anchor
+    base = rule.replace("M", {3: "Q", 12: "Y"}[months])
+    return Grid(rule, multiple, months, anchor, _times(multiple, f"{base}-{MONTHS[named]}"))
 
 
 def _times(multiple: int, alias: str) -> str:

@@ -77,9 +77,10 @@ def _declare(rows: Rows, freq: str, log: FindingLog) -> Frequency:
             "wrong_frequency", f"freq is {freq!r} but {rows.names.table.columns.time_col} holds dates",
             "give a step of time, such as 'h' or 'D'",
         )  # fmt: skip
-    if not declared.alias.startswith(freq.strip()):
-        log.note("old_alias", f"freq {freq!r} is read as {declared.alias!r}, the way pandas 3 writes it")
-    return declared.aligned_to(rows.stamps)
+    aligned = declared.aligned_to(rows.stamps)
+    if not aligned.alias.startswith(freq.strip()):
+        log.note("old_alias", f"freq {freq!r} is read as {aligned.alias!r}, the usual name of that step")
+    return aligned
 
 
 def _infer(rows: Rows) -> Frequency:

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from forecast.data.cells import Ids
 from forecast.data.findings import BadTableError, FindingLog, RowNames
 from forecast.data.frequency import check_zone
+from forecast.data.lookalikes import refuse_lookalikes
+from forecast.data.number_dates import NUMBER_FORMATS, read_numbers
 from forecast.data.table import Table
 from forecast.errors import ConfigError
 
@@ -22,7 +24,7 @@ _TIME = r"([ T]\d{1,2}:\d{2}(?P<seconds>:\d{2}(?P<fraction>[.]\d+)?)?)?"
 _YEAR_FIRST = re.compile(r"\d{4}(?P<sep>[-/.])\d{1,2}((?P=sep)\d{1,2}" + _TIME + r")?(?P<zone>Z|[+-]\d{2}:?\d{2})?")
 _ZONE = r"(?:Z|[+-]\d{2}:?\d{2})$"
 _YEAR_LAST = re.compile(r"(\d{1,2})[-/.](\d{1,2})[-/.](\d{4}|\d{2})\b.*")
-_DIGITS = re.compile(r"(19|20|21)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
+_NUMBERS = re.compile(r"[+-]?\d+([.]\d+)?")
 _SAMPLE = 1000
 
 
@@ -42,7 +44,13 @@ class TimeColumn:
 
 
 def read_stamps(
-    table: Table, ids: Ids | None, log: FindingLog, *, time_format: str | None, tz: str | None
+    table: Table,
+    ids: Ids | None,
+    log: FindingLog,
+    *,
+    time_format: str | None,
+    tz: str | None,
+    is_index: bool = False,
 ) -> TimeColumn:
     """Read the time column.
 
@@ -50,8 +58,9 @@ def read_stamps(
         table: gives the column away.
         ids: series of the rows, to name rows and to tell repeated hours apart.
         log: gets what is wrong with single rows.
-        time_format: `strptime` format of stamps that are text or digits.
+        time_format: `strptime` format of stamps that are text or digits, or a key of `NUMBER_FORMATS`.
         tz: zone of stamps that carry none; where they carry one, the zone they are shown in.
+        is_index: whether whole numbers are known to be an index, even where they look like dates.
 
     Raises:
         BadTableError: the column as a whole holds no stamps, or dates that can be read in two ways.
@@ -62,15 +71,19 @@ def read_stamps(
     rows = RowNames(table) if ids is None else RowNames(table, ids.names, ids.codes)
     column = _usable(table.take(name), name, time_format)
     if pa.types.is_integer(column.type):
+        if not is_index:
+            refuse_lookalikes(column, None if ids is None else ids.codes, name)
         _refuse_missing(column, column, rows, log, name)
         return TimeColumn(column.cast(pa.int64()).fill_null(0).to_numpy(), None, _readable(column))
-    stamps = _parse_text(column, name, time_format) if pa.types.is_string(column.type) else column
+    stamps = _parse_text(column, table, time_format) if pa.types.is_string(column.type) else column
     _refuse_missing(stamps, column, rows, log, name)
     given = stamps.type.tz
     try:
         ticks = stamps.cast(pa.timestamp("ns", given)).cast(pa.int64()).fill_null(0).to_numpy()
     except pa.ArrowInvalid as error:
-        raise BadTableError("date_range", f"{name} holds dates before 1678 or after 2261", "correct them") from error
+        raise BadTableError(
+            "date_range", f"{name} holds dates before 1678 or after 2261", "correct them, or time_format"
+        ) from error
     readable = _readable(stamps)
     if given is not None:
         return TimeColumn(ticks.view("datetime64[ns]"), tz or given, readable)
@@ -92,38 +105,78 @@ def _usable(column: pa.ChunkedArray, name: str, time_format: str | None) -> pa.C
     kind = column.type
     if pa.types.is_dictionary(kind) or pa.types.is_large_string(kind):
         return column.cast(pa.string())
-    if pa.types.is_integer(kind) and time_format is not None:
-        return column.cast(pa.string())
+    if pa.types.is_floating(kind):
+        column = _whole_where_possible(column, name, time_format)
+        return column if time_format is None else column.cast(pa.string())
     if pa.types.is_integer(kind):
-        _refuse_digits(column, name)
-        return column
+        return column if time_format is None else column.cast(pa.string())
     if pa.types.is_date(kind):
         return column.cast(pa.timestamp("s") if pa.types.is_date32(kind) else pa.timestamp("ms"))
     if pa.types.is_string(kind) or pa.types.is_timestamp(kind):
         return column
     if pa.types.is_null(kind):
         raise BadTableError("missing_stamps", f"{name} is empty in every row", "give each row its timestamp")
-    what = "floating-point numbers" if pa.types.is_floating(kind) else f"{kind} values"
+    raise _no_stamps(name, f"{kind} values")
+
+
+def _whole_where_possible(column: pa.ChunkedArray, name: str, time_format: str | None) -> pa.ChunkedArray:
+    """Return floating-point numbers as whole ones where none has a fraction; a missing number is null.
+
+    Raises:
+        BadTableError: nothing is said to be a date.
+    """
+    column = column.cast(pa.float64())
+    column = pc.if_else(pc.is_nan(column), None, column)
+    if time_format is None:
+        refuse_lookalikes(column, None, name)
+    try:
+        whole = column.cast(pa.int64())
+    except pa.ArrowInvalid as error:  # fractions
+        if time_format is None:
+            raise _no_stamps(name, "floating-point numbers with fractions") from error
+        return column
+    if time_format is None:
+        raise _no_stamps(name, "floating-point numbers")
+    return whole
+
+
+def _no_stamps(name: str, what: str) -> BadTableError:
     fix = "cast it to whole numbers for an integer index, or give timestamps"
-    raise BadTableError("no_stamps", f"column {name!r} holds {what}; expected timestamps or whole numbers", fix)
+    if "fractions" in what:
+        fix = "give timestamps, or number the rows of each series with whole numbers"
+    return BadTableError("no_stamps", f"column {name!r} holds {what}; expected timestamps or whole numbers", fix)
 
 
-def _refuse_digits(column: pa.ChunkedArray, name: str) -> None:
-    """Raise where whole numbers are dates without separators, such as 20130131."""
-    sample = [str(value) for value in column.slice(0, _SAMPLE).to_pylist() if value is not None]
-    if sample and all(_DIGITS.fullmatch(text) for text in sample):
-        raise BadTableError(
-            "digits",
-            f"{name} holds whole numbers such as {sample[0]} that look like dates",
-            "pass time_format: '%Y%m%d'",
-        )
+def _parse_text(column: pa.ChunkedArray, table: Table, time_format: str | None) -> pa.ChunkedArray:
+    """Read text as timestamps, null where a cell does not fit the format of the others.
 
-
-def _parse_text(column: pa.ChunkedArray, name: str, time_format: str | None) -> pa.ChunkedArray:
-    """Read text as timestamps, null where a cell does not fit the format of the others."""
+    Where no cell fits `time_format` and all are dates such as 2020-01-31, as forecasts are written, they are read so.
+    """
     text = pc.utf8_trim_whitespace(column)
     text = pc.if_else(pc.is_in(text, pa.array(["", "NaT", "nan", "NaN", "None"])), None, text)
-    time_format = time_format or _find_format(text, name)
+    if time_format is None:
+        return _parse_in_format(text, _find_format(text, table.columns.time_col))
+    if time_format in NUMBER_FORMATS:
+        numbers = pc.replace_substring(text, ",", ".") if table.decimal == "," else text
+        stamps = read_numbers(numbers, time_format)
+    else:
+        # a column of whole numbers and an empty cell is often written 202001.0
+        digits = text if "." in time_format else pc.replace_substring_regex(text, r"^(\d+)[.]0$", r"\1")
+        stamps = _parse_in_format(digits, time_format)
+    return _parse_in_format(text, "ISO8601") if not len(stamps.drop_null()) and _is_iso(text) else stamps
+
+
+def _is_iso(text: pa.ChunkedArray) -> bool:
+    sample = text.drop_null().slice(0, _SAMPLE).to_pylist()
+    return all((match := _YEAR_FIRST.fullmatch(cell)) and match["sep"] == "-" for cell in sample)
+
+
+def _parse_in_format(text: pa.ChunkedArray, time_format: str) -> pa.ChunkedArray:
+    """Read text in one `strptime` format, null where a cell does not fit.
+
+    Raises:
+        ConfigError: there is no such format.
+    """
     if time_format == "ISO8601":
         zoned = pc.any(pc.match_substring_regex(text, _ZONE)).as_py()
         try:
@@ -151,11 +204,14 @@ def _find_format(text: pa.ChunkedArray, name: str) -> str:
     sample = text.drop_null().slice(0, _SAMPLE).to_pylist()
     if not sample:
         raise BadTableError("missing_stamps", f"{name} is empty in every row", "give each row its timestamp")
+    are_numbers = all(_NUMBERS.fullmatch(cell) for cell in sample)
+    if are_numbers:
+        refuse_lookalikes(pa.chunked_array([pa.array(sample)]), None, name)
     found = [match for match in map(_YEAR_FIRST.fullmatch, sample) if match]
     if len(found) * 2 > len(sample):
         return _year_first_format(found[0])
-    if all(_DIGITS.fullmatch(cell) for cell in sample):
-        raise BadTableError("digits", f"{name} holds {sample[0]!r}, a date of digits", "pass time_format: '%Y%m%d'")
+    if are_numbers:
+        raise _no_stamps(name, "numbers as text")
     turned = [match for match in map(_YEAR_LAST.fullmatch, sample) if match]
     if len(turned) * 2 > len(sample):
         raise BadTableError("ambiguous_dates", *_explain_turned(turned, name))
