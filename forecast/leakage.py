@@ -31,7 +31,7 @@ from forecast.errors import ConfigError
 from forecast.features import WindowedFeatures
 from forecast.forecaster import Forecaster
 from forecast.prediction import forecast_windows
-from forecast.preparation import Prepared, open_panel, prepare
+from forecast.preparation import Prepared, open_panel, prepare, prepare_panel
 from forecast.testing import LeakReport, check_no_leakage
 from forecast.windows import WindowIndex
 
@@ -156,7 +156,9 @@ class OwnPipeline:
     def __call__(self, frame: pd.DataFrame, cutoff: Mapping[Any, Any]) -> Stages:
         """Every stage at one of the cutoffs, with what may be known there."""
         is_chosen = self.cutoffs.index(dict(cutoff)) >= self.chosen_at
-        prepared = prepare(self.config if is_chosen else self.settled, frame)
+        # Targets that the check empties are no rows of the future: every row stays where it is.
+        config = self.config if is_chosen else self.settled
+        prepared = prepare_panel(config, open_panel(config.data, frame, cut_future=False))
         last = rows_up_to(prepared.panel, cutoff)
         stages: Stages = {"choices": prepared.config.model_dump(mode="json")} if is_chosen else {}
         stages |= {

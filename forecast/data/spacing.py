@@ -62,7 +62,7 @@ def find_grid(rows: Rows, freq: str | None, gaps: str, log: FindingLog) -> tuple
     if freq is not None:
         _refuse_wrong(spacing, gaps)
     grid, positions = spacing.grid, spacing.positions
-    if not _check_on_grid(spacing, log) & _check_series_steps(spacing, log):
+    if not check_on_grid(spacing, log) & _check_series_steps(spacing, log):
         return None
     whole = bool((spacing.steps <= 1).all())
     return (grid, positions) if whole or check_gaps(rows, grid, positions, gaps, log) else None
@@ -124,8 +124,16 @@ def _refuse_wrong(declared: Spacing, gaps: str) -> None:
     )
 
 
-def _check_on_grid(spacing: Spacing, log: FindingLog) -> bool:
-    """Report stamps that lie beside the grid, with a small histogram of how far."""
+def check_on_grid(spacing: Spacing, log: FindingLog) -> bool:
+    """Report stamps that lie beside the grid, with a small histogram of how far.
+
+    Args:
+        spacing: the rows and the grid.
+        log: gets them.
+
+    Returns:
+        Whether there are none.
+    """
     rows, grid, off = spacing.rows, spacing.grid, spacing.off
     if not len(off):
         return True
