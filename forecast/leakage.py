@@ -31,7 +31,7 @@ from forecast.errors import ConfigError
 from forecast.features import WindowedFeatures
 from forecast.forecaster import Forecaster
 from forecast.prediction import forecast_windows
-from forecast.preparation import Prepared, open_panel, prepare, prepare_panel
+from forecast.preparation import Prepared, open_panel, prepare
 from forecast.testing import LeakReport, check_no_leakage
 from forecast.windows import WindowIndex
 
@@ -137,7 +137,7 @@ class OwnPipeline:
         Raises:
             ConfigError: no rows are held back.
         """
-        prepared = prepare(config, frame)
+        prepared = prepare(config, frame, cut_future=False)
         panel, split = prepared.panel, prepared.split
         test = split.test
         ends = [split.train.last, np.maximum(split.train.last, split.validation.last)]
@@ -156,9 +156,8 @@ class OwnPipeline:
     def __call__(self, frame: pd.DataFrame, cutoff: Mapping[Any, Any]) -> Stages:
         """Every stage at one of the cutoffs, with what may be known there."""
         is_chosen = self.cutoffs.index(dict(cutoff)) >= self.chosen_at
-        # Targets that the check empties are no rows of the future: every row stays where it is.
-        config = self.config if is_chosen else self.settled
-        prepared = prepare_panel(config, open_panel(config.data, frame, cut_future=False))
+        # Rows whose targets the check has emptied stay rows of history.
+        prepared = prepare(self.config if is_chosen else self.settled, frame, cut_future=False)
         last = rows_up_to(prepared.panel, cutoff)
         stages: Stages = {"choices": prepared.config.model_dump(mode="json")} if is_chosen else {}
         stages |= {

@@ -62,18 +62,21 @@ class Prepared:
     notes: tuple[str, ...]
 
 
-def prepare(config: Experiment, source: str | Path | pd.DataFrame | None = None) -> Prepared:
+def prepare(
+    config: Experiment, source: str | Path | pd.DataFrame | None = None, *, cut_future: bool = True
+) -> Prepared:
     """Take the road from a table to windows.
 
     Args:
         config: the experiment.
         source: a table or its file; `config.data.source` if left out.
+        cut_future: as in `load_panel`.
 
     Raises:
         DataError: the table is refused, or a part of it holds no window.
         ConfigError: no source is named, or a setting does not fit the data.
     """
-    return prepare_panel(config, open_panel(config.data, source))
+    return prepare_panel(config, open_panel(config.data, source, cut_future=cut_future))
 
 
 def prepare_panel(config: Experiment, panel: Panel) -> Prepared:

@@ -181,10 +181,10 @@ def _describe(names: RowNames, later: RowNames, tz: str | None) -> str:
     verbs = ("holds", "it is") if single else ("hold", "they are")
     text = f"{counted(table.num_rows, 'row')} {where} {verbs[0]} no {what}: {verbs[1]} the future{first}, not history"
     if columns.known_covariates:
-        text += f"; {', '.join(columns.known_covariates)} of {'it' if single else 'them'} is used in forecasts"
+        text += f"; forecasts take {', '.join(columns.known_covariates)} from there"
     unused = [name for name in columns.past_covariates if _observed(table.data[name]).any()]
     if unused:
-        text += f"; {', '.join(unused)} of {'it' if single else 'them'} is not, as a past covariate"
+        text += f"; past covariates there ({', '.join(unused)}) are not used"
     return text
 
 
