@@ -106,7 +106,8 @@ def test_wide_series_begin_at_their_first_value_and_name_their_rows():
     panel = load_panel(frame, Columns(time_col="date"), table_format=wide_format)
     assert list(panel.lengths) == [40, 30]
     assert panel.timestamps[40] == np.datetime64("2020-01-01T10")
-    assert "'south'" in panel.notes[0]
+    assert panel.notes[0] == "2 columns are series: 'north', 'south'"
+    assert panel.notes[1] == "series that begin after blank cells: 'south'"
     frame.loc[25, "south"] = np.inf
     with pytest.raises(DataError, match=r"series 'south', row 25 \(2020-01-02 01:00\)"):
         load_panel(frame, Columns(time_col="date"), table_format=wide_format)
