@@ -254,7 +254,8 @@ def _write_result(result: RollingResult, panel: Panel, folder: Path) -> pd.DataF
     write_file(folder / "scores.txt", (scores.text() + "\n").encode())
     if central_levels(result.result):
         write_file(folder / COVERAGE, coverage_table(result.result).to_csv(index=False).encode())
-    write_file(folder / BACKTEST_ABOUT, result_about(result.result).encode())  # last: it says that all is there
+    about = result_about(result.result, result.result.unjudged_ids)
+    write_file(folder / BACKTEST_ABOUT, about.encode())  # last: it says that all is there
     return observed
 
 

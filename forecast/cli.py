@@ -178,7 +178,7 @@ def predict_command(options: argparse.Namespace) -> int:
         from forecast.run_folder import future_run, predict_run, write_table
     if options.template:
         write_table(future_run(options.run_folder, options.table, horizon=options.horizon), options.template)
-        _say(f"wrote {options.template}: fill in the empty columns and pass it with --known")
+        _say(f"wrote {options.template}: fill in the empty cells and pass it with --known")
         return SUCCESS
     asked = {"known": options.known, "horizon": options.horizon, "level": options.level}
     result = predict_run(options.run_folder, options.table, **asked)

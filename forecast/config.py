@@ -44,7 +44,9 @@ class DataConfig(Section):
     source: str | None = None
     """A CSV or parquet file, or `dataset:NAME` for an embedded data set; relative to the working folder."""
     layout: Literal["long", "wide"] = "long"
-    """`long`: one row per series and stamp. `wide`: one column per series, those in `target_cols` or all of numbers."""
+    """`long`: one row per series and stamp. `wide`: one column per series, those in `target_cols`, or all of numbers
+    that do not count the rows.
+    """
     id_col: Name = "unique_id"
     """Column that names the series; a table without it holds one series."""
     time_col: Name = "ds"
@@ -80,6 +82,7 @@ class DataConfig(Section):
     """Missing stamps: refuse the table, leave out the windows that would span one, or insert rows."""
     missing: Literal["refuse", "forward_fill", "interpolate", "zero", "mask"] = "refuse"
     """Missing values: refuse, or fill what the model reads. A filled target is never learned or scored, except `zero`.
+    Rows at the end of a series that hold no target are its future, and never filled.
     """
     short_series: Literal["refuse", "skip"] = "refuse"
     """Series too short for one window: refuse the table, or leave them out with a note."""

@@ -137,7 +137,7 @@ class OwnPipeline:
         Raises:
             ConfigError: no rows are held back.
         """
-        prepared = prepare(config, frame)
+        prepared = prepare(config, frame, cut_future=False)
         panel, split = prepared.panel, prepared.split
         test = split.test
         ends = [split.train.last, np.maximum(split.train.last, split.validation.last)]
@@ -156,7 +156,8 @@ class OwnPipeline:
     def __call__(self, frame: pd.DataFrame, cutoff: Mapping[Any, Any]) -> Stages:
         """Every stage at one of the cutoffs, with what may be known there."""
         is_chosen = self.cutoffs.index(dict(cutoff)) >= self.chosen_at
-        prepared = prepare(self.config if is_chosen else self.settled, frame)
+        # Rows whose targets the check has emptied stay rows of history.
+        prepared = prepare(self.config if is_chosen else self.settled, frame, cut_future=False)
         last = rows_up_to(prepared.panel, cutoff)
         stages: Stages = {"choices": prepared.config.model_dump(mode="json")} if is_chosen else {}
         stages |= {

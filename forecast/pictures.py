@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from forecast.coverage import central_levels, coverage_table
 from forecast.data.extend import shown_stamps
@@ -117,6 +118,7 @@ def write_histories(histories: Mapping[str, History], folder: Path) -> None:
 def write_result(result: BacktestResult, observed: pd.DataFrame, folder: Path) -> None:
     """Store an evaluation as a long table and a small description, and what was measured around its examples."""
     observed.to_parquet(folder / OBSERVED, index=False)
+    unjudged = result.unjudged_ids
     kept = max(MAX_STORED_ROWS // result.actual.shape[1], 1)
     if len(result.series) > kept:
         # every so many, so that those of one series stay equally far apart
@@ -124,11 +126,16 @@ def write_result(result: BacktestResult, observed: pd.DataFrame, folder: Path) -
     result.frame().to_parquet(folder / RESULT_TABLE, index=False)
     if central_levels(result):
         coverage_table(result).to_csv(folder / COVERAGE, index=False)
-    (folder / RESULT_ABOUT).write_text(result_about(result), encoding="utf-8")
+    (folder / RESULT_ABOUT).write_text(result_about(result, unjudged), encoding="utf-8")
 
 
-def result_about(result: BacktestResult) -> str:
-    """What the long table of an evaluation does not say, as JSON."""
+def result_about(result: BacktestResult, unjudged: NDArray[np.object_]) -> str:
+    """What the long table of an evaluation does not say, as JSON.
+
+    Args:
+        result: the windows in that table.
+        unjudged: ids of the series of which no window was judged.
+    """
     about = {
         "alias": result.alias,
         "baselines": list(result.baselines),
@@ -138,6 +145,7 @@ def result_about(result: BacktestResult) -> str:
         "scale": np.nan_to_num(result.scale, nan=0.0).tolist(),
         "columns": asdict(result.columns),
         "freq": asdict(result.freq),
+        "unjudged": unjudged.tolist(),
     }
     return json.dumps(about) + "\n"
 
@@ -285,7 +293,8 @@ def _rebuild(table: pd.DataFrame, about: Mapping[str, Any]) -> BacktestResult:
     columns = Columns(**roles)
     freq, horizon, targets = Frequency(**about["freq"]), about["horizon"], len(columns.target_cols)
     firsts = table.iloc[::horizon]
-    series, series_ids = pd.factorize(firsts[columns.id_col])
+    series, judged = pd.factorize(firsts[columns.id_col])
+    unjudged = np.array([*about.get("unjudged", []), None], object)[:-1]  # an array of objects whatever the ids are
 
     def block(names: tuple[str, ...]) -> np.ndarray[Any, np.dtype[np.float64]]:
         return table[list(names)].to_numpy(np.float64).reshape(-1, horizon, targets)
@@ -297,7 +306,7 @@ def _rebuild(table: pd.DataFrame, about: Mapping[str, Any]) -> BacktestResult:
     return BacktestResult(
         alias=about["alias"],
         baselines=tuple(about["baselines"]),
-        series_ids=series_ids.to_numpy(object),
+        series_ids=np.concatenate([judged.to_numpy(object), unjudged]),
         series=series,
         cutoffs=plain_stamps(firsts["cutoff"], freq),
         stamps=plain_stamps(table[columns.time_col], freq).reshape(-1, horizon),

@@ -13,6 +13,7 @@ from forecast.backtest import seasonal_errors
 from forecast.baselines import RidgeWindow
 from forecast.config import Experiment
 from forecast.data.extend import append_future, last_rows
+from forecast.data.future import end_notes
 from forecast.data.panel import Panel
 from forecast.data.splits import Part
 from forecast.errors import DataError
@@ -266,13 +267,14 @@ def forecast_future(fitted: Fitted, panel: Panel, steps: int, known: Panel | Non
         fitted: the trained state.
         panel: the history.
         steps: H to forecast.
-        known: known covariates of those steps, from `read_known`.
+        known: known covariates of those steps, from `read_known`; those in rows of the future that the table of the
+            history held are used where these say nothing.
 
     Raises:
         DataError: the history is too short, or known covariates are missing.
     """
     aligned = align(fitted, panel, Part.whole(panel))
-    notes = drift_notes(aligned, panel)
+    notes = (*end_notes(panel), *drift_notes(aligned, panel))
     panel = last_rows(panel, fitted.shape.context_length + fitted.feature_map.target.lag)
     notes += fitted.feature_map.clip(panel.values)[1]
     horizon = fitted.shape.horizon

@@ -62,18 +62,21 @@ class Prepared:
     notes: tuple[str, ...]
 
 
-def prepare(config: Experiment, source: str | Path | pd.DataFrame | None = None) -> Prepared:
+def prepare(
+    config: Experiment, source: str | Path | pd.DataFrame | None = None, *, cut_future: bool = True
+) -> Prepared:
     """Take the road from a table to windows.
 
     Args:
         config: the experiment.
         source: a table or its file; `config.data.source` if left out.
+        cut_future: as in `load_panel`.
 
     Raises:
         DataError: the table is refused, or a part of it holds no window.
         ConfigError: no source is named, or a setting does not fit the data.
     """
-    return prepare_panel(config, open_panel(config.data, source))
+    return prepare_panel(config, open_panel(config.data, source, cut_future=cut_future))
 
 
 def prepare_panel(config: Experiment, panel: Panel) -> Prepared:
@@ -199,13 +202,20 @@ def _lag(config: Experiment) -> int:
     return sum(one.lag for one in config.transforms.target if one.name == "difference")
 
 
-def open_panel(data: DataConfig, source: str | Path | pd.DataFrame | None = None, *, freq: str | None = None) -> Panel:
+def open_panel(
+    data: DataConfig,
+    source: str | Path | pd.DataFrame | None = None,
+    *,
+    freq: str | None = None,
+    cut_future: bool = True,
+) -> Panel:
     """Read and check the table an experiment names.
 
     Args:
         data: the settings of the table.
         source: a table or its file; `data.source` if left out.
         freq: the frequency the table must have; `data.freq` if left out.
+        cut_future: as in `load_panel`.
     """
     return load_panel(
         _table_of(data, source),
@@ -214,6 +224,7 @@ def open_panel(data: DataConfig, source: str | Path | pd.DataFrame | None = None
         freq=freq or data.freq,
         gaps=data.gaps,
         allow_missing=data.missing != "refuse",
+        cut_future=cut_future,
     )
 
 

@@ -22,6 +22,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from forecast.axes import check_shape
+from forecast.data.findings import listed
 from forecast.data.frequency import Frequency
 from forecast.data.panel import Columns
 from forecast.errors import DataError
@@ -202,10 +203,23 @@ class BacktestResult:
             num_series=len(np.unique(self.series)),
             horizon=self.actual.shape[1],
             season_length=self.season_length,
-            notes=((note,) if len(unscaled) else ()) + found,
+            notes=self._unjudged() + ((note,) if len(unscaled) else ()) + found,
         )
         best = scores.best_baseline
         return scores.compared(compare_models(self.actual, self.forecasts, best, positions)) if best else scores
+
+    @property
+    def unjudged_ids(self) -> NDArray[np.object_]:
+        """Ids of the series without a window, such as those that end before the test part begins."""
+        return self.series_ids[np.setdiff1d(np.arange(len(self.series_ids)), self.series)]
+
+    def _unjudged(self) -> tuple[str, ...]:
+        """Say which series are not in the scores."""
+        ids = self.unjudged_ids
+        if not len(ids):
+            return ()
+        verb = "has no test window and is" if len(ids) == 1 else "have no test window and are"
+        return (f"{len(ids):,} of {len(self.series_ids):,} series {verb} not in the scores: {listed(ids, 3)}",)
 
     def frame(self) -> pd.DataFrame:
         """Long table: id, time, `cutoff`, the targets, and the forecast of every model."""

@@ -8,7 +8,7 @@ scores.json, .txt       model and baselines on the test windows
 test_forecasts.parquet  actual values and every forecast, window by window
 coverage.csv            share of what came that the intervals held, by step and series, where there are any
 observed.parquet        what was measured around the windows shown in the pictures
-forecast.csv            the steps after the end of the data
+forecast.csv            the steps after the end of the data, where the table holds what must be known of them
 model/                  the saved model
 *.png                   pictures, see `forecast.pictures.draw_pictures`
 report.html             all of this on one page
@@ -30,7 +30,7 @@ from forecast.config import Experiment
 from forecast.config_file import dump_experiment
 from forecast.coverage import coverage_text
 from forecast.data.digest import panel_digest
-from forecast.data.extend import shown_stamps
+from forecast.data.extend import covers, shown_stamps
 from forecast.data.number_dates import write_stamps
 from forecast.data.panel import Panel
 from forecast.ensemble import shares_text
@@ -101,7 +101,7 @@ def fit_run(
     reporter = both(terminal_reporter(), tensorboard_reporter(tensorboard)) if tensorboard else terminal_reporter()
     forecaster = Forecaster(config).fit_prepared(prepared, checkpoint=checkpoint, resume=resume, reporter=reporter)
     result = forecaster.evaluate() if len(prepared.test) else None
-    future = None if config.data.known_covariates else forecaster.predict()
+    future = forecaster.predict() if covers(prepared.panel, config.windows.horizon) else None
     with replace_folder(folder) as temporary:
         _write_records(temporary, prepared, forecaster, future)
         observed = write_judgement(temporary, result, prepared.panel)

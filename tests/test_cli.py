@@ -218,7 +218,7 @@ def test_required_skill_needs_a_test_part(tmp_path, capsys):
 
 
 HISTORIES = {
-    "44-nan": (lambda t: t.assign(y=t["y"].where(t.index != 199)), "missing"),
+    "44-nan": (lambda t: t.assign(y=t["y"].where(t.index != 198)), "missing"),
     "47-inf": (lambda t: t.assign(y=t["y"].where(t.index != 190, np.inf)), "inf"),
     "48-all_nan": (lambda t: t.assign(y=np.nan), "missing"),
     "49-five_rows": (lambda t: t.tail(5), "each needs its last 24 rows"),

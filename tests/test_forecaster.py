@@ -291,11 +291,11 @@ class TestBadInput:
         ):
             forecaster.predict(table[table["unique_id"] == "a"].tail(5))
 
-    @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-    def test_unusable_context(self, plain, value):
+    @pytest.mark.parametrize(("row", "value"), [(HOURS - 2, np.nan), (HOURS - 1, np.inf), (HOURS - 1, -np.inf)])
+    def test_unusable_context(self, plain, row, value):
         forecaster, table = plain
         broken = table.copy()
-        broken.loc[HOURS - 1, "y"] = value
+        broken.loc[row, "y"] = value
         with pytest.raises(DataError, match="series 'a'"):
             forecaster.predict(broken)
 
@@ -318,10 +318,13 @@ class TestBadInput:
 
     def test_drift_is_reported(self, plain):
         forecaster, table = plain
-        assert forecaster.predict().notes == ()
+        usual = forecaster.predict().notes
+        assert len(usual) == 1
+        assert "1 of 3 series ends before" in usual[0]
         notes = forecaster.predict(table.assign(y=table["y"] * 1e6)).notes
-        assert len(notes) == 1
-        assert "3 series lie far outside the training data (first 'a', 'b', 'c')" in notes[0]
+        assert notes[:1] == usual
+        assert len(notes) == 2
+        assert "3 series lie far outside the training data (first 'a', 'b', 'c')" in notes[1]
 
     def test_loaded_models_keep_no_data(self, plain, tmp_path):
         plain[0].save(tmp_path / "model")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -13,10 +13,11 @@ from forecast.data.cells import Ids, read_ids
 from forecast.data.findings import FindingLog, RowNames
 from forecast.data.frame import Source, TableFormat, read_table
 from forecast.data.frequency import Frequency
+from forecast.data.future import FUTURE_ROWS, ended_notes, known_columns, only_present, part_future
 from forecast.data.gaps import fill_gaps
 from forecast.data.order import Rows, check_duplicates, sort_rows
 from forecast.data.panel import Columns, Panel
-from forecast.data.spacing import find_grid
+from forecast.data.spacing import Spacing, check_on_grid, find_grid
 from forecast.data.stamps import TimeColumn, read_stamps
 from forecast.data.table import Table
 from forecast.data.values import Cells, arrange, read_cells
@@ -34,6 +35,7 @@ class Request:
     freq: str | None = None
     gaps: Gaps = "refuse"
     allow_missing: bool = False
+    cut_future: bool = True
 
     def __post_init__(self) -> None:
         """Refuse settings no table can fit."""
@@ -66,11 +68,15 @@ def load_panel(
     freq: str | None = None,
     gaps: Gaps = "refuse",
     allow_missing: bool = False,
+    cut_future: bool = True,
 ) -> Panel:
     """Read a table and check it; anything doubtful is refused with series, rows, dates and the fix.
 
     Messages name lines of a text file, the header being line 1, and rows of a frame or a parquet file,
     counted from 0.
+
+    Rows at the end of a series that hold no target are its future: they become `Panel.future`, whatever the policy for
+    missing values.
 
     Args:
         source: a CSV or parquet file, or a data frame.
@@ -80,12 +86,13 @@ def load_panel(
         gaps: what to do with missing stamps: `refuse`, `skip` (windows leave them out), `fill` (insert
             rows of missing values).
         allow_missing: whether empty cells are let through as NaN.
+        cut_future: whether rows of the future are told apart; else they are history with missing targets.
 
     Raises:
         DataError: the first thing wrong with the table.
         ConfigError: a setting that fits no table.
     """
-    request = Request(columns, table_format, freq, gaps, allow_missing)
+    request = Request(columns, table_format, freq, gaps, allow_missing, cut_future)
     log = FindingLog(strict=True)
     panel = examine(source, request, log).panel
     pa.default_memory_pool().release_unused()  # the readers' buffers: nearly as much as the panel itself
@@ -105,10 +112,26 @@ def examine(source: Source, request: Request, log: FindingLog) -> Outcome:
     numbered = request.freq is not None and request.freq.strip().isdigit()
     time = log.attempt(read_stamps, table, ids, log, time_format=shape.time_format, tz=shape.tz, is_index=numbered)
     names = _name_rows(table, ids, time)
-    cells = read_cells(table, names, log, request.allow_missing)
     if ids is None or time is None:
+        read_cells(names, log, request.allow_missing)  # for what is wrong with them
         return Outcome()
-    rows = sort_rows(names, time.tz, log)
+    del table  # its columns are freed one after another
+    later = None
+    if request.cut_future:
+        names, later = part_future(names, time.tz, log)
+    outcome = _examine_history(names, time.tz, request, log)
+    if later is None or outcome.freq is None:
+        return _with_notes(outcome, log)
+    future = _read_future(later, outcome.freq, log)
+    if outcome.panel is None or future is None:
+        return replace(outcome, panel=None)
+    return _with_notes(replace(outcome, panel=replace(outcome.panel, future=future)), log)
+
+
+def _examine_history(names: RowNames, tz: str | None, request: Request, log: FindingLog) -> Outcome:
+    """Take the rows of history through the stages after ids and stamps."""
+    cells = read_cells(names, log, request.allow_missing)
+    rows = sort_rows(names, tz, log)
     if not np.diff(rows.offsets).all():
         return Outcome()
     check_duplicates(rows, log)
@@ -116,7 +139,39 @@ def examine(source: Source, request: Request, log: FindingLog) -> Outcome:
     values, static_values = arrange(cells, rows, log)
     if log.failed or found is None:
         return Outcome(None, rows, found[0] if found else None)
-    return Outcome(_assemble(rows, found, cells, (values, static_values), request.gaps, log), rows, found[0])
+    return Outcome(_assemble(rows, found, cells, (values, static_values), request.gaps), rows, found[0])
+
+
+def _read_future(later: RowNames, freq: Frequency, log: FindingLog) -> Panel | None:
+    """Read the known covariates in rows of the future, on the grid of the history; None where they are damaged.
+
+    What is worth a note, such as an empty cell, is only so where a forecast needs the row.
+    """
+    own = FindingLog(log.strict)
+    table = replace(later.table, columns=known_columns(later.table.columns))
+    names = only_present(replace(later, table=table))
+    cells = read_cells(names, own, allow_missing=True)
+    rows = sort_rows(names, freq.tz, own)
+    check_duplicates(rows, own)
+    spacing = Spacing(rows, freq)
+    check_on_grid(spacing, own)
+    values = arrange(cells, rows, own)
+    log.findings.extend(finding for finding in own.findings if finding.severity == "error")
+    if own.failed:
+        return None
+    notes = tuple(finding.sentence for finding in log.findings if finding.code == FUTURE_ROWS)
+    return replace(_assemble(rows, (freq, spacing.positions), cells, values, "skip"), notes=notes)
+
+
+def _with_notes(outcome: Outcome, log: FindingLog) -> Outcome:
+    """The outcome whose panel says what was found on the way."""
+    if outcome.panel is None:
+        return outcome
+    if outcome.panel.columns.target_cols:
+        for note in ended_notes(outcome.panel):
+            log.note("ended_series", note)
+    notes = tuple(finding.sentence for finding in log.findings)
+    return replace(outcome, panel=replace(outcome.panel, notes=notes))
 
 
 def _name_rows(table: Table, ids: Ids | None, time: TimeColumn | None) -> RowNames:
@@ -134,7 +189,6 @@ def _assemble(
     cells: Cells,
     values: tuple[NDArray[np.float64], NDArray[np.float64]],
     gaps: Gaps,
-    log: FindingLog,
 ) -> Panel:
     """Make the panel of a table without errors, with missing rows inserted where that is asked for."""
     (grid, positions), (dynamic, static) = found, values
@@ -153,5 +207,4 @@ def _assemble(
         values=dynamic,
         static_values=static,
         categories=cells.categories,
-        notes=tuple(finding.sentence for finding in log.findings),
     )

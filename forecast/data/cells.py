@@ -44,7 +44,7 @@ def read_ids(table: Table, log: FindingLog) -> Ids:
     if name not in table.data:
         return Ids(np.array(["series"], dtype=object), np.zeros(table.num_rows, dtype=np.int32))
     codes, values = encode(table.take(name), name)
-    ids = _whole_numbers(values) if table.text is not None and table.origin is None else values
+    ids = _whole_numbers(values) if table.text is not None and not table.was_wide else values
     order = np.array(sorted(range(len(ids)), key=ids.__getitem__), dtype=np.int64)
     rank = np.full(len(ids) + 1, -1, dtype=np.int32)
     rank[order] = np.arange(len(ids))

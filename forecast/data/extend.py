@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from forecast.data.build import load_panel
 from forecast.data.frame import TableFormat
+from forecast.data.future import known_columns
 from forecast.data.panel import Columns, Panel
 from forecast.errors import DataError
 
@@ -27,7 +29,8 @@ def select_series(panel: Panel, keep: IntArray) -> Panel:
         panel: the series.
         keep: (N',) places in `panel.series_ids`.
     """
-    return _part_of(panel, keep, panel.offsets[keep])
+    part = _part_of(panel, keep, panel.offsets[keep])
+    return replace(part, future=_future_of(panel.future, part.series_ids))
 
 
 def last_rows(panel: Panel, steps: int) -> Panel:
@@ -45,7 +48,7 @@ def last_rows(panel: Panel, steps: int) -> Panel:
         complete = np.isfinite(panel.values).all(axis=1)
         latest = np.maximum.accumulate(np.where(complete, np.arange(panel.num_rows), 0))
         first = np.maximum(latest[first], begin)
-    return _part_of(panel, np.arange(panel.num_series), first)
+    return replace(_part_of(panel, np.arange(panel.num_series), first), future=panel.future)
 
 
 def rows_before(panel: Panel, last: IntArray, *, most: int | None = None) -> Panel:
@@ -62,7 +65,10 @@ def rows_before(panel: Panel, last: IntArray, *, most: int | None = None) -> Pan
 
 
 def _part_of(panel: Panel, series: IntArray, first: IntArray, last: IntArray | None = None) -> Panel:
-    """The panel of some series (N',), each from its row `first` (N',) to before `last` (N',), its end if left out."""
+    """The panel of some series (N',), each from its row `first` (N',) to before `last` (N',), its end if left out.
+
+    It has no rows of the future: those of the whole panel come after its end.
+    """
     lengths = (panel.offsets[series + 1] if last is None else last) - first
     ends = np.cumsum(lengths)
     rows = np.repeat(first - (ends - lengths), lengths) + np.arange(int(lengths.sum()))
@@ -74,7 +80,17 @@ def _part_of(panel: Panel, series: IntArray, first: IntArray, last: IntArray | N
         positions=panel.positions[rows],
         values=np.ascontiguousarray(panel.values[rows]),
         static_values=panel.static_values[series],
+        future=None,
     )
+
+
+def _future_of(future: Panel | None, series_ids: NDArray[np.object_]) -> Panel | None:
+    """The rows of the future of some series; None where they have none."""
+    if future is None:
+        return None
+    wanted = set(series_ids.tolist())
+    kept = np.flatnonzero([series_id in wanted for series_id in future.series_ids])
+    return select_series(future, kept) if len(kept) else None
 
 
 def read_known(panel: Panel, known: str | Path | pd.DataFrame, *, table_format: TableFormat) -> Panel:
@@ -88,18 +104,9 @@ def read_known(panel: Panel, known: str | Path | pd.DataFrame, *, table_format: 
     Raises:
         DataError: a column is missing, a stamp does not fit the frequency, or a cell is not a finite number.
     """
-    columns = panel.columns
-    names = columns.known_covariates
-    kept = Columns(
-        id_col=columns.id_col,
-        time_col=columns.time_col,
-        target_cols=(),
-        known_covariates=names,
-        categorical=tuple(name for name in names if name in columns.categorical),
-    )
     return load_panel(
         known,
-        kept,
+        known_columns(panel.columns),
         table_format=replace(table_format, tz=table_format.tz or panel.freq.tz),
         freq=panel.freq.alias,
         gaps="skip",
@@ -113,16 +120,17 @@ def append_future(panel: Panel, horizon: int, known: Panel | None = None, *, nee
     Args:
         panel: the history; every series ends at its own cutoff.
         horizon: rows to append, in steps.
-        known: covariates of the steps ahead, from `read_known`; rows beyond the horizon are ignored.
+        known: covariates of the steps ahead, from `read_known`; rows beyond the horizon are ignored. A row that is not
+            among them is taken from the rows of the future that the table of the history held.
         needed: steps for which known covariates must be given, all if left out; they stay empty after that.
 
     Raises:
-        DataError: a needed row of `known` is absent or empty.
+        DataError: a needed row is absent or empty.
     """
     old = np.arange(panel.num_rows) + panel.series_of_rows() * horizon
     rows = panel.num_rows + panel.num_series * horizon
     new = (panel.offsets[1:] + np.arange(panel.num_series) * horizon)[:, None] + np.arange(horizon)
-    ahead = panel.positions[panel.offsets[1:] - 1][:, None] + np.arange(1, horizon + 1)
+    ahead = _steps_ahead(panel, horizon)
     positions = np.empty(rows, np.int64)
     positions[old], positions[new] = panel.positions, ahead
     stamps = np.empty(rows, panel.timestamps.dtype)
@@ -142,23 +150,41 @@ def append_future(panel: Panel, horizon: int, known: Panel | None = None, *, nee
         positions=positions,
         values=values,
         categories=categories,
+        future=None,
     )
 
 
+def covers(panel: Panel, horizon: int) -> bool:
+    """Whether the table holds all known covariates of the steps ahead; true where there are none.
+
+    Args:
+        panel: the history.
+        horizon: steps ahead.
+    """
+    if not panel.columns.known_covariates:
+        return True
+    if panel.future is None:
+        return False
+    place = _find(panel.future, panel, _steps_ahead(panel, horizon))
+    return bool((place >= 0).all() and np.isfinite(panel.future.values[place.ravel()]).all())
+
+
 def future_frame(panel: Panel, horizon: int) -> pd.DataFrame:
-    """Return the rows of known covariates a forecast needs, the covariates left empty to be filled in.
+    """Return the rows of known covariates a forecast needs, to be filled in.
+
+    They are empty but for what the table holds in rows of the future.
 
     Args:
         panel: the history.
         horizon: steps to forecast.
 
     Returns:
-        Long frame: id, time, one empty column per known covariate.
+        Long frame: id, time, one column per known covariate.
     """
     import pandas as pd
 
     columns = panel.columns
-    ahead = panel.positions[panel.offsets[1:] - 1][:, None] + np.arange(1, horizon + 1)
+    ahead = _steps_ahead(panel, horizon)
     frame = pd.DataFrame(
         {
             columns.id_col: np.repeat(panel.series_ids, horizon),
@@ -166,7 +192,7 @@ def future_frame(panel: Panel, horizon: int) -> pd.DataFrame:
         }
     )
     for name in columns.known_covariates:
-        frame[name] = pd.Series(np.nan, index=frame.index, dtype="object" if name in columns.categorical else "float64")
+        frame[name] = pd.Series(_cells_ahead(panel, name, ahead), index=frame.index)
     return frame
 
 
@@ -175,26 +201,49 @@ def shown_stamps(panel: Panel, stamps: NDArray[np.generic]) -> NDArray[np.generi
     return stamps if panel.freq.is_integer else panel.freq.local(stamps)
 
 
+def _steps_ahead(panel: Panel, horizon: int) -> IntArray:
+    """(N, H) places on the grid after the end of each series."""
+    return panel.positions[panel.offsets[1:] - 1][:, None] + np.arange(1, horizon + 1)
+
+
+def _cells_ahead(panel: Panel, name: str, ahead: IntArray) -> NDArray[np.float64] | NDArray[np.object_]:
+    """(N x H,) what the table holds of a known covariate in rows of the future, NaN elsewhere; categories in words."""
+    cells = np.full(ahead.size, np.nan)
+    words: tuple[str, ...] = ()
+    if panel.future is not None:
+        place = _find(panel.future, panel, ahead).ravel()
+        cells[place >= 0] = panel.future.column(name)[place[place >= 0]]
+        words = panel.future.categories.get(name, ())
+    if name not in panel.columns.categorical:
+        return cells
+    return np.array([*words, np.nan], object)[np.where(np.isnan(cells), -1, cells).astype(np.int64)]
+
+
 def _known_rows(
     panel: Panel, given: Panel | None, ahead: IntArray
 ) -> tuple[NDArray[np.float64], dict[str, tuple[str, ...]]]:
     """Find the covariates of each step ahead, and the categories they bring along."""
-    names = panel.columns.known_covariates
-    if given is None:
+    names, categories = panel.columns.known_covariates, panel.categories
+    sources = [one for one in (panel.future, given) if one is not None]
+    if not sources:
         raise DataError(
             f"no known covariates were given; the model needs {', '.join(names)} for {ahead.shape[1]} steps of "
             f"{len(ahead)} series: pass known= with the rows that make_future_frame() lists (on the command line, "
             "--known with those of --template)"
         )
-    place = _find(given, panel, ahead)
-    absent = np.flatnonzero((place < 0).ravel())
+    values, found = np.full((ahead.size, len(names)), np.nan), np.zeros(ahead.size, bool)
+    for source in sources:  # what is passed counts for more than what the table holds
+        place = _find(source, panel, ahead).ravel()
+        here = place >= 0
+        found |= here
+        values[here], categories = _recode(source, place[here], panel.columns, categories)
+    absent = np.flatnonzero(~found)
     if len(absent):
         raise DataError(
             f"known covariates lack {len(absent)} of {ahead.size} rows, first {_name(panel, ahead, absent[0])}: "
             "pass known= with the rows that make_future_frame() lists (on the command line, --known with those of "
             "--template)"
         )
-    values = given.values[place.ravel()]
     empty = np.argwhere(np.isnan(values))
     if len(empty):
         row, column = empty[0]
@@ -202,7 +251,7 @@ def _known_rows(
             f"known covariate {names[column]!r} is empty in {len(empty)} cells, first "
             f"{_name(panel, ahead, row)}: fill it in, a forecast cannot be made without it"
         )
-    return _recode(values, given, panel)
+    return values, dict(categories)
 
 
 def _find(given: Panel, panel: Panel, ahead: IntArray) -> IntArray:
@@ -228,15 +277,16 @@ def _name(panel: Panel, ahead: IntArray, flat: int) -> str:
 
 
 def _recode(
-    values: NDArray[np.float64], given: Panel, panel: Panel
+    given: Panel, rows: IntArray, columns: Columns, categories: Mapping[str, tuple[str, ...]]
 ) -> tuple[NDArray[np.float64], dict[str, tuple[str, ...]]]:
-    """Say categories in the panel's codes; words new to the panel get codes behind its own."""
-    categories = dict(panel.categories)
-    out = values.copy()
-    for place, name in enumerate(panel.columns.known_covariates):
-        if name in panel.columns.categorical:
-            words = categories[name] + tuple(w for w in given.categories[name] if w not in categories[name])
+    """Some rows of given covariates with categories in the codes of the history; new words get codes behind those."""
+    known = dict(categories)
+    out = given.values[rows]
+    for place, name in enumerate(columns.known_covariates):
+        if name in columns.categorical:
+            words = known[name] + tuple(word for word in given.categories[name] if word not in known[name])
             table = np.array([words.index(word) for word in given.categories[name]], np.float64)
-            out[:, place] = table[values[:, place].astype(np.int64)]
-            categories[name] = words
-    return out, categories
+            filled = ~np.isnan(out[:, place])
+            out[filled, place] = table[out[filled, place].astype(np.int64)]
+            known[name] = words
+    return out, known

@@ -143,7 +143,8 @@ def _choose(names: tuple[str, ...], columns: Columns, layout: str) -> tuple[list
         raise BadTableError(
             "missing_column",
             f"there is no column {missing[0]!r}{_nearest_column(missing[0], names)}; the columns are {listed(names)}",
-            "name the columns with id_col, time_col and target_cols",
+            ("give the column without a name one, and " if "" in names else "")
+            + f"name the columns with {'id_col, ' if layout == 'long' else ''}time_col and target_cols",
         )
     if layout == "wide" and not targets:
         return list(names), ()

@@ -108,7 +108,7 @@ def check_duplicates(rows: Rows, log: FindingLog) -> None:
         log.error("local_time", f"{message}; {looks_local(zone)}", pass_zone(zone))
         return
     fix = "remove or aggregate one of each pair"
-    if len(rows.offsets) == 2:
+    if len(rows.offsets) == 2 and not rows.names.table.was_wide:
         fix += "; if the table holds several series, name their column with id_col"
     log.error("duplicate_stamps", message, fix)
 

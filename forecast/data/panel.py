@@ -59,6 +59,8 @@ class Panel:
         static_values: (N, S) float64, columns as in `columns.static_covariates`.
         categories: the sorted values of every categorical column.
         notes: what was done to the table on the way in, one sentence each.
+        future: known covariates in the rows of the table after the last target of their series, for the series that
+            have such rows; None where none has.
     """
 
     columns: Columns
@@ -71,6 +73,7 @@ class Panel:
     static_values: NDArray[np.float64]
     categories: dict[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    future: Panel | None = None
 
     def __post_init__(self) -> None:
         """Check shapes and make the arrays read-only."""

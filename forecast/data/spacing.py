@@ -59,10 +59,15 @@ def find_grid(rows: Rows, freq: str | None, gaps: str, log: FindingLog) -> tuple
         ConfigError: `freq` is no frequency.
     """
     spacing = Spacing(rows, _infer(rows) if freq is None else _declare(rows, freq, log))
-    if freq is not None:
+    # Rows of steps ahead hold covariates alone, and need not be neighbours.
+    is_ahead = not rows.names.table.columns.target_cols
+    if freq is not None and not is_ahead:
         _refuse_wrong(spacing, gaps)
     grid, positions = spacing.grid, spacing.positions
-    if not _check_on_grid(spacing, log) & _check_series_steps(spacing, log):
+    fits = check_on_grid(spacing, log)
+    if not is_ahead:
+        fits &= _check_series_steps(spacing, log)
+    if not fits:
         return None
     whole = bool((spacing.steps <= 1).all())
     return (grid, positions) if whole or check_gaps(rows, grid, positions, gaps, log) else None
@@ -125,8 +130,16 @@ def _refuse_wrong(declared: Spacing, gaps: str) -> None:
     )
 
 
-def _check_on_grid(spacing: Spacing, log: FindingLog) -> bool:
-    """Report stamps that lie beside the grid, with a small histogram of how far."""
+def check_on_grid(spacing: Spacing, log: FindingLog) -> bool:
+    """Report stamps that lie beside the grid, with a small histogram of how far.
+
+    Args:
+        spacing: the rows and the grid.
+        log: gets them.
+
+    Returns:
+        Whether there are none.
+    """
     rows, grid, off = spacing.rows, spacing.grid, spacing.off
     if not len(off):
         return True

@@ -11,7 +11,6 @@ from forecast.data.cells import read_categories, read_numbers
 from forecast.data.findings import FindingLog, RowNames, counted, listed
 from forecast.data.order import Rows
 from forecast.data.panel import Columns
-from forecast.data.table import Table
 
 _LARGEST, _SMALLEST = 1e100, 1e-100  # beyond these, squares and ratios of float64 overflow or vanish
 
@@ -33,8 +32,9 @@ class Cells:
     categories: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-def read_cells(table: Table, names: RowNames, log: FindingLog, allow_missing: bool) -> Cells:
+def read_cells(names: RowNames, log: FindingLog, allow_missing: bool) -> Cells:
     """Read every declared column; a column that cannot be read is left out, its finding kept."""
+    table = names.table
     cells = Cells(table.columns)
     for name in (*table.columns.dynamic, *table.columns.static_covariates):
         is_static = name in table.columns.static_covariates

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -13,15 +14,21 @@ from forecast.data.panel import Columns
 from forecast.data.table import Table
 from forecast.errors import ConfigError
 
+_NAMELESS = re.compile(r"|Unnamed: \d+")
+"""Names of a column without one: in a file, and as pandas reads it."""
+
+_FEWEST_COUNTED = 3
+"""Rows from which on counting is no chance."""
+
 
 def melt(table: Table) -> Table:
     """Put the series columns of a wide table one after another, as one target `y`.
 
-    Covariates belong to every series. Where no series is named, every column of numbers is one. A
-    series begins at its first value.
+    Covariates belong to every series. Where no series is named, every column of numbers is one, but for those that
+    count the rows. A series begins at its first value.
     """
-    columns, notes = table.columns, list(table.notes)
-    chosen, ignored = _series_columns(table)
+    columns = table.columns
+    chosen, notes = _series_columns(table)
     kind = pa.string() if any(_is_text(table.data[name].type) for name in chosen) else pa.float64()
     cells = [table.data[name].cast(kind) for name in chosen]
     starts = [_first_value(column) for column in cells]
@@ -31,36 +38,70 @@ def melt(table: Table) -> Table:
     data = {Columns.id_col: pa.chunked_array([ids]), "y": _joined(cells, starts)}
     for name in (columns.time_col, *columns.past_covariates, *columns.known_covariates):
         data[name] = _joined([table.data[name]] * len(chosen), starts)
-    if ignored:
-        message = f"columns that hold no numbers are ignored: {listed(ignored)}"
-        notes.append(Finding("ignored_columns", "note", message))
     if any(starts):
         late = [name for name, start in zip(chosen, starts, strict=True) if start]
         notes.append(Finding("late_start", "note", f"series that begin after blank cells: {listed(late)}"))
     melted = replace(columns, id_col=Columns.id_col, target_cols=("y",))
-    return Table(melted, data, len(origin), table.text, origin, tuple(notes), table.decimal)
+    notes = [*table.notes, *notes]
+    return Table(melted, data, len(origin), table.text, origin, tuple(notes), table.decimal, was_wide=True)
 
 
-def _series_columns(table: Table) -> tuple[list[str], list[str]]:
-    """Return the columns of a wide table that are series, and those that are nothing.
+def _series_columns(table: Table) -> tuple[list[str], list[Finding]]:
+    """Return the columns of a wide table that are series, and notes on what became of the columns.
 
     Raises:
-        BadTableError: no column is a series.
+        BadTableError: no column is a series, or one has no name.
         ConfigError: static covariates, for which a wide table has no place.
     """
     columns = table.columns
     if columns.static_covariates:
         raise ConfigError("static_covariates do not fit layout 'wide', which has no row per series: use layout 'long'")
-    shared = (columns.time_col, *columns.past_covariates, *columns.known_covariates)
     if columns.target_cols != Columns.target_cols:
-        return list(columns.target_cols), []
+        return list(columns.target_cols), []  # named one by one: whatever they count
+    shared = (columns.time_col, *columns.past_covariates, *columns.known_covariates)
     names = [name for name in table.data if name not in shared]
-    chosen = [name for name in names if _holds_numbers(table.data[name])]
+    numbers = [name for name in names if _holds_numbers(table.data[name])]
+    row_numbers = [name for name in numbers if _counts_rows(table.data[name], name)]
+    chosen = [name for name in numbers if name not in row_numbers]
     if not chosen:
+        besides = [columns.time_col, *row_numbers]
         raise BadTableError(
-            "no_series", f"no column but {columns.time_col!r} holds numbers", "name them as target_cols"
+            "no_series", f"no column but {listed(besides)} holds numbers", "name the series with target_cols"
         )
-    return chosen, [name for name in names if name not in chosen]
+    if "" in chosen:
+        place = list(table.data).index("") + 1
+        raise BadTableError("no_name", f"column {place} holds numbers and has no name", "give it one, or remove it")
+    notes = [_row_numbers_note(table.data[name], name) for name in row_numbers]
+    ignored = [name for name in names if name not in numbers]
+    if ignored:
+        message = f"columns that hold no numbers are ignored: {listed(ignored)}"
+        notes.insert(0, Finding("ignored_columns", "note", message))
+    verb = "1 column is a series" if len(chosen) == 1 else f"{len(chosen)} columns are series"
+    notes.append(Finding("series_columns", "note", f"{verb}: {listed(chosen)}"))
+    return chosen, notes
+
+
+def _counts_rows(column: pa.ChunkedArray, name: str) -> bool:
+    """Whether a column counts the rows one by one from 0 or 1.
+
+    Of a column without a name, as pandas writes and reads an index, it is enough that no number comes twice: rows may
+    have been dropped or moved.
+    """
+    if not pa.types.is_integer(column.type) or column.null_count or len(column) < _FEWEST_COUNTED:
+        return False
+    numbers = column.to_numpy().astype(np.int64)
+    if _NAMELESS.fullmatch(name):
+        return len(np.unique(numbers)) == len(numbers)
+    return bool(numbers[0] in (0, 1) and (np.diff(numbers) == 1).all())
+
+
+def _row_numbers_note(column: pa.ChunkedArray, name: str) -> Finding:
+    """Say that a column was left out, and how to keep it."""
+    first = ", ".join(map(str, column[:3].to_pylist()))
+    message = f"{name!r} counts the rows ({first} ...) and is left out: list it in target_cols if it is a series"
+    if not name:
+        message = f"the column without a name counts the rows ({first} ...) and is left out"
+    return Finding("row_numbers", "note", message)
 
 
 def _first_value(column: pa.ChunkedArray) -> int:

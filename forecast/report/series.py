@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.coverage import central_levels
+from forecast.data.findings import listed
 from forecast.data.frequency import Frequency
 from forecast.intervals import central_pairs
 from forecast.plots.fan import last_windows
@@ -46,12 +47,36 @@ def series_section(record: RunRecord) -> str:
     targets = result.columns.target_cols
     names = [_name(one.series_id, targets, one.target) for one in chosen]
     judged = "test part" if record.command == "fit" else "backtest"
+    every = total + len(result.unjudged_ids) * len(targets)
     about = (
-        f"<p>Shown are {len(chosen):,} of {total:,} {_things(targets)}{_which(names, total)}: of each the last "
+        f"<p>Shown are {len(chosen):,} of {every:,} {_things(targets)}{_which(names, total)}: of each the last "
         f"{SHOWN_WINDOWS} forecasts of the {judged} that do not overlap, or fewer. {_thinned(result)}</p>"
     )
     charts = [_chart(record, result, one, name) for one, name in zip(chosen, names, strict=True)]
-    return about + _selector(names, charts)
+    unjudged = _unjudged(record, result, MAX_CHARTS - len(chosen))
+    about += _about_unjudged(result, judged, len(unjudged))
+    return about + _selector([*names, *unjudged], [*charts, *unjudged.values()])
+
+
+def _about_unjudged(result: BacktestResult, judged: str, shown: int) -> str:
+    """Name the series without a window, and say what is shown of them."""
+    ids = result.unjudged_ids
+    if not len(ids):
+        return ""
+    number = f"{len(ids):,} of {len(result.series_ids):,} series"
+    verb = "has" if len(ids) == 1 else "have"
+    charts = "; the charts at the end of the list show their next steps alone" if shown else ""
+    return f"<p>{number} {verb} no window in the {judged}: {escape(listed(ids, 5))}{charts}.</p>"
+
+
+def _unjudged(record: RunRecord, result: BacktestResult, most: int) -> dict[str, Chart]:
+    """Charts of the next steps of the first series without a window, by name."""
+    if record.forecast is None:
+        return {}
+    row_of = {series_id: row for row, series_id in enumerate(record.forecast.series_ids)}
+    rows = [row_of[str(one)] for one in result.unjudged_ids if str(one) in row_of]
+    picks = [(row, target) for row in rows for target in range(len(result.columns.target_cols))]
+    return dict(_ahead_chart(record.forecast, row, target) for row, target in picks[:most])
 
 
 def _thinned(result: BacktestResult) -> str:
@@ -64,13 +89,12 @@ def _thinned(result: BacktestResult) -> str:
 def _chosen(result: BacktestResult) -> tuple[list[_Shown], int]:
     """Pairs of series and target, chosen without a look at errors, and how many there are."""
     targets, present = len(result.columns.target_cols), np.unique(result.series)
-    total = len(present) * targets
     chosen = []
-    for pick in _evenly(total):
+    for pick in _evenly(len(present) * targets):
         series = present[pick // targets]
         windows = last_windows(result, int(series), SHOWN_WINDOWS)
         chosen.append(_Shown(result.series_ids[series], windows, int(pick % targets)))
-    return chosen, total
+    return chosen, len(present) * targets
 
 
 def _name(series_id: object, targets: tuple[str, ...], target: int) -> str:
@@ -158,29 +182,31 @@ def _ahead_section(ahead: Forecast) -> str:
     """Charts of the steps ahead alone, where nothing was judged."""
     targets = ahead.columns.target_cols
     total = len(ahead.series_ids) * len(targets)
-    names, charts = [], []
-    for pick in _evenly(total):
-        series_id, target = ahead.series_ids[pick // len(targets)], int(pick % len(targets))
-        names.append(_name(series_id, targets, target))
-        future = _future(ahead, series_id, target)
-        x = np.unique(ahead.stamps[pick // len(targets)].astype(np.int64))
-        places = list(zip(x.astype(np.float64).tolist(), _labels(x, ahead.freq), strict=True))
-        charts.append(
-            Chart(
-                title=f"{names[-1]}: forecast of the {len(x)} steps after the end of the table",
-                x_title=ahead.columns.time_col,
-                y_title=targets[target],
-                lines=[one for one in future if isinstance(one, Line)],
-                bands=[one for one in future if isinstance(one, Band)],
-                ticks=_dates(places),
-                readings=places,
-            )
-        )
+    shown = [_ahead_chart(ahead, int(pick // len(targets)), int(pick % len(targets))) for pick in _evenly(total)]
+    names, charts = [name for name, _ in shown], [chart for _, chart in shown]
     return (
         "<p>There was no test part, so no forecast can be shown beside what came. The charts show the steps after the "
         f"end of the table, of {len(names):,} of {total:,} {_things(targets)}{_which(names, total)}.</p>"
         + _selector(names, charts)
     )
+
+
+def _ahead_chart(ahead: Forecast, row: int, target: int) -> tuple[str, Chart]:
+    """Name and chart of the steps ahead of one series and target."""
+    name = _name(ahead.series_ids[row], ahead.columns.target_cols, target)
+    future = _future(ahead, ahead.series_ids[row], target)
+    x = np.unique(ahead.stamps[row].astype(np.int64))
+    places = list(zip(x.astype(np.float64).tolist(), _labels(x, ahead.freq), strict=True))
+    chart = Chart(
+        title=f"{name}: forecast of the {len(x)} steps after the end of the table",
+        x_title=ahead.columns.time_col,
+        y_title=ahead.columns.target_cols[target],
+        lines=[one for one in future if isinstance(one, Line)],
+        bands=[one for one in future if isinstance(one, Band)],
+        ticks=_dates(places),
+        readings=places,
+    )
+    return name, chart
 
 
 def _selector(names: list[str], charts: list[Chart]) -> str:

@@ -147,7 +147,13 @@ BAD_TABLES: dict[int, tuple[BadTable, ...]] = {
             "nan", lambda: _with_y([50, 60, 70], np.nan), ("'a'", "3 of 200", "2020-01-03 02:00", "row 50", "fill")
         ),
     ),
-    2: (BadTable("nan_at_end", lambda: _with_y(slice(-5, None), np.nan), ("'a'", "5 of 200", "2020-01-09 03:00")),),
+    2: (
+        BadTable(
+            "nan_at_end",
+            lambda: _with_y(slice(-5, None), np.nan),
+            notes=("5 rows at the end hold no y", "the future from 2020-01-09 03:00 on"),
+        ),
+    ),
     3: (BadTable("all_nan", lambda: _with_y(slice(None), np.nan), ("'a'", "200 of 200", "missing")),),
     4: (
         BadTable("inf", lambda: _with_y([50], np.inf), ("infinite", "'a'", "row 50", "2020-01-03 02:00")),

@@ -88,6 +88,7 @@ def test_short_and_constant_series_are_warnings():
     assert [(finding.severity, finding.code) for finding in diagnosis.findings] == [
         ("warning", "constant"),
         ("warning", "short_series"),
+        ("note", "ended_series"),
     ]
     assert all("'b'" in finding.message for finding in diagnosis.findings)
 

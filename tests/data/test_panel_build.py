@@ -148,7 +148,8 @@ def test_series_that_follow_each_other_are_no_duplicates_and_no_gaps():
         later = hourly(unique_id="b").assign(ds=lambda frame, hours=hours: frame["ds"] + pd.Timedelta(hours=hours))
         panel = load_panel(pd.concat([hourly(unique_id="a"), later]))
         assert list(panel.lengths) == [30, 30]
-        assert panel.notes == ()
+        assert len(panel.notes) == 1
+        assert "1 of 2 series ends before" in panel.notes[0]
 
 
 def test_filling_never_explodes():

@@ -106,7 +106,8 @@ def test_wide_series_begin_at_their_first_value_and_name_their_rows():
     panel = load_panel(frame, Columns(time_col="date"), table_format=wide_format)
     assert list(panel.lengths) == [40, 30]
     assert panel.timestamps[40] == np.datetime64("2020-01-01T10")
-    assert "'south'" in panel.notes[0]
+    assert panel.notes[0] == "2 columns are series: 'north', 'south'"
+    assert panel.notes[1] == "series that begin after blank cells: 'south'"
     frame.loc[25, "south"] = np.inf
     with pytest.raises(DataError, match=r"series 'south', row 25 \(2020-01-02 01:00\)"):
         load_panel(frame, Columns(time_col="date"), table_format=wide_format)
@@ -270,3 +271,77 @@ def test_tensorflow_stays_out():
 def test_every_number_of_the_table_of_cases_is_here():
     door = {*range(1, 31), 33, *range(35, 43), *range(58, 64)}
     assert set(BAD_TABLES) == door
+
+
+def counted(rows=40, **columns):
+    """A wide table of two series."""
+    draw = np.random.default_rng(0)
+    stamps = pd.date_range("2020-01-01", periods=rows, freq="MS")
+    return pd.DataFrame({**columns, "date": stamps, "pce": draw.normal(size=rows), "pop": draw.normal(size=rows)})
+
+
+WIDE = {"columns": Columns(time_col="date"), "table_format": TableFormat(layout="wide")}
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("suffix", [None, ".csv", ".parquet"])
+def test_a_column_that_counts_the_rows_is_no_series(first, suffix, tmp_path):
+    source = counted(rownames=np.arange(first, first + 40))
+    if suffix:
+        path = tmp_path / f"wide{suffix}"
+        source.to_csv(path, index=False) if suffix == ".csv" else source.to_parquet(path)
+        source = path
+    panel = load_panel(source, **WIDE)
+    assert list(panel.series_ids) == ["pce", "pop"]
+    assert panel.notes == (
+        f"'rownames' counts the rows ({first}, {first + 1}, {first + 2} ...) and is left out: list it in target_cols "
+        "if it is a series",
+        "2 columns are series: 'pce', 'pop'",
+    )
+    named = Columns(time_col="date", target_cols=("rownames", "pce"))
+    assert list(load_panel(source, named, table_format=WIDE["table_format"]).series_ids) == ["pce", "rownames"]
+
+
+@pytest.mark.parametrize("rows", [slice(None), slice(5, None), [*range(7), *range(9, 40)]])
+def test_an_index_that_pandas_wrote_is_no_series(rows, tmp_path):
+    counted().iloc[rows].to_csv(tmp_path / "wide.csv")
+    shuffled = counted().sample(frac=1, random_state=0)
+    shuffled.to_csv(tmp_path / "shuffled.csv")
+    for name in ("wide", "shuffled"):
+        panel = load_panel(tmp_path / f"{name}.csv", **WIDE, gaps="skip")
+        assert list(panel.series_ids) == ["pce", "pop"]
+        assert "the column without a name counts the rows" in panel.notes[0]
+        panel = load_panel(pd.read_csv(tmp_path / f"{name}.csv"), **WIDE, gaps="skip")
+        assert list(panel.series_ids) == ["pce", "pop"]
+        assert "'Unnamed: 0' counts the rows" in panel.notes[0]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [np.arange(2, 42), np.arange(40.0), np.arange(0, 80, 2), np.arange(40) % 39, -np.arange(40)],
+    ids=["from_2", "floats", "twos", "starts_again", "down"],
+)
+def test_columns_that_only_look_like_row_numbers_are_series(column):
+    panel = load_panel(counted(number=column), **WIDE)
+    assert list(panel.series_ids) == ["number", "pce", "pop"]
+    assert panel.notes == ("3 columns are series: 'number', 'pce', 'pop'",)
+
+
+def test_wide_tables_never_hear_of_an_id_column(tmp_path):
+    """Each message, and the same table after its advice."""
+    counted(**{"": np.arange(40) // 2}).to_csv(tmp_path / "nameless.csv", index=False)
+    with pytest.raises(DataError, match=r"column 1 holds numbers and has no name. Give it one, or remove it"):
+        load_panel(tmp_path / "nameless.csv", **WIDE)
+    alone = counted(number=np.arange(40)).drop(columns=["pce", "pop"])
+    with pytest.raises(DataError, match=r"no column but 'date', 'number' holds numbers\. Name the series with ta"):
+        load_panel(alone, **WIDE)
+    named = Columns(time_col="date", target_cols=("number",))
+    assert load_panel(alone, named, table_format=WIDE["table_format"]).num_series == 1
+    for table, words in (
+        (pd.concat([alone, alone.tail(1)]), "occurs twice"),
+        (counted().rename(columns={"date": ""}), "Give the column without a name one"),
+    ):
+        with pytest.raises(DataError, match=words) as caught:
+            load_panel(table, named if "number" in table else WIDE["columns"], table_format=WIDE["table_format"])
+        assert "id_col" not in str(caught.value)
+        assert "unique_id" not in str(caught.value)
