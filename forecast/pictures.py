@@ -138,6 +138,7 @@ def result_about(result: BacktestResult) -> str:
         "scale": np.nan_to_num(result.scale, nan=0.0).tolist(),
         "columns": asdict(result.columns),
         "freq": asdict(result.freq),
+        "notes": list(result.notes),
     }
     return json.dumps(about) + "\n"
 
@@ -309,4 +310,5 @@ def _rebuild(table: pd.DataFrame, about: Mapping[str, Any]) -> BacktestResult:
         freq=freq,
         quantile_levels=levels,
         quantiles=np.stack(spread, axis=-1) if spread else None,
+        notes=tuple(about.get("notes", ())),
     )
