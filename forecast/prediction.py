@@ -133,7 +133,7 @@ def align(fitted: Fitted, panel: Panel, part: Part) -> Fitted:
     new, fresh = index < 0, None
     low, high, unit = fitted.low[index], fitted.high[index], fitted.unit[index]
     if new.any():
-        _refuse_new_ids(panel, new)
+        _refuse_new_ids(fitted, panel, new)
         fresh, *own = _fit_series(fitted, panel, part)
         low, high = (np.where(new[:, None], one, trained) for one, trained in zip(own, (low, high), strict=True))
         unit = np.where(new[:, None], error_units(fitted.config, panel, part, fitted.season_length), unit)
@@ -149,13 +149,13 @@ def align(fitted: Fitted, panel: Panel, part: Part) -> Fitted:
     )
 
 
-def _refuse_new_ids(panel: Panel, new: NDArray[np.bool_]) -> None:
+def _refuse_new_ids(fitted: Fitted, panel: Panel, new: NDArray[np.bool_]) -> None:
     """Raise where the model has learned an embedding of the ids."""
     columns = panel.columns
     if columns.id_col in columns.static_covariates:
-        named = ", ".join(map(repr, panel.series_ids[new][:5]))
+        named = new_series_note(panel.series_ids[new], fitted.series_ids, None)
         raise DataError(
-            f"{new.sum()} series were not seen in training: {named}; this model has learned its series by id: "
+            f"{named}; this model has learned its series by id: "
             f"leave them out, or train again without {columns.id_col!r} among the static covariates"
         )
 

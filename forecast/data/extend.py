@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from forecast.data.build import load_panel
 from forecast.data.findings import listed
-from forecast.data.frame import TableFormat
+from forecast.data.frame import Source, TableFormat
 from forecast.data.names import name_of, nearest_name
 from forecast.data.panel import Columns, Panel
 from forecast.errors import DataError
@@ -79,7 +78,7 @@ def _part_of(panel: Panel, series: IntArray, first: IntArray, last: IntArray | N
     )
 
 
-def read_known(panel: Panel, known: str | Path | pd.DataFrame, *, table_format: TableFormat) -> Panel:
+def read_known(panel: Panel, known: Source, *, table_format: TableFormat) -> Panel:
     """Read the known covariates of steps ahead.
 
     Args:
