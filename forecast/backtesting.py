@@ -31,6 +31,7 @@ import numpy as np
 from forecast.config import Experiment
 from forecast.config_file import dump_experiment
 from forecast.coverage import central_levels, coverage_table, coverage_text
+from forecast.data.frame import Source
 from forecast.data.panel import Panel
 from forecast.entrants import BASELINE_NAMES, make_models, names_of
 from forecast.errors import BacktestError
@@ -94,7 +95,7 @@ class Backtest:
 
 
 def backtest_table(
-    config: Experiment, table: str | Path | pd.DataFrame | None = None, *, models: Mapping[str, Model] | None = None
+    config: Experiment, table: Source | None = None, *, models: Mapping[str, Model] | None = None
 ) -> RollingResult:
     """Forecast from every cutoff and keep it in memory.
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.data.calendar import calendar_columns, calendar_features
+from forecast.data.names import name_of
 from forecast.data.panel import Columns, Panel
 from forecast.data.splits import Part
 from forecast.transforms import SCALERS, Chain, Log1p, Rows, Transform
@@ -96,7 +97,17 @@ class Features:
 
 @dataclass(frozen=True, eq=False)
 class FeatureMap:
-    """Everything that was fitted on training rows to turn a panel into `Features`."""
+    """Everything that was fitted on training rows to turn a panel into `Features`.
+
+    Attributes:
+        columns: the roles of the columns.
+        settings: how columns become inputs.
+        target: the maps of the targets.
+        covariates: the scaler of past and known covariates.
+        static: the scaler of static covariates.
+        vocabulary: categories of each categorical column.
+        ranges: smallest and largest value of each numeric covariate; none in models of earlier versions.
+    """
 
     columns: Columns
     settings: FeatureSettings
@@ -104,6 +115,7 @@ class FeatureMap:
     covariates: Transform | None
     static: Transform | None
     vocabulary: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @classmethod
     def fit(cls, panel: Panel, filled: Filled, *, part: Part, settings: FeatureSettings) -> FeatureMap:
@@ -131,7 +143,9 @@ class FeatureMap:
         numbers = panel.static_values[seen][:, _static_places(columns, categorical=False)]
         static = _fit_scaler(settings.covariates, numbers, Rows(seen, np.zeros_like(seen)), num_series)
         vocabulary = {name: _seen(panel, name, measured, seen) for name in columns.categorical}
-        return cls(columns, settings, target, covariates, static, vocabulary)
+        ranges = _ranges(_numeric(columns, columns.past_covariates + columns.known_covariates), measured[:, numeric])
+        ranges |= _ranges(_numeric(columns, columns.static_covariates), numbers)
+        return cls(columns, settings, target, covariates, static, vocabulary, ranges)
 
     def apply(self, panel: Panel, filled: Filled | None = None) -> Features:
         """Turn a panel into model inputs.
@@ -238,8 +252,9 @@ class FeatureMap:
         chosen = [name for name in names if name in self.columns.categorical]
         out = np.zeros((len(values), len(chosen)), np.int32)
         for place, name in enumerate(chosen):
-            number = {word: code for code, word in enumerate(self.vocabulary[name], start=1)}
-            table = np.array([number.get(word, 0) for word in panel.categories[name]] + [0], np.int32)
+            # earlier versions named some words otherwise; the first of two with one name is kept
+            number = {name_of(word): code for code, word in reversed([*enumerate(self.vocabulary[name], start=1)])}
+            table = np.array([number.get(name_of(word), 0) for word in panel.categories[name]] + [0], np.int32)
             codes = values[:, source.index(name)]
             out[:, place] = table[np.where(np.isnan(codes), -1, codes).astype(np.int64)]
         return out
@@ -342,6 +357,13 @@ def _fit_scaler(name: str, values: NDArray[np.float64], rows: Rows, num_series: 
     if name == "none" or not values.shape[1]:
         return None
     return SCALERS[name].fit(values, rows, num_series=num_series, scope="global")
+
+
+def _ranges(names: tuple[str, ...], values: NDArray[np.float64]) -> dict[str, tuple[float, float]]:
+    """Smallest and largest value of each column that has any."""
+    low = np.fmin.reduce(values, axis=0, initial=np.inf)
+    high = np.fmax.reduce(values, axis=0, initial=-np.inf)
+    return {name: (float(low[i]), float(high[i])) for i, name in enumerate(names) if np.isfinite(low[i])}
 
 
 def _seen(panel: Panel, name: str, measured: NDArray[np.float64], series: IntArray) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from forecast.baselines import RidgeWindow
 from forecast.calibration import calibrate, forecast_with_intervals
 from forecast.config import Experiment
 from forecast.data.extend import future_frame, read_known
+from forecast.data.frame import Source
 from forecast.data.panel import Panel
 from forecast.data.splits import Part
 from forecast.errors import ConfigError, NotFittedError
@@ -61,7 +62,7 @@ class Forecaster:
 
     def fit(
         self,
-        table: str | Path | pd.DataFrame | None = None,
+        table: Source | None = None,
         *,
         checkpoint: Path | None = None,
         resume: bool = False,
@@ -70,7 +71,7 @@ class Forecaster:
         """Train on a table.
 
         Args:
-            table: a frame or a file; `config.data.source` if left out.
+            table: a frame, an Arrow table or a file; `config.data.source` if left out.
             checkpoint: file that holds the state of training after each epoch.
             resume: go on from `checkpoint` where it exists.
             reporter: is told of progress.
@@ -125,9 +126,9 @@ class Forecaster:
 
     def predict(
         self,
-        table: str | Path | pd.DataFrame | None = None,
+        table: Source | None = None,
         *,
-        known: str | Path | pd.DataFrame | None = None,
+        known: Source | None = None,
         horizon: int | None = None,
         level: float | Sequence[float] = (),
     ) -> Forecast:
@@ -163,9 +164,7 @@ class Forecaster:
         made = forecast_future(fitted, panel, steps, ahead)
         return forecast_with_intervals(fitted, panel, made, levels) if levels else made
 
-    def make_future_frame(
-        self, table: str | Path | pd.DataFrame | None = None, *, horizon: int | None = None
-    ) -> pd.DataFrame:
+    def make_future_frame(self, table: Source | None = None, *, horizon: int | None = None) -> pd.DataFrame:
         """Return the rows of known covariates that `predict` needs, to be filled in.
 
         Args:
@@ -174,7 +173,7 @@ class Forecaster:
         """
         return future_frame(self._history(table), self._steps(horizon))
 
-    def evaluate(self, table: str | Path | pd.DataFrame | None = None) -> BacktestResult:
+    def evaluate(self, table: Source | None = None) -> BacktestResult:
         """Judge the model beside the baselines on the rows of a table that training has not seen.
 
         Args:
@@ -217,7 +216,7 @@ class Forecaster:
         forecaster._fitted = fitted
         return forecaster
 
-    def _history(self, table: str | Path | pd.DataFrame | None) -> Panel:
+    def _history(self, table: Source | None) -> Panel:
         if table is not None:
             return open_panel(self.config.data, table, freq=self.fitted.freq)
         if self._prepared is None:

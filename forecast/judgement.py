@@ -14,11 +14,12 @@ from forecast.coverage import adapt_intervals
 from forecast.data.panel import Panel
 from forecast.data.splits import Part
 from forecast.errors import DataError
-from forecast.features import Features, series_deviations
-from forecast.prediction import NEVER, Fitted, align, forecast_windows
+from forecast.features import Features, WindowedFeatures, series_deviations
+from forecast.prediction import NEVER, Fitted, align, forecast_windows, new_series_notes
 from forecast.preparation import Prepared, windows_of
 from forecast.results import BacktestResult
 from forecast.transforms.missing import fill_missing
+from forecast.unseen import RowsRead, covariate_notes
 
 
 def fit_linear(prepared: Prepared) -> RidgeWindow:
@@ -73,7 +74,10 @@ def judge(fitted: Fitted, panel: Panel, part: Part, *, features: Features | None
         scale=seasonal_errors(panel, fitted.season_length, part=before),
     )
     result = replace(
-        result, quantile_levels=fitted.quantile_levels, quantiles=np.concatenate(spread) if spread else None
+        result,
+        quantile_levels=fitted.quantile_levels,
+        quantiles=np.concatenate(spread) if spread else None,
+        notes=_unseen_notes(fitted, panel, windows, before),
     )
     calibration, shown = fitted.calibration, shown_levels(fitted)
     if calibration is None or not shown:
@@ -81,6 +85,14 @@ def judge(fitted: Fitted, panel: Panel, part: Part, *, features: Features | None
     forecasts, unit = result.forecasts[config.name], aligned.unit[result.series]
     levels, quantiles = with_intervals(aligned, calibration, forecasts, result.quantiles, unit, shown)
     return adapt_intervals(replace(result, quantile_levels=levels, quantiles=quantiles), lowest=calibration.lowest)
+
+
+def _unseen_notes(fitted: Fitted, panel: Panel, windows: WindowedFeatures, before: Part) -> tuple[str, ...]:
+    """Name what the windows read that training has not seen; new series have their scales from the rows `before`."""
+    own = np.maximum(before.last - before.first, 0)
+    rows = RowsRead.of(windows.index, panel.num_rows)
+    values = windows.features.filled.values
+    return new_series_notes(fitted, panel, own) + covariate_notes(fitted.feature_map, panel, values, rows)
 
 
 def unseen_part(fitted: Fitted, panel: Panel) -> Part:

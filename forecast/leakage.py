@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +24,7 @@ from numpy.typing import NDArray
 
 from forecast.config import DataConfig, Experiment
 from forecast.data.extend import shown_stamps
+from forecast.data.frame import Source
 from forecast.data.panel import Panel
 from forecast.data.splits import first_rows_at
 from forecast.errors import ConfigError
@@ -48,9 +48,7 @@ BATCH = 256
 """Windows that are gathered, those that end nearest to the cutoff; of a forecast a quarter."""
 
 
-def check_experiment(
-    config: Experiment, source: str | Path | pd.DataFrame | None = None, *, train: bool = False
-) -> LeakReport:
+def check_experiment(config: Experiment, source: Source | None = None, *, train: bool = False) -> LeakReport:
     """Check that nothing an experiment learns from or reads depends on values after a cutoff.
 
     Args:
@@ -80,7 +78,7 @@ def check_experiment(
     )
 
 
-def as_frame(config: Experiment, source: str | Path | pd.DataFrame | None = None) -> tuple[Experiment, pd.DataFrame]:
+def as_frame(config: Experiment, source: Source | None = None) -> tuple[Experiment, pd.DataFrame]:
     """Read a table as it is: a long frame without inserted rows, and the experiment with the settings that read it.
 
     Args:

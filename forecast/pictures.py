@@ -146,6 +146,7 @@ def result_about(result: BacktestResult, unjudged: NDArray[np.object_]) -> str:
         "columns": asdict(result.columns),
         "freq": asdict(result.freq),
         "unjudged": unjudged.tolist(),
+        "notes": list(result.notes),
     }
     return json.dumps(about) + "\n"
 
@@ -318,4 +319,5 @@ def _rebuild(table: pd.DataFrame, about: Mapping[str, Any]) -> BacktestResult:
         freq=freq,
         quantile_levels=levels,
         quantiles=np.stack(spread, axis=-1) if spread else None,
+        notes=tuple(about.get("notes", ())),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from forecast.baselines import RidgeWindow
 from forecast.config import Experiment
 from forecast.data.extend import append_future, last_rows
 from forecast.data.future import end_notes
+from forecast.data.names import name_of
 from forecast.data.panel import Panel
 from forecast.data.splits import Part
 from forecast.errors import DataError
@@ -23,6 +24,7 @@ from forecast.network import Network, batch_rule
 from forecast.results import Forecast, History
 from forecast.transforms import Chain, Rows
 from forecast.transforms.missing import Filled, fill_missing
+from forecast.unseen import DRIFT_RANGES, RowsRead, covariate_notes, new_series_note
 from forecast.windows import WindowShape, index_windows
 
 if TYPE_CHECKING:
@@ -33,9 +35,6 @@ FloatArray = NDArray[np.float64]
 
 NEVER = np.iinfo(np.int64).min
 """`Fitted.seen_until` of a series training has no row of."""
-
-DRIFT_RANGES = 10.0
-"""A context further outside the training values than this many times their range is reported."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,12 +94,12 @@ class Fitted:
         return self.config.training.quantile_levels if self.config.training.loss == "quantile" else ()
 
     @cached_property
-    def _place_of(self) -> dict[Any, int]:
-        return {series_id: place for place, series_id in enumerate(self.series_ids)}
+    def _place_of(self) -> dict[str, int]:
+        return {name_of(series_id): place for place, series_id in enumerate(self.series_ids)}
 
     def places(self, series_ids: NDArray[np.object_]) -> IntArray:
-        """(N',) place of each id among the series of training, -1 where training has not seen it."""
-        return np.array([self._place_of.get(series_id, -1) for series_id in series_ids], np.int64)
+        """(N',) place of each id among the series of training by its name, -1 where training has not seen it."""
+        return np.array([self._place_of.get(name_of(series_id), -1) for series_id in series_ids], np.int64)
 
 
 def training_range(values: FloatArray, panel: Panel, part: Part) -> tuple[FloatArray, FloatArray]:
@@ -135,7 +134,7 @@ def align(fitted: Fitted, panel: Panel, part: Part) -> Fitted:
     new, fresh = index < 0, None
     low, high, unit = fitted.low[index], fitted.high[index], fitted.unit[index]
     if new.any():
-        _refuse_new_ids(panel, new)
+        _refuse_new_ids(fitted, panel, new)
         fresh, *own = _fit_series(fitted, panel, part)
         low, high = (np.where(new[:, None], one, trained) for one, trained in zip(own, (low, high), strict=True))
         unit = np.where(new[:, None], error_units(fitted.config, panel, part, fitted.season_length), unit)
@@ -151,13 +150,13 @@ def align(fitted: Fitted, panel: Panel, part: Part) -> Fitted:
     )
 
 
-def _refuse_new_ids(panel: Panel, new: NDArray[np.bool_]) -> None:
+def _refuse_new_ids(fitted: Fitted, panel: Panel, new: NDArray[np.bool_]) -> None:
     """Raise where the model has learned an embedding of the ids."""
     columns = panel.columns
     if columns.id_col in columns.static_covariates:
-        named = ", ".join(map(repr, panel.series_ids[new][:5]))
+        named = new_series_note(panel.series_ids[new], fitted.series_ids, None)
         raise DataError(
-            f"{new.sum()} series were not seen in training: {named}; this model has learned its series by id: "
+            f"{named}; this model has learned its series by id: "
             f"leave them out, or train again without {columns.id_col!r} among the static covariates"
         )
 
@@ -274,7 +273,7 @@ def forecast_future(fitted: Fitted, panel: Panel, steps: int, known: Panel | Non
         DataError: the history is too short, or known covariates are missing.
     """
     aligned = align(fitted, panel, Part.whole(panel))
-    notes = (*end_notes(panel), *drift_notes(aligned, panel))
+    notes = (*end_notes(panel), *new_series_notes(fitted, panel, panel.lengths), *drift_notes(aligned, panel))
     panel = last_rows(panel, fitted.shape.context_length + fitted.feature_map.target.lag)
     notes += fitted.feature_map.clip(panel.values)[1]
     horizon = fitted.shape.horizon
@@ -290,6 +289,9 @@ def forecast_future(fitted: Fitted, panel: Panel, steps: int, known: Panel | Non
         quantiles += [] if spread is None else [spread]
         if done + horizon < rounded:
             future = _with_targets(future, first_new + done, point)
+    notes += covariate_notes(
+        fitted.feature_map, future, windows.features.filled.values, _rows_read(fitted, first_new, steps)
+    )
     ahead = panel.positions[panel.offsets[1:] - 1][:, None] + np.arange(1, steps + 1)
     return Forecast(
         series_ids=panel.series_ids,
@@ -325,12 +327,34 @@ def _final_windows(fitted: Fitted, panel: Panel, first_new: IntArray) -> Windowe
     return WindowedFeatures(features, index)
 
 
+def _rows_read(fitted: Fitted, first_new: IntArray, steps: int) -> RowsRead:
+    """The rows that forecasts of `steps` rows from `first_new` (N,) on read, later blocks included."""
+    context = first_new[:, None] - np.arange(fitted.shape.context_length, 0, -1)
+    return RowsRead(context.ravel(), (first_new[:, None] + np.arange(steps)).ravel())
+
+
 def _with_targets(panel: Panel, first: IntArray, values: FloatArray) -> Panel:
     """The panel with forecasts in the place of the targets of some rows."""
     out = panel.values.copy()
     rows = first[:, None] + np.arange(values.shape[1])
     out[rows, : values.shape[2]] = values
     return replace(panel, values=out)
+
+
+def new_series_notes(fitted: Fitted, panel: Panel, lengths: IntArray) -> tuple[str, ...]:
+    """Name the series that training has not seen.
+
+    Args:
+        fitted: the state, not yet aligned with `panel`.
+        panel: the series to forecast.
+        lengths: (N,) rows that the scale of a new series may come from.
+    """
+    new = fitted.places(panel.series_ids) < 0
+    if not new.any():
+        return ()
+    per_series = any(stage.per_series for stage in fitted.feature_map.target.stages)
+    own_scale = per_series and bool((lengths[new] >= 2).all())  # of less there is none: see `transforms.scaling`
+    return (new_series_note(panel.series_ids[new], fitted.series_ids, lengths[new] if own_scale else None),)
 
 
 def drift_notes(fitted: Fitted, panel: Panel) -> tuple[str, ...]:

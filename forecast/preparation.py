@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +14,7 @@ from forecast.data.build import load_panel
 from forecast.data.calendar import default_calendar
 from forecast.data.doctor import Diagnosis, diagnose
 from forecast.data.extend import select_series
-from forecast.data.frame import TableFormat
+from forecast.data.frame import Source, TableFormat
 from forecast.data.panel import Columns, Panel
 from forecast.data.splits import Part, Split, split_panel
 from forecast.errors import ConfigError, DataError
@@ -24,7 +23,7 @@ from forecast.transforms.missing import Filled, fill_missing
 from forecast.windows import index_windows
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 
 JUDGED_VALUES = 10_000_000
@@ -62,9 +61,7 @@ class Prepared:
     notes: tuple[str, ...]
 
 
-def prepare(
-    config: Experiment, source: str | Path | pd.DataFrame | None = None, *, cut_future: bool = True
-) -> Prepared:
+def prepare(config: Experiment, source: Source | None = None, *, cut_future: bool = True) -> Prepared:
     """Take the road from a table to windows.
 
     Args:
@@ -175,7 +172,7 @@ def context_length_of(config: Experiment) -> int:
     return config.windows.context_length
 
 
-def diagnose_table(config: Experiment, source: str | Path | pd.DataFrame | None = None) -> Diagnosis:
+def diagnose_table(config: Experiment, source: Source | None = None) -> Diagnosis:
     """Collect everything that is wrong with the table of an experiment."""
     data = config.data
     return diagnose(
@@ -203,11 +200,7 @@ def _lag(config: Experiment) -> int:
 
 
 def open_panel(
-    data: DataConfig,
-    source: str | Path | pd.DataFrame | None = None,
-    *,
-    freq: str | None = None,
-    cut_future: bool = True,
+    data: DataConfig, source: Source | None = None, *, freq: str | None = None, cut_future: bool = True
 ) -> Panel:
     """Read and check the table an experiment names.
 
@@ -228,7 +221,7 @@ def open_panel(
     )
 
 
-def _table_of(data: DataConfig, source: str | Path | pd.DataFrame | None) -> str | Path | pd.DataFrame:
+def _table_of(data: DataConfig, source: Source | None) -> Source:
     source = data.source if source is None else source
     if source is None:
         raise ConfigError("no table was given: name a file, set data.source, or pass a frame")

@@ -151,6 +151,7 @@ class BacktestResult:
         freq: the frequency of the stamps; with its time zone tables carry local stamps.
         quantile_levels: Q ascending levels of the judged model, none where it gives points alone.
         quantiles: (W, H, D, Q) of the judged model, or None.
+        notes: what training has not seen, one sentence each.
     """
 
     alias: str
@@ -167,6 +168,7 @@ class BacktestResult:
     freq: Frequency
     quantile_levels: tuple[float, ...] = ()
     quantiles: Array | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check that all arrays speak of the same windows, steps and targets."""
@@ -203,7 +205,7 @@ class BacktestResult:
             num_series=len(np.unique(self.series)),
             horizon=self.actual.shape[1],
             season_length=self.season_length,
-            notes=self._unjudged() + ((note,) if len(unscaled) else ()) + found,
+            notes=self.notes + self._unjudged() + ((note,) if len(unscaled) else ()) + found,
         )
         best = scores.best_baseline
         return scores.compared(compare_models(self.actual, self.forecasts, best, positions)) if best else scores

@@ -108,6 +108,8 @@ def fit_run(
         made, failures = show_run(temporary, forecaster.fitted.histories, result, observed)
     for place in range(2 * prepared.config.ensemble.num_members):  # as many again where they were fitted anew
         member_checkpoint(checkpoint, place).unlink(missing_ok=True)
+    for note in future.notes if future else ():
+        say(f"note: {note}")
     if len(forecaster.fitted.shares) > 1:
         say(f"blend: {shares_text(forecaster.fitted.shares)}")
     say(result.scores().text() if result else "no test part (evaluation.test_size: 0): this model was not judged")

@@ -128,6 +128,7 @@ def _meta(fitted: Fitted) -> dict[str, Any]:
         "series_ids": list(fitted.series_ids),
         "calendar": list(settings.calendar),
         "vocabulary": {name: list(words) for name, words in fitted.feature_map.vocabulary.items()},
+        "ranges": {name: list(ends) for name, ends in fitted.feature_map.ranges.items()},
         "history": fitted.history.to_dict(),  # all that earlier versions read
         "histories": [[name, one.to_dict()] for name, one in fitted.histories.items()],  # a mapping would be sorted
         "shares": fitted.shares,
@@ -204,6 +205,7 @@ def _feature_map(config: Experiment, meta: Mapping[str, Any], state: Arrays) -> 
         covariates=_scaler(config.transforms.covariates, _group(state, "covariates")),
         static=_scaler(config.transforms.covariates, _group(state, "static")),
         vocabulary={name: tuple(words) for name, words in meta["vocabulary"].items()},
+        ranges={name: (float(low), float(high)) for name, (low, high) in meta.get("ranges", {}).items()},
     )
 
 

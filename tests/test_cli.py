@@ -309,6 +309,14 @@ def test_34_a_short_series_among_others_is_named_or_left_out(tmp_path, capsys):
     assert "left out: 1 of 2 series" in capsys.readouterr().out
 
 
+def test_fit_says_what_its_forecast_reads_and_training_has_not_seen(tmp_path, capsys):
+    table = clean().assign(load=1.0)
+    table.loc[table.index[-1], "load"] = 2.0
+    options = ["--set=evaluation.test_size=0", "--set=training.refit=false", "--set=ensemble.seeds=1"]
+    assert fit_small(table, tmp_path, '--set=data.past_covariates=["load"]', *options) == 0
+    assert "\nnote: 'load' was 1 throughout training and differs in 1 of 24 values" in capsys.readouterr().out
+
+
 WRONG = {
     "54-horizon_0": (["fit", "dataset:air_passengers", "--horizon=0"], "windows.horizon"),
     "54-horizon_-1": (["fit", "dataset:air_passengers", "--horizon=-1"], "windows.horizon"),

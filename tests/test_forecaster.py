@@ -193,7 +193,7 @@ def test_several_targets_and_a_series_embedding(tmp_path):
     assert forecast.values.shape == (2, 4, 2)
     assert {"bigru-y", "bigru-z"} <= set(forecast.frame().columns)
     same = table.assign(unique_id=table["unique_id"].map({"a": "a", "b": "a2"}))
-    with pytest.raises(DataError, match="1 series were not seen in training: 'a2'"):
+    with pytest.raises(DataError, match=r"1 series was not seen in training: 'a2' \(did you mean 'a'\?\); this model"):
         forecaster.predict(same)
     forecaster.save(tmp_path / "model")
     assert Forecaster.load(tmp_path / "model").predict(table).values.tobytes() == forecast.values.tobytes()

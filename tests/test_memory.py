@@ -18,7 +18,21 @@ from forecast.preparation import prepare
 
 SCRIPT = Path(__file__).resolve().parents[1] / "benchmarks" / "memory.py"
 FORMATS = [".parquet", ".csv"]
-OF_NAMES = {"encode", "read_ids", "_compact", "<listcomp>", "<genexpr>"}
+NAME_FILES = {"cells.py", "names.py"}
+OF_NAMES = {
+    "encode",
+    "_is_named",
+    "read_ids",
+    "_shown_ids",
+    "_compact",
+    "name_of",
+    "_name_of_text",
+    "sorted_names",
+    "as_numbers",
+    "<listcomp>",
+    "<dictcomp>",
+    "<genexpr>",
+}
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +106,7 @@ def instructions(path: Path) -> int:
 
     def trace(frame: FrameType, event: str, _: object) -> Any:
         nonlocal count
-        if Path(frame.f_code.co_filename).name == "cells.py" and frame.f_code.co_name in OF_NAMES:
+        if Path(frame.f_code.co_filename).name in NAME_FILES and frame.f_code.co_name in OF_NAMES:
             return None
         frame.f_trace_opcodes = True
         count += event == "opcode"

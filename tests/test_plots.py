@@ -248,6 +248,16 @@ def test_forecast_lines_hold_forecast_and_truth():
     ]
 
 
+def test_the_past_is_that_of_the_series_whatever_the_type_of_its_id():
+    forecast = replace(a_forecast(2), series_ids=np.array([0, 1], object))
+    table = observed(2)
+    for ids in (table["unique_id"].str[1:], table["unique_id"].str[1:].astype(float)):
+        _, values = line(plot_forecasts(forecast, table.assign(unique_id=ids), context=2).axes[1], "observed")
+        assert values.tolist() == [210.0, 220.0, 230.0, 240.0, 250.0]
+    result = replace(with_intervals(backtest()), series_ids=np.array([8], object))
+    assert finding(plot_fan(result, series_id="8")) == finding(plot_fan(result, series_id=8))
+
+
 def test_the_finding_counts_the_forecasts_that_are_closer():
     table = observed(3)
     truth = table.groupby("unique_id")["y"].apply(lambda one: one.to_numpy()[10:])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -10,10 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from forecast.data.findings import BadTableError, FindingLog, RowNames, counted
+from forecast.data.findings import BadTableError, FindingLog, RowNames, counted, listed
+from forecast.data.names import as_numbers, name_of, sorted_names
 from forecast.data.table import MISSING_WORDS, Table
 
-Names = list[Any]  # text or whole numbers, all of one type
+Values = list[Any]  # distinct cells of one column, all of one type
 
 _EXACT = 2**53  # whole numbers beyond it do not all fit into float64
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$|^[+-]?(inf|Inf|INF|infinity|Infinity)$"
@@ -26,7 +29,7 @@ class Ids:
     """The series of every row.
 
     Attributes:
-        names: (N,) sorted ids.
+        names: (N,) ids as results carry them, in the order of `sorted_names`.
         codes: (R,) int32 index in `names`; -1 where a row has no id.
     """
 
@@ -44,24 +47,57 @@ def read_ids(table: Table, log: FindingLog) -> Ids:
     if name not in table.data:
         return Ids(np.array(["series"], dtype=object), np.zeros(table.num_rows, dtype=np.int32))
     codes, values = encode(table.take(name), name)
-    ids = _whole_numbers(values) if table.text is not None and not table.was_wide else values
-    order = np.array(sorted(range(len(ids)), key=ids.__getitem__), dtype=np.int64)
-    rank = np.full(len(ids) + 1, -1, dtype=np.int32)
-    rank[order] = np.arange(len(ids))
-    codes = rank[codes]
+    names = [name_of(value) for value in values]
+    order = sorted_names(set(names))
+    place = {one: number for number, one in enumerate(order)}
+    codes = np.array([*(place[one] for one in names), -1], dtype=np.int32)[codes]
     missing = np.flatnonzero(codes < 0)
     if len(missing):
         rows = RowNames(table).several(missing[:5], len(missing))
         log.error(
             "missing_id", f"{name} is missing in {counted(len(missing), 'row')}: {rows}", "name the series of every row"
         )
-    names = np.empty(len(ids), dtype=object)
-    names[:] = [ids[index] for index in order]
-    return Ids(names, codes)
+    ids = np.empty(len(order), dtype=object)
+    from_long_text = table.text is not None and not table.was_wide
+    ids[:] = _shown_ids(values, order, as_written=not from_long_text)
+    if len(order) < len(values):
+        _note_spellings(values, name, log)
+    return Ids(ids, codes)
 
 
-def encode(column: pa.ChunkedArray, name: str) -> tuple[NDArray[np.int32], Names]:
-    """Return the code of every row, -1 where it is missing, and the distinct values, text or whole numbers.
+def _shown_ids(values: Values, names: list[str], *, as_written: bool) -> Values:
+    """Return the ids that results carry, so that they can be joined with the table: as it holds them.
+
+    Text of a file is read as whole numbers where all of it is, as pandas reads it.
+
+    Args:
+        values: the distinct cells of the id column.
+        names: their names, in order.
+        as_written: whether text stays text.
+    """
+    if not values:
+        return []
+    if isinstance(values[0], str):
+        numbers = None if as_written else as_numbers(names)
+        spelling = {name_of(value): value for value in sorted(values, reverse=True)}  # the first in order stays
+        return numbers or [spelling[name] for name in names]
+    if isinstance(values[0], int) and not isinstance(values[0], bool):
+        return [int(name) for name in names]
+    return as_numbers(names) or list(names)
+
+
+def _note_spellings(values: Values, name: str, log: FindingLog) -> None:
+    """Say which ids are spellings of one name."""
+    spellings: dict[str, list[str]] = {}
+    for value in values:
+        spellings.setdefault(name_of(value), []).append(str(value))
+    several = [sorted(found) for found in spellings.values() if len(found) > 1]
+    shown = "; ".join(listed(found) for found in sorted(several)[:3])
+    log.note("spellings", f"{name} names {counted(len(several), 'series')} in more than one spelling: {shown}")
+
+
+def encode(column: pa.ChunkedArray, name: str) -> tuple[NDArray[np.int32], Values]:
+    """Return the code of every row, -1 where it is missing, and the distinct values, each fit for `name_of`.
 
     Raises:
         BadTableError: values that are no names.
@@ -69,15 +105,15 @@ def encode(column: pa.ChunkedArray, name: str) -> tuple[NDArray[np.int32], Names
     kind = column.type
     if pa.types.is_dictionary(kind):
         column = column.unify_dictionaries()
-    elif pa.types.is_boolean(kind) or pa.types.is_null(kind):
+    elif pa.types.is_null(kind):
         column = column.cast(pa.string())
     elif pa.types.is_floating(kind):
-        column = _whole_floats(column, name)
+        column = _whole_floats(column)
     coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-    values = coded.chunk(0).dictionary.to_pylist() if coded.num_chunks else []
-    if not all(isinstance(value, str | int) for value in values if value is not None):
+    values = _distinct(coded.chunk(0).dictionary) if coded.num_chunks else []
+    if not all(_is_named(value) for value in values):
         raise BadTableError(
-            "bad_names", f"column {name!r} holds {column.type} values", "cast it to text or whole numbers"
+            "bad_names", f"column {name!r} holds {_kind_of(column)} values", "cast it to text or whole numbers"
         )
     indices = [_indices(chunk).to_numpy(zero_copy_only=False) for chunk in coded.chunks]
     codes = np.concatenate(indices).astype(np.int32, copy=False)
@@ -85,23 +121,41 @@ def encode(column: pa.ChunkedArray, name: str) -> tuple[NDArray[np.int32], Names
     return (codes, values) if counted_here and not {None, ""} & set(values) else _compact(codes, values)
 
 
+def _distinct(dictionary: pa.Array) -> Values:
+    """Python values of a dictionary, None for a missing one; floats stay as precise as they are."""
+    if pa.types.is_floating(dictionary.type):
+        floats = dictionary.to_numpy(zero_copy_only=False)
+        return [None if np.isnan(value) else value for value in floats]
+    values: Values = dictionary.to_pylist()
+    return values
+
+
+def _is_named(value: object) -> bool:
+    """Whether a value can be an id or a category."""
+    if isinstance(value, datetime):
+        return value.tzinfo is None
+    return value is None or isinstance(value, str | int | float | np.floating | Decimal | date)
+
+
+def _kind_of(column: pa.ChunkedArray) -> pa.DataType:
+    return column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+
+
 def _indices(coded: pa.DictionaryArray) -> pa.Array:
     """Places in the dictionary, -1 where a cell is missing."""
     return coded.indices.fill_null(-1) if coded.null_count else coded.indices
 
 
-def _whole_floats(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+def _whole_floats(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Turn floats without fractions, such as whole numbers with a missing one among them, into whole numbers."""
     column = pc.if_else(pc.is_nan(column), None, column)
     try:
         return column.cast(pa.int64())
-    except pa.ArrowInvalid as error:
-        raise BadTableError(
-            "bad_names", f"column {name!r} holds numbers with fractions", "cast it to text or whole numbers"
-        ) from error
+    except pa.ArrowInvalid:  # some have fractions
+        return column
 
 
-def _compact(codes: NDArray[np.int32], values: Names) -> tuple[NDArray[np.int32], Names]:
+def _compact(codes: NDArray[np.int32], values: Values) -> tuple[NDArray[np.int32], Values]:
     """Drop values that do not occur, and those that stand for a missing one."""
     occurs = np.zeros(len(values) + 1, dtype=bool)
     occurs[codes] = True
@@ -111,26 +165,15 @@ def _compact(codes: NDArray[np.int32], values: Names) -> tuple[NDArray[np.int32]
     return renumber[codes], [values[index] for index in kept]
 
 
-def _whole_numbers(values: Names) -> Names:
-    """Turn text ids into whole numbers where all of them are the usual spelling of one."""
-    return [int(value) for value in values] if all(_is_whole(str(value)) for value in values) else values
-
-
-def _is_whole(value: str) -> bool:
-    return value.removeprefix("-").isdecimal() and len(value) < 19 and str(int(value)) == value
-
-
 def read_categories(table: Table, name: str, rows: RowNames, log: FindingLog, allow_missing: bool) -> tuple[
     NDArray[np.float64], tuple[str, ...]
 ]:  # fmt: skip
     """Return the code of every row among the sorted categories, NaN where it is missing, and the categories."""
     codes, values = encode(table.take(name), name)
-    texts = [str(value) for value in values]
-    if all(text.endswith(".0") and _is_whole(text[:-2]) for text in texts):
-        texts = [text[:-2] for text in texts]
-    categories = tuple(sorted(set(texts)))
-    place = {text: float(index) for index, text in enumerate(categories)}
-    lookup = np.array([*(place[text] for text in texts), np.nan])
+    names = [name_of(value) for value in values]
+    categories = tuple(sorted(set(names)))
+    place = {one: float(index) for index, one in enumerate(categories)}
+    lookup = np.array([*(place[one] for one in names), np.nan])
     cells = lookup[codes]
     _refuse_missing(np.isnan(cells), name, rows, log, allow_missing)
     return cells, categories

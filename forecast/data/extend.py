@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forecast.data.build import load_panel
-from forecast.data.frame import TableFormat
+from forecast.data.findings import listed
+from forecast.data.frame import Source, TableFormat
 from forecast.data.future import known_columns
+from forecast.data.names import name_of, nearest_name
 from forecast.data.panel import Columns, Panel
 from forecast.errors import DataError
 
@@ -93,7 +94,7 @@ def _future_of(future: Panel | None, series_ids: NDArray[np.object_]) -> Panel |
     return select_series(future, kept) if len(kept) else None
 
 
-def read_known(panel: Panel, known: str | Path | pd.DataFrame, *, table_format: TableFormat) -> Panel:
+def read_known(panel: Panel, known: Source, *, table_format: TableFormat) -> Panel:
     """Read the known covariates of steps ahead.
 
     Args:
@@ -240,7 +241,8 @@ def _known_rows(
     absent = np.flatnonzero(~found)
     if len(absent):
         raise DataError(
-            f"known covariates lack {len(absent)} of {ahead.size} rows, first {_name(panel, ahead, absent[0])}: "
+            f"known covariates lack {len(absent)} of {ahead.size} rows, first {_name(panel, ahead, absent[0])}"
+            f"{_other_ids(sources[-1], panel, absent[0] // ahead.shape[1])}: "
             "pass known= with the rows that make_future_frame() lists (on the command line, --known with those of "
             "--template)"
         )
@@ -256,8 +258,8 @@ def _known_rows(
 
 def _find(given: Panel, panel: Panel, ahead: IntArray) -> IntArray:
     """(N, H) row of `given` that holds each step ahead, or -1."""
-    number = {series_id: place for place, series_id in enumerate(given.series_ids)}
-    series = np.array([number.get(series_id, -1) for series_id in panel.series_ids], np.int64)
+    number = {name_of(series_id): place for place, series_id in enumerate(given.series_ids)}
+    series = np.array([number.get(name_of(series_id), -1) for series_id in panel.series_ids], np.int64)
     if given.num_series == 1 and panel.num_series == 1 and series[0] < 0:
         series[0] = 0  # one series needs no id
     positions = panel.freq.positions(given.timestamps)  # on the grid of the history, whatever the covariates' own
@@ -268,6 +270,15 @@ def _find(given: Panel, panel: Panel, ahead: IntArray) -> IntArray:
     place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
     found = (keys[place] == wanted) & (series[:, None] >= 0) & panel.freq.on_grid(given.timestamps)[place]
     return np.where(found, place, -1)
+
+
+def _other_ids(given: Panel, panel: Panel, series: int) -> str:
+    """Name the ids that are there where those of a series are not."""
+    known = [name_of(series_id) for series_id in given.series_ids]
+    name = name_of(panel.series_ids[series])
+    if name in known:
+        return ""
+    return f"; the ids given are {listed(known, 5)}{nearest_name(name, known)}"
 
 
 def _name(panel: Panel, ahead: IntArray, flat: int) -> str:

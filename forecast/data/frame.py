@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ from forecast.data.textfile import TextFile, explain_unreadable, inspect_text
 from forecast.data.wide import melt
 from forecast.errors import ConfigError, nearest
 
-Source = str | Path | pd.DataFrame
+Source: TypeAlias = str | Path | pd.DataFrame | pa.Table
 
 _TEXT_SUFFIXES = (".csv", ".txt", ".tsv")
 _PARQUET_SUFFIXES = (".parquet", ".pq")
@@ -67,20 +67,28 @@ class TableFormat:
 
 
 def read_table(source: Source, columns: Columns, table_format: TableFormat) -> Table:
-    """Read the declared columns of a CSV or parquet file or of a data frame.
+    """Read the declared columns of a CSV or parquet file, a data frame or an Arrow table.
 
     Args:
-        source: a path ending in .csv, .txt, .tsv (each also with .gz), .parquet or .pq, or a frame.
+        source: a path ending in .csv, .txt, .tsv (each also with .gz), .parquet or .pq, or a table.
         columns: the roles; all other columns are left out with a note.
         table_format: how the table is written down.
 
     Raises:
-        BadTableError: the file cannot be read, is empty, or lacks a declared column.
+        BadTableError: the file cannot be read, is empty, or lacks a declared column; or `source` is no table.
         ConfigError: one column has two roles.
     """
     _check_roles(columns)
     if isinstance(source, pd.DataFrame):
         table = _from_frame(source, columns, table_format)
+    elif isinstance(source, pa.Table):
+        table = _from_arrow(source, columns, table_format)
+    elif not isinstance(source, str | Path):
+        raise BadTableError(
+            "table_kind",
+            f"the table is of type {type(source).__name__}",
+            "expected a pandas frame, an Arrow table or the name of a file: convert it",
+        )
     elif _file_kind(path := Path(source)) == "parquet":
         table = _from_parquet(path, columns, table_format)
     else:
@@ -212,6 +220,12 @@ def _from_parquet(path: Path, columns: Columns, table_format: TableFormat) -> Ta
             "damaged_file", f"{path.name} is not a whole parquet file ({_first_line(error)})", "copy or write it anew"
         ) from error
     return Table(columns, _by_name(data), data.num_rows, notes=notes)
+
+
+def _from_arrow(given: pa.Table, columns: Columns, table_format: TableFormat) -> Table:
+    """Take the columns of an Arrow table."""
+    wanted, notes = _choose(tuple(given.column_names), columns, table_format.layout)
+    return Table(columns, _by_name(given.select(wanted)), given.num_rows, notes=notes)
 
 
 def _from_frame(frame: pd.DataFrame, columns: Columns, table_format: TableFormat) -> Table:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from forecast.axes import check_shape
 from forecast.data.frequency import Frequency
+from forecast.data.names import name_of
 from forecast.errors import DataError
 
 
@@ -132,13 +133,14 @@ class Panel:
         """Return the place of one id in `series_ids`.
 
         Args:
-            series_id: the id, as in the table.
+            series_id: the id, in any type and spelling of its name.
 
         Raises:
             DataError: no series has this id.
         """
-        found = np.flatnonzero(self.series_ids == series_id)
-        if not len(found):
+        name = name_of(series_id)
+        found = [place for place, own in enumerate(self.series_ids) if name_of(own) == name]
+        if not found:
             known = ", ".join(repr(one) for one in self.series_ids[:5])
             raise DataError(f"no series {series_id!r}: the panel holds {self.num_series} series, first {known}")
-        return int(found[0])
+        return found[0]

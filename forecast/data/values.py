@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from forecast.data.cells import read_categories, read_numbers
 from forecast.data.findings import FindingLog, RowNames, counted, listed
+from forecast.data.names import as_numbers, name_of
 from forecast.data.order import Rows
 from forecast.data.panel import Columns
 
@@ -56,15 +57,15 @@ def read_cells(names: RowNames, log: FindingLog, allow_missing: bool) -> Cells:
 def _read_id_covariate(cells: Cells, names: RowNames, log: FindingLog) -> None:
     """Use the ids themselves as a static covariate."""
     name = cells.columns.id_col
-    if names.ids is None or names.codes is None:
+    if names.ids is None or names.codes is None or not len(names.ids):
         return
+    words = [name_of(one) for one in names.ids]
     if name in cells.columns.categorical:
-        texts = [str(one) for one in names.ids]
-        cells.categories[name] = tuple(sorted(texts))
-        place = {text: float(index) for index, text in enumerate(cells.categories[name])}
-        cells.static[name] = np.array([place[text] for text in texts])[names.codes]
-    elif isinstance(names.ids[0], int):
-        cells.static[name] = names.ids.astype(np.float64)[names.codes]
+        cells.categories[name] = tuple(sorted(words))
+        place = {word: float(index) for index, word in enumerate(cells.categories[name])}
+        cells.static[name] = np.array([place[word] for word in words])[names.codes]
+    elif (numbers := as_numbers(words)) is not None:
+        cells.static[name] = np.array(numbers, np.float64)[names.codes]
     else:
         log.error("text_covariate", f"static covariate {name!r} is text", f"add {name!r} to categorical")
 

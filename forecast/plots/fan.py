@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.coverage import central_levels
+from forecast.data.names import name_of
 from forecast.errors import DataError
 from forecast.plots.style import INK, MODEL, MUTED, dress, new_figure, set_dates, write_finding_and_key
 from forecast.results import BacktestResult
@@ -95,7 +96,7 @@ def _place_of(result: BacktestResult, series_id: object) -> int:
     if series_id is None and len(present):
         return int(present[0])
     for place in present:
-        if result.series_ids[place] == series_id:
+        if name_of(result.series_ids[place]) == name_of(series_id):
             return int(place)
     raise DataError(
         f"the evaluation has no windows of series {series_id!r}; it has {list(result.series_ids[present[:5]])}"

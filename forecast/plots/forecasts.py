@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from forecast.data.frequency import Frequency
+from forecast.data.names import name_of
 from forecast.errors import DataError
 from forecast.plots.style import (
     INK,
@@ -118,7 +119,9 @@ def _panels_of(forecast: Forecast, observed: pd.DataFrame, context: int) -> list
         place, target = divmod(int(number), num_targets)
         rows = observed
         if columns.id_col in observed.columns:
-            rows = observed[observed[columns.id_col] == forecast.series_ids[place]]
+            name = name_of(forecast.series_ids[place])
+            spelled = [one for one in observed[columns.id_col].unique() if name_of(one) == name]
+            rows = observed[observed[columns.id_col].isin(spelled)]
         stamps, values = _on_grid(rows, columns.time_col, columns.target_cols[target], forecast.freq)
         last, end = forecast.freq.positions(np.array([forecast.cutoffs[place], forecast.stamps[place, -1]]))
         positions = forecast.freq.positions(stamps)
