@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DPI = 150
+SOFTWARE = "bigru-forecast"
+"""Said in every picture, by which it is known again."""
+
 INK = "#262626"
 MUTED = "#6b6b6b"
 GRID = "#e6e6e6"
@@ -174,9 +177,18 @@ def save_figure(figure: Figure, path: str | Path) -> Path:
     """
     buffer = io.BytesIO()
     # Without the version of matplotlib in the file, equal pictures are equal files.
-    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": SOFTWARE})
     write_file(path, buffer.getvalue())
     return Path(path)
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file was written by `save_figure`: the text chunk after the PNG's head says so."""
+    try:
+        with open(path, "rb") as file:
+            return f"Software\0{SOFTWARE}".encode() in file.read(200)
+    except OSError:
+        return False
 
 
 def _wrapped(words: str, figure: Figure) -> str:
