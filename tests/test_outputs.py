@@ -17,10 +17,14 @@ from reports import a_result, write_run
 from forecast import backtesting, pictures, run_folder
 from forecast.artifact import SAVED_MODEL, Artifact, load_artifact, save_artifact
 from forecast.cli import main
+from forecast.config_file import load_experiment
 from forecast.errors import ForecastError, OutputError
 from forecast.files import replace_folder
+from forecast.forecaster import Forecaster
 from forecast.outputs import LITTER, Content, check_folder, remove_own, strangers
 from forecast.pictures import PICTURES
+from forecast.plots import plot_loss, save_figure
+from forecast.results import History
 from forecast.run_folder import RUN, RUN_FILES
 from forecast.tuning.search import SEARCH as SEARCH_FOLDER
 
@@ -315,7 +319,10 @@ def own(made: Path, tmp_path: Path) -> Path:
 
 
 def fit_again(own: Path, *options: str) -> int:
-    return main(["fit", str(own / "sales.csv"), *SMALL, "--set=training.seed=1", "--out", str(own / "run"), *options])
+    words = ["fit", str(own / "sales.csv"), *SMALL, "--set=training.seed=1", "--out", str(own / "run"), *options]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run_folder, "draw_pictures", lambda *_: [])  # they take most of the time
+        return main(words)
 
 
 def weights_of(run: Path) -> bytes:
@@ -327,6 +334,18 @@ def test_every_file_of_a_run_is_known(made: Path) -> None:
     assert RUN.is_own(made / "run")
     assert set(strangers(made / "run", ())) >= {"config.yaml", "model", *(PICTURES[:6])}
     assert SAVED_MODEL.is_own(made / "run" / "model")
+
+
+def test_every_picture_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in vars(pictures).copy():
+        if name.startswith("plot_") and name != "plot_run":
+            monkeypatch.setattr(pictures, name, lambda *_, **__: None)
+    monkeypatch.setattr(pictures, "save_figure", lambda _, path: path)
+    result = a_result(fan=True)
+    drawn = pictures.draw_pictures(
+        tmp_path, {"seed 0": History((1.0,), (), (1e-3,), (1.0,), 1)}, result, result.frame()
+    )
+    assert sorted(path.name for path in drawn) == sorted(PICTURES)
 
 
 def test_a_run_is_replaced_with_what_was_left_in_it(own: Path) -> None:
@@ -390,12 +409,12 @@ def test_files_that_come_while_a_model_is_trained_stay(own: Path, capsys: pytest
         assert fit_again(own) == 2
     said = capsys.readouterr().err.splitlines()[-1]
     assert "'notes.txt'" in said
-    assert "--resume" in said
+    assert "the training is kept, and goes on with --resume" in said
     assert (run / "notes.txt").read_text() == "mine"
     assert weights_of(run) == before
     (run / "notes.txt").unlink()
     assert fit_again(own, "--resume") == 0
-    assert "epoch" not in capsys.readouterr().err, "nothing is trained again"
+    assert "epoch 1/1" not in capsys.readouterr().err, "nothing is trained again"
     assert set(os.listdir(own)) == {"sales.csv", "run"}
 
 
@@ -457,7 +476,7 @@ def test_a_backtest_goes_on_beside_what_others_wrote(
     own: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backtesting, "show_run", lambda *_: ([], []))
-    words = ["backtest", str(own / "sales.csv"), *SMALL, "--models=naive,drift", "--num-windows=2"]
+    words = ["backtest", str(own / "sales.csv"), *SMALL, "--models=last_value,drift", "--num-windows=2"]
     assert main([*words, "--out", str(own / "b")]) == 0
     mine = {"notes.txt": "mine", "training/notes.txt": "mine", "training/sub/a": "mine"}
     put(own / "b", mine)
@@ -486,3 +505,256 @@ def test_folders_of_a_search_are_known(tmp_path: Path) -> None:
     assert SEARCH_FOLDER.is_own(tmp_path), "of a worker whose chief is elsewhere"
     put(tmp_path, {"training/0001.checkpoint": ""})
     assert not SEARCH_FOLDER.is_own(tmp_path)
+
+
+# ------------------------------------------------------------------------------------------ files
+
+
+def known_of(own: Path) -> Path:
+    stamps = pd.date_range("2024-03-21", periods=3)
+    pd.DataFrame({"unique_id": "a", "ds": stamps, "promo": 1}).to_csv(own / "known.csv", index=False)
+    return own / "known.csv"
+
+
+def predict(own: Path, output: Path | str, *options: str) -> int:
+    words = [str(own / "run"), str(own / "sales.csv"), f"--known={known_of(own)}", f"--output={output}"]
+    return main(["predict", *words, *options])
+
+
+def test_a_forecast_is_written_over_the_last_one(own: Path) -> None:
+    """Every night the same command, and once with intervals or fewer steps."""
+    for name in ("next.csv", "next.parquet"):
+        assert predict(own, own / name) == 0
+        first = (own / name).read_bytes()
+        (own / name).unlink()
+        (own / name).touch()
+        assert predict(own, own / name) == 0
+        assert predict(own, own / name, "--horizon=2") == 0
+        assert (own / name).read_bytes() != first
+        assert predict(own, own / name) == 0
+        assert (own / name).read_bytes() == first
+    (own / "latest.csv").symlink_to(own / "next.csv")
+    assert predict(own, own / "latest.csv") == 0
+    assert (own / "latest.csv").is_symlink()
+
+
+def columns(*names: str) -> Callable[[Path], str]:
+    def write(own: Path) -> str:
+        pd.DataFrame([dict.fromkeys(names, 1)]).to_csv(own / "next.csv", index=False)
+        return "next.csv"
+
+    return write
+
+
+def linked(aim: str) -> Callable[[Path], str]:
+    def write(own: Path) -> str:
+        (own / "next.csv").symlink_to(own / aim)
+        return "next.csv"
+
+    return write
+
+
+def same_file(own: Path) -> str:
+    os.link(own / "sales.csv", own / "next.csv")
+    return "next.csv"
+
+
+def with_text(text: bytes, name: str = "next.csv") -> Callable[[Path], str]:
+    def write(own: Path) -> str:
+        (own / name).write_bytes(text)
+        return name
+
+    return write
+
+
+def a_folder(own: Path) -> str:
+    put(own / "next.csv", {"notes.txt": "mine"})
+    return "next.csv"
+
+
+IN_THE_WAY: dict[str, Callable[[Path], str]] = {
+    "the table": lambda _: "sales.csv",
+    "the known covariates": lambda _: "known.csv",
+    "a link to the table": linked("sales.csv"),
+    "the table under another name": same_file,
+    "another table": columns("unique_id", "ds", "y"),
+    "a backtest": columns("unique_id", "ds", "cutoff", "y", "bigru"),
+    "the forecast of another model": columns("unique_id", "ds", "cutoff", "segment_bigru"),
+    "a forecast with a column more": columns("unique_id", "ds", "cutoff", "bigru", "sold"),
+    "a forecast of other columns": columns("store", "date", "cutoff", "bigru"),
+    "notes": with_text(b"to do: buy milk\n"),
+    "bytes": with_text(bytes(range(256))),
+    "a parquet file that is none": with_text(b"mine", "next.parquet"),
+    "a file of the run": lambda _: "run/test_forecasts.parquet",
+    "a folder": a_folder,
+    "a name below a file": lambda _: "sales.csv/next.csv",
+    "another kind of file": with_text(b"mine", "next.txt"),
+    "a name without an ending": with_text(b"mine", "next"),
+}
+
+
+@pytest.mark.parametrize("case", IN_THE_WAY)
+def test_predict_overwrites_nothing_else(
+    case: str, own: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(own)
+    known_of(own)
+    output = IN_THE_WAY[case](own)
+    before = everything(own)
+    monkeypatch.setattr(Forecaster, "predict", lambda *_, **__: pytest.fail("refused after the work"))
+    said = refusal(capsys, predict(own, output))
+    assert output in said
+    assert everything(own) == before
+    monkeypatch.undo()
+    monkeypatch.chdir(own)
+    if "such as " in said:
+        proposed = said.rpartition("such as ")[2].split(",")[0].strip()
+        assert predict(own, proposed) == 0
+        after = everything(own)
+        assert {name: after.get(name) for name in before} == before
+
+
+def test_the_table_of_the_run_is_not_overwritten_where_it_is_not_named(
+    made: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table, run = str(made / "sales.csv"), str(made / "run")
+    before = everything(made)
+    for option in ("--output", "--template"):
+        assert "is read by this command" in refusal(capsys, main(["predict", run, option, table]))
+    assert everything(made) == before
+
+
+def test_a_template_that_was_filled_in_is_not_emptied(
+    own: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["predict", str(own / "run"), str(own / "sales.csv"), "--template"]
+    monkeypatch.chdir(own)
+    for name in ("next.csv", "next.parquet"):
+        assert main([*words, name]) == 0
+        assert main([*words, name]) == 0
+        template = pd.read_csv(name) if name.endswith("csv") else pd.read_parquet(name)
+        template.loc[1, "promo"] = 3.0
+        template.to_csv(name, index=False) if name.endswith("csv") else template.to_parquet(name, index=False)
+        before = everything(own)
+        capsys.readouterr()
+        said = refusal(capsys, main([*words, name]))
+        assert "template of this run that is still empty" in said
+        assert everything(own) == before
+        assert main([*words, said.rpartition("such as ")[2].split(",")[0].strip()]) == 0
+    for other in ("sales.csv", "run/forecasts.png", "run/config.yaml"):
+        refusal(capsys, main([*words, other]))
+
+
+def test_a_page_is_written_over_pages_only(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["report", "../a_run", "--out"]
+    for _ in range(2):
+        assert main([*words, "page.html"]) == 0
+        assert main(["report", "../a_run"]) == 0
+    put(place, {"work/mine.html": "<!DOCTYPE html><title>mine</title>", "work/folder/a": "", "work/notes.txt": "mine"})
+    before = everything(place)
+    capsys.readouterr()
+    for out in (
+        "mine.html",
+        "notes.txt",
+        "folder",
+        "notes.txt/a.html",
+        "../a_run/config.yaml",
+        "../a_run/history.json",
+    ):
+        assert out in refusal(capsys, main([*words, out]))
+        assert everything(place) == before
+    (place / "a_run" / "report.html").write_text("mine")
+    refusal(capsys, main(["report", "../a_run"]))
+    assert (place / "a_run" / "report.html").read_text() == "mine"
+
+
+def test_pictures_are_drawn_over_pictures_of_ours_only(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    put(place, {"a_run/mine.png": "mine", "a_run/progress.png": "mine"})
+    for out in ([], ["--out=drawn"], ["--out=drawn"]):
+        assert main(["plot", "../a_run", *out]) == 0
+    assert (place / "a_run" / "mine.png").read_text() == (place / "a_run" / "progress.png").read_text() == "mine"
+    put(place, {"work/drawn/notes.txt": "mine"})
+    assert main(["plot", "../a_run", "--out=drawn"]) == 0, "what others put beside pictures stays"
+    put(place, {"work/drawn/fan.png": "mine"})
+    write_run(place / "another_run", a_result())
+    assert main(["plot", "../another_run"]) == 0
+    before = everything(place)
+    capsys.readouterr()
+    for out in ("drawn", "../another_run"):
+        refusal(capsys, main(["plot", "../a_run", "--out", out]))
+        assert everything(place) == before
+
+
+NO_RUNS: dict[str, dict[str, str]] = {
+    "empty": {},
+    "notes": {"notes.txt": "mine", "loss.png": "mine", "report.html": "mine"},
+    "a history of another program": {"history.json": '{"loss": [1.0], "val_loss": []}', "loss.png": "mine"},
+    "a history like ours": {
+        "history.json": '{"loss": [1], "val_loss": [1], "learning_rate": [1], "seconds": [1], "best_epoch": 1}',
+        "loss.png": "mine",
+        "environment.json": '{"python": "3.12"}',
+    },
+    "forecasts of another program": {"forecasts.json": "[]", "forecasts.png": "mine", "report.html": "mine"},
+}
+
+
+@pytest.mark.parametrize("case", NO_RUNS)
+@pytest.mark.parametrize("command", ["plot", "report"])
+def test_nothing_is_drawn_of_what_is_no_run(
+    command: str, case: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (place / "work" / "mine").mkdir()
+    put(place / "work" / "mine", NO_RUNS[case])
+    before = everything(place)
+    assert "mine" in refusal(capsys, main([command, "mine"]))
+    assert everything(place) == before
+
+
+@pytest.mark.parametrize("command", ["fit", "tune", "tune --chief"])
+def test_logs_go_into_folders(command: str, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    put(place / "work", {"logs": "mine"})
+    before = everything(place)
+    name, *role = command.split()
+    options = [SEARCH] if name == "tune" else []
+    said = refusal(capsys, main([name, "none.csv", *SMALL, *options, *role, "--out=mine", "--tensorboard=logs"]))
+    assert "logs is a file" in said
+    assert everything(place) == before
+
+
+def test_a_checkpoint_is_written_over_checkpoints_only(own: Path) -> None:
+    config = load_experiment(own / "run" / "config.yaml")
+    before = everything(own)
+    with pytest.raises(OutputError, match=r"sales\.csv is no checkpoint"):
+        Forecaster(config).fit(sales(), checkpoint=own / "sales.csv")
+    assert everything(own) == before
+    for _ in range(2):
+        Forecaster(config).fit(sales(), checkpoint=own / "state")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("layout", ["itself", "the folder it is in", "a folder that cannot be looked into"])
+def test_a_folder_that_cannot_be_written_is_refused(
+    command: str, layout: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    closed = place / "work" / "closed"
+    closed.mkdir()
+    closed.chmod(0o000 if layout.startswith("a folder") else 0o500)
+    if os.access(closed, os.W_OK):
+        pytest.skip("root may write everywhere")
+    out = "closed" if layout == "itself" else "closed/deeper/mine"
+    said = refusal(capsys, COMMANDS[command](out))
+    assert "no permission to write" in said
+    closed.chmod(0o700)
+    assert list(closed.iterdir()) == []
+
+
+def test_a_picture_is_saved_over_pictures_only(tmp_path: Path) -> None:
+    figure = plot_loss({"seed 0": History((1.0,), (), (1e-3,), (1.0,), 1)})
+    put(tmp_path, {"sales.csv": "ds,y", "empty.png": ""})
+    with pytest.raises(
+        OutputError, match=r"sales\.csv holds something other than a picture: .* such as .*sales-2\.csv"
+    ):
+        save_figure(figure, tmp_path / "sales.csv")
+    assert (tmp_path / "sales.csv").read_text() == "ds,y"
+    for _ in range(2):
+        save_figure(figure, tmp_path / "empty.png")
