@@ -18,6 +18,7 @@ import json
 import os
 import stat
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -26,6 +27,7 @@ from pydantic import Field
 
 from forecast.errors import ArtifactError, nearest
 from forecast.files import current_folder, replace_folder
+from forecast.outputs import Content, check_folder
 from forecast.tensor_file import (
     Count,
     Entry,
@@ -93,11 +95,12 @@ def save_artifact(path: str | Path, artifact: Artifact) -> None:
     Killed at any moment it leaves the old model or the new one, both complete.
 
     Raises:
-        ArtifactError: the content cannot be stored so that it comes back equal, or `path` holds
-            something that is no saved model.
+        ArtifactError: the content cannot be stored so that it comes back equal.
+        OutputError: `path` holds something that is no saved model.
         FileError: the folder cannot be written (disk full, no permission).
     """
-    _check_replaceable(path)
+    check = partial(check_folder, path, SAVED_MODEL)
+    check()
     tensors = dict(zip(TENSOR_FILES, (artifact.weights, artifact.state, artifact.golden), strict=True))
     content = {CONFIG: _encode_json({"config": artifact.config, "meta": artifact.meta}, CONFIG)}
     content |= {name: encode_tensors(one, name) for name, one in tensors.items()}
@@ -105,7 +108,7 @@ def save_artifact(path: str | Path, artifact: Artifact) -> None:
     for name, data in content.items():
         if len(data) > MAX_BYTES[name]:
             raise ArtifactError(f"{name} would have {len(data)} bytes; expected at most {MAX_BYTES[name]}")
-    with replace_folder(path) as folder:
+    with replace_folder(path, check) as folder:
         for name, data in content.items():
             (folder / name).write_bytes(data)
 
@@ -150,14 +153,17 @@ def _identity(folder: Path) -> tuple[int, ...] | None:
     return found.st_dev, found.st_ino, found.st_mtime_ns
 
 
-def _check_replaceable(path: str | Path) -> None:
-    """Raise where saving would delete something that is no saved model."""
-    foreign = sorted(set(os.listdir(path)) - set(MAX_BYTES)) if os.path.isdir(path) else []
-    if foreign:
-        raise ArtifactError(
-            f"cannot save to {path}: it holds {foreign[0]!r}, which is no part of a saved model; "
-            "expected a new or empty folder, or a saved model to replace"
-        )
+def _is_saved_model(folder: Path) -> bool:
+    """Whether a folder holds the manifest of a saved model, of whatever format."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(manifest, dict) and {"format", "package_version", "tensors", "checksum"} <= manifest.keys()
+
+
+SAVED_MODEL = Content("saved model", "model", _is_saved_model, tuple(MAX_BYTES))
+"""What `Forecaster.save` writes into a folder."""
 
 
 def _json_bytes(value: Any) -> bytes:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
+import re
 import time
 import zipfile
 from collections.abc import Callable, Mapping
@@ -36,7 +36,8 @@ from forecast.data.panel import Panel
 from forecast.entrants import BASELINE_NAMES, make_models, names_of
 from forecast.errors import BacktestError
 from forecast.files import open_alone, write_file
-from forecast.identity import describe, differences
+from forecast.identity import PACKAGES, describe, differences
+from forecast.outputs import Content, check_folder, remove_own, strangers
 from forecast.peers import STATISTICAL, find_python, version_of
 from forecast.pictures import (
     BACKTEST_ABOUT,
@@ -57,6 +58,8 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]
 ABOUT, BLOCKS, TRAINING, LOCK = "backtest.json", "blocks", "training", ".lock"
+CHECKPOINTS = re.compile(r"[0-9a-f]{16}\.checkpoint(-\d+)?")
+"""Names of files in `training/`, as `entrants.NetworkModel` gives them."""
 FIELDS = ("forecasts", "quantiles", "levels", "lowest", "left_out")
 """Of a block, each a value per model."""
 
@@ -137,11 +140,12 @@ def backtest_run(
         The folder.
 
     Raises:
-        BacktestError: the folder holds something else, or another backtest, or another process is at it.
+        OutputError: the folder holds something else, or cannot be written.
+        BacktestError: the folder holds a backtest, or another process is at it.
     """
     config = config.with_source(table)
     folder = Path(out or Path("runs") / f"{config.name}-backtest")
-    _check_folder(folder, resume)
+    _check_folder(folder, resume, config.data.source)
     panel = open_panel(config.data)
     plan = plan_of(config, panel)
     models = make_models(config, checkpoints=folder / TRAINING, reporter=reporter)
@@ -150,13 +154,13 @@ def backtest_run(
         f"{folder}: another process is evaluating there; wait for it, or name another folder with --out"
     )
     with open_alone(folder / LOCK, busy):
-        _check_folder(folder, resume)  # again: another process may have begun and ended since
+        _check_folder(folder, resume, config.data.source)  # again: another process may have begun and ended since
         _begin(folder, identity)
         result = _run(Backtest(config, panel, plan, models), folder, say)
         _write_records(config, panel, folder)
         observed = _write_result(result, panel, folder)
         made, failures = show_run(folder, {}, result.result, observed)
-        shutil.rmtree(folder / TRAINING, ignore_errors=True)
+        remove_own(folder / TRAINING, CHECKPOINTS)
     for text in filter(None, (result.scores().text(), coverage_text(result.result))):
         say(text)
     say(
@@ -194,13 +198,26 @@ def identity_of(config: Experiment, panel: Panel) -> dict[str, str]:
     return found | ({"statsforecast": version_of(find_python())} if peers else {})
 
 
-def _check_folder(folder: Path, resume: bool) -> None:
+def _is_backtest(folder: Path) -> bool:
+    """Whether a folder holds a backtest that was begun, or what one leaves that was killed before."""
+    try:
+        identity = json.loads((folder / ABOUT).read_bytes())
+    except FileNotFoundError:
+        return not strangers(folder, (LOCK,)) and not (folder / LOCK).stat().st_size
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(identity, dict) and {"the data", "Python", *PACKAGES} <= identity.keys()
+
+
+BACKTEST = Content("backtest", "backtest", _is_backtest)
+"""What `backtest_run` writes into its folder."""
+
+
+def _check_folder(folder: Path, resume: bool, table: str | None) -> None:
     """Raise where something stands in the way."""
-    begun = (folder / ABOUT).is_file()
-    if begun and not resume:
+    check_folder(folder, BACKTEST, table)
+    if (folder / ABOUT).is_file() and not resume:
         raise BacktestError(f"{folder} holds a backtest: go on with it by --resume, or name another folder with --out")
-    if not begun and folder.is_dir() and any(not one.name.startswith(".") for one in folder.iterdir()):
-        raise BacktestError(f"{folder} holds files and no backtest; expected a new folder: name one with --out")
 
 
 def _begin(folder: Path, identity: dict[str, str]) -> None:
@@ -236,8 +253,7 @@ def _run(backtest: Backtest, folder: Path, say: Say) -> RollingResult:
     for done, number in enumerate(waiting, 1):
         block = backtest.block(number)
         write_file(paths[number], encode_block(block))
-        for path in (folder / TRAINING).iterdir():
-            path.unlink()
+        remove_own(folder / TRAINING, CHECKPOINTS)
         left = round((time.monotonic() - start) / done * (len(waiting) - done))
         say(
             f"cutoff {plan.cutoffs(number)[-1] + 1} of {plan.num_windows}: {len(block.last):,} more windows are "

@@ -113,7 +113,9 @@ def build_parser() -> Parser:
 
     fit = _command(commands, "fit", fit_command, "train a model, judge it and write a run folder")
     _add_table(fit)
-    fit.add_argument("--out", metavar="FOLDER", help="run folder to write; runs/NAME if left out")
+    fit.add_argument(
+        "--out", metavar="FOLDER", help="run folder to write: new, empty or an earlier run; runs/NAME if left out"
+    )
     fit.add_argument("--resume", action="store_true", help="go on with interrupted training")
     fit.add_argument("--tensorboard", metavar="FOLDER", help="write TensorBoard logs")
     _add_gate(fit)
@@ -126,7 +128,9 @@ def build_parser() -> Parser:
 
     plot = _command(commands, "plot", plot_command, "draw the pictures of a run or a backtest again")
     plot.add_argument("run_folder", metavar="RUN", help="run folder, or the folder of a backtest")
-    plot.add_argument("--out", metavar="FOLDER", help="where the pictures go; into that folder if left out")
+    plot.add_argument(
+        "--out", metavar="FOLDER", help="new or empty folder for the pictures, or one of pictures; RUN if left out"
+    )
 
     report = _command(commands, "report", report_command, "write the page of a run or a backtest again")
     report.add_argument("run_folder", metavar="RUN", help="run folder, or the folder of a backtest")
@@ -175,17 +179,16 @@ def fit_command(options: argparse.Namespace) -> int:
 def predict_command(options: argparse.Namespace) -> int:
     """Forecast from a run folder."""
     with _quiet_start():
-        from forecast.run_folder import future_run, predict_run, write_table
+        from forecast.run_folder import future_run, predict_run
     if options.template:
-        write_table(future_run(options.run_folder, options.table, horizon=options.horizon), options.template)
+        future_run(options.run_folder, options.table, horizon=options.horizon, output=options.template)
         _say(f"wrote {options.template}: fill in the empty cells and pass it with --known")
         return SUCCESS
-    asked = {"known": options.known, "horizon": options.horizon, "level": options.level}
+    asked = {"known": options.known, "horizon": options.horizon, "level": options.level, "output": options.output}
     result = predict_run(options.run_folder, options.table, **asked)
     for note in result.notes:
         print(f"note: {note}", file=sys.stderr)
     if options.output:
-        write_table(result.frame(), options.output)
         _say(f"wrote {options.output}")
     else:
         print(result.frame().to_csv(index=False), end="")

@@ -9,6 +9,7 @@
     |-- SkillError        a model that was required to beat the best baseline and was not shown to
     |-- SearchError       a search that is damaged, in use or was begun with other settings
     |-- BacktestError     a backtest that is damaged, in use or was begun with other settings
+    |-- OutputError       a place to write to that is taken: it holds what the command did not write
     |-- FileError         a file or folder that cannot be written: disk full, no permission, path in use
     `-- ArtifactError     a saved model that is damaged, incomplete or of another version
 
@@ -55,6 +56,10 @@ class SearchError(ForecastError):
 
 class BacktestError(ForecastError):
     """A backtest is damaged, in use, or was begun with other settings, data or packages."""
+
+
+class OutputError(ForecastError):
+    """A place to write to holds what the command did not write, or cannot be written to."""
 
 
 class FileError(ForecastError):

@@ -7,11 +7,11 @@ so it takes two renames, and the reader knows the state between them:
     1. the new folder is complete and on the disk under a temporary name
     2. `model`             is renamed to  `.model.old`    (after this, `model` is missing)
     3. the temporary name  is renamed to  `model`
-    4. `.model.old` is deleted
+    4. `.model.old` is renamed to a temporary name and deleted
 
 `current_folder` gives `model` where it exists and else `.model.old`, which at that moment is the
 complete old version. Temporary names carry the writer's process number; the next writer removes
-those whose process is gone.
+those whose process is gone. What may be replaced at all is said by `outputs`.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import secrets
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from forecast.errors import FileError, ForecastError
@@ -43,6 +44,9 @@ REASONS = {
 }
 """What the numbers of the operating system mean, and what to do."""
 
+
+TEMPORARY = re.compile(r"\..*\.writer-(\d+)\.[0-9a-f]{8}\.tmp")
+"""Names that writers give to what they have not finished; the group is the number of the process."""
 
 _in_use: set[str] = set()
 """Temporary names of this process's own unfinished writers."""
@@ -67,13 +71,15 @@ def write_file(path: str | Path, data: bytes) -> None:
 
 
 @contextmanager
-def replace_folder(path: str | Path) -> Iterator[Path]:
+def replace_folder(path: str | Path, check: Callable[[], None]) -> Iterator[Path]:
     """Give an empty folder to fill; when the block ends well it takes the place of `path`.
 
     Whatever `path` held before is deleted. Read the folder through `current_folder`.
 
     Args:
         path: the folder to make or replace.
+        check: raises where `path` holds what must not be deleted; called first, and again before the swap, since the
+            block may take long.
 
     Yields:
         A temporary folder beside `path`, removed where the block raises.
@@ -82,6 +88,7 @@ def replace_folder(path: str | Path) -> Iterator[Path]:
         FileError: the folder cannot be written; the old one is untouched.
     """
     with _plain_errors(path):
+        check()
         target = _prepare(path)
         if target.exists() and not target.is_dir():
             raise FileError(f"cannot write {path}: it is a file; expected a folder or a new name")
@@ -89,6 +96,7 @@ def replace_folder(path: str | Path) -> Iterator[Path]:
             temporary.mkdir()
             yield temporary
             _sync_tree(temporary)
+            check()
             _swap(temporary, target)
 
 
@@ -98,7 +106,7 @@ def current_folder(path: str | Path) -> Path:
     The folder need not exist; the answer is then `path` itself.
     """
     target = Path(os.path.realpath(path))
-    old = _old_name(target)
+    old = old_name(target)
     return old if not target.exists() and old.is_dir() else target
 
 
@@ -164,7 +172,9 @@ def _prepare(path: str | Path) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     prefix = _temporary_prefix(target)
     for name in os.listdir(target.parent):
-        if name.startswith(prefix) and name not in _in_use and not _is_running(name[len(prefix) :].split(".")[0]):
+        form = TEMPORARY.fullmatch(name)
+        is_ours = form is not None and name.startswith(prefix)
+        if form and is_ours and name not in _in_use and not _is_running(form.group(1)):
             _remove(target.parent / name)
     return target
 
@@ -172,7 +182,7 @@ def _prepare(path: str | Path) -> Path:
 @contextmanager
 def _temporary(target: Path) -> Iterator[Path]:
     """Give a free name beside `target`; what stands there is removed where the block raises."""
-    path = target.with_name(f"{_temporary_prefix(target)}{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    path = _temporary_name(target)
     _in_use.add(path.name)
     try:
         yield path
@@ -187,7 +197,12 @@ def _temporary_prefix(target: Path) -> str:
     return f".{target.name[:40]}.writer-"  # cut: file systems allow 255 bytes
 
 
-def _old_name(target: Path) -> Path:
+def _temporary_name(target: Path) -> Path:
+    return target.with_name(f"{_temporary_prefix(target)}{os.getpid()}.{secrets.token_hex(4)}.tmp")
+
+
+def old_name(target: Path) -> Path:
+    """Where a folder is for the moment in which the new one takes its place."""
     return target.with_name(f".{target.name}.old")
 
 
@@ -238,9 +253,9 @@ def _sync_tree(folder: Path) -> None:
 
 def _swap(new: Path, target: Path) -> None:
     """Steps 2 to 4 of the module's description."""
-    old = _old_name(target)
+    old = old_name(target)
     if target.exists():
-        _remove(old)  # of a writer killed in step 4; `target` is complete
+        _discard(old, target)  # of a writer killed before step 4; `target` is complete
         os.rename(target, old)
     try:
         os.rename(new, target)
@@ -249,7 +264,17 @@ def _swap(new: Path, target: Path) -> None:
             os.rename(old, target)
         raise
     _sync(target.parent)
-    _remove(old)
+    _discard(old, target)
+
+
+def _discard(old: Path, target: Path) -> None:
+    """Delete the old version under a temporary name, so that a kill leaves it whole or to be removed."""
+    if not old.exists():
+        return
+    temporary = _temporary_name(target)
+    with suppress(OSError):  # what resists is left to the next writer
+        os.rename(old, temporary)
+        _remove(temporary)
 
 
 def _remove(path: Path) -> None:

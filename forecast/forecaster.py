@@ -198,6 +198,9 @@ class Forecaster:
 
         Args:
             path: the folder; a saved model that is there is replaced.
+
+        Raises:
+            OutputError: the folder holds something that is no saved model.
         """
         save_fitted(self.fitted, Path(path))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -16,8 +17,9 @@ from forecast.coverage import central_levels, coverage_table
 from forecast.data.extend import shown_stamps
 from forecast.data.frequency import Frequency
 from forecast.data.panel import Columns, Panel
-from forecast.errors import DataError
+from forecast.errors import DataError, OutputError
 from forecast.files import write_file
+from forecast.outputs import Content, check_file, check_folder
 from forecast.plots import (
     plot_bias_by_step,
     plot_coverage,
@@ -29,7 +31,8 @@ from forecast.plots import (
     plot_residuals,
     save_figure,
 )
-from forecast.report import RunRecord, report_page
+from forecast.plots.style import is_picture
+from forecast.report import RunRecord, is_report, report_page
 from forecast.results import BacktestResult, Forecast, History, column_names, level_name, levels_of, plain_stamps
 from forecast.scores import Scores
 from forecast.strict_yaml import parse_yaml
@@ -41,6 +44,25 @@ MAX_STORED_ROWS = 500_000
 """Rows of test forecasts that are stored; of larger evaluations evenly spaced windows are kept."""
 
 NUM_EXAMPLES = 9
+
+PICTURES = tuple(
+    f"{name}.png"
+    for name in (
+        "loss",
+        "forecasts",
+        "error_by_step",
+        "error_by_cutoff",
+        "bias_by_step",
+        "residuals",
+        "coverage",
+        "fan",
+    )
+)
+"""Every picture that is drawn of a run or a backtest."""
+
+ENVIRONMENT = "environment.json"
+ENVIRONMENT_KEYS = {"python", "platform", "packages", "seed"}
+"""Entries by which the record of a run or a backtest is known."""
 
 
 def draw_pictures(
@@ -180,10 +202,15 @@ def plot_run(run: str | Path, *, out: str | Path | None = None) -> list[Path]:
 
     Raises:
         DataError: the folder is neither, or its files are damaged.
+        OutputError: the pictures would go among, or over, files that are not of this command.
     """
     folder = Path(run)
-    histories = _read_histories(folder)
     target = Path(out or folder)
+    histories = _read_histories(folder)
+    if os.path.realpath(target) != os.path.realpath(folder):
+        check_folder(target, PICTURE_FOLDER)
+    elif not is_recorded(folder):
+        raise OutputError(f"{folder} holds no {ENVIRONMENT} of a run or a backtest: name another folder with --out")
     target.mkdir(parents=True, exist_ok=True)
     return draw_pictures(target, histories, read_result(folder), _table_in(folder, OBSERVED))
 
@@ -200,8 +227,11 @@ def report_run(run: str | Path, *, out: str | Path | None = None) -> Path:
 
     Raises:
         DataError: the folder is neither, or its files are damaged.
+        OutputError: the file is there and is no such page.
     """
     folder = Path(run)
+    target = Path(out or folder / REPORT)
+    check_file(target, is_report, "report")
     histories, result = _read_histories(folder), read_result(folder)
     try:
         page = report_page(_record(folder, histories, result))
@@ -209,9 +239,27 @@ def report_run(run: str | Path, *, out: str | Path | None = None) -> Path:
         raise DataError(
             f"{folder}: its records cannot be read ({type(error).__name__}: {error}): make them again with forecast fit"
         ) from error
-    target = Path(out or folder / REPORT)
     write_file(target, page.encode())
     return target
+
+
+def is_recorded(folder: Path) -> bool:
+    """Whether a folder holds the record of packages that a run and a backtest leave."""
+    try:
+        content = json.loads((folder / ENVIRONMENT).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and content.keys() == ENVIRONMENT_KEYS
+
+
+def _holds_pictures(folder: Path) -> bool:
+    """Whether a folder outside a run holds our pictures, and under their names nothing else."""
+    there = [folder / name for name in PICTURES if os.path.lexists(folder / name)]
+    return bool(there) and all(is_picture(path) for path in there) and not is_recorded(folder)
+
+
+PICTURE_FOLDER = Content("pictures of plot", "pictures", _holds_pictures)
+"""What `plot_run` writes into a folder that is no run."""
 
 
 def is_backtest(folder: Path) -> bool:
@@ -231,7 +279,7 @@ def _record(folder: Path, histories: Mapping[str, History], result: BacktestResu
         config=config,
         settings=settings,
         data=data,
-        environment=values("environment.json"),
+        environment=values(ENVIRONMENT),
         histories=histories,
         scores=Scores.from_dict(values("scores.json")) if result else None,
         result=result,

@@ -20,12 +20,16 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from forecast.artifact import SAVED_MODEL
 from forecast.config import Experiment
 from forecast.config_file import dump_experiment
 from forecast.coverage import coverage_text
@@ -34,13 +38,23 @@ from forecast.data.extend import covers, shown_stamps
 from forecast.data.number_dates import write_stamps
 from forecast.data.panel import Panel
 from forecast.ensemble import shares_text
-from forecast.errors import ConfigError, DataError
-from forecast.files import replace_folder, write_file
+from forecast.errors import ConfigError, DataError, OutputError
+from forecast.files import replace_folder
 from forecast.fitting import member_checkpoint
 from forecast.forecaster import Forecaster
+from forecast.outputs import Content, check_file, check_folder, check_place
 from forecast.pictures import (
+    COVERAGE,
+    ENVIRONMENT,
     FORECAST,
+    HISTORY,
+    OBSERVED,
+    PICTURES,
+    REPORT,
+    RESULT_ABOUT,
+    RESULT_TABLE,
     draw_pictures,
+    is_recorded,
     observed_table,
     read_result,
     report_run,
@@ -50,11 +64,35 @@ from forecast.pictures import (
 from forecast.preparation import Prepared, prepare
 from forecast.progress import both, tensorboard_reporter, terminal_reporter
 from forecast.results import BacktestResult, Forecast, History
+from forecast.table_files import check_ending, is_forecast, is_template, write_table
+from forecast.training.checkpoint import check_place_for_checkpoint, is_checkpoint
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Say = Callable[[str], None]
+
+RUN_FILES = (
+    "config.yaml",
+    ENVIRONMENT,
+    "data.json",
+    HISTORY,
+    "scores.json",
+    "scores.txt",
+    RESULT_TABLE,
+    RESULT_ABOUT,
+    COVERAGE,
+    OBSERVED,
+    FORECAST,
+    REPORT,
+    *PICTURES,
+    *(f"model/{name}" for name in SAVED_MODEL.names or ()),
+)
+"""Every file of a run folder."""
+
+RUN = Content("run of fit", "run", lambda folder: is_recorded(folder) and (folder / HISTORY).is_file(), RUN_FILES)
+"""What `fit_run` writes into its folder."""
+
 NOTE_WIDTH = 150
 """Characters of a note that are printed; `data.json` and `forecast check` hold the whole of it."""
 
@@ -76,7 +114,8 @@ def fit_run(
     Args:
         config: the experiment.
         table: a file or `dataset:NAME`; `config.data.source` if left out.
-        out: the folder; `runs/NAME` if left out. An earlier run there is replaced when the new one is whole.
+        out: the folder; `runs/NAME` if left out. New, empty, or an earlier run, which is replaced when the new one is
+            whole.
         resume: go on with training that was interrupted.
         tensorboard: folder for TensorBoard logs.
         require_skill: complain, when all is written, if the model does not beat the best baseline beyond chance.
@@ -87,27 +126,36 @@ def fit_run(
 
     Raises:
         ConfigError: skill is required and there is no test part to show it on.
+        OutputError: the folder holds something else, or cannot be written.
         SkillError: the required skill was not shown.
     """
     folder = Path(out or Path("runs") / config.name)
     config = config.with_source(table)
+    check = partial(check_folder, folder, RUN, config.data.source)
+    check()
+    checkpoint = folder.with_name(f".{folder.name}.checkpoint")
+    if not resume:  # a checkpoint that is read is checked then
+        _check_checkpoints(checkpoint)
+    if tensorboard:
+        check_place(tensorboard)
     prepared = prepare(config)
     if require_skill and not len(prepared.test):
         raise ConfigError("skill is required and there is no test part to show it on: set evaluation.test_size above 0")
     for line in describe(prepared):
         say(line)
-    checkpoint = folder.with_name(f".{folder.name}.checkpoint")
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     reporter = both(terminal_reporter(), tensorboard_reporter(tensorboard)) if tensorboard else terminal_reporter()
     forecaster = Forecaster(config).fit_prepared(prepared, checkpoint=checkpoint, resume=resume, reporter=reporter)
     result = forecaster.evaluate() if len(prepared.test) else None
     future = forecaster.predict() if covers(prepared.panel, config.windows.horizon) else None
-    with replace_folder(folder) as temporary:
+    with _kept_where_refused(), replace_folder(folder, check) as temporary:
         _write_records(temporary, prepared, forecaster, future)
         observed = write_judgement(temporary, result, prepared.panel)
         made, failures = show_run(temporary, forecaster.fitted.histories, result, observed)
     for place in range(2 * prepared.config.ensemble.num_members):  # as many again where they were fitted anew
-        member_checkpoint(checkpoint, place).unlink(missing_ok=True)
+        path = member_checkpoint(checkpoint, place)
+        if is_checkpoint(path):
+            path.unlink()
     for note in future.notes if future else ():
         say(f"note: {note}")
     if len(forecaster.fitted.shares) > 1:
@@ -131,6 +179,7 @@ def predict_run(
     known: str | None = None,
     horizon: int | None = None,
     level: Sequence[float] = (),
+    output: str | Path | None = None,
 ) -> Forecast:
     """Forecast from a run folder or a saved model.
 
@@ -140,18 +189,46 @@ def predict_run(
         known: file with known covariates of the steps ahead.
         horizon: steps to forecast; as trained if left out.
         level: of intervals, in per cent.
+        output: CSV or parquet file to write; new, or an earlier forecast of the run.
+
+    Raises:
+        OutputError: `output` is read here, or holds something else.
     """
-    forecaster = load_run(run)
-    return forecaster.predict(table or _table_of(forecaster), known=known, horizon=horizon, level=level)
+    forecaster, table = _opened(run, table, output)
+    fitted = forecaster.fitted
+    if output is not None:
+        is_own = partial(is_forecast, fitted.config.name, fitted.feature_map.columns)
+        check_file(output, is_own, "forecast of this run", (table, known))
+    forecast = forecaster.predict(table, known=known, horizon=horizon, level=level)
+    if output is not None:
+        write_table(forecast.frame(), output)
+    return forecast
 
 
-def future_run(run: str | Path, table: str | None = None, *, horizon: int | None = None) -> pd.DataFrame:
-    """Return the rows of known covariates that `predict_run` needs, to be filled in."""
-    forecaster = load_run(run)
-    frame = forecaster.make_future_frame(table or _table_of(forecaster), horizon=horizon)
+def future_run(
+    run: str | Path, table: str | None = None, *, horizon: int | None = None, output: str | Path | None = None
+) -> pd.DataFrame:
+    """Return the rows of known covariates that `predict_run` needs, to be filled in.
+
+    Args:
+        run: the folder.
+        table: the history; the table of the run if left out.
+        horizon: steps to forecast; as trained if left out.
+        output: CSV or parquet file to write; new, or such rows of which nothing was filled in.
+
+    Raises:
+        OutputError: `output` is read here, or holds something else.
+    """
+    forecaster, table = _opened(run, table, output)
     data = forecaster.fitted.config.data
+    if output is not None:
+        is_own = partial(is_template, forecaster.fitted.feature_map.columns)
+        check_file(output, is_own, "template of this run that is still empty", (table,))
+    frame = forecaster.make_future_frame(table, horizon=horizon)
     if data.time_format:  # the rows are read back in the format of the table
         frame[data.time_col] = write_stamps(frame[data.time_col], data.time_format)
+    if output is not None:
+        write_table(frame, output)
     return frame
 
 
@@ -210,17 +287,6 @@ def environment_record(seed: int) -> dict[str, Any]:
     return {"python": platform.python_version(), "platform": platform.platform(), "packages": versions, "seed": seed}
 
 
-def write_table(frame: pd.DataFrame, path: str | Path) -> None:
-    """Write a frame as CSV or parquet, by the ending of the name; a file there is replaced in one piece."""
-    ending = Path(path).suffix
-    if ending == ".csv":
-        write_file(path, frame.to_csv(index=False).encode())
-    elif ending == ".parquet":
-        write_file(path, frame.to_parquet(index=False))
-    else:
-        raise DataError(f"{path}: cannot write {ending or 'a file without an ending'!r}; name it .csv or .parquet")
-
-
 def write_judgement(folder: Path, result: BacktestResult | None, panel: Panel) -> pd.DataFrame | None:
     """Write scores and test forecasts; return what was measured around the windows in the pictures."""
     if result is None:
@@ -262,11 +328,29 @@ def show_run(
     return made, failures
 
 
+def _check_checkpoints(checkpoint: Path) -> None:
+    """Raise where the state of training, of whatever member, would overwrite a file of another kind."""
+    names = re.compile(re.escape(checkpoint.name) + r"(-\d+)?")
+    there = sorted(checkpoint.parent.iterdir()) if checkpoint.parent.is_dir() else []
+    for path in there:
+        if names.fullmatch(path.name):
+            check_place_for_checkpoint(path)
+
+
+@contextmanager
+def _kept_where_refused() -> Iterator[None]:
+    """Say how to go on where somebody has put files into the folder while the model was trained."""
+    try:
+        yield
+    except OutputError as error:
+        raise OutputError(f"{error}; the training is kept, and goes on with --resume once they are away") from error
+
+
 def _write_records(folder: Path, prepared: Prepared, forecaster: Forecaster, future: Forecast | None) -> None:
     config = prepared.config
     (folder / "config.yaml").write_text(dump_experiment(config, full=True), encoding="utf-8")
     environment = json.dumps(environment_record(config.training.seed), indent=2)
-    (folder / "environment.json").write_text(environment + "\n", encoding="utf-8")
+    (folder / ENVIRONMENT).write_text(environment + "\n", encoding="utf-8")
     (folder / "data.json").write_text(json.dumps(data_record(prepared.panel), indent=2) + "\n", encoding="utf-8")
     write_histories(forecaster.fitted.histories, folder)
     if future is not None:
@@ -277,6 +361,14 @@ def _write_records(folder: Path, prepared: Prepared, forecaster: Forecaster, fut
 def _span(panel: Panel) -> str:
     first, last = shown_stamps(panel, panel.timestamps[[panel.timestamps.argmin(), panel.timestamps.argmax()]])
     return f"{first} to {last}"
+
+
+def _opened(run: str | Path, table: str | None, output: str | Path | None) -> tuple[Forecaster, str]:
+    """The model and the table it is to read, once the name of the file to write is known to be one."""
+    if output is not None:
+        check_ending(output)
+    forecaster = load_run(run)
+    return forecaster, table or _table_of(forecaster)
 
 
 def _table_of(forecaster: Forecaster) -> str:

@@ -36,7 +36,11 @@ GOLDEN_TOLERANCE = 1e-4
 
 
 def save_fitted(fitted: Fitted, path: Path) -> None:
-    """Write a trained state to a folder; a kill at any moment leaves the old version or the new one."""
+    """Write a trained state to a folder; a kill at any moment leaves the old version or the new one.
+
+    Raises:
+        OutputError: the folder holds something that is no saved model.
+    """
     inputs = golden_inputs(fitted.shape)
     golden: Arrays = {f"input/{name}": array for name, array in inputs.items()}
     golden["output"] = fitted.predict(inputs)

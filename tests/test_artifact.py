@@ -27,7 +27,7 @@ from test_files import killed_runs
 
 from forecast import artifact as module
 from forecast.artifact import CONTENT, TENSOR_FILES, Artifact, load_artifact, save_artifact
-from forecast.errors import ArtifactError, FileError
+from forecast.errors import ArtifactError, OutputError
 
 FILES = (*CONTENT, "manifest.json")
 
@@ -155,7 +155,7 @@ def test_what_would_not_come_back_equal_is_not_written(saved: Path, change: dict
 
 def test_a_folder_of_other_things_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(ArtifactError, match=r"thesis\.tex"):
+    with pytest.raises(OutputError, match=r"holds files and no saved model \('thesis\.tex'\)"):
         save_artifact(tmp_path, example())
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
 
@@ -464,7 +464,7 @@ def test_a_full_disk_leaves_the_old_model_and_says_so(saved: Path) -> None:
 
 
 def test_a_place_that_cannot_be_written(saved: Path) -> None:
-    with pytest.raises(FileError, match="part of the path is a file"):
+    with pytest.raises(OutputError, match=r"cannot be a folder, since .*config\.json is a file"):
         save_artifact(saved / "config.json" / "model", example())
 
 

@@ -24,7 +24,7 @@ from forecast.backtesting import BLOCKS, backtest_run, backtest_table, decode_bl
 from forecast.cli import main
 from forecast.config import Experiment
 from forecast.entrants import BaselineModel
-from forecast.errors import BacktestError
+from forecast.errors import BacktestError, OutputError
 from forecast.rolling import Block
 
 RESULTS = ("forecasts.parquet", "scores.json", "scores.txt", "config.yaml", "backtest.json", "report.html")
@@ -189,7 +189,7 @@ def test_other_folders_are_left_alone(table: str, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "scores.json").write_text("{}")
     for resume in (False, True):
-        with pytest.raises(BacktestError, match="holds files and no backtest"):
+        with pytest.raises(OutputError, match="holds files and no backtest"):
             run(of_baselines(), table, tmp_path / "mine", resume=resume)
 
 

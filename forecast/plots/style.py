@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.files import write_file
+from forecast.outputs import check_file
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DPI = 150
+SOFTWARE = "bigru-forecast"
+"""Said in every picture, by which it is known again."""
+
+PNG_HEAD = b"\x89PNG\r\n\x1a\n"
+HEAD_BYTES = 200
+"""What stands at the beginning of every PNG file, and how far on our mark does."""
+
 INK = "#262626"
 MUTED = "#6b6b6b"
 GRID = "#e6e6e6"
@@ -170,13 +178,25 @@ def save_figure(figure: Figure, path: str | Path) -> Path:
         The path.
 
     Raises:
+        OutputError: the file is there and is no picture.
         FileError: the file cannot be written.
     """
+    check_file(path, lambda there: _head_of(there).startswith(PNG_HEAD), "picture")
     buffer = io.BytesIO()
     # Without the version of matplotlib in the file, equal pictures are equal files.
-    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": SOFTWARE})
     write_file(path, buffer.getvalue())
     return Path(path)
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file was written by `save_figure`: the text chunk after the PNG's head says so."""
+    return path.is_file() and f"Software\0{SOFTWARE}".encode() in _head_of(path)
+
+
+def _head_of(path: Path) -> bytes:
+    with open(path, "rb") as file:
+        return file.read(HEAD_BYTES)
 
 
 def _wrapped(words: str, figure: Figure) -> str:

@@ -1,6 +1,6 @@
 """One page that shows a whole run: `report.html`, which opens from a file and asks nothing of the network."""
 
-from forecast.report.page import report_page
+from forecast.report.page import is_report, report_page
 from forecast.report.record import RunRecord
 
-__all__ = ["RunRecord", "report_page"]
+__all__ = ["RunRecord", "is_report", "report_page"]

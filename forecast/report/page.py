@@ -6,11 +6,16 @@ import base64
 import hashlib
 from html import escape
 from importlib import resources
+from pathlib import Path
 
 from forecast.report.diagnosis import coverage_section, errors_section, loss_section, residuals_section
 from forecast.report.record import RunRecord
 from forecast.report.series import series_section
 from forecast.report.words import data_section, reproduce_section, scores_section, settings_section, verdict
+
+TITLE_END = ": forecast report</title>"
+HEAD_BYTES = 10_000
+"""The title of every page ends within so many bytes."""
 
 
 def report_page(record: RunRecord) -> str:
@@ -37,10 +42,17 @@ def report_page(record: RunRecord) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
-        f'<link rel="icon" href="data:,">\n<title>{title}: forecast report</title>\n<style>{style}</style>\n</head>\n'
+        f'<link rel="icon" href="data:,">\n<title>{title}{TITLE_END}\n<style>{style}</style>\n</head>\n'
         f'<body>\n<main>\n<header><h1>{title}</h1><p class="verdict">{escape(verdict(record))}</p></header>\n'
         f"{sections}\n</main>\n<script>{script}</script>\n</body>\n</html>\n"
     )
+
+
+def is_report(path: Path) -> bool:
+    """Whether a file is a page of `report_page`, by its head."""
+    with open(path, "rb") as file:
+        head = file.read(HEAD_BYTES)
+    return head.startswith(b"<!DOCTYPE html>") and TITLE_END.encode() in head
 
 
 def _sections(record: RunRecord) -> dict[str, str]:

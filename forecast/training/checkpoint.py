@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from forecast.errors import TrainingError
+from forecast.errors import OutputError, TrainingError
 from forecast.files import write_file
 from forecast.results import History
 
@@ -79,6 +80,29 @@ def load_checkpoint(path: Path) -> Checkpoint:
             "delete it and train again without resuming"
         ) from error
     return Checkpoint(_in_order("variable", tensors), _in_order("best", tensors), history, fingerprint)
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Whether a file is a checkpoint, be it of another training, by its head alone."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            form = dict(file.metadata() or {}).get("format", "")
+            return form.startswith("forecast checkpoint")
+    except (OSError, SafetensorError, ValueError):
+        return False
+
+
+def check_place_for_checkpoint(path: Path) -> None:
+    """Raise where a file that is no checkpoint would be overwritten.
+
+    Raises:
+        OutputError: there is one.
+    """
+    if os.path.lexists(path) and not is_checkpoint(path):
+        raise OutputError(
+            f"{path} is no checkpoint, and the state of training would be written there: move it away, or train in "
+            "another folder"
+        )
 
 
 def check_same_training(path: Path, stored: Fingerprint, current: Fingerprint) -> None:

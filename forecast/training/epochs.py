@@ -14,7 +14,13 @@ from forecast.batching import WindowSource, count_batches, estimate, evaluation_
 from forecast.config import TrainingConfig
 from forecast.errors import TrainingError
 from forecast.results import History
-from forecast.training.checkpoint import Checkpoint, check_same_training, load_checkpoint, save_checkpoint
+from forecast.training.checkpoint import (
+    Checkpoint,
+    check_place_for_checkpoint,
+    check_same_training,
+    load_checkpoint,
+    save_checkpoint,
+)
 from forecast.training.events import EpochDone, Reporter, Started, StepDone, ignore
 from forecast.training.fingerprint import fingerprint
 from forecast.training.mirrored import spread_seeds
@@ -78,6 +84,7 @@ def train(
     Raises:
         TrainingError: a loss, gradient or weight is not finite, there is nothing to learn from, or the
             checkpoint is damaged or of another training.
+        OutputError: `checkpoint` is a file of another kind.
     """
     check_windows(training, validation)
     run = make_run(model, training, config)
@@ -87,6 +94,8 @@ def train(
         identity["devices"] = str(run.strategy.num_replicas_in_sync)
     if checkpoint and resume and checkpoint.exists():
         history, best = restore(run, checkpoint, identity)
+    elif checkpoint:
+        check_place_for_checkpoint(checkpoint)
     report = reporter or ignore
     report(
         Started(estimate(training, config.batch_size, num_windows=config.windows_per_epoch), run.compiled, run.native)

@@ -30,11 +30,12 @@ from keras_tuner.src.distribute.oracle_chief import OracleServicer
 
 from forecast.config import Experiment
 from forecast.errors import SearchError
+from forecast.outputs import check_place
 from forecast.tuning.identity import check_same_search, identity_of
 from forecast.tuning.journal import open_journal
 from forecast.tuning.oracles import SCORE
 from forecast.tuning.ordered import IDENTITY, OrderedOracle
-from forecast.tuning.search import JOURNAL, begin, check_folds, folder_of, present, run_search
+from forecast.tuning.search import JOURNAL, begin, check_folds, present, run_search, search_folder
 from forecast.tuning.space import check_space, hyper_parameters, search_of
 from forecast.tuning.trial import Bench, make_bench
 from forecast.tuning.tuner import HaltedError, SearchTuner
@@ -178,7 +179,9 @@ def tune_as_chief(
     say: Callable[[str], None],
 ) -> Path:
     """Give out the trials of a search, then judge the best here; see `search.tune_run`."""
-    folder = folder_of(config, out)
+    folder = search_folder(config, out)
+    if tensorboard is not None:
+        check_place(tensorboard)
     check_space(config)
     bench = make_bench(config, None, folder)
     check_folds(bench)
@@ -193,6 +196,6 @@ def tune_as_chief(
 
 def tune_as_worker(config: Experiment, *, out: str | Path | None, resources: Resources, address: Address) -> Path:
     """Run trials that a chief gives out, in a process of their own."""
-    folder = folder_of(config, out)
+    folder = search_folder(config, out)
     work(make_bench(config, None, folder), WorkerProcess(Place(config, None, folder), resources), address)
     return folder

@@ -9,7 +9,8 @@ training/       checkpoints of what is under way; gone at the end
 
 from __future__ import annotations
 
-import shutil
+import os
+import re
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
@@ -21,14 +22,16 @@ from typing import TYPE_CHECKING, Any
 
 from forecast.config import Experiment
 from forecast.errors import SearchError
+from forecast.files import TEMPORARY
+from forecast.outputs import Content, check_folder, check_place, remove_own, strangers
 from forecast.preparation import prepare_panel
 from forecast.tuning.hparams import write_hparams
 from forecast.tuning.identity import check_same_search, identity_of
-from forecast.tuning.journal import Journal, open_journal
+from forecast.tuning.journal import DIGITS, Journal, open_journal
 from forecast.tuning.records import LOOKS_AT_RESULTS, Outcome, State, Task, final_record, search_record
 from forecast.tuning.results import best_settings, closing_lines, draw_trials, heading, trial_line, write_results
 from forecast.tuning.space import check_space, search_of, with_values
-from forecast.tuning.trial import Bench, drop_checkpoints, make_bench
+from forecast.tuning.trial import CHECKPOINTS, TRAINING, Bench, drop_checkpoints, make_bench
 from forecast.tuning.workers import Place, Resources, Runner, WorkerProcess
 
 if TYPE_CHECKING:
@@ -94,12 +97,15 @@ def tune_run(
 
     Raises:
         ConfigError: a range does not fit its setting.
+        OutputError: the folder holds something else, or cannot be written.
         SearchError: the folder holds another search, or another process is at it.
         FileError: the disk is full; the search goes on with `resume` once there is room.
     """
     if isinstance(table, str):
         config, table = config.with_source(table), None
-    folder, resources = folder_of(config, out), resources or Resources()
+    folder, resources = search_folder(config, out), resources or Resources()
+    if tensorboard is not None:
+        check_place(tensorboard)
     check_space(config)
     bench = make_bench(config, table, folder)
     check_folds(bench)
@@ -119,9 +125,36 @@ def note_idle_workers(config: Experiment, resources: Resources, say: Say) -> Non
         say(f"note: {search.in_flight} of {resources.workers} workers are used, as search.in_flight says")
 
 
-def folder_of(config: Experiment, out: str | Path | None) -> Path:
-    """The folder of a search."""
-    return Path(out or Path("runs") / f"{config.name}-search")
+def search_folder(config: Experiment, out: str | Path | None) -> Path:
+    """Return the folder of a search, which is new, empty, or a search's.
+
+    Raises:
+        OutputError: it holds something else, or cannot be written.
+    """
+    folder = Path(out or Path("runs") / f"{config.name}-search")
+    check_folder(folder, SEARCH, config.data.source)
+    return folder
+
+
+def _is_search(folder: Path) -> bool:
+    """Whether a folder holds the journal of a search, or the trainings of a worker whose chief is elsewhere."""
+    begin = b'{"event": "search"'
+    try:
+        with open(folder / JOURNAL, "rb") as file:
+            head = file.read(DIGITS + 1 + len(begin))
+    except FileNotFoundError:
+        there = strangers(folder, (f"{TRAINING}/*",))
+        names = os.listdir(folder / TRAINING) if (folder / TRAINING).is_dir() else []
+        return not there and all(CHECKPOINTS.fullmatch(name) or TEMPORARY.fullmatch(name) for name in names)
+    except OSError:
+        return False
+    # A journal that was killed in its first record is torn.
+    digest, space, record = head[:DIGITS], head[DIGITS : DIGITS + 1], head[DIGITS + 1 :]
+    return re.fullmatch(rb"[0-9a-f]*", digest) is not None and space in (b"", b" ") and begin.startswith(record)
+
+
+SEARCH = Content("search", "search", _is_search)
+"""What a search writes into its folder."""
 
 
 def check_folds(bench: Bench) -> None:
@@ -188,7 +221,7 @@ def run_search(search: Search, runners: Sequence[Runner], *, elsewhere: Callable
         for one in runners:
             one.close()
     write_results(search.folder, search.config, search.state)
-    shutil.rmtree(search.folder / "training", ignore_errors=True)
+    remove_own(search.folder / TRAINING, CHECKPOINTS)
     for line in closing_lines(search.config, search.state, search.folder):
         search.say(line)
 

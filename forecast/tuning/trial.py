@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -113,15 +114,21 @@ def make_bench(config: Experiment, table: str | pd.DataFrame | None, folder: Pat
     return Bench(config, panel, make_folds(config, panel), folder, tick)
 
 
+TRAINING = "training"
+CHECKPOINTS = re.compile(r"(\d{4,}-\d+-\d+|best|written)\.checkpoint(-\d+)?")
+"""Names of files in the folder of trainings under way."""
+
+
 def checkpoint_of(folder: Path, name: str) -> Path:
     """The file of a training under way."""
-    return folder / "training" / f"{name}.checkpoint"
+    return folder / TRAINING / f"{name}.checkpoint"
 
 
 def drop_checkpoints(folder: Path, name: str) -> None:
     """Remove the checkpoints of a training; `*` in its name stands for any text."""
-    for path in checkpoint_of(folder, "any").parent.glob(f"{name}.checkpoint*"):
-        path.unlink(missing_ok=True)
+    for path in (folder / TRAINING).glob(f"{name}.checkpoint*"):
+        if CHECKPOINTS.fullmatch(path.name):
+            path.unlink(missing_ok=True)
 
 
 def run_trial(config: Experiment, task: Task, done: Sequence[FoldScore], *, judge: Judge, tell: Tell) -> Outcome:

@@ -17,7 +17,7 @@ from keras_tuner.engine.base_tuner import BaseTuner
 from forecast.tuning.oracles import SCORE
 from forecast.tuning.ordered import DONE, OUTCOME, TASK
 from forecast.tuning.records import FAILED, FoldScore, Outcome, Task, by_fold
-from forecast.tuning.trial import drop_checkpoints
+from forecast.tuning.trial import TRAINING, drop_checkpoints
 from forecast.tuning.workers import Runner
 
 Tell = Callable[[int, FoldScore], None]
@@ -49,7 +49,7 @@ class SearchTuner(BaseTuner):
     def __init__(
         self, oracle: keras_tuner.Oracle, runner: Runner, folder: Path, *, objective: str, tell: Tell | None
     ) -> None:
-        super().__init__(oracle, directory=str(folder), project_name="training")
+        super().__init__(oracle, directory=str(folder), project_name=TRAINING)
         self.runner, self.folder, self.objective, self.tell = runner, folder, objective, tell
 
     def run_trial(self, trial: Any, *_: Any, **__: Any) -> dict[str, float]:

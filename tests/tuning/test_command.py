@@ -47,7 +47,7 @@ REFUSED = {
     "an address without a role": (["--address=there:80"], 2, "add --chief or --worker"),
     "workers of a chief": (["--chief", "--workers=2"], 2, "start a command for each of"),
     "no address": (["--chief", "--address=there"], 2, "expected HOST:PORT"),
-    "a folder that is a file": (["--out=config.yaml"], 1, "part of the path is a file"),
+    "a folder that is a file": (["--out=config.yaml"], 2, "is a file; expected a folder"),
 }
 
 
