@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from forecast.baselines import LEAST_ERROR
 from forecast.config import Experiment
 from forecast.models import build_model
+from forecast.runtime import build_apart
 from forecast.windows import WindowShape
 
 if TYPE_CHECKING:
@@ -87,7 +89,14 @@ def build_ensemble(config: Experiment, shape: WindowShape) -> Ensemble:
     Args:
         config: the experiment.
         shape: what the blend reads and writes; its context is the longest of the members'.
+
+    Raises:
+        ConfigError: see `build_model`.
     """
+    return build_apart(partial(_build, config, shape), seed=config.training.seed)
+
+
+def _build(config: Experiment, shape: WindowShape) -> Ensemble:
     lengths, linear = config.ensemble.context_lengths or (shape.context_length,), config.ensemble.linear
     maps = [] if linear == "none" else [_linear(shape, length) for length in lengths]
     members = [

@@ -156,7 +156,8 @@ def fit_run(
         path = member_checkpoint(checkpoint, place)
         if is_checkpoint(path):
             path.unlink()
-    for note in future.notes if future else ():
+    new = [note for note in future.notes if note not in prepared.notes] if future else []
+    for note in new:
         say(f"note: {note}")
     if len(forecaster.fitted.shares) > 1:
         say(f"blend: {shares_text(forecaster.fitted.shares)}")

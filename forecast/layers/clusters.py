@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -11,8 +10,9 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.python.framework import ops
 
+from forecast.runtime import in_float32
+
 _COMPILED: ContextVar[bool] = ContextVar("clusters are compiled", default=False)
-_ONE_AT_A_TIME = threading.RLock()
 
 
 @contextmanager
@@ -26,7 +26,7 @@ def tracing(*, compiled: bool) -> Iterator[None]:
     Args:
         compiled: whether XLA compiles the clusters of the function.
     """
-    with _ONE_AT_A_TIME:
+    with in_float32():
         token, known = _COMPILED.set(compiled), set(_gradients())
         try:
             yield

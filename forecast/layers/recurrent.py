@@ -25,6 +25,7 @@ from forecast.layers.clusters import cluster, clusters_are_compiled
 from forecast.layers.native import operations
 from forecast.layers.native.loop import NativeLoop
 from forecast.layers.recurrence import Loop, Weights, run_backward, run_forward, to_batch_first
+from forecast.runtime import build_apart
 
 Inner = tuple[Any, Any, list[Any]]
 
@@ -318,6 +319,6 @@ def _rebuilt(model: keras.Model, wrapper: Any, kinds: dict[str, Any]) -> keras.M
         settings = {"merge_mode": layer.merge_mode, "name": layer.name, "dtype": layer.dtype_policy}
         return wrapper(**directions, **settings)
 
-    copy = keras.models.clone_model(model, clone_function=clone)
+    copy = build_apart(partial(keras.models.clone_model, model, clone_function=clone), seed=0)
     copy.set_weights(model.get_weights())
     return copy

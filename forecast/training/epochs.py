@@ -14,6 +14,7 @@ from forecast.batching import WindowSource, count_batches, estimate, evaluation_
 from forecast.config import TrainingConfig
 from forecast.errors import TrainingError
 from forecast.results import History
+from forecast.runtime import in_float32
 from forecast.training.checkpoint import (
     Checkpoint,
     check_place_for_checkpoint,
@@ -122,7 +123,9 @@ def run_epoch(
     epoch = len(history.loss) + 1
     judged, earlier = (loss, history.loss) if val_loss is None else (val_loss, history.val_loss)
     is_best = judged < min(earlier, default=math.inf)
-    rate, seconds = float(run.optimizer.learning_rate), time.perf_counter() - start
+    seconds = time.perf_counter() - start
+    with in_float32():  # a schedule computes it anew
+        rate = float(run.optimizer.learning_rate)
     report(EpochDone(epoch, run.config.epochs, loss, val_loss, rate, seconds, is_best))
     return replace(
         history,

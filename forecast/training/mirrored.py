@@ -13,13 +13,13 @@ device.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from forecast.batching import WindowSource, fixed_batch_size
 from forecast.config import TrainingConfig
 from forecast.errors import TrainingError
+from forecast.runtime import build_apart
 
 if TYPE_CHECKING:
     import keras
@@ -69,12 +69,11 @@ def mirror(model: keras.Model, strategy: tf.distribute.Strategy) -> keras.Model:
     """A copy of a model with a copy of every variable on every device; the model itself stays on its own."""
     import keras
 
-    state = random.getstate()  # Keras draws seeds for the new layers, which those of the model replace
-    try:
+    def clone() -> keras.Model:
         with strategy.scope():
-            copy = keras.models.clone_model(model, recursive=True)
-    finally:
-        random.setstate(state)
+            return keras.models.clone_model(model, recursive=True)
+
+    copy = build_apart(clone, seed=0)  # the seeds are drawn for nothing: those of the model replace them
     for variable, given in zip(copy.variables, model.variables, strict=True):
         variable.assign(given)
     return copy

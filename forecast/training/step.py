@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from forecast.batching import WindowSource, count_batches
 from forecast.config import TrainingConfig
 from forecast.losses import make_cell_losses
+from forecast.runtime import in_float32
 from forecast.training.mirrored import check_divisible, gradients_of_parts, make_strategy, mirror
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def make_run(model: keras.Model, training: WindowSource, config: TrainingConfig)
     if strategy is not None:
         check_divisible(strategy, training, config)
         model = mirror(model, strategy)
-    with strategy.scope() if strategy is not None else nullcontext():
+    with in_float32(), strategy.scope() if strategy is not None else nullcontext():
         optimizer = make_optimizer(config, num_steps * config.epochs)
         optimizer.build(model.trainable_variables)
     measure = make_cell_losses(config.loss, quantile_levels=config.quantile_levels)
@@ -240,7 +241,8 @@ def traced_once(function: Callable[[Any, Any], Any]) -> Callable[[Any, int], Any
     def call(iterator: Any, number: int) -> Any:
         if not traced:
             general = tf.function(function, autograph=False)
-            traced.append(general.get_concrete_function(iterator, tf.TensorSpec((), tf.int32)))
+            with in_float32():
+                traced.append(general.get_concrete_function(iterator, tf.TensorSpec((), tf.int32)))
         return traced[0](iterator, tf.constant(number, tf.int32))
 
     return call

@@ -1,4 +1,4 @@
-"""Models in float64."""
+"""Models in float64, which builders make and `build_model` does not."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture
 def double() -> Iterator[None]:
-    """Build models in float64."""
+    """Have builders make models in float64."""
     _set_float_type("float64")
     yield
     _set_float_type("float32")

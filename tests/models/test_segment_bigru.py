@@ -8,7 +8,7 @@ import reference
 from window_arrays import full_shape, random_inputs, shuffled, weights_of
 
 from forecast.models import build_model
-from forecast.models.segment_bigru import SegmentBiGRUConfig, segment_length
+from forecast.models.segment_bigru import SegmentBiGRUConfig, build_segment_bigru, segment_length
 from forecast.windows import WindowShape
 
 COMBINATIONS = [
@@ -30,7 +30,7 @@ def settings_of(config: SegmentBiGRUConfig) -> str:
 @pytest.mark.parametrize("config", COMBINATIONS, ids=settings_of)
 def test_forecast_equals_reference_in_float64(config: SegmentBiGRUConfig, num_quantiles: int) -> None:
     shape = full_shape(num_quantiles=num_quantiles)
-    model, inputs = shuffled(build_model(config, shape)), random_inputs(shape, 3, dtype="float64")
+    model, inputs = shuffled(build_segment_bigru(config, shape)), random_inputs(shape, 3, dtype="float64")
     expected = reference.predict_segments(config, shape, inputs, weights_of(model))
     np.testing.assert_allclose(np.asarray(model(inputs)), expected, rtol=0, atol=1e-12)
 
@@ -38,7 +38,7 @@ def test_forecast_equals_reference_in_float64(config: SegmentBiGRUConfig, num_qu
 @pytest.mark.usefixtures("double")
 def test_one_target_without_covariates() -> None:
     config, shape = SegmentBiGRUConfig(units=3, segment_length=4), WindowShape(context_length=10, horizon=6)
-    model, inputs = shuffled(build_model(config, shape)), random_inputs(shape, 3, dtype="float64")
+    model, inputs = shuffled(build_segment_bigru(config, shape)), random_inputs(shape, 3, dtype="float64")
     expected = reference.predict_segments(config, shape, inputs, weights_of(model))
     np.testing.assert_allclose(np.asarray(model(inputs)), expected, rtol=0, atol=1e-12)
 
