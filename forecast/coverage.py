@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from statistics import NormalDist
 from typing import Any, Literal
@@ -93,7 +94,7 @@ def coverage_text(result: BacktestResult) -> str:
     return "\n".join(_sentence(row, steps[steps["level"] == row["level"]]) for row in rows)
 
 
-def _sentence(row: dict[str, Any], steps: pd.DataFrame) -> str:
+def _sentence(row: Mapping[Any, Any], steps: pd.DataFrame) -> str:
     """One level in words: its row of `coverage_by` overall, and those of its steps."""
     covered, low, high = (100.0 * row[name] for name in ("covered", "low", "high"))
     verdict = f"consistent with {row['level']:g} %"

@@ -20,6 +20,7 @@ from forecast.features import FeatureMap, Features, WindowedFeatures, part_rows,
 from forecast.intervals import Calibration, log_mapped
 from forecast.network import Network, batch_rule
 from forecast.results import Forecast, History
+from forecast.symptoms import leap_notes
 from forecast.transforms import Chain, Rows
 from forecast.transforms.missing import Filled, fill_missing
 from forecast.windows import WindowShape, index_windows
@@ -273,6 +274,7 @@ def forecast_future(fitted: Fitted, panel: Panel, steps: int, known: Panel | Non
     """
     aligned = align(fitted, panel, Part.whole(panel))
     notes = drift_notes(aligned, panel)
+    whole = panel
     panel = last_rows(panel, fitted.shape.context_length + fitted.feature_map.target.lag)
     notes += fitted.feature_map.clip(panel.values)[1]
     horizon = fitted.shape.horizon
@@ -288,12 +290,14 @@ def forecast_future(fitted: Fitted, panel: Panel, steps: int, known: Panel | Non
         quantiles += [] if spread is None else [spread]
         if done + horizon < rounded:
             future = _with_targets(future, first_new + done, point)
+    values = np.concatenate(points, axis=1)[:, :steps]
+    notes += leap_notes(whole.series_ids, whole.columns.target_cols, whole.targets, whole.offsets, values)
     ahead = panel.positions[panel.offsets[1:] - 1][:, None] + np.arange(1, steps + 1)
     return Forecast(
         series_ids=panel.series_ids,
         cutoffs=panel.timestamps[panel.offsets[1:] - 1],
         stamps=panel.freq.stamps(ahead.ravel()).reshape(ahead.shape),
-        values=np.concatenate(points, axis=1)[:, :steps],
+        values=values,
         alias=fitted.config.name,
         columns=panel.columns,
         freq=panel.freq,

@@ -101,6 +101,8 @@ def fit_run(
     forecaster = Forecaster(config).fit_prepared(prepared, checkpoint=checkpoint, resume=resume, reporter=reporter)
     result = forecaster.evaluate() if len(prepared.test) else None
     future = None if config.data.known_covariates else forecaster.predict()
+    for note in future.notes if future else ():
+        say(f"note: {note}")
     with replace_folder(folder) as temporary:
         _write_records(temporary, prepared, forecaster, future)
         observed = write_judgement(temporary, result, prepared.panel)
