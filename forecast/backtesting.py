@@ -8,7 +8,7 @@ blocks/             what the models said after each fit
 training/           state of a training under way; gone at the end
 forecasts.parquet   actual values and all forecasts: one row per series, cutoff and step; forecasts.json says the rest
 scores.json, .txt   every model over all windows
-coverage.csv        share of what came that the intervals held, by step and series, where there are any
+coverage.csv        share of actual values that the intervals cover, by step and series, where there are any
 observed.parquet    what was measured around the windows shown in the pictures
 *.png, report.html  pictures, and all of this on one page
 .lock               empty; held by the process that works on the folder

@@ -24,6 +24,19 @@ PENALTIES = tuple(10.0 ** (power / 2) for power in range(-10, 5))
 """Grid of ridge penalties from 1e-5 to 1e2, in units of the mean squared input."""
 
 PENALTY_WITHOUT_VALIDATION = PENALTIES[6]
+
+LEAST_PENALTY_OF_FEW = PENALTIES[8]
+"""Least penalty, 0.1, of a fit with fewer windows than unknowns.
+
+Such a fit can follow its windows exactly, whatever they hold, and with a small penalty it does. Until there are as many
+windows as unknowns, each further one makes that worse: a penalty chosen on few windows is too small for more of them.
+With as many of both the best penalty is the noise over the signal, and 0.1 is that of a signal ten times the noise.
+Leave-one-out over all windows chose no better on short tables: windows that overlap give each other away.
+
+Source: Hastie, Montanari, Rosset and Tibshirani, Surprises in High-Dimensional Ridgeless Least Squares Interpolation,
+2022, for both.
+"""
+
 MAX_WINDOWS = 100_000
 """Windows of one target that a ridge is fitted on, at most; evenly spaced ones if there are more."""
 
@@ -157,6 +170,8 @@ class RidgeWindow:
     ) -> RidgeWindow:
         """Solve the normal equations of the training windows for every penalty; keep the best on validation.
 
+        Where there are fewer windows than unknowns, no penalty is below `LEAST_PENALTY_OF_FEW`, given ones included.
+
         The squared errors of all windows are made least. A robust fit makes the sum of their roots least, window by
         window, so that a few wild series do not decide for all: windows are weighed by the inverse of their error in
         the round before (iteratively reweighted least squares; Holland and Welsch 1977).
@@ -185,8 +200,10 @@ class RidgeWindow:
                     f"none of the {len(train)} training windows of {train.context_length} + {train.horizon} steps is "
                     "complete in a series that varies: use a shorter context or more history"
                 )
+            if number == 0 and learned.is_few:
+                penalties = tuple(sorted({max(one, LEAST_PENALTY_OF_FEW) for one in penalties}))
             candidates = learned.solutions(penalties)
-            chosen = penalty or _best_penalty(candidates, rows, validation, robust=robust)
+            chosen = _best_penalty(candidates, rows, validation, robust=robust)
             weights = candidates[chosen]
             least = least if number else LEAST_ERROR * (max(learned.deviation(weights), learned.resolved) or 1.0)
         return cls(candidates[chosen], chosen, rows.num_known)
@@ -285,6 +302,11 @@ class _Moments:
             counts += size @ measured
         return cls(gram, cross, square, count, counts)
 
+    @property
+    def is_few(self) -> bool:
+        """Whether a step of the horizon has fewer windows than unknowns; only of sums without weights."""
+        return bool(self.counts.min() < len(self.gram))
+
     def solutions(self, penalties: Iterable[float]) -> dict[float, Array]:
         """(L, H) weights for every penalty."""
         eigenvalues, basis = np.linalg.eigh(self.gram / self.count)
@@ -313,16 +335,19 @@ class _Moments:
 
 def _best_penalty(candidates: dict[float, Array], rows: RidgeRows, validation: WindowIndex, *, robust: bool) -> float:
     """The penalty with the least error on validation: squared, or the root of that, window by window."""
+    if len(candidates) == 1:
+        return next(iter(candidates))
+    without = max(PENALTY_WITHOUT_VALIDATION, min(candidates))
     if not robust:
         judged = _Moments.of(rows, validation)
         errors = {penalty: judged.squared_error(weights) for penalty, weights in candidates.items()}
-        return min(errors, key=errors.__getitem__) if judged.counts.any() else PENALTY_WITHOUT_VALIDATION
+        return min(errors, key=errors.__getitem__) if judged.counts.any() else without
     errors = dict.fromkeys(candidates, 0.0)
     for x, y in _chunks(rows, validation, JUDGED_WINDOWS):
         measured = np.isfinite(y)
         for penalty, weights in candidates.items():
             errors[penalty] += float(np.sqrt(_mean_squares(np.where(measured, y, 0.0) - x @ weights, measured)).sum())
-    return min(errors, key=errors.__getitem__) if any(errors.values()) else PENALTY_WITHOUT_VALIDATION
+    return min(errors, key=errors.__getitem__) if any(errors.values()) else without
 
 
 def _mean_squares(errors: Array, measured: NDArray[np.bool_]) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from statistics import NormalDist
 from typing import Any, Literal
@@ -35,7 +36,7 @@ def central_levels(result: BacktestResult) -> dict[float, tuple[int, int]]:
 
 
 def coverage_by(result: BacktestResult, group: Group) -> pd.DataFrame:
-    """Share of what came that the intervals of the judged model held.
+    """Share of the actual values that the intervals of the judged model cover.
 
     Args:
         result: an evaluation with intervals.
@@ -82,20 +83,30 @@ def coverage_table(result: BacktestResult) -> pd.DataFrame:
 
 
 def coverage_text(result: BacktestResult) -> str:
-    """One sentence per level; empty where there are no intervals."""
+    """Say in one sentence per level how much the intervals cover; empty where there are none.
+
+    Steps and levels of which nothing was measured are not spoken of.
+    """
     if not central_levels(result):
         return ""
-    steps, lines = coverage_by(result, "step"), []
-    for row in coverage_by(result, "overall").to_dict("records"):
-        own = steps[steps["level"] == row["level"]]
-        wrong = "less than they should" if row["covered"] < row["low"] else "more than they should"
-        verdict = "as they should" if row["inside"] else wrong
-        covered, low, high = (100 * row[name] for name in ("covered", "low", "high"))
-        lines.append(
-            f"{row['level']:g} % intervals hold {covered:.1f} % of what came, {verdict} "
-            f"({low:.1f} to {high:.1f} % may be chance); so do {int(own['inside'].sum())} of {len(own)} single steps."
-        )
-    return "\n".join(lines)
+    overall, steps = (coverage_by(result, group).query("values > 0") for group in ("overall", "step"))
+    rows = overall.to_dict("records")
+    return "\n".join(_sentence(row, steps[steps["level"] == row["level"]]) for row in rows)
+
+
+def _sentence(row: Mapping[Any, Any], steps: pd.DataFrame) -> str:
+    """One level in words: its row of `coverage_by` overall, and those of its steps."""
+    covered, low, high = (100.0 * row[name] for name in ("covered", "low", "high"))
+    verdict = f"consistent with {row['level']:g} %"
+    if covered < low:
+        verdict = "fewer than they should"
+    elif covered > high:
+        verdict = "more than they should"
+    within = int(steps["inside"].sum())
+    return (
+        f"{row['level']:g} % intervals cover {covered:.1f} % of actual values, {verdict} "
+        f"(95 % band {low:.1f}-{high:.1f} %); {within} of {len(steps)} steps are within their band."
+    )
 
 
 def adapt_intervals(result: BacktestResult, *, rate: float = RATE, lowest: Array | float = -math.inf) -> BacktestResult:

@@ -22,6 +22,7 @@ from forecast.features import FeatureMap, Features, WindowedFeatures, part_rows,
 from forecast.intervals import Calibration, log_mapped
 from forecast.network import Network, batch_rule
 from forecast.results import Forecast, History
+from forecast.symptoms import leap_notes
 from forecast.transforms import Chain, Rows
 from forecast.transforms.missing import Filled, fill_missing
 from forecast.unseen import DRIFT_RANGES, RowsRead, covariate_notes, new_series_note
@@ -274,6 +275,7 @@ def forecast_future(fitted: Fitted, panel: Panel, steps: int, known: Panel | Non
     """
     aligned = align(fitted, panel, Part.whole(panel))
     notes = (*end_notes(panel), *new_series_notes(fitted, panel, panel.lengths), *drift_notes(aligned, panel))
+    whole = panel
     panel = last_rows(panel, fitted.shape.context_length + fitted.feature_map.target.lag)
     notes += fitted.feature_map.clip(panel.values)[1]
     horizon = fitted.shape.horizon
@@ -292,12 +294,14 @@ def forecast_future(fitted: Fitted, panel: Panel, steps: int, known: Panel | Non
     notes += covariate_notes(
         fitted.feature_map, future, windows.features.filled.values, _rows_read(fitted, first_new, steps)
     )
+    values = np.concatenate(points, axis=1)[:, :steps]
+    notes += leap_notes(whole.series_ids, whole.columns.target_cols, whole.targets, whole.offsets, values)
     ahead = panel.positions[panel.offsets[1:] - 1][:, None] + np.arange(1, steps + 1)
     return Forecast(
         series_ids=panel.series_ids,
         cutoffs=panel.timestamps[panel.offsets[1:] - 1],
         stamps=panel.freq.stamps(ahead.ravel()).reshape(ahead.shape),
-        values=np.concatenate(points, axis=1)[:, :steps],
+        values=values,
         alias=fitted.config.name,
         columns=panel.columns,
         freq=panel.freq,

@@ -6,7 +6,7 @@ data.json               what the table was: fingerprint, size, span, notes
 history.json            losses per epoch of every network
 scores.json, .txt       model and baselines on the test windows
 test_forecasts.parquet  actual values and every forecast, window by window
-coverage.csv            share of what came that the intervals held, by step and series, where there are any
+coverage.csv            share of actual values that the intervals cover, by step and series, where there are any
 observed.parquet        what was measured around the windows shown in the pictures
 forecast.csv            the steps after the end of the data, where the table holds what must be known of them
 model/                  the saved model

@@ -1,4 +1,4 @@
-"""Forecasts that only look like forecasts: flat lines, and copies of what came before.
+"""Forecasts that only look like forecasts: flat lines, copies of what came before, and leaps out of the history.
 
 A network that has learned nothing often draws a level line, or repeats the last values, which in a picture looks like
 the truth moved by some steps. Neither is wrong as such: a level line at the last value is the best answer to a random
@@ -7,7 +7,7 @@ walk. So what is found here is reported as a note, with the share of the series 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,10 @@ MANY = 0.5
 
 COPIES = {"last_value": "the last value", "seasonal_naive": "the last season"}
 """Baselines that are copies, and what they repeat."""
+
+LEAP = 1.5
+"""Distance of a forecast from the last value, over the largest change of its history in as many steps, from which on it
+is called a leap: a trend that goes on comes to 1, one that gets steeper to somewhat more."""
 
 ROUNDING = 1e-9
 
@@ -127,6 +131,90 @@ def last_values(actual: Array, series: IntArray, positions: IntArray) -> Array:
     order = np.argsort(key)
     place = order[np.minimum(np.searchsorted(key, key - horizon, sorter=order), len(key) - 1)]
     return np.where((key[place] == key - horizon)[:, None, None], actual[place], np.nan)
+
+
+def leap_notes(
+    names: NDArray[np.object_], targets: Sequence[str], history: Array, offsets: IntArray, forecast: Array
+) -> tuple[str, ...]:
+    """Name the series whose forecast leaves the range of its history by more than its own changes explain.
+
+    Args:
+        names: of the N series.
+        targets: names of the D targets.
+        history: (R, D) rows of all series, one series after another.
+        offsets: (N + 1,) first row of each series, and R.
+        forecast: (N, H, D) of the steps after each series.
+
+    Returns:
+        One sentence, without its full stop, where `leaps` finds any.
+    """
+    found = leaps(history, offsets, forecast)
+    series = np.flatnonzero(found.any(axis=(1, 2)))
+    if not len(series):
+        return ()
+    first = series[0]
+    step, target = np.argwhere(found[first])[0]
+    rows = history[offsets[first] : offsets[first + 1], target]
+    which = f"{names[first]!r}, {targets[target]}" if len(targets) > 1 else f"{names[first]!r}"
+    return (
+        f"the forecast of {len(series):,} of {len(names):,} series leaves the range of its history by more than the "
+        f"changes of the history explain (first {which}, step {step + 1}: {forecast[first, step, target]:.4g} after "
+        f"values between {np.nanmin(rows):.4g} and {np.nanmax(rows):.4g}): look at it before you use it",
+    )
+
+
+def leaps(history: Array, offsets: IntArray, forecast: Array) -> NDArray[np.bool_]:
+    """Find the forecasts that lie outside the range of their history, and too far from its end.
+
+    Too far is more than `LEAP` times the largest change of the history within as many steps, as a difference and, where
+    all values are above 0, as a ratio too: neither a trend nor a growth that goes on is a leap. Steps beyond half of
+    the rows are not looked at: the history holds too few changes over so many.
+
+    Args:
+        history: (R, D) rows of all series, NaN where nothing was measured.
+        offsets: (N + 1,) first row of each series, and R.
+        forecast: (N, H, D).
+
+    Returns:
+        (N, H, D).
+    """
+    lengths = np.diff(offsets)
+    steps = np.arange(1, forecast.shape[1] + 1)
+    series = np.repeat(np.arange(len(lengths)), lengths)
+    low = np.full((len(lengths), 1, history.shape[1]), np.inf)
+    high = -low
+    np.fmin.at(low[:, 0], series, history)
+    np.fmax.at(high[:, 0], series, history)
+    found = ((forecast < low) | (forecast > high)) & (low <= high)
+    found &= (steps <= lengths[:, None] // 2)[:, :, None]
+    chosen = np.flatnonzero(found.any(axis=(1, 2)))
+    if not len(chosen):
+        return found
+    rows = np.isin(series, chosen)
+    values = history[rows]
+    made = forecast[chosen]
+    is_far = _is_far(values, series[rows], made)
+    with np.errstate(invalid="ignore", divide="ignore"):  # a ratio counts where all is above 0
+        is_far_as_ratio = _is_far(np.log(values), series[rows], np.log(made))
+    found[chosen] &= is_far & (is_far_as_ratio | (low[chosen] <= 0))
+    return found
+
+
+def _is_far(values: Array, series: IntArray, forecast: Array) -> NDArray[np.bool_]:
+    """(S, H, D) whether a forecast is further from the last value than `LEAP` times the largest change until then."""
+    starts = np.flatnonzero(np.diff(series, prepend=-1))
+    known = np.where(np.isfinite(values), np.arange(len(values))[:, None], -1)
+    last = np.take_along_axis(values, np.maximum.reduceat(known, starts), axis=0)
+    distance = np.abs(forecast - last[:, None])
+    top = values.copy()  # largest of the rows from each row on, one row more in every round
+    bottom = values.copy()
+    far = np.ones(forecast.shape, bool)
+    for step in range(1, min(forecast.shape[1], len(values) - 1) + 1):
+        same = (series[step:] == series[:-step])[:, None]
+        np.fmax(top[:-step], values[step:], out=top[:-step], where=same)
+        np.fmin(bottom[:-step], values[step:], out=bottom[:-step], where=same)
+        far[:, step - 1] = ~(distance[:, step - 1] <= LEAP * np.fmax.reduceat(top - bottom, starts))
+    return far
 
 
 def _spread(values: Array, known: NDArray[np.bool_]) -> Array:

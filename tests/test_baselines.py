@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from forecast import baselines
 from forecast.baselines import (
     BASELINES,
+    LEAST_PENALTY_OF_FEW,
     PENALTIES,
     PENALTY_WITHOUT_VALIDATION,
     RidgeRows,
@@ -259,6 +260,81 @@ def test_the_penalty_of_a_robust_ridge_is_the_best_on_validation():
         errors[penalty] = np.sqrt(np.square(y - x @ one.weights).mean(axis=1)).mean()
     error = np.sqrt(np.square(y - x @ found.weights).mean(axis=1)).mean()
     assert error <= 1.01 * min(errors.values())
+
+
+def fit_of(values: np.ndarray, windows: int, context: int, horizon: int, **how: object) -> RidgeWindow:
+    """A ridge on the first windows of one series, its penalty chosen on the windows of the rows after them."""
+    panel, last = panel_of(values), context + horizon - 1 + windows
+    train, held = (
+        index_windows(panel, context, horizon, part=rows(*ends)) for ends in ((0, last), (last, len(values)))
+    )
+    assert len(train) == windows
+    return RidgeWindow.fit(RidgeRows(values, np.ones((1, 1))), train, held, **how)
+
+
+@pytest.mark.parametrize("robust", [False, True])
+def test_with_fewer_windows_than_unknowns_no_penalty_is_small(robust):
+    """A line without noise takes the smallest penalty, on eight windows for eight unknowns, and not on seven."""
+    line = np.arange(60.0)[:, None]
+    assert fit_of(line, 8, 8, 3, robust=robust).penalty == PENALTIES[0]
+    few = fit_of(line, 7, 8, 3, robust=robust)
+    assert few.penalty == LEAST_PENALTY_OF_FEW == pytest.approx(0.1)
+    given = fit_of(line, 7, 8, 3, robust=robust, penalty=1e-5)
+    assert given.penalty == LEAST_PENALTY_OF_FEW
+    np.testing.assert_array_equal(given.weights, few.weights)
+    assert fit_of(line, 8, 8, 3, robust=robust, penalty=1e-5).penalty == 1e-5
+    assert fit_of(line, 7, 8, 3, robust=robust, penalty=10.0).penalty == 10.0
+
+
+def test_what_is_known_ahead_counts_among_the_unknowns_and_missing_steps_do_not_among_the_windows():
+    rng = np.random.default_rng(8)
+    values, known = rng.normal(size=(60, 1)), rng.normal(size=(60, 2))
+    panel = panel_of(values)
+    none = index_windows(panel, 4, 3, part=rows(0, 0))
+    for windows, expected in ((9, LEAST_PENALTY_OF_FEW), (10, PENALTY_WITHOUT_VALIDATION)):  # 4 + 3 x 2 unknowns
+        train = index_windows(panel, 4, 3, part=rows(0, 6 + windows))
+        learned = RidgeRows(values, np.ones((1, 1)), known=known)
+        assert RidgeWindow.fit(learned, train, none).penalty == expected
+        complete = RidgeRows(values, np.ones((1, 1)))
+        assert RidgeWindow.fit(complete, train, none).penalty == PENALTY_WITHOUT_VALIDATION
+    measured = np.where(np.arange(60)[:, None] % 4, NAN, values)  # each step in a quarter of 12 windows
+    gappy = RidgeRows(measured, np.ones((1, 1)), inputs=values)
+    train = index_windows(panel, 4, 3, part=rows(0, 18))
+    assert RidgeWindow.fit(gappy, train, none).penalty == LEAST_PENALTY_OF_FEW
+
+
+@pytest.mark.parametrize("robust", [False, True])
+def test_with_windows_enough_the_guard_changes_no_bit(monkeypatch, robust):
+    values = np.random.default_rng(9).normal(size=(200, 2)).cumsum(axis=0)
+    panel = panel_of(values)
+    train, held = (index_windows(panel, 8, 3, part=rows(*ends)) for ends in ((0, 60), (60, 200)))
+    guarded = RidgeWindow.fit(RidgeRows(values, np.ones((1, 2))), train, held, robust=robust)
+    monkeypatch.setattr(baselines, "LEAST_PENALTY_OF_FEW", 1e9)
+    without = RidgeWindow.fit(RidgeRows(values, np.ones((1, 2))), train, held, robust=robust)
+    assert without.penalty == guarded.penalty
+    np.testing.assert_array_equal(without.weights, guarded.weights)
+
+
+@given(seed=st.integers(0, 2**32 - 1), length=st.integers(20, 60), walk=st.booleans(), robust=st.booleans())
+def test_a_ridge_on_few_windows_stays_near_its_history(seed, length, walk, robust):
+    """The weights of a ridge are at most |y| / (2 sqrt(penalty)) long, whatever the rows, so no forecast can run away.
+
+    In units: |y| the root mean squared change over h steps, the penalty times the mean squared input. An input of usual
+    size, as long as the root of the number of unknowns, moves a forecast by no more than that root over
+    2 sqrt(penalty) of the usual change: for twelve unknowns 5.5 times.
+    """
+    values = np.random.default_rng(seed).normal(size=(length, 1))
+    values = values.cumsum(axis=0) if walk else values
+    windows = min(length - 17, 11)  # for twelve unknowns, of six steps
+    found = fit_of(values, windows, 12, 6, penalty=1e-5, robust=robust)
+    x, y = pairs_of(values[: 17 + windows], 12, 6)
+    if not robust:
+        reach = np.sqrt(np.square(y).mean(axis=0)) / (2 * np.sqrt(0.1 * np.square(x).mean()))
+        assert (np.sqrt(np.square(found.weights).sum(axis=0)) <= reach * (1 + 1e-9)).all()
+    made = found.predict(values[None])[0, :, 0]
+    spread = values.max() - values.min()
+    assert made.min() > values.min() - 1.5 * spread
+    assert made.max() < values.max() + 1.5 * spread
 
 
 def test_ridge_finds_a_linear_recurrence():

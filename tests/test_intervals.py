@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from forecast.coverage import (
     effective_number,
     windows_side_by_side,
 )
+from forecast.data.frequency import Frequency
+from forecast.data.panel import Columns
 from forecast.errors import ConfigError, DataError
 from forecast.intervals import (
     Calibration,
@@ -370,11 +373,67 @@ def test_coverage_equals_loops(result: BacktestResult) -> None:
         for number in range(2):
             row = by_series[(by_series["level"] == level) & (by_series["series"] == f"s{number}")].iloc[0]
             assert row["covered"] == pytest.approx(held[result.series == number].mean())
-    assert "80 % intervals hold" in coverage_text(result)
+    assert "80 % intervals cover" in coverage_text(result)
     whole = coverage_table(result)
     assert whole.groupby("by").size().to_dict() == {"overall": 2, "step": 8, "series": 4}
     one = whole.query("by == 'series' and group == 's1' and level == 95").iloc[0]
     assert one["covered"] == by_series.query("series == 's1' and level == 95").iloc[0]["covered"]
+
+
+def covering(shares: Sequence[float], windows: int = 400) -> BacktestResult:
+    """Intervals of 80 % from -1 to 1 that cover a given share of each step, misses in random order."""
+    horizon, draw = len(shares), np.random.default_rng(0)
+    actual = np.stack([draw.permutation(np.arange(windows) >= one * windows) * 5.0 for one in shares], axis=1)
+    cutoffs = np.arange(windows) * horizon
+    point = np.zeros((windows, horizon, 1))
+    return BacktestResult(
+        alias="net",
+        baselines=(),
+        series_ids=np.array(["a"], object),
+        series=np.zeros(windows, np.int64),
+        cutoffs=cutoffs,
+        stamps=cutoffs[:, None] + np.arange(1, horizon + 1),
+        actual=actual[:, :, None],
+        forecasts={"net": point},
+        scale=np.ones((windows, 1)),
+        season_length=1,
+        columns=Columns(),
+        freq=Frequency.parse("1", is_integer=True),
+        quantile_levels=(0.1, 0.9),
+        quantiles=np.stack([point - 1.0, point + 1.0], axis=-1),
+    )
+
+
+@pytest.mark.parametrize(
+    ("shares", "covered", "verdict", "within"),
+    [
+        ((0.8, 0.4, 0.4, 0.4), "50.0", "fewer than they should", "1 of 4"),
+        ((0.8, 0.4, 0.8, 0.8), "70.0", "fewer than they should", "3 of 4"),
+        ((0.8, 0.8, 0.8, 0.8), "80.0", "consistent with 80 %", "4 of 4"),
+        ((0.6, 1.0, 0.6, 1.0), "80.0", "consistent with 80 %", "0 of 4"),
+        ((0.8, 1.0, 1.0, 1.0), "95.0", "more than they should", "1 of 4"),
+        ((0.8, 0.8, 0.8, 1.0), "85.0", "more than they should", "3 of 4"),
+    ],
+)
+def test_the_sentence_on_coverage_says_what_its_numbers_say(
+    shares: tuple[float, ...], covered: str, verdict: str, within: str
+) -> None:
+    """A step that covers exactly 80 % is within any band around it; one that covers 40, 60 or 100 % is not."""
+    text = coverage_text(covering(shares))
+    start = f"80 % intervals cover {covered} % of actual values, {verdict} (95 % band "
+    assert text.startswith(start)
+    assert text.endswith(f" %); {within} steps are within their band.")
+    low, high = (float(one) for one in text.removeprefix(start).split(" %)")[0].split("-"))
+    assert low < 80.0 < high
+    assert (low <= float(covered) <= high) == verdict.startswith("consistent")
+
+
+def test_what_was_never_measured_is_not_counted_as_missed() -> None:
+    whole = covering((0.8, 0.8, 0.4, 0.8))
+    actual = whole.actual.copy()
+    actual[:, 3] = np.nan
+    assert coverage_text(replace(whole, actual=actual)).endswith("2 of 3 steps are within their band.")
+    assert coverage_text(replace(whole, actual=np.full_like(actual, np.nan))) == ""
 
 
 def test_intervals_of_the_test_part_do_not_know_it(forecaster: Forecaster, result: BacktestResult) -> None:
@@ -469,7 +528,7 @@ def test_a_quantile_network_is_moved_and_keeps_its_median() -> None:
     np.testing.assert_allclose(
         shift / one.fitted.unit[:, None], np.broadcast_to(shift[:1] / one.fitted.unit[0], shift.shape)
     )
-    assert coverage_text(one.evaluate()).count("intervals hold") == 2
+    assert coverage_text(one.evaluate()).count("intervals cover") == 2
     assert one.predict(level=[50]).quantile_levels == (0.25, 0.5, 0.75)
 
 

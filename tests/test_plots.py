@@ -121,7 +121,7 @@ def test_coverage_is_drawn_as_counted():
         np.testing.assert_allclose(drawn.get_ydata(), 100 * held)
         assert drawn.get_xdata().tolist() == [1, 2, 3, 4, 5, 6]
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["Intervals of 80 %", "Intervals of 95 %"]
-    assert finding(figure).startswith("Intervals hold what they should at ")
+    assert finding(figure).startswith("Coverage is within its band at ")
     with pytest.raises(DataError, match="holds no intervals"):
         plot_coverage(backtest())
 

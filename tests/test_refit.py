@@ -6,15 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from test_ensemble import experiment, waves
 
+from forecast import baselines
 from forecast.config import Experiment
+from forecast.config_file import experiment_from
 from forecast.ensemble import build_ensemble
 from forecast.errors import DataError
 from forecast.fitting import fit_linear_member
 from forecast.forecaster import Forecaster
 from forecast.preparation import prepare, with_all_rows
+from forecast.run_folder import fit_run, predict_run
 from forecast.training import train
 
 
@@ -75,3 +79,67 @@ def test_a_refitted_model_is_saved_and_loaded(tmp_path: Path) -> None:
     np.testing.assert_array_equal(Forecaster.load(tmp_path / "model").predict(table).values, fitted.predict().values)
     again = Forecaster(refitted()).fit(table, checkpoint=tmp_path / "state", resume=True)
     np.testing.assert_array_equal(again.predict().values, fitted.predict().values)
+
+
+def months(draw: np.random.Generator) -> pd.DataFrame:
+    """Three years of months around 85, 25 more in December: one window to learn from, 13 when all rows are in."""
+    month = np.arange(36)
+    values = 85 + 0.1 * month + 25.0 * (month % 12 == 11) + 5 * np.sin(np.pi * month / 6) + 4 * draw.normal(size=36)
+    stamps = pd.date_range("2015-01-01", periods=36, freq="MS")
+    return pd.DataFrame({"unique_id": "a", "ds": stamps, "y": values})
+
+
+CHOSEN_BY_ITSELF = experiment_from(
+    {"windows": {"horizon": 12}, "model": {"units": 4}, "training": {"epochs": 1}, "ensemble": {"seeds": 1}}
+)
+"""With a network that costs little; in a blend of so few windows the linear map weighs all."""
+
+
+def test_a_short_series_is_forecast_near_its_history() -> None:
+    """36 months: the penalty chosen on one window, 1e-5, is not taken over by a fit on 13 with 36 unknowns."""
+    table = months(np.random.default_rng(2))
+    forecaster = Forecaster(CHOSEN_BY_ITSELF).fit(table)
+    assert forecaster.fitted.shares["linear, context 12"] == 1.0
+    made = forecaster.predict()
+    season = table["y"].to_numpy().reshape(3, 12)
+    spread = season.max() - season.min()
+    assert made.values.min() > season.min() - 0.2 * spread
+    assert made.values.max() < season.max() + 0.2 * spread
+    error = np.abs(made.values[0, :, 0] - season.mean(axis=0)).mean()
+    assert error < 2 * np.abs(season[2] - season.mean(axis=0)).mean()
+    assert made.notes == ()
+
+
+def test_a_forecast_that_leaves_its_history_is_named_by_every_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the guard the same months are forecast as 3: `fit`, which writes the forecast, and `predict` say so."""
+    monkeypatch.setattr(baselines, "LEAST_PENALTY_OF_FEW", 0.0)
+    months(np.random.default_rng(2)).to_csv(tmp_path / "months.csv", index=False)
+    said: list[str] = []
+    folder = fit_run(CHOSEN_BY_ITSELF, str(tmp_path / "months.csv"), out=tmp_path / "run", say=said.append)
+    expected = "the forecast of 1 of 1 series leaves the range of its history by more than"
+    assert [line for line in said if line.startswith(f"note: {expected}")]
+    notes = predict_run(folder).notes
+    assert len(notes) == 1
+    assert notes[0].startswith(expected)
+    assert pd.read_csv(folder / "forecast.csv")["bigru"].min() < 30
+
+
+@pytest.mark.slow
+def test_retail_turnover_of_three_years_stays_near_its_history(shared_data: Path) -> None:
+    """Twelve real series of 36 months, each by itself; the year after them is known."""
+    path = shared_data.parent / "cases" / "everyday" / "retail36_alone.parquet"
+    if not path.exists():
+        pytest.skip(f"no {path.name}")
+    errors, naive = [], []
+    for _, table in pd.read_parquet(path).groupby("unique_id"):
+        learned, later = np.split(table["y"].to_numpy(), [36])
+        made = Forecaster(CHOSEN_BY_ITSELF).fit(table.head(36)).predict().values[0, :, 0]
+        spread = np.ptp(learned)
+        assert made.min() > learned.min() - spread / 2
+        assert made.max() < learned.max() + spread / 2
+        scale = np.abs(learned[12:] - learned[:-12]).mean()
+        errors.append(np.abs(made - later).mean() / scale)
+        naive.append(np.abs(learned[-12:] - later).mean() / scale)
+    assert np.mean(errors) < np.mean(naive)

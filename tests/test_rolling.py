@@ -139,7 +139,7 @@ def test_intervals_of_a_backtest_are_judged_like_those_of_an_evaluation():
     table = coverage_by(result.result, "step")
     assert table["level"].tolist() == [80.0, 80.0]
     assert table["covered"].tolist() == expected.mean(axis=0).tolist()
-    assert coverage_text(result.result).startswith(f"80 % intervals hold {100 * expected.mean():.1f} %")
+    assert coverage_text(result.result).startswith(f"80 % intervals cover {100 * expected.mean():.1f} %")
     frame, wide = result.frame(), result.result
     actual, spread = wide.actual, wide.quantiles
     inside = [(frame[f"{name}-lo-80"] <= frame["y"]) & (frame["y"] <= frame[f"{name}-hi-80"]) for name in models]

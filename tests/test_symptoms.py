@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -10,9 +11,10 @@ from panels import panel_of
 
 from forecast.backtest import compare, seasonal_errors
 from forecast.baselines import Steps, all_baselines
+from forecast.data.datasets import load
 from forecast.data.splits import Part
 from forecast.results import BacktestResult
-from forecast.symptoms import copy_ratios, flat_ratios, last_values
+from forecast.symptoms import LEAP, copy_ratios, flat_ratios, last_values, leap_notes, leaps
 from forecast.transforms.missing import Filled
 from forecast.windows import index_windows
 
@@ -181,3 +183,102 @@ def test_the_last_values_are_those_before_the_cutoff():
             assert np.isnan(found[window]).all(), "no window forecast them"
         else:
             np.testing.assert_array_equal(found[window, :, 0], expected)
+
+
+def slow_leaps(history: np.ndarray, forecast: np.ndarray) -> list[bool]:
+    """Of one series: every change counted by itself."""
+    known = history[np.isfinite(history)]
+    found = []
+    for steps, value in enumerate(forecast, start=1):
+        changes, ratios = [0.0], [0.0]
+        for first in range(len(history)):
+            for later in range(first, min(first + steps + 1, len(history))):
+                for before in range(first, later):
+                    if np.isfinite(history[[before, later]]).all():
+                        changes.append(abs(history[later] - history[before]))
+                        if known.min() > 0:
+                            ratios.append(abs(np.log(history[later] / history[before])))
+        leap = not known.min() <= value <= known.max() and steps <= len(history) // 2
+        leap = leap and abs(value - known[-1]) > LEAP * max(changes)
+        if known.min() > 0 and value > 0:
+            leap = leap and abs(np.log(value / known[-1])) > LEAP * max(ratios)
+        found.append(leap)
+    return found
+
+
+def test_leaps_equal_loops() -> None:
+    rng = np.random.default_rng(2)
+    total = 0
+    for number in range(12):
+        lengths = rng.integers(2, 17, size=3)
+        history = rng.normal(size=(lengths.sum(), 2)) * 3 + rng.choice([0.0, 10.0, 100.0])
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        if number % 2:
+            history[rng.random(history.shape) < 0.2] = np.nan
+            history[offsets[:-1]] = 1.0  # something of each is known
+        forecast = history[offsets[1:] - 1][:, None] + rng.normal(size=(3, 6, 2)) * 15
+        forecast = np.where(np.isnan(forecast), 5.0, forecast)
+        found = leaps(history, offsets, forecast)
+        for series, (first, last) in enumerate(itertools.pairwise(offsets)):
+            for target in range(2):
+                expected = slow_leaps(history[first:last, target], forecast[series, :, target])
+                assert found[series, :, target].tolist() == expected
+                total += sum(expected)
+    assert total > 20
+
+
+def continued(make: Callable[[np.ndarray], np.ndarray], rows: int, horizon: int = 12) -> str:
+    """What is said where the forecast is what truly follows."""
+    values = make(np.arange(rows + horizon, dtype=float))
+    ids = np.array(["a"], object)
+    return " ".join(leap_notes(ids, ["y"], values[:rows, None], np.array([0, rows]), values[None, rows:, None]))
+
+
+@pytest.mark.parametrize("rows", [24, 36, 120])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda t: 5.0 + 3.0 * t,
+        lambda t: 1e6 - 3.0 * t,
+        lambda t: 1.1**t,
+        lambda t: 100 * 0.9**t,
+        lambda t: 100 * 1.02**t * (1.3 + np.sin(2 * np.pi * t / 12)),
+        lambda t: np.random.default_rng(3).normal(size=len(t)),
+        lambda t: np.full(len(t), 7.0),
+    ],
+)
+def test_what_goes_on_as_it_was_is_no_leap(make: Callable[[np.ndarray], np.ndarray], rows: int) -> None:
+    assert continued(make, rows) == ""
+
+
+def test_what_random_walks_truly_do_is_seldom_a_leap() -> None:
+    values = np.random.default_rng(4).normal(size=(500, 72)).cumsum(axis=1)
+    offsets = np.arange(501) * 60
+    found = leaps(values[:, :60].reshape(-1, 1), offsets, values[:, 60:, None])
+    assert found.any(axis=(1, 2)).mean() < 0.02
+
+
+def test_the_air_passengers_never_leap() -> None:
+    """From every month after the second year the next twelve, records of the summer included."""
+    values = load("air_passengers")["y"].to_numpy(float)
+    for cutoff in range(24, len(values) - 12):
+        found = leaps(values[:cutoff, None], np.array([0, cutoff]), values[None, cutoff : cutoff + 12, None])
+        assert not found.any()
+
+
+def test_a_forecast_that_leaps_is_named_with_its_history() -> None:
+    """Months between 75 and 110 that are forecast as 42; a second series is forecast well."""
+    season = np.tile([100.0, 80, 85, 83, 84, 82, 85, 86, 85, 90, 92, 110], 3)
+    wild = np.array([90.0, 42, 46, 78, 80, 76, 70, 58, 48, 87, 138, 118])
+    history = np.concatenate([season, season])[:, None]
+    forecast = np.stack([season[:12], wild])[:, :, None]
+    notes = leap_notes(np.array(["good", "wild"], object), ["y"], history, np.array([0, 36, 72]), forecast)
+    assert notes == (
+        "the forecast of 1 of 2 series leaves the range of its history by more than the changes of the history "
+        "explain (first 'wild', step 2: 42 after values between 80 and 110): look at it before you use it",
+    )
+    both = np.concatenate([history[:36], history[36:]], axis=1)
+    two = leap_notes(
+        np.array(["a"], object), ["x", "y"], both, np.array([0, 36]), np.stack(forecast, axis=1)[None, :, :, 0]
+    )
+    assert "(first 'a', y, step 2: 42 after" in two[0]

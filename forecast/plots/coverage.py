@@ -1,4 +1,4 @@
-"""How much intervals hold, step by step, beside what they should hold."""
+"""How much intervals cover, step by step, beside what they should cover."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def plot_coverage(result: BacktestResult) -> Figure:
-    """Draw the share of what came that the intervals of each level held, for every step of the horizon.
+    """Draw the share of actual values that the intervals of each level cover, for every step of the horizon.
 
     The band is that of `forecast.coverage.coverage_by`: where 95 % of samples lie if the intervals are right.
 
@@ -26,8 +26,9 @@ def plot_coverage(result: BacktestResult) -> Figure:
     table = coverage_by(result, "step")
     levels = sorted(table["level"].unique())
     figure = new_figure((4.3 * max(len(levels), 2), 3.8))
-    inside = int(table["inside"].sum())
-    write_finding(figure, f"Intervals hold what they should at {inside} of {len(table)} steps and levels")
+    measured = table[table["values"] > 0]
+    inside = int(measured["inside"].sum())
+    write_finding(figure, f"Coverage is within its band at {inside} of {len(measured)} steps and levels")
     for axes, level in zip(figure.subplots(1, len(levels), squeeze=False)[0], levels, strict=True):
         rows = table[table["level"] == level]
         steps = rows["step"].to_numpy()
@@ -36,6 +37,6 @@ def plot_coverage(result: BacktestResult) -> Figure:
         axes.axhline(level, color=MUTED, linewidth=0.9)
         axes.plot(steps, covered, color=MODEL, linewidth=1.8, marker="o" if len(steps) <= 14 else "", markersize=4)
         axes.set_title(f"Intervals of {level:g} %", **PANEL_TITLE)
-        dress(axes, x="step of the horizon", y="held [%]")
+        dress(axes, x="step of the horizon", y="covered [%]")
         set_ticks_in_steps(axes, len(steps), result.season_length)
     return figure

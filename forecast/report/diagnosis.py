@@ -114,7 +114,7 @@ def _table_of_networks(histories: Mapping[str, History]) -> str:
 
 
 def coverage_section(coverage: pd.DataFrame) -> str:
-    """Return the share of what came that the intervals held, by step and level."""
+    """Return the share of actual values that the intervals cover, by step and level."""
     lines, bands = [], []
     for place, (level, rows) in enumerate(coverage.groupby("level")):
         steps = rows["step"].to_numpy(np.float64)
@@ -131,8 +131,8 @@ def coverage_section(coverage: pd.DataFrame) -> str:
         ticks=step_ticks(int(coverage["step"].max())),
     )
     return (
-        "<p>A line that leaves its grey band holds less or more than it says, by more than chance explains.</p>"
-        + draw_chart(chart)
+        "<p>A line that leaves its grey band covers fewer or more values than it should, "
+        "by more than chance explains.</p>" + draw_chart(chart)
     )
 
 
