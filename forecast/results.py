@@ -22,12 +22,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from forecast.axes import check_shape
-from forecast.data.findings import listed
 from forecast.data.frequency import Frequency
 from forecast.data.panel import Columns
 from forecast.errors import DataError
 from forecast.metrics import mae, mase, mse, rmse, smape
-from forecast.scores import SCORE_NAMES, Scores
+from forecast.scores import SCORE_NAMES, Scores, unjudged_notes, unscaled_notes
 from forecast.skill import compare_models
 from forecast.symptoms import find_symptoms
 
@@ -190,11 +189,9 @@ class BacktestResult:
 
     @cached_property
     def _scores(self) -> Scores:
+        num_series = len(np.unique(self.series))
         unscaled = np.unique(self.series[~((self.scale > 0) & np.isfinite(self.scale)).all(axis=1)])
-        note = (
-            f"MASE leaves out targets of {len(unscaled):,} of {len(np.unique(self.series)):,} series whose training "
-            "rows repeat exactly or are shorter than a season"
-        )
+        notes = unjudged_notes(self.unjudged_ids, len(self.series_ids)) + unscaled_notes(len(unscaled), num_series)
         positions = self.freq.positions(self.cutoffs)
         found = find_symptoms(self.alias, self.actual, self.forecasts, series=self.series, positions=positions)
         scores = Scores(
@@ -202,26 +199,18 @@ class BacktestResult:
             baselines=self.baselines,
             values={name: self._score(forecast) for name, forecast in self.forecasts.items()},
             num_windows=len(self.series),
-            num_series=len(np.unique(self.series)),
+            num_series=num_series,
             horizon=self.actual.shape[1],
             season_length=self.season_length,
-            notes=self.notes + self._unjudged() + ((note,) if len(unscaled) else ()) + found,
+            notes=self.notes + notes + found,
         )
         best = scores.best_baseline
         return scores.compared(compare_models(self.actual, self.forecasts, best, positions)) if best else scores
 
     @property
     def unjudged_ids(self) -> NDArray[np.object_]:
-        """Ids of the series without a window, such as those that end before the test part begins."""
+        """Ids of the series without a window."""
         return self.series_ids[np.setdiff1d(np.arange(len(self.series_ids)), self.series)]
-
-    def _unjudged(self) -> tuple[str, ...]:
-        """Say which series are not in the scores."""
-        ids = self.unjudged_ids
-        if not len(ids):
-            return ()
-        verb = "has no test window and is" if len(ids) == 1 else "have no test window and are"
-        return (f"{len(ids):,} of {len(self.series_ids):,} series {verb} not in the scores: {listed(ids, 3)}",)
 
     def frame(self) -> pd.DataFrame:
         """Long table: id, time, `cutoff`, the targets, and the forecast of every model."""

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from forecast.data.findings import listed
 from forecast.errors import SkillError
 from forecast.skill import Comparison
 
@@ -153,6 +155,34 @@ class Scores:
         lists = {name: tuple(values[name]) for name in ("baselines", "notes")}
         comparisons = {model: Comparison(**one) for model, one in values.get("comparisons", {}).items()}
         return cls(**{**values, **lists, "values": scores, "comparisons": comparisons})
+
+
+def unjudged_notes(series_ids: NDArray[np.object_], total: int) -> tuple[str, ...]:
+    """Say which series are not in the scores.
+
+    Args:
+        series_ids: of the series without a test window.
+        total: of all series.
+    """
+    if not len(series_ids):
+        return ()
+    verb = "has no test window and is" if len(series_ids) == 1 else "have no test window and are"
+    return (f"{len(series_ids):,} of {total:,} series {verb} not in the scores: {listed(series_ids, 3)}",)
+
+
+def unscaled_notes(number: int, num_series: int) -> tuple[str, ...]:
+    """Say how many series MASE leaves out.
+
+    Args:
+        number: of series without a scale.
+        num_series: that have a test window.
+    """
+    if not number:
+        return ()
+    return (
+        f"MASE leaves out targets of {number:,} of {num_series:,} series whose training rows repeat exactly or are "
+        "shorter than a season",
+    )
 
 
 def _percent(skill: float) -> str:
