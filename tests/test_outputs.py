@@ -12,7 +12,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from reports import a_result, write_run
+from tuning.searches import experiment, search_in
 
 from forecast import backtesting, pictures, run_folder
 from forecast.artifact import SAVED_MODEL, Artifact, load_artifact, save_artifact
@@ -26,6 +28,8 @@ from forecast.pictures import PICTURES
 from forecast.plots import plot_loss, save_figure
 from forecast.results import History
 from forecast.run_folder import RUN, RUN_FILES
+from forecast.training.checkpoint import Checkpoint, check_place_for_checkpoint, save_checkpoint
+from forecast.tuning.records import Task
 from forecast.tuning.search import SEARCH as SEARCH_FOLDER
 
 SMALL = [
@@ -349,7 +353,7 @@ def test_every_picture_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_run_is_replaced_with_what_was_left_in_it(own: Path) -> None:
-    """File managers and killed writers leave files there; an empty folder is as good as none."""
+    """File managers and killed writers leave files there; an empty folder may be written too."""
     run, before = own / "run", weights_of(own / "run")
     put(run, {LITTER[0]: "", ".loss.png.writer-999999999.0123abcd.tmp": "half a picture"})
     assert fit_again(own) == 0
@@ -358,8 +362,7 @@ def test_a_run_is_replaced_with_what_was_left_in_it(own: Path) -> None:
     assert strangers(run, RUN_FILES) == []
     shutil.rmtree(run)
     run.mkdir()
-    assert fit_again(own) == 0
-    assert RUN.is_own(run)
+    check_folder(run, RUN)
 
 
 IN_A_RUN: dict[str, Callable[[Path], None]] = {
@@ -492,6 +495,24 @@ def test_a_backtest_goes_on_beside_what_others_wrote(
     assert "no run of fit" in refusal(capsys, main(["fit", str(own / "sales.csv"), *SMALL, "--out", str(own / "b")]))
 
 
+def test_a_search_goes_on_beside_what_others_wrote(tmp_path: Path) -> None:
+    config = experiment(max_trials=2)
+    mine = {"notes.txt": "mine", "training/notes.txt": "mine", "training/0000-x.checkpoint.bak": "mine"}
+    (tmp_path / "s").mkdir()
+    with pytest.raises(KeyboardInterrupt):
+        search_in(tmp_path / "s", config, before=interrupt_second)
+    put(tmp_path / "s", mine)
+    check_folder(tmp_path / "s", SEARCH_FOLDER)
+    search_in(tmp_path / "s", config)
+    assert {name: (tmp_path / "s" / name).read_text() for name in mine} == mine
+    assert set(os.listdir(tmp_path / "s" / "training")) == {"notes.txt", "0000-x.checkpoint.bak"}
+
+
+def interrupt_second(task: Task) -> None:
+    if task.number == 1:
+        raise KeyboardInterrupt
+
+
 def test_folders_of_a_search_are_known(tmp_path: Path) -> None:
     line = b'0123456789abcdef {"event": "search", "format": 1}\n'
     for size in range(len(line) + 1):  # killed anywhere in its first record
@@ -521,6 +542,20 @@ def predict(own: Path, output: Path | str, *options: str) -> int:
     return main(["predict", *words, *options])
 
 
+@pytest.fixture(scope="module")
+def forecaster(made: Path) -> Forecaster:
+    """The model of the run."""
+    return run_folder.load_run(made / "run")
+
+
+@pytest.fixture
+def loaded(forecaster: Forecaster, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """The model of the run is not read again for every command, which takes seconds."""
+    monkeypatch.setattr(run_folder, "load_run", lambda _: forecaster)
+    return monkeypatch
+
+
+@pytest.mark.usefixtures("loaded")
 def test_a_forecast_is_written_over_the_last_one(own: Path) -> None:
     """Every night the same command, and once with intervals or fewer steps."""
     for name in ("next.csv", "next.parquet"):
@@ -595,18 +630,17 @@ IN_THE_WAY: dict[str, Callable[[Path], str]] = {
 
 @pytest.mark.parametrize("case", IN_THE_WAY)
 def test_predict_overwrites_nothing_else(
-    case: str, own: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    case: str, own: Path, loaded: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(own)
+    loaded.chdir(own)
     known_of(own)
     output = IN_THE_WAY[case](own)
     before = everything(own)
-    monkeypatch.setattr(Forecaster, "predict", lambda *_, **__: pytest.fail("refused after the work"))
-    said = refusal(capsys, predict(own, output))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Forecaster, "predict", lambda *_, **__: pytest.fail("refused after the work"))
+        said = refusal(capsys, predict(own, output))
     assert output in said
     assert everything(own) == before
-    monkeypatch.undo()
-    monkeypatch.chdir(own)
     if "such as " in said:
         proposed = said.rpartition("such as ")[2].split(",")[0].strip()
         assert predict(own, proposed) == 0
@@ -614,6 +648,7 @@ def test_predict_overwrites_nothing_else(
         assert {name: after.get(name) for name in before} == before
 
 
+@pytest.mark.usefixtures("loaded")
 def test_the_table_of_the_run_is_not_overwritten_where_it_is_not_named(
     made: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -625,10 +660,10 @@ def test_the_table_of_the_run_is_not_overwritten_where_it_is_not_named(
 
 
 def test_a_template_that_was_filled_in_is_not_emptied(
-    own: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    own: Path, loaded: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["predict", str(own / "run"), str(own / "sales.csv"), "--template"]
-    monkeypatch.chdir(own)
+    loaded.chdir(own)
     for name in ("next.csv", "next.parquet"):
         assert main([*words, name]) == 0
         assert main([*words, name]) == 0
@@ -668,7 +703,15 @@ def test_a_page_is_written_over_pages_only(place: Path, capsys: pytest.CaptureFi
     assert (place / "a_run" / "report.html").read_text() == "mine"
 
 
-def test_pictures_are_drawn_over_pictures_of_ours_only(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def draw_few(folder: Path, *_: object) -> list[Path]:
+    """Stands for `draw_pictures`, which takes seconds."""
+    return [save_figure(Figure((1, 1)), folder / name) for name in PICTURES[:2]]
+
+
+def test_pictures_are_drawn_over_pictures_of_ours_only(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(pictures, "draw_pictures", draw_few)
     put(place, {"a_run/mine.png": "mine", "a_run/progress.png": "mine"})
     for out in ([], ["--out=drawn"], ["--out=drawn"]):
         assert main(["plot", "../a_run", *out]) == 0
@@ -727,8 +770,10 @@ def test_a_checkpoint_is_written_over_checkpoints_only(own: Path) -> None:
     with pytest.raises(OutputError, match=r"sales\.csv is no checkpoint"):
         Forecaster(config).fit(sales(), checkpoint=own / "sales.csv")
     assert everything(own) == before
-    for _ in range(2):
-        Forecaster(config).fit(sales(), checkpoint=own / "state")
+    state = Checkpoint([np.zeros(2)], [np.zeros(2)], History((), (), (), (), 0), {"data": "of another training"})
+    save_checkpoint(own / "state", state)
+    check_place_for_checkpoint(own / "state")
+    check_place_for_checkpoint(own / "new")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
