@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -355,8 +356,12 @@ def _experiment(options: argparse.Namespace) -> Experiment:
 
 
 def _quiet_start() -> AbstractContextManager[None]:
+    from forecast.runtime import BACKEND
     from forecast.startup import quiet_start
 
+    named = os.environ.get(BACKEND) or "tensorflow"
+    if named != "tensorflow" and "keras" not in sys.modules:
+        print(f"note: {BACKEND} is {named!r}; this command runs Keras on tensorflow", file=sys.stderr)
     return quiet_start()
 
 

@@ -26,6 +26,10 @@ class ForecastError(Exception):
     """Base of everything this package raises on purpose."""
 
 
+class ForecastWarning(UserWarning):
+    """Something is done in another way than usual: results hold, time or memory may suffer."""
+
+
 class ConfigError(ForecastError):
     """A setting is unknown, has the wrong type or is out of range."""
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -70,10 +71,14 @@ def check_backend() -> None:
             raise
         given = f"Keras does not start ({error})"
     named = os.environ.get(BACKEND)
-    where = f"{BACKEND} is {named!r}" if named else "as keras.json in the folder ~/.keras or KERAS_HOME says"
+    if not named or (named == "tensorflow" and "keras" not in sys.modules):
+        raise ConfigError(
+            f"{given}, as keras.json in the folder ~/.keras or KERAS_HOME says; expected the backend tensorflow: "
+            f"correct or delete that file, before Keras is imported"
+        )
     raise ConfigError(
-        f"{given}, {where}; expected the backend tensorflow: set the environment variable {BACKEND}=tensorflow "
-        "before Keras is imported"
+        f"{given}, {BACKEND} is {named!r}; expected the backend tensorflow: set the environment variable "
+        f"{BACKEND}=tensorflow before Keras is imported"
     )
 
 

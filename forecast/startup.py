@@ -8,14 +8,23 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from forecast.errors import ForecastError
+from forecast.runtime import BACKEND, check_backend
+
 
 @contextmanager
 def quiet_start() -> Iterator[None]:
     """Import TensorFlow inside this block on the command line.
 
     Its libraries write to file descriptor 2 before any Python setting is read, so the descriptor itself
-    is turned aside. If the block raises, what was held back is written out first.
+    is turned aside. If the block raises, what was held back is written out first. Keras is started on TensorFlow,
+    whatever backend is usual on the machine: the process is this command's own.
+
+    Raises:
+        ConfigError: Keras was started on another backend before, or does not start.
     """
+    if "keras" not in sys.modules:
+        os.environ[BACKEND] = "tensorflow"
     sys.stderr.flush()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # what comes after the import still obeys it
     kept = os.dup(2)
@@ -24,6 +33,8 @@ def quiet_start() -> Iterator[None]:
         try:
             _wake_tensorflow()
             yield
+        except ForecastError:  # says all that there is to say
+            raise
         except BaseException:
             os.dup2(kept, 2)
             held.seek(0)
@@ -36,7 +47,7 @@ def quiet_start() -> Iterator[None]:
 
 def _wake_tensorflow() -> None:
     """Import everything that greets, and look for devices once."""
-    import keras  # noqa: F401 - its import is the point
+    check_backend()
     import tensorflow as tf
 
     tf.get_logger().setLevel("ERROR")

@@ -1,23 +1,27 @@
 """Compiles the operations for the processor at hand, once, and keeps them in the user's cache folder.
 
-A library compiled for every processor could use the vectors of the oldest only. Where there is no compiler, or it
-fails, the loops that XLA compiles do the same work more slowly, and `operations` says None.
+A library compiled for every processor could use the vectors of the oldest only. Whatever goes wrong on the way, from a
+missing compiler to a folder whose files may not be executed, the loops of `recurrence` do the same work more slowly:
+`operations` warns once and says None.
 """
 
 from __future__ import annotations
 
 import hashlib
-import logging
 import os
 import platform
 import shutil
 import subprocess
 import tempfile
+import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from forecast.errors import ForecastWarning
 
 SWITCH = "FORECAST_NATIVE"
 """Environment variable: `0` has the loops run without the compiled operations."""
@@ -27,28 +31,47 @@ FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping
 COMPILERS = ("c++", "g++", "clang++")
 SECONDS = 300
 """After which a compiler is given up; it takes 3 s."""
+SAID = 500
+"""Characters of what a compiler said last that are shown."""
 
-_LOG = logging.getLogger(__name__)
+_ONE_AT_A_TIME = threading.Lock()
 
 
-@cache
 def operations() -> Any:
     """The operations `bigru_forward` and `bigru_backward`, or None where they cannot be had.
 
-    The first call on a machine compiles them, which takes about 3 s; the reason for a None is logged.
+    The first call on a machine compiles them, which takes about 3 s. The first call of a process warns where they
+    could be wanted and are not to be had.
     """
-    if os.environ.get(SWITCH) == "0" or platform.system() not in {"Linux", "Darwin"}:
-        return None
+    with _ONE_AT_A_TIME:  # loaded twice, they would be registered twice
+        found, reason = loaded()
+        if reason and not _WARNED:
+            _WARNED.append(reason)
+            warnings.warn(
+                f"recurrent layers run without their compiled loops, so training takes about twice as long: {reason}; "
+                f"set the environment variable {SWITCH}=0 to do without them silently",
+                ForecastWarning,
+                stacklevel=2,
+            )
+    return found
+
+
+@cache
+def loaded() -> tuple[Any, str]:
+    """The operations, or None and why they cannot be had; no reason where they are not wanted."""
+    import tensorflow as tf
+
+    unwanted = os.environ.get(SWITCH) == "0" or platform.system() not in {"Linux", "Darwin"}
+    if unwanted or tf.config.list_logical_devices("GPU"):  # cuDNN has faster ones
+        return None, ""
     compiler = os.environ.get("CXX") or next(filter(None, map(shutil.which, COMPILERS)), None)
     if compiler is None:
-        _LOG.info("no C++ compiler (%s) was found; recurrent layers run more slowly without", ", ".join(COMPILERS))
-        return None
+        return None, f"no C++ compiler was found ({', '.join(COMPILERS)}); install one, or name it in CXX"
     try:
-        return load(compiler)
-    except (OSError, subprocess.SubprocessError, ValueError) as error:
-        reason = getattr(error, "stderr", None) or str(error)
-        _LOG.warning("the fast loops cannot be compiled, recurrent layers run more slowly: %s", reason.strip()[-500:])
-        return None
+        return load(compiler), ""
+    except Exception as error:  # whatever it is: there is another way
+        said = " ".join((getattr(error, "stderr", None) or str(error)).split())
+        return None, f"{type(error).__name__}: {said[-SAID:]}"
 
 
 def load(compiler: str) -> Any:
