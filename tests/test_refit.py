@@ -127,19 +127,16 @@ def test_a_forecast_that_leaves_its_history_is_named_by_every_command(
 
 
 @pytest.mark.slow
-def test_retail_turnover_of_three_years_stays_near_its_history(shared_data: Path) -> None:
-    """Twelve real series of 36 months, each by itself; the year after them is known."""
+def test_three_years_of_retail_turnover_are_forecast_better_than_by_the_last_one(shared_data: Path) -> None:
+    """A real series between 75 and 110 that was forecast as 42 in one month and as 138 in another."""
     path = shared_data.parent / "cases" / "everyday" / "retail36_alone.parquet"
     if not path.exists():
-        pytest.skip(f"no {path.name}")
-    errors, naive = [], []
-    for _, table in pd.read_parquet(path).groupby("unique_id"):
-        learned, later = np.split(table["y"].to_numpy(), [36])
-        made = Forecaster(CHOSEN_BY_ITSELF).fit(table.head(36)).predict().values[0, :, 0]
-        spread = np.ptp(learned)
-        assert made.min() > learned.min() - spread / 2
-        assert made.max() < learned.max() + spread / 2
-        scale = np.abs(learned[12:] - learned[:-12]).mean()
-        errors.append(np.abs(made - later).mean() / scale)
-        naive.append(np.abs(learned[-12:] - later).mean() / scale)
-    assert np.mean(errors) < np.mean(naive)
+        pytest.skip(f"no {path.name} beside the real data")
+    table = pd.read_parquet(path).query("unique_id == 'A3349508C'")
+    learned, later = np.split(table["y"].to_numpy(), [36])
+    made = Forecaster(CHOSEN_BY_ITSELF).fit(table.head(36)).predict()
+    forecast = made.values[0, :, 0]
+    assert made.notes == ()
+    assert np.abs(forecast - later).mean() < np.abs(learned[-12:] - later).mean()
+    assert forecast.min() > learned.min() - 10
+    assert forecast.max() < learned.max() + 10
