@@ -11,11 +11,12 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
-from forecast.errors import FileError, ForecastError, SkillError, TrainingError
+from forecast.errors import FileError, ForecastError, ForecastWarning, SkillError, TrainingError
 
 if TYPE_CHECKING:
     from forecast.config import Experiment
@@ -83,7 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = build_parser().parse_args(arguments)
     try:
-        return int(options.run(options))
+        with _warnings_on_one_line():
+            return int(options.run(options))
     except BrokenPipeError:
         sys.stderr.close()  # the reader went away; nothing more can be said to it
         return SUCCESS
@@ -363,6 +365,24 @@ def _quiet_start() -> AbstractContextManager[None]:
     if named != "tensorflow" and "keras" not in sys.modules:
         print(f"note: {BACKEND} is {named!r}; this command runs Keras on tensorflow", file=sys.stderr)
     return quiet_start()
+
+
+@contextmanager
+def _warnings_on_one_line() -> Iterator[None]:
+    """Show warnings of this package without the line of code that they come from."""
+    usual = warnings.formatwarning
+
+    def on_one_line(
+        message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+    ) -> str:
+        ours = issubclass(category, ForecastWarning)
+        return f"warning: {message}\n" if ours else usual(message, category, filename, lineno, line)
+
+    warnings.formatwarning = on_one_line
+    try:
+        yield
+    finally:
+        warnings.formatwarning = usual
 
 
 def _say(line: str) -> None:

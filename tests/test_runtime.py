@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import random
+import re
 import subprocess
 import sys
 import threading
@@ -291,3 +294,61 @@ def test_an_error_of_a_builder_comes_out_and_settings_are_put_back() -> None:
     with floatx("float64"), pytest.raises(KeyError, match="layer"):
         runtime.build_apart(fail, seed=0)
     assert runtime.build_apart(keras.config.floatx, seed=0) == "float32"
+
+
+def run_python(folder: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """A process of its own with a `keras.json` in `folder`."""
+    environment = {**os.environ, "KERAS_HOME": str(folder), **variables}
+    words = (sys.executable, *words)
+    return subprocess.run(words, check=False, env=environment, capture_output=True, text=True, timeout=110)
+
+
+BUILD = (
+    "from forecast import BiGRUConfig, ForecastError; from forecast.models import build_model\n"
+    "from forecast.windows import WindowShape\n"
+    "try: print(build_model(BiGRUConfig(units=2), WindowShape(4, 2)).dtype)\n"
+    "except ForecastError as error: print(type(error).__name__, error)"
+)
+
+
+@pytest.mark.parametrize(
+    ("keras_json", "backend", "said"),
+    [
+        ({}, "jax", r"ConfigError .*KERAS_BACKEND is 'jax'; expected the backend tensorflow: set the environment"),
+        ({}, "nonsense", r"ConfigError .*KERAS_BACKEND is 'nonsense'; expected the backend tensorflow"),
+        ({"backend": "nonsense"}, "", r"ConfigError .*as keras.json in .*KERAS_HOME says; .*correct or delete"),
+        ({"floatx": "float8"}, "", r"ConfigError .*Invalid `floatx` .*as keras.json in .*: correct or delete"),
+        ({"floatx": "float64", "backend": "nonsense"}, "tensorflow", "float32"),
+    ],
+    ids=["jax", "nonsense", "file", "damaged file", "advice taken"],
+)
+def test_another_backend_is_named_in_one_line(
+    keras_json: dict[str, str], backend: str, said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "keras.json").write_text(json.dumps(keras_json))
+    assert re.fullmatch(f"{said}.*\n", run_python(tmp_path, "-c", BUILD, KERAS_BACKEND=backend).stdout)
+
+
+def test_keras_that_runs_on_another_backend_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keras.config, "backend", lambda: "torch")
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    with pytest.raises(ConfigError, match=r"Keras runs on 'torch', KERAS_BACKEND is 'torch'; expected the backend"):
+        build_model(BiGRUConfig(), SHAPE)
+
+
+def test_the_command_line_runs_on_tensorflow_and_without_compiled_loops(tmp_path: Path) -> None:
+    """Whatever is usual on the machine; what is done in another way is said on a line each."""
+    (tmp_path / "keras.json").write_text('{"backend": "torch", "floatx": "float64"}')
+    table().to_csv(tmp_path / "table.csv", index=False)
+    settings = ["windows.context_length=12", "model.name=bigru", "model.units=2", "training.epochs=1"]
+    settings += ["ensemble.seeds=1", "ensemble.linear=none"]
+    words = ["-m", "forecast", "fit", str(tmp_path / "table.csv"), "--horizon", "4", "--freq", "h"]
+    words += ["--out", str(tmp_path / "run"), *(f"--set={one}" for one in settings)]
+    machine = {"KERAS_BACKEND": "jax", "CXX": "false", "XDG_CACHE_HOME": str(tmp_path), "FORECAST_NATIVE": "1"}
+    done = run_python(tmp_path, *words, **machine)
+    assert done.returncode == 0, done.stderr
+    first, *others = done.stderr.splitlines()
+    assert first == "note: KERAS_BACKEND is 'jax'; this command runs Keras on tensorflow"
+    (warning,) = (line for line in others if "warn" in line.lower())
+    assert warning.startswith("warning: recurrent layers run without their compiled loops, and training takes about")
+    assert warning.endswith("set FORECAST_NATIVE=0 in the environment to go on without them silently")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,10 +17,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from layers_compared import outputs_and_slopes, share_weights
+from window_arrays import learnable_source
 
+from forecast.config import TrainingConfig
+from forecast.errors import ForecastWarning
 from forecast.layers import recurrent
 from forecast.layers.native import build, operations
 from forecast.layers.native.loop import OPERATION
+from forecast.models import build_model
+from forecast.models.bigru import BiGRUConfig
+from forecast.training import train
+from forecast.windows import WindowShape
 
 needs_operations = pytest.mark.skipif(operations() is None, reason="no C++ compiler here")
 
@@ -165,8 +174,9 @@ def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.delenv(build.SWITCH, raising=False)
     monkeypatch.setattr(tf, "load_op_library", lambda path: Path(path).read_bytes())
-    operations.cache_clear()
-    before = build.operations
+    build.loaded.cache_clear()
+    monkeypatch.setattr(build, "WARNED", [])
+    before = build.loaded
     yield tmp_path / "bigru-forecast"
     before.cache_clear()
     monkeypatch.undo()
@@ -189,46 +199,100 @@ def test_it_is_compiled_once_and_again_when_damaged(
 ) -> None:
     monkeypatch.setenv("CXX", compiler(tmp_path, "printf library > $out"))
     for expected in (1, 1):
-        operations.cache_clear()
+        build.loaded.cache_clear()
         assert operations() == b"library"
         assert calls(tmp_path) == expected
     (library,) = fresh.glob("*.so")
     library.write_bytes(b"libr")
-    operations.cache_clear()
+    build.loaded.cache_clear()
     assert (operations(), calls(tmp_path)) == (b"library", 2)
     monkeypatch.setattr(build, "processor", lambda: "another")
-    operations.cache_clear()
+    build.loaded.cache_clear()
     assert (operations(), calls(tmp_path)) == (b"library", 3)
 
 
 @pytest.mark.parametrize(
     ("script", "said"),
-    [("echo no such header >&2; exit 1", "no such header"), ("true", "No such file"), ("kill -9 $$", "died with")],
-    ids=["fails", "writes nothing", "killed"],
+    [
+        ("echo no such header >&2; exit 1", "no such header"),
+        ("true", "No such file"),
+        ("kill -9 $$", "died with"),
+        ("echo half > $out; printf 'No space left \\377' >&2; exit 1", "No space left"),
+        ("echo so far >&2; exec sleep 60", "timed out"),
+    ],
+    ids=["fails", "writes nothing", "killed", "disk full", "hangs"],
 )
 def test_a_compiler_that_fails_is_named_and_leaves_nothing(
-    fresh: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    script: str,
-    said: str,
+    fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, said: str
 ) -> None:
     monkeypatch.setenv("CXX", compiler(tmp_path, script))
-    assert operations() is None
-    assert "the fast loops cannot be compiled" in caplog.text
-    assert said in caplog.text
+    monkeypatch.setattr(build, "SECONDS", 1 if "sleep" in script else 60)
+    with pytest.warns(ForecastWarning, match=f"without their compiled loops.*{said}.*{build.SWITCH}=0") as heard:
+        assert [operations(), operations()] == [None, None]
+    assert len(heard) == 1
     assert list(fresh.iterdir()) == []
+
+
+REFUSALS = {
+    "noexec or of another system": tf.errors.NotFoundError(None, None, "failed to map segment from shared object"),
+    "permission": PermissionError(13, "Permission denied"),
+    "anything": RuntimeError("the registry is closed"),
+}
+
+
+@pytest.mark.parametrize("error", REFUSALS.values(), ids=REFUSALS)
+@pytest.mark.usefixtures("fresh")
+def test_a_library_that_cannot_be_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """Threads that ask at the same time are told once; and training goes on."""
+
+    def refuse(_: str) -> None:
+        raise error
+
+    monkeypatch.setenv("CXX", compiler(tmp_path, "printf library > $out"))
+    monkeypatch.setattr(tf, "load_op_library", refuse)
+    with (
+        ThreadPoolExecutor(4) as pool,
+        pytest.warns(ForecastWarning, match="set XDG_CACHE_HOME to a folder whose files may be executed") as heard,
+    ):
+        assert list(pool.map(lambda _: operations(), range(4))) == [None] * 4
+    assert len(heard) == 1
+    shape = WindowShape(context_length=4, horizon=2)
+    model = build_model(BiGRUConfig(units=2, bidirectional=False, decoder="direct"), shape)
+    history = train(model, learnable_source(shape, 16), None, TrainingConfig(epochs=1)).history
+    assert np.isfinite(history.loss[0])
+    assert not history.native
+
+
+@pytest.mark.usefixtures("fresh")
+def test_a_warning_that_is_an_error_comes_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", compiler(tmp_path, "exit 1"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(ForecastWarning):
+            operations()
+        assert operations() is None
+
+
+def without_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", refuse)
 
 
 def test_no_compiler_and_the_switch(fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CXX", raising=False)
-    assert operations() is None
+    with pytest.warns(ForecastWarning, match=r"no C\+\+ compiler was found .*; install one, or name it in CXX"):
+        assert operations() is None
     monkeypatch.setenv("CXX", compiler(tmp_path, "exit 1"))
     monkeypatch.setenv(build.SWITCH, "0")
-    operations.cache_clear()
-    assert operations() is None
+    monkeypatch.setattr(build, "WARNED", [])
+    build.loaded.cache_clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert operations() is None
     assert not (tmp_path / "calls").exists()
     assert not fresh.exists()
 
@@ -237,6 +301,20 @@ def test_a_folder_that_cannot_be_written_to(fresh: Path, tmp_path: Path, monkeyp
     fresh.write_text("a file in its place")
     monkeypatch.setenv("CXX", compiler(tmp_path, "printf library > $out"))
     assert operations() == b"library"
+
+
+@pytest.mark.usefixtures("fresh")
+def test_no_home_and_no_place_for_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a home the library goes into the folder of temporary files; without that as well there is none."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CXX", compiler(tmp_path, "printf library > $out"))
+    without_home(monkeypatch)
+    assert operations() == b"library"
+    assert [one.name for one in tmp_path.iterdir() if not one.name.startswith(("cc.sh", "calls"))] == []
+    build.loaded.cache_clear()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    with pytest.warns(ForecastWarning, match="No such file or directory"):
+        assert operations() is None
 
 
 @pytest.mark.usefixtures("fresh")

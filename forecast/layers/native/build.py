@@ -34,48 +34,67 @@ SECONDS = 300
 SAID = 500
 """Characters of what a compiler said last that are shown."""
 
+WARNED: list[str] = []
+"""Reasons that this process has been told."""
+
 _ONE_AT_A_TIME = threading.Lock()
 
 
 def operations() -> Any:
     """The operations `bigru_forward` and `bigru_backward`, or None where they cannot be had.
 
-    The first call on a machine compiles them, which takes about 3 s. The first call of a process warns where they
-    could be wanted and are not to be had.
+    The first call on a machine compiles them, which takes about 3 s. A process warns once, with the reason for a None.
     """
     with _ONE_AT_A_TIME:  # loaded twice, they would be registered twice
         found, reason = loaded()
-        if reason and not _WARNED:
-            _WARNED.append(reason)
-            warnings.warn(
-                f"recurrent layers run without their compiled loops, so training takes about twice as long: {reason}; "
-                f"set the environment variable {SWITCH}=0 to do without them silently",
-                ForecastWarning,
-                stacklevel=2,
-            )
+        if reason and reason not in WARNED:
+            WARNED.append(reason)
+            warn(reason)
     return found
+
+
+def warn(reason: str) -> None:
+    """Say why the operations cannot be had, unless there is a GPU, which does without them."""
+    import tensorflow as tf
+
+    if tf.config.list_logical_devices("GPU"):
+        return
+    warnings.warn(
+        f"recurrent layers run without their compiled loops, and training takes about twice as long: {reason}; "
+        f"set {SWITCH}=0 in the environment to go on without them silently",
+        ForecastWarning,
+        stacklevel=3,
+    )
 
 
 @cache
 def loaded() -> tuple[Any, str]:
-    """The operations, or None and why they cannot be had; no reason where they are not wanted."""
-    import tensorflow as tf
-
-    unwanted = os.environ.get(SWITCH) == "0" or platform.system() not in {"Linux", "Darwin"}
-    if unwanted or tf.config.list_logical_devices("GPU"):  # cuDNN has faster ones
+    """The operations, or None and the reason, which is empty where they are not wanted."""
+    if os.environ.get(SWITCH) == "0" or platform.system() not in {"Linux", "Darwin"}:
         return None, ""
     compiler = os.environ.get("CXX") or next(filter(None, map(shutil.which, COMPILERS)), None)
     if compiler is None:
         return None, f"no C++ compiler was found ({', '.join(COMPILERS)}); install one, or name it in CXX"
     try:
         return load(compiler), ""
-    except Exception as error:  # whatever it is: there is another way
-        said = " ".join((getattr(error, "stderr", None) or str(error)).split())
-        return None, f"{type(error).__name__}: {said[-SAID:]}"
+    except Exception as error:  # whatever it is, there is another way
+        return None, said(error)
+
+
+def said(error: Exception) -> str:
+    """The end of what a compiler said, or else the error, on one line."""
+    output = getattr(error, "stderr", None)
+    text = output if isinstance(output, str) and output.strip() else f"{error}"
+    return " ".join(text.split())[-SAID:] or type(error).__name__
 
 
 def load(compiler: str) -> Any:
-    """Load the library from the cache folder, compiling it where it is not there or not whole."""
+    """Load the library from the cache folder, compiling it where it is not there or not whole.
+
+    Raises:
+        OSError: it cannot be loaded, or there is no place for it.
+        subprocess.SubprocessError: the compiler fails.
+    """
     import tensorflow as tf
 
     command = [*compiler.split(), *FLAGS, "-I", tf.sysconfig.get_include()]
@@ -86,7 +105,13 @@ def load(compiler: str) -> Any:
         library = folder / name
         if not is_whole(library):
             compile_library(command, library)
-        return tf.load_op_library(str(library))
+        try:
+            return tf.load_op_library(str(library))
+        except Exception as error:  # of TensorFlow's own, which are no OSError
+            raise OSError(
+                f"{error}: delete {library} if another system has compiled it, or set XDG_CACHE_HOME to a folder "
+                "whose files may be executed"
+            ) from error
 
 
 def fingerprint(command: list[str], tensorflow: str) -> str:
@@ -111,13 +136,13 @@ def processor() -> str:
 @contextmanager
 def cache_folder() -> Iterator[Path]:
     """The user's cache folder, or one that is deleted again where it cannot be written to."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
-    folder = Path(base) / "bigru-forecast"
     try:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        folder = Path(base) / "bigru-forecast"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
-    except OSError:
+    except (OSError, RuntimeError):  # the latter where the user has no home
         with tempfile.TemporaryDirectory() as private:
             yield Path(private)
     else:
@@ -141,14 +166,13 @@ def compile_library(command: list[str], library: Path) -> None:
     """Compile into a temporary file and put it in its place whole; its checksum comes last.
 
     Raises:
-        subprocess.CalledProcessError: the compiler fails; `stderr` says why.
+        subprocess.SubprocessError: the compiler fails, and `stderr` says why; or takes longer than `SECONDS`.
     """
     source = Path(__file__).with_name("operations.cc")
     with tempfile.TemporaryDirectory(dir=library.parent) as folder:
         made, digest = Path(folder) / library.name, Path(folder) / "sha256"
-        subprocess.run(
-            [*command, str(source), "-o", str(made)], check=True, capture_output=True, text=True, timeout=SECONDS
-        )
+        compile_it = [*command, str(source), "-o", str(made)]
+        subprocess.run(compile_it, check=True, capture_output=True, text=True, errors="replace", timeout=SECONDS)
         digest.write_text(checksum(made), encoding="ascii")
         made.replace(library)
         digest.replace(library.with_suffix(".sha256"))
