@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import sys
 
-from forecast import Forecaster
+from forecast.run_folder import predict_run
 
 
 def main(folder: str, table: str, output: str) -> None:
-    """Load, predict, write."""
-    forecaster = Forecaster.load(folder)
-    forecast = forecaster.predict(table)
-    forecast.frame().to_csv(output, index=False)
+    """Load, predict, write; a file that is no forecast of this model is not written over."""
+    forecast = predict_run(folder, table, output=output)
     for note in forecast.notes:
         print(f"note: {note}")
     print(f"wrote {output}: {len(forecast.series_ids)} series, {forecast.stamps.shape[1]} steps each")

@@ -8,10 +8,13 @@ from __future__ import annotations
 import sys
 
 from forecast import BiGRUConfig, DataConfig, Experiment, Forecaster, TrainingConfig, WindowsConfig
+from forecast.artifact import SAVED_MODEL
+from forecast.outputs import check_folder
 
 
 def main(table: str, folder: str) -> None:
     """Fit, judge beside the baselines, save."""
+    check_folder(folder, SAVED_MODEL, table)  # before minutes of training, not after
     config = Experiment(
         data=DataConfig(id_col="unique_id", time_col="ds", target_cols=("y",)),
         windows=WindowsConfig(horizon=24),
