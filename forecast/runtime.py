@@ -61,7 +61,8 @@ def check_backend() -> None:
         ConfigError: it does not; the message names the setting.
     """
     try:
-        with _random_kept():  # the first import of TensorFlow draws from `random`
+        # The first import of TensorFlow draws from `random`. Later on it must stay alone: other threads use it.
+        with _random_kept() if "keras" not in sys.modules else contextlib.nullcontext():
             import keras
         if keras.config.backend() == "tensorflow":
             return

@@ -142,6 +142,13 @@ def test_seeds_are_those_of_python_and_only_inside_and_in_one_thread() -> None:
     assert seed_drawn() == random.Random(7).randint(1, 10**9)
 
 
+def test_random_is_not_put_back_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That would show other threads the same numbers twice."""
+    for name in ("seed", "setstate"):
+        monkeypatch.setattr(random, name, lambda *_: pytest.fail("the random of the process was touched"))
+    build_model(BiGRUConfig(units=2), SHAPE)
+
+
 def test_a_keras_that_keeps_random_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """Then the `random` of the process is seeded and put back."""
     from keras.src.random import seed_generator
