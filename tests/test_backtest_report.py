@@ -94,10 +94,12 @@ def test_pictures_and_page_are_made_again_by_the_commands(
     assert {"forecasts.png", "error_by_step.png", "residuals.png", "coverage.png"} <= names
     assert "loss.png" not in names
     assert main(["report", str(folder), f"--out={tmp_path / 'page.html'}"]) == 0
-    assert main(["plot", str(folder), f"--out={tmp_path}"]) == 0
-    assert set(capsys.readouterr().out.split()) == {str(tmp_path / name) for name in ("page.html", *names)}
+    pictures = tmp_path / "pictures"
+    assert main(["plot", str(folder), f"--out={pictures}"]) == 0
+    made = {str(tmp_path / "page.html"), *(str(pictures / name) for name in names)}
+    assert set(capsys.readouterr().out.split()) == made
     assert (tmp_path / "page.html").read_bytes() == (folder / "report.html").read_bytes()
-    assert all((tmp_path / name).read_bytes() == (folder / name).read_bytes() for name in names)
+    assert all((pictures / name).read_bytes() == (folder / name).read_bytes() for name in names)
 
 
 def test_a_baseline_alone_has_pictures_and_a_page(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from forecast.config_schema import setting_paths
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("docs", "configs", "forecast", "scripts", "benchmarks", "examples")
-pytestmark = pytest.mark.timeout(300)  # every command of the documents is run
+pytestmark = pytest.mark.timeout(900)  # every command of the documents is run
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(page for folder in FOLDERS for page in (ROOT / folder).rglob("*.md"))])
 README, ARCHITECTURE = ROOT / "README.md", ROOT / "docs" / "architecture.md"

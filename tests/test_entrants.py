@@ -67,7 +67,10 @@ def test_a_backtest_equals_a_loop_of_fits(refit: Any, history: int | None, train
 
 
 def damaged(table: pd.DataFrame, cutoff: pd.Timestamp, kind: str) -> pd.DataFrame:
-    """The table with everything but its stamps and known covariates wrong after a cutoff."""
+    """The table with everything but its stamps and known covariates wrong after a cutoff.
+
+    Each series keeps a target in its last row: rows without one at its end are the future, and give no windows.
+    """
     late = (table["ds"] > cutoff).to_numpy()
     out = table.copy()
     if kind == "shuffled":
@@ -76,6 +79,7 @@ def damaged(table: pd.DataFrame, cutoff: pd.Timestamp, kind: str) -> pd.DataFram
             out.loc[late, name] = table[name].to_numpy()[order]
         return out
     out.loc[late, ["y", "wind"]] = np.nan if kind == "NaN" else 1e6
+    out.loc[late & ~table.duplicated("unique_id", keep="last"), ["y", "wind"]] = 1e6
     out.loc[late, "state"] = None if kind == "NaN" else "adrift"  # a word that comes first in the alphabet
     return out
 

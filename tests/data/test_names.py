@@ -219,7 +219,7 @@ def test_ids_are_shown_as_the_table_has_them(tmp_path: Path) -> None:
     assert load_panel(series_of(["9.0", "x"])).series_ids.tolist() == ["9.0", "x"]
     assert load_panel(series_of([2**63 + 1])).series_ids.tolist() == [2**63 + 1]
     assert load_panel(series_of([0.5, 1.0])).series_ids.tolist() == ["0.5", "1"]
-    wide = pd.DataFrame({"ds": DAYS, "10": range(6), "9": range(6)})
+    wide = pd.DataFrame({"ds": DAYS, "10": [3, 1, 4, 1, 5, 9], "9": [2, 7, 1, 8, 2, 8]})
     assert load_panel(wide, table_format=TableFormat(layout="wide")).series_ids.tolist() == ["9", "10"]
 
 
