@@ -27,7 +27,7 @@ from pydantic import Field
 
 from forecast.errors import ArtifactError, nearest
 from forecast.files import current_folder, replace_folder
-from forecast.outputs import Content, check_folder
+from forecast.outputs import Content, check_folder, read_record
 from forecast.tensor_file import (
     Count,
     Entry,
@@ -155,11 +155,7 @@ def _identity(folder: Path) -> tuple[int, ...] | None:
 
 def _is_saved_model(folder: Path) -> bool:
     """Whether a folder holds the manifest of a saved model, of whatever format."""
-    try:
-        manifest = json.loads((folder / MANIFEST).read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(manifest, dict) and {"format", "package_version", "tensors", "checksum"} <= manifest.keys()
+    return {"format", "package_version", "tensors", "checksum"} <= read_record(folder / MANIFEST).keys()
 
 
 SAVED_MODEL = Content("saved model", "model", _is_saved_model, tuple(MAX_BYTES))

@@ -37,7 +37,7 @@ from forecast.entrants import BASELINE_NAMES, make_models, names_of
 from forecast.errors import BacktestError
 from forecast.files import open_alone, write_file
 from forecast.identity import PACKAGES, describe, differences
-from forecast.outputs import Content, check_folder, remove_own, strangers
+from forecast.outputs import Content, check_folder, read_record, remove_own, strangers
 from forecast.peers import STATISTICAL, find_python, version_of
 from forecast.pictures import (
     BACKTEST_ABOUT,
@@ -200,13 +200,9 @@ def identity_of(config: Experiment, panel: Panel) -> dict[str, str]:
 
 def _is_backtest(folder: Path) -> bool:
     """Whether a folder holds a backtest that was begun, or what one leaves that was killed before."""
-    try:
-        identity = json.loads((folder / ABOUT).read_bytes())
-    except FileNotFoundError:
+    if not (folder / ABOUT).exists():
         return not strangers(folder, (LOCK,)) and not (folder / LOCK).stat().st_size
-    except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(identity, dict) and {"the data", "Python", *PACKAGES} <= identity.keys()
+    return {"the data", "Python", *PACKAGES} <= read_record(folder / ABOUT).keys()
 
 
 BACKTEST = Content("backtest", "backtest", _is_backtest)

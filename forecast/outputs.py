@@ -8,13 +8,14 @@ what others put beside them stays. Commands ask before they read or train.
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from forecast.errors import OutputError
 from forecast.files import TEMPORARY, old_name
@@ -42,6 +43,15 @@ class Content:
     name: str
     is_own: Callable[[Path], bool]
     names: tuple[str, ...] | None = None
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file by which a folder is known; an empty one where the file holds no such thing."""
+    try:
+        record = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return record if isinstance(record, dict) else {}
 
 
 def check_folder(path: str | Path, content: Content, table: object = None) -> None:

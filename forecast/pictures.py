@@ -19,7 +19,7 @@ from forecast.data.frequency import Frequency
 from forecast.data.panel import Columns, Panel
 from forecast.errors import DataError, OutputError
 from forecast.files import write_file
-from forecast.outputs import Content, check_file, check_folder
+from forecast.outputs import Content, check_file, check_folder, read_record
 from forecast.plots import (
     plot_bias_by_step,
     plot_coverage,
@@ -245,11 +245,7 @@ def report_run(run: str | Path, *, out: str | Path | None = None) -> Path:
 
 def is_recorded(folder: Path) -> bool:
     """Whether a folder holds the record of packages that a run and a backtest leave."""
-    try:
-        content = json.loads((folder / ENVIRONMENT).read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(content, dict) and content.keys() == ENVIRONMENT_KEYS
+    return read_record(folder / ENVIRONMENT).keys() == ENVIRONMENT_KEYS
 
 
 def _holds_pictures(folder: Path) -> bool:
