@@ -129,8 +129,9 @@ def load_artifact(path: str | Path) -> Artifact:
         try:
             return _load(path, folder)
         except ArtifactError:
-            if _identity(current_folder(path)) == before:
-                raise  # else a writer put a new version in place meanwhile: read that one
+            now = current_folder(path)
+            if now == folder and _identity(now) == before:
+                raise  # else a writer moved this version or put a new one in place meanwhile: read what is there
 
 
 def _load(path: str | Path, folder: Path) -> Artifact:

@@ -446,6 +446,20 @@ def test_a_reader_beside_a_writer_always_gets_a_whole_model(tmp_path: Path) -> N
     assert seen == {0, 1}
 
 
+def test_a_reader_follows_the_version_that_a_writer_moves_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "model"
+    save_artifact(target, example(0))
+    real = module._read_manifest
+
+    def moved_before(file: Path) -> Any:
+        monkeypatch.undo()
+        os.rename(target, tmp_path / ".model.old")  # the first step of a swap, before the second
+        return real(file)
+
+    monkeypatch.setattr(module, "_read_manifest", moved_before)
+    assert ordered(load_artifact(target)) == ordered(example(0))
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs the resource limits of POSIX")
 def test_a_full_disk_leaves_the_old_model_and_says_so(saved: Path) -> None:
     script = (
