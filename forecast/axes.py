@@ -16,7 +16,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from forecast.errors import ShapeError
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 
 
 def check_shape(name: str, array: Any, axes: str, **sizes: int) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.axes import check_shape
+from forecast.axes import FloatArray, IntArray, check_shape
 from forecast.baselines import Baseline
 from forecast.data.panel import Panel
 from forecast.data.splits import Part
@@ -19,9 +19,7 @@ from forecast.windows import WindowIndex, contiguous_runs
 if TYPE_CHECKING:
     from forecast.transforms.missing import Filled
 
-Array = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-Predict = Callable[[IntArray], Array]
+Predict = Callable[[IntArray], FloatArray]
 
 BATCH_VALUES = 4_000_000
 """Values of the history gathered at once: 32 MB."""
@@ -35,7 +33,7 @@ def compare(
     models: Mapping[str, Predict],
     baselines: Mapping[str, Baseline],
     season_length: int,
-    scale: Array,
+    scale: FloatArray,
 ) -> BacktestResult:
     """Let models and baselines forecast all windows of an index.
 
@@ -97,14 +95,14 @@ def batches_of_history(count: int, values_each: int) -> Iterator[IntArray]:
     return (np.arange(start, min(start + size, count)) for start in range(0, count, size))
 
 
-def history_reader(panel: Panel, targets: Array, length: int) -> Callable[[IntArray], Array]:
+def history_reader(panel: Panel, targets: FloatArray, length: int) -> Callable[[IntArray], FloatArray]:
     """Return a function from last rows (B,) to the `length` rows up to and with them, (B, length, D).
 
     Rows before the start of a series or before a gap are NaN.
     """
     starts, _, _ = contiguous_runs(panel)
 
-    def history(last: IntArray) -> Array:
+    def history(last: IntArray) -> FloatArray:
         rows = last[:, None] + np.arange(1 - length, 1)
         begins = starts[np.searchsorted(starts, last, side="right") - 1]
         inside = rows >= begins[:, None]
@@ -113,7 +111,7 @@ def history_reader(panel: Panel, targets: Array, length: int) -> Callable[[IntAr
     return history
 
 
-def seasonal_errors(panel: Panel, season_length: int, *, part: Part) -> Array:
+def seasonal_errors(panel: Panel, season_length: int, *, part: Part) -> FloatArray:
     """Mean |y_t - y_(t-m)| of each series over its rows in `part`: the scale of MASE.
 
     Pairs are a season apart in time, so a gap between them does no harm.
@@ -162,7 +160,7 @@ def _check_contest(index: WindowIndex, models: Mapping[str, Predict], baselines:
         raise DataError(f"{given}; expected at least one model under a name of its own: rename it")
 
 
-def _check_finite(name: str, values: Array, series_ids: NDArray[np.object_], cutoffs: NDArray[np.generic]) -> None:
+def _check_finite(name: str, values: FloatArray, series_ids: NDArray[np.object_], cutoffs: NDArray[np.generic]) -> None:
     bad = np.flatnonzero(~np.isfinite(values).all(axis=(1, 2)))
     if len(bad):
         one = bad[0]

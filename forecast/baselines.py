@@ -13,12 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.axes import check_shape
+from forecast.axes import FloatArray, check_shape
 from forecast.errors import DataError, ShapeError
 from forecast.windows import WindowIndex
 
-Array = NDArray[np.float64]
-Baseline = Callable[[Array], Array]
+Baseline = Callable[[FloatArray], FloatArray]
 
 PENALTIES = tuple(10.0 ** (power / 2) for power in range(-10, 5))
 """Grid of ridge penalties from 1e-5 to 1e2, in units of the mean squared input."""
@@ -72,12 +71,12 @@ class Steps:
         return max(self.context_length, self.season_length)
 
 
-def last_value(history: Array, steps: Steps) -> Array:
+def last_value(history: FloatArray, steps: Steps) -> FloatArray:
     """Repeat the last value."""
     return np.repeat(forward_filled(history)[:, -1:], steps.horizon, axis=1)
 
 
-def seasonal_naive(history: Array, steps: Steps) -> Array:
+def seasonal_naive(history: FloatArray, steps: Steps) -> FloatArray:
     """Repeat the last season, y_(t+h-m); where it is not known, the last value takes its place."""
     ahead = np.arange(steps.horizon) % steps.season_length
     place = history.shape[1] - steps.season_length + ahead
@@ -86,7 +85,7 @@ def seasonal_naive(history: Array, steps: Steps) -> Array:
     return np.where(known, season, last_value(history, steps))
 
 
-def drift(history: Array, steps: Steps) -> Array:
+def drift(history: FloatArray, steps: Steps) -> FloatArray:
     """Go on along the line through the first and the last value of the context.
 
     Source: Hyndman and Athanasopoulos, Forecasting: Principles and Practice, 5.2.
@@ -95,11 +94,11 @@ def drift(history: Array, steps: Steps) -> Array:
     first = np.isfinite(window).argmax(axis=1)[:, None]
     last = window[:, -1:]
     slope = (last - np.take_along_axis(window, first, axis=1)) / np.maximum(window.shape[1] - 1 - first, 1)
-    line: Array = last + slope * np.arange(1, steps.horizon + 1)[:, None]
+    line: FloatArray = last + slope * np.arange(1, steps.horizon + 1)[:, None]
     return line
 
 
-def window_mean(history: Array, steps: Steps) -> Array:
+def window_mean(history: FloatArray, steps: Steps) -> FloatArray:
     """Repeat the mean of the context."""
     window = history[:, -steps.context_length :]
     known = np.isfinite(window)
@@ -108,7 +107,7 @@ def window_mean(history: Array, steps: Steps) -> Array:
     return np.repeat(mean[:, None], steps.horizon, axis=1)
 
 
-BASELINES: dict[str, Callable[[Array, Steps], Array]] = {
+BASELINES: dict[str, Callable[[FloatArray, Steps], FloatArray]] = {
     "last_value": last_value,
     "seasonal_naive": seasonal_naive,
     "drift": drift,
@@ -128,10 +127,10 @@ class RidgeRows:
         known: (R, K) numbers that are known of each row ahead, of zero mean and comparable spread.
     """
 
-    targets: Array
-    scale: Array
-    inputs: Array | None = None
-    known: Array | None = None
+    targets: FloatArray
+    scale: FloatArray
+    inputs: FloatArray | None = None
+    known: FloatArray | None = None
 
     @property
     def num_known(self) -> int:
@@ -154,7 +153,7 @@ class RidgeWindow:
         num_known: K.
     """
 
-    weights: Array
+    weights: FloatArray
     penalty: float
     num_known: int = 0
 
@@ -208,7 +207,7 @@ class RidgeWindow:
             least = least if number else LEAST_ERROR * (max(learned.deviation(weights), learned.resolved) or 1.0)
         return cls(candidates[chosen], chosen, rows.num_known)
 
-    def predict(self, history: Array, known: Array | None = None) -> Array:
+    def predict(self, history: FloatArray, known: FloatArray | None = None) -> FloatArray:
         """Forecast (B, H, D) from history (B, M, D), M >= L; a gap at the start takes the first value.
 
         Args:
@@ -223,17 +222,17 @@ class RidgeWindow:
             raise ShapeError(f"history has shape {history.shape}; expected (B, at least {length}, D)")
         window = forward_filled(forward_filled(history[:, -length:])[:, ::-1])[:, ::-1]
         last = window[:, -1:]
-        change: Array = np.einsum("bld,lh->bhd", window - last, self.weights[:length], optimize=True)
+        change: FloatArray = np.einsum("bld,lh->bhd", window - last, self.weights[:length], optimize=True)
         if known is not None:
             change = change + (known.reshape(len(known), -1) @ self.weights[length:])[:, :, None]
         return last + change
 
-    def to_state(self) -> dict[str, Array]:
+    def to_state(self) -> dict[str, FloatArray]:
         """Arrays that say everything, for a saved model."""
         return {"weights": self.weights, "penalty": np.array([self.penalty])}
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Array]) -> RidgeWindow:
+    def from_state(cls, state: Mapping[str, FloatArray]) -> RidgeWindow:
         """Read back what `to_state` wrote.
 
         Raises:
@@ -249,11 +248,11 @@ def all_baselines(steps: Steps, ridge: RidgeWindow | None) -> dict[str, Baseline
     return {**simple, "linear": ridge.predict} if ridge else simple
 
 
-def _bind(function: Callable[[Array, Steps], Array], steps: Steps) -> Baseline:
+def _bind(function: Callable[[FloatArray, Steps], FloatArray], steps: Steps) -> Baseline:
     return lambda history: function(history, steps)
 
 
-def forward_filled(history: Array) -> Array:
+def forward_filled(history: FloatArray) -> FloatArray:
     """Carry the last value over missing ones along axis 1; missing values before the first one stay NaN."""
     known = np.isfinite(history)
     if known.all():
@@ -275,14 +274,14 @@ class _Moments:
         counts: (H,) those of them that have the step.
     """
 
-    gram: Array
-    cross: Array
+    gram: FloatArray
+    cross: FloatArray
     square: float
     count: float
-    counts: Array
+    counts: FloatArray
 
     @classmethod
-    def of(cls, rows: RidgeRows, index: WindowIndex, weights: Array | None = None, least: float = 1.0) -> _Moments:
+    def of(cls, rows: RidgeRows, index: WindowIndex, weights: FloatArray | None = None, least: float = 1.0) -> _Moments:
         """Sum up the windows; where `weights` are given, each over its error with them, but at least `least`."""
         horizon, num_targets = index.horizon, rows.targets.shape[1]
         length = index.context_length + horizon * rows.num_known
@@ -307,7 +306,7 @@ class _Moments:
         """Whether a step of the horizon has fewer windows than unknowns; only of sums without weights."""
         return bool(self.counts.min() < len(self.gram))
 
-    def solutions(self, penalties: Iterable[float]) -> dict[float, Array]:
+    def solutions(self, penalties: Iterable[float]) -> dict[float, FloatArray]:
         """(L, H) weights for every penalty."""
         eigenvalues, basis = np.linalg.eigh(self.gram / self.count)
         rotated = basis.T @ (self.cross / self.counts)
@@ -317,7 +316,7 @@ class _Moments:
             for penalty in penalties
         }
 
-    def deviation(self, weights: Array) -> float:
+    def deviation(self, weights: FloatArray) -> float:
         """Root mean squared error of one step."""
         return float(np.sqrt(max(self.squared_error(weights), 0.0) / self.counts.sum()))
 
@@ -326,14 +325,16 @@ class _Moments:
         """Least root mean squared error that sums of squares tell from none: their last digits cancel below it."""
         return float(np.sqrt(np.finfo(np.float64).eps * self.square / self.counts.sum()))
 
-    def squared_error(self, weights: Array) -> float:
+    def squared_error(self, weights: FloatArray) -> float:
         """Sum of |y - W'x|^2 over the windows; of a step that some of them lack, its share of W'x x'W."""
         explained = np.einsum("lh,lh->h", weights, self.gram @ weights)
         share = self.counts / max(self.count, np.finfo(np.float64).tiny)
         return self.square - 2 * float(np.vdot(weights, self.cross)) + float(explained @ share)
 
 
-def _best_penalty(candidates: dict[float, Array], rows: RidgeRows, validation: WindowIndex, *, robust: bool) -> float:
+def _best_penalty(
+    candidates: dict[float, FloatArray], rows: RidgeRows, validation: WindowIndex, *, robust: bool
+) -> float:
     """The penalty with the least error on validation: squared, or the root of that, window by window."""
     if len(candidates) == 1:
         return next(iter(candidates))
@@ -350,13 +351,13 @@ def _best_penalty(candidates: dict[float, Array], rows: RidgeRows, validation: W
     return min(errors, key=errors.__getitem__) if any(errors.values()) else without
 
 
-def _mean_squares(errors: Array, measured: NDArray[np.bool_]) -> Array:
+def _mean_squares(errors: FloatArray, measured: NDArray[np.bool_]) -> FloatArray:
     """(B,) mean squared error of each window over its measured steps; 0 where it has none."""
-    mean: Array = np.where(measured, np.square(errors), 0.0).sum(axis=1) / np.maximum(measured.sum(axis=1), 1)
+    mean: FloatArray = np.where(measured, np.square(errors), 0.0).sum(axis=1) / np.maximum(measured.sum(axis=1), 1)
     return mean
 
 
-def _chunks(rows: RidgeRows, index: WindowIndex, most: int) -> Iterator[tuple[Array, Array]]:
+def _chunks(rows: RidgeRows, index: WindowIndex, most: int) -> Iterator[tuple[FloatArray, FloatArray]]:
     """`_pairs` of at most `most` windows, evenly spaced, some at a time."""
     num_targets = rows.targets.shape[1]
     numbers = np.linspace(0, len(index) - 1, min(len(index), max(most, 1))).round().astype(np.int64)
@@ -365,7 +366,7 @@ def _chunks(rows: RidgeRows, index: WindowIndex, most: int) -> Iterator[tuple[Ar
         yield _pairs(rows, index, numbers[start : start + size])
 
 
-def _pairs(rows: RidgeRows, index: WindowIndex, numbers: NDArray[np.int64]) -> tuple[Array, Array]:
+def _pairs(rows: RidgeRows, index: WindowIndex, numbers: NDArray[np.int64]) -> tuple[FloatArray, FloatArray]:
     """Complete contexts and their horizons, (B D, L) and (B D, H), last value subtracted, divided by the scale.
 
     What is known of the horizon, as it is, follows the context: (B D, L + H K).

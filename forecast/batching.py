@@ -17,6 +17,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.axes import IntArray
 from forecast.errors import ConfigError
 from forecast.features import Features
 from forecast.windows import WindowIndex
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 Batch = tuple[dict[str, NDArray[Any]], NDArray[np.float32]]
-IntArray = NDArray[np.int64]
 Pipeline = Callable[[IntArray, int], Any]
 
 CHUNK_BYTES = 1 << 21

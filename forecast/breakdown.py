@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from forecast.axes import FloatArray
 from forecast.errors import ConfigError
-from forecast.metrics import Array, mae, mase, mse, smape
+from forecast.metrics import mae, mase, mse, smape
 from forecast.results import BacktestResult
 from forecast.scores import SCORE_NAMES
 
@@ -69,7 +70,7 @@ def error_by_cutoff(result: BacktestResult, most: int) -> pd.DataFrame:
     return table.groupby(row).mean().set_axis(table.index[np.searchsorted(row, np.arange(count))])
 
 
-def bias_by_step(result: BacktestResult, alias: str) -> Array:
+def bias_by_step(result: BacktestResult, alias: str) -> FloatArray:
     """Mean of forecast minus actual at every step of the horizon, over windows and targets.
 
     Args:
@@ -98,21 +99,23 @@ def _groups(result: BacktestResult, by: By) -> tuple[pd.Index[Any], NDArray[np.i
     raise ConfigError(f"scores by {by!r}; expected 'series', 'step', 'cutoff' or 'overall'")
 
 
-def _step_scores(result: BacktestResult, forecast: Array) -> dict[str, Array]:
+def _step_scores(result: BacktestResult, forecast: FloatArray) -> dict[str, FloatArray]:
     """(H,) scores of each step."""
     actual, across = result.actual, (0, 2)
     found = {name: metric(actual, forecast, axis=across) for name, metric in POINT_METRICS.items()}
     return _with_root({**found, "MASE": mase(actual, forecast, result.scale, axis=across)})
 
 
-def _group_scores(result: BacktestResult, forecast: Array, place: NDArray[np.int64], count: int) -> dict[str, Array]:
+def _group_scores(
+    result: BacktestResult, forecast: FloatArray, place: NDArray[np.int64], count: int
+) -> dict[str, FloatArray]:
     """(G,) scores of each group of windows: the means of the windows, weighed by their measured values."""
     actual, inside = result.actual, (1, 2)
     measured = ~np.isnan(actual)
     scaled = (np.isfinite(result.scale) & (result.scale > 0))[:, None]
     num_measured, num_scaled = measured.sum(axis=inside), (measured & scaled).sum(axis=inside)
 
-    def pooled(means: Array, weights: NDArray[np.int64]) -> Array:
+    def pooled(means: FloatArray, weights: NDArray[np.int64]) -> FloatArray:
         total = np.bincount(place, np.where(weights > 0, means, 0.0) * weights, count)
         weight = np.bincount(place, weights, count)
         return np.where(weight > 0, total / np.maximum(weight, 1), np.nan)
@@ -123,5 +126,5 @@ def _group_scores(result: BacktestResult, forecast: Array, place: NDArray[np.int
     return _with_root({**found, "MASE": pooled(mase(actual, forecast, result.scale, axis=inside), num_scaled)})
 
 
-def _with_root(scores: dict[str, Array]) -> dict[str, Array]:
+def _with_root(scores: dict[str, FloatArray]) -> dict[str, FloatArray]:
     return {**scores, "RMSE": np.sqrt(scores["MSE"])}

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from forecast.axes import FloatArray
 from forecast.data.panel import Panel
 from forecast.data.splits import Part
 from forecast.errors import ConfigError
@@ -16,8 +16,6 @@ from forecast.intervals import SHOWN_LEVELS, Calibration, central_pairs, nested,
 from forecast.prediction import Fitted, align, forecast_windows, on_logarithms
 from forecast.preparation import Prepared
 from forecast.results import Forecast
-
-FloatArray = NDArray[np.float64]
 
 CALIBRATED_WINDOWS, CALIBRATED_NUMBERS = 5_000, 1_000_000
 """Windows whose errors are kept, and errors in all, at most."""

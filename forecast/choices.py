@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from forecast.axes import FloatArray
 from forecast.baselines import RidgeRows, RidgeWindow
 from forecast.config import CHOSEN, Experiment, TransformConfig
 from forecast.data.panel import Panel
@@ -20,7 +20,6 @@ from forecast.features import FeatureMap, FeatureSettings, part_rows, series_dev
 from forecast.transforms.missing import Filled
 from forecast.windows import WindowIndex, index_windows
 
-Array = NDArray[np.float64]
 Settings = dict[str, dict[str, Any]]
 
 LONGEST_CONTEXT = 720
@@ -207,7 +206,7 @@ def choose_scale(config: Experiment, panel: Panel, filled: Filled, split: Split)
     return settled(filled_in(config, {"transforms": {"target": target}}))
 
 
-def growth_of_spread(targets: Array, train: Part, season_length: int) -> float:
+def growth_of_spread(targets: FloatArray, train: Part, season_length: int) -> float:
     """By which power of its level the spread of a series grows: 0 for sums, 1 for factors, 0 where nothing is known.
 
     The slope of the logarithm of spread on that of level, over stretches of a season or eight rows within each series:

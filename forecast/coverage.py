@@ -10,15 +10,13 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from forecast.axes import FloatArray, IntArray
 from forecast.errors import DataError
 from forecast.intervals import RATE, adaptive_factors, central_pairs, nested
 from forecast.results import BacktestResult
 from forecast.skill import MIN_BLOCKS, block_length, num_overlapping, student_quantile
 
-Array = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 Group = Literal["step", "series", "overall"]
 Chosen = tuple[Any, ...]
 """Index into (W, H, D)."""
@@ -109,7 +107,9 @@ def _sentence(row: Mapping[Any, Any], steps: pd.DataFrame) -> str:
     )
 
 
-def adapt_intervals(result: BacktestResult, *, rate: float = RATE, lowest: Array | float = -math.inf) -> BacktestResult:
+def adapt_intervals(
+    result: BacktestResult, *, rate: float = RATE, lowest: FloatArray | float = -math.inf
+) -> BacktestResult:
     """The same evaluation with intervals that widen and narrow from cutoff to cutoff, by what was seen until then.
 
     Args:
@@ -148,7 +148,7 @@ def _groups(result: BacktestResult, group: Group) -> list[tuple[Any, Chosen, int
     return [("all", (slice(None),), None)]
 
 
-def effective_number(held: Array, positions: IntArray, series: IntArray, overlap: int) -> float:
+def effective_number(held: FloatArray, positions: IntArray, series: IntArray, overlap: int) -> float:
     """How many independent values would say as much of the share that was held.
 
     Windows that overlap err together, series of one place err together, and wild weeks come in a row: so the number is
@@ -202,7 +202,7 @@ def binomial_band(share: float, count: float) -> tuple[float, float]:
     return max(share - reach, 0.0), min(share + reach, 1.0)
 
 
-def _variance(misses: Array, positions: IntArray, series: IntArray, overlap: int) -> tuple[float, int]:
+def _variance(misses: FloatArray, positions: IntArray, series: IntArray, overlap: int) -> tuple[float, int]:
     """Variance of the sum of (B, ...) centred misses, 0 where it cannot be told; and the groups it comes from."""
     sums = misses.reshape(len(misses), -1).sum(axis=1)
     cutoffs, place = np.unique(positions, return_inverse=True)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.axes import FloatArray
 from forecast.baselines import LEAST_ERROR
 from forecast.config import Experiment
 from forecast.models import build_model
@@ -23,7 +24,6 @@ from forecast.windows import WindowShape
 if TYPE_CHECKING:
     import keras
 
-Array = NDArray[np.float64]
 
 KNOWN_NUMBERS = 2_000
 """Numbers known ahead that a linear member reads, at most: its equations have as many unknowns."""
@@ -77,7 +77,7 @@ class Ensemble:
         shares = np.asarray(self.model.get_layer("blend").shares)
         return {one.name: float(share) for one, share in zip(self.members, shares, strict=True)}
 
-    def weigh(self, shares: Sequence[float] | Array) -> None:
+    def weigh(self, shares: Sequence[float] | FloatArray) -> None:
         """Set the weights of the members."""
         if len(self.members) > 1:
             self.model.get_layer("blend").set_weights([np.asarray(shares, np.float32)])
@@ -171,7 +171,7 @@ def _linear(shape: WindowShape, length: int) -> Member:
     return Member(f"linear, context {length}", length, None, model, reads_known)
 
 
-def robust_shares(errors: Array) -> Array:
+def robust_shares(errors: FloatArray) -> FloatArray:
     """Weights of at least 0 with sum 1 that make the sum of the roots of the windows' squared errors least.
 
     Squared errors are dominated by the wildest series, which a network trained with absolute errors does not heed.
@@ -192,7 +192,7 @@ def robust_shares(errors: Array) -> Array:
     return shares
 
 
-def best_shares(errors: Array) -> Array:
+def best_shares(errors: FloatArray) -> FloatArray:
     """Weights of at least 0 with sum 1 that make the squared error of the weighted sum least.
 
     The error of the sum is the sum of the errors, so what is minimised is w' G w with G = E E'. The way there is
@@ -216,7 +216,9 @@ def best_shares(errors: Array) -> Array:
     return shares
 
 
-def cautious_shares(errors: Array, is_linear: NDArray[np.bool_], evidence: float, *, robust: bool = False) -> Array:
+def cautious_shares(
+    errors: FloatArray, is_linear: NDArray[np.bool_], evidence: float, *, robust: bool = False
+) -> FloatArray:
     """The best weights, moved towards simple ones the further the less there is to choose them on.
 
     Of n windows that do not overlap, the best weights get the share (n - 1) / (n - 1 + CAUTION): one window alone says
@@ -244,7 +246,7 @@ def cautious_shares(errors: Array, is_linear: NDArray[np.bool_], evidence: float
     return trust * choose(errors) + (1 - trust) * simple
 
 
-def onto_simplex(values: Array) -> Array:
+def onto_simplex(values: FloatArray) -> FloatArray:
     """The nearest (M,) numbers of at least 0 with sum 1 (Duchi et al. 2008, figure 1)."""
     descending = np.sort(values)[::-1]
     excess = (np.cumsum(descending) - 1.0) / np.arange(1, len(values) + 1)

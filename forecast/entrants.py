@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from forecast.axes import FloatArray, IntArray
 from forecast.backtest import batches_of_history, history_reader
 from forecast.baselines import BASELINES, Baseline, Steps, all_baselines
 from forecast.calibration import quantile_levels_of, shown_levels, with_intervals
@@ -28,9 +28,6 @@ from forecast.rolling import Levels, Model
 from forecast.training import Reporter
 from forecast.transforms.missing import MissingPolicy, fill_missing
 from forecast.windows import index_after
-
-Array = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 LINEAR = "linear"
 BASELINE_NAMES = (*BASELINES, LINEAR)
@@ -136,7 +133,7 @@ class FittedBaseline:
         """None."""
         return ()
 
-    def predict(self, panel: Panel, last: IntArray) -> tuple[Array, None]:
+    def predict(self, panel: Panel, last: IntArray) -> tuple[FloatArray, None]:
         """Forecast (B, H, D); see `rolling.FittedModel`."""
         num_targets = len(panel.columns.target_cols)
         values = fill_missing(panel, self.missing)[0].values[:, :num_targets]
@@ -187,11 +184,11 @@ class FittedNetworkModel:
         return quantile_levels_of(self.fitted, shown) if shown else self.fitted.quantile_levels
 
     @property
-    def lowest_end(self) -> Array | None:
+    def lowest_end(self) -> FloatArray | None:
         """(D,) below which no calibrated interval ends; None where intervals are not calibrated."""
         return self.fitted.calibration.lowest if self.fitted.calibration and shown_levels(self.fitted) else None
 
-    def predict(self, panel: Panel, last: IntArray) -> tuple[Array, Array | None]:
+    def predict(self, panel: Panel, last: IntArray) -> tuple[FloatArray, FloatArray | None]:
         """Forecast (B, H, D), and (B, H, D, Q) quantiles; see `rolling.FittedModel`."""
         shape, levels = self.fitted.shape, self.quantile_levels
         points = np.full((len(last), shape.horizon, shape.num_targets), np.nan)

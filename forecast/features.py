@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.axes import IntArray
 from forecast.data.calendar import calendar_columns, calendar_features
 from forecast.data.names import name_of
 from forecast.data.panel import Columns, Panel
@@ -25,7 +26,6 @@ from forecast.transforms.missing import Filled, MissingPolicy, fill_missing
 from forecast.windows import WindowIndex, WindowShape
 
 Inputs = dict[str, NDArray[np.generic]]
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

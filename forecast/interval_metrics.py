@@ -15,11 +15,14 @@ from typing import Any
 
 import numpy as np
 
+from forecast.axes import FloatArray
 from forecast.errors import ConfigError, DataError, ShapeError
-from forecast.metrics import Array, Axis, mean_where_measured, quantile_losses
+from forecast.metrics import Axis, mean_where_measured, quantile_losses
 
 
-def weighted_quantile_loss(actual: Array, forecast: Array, levels: Sequence[float], *, axis: Axis = None) -> Any:
+def weighted_quantile_loss(
+    actual: FloatArray, forecast: FloatArray, levels: Sequence[float], *, axis: Axis = None
+) -> Any:
     """Quantile loss over the size of what happened: mean over the levels of 2 * sum of losses / sum |y|, a share.
 
     With the level 0.5 alone it is a hundredth of `wape`. Where all actual values are 0 there is nothing to weigh by:
@@ -42,7 +45,7 @@ def weighted_quantile_loss(actual: Array, forecast: Array, levels: Sequence[floa
     return np.where(size > 0, loss / np.where(size > 0, size, 1.0), np.nan)[()]
 
 
-def crps(actual: Array, forecast: Array, levels: Sequence[float], *, axis: Axis = None) -> Any:
+def crps(actual: FloatArray, forecast: FloatArray, levels: Sequence[float], *, axis: Axis = None) -> Any:
     """Continuous ranked probability score of the distribution that quantiles stand for, in the unit of the data.
 
     The score is twice the integral of the quantile loss over all levels. Each quantile stands for the levels that are
@@ -71,7 +74,7 @@ def crps(actual: Array, forecast: Array, levels: Sequence[float], *, axis: Axis 
     return mean_where_measured(2.0 * losses @ np.diff(edges), actual, axis)
 
 
-def coverage(actual: Array, lower: Array, upper: Array, *, axis: Axis = None) -> Any:
+def coverage(actual: FloatArray, lower: FloatArray, upper: FloatArray, *, axis: Axis = None) -> Any:
     """Share of what happened that lies between the ends of its interval, or on one of them, in 0..1.
 
     Args:
@@ -89,7 +92,7 @@ def coverage(actual: Array, lower: Array, upper: Array, *, axis: Axis = None) ->
     return mean_where_measured(inside, actual, axis)
 
 
-def width(actual: Array, lower: Array, upper: Array, *, axis: Axis = None) -> Any:
+def width(actual: FloatArray, lower: FloatArray, upper: FloatArray, *, axis: Axis = None) -> Any:
     """Mean of upper - lower, in the unit of the data, over the places where something was measured.
 
     Arguments and errors are those of `coverage`.
@@ -98,7 +101,7 @@ def width(actual: Array, lower: Array, upper: Array, *, axis: Axis = None) -> An
     return mean_where_measured(np.asarray(upper, np.float64) - lower, actual, axis)
 
 
-def winkler(actual: Array, lower: Array, upper: Array, nominal: float, *, axis: Axis = None) -> Any:
+def winkler(actual: FloatArray, lower: FloatArray, upper: FloatArray, nominal: float, *, axis: Axis = None) -> Any:
     """Winkler or interval score, in the unit of the data: the width, and 2 / (1 - nominal) times every miss.
 
     It is least for the true quantiles (1 - nominal) / 2 and (1 + nominal) / 2.
@@ -125,7 +128,7 @@ def winkler(actual: Array, lower: Array, upper: Array, nominal: float, *, axis: 
     return mean_where_measured(np.asarray(upper, np.float64) - lower + 2.0 / (1.0 - nominal) * missed, actual, axis)
 
 
-def _outside(actual: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
+def _outside(actual: FloatArray, lower: FloatArray, upper: FloatArray) -> tuple[FloatArray, FloatArray]:
     """How far the actual value lies below the lower and above the upper end; negative inside."""
     if not actual.shape == lower.shape == upper.shape:
         raise ShapeError(

@@ -13,13 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
-from forecast.axes import check_shape
+from forecast.axes import FloatArray, IntArray, check_shape
 from forecast.errors import ConfigError
-
-Array = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 POINT = 0.0
 """Key of the errors of a point forecast among those of a network's own intervals."""
@@ -46,22 +42,22 @@ class Calibration:
             come: after a warm autumn it cost the intervals of winter temperatures six points.
     """
 
-    scores: Mapping[float, Array]
+    scores: Mapping[float, FloatArray]
     positions: IntArray
     logarithms: bool
-    lowest: Array
-    _reached: dict[tuple[float, float, bool], Array] = field(default_factory=dict, init=False, repr=False)
+    lowest: FloatArray
+    _reached: dict[tuple[float, float, bool], FloatArray] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def fit(
         cls,
-        actual: Array,
-        forecast: Array,
-        unit: Array,
+        actual: FloatArray,
+        forecast: FloatArray,
+        unit: FloatArray,
         positions: IntArray,
         *,
         logarithms: bool = False,
-        own: Mapping[float, tuple[Array, Array]] | None = None,
+        own: Mapping[float, tuple[FloatArray, FloatArray]] | None = None,
     ) -> Calibration:
         """Take the errors on calibration windows.
 
@@ -96,13 +92,13 @@ class Calibration:
 
     def ends(
         self,
-        forecast: Array,
-        unit: Array,
+        forecast: FloatArray,
+        unit: FloatArray,
         level: float,
         *,
-        own: Mapping[float, tuple[Array, Array]] | None = None,
+        own: Mapping[float, tuple[FloatArray, FloatArray]] | None = None,
         adapting: bool = False,
-    ) -> tuple[Array, Array]:
+    ) -> tuple[FloatArray, FloatArray]:
         """Lower and upper ends (B, H, D) of intervals; the point forecast lies between them.
 
         Args:
@@ -131,7 +127,7 @@ class Calibration:
         low, high = (_unmapped(one, self.logarithms) for one in (low - half, high + half))
         return np.minimum(np.maximum(low, self.lowest), forecast), np.maximum(high, forecast)
 
-    def _reach(self, kind: float, level: float, *, adapting: bool) -> Array:
+    def _reach(self, kind: float, level: float, *, adapting: bool) -> FloatArray:
         """(H, D) how far intervals reach beyond what they are put around, in units of the series; worked out once."""
         key = (kind, level, adapting)
         if key not in self._reached:
@@ -139,7 +135,7 @@ class Calibration:
             self._reached[key] = self._adapted(reach, kind, level) if adapting else reach
         return self._reached[key]
 
-    def _adapted(self, reach: Array, kind: float, level: float) -> Array:
+    def _adapted(self, reach: FloatArray, kind: float, level: float) -> FloatArray:
         """The reach after all that was seen."""
         # A network's own intervals move by sums, of which some are negative: widths are told in those of its points.
         width = self._reach(POINT, level, adapting=False)
@@ -149,7 +145,7 @@ class Calibration:
         ratios = np.where(np.isnan(self.scores[kind]), np.nan, ratios)
         return reach + (factors_after(ratios, self.positions, level / 100.0) - 1.0) * width
 
-    def to_state(self) -> dict[str, Array]:
+    def to_state(self) -> dict[str, FloatArray]:
         """Arrays that say everything, for a saved model."""
         named = {f"scores/{share!r}": np.nan_to_num(one).astype(np.float32) for share, one in self.scores.items()}
         about = {"measured": np.isfinite(self.scores[POINT]), "positions": self.positions}
@@ -157,7 +153,7 @@ class Calibration:
         return {**named, **about, "logarithms": np.array([self.logarithms]), **lowest}
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Array]) -> Calibration:
+    def from_state(cls, state: Mapping[str, FloatArray]) -> Calibration:
         """Read back what `to_state` wrote."""
         scores = {
             float(name.removeprefix("scores/")): np.where(state["measured"], np.asarray(one, np.float64), np.nan)
@@ -202,7 +198,7 @@ def check_level(level: float) -> None:
         raise ConfigError(f"level is {level:g}; expected per cent between 0 and 100, such as 80")
 
 
-def ranked(scores: Array, level: float) -> Array:
+def ranked(scores: FloatArray, level: float) -> FloatArray:
     """(H, D) the error of rank ceil((n + 1) level / 100) of each step and target, of those that are not NaN.
 
     Args:
@@ -214,7 +210,7 @@ def ranked(scores: Array, level: float) -> Array:
     return np.take_along_axis(np.sort(scores, axis=0), np.clip(rank, 1, None)[None] - 1, axis=0)[0]
 
 
-def nested(quantile_levels: Sequence[float], quantiles: Array, forecast: Array) -> Array:
+def nested(quantile_levels: Sequence[float], quantiles: FloatArray, forecast: FloatArray) -> FloatArray:
     """Quantiles whose order is that of their levels, the point forecast in the middle.
 
     Args:
@@ -229,7 +225,7 @@ def nested(quantile_levels: Sequence[float], quantiles: Array, forecast: Array) 
     return np.concatenate([below, quantiles[..., levels == 0.5], above], axis=-1)
 
 
-def adaptive_factors(ratios: Array, positions: IntArray, share: float, *, rate: float = RATE) -> Array:
+def adaptive_factors(ratios: FloatArray, positions: IntArray, share: float, *, rate: float = RATE) -> FloatArray:
     """By how much intervals are widened at each cutoff so that in the long run they hold the share they should.
 
     For every step of the horizon a factor follows what was seen: it grows by `rate` times the share of series that left
@@ -271,23 +267,23 @@ def adaptive_factors(ratios: Array, positions: IntArray, share: float, *, rate: 
     return factors[place]
 
 
-def factors_after(ratios: Array, positions: IntArray, share: float) -> Array:
+def factors_after(ratios: FloatArray, positions: IntArray, share: float) -> FloatArray:
     """(H, D) what `adaptive_factors` comes to once every step of every window is over; arguments as there."""
     end = positions.max(initial=0) + ratios.shape[1]
     later = np.concatenate([ratios, np.full((1, *ratios.shape[1:]), np.nan)])
     return adaptive_factors(later, np.append(positions, end), share)[-1]
 
 
-def log_mapped(values: Array) -> Array:
+def log_mapped(values: FloatArray) -> FloatArray:
     """log(1 + y); what lies at -1 or below, as quantiles may, is put just above."""
     return np.log1p(np.maximum(values, -1.0 + 1e-12))
 
 
-def _mapped(values: Array, logarithms: bool) -> Array:
+def _mapped(values: FloatArray, logarithms: bool) -> FloatArray:
     """The scale on which errors are taken."""
     return log_mapped(values) if logarithms else np.asarray(values, np.float64)
 
 
-def _unmapped(values: Array, logarithms: bool) -> Array:
+def _unmapped(values: FloatArray, logarithms: bool) -> FloatArray:
     with np.errstate(over="ignore"):
         return np.expm1(values) if logarithms else values

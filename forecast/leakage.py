@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.axes import IntArray
 from forecast.config import DataConfig, Experiment
 from forecast.data.extend import shown_stamps
 from forecast.data.frame import Source
@@ -38,7 +39,6 @@ from forecast.windows import WindowIndex
 if TYPE_CHECKING:
     import pandas as pd
 
-IntArray = NDArray[np.int64]
 Stages = dict[str, Any]
 
 TEST_SHARES = (1 / 3, 2 / 3)

@@ -13,38 +13,37 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from forecast.axes import FloatArray
 from forecast.errors import ConfigError, ShapeError
 
-Array = NDArray[np.float64]
 Axis = int | tuple[int, ...] | None
 PointMetric = Callable[..., Any]
 
 
-def mse(actual: Array, forecast: Array, *, axis: Axis = None) -> Any:
+def mse(actual: FloatArray, forecast: FloatArray, *, axis: Axis = None) -> Any:
     """Mean squared error, in the unit of the data squared."""
     return mean_where_measured(_residual(actual, forecast) ** 2, actual, axis)
 
 
-def mae(actual: Array, forecast: Array, *, axis: Axis = None) -> Any:
+def mae(actual: FloatArray, forecast: FloatArray, *, axis: Axis = None) -> Any:
     """Mean absolute error, in the unit of the data."""
     return mean_where_measured(np.abs(_residual(actual, forecast)), actual, axis)
 
 
-def rmse(actual: Array, forecast: Array, *, axis: Axis = None) -> Any:
+def rmse(actual: FloatArray, forecast: FloatArray, *, axis: Axis = None) -> Any:
     """Square root of `mse`, in the unit of the data."""
     return np.sqrt(mse(actual, forecast, axis=axis))
 
 
-def mape(actual: Array, forecast: Array, *, axis: Axis = None) -> Any:
+def mape(actual: FloatArray, forecast: FloatArray, *, axis: Axis = None) -> Any:
     """Mean absolute percentage error, in percent; places where `actual` is 0 have no percentage and are left out."""
     size = np.abs(actual)
     share = _divide(np.abs(_residual(actual, forecast)), size, at_zero=0.0)
     return mean_where_measured(100.0 * share, np.where(size == 0, np.nan, size), axis)
 
 
-def smape(actual: Array, forecast: Array, *, axis: Axis = None) -> Any:
+def smape(actual: FloatArray, forecast: FloatArray, *, axis: Axis = None) -> Any:
     """Symmetric mean absolute percentage error, mean of 200 |y - f| / (|y| + |f|), in 0..200; 0/0 counts 0.
 
     Source: Makridakis et al., The M4 Competition, 2020.
@@ -53,7 +52,7 @@ def smape(actual: Array, forecast: Array, *, axis: Axis = None) -> Any:
     return mean_where_measured(200.0 * _divide(error, np.abs(actual) + np.abs(forecast), at_zero=0.0), actual, axis)
 
 
-def mase(actual: Array, forecast: Array, scale: Array, *, axis: Axis = None) -> Any:
+def mase(actual: FloatArray, forecast: FloatArray, scale: FloatArray, *, axis: Axis = None) -> Any:
     """Mean absolute scaled error: below 1 is better than a one-step seasonal naive forecast inside the history.
 
     A scale of 0 or NaN (a history that repeats itself exactly, or is shorter than a season) gives no unit to
@@ -73,7 +72,7 @@ def mase(actual: Array, forecast: Array, scale: Array, *, axis: Axis = None) -> 
     return mean_where_measured(*_scaled(actual, forecast, scale), axis)
 
 
-def rmsse(actual: Array, forecast: Array, scale: Array, *, axis: Axis = None) -> Any:
+def rmsse(actual: FloatArray, forecast: FloatArray, scale: FloatArray, *, axis: Axis = None) -> Any:
     """Root mean squared scaled error: the squared counterpart of `mase`, which large errors weigh more in.
 
     The root is taken after the mean over `axis`. The competition's number for many series is the mean over the
@@ -115,18 +114,18 @@ def owa(smape: float, mase: float, *, reference: tuple[float, float]) -> float:
     return float(_divide(*scores, at_zero=np.nan).mean())
 
 
-def wape(actual: Array, forecast: Array, *, axis: Axis = None) -> Any:
+def wape(actual: FloatArray, forecast: FloatArray, *, axis: Axis = None) -> Any:
     """Weighted absolute percentage error, 100 * sum |y - f| / sum |y|, in percent; NaN where all actuals are 0."""
     size = np.asarray(mean_where_measured(np.abs(actual), actual, axis))
     return _divide(np.asarray(mae(actual, forecast, axis=axis)) * 100.0, size, at_zero=np.nan)[()]
 
 
-def bias(actual: Array, forecast: Array, *, axis: Axis = None) -> Any:
+def bias(actual: FloatArray, forecast: FloatArray, *, axis: Axis = None) -> Any:
     """Mean of forecast - actual, in the unit of the data: positive where the forecast is too high."""
     return mean_where_measured(-_residual(actual, forecast), actual, axis)
 
 
-def pinball(actual: Array, forecast: Array, levels: Sequence[float], *, axis: Axis = None) -> Any:
+def pinball(actual: FloatArray, forecast: FloatArray, levels: Sequence[float], *, axis: Axis = None) -> Any:
     """Quantile loss, averaged over the levels: max(q (y - f), (q - 1) (y - f)), in the unit of the data.
 
     Args:
@@ -144,7 +143,7 @@ def pinball(actual: Array, forecast: Array, levels: Sequence[float], *, axis: Ax
     return mean_where_measured(quantile_losses(actual, forecast, levels).mean(axis=-1), actual, axis)
 
 
-def quantile_losses(actual: Array, forecast: Array, levels: Sequence[float]) -> Array:
+def quantile_losses(actual: FloatArray, forecast: FloatArray, levels: Sequence[float]) -> FloatArray:
     """The loss of `pinball` in every place and for every level, in the shape of `forecast`; arguments as there."""
     level = np.asarray(levels, np.float64)
     if level.ndim != 1 or not len(level) or not ((level > 0) & (level < 1)).all():
@@ -155,7 +154,7 @@ def quantile_losses(actual: Array, forecast: Array, levels: Sequence[float]) -> 
     return np.maximum(level * residual, (level - 1.0) * residual)
 
 
-def seasonal_error(history: Array, season_length: int) -> Any:
+def seasonal_error(history: FloatArray, season_length: int) -> Any:
     """Mean |y_t - y_(t-m)| of one series before the cutoff: the scale of `mase`.
 
     Args:
@@ -172,7 +171,7 @@ def seasonal_error(history: Array, season_length: int) -> Any:
     return mean_where_measured(change, change, 0)
 
 
-def seasonal_deviation(history: Array, season_length: int) -> Any:
+def seasonal_deviation(history: FloatArray, season_length: int) -> Any:
     """Root of the mean (y_t - y_(t-m))^2 of one series before the cutoff: the scale of `rmsse`.
 
     Arguments, result and errors are those of `seasonal_error`. Competitions take m = 1 whatever the season, and begin
@@ -182,7 +181,7 @@ def seasonal_deviation(history: Array, season_length: int) -> Any:
     return np.sqrt(mean_where_measured(change, change, 0))
 
 
-def mean_where_measured(values: Array, actual: Array, axis: Axis) -> Any:
+def mean_where_measured(values: FloatArray, actual: FloatArray, axis: Axis) -> Any:
     """Mean of the values whose actual is not NaN; NaN where there is none."""
     kept = ~np.isnan(actual)
     count = kept.sum(axis=axis)
@@ -201,14 +200,14 @@ METRICS: dict[str, PointMetric] = {
 }
 
 
-def _residual(actual: Array, forecast: Array) -> Array:
+def _residual(actual: FloatArray, forecast: FloatArray) -> FloatArray:
     """Actual - forecast in float64; equal shapes only, because NumPy would broadcast silently."""
     if actual.shape != forecast.shape:
         raise ShapeError(f"actual has shape {actual.shape} and forecast {forecast.shape}; expected equal shapes")
     return np.asarray(actual, np.float64) - np.asarray(forecast, np.float64)
 
 
-def _scaled(actual: Array, forecast: Array, scale: Array) -> tuple[Array, Array]:
+def _scaled(actual: FloatArray, forecast: FloatArray, scale: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Absolute errors over the scale of their window, and the actual values with NaN where there is no scale."""
     error, unit = np.abs(_residual(actual, forecast)), np.asarray(scale, np.float64)
     if error.ndim < 2 or unit.shape not in (error.shape[:1], error.shape[:1] + error.shape[2:]):
@@ -220,12 +219,12 @@ def _scaled(actual: Array, forecast: Array, scale: Array) -> tuple[Array, Array]
     return _divide(error, np.where(usable, unit, 1.0), at_zero=0.0), np.where(usable, actual, np.nan)
 
 
-def _seasonal_change(history: Array, season_length: int) -> Array:
+def _seasonal_change(history: FloatArray, season_length: int) -> FloatArray:
     if season_length < 1:
         raise ConfigError(f"season_length is {season_length}; expected a whole number of at least 1")
     return history[season_length:] - history[:-season_length]
 
 
-def _divide(numerator: Array, denominator: Array, *, at_zero: float) -> Array:
+def _divide(numerator: FloatArray, denominator: FloatArray, *, at_zero: float) -> FloatArray:
     safe = np.where(denominator == 0, 1.0, denominator)
     return np.where(denominator == 0, at_zero, numerator / safe)

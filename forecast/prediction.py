@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.axes import FloatArray, IntArray
 from forecast.backtest import seasonal_errors
 from forecast.baselines import RidgeWindow
 from forecast.config import Experiment
@@ -31,8 +32,6 @@ from forecast.windows import WindowShape, index_windows
 if TYPE_CHECKING:
     import keras
 
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
 
 NEVER = np.iinfo(np.int64).min
 """`Fitted.seen_until` of a series training has no row of."""

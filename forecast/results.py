@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from forecast.axes import check_shape
+from forecast.axes import FloatArray, check_shape
 from forecast.data.frequency import Frequency
 from forecast.data.panel import Columns
 from forecast.errors import DataError
@@ -41,7 +41,6 @@ __all__ = [
     "plain_stamps",
 ]
 
-Array = NDArray[np.float64]
 Column = tuple[str, Any]
 
 
@@ -66,11 +65,11 @@ class Forecast:
     series_ids: NDArray[np.object_]
     cutoffs: NDArray[Any]
     stamps: NDArray[Any]
-    values: Array
+    values: FloatArray
     columns: Columns
     freq: Frequency
     quantile_levels: tuple[float, ...] = ()
-    quantiles: Array | None = None
+    quantiles: FloatArray | None = None
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -159,14 +158,14 @@ class BacktestResult:
     series: NDArray[np.int64]
     cutoffs: NDArray[Any]
     stamps: NDArray[Any]
-    actual: Array
-    forecasts: dict[str, Array]
-    scale: Array
+    actual: FloatArray
+    forecasts: dict[str, FloatArray]
+    scale: FloatArray
     season_length: int
     columns: Columns
     freq: Frequency
     quantile_levels: tuple[float, ...] = ()
-    quantiles: Array | None = None
+    quantiles: FloatArray | None = None
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -284,7 +283,7 @@ class BacktestResult:
         ]
         return np.concatenate(places).astype(np.int64) if places else np.zeros(0, np.int64)
 
-    def _score(self, forecast: Array) -> dict[str, float]:
+    def _score(self, forecast: FloatArray) -> dict[str, float]:
         point = (metric(self.actual, forecast) for metric in (mse, mae, rmse, smape))
         scores = (*point, mase(self.actual, forecast, self.scale))
         return {name: float(score) for name, score in zip(SCORE_NAMES, scores, strict=True)}

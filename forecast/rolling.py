@@ -18,9 +18,8 @@ from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from forecast.axes import check_shape
+from forecast.axes import FloatArray, IntArray, check_shape
 from forecast.backtest import seasonal_errors
 from forecast.coverage import adapt_intervals
 from forecast.data.extend import rows_before, shown_stamps
@@ -29,8 +28,6 @@ from forecast.data.splits import Part, ends_of, first_rows_at
 from forecast.errors import DataError
 from forecast.results import BacktestResult, Forecast, Scores
 
-Array = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 Levels = tuple[float, ...]
 
 
@@ -41,7 +38,7 @@ class FittedModel(Protocol):
     def quantile_levels(self) -> Levels:
         """Ascending levels (Q,) of the quantiles it forecasts; none where it forecasts points alone."""
 
-    def predict(self, panel: Panel, last: IntArray) -> tuple[Array, Array | None]:
+    def predict(self, panel: Panel, last: IntArray) -> tuple[FloatArray, FloatArray | None]:
         """Forecast windows.
 
         Args:
@@ -59,7 +56,7 @@ class Calibrated(Protocol):
     """What a `FittedModel` may have too: intervals that were calibrated, and so adapt from cutoff to cutoff."""
 
     @property
-    def lowest_end(self) -> Array | None:
+    def lowest_end(self) -> FloatArray | None:
         """(D,) below which no interval ends, unless the point does; None where intervals are not calibrated."""
 
 
@@ -165,10 +162,10 @@ class Block:
     """
 
     last: IntArray
-    forecasts: dict[str, Array]
-    quantiles: dict[str, Array] = field(default_factory=dict)
+    forecasts: dict[str, FloatArray]
+    quantiles: dict[str, FloatArray] = field(default_factory=dict)
     levels: dict[str, Levels] = field(default_factory=dict)
-    lowest: dict[str, Array] = field(default_factory=dict)
+    lowest: dict[str, FloatArray] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
 
 
@@ -187,10 +184,10 @@ def run_block(panel: Panel, plan: Plan, block: int, models: Mapping[str, Model])
     """
     learned, last = plan.learned(panel, block), plan.windows(panel, block)
     sizes = {"B": len(last), "H": plan.horizon, "D": len(panel.columns.target_cols)}
-    forecasts: dict[str, Array] = {}
-    quantiles: dict[str, Array] = {}
+    forecasts: dict[str, FloatArray] = {}
+    quantiles: dict[str, FloatArray] = {}
     levels: dict[str, Levels] = {}
-    lowest: dict[str, Array] = {}
+    lowest: dict[str, FloatArray] = {}
     for name, model in models.items():
         fitted = _fit(name, model, learned)
         forecasts[name], spread = fitted.predict(panel, last)
@@ -260,7 +257,13 @@ class RollingResult:
 
 
 def gather(
-    panel: Panel, plan: Plan, blocks: Sequence[Block], *, measured: Array, baselines: Sequence[str], season_length: int
+    panel: Panel,
+    plan: Plan,
+    blocks: Sequence[Block],
+    *,
+    measured: FloatArray,
+    baselines: Sequence[str],
+    season_length: int,
 ) -> RollingResult:
     """Put blocks together.
 

@@ -13,10 +13,8 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+from forecast.axes import FloatArray, IntArray
 
 CONFIDENCE = 0.95
 REPLICATES = 2000
@@ -53,7 +51,7 @@ class Comparison:
 
 
 def compare_models(
-    actual: Array, forecasts: Mapping[str, Array], reference: str, positions: IntArray
+    actual: FloatArray, forecasts: Mapping[str, FloatArray], reference: str, positions: IntArray
 ) -> dict[str, Comparison]:
     """Compare every model with one of them, on the same windows.
 
@@ -117,7 +115,7 @@ def block_length(num_cutoffs: int, overlap: int) -> int:
     return max(3 * overlap if overlap > 1 else 1, math.ceil(num_cutoffs ** (1 / 3) - 1e-9))
 
 
-def draw_sums(sums: Array, length: int, *, replicates: int = REPLICATES, seed: int = SEED) -> Array:
+def draw_sums(sums: FloatArray, length: int, *, replicates: int = REPLICATES, seed: int = SEED) -> FloatArray:
     """Sum up series of C cutoffs that are put together from blocks drawn with replacement.
 
     The cutoffs are bent to a circle, so that the first and the last come up as often as others. The last block is cut
@@ -145,7 +143,7 @@ def draw_sums(sums: Array, length: int, *, replicates: int = REPLICATES, seed: i
     return np.concatenate(drawn)
 
 
-def expanded_interval(values: Array, num_blocks: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+def expanded_interval(values: FloatArray, num_blocks: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """Percentile interval, widened as Student's interval is against the normal one where observations are few.
 
     Args:
@@ -164,7 +162,7 @@ def expanded_interval(values: Array, num_blocks: int, confidence: float = CONFID
     return float(low), float(high)
 
 
-def diebold_mariano(differences: Array, overlap: int) -> tuple[float, float]:
+def diebold_mariano(differences: FloatArray, overlap: int) -> tuple[float, float]:
     """Test whether the mean of a series of differences in loss is 0.
 
     Args:
@@ -231,13 +229,13 @@ def student_quantile(tail: float, degrees: int) -> float:
     return -high
 
 
-def _absolute_errors(actual: Array, forecast: Array, place: IntArray) -> Array:
+def _absolute_errors(actual: FloatArray, forecast: FloatArray, place: IntArray) -> FloatArray:
     """(C,) sum over the measured values of all windows of each cutoff, which `place` (W,) numbers."""
     errors = np.where(np.isnan(actual), 0.0, np.abs(actual - forecast)).sum(axis=(1, 2))
     return np.bincount(place, errors).astype(np.float64)
 
 
-def _block_sums(sums: Array, length: int) -> Array:
+def _block_sums(sums: FloatArray, length: int) -> FloatArray:
     """(C, M) sum of `length` neighbours on the circle from each cutoff on."""
     total = np.concatenate([np.zeros((1, sums.shape[1])), np.cumsum(np.concatenate([sums, sums[:length]]), axis=0)])
     return total[length : length + len(sums)] - total[: len(sums)]

@@ -12,9 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.metrics import Array
-
-IntArray = NDArray[np.int64]
+from forecast.axes import FloatArray, IntArray
 
 FLAT = 0.1
 """Deviation inside a window, over that of what happened, up to which a forecast is called a flat line.
@@ -43,7 +41,7 @@ ROUNDING = 1e-9
 
 
 def find_symptoms(
-    alias: str, actual: Array, forecasts: Mapping[str, Array], *, series: IntArray, positions: IntArray
+    alias: str, actual: FloatArray, forecasts: Mapping[str, FloatArray], *, series: IntArray, positions: IntArray
 ) -> tuple[str, ...]:
     """Say whether the forecasts of one model are copies of earlier values or, where they are not, flat lines.
 
@@ -76,7 +74,7 @@ def find_symptoms(
     return ()
 
 
-def copy_ratios(actual: Array, forecast: Array, copy: Array, series: IntArray) -> Array:
+def copy_ratios(actual: FloatArray, forecast: FloatArray, copy: FloatArray, series: IntArray) -> FloatArray:
     """Mean distance of a forecast from a copy of earlier values, over the distance of what happened from it.
 
     Args:
@@ -94,7 +92,7 @@ def copy_ratios(actual: Array, forecast: Array, copy: Array, series: IntArray) -
     return _ratio(_by_series(distance, series), _by_series(needed, series))
 
 
-def flat_ratios(actual: Array, forecast: Array, series: IntArray) -> Array:
+def flat_ratios(actual: FloatArray, forecast: FloatArray, series: IntArray) -> FloatArray:
     """Deviation of a forecast inside its windows, over the deviation of what happened there.
 
     Args:
@@ -112,7 +110,7 @@ def flat_ratios(actual: Array, forecast: Array, series: IntArray) -> Array:
     return np.sqrt(_ratio(made, np.where(happened > ROUNDING**2 * size, happened, 0.0)))
 
 
-def last_values(actual: Array, series: IntArray, positions: IntArray) -> Array:
+def last_values(actual: FloatArray, series: IntArray, positions: IntArray) -> FloatArray:
     """The H values up to each cutoff: what happened in the window of the same series H steps earlier, else NaN.
 
     Args:
@@ -134,7 +132,7 @@ def last_values(actual: Array, series: IntArray, positions: IntArray) -> Array:
 
 
 def leap_notes(
-    names: NDArray[np.object_], targets: Sequence[str], history: Array, offsets: IntArray, forecast: Array
+    names: NDArray[np.object_], targets: Sequence[str], history: FloatArray, offsets: IntArray, forecast: FloatArray
 ) -> tuple[str, ...]:
     """Name the series whose forecast leaves the range of its history by more than its own changes explain.
 
@@ -163,7 +161,7 @@ def leap_notes(
     )
 
 
-def leaps(history: Array, offsets: IntArray, forecast: Array) -> NDArray[np.bool_]:
+def leaps(history: FloatArray, offsets: IntArray, forecast: FloatArray) -> NDArray[np.bool_]:
     """Find the forecasts that lie outside the range of their history, and too far from its end.
 
     Too far is more than `LEAP` times the largest change of the history within as many steps, as a difference and, where
@@ -200,7 +198,7 @@ def leaps(history: Array, offsets: IntArray, forecast: Array) -> NDArray[np.bool
     return found
 
 
-def _is_far(values: Array, series: IntArray, forecast: Array) -> NDArray[np.bool_]:
+def _is_far(values: FloatArray, series: IntArray, forecast: FloatArray) -> NDArray[np.bool_]:
     """(S, H, D) whether a forecast is further from the last value than `LEAP` times the largest change until then."""
     starts = np.flatnonzero(np.diff(series, prepend=-1))
     known = np.where(np.isfinite(values), np.arange(len(values))[:, None], -1)
@@ -217,24 +215,24 @@ def _is_far(values: Array, series: IntArray, forecast: Array) -> NDArray[np.bool
     return far
 
 
-def _spread(values: Array, known: NDArray[np.bool_]) -> Array:
+def _spread(values: FloatArray, known: NDArray[np.bool_]) -> FloatArray:
     """(W, D) sum of the squared distances from the mean of the window, over the steps that are known."""
     count = np.maximum(known.sum(axis=1), 1)
     mean = np.where(known, values, 0.0).sum(axis=1) / count
     return np.where(known, (values - mean[:, None]) ** 2, 0.0).sum(axis=1)
 
 
-def _by_series(values: Array, series: IntArray) -> Array:
+def _by_series(values: FloatArray, series: IntArray) -> FloatArray:
     """(S, D) sums of (W, D) over the windows of each series."""
     place = np.unique(series, return_inverse=True)[1]
     return np.stack([np.bincount(place, column) for column in values.T], axis=1)
 
 
-def _ratio(above: Array, below: Array) -> Array:
+def _ratio(above: FloatArray, below: FloatArray) -> FloatArray:
     return np.where(below > 0, above / np.where(below > 0, below, 1.0), np.nan)
 
 
-def _many(ratios: Array, limit: float) -> str:
+def _many(ratios: FloatArray, limit: float) -> str:
     """How many of the series stay below a limit, in words; empty where they are too few to speak of."""
     found, judged = int((ratios <= limit).sum()), int(np.isfinite(ratios).sum())
     if not judged or found < MANY * judged:

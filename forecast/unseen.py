@@ -8,14 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.axes import FloatArray, IntArray
 from forecast.data.findings import SHOWN, and_more, counted, listed
 from forecast.data.names import name_of, nearest_name
 from forecast.data.panel import Panel
 from forecast.features import FeatureMap
 from forecast.windows import WindowIndex
-
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
 
 DRIFT_RANGES = 10.0
 """Values further outside those of training than this many times their range are reported."""

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.axes import IntArray
 from forecast.data.panel import Panel
 from forecast.data.splits import Part
 from forecast.errors import ConfigError, ShapeError
-
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

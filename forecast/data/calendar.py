@@ -16,11 +16,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from forecast.axes import FloatArray
 from forecast.data.frequency import Frequency
 from forecast.data.grid import DAY, TICKS, parse_grid
 from forecast.errors import ConfigError, nearest
-
-FloatArray = NDArray[np.float64]
 
 _CHUNK = 1 << 18  # rows at a time: intermediate arrays stay small whatever the size of the panel
 _HOLIDAY = "holiday:"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.axes import IntArray
 from forecast.data.build import load_panel
 from forecast.data.findings import listed
 from forecast.data.frame import Source, TableFormat
@@ -19,8 +20,6 @@ from forecast.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
-
-IntArray = NDArray[np.int64]
 
 
 def select_series(panel: Panel, keep: IntArray) -> Panel:

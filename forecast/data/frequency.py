@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from forecast.axes import IntArray
 from forecast.data.grid import DAY, TICKS, Grid, fixed_grid, most_common, parse_grid
 from forecast.errors import ConfigError, DataError
 
-IntArray = NDArray[np.int64]
 Stamps = NDArray[np.generic]
 
 _SAMPLE = 1_000_000  # rows looked at when a frequency is inferred; every row is checked against it afterwards

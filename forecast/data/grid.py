@@ -11,11 +11,9 @@ import re
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from forecast.axes import IntArray
 from forecast.errors import ConfigError, nearest
-
-IntArray = NDArray[np.int64]
 
 DAY = 86_400 * 10**9
 """Nanoseconds of a day."""

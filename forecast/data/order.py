@@ -8,10 +8,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.axes import IntArray
 from forecast.data.clocks import changing_zone, looks_local, pass_zone
 from forecast.data.findings import SHOWN, FindingLog, RowNames, and_more
-
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

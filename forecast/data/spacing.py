@@ -8,13 +8,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.axes import IntArray
 from forecast.data.findings import BadTableError, FindingLog, counted, show_stamp
 from forecast.data.frequency import Frequency, infer_frequency
 from forecast.data.gaps import check_gaps
 from forecast.data.order import Rows
 from forecast.errors import DataError
-
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from forecast.axes import IntArray
 from forecast.data.panel import Panel
 from forecast.errors import ConfigError, DataError
-
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

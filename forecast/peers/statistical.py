@@ -17,16 +17,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
+from forecast.axes import FloatArray, IntArray
 from forecast.data.panel import Panel
 from forecast.data.splits import first_rows_at
 from forecast.errors import ConfigError, DataError
 from forecast.transforms.missing import MissingPolicy, fill_missing
 from forecast.windows import contiguous_runs, first_usable
-
-Array = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 STATISTICAL = ("AutoETS", "AutoARIMA", "Theta", "SeasonalNaive", "Naive")
 PYTHON = "FORECAST_STATSFORECAST"
@@ -102,7 +99,7 @@ class FittedStatisticalModel:
         """None."""
         return ()
 
-    def predict(self, panel: Panel, last: IntArray) -> tuple[Array, None]:
+    def predict(self, panel: Panel, last: IntArray) -> tuple[FloatArray, None]:
         """Forecast (B, H, D), NaN for series without a row to fit on; see `rolling.FittedModel`.
 
         Raises:
@@ -121,7 +118,7 @@ class FittedStatisticalModel:
                 out[able, :, target] = self._ask(panel, values[:, target], learned, asked)
         return out, None
 
-    def _learned_rows(self, panel: Panel, values: Array) -> IntArray:
+    def _learned_rows(self, panel: Panel, values: FloatArray) -> IntArray:
         """(N, 2) first row of each series to fit on, and the one after the last; the same where there is none.
 
         Only rows after the last gap, and after the first observation.
@@ -133,7 +130,7 @@ class FittedStatisticalModel:
         first = np.maximum(first, _begins(panel, values, np.minimum(last, panel.num_rows - 1)))
         return np.where((own >= 0)[:, None], np.stack([first, np.maximum(first, last + 1)], axis=1), 0)
 
-    def _ask(self, panel: Panel, values: Array, learned: IntArray, asked: IntArray) -> Array:
+    def _ask(self, panel: Panel, values: FloatArray, learned: IntArray, asked: IntArray) -> FloatArray:
         """(W, H) forecasts of one target.
 
         Args:
@@ -157,11 +154,11 @@ class FittedStatisticalModel:
                 said = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
                 raise ConfigError(f"{PYTHON} is {self.model.python!r}, which cannot run {self.model.name}: {said}")
             column = pq.read_table(Path(folder, "forecasts.parquet"))["mean"].combine_chunks()
-        made: Array = column.flatten().to_numpy().reshape(len(asked), self.model.horizon)
+        made: FloatArray = column.flatten().to_numpy().reshape(len(asked), self.model.horizon)
         return made
 
 
-def _write_question(folder: Path, panel: Panel, values: Array, learned: IntArray, asked: IntArray) -> IntArray:
+def _write_question(folder: Path, panel: Panel, values: FloatArray, learned: IntArray, asked: IntArray) -> IntArray:
     """Write what the worker reads; returns the series that are sent. Rows are counted from the start of a series."""
     sent, number = np.unique(asked[:, 0], return_inverse=True)
     start = panel.offsets[sent]
@@ -180,7 +177,7 @@ def _write_question(folder: Path, panel: Panel, values: Array, learned: IntArray
     return sent
 
 
-def _begins(panel: Panel, values: Array, rows: IntArray) -> IntArray:
+def _begins(panel: Panel, values: FloatArray, rows: IntArray) -> IntArray:
     """First row with a value in the stretch without a gap that each row stands in."""
     starts, _, _ = contiguous_runs(panel)
     begins = first_usable(starts, np.isfinite(values))

@@ -25,11 +25,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 from statsforecast import models
 
-Array = NDArray[np.float64]
-Task = tuple[str, int, int, Array, tuple[int, int], list[tuple[int, int]]]
+from forecast.axes import FloatArray
+
+Task = tuple[str, int, int, FloatArray, tuple[int, int], list[tuple[int, int]]]
 
 WITHOUT_SEASON = ("Naive",)
 
@@ -73,9 +73,9 @@ def forecast(task: Task) -> list[Any] | str:
         return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
-def forward(model: Any, history: Array, horizon: int) -> Array:
+def forward(model: Any, history: FloatArray, horizon: int) -> FloatArray:
     """Forecast from another history with the parameters as they were fitted."""
-    mean: Array = model.forward(y=history, h=horizon)["mean"]
+    mean: FloatArray = model.forward(y=history, h=horizon)["mean"]
     return mean
 
 

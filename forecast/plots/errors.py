@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.axes import FloatArray, IntArray
 from forecast.breakdown import bias_by_step
 from forecast.metrics import mae
 from forecast.plots.style import (
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Array = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 FAR_OUT = 4.0
 """Lines higher than this many times the largest error of the model and the best baseline leave the picture."""
@@ -127,7 +126,7 @@ def plot_residuals(result: BacktestResult, *, unit: str = "") -> Figure:
     return figure
 
 
-def comparable_residuals(result: BacktestResult) -> tuple[Array, bool]:
+def comparable_residuals(result: BacktestResult) -> tuple[FloatArray, bool]:
     """Residuals (W, H, D) of the judged model, and whether each was divided by the `seasonal_error` of its series.
 
     They are where there are several series or targets, so that those of different size can be drawn together.
@@ -140,7 +139,7 @@ def comparable_residuals(result: BacktestResult) -> tuple[Array, bool]:
     return residuals / np.where(usable, result.scale, np.nan)[:, None], True
 
 
-def highest_error(errors: Mapping[str, Array], contenders: Iterable[str | None]) -> float:
+def highest_error(errors: Mapping[str, FloatArray], contenders: Iterable[str | None]) -> float:
     """Where an axis of errors ends, so that one hopeless line does not press the others flat.
 
     Args:
@@ -166,7 +165,9 @@ def cutoff_step(series: IntArray, positions: IntArray) -> int | None:
     return step if len(apart) and np.mean(apart == step) >= MOSTLY else None
 
 
-def autocorrelation(residuals: Array, series: IntArray, positions: IntArray, num_lags: int) -> tuple[Array, int]:
+def autocorrelation(
+    residuals: FloatArray, series: IntArray, positions: IntArray, num_lags: int
+) -> tuple[FloatArray, int]:
     """Autocorrelation of one-step residuals, pooled over series and targets.
 
     Every series is centred on its own mean; windows of one series whose cutoffs are `lag` times the `cutoff_step` apart
@@ -203,7 +204,7 @@ def autocorrelation(residuals: Array, series: IntArray, positions: IntArray, num
     return values, int(kept.sum())
 
 
-def _standardised(values: Array, group: NDArray[np.int64]) -> Array:
+def _standardised(values: FloatArray, group: NDArray[np.int64]) -> FloatArray:
     """(W,) values with mean 0 and variance 1 in every group, 0 where they are all the same; NaN stays."""
     kept = np.isfinite(values)
     count = np.maximum(np.bincount(group, kept), 1)
@@ -212,7 +213,7 @@ def _standardised(values: Array, group: NDArray[np.int64]) -> Array:
     return centred / np.where(spread > 0, spread, 1.0)[group]
 
 
-def _step_finding(alias: str, best: str | None, errors: dict[str, Array]) -> str:
+def _step_finding(alias: str, best: str | None, errors: dict[str, FloatArray]) -> str:
     steps = len(errors[alias])
     if best is None:
         return f"{alias}: error by step of the horizon"
@@ -220,7 +221,7 @@ def _step_finding(alias: str, best: str | None, errors: dict[str, Array]) -> str
     return f"{alias} is ahead of the best baseline ({best}) at {ahead} of {steps} step{'' if steps == 1 else 's'}"
 
 
-def _bias_finding(alias: str, bias: Array, unit: str) -> str:
+def _bias_finding(alias: str, bias: FloatArray, unit: str) -> str:
     steps = int(np.isfinite(bias).sum())
     if not steps:
         return f"{alias}: nothing was measured in these windows"
@@ -235,13 +236,13 @@ def _num_lags(result: BacktestResult) -> int:
     return max(min(3 * max(result.season_length, 8), MAX_LAGS, longest // 3), 1)
 
 
-def _deviation(values: Array) -> float:
+def _deviation(values: FloatArray) -> float:
     """Standard deviation; 0 where the values differ by rounding only."""
     spread = float(values.std())
     return spread if spread > 1e-9 * float(np.abs(values).max()) else 0.0
 
 
-def _residual_finding(alias: str, residuals: Array, unit: str) -> str:
+def _residual_finding(alias: str, residuals: FloatArray, unit: str) -> str:
     finite = residuals[np.isfinite(residuals)]
     if not len(finite):
         return f"{alias}: nothing was measured in these windows"
@@ -252,7 +253,7 @@ def _residual_finding(alias: str, residuals: Array, unit: str) -> str:
     return f"{alias} forecasts are {size} too {'high' if bias > 0 else 'low'} on average"
 
 
-def _draw_histogram(axes: Axes, residuals: Array, label: str, note: str) -> None:
+def _draw_histogram(axes: Axes, residuals: FloatArray, label: str, note: str) -> None:
     """Draw the density of the residuals, those far out counted in words, with a normal curve of equal spread."""
     dress(axes, x=label)
     axes.set_yticks([])
@@ -285,7 +286,7 @@ def _write_words(axes: Axes, words: list[tuple[str, str]]) -> None:
         axes.text(0.985, 0.96 - 0.065 * line, text, transform=axes.transAxes, ha="right", fontsize=8.5, color=colour)
 
 
-def _draw_correlation(axes: Axes, correlation: Array, sizes: tuple[int, int], season_length: int) -> None:
+def _draw_correlation(axes: Axes, correlation: FloatArray, sizes: tuple[int, int], season_length: int) -> None:
     """Stems of the autocorrelation over the band that 95 % of the values of white noise stay in.
 
     `sizes` are the steps between neighbouring cutoffs and the number of residuals.

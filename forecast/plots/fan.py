@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.axes import FloatArray
 from forecast.coverage import central_levels
 from forecast.data.names import name_of
 from forecast.errors import DataError
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Array = NDArray[np.float64]
 
 MIN_WINDOWS, MIN_STEPS = 4, 30
 """Windows of a fan chart, or more of them where they are short."""
@@ -117,7 +117,7 @@ def _pieces(*arrays: NDArray[Any]) -> list[NDArray[Any]]:
 
 def _measured(
     result: BacktestResult, series: int, target: int, windows: NDArray[np.int64]
-) -> tuple[NDArray[Any], Array]:
+) -> tuple[NDArray[Any], FloatArray]:
     """Stamps and measured values from a horizon before the first window to the end of the last, NaN in gaps."""
     own = result.series == series
     positions = result.freq.positions(result.stamps[own].ravel())

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from forecast.axes import FloatArray
 from forecast.data.frequency import Frequency
 from forecast.data.names import name_of
 from forecast.errors import DataError
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Array = NDArray[np.float64]
 
 MAX_PANELS = 9
 MIN_CONTEXT = 30
@@ -50,7 +50,7 @@ class _Panel:
     place: int
     target: int
     stamps: NDArray[Any]
-    values: Array
+    values: FloatArray
 
 
 def plot_forecasts(
@@ -130,7 +130,7 @@ def _panels_of(forecast: Forecast, observed: pd.DataFrame, context: int) -> list
     return panels
 
 
-def _on_grid(rows: pd.DataFrame, time_col: str, target: str, freq: Frequency) -> tuple[NDArray[Any], Array]:
+def _on_grid(rows: pd.DataFrame, time_col: str, target: str, freq: Frequency) -> tuple[NDArray[Any], FloatArray]:
     """Stamps without a step left out, and the value at each, NaN where a row or a value is missing."""
     stamps = plain_stamps(rows[time_col], freq)
     positions = freq.positions(stamps)
@@ -159,14 +159,14 @@ def _draw_panel(axes: Axes, panel: _Panel, forecast: Forecast, baselines: Sequen
     axes.margins(x=0.02)
 
 
-def _points(values: Array) -> dict[str, Any]:
+def _points(values: FloatArray) -> dict[str, Any]:
     """Dots where a value stands between two holes and no line would show it."""
     known = np.concatenate([[False], np.isfinite(values), [False]])
     alone = np.flatnonzero(known[1:-1] & ~known[:-2] & ~known[2:])
     return {"marker": ".", "markersize": 4, "markevery": alone.tolist()} if len(alone) else {}
 
 
-def _bands(forecast: Forecast, place: int, target: int) -> list[tuple[tuple[Array, Array], float]]:
+def _bands(forecast: Forecast, place: int, target: int) -> list[tuple[tuple[FloatArray, FloatArray], float]]:
     """Lower and upper end of every central band, widest first, and its share in percent."""
     if forecast.quantiles is None:
         return []
@@ -209,7 +209,7 @@ def _finding(forecast: Forecast, baselines: Sequence[Forecast], panels: list[_Pa
     return f"{forecast.alias} is closer than {best} in {closer} of these {judged.sum()} forecasts"
 
 
-def _errors(forecast: Forecast, panels: list[_Panel]) -> Array:
+def _errors(forecast: Forecast, panels: list[_Panel]) -> FloatArray:
     """(panels,) mean absolute error in each picture, NaN where nothing was observed after the cutoff."""
     errors = np.full(len(panels), np.nan)
     for number, panel in enumerate(panels):

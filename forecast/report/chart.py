@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from html import escape
 
 import numpy as np
-from numpy.typing import NDArray
 
+from forecast.axes import FloatArray
 from forecast.plots.style import BASELINES, OTHERS
 from forecast.results import BacktestResult
 
-Array = NDArray[np.float64]
-Scale = Callable[[Array], Array]
+Scale = Callable[[FloatArray], FloatArray]
 """From values to the coordinates of the drawing."""
 
 MAX_POINTS = 400
@@ -47,8 +46,8 @@ class Line:
 
     name: str
     look: str
-    x: Array
-    y: Array
+    x: FloatArray
+    y: FloatArray
     listed: bool = True
 
 
@@ -67,9 +66,9 @@ class Band:
 
     name: str
     look: str
-    x: Array
-    low: Array
-    high: Array
+    x: FloatArray
+    low: FloatArray
+    high: FloatArray
     listed: bool = True
 
 
@@ -97,8 +96,8 @@ class Chart:
     lines: Sequence[Line] = ()
     bands: Sequence[Band] = ()
     rings: Sequence[tuple[float, float, str]] = ()
-    bars: tuple[Array, Array] | None = None
-    stems: tuple[Array, Array] | None = None
+    bars: tuple[FloatArray, FloatArray] | None = None
+    stems: tuple[FloatArray, FloatArray] | None = None
     ticks: Sequence[tuple[float, str]] | None = None
     readings: Sequence[tuple[float, str]] | None = None
     y_range: tuple[float, float] | None = None
@@ -123,10 +122,10 @@ def draw_chart(chart: Chart) -> str:
     if across is None:
         across = [(one, number(one)) for one in round_ticks(left, right) if left <= one <= right]
 
-    def at_x(values: Array) -> Array:
+    def at_x(values: FloatArray) -> FloatArray:
         return 1000.0 * (values - left) / ((right - left) or 1.0)
 
-    def at_y(values: Array) -> Array:
+    def at_y(values: FloatArray) -> FloatArray:
         return 1000.0 * (1.0 - (np.clip(values, low, high) - low) / ((high - low) or 1.0))
 
     rules = [f'<path class="grid" d="M0 {_short(at_y(np.array(one)))}H1000"/>' for one in heights]
@@ -178,7 +177,7 @@ def step_ticks(num_steps: int) -> list[tuple[float, str]]:
     return [(float(one), f"{one}") for one in range(1, num_steps + 1, max(1, -(-num_steps // 8)))]
 
 
-def thin(x: Array, y: Array) -> tuple[Array, Array]:
+def thin(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Keep the lowest and the highest value of every stretch of a long line, in their order."""
     if len(x) <= MAX_POINTS:
         return x, y
@@ -205,7 +204,7 @@ def _band(band: Band, at_x: Scale, at_y: Scale) -> str:
     return f'<path class="band {band.look}" d="{_steps(at_x(outline[0]), at_y(outline[1]))}Z"/>'
 
 
-def _steps(x: Array, y: Array) -> str:
+def _steps(x: FloatArray, y: FloatArray) -> str:
     words, pen_down = [], False
     for one, other in zip(x, y, strict=True):
         if np.isfinite(other):
@@ -219,7 +218,7 @@ def _dots(line: Line, at_x: Scale, at_y: Scale) -> list[str]:
     return [_circle("dot", line.look, x, y, 2.5) for x, y in places if np.isfinite(y)]
 
 
-def _circle(kind: str, look: str, x: Array, y: Array, radius: float) -> str:
+def _circle(kind: str, look: str, x: FloatArray, y: FloatArray, radius: float) -> str:
     return f'<circle class="{kind} {look}" cx="{_short(x / 10)}%" cy="{_short(y / 10)}%" r="{radius:g}"/>'
 
 
@@ -279,28 +278,28 @@ def _legend(chart: Chart) -> str:
     return f'<ul class="legend">{"".join(items)}</ul>' if items else ""
 
 
-def _text(x: float, y: Array, words: str) -> str:
+def _text(x: float, y: FloatArray, words: str) -> str:
     return f'<text class="tick end" x="{x}" y="{_short(y / 10)}%" dy="4" aria-hidden="true">{escape(words)}</text>'
 
 
-def _label(x: Array, words: str, *, minor: bool) -> str:
+def _label(x: FloatArray, words: str, *, minor: bool) -> str:
     anchor = "end" if x > 990 and len(words) > 4 else "mid"  # a date at the edge would leave a narrow screen
     looks = f"tick {anchor}{' minor' * minor}"
     return f'<text class="{looks}" x="{_short(x / 10)}%" y="100%" dy="18" aria-hidden="true">{escape(words)}</text>'
 
 
-def _bar_x(chart: Chart) -> list[Array]:
+def _bar_x(chart: Chart) -> list[FloatArray]:
     found = [] if chart.bars is None else [chart.bars[0]]
     return found if chart.stems is None else [*found, np.array([0.0, chart.stems[0].max(initial=0.0) + 1])]
 
 
-def _heights(chart: Chart) -> list[Array]:
+def _heights(chart: Chart) -> list[FloatArray]:
     found = [one.y for one in chart.lines] + [end for one in chart.bands for end in (one.low, one.high)]
     found += [] if chart.bars is None else [chart.bars[1], np.zeros(1)]
     return found if chart.stems is None else [*found, chart.stems[1], np.zeros(1)]
 
 
-def _span(values: Sequence[Array]) -> tuple[float, float]:
+def _span(values: Sequence[FloatArray]) -> tuple[float, float]:
     """Lowest and highest finite value, apart from each other."""
     joined = np.concatenate([*values, np.zeros(0)])
     finite = joined[np.isfinite(joined)]
@@ -314,5 +313,5 @@ def _padded(span: tuple[float, float]) -> tuple[float, float]:
     return (0.0 if span[0] == 0 else span[0] - air), span[1] + air
 
 
-def _short(value: float | Array) -> str:
+def _short(value: float | FloatArray) -> str:
     return f"{float(value):.1f}".removesuffix(".0")

@@ -7,8 +7,8 @@ from html import escape
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from forecast.axes import FloatArray
 from forecast.breakdown import bias_by_step, error_by_cutoff, scores_by
 from forecast.plots.cutoffs import MAX_CUTOFFS
 from forecast.plots.errors import (
@@ -21,8 +21,6 @@ from forecast.plots.errors import (
 from forecast.report.chart import NUM_TONES, Band, Chart, Line, baseline_looks, draw_chart, number, step_ticks
 from forecast.report.record import RunRecord
 from forecast.results import BacktestResult, History
-
-Array = NDArray[np.float64]
 
 MAX_DASHED = 40
 """Points of a line whose dashes can be seen."""
@@ -80,7 +78,7 @@ def _several_networks(histories: Mapping[str, History]) -> str:
     return f"<p>{words}</p>{_table_of_networks(histories)}{''.join(charts)}"
 
 
-def _losses_of_several(kind: str, losses: Mapping[str, Array], best: Mapping[str, int]) -> str:
+def _losses_of_several(kind: str, losses: Mapping[str, FloatArray], best: Mapping[str, int]) -> str:
     looks = {name: f"tone-{place % NUM_TONES} dash-{place // NUM_TONES}" for place, name in enumerate(losses)}
     lines = [Line(name, looks[name], np.arange(1.0, len(line) + 1), line) for name, line in losses.items()]
     chart = Chart(
@@ -172,7 +170,7 @@ def _by_cutoff(record: RunRecord, result: BacktestResult) -> str:
     return draw_chart(chart) + merged
 
 
-def _lines(record: RunRecord, result: BacktestResult, errors: dict[str, Array], x: Array) -> list[Line]:
+def _lines(record: RunRecord, result: BacktestResult, errors: dict[str, FloatArray], x: FloatArray) -> list[Line]:
     """Baselines below, the best of them stronger, the model on top."""
     best = record.scores.best_baseline if record.scores else None
     others = [name for name in errors if name not in (result.alias, best)]
@@ -182,12 +180,12 @@ def _lines(record: RunRecord, result: BacktestResult, errors: dict[str, Array], 
     return [Line(name, looks[name] + dense, x, errors[name]) for name in order]
 
 
-def _contenders(record: RunRecord, result: BacktestResult, errors: dict[str, Array]) -> float:
+def _contenders(record: RunRecord, result: BacktestResult, errors: dict[str, FloatArray]) -> float:
     """The top of the axis."""
     return highest_error(errors, (result.alias, record.scores.best_baseline if record.scores else None))
 
 
-def _histogram(residuals: Array, words: str) -> str:
+def _histogram(residuals: FloatArray, words: str) -> str:
     finite = residuals[np.isfinite(residuals)]
     if not len(finite):
         return "<p>Nothing was measured in these windows.</p>"
@@ -203,7 +201,7 @@ def _histogram(residuals: Array, words: str) -> str:
     )
 
 
-def _correlation(residuals: Array, result: BacktestResult) -> str:
+def _correlation(residuals: FloatArray, result: BacktestResult) -> str:
     longest, positions = int(np.bincount(result.series).max(initial=0)), result.freq.positions(result.cutoffs)
     num_lags = max(min(MAX_LAGS, longest // 3), 1)
     values, count = autocorrelation(residuals[:, 0], result.series, positions, num_lags)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.axes import FloatArray
 from forecast.coverage import central_levels
 from forecast.data.findings import listed
 from forecast.data.frequency import Frequency
@@ -17,8 +18,6 @@ from forecast.plots.fan import last_windows
 from forecast.report.chart import MAX_POINTS, Band, Chart, Line, baseline_looks, draw_chart
 from forecast.report.record import RunRecord
 from forecast.results import BacktestResult, Forecast, plain_stamps
-
-Array = NDArray[np.float64]
 
 MAX_CHARTS = 48
 """Charts of series and targets; of more, evenly spaced ones in the order of the table are shown."""
@@ -136,7 +135,7 @@ def _chart(record: RunRecord, result: BacktestResult, shown: _Shown, name: str) 
     )
 
 
-def _actual(record: RunRecord, result: BacktestResult, shown: _Shown) -> tuple[Array, Array]:
+def _actual(record: RunRecord, result: BacktestResult, shown: _Shown) -> tuple[FloatArray, FloatArray]:
     """Stamps and measured values, from a little before the first forecast to the end of the last; NaN in gaps."""
     windows, columns = shown.windows, result.columns
     column = columns.target_cols[shown.target]
@@ -238,7 +237,7 @@ def _dates(places: list[tuple[float, str]]) -> list[tuple[float, str]]:
     return [(place, words) for (place, _), words in zip(chosen, short, strict=True)]
 
 
-def _joined(x: Array, values: Array) -> tuple[Array, Array]:
+def _joined(x: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Windows one after another, broken between them."""
     gaps = (x[:, -1:] + 0.5, np.full((len(x), 1), np.nan))
     return tuple(np.concatenate([one, gap], axis=1).ravel()[:-1] for one, gap in zip((x, values), gaps, strict=True))  # type: ignore[return-value]

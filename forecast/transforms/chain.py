@@ -9,8 +9,9 @@ from typing import Protocol, Self, final
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.axes import FloatArray, IntArray
 from forecast.errors import ConfigError, ShapeError
-from forecast.transforms.base import FloatArray, IntArray, Rows, Transform
+from forecast.transforms.base import Rows, Transform
 from forecast.transforms.differencing import Difference, Log1p
 from forecast.transforms.scaling import SCALERS, MeanAbs, MinMax, Robust, Scope, Standard
 

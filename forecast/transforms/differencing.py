@@ -9,9 +9,9 @@ from typing import Self, final
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.axes import check_shape
+from forecast.axes import FloatArray, IntArray, check_shape
 from forecast.errors import DataError, ShapeError
-from forecast.transforms.base import FloatArray, IntArray, Rows
+from forecast.transforms.base import Rows
 
 
 @final

@@ -22,9 +22,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.axes import FloatArray, IntArray
 from forecast.data.panel import Panel
 from forecast.errors import DataError
-from forecast.transforms.base import FloatArray, IntArray
 
 MissingPolicy = Literal["refuse", "forward_fill", "interpolate", "zero", "mask"]
 

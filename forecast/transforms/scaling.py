@@ -23,8 +23,9 @@ from typing import Literal, Self, final
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.axes import FloatArray, IntArray
 from forecast.errors import DataError
-from forecast.transforms.base import FloatArray, IntArray, Rows
+from forecast.transforms.base import Rows
 
 Scope = Literal["per_series", "global"]
 
