@@ -8,7 +8,7 @@ PEERS := $(abspath $(or $(PEERS),../forecast-peers))
 check: ## everything that must hold
 	scripts/test.sh
 
-test: ## the tests alone; make test ARGS="tests/test_metrics.py -x"
+test: ## the tests alone; make test ARGS="tests/scores/test_metrics.py -x"
 	$(SETUP)
 	.venv/bin/pytest $(ARGS)
 
@@ -18,8 +18,8 @@ slow: ## the proofs that take minutes
 
 search-proofs: ## searches killed at every write, on full disks, and with their processes: prints the counts; REAL="--kills 3"
 	$(SETUP)
-	PYTHONPATH=.:tests FORECAST_NATIVE=0 TF_CPP_MIN_LOG_LEVEL=3 .venv/bin/python tests/tuning/kills.py $(ARGS)
-	PYTHONPATH=.:tests TF_CPP_MIN_LOG_LEVEL=3 .venv/bin/python tests/tuning/real_kills.py --memory 50 $(REAL)
+	PYTHONPATH=.:tests FORECAST_NATIVE=0 TF_CPP_MIN_LOG_LEVEL=3 .venv/bin/python tests/search/kills.py $(ARGS)
+	PYTHONPATH=.:tests TF_CPP_MIN_LOG_LEVEL=3 .venv/bin/python tests/search/real_kills.py --memory 50 $(REAL)
 
 leak-proofs: ## the leak check of 200 random tables and experiments: prints the counts
 	$(SETUP)

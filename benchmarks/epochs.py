@@ -32,7 +32,7 @@ HORIZON, EPOCHS, STEPS = 24, 8, 150
 def make_forecaster(batch: int, context: int, units: int) -> tuple[Any, pd.DataFrame]:
     """A forecaster, and a series of as many rows as an epoch has steps for."""
     from forecast import Experiment, Forecaster
-    from forecast.config import EvaluationConfig, TrainingConfig, WindowsConfig
+    from forecast.experiment.settings import EvaluationConfig, TrainingConfig, WindowsConfig
     from forecast.models import BiGRUConfig
 
     config = Experiment(
@@ -51,9 +51,9 @@ def bare_steps(forecaster: Any, table: pd.DataFrame) -> Callable[[], float]:
     """Seconds of the steps of one epoch, on one batch."""
     import tensorflow as tf
 
-    from forecast.batching import training_batches
+    from forecast.experiment.prepare import prepare
     from forecast.models import build_model
-    from forecast.preparation import prepare
+    from forecast.training.batches import training_batches
     from forecast.training.step import make_run
 
     prepared = prepare(forecaster.config, table)

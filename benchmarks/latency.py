@@ -116,7 +116,11 @@ def train(folder: Path, case: Case, units: int) -> None:
 
 def measure_calls(folder: str, case: Case, calls: int) -> dict[str, Any]:
     """Seconds of loading, of the first forecast, and of every later one with its stages."""
-    from forecast import Forecaster, features, forecaster, network, prediction
+    from forecast import Forecaster
+    from forecast.forecasting import forecaster
+    from forecast.forecasting import predict as prediction
+    from forecast.models import network
+    from forecast.windows import features
 
     start = time.perf_counter()
     loaded = Forecaster.load(folder)

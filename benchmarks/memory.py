@@ -3,8 +3,8 @@
     python benchmarks/memory.py                   ten million rows, as one series and as 10,000
     python benchmarks/memory.py --rows 200000     fewer rows
 
-What is measured is `forecast.preparation.prepare` itself, with a stopwatch around the functions it calls, and then
-the gathering of training batches: 100 by NumPy, without TensorFlow; and, in a process of its own in which it is
+What is measured is `forecast.experiment.prepare.prepare` itself, with a stopwatch around the functions it calls, and
+then the gathering of training batches: 100 by NumPy, without TensorFlow; and, in a process of its own in which it is
 imported first, 300 through `tf.data`, also for 100,000 series. The peak is the largest resident memory of the
 process up to the end of the stage, so the stage where it grows is the one that needs it.
 """
@@ -86,10 +86,10 @@ def measure(path: str, *, tensorflow: bool = False) -> dict[str, Any]:
     """Go from the table to training batches in this process."""
     watch = Stopwatch()
     with watch.stage("import"):
-        from forecast import preparation
-        from forecast.config import EvaluationConfig, Experiment, WindowsConfig
-        from forecast.features import FeatureMap
+        from forecast.experiment import prepare as preparation
+        from forecast.experiment.settings import EvaluationConfig, Experiment, WindowsConfig
         from forecast.models import BiGRUConfig
+        from forecast.windows.features import FeatureMap
 
         if tensorflow:
             start_tensorflow()
@@ -129,7 +129,7 @@ def start_tensorflow() -> None:
 
 def read_by_numpy(source: Any) -> None:
     """Gather the first batches of an epoch."""
-    from forecast.batching import training_order
+    from forecast.training.batches import training_order
 
     order = training_order(len(source), seed=0, epoch=1)
     for start in range(0, BATCHES * BATCH_SIZE, BATCH_SIZE):
@@ -138,7 +138,7 @@ def read_by_numpy(source: Any) -> None:
 
 def read_through_tensorflow(source: Any) -> None:
     """Read batches of three epochs."""
-    from forecast.batching import training_batches
+    from forecast.training.batches import training_batches
 
     for epoch in (1, 2, 3):
         batches = training_batches(source, batch_size=BATCH_SIZE, seed=0, epoch=epoch)

@@ -34,9 +34,9 @@ Read = Callable[[int], Any]
 
 def source_of(values: np.ndarray[Any, Any]) -> Any:
     """Our windows over one series whose channels are all targets."""
-    from forecast.features import Features, WindowedFeatures
     from forecast.transforms.missing import Filled
-    from forecast.windows import WindowIndex
+    from forecast.windows.features import Features, WindowedFeatures
+    from forecast.windows.index import WindowIndex
 
     rows = len(values)
     none, codes = np.zeros((rows, 0), np.float32), np.zeros((rows, 0), np.int32)
@@ -73,7 +73,7 @@ def window_dataset(values: Any, batch_size: int) -> Any:
 
 def our_dataset(source: Any, batch_size: int) -> Any:
     """Training batches."""
-    from forecast.batching import training_batches
+    from forecast.training.batches import training_batches
 
     return training_batches(source, batch_size=batch_size, seed=0, epoch=1)
 

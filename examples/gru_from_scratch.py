@@ -18,8 +18,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast import make_windows
-from forecast.plots import save_figure
-from forecast.plots.style import ACCENT, BASELINES, INK, MODEL, MUTED, dress, label_ends, new_figure, write_finding
+from forecast.report.plots import save_figure
+from forecast.report.plots.style import (
+    ACCENT,
+    BASELINES,
+    INK,
+    MODEL,
+    MUTED,
+    dress,
+    label_ends,
+    new_figure,
+    write_finding,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,11 +9,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from forecast import data, plots, testing
+    from forecast import data
     from forecast.axes import check_shape
-    from forecast.baselines import BASELINES
-    from forecast.breakdown import scores_by
-    from forecast.config import (
+    from forecast.backtest.folder import backtest_table
+    from forecast.baselines.simple import BASELINES
+    from forecast.data import datasets
+    from forecast.data.doctor import diagnose
+    from forecast.data.load import load_panel
+    from forecast.data.panel import Columns, Panel
+    from forecast.data.read import TableFormat
+    from forecast.errors import ForecastError
+    from forecast.experiment.file import load_experiment
+    from forecast.experiment.search_settings import RangeConfig, SearchConfig
+    from forecast.experiment.settings import (
         BacktestConfig,
         DataConfig,
         EnsembleConfig,
@@ -24,56 +32,55 @@ if TYPE_CHECKING:
         TransformsConfig,
         WindowsConfig,
     )
-    from forecast.config_file import load_experiment
-    from forecast.data import datasets
-    from forecast.data.build import load_panel
-    from forecast.data.doctor import diagnose
-    from forecast.data.frame import TableFormat
-    from forecast.data.panel import Columns, Panel
-    from forecast.errors import ForecastError
-    from forecast.forecaster import Forecaster
-    from forecast.metrics import METRICS
+    from forecast.forecasting.forecaster import Forecaster
+    from forecast.leakage import pipeline as testing
+    from forecast.leakage.pipeline import check_no_leakage
     from forecast.models import MODELS
     from forecast.models.bigru import BiGRUConfig
     from forecast.models.segment_bigru import SegmentBiGRUConfig
-    from forecast.results import BacktestResult, Forecast
-    from forecast.search_config import RangeConfig, SearchConfig
-    from forecast.windows import make_windows
+    from forecast.report import plots
+    from forecast.scores.breakdown import scores_by
+    from forecast.scores.evaluation import BacktestResult
+    from forecast.scores.forecast import Forecast
+    from forecast.scores.metrics import METRICS
+    from forecast.windows.index import make_windows
 
 _HOMES = {
-    "BASELINES": "baselines",
-    "BacktestConfig": "config",
-    "BacktestResult": "results",
+    "BASELINES": "baselines.simple",
+    "BacktestConfig": "experiment.settings",
+    "BacktestResult": "scores.evaluation",
     "BiGRUConfig": "models.bigru",
     "Columns": "data.panel",
-    "DataConfig": "config",
-    "EnsembleConfig": "config",
-    "EvaluationConfig": "config",
-    "Experiment": "config",
-    "Forecast": "results",
+    "DataConfig": "experiment.settings",
+    "EnsembleConfig": "experiment.settings",
+    "EvaluationConfig": "experiment.settings",
+    "Experiment": "experiment.settings",
+    "Forecast": "scores.forecast",
     "ForecastError": "errors",
-    "Forecaster": "forecaster",
-    "METRICS": "metrics",
+    "Forecaster": "forecasting.forecaster",
+    "METRICS": "scores.metrics",
     "MODELS": "models",
     "Panel": "data.panel",
-    "RangeConfig": "search_config",
-    "SearchConfig": "search_config",
+    "RangeConfig": "experiment.search_settings",
+    "SearchConfig": "experiment.search_settings",
     "SegmentBiGRUConfig": "models.segment_bigru",
-    "TableFormat": "data.frame",
-    "TrainingConfig": "config",
-    "TransformConfig": "config",
-    "TransformsConfig": "config",
-    "WindowsConfig": "config",
+    "TableFormat": "data.read",
+    "TrainingConfig": "experiment.settings",
+    "TransformConfig": "experiment.settings",
+    "TransformsConfig": "experiment.settings",
+    "WindowsConfig": "experiment.settings",
+    "backtest_table": "backtest.folder",
+    "check_no_leakage": "leakage.pipeline",
     "check_shape": "axes",
     "diagnose": "data.doctor",
-    "load_experiment": "config_file",
-    "load_panel": "data.build",
-    "make_windows": "windows",
-    "scores_by": "breakdown",
+    "load_experiment": "experiment.file",
+    "load_panel": "data.load",
+    "make_windows": "windows.index",
+    "scores_by": "scores.breakdown",
 }
 """Public name -> the module it lives in."""
 
-_MODULES = {"data": "data", "datasets": "data.datasets", "plots": "plots", "testing": "testing"}
+_MODULES = {"data": "data", "datasets": "data.datasets", "plots": "report.plots", "testing": "leakage.pipeline"}
 
 __all__ = [
     "BASELINES",
@@ -99,6 +106,8 @@ __all__ = [
     "TransformConfig",
     "TransformsConfig",
     "WindowsConfig",
+    "backtest_table",
+    "check_no_leakage",
     "check_shape",
     "data",
     "datasets",

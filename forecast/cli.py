@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NoReturn
 from forecast.errors import FileError, ForecastError, ForecastWarning, SkillError, TrainingError
 
 if TYPE_CHECKING:
-    from forecast.config import Experiment
+    from forecast.experiment.settings import Experiment
 
 SUCCESS, FAILURE, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 FAILURES = (TrainingError, SkillError, FileError, OSError, MemoryError)
@@ -159,7 +159,7 @@ def build_parser() -> Parser:
 
 def check_command(options: argparse.Namespace) -> int:
     """Diagnose a table."""
-    from forecast.preparation import diagnose_table
+    from forecast.experiment.prepare import diagnose_table
 
     diagnosis = diagnose_table(_experiment(options), options.table)
     print(diagnosis.text())
@@ -173,7 +173,7 @@ def fit_command(options: argparse.Namespace) -> int:
     """Train, judge, write the run folder."""
     config = _experiment(options)
     with _quiet_start():
-        from forecast.run_folder import fit_run
+        from forecast.runs.run import fit_run
     place = {"out": options.out, "resume": options.resume, "tensorboard": options.tensorboard}
     fit_run(config, options.table, require_skill=options.require_skill, say=_say, **place)
     return SUCCESS
@@ -182,7 +182,7 @@ def fit_command(options: argparse.Namespace) -> int:
 def predict_command(options: argparse.Namespace) -> int:
     """Forecast from a run folder."""
     with _quiet_start():
-        from forecast.run_folder import future_run, predict_run
+        from forecast.runs.run import future_run, predict_run
     if options.template:
         future_run(options.run_folder, options.table, horizon=options.horizon, output=options.template)
         _say(f"wrote {options.template}: fill in the empty cells and pass it with --known")
@@ -201,8 +201,8 @@ def predict_command(options: argparse.Namespace) -> int:
 def evaluate_command(options: argparse.Namespace) -> int:
     """Judge a run on a table."""
     with _quiet_start():
-        from forecast.coverage import coverage_text
-        from forecast.run_folder import evaluate_run
+        from forecast.intervals.coverage import coverage_text
+        from forecast.runs.run import evaluate_run
     result = evaluate_run(options.run_folder, options.table)
     scores = result.scores()
     print("\n".join(filter(None, [scores.text(), coverage_text(result)])), flush=True)
@@ -213,7 +213,7 @@ def evaluate_command(options: argparse.Namespace) -> int:
 
 def plot_command(options: argparse.Namespace) -> int:
     """Draw the pictures of a run again."""
-    from forecast.pictures import plot_run
+    from forecast.runs.pictures import plot_run
 
     for path in plot_run(options.run_folder, out=options.out):
         print(path)
@@ -222,7 +222,7 @@ def plot_command(options: argparse.Namespace) -> int:
 
 def report_command(options: argparse.Namespace) -> int:
     """Write the report of a run again."""
-    from forecast.pictures import report_run
+    from forecast.runs.pictures import report_run
 
     print(report_run(options.run_folder, out=options.out))
     return SUCCESS
@@ -232,8 +232,8 @@ def backtest_command(options: argparse.Namespace) -> int:
     """Evaluate from many cutoffs and write the folder."""
     config = _experiment(options)
     with _quiet_start():
-        from forecast.backtesting import backtest_run
-        from forecast.progress import terminal_reporter
+        from forecast.backtest.folder import backtest_run
+        from forecast.training.progress import terminal_reporter
     backtest_run(config, options.table, out=options.out, resume=options.resume, reporter=terminal_reporter(), say=_say)
     return SUCCESS
 
@@ -242,8 +242,8 @@ def tune_command(options: argparse.Namespace) -> int:
     """Search, judge the best, write the folder of the search."""
     config = _experiment(options)
     with _quiet_start():
-        from forecast.tuning.roles import Role, tune_in_role
-        from forecast.tuning.workers import Resources
+        from forecast.search.roles import Role, tune_in_role
+        from forecast.search.workers import Resources
     resources = Resources(options.workers, options.trial_timeout, options.trial_memory)
     role: Role | None = "chief" if options.chief else "worker" if options.worker else None
     place = {"out": options.out, "resume": options.resume, "tensorboard": options.tensorboard}
@@ -255,7 +255,7 @@ def leak_command(options: argparse.Namespace) -> int:
     """Change later values, and look for what changes before."""
     config = _experiment(options)
     with _quiet_start():
-        from forecast.leakage import check_experiment
+        from forecast.leakage.own import check_experiment
     report = check_experiment(config, options.table, train=options.train)
     print(report.text())
     return SUCCESS if report.ok else FAILURE
@@ -263,7 +263,7 @@ def leak_command(options: argparse.Namespace) -> int:
 
 def show_command(options: argparse.Namespace) -> int:
     """Print the resolved settings or their schema."""
-    from forecast.config_file import dump_experiment, json_schema
+    from forecast.experiment.file import dump_experiment, json_schema
 
     text = json.dumps(json_schema(), indent=2) if options.schema else dump_experiment(_experiment(options), full=True)
     print(text.rstrip("\n"))
@@ -347,7 +347,7 @@ def _add_gate(parser: argparse.ArgumentParser) -> None:
 
 def _experiment(options: argparse.Namespace) -> Experiment:
     """Read the settings: file, then `--set`, then the shortcuts."""
-    from forecast.config_file import load_experiment
+    from forecast.experiment.file import load_experiment
 
     overrides = list(options.set)
     for name, (setting, written, _, _) in (SHORTCUTS | BACKTEST_SHORTCUTS).items():
@@ -358,8 +358,7 @@ def _experiment(options: argparse.Namespace) -> Experiment:
 
 
 def _quiet_start() -> AbstractContextManager[None]:
-    from forecast.runtime import BACKEND
-    from forecast.startup import quiet_start
+    from forecast.layers.runtime import BACKEND, quiet_start
 
     named = os.environ.get(BACKEND) or "tensorflow"
     if named != "tensorflow" and "keras" not in sys.modules:

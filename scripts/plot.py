@@ -9,8 +9,8 @@ import sys
 
 import pandas as pd
 
-from forecast.plots import plot_forecasts, save_figure
-from forecast.run_folder import load_run
+from forecast.report.plots import plot_forecasts, save_figure
+from forecast.runs.run import load_run
 
 
 def main(run: str, table: str, picture: str) -> None:

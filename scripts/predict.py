@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from forecast.run_folder import predict_run
+from forecast.runs.run import predict_run
 
 
 def main(folder: str, table: str, output: str) -> None:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes .venv ready and runs everything that must hold; fails at the end if any step failed.
-# Further arguments go to pytest, for example: scripts/test.sh tests/test_metrics.py
+# Further arguments go to pytest, for example: scripts/test.sh tests/scores/test_metrics.py
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 python3 scripts/bootstrap.py --extras test

@@ -8,8 +8,8 @@ from __future__ import annotations
 import sys
 
 from forecast import BiGRUConfig, DataConfig, Experiment, Forecaster, TrainingConfig, WindowsConfig
-from forecast.artifact import SAVED_MODEL
-from forecast.outputs import check_folder
+from forecast.files.outputs import check_folder
+from forecast.forecasting.artifact import SAVED_MODEL
 
 
 def main(table: str, folder: str) -> None:

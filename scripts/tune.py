@@ -16,7 +16,7 @@ from forecast import (
     TrainingConfig,
     WindowsConfig,
 )
-from forecast.tuning.search import tune_run
+from forecast.search.search import tune_run
 
 
 def main(table: str, folder: str, trials: str = "20") -> None:

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from forecast import diagnose
-from forecast.config_schema import with_table
+from forecast.experiment.schema import with_table
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 EXAMPLE = re.compile(r"^```csv\n(?P<table>.*?)^```\n\n```text\n.*?^```$", re.MULTILINE | re.DOTALL)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forecast.config import Experiment
-from forecast.config_file import experiment_from
+from forecast.experiment.file import experiment_from
+from forecast.experiment.settings import Experiment
 
 HORIZON = 3
 SETTINGS: dict[str, Any] = {

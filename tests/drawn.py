@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 
 from forecast.data.frequency import Frequency
 from forecast.data.panel import Columns
-from forecast.results import BacktestResult, History
+from forecast.scores.evaluation import BacktestResult
+from forecast.scores.history import History
 
 HOURLY = Frequency.parse("h")
 START = np.datetime64("2024-03-01T00", "ns")

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forecast.config import Experiment
-from forecast.config_file import experiment_from
 from forecast.errors import ForecastError
-from forecast.leakage import check_experiment
-from forecast.testing import LeakReport
+from forecast.experiment.file import experiment_from
+from forecast.experiment.settings import Experiment
+from forecast.leakage.own import check_experiment
+from forecast.leakage.pipeline import LeakReport
 
 Draw = np.random.Generator
 

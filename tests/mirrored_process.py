@@ -16,12 +16,12 @@ import pandas as pd
 from window_arrays import ArraySource, full_shape, learnable_source
 
 from forecast import Experiment, Forecaster
-from forecast.batching import training_order
-from forecast.config import TrainingConfig
+from forecast.experiment.settings import TrainingConfig
 from forecast.models import build_model
 from forecast.models.bigru import BiGRUConfig
 from forecast.models.segment_bigru import SegmentBiGRUConfig
 from forecast.training import EpochDone, train
+from forecast.training.batches import training_order
 
 SHAPE = full_shape(context_length=6)
 WINDOWS, BATCH = 47, 9

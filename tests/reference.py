@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from forecast.layers.encoder import RecurrentConfig
 from forecast.models.bigru import BiGRUConfig
 from forecast.models.segment_bigru import SegmentBiGRUConfig
-from forecast.windows import WindowShape
+from forecast.windows.index import WindowShape
 
 Array = NDArray[np.float64]
 Weights = dict[str, Array]

@@ -10,8 +10,9 @@ import pandas as pd
 
 from forecast.data.frequency import Frequency
 from forecast.data.panel import Columns
-from forecast.pictures import write_histories, write_result
-from forecast.results import BacktestResult, History
+from forecast.runs.records import write_histories, write_result
+from forecast.scores.evaluation import BacktestResult
+from forecast.scores.history import History
 
 HOSTILE = "</script><script>alert(1)</script>"
 

@@ -158,7 +158,7 @@ def test_what_a_library_prints_is_not_an_answer(tmp_path: Path) -> None:
 
 def test_windows_of_an_epoch_are_those_this_package_trains_on(tmp_path: Path) -> None:
     """The number all contenders are held to, against the package's index and against windows cut one by one."""
-    from forecast.preparation import prepare
+    from forecast.experiment.prepare import prepare
 
     fits, fitting, panel = load("fits"), load("fitting"), load("panel")
     setting = fits.QUICK

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from forecast.cli import build_parser
-from forecast.config import CHOSEN
-from forecast.config_file import load_experiment
-from forecast.run_folder import fit_run, predict_run
+from forecast.experiment.file import load_experiment
+from forecast.experiment.settings import CHOSEN
+from forecast.runs.run import fit_run, predict_run
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))

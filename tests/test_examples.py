@@ -15,9 +15,9 @@ import pandas as pd
 import pytest
 from reference import run_cell
 
-from forecast.coverage import coverage_by
-from forecast.preparation import open_panel
-from forecast.tuning.folds import make_folds
+from forecast.experiment.prepare import open_panel
+from forecast.intervals.coverage import coverage_by
+from forecast.search.trial import make_folds
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from forecast.batching import training_order
-from forecast.config import Experiment
-from forecast.preparation import prepare
+from forecast.experiment.prepare import prepare
+from forecast.experiment.settings import Experiment
+from forecast.training.batches import training_order
 
 SCRIPT = Path(__file__).resolve().parents[1] / "benchmarks" / "memory.py"
 FORMATS = [".parquet", ".csv"]

@@ -58,7 +58,7 @@ def test_the_lists_of_names_agree() -> None:
 def test_a_name_leads_to_the_thing_itself(name: str) -> None:
     found = getattr(forecast, name)
     if isinstance(found, ModuleType):
-        assert found.__name__ in {f"forecast.{name}", f"forecast.data.{name}"}
+        assert found.__name__ == f"forecast.{forecast._MODULES[name]}"
     elif inspect.isclass(found) or inspect.isfunction(found):
         assert found.__name__ == name
         assert found.__module__ == f"forecast.{forecast._HOMES[name]}", "the table names the home itself"

@@ -13,10 +13,10 @@ import pytest
 
 from forecast import Columns, Forecast, Forecaster
 from forecast.data.frequency import Frequency
-from forecast.plots import plot_forecasts, save_figure
-from forecast.tuning.search import check_folds
-from forecast.tuning.space import check_space
-from forecast.tuning.trial import make_bench
+from forecast.report.plots import plot_forecasts, save_figure
+from forecast.search.search import check_folds
+from forecast.search.space import check_space
+from forecast.search.trial import make_bench
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
 RECIPES = ("plot.py", "predict.py", "train.py", "tune.py")
@@ -72,7 +72,7 @@ def test_plot_draws_what_predict_writes(folder: Path, written: pd.DataFrame, tmp
 
 def test_tune_names_a_search_that_can_be_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[str, Any] = {}
-    monkeypatch.setattr("forecast.tuning.search.tune_run", lambda *given, **named: seen.update(given=given, **named))
+    monkeypatch.setattr("forecast.search.search.tune_run", lambda *given, **named: seen.update(given=given, **named))
     run("tune.py", folder / "table.csv", folder / "search", 3)
     config, table = seen["given"]
     check_space(config)

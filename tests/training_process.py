@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from window_arrays import ArraySource, full_shape, learnable_source
 
-from forecast.config import TrainingConfig
+from forecast.experiment.settings import TrainingConfig
 from forecast.models import build_model
 from forecast.models.bigru import BiGRUConfig
-from forecast.results import History
+from forecast.scores.history import History
 from forecast.training import TrainingResult, train
 
 SHAPE = full_shape(context_length=6, num_quantiles=3)

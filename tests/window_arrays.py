@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.features import Features
 from forecast.transforms.missing import Filled
-from forecast.windows import WindowIndex, WindowShape
+from forecast.windows.features import Features
+from forecast.windows.index import WindowIndex, WindowShape
 
 Batch = tuple[dict[str, NDArray[Any]], NDArray[np.float32]]
 

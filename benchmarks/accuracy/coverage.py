@@ -22,12 +22,13 @@ from protocols import DATA, ROOT
 from tables import row
 
 from forecast import Forecaster
-from forecast.calibration import with_intervals
-from forecast.config_file import load_experiment
-from forecast.coverage import coverage_by
 from forecast.data import datasets
-from forecast.intervals import POINT, SHOWN_LEVELS, Calibration
-from forecast.results import BacktestResult
+from forecast.experiment.file import load_experiment
+from forecast.forecasting.calibrate import with_intervals
+from forecast.intervals.conformal import POINT, Calibration
+from forecast.intervals.coverage import coverage_by
+from forecast.intervals.levels import SHOWN_LEVELS
+from forecast.scores.evaluation import BacktestResult
 
 PAGE = ROOT / "benchmarks" / "accuracy" / "README.md"
 CUTOFFS = 150

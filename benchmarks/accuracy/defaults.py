@@ -21,8 +21,8 @@ from protocols import BIKE_TRAIN, DATA, m4_scores
 from tables import row
 
 from forecast import Forecaster
-from forecast.config_file import experiment_from
 from forecast.data import datasets
+from forecast.experiment.file import experiment_from
 
 PAGE = Path(__file__).resolve().parent / "README.md"
 

@@ -17,9 +17,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from forecast import Forecaster
-from forecast.config import Experiment
-from forecast.config_file import load_experiment
-from forecast.metrics import owa
+from forecast.experiment.file import load_experiment
+from forecast.experiment.settings import Experiment
+from forecast.scores.metrics import owa
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("FORECAST_DATA") or ROOT.parent / "shared" / "data")

@@ -28,7 +28,7 @@ def is_done(path: Path, name: str, seed: int) -> bool:
     """Whether a result is there, of the settings that the preset has now."""
     from protocols import preset
 
-    from forecast.config_file import experiment_from
+    from forecast.experiment.file import experiment_from
 
     if not path.exists():
         return False

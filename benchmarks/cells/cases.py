@@ -11,7 +11,7 @@ from typing import Any
 
 from grid import EQUAL_UNITS, GRID, LAYERS, SEEDS, SETS, SINGLE, Choice, within_budget
 
-from forecast.config_file import experiment_from
+from forecast.experiment.file import experiment_from
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -65,7 +65,7 @@ def preset(name: str) -> Any:
 
 def load_preset(name: str, overrides: tuple[str, ...]) -> Any:
     """The preset of a protocol with some settings changed."""
-    from forecast.config_file import load_experiment
+    from forecast.experiment.file import load_experiment
 
     return load_experiment(ROOT / "configs" / f"{name}.yaml", overrides)
 
@@ -90,7 +90,7 @@ def missing(name: str, part: str, seed: int) -> list[Case]:
 
 def write_result(name: str, result: dict[str, Any]) -> None:
     """Write what is known of a set, as a whole or not at all, one line for each network."""
-    from forecast.files import write_file
+    from forecast.files.atomic import write_file
 
     rows = ",\n".join(f"{json.dumps(key)}: {json.dumps(row)}" for key, row in result["rows"].items())
     head = json.dumps({key: value for key, value in result.items() if key != "rows"}, indent=1)

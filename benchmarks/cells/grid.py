@@ -9,7 +9,7 @@ from typing import Any
 
 from forecast.layers.sequences import embedding_width
 from forecast.models.segment_bigru import SegmentBiGRUConfig, segment_length
-from forecast.windows import WindowShape
+from forecast.windows.index import WindowShape
 
 BUDGET = 60_000
 """Parameters of every network of the grid."""

@@ -28,7 +28,7 @@ def write_page(page: Path = PAGE) -> None:
     if found := complete():
         from picture import answers_picture, errors_picture
 
-        from forecast.plots.style import save_figure
+        from forecast.report.plots.style import save_figure
 
         folder = page.parent / "pictures"
         save_figure(answers_picture({one.name: one.answers(one.seeds()) for one in found}), folder / "cells.png")

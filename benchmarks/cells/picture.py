@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from compare import QUESTIONS, Difference, Results
 from grid import ATTENTION, KINDS, LAYERS, Choice
 
-from forecast.plots.style import (
+from forecast.report.plots.style import (
     ACCENT,
     GRID,
     INK,

@@ -54,7 +54,7 @@ def run_one(name: str, case: Case, seed: int) -> tuple[dict[str, Any], dict[str,
 
 def fit_ridge_once() -> None:
     """Let one fit of the ridge baseline serve all networks of this process: they share its windows and its inputs."""
-    from forecast import forecaster
+    from forecast.forecasting import forecaster
 
     fit = forecaster.fit_linear
     fitted: list[Any] = []

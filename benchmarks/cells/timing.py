@@ -17,7 +17,7 @@ from cases import RESULTS, preset
 from grid import GRID, SETS, Choice, within_budget
 from rounds import take_turns, write_json
 
-from forecast.windows import WindowShape
+from forecast.windows.index import WindowShape
 
 ROUNDS, SECONDS = 9, 0.25
 """Turns of each network, and how long one lasts about."""

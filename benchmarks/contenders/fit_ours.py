@@ -18,7 +18,7 @@ import wire
 from fitting import Journal, Task, serve_fit
 
 if TYPE_CHECKING:
-    from forecast.config import Experiment
+    from forecast.experiment.settings import Experiment
 
 
 class Ours:
@@ -30,10 +30,9 @@ class Ours:
     def load(self, threads: int) -> dict[str, str]:
         """Import, TensorFlow included, which a fit would import later."""
         os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+        import forecast.forecasting.forecaster  # noqa: F401
         import keras  # noqa: F401
         import tensorflow as tf
-
-        import forecast.forecaster  # noqa: F401
 
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(threads)
@@ -41,8 +40,8 @@ class Ours:
 
     def fit(self, task: Task, journal: Journal) -> None:
         """Fit on the file."""
-        from forecast.forecaster import Forecaster
-        from forecast.preparation import prepare
+        from forecast.experiment.prepare import prepare
+        from forecast.forecasting.forecaster import Forecaster
         from forecast.training.events import EpochDone
 
         def report(event: Any) -> None:
@@ -70,7 +69,7 @@ class Ours:
 
 def experiment(task: Task, *, default_network: bool) -> Experiment:
     """The task as settings; whatever the others do not do is switched off."""
-    from forecast.config import Experiment
+    from forecast.experiment.settings import Experiment
 
     network: dict[str, Any] = {
         "name": "bigru",

@@ -117,7 +117,7 @@ def main() -> None:
     tf.config.threading.set_intra_op_parallelism_threads(arguments.threads)
     tf.config.threading.set_inter_op_parallelism_threads(arguments.threads)
     if arguments.layers == "ours":
-        from forecast.runtime import settle_threads
+        from forecast.layers.runtime import settle_threads
 
         settle_threads()  # the number of threads is set already; this keeps each product of XLA in one of them
     wire.serve_steps(Steps(arguments.layers, xla=arguments.xla == "on"), multiply, "tensorflow", "keras", "numpy")

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from forecast.data.build import Gaps, Outcome, Request, examine
 from forecast.data.findings import Finding, FindingLog, counted, listed, show_stamp
-from forecast.data.frame import Source, TableFormat
+from forecast.data.load import Gaps, Outcome, Request, examine
 from forecast.data.panel import Columns, Panel
+from forecast.data.read import Source, TableFormat
 
 __all__ = ["Diagnosis", "Finding", "diagnose"]
 

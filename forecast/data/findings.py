@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
+from typing import Literal, ParamSpec, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from forecast.errors import DataError
 
-if TYPE_CHECKING:
-    from forecast.data.table import Table
-
 P = ParamSpec("P")
+
+
 T = TypeVar("T")
+
 
 SHOWN = 5
 """Rows, columns or series listed in a message before "and N more"."""
@@ -91,50 +90,6 @@ class FindingLog:
                 raise
             self.findings.append(error.finding)
             return None
-
-
-@dataclass(frozen=True, eq=False)
-class RowNames:
-    """How rows of a table are called in messages: by series, row or line, and stamp.
-
-    Attributes:
-        table: where the rows are from.
-        ids: (N,) series ids, once known.
-        codes: (R,) series of each row of the table, once known; -1 where it has none.
-        stamps: (R,) datetime64[ns] or int64, once known.
-    """
-
-    table: Table
-    ids: NDArray[np.object_] | None = None
-    codes: NDArray[np.integer] | None = None
-    stamps: NDArray[np.generic] | None = None
-
-    def several(self, rows: Iterable[int], total: int | None = None) -> str:
-        """Name the first rows, each with its series and stamp.
-
-        Args:
-            rows: rows of the table, counted from 0.
-            total: how many there are where `rows` holds only the first of them.
-        """
-        rows = [int(row) for row in rows]
-        shown, previous = [], ""
-        for row, place in zip(rows[:SHOWN], self.table.places(rows[:SHOWN]), strict=True):
-            series = self.series(row)
-            shown.append(f"{'' if series == previous else series}{place}{self.stamp(row)}")
-            previous = series
-        return ", ".join(shown) + and_more(total or len(rows))
-
-    def series(self, row: int) -> str:
-        """Return `series 'a', ` for a row of the table, or nothing where its series is not known."""
-        if self.ids is None or self.codes is None or self.codes[row] < 0:
-            return ""
-        return f"series {self.ids[self.codes[row]]!r}, "
-
-    def stamp(self, row: int) -> str:
-        """Return ` (2020-01-01 00:00)` for a row of the table, or nothing where its stamp is not known."""
-        if self.stamps is None:
-            return ""
-        return f" ({show_stamp(self.stamps[row])})"
 
 
 def show_stamp(stamp: object) -> str:

@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from forecast.data.findings import FindingLog, RowNames, and_more, counted, show_stamp
+from forecast.data.findings import FindingLog, and_more, counted, show_stamp
 from forecast.data.panel import Columns, Panel
-from forecast.data.table import MISSING_WORDS
+from forecast.data.table import MISSING_WORDS, RowNames
 
 BoolArray = NDArray[np.bool_]
 

@@ -7,10 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from forecast.axes import IntArray
-from forecast.data.clocks import changing_zone, looks_local, pass_zone
 from forecast.data.findings import SHOWN, BadTableError, FindingLog, and_more, counted, show_stamp
 from forecast.data.frequency import Frequency
-from forecast.data.order import Rows
+from forecast.data.order import Rows, changing_zone, looks_local, pass_zone
 
 _MOST_FILLED = 10  # rows that `gaps: fill` may make of one
 _MOST_SKIPPED = 60  # missing stamps in a row that a change of the clocks can explain: an hour of minutes

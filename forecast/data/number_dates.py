@@ -11,19 +11,31 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from forecast.data.calendar import weeks_in_iso_year
-
 Numbers = NDArray[np.int64] | NDArray[np.float64]
+
+
 Instants = NDArray[np.datetime64]
+
 
 UNIX = {"unix_s": 10**9, "unix_ms": 10**6, "unix_us": 10**3, "unix_ns": 1}
 """Nanoseconds of the unit in which each format counts from 1970, in UTC."""
 
+
 _DAY = 86_400  # seconds
+
+
 _EXCEL_1970 = 25_569  # days from 1899-12-30 to 1970-01-01
+
+
 _MONTH_ERROR = 0.1  # of a month: 1949.08 is February, with two digits only
+
+
 _LARGEST = 2.0**62  # what is larger has no date in any unit
+
+
 _WHOLE = r"^[+-]?\d{1,18}$|^\d{19}$"
+
+
 _NUMBER = r"^[+-]?\d+([.]\d*)?([eE][+-]?\d+)?$"
 
 
@@ -144,3 +156,9 @@ def _divided(stamps: pd.Series, unit: int) -> pd.Series:
     """Units of so many nanoseconds since 1970, whole numbers where all of them are."""
     ticks = stamps.astype("datetime64[ns]").astype(np.int64)
     return ticks // unit if (ticks % unit == 0).all() else ticks / unit
+
+
+def weeks_in_iso_year(year: NDArray[np.int64]) -> NDArray[np.int64]:
+    """52, or 53 in years that end on a Thursday or follow one that ended on a Wednesday (ISO 8601)."""
+    ends_on, before = ((y + y // 4 - y // 100 + y // 400) % 7 for y in (year, year - 1))
+    return np.where((ends_on == 4) | (before == 3), 53, 52)

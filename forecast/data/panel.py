@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +14,9 @@ from forecast.axes import check_shape
 from forecast.data.frequency import Frequency
 from forecast.data.names import name_of
 from forecast.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -144,3 +150,18 @@ class Panel:
             known = ", ".join(repr(one) for one in self.series_ids[:5])
             raise DataError(f"no series {series_id!r}: the panel holds {self.num_series} series, first {known}")
         return found[0]
+
+
+def shown_stamps(panel: Panel, stamps: NDArray[np.generic]) -> NDArray[np.generic] | pd.DatetimeIndex:
+    """Stamps as the table had them: in its time zone, or whole numbers."""
+    return stamps if panel.freq.is_integer else panel.freq.local(stamps)
+
+
+def panel_digest(panel: Panel) -> str:
+    """Return the SHA-256 of values, stamps, series and columns as 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for array in (panel.values, panel.timestamps, panel.offsets, panel.static_values):
+        digest.update(array.tobytes())
+    digest.update(json.dumps([str(one) for one in panel.series_ids]).encode())
+    digest.update(json.dumps([panel.columns.dynamic, panel.categories]).encode())
+    return digest.hexdigest()

@@ -11,12 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from forecast.data.cells import Ids
-from forecast.data.findings import BadTableError, FindingLog, RowNames
+from forecast.data.findings import BadTableError, FindingLog
 from forecast.data.frequency import check_zone
 from forecast.data.lookalikes import refuse_lookalikes
 from forecast.data.number_dates import NUMBER_FORMATS, read_numbers
-from forecast.data.table import Table
+from forecast.data.parse import Ids
+from forecast.data.table import RowNames, Table
 from forecast.errors import ConfigError
 
 _NS = pa.timestamp("ns")

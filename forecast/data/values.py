@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.data.cells import read_categories, read_numbers
-from forecast.data.findings import FindingLog, RowNames, counted, listed
+from forecast.data.findings import FindingLog, counted, listed
 from forecast.data.names import as_numbers, name_of
 from forecast.data.order import Rows
 from forecast.data.panel import Columns
+from forecast.data.parse import read_categories, read_numbers
+from forecast.data.table import RowNames
 
 _LARGEST, _SMALLEST = 1e100, 1e-100  # beyond these, squares and ratios of float64 overflow or vanish
 

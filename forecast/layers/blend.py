@@ -11,7 +11,7 @@ from keras import ops
 class LinearWindow(keras.layers.Layer):
     """A linear map of the targets' windows (B, L, D), about their last value, and of what is known ahead: (B, H, D).
 
-    Its weights (L + H K, H) are those of a ridge regression that was solved elsewhere (`baselines.RidgeWindow`).
+    Its weights (L + H K, H) are those of a ridge regression that was solved elsewhere (`baselines.ridge.RidgeWindow`).
     """
 
     def __init__(self, horizon: int, **options: Any) -> None:

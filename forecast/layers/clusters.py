@@ -10,7 +10,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.python.framework import ops
 
-from forecast.runtime import in_float32
+from forecast.layers.runtime import in_float32
 
 _COMPILED: ContextVar[bool] = ContextVar("clusters are compiled", default=False)
 

@@ -25,7 +25,7 @@ from forecast.layers.clusters import cluster, clusters_are_compiled
 from forecast.layers.native import operations
 from forecast.layers.native.loop import NativeLoop
 from forecast.layers.recurrence import Loop, Weights, run_backward, run_forward, to_batch_first
-from forecast.runtime import build_apart
+from forecast.layers.runtime import build_apart
 
 Inner = tuple[Any, Any, list[Any]]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from forecast.windows import WindowShape
+from forecast.windows.index import WindowShape
 
 WIDEST_EMBEDDING = 50
 

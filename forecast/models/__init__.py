@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Discriminator, Tag
 
+from forecast.layers.runtime import build_apart
 from forecast.models.bigru import BiGRUConfig, build_bigru
 from forecast.models.segment_bigru import SegmentBiGRUConfig, build_segment_bigru
-from forecast.runtime import build_apart
 from forecast.section import Section
-from forecast.windows import WindowShape
+from forecast.windows.index import WindowShape
 
 if TYPE_CHECKING:
     import keras
@@ -65,6 +65,6 @@ def build_model(config: ModelConfig, shape: WindowShape, *, seed: int = 0) -> ke
         A model from the input dictionary of `WindowShape` to (B, H, D) or (B, H, D, Q).
 
     Raises:
-        ConfigError: Keras does not run on TensorFlow, or not eagerly; see `runtime.check_surroundings`.
+        ConfigError: Keras does not run on TensorFlow, or not eagerly; see `layers.runtime.check_surroundings`.
     """
     return build_apart(partial(MODELS[config.name].build, config, shape), seed=seed)

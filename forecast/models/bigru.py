@@ -9,7 +9,7 @@ from forecast.layers.encoder import RecurrentConfig, bridge, encode, recurrent_l
 from forecast.layers.instance_norm import denormalise, normalise
 from forecast.layers.quantiles import ordered_quantiles
 from forecast.layers.sequences import context_sequence, future_sequence, model_inputs, static_features
-from forecast.windows import WindowShape
+from forecast.windows.index import WindowShape
 
 if TYPE_CHECKING:
     import keras

@@ -12,7 +12,7 @@ from forecast.layers.encoder import RecurrentConfig, Share, bridge, encode, recu
 from forecast.layers.instance_norm import denormalise, normalise
 from forecast.layers.quantiles import ordered_quantiles
 from forecast.layers.sequences import context_sequence, embed, model_inputs, static_features
-from forecast.windows import WindowShape
+from forecast.windows.index import WindowShape
 
 if TYPE_CHECKING:
     import keras

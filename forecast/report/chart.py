@@ -13,8 +13,8 @@ from html import escape
 import numpy as np
 
 from forecast.axes import FloatArray
-from forecast.plots.style import BASELINES, OTHERS
-from forecast.results import BacktestResult
+from forecast.report.plots.style import BASELINES, OTHERS
+from forecast.scores.evaluation import BacktestResult
 
 Scale = Callable[[FloatArray], FloatArray]
 """From values to the coordinates of the drawing."""

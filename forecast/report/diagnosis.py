@@ -9,18 +9,14 @@ import numpy as np
 import pandas as pd
 
 from forecast.axes import FloatArray
-from forecast.breakdown import bias_by_step, error_by_cutoff, scores_by
-from forecast.plots.cutoffs import MAX_CUTOFFS
-from forecast.plots.errors import (
-    HISTOGRAM_SPREADS,
-    autocorrelation,
-    comparable_residuals,
-    cutoff_step,
-    highest_error,
-)
 from forecast.report.chart import NUM_TONES, Band, Chart, Line, baseline_looks, draw_chart, number, step_ticks
+from forecast.report.plots.cutoffs import MAX_CUTOFFS
+from forecast.report.plots.step_errors import HISTOGRAM_SPREADS, highest_error
 from forecast.report.record import RunRecord
-from forecast.results import BacktestResult, History
+from forecast.scores.breakdown import bias_by_step, error_by_cutoff, scores_by
+from forecast.scores.evaluation import BacktestResult
+from forecast.scores.history import History
+from forecast.scores.residuals import autocorrelation, comparable_residuals, cutoff_step
 
 MAX_DASHED = 40
 """Points of a line whose dashes can be seen."""

@@ -8,8 +8,10 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from forecast.results import BacktestResult, Forecast, History
-from forecast.scores import Scores
+from forecast.scores.evaluation import BacktestResult
+from forecast.scores.forecast import Forecast
+from forecast.scores.history import History
+from forecast.scores.verdict import Scores
 
 
 @dataclass(frozen=True, eq=False)

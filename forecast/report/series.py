@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.axes import FloatArray
-from forecast.coverage import central_levels
 from forecast.data.findings import listed
 from forecast.data.frequency import Frequency
-from forecast.intervals import central_pairs
-from forecast.plots.fan import last_windows
+from forecast.intervals.levels import central_levels, central_pairs
 from forecast.report.chart import MAX_POINTS, Band, Chart, Line, baseline_looks, draw_chart
+from forecast.report.plots.fan import last_windows
 from forecast.report.record import RunRecord
-from forecast.results import BacktestResult, Forecast, plain_stamps
+from forecast.scores.evaluation import BacktestResult
+from forecast.scores.forecast import Forecast, plain_stamps
 
 MAX_CHARTS = 48
 """Charts of series and targets; of more, evenly spaced ones in the order of the table are shown."""

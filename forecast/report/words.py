@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from forecast.report.record import RunRecord
-from forecast.scores import SCORE_NAMES, Scores, column_style
+from forecast.scores.verdict import SCORE_NAMES, Scores, column_style
 
 NOT_JUDGED = "There was no test part (evaluation.test_size: 0): this model was not judged."
 

@@ -21,8 +21,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from forecast.errors import OutputError, TrainingError
-from forecast.files import write_file
-from forecast.results import History
+from forecast.files.atomic import write_file
+from forecast.scores.history import History
 
 Arrays = list[NDArray[Any]]
 Fingerprint = Mapping[str, str]

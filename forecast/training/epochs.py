@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from forecast.batching import WindowSource, count_batches, estimate, evaluation_batches, training_batches
-from forecast.config import TrainingConfig
 from forecast.errors import TrainingError
-from forecast.results import History
-from forecast.runtime import in_float32
+from forecast.experiment.settings import TrainingConfig
+from forecast.layers.runtime import in_float32
+from forecast.scores.history import History
+from forecast.training.batches import WindowSource, count_batches, estimate, evaluation_batches, training_batches
 from forecast.training.checkpoint import (
     Checkpoint,
     check_place_for_checkpoint,

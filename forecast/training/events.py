@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from forecast.batching import Estimate
+from forecast.training.batches import Estimate
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecast.batching import WindowSource
-from forecast.config import TrainingConfig
+from forecast.experiment.settings import TrainingConfig
+from forecast.training.batches import WindowSource
 
 if TYPE_CHECKING:
     import keras

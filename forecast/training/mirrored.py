@@ -16,10 +16,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from forecast.batching import WindowSource, fixed_batch_size
-from forecast.config import TrainingConfig
 from forecast.errors import TrainingError
-from forecast.runtime import build_apart
+from forecast.experiment.settings import TrainingConfig
+from forecast.layers.runtime import build_apart
+from forecast.training.batches import WindowSource, fixed_batch_size
 
 if TYPE_CHECKING:
     import keras

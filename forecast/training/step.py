@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.batching import WindowSource, count_batches
-from forecast.config import TrainingConfig
-from forecast.losses import make_cell_losses
-from forecast.runtime import in_float32
+from forecast.experiment.settings import TrainingConfig
+from forecast.layers.runtime import in_float32
+from forecast.training.batches import WindowSource, count_batches
+from forecast.training.losses import make_cell_losses
 from forecast.training.mirrored import check_divisible, gradients_of_parts, make_strategy, mirror
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from forecast.data.frame import TableFormat
 from forecast.data.panel import Columns
+from forecast.data.read import TableFormat
 
 ROWS = 200
 START = "2020-01-01"

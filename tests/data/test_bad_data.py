@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from data.bad_tables import BAD_TABLES, BadTable, clean
 
-from forecast.data.build import load_panel
 from forecast.data.doctor import diagnose
+from forecast.data.load import load_panel
 from forecast.errors import ConfigError, DataError
 
 CASES = [(number, table) for number, tables in BAD_TABLES.items() for table in tables]

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 from forecast.data import datasets
-from forecast.data.build import load_panel
 from forecast.data.datasets import DATASETS, load, synthetic
+from forecast.data.load import load_panel
 from forecast.errors import ConfigError, DataError
 
 FILES = Path(datasets.__file__).parent / "files"

@@ -8,19 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forecast.data.build import load_panel
 from forecast.data.doctor import diagnose
-from forecast.data.extend import (
-    append_future,
-    covers,
-    future_frame,
-    last_rows,
-    read_known,
-    rows_before,
-    select_series,
-)
-from forecast.data.frame import TableFormat
+from forecast.data.known import append_future, covers, future_frame, read_known
+from forecast.data.load import load_panel
 from forecast.data.panel import Columns
+from forecast.data.read import TableFormat
+from forecast.data.subset import last_rows, rows_before, select_series
 from forecast.errors import DataError
 
 COLUMNS = Columns(

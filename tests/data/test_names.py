@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from forecast.data.build import load_panel
-from forecast.data.extend import append_future, future_frame, read_known
-from forecast.data.frame import Source, TableFormat
+from forecast.data.known import append_future, future_frame, read_known
+from forecast.data.load import load_panel
 from forecast.data.names import as_numbers, name_of, nearest_name, sorted_names
 from forecast.data.panel import Columns, Panel
+from forecast.data.read import Source, TableFormat
 from forecast.errors import DataError
 
 SPELLINGS = {

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forecast.cli import main
-from forecast.config import DataConfig
-from forecast.data.build import load_panel
 from forecast.data.doctor import diagnose
-from forecast.data.frame import TableFormat
+from forecast.data.load import load_panel
 from forecast.data.number_dates import NUMBER_FORMATS, write_stamps
+from forecast.data.read import TableFormat
 from forecast.errors import ConfigError, DataError
-from forecast.preparation import open_panel
+from forecast.experiment.prepare import open_panel
+from forecast.experiment.settings import DataConfig
 
 ROWS = 90
 EPOCH = pd.Timestamp("1970-01-01")

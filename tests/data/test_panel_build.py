@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forecast.data.build import load_panel
+from forecast.data.load import load_panel
 from forecast.data.panel import Columns
 from forecast.errors import DataError
 

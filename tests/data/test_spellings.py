@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forecast.cli import main
-from forecast.config import DataConfig, Experiment
-from forecast.data.build import load_panel
-from forecast.data.calendar import default_calendar
-from forecast.data.extend import read_known
-from forecast.data.frame import TableFormat
 from forecast.data.frequency import Frequency, infer_frequency
+from forecast.data.known import read_known
+from forecast.data.load import load_panel
+from forecast.data.read import TableFormat
 from forecast.errors import DataError
-from forecast.preparation import prepare
+from forecast.experiment.prepare import prepare
+from forecast.experiment.settings import DataConfig, Experiment
+from forecast.windows.calendar import default_calendar
 
 SPELLINGS = [
     # start, the usual name, season, calendar, other spellings of the same step on these stamps

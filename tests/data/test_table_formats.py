@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from data.bad_tables import BAD_TABLES, BadTable, clean
 
-from forecast.data.build import load_panel
-from forecast.data.frame import TableFormat
+from forecast.data.load import load_panel
 from forecast.data.panel import Columns
+from forecast.data.read import TableFormat
 from forecast.errors import ConfigError, DataError
 
 

@@ -19,15 +19,15 @@ import tensorflow as tf
 from layers_compared import outputs_and_slopes, share_weights
 from window_arrays import learnable_source
 
-from forecast.config import TrainingConfig
 from forecast.errors import ForecastWarning
+from forecast.experiment.settings import TrainingConfig
 from forecast.layers import recurrent
 from forecast.layers.native import build, operations
 from forecast.layers.native.loop import OPERATION
 from forecast.models import build_model
 from forecast.models.bigru import BiGRUConfig
 from forecast.training import train
-from forecast.windows import WindowShape
+from forecast.windows.index import WindowShape
 
 needs_operations = pytest.mark.skipif(operations() is None, reason="no C++ compiler here")
 
@@ -330,7 +330,7 @@ import numpy as np
 from forecast import BiGRUConfig
 from forecast.layers.native import operations
 from forecast.models import build_model
-from forecast.windows import WindowShape
+from forecast.windows.index import WindowShape
 model = build_model(BiGRUConfig(units=4), WindowShape(context_length=6, horizon=2), seed=1)
 past = np.random.default_rng(0).normal(size=(3, 6, 1)).astype("float32")
 print(operations() is not None, *np.asarray(model({"past": past})).ravel())

@@ -16,12 +16,12 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from window_arrays import full_shape, learnable_source, random_inputs, shuffled
 
-from forecast.config import EnsembleConfig, Experiment, TrainingConfig
-from forecast.ensemble import build_ensemble
-from forecast.losses import make_cell_losses
+from forecast.experiment.settings import EnsembleConfig, Experiment, TrainingConfig
 from forecast.models import MODELS, build_model
 from forecast.training import train
-from forecast.windows import WindowShape
+from forecast.training.ensemble import build_ensemble
+from forecast.training.losses import make_cell_losses
+from forecast.windows.index import WindowShape
 
 Inputs = dict[str, NDArray[Any]]
 Way = Callable[[Inputs], tuple[Any, list[Any]]]

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from window_arrays import full_shape, random_inputs, shuffled, weights_of
 
 from forecast.errors import ConfigError
-from forecast.losses import make_loss
+from forecast.layers.runtime import drawing_seeds
 from forecast.models import build_model
 from forecast.models.bigru import BiGRUConfig, build_bigru
-from forecast.runtime import drawing_seeds
-from forecast.windows import WindowShape
+from forecast.training.losses import make_loss
+from forecast.windows.index import WindowShape
 
 COMBINATIONS = [
     BiGRUConfig(units=5),

@@ -11,11 +11,11 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from window_arrays import full_shape, learnable_source, random_inputs
 
-from forecast.config import TrainingConfig
+from forecast.experiment.settings import TrainingConfig
 from forecast.models import MODELS, build_model
 from forecast.section import Section
 from forecast.training import train
-from forecast.windows import WindowShape
+from forecast.windows.index import WindowShape
 
 SMALL: dict[str, dict[str, Any]] = {
     "bigru": {"units": 6, "dropout": 0.0},

@@ -9,7 +9,7 @@ from window_arrays import full_shape, random_inputs, shuffled, weights_of
 
 from forecast.models import build_model
 from forecast.models.segment_bigru import SegmentBiGRUConfig, build_segment_bigru, segment_length
-from forecast.windows import WindowShape
+from forecast.windows.index import WindowShape
 
 COMBINATIONS = [
     SegmentBiGRUConfig(units=5, segment_length=2),

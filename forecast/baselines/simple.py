@@ -1,0 +1,91 @@
+"""Forecasts a model has to beat: last value, seasonal naive, drift, window mean, and a ridge on the window.
+
+The first four are functions of `history` (B, M, D) float64, the rows before each cutoff, latest last, NaN
+where a series has no row that early; they return (B, H, D), in the unit of the history. A missing value is
+carried forward from the one before it, and a series without any value gets NaN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from forecast.axes import FloatArray
+
+Baseline = Callable[[FloatArray], FloatArray]
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What a baseline must know of the task, in steps.
+
+    Attributes:
+        horizon: H.
+        context_length: L, what the judged model sees.
+        season_length: m.
+    """
+
+    horizon: int
+    context_length: int = 1
+    season_length: int = 1
+
+    @property
+    def history_length(self) -> int:
+        """M, the rows before a cutoff that some baseline reads."""
+        return max(self.context_length, self.season_length)
+
+
+def last_value(history: FloatArray, steps: Steps) -> FloatArray:
+    """Repeat the last value."""
+    return np.repeat(forward_filled(history)[:, -1:], steps.horizon, axis=1)
+
+
+def seasonal_naive(history: FloatArray, steps: Steps) -> FloatArray:
+    """Repeat the last season, y_(t+h-m); where it is not known, the last value takes its place."""
+    ahead = np.arange(steps.horizon) % steps.season_length
+    place = history.shape[1] - steps.season_length + ahead
+    season = history[:, np.maximum(place, 0)]
+    known = np.isfinite(season) & (place >= 0)[:, None]
+    return np.where(known, season, last_value(history, steps))
+
+
+def drift(history: FloatArray, steps: Steps) -> FloatArray:
+    """Go on along the line through the first and the last value of the context.
+
+    Source: Hyndman and Athanasopoulos, Forecasting: Principles and Practice, 5.2.
+    """
+    window = forward_filled(history[:, -steps.context_length :])
+    first = np.isfinite(window).argmax(axis=1)[:, None]
+    last = window[:, -1:]
+    slope = (last - np.take_along_axis(window, first, axis=1)) / np.maximum(window.shape[1] - 1 - first, 1)
+    line: FloatArray = last + slope * np.arange(1, steps.horizon + 1)[:, None]
+    return line
+
+
+def window_mean(history: FloatArray, steps: Steps) -> FloatArray:
+    """Repeat the mean of the context."""
+    window = history[:, -steps.context_length :]
+    known = np.isfinite(window)
+    total, count = np.where(known, window, 0.0).sum(axis=1), known.sum(axis=1)
+    mean = np.where(count == 0, np.nan, total / np.maximum(count, 1))
+    return np.repeat(mean[:, None], steps.horizon, axis=1)
+
+
+BASELINES: dict[str, Callable[[FloatArray, Steps], FloatArray]] = {
+    "last_value": last_value,
+    "seasonal_naive": seasonal_naive,
+    "drift": drift,
+    "window_mean": window_mean,
+}
+
+
+def forward_filled(history: FloatArray) -> FloatArray:
+    """Carry the last value over missing ones along axis 1; missing values before the first one stay NaN."""
+    known = np.isfinite(history)
+    if known.all():
+        return history
+    steps = np.arange(history.shape[1])[:, None]
+    latest = np.maximum.accumulate(np.where(known, steps, 0), axis=1)
+    return np.take_along_axis(history, latest, axis=1)

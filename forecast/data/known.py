@@ -1,0 +1,226 @@
+"""Known covariates of the steps to forecast: read, and appended to the history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecast.axes import IntArray
+from forecast.data.findings import listed
+from forecast.data.future import known_columns
+from forecast.data.load import load_panel
+from forecast.data.names import name_of, nearest_name
+from forecast.data.panel import Columns, Panel, shown_stamps
+from forecast.data.read import Source, TableFormat
+from forecast.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def read_known(panel: Panel, known: Source, *, table_format: TableFormat) -> Panel:
+    """Read the known covariates of steps ahead.
+
+    Args:
+        panel: the history they go with.
+        known: long frame, or its file, with the id, time and known columns.
+        table_format: how a file is written down.
+
+    Raises:
+        DataError: a column is missing, a stamp does not fit the frequency, or a cell is not a finite number.
+    """
+    return load_panel(
+        known,
+        known_columns(panel.columns),
+        table_format=replace(table_format, tz=table_format.tz or panel.freq.tz),
+        freq=panel.freq.alias,
+        gaps="skip",
+        allow_missing=True,
+    )
+
+
+def append_future(panel: Panel, horizon: int, known: Panel | None = None, *, needed: int | None = None) -> Panel:
+    """Return the panel with `horizon` more rows per series: targets missing, known covariates as given.
+
+    Args:
+        panel: the history; every series ends at its own cutoff.
+        horizon: rows to append, in steps.
+        known: covariates of the steps ahead, from `read_known`; rows beyond the horizon are ignored. A row that is not
+            among them is taken from the rows of the future that the table of the history held.
+        needed: steps for which known covariates must be given, all if left out; they stay empty after that.
+
+    Raises:
+        DataError: a needed row is absent or empty.
+    """
+    old = np.arange(panel.num_rows) + panel.series_of_rows() * horizon
+    rows = panel.num_rows + panel.num_series * horizon
+    new = (panel.offsets[1:] + np.arange(panel.num_series) * horizon)[:, None] + np.arange(horizon)
+    ahead = _steps_ahead(panel, horizon)
+    positions = np.empty(rows, np.int64)
+    positions[old], positions[new] = panel.positions, ahead
+    stamps = np.empty(rows, panel.timestamps.dtype)
+    stamps[old], stamps[new] = panel.timestamps, panel.freq.stamps(ahead.ravel()).reshape(ahead.shape)
+    values = np.full((rows, panel.values.shape[1]), np.nan)
+    values[old] = panel.values
+    categories = panel.categories
+    if panel.columns.known_covariates:
+        needed = horizon if needed is None else needed
+        first = len(panel.columns.dynamic) - len(panel.columns.known_covariates)
+        given, categories = _known_rows(panel, known, ahead[:, :needed])
+        values[new[:, :needed].ravel(), first:] = given
+    return replace(
+        panel,
+        offsets=panel.offsets + np.arange(panel.num_series + 1) * horizon,
+        timestamps=stamps,
+        positions=positions,
+        values=values,
+        categories=categories,
+        future=None,
+    )
+
+
+def covers(panel: Panel, horizon: int) -> bool:
+    """Whether the table holds all known covariates of the steps ahead; true where there are none.
+
+    Args:
+        panel: the history.
+        horizon: steps ahead.
+    """
+    if not panel.columns.known_covariates:
+        return True
+    if panel.future is None:
+        return False
+    place = _find(panel.future, panel, _steps_ahead(panel, horizon))
+    return bool((place >= 0).all() and np.isfinite(panel.future.values[place.ravel()]).all())
+
+
+def future_frame(panel: Panel, horizon: int) -> pd.DataFrame:
+    """Return the rows of known covariates a forecast needs, to be filled in.
+
+    They are empty but for what the table holds in rows of the future.
+
+    Args:
+        panel: the history.
+        horizon: steps to forecast.
+
+    Returns:
+        Long frame: id, time, one column per known covariate.
+    """
+    import pandas as pd
+
+    columns = panel.columns
+    ahead = _steps_ahead(panel, horizon)
+    frame = pd.DataFrame(
+        {
+            columns.id_col: np.repeat(panel.series_ids, horizon),
+            columns.time_col: shown_stamps(panel, panel.freq.stamps(ahead.ravel())),
+        }
+    )
+    for name in columns.known_covariates:
+        frame[name] = pd.Series(_cells_ahead(panel, name, ahead), index=frame.index)
+    return frame
+
+
+def _steps_ahead(panel: Panel, horizon: int) -> IntArray:
+    """(N, H) places on the grid after the end of each series."""
+    return panel.positions[panel.offsets[1:] - 1][:, None] + np.arange(1, horizon + 1)
+
+
+def _cells_ahead(panel: Panel, name: str, ahead: IntArray) -> NDArray[np.float64] | NDArray[np.object_]:
+    """(N x H,) what the table holds of a known covariate in rows of the future, NaN elsewhere; categories in words."""
+    cells = np.full(ahead.size, np.nan)
+    words: tuple[str, ...] = ()
+    if panel.future is not None:
+        place = _find(panel.future, panel, ahead).ravel()
+        cells[place >= 0] = panel.future.column(name)[place[place >= 0]]
+        words = panel.future.categories.get(name, ())
+    if name not in panel.columns.categorical:
+        return cells
+    return np.array([*words, np.nan], object)[np.where(np.isnan(cells), -1, cells).astype(np.int64)]
+
+
+def _known_rows(
+    panel: Panel, given: Panel | None, ahead: IntArray
+) -> tuple[NDArray[np.float64], dict[str, tuple[str, ...]]]:
+    """Find the covariates of each step ahead, and the categories they bring along."""
+    names, categories = panel.columns.known_covariates, panel.categories
+    sources = [one for one in (panel.future, given) if one is not None]
+    if not sources:
+        raise DataError(
+            f"no known covariates were given; the model needs {', '.join(names)} for {ahead.shape[1]} steps of "
+            f"{len(ahead)} series: pass known= with the rows that make_future_frame() lists (on the command line, "
+            "--known with those of --template)"
+        )
+    values, found = np.full((ahead.size, len(names)), np.nan), np.zeros(ahead.size, bool)
+    for source in sources:  # what is passed counts for more than what the table holds
+        place = _find(source, panel, ahead).ravel()
+        here = place >= 0
+        found |= here
+        values[here], categories = _recode(source, place[here], panel.columns, categories)
+    absent = np.flatnonzero(~found)
+    if len(absent):
+        raise DataError(
+            f"known covariates lack {len(absent)} of {ahead.size} rows, first {_name(panel, ahead, absent[0])}"
+            f"{_other_ids(sources[-1], panel, absent[0] // ahead.shape[1])}: "
+            "pass known= with the rows that make_future_frame() lists (on the command line, --known with those of "
+            "--template)"
+        )
+    empty = np.argwhere(np.isnan(values))
+    if len(empty):
+        row, column = empty[0]
+        raise DataError(
+            f"known covariate {names[column]!r} is empty in {len(empty)} cells, first "
+            f"{_name(panel, ahead, row)}: fill it in, a forecast cannot be made without it"
+        )
+    return values, dict(categories)
+
+
+def _find(given: Panel, panel: Panel, ahead: IntArray) -> IntArray:
+    """(N, H) row of `given` that holds each step ahead, or -1."""
+    number = {name_of(series_id): place for place, series_id in enumerate(given.series_ids)}
+    series = np.array([number.get(name_of(series_id), -1) for series_id in panel.series_ids], np.int64)
+    if given.num_series == 1 and panel.num_series == 1 and series[0] < 0:
+        series[0] = 0  # one series needs no id
+    positions = panel.freq.positions(given.timestamps)  # on the grid of the history, whatever the covariates' own
+    low = min(int(positions.min()), int(ahead.min()))
+    width = max(int(positions.max()), int(ahead.max())) - low + 1
+    keys = given.series_of_rows() * width + (positions - low)
+    wanted = series[:, None] * width + (ahead - low)
+    place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    found = (keys[place] == wanted) & (series[:, None] >= 0) & panel.freq.on_grid(given.timestamps)[place]
+    return np.where(found, place, -1)
+
+
+def _other_ids(given: Panel, panel: Panel, series: int) -> str:
+    """Name the ids that are there where those of a series are not."""
+    known = [name_of(series_id) for series_id in given.series_ids]
+    name = name_of(panel.series_ids[series])
+    if name in known:
+        return ""
+    return f"; the ids given are {listed(known, 5)}{nearest_name(name, known)}"
+
+
+def _name(panel: Panel, ahead: IntArray, flat: int) -> str:
+    series, step = np.unravel_index(int(flat), ahead.shape)
+    stamp = shown_stamps(panel, panel.freq.stamps(ahead[series, step : step + 1]))[0]
+    return f"series {panel.series_ids[series]!r} at {stamp}"
+
+
+def _recode(
+    given: Panel, rows: IntArray, columns: Columns, categories: Mapping[str, tuple[str, ...]]
+) -> tuple[NDArray[np.float64], dict[str, tuple[str, ...]]]:
+    """Some rows of given covariates with categories in the codes of the history; new words get codes behind those."""
+    known = dict(categories)
+    out = given.values[rows]
+    for place, name in enumerate(columns.known_covariates):
+        if name in columns.categorical:
+            words = known[name] + tuple(word for word in given.categories[name] if word not in known[name])
+            table = np.array([words.index(word) for word in given.categories[name]], np.float64)
+            filled = ~np.isnan(out[:, place])
+            out[filled, place] = table[out[filled, place].astype(np.int64)]
+            known[name] = words
+    return out, known

@@ -1,0 +1,308 @@
+"""Columns to arrays: ids, numbers and categories, each cell checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from forecast.data.findings import BadTableError, FindingLog, counted, listed
+from forecast.data.names import as_numbers, name_of, sorted_names
+from forecast.data.table import MISSING_WORDS, RowNames, Table
+
+Values = list[Any]  # distinct cells of one column, all of one type
+
+
+_EXACT = 2**53  # whole numbers beyond it do not all fit into float64
+
+
+_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$|^[+-]?(inf|Inf|INF|infinity|Infinity)$"
+
+
+_GROUPED = r"^[+-]?\d{1,3}([,. ]\d{3})+([.,]\d+)?$"
+
+
+_COMMA = r"^[+-]?\d*,\d+([eE][+-]?\d+)?$"
+
+
+@dataclass(frozen=True, eq=False)
+class Ids:
+    """The series of every row.
+
+    Attributes:
+        names: (N,) ids as results carry them, in the order of `sorted_names`.
+        codes: (R,) int32 index in `names`; -1 where a row has no id.
+    """
+
+    names: NDArray[np.object_]
+    codes: NDArray[np.int32]
+
+
+def read_ids(table: Table, log: FindingLog) -> Ids:
+    """Return the series of every row; a table without the id column is one series named `series`.
+
+    Raises:
+        BadTableError: ids of a type that cannot name a series.
+    """
+    name = table.columns.id_col
+    if name not in table.data:
+        return Ids(np.array(["series"], dtype=object), np.zeros(table.num_rows, dtype=np.int32))
+    codes, values = encode(table.take(name), name)
+    names = [name_of(value) for value in values]
+    order = sorted_names(set(names))
+    place = {one: number for number, one in enumerate(order)}
+    codes = np.array([*(place[one] for one in names), -1], dtype=np.int32)[codes]
+    missing = np.flatnonzero(codes < 0)
+    if len(missing):
+        rows = RowNames(table).several(missing[:5], len(missing))
+        log.error(
+            "missing_id", f"{name} is missing in {counted(len(missing), 'row')}: {rows}", "name the series of every row"
+        )
+    ids = np.empty(len(order), dtype=object)
+    from_long_text = table.text is not None and not table.was_wide
+    ids[:] = _shown_ids(values, order, as_written=not from_long_text)
+    if len(order) < len(values):
+        _note_spellings(values, name, log)
+    return Ids(ids, codes)
+
+
+def _shown_ids(values: Values, names: list[str], *, as_written: bool) -> Values:
+    """Return the ids that results carry, so that they can be joined with the table: as it holds them.
+
+    Text of a file is read as whole numbers where all of it is, as pandas reads it.
+
+    Args:
+        values: the distinct cells of the id column.
+        names: their names, in order.
+        as_written: whether text stays text.
+    """
+    if not values:
+        return []
+    if isinstance(values[0], str):
+        numbers = None if as_written else as_numbers(names)
+        spelling = {name_of(value): value for value in sorted(values, reverse=True)}  # the first in order stays
+        return numbers or [spelling[name] for name in names]
+    if isinstance(values[0], int) and not isinstance(values[0], bool):
+        return [int(name) for name in names]
+    return as_numbers(names) or list(names)
+
+
+def _note_spellings(values: Values, name: str, log: FindingLog) -> None:
+    """Say which ids are spellings of one name."""
+    spellings: dict[str, list[str]] = {}
+    for value in values:
+        spellings.setdefault(name_of(value), []).append(str(value))
+    several = [sorted(found) for found in spellings.values() if len(found) > 1]
+    shown = "; ".join(listed(found) for found in sorted(several)[:3])
+    log.note("spellings", f"{name} names {counted(len(several), 'series')} in more than one spelling: {shown}")
+
+
+def encode(column: pa.ChunkedArray, name: str) -> tuple[NDArray[np.int32], Values]:
+    """Return the code of every row, -1 where it is missing, and the distinct values, each fit for `name_of`.
+
+    Raises:
+        BadTableError: values that are no names.
+    """
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        column = column.unify_dictionaries()
+    elif pa.types.is_null(kind):
+        column = column.cast(pa.string())
+    elif pa.types.is_floating(kind):
+        column = _whole_floats(column)
+    coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    values = _distinct(coded.chunk(0).dictionary) if coded.num_chunks else []
+    if not all(_is_named(value) for value in values):
+        raise BadTableError(
+            "bad_names", f"column {name!r} holds {_kind_of(column)} values", "cast it to text or whole numbers"
+        )
+    indices = [_indices(chunk).to_numpy(zero_copy_only=False) for chunk in coded.chunks]
+    codes = np.concatenate(indices).astype(np.int32, copy=False)
+    counted_here = coded is not column  # then every value occurs
+    return (codes, values) if counted_here and not {None, ""} & set(values) else _compact(codes, values)
+
+
+def _distinct(dictionary: pa.Array) -> Values:
+    """Python values of a dictionary, None for a missing one; floats stay as precise as they are."""
+    if pa.types.is_floating(dictionary.type):
+        floats = dictionary.to_numpy(zero_copy_only=False)
+        return [None if np.isnan(value) else value for value in floats]
+    values: Values = dictionary.to_pylist()
+    return values
+
+
+def _is_named(value: object) -> bool:
+    """Whether a value can be an id or a category."""
+    if isinstance(value, datetime):
+        return value.tzinfo is None
+    return value is None or isinstance(value, str | int | float | np.floating | Decimal | date)
+
+
+def _kind_of(column: pa.ChunkedArray) -> pa.DataType:
+    return column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+
+
+def _indices(coded: pa.DictionaryArray) -> pa.Array:
+    """Places in the dictionary, -1 where a cell is missing."""
+    return coded.indices.fill_null(-1) if coded.null_count else coded.indices
+
+
+def _whole_floats(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Turn floats without fractions, such as whole numbers with a missing one among them, into whole numbers."""
+    column = pc.if_else(pc.is_nan(column), None, column)
+    try:
+        return column.cast(pa.int64())
+    except pa.ArrowInvalid:  # some have fractions
+        return column
+
+
+def _compact(codes: NDArray[np.int32], values: Values) -> tuple[NDArray[np.int32], Values]:
+    """Drop values that do not occur, and those that stand for a missing one."""
+    occurs = np.zeros(len(values) + 1, dtype=bool)
+    occurs[codes] = True
+    kept = [index for index, value in enumerate(values) if value not in (None, "") and occurs[index]]
+    renumber = np.full(len(values) + 1, -1, dtype=np.int32)
+    renumber[kept] = np.arange(len(kept), dtype=np.int32)
+    return renumber[codes], [values[index] for index in kept]
+
+
+def read_categories(table: Table, name: str, rows: RowNames, log: FindingLog, allow_missing: bool) -> tuple[
+    NDArray[np.float64], tuple[str, ...]
+]:  # fmt: skip
+    """Return the code of every row among the sorted categories, NaN where it is missing, and the categories."""
+    codes, values = encode(table.take(name), name)
+    names = [name_of(value) for value in values]
+    categories = tuple(sorted(set(names)))
+    place = {one: float(index) for index, one in enumerate(categories)}
+    lookup = np.array([*(place[one] for one in names), np.nan])
+    cells = lookup[codes]
+    _refuse_missing(np.isnan(cells), name, rows, log, allow_missing)
+    return cells, categories
+
+
+def read_numbers(table: Table, name: str, rows: RowNames, log: FindingLog, allow_missing: bool) -> NDArray[np.float64]:
+    """Return a column as float64, NaN where a cell is missing.
+
+    Args:
+        table: gives the column away.
+        name: of the column.
+        rows: how rows are called in findings.
+        log: gets what is wrong with cells: text, missing, infinite.
+        allow_missing: whether missing cells are let through.
+
+    Raises:
+        BadTableError: the column holds something other than numbers.
+    """
+    column = table.take(name)
+    kind = column.type
+    if pa.types.is_dictionary(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        column = column.cast(pa.string())
+        _refuse_points(column, name, table.decimal)
+        column = _text_to_numbers(column, name, rows, log)
+    elif pa.types.is_boolean(kind) and name in table.columns.target_cols:
+        raise BadTableError("bool_target", f"target {name!r} holds true and false", "cast it to 0 and 1 if you mean it")
+    elif pa.types.is_integer(kind):
+        _refuse_inexact(column, name)
+    elif pa.types.is_decimal(kind):
+        log.note("decimals", f"column {name!r} holds decimals: read as floating-point numbers")
+    elif not (pa.types.is_floating(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind)):
+        raise BadTableError("no_numbers", f"column {name!r} holds {kind} values", "expected numbers: cast the column")
+    cells = _to_float64(column)
+    infinite = np.isinf(cells)
+    if infinite.any():
+        where = np.flatnonzero(infinite)
+        named = rows.several(where[:5], len(where))
+        log.error(
+            "infinite", f"{name} is infinite in {counted(len(where), 'row')}: {named}", "remove or correct these values"
+        )
+    _refuse_missing(np.isnan(cells), name, rows, log, allow_missing)
+    return cells
+
+
+def _to_float64(column: pa.ChunkedArray) -> NDArray[np.float64]:
+    """Convert chunk by chunk; missing cells become NaN."""
+    cells = np.empty(len(column))
+    start = 0
+    for chunk in column.cast(pa.float64(), safe=False).chunks:
+        cells[start : start + len(chunk)] = chunk.to_numpy(zero_copy_only=False)
+        start += len(chunk)
+    return cells
+
+
+def _refuse_missing(
+    missing: NDArray[np.bool_], name: str, rows: RowNames, log: FindingLog, allow_missing: bool
+) -> None:
+    """Report missing cells: an error, or a note where they are allowed."""
+    count = int(missing.sum())
+    if not count:
+        return
+    message = f"{name} is missing in {count} of {len(missing)} rows: {rows.several(np.flatnonzero(missing)[:5], count)}"
+    if allow_missing:
+        log.note("missing_values", message)
+    else:
+        log.error(
+            "missing_values", message, "fill them, or choose a policy with `missing:` such as forward_fill or mask"
+        )
+
+
+def _refuse_inexact(column: pa.ChunkedArray, name: str) -> None:
+    """Raise where whole numbers are so large that float64 would round them."""
+    limits = pc.min_max(column).as_py()
+    largest = max(abs(limits["min"] or 0), abs(limits["max"] or 0))
+    if largest > _EXACT:
+        raise BadTableError(
+            "inexact", f"{name} holds {largest}; whole numbers above 2**53 do not fit float64", "cast or rescale it"
+        )
+
+
+def _refuse_points(column: pa.ChunkedArray, name: str, decimal: str) -> None:
+    """Raise where a point stands in a number although the decimal mark is a comma: 1.234 may be 1234."""
+    pointed = column.filter(pc.match_substring_regex(column, r"^\s*[+-]?\d[\d.,]*$")) if decimal == "," else column[:0]
+    pointed = pointed.filter(pc.match_substring(pointed, "."))
+    if len(pointed):
+        raise BadTableError(
+            "point_and_comma",
+            f"{name} holds {pointed[0].as_py()!r} in {counted(len(pointed), 'row')}, and decimal is ','",
+            "remove the points if they part thousands, or pass decimal: '.' if they are the decimal mark",
+        )
+
+
+def _text_to_numbers(column: pa.ChunkedArray, name: str, rows: RowNames, log: FindingLog) -> pa.ChunkedArray:
+    """Read text as numbers; report the cells that are none."""
+    text = pc.utf8_trim_whitespace(column)
+    text = pc.if_else(pc.is_in(text, pa.array(MISSING_WORDS)), None, text)
+    fits = pc.match_substring_regex(text, _NUMBER).fill_null(True)
+    if not pc.all(fits).as_py():
+        bad = np.flatnonzero(~fits.to_numpy())
+        code, message, fix = _explain(text.take(pa.array(bad[:1000])).to_pylist())
+        first = text[int(bad[0])].as_py()
+        named = rows.several(bad[:5], len(bad))
+        log.error(code, f"{name} holds {first!r}, {message}, in {counted(len(bad), 'row')}: {named}", fix)
+        text = pc.if_else(fits, text, "0")  # the table is refused; go on for the sake of the other cells
+    else:
+        log.note("numeric_text", f"column {name!r} holds numbers written as text: read as numbers")
+    numbers = pc.cast(pc.if_else(pc.starts_with(text, "+"), pc.utf8_slice_codeunits(text, 1), text), pa.float64())
+    long = pc.match_substring_regex(text, r"^[+-]?\d{16,}$")
+    if pc.any(long).as_py():
+        _refuse_inexact(text.filter(long).cast(pa.decimal128(38, 0)).cast(pa.int64()), name)
+    return numbers
+
+
+def _explain(bad: list[str]) -> tuple[str, str, str]:
+    """Return code, explanation and fix for cells that are no numbers."""
+    array = pa.array(bad)
+    if pc.all(pc.match_substring_regex(array, _GROUPED)).as_py():
+        return "thousands", "which seems to have a thousands separator", (
+            "remove the separators; if the comma is a decimal mark, pass decimal: ','"
+        )  # fmt: skip
+    if pc.all(pc.match_substring_regex(array, _COMMA)).as_py():
+        return "decimal_comma", "which seems to have a decimal comma", (
+            "pass decimal: ',' when reading a file, or convert the column"
+        )  # fmt: skip
+    return "no_number", "which is no number", "correct these cells, or leave them empty if they are missing"

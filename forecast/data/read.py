@@ -1,0 +1,289 @@
+"""Tables in: delimited text, parquet files and data frames as one light type, not yet checked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from forecast.data.findings import BadTableError, Finding, listed
+from forecast.data.number_dates import NUMBER_FORMATS
+from forecast.data.panel import Columns
+from forecast.data.table import MISSING_WORDS, Table
+from forecast.data.textfile import TextFile, explain_unreadable, inspect_text
+from forecast.data.wide import melt
+from forecast.errors import ConfigError, nearest
+
+Source: TypeAlias = str | Path | pd.DataFrame | pa.Table
+
+
+_TEXT_SUFFIXES = (".csv", ".txt", ".tsv")
+
+
+_PARQUET_SUFFIXES = (".parquet", ".pq")
+
+
+_CODES = pa.dictionary(pa.int32(), pa.string())
+
+
+@dataclass(frozen=True)
+class TableFormat:
+    """How a table is written down.
+
+    Attributes:
+        separator: between the columns of a text file; detected where it is None.
+        decimal: decimal mark of a text file.
+        encoding: of a text file.
+        layout: `long` has one row per series and stamp, `wide` one column per series.
+        time_format: `strptime` format of the stamps, or a key of `NUMBER_FORMATS`.
+        tz: time zone of stamps that carry none; where they carry one, the zone they are shown in.
+    """
+
+    separator: str | None = None
+    decimal: str = "."
+    encoding: str = "utf-8"
+    layout: Literal["long", "wide"] = "long"
+    time_format: str | None = None
+    tz: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse settings that contradict each other."""
+        if self.decimal not in (".", ","):
+            raise ConfigError(f"decimal is {self.decimal!r}; expected '.' or ','")
+        if self.separator is not None and (len(self.separator) != 1 or self.separator == self.decimal):
+            raise ConfigError(
+                f"separator is {self.separator!r} and decimal {self.decimal!r}; expected two different characters"
+            )
+        if self.layout not in ("long", "wide"):
+            raise ConfigError(f"layout is {self.layout!r}; expected 'long' or 'wide'")
+        written = self.time_format
+        if written is not None and "%" not in written and written not in (*NUMBER_FORMATS, "ISO8601", "mixed"):
+            raise ConfigError(
+                f"time_format is {written!r}; expected a strptime format such as '%Y%m' or one of "
+                f"{', '.join(NUMBER_FORMATS)}{nearest(written, tuple(NUMBER_FORMATS))}"
+            )
+
+
+def read_table(source: Source, columns: Columns, table_format: TableFormat) -> Table:
+    """Read the declared columns of a CSV or parquet file, a data frame or an Arrow table.
+
+    Args:
+        source: a path ending in .csv, .txt, .tsv (each also with .gz), .parquet or .pq, or a table.
+        columns: the roles; all other columns are left out with a note.
+        table_format: how the table is written down.
+
+    Raises:
+        BadTableError: the file cannot be read, is empty, or lacks a declared column; or `source` is no table.
+        ConfigError: one column has two roles.
+    """
+    _check_roles(columns)
+    if isinstance(source, pd.DataFrame):
+        table = _from_frame(source, columns, table_format)
+    elif isinstance(source, pa.Table):
+        table = _from_arrow(source, columns, table_format)
+    elif not isinstance(source, str | Path):
+        raise BadTableError(
+            "table_kind",
+            f"the table is of type {type(source).__name__}",
+            "expected a pandas frame, an Arrow table or the name of a file: convert it",
+        )
+    elif _file_kind(path := Path(source)) == "parquet":
+        table = _from_parquet(path, columns, table_format)
+    else:
+        table = _from_text(path, columns, table_format)
+    if not table.num_rows:
+        raise BadTableError("no_rows", "the table has a header but no rows", "expected one row per series and stamp")
+    return melt(table) if table_format.layout == "wide" else table
+
+
+def _check_roles(columns: Columns) -> None:
+    """Raise where a column has two roles or a categorical column none."""
+    single = (columns.time_col, *columns.dynamic, *columns.static_covariates)
+    doubled = [name for name, count in Counter(single).items() if count > 1]
+    if columns.id_col in (columns.time_col, *columns.dynamic):
+        doubled.append(columns.id_col)
+    if doubled:
+        raise ConfigError(f"column {doubled[0]!r} has two roles; expected one: remove it from one of the lists")
+    covariates = (*columns.past_covariates, *columns.known_covariates, *columns.static_covariates)
+    for name in columns.categorical:
+        if name not in covariates:
+            raise ConfigError(f"categorical column {name!r} is not among the covariates{nearest(name, covariates)}")
+
+
+def _file_kind(path: Path) -> Literal["text", "parquet"]:
+    """Tell how a file is to be read from its name.
+
+    Raises:
+        BadTableError: there is no such file, or its name has no known ending.
+    """
+    if path.is_dir():
+        raise BadTableError("no_file", f"{path} is a folder", "give one CSV or parquet file")
+    if not path.is_file():
+        beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise BadTableError("no_file", f"there is no file {path}", "check the path" + nearest(path.name, beside))
+    suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
+    if suffix.lower() in _TEXT_SUFFIXES:
+        return "text"
+    if path.suffix.lower() in _PARQUET_SUFFIXES:
+        return "parquet"
+    known = ", ".join((*_TEXT_SUFFIXES, *_PARQUET_SUFFIXES))
+    raise BadTableError("file_kind", f"{path.name} ends in {path.suffix!r}", f"expected one of {known} (text also .gz)")
+
+
+def _choose(names: tuple[str, ...], columns: Columns, layout: str) -> tuple[list[str], tuple[Finding, ...]]:
+    """Return the columns to read, and a note that names the others.
+
+    Raises:
+        BadTableError: a column is missing, or two have one name.
+    """
+    doubled = [name for name, count in Counter(names).items() if count > 1]
+    if doubled:
+        raise BadTableError("duplicate_columns", f"column {doubled[0]!r} occurs twice", "rename or remove one of them")
+    targets = columns.target_cols if layout == "long" or columns.target_cols != Columns.target_cols else ()
+    wanted = [columns.time_col, *targets, *columns.past_covariates, *columns.known_covariates]
+    if layout == "long":
+        wanted += [name for name in columns.static_covariates if name != columns.id_col]
+        wanted += [columns.id_col] if columns.id_col in names or columns.id_col != Columns.id_col else []
+    missing = [name for name in wanted if name not in names]
+    if missing:
+        raise BadTableError(
+            "missing_column",
+            f"there is no column {missing[0]!r}{_nearest_column(missing[0], names)}; the columns are {listed(names)}",
+            ("give the column without a name one, and " if "" in names else "")
+            + f"name the columns with {'id_col, ' if layout == 'long' else ''}time_col and target_cols",
+        )
+    if layout == "wide" and not targets:
+        return list(names), ()
+    rest = [name for name in names if name not in wanted]
+    ignored = Finding("ignored_columns", "note", f"columns without a role are ignored: {listed(rest)}")
+    return wanted, (ignored,) if rest else ()
+
+
+def _nearest_column(name: str, names: tuple[str, ...]) -> str:
+    """Suggest the column that differs in spaces or case only, else the one most alike."""
+    same = [one for one in names if one.strip().lower() == name.strip().lower()]
+    return nearest(same[0], same) if same else nearest(name, names)
+
+
+def _from_text(path: Path, columns: Columns, table_format: TableFormat) -> Table:
+    """Read a delimited text file; ids and categories stay text."""
+    file = inspect_text(path, table_format.encoding, table_format.separator)
+    wanted, notes = _choose(file.header, columns, table_format.layout)
+    types = {name: _CODES for name in (columns.id_col, *columns.categorical)}
+    if table_format.time_format is not None:
+        types[columns.time_col] = pa.string()
+    try:
+        data = _parse(file, wanted, types, table_format.decimal)
+    except pa.ArrowInvalid as error:
+        raise explain_unreadable(file, _first_line(error)) from error
+    return Table(
+        columns, _by_name(data), data.num_rows, file, notes=(*file.notes, *notes), decimal=table_format.decimal
+    )
+
+
+def _parse(file: TextFile, wanted: list[str], types: dict[str, pa.DataType], decimal: str) -> pa.Table:
+    """Parse the columns with the types of their first block; where a later block does not fit, infer from all.
+
+    Arrow keeps the text of every block until it has inferred the types from the last, so inferring from
+    all needs the size of the file in memory.
+    """
+
+    def options(types: dict[str, pa.DataType]) -> dict[str, Any]:
+        return {
+            "read_options": pa.csv.ReadOptions(encoding=file.encoding, skip_rows=file.blank_lines),
+            "parse_options": pa.csv.ParseOptions(delimiter=file.separator, newlines_in_values=file.has_quotes),
+            "convert_options": pa.csv.ConvertOptions(
+                include_columns=wanted, column_types=types, null_values=MISSING_WORDS, decimal_point=decimal
+            ),
+        }
+
+    with pyarrow.csv.open_csv(file.path, **options(types)) as head:
+        seen = {field.name: field.type for field in head.schema if field.type != pa.null()}
+    try:
+        return pyarrow.csv.read_csv(file.path, **options(seen))
+    except pa.ArrowInvalid:
+        return pyarrow.csv.read_csv(file.path, **options(types))
+
+
+def _from_parquet(path: Path, columns: Columns, table_format: TableFormat) -> Table:
+    """Read a parquet file, ids as codes."""
+    try:
+        schema = pyarrow.parquet.read_schema(path)
+        names = tuple(schema.names)
+        wanted, notes = _choose(names, columns, table_format.layout)
+        coded = [name for name in wanted if name == columns.id_col and schema.field(name).type == pa.string()]
+        data = pyarrow.parquet.ParquetFile(path, read_dictionary=coded).read(columns=wanted)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+        raise BadTableError(
+            "damaged_file", f"{path.name} is not a whole parquet file ({_first_line(error)})", "copy or write it anew"
+        ) from error
+    return Table(columns, _by_name(data), data.num_rows, notes=notes)
+
+
+def _from_arrow(given: pa.Table, columns: Columns, table_format: TableFormat) -> Table:
+    """Take the columns of an Arrow table."""
+    wanted, notes = _choose(tuple(given.column_names), columns, table_format.layout)
+    return Table(columns, _by_name(given.select(wanted)), given.num_rows, notes=notes)
+
+
+def _from_frame(frame: pd.DataFrame, columns: Columns, table_format: TableFormat) -> Table:
+    """Take the columns of a data frame, without a copy where they are plain numbers."""
+    given = frame.columns.tolist()
+    names = tuple(map(str, given))
+    if columns.time_col not in names and isinstance(frame.index, pd.DatetimeIndex | pd.PeriodIndex | pd.MultiIndex):
+        held = listed(str(name) for name in frame.index.names)
+        raise BadTableError(
+            "index", f"there is no column {columns.time_col!r}; the index holds {held}", "call reset_index()"
+        )
+    wanted, notes = _choose(names, columns, table_format.layout)
+    labels = dict(zip(names, given, strict=True))
+    data = {name: _from_series(frame[labels[name]], name, columns.id_col) for name in wanted}
+    return Table(columns, data, len(frame), notes=notes)
+
+
+def _from_series(series: pd.Series, name: str, id_col: str) -> pa.ChunkedArray:
+    """Turn a column of a frame into an arrow column; mixed objects become text, except in the id column."""
+    kind = series.dtype
+    if kind.kind == "c":
+        raise _complex_error(name)
+    if isinstance(kind, pd.PeriodDtype):
+        raise BadTableError("periods", f"column {name!r} holds periods", "turn them into stamps: .dt.to_timestamp()")
+    if isinstance(kind, np.dtype) and kind.kind in "iufb":
+        return pa.chunked_array([pa.array(series.to_numpy())])
+    try:
+        column = pa.Array.from_pandas(series)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError) as error:
+        if name == id_col:
+            raise BadTableError(
+                "mixed_ids", f"column {name!r} mixes types", "cast it to text or whole numbers"
+            ) from error
+        column = pa.array([_as_text(value, name) for value in series], pa.string())
+    return column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
+
+
+def _as_text(value: Any, name: str) -> str | None:
+    """Write one object of a mixed column as text; a missing value is None."""
+    if isinstance(value, complex | np.complexfloating):
+        raise _complex_error(name)
+    return None if pd.api.types.is_scalar(value) and pd.isna(value) else str(value)
+
+
+def _complex_error(name: str) -> BadTableError:
+    return BadTableError(
+        "complex_numbers", f"column {name!r} holds complex numbers", "take the real part or the absolute value"
+    )
+
+
+def _by_name(data: pa.Table) -> dict[str, pa.ChunkedArray]:
+    return {name: data.column(name) for name in data.column_names}
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,0 +1,1 @@
+"""Bytes on disk: atomic writes, tensors, and a YAML reader without surprises."""

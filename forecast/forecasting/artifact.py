@@ -1,0 +1,284 @@
+"""The saved model: a folder of JSON and safetensors that is checked before anything is believed.
+
+    manifest.json        format, versions, size and SHA-256 of the other files, type and shape of every tensor
+    config.json          the experiment, and what else is needed to rebuild the model (columns, ids, ...)
+    weights.safetensors  the weights of the model
+    state.safetensors    what was fitted besides: scalers and the like
+    golden.safetensors   one input and the output the model gave for it
+
+Nothing in the folder is code and nothing is pickled. The hashes find damage, not malice: who can
+write the folder can write the hashes too, but can make the reader neither run anything nor ask for
+more memory than the files on the disk take. Writing is atomic (see `files`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from forecast.errors import ArtifactError, nearest
+from forecast.files.atomic import current_folder, replace_folder
+from forecast.files.outputs import Content, check_folder, read_record
+from forecast.files.tensors import (
+    Count,
+    Entry,
+    Tensors,
+    TensorType,
+    checked,
+    damaged,
+    decode_tensors,
+    describe_tensors,
+    encode_tensors,
+    parse_json,
+)
+
+FORMAT = 1
+"""Raised whenever an older reader would misunderstand the folder."""
+
+
+MANIFEST, CONFIG = "manifest.json", "config.json"
+
+
+TENSOR_FILES = ("weights.safetensors", "state.safetensors", "golden.safetensors")
+
+
+CONTENT = (CONFIG, *TENSOR_FILES)
+
+
+MAX_BYTES = {MANIFEST: 2**26, CONFIG: 2**28, **dict.fromkeys(TENSOR_FILES, 2**33)}
+"""Files above these sizes are neither written nor read."""
+
+
+@dataclass(frozen=True, eq=False)
+class Artifact:
+    """What a saved model holds.
+
+    Attributes:
+        config: the experiment as JSON values.
+        meta: what else is needed to rebuild the model, as JSON values; ids may be numbers or texts.
+        weights: the weights of the model by name.
+        state: fitted arrays by name.
+        golden: one input and its output by name.
+    """
+
+    config: dict[str, Any]
+    meta: dict[str, Any]
+    weights: Tensors
+    state: Tensors
+    golden: Tensors
+
+
+class _File(Entry):
+    size: Count
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Manifest(Entry):
+    format: Literal[1]
+    package_version: str
+    model: str
+    files: dict[str, _File]
+    tensors: dict[str, dict[str, TensorType]]
+    checksum: str
+
+
+class _Document(Entry):
+    config: dict[str, Any]
+    meta: dict[str, Any]
+
+
+def save_artifact(path: str | Path, artifact: Artifact) -> None:
+    """Write a saved model, in place of the one that `path` held if any.
+
+    Killed at any moment it leaves the old model or the new one, both complete.
+
+    Raises:
+        ArtifactError: the content cannot be stored so that it comes back equal.
+        OutputError: `path` holds something that is no saved model.
+        FileError: the folder cannot be written (disk full, no permission).
+    """
+    check = partial(check_folder, path, SAVED_MODEL)
+    check()
+    tensors = dict(zip(TENSOR_FILES, (artifact.weights, artifact.state, artifact.golden), strict=True))
+    content = {CONFIG: _encode_json({"config": artifact.config, "meta": artifact.meta}, CONFIG)}
+    content |= {name: encode_tensors(one, name) for name, one in tensors.items()}
+    content[MANIFEST] = _encode_json(_describe(content, tensors, artifact.config), MANIFEST)
+    for name, data in content.items():
+        if len(data) > MAX_BYTES[name]:
+            raise ArtifactError(f"{name} would have {len(data)} bytes; expected at most {MAX_BYTES[name]}")
+    with replace_folder(path, check) as folder:
+        for name, data in content.items():
+            (folder / name).write_bytes(data)
+
+
+def load_artifact(path: str | Path) -> Artifact:
+    """Read a saved model and check all of it before giving any of it out.
+
+    Returns:
+        The content; its arrays are read-only.
+
+    Raises:
+        ArtifactError: the folder is no saved model, of another format, incomplete or damaged; names
+            the file and the reason.
+    """
+    while True:
+        folder = current_folder(path)
+        before = _identity(folder)
+        try:
+            return _load(path, folder)
+        except ArtifactError:
+            now = current_folder(path)
+            if now == folder and _identity(now) == before:
+                raise  # else a writer moved this version or put a new one in place meanwhile: read what is there
+
+
+def _load(path: str | Path, folder: Path) -> Artifact:
+    _check_listing(path, folder)
+    manifest = _read_manifest(folder / MANIFEST)
+    content = {name: _read_content(folder / name, manifest.files[name]) for name in CONTENT}
+    document = checked(
+        _Document.model_validate, parse_json(content[CONFIG], f"{folder / CONFIG}"), f"{folder / CONFIG}"
+    )
+    tensors = [decode_tensors(content[name], manifest.tensors[name], f"{folder / name}") for name in TENSOR_FILES]
+    return Artifact(document.config, document.meta, *tensors)
+
+
+def _identity(folder: Path) -> tuple[int, ...] | None:
+    """What tells one version of a folder from the next."""
+    try:
+        found = os.stat(folder)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_mtime_ns
+
+
+def _is_saved_model(folder: Path) -> bool:
+    """Whether a folder holds the manifest of a saved model, of whatever format."""
+    return {"format", "package_version", "tensors", "checksum"} <= read_record(folder / MANIFEST).keys()
+
+
+SAVED_MODEL = Content("saved model", "model", _is_saved_model, tuple(MAX_BYTES))
+"""What `Forecaster.save` writes into a folder."""
+
+
+def _json_bytes(value: Any) -> bytes:
+    """JSON in the one form that is ever written."""
+    return json.dumps(value, indent=1, sort_keys=True, allow_nan=False).encode("ascii")
+
+
+def _encode_json(value: Any, name: str) -> bytes:
+    """Return JSON bytes, refusing what would not come back equal."""
+    try:
+        data = _json_bytes(value)
+        back = json.loads(data)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ArtifactError(f"{name} cannot hold what was given: {error}; expected JSON values") from error
+    if back != value:
+        raise ArtifactError(
+            f"{name} cannot hold what was given, it would come back changed: "
+            "expected lists instead of tuples, and texts as the keys of dictionaries"
+        )
+    return data
+
+
+def _describe(content: dict[str, bytes], tensors: dict[str, Tensors], config: dict[str, Any]) -> dict[str, Any]:
+    """Return the manifest of a saved model."""
+    model = config.get("model")
+    manifest = {
+        "format": FORMAT,
+        "package_version": _package_version(),
+        "model": str(model.get("name", "")) if isinstance(model, dict) else "",
+        "files": {name: {"size": len(one), "sha256": hashlib.sha256(one).hexdigest()} for name, one in content.items()},
+        "tensors": {name: describe_tensors(one) for name, one in tensors.items()},
+    }
+    return manifest | {"checksum": _checksum(manifest)}
+
+
+def _checksum(manifest: dict[str, Any]) -> str:
+    """Hash of the manifest itself, the entry `checksum` left empty."""
+    return hashlib.sha256(_json_bytes(manifest | {"checksum": ""})).hexdigest()
+
+
+def _package_version() -> str:
+    try:
+        return version("bigru-forecast")
+    except PackageNotFoundError:  # run from a checkout that was not installed
+        return "unknown"
+
+
+def _check_listing(path: str | Path, folder: Path) -> None:
+    """Raise unless the folder holds exactly the files of a saved model, and plain files only."""
+    found = _list_folder(path, folder)
+    if MANIFEST not in found:
+        raise ArtifactError(f"{path}: holds no {MANIFEST}; expected the folder of a saved model")
+    for name in sorted({*MAX_BYTES, *found}):
+        if name not in found:
+            raise damaged(folder / name, "the file is missing")
+        if name not in MAX_BYTES:
+            raise ArtifactError(
+                f"{folder / name}: no part of a saved model; expected {', '.join(MAX_BYTES)}: remove it"
+            )
+        if not stat.S_ISREG(found[name]):
+            raise damaged(folder / name, "it is a link or a folder, expected a plain file")
+
+
+def _list_folder(path: str | Path, folder: Path) -> dict[str, int]:
+    """Return the mode of every entry, links not followed."""
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name: entry.stat(follow_symlinks=False).st_mode for entry in entries}
+    except FileNotFoundError as error:
+        siblings = os.listdir(folder.parent) if os.access(folder.parent, os.R_OK) else []
+        hint = nearest(folder.name, siblings)
+        raise ArtifactError(f"{path}: no such folder; expected the folder of a saved model{hint}") from error
+    except OSError as error:
+        raise ArtifactError(f"{path}: {error.strerror}; expected the folder of a saved model") from error
+
+
+def _read_manifest(file: Path) -> _Manifest:
+    data = _read(file, None)
+    document = parse_json(data, str(file))
+    if not isinstance(document, dict):
+        raise damaged(file, "it holds no mapping")
+    if document.get("format") != FORMAT:
+        raise ArtifactError(
+            f"{file}: format {repr(document.get('format'))[:20]}, written by package version "
+            f"{repr(document.get('package_version'))[:20]}; this one, {_package_version()!r}, reads format {FORMAT}: "
+            "load it with the version that wrote it"
+        )
+    manifest = checked(_Manifest.model_validate, document, str(file))
+    if manifest.checksum != _checksum(document) or _json_bytes(document) != data:
+        raise damaged(file, "it does not match its own checksum")
+    if set(manifest.files) != set(CONTENT) or set(manifest.tensors) != set(TENSOR_FILES):
+        raise damaged(file, "it does not describe exactly the files of a saved model")
+    return manifest
+
+
+def _read_content(file: Path, entry: _File) -> bytes:
+    data = _read(file, entry.size)
+    if hashlib.sha256(data).hexdigest() != entry.sha256:
+        raise damaged(file, "its SHA-256 is not that of the manifest")
+    return data
+
+
+def _read(file: Path, size: int | None) -> bytes:
+    """Read a file whose size is checked before memory is asked for; None for any size up to the limit."""
+    try:
+        with open(file, "rb") as stream:
+            found = os.fstat(stream.fileno()).st_size
+            if found != (found if size is None else size):
+                raise damaged(file, f"it has {found} bytes where the manifest says {size}")
+            if found > MAX_BYTES[file.name]:
+                raise ArtifactError(f"{file}: it has {found} bytes; expected at most {MAX_BYTES[file.name]}")
+            return stream.read(found)
+    except OSError as error:
+        raise ArtifactError(f"{file}: {error.strerror}; expected a readable file") from error

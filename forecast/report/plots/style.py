@@ -1,0 +1,258 @@
+"""The look that all pictures share. Nothing global is touched: no pyplot, no rcParams."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecast.files.atomic import write_file
+from forecast.files.outputs import check_file
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+DPI = 150
+
+
+SOFTWARE = "bigru-forecast"
+"""Said in every picture, by which it is known again."""
+
+
+PNG_HEAD = b"\x89PNG\r\n\x1a\n"
+
+
+HEAD_BYTES = 200
+"""What stands at the beginning of every PNG file, and how far on our mark does."""
+
+
+INK = "#262626"
+
+
+MUTED = "#6b6b6b"
+
+
+GRID = "#e6e6e6"
+
+
+MODEL = "#0072b2"
+
+
+ACCENT = "#d55e00"
+
+
+# Names from the data may hold dollar signs, between which matplotlib looks for formulas unless it is told not to.
+TITLE: dict[str, Any] = {"fontsize": 12.5, "fontweight": "bold", "color": INK, "parse_math": False}
+
+
+LETTERS_PER_INCH = 8.8  # of a title
+
+
+PANEL_TITLE: dict[str, Any] = {"loc": "left", "fontsize": 9.5, "color": INK, "pad": 6, "parse_math": False}
+
+
+# Okabe and Ito, Color Universal Design, 2008: told apart with every common colour blindness.
+BASELINES = {
+    "last_value": "#e69f00",
+    "seasonal_naive": "#009e73",
+    "drift": "#cc79a7",
+    "window_mean": "#56b4e9",
+    "linear": "#d55e00",
+}
+
+
+OTHERS = ("#8c6d1f", "#7a5195", "#4d4d4d")
+
+
+DASHES = ("-", "--", ":", "-.")
+
+
+def colours_of(names: Sequence[str]) -> dict[str, str]:
+    """Give every name a colour; a baseline has the same one in all pictures."""
+    others = [name for name in names if name not in BASELINES]
+    return {**BASELINES, **{name: OTHERS[place % len(OTHERS)] for place, name in enumerate(others)}}
+
+
+def line_looks(names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Give each of many lines of equal standing a colour, and another dash where the colours begin again."""
+    colours = (MODEL, *BASELINES.values(), *OTHERS)
+    return {
+        name: {"color": colours[place % len(colours)], "linestyle": DASHES[place // len(colours) % len(DASHES)]}
+        for place, name in enumerate(names)
+    }
+
+
+def new_figure(size: tuple[float, float]) -> Figure:
+    """Make an empty figure of some width and height in inches."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, dpi=DPI, layout="constrained", facecolor="white")
+    figure.get_layout_engine().set(w_pad=0.08, h_pad=0.06)  # type: ignore[union-attr, call-arg]
+    return figure
+
+
+def write_finding(figure: Figure, words: str) -> None:
+    """Write on top of a figure what it shows."""
+    figure.suptitle(_wrapped(words, figure), x=0.012, ha="left", **TITLE)
+
+
+def write_finding_and_key(figure: Figure, words: str, handles: Sequence[Artist]) -> None:
+    """Write on top of a figure what it shows, and below that one row with the names of the lines."""
+    key = figure.legend(
+        handles=list(handles),
+        title=_wrapped(words, figure),
+        title_fontproperties={"size": TITLE["fontsize"], "weight": TITLE["fontweight"]},
+        alignment="left",
+        loc="outside upper left",
+        ncols=len(handles),
+        frameon=False,
+        fontsize=9,
+        labelcolor=INK,
+        handlelength=1.6,
+        columnspacing=1.6,
+        borderpad=0.0,
+        borderaxespad=0.75,
+    )
+    key.get_title().set(color=INK, parse_math=False)
+    for text in key.get_texts():
+        text.set_parse_math(False)
+
+
+def dress(axes: Axes, *, x: str = "", y: str = "") -> None:
+    """Give axes the common look: no box, a light grid behind the data, small labels."""
+    axes.set_axisbelow(True)
+    axes.grid(axis="y", color=GRID, linewidth=0.8)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side == "bottom")
+        spine.set_color("#bdbdbd")
+    axes.tick_params(which="both", colors=MUTED, labelsize=8.5, length=0, pad=4)
+    axes.tick_params(axis="x", which="major", length=3, color="#bdbdbd")
+    axes.set_xlabel(x, fontsize=9, color=MUTED, parse_math=False)
+    axes.set_ylabel(y, fontsize=9, color=MUTED, parse_math=False)
+
+
+def set_ticks_in_steps(axes: Axes, steps: int, season_length: int = 1) -> None:
+    """Put ticks at whole steps, at multiples of the season where that gives a handful of them."""
+    from matplotlib.ticker import FixedLocator, MaxNLocator, MultipleLocator
+
+    if steps == 1:
+        axes.xaxis.set_major_locator(FixedLocator([1]))
+        return
+    each = next((season_length * k for k in (0.25, 0.5, 1, 2, 5, 10) if 3 <= steps / (season_length * k) <= 9), 0.0)
+    whole = season_length >= 4 and each >= 1 and float(each).is_integer()
+    axes.xaxis.set_major_locator(MultipleLocator(each) if whole else MaxNLocator(8, integer=True))
+
+
+def set_dates(axes: Axes, stamps: NDArray[Any]) -> None:
+    """Put few, short dates along an axis; whole numbers on an integer index."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+    from matplotlib.ticker import MaxNLocator
+
+    if np.issubdtype(stamps.dtype, np.datetime64):
+        locator = AutoDateLocator(minticks=3, maxticks=6)  # type: ignore[no-untyped-call]
+        axes.xaxis.set_major_locator(locator)
+        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+        axes.xaxis.get_offset_text().set(fontsize=8.5, color=MUTED)
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+
+
+def label_ends(axes: Axes, x: float, ends: Sequence[tuple[str, float, str]], *, bold: str = "") -> None:
+    """Write names at the right ends of lines, moved apart where they would overlap.
+
+    Args:
+        axes: with its final limits.
+        x: where the lines end.
+        ends: name, height and colour of each.
+        bold: the name that stands out.
+    """
+    limits = axes.get_ylim()
+    heights = np.array([*limits, *(height for _, height, _ in ends)])
+    low, high, *scaled = axes.transScale.transform(np.column_stack([np.ones_like(heights), heights]))[:, 1]
+    places = _spread(np.clip((np.array(scaled) - low) / (high - low), 0.0, 1.0), 11.0 / _height_in_points(axes))
+    for (name, height, colour), place in zip(ends, places, strict=True):
+        axes.annotate(
+            f"{name} \N{UPWARDS ARROW}" if height > limits[1] else name,
+            (x, place),
+            xycoords=("data", "axes fraction"),
+            xytext=(7, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8.5,
+            color=colour,
+            fontweight="bold" if name == bold else "normal",
+            annotation_clip=False,
+            parse_math=False,
+        )
+
+
+def save_figure(figure: Figure, path: str | Path) -> Path:
+    """Write a figure as PNG; at every moment the file is the old picture or the new one as a whole.
+
+    Args:
+        figure: what a plot function returned.
+        path: the file; its folder is made if it is missing.
+
+    Returns:
+        The path.
+
+    Raises:
+        OutputError: the file is there and is no picture.
+        FileError: the file cannot be written.
+    """
+    check_file(path, lambda there: _head_of(there).startswith(PNG_HEAD), "picture")
+    buffer = io.BytesIO()
+    # Without the version of matplotlib in the file, equal pictures are equal files.
+    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": SOFTWARE})
+    write_file(path, buffer.getvalue())
+    return Path(path)
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file was written by `save_figure`: the text chunk after the PNG's head says so."""
+    return path.is_file() and f"Software\0{SOFTWARE}".encode() in _head_of(path)
+
+
+def _head_of(path: Path) -> bytes:
+    with open(path, "rb") as file:
+        return file.read(HEAD_BYTES)
+
+
+def _wrapped(words: str, figure: Figure) -> str:
+    """Break a title that is wider than its figure."""
+    return textwrap.fill(words, int(LETTERS_PER_INCH * figure.get_figwidth()))
+
+
+def _height_in_points(axes: Axes) -> float:
+    """Rough height of the axes; the layout is only known once the figure is drawn."""
+    rows = axes.get_subplotspec().get_gridspec().nrows  # type: ignore[union-attr]
+    figure: Any = axes.figure
+    return float(figure.get_figheight()) * 72.0 * 0.75 / rows
+
+
+def _spread(places: NDArray[np.float64], gap: float) -> NDArray[np.float64]:
+    """Move places apart to at least `gap`, in their order, as little as possible.
+
+    Places that collide form a block around the mean of what they asked for, as in isotonic regression.
+    """
+    order = np.argsort(places, kind="stable")
+    blocks: list[tuple[float, int]] = []  # mean of the lowest place asked for, and number of labels
+    for rank, place in enumerate(places[order]):
+        mean, count = place - gap * rank, 1
+        while blocks and blocks[-1][0] >= mean:
+            other, number = blocks.pop()
+            mean, count = (other * number + mean * count) / (number + count), number + count
+        blocks.append((float(mean), count))
+    spread = np.repeat([mean for mean, _ in blocks], [count for _, count in blocks]) + gap * np.arange(len(places))
+    spread -= max(spread[-1] - 1.0, 0.0) if len(spread) else 0.0
+    moved = np.empty_like(places)
+    moved[order] = spread
+    return moved

@@ -1,0 +1,339 @@
+"""From windows to `tf.data`, gathered by TensorFlow from tensors of the rows: windows are never copied all at once.
+
+Training windows come in a new order each epoch, evaluation windows in order and none dropped. Every batch of a
+source has the same size, so that a compiler sees one shape: the last is filled up with windows of the same epoch
+whose targets are NaN, which losses and scores leave out.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecast.axes import IntArray
+from forecast.errors import ConfigError
+from forecast.windows.features import Features
+from forecast.windows.index import WindowIndex
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+
+Batch = tuple[dict[str, NDArray[Any]], NDArray[np.float32]]
+
+
+Pipeline = Callable[[IntArray, int], Any]
+
+
+CHUNK_BYTES = 1 << 21
+"""Batches are gathered several at a time and then cut apart, since a call costs as much as 50 windows do: about as
+many as fit in this many bytes, which the cache of a processor holds."""
+
+
+MOST_PER_CHUNK = 32
+"""Batches that are gathered at a time, at most."""
+
+
+ALIGNMENT = 64
+"""Bytes; TensorFlow takes over no memory that begins elsewhere than at a multiple."""
+
+
+# What was made for a source, or for features that several sources share, goes with it.
+_PIPELINES: WeakKeyDictionary[WindowSource, dict[int, Pipeline]] = WeakKeyDictionary()
+
+
+_ROW_TENSORS: WeakKeyDictionary[Features, dict[str, tf.Tensor]] = WeakKeyDictionary()
+
+
+_ONE_AT_A_TIME = threading.Lock()
+
+
+class WindowSource(Protocol):
+    """Numbered windows over rows; neither may change once batches were made."""
+
+    @property
+    def features(self) -> Features:
+        """The rows."""
+        ...
+
+    @property
+    def index(self) -> WindowIndex:
+        """Which rows each window reads."""
+        ...
+
+    def __len__(self) -> int:
+        """Number of windows W."""
+        ...
+
+    def batch(self, numbers: IntArray) -> Batch:
+        """Gather windows with NumPy.
+
+        Args:
+            numbers: (B,) in 0..W-1.
+
+        Returns:
+            The inputs as in `WindowShape`, and the target (B, H, D) float32, NaN where missing.
+        """
+        ...
+
+
+def training_batches(
+    source: WindowSource, *, batch_size: int, seed: int, epoch: int, num_windows: int | None = None
+) -> tf.data.Dataset:
+    """Batches of one epoch, in an order that depends on `(seed, epoch)` alone; see `batches_in_order`.
+
+    Args:
+        source: the windows.
+        batch_size: B.
+        seed: start of the random order.
+        epoch: number of the epoch; each has an order of its own.
+        num_windows: windows drawn for this epoch without replacement; all of them if left out or larger.
+    """
+    order = training_order(len(source), seed=seed, epoch=epoch, num_windows=num_windows)
+    return batches_in_order(source, order, batch_size)
+
+
+def evaluation_batches(source: WindowSource, batch_size: int) -> tf.data.Dataset:
+    """All windows in order; see `batches_in_order`."""
+    return batches_in_order(source, np.arange(len(source)), batch_size)
+
+
+def training_order(size: int, *, seed: int, epoch: int, num_windows: int | None = None) -> IntArray:
+    """(num_windows,) numbers of windows in the order of one epoch.
+
+    Keras' own seeded shuffle repeats one order in every epoch; here the epoch is part of the seed.
+    """
+    return np.random.default_rng([seed, epoch]).permutation(size)[:num_windows]
+
+
+def batches_in_order(source: WindowSource, order: IntArray, batch_size: int) -> tf.data.Dataset:
+    """Batches of numbered windows, all of one size: `batch_size`, or W where the source has fewer windows.
+
+    The first call for a source and size takes a copy of the rows and traces the pipeline; every other takes
+    milliseconds, and its iterators fit into the same traced functions.
+
+    Args:
+        source: the windows.
+        order: numbers in 0..W-1.
+        batch_size: B.
+
+    Returns:
+        Inputs and target as from `WindowSource.batch`; the last batch is filled up with windows of `order` whose
+        targets are NaN.
+
+    Raises:
+        ConfigError: `batch_size` is below 1.
+    """
+    import tensorflow as tf  # TensorFlow starts when batches are made, not before
+
+    size = fixed_batch_size(source, batch_size)
+    with _ONE_AT_A_TIME:
+        made = _PIPELINES.setdefault(source, {})
+        if size not in made:
+            made[size] = _make_pipeline(source, size)
+    per_chunk = min(max(CHUNK_BYTES // (size * window_bytes(source)), 1), MOST_PER_CHUNK)
+    with tf.device("CPU:0"):
+        return made[size](_chunks(order, size * per_chunk), math.ceil(len(order) / size))
+
+
+def fixed_batch_size(source: WindowSource, batch_size: int) -> int:
+    """Windows in every batch of a source.
+
+    Raises:
+        ConfigError: `batch_size` is below 1.
+    """
+    if batch_size < 1:
+        raise ConfigError(f"batch_size is {batch_size}; expected a whole number of at least 1")
+    return max(1, min(batch_size, len(source)))
+
+
+def count_batches(source: WindowSource, batch_size: int, *, num_windows: int | None = None) -> int:
+    """Batches of an epoch of `num_windows` windows, all of them if left out or larger.
+
+    Raises:
+        ConfigError: `batch_size` is below 1.
+    """
+    return math.ceil(min(len(source), num_windows or len(source)) / fixed_batch_size(source, batch_size))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What the batches of a source take.
+
+    Attributes:
+        windows: of an epoch.
+        batches: of an epoch.
+        context_length: L.
+        horizon: H.
+        row_bytes: of the rows and of the places of the windows in them, held once for all epochs; sources with
+            the same features share the rows.
+        order_bytes: of the order of one epoch.
+        batch_bytes: of one batch.
+    """
+
+    windows: int
+    batches: int
+    context_length: int
+    horizon: int
+    row_bytes: int
+    order_bytes: int
+    batch_bytes: int
+
+    def __str__(self) -> str:
+        rows, order, batch = (f"{n / 1e6:,.1f} MB" for n in (self.row_bytes, self.order_bytes, self.batch_bytes))
+        return (
+            f"{self.windows:,} windows of {self.context_length} + {self.horizon} rows, {self.batches:,} batches an "
+            f"epoch; rows {rows}, order {order}, one batch {batch}"
+        )
+
+
+def estimate(source: WindowSource, batch_size: int, *, num_windows: int | None = None) -> Estimate:
+    """Say what an epoch takes, without making any of it and without TensorFlow.
+
+    Args:
+        source: the windows.
+        batch_size: B, as for `training_batches`.
+        num_windows: as for `training_batches`.
+
+    Raises:
+        ConfigError: `batch_size` is below 1.
+    """
+    size, index = fixed_batch_size(source, batch_size), source.index
+    windows = min(len(source), num_windows or len(source))
+    arrays = [*_row_arrays(source.features).values(), *_run_arrays(index)]
+    return Estimate(
+        windows=windows,
+        batches=count_batches(source, batch_size, num_windows=num_windows),
+        context_length=index.context_length,
+        horizon=index.horizon,
+        row_bytes=sum(array.nbytes for array in arrays),
+        order_bytes=8 * windows,
+        batch_bytes=size * window_bytes(source),
+    )
+
+
+def window_bytes(source: WindowSource) -> int:
+    """Bytes of the inputs and the target of one window; every number takes four."""
+    rows, index = source.features, source.index
+    known = rows.known.shape[1] + rows.known_codes.shape[1]
+    past = rows.past.shape[1] + rows.past_codes.shape[1] + known
+    static = rows.static.shape[1] + rows.static_codes.shape[1]
+    return 4 * (index.context_length * past + index.horizon * (known + rows.target.shape[1]) + static)
+
+
+def _chunks(order: IntArray, size: int) -> tf.Tensor:
+    """(chunks, size) the numbers, the last row filled up with numbers of the same order, written as `~number`."""
+    filler = -len(order) % size
+    numbers = _aligned_array((len(order) + filler,), np.dtype(np.int64))
+    numbers[: len(order)] = order
+    numbers[len(order) :] = ~np.resize(order, filler)
+    return _tensor_over(numbers.reshape(-1, size))
+
+
+def _aligned_array(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """An array, not yet filled, where TensorFlow takes memory as it is."""
+    size = math.prod(shape) * dtype.itemsize
+    memory = np.empty(size + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + size].view(dtype).reshape(shape)
+
+
+def _tensor_over(array: NDArray[Any]) -> tf.Tensor:
+    """A tensor in the memory of an aligned array; `tf.convert_to_tensor` would take up to three times as much."""
+    import tensorflow as tf
+
+    return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
+
+
+def _row_arrays(features: Features) -> dict[str, NDArray[Any]]:
+    """The arrays that windows are gathered from, without those that have no column."""
+    names = ("past", "known", "past_codes", "known_codes", "static", "static_codes", "target")
+    arrays: dict[str, NDArray[Any]] = {name: getattr(features, name) for name in names}
+    if features.late is not None:
+        arrays |= zip(("late", "usable_from"), features.late, strict=True)
+    return {name: array for name, array in arrays.items() if array.shape[1]}
+
+
+def _row_tensors(features: Features) -> dict[str, tf.Tensor]:
+    """The arrays as tensors in the main memory, copied the first time that they are asked for."""
+    if features not in _ROW_TENSORS:
+        _ROW_TENSORS[features] = {name: _tensor_of(array) for name, array in _row_arrays(features).items()}
+    return _ROW_TENSORS[features]
+
+
+def _tensor_of(array: NDArray[Any]) -> tf.Tensor:
+    copy = _aligned_array(array.shape, array.dtype)
+    copy[...] = array
+    return _tensor_over(copy)
+
+
+def _run_arrays(index: WindowIndex) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+    """(runs,) windows up to and with each run, windows before it, its first row, its series."""
+    before = np.concatenate([[0], index.run_ends[:-1]]).astype(np.int64)[: len(index.run_ends)]
+    return index.run_ends, before, index.run_first, index.run_series
+
+
+def _make_pipeline(source: WindowSource, size: int) -> Pipeline:
+    """The way from (chunks, windows) numbers and the number of batches to a dataset."""
+    import tensorflow as tf
+
+    gather, options = _make_gather(source), tf.data.Options()
+    # They find nothing to improve here, and looking for it they copy the tensors of the rows in every epoch.
+    options.experimental_optimization.apply_default_optimizations = False
+    options.autotune.enabled = False
+
+    @tf.function(input_signature=[tf.TensorSpec((None, None), tf.int64), tf.TensorSpec((), tf.int64)])
+    def pipeline(numbers: Any, num_batches: Any) -> Any:
+        # A second thread gathers the next chunk while the model works on the batches of this one.
+        chunks = tf.data.Dataset.from_tensor_slices(numbers).map(gather).prefetch(1)
+        return chunks.rebatch(size, drop_remainder=True).take(num_batches).with_options(options)
+
+    # Called as it was traced: `tf.function` would take the pipelines of many sources for one traced too often.
+    return pipeline.get_concrete_function()
+
+
+def _make_gather(source: WindowSource) -> Callable[[Any], Any]:
+    """`WindowSource.batch` in TensorFlow, for (B,) numbers; those written as `~number` get a target of NaN."""
+    import tensorflow as tf
+
+    rows, index = _row_tensors(source.features), source.index
+    run_ends, run_before, run_first, run_series = map(_tensor_of, _run_arrays(index))
+    length, horizon, stride = index.context_length, index.horizon, index.stride
+
+    def read(places: Any, *names: str) -> list[Any]:
+        return [tf.gather(rows[name], places) for name in names if name in rows]
+
+    def past(context: Any) -> Any:
+        """Interpolated cells only where their later neighbour lies inside the context."""
+        (values,) = read(context, "past")
+        for late, usable_from in zip(read(context, "late"), read(context, "usable_from"), strict=True):
+            values = tf.where(usable_from <= context[:, -1, None, None], late, values)
+        return values
+
+    def gather(numbers: Any) -> Any:
+        windows = tf.maximum(numbers, ~numbers)
+        run = tf.searchsorted(run_ends, windows, side="right")
+        series, (first, before) = tf.gather(run_series, run), (tf.gather(one, run) for one in (run_first, run_before))
+        start = (first + (windows - before) * stride)[:, None]
+        context = start + tf.range(length, dtype=tf.int64)
+        ahead = start + tf.range(length, length + horizon, dtype=tf.int64)
+        parts = {
+            "past": [past(context), *read(context, "known")],
+            "known": read(ahead, "known"),
+            "static": read(series, "static"),
+            "past_categories": read(context, "past_codes", "known_codes"),
+            "known_categories": read(ahead, "known_codes"),
+            "static_categories": read(series, "static_codes"),
+        }
+        (target,) = read(ahead, "target")
+        target = tf.where((numbers < 0)[:, None, None], np.float32(np.nan), target)
+        return {name: tf.concat(arrays, axis=-1) for name, arrays in parts.items() if arrays}, target
+
+    return gather

@@ -1,0 +1,380 @@
+"""From a panel to what the model reads: filled, transformed in float64, cast to float32, gathered by window.
+
+`FeatureMap.fit` looks at training rows alone and returns a frozen map; `FeatureMap.apply` turns any panel
+with the same columns into `Features`, one row per panel row. Nothing here copies windows: `WindowedFeatures`
+gathers the rows of one batch when it is asked for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecast.axes import IntArray
+from forecast.data.names import name_of
+from forecast.data.panel import Columns, Panel
+from forecast.transforms import SCALERS, Chain, Log1p, Rows, Transform
+from forecast.transforms.chain import TransformSpec
+from forecast.transforms.missing import Filled, MissingPolicy, fill_missing
+from forecast.windows.calendar import calendar_columns, calendar_features
+from forecast.windows.index import WindowIndex, WindowShape
+from forecast.windows.splits import Part
+
+Inputs = dict[str, NDArray[np.generic]]
+
+
+@dataclass(frozen=True)
+class FeatureSettings:
+    """How columns become inputs.
+
+    Attributes:
+        target: the maps of the targets, in order.
+        covariates: the scaler of the numeric covariates, or `none`.
+        calendar: names of features made from the stamps.
+        missing: what stands in for a missing cell; `mask` adds a 0/1 channel per column.
+    """
+
+    target: Sequence[TransformSpec] = ()
+    covariates: str = "standard"
+    calendar: tuple[str, ...] = ()
+    missing: MissingPolicy = "refuse"
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """Model inputs for every row of a panel.
+
+    Attributes:
+        past: (R, P) float32: transformed targets, past covariates, masks; NaN before a series can be used.
+        known: (R, K) float32: known covariates and calendar, read in the context and in the horizon.
+        past_codes: (R, ·) int32 codes of categorical past covariates.
+        known_codes: (R, ·) int32 codes of categorical known covariates.
+        static: (N, S) float32.
+        static_codes: (N, ·) int32.
+        target: (R, D) float32 transformed targets to learn; NaN where nothing was measured.
+        filled: what the missing policy made of the panel, in its own unit.
+        late: the (R, P) twin of `past` with interpolated cells, and (R, P) first row at which each may be used.
+        sizes: number of codes of every categorical column: past, known, static.
+    """
+
+    past: NDArray[np.float32]
+    known: NDArray[np.float32]
+    past_codes: NDArray[np.int32]
+    known_codes: NDArray[np.int32]
+    static: NDArray[np.float32]
+    static_codes: NDArray[np.int32]
+    target: NDArray[np.float32]
+    filled: Filled
+    late: tuple[NDArray[np.float32], IntArray] | None
+    sizes: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
+
+    @cached_property
+    def usable(self) -> NDArray[np.bool_]:
+        """(R,) rows that can stand in a context."""
+        return np.asarray(np.isfinite(self.past).all(axis=1) & np.isfinite(self.known).all(axis=1))
+
+    def shape(self, context_length: int, horizon: int, *, num_quantiles: int = 0) -> WindowShape:
+        """What a model builder must know."""
+        past, known, static = self.sizes
+        return WindowShape(
+            context_length=context_length,
+            horizon=horizon,
+            num_targets=self.target.shape[1],
+            num_past=self.past.shape[1] + self.known.shape[1],
+            num_known=self.known.shape[1],
+            num_static=self.static.shape[1],
+            past_categories=past + known,
+            known_categories=known,
+            static_categories=static,
+            num_quantiles=num_quantiles,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureMap:
+    """Everything that was fitted on training rows to turn a panel into `Features`.
+
+    Attributes:
+        columns: the roles of the columns.
+        settings: how columns become inputs.
+        target: the maps of the targets.
+        covariates: the scaler of past and known covariates.
+        static: the scaler of static covariates.
+        vocabulary: categories of each categorical column.
+        ranges: smallest and largest value of each numeric covariate; none in models of earlier versions.
+    """
+
+    columns: Columns
+    settings: FeatureSettings
+    target: Chain
+    covariates: Transform | None
+    static: Transform | None
+    vocabulary: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    @classmethod
+    def fit(cls, panel: Panel, filled: Filled, *, part: Part, settings: FeatureSettings) -> FeatureMap:
+        """Fit scales and vocabularies on the rows of `part` that were measured.
+
+        Args:
+            panel: the series.
+            filled: what the missing policy made of them.
+            part: the training rows.
+            settings: how columns become inputs.
+        """
+        rows = rows_of(panel)
+        train = np.zeros(panel.num_rows, bool)
+        train[part_rows(part)] = True
+        columns, num_series = panel.columns, panel.num_series
+        chosen = Rows(rows.series[train], rows.positions[train])
+        measured = filled.values[train]
+        if filled.observed is not None:
+            measured[~filled.observed[train]] = np.nan
+        num_targets = len(columns.target_cols)
+        target = Chain.fit(settings.target, measured[:, :num_targets], chosen, num_series=num_series)
+        numeric = _places(columns, columns.past_covariates + columns.known_covariates, categorical=False)
+        covariates = _fit_scaler(settings.covariates, measured[:, numeric], chosen, num_series)
+        seen = np.unique(rows.series[train])  # series without a training row are nobody's to learn from
+        numbers = panel.static_values[seen][:, _static_places(columns, categorical=False)]
+        static = _fit_scaler(settings.covariates, numbers, Rows(seen, np.zeros_like(seen)), num_series)
+        vocabulary = {name: _seen(panel, name, measured, seen) for name in columns.categorical}
+        ranges = _ranges(_numeric(columns, columns.past_covariates + columns.known_covariates), measured[:, numeric])
+        ranges |= _ranges(_numeric(columns, columns.static_covariates), numbers)
+        return cls(columns, settings, target, covariates, static, vocabulary, ranges)
+
+    def apply(self, panel: Panel, filled: Filled | None = None) -> Features:
+        """Turn a panel into model inputs.
+
+        Args:
+            panel: series with the columns the map was fitted on.
+            filled: what the missing policy made of `panel`, where that is known already.
+        """
+        filled = filled or fill_missing(panel, self.settings.missing)[0]
+        rows = rows_of(panel)
+        covariates = self._scaled(filled.values, rows)
+        past = self._past(filled.values, covariates, filled, rows)
+        late = None
+        if filled.interpolated is not None and filled.next_observed is not None:
+            both_sides = self._scaled(filled.interpolated, rows)
+            late = (self._past(filled.interpolated, both_sides, filled, rows), self._late_rows(filled))
+        num_targets = len(self.columns.target_cols)
+        target = past[:, :num_targets]
+        if filled.observed is not None:
+            target = np.where(filled.observed[:, :num_targets], target, np.float32(np.nan))
+        columns = self.columns
+        return Features(
+            past=past,
+            known=self._known(covariates, panel),
+            past_codes=self._codes(panel, filled.values, columns.past_covariates),
+            known_codes=self._codes(panel, filled.values, columns.known_covariates),
+            static=self._static(panel),
+            static_codes=self._codes(panel, panel.static_values, columns.static_covariates),
+            target=target,
+            filled=filled,
+            late=late,
+            sizes=(
+                self._sizes(columns.past_covariates),
+                self._sizes(columns.known_covariates),
+                self._sizes(columns.static_covariates),
+            ),
+        )
+
+    def input_names(self) -> dict[str, tuple[str, ...]]:
+        """Column behind every numeric channel of the inputs `past`, `known` and `static`."""
+        columns = self.columns
+        known = _numeric(columns, columns.known_covariates) + calendar_columns(self.settings.calendar)
+        past = columns.target_cols + _numeric(columns, columns.past_covariates)
+        masks = tuple(f"{name} observed" for name in columns.dynamic) if self.settings.missing == "mask" else ()
+        return {"past": past + masks + known, "known": known, "static": _numeric(columns, columns.static_covariates)}
+
+    def clip(self, values: NDArray[np.float64]) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+        """Raise targets below what their logarithm was fitted on to its floor, as which the model reads them.
+
+        Args:
+            values: (R, C) in the unit of the data.
+
+        Returns:
+            (R, C), `values` itself where nothing lies below, and one sentence per target where something does.
+        """
+        first, names = self.target.stages[0] if self.target.stages else None, self.columns.target_cols
+        if not isinstance(first, Log1p):
+            return values, ()
+        floors = np.broadcast_to(first.floor, len(names))
+        counts = (values[:, : len(names)] < floors).sum(axis=0)
+        if not counts.any():
+            return values, ()
+        out = values.copy()
+        np.maximum(out[:, : len(names)], floors, out=out[:, : len(names)])
+        return out, tuple(
+            f"{name}: {count} values lie below {floor:g}, the least its logarithm was fitted on; read as {floor:g}"
+            for name, count, floor in zip(names, counts, floors, strict=True)
+            if count
+        )
+
+    def _past(
+        self, values: NDArray[np.float64], covariates: NDArray[np.float64], filled: Filled, rows: Rows
+    ) -> NDArray[np.float32]:
+        num_targets, num_past = len(self.columns.target_cols), self._num_past_covariates
+        blocks = [self.target.apply(values[:, :num_targets], rows), covariates[:, :num_past]]
+        if self.settings.missing == "mask":
+            blocks.append(_observed(filled).astype(np.float32))
+        return _joined(blocks, len(values))
+
+    def _known(self, covariates: NDArray[np.float64], panel: Panel) -> NDArray[np.float32]:
+        scaled = covariates[:, self._num_past_covariates :]
+        calendar = calendar_features(panel.timestamps, panel.freq, self.settings.calendar)
+        return _joined([scaled, calendar], panel.num_rows)
+
+    @property
+    def _num_past_covariates(self) -> int:
+        """Numeric past covariates, which stand before the known ones in what `_scaled` returns."""
+        return len(_numeric(self.columns, self.columns.past_covariates))
+
+    def _scaled(self, values: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
+        """Past, then known covariates that are numbers, scaled."""
+        columns = self.columns
+        numeric = values[:, _places(columns, columns.past_covariates + columns.known_covariates, categorical=False)]
+        return self.covariates.apply(numeric, rows) if self.covariates else numeric
+
+    def _static(self, panel: Panel) -> NDArray[np.float32]:
+        numbers = panel.static_values[:, _static_places(self.columns, categorical=False)]
+        rows = Rows(np.arange(panel.num_series), np.zeros(panel.num_series, np.int64))
+        return (self.static.apply(numbers, rows) if self.static else numbers).astype(np.float32)
+
+    def _codes(self, panel: Panel, values: NDArray[np.float64], names: tuple[str, ...]) -> NDArray[np.int32]:
+        """Translate the panel's codes into the vocabulary of training; 0 stands for what was not seen there."""
+        source = self.columns.static_covariates if names is self.columns.static_covariates else self.columns.dynamic
+        chosen = [name for name in names if name in self.columns.categorical]
+        out = np.zeros((len(values), len(chosen)), np.int32)
+        for place, name in enumerate(chosen):
+            # earlier versions named some words otherwise; the first of two with one name is kept
+            number = {name_of(word): code for code, word in reversed([*enumerate(self.vocabulary[name], start=1)])}
+            table = np.array([number.get(name_of(word), 0) for word in panel.categories[name]] + [0], np.int32)
+            codes = values[:, source.index(name)]
+            out[:, place] = table[np.where(np.isnan(codes), -1, codes).astype(np.int64)]
+        return out
+
+    def _sizes(self, names: tuple[str, ...]) -> tuple[int, ...]:
+        return tuple(len(self.vocabulary[name]) + 1 for name in names if name in self.columns.categorical)
+
+    def _late_rows(self, filled: Filled) -> IntArray:
+        """(R, P) row from which on the interpolated value of a cell may be used."""
+        columns = self.columns
+        places = _places(columns, columns.target_cols + columns.past_covariates, categorical=False)
+        if filled.next_observed is None:
+            raise ValueError("rows of later observations are known with interpolation only")
+        return filled.next_observed[:, places]
+
+
+@dataclass(frozen=True, eq=False)
+class WindowedFeatures:
+    """The windows of some features: numbers in, one batch of model inputs and targets out."""
+
+    features: Features
+    index: WindowIndex
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def batch(self, numbers: IntArray) -> tuple[Inputs, NDArray[np.float32]]:
+        """Gather windows.
+
+        Args:
+            numbers: (B,) window numbers.
+
+        Returns:
+            The inputs as in `WindowShape`, and the target (B, H, D) with NaN where nothing was measured.
+        """
+        series, first = self.index.locate(numbers)
+        features, context, ahead = self.features, self.index.context_rows(first), self.index.horizon_rows(first)
+        inputs: Inputs = {
+            "past": np.concatenate([self._past(context), features.known[context]], axis=2),
+            "known": features.known[ahead],
+            "static": features.static[series],
+            "past_categories": np.concatenate([features.past_codes[context], features.known_codes[context]], axis=2),
+            "known_categories": features.known_codes[ahead],
+            "static_categories": features.static_codes[series],
+        }
+        return {name: array for name, array in inputs.items() if array.shape[-1]}, features.target[ahead]
+
+    def _past(self, context: IntArray) -> NDArray[np.float32]:
+        """(B, L, P), where an interpolated cell is used only if its later neighbour lies inside the context."""
+        past = self.features.past[context]
+        if self.features.late is None:
+            return past
+        values, usable_from = self.features.late
+        return np.where(usable_from[context] <= context[:, -1, None, None], values[context], past)
+
+
+def rows_of(panel: Panel) -> Rows:
+    """The series and position of every row of a panel."""
+    return Rows(panel.series_of_rows(), panel.positions)
+
+
+def part_rows(part: Part) -> IntArray:
+    """Numbers of all rows of a part."""
+    lengths = np.maximum(part.last - part.first, 0)
+    ends = np.cumsum(lengths)
+    return np.repeat(part.first - (ends - lengths), lengths) + np.arange(int(lengths.sum()))
+
+
+def series_deviations(panel: Panel, values: NDArray[np.float64], part: Part) -> NDArray[np.float64]:
+    """(N, D) standard deviation of each series over the rows of a part.
+
+    Args:
+        panel: the series.
+        values: (R, D) in the unit of the data, NaN where nothing was measured.
+        part: the rows.
+    """
+    rows, chosen = rows_of(panel), part_rows(part)
+    places = Rows(rows.series[chosen], rows.positions[chosen])
+    scaler = SCALERS["standard"].fit(values[chosen], places, num_series=panel.num_series, scope="per_series")
+    return scaler.scale
+
+
+def _observed(filled: Filled) -> NDArray[np.bool_]:
+    return np.isfinite(filled.values) if filled.observed is None else filled.observed
+
+
+def _numeric(columns: Columns, names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in names if name not in columns.categorical)
+
+
+def _places(columns: Columns, names: tuple[str, ...], *, categorical: bool) -> list[int]:
+    return [columns.dynamic.index(name) for name in names if (name in columns.categorical) == categorical]
+
+
+def _static_places(columns: Columns, *, categorical: bool) -> list[int]:
+    return [i for i, name in enumerate(columns.static_covariates) if (name in columns.categorical) == categorical]
+
+
+def _fit_scaler(name: str, values: NDArray[np.float64], rows: Rows, num_series: int) -> Transform | None:
+    if name == "none" or not values.shape[1]:
+        return None
+    return SCALERS[name].fit(values, rows, num_series=num_series, scope="global")
+
+
+def _ranges(names: tuple[str, ...], values: NDArray[np.float64]) -> dict[str, tuple[float, float]]:
+    """Smallest and largest value of each column that has any."""
+    low = np.fmin.reduce(values, axis=0, initial=np.inf)
+    high = np.fmax.reduce(values, axis=0, initial=-np.inf)
+    return {name: (float(low[i]), float(high[i])) for i, name in enumerate(names) if np.isfinite(low[i])}
+
+
+def _seen(panel: Panel, name: str, measured: NDArray[np.float64], series: IntArray) -> tuple[str, ...]:
+    """Categories that occur in the training rows (or, for a static column, in series that have any)."""
+    if name in panel.columns.static_covariates:
+        codes = panel.static_values[series, panel.columns.static_covariates.index(name)]
+    else:
+        codes = measured[:, panel.columns.dynamic.index(name)]
+    return tuple(panel.categories[name][int(code)] for code in np.unique(codes[np.isfinite(codes)]))
+
+
+def _joined(blocks: Sequence[NDArray[Any]], num_rows: int) -> NDArray[np.float32]:
+    wide = [block.reshape(num_rows, -1).astype(np.float32, copy=False) for block in blocks if block.size]
+    return wide[0] if len(wide) == 1 else np.concatenate([np.empty((num_rows, 0), np.float32), *wide], axis=1)

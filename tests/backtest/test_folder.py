@@ -1,0 +1,310 @@
+"""The folder of a backtest: stopped anywhere, gone on with, refused where something has changed; the command."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import pandas as pd
+import pytest
+from backtests import experiment, hourly
+
+from forecast.backtest import folder as backtesting
+from forecast.backtest.blocks import decode_block, encode_block
+from forecast.backtest.entrants import BaselineModel
+from forecast.backtest.folder import BLOCKS, backtest_run, backtest_table
+from forecast.backtest.rolling import Block
+from forecast.cli import main
+from forecast.errors import BacktestError, OutputError
+from forecast.experiment.settings import Experiment
+from forecast.files import atomic as files
+from forecast.runs import pictures
+
+RESULTS = ("forecasts.parquet", "scores.json", "scores.txt", "config.yaml", "backtest.json", "report.html")
+
+
+@pytest.fixture(name="table")
+def _table(tmp_path: Path) -> str:
+    path = tmp_path / "table.parquet"
+    hourly().to_parquet(path)
+    return str(path)
+
+
+@pytest.fixture(autouse=True)
+def _no_pictures() -> Iterator[None]:
+    """Drawing takes longer than all else here; `test_backtest_report` has it."""
+    with mock.patch.object(pictures, "draw_pictures", return_value=[]):
+        yield
+
+
+def of_baselines(**backtest: Any) -> Experiment:
+    """Six cutoffs, three fits of two baselines."""
+    return experiment(backtest={"num_windows": 6, "step": 2, "refit": 2, "models": ["drift", "last_value"], **backtest})
+
+
+def run(config: Experiment, table: str, folder: Path, *, resume: bool = False) -> list[str]:
+    said: list[str] = []
+    backtest_run(config, table, out=folder, resume=resume, say=said.append)
+    return said
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in RESULTS}
+
+
+class StopError(BaseException):
+    """Stands for the end of the process."""
+
+
+def stop_at(number: int, after: bool, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Stop in the given write, before or after its file is in place; nothing is tidied up."""
+    real, done = os.replace, 0
+
+    def replace(source: Any, target: Any) -> None:
+        nonlocal done
+        done += 1
+        if done == number and not after:
+            raise StopError
+        real(source, target)
+        if done == number:
+            raise StopError
+
+    monkeypatch.setattr(os, "replace", replace)
+    monkeypatch.setattr(files, "_remove", lambda _: None)
+    return monkeypatch.undo
+
+
+def test_a_backtest_stopped_in_any_write_ends_with_the_same_files_and_fits_nothing_twice(
+    table: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = of_baselines()
+    run(config, table, tmp_path / "whole")
+    whole = contents(tmp_path / "whole")
+    real, fits = BaselineModel.fit, 0
+
+    def fit(model: BaselineModel, panel: Any) -> Any:
+        nonlocal fits
+        fits += 1
+        return real(model, panel)
+
+    num_writes, num_blocks = 13, 3  # what is evaluated, three blocks, three records, five results, the report
+    for number in range(1, num_writes + 2):
+        for after in (False, True):
+            folder = tmp_path / f"{number}-{after}"
+            undo = stop_at(number, after, monkeypatch)
+            monkeypatch.setattr(BaselineModel, "fit", fit)
+            fits = 0
+            if number <= num_writes:
+                with pytest.raises(StopError):
+                    run(config, table, folder)
+            else:
+                run(config, table, folder)
+            undo()
+            monkeypatch.setattr(BaselineModel, "fit", fit)
+            run(config, table, folder, resume=True)
+            lost = not after and 2 <= number <= 4  # the block that was being written
+            assert fits == 2 * (num_blocks + lost)
+            assert contents(folder) == whole
+            assert not (folder / "training").exists()
+            undo()
+
+
+@pytest.mark.slow
+def test_a_killed_process_is_gone_on_with(table: str, tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    folder, whole = tmp_path / "killed", tmp_path / "whole"
+    words = ["--num-windows=12", "--step=2", "--refit=each", "--models=linear,drift", "--horizon=3"]
+    config.write_text("windows: {context_length: 8}\ndata: {missing: refuse}\n", encoding="utf-8")
+    command = [sys.executable, "-m", "forecast", "backtest", table, f"--config={config}", *words]
+    subprocess.run([*command, f"--out={whole}"], check=True, capture_output=True)
+    for number in (1, 5, 9):
+        process = subprocess.Popen([*command, f"--out={folder}", "--resume"], stdout=subprocess.DEVNULL)
+        while len(list((folder / BLOCKS).glob("*.npz"))) < number and process.poll() is None:
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    subprocess.run([*command, f"--out={folder}", "--resume"], check=True, capture_output=True)
+    assert contents(folder) == contents(whole)
+
+
+def test_what_is_written_is_what_the_library_returns(table: str, tmp_path: Path) -> None:
+    config = of_baselines()
+    said = run(config, table, tmp_path / "out")
+    result = backtest_table(config, table)
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "out" / "forecasts.parquet"), result.frame())
+    assert json.loads((tmp_path / "out" / "scores.json").read_text()) == result.scores().to_dict()
+    progress = [line for line in said if line.startswith("cutoff ")]
+    assert [line.split(":")[0] for line in progress] == [f"cutoff {number} of 6" for number in (2, 4, 6)]
+    assert progress[-1].endswith("about 0:00 left")
+
+
+EDITS: dict[str, tuple[dict[str, Any], Callable[[pd.DataFrame], pd.DataFrame], str]] = {
+    "cutoffs": ({"num_windows": 8}, lambda table: table, "backtest.num_windows was 6 and is 8"),
+    "history": ({"history": 40}, lambda table: table, "backtest.history was null and is 40"),
+    "a value": ({}, lambda table: table.assign(y=table["y"].where(table.index != 7, 1.0)), "the data was 3 series"),
+    "a row less": ({}, lambda table: table.iloc[1:], "240 rows, sha256"),
+}
+
+
+@pytest.mark.parametrize(("backtest", "edit", "words"), EDITS.values(), ids=EDITS.keys())
+def test_an_edit_is_refused_with_the_difference(
+    backtest: dict[str, Any], edit: Callable[[pd.DataFrame], pd.DataFrame], words: str, table: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "out"
+    run(of_baselines(), table, folder)
+    before = contents(folder)
+    edit(hourly()).to_parquet(table)
+    with pytest.raises(BacktestError, match="cannot go on with the backtest") as found:
+        run(of_baselines(**backtest), table, folder, resume=True)
+    assert words in str(found.value)
+    assert "\n" not in str(found.value)
+    assert contents(folder) == before
+
+
+def test_another_version_is_refused(table: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(of_baselines(), table, tmp_path / "out")
+    real = metadata.version
+    monkeypatch.setattr(metadata, "version", lambda name: "0.1" if name == "pandas" else real(name))
+    with pytest.raises(BacktestError, match=r"pandas was \S+ and is 0\.1"):
+        run(of_baselines(), table, tmp_path / "out", resume=True)
+
+
+def test_a_table_that_was_moved_is_the_same(table: str, tmp_path: Path) -> None:
+    run(of_baselines(), table, tmp_path / "out")
+    moved = Path(table).rename(tmp_path / "moved.parquet")
+    assert "3 of 3 fits are done" in run(of_baselines(), str(moved), tmp_path / "out", resume=True)
+
+
+def test_other_folders_are_left_alone(table: str, tmp_path: Path) -> None:
+    run(of_baselines(), table, tmp_path / "out")
+    with pytest.raises(BacktestError, match="holds a backtest: go on with it by --resume"):
+        run(of_baselines(), table, tmp_path / "out")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "scores.json").write_text("{}")
+    for resume in (False, True):
+        with pytest.raises(OutputError, match="holds files and no backtest"):
+            run(of_baselines(), table, tmp_path / "mine", resume=resume)
+
+
+def test_two_processes_are_never_at_one_folder(table: str, tmp_path: Path) -> None:
+    folder, met = tmp_path / "out", []
+
+    def say(line: str) -> None:
+        if line.startswith("cutoff "):
+            before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+            with pytest.raises(BacktestError, match="another process is evaluating there") as found:
+                run(of_baselines(), table, folder, resume=True)
+            assert "\n" not in str(found.value)
+            assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+            met.append(line)
+
+    backtest_run(of_baselines(), table, out=folder, say=say)
+    assert len(met) == 3
+    assert "3 of 3 fits are done" in run(of_baselines(), table, folder, resume=True)
+
+
+def test_of_two_that_begin_at_once_the_later_sees_what_the_earlier_left(
+    table: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other begins and ends after the folder was looked at and before its lock is taken."""
+    folder, real = tmp_path / "out", backtesting.make_models
+
+    def meanwhile(*words: Any, **options: Any) -> Any:
+        monkeypatch.undo()
+        run(of_baselines(history=50), table, folder)
+        return real(*words, **options)
+
+    monkeypatch.setattr(backtesting, "make_models", meanwhile)
+    with pytest.raises(BacktestError, match="holds a backtest"):
+        run(of_baselines(), table, folder)
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-30], lambda data: data.replace(data[200:260], b"x" * 60), len])
+def test_a_damaged_block_is_named(damage: Any, table: str, tmp_path: Path) -> None:
+    run(of_baselines(), table, tmp_path / "out")
+    path = tmp_path / "out" / BLOCKS / "00001.npz"
+    broken = damage(path.read_bytes())
+    path.write_bytes(broken if isinstance(broken, bytes) else b"")
+    with pytest.raises(BacktestError, match=r"00001\.npz: cannot be read .*remove it, and --resume makes it again"):
+        run(of_baselines(), table, tmp_path / "out", resume=True)
+    path.unlink()
+    run(of_baselines(), table, tmp_path / "out", resume=True)
+
+
+def test_a_block_comes_back_as_it_was(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    values = draw.normal(size=(4, 3, 2))
+    spread, lowest = {"c": values[..., None]}, {"c": np.array([-1.0, -np.inf])}
+    block = Block(np.arange(4), {"a-b": values, "c": -values}, spread, {"c": (0.5,)}, lowest, {"a-b": 2})
+    (tmp_path / "block.npz").write_bytes(encode_block(block))
+    found = decode_block(tmp_path / "block.npz")
+    np.testing.assert_array_equal(found.last, block.last)
+    assert list(found.forecasts) == ["a-b", "c"]
+    for name, array in block.forecasts.items():
+        np.testing.assert_array_equal(found.forecasts[name], array)
+    np.testing.assert_array_equal(found.quantiles["c"], block.quantiles["c"])
+    np.testing.assert_array_equal(found.lowest["c"], lowest["c"])
+    assert (found.levels, found.left_out) == (block.levels, block.left_out)
+
+
+SMALL = ["--set=windows.context_length=8", "--set=model={name: bigru, units: 4}", "--set=training.epochs=1"]
+
+
+def test_the_command_writes_what_the_options_ask_for(
+    table: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [table, *SMALL, "--horizon=3", "--num-windows=3", "--step=4", "--refit=2", "--history=60"]
+    out = tmp_path / "out"
+    assert main(["backtest", *words, "--models=bigru,drift", f"--out={out}"]) == 0
+    said = capsys.readouterr().out
+    assert "cutoff 3 of 3" in said
+    assert (out / "scores.txt").read_text() in said
+    frame = pd.read_parquet(out / "forecasts.parquet")
+    assert list(frame) == ["unique_id", "ds", "cutoff", "y", "bigru", "drift"]
+    hours = (frame["cutoff"] - hourly()["ds"].max()) / pd.Timedelta("1h")
+    assert sorted(set(hours)) == [-11, -7, -3]
+    assert len(list((out / BLOCKS).iterdir())) == 2
+    assert main(["backtest", *words, "--models=bigru,drift", f"--out={out}", "--resume"]) == 0
+    assert "2 of 2 fits are done" in capsys.readouterr().out
+
+
+REFUSED = {
+    "a word for a number": (["--num-windows=many"], "backtest.num_windows"),
+    "no cutoff": (["--num-windows=0"], "backtest.num_windows"),
+    "refit sometimes": (
+        ["--refit=sometimes"],
+        "backtest.refit is \"sometimes\"; expected 'never' or 'each' or a whole number",
+    ),
+    "a model nobody knows": (["--models=prophet"], "expected some of bigru, last_value"),
+    "more cutoffs than rows": (["--num-windows=50"], "leaves no row before them"),
+    "no statsforecast": (["--models=AutoETS"], "FORECAST_STATSFORECAST is not set"),
+}
+
+
+@pytest.mark.parametrize(("words", "said"), REFUSED.values(), ids=REFUSED.keys())
+def test_bad_input_is_one_line_and_leaves_nothing(
+    words: list[str],
+    said: str,
+    table: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("FORECAST_STATSFORECAST", raising=False)
+    assert main(["backtest", table, *SMALL, "--horizon=3", *words, f"--out={tmp_path / 'out'}"]) == 2
+    out, err = capsys.readouterr()
+    assert err.startswith("forecast: error: ")
+    assert err.count("\n") == 1
+    assert said in err
+    assert out == ""
+    assert not (tmp_path / "out").exists()

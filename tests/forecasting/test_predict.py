@@ -1,0 +1,199 @@
+"""How windows reach the network: in which batches, compiled or not, and how long one forecast takes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecast.experiment.prepare import windows_of
+from forecast.experiment.settings import EvaluationConfig, Experiment, TrainingConfig, WindowsConfig
+from forecast.forecasting import predict as prediction
+from forecast.forecasting.forecaster import Forecaster
+from forecast.forecasting.predict import forecast_windows
+from forecast.forecasting.saving import golden_inputs
+from forecast.models import build_model, network
+from forecast.models.bigru import BiGRUConfig
+from forecast.models.network import BATCH_SIZES, FEW_WINDOWS, Network, batch_rule, make_network
+from forecast.transforms import Chain
+from forecast.windows.features import FeatureMap
+from forecast.windows.index import WindowShape
+
+LENGTH, HORIZON = 12, 4
+SHAPE = WindowShape(
+    LENGTH, HORIZON, num_past=4, num_known=2, num_static=1, past_categories=(3,), static_categories=(5,)
+)
+
+
+def hourly(num_series: int, rows: int = 150) -> pd.DataFrame:
+    """Series `s0`, `s1`, ... with a daily wave at levels of their own."""
+    draw = np.random.default_rng(0)
+    wave = np.sin(2 * np.pi * np.arange(rows) / 24)
+    series = [10 * place + wave + 0.1 * draw.normal(size=rows) for place in range(num_series)]
+    stamps = pd.date_range("2024-03-01", periods=rows, freq="h")
+    names = [f"s{place}" for place in range(num_series)]
+    return pd.DataFrame(
+        {"unique_id": np.repeat(names, rows), "ds": np.tile(stamps, num_series), "y": np.concatenate(series)}
+    )
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Forecaster:
+    """A forecaster of three series."""
+    config = Experiment(
+        windows=WindowsConfig(context_length=LENGTH, horizon=HORIZON),
+        model=BiGRUConfig(units=6),
+        training=TrainingConfig(epochs=1, batch_size=16, learning_rate=0.01),
+        evaluation=EvaluationConfig(validation_size=12, test_size=40),
+    )
+    return Forecaster(config).fit(hourly(3))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"cell": "lstm", "num_layers": 2, "attention": "additive", "instance_norm": "standard"},
+        {"cell": "rnn", "bidirectional": False, "decoder": "direct", "attention": "dot", "instance_norm": "none"},
+    ],
+)
+def test_the_compiled_network_computes_what_the_traced_one_does(settings: dict[str, Any]) -> None:
+    run = make_network(build_model(BiGRUConfig(units=5, **settings), SHAPE, seed=1))
+    for copies in (1, 1 + FEW_WINDOWS):  # compiled as a whole, and in clusters
+        inputs = {name: np.concatenate([array] * copies) for name, array in golden_inputs(SHAPE).items()}
+        traced = run(inputs)
+        np.testing.assert_allclose(run(inputs, compiled=True), traced, rtol=0, atol=2e-6)
+        assert np.ptp(traced) > 0.01
+
+
+def test_nothing_is_compiled_if_training_was_told_so() -> None:
+    run = make_network(build_model(BiGRUConfig(units=5), SHAPE), jit="off")
+    assert run.whole is run.in_clusters is run.traced
+
+
+@pytest.mark.parametrize("rule", [(1, True), (8, True), (64, True), (7, False)])
+def test_a_window_is_forecast_the_same_in_any_company(
+    fitted: Forecaster, monkeypatch: pytest.MonkeyPatch, rule: tuple[int, bool]
+) -> None:
+    prepared = fitted._prepared
+    windows, numbers = prepared.test, np.arange(20)[::-1]
+    monkeypatch.setattr(prediction, "batch_rule", lambda *_: (1, False))
+    alone = forecast_windows(fitted.fitted, windows, numbers)[0]
+    monkeypatch.setattr(prediction, "batch_rule", lambda *_: rule)
+    together = forecast_windows(fitted.fitted, windows, numbers)[0]
+    assert together.shape == (20, HORIZON, 1)
+    np.testing.assert_allclose(together, alone, rtol=1e-6, atol=1e-6)
+
+
+def test_no_other_sizes_are_compiled_than_announced(fitted: Forecaster, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: set[int] = set()
+
+    def recorded(self: Network, inputs: dict[str, np.ndarray], *, compiled: bool = False) -> np.ndarray:
+        if compiled:
+            sizes.add(len(inputs["past"]))
+        return self.traced(inputs).numpy()
+
+    monkeypatch.setattr(Network, "__call__", recorded)
+    prepared = fitted._prepared
+    for many in (network.MANY_WINDOWS, 20):
+        monkeypatch.setattr(network, "MANY_WINDOWS", many)
+        for stride in range(1, 41):
+            windows = windows_of(prepared.config, prepared.panel, prepared.features, prepared.split.test, stride=stride)
+            point, _ = forecast_windows(fitted.fitted, windows, np.arange(len(windows)))
+            assert len(point) == len(windows)
+    assert sizes == {8, BATCH_SIZES[-1]}
+    fitted.predict(hourly(1))
+    assert sizes == {1, 8, BATCH_SIZES[-1]}
+
+
+def test_few_and_many_windows_are_compiled_and_none_between() -> None:
+    assert [batch_rule(number, 512) for number in (1, 2, FEW_WINDOWS)] == [(1, True), (8, True), (8, True)]
+    assert [batch_rule(number, 64) for number in (FEW_WINDOWS + 1, 4095)] == [(64, False)] * 2
+    assert batch_rule(4096, 64) == (64, True)
+    assert batch_rule(5, 1) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("settings", "shape", "widest", "largest"),
+    [
+        ({"units": 64}, WindowShape(96, 24), 96 * 128, 512),
+        ({"units": 256, "decoder": "direct"}, WindowShape(720, 24), 720 * 512, 64),
+        # additive attention holds tanh(q + k) of every pair of steps
+        ({"units": 128, "decoder": "direct", "attention": "additive"}, WindowShape(512, 512), 512 * 512 * 128, 1),
+    ],
+)
+def test_batches_are_bound_by_the_widest_array_inside_the_network(
+    settings: dict[str, Any], shape: WindowShape, widest: int, largest: int
+) -> None:
+    made = make_network(build_model(BiGRUConfig(**settings), shape))
+    assert made.window_bytes == pytest.approx(32 * widest, rel=0.05)
+    assert made.largest_batch == largest
+
+
+def test_series_that_training_has_seen_are_forecast_without_fitting_anything(
+    fitted: Forecaster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = hourly(3)
+    expected = fitted.predict(table).values
+    monkeypatch.setattr(Chain, "fit", None)
+    some = fitted.predict(table[table["unique_id"] != "s0"])
+    assert list(some.series_ids) == ["s1", "s2"]
+    np.testing.assert_allclose(some.values, expected[1:], rtol=1e-6)
+
+
+def test_judging_the_training_table_is_judging_the_same_rows_given_anew(
+    fitted: Forecaster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = fitted.evaluate(hourly(3))
+    monkeypatch.setattr(FeatureMap, "apply", None)  # what training read is kept
+    kept = fitted.evaluate()
+    for name, values in kept.forecasts.items():
+        np.testing.assert_array_equal(values, given.forecasts[name])
+    np.testing.assert_array_equal(kept.actual, given.actual)
+
+
+def seconds_of(call: Callable[[], object], times: int) -> np.ndarray:
+    """Wall time of each call."""
+    seconds = []
+    for _ in range(times):
+        start = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - start)
+    return np.array(seconds)
+
+
+def test_one_forecast_takes_few_milliseconds_besides_the_network(
+    fitted: Forecaster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several times what a quiet machine takes, at the best of many calls: no noise makes this fail."""
+    table, answer = hourly(1, rows=200), np.zeros((1, HORIZON, 1), np.float32)
+    monkeypatch.setattr(Network, "__call__", lambda *_, **__: answer)
+    assert seconds_of(lambda: fitted.predict(table), 30).min() < 0.008
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("covariates", [False, True])
+def test_a_loaded_model_answers_in_less_than_five_milliseconds(tmp_path: Path, covariates: bool) -> None:
+    names = ["a", "b", "c"] if covariates else []
+    table = hourly(1, rows=600).assign(**{name: np.random.default_rng(1).normal(size=600) for name in names})
+    config = Experiment.model_validate(
+        {
+            "data": {"past_covariates": names[:1], "known_covariates": names[1:]},
+            "windows": {"context_length": 96, "horizon": 24},
+            "model": {"name": "bigru", "units": 64, "num_layers": 2},
+            "training": {"epochs": 1, "windows_per_epoch": 64},
+        }
+    )
+    Forecaster(config).fit(table).save(tmp_path / "model")
+    loaded = Forecaster.load(tmp_path / "model")
+    history, ahead = table.iloc[:200], table.iloc[200:224][["unique_id", "ds", *names[1:]]]
+    known = ahead if covariates else None
+    first = loaded.predict(history, known=known)
+    later = seconds_of(lambda: loaded.predict(history, known=known), 200)
+    assert np.median(later) < 0.005
+    np.testing.assert_array_equal(loaded.predict(history, known=known).values, first.values)

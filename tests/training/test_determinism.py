@@ -1,0 +1,64 @@
+"""Same seed, same bits: in every process, with one thread and with two."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from training.test_resume import environment, run_process
+from training_process import bits, random_model, train_once
+
+from forecast.scores.history import History
+
+FULL = {"cell": "gru", "bidirectional": True, "attention": "additive"}
+
+
+def bits_of(**options: Any) -> str:
+    process = run_process(**options)
+    output, _ = process.communicate(timeout=110)
+    assert process.returncode == 0
+    return output.split()[-1]
+
+
+def test_processes_and_thread_counts_give_the_same_bits() -> None:
+    untrained = bits(random_model(**FULL), History((), (), (), (), 0))
+    model = random_model(**FULL)
+    here = bits(model, train_once(model).history)
+    assert here == bits_of(threads=1, model=FULL) == bits_of(threads=2, model=FULL)
+    assert here != untrained
+
+
+def test_compiled_training_gives_the_same_bits_with_any_number_of_threads() -> None:
+    model = {"cell": "gru", "bidirectional": True, "recurrent_dropout": 0.0}
+    assert bits_of(threads=1, model=model, jit="on") == bits_of(threads=2, model=model, jit="on")
+
+
+def test_the_first_model_of_a_process_is_like_the_second() -> None:
+    """Building the first one imports TensorFlow, which uses up random numbers."""
+    code = (
+        "from training_process import np, random_model;"
+        "first, second = ([np.asarray(one) for one in random_model().variables] for _ in range(2));"
+        "assert all(map(np.array_equal, first, second))"
+    )
+    subprocess.run([sys.executable, "-c", code], env=environment(), check=True, timeout=60)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    "model",
+    [
+        {**FULL, "units": 64, "num_layers": 2, "decoder": "direct"},
+        {**FULL, "units": 200, "attention": "dot"},
+        {**FULL, "cell": "lstm", "units": 33},
+        {"units": 64},
+    ],
+    ids=json.dumps,
+)
+def test_other_models_give_the_same_bits(model: dict[str, Any]) -> None:
+    one, two, default = ({"threads": 1}, {"threads": 2}, {})
+    for jit in ("on", "off"):
+        assert len({bits_of(model=model, jit=jit, **threads) for threads in (one, two, default, default)}) == 1

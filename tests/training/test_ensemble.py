@@ -1,0 +1,310 @@
+"""Blends: the sum of their members, the best weights, and a fit that can be interrupted in any member."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from panels import panel_of
+from window_arrays import full_shape, random_inputs, shuffled
+
+from forecast.baselines.ridge import RidgeRows, RidgeWindow
+from forecast.experiment.prepare import prepare
+from forecast.experiment.settings import (
+    EnsembleConfig,
+    EvaluationConfig,
+    Experiment,
+    TrainingConfig,
+    TransformConfig,
+    TransformsConfig,
+    WindowsConfig,
+)
+from forecast.forecasting.artifact import load_artifact, save_artifact
+from forecast.forecasting.forecaster import Forecaster
+from forecast.models import SegmentBiGRUConfig
+from forecast.training import EpochDone
+from forecast.training.ensemble import Ensemble, build_ensemble, shares_text
+from forecast.training.ensemble_weights import CAUTION, best_shares, cautious_shares, onto_simplex, robust_shares
+from forecast.training.fit import independent_windows, last_steps, validation_errors
+from forecast.windows.index import index_windows
+
+MODEL = SegmentBiGRUConfig(units=4, segment_length=2, dropout=0.2)
+SHAPE = full_shape()
+BLEND = EnsembleConfig(seeds=2, context_lengths=(4, 7), linear="member")
+
+
+def built(**settings: Any) -> Ensemble:
+    ensemble = build_ensemble(Experiment(model=MODEL, ensemble=EnsembleConfig(**settings)), SHAPE)
+    for number, member in enumerate(ensemble.members):
+        shuffled(member.model, seed=number)
+    return ensemble
+
+
+def test_a_blend_is_the_weighted_sum_of_its_members() -> None:
+    ensemble, inputs = built(seeds=2, context_lengths=(4, 7), linear="member"), random_inputs(SHAPE, 5)
+    outputs = np.stack([np.asarray(one.model(inputs)) for one in ensemble.members])
+    assert len(ensemble.members) == BLEND.num_members == len(outputs) == 6
+    np.testing.assert_allclose(np.asarray(ensemble.model(inputs)), outputs.mean(axis=0), rtol=0, atol=1e-6)
+    shares = np.array([0.1, 0.0, 0.3, 0.2, 0.15, 0.25])
+    ensemble.weigh(shares)
+    expected = np.tensordot(shares, outputs, axes=1)
+    np.testing.assert_allclose(np.asarray(ensemble.model(inputs)), expected, rtol=0, atol=1e-6)
+    assert list(ensemble.shares.values()) == pytest.approx(shares.tolist())
+    assert shares_text({"context 4, seed 0": 0.4, "linear, context 4": 0.6}) == (
+        "0.40 context 4, seed 0 + 0.60 linear, context 4"
+    )
+
+
+def test_a_member_looks_at_the_end_of_the_window_only() -> None:
+    inputs = random_inputs(SHAPE, 3)
+    for member in built(seeds=1, context_lengths=(4, 7), linear="member").members:
+        before = np.asarray(member.model(inputs))
+        for step in range(SHAPE.context_length):
+            changed = {**inputs, "past": inputs["past"].copy()}
+            changed["past"][:, step] += 1.0
+            moved = not np.array_equal(np.asarray(member.model(changed)), before)
+            assert moved == (step >= SHAPE.context_length - member.context_length), (member.name, step)
+
+
+def test_one_member_is_no_blend() -> None:
+    ensemble = built()
+    assert ensemble.model is ensemble.members[0].model
+    assert list(ensemble.shares.values()) == [1.0]
+
+
+@given(arrays.arrays(np.float64, st.integers(1, 6), elements=st.floats(-3, 3)))
+def test_the_projection_is_the_nearest_point_of_the_simplex(values: Any) -> None:
+    """At the nearest point p no other point q of the simplex lies in the direction of `values`: (v - p)(q - p) <= 0."""
+    nearest = onto_simplex(values)
+    assert (nearest >= 0).all()
+    assert nearest.sum() == pytest.approx(1.0)
+    for corner in np.eye(len(values)):
+        assert (values - nearest) @ (corner - nearest) <= 1e-9
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_best_shares_are_those_of_a_fine_grid(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    errors = draw.normal(size=(3, 400)) * draw.uniform(0.5, 2, (3, 1)) + draw.normal(size=400) * draw.uniform(0, 1)
+    shares = best_shares(errors)
+    grid = np.linspace(0, 1, 201)
+    points = [np.array([a, b, 1 - a - b]) for a, b in itertools.product(grid, grid) if a + b <= 1 + 1e-12]
+    squares = [float(np.square(point @ errors).mean()) for point in points]
+    assert np.square(shares @ errors).mean() <= min(squares) + 1e-12
+    np.testing.assert_allclose(shares, points[int(np.argmin(squares))], atol=0.01)
+
+
+def test_a_member_that_is_worse_in_every_way_gets_nothing() -> None:
+    good = np.random.default_rng(0).normal(size=500)
+    np.testing.assert_allclose(best_shares(np.stack([good, 3 * good])), [1, 0], atol=1e-9)
+    np.testing.assert_allclose(best_shares(np.stack([good, good])), [0.5, 0.5], atol=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_robust_shares_are_those_of_a_fine_grid(seed: int) -> None:
+    """The sum over windows of the roots of their squared errors is least there; one window in ten is wild."""
+    draw = np.random.default_rng(seed)
+    size = np.where(np.arange(200) % 10, 1.0, 50.0)[:, None]
+    errors = draw.normal(size=(2, 200, 6)) * size * np.array([1.0, 1.3])[:, None, None]
+    errors[0] *= np.where(size > 1, 2.0, 1.0)  # the first is better but for the wild ones
+    shares = robust_shares(errors)
+    grid = np.linspace(0, 1, 2001)
+    sums = [np.sqrt(np.square(a * errors[0] + (1 - a) * errors[1]).mean(axis=1)).sum() for a in grid]
+    assert shares.sum() == pytest.approx(1.0)
+    assert shares[0] == pytest.approx(grid[int(np.argmin(sums))], abs=0.03)
+    assert shares[0] > best_shares(errors.reshape(2, -1))[0]
+
+
+@pytest.mark.parametrize("robust", [False, True])
+def test_the_less_there_is_to_choose_on_the_more_the_linear_members_weigh(robust: bool) -> None:
+    """One window says nothing; after it, `CAUTION` more are worth half."""
+    errors = np.random.default_rng(0).normal(size=(4, 100, 3)) * np.array([1.0, 1.5, 2.0, 3.0])[:, None, None]
+    is_linear = np.array([False, False, True, True])
+    best, simple = (
+        robust_shares(some) if robust else best_shares(some.reshape(len(some), -1)) for some in (errors, errors[2:])
+    )
+    for evidence, trust in ((0.5, 0.0), (1.0, 0.0), (1 + CAUTION, 0.5), (1 + 3 * CAUTION, 0.75), (1e12, 1.0)):
+        shares = cautious_shares(errors, is_linear, evidence, robust=robust)
+        np.testing.assert_allclose(shares, trust * best + (1 - trust) * np.array([0, 0, *simple]), atol=1e-9)
+    alike = cautious_shares(errors, np.zeros(4, bool), 0.0, robust=robust)
+    np.testing.assert_allclose(alike, 0.25)
+
+
+@pytest.mark.parametrize(("rows", "stride", "expected"), [(100, 1, 100 / 4), (4, 1, 1.0), (100, 3, 100 / 4)])
+def test_windows_that_overlap_count_once(rows: int, stride: int, expected: float) -> None:
+    """100 rows to forecast, 4 at a time: as many as fit beside each other, however many there are."""
+    panel = panel_of([range(12 + rows)] * 2)
+    index = index_windows(panel, 12, 4, stride=stride)
+    assert independent_windows(index) == pytest.approx(2 * expected, rel=0.03)
+
+
+def waves(rows: int = 260) -> pd.DataFrame:
+    hours, draw = np.arange(rows), np.random.default_rng(0)
+    stamps = pd.date_range("2024-01-01", periods=rows, freq="h")
+    parts = [
+        pd.DataFrame({"unique_id": name, "ds": stamps, "y": level + np.sin(hours / 4) + 0.3 * draw.normal(size=rows)})
+        for name, level in (("a", 10.0), ("b", 50.0))
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def experiment(**ensemble: Any) -> Experiment:
+    return Experiment(
+        windows=WindowsConfig(horizon=4, context_length=12),
+        model=MODEL,
+        transforms=TransformsConfig(target=(TransformConfig(name="standard"),)),
+        training=TrainingConfig(
+            loss="mse",
+            epochs=3,
+            batch_size=64,
+            windows_per_epoch=None,
+            patience=None,
+            learning_rate=1e-2,
+            schedule="constant",
+            refit=False,
+        ),
+        ensemble=EnsembleConfig(**{"seeds": 1, "context_lengths": (6, 12), "linear": "member", **ensemble}),
+        evaluation=EvaluationConfig(validation_size=40, test_size=40),
+    )
+
+
+def test_a_blend_is_fitted_weighed_saved_and_loaded(tmp_path: Path) -> None:
+    forecaster = Forecaster(experiment()).fit(waves())
+    shares = forecaster.fitted.shares
+    assert list(shares) == ["context 6, seed 0", "context 12, seed 0", "linear, context 6", "linear, context 12"]
+    assert sum(shares.values()) == pytest.approx(1.0)
+    assert min(shares.values()) >= 0
+    forecaster.save(tmp_path / "model")
+    loaded = Forecaster.load(tmp_path / "model")
+    assert loaded.fitted.shares == shares
+    np.testing.assert_array_equal(loaded.predict(waves()).values, forecaster.predict().values)
+    histories = forecaster.fitted.histories
+    assert list(histories) == sorted((name for name in shares if "seed" in name), key=lambda name: -shares[name])
+    assert list(loaded.fitted.histories.items()) == list(histories.items())
+    assert loaded.fitted.history == histories[max(histories, key=lambda name: shares[name])]
+
+
+def test_a_model_saved_with_the_losses_of_one_network_can_be_loaded(tmp_path: Path) -> None:
+    """As versions before those of every network were kept have written it."""
+    forecaster = Forecaster(experiment()).fit(waves())
+    forecaster.save(tmp_path / "model")
+    stored = load_artifact(tmp_path / "model")
+    meta = {name: value for name, value in stored.meta.items() if name != "histories"}
+    save_artifact(tmp_path / "old", replace(stored, meta=meta))
+    loaded = Forecaster.load(tmp_path / "old").fitted
+    assert loaded.history == forecaster.fitted.history
+    assert len(loaded.histories) == 1
+
+
+def test_the_weights_are_those_of_the_errors_on_validation() -> None:
+    """Errors and overlap worked out anew, from the members inside the fitted blend."""
+    config, table = experiment(), waves()
+    blend = Forecaster(config).fit(table).fitted.model
+    prepared = prepare(config, table)
+    inputs, target = prepared.validation.batch(np.arange(len(prepared.validation)))
+    members = [layer for layer in blend.layers if hasattr(layer, "layers")]
+    errors = np.stack([(np.asarray(one(inputs)) - target)[..., 0] for one in members]).astype(np.float64)
+    shares = cautious_shares(errors, np.array([False, False, True, True]), 2 * 40 / 4)
+    np.testing.assert_allclose(np.asarray(blend.get_layer("blend").shares), shares, atol=1e-4)
+
+
+def test_missing_targets_say_nothing_of_a_member() -> None:
+    table = waves()
+    table.loc[200:205, "y"] = np.nan  # in the validation part of series b is none; in that of a there is
+    config = experiment()
+    data = config.data.model_copy(update={"missing": "forward_fill"})
+    prepared = prepare(config.model_copy(update={"data": data}), table)
+    shape = prepared.features.shape(12, 4)
+    errors = validation_errors(prepared, build_ensemble(prepared.config, shape))
+    assert np.isfinite(errors).all()
+    target = prepared.validation.batch(np.arange(len(prepared.validation)))[1]
+    missing = np.isnan(target[..., 0])
+    assert missing.any()
+    assert (errors[:, missing] == 0).all()
+    assert (errors[:, ~missing] != 0).all()
+
+
+@pytest.mark.parametrize("instance_norm", ["none", "last", "standard"])
+def test_a_network_on_a_linear_map_adds_to_it(instance_norm: Any) -> None:
+    """With `last` and `standard` both start from the last value, which counts once; with `none` the map alone does."""
+    model = SegmentBiGRUConfig(units=4, segment_length=2, instance_norm=instance_norm)
+    settings = EnsembleConfig(seeds=1, context_lengths=(4, 7), linear="residual")
+    ensemble, inputs = build_ensemble(Experiment(model=model, ensemble=settings), SHAPE), random_inputs(SHAPE, 5)
+    for number, member in enumerate(ensemble.members):
+        shuffled(member.model, seed=number)
+    last = inputs["past"][:, -1:, : SHAPE.num_targets] if instance_norm != "none" else 0.0
+    for network, linear in zip(ensemble.members[:2], ensemble.members[2:], strict=True):
+        assert network.context_length == linear.context_length
+        alone = next(one for one in network.model.layers if one.name.endswith("seed_0"))
+        expected = np.asarray(alone(inputs)) + np.asarray(linear.model(inputs)) - last
+        np.testing.assert_allclose(np.asarray(network.model(inputs)), expected, rtol=0, atol=1e-5)
+
+
+def test_a_network_on_a_linear_map_learns_its_errors() -> None:
+    """On a line with a wave of known shape ridge is perfect, and a network that starts on it stays close."""
+    config = experiment(linear="residual", context_lengths=(12,))
+    quiet = waves().assign(y=lambda table: np.sin(np.arange(len(table)) / 4) + table["unique_id"].eq("b") * 50)
+    frozen = config.training.model_copy(update={"learning_rate": 1e-9})
+    first = Forecaster(config.model_copy(update={"training": frozen})).fit(quiet)
+    losses = Forecaster(config).fit(quiet).fitted.history.loss
+    assert losses[-1] < 0.2 * first.fitted.history.loss[0]
+
+
+def test_a_linear_member_is_the_ridge_of_the_baselines() -> None:
+    config = experiment(context_lengths=(12,))
+    prepared = prepare(config, waves())
+    blend = Forecaster(config).fit(waves()).fitted.model
+    linear = next(layer for layer in blend.layers if layer.name == "linear_12")
+    targets, known = (one.astype(np.float64) for one in (prepared.features.target, prepared.features.known))
+    parts = (prepared.training.index, prepared.validation.index)
+    ridge = RidgeWindow.fit(RidgeRows(targets, np.ones((2, 1)), known=known), *parts)
+    inputs, _ = prepared.test.batch(np.arange(20))
+    expected = ridge.predict(inputs["past"][:, :, :1].astype(np.float64), inputs["known"].astype(np.float64))
+    np.testing.assert_allclose(np.asarray(linear(inputs)), expected, rtol=0, atol=1e-5)
+
+
+def test_the_last_steps_of_windows_forecast_the_same_rows() -> None:
+    index = prepare(experiment(), waves()).training.index
+    shorter = last_steps(index, 5)
+    numbers = np.arange(len(index))
+    first, later = index.locate(numbers)[1], shorter.locate(numbers)[1]
+    np.testing.assert_array_equal(index.horizon_rows(first), shorter.horizon_rows(later))
+    np.testing.assert_array_equal(index.context_rows(first)[:, -5:], shorter.context_rows(later))
+
+
+class InterruptedFitError(Exception):
+    """As if the process were ended."""
+
+
+def test_a_fit_goes_on_in_the_member_it_was_interrupted_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("forecast.training.members.core_count", lambda: 1)
+    config, table, checkpoint = experiment(seeds=2), waves(), tmp_path / "state"
+    whole = Forecaster(config).fit(table)
+    heard: list[int] = []
+
+    def interrupt(event: Any) -> None:
+        if isinstance(event, EpochDone):
+            heard.append(event.epoch)
+            if len(heard) == 5:  # in the second epoch of the second network
+                raise InterruptedFitError
+
+    with pytest.raises(InterruptedFitError):
+        Forecaster(config).fit(table, checkpoint=checkpoint, reporter=interrupt)
+    again: list[int] = []
+
+    def listen(event: Any) -> None:
+        again.extend([event.epoch] if isinstance(event, EpochDone) else [])
+
+    resumed = Forecaster(config).fit(table, checkpoint=checkpoint, resume=True, reporter=listen)
+    assert heard == [1, 2, 3, 1, 2]
+    assert again == [2, 3, 1, 2, 3, 1, 2, 3]
+    for one, other in zip(whole.fitted.model.get_weights(), resumed.fitted.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
