@@ -2,9 +2,10 @@
 
     python benchmarks/epochs.py --json FILE
 
-A forecaster trains on a series made up for the purpose. After every epoch as many bare steps are taken: the same
-network, optimizer and batch size, on one batch that never changes, many steps in one call of TensorFlow, and nothing
-read, shuffled, reported or validated. So both take turns in one process. The first epoch, which compiles, is left out.
+A forecaster trains on a series made up for the purpose. After every epoch as many bare steps are
+taken: the same network, optimizer and batch size, on one batch that never changes, many steps in
+one call of TensorFlow, and nothing read, shuffled, reported or validated. So both take turns in one
+process. The first epoch, which compiles, is left out.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ def make_forecaster(batch: int, context: int, units: int) -> tuple[Any, pd.DataF
     config = Experiment(
         windows=WindowsConfig(context_length=context, horizon=HORIZON),
         model=BiGRUConfig(num_layers=2, units=units, decoder="direct"),
-        training=TrainingConfig(epochs=EPOCHS, batch_size=batch, windows_per_epoch=STEPS * batch, patience=None),
+        training=TrainingConfig(
+            epochs=EPOCHS, batch_size=batch, windows_per_epoch=STEPS * batch, patience=None
+        ),
         evaluation=EvaluationConfig(validation_size=0, test_size=HORIZON),
     )
     rows = STEPS * batch + context + 3 * HORIZON
@@ -88,7 +91,8 @@ def measure(name: str) -> dict[str, Any]:
     epochs, steps = epochs[1:], steps[1:]
     found = asdict(ratio(epochs, steps))
     print(
-        f"{name}: an epoch of {STEPS} steps {np.median(epochs):.3f} s, the bare steps {np.median(steps):.3f} s, "
+        f"{name}: an epoch of {STEPS} steps {np.median(epochs):.3f} s, the bare steps "
+        f"{np.median(steps):.3f} s, "
         f"ratio {found['of_medians']:.3f} ({found['least']:.3f} to {found['most']:.3f})",
         flush=True,
     )
@@ -97,7 +101,9 @@ def measure(name: str) -> dict[str, Any]:
 
 def main() -> None:
     """Print one line per size."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--json", type=Path, help="file to write the figures to")
     arguments = parser.parse_args()
     found = {name: measure(name) for name in CASES}

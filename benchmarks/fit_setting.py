@@ -47,7 +47,16 @@ class Setting:
 
     def task(self, table: Path, folder: Path, seed: int) -> dict[str, Any]:
         """The request to a contender."""
-        names = ("context_length", "horizon", "units", "layers", "batch_size", "epochs", "held_out", "threads")
+        names = (
+            "context_length",
+            "horizon",
+            "units",
+            "layers",
+            "batch_size",
+            "epochs",
+            "held_out",
+            "threads",
+        )
         return {
             "table": str(table),
             "folder": str(folder),
@@ -58,17 +67,21 @@ class Setting:
     @property
     def windows(self) -> int:
         """Training windows of one epoch."""
-        return self.series * (self.length - 2 * self.held_out - self.context_length - self.horizon + 1)
+        return self.series * (
+            self.length - 2 * self.held_out - self.context_length - self.horizon + 1
+        )
 
 
-QUICK = Setting(series=2, length=160, context_length=24, horizon=6, units=8, layers=1, epochs=2, held_out=24)
+QUICK = Setting(
+    series=2, length=160, context_length=24, horizon=6, units=8, layers=1, epochs=2, held_out=24
+)
 
 
 def make_series(setting: Setting) -> tuple[Array, Array]:
     """Hourly series (N, T) in two parts: a level with two harmonics of a day, and autocorrelated noise.
 
-    There is no trend, so that what was learned still holds in the rows held out, and the validation loss goes on
-    falling.
+    There is no trend, so that what was learned still holds in the rows held out, and the validation
+    loss goes on falling.
     """
     rng = np.random.default_rng(0)
     shape = (setting.series, 1)
@@ -84,8 +97,8 @@ def make_series(setting: Setting) -> tuple[Array, Array]:
 def least_loss(setting: Setting) -> float:
     """The validation loss to expect of the best possible forecast, `expected + AUTOCORRELATION**h * noise`.
 
-    Its squared error at step h is (1 - a^2h) / (1 - a^2) for noise with the autocorrelation a and steps of variance 1
-    (Box, Jenkins 1976, section 5.1).
+    Its squared error at step h is (1 - a^2h) / (1 - a^2) for noise with the autocorrelation a and
+    steps of variance 1 (Box, Jenkins 1976, section 5.1).
     """
     expected, noise = make_series(setting)
     deviation = (expected + noise)[:, : -2 * setting.held_out].std(1)
@@ -98,7 +111,7 @@ def write_table(setting: Setting, path: Path) -> Path:
     """Write the series as CSV."""
     names = np.repeat([f"series_{number}" for number in range(setting.series)], setting.length)
     stamps = np.tile(pd.date_range("2024-01-01", periods=setting.length, freq="h"), setting.series)
-    pd.DataFrame({"unique_id": names, "ds": stamps, "y": np.add(*make_series(setting)).ravel()}).to_csv(
-        path, index=False
-    )
+    pd.DataFrame(
+        {"unique_id": names, "ds": stamps, "y": np.add(*make_series(setting)).ravel()}
+    ).to_csv(path, index=False)
     return path

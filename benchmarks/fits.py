@@ -3,9 +3,9 @@
     python benchmarks/fits.py             as published
     python benchmarks/fits.py --quick     a few steps, to see that everything runs
 
-The peers live in environments that `make bench-peers` makes; those that are missing are left out. Same table, same
-scales, same windows, same width and depth, same batch and number of epochs, validation after each; every fit in a
-fresh process, one at a time, in rounds.
+The peers live in environments that `make bench-peers` makes; those that are missing are left out.
+Same table, same scales, same windows, same width and depth, same batch and number of epochs,
+validation after each; every fit in a fresh process, one at a time, in rounds.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ CONTENDERS = {
     OURS: Contender("ours", "fit_ours.py"),
     "ours_default": Contender("ours, both directions", "fit_ours.py", ("--default-network",)),
     "darts": Contender("Darts `BlockRNNModel`", "fit_darts.py", environment="torch"),
-    "neuralforecast": Contender("NeuralForecast `GRU`", "fit_neuralforecast.py", environment="torch"),
+    "neuralforecast": Contender(
+        "NeuralForecast `GRU`", "fit_neuralforecast.py", environment="torch"
+    ),
     "tfts": Contender("tfts `rnn`", "fit_tfts.py", environment="tensorflow"),
 }
 COMPARED = ("whole", "fit", "epoch", "latency", "import")
@@ -39,8 +41,8 @@ def fit_afresh(contender: Contender, setting: Setting, table: Path, seed: int) -
     """One fit in a process of its own.
 
     Returns:
-        What `fitting.measure_fit` found, with `whole`, the seconds from the start of the process to the artifact,
-        and `others`, the cores that other programs kept busy meanwhile; or `error`.
+        What `fitting.measure_fit` found, with `whole`, the seconds from the start of the process to
+        the artifact, and `others`, the cores that other programs kept busy meanwhile; or `error`.
     """
     with tempfile.TemporaryDirectory() as folder:
         begin, onlooker = time.time(), machine.Onlooker()
@@ -89,7 +91,9 @@ def after_the_first(ends: Sequence[float]) -> float:
 
 def seconds_to_loss(found: Mapping[str, Any], loss: float) -> float | None:
     """Seconds from the start of the imports to the end of the first epoch with this validation loss or a lower one."""
-    reached = (end for end, one in zip(found["epochs"], found["losses"], strict=True) if one <= loss)
+    reached = (
+        end for end, one in zip(found["epochs"], found["losses"], strict=True) if one <= loss
+    )
     end = next(reached, None)
     return None if end is None else found["import"] + end
 
@@ -99,7 +103,9 @@ def compare(contenders: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     worked = {name: one for name, one in contenders.items() if "error" not in one}
     if OURS not in worked:
         return {}
-    return {what: ratios({name: one[what] for name, one in worked.items()}, OURS) for what in COMPARED}
+    return {
+        what: ratios({name: one[what] for name, one in worked.items()}, OURS) for what in COMPARED
+    }
 
 
 def run(setting: Setting, names: Sequence[str], *, rounds: int) -> dict[str, Any]:
@@ -126,7 +132,11 @@ def run(setting: Setting, names: Sequence[str], *, rounds: int) -> dict[str, Any
     contenders = {name: summary(setting, found) for name, found in turns.items()}
     return {
         "machine": described,
-        "setting": {**asdict(setting), "windows": setting.windows, "least_loss": least_loss(setting)},
+        "setting": {
+            **asdict(setting),
+            "windows": setting.windows,
+            "least_loss": least_loss(setting),
+        },
         "contenders": contenders,
         "ratios": compare(contenders),
     }
@@ -146,16 +156,25 @@ def line_of(name: str, found: Mapping[str, Any]) -> str:
 
 def main() -> None:
     """Measure as the command line says."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--quick", action="store_true", help="a few steps")
     parser.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))
     parser.add_argument("--rounds", type=int, default=5, help="fits of each contender")
-    parser.add_argument("--epochs", type=int, default=Setting.epochs, help="passes over the training windows")
+    parser.add_argument(
+        "--epochs", type=int, default=Setting.epochs, help="passes over the training windows"
+    )
     parser.add_argument("--threads", type=int, default=Setting.threads, help="of every library")
     parser.add_argument("--output", type=Path, default=HERE / "results" / "fits.json")
     arguments = parser.parse_args()
-    setting = QUICK if arguments.quick else Setting(epochs=arguments.epochs, threads=arguments.threads)
-    write_json(arguments.output, run(setting, arguments.contenders, rounds=1 if arguments.quick else arguments.rounds))
+    setting = (
+        QUICK if arguments.quick else Setting(epochs=arguments.epochs, threads=arguments.threads)
+    )
+    write_json(
+        arguments.output,
+        run(setting, arguments.contenders, rounds=1 if arguments.quick else arguments.rounds),
+    )
 
 
 if __name__ == "__main__":

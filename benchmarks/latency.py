@@ -4,9 +4,10 @@
     python benchmarks/latency.py --calls 50           fewer calls of each
     python benchmarks/latency.py --json latency.json  the numbers as well
 
-Each case loads its model in a fresh process and forecasts the end of one hourly series again and again, as a service
-does. `first` is the first call after loading, which compiles the network; of the later ones median and 95th
-percentile are given. A stage is the wall time inside one function of the package, so `rest` is what no stage holds.
+Each case loads its model in a fresh process and forecasts the end of one hourly series again and
+again, as a service does. `first` is the first call after loading, which compiles the network; of
+the later ones median and 95th percentile are given. A stage is the wall time inside one function of
+the package, so `rest` is what no stage holds.
 """
 
 from __future__ import annotations
@@ -205,11 +206,15 @@ def judging_text(found: dict[str, Any]) -> str:
 
 def main() -> None:
     """Print one block per case."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--calls", type=int, default=200, help="forecasts after the first")
     parser.add_argument("--units", type=int, default=64, help="units of both encoder layers")
     parser.add_argument("--json", type=Path, help="write the numbers here as well")
-    parser.add_argument("--measure", metavar="TASK", help="measure one case in this process and print JSON")
+    parser.add_argument(
+        "--measure", metavar="TASK", help="measure one case in this process and print JSON"
+    )
     arguments = parser.parse_args()
     if arguments.measure:
         task = json.loads(arguments.measure)

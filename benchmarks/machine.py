@@ -10,7 +10,9 @@ from pathlib import Path
 
 def describe() -> dict[str, str | int | float]:
     """Processor, cores, memory, system, Python and the load that others make; no names of users, hosts or folders."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     return {
         "processor": processor(),
         "cores": cores,
@@ -26,12 +28,16 @@ def processor() -> str:
     path = Path("/proc/cpuinfo")
     if not path.exists():
         return platform.processor() or platform.machine()
-    lines = [line.split(":", 1) for line in path.read_text().split("\n\n")[0].splitlines() if ":" in line]
+    lines = [
+        line.split(":", 1) for line in path.read_text().split("\n\n")[0].splitlines() if ":" in line
+    ]
     facts = {name.strip(): value.strip() for name, value in lines}
     if "model name" not in facts:
         return platform.machine()
     family, model = facts.get("cpu family", "?"), facts.get("model", "?")
-    wide = [flag for flag in ("avx2", "avx512f", "amx_tile") if flag in facts.get("flags", "").split()]
+    wide = [
+        flag for flag in ("avx2", "avx512f", "amx_tile") if flag in facts.get("flags", "").split()
+    ]
     return f"{facts['model name']}, family {family} model {model} ({', '.join(wide)})"
 
 
@@ -43,7 +49,9 @@ def busy_seconds() -> float:
     path = Path("/proc/stat")
     if not path.exists():
         return 0.0
-    user, nice, system, _, _, interrupts, soft, stolen, *_ = map(int, path.read_text().split("\n")[0].split()[1:])
+    user, nice, system, _, _, interrupts, soft, stolen, *_ = map(
+        int, path.read_text().split("\n")[0].split()[1:]
+    )
     return (user + nice + system + interrupts + soft + stolen) / os.sysconf("SC_CLK_TCK")
 
 

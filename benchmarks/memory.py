@@ -3,10 +3,11 @@
     python benchmarks/memory.py                   ten million rows, as one series and as 10,000
     python benchmarks/memory.py --rows 200000     fewer rows
 
-What is measured is `forecast.experiment.prepare.prepare` itself, with a stopwatch around the functions it calls, and
-then the gathering of training batches: 100 by NumPy, without TensorFlow; and, in a process of its own in which it is
-imported first, 300 through `tf.data`, also for 100,000 series. The peak is the largest resident memory of the
-process up to the end of the stage, so the stage where it grows is the one that needs it.
+What is measured is `forecast.experiment.prepare.prepare` itself, with a stopwatch around the
+functions it calls, and then the gathering of training batches: 100 by NumPy, without TensorFlow;
+and, in a process of its own in which it is imported first, 300 through `tf.data`, also for 100,000
+series. The peak is the largest resident memory of the process up to the end of the stage, so the
+stage where it grows is the one that needs it.
 """
 
 from __future__ import annotations
@@ -65,7 +66,9 @@ class Stopwatch:
 def peak_megabytes() -> float:
     """Largest resident memory of this process so far, in units of 1e6 bytes."""
     status = Path("/proc/self/status")
-    if status.exists():  # Linux lets a new process inherit the `ru_maxrss` of the one that started it
+    if (
+        status.exists()
+    ):  # Linux lets a new process inherit the `ru_maxrss` of the one that started it
         return int(status.read_text().split("VmHWM:")[1].split()[0]) * 1024 / 1e6
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * UNIT / 1e6
 
@@ -74,8 +77,12 @@ def write_table(path: Path, *, rows: int, series: int) -> Path:
     """Write series by the minute, all of one length, as CSV or parquet by the ending of the name."""
     length = rows // series
     names = pa.array([f"series_{number}" for number in range(series)])
-    ids = pa.DictionaryArray.from_arrays(np.repeat(np.arange(series, dtype=np.int32), length), names)
-    stamps = np.tile(np.datetime64("1990-01-01", "s") + np.arange(length) * np.timedelta64(60, "s"), series)
+    ids = pa.DictionaryArray.from_arrays(
+        np.repeat(np.arange(series, dtype=np.int32), length), names
+    )
+    stamps = np.tile(
+        np.datetime64("1990-01-01", "s") + np.arange(length) * np.timedelta64(60, "s"), series
+    )
     values = np.arange(series * length) % 1009 / 8
     table = pa.table({"unique_id": ids.cast(pa.string()), "ds": stamps, "y": values})
     pa.csv.write_csv(table, path) if path.suffix == ".csv" else pa.parquet.write_table(table, path)
@@ -148,7 +155,13 @@ def read_through_tensorflow(source: Any) -> None:
 
 def measure_afresh(path: Path, *, tensorflow: bool = False) -> dict[str, Any]:
     """Measure in a process of its own."""
-    command = [sys.executable, __file__, "--measure", str(path), *(["--tensorflow"] if tensorflow else [])]
+    command = [
+        sys.executable,
+        __file__,
+        "--measure",
+        str(path),
+        *(["--tensorflow"] if tensorflow else []),
+    ]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
     return dict(json.loads(done.stdout))
@@ -156,9 +169,13 @@ def measure_afresh(path: Path, *, tensorflow: bool = False) -> dict[str, Any]:
 
 def table_text(name: str, found: dict[str, Any]) -> str:
     """The measurement as lines of text."""
-    lines = [f"{name}: {found['series']:,} series, {found['rows']:,} rows, {found['windows']:,} training windows"]
+    lines = [
+        f"{name}: {found['series']:,} series, {found['rows']:,} rows, {found['windows']:,} "
+        f"training windows"
+    ]
     lines += [
-        f"  {stage:22}{found['seconds'][stage]:9.2f} s {found['peaks'][stage]:9,.0f} MB" for stage in found["peaks"]
+        f"  {stage:22}{found['seconds'][stage]:9.2f} s {found['peaks'][stage]:9,.0f} MB"
+        for stage in found["peaks"]
     ]
     lines += [f"  {name:33}{found[name]:9,.0f} MB" for name in ("peak", "beyond imports")]
     return "\n".join(lines)
@@ -166,10 +183,16 @@ def table_text(name: str, found: dict[str, Any]) -> str:
 
 def main() -> None:
     """Print one block per table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", type=int, default=10_000_000, help="rows of each table")
-    parser.add_argument("--measure", metavar="TABLE", help="measure one file in this process and print JSON")
-    parser.add_argument("--tensorflow", action="store_true", help="with --measure: through TensorFlow")
+    parser.add_argument(
+        "--measure", metavar="TABLE", help="measure one file in this process and print JSON"
+    )
+    parser.add_argument(
+        "--tensorflow", action="store_true", help="with --measure: through TensorFlow"
+    )
     arguments = parser.parse_args()
     if arguments.measure:
         print(json.dumps(measure(arguments.measure, tensorflow=arguments.tensorflow)))
@@ -177,7 +200,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for series in SERIES:
             for suffix in FORMATS:
-                path = write_table(Path(folder) / f"table{suffix}", rows=arguments.rows, series=series)
+                path = write_table(
+                    Path(folder) / f"table{suffix}", rows=arguments.rows, series=series
+                )
                 print(table_text(f"{suffix[1:]} file", measure_afresh(path)), flush=True)
                 path.unlink()
         for series in SERIES_FOR_TENSORFLOW:

@@ -9,8 +9,9 @@ Case = tuple[int, int, int, int]
 def forward_operations(case: Case) -> int:
     """Multiplications and additions of all matrix products of one inference step.
 
-    A GRU layer multiplies the input (B, C) by (C, 3U) and the state (B, U) by (U, 3U) at every step, in both
-    directions; the second layer reads C = 2U. A dense layer makes one number of the last step's 2U.
+    A GRU layer multiplies the input (B, C) by (C, 3U) and the state (B, U) by (U, 3U) at every
+    step, in both directions; the second layer reads C = 2U. A dense layer makes one number of the
+    last step's 2U.
     """
     batch, steps, features, units = case
     per_step = sum(2 * batch * (inputs + units) * 3 * units for inputs in (features, 2 * units))
@@ -20,8 +21,8 @@ def forward_operations(case: Case) -> int:
 def train_operations(case: Case) -> int:
     """Those of one train step.
 
-    A product with a gradient for both factors costs three times its forward product. Nobody needs the gradients of
-    the data and of the four initial states, so those products cost twice.
+    A product with a gradient for both factors costs three times its forward product. Nobody needs
+    the gradients of the data and of the four initial states, so those products cost twice.
     """
     batch, steps, features, units = case
     of_data = 2 * steps * 2 * batch * features * 3 * units

@@ -33,10 +33,17 @@ def steps_picture(result: Result, labels: Mapping[str, str]) -> Figure:
     panels = figure.subplots(len(threads), len(MODES), squeeze=False)
     for line, count in zip(panels, threads, strict=True):
         for axes, mode in zip(line, MODES, strict=True):
-            rows = [row for row in result["rows"] if row["threads"] == count and row["mode"] == mode]
+            rows = [
+                row for row in result["rows"] if row["threads"] == count and row["mode"] == mode
+            ]
             draw_bars(axes, rows, labels)
             axes.set_title(f"{MODES[mode]}, {CLOCKS[count]}")
-    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=6, frameon=False)
+    figure.legend(
+        *panels[0, 0].get_legend_handles_labels(),
+        loc="outside lower center",
+        ncols=6,
+        frameon=False,
+    )
     return figure
 
 
@@ -47,13 +54,24 @@ def draw_bars(axes: Axes, rows: Sequence[Result], labels: Mapping[str, str]) -> 
     for place, name in enumerate(names):
         x = [group + (place - (len(names) - 1) / 2) * width for group in range(len(rows))]
         heights = [median(row["milliseconds"].get(name, [float("nan")])) for row in rows]
-        bars = axes.bar(x, heights, width * 0.92, color=COLORS[name], label=labels[name].replace("`", ""))
+        bars = axes.bar(
+            x, heights, width * 0.92, color=COLORS[name], label=labels[name].replace("`", "")
+        )
         axes.bar_label(
-            bars, [f"{height:.0f}" if height >= 100 else f"{height:.3g}" for height in heights], fontsize=7, padding=1
+            bars,
+            [f"{height:.0f}" if height >= 100 else f"{height:.3g}" for height in heights],
+            fontsize=7,
+            padding=1,
         )
     for group, row in enumerate(rows):
         label = "floor: matrix products alone" if not group else None
-        axes.plot([group - 0.42, group + 0.42], [row["floor"]] * 2, color="black", linewidth=1.5, label=label)
+        axes.plot(
+            [group - 0.42, group + 0.42],
+            [row["floor"]] * 2,
+            color="black",
+            linewidth=1.5,
+            label=label,
+        )
     sizes = [f"{row['case']}\n{'x'.join(map(str, row['sizes']))}" for row in rows]
     axes.set_xticks(range(len(rows)), sizes)
     axes.set_xlabel("size: batch x steps x features x units")
@@ -73,25 +91,47 @@ def sweep_picture(result: Result, labels: Mapping[str, str], mode: str) -> Figur
     for line, count in zip(panels, threads, strict=True):
         for axes, axis in zip(line, axes_names, strict=True):
             draw_lines(
-                axes, [row for row in rows if row["threads"] == count and row["case"].split()[0] == axis], labels
+                axes,
+                [row for row in rows if row["threads"] == count and row["case"].split()[0] == axis],
+                labels,
             )
             axes.set_xlabel(axis)
         line[0].set_ylabel(f"ms, {CLOCKS[count]}")
-    figure.suptitle(f"{MODES[mode]}: one size varied around batch 64, 96 steps, 7 features, 64 units")
-    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=6, frameon=False)
+    figure.suptitle(
+        f"{MODES[mode]}: one size varied around batch 64, 96 steps, 7 features, 64 units"
+    )
+    figure.legend(
+        *panels[0, 0].get_legend_handles_labels(),
+        loc="outside lower center",
+        ncols=6,
+        frameon=False,
+    )
     return figure
 
 
 def draw_lines(axes: Axes, rows: Sequence[Result], labels: Mapping[str, str]) -> None:
     """A line per contender and the floor, both axes logarithmic."""
     for name, label in labels.items():
-        found = [(number_of(row), median(row["milliseconds"][name])) for row in rows if name in row["milliseconds"]]
+        found = [
+            (number_of(row), median(row["milliseconds"][name]))
+            for row in rows
+            if name in row["milliseconds"]
+        ]
         if found:
             width, over = (2.5, 3) if name == "ours" else (1.5, 2)
-            lines = axes.plot(*zip(*found, strict=True), "o-", markersize=4, linewidth=width, zorder=over)
+            lines = axes.plot(
+                *zip(*found, strict=True), "o-", markersize=4, linewidth=width, zorder=over
+            )
             lines[0].set(color=COLORS[name], label=label.replace("`", ""))
     x = [number_of(row) for row in rows]
-    axes.plot(x, [row["floor"] for row in rows], "--", color="black", linewidth=1, label="floor: matrix products alone")
+    axes.plot(
+        x,
+        [row["floor"] for row in rows],
+        "--",
+        color="black",
+        linewidth=1,
+        label="floor: matrix products alone",
+    )
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     axes.set_xticks(x, [str(one) for one in x])
@@ -112,7 +152,14 @@ def fits_picture(result: Result, labels: Mapping[str, str]) -> Figure:
     names = [labels[name].replace("`", "") for name in worked]
     left = [0.0] * len(worked)
     for title, parts, alpha in fit_parts(worked):
-        bars.barh(names, parts, left=left, color=[COLORS[name] for name in worked], alpha=alpha, label=title)
+        bars.barh(
+            names,
+            parts,
+            left=left,
+            color=[COLORS[name] for name in worked],
+            alpha=alpha,
+            label=title,
+        )
         left = [begin + part for begin, part in zip(left, parts, strict=True)]
     for place, end in enumerate(left):
         bars.text(end, place, f" {end:.1f} s", va="center")
@@ -121,10 +168,17 @@ def fits_picture(result: Result, labels: Mapping[str, str]) -> Figure:
     bars.set_xlabel("seconds: pale imports and start, middle first epoch, full the rest")
     bars.set_title("A whole fit, from the start of the process to the artifact")
     for name, one in worked.items():
-        curves.plot(*median_curve(one), "o-", color=COLORS[name], label=labels[name].replace("`", ""))
-    for name, title in (("loss", "loss whose reach is timed"), ("least_loss", "best possible forecast")):
+        curves.plot(
+            *median_curve(one), "o-", color=COLORS[name], label=labels[name].replace("`", "")
+        )
+    for name, title in (
+        ("loss", "loss whose reach is timed"),
+        ("least_loss", "best possible forecast"),
+    ):
         style = "dotted" if name == "loss" else "solid"
-        curves.axhline(result["setting"][name], color="black", linestyle=style, linewidth=1, label=title)
+        curves.axhline(
+            result["setting"][name], color="black", linestyle=style, linewidth=1, label=title
+        )
     curves.set_yscale("log")
     curves.set_xlabel("seconds since the imports began")
     curves.set_ylabel("validation loss, scaled series")
@@ -135,11 +189,21 @@ def fits_picture(result: Result, labels: Mapping[str, str]) -> Figure:
 
 def fit_parts(worked: Mapping[str, Result]) -> list[tuple[str, list[float], float]]:
     """Title, seconds of each contender and opacity of the parts of a whole fit."""
-    whole, fit, first = ([median(one[key]) for one in worked.values()] for key in ("whole", "fit", "first_epoch"))
+    whole, fit, first = (
+        [median(one[key]) for one in worked.values()] for key in ("whole", "fit", "first_epoch")
+    )
     return [
-        ("start and imports", [all_of - part for all_of, part in zip(whole, fit, strict=True)], 0.3),
+        (
+            "start and imports",
+            [all_of - part for all_of, part in zip(whole, fit, strict=True)],
+            0.3,
+        ),
         ("first epoch", first, 0.6),
-        ("later epochs, artifact", [part - begin for part, begin in zip(fit, first, strict=True)], 1.0),
+        (
+            "later epochs, artifact",
+            [part - begin for part, begin in zip(fit, first, strict=True)],
+            1.0,
+        ),
     ]
 
 

@@ -35,7 +35,9 @@ def replace_between(page: str, name: str, text: str) -> str:
     """
     begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
     if page.count(begin) != 1 or page.count(end) != 1:
-        raise ValueError(f"the page has no place for {name!r}: write {begin} and {end} into it once")
+        raise ValueError(
+            f"the page has no place for {name!r}: write {begin} and {end} into it once"
+        )
     before, rest = page.split(begin)
     return f"{before}{begin}\n\n{text.strip()}\n\n{end}{rest.split(end)[1]}"
 
@@ -49,7 +51,9 @@ def steps_section(result: Mapping[str, Any], draw: Callable[[str, Figure], None]
     """Table and picture of the steps."""
     names = labels(steps.CONTENDERS)
     draw("steps", pictures.steps_picture(result, names))
-    return with_picture(tables.steps_text(result, names, steps.OURS), "steps", "milliseconds per step")
+    return with_picture(
+        tables.steps_text(result, names, steps.OURS), "steps", "milliseconds per step"
+    )
 
 
 def sweep_section(result: Mapping[str, Any], draw: Callable[[str, Figure], None]) -> str:
@@ -83,13 +87,17 @@ def write_report(results: Path = RESULTS, page: Path = PAGE) -> None:
     for name, section in SECTIONS.items():
         path = results / f"{name}.json"
         if path.exists():
-            text = replace_between(text, name, section(json.loads(path.read_text(encoding="utf-8")), draw))
+            text = replace_between(
+                text, name, section(json.loads(path.read_text(encoding="utf-8")), draw)
+            )
     for name in PRINTED:
         path = results / f"{name}.json"
         if path.exists():
             found = json.loads(path.read_text(encoding="utf-8"))
             lines = "\n".join(found["output"])
-            text = replace_between(text, name, f"{tables.machine_text(found, {})}\n\n```text\n{lines}\n```")
+            text = replace_between(
+                text, name, f"{tables.machine_text(found, {})}\n\n```text\n{lines}\n```"
+            )
     page.write_text(text, encoding="utf-8")
 
 

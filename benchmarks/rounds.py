@@ -1,7 +1,8 @@
 """Taking turns: every contender in a process of its own, one at work at a time, and ratios per round.
 
-Noise of the machine comes and goes within seconds. Contenders that take turns meet the same noise, so what is
-compared are times of one round, and the spread over rounds says how far the comparison can be trusted.
+Noise of the machine comes and goes within seconds. Contenders that take turns meet the same noise,
+so what is compared are times of one round, and the spread over rounds says how far the comparison
+can be trusted.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from typing import Any
 import machine
 
 TRIES, CALM = 4, 0.1
-"""How often a turn is taken again at most, and the cores that other programs may keep busy in one."""
+"""How often a turn is taken again at most, and the cores that other programs may keep busy in
+one."""
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 PEERS = Path(os.environ.get("PEERS") or ROOT.parent / "forecast-peers").resolve()
@@ -50,7 +52,11 @@ class Contender:
     @property
     def python(self) -> Path:
         """The interpreter that runs it."""
-        return PEERS / self.environment / "bin" / "python" if self.environment else Path(sys.executable)
+        return (
+            PEERS / self.environment / "bin" / "python"
+            if self.environment
+            else Path(sys.executable)
+        )
 
     @property
     def is_installed(self) -> bool:
@@ -91,7 +97,9 @@ def ratio(theirs: Sequence[float], ours: Sequence[float]) -> Ratio:
 
 def ratios(measured: Mapping[str, Sequence[float]], to: str) -> dict[str, dict[str, float]]:
     """The ratio of each contender to one of them, itself left out."""
-    return {name: asdict(ratio(values, measured[to])) for name, values in measured.items() if name != to}
+    return {
+        name: asdict(ratio(values, measured[to])) for name, values in measured.items() if name != to
+    }
 
 
 class Worker:
@@ -174,7 +182,9 @@ def start_all(contenders: Mapping[str, Contender], *more: str) -> Iterator[dict[
         }
 
 
-def take_turns(names: Sequence[str], rounds: int, act: Callable[[str], Any]) -> dict[str, list[Any]]:
+def take_turns(
+    names: Sequence[str], rounds: int, act: Callable[[str], Any]
+) -> dict[str, list[Any]]:
     """Let each act once per round, in an order that moves on by one from round to round."""
     found: dict[str, list[Any]] = {name: [] for name in names}
     for number in range(rounds):

@@ -36,7 +36,10 @@ def run_printed(name: str) -> None:
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         figures = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
     print(done.stdout, flush=True)
-    write_json(RESULTS / f"{name}.json", {"machine": described, "output": done.stdout.splitlines(), "figures": figures})
+    write_json(
+        RESULTS / f"{name}.json",
+        {"machine": described, "output": done.stdout.splitlines(), "figures": figures},
+    )
 
 
 def run_measured(name: str, *options: str) -> None:
@@ -48,12 +51,19 @@ def run_measured(name: str, *options: str) -> None:
 
 def main() -> None:
     """Run what the command line asks for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="+", choices=(*PRINTED, *COMMANDS), default=[*PRINTED, "steps", "fits"])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--only", nargs="+", choices=(*PRINTED, *COMMANDS), default=[*PRINTED, "steps", "fits"]
+    )
     parser.add_argument("--quick", action="store_true", help="a few steps, results thrown away")
     arguments = parser.parse_args()
     if not PEERS.exists():
-        print(f"no peers in {PEERS}: `make bench-peers` installs them; going on with ours and Keras", flush=True)
+        print(
+            f"no peers in {PEERS}: `make bench-peers` installs them; going on with ours and Keras",
+            flush=True,
+        )
     if arguments.quick:
         with tempfile.TemporaryDirectory() as folder:
             for name in ("steps", "fits"):

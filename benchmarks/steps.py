@@ -4,8 +4,8 @@
     python benchmarks/steps.py --sweep    one size at a time varied around A
     python benchmarks/steps.py --quick    one tiny size, to see that everything runs
 
-Every contender is a long-lived process with its model compiled; they take turns in blocks of about half a second.
-With two threads the clock on the wall counts, with one thread the processor time.
+Every contender is a long-lived process with its model compiled; they take turns in blocks of about
+half a second. With two threads the clock on the wall counts, with one thread the processor time.
 """
 
 from __future__ import annotations
@@ -20,14 +20,26 @@ from typing import Any
 
 import machine
 from operations import OPERATIONS, Case, floor_milliseconds
-from rounds import HERE, Contender, ContenderError, Worker, in_peace, ratios, start_all, take_turns, write_json
+from rounds import (
+    HERE,
+    Contender,
+    ContenderError,
+    Worker,
+    in_peace,
+    ratios,
+    start_all,
+    take_turns,
+    write_json,
+)
 
 OURS = "ours"
 CONTENDERS = {
     "keras": Contender("Keras", "step_keras.py"),
     "keras_xla": Contender("Keras, XLA", "step_keras.py", ("--xla", "on")),
     "torch": Contender("PyTorch `nn.GRU`", "step_torch.py", environment="torch"),
-    "torch_compile": Contender("PyTorch, torch.compile", "step_torch.py", ("--compile",), environment="torch"),
+    "torch_compile": Contender(
+        "PyTorch, torch.compile", "step_torch.py", ("--compile",), environment="torch"
+    ),
     OURS: Contender("ours", "step_keras.py", ("--layers", "ours")),
 }
 CASES: dict[str, Case] = {"A": (64, 96, 7, 64), "B": (32, 48, 1, 32), "C": (128, 168, 4, 128)}
@@ -68,7 +80,9 @@ def sweep_cases() -> dict[str, Case]:
     return cases
 
 
-def measure(cases: Mapping[str, Case], names: Sequence[str], *, threads: int, turns: Turns) -> dict[str, Any]:
+def measure(
+    cases: Mapping[str, Case], names: Sequence[str], *, threads: int, turns: Turns
+) -> dict[str, Any]:
     """Measure the contenders that are there on one number of threads.
 
     Args:
@@ -78,10 +92,13 @@ def measure(cases: Mapping[str, Case], names: Sequence[str], *, threads: int, tu
         turns: how long to measure.
 
     Returns:
-        `rows`, one per case and mode, `rate`, the matrix products' 1e9 operations per second, and `versions`.
+        `rows`, one per case and mode, `rate`, the matrix products' 1e9 operations per second, and
+        `versions`.
     """
     clock, rows = CLOCKS[threads], []
-    with start_all({name: CONTENDERS[name] for name in names}, "--threads", str(threads)) as started:
+    with start_all(
+        {name: CONTENDERS[name] for name in names}, "--threads", str(threads)
+    ) as started:
         living, lost = ask_versions(started)
         workers = {name: started[name] for name in living}
         rate = product_rate(workers, clock, turns)
@@ -92,7 +109,16 @@ def measure(cases: Mapping[str, Case], names: Sequence[str], *, threads: int, tu
             row = dict(measured[case, mode])
             row["failed"] = {**lost, **row["failed"]}
             floor = floor_milliseconds(case, mode, rate)
-            rows.append({"case": name, "sizes": case, "threads": threads, "mode": mode, "floor": floor, **row})
+            rows.append(
+                {
+                    "case": name,
+                    "sizes": case,
+                    "threads": threads,
+                    "mode": mode,
+                    "floor": floor,
+                    **row,
+                }
+            )
             print(line_of(rows[-1]), flush=True)
     return {"rows": rows, "rate": rate, "versions": living}
 
@@ -111,15 +137,22 @@ def ask_versions(workers: Mapping[str, Worker]) -> tuple[dict[str, Any], dict[st
 def product_rate(workers: Mapping[str, Worker], clock: str, turns: Turns) -> float:
     """The best rate any contender's library reaches in the product of two large matrices."""
     request = {"do": "product", "size": PRODUCT_SIZE, "seconds": turns.seconds}
-    found = take_turns(list(workers), min(turns.rounds, 3), lambda name: in_peace(lambda: workers[name].ask(request)))
+    found = take_turns(
+        list(workers),
+        min(turns.rounds, 3),
+        lambda name: in_peace(lambda: workers[name].ask(request)),
+    )
     return max(block[f"rate_{clock}"] for blocks in found.values() for block in blocks)
 
 
-def measure_case(workers: Mapping[str, Worker], case: Case, mode: str, *, turns: Turns, clock: str) -> dict[str, Any]:
+def measure_case(
+    workers: Mapping[str, Worker], case: Case, mode: str, *, turns: Turns, clock: str
+) -> dict[str, Any]:
     """Milliseconds per step of every contender in every round, and the ratios to ours.
 
     Raises:
-        ValueError: two contenders differ in the number of their weights: they do not do the same work.
+        ValueError: two contenders differ in the number of their weights: they do not do the same
+            work.
     """
     ready, failed = {}, {}
     for name, worker in workers.items():
@@ -128,9 +161,14 @@ def measure_case(workers: Mapping[str, Worker], case: Case, mode: str, *, turns:
         except ContenderError as error:
             failed[name] = str(error)
     if len({one["weights"] for one in ready.values()}) > 1:
-        raise ValueError(f"the numbers of weights differ: { {name: one['weights'] for name, one in ready.items()} }")
+        raise ValueError(
+            f"the numbers of weights differ: "
+            f"{ {name: one['weights'] for name, one in ready.items()} }"
+        )
     request = {"do": "block", "seconds": turns.seconds}
-    blocks = take_turns(list(ready), turns.rounds, lambda name: in_peace(lambda: workers[name].ask(request)))
+    blocks = take_turns(
+        list(ready), turns.rounds, lambda name: in_peace(lambda: workers[name].ask(request))
+    )
     measured = {name: [block[clock] for block in found] for name, found in blocks.items()}
     return {
         "operations": OPERATIONS[mode](case),
@@ -144,11 +182,15 @@ def measure_case(workers: Mapping[str, Worker], case: Case, mode: str, *, turns:
 
 def line_of(row: Mapping[str, Any]) -> str:
     """A row in short, for who watches."""
-    times = ", ".join(f"{name} {median(values):.2f}" for name, values in row["milliseconds"].items())
+    times = ", ".join(
+        f"{name} {median(values):.2f}" for name, values in row["milliseconds"].items()
+    )
     return f"{row['case']:>12} {row['threads']} threads {row['mode']:8} floor {row['floor']:7.2f}  {times} ms"
 
 
-def run(cases: Mapping[str, Case], names: Sequence[str], threads: Sequence[int], turns: Turns) -> dict[str, Any]:
+def run(
+    cases: Mapping[str, Case], names: Sequence[str], threads: Sequence[int], turns: Turns
+) -> dict[str, Any]:
     """Measure on each number of threads.
 
     Args:
@@ -170,10 +212,14 @@ def run(cases: Mapping[str, Case], names: Sequence[str], threads: Sequence[int],
 
 def main() -> None:
     """Measure as the command line says."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--sweep", action="store_true", help="vary one size at a time around A")
     parser.add_argument("--quick", action="store_true", help="one tiny size in short turns")
-    parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES), help="which of the three sizes")
+    parser.add_argument(
+        "--cases", nargs="+", choices=CASES, default=list(CASES), help="which of the three sizes"
+    )
     parser.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))
     parser.add_argument("--threads", nargs="+", type=int, choices=CLOCKS, default=[2, 1])
     parser.add_argument("--rounds", type=int, default=9, help="turns of each contender")
@@ -186,7 +232,12 @@ def main() -> None:
     if arguments.quick:
         result = run(QUICK, arguments.contenders, (2,), Turns(rounds=2, seconds=0.02))
     else:
-        result = run(cases, arguments.contenders, arguments.threads, Turns(arguments.rounds, arguments.seconds))
+        result = run(
+            cases,
+            arguments.contenders,
+            arguments.threads,
+            Turns(arguments.rounds, arguments.seconds),
+        )
     write_json(output, result)
 
 

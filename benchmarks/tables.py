@@ -34,7 +34,8 @@ def machine_text(result: Result, versions: Mapping[str, Mapping[str, str]]) -> s
     found = {name: one for used in versions.values() for name, one in used.items()}
     listed = "".join(f", {name} {one}" for name, one in sorted(found.items()))
     return (
-        f"{facts['processor']}; {facts['cores']} cores, {facts['memory_gb']} GB, {facts['system']}, "
+        f"{facts['processor']}; {facts['cores']} cores, {facts['memory_gb']} GB, "
+        f"{facts['system']}, "
         f"Python {facts['python']}{listed}. Load of the machine before: {facts['load']}."
     )
 
@@ -43,17 +44,30 @@ def steps_text(result: Result, labels: Mapping[str, str], ours: str) -> str:
     """Every size and step, with the floor and the ratios to ours."""
     shown = [name for name in labels if any(name in row["milliseconds"] for row in result["rows"])]
     others = [name for name in shown if name != ours]
-    header = ["size", "threads", "step", "floor", *([labels[ours], "ours / floor"] if ours in shown else [])]
+    header = [
+        "size",
+        "threads",
+        "step",
+        "floor",
+        *([labels[ours], "ours / floor"] if ours in shown else []),
+    ]
     rows = [steps_row(row, others, ours if ours in shown else "") for row in result["rows"]]
-    rates = ", ".join(f"{number(rate)} GFLOP/s with {count} thread(s)" for count, rate in result["rates"].items())
+    rates = ", ".join(
+        f"{number(rate)} GFLOP/s with {count} thread(s)" for count, rate in result["rates"].items()
+    )
     busy = [cores for row in result["rows"] for turns in row["others"].values() for cores in turns]
     return "\n\n".join(
         [
             machine_text(result, result["versions"]),
-            f"Other programs kept {number(median(busy))} cores busy in the median turn, at most {number(max(busy))}.",
-            f"{result['rounds']} rounds of {result['seconds']} s. Rate of large float32 products: {rates}.",
+            f"Other programs kept {number(median(busy))} cores busy in the median turn, at most "
+            f"{number(max(busy))}.",
+            f"{result['rounds']} rounds of {result['seconds']} s. Rate of large float32 products: "
+            f"{rates}.",
             table([*header, *(labels[name] for name in others)], rows),
-            *failures({name: error for row in result["rows"] for name, error in row["failed"].items()}, labels),
+            *failures(
+                {name: error for row in result["rows"] for name, error in row["failed"].items()},
+                labels,
+            ),
         ]
     )
 
@@ -65,7 +79,10 @@ def steps_row(row: Result, others: Sequence[str], ours: str) -> list[str]:
     middle = {name: median(values) for name, values in row["milliseconds"].items()}
     cells = [f"{row['case']}: {sizes}", clock, row["mode"], number(row["floor"])]
     if ours:
-        cells += [number(middle.get(ours)), number(middle[ours] / row["floor"] if ours in middle else None)]
+        cells += [
+            number(middle.get(ours)),
+            number(middle[ours] / row["floor"] if ours in middle else None),
+        ]
     for name in others:
         ratio = row["ratios"].get(name)
         cells.append(number(middle.get(name)) + (f"; {ratio_text(ratio)}" if ratio else ""))
@@ -97,16 +114,25 @@ def fits_text(result: Result, labels: Mapping[str, str]) -> str:
     """One column per contender: medians over the rounds, then the ratios to ours."""
     worked = {name: one for name, one in result["contenders"].items() if "error" not in one}
     rows = [
-        [title.format(loss=result["setting"]["loss"]), *(middle(one[key]) for one in worked.values())]
+        [
+            title.format(loss=result["setting"]["loss"]),
+            *(middle(one[key]) for one in worked.values()),
+        ]
         for key, title in FIT_ROWS.items()
     ]
-    rows += [[title, *(number(one[key]) for one in worked.values())] for key, title in FIT_FACTS.items()]
-    rows.append(["windows of an epoch", *(", ".join(map(str, one["windows"])) for one in worked.values())])
+    rows += [
+        [title, *(number(one[key]) for one in worked.values())] for key, title in FIT_FACTS.items()
+    ]
+    rows.append(
+        ["windows of an epoch", *(", ".join(map(str, one["windows"])) for one in worked.values())]
+    )
     for what, ratios in result["ratios"].items():
         cells = [ratio_text(ratios[name]) if name in ratios else "1" for name in worked]
         rows.append([f"{FIT_ROWS[what].split(',')[0]}: theirs / ours", *cells])
     errors = {name: one["error"] for name, one in result["contenders"].items() if "error" in one}
-    setting = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in result["setting"].items())
+    setting = ", ".join(
+        f"{name.replace('_', ' ')} {value}" for name, value in result["setting"].items()
+    )
     return "\n\n".join(
         [
             machine_text(result, {name: one["versions"] for name, one in worked.items()}),

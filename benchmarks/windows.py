@@ -3,10 +3,11 @@
     python benchmarks/windows.py                  lengths 96 + 24, 1 and 7 channels, batches of 32, 64 and 256
     python benchmarks/windows.py --json FILE      the figures as JSON as well
 
-Every way gives shuffled batches of contexts (B, 96, C); ours and NumPy's give the targets (B, 24, C) too. Datasets are
-read by `next` inside a `tf.function`, as training does it, and once more from Python. In every round each way in its
-turn begins anew, is warmed up and is timed, and nothing of it runs on while the others are timed: what Keras has
-gathered ahead in their time would count as gathered in none. A ratio is that of the windows per second of one round.
+Every way gives shuffled batches of contexts (B, 96, C); ours and NumPy's give the targets (B, 24,
+C) too. Datasets are read by `next` inside a `tf.function`, as training does it, and once more from
+Python. In every round each way in its turn begins anew, is warmed up and is timed, and nothing of
+it runs on while the others are timed: what Keras has gathered ahead in their time would count as
+gathered in none. A ratio is that of the windows per second of one round.
 """
 
 from __future__ import annotations
@@ -53,22 +54,33 @@ def source_of(values: np.ndarray[Any, Any]) -> Any:
         sizes=((), (), ()),
     )
     ends = np.array([rows - LENGTH - HORIZON + 1])
-    return WindowedFeatures(features, WindowIndex(LENGTH, HORIZON, 1, np.array([0]), np.array([0]), ends))
+    return WindowedFeatures(
+        features, WindowIndex(LENGTH, HORIZON, 1, np.array([0]), np.array([0]), ends)
+    )
 
 
 def keras_dataset(values: Any, batch_size: int) -> Any:
     """What Keras offers."""
     import keras
 
-    return keras.utils.timeseries_dataset_from_array(values, None, LENGTH, batch_size=batch_size, shuffle=True, seed=0)
+    return keras.utils.timeseries_dataset_from_array(
+        values, None, LENGTH, batch_size=batch_size, shuffle=True, seed=0
+    )
 
 
 def window_dataset(values: Any, batch_size: int) -> Any:
     """The windows of `tf.data` itself, shuffled in a buffer."""
     import tensorflow as tf
 
-    windows = tf.data.Dataset.from_tensor_slices(values).window(LENGTH, shift=1, drop_remainder=True)
-    return windows.flat_map(lambda one: one.batch(LENGTH)).shuffle(1000, seed=0).batch(batch_size).prefetch(2)
+    windows = tf.data.Dataset.from_tensor_slices(values).window(
+        LENGTH, shift=1, drop_remainder=True
+    )
+    return (
+        windows.flat_map(lambda one: one.batch(LENGTH))
+        .shuffle(1000, seed=0)
+        .batch(batch_size)
+        .prefetch(2)
+    )
 
 
 def our_dataset(source: Any, batch_size: int) -> Any:
@@ -135,7 +147,9 @@ def readers(channels: int, batch_size: int) -> dict[str, Callable[[], Read]]:
     }
 
 
-def rates(ways: dict[str, Callable[[], Read]], batch_size: int, rounds: int, seconds: float) -> dict[str, list[float]]:
+def rates(
+    ways: dict[str, Callable[[], Read]], batch_size: int, rounds: int, seconds: float
+) -> dict[str, list[float]]:
     """Windows per second of each way in each round."""
     counts = {name: batches_in(begin, batch_size, seconds) for name, begin in ways.items()}
     found: dict[str, list[float]] = {name: [] for name in ways}
@@ -184,13 +198,17 @@ def figures(channels: int, batch_size: int, found: dict[str, list[float]]) -> li
 
 def line(row: dict[str, Any]) -> str:
     """A row as text."""
-    ratios = "".join(f"{row[name]:9.1f}" for name in ("ratio", "smallest_ratio", "median_ratio", "largest_ratio"))
+    ratios = "".join(
+        f"{row[name]:9.1f}" for name in ("ratio", "smallest_ratio", "median_ratio", "largest_ratio")
+    )
     return f"{row['channels']:8}{row['batch_size']:7}  {row['way']:20}{row['windows_per_second']:12,.0f}{ratios}"
 
 
 def measure(rounds: int, seconds: float) -> list[dict[str, Any]]:
     """Measure and print every combination."""
-    print(f"channels  batch  {'way':20}   windows/s    ratio      min   median      max", flush=True)
+    print(
+        f"channels  batch  {'way':20}   windows/s    ratio      min   median      max", flush=True
+    )
     rows: list[dict[str, Any]] = []
     for channels in CHANNELS:
         for batch_size in BATCH_SIZES:
@@ -203,7 +221,9 @@ def measure(rounds: int, seconds: float) -> list[dict[str, Any]]:
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="rounds in which all take turns")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="of each way in each round")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to a file")

@@ -80,7 +80,12 @@ _HOMES = {
 }
 """Public name -> the module it lives in."""
 
-_MODULES = {"data": "data", "datasets": "data.datasets", "plots": "report.plots", "testing": "leakage.pipeline"}
+_MODULES = {
+    "data": "data",
+    "datasets": "data.datasets",
+    "plots": "report.plots",
+    "testing": "leakage.pipeline",
+}
 
 __all__ = [
     "BASELINES",

@@ -44,6 +44,7 @@ def check_shape(name: str, array: Any, axes: str, **sizes: int) -> None:
     )
     if not fits:
         wanted = ", ".join(
-            letter if size is None else f"{letter}={size}" for letter, size in zip(axes, expected, strict=True)
+            letter if size is None else f"{letter}={size}"
+            for letter, size in zip(axes, expected, strict=True)
         )
         raise ShapeError(f"{name} has shape {shape}; expected ({wanted})")

@@ -1,7 +1,7 @@
 """The command line: `forecast check | fit | predict | evaluate | plot | report | backtest | tune | leak-check | ...`.
 
-Each command parses its arguments, calls one function of the library and prints what it returns. Heavy
-imports happen inside the commands, so that `--help` and wrong arguments answer at once.
+Each command parses its arguments, calls one function of the library and prints what it returns.
+Heavy imports happen inside the commands, so that `--help` and wrong arguments answer at once.
 """
 
 from __future__ import annotations
@@ -30,23 +30,49 @@ Shortcuts = dict[str, tuple[str, Callable[[str], str], str, str]]
 SHORTCUTS: Shortcuts = {
     "id": ("data.id_col", json.dumps, "COLUMN", "column that names the series"),
     "time": ("data.time_col", json.dumps, "COLUMN", "column of time stamps"),
-    "target": ("data.target_cols", lambda text: json.dumps(text.split(",")), "COLUMN,...", "columns to forecast"),
-    "freq": ("data.freq", json.dumps, "ALIAS", "step between stamps: h, D, ME, 15min ...; inferred if left out"),
+    "target": (
+        "data.target_cols",
+        lambda text: json.dumps(text.split(",")),
+        "COLUMN,...",
+        "columns to forecast",
+    ),
+    "freq": (
+        "data.freq",
+        json.dumps,
+        "ALIAS",
+        "step between stamps: h, D, ME, 15min ...; inferred if left out",
+    ),
     "horizon": ("windows.horizon", str, "STEPS", "steps to forecast"),
 }
-"""Options that stand for `--set`: name -> (setting, how its value is written in YAML, what it takes, help)."""
+"""Options that stand for `--set`: name -> (setting, how its value is written in YAML, what it
+takes, help)."""
 
 BACKTEST_SHORTCUTS: Shortcuts = {
-    "num_windows": ("backtest.num_windows", str, "COUNT", "cutoffs to forecast from; 5 if left out"),
+    "num_windows": (
+        "backtest.num_windows",
+        str,
+        "COUNT",
+        "cutoffs to forecast from; 5 if left out",
+    ),
     "step": ("backtest.step", str, "STEPS", "from one cutoff to the next; the horizon if left out"),
-    "refit": ("backtest.refit", str, "never|each|K", "when to fit anew; never after the first cutoff if left out"),
+    "refit": (
+        "backtest.refit",
+        str,
+        "never|each|K",
+        "when to fit anew; never after the first cutoff if left out",
+    ),
     "history": (
         "backtest.history",
         str,
         "ROWS",
         "rows of each series to learn from; all before the cutoff if left out",
     ),
-    "models": ("backtest.models", lambda text: json.dumps(text.split(",")), "NAME,...", "what forecasts"),
+    "models": (
+        "backtest.models",
+        lambda text: json.dumps(text.split(",")),
+        "NAME,...",
+        "what forecasts",
+    ),
 }
 """The same for `backtest`."""
 
@@ -91,7 +117,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return SUCCESS
     except KeyboardInterrupt:
         print(
-            "forecast: interrupted; `fit`, `backtest` and `tune` go on where they stopped with --resume",
+            "forecast: interrupted; `fit`, `backtest` and `tune` go on where they stopped with "
+            "--resume",
             file=sys.stderr,
         )
         return INTERRUPTED
@@ -112,44 +139,86 @@ def build_parser() -> Parser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    _add_table(_command(commands, "check", check_command, "say what is wrong with a table, and how to mend it"))
+    _add_table(
+        _command(
+            commands, "check", check_command, "say what is wrong with a table, and how to mend it"
+        )
+    )
 
     fit = _command(commands, "fit", fit_command, "train a model, judge it and write a run folder")
     _add_table(fit)
     fit.add_argument(
-        "--out", metavar="FOLDER", help="run folder to write: new, empty or an earlier run; runs/NAME if left out"
+        "--out",
+        metavar="FOLDER",
+        help="run folder to write: new, empty or an earlier run; runs/NAME if left out",
     )
     fit.add_argument("--resume", action="store_true", help="go on with interrupted training")
     fit.add_argument("--tensorboard", metavar="FOLDER", help="write TensorBoard logs")
     _add_gate(fit)
 
-    _add_predict(_command(commands, "predict", predict_command, "forecast the steps after the end of a table"))
+    _add_predict(
+        _command(
+            commands, "predict", predict_command, "forecast the steps after the end of a table"
+        )
+    )
 
-    evaluate = _command(commands, "evaluate", evaluate_command, "judge a trained model on rows it has not seen")
+    evaluate = _command(
+        commands, "evaluate", evaluate_command, "judge a trained model on rows it has not seen"
+    )
     _add_run(evaluate, "table to judge on; the table of the run if left out")
     _add_gate(evaluate)
 
-    plot = _command(commands, "plot", plot_command, "draw the pictures of a run or a backtest again")
+    plot = _command(
+        commands, "plot", plot_command, "draw the pictures of a run or a backtest again"
+    )
     plot.add_argument("run_folder", metavar="RUN", help="run folder, or the folder of a backtest")
     plot.add_argument(
-        "--out", metavar="FOLDER", help="new or empty folder for the pictures, or one of pictures; RUN if left out"
+        "--out",
+        metavar="FOLDER",
+        help="new or empty folder for the pictures, or one of pictures; RUN if left out",
     )
 
-    report = _command(commands, "report", report_command, "write the page of a run or a backtest again")
+    report = _command(
+        commands, "report", report_command, "write the page of a run or a backtest again"
+    )
     report.add_argument("run_folder", metavar="RUN", help="run folder, or the folder of a backtest")
-    report.add_argument("--out", metavar="FILE", help="the page; report.html in that folder if left out")
+    report.add_argument(
+        "--out", metavar="FILE", help="the page; report.html in that folder if left out"
+    )
 
-    backtest = _command(commands, "backtest", backtest_command, "forecast from many cutoffs, each as it was then")
+    backtest = _command(
+        commands, "backtest", backtest_command, "forecast from many cutoffs, each as it was then"
+    )
     _add_table(backtest)
     _add_shortcuts(backtest, BACKTEST_SHORTCUTS)
-    backtest.add_argument("--out", metavar="FOLDER", help="folder to write; runs/NAME-backtest if left out")
-    backtest.add_argument("--resume", action="store_true", help="go on with the backtest in the folder")
+    backtest.add_argument(
+        "--out", metavar="FOLDER", help="folder to write; runs/NAME-backtest if left out"
+    )
+    backtest.add_argument(
+        "--resume", action="store_true", help="go on with the backtest in the folder"
+    )
 
-    _add_tune(_command(commands, "tune", tune_command, "search for better settings, as `search` in the file says"))
+    _add_tune(
+        _command(
+            commands,
+            "tune",
+            tune_command,
+            "search for better settings, as `search` in the file says",
+        )
+    )
 
-    leak = _command(commands, "leak-check", leak_command, "prove that no value after a cutoff reaches what was before")
+    leak = _command(
+        commands,
+        "leak-check",
+        leak_command,
+        "prove that no value after a cutoff reaches what was before",
+    )
     _add_table(leak)
-    leak.add_argument("--train", action="store_true", help="fit a model on every changed table too, which takes long")
+    leak.add_argument(
+        "--train",
+        action="store_true",
+        help="fit a model on every changed table too, which takes long",
+    )
 
     show = _command(commands, "show-config", show_command, "print settings with their defaults")
     _add_settings(show)
@@ -165,7 +234,10 @@ def check_command(options: argparse.Namespace) -> int:
     print(diagnosis.text())
     if diagnosis.panel is not None:
         return SUCCESS
-    print("settings are given as --set data.NAME=VALUE, or under `data:` in a file named with --config")
+    print(
+        "settings are given as --set data.NAME=VALUE, or under `data:` in a file named with "
+        "--config"
+    )
     return BAD_INPUT
 
 
@@ -184,10 +256,17 @@ def predict_command(options: argparse.Namespace) -> int:
     with _quiet_start():
         from forecast.runs.run import future_run, predict_run
     if options.template:
-        future_run(options.run_folder, options.table, horizon=options.horizon, output=options.template)
+        future_run(
+            options.run_folder, options.table, horizon=options.horizon, output=options.template
+        )
         _say(f"wrote {options.template}: fill in the empty cells and pass it with --known")
         return SUCCESS
-    asked = {"known": options.known, "horizon": options.horizon, "level": options.level, "output": options.output}
+    asked = {
+        "known": options.known,
+        "horizon": options.horizon,
+        "level": options.level,
+        "output": options.output,
+    }
     result = predict_run(options.run_folder, options.table, **asked)
     for note in result.notes:
         print(f"note: {note}", file=sys.stderr)
@@ -234,7 +313,14 @@ def backtest_command(options: argparse.Namespace) -> int:
     with _quiet_start():
         from forecast.backtest.folder import backtest_run
         from forecast.training.progress import terminal_reporter
-    backtest_run(config, options.table, out=options.out, resume=options.resume, reporter=terminal_reporter(), say=_say)
+    backtest_run(
+        config,
+        options.table,
+        out=options.out,
+        resume=options.resume,
+        reporter=terminal_reporter(),
+        say=_say,
+    )
     return SUCCESS
 
 
@@ -247,7 +333,15 @@ def tune_command(options: argparse.Namespace) -> int:
     resources = Resources(options.workers, options.trial_timeout, options.trial_memory)
     role: Role | None = "chief" if options.chief else "worker" if options.worker else None
     place = {"out": options.out, "resume": options.resume, "tensorboard": options.tensorboard}
-    tune_in_role(config, options.table, role=role, address=options.address, resources=resources, say=_say, **place)
+    tune_in_role(
+        config,
+        options.table,
+        role=role,
+        address=options.address,
+        resources=resources,
+        say=_say,
+        **place,
+    )
     return SUCCESS
 
 
@@ -265,7 +359,11 @@ def show_command(options: argparse.Namespace) -> int:
     """Print the resolved settings or their schema."""
     from forecast.experiment.file import dump_experiment, json_schema
 
-    text = json.dumps(json_schema(), indent=2) if options.schema else dump_experiment(_experiment(options), full=True)
+    text = (
+        json.dumps(json_schema(), indent=2)
+        if options.schema
+        else dump_experiment(_experiment(options), full=True)
+    )
     print(text.rstrip("\n"))
     return SUCCESS
 
@@ -273,14 +371,18 @@ def show_command(options: argparse.Namespace) -> int:
 def _command(
     commands: argparse._SubParsersAction[Parser], name: str, run: object, summary: str
 ) -> argparse.ArgumentParser:
-    parser = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+    parser = commands.add_parser(
+        name, help=summary, description=summary[0].upper() + summary[1:] + "."
+    )
     parser.set_defaults(run=run)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser
 
 
 def _add_table(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("table", nargs="?", metavar="TABLE", help="CSV or parquet file, or dataset:NAME")
+    parser.add_argument(
+        "table", nargs="?", metavar="TABLE", help="CSV or parquet file, or dataset:NAME"
+    )
     _add_settings(parser)
     _add_shortcuts(parser, SHORTCUTS)
 
@@ -293,25 +395,48 @@ def _add_shortcuts(parser: argparse.ArgumentParser, shortcuts: Shortcuts) -> Non
 def _add_predict(parser: argparse.ArgumentParser) -> None:
     _add_run(parser, "history to forecast from; the table of the run if left out")
     parser.add_argument("--known", metavar="FILE", help="known covariates of the steps ahead")
-    parser.add_argument("--template", metavar="FILE", help="write the rows --known needs, to be filled in, and stop")
-    parser.add_argument("--horizon", type=int, metavar="STEPS", help="steps to forecast; as trained if left out")
+    parser.add_argument(
+        "--template", metavar="FILE", help="write the rows --known needs, to be filled in, and stop"
+    )
+    parser.add_argument(
+        "--horizon", type=int, metavar="STEPS", help="steps to forecast; as trained if left out"
+    )
     text = "add intervals of so many per cent, such as 80,95"
     parser.add_argument("--level", type=_levels, default=(), metavar="PERCENT,...", help=text)
-    parser.add_argument("--output", metavar="FILE", help="CSV or parquet file to write; printed if left out")
+    parser.add_argument(
+        "--output", metavar="FILE", help="CSV or parquet file to write; printed if left out"
+    )
 
 
 def _add_tune(parser: argparse.ArgumentParser) -> None:
     _add_table(parser)
-    parser.add_argument("--out", metavar="FOLDER", help="folder of the search; runs/NAME-search if left out")
+    parser.add_argument(
+        "--out", metavar="FOLDER", help="folder of the search; runs/NAME-search if left out"
+    )
     parser.add_argument("--resume", action="store_true", help="go on with the search in the folder")
-    parser.add_argument("--workers", type=_positive, default=1, metavar="N", help="trials at a time; 1 if left out")
+    parser.add_argument(
+        "--workers", type=_positive, default=1, metavar="N", help="trials at a time; 1 if left out"
+    )
     roles = parser.add_mutually_exclusive_group()
-    roles.add_argument("--chief", action="store_true", help="give out trials to workers on this or other machines")
+    roles.add_argument(
+        "--chief", action="store_true", help="give out trials to workers on this or other machines"
+    )
     roles.add_argument("--worker", action="store_true", help="run trials that a chief gives out")
-    parser.add_argument("--address", metavar="HOST:PORT", help="of the chief; 127.0.0.1:8000 if left out")
-    parser.add_argument("--tensorboard", metavar="FOLDER", help="write logs for TensorBoard's hyper-parameters")
-    parser.add_argument("--trial-timeout", type=_positive, metavar="SECONDS", help="longest time for one trial")
-    parser.add_argument("--trial-memory", type=_positive, metavar="MIB", help="most memory for the process of a trial")
+    parser.add_argument(
+        "--address", metavar="HOST:PORT", help="of the chief; 127.0.0.1:8000 if left out"
+    )
+    parser.add_argument(
+        "--tensorboard", metavar="FOLDER", help="write logs for TensorBoard's hyper-parameters"
+    )
+    parser.add_argument(
+        "--trial-timeout", type=_positive, metavar="SECONDS", help="longest time for one trial"
+    )
+    parser.add_argument(
+        "--trial-memory",
+        type=_positive,
+        metavar="MIB",
+        help="most memory for the process of a trial",
+    )
 
 
 def _positive(text: str) -> int:
@@ -325,18 +450,26 @@ def _levels(text: str) -> tuple[float, ...]:
     try:
         return tuple(float(one) for one in text.split(","))
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r}; expected per cent, such as 80 or 80,95") from None
+        raise argparse.ArgumentTypeError(
+            f"{text!r}; expected per cent, such as 80 or 80,95"
+        ) from None
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", metavar="FILE", help="YAML file with settings")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="change one setting, such as model.units=64"
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="change one setting, such as model.units=64",
     )
 
 
 def _add_run(parser: argparse.ArgumentParser, table: str) -> None:
-    parser.add_argument("run_folder", metavar="RUN", help="run folder, or the folder of a saved model")
+    parser.add_argument(
+        "run_folder", metavar="RUN", help="run folder, or the folder of a saved model"
+    )
     parser.add_argument("table", nargs="?", metavar="TABLE", help=table)
 
 
@@ -362,7 +495,9 @@ def _quiet_start() -> AbstractContextManager[None]:
 
     named = os.environ.get(BACKEND) or "tensorflow"
     if named != "tensorflow" and "keras" not in sys.modules:
-        print(f"note: {BACKEND} is {named!r}; this command runs Keras on tensorflow", file=sys.stderr)
+        print(
+            f"note: {BACKEND} is {named!r}; this command runs Keras on tensorflow", file=sys.stderr
+        )
     return quiet_start()
 
 
@@ -372,7 +507,11 @@ def _warnings_on_one_line() -> Iterator[None]:
     usual = warnings.formatwarning
 
     def on_one_line(
-        message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        line: str | None = None,
     ) -> str:
         ours = issubclass(category, ForecastWarning)
         return f"warning: {message}\n" if ours else usual(message, category, filename, lineno, line)

@@ -13,8 +13,8 @@
     |-- FileError         a file or folder that cannot be written: disk full, no permission, path in use
     `-- ArtifactError     a saved model that is damaged, incomplete or of another version
 
-Every message answers three questions: what was given, what was expected, what to do. `ForecastWarning` is the category
-of warnings.
+Every message answers three questions: what was given, what was expected, what to do.
+`ForecastWarning` is the category of warnings.
 """
 
 from __future__ import annotations

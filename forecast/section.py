@@ -31,7 +31,9 @@ class Section(BaseModel, metaclass=_PlainErrors):
         ConfigError: a setting is unknown, of the wrong type or out of range.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, use_attribute_docstrings=True
+    )
 
 
 def _sentence(section: Any, error: ValidationError) -> str:
@@ -41,7 +43,9 @@ def _sentence(section: Any, error: ValidationError) -> str:
     first = problems[0]
     place = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        text = f"{name} has no setting {place!r}{nearest(place, fields)}; it has {', '.join(fields)}"
+        text = (
+            f"{name} has no setting {place!r}{nearest(place, fields)}; it has {', '.join(fields)}"
+        )
     elif first["type"] == "value_error":
         text = f"{name}: {first['ctx']['error']}"
     else:

@@ -3,11 +3,13 @@
     python3 scripts/bootstrap.py                  # what the package needs
     python3 scripts/bootstrap.py --extras test    # and the tools of scripts/test.sh
 
-When everything is in place this returns within 0.3 s. Otherwise it finds a Python that the project runs on, makes
-the environment, installs the project in it (with `uv` where there is one) and writes a stamp last, so that a run
-that was cut short is seen and repaired by the next one. To move to another Python, delete `.venv` and run it again.
+When everything is in place this returns within 0.3 s. Otherwise it finds a Python that the project
+runs on, makes the environment, installs the project in it (with `uv` where there is one) and writes
+a stamp last, so that a run that was cut short is seen and repaired by the next one. To move to
+another Python, delete `.venv` and run it again.
 
-Any Python from 3.6 on can start this file, so that an old one gets a sentence and not a syntax error.
+Any Python from 3.6 on can start this file, so that an old one gets a sentence and not a syntax
+error.
 """
 
 import argparse
@@ -44,7 +46,9 @@ class SetupError(Exception):
 def main(argv: "Sequence[str] | None" = None) -> int:
     """Make the environment ready; return 0, or 2 where that is not possible."""
     parser = argparse.ArgumentParser(description="Make .venv ready for this project.")
-    parser.add_argument("--extras", nargs="*", default=[], help="optional dependencies, for example: test")
+    parser.add_argument(
+        "--extras", nargs="*", default=[], help="optional dependencies, for example: test"
+    )
     wanted = frozenset(parser.parse_args(argv).extras)
     try:
         if not is_ready(wanted):
@@ -77,8 +81,8 @@ def read_stamp() -> "dict":
 def fingerprint() -> str:
     """A digest of all that the environment depends on.
 
-    The folder is part of it because console scripts and the editable install hold its path, and the interpreter
-    because a system update can put another version behind the same link.
+    The folder is part of it because console scripts and the editable install hold its path, and the
+    interpreter because a system update can put another version behind the same link.
     """
     digest = hashlib.sha256()
     for name in SOURCES:
@@ -91,12 +95,17 @@ def fingerprint() -> str:
 def locked() -> "Iterator[None]":
     """Hold the lock of this folder, waiting for another set-up to finish.
 
-    The system frees it if we are killed, once an installer that outlives us has ended too: it inherits the lock.
+    The system frees it if we are killed, once an installer that outlives us has ended too: it
+    inherits the lock.
     """
     with LOCK.open("a") as file:
         os.set_inheritable(file.fileno(), True)
         if fcntl is None:
-            print("set-up: no file lock on this system, so never start two set-ups of this folder at once", flush=True)
+            print(
+                "set-up: no file lock on this system, so never start two set-ups of this folder at "
+                "once",
+                flush=True,
+            )
         else:
             take(file.fileno())
         yield
@@ -119,7 +128,9 @@ def set_up(wanted: "frozenset[str]") -> None:
     uv = working_uv()
     if LOCK.read_text(encoding="utf-8") == INSTALLING or not is_sound(previous):
         make_venv(uv)
-    print(f"set-up: installing with {'uv' if uv else 'pip'}, some minutes the first time", flush=True)
+    print(
+        f"set-up: installing with {'uv' if uv else 'pip'}, some minutes the first time", flush=True
+    )
     install(uv, extras)
     write_stamp(extras)
     named = ", ".join(sorted(extras)) or "none"
@@ -143,7 +154,9 @@ def working_uv() -> "str | None":
 def answer(command: "list[str]") -> "str | None":
     """What a command prints, or None where it fails or does not exist."""
     try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
+        done = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True
+        )
     except (OSError, subprocess.CalledProcessError):
         return None
     return done.stdout.decode().strip()
@@ -154,7 +167,9 @@ def supported_version(python: str) -> "str | None":
     version = answer([python, "-c", "import platform; print(platform.python_version())"])
     if not version:
         return None
-    return version if OLDEST <= tuple(int(part) for part in version.split(".")[:2]) <= NEWEST else None
+    return (
+        version if OLDEST <= tuple(int(part) for part in version.split(".")[:2]) <= NEWEST else None
+    )
 
 
 def make_venv(uv: "str | None") -> None:
@@ -168,10 +183,15 @@ def make_venv(uv: "str | None") -> None:
     LOCK.write_text(INSTALLING, encoding="utf-8")
     if VENV.exists():
         shutil.rmtree(str(VENV))
-    command = [uv, "venv", "--quiet", "--python", python, str(VENV)] if uv else [python, "-m", "venv", str(VENV)]
+    command = (
+        [uv, "venv", "--quiet", "--python", python, str(VENV)]
+        if uv
+        else [python, "-m", "venv", str(VENV)]
+    )
     if subprocess.call(command) != 0:
         raise SetupError(
-            f"{python} made no environment (see above); on Debian and Ubuntu `apt install python3-venv` helps, "
+            f"{python} made no environment (see above); on Debian and Ubuntu `apt install "
+            f"python3-venv` helps, "
             "then run this again"
         )
 
@@ -187,8 +207,10 @@ def find_python() -> "tuple[str, str]":
         if version:
             return python, version
     raise SetupError(
-        f"this is Python {sys.version_info[0]}.{sys.version_info[1]} and the project needs 3.11, 3.12 or 3.13; no "
-        "python3.13, python3.12 or python3.11 on the PATH runs: install one of them and run this again"
+        f"this is Python {sys.version_info[0]}.{sys.version_info[1]} and the project needs 3.11, "
+        f"3.12 or 3.13; no "
+        "python3.13, python3.12 or python3.11 on the PATH runs: install one of them and run this "
+        "again"
     )
 
 
@@ -215,7 +237,16 @@ def install(uv: "str | None", extras: "frozenset[str]") -> None:
     quiet = [] if sys.stdout.isatty() else ["-q" if uv else "-qq"]  # errors are still told
     what = ["--constraint", str(ROOT / "constraints.txt"), "--editable", project]
     if uv:
-        command = [uv, "pip", "install", "--python", str(PYTHON), "--compile-bytecode", *quiet, *what]
+        command = [
+            uv,
+            "pip",
+            "install",
+            "--python",
+            str(PYTHON),
+            "--compile-bytecode",
+            *quiet,
+            *what,
+        ]
     else:
         command = [*pip(), "install", "--compile", "--disable-pip-version-check", *quiet, *what]
     LOCK.write_text(INSTALLING, encoding="utf-8")
@@ -226,7 +257,8 @@ def install(uv: "str | None", extras: "frozenset[str]") -> None:
         LOCK.write_text("", encoding="utf-8")
     if status != 0:
         raise SetupError(
-            f"{'uv' if uv else 'pip'} could not install the packages (see above); check the connection to the package "
+            f"{'uv' if uv else 'pip'} could not install the packages (see above); check the "
+            f"connection to the package "
             "index, then run this again"
         )
 
@@ -242,7 +274,12 @@ def pip() -> "list[str]":
 def write_stamp(extras: "frozenset[str]") -> None:
     """Say that all is done, in one step: a reader finds the whole stamp or none."""
     version = supported_version(str(PYTHON))
-    stamp = {"fingerprint": fingerprint(), "extras": sorted(extras), "python": version, "folder": str(ROOT)}
+    stamp = {
+        "fingerprint": fingerprint(),
+        "extras": sorted(extras),
+        "python": version,
+        "folder": str(ROOT),
+    }
     new = STAMP.with_name(STAMP.name + ".new")
     new.write_text(json.dumps(stamp) + "\n", encoding="utf-8")
     os.replace(str(new), str(STAMP))

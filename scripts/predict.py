@@ -15,7 +15,9 @@ def main(folder: str, table: str, output: str) -> None:
     forecast = predict_run(folder, table, output=output)
     for note in forecast.notes:
         print(f"note: {note}")
-    print(f"wrote {output}: {len(forecast.series_ids)} series, {forecast.stamps.shape[1]} steps each")
+    print(
+        f"wrote {output}: {len(forecast.series_ids)} series, {forecast.stamps.shape[1]} steps each"
+    )
 
 
 if __name__ == "__main__":

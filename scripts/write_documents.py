@@ -25,7 +25,9 @@ def main() -> None:
 
 def with_answers(page: str) -> str:
     """Return a page in which each CSV block is followed by what `forecast check` finds in it."""
-    return EXAMPLE.sub(lambda one: f"```csv\n{one['table']}```\n\n```text\n{findings(one['table'])}\n```", page)
+    return EXAMPLE.sub(
+        lambda one: f"```csv\n{one['table']}```\n\n```text\n{findings(one['table'])}\n```", page
+    )
 
 
 def findings(table: str) -> str:
@@ -34,7 +36,9 @@ def findings(table: str) -> str:
         file = Path(folder, "table.csv")
         file.write_text(table, encoding="utf-8")
         lines = diagnose(file).text().splitlines()
-    return "\n".join(line for line in lines if line.startswith(("error ", "warning ", "note ", " ")))
+    return "\n".join(
+        line for line in lines if line.startswith(("error ", "warning ", "note ", " "))
+    )
 
 
 if __name__ == "__main__":

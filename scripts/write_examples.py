@@ -2,8 +2,9 @@
 
 .venv/bin/python scripts/write_examples.py [NOTEBOOK ...]
 
-A notebook is its own source: edit it anywhere, then run this. Each runs from its first cell to its last in a process
-and a folder of its own. The files hold no times and no paths, so equal results are equal bytes.
+A notebook is its own source: edit it anywhere, then run this. Each runs from its first cell to its
+last in a process and a folder of its own. The files hold no times and no paths, so equal results
+are equal bytes.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ def read_notebook(path: Path) -> Notebook:
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     for number, cell in enumerate(cells, 1):
         cell.update(id=f"cell-{number:02}", metadata={}, source="".join(cell["source"]))
-    digest = hashlib.sha256(json.dumps([cell["source"] for cell in code_of(cells)]).encode()).hexdigest()
+    digest = hashlib.sha256(
+        json.dumps([cell["source"] for cell in code_of(cells)]).encode()
+    ).hexdigest()
     about = {"kernelspec": KERNEL, "language_info": {"name": "python"}, "sources_that_ran": digest}
     return {"cells": cells, "metadata": about, "nbformat": 4, "nbformat_minor": 5}
 
@@ -61,9 +64,18 @@ def run_cell(source: str, number: int, names: dict[str, Any]) -> list[dict[str, 
     last = body.pop() if body and isinstance(body[-1], ast.Expr) else None
     with redirect_stdout(io.StringIO()) as printed:
         exec(compile(ast.Module(body, []), f"cell {number}", "exec"), names)
-        value = eval(compile(ast.Expression(last.value), f"cell {number}", "eval"), names) if last else None
+        value = (
+            eval(compile(ast.Expression(last.value), f"cell {number}", "eval"), names)
+            if last
+            else None
+        )
     stream = {"name": "stdout", "output_type": "stream", "text": printed.getvalue()}
-    result = {"data": shown(value), "execution_count": number, "metadata": {}, "output_type": "execute_result"}
+    result = {
+        "data": shown(value),
+        "execution_count": number,
+        "metadata": {},
+        "output_type": "execute_result",
+    }
     return [stream] * bool(printed.getvalue()) + [result] * (value is not None)
 
 
@@ -73,7 +85,10 @@ def shown(value: Any) -> dict[str, str]:
         buffer = io.BytesIO()
         value.savefig(buffer, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
         width, height = value.get_size_inches()
-        return {"image/png": base64.b64encode(buffer.getvalue()).decode(), "text/plain": f"<{width:g} x {height:g} in>"}
+        return {
+            "image/png": base64.b64encode(buffer.getvalue()).decode(),
+            "text/plain": f"<{width:g} x {height:g} in>",
+        }
     table = {"text/html": value.to_html()} if hasattr(value, "to_html") else {}
     return {"text/plain": repr(value), **table}
 
@@ -84,7 +99,10 @@ def text_of(notebook: Notebook) -> str:
     for cell in lined["cells"]:
         cell["source"] = cell["source"].splitlines(keepends=True)
         for output in cell.get("outputs", ()):
-            for part, kind in ((output, "text"), *((output.get("data", {}), kind) for kind in output.get("data", ()))):
+            for part, kind in (
+                (output, "text"),
+                *((output.get("data", {}), kind) for kind in output.get("data", ())),
+            ):
                 if kind in part and kind != "image/png":
                     part[kind] = "".join(part[kind]).splitlines(keepends=True)
     return json.dumps(lined, ensure_ascii=False, indent=1, sort_keys=True) + "\n"

@@ -15,7 +15,13 @@ SETTINGS: dict[str, Any] = {
     "name": "net",
     "data": {"calendar": ["hour"], "season_length": 6},
     "windows": {"context_length": 8, "horizon": HORIZON},
-    "model": {"name": "bigru", "cell": "gru", "bidirectional": False, "decoder": "direct", "units": 4},
+    "model": {
+        "name": "bigru",
+        "cell": "gru",
+        "bidirectional": False,
+        "decoder": "direct",
+        "units": 4,
+    },
     "training": {"epochs": 1, "patience": None},
     "evaluation": {"validation_size": 12},
 }
@@ -29,10 +35,13 @@ def experiment(**sections: dict[str, Any]) -> Experiment:
 
 
 def hourly(rows: int = 90) -> pd.DataFrame:
-    """Three series of unlike level and length, the last one ending earlier, with covariates of every kind."""
+    """Three series of unlike level and length, the last one ending earlier, with covariates of
+    every kind."""
     draw = np.random.default_rng(0)
     lengths, starts = (rows, rows - 10, rows - 20), (0, 10, 5)
-    hours = np.concatenate([start + np.arange(length) for start, length in zip(starts, lengths, strict=True)])
+    hours = np.concatenate(
+        [start + np.arange(length) for start, length in zip(starts, lengths, strict=True)]
+    )
     size = len(hours)
     season = np.sin(2 * np.pi * hours / 6)
     return pd.DataFrame(

@@ -1,4 +1,5 @@
-"""What all tests share: a quiet TensorFlow, figures without a screen, repeatable hypotheses, the data beside us."""
+"""What all tests share: a quiet TensorFlow, figures without a screen, repeatable hypotheses, the
+data beside us."""
 
 from __future__ import annotations
 
@@ -14,7 +15,11 @@ os.environ["MPLBACKEND"] = "Agg"
 
 # Deadlines fail on a busy machine and random examples fail on somebody else's change.
 settings.register_profile(
-    "repeatable", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], database=None
+    "repeatable",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+    database=None,
 )
 settings.load_profile("repeatable")
 
@@ -23,8 +28,12 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of real data beside the repository; tests that need it are skipped where it is absent."""
+    """The folder of real data beside the repository; tests that need it are skipped where it is
+    absent."""
     folder = Path(os.environ.get("FORECAST_DATA") or ROOT.parent / "shared" / "data")
     if not folder.is_dir():
-        pytest.skip(f"no real data at {folder.name!r} beside the repository: set FORECAST_DATA to its folder")
+        pytest.skip(
+            f"no real data at {folder.name!r} beside the repository: set FORECAST_DATA to its "
+            f"folder"
+        )
     return folder

@@ -25,8 +25,11 @@ def history(loss, val_loss=(), best: int = 1) -> History:
     return History(tuple(loss), tuple(val_loss), (1e-3,) * len(loss), (1.0,) * len(loss), best)
 
 
-def backtest(num_windows: int = 40, horizon: int = 6, targets: int = 1, seed: int = 0) -> BacktestResult:
-    """Hourly windows of one series; the model is off by noise of spread 1, the baseline by noise of spread 3."""
+def backtest(
+    num_windows: int = 40, horizon: int = 6, targets: int = 1, seed: int = 0
+) -> BacktestResult:
+    """Hourly windows of one series; the model is off by noise of spread 1, the baseline by noise of
+    spread 3."""
     rng = np.random.default_rng(seed)
     rows = np.arange(num_windows)[:, None] + np.arange(horizon)
     actual = rng.normal(size=(num_windows + horizon, targets)).cumsum(axis=0)[rows]
@@ -42,7 +45,9 @@ def backtest(num_windows: int = 40, horizon: int = 6, targets: int = 1, seed: in
         forecasts={"bigru": actual + noise[0], "last_value": actual + 3 * noise[1]},
         scale=np.full((num_windows, targets), 2.0),
         season_length=24,
-        columns=Columns(target_cols=tuple(f"y{i}" for i in range(targets)) if targets > 1 else ("y",)),
+        columns=Columns(
+            target_cols=tuple(f"y{i}" for i in range(targets)) if targets > 1 else ("y",)
+        ),
         freq=HOURLY,
     )
 
@@ -60,6 +65,8 @@ def words(axes: Axes) -> list[str]:
     return [text.get_text() for text in axes.texts]
 
 
-def with_intervals(result: BacktestResult, widths: tuple[float, ...] = (-3.0, -1.0, 0.0, 1.0, 3.0)) -> BacktestResult:
+def with_intervals(
+    result: BacktestResult, widths: tuple[float, ...] = (-3.0, -1.0, 0.0, 1.0, 3.0)
+) -> BacktestResult:
     made = result.forecasts["bigru"][..., None] + np.array(widths)
     return replace(result, quantile_levels=(0.025, 0.1, 0.5, 0.9, 0.975), quantiles=made)

@@ -10,8 +10,11 @@ import tensorflow as tf
 from forecast.layers.clusters import tracing
 
 
-def outputs_and_slopes(layer: Any, x: Any, jit: bool, **arguments: Any) -> tuple[list[Any], list[Any]]:
-    """All outputs of a layer, and the gradient of a random sum of them for the input and every weight."""
+def outputs_and_slopes(
+    layer: Any, x: Any, jit: bool, **arguments: Any
+) -> tuple[list[Any], list[Any]]:
+    """All outputs of a layer, and the gradient of a random sum of them for the input and every
+    weight."""
 
     @tf.function(autograph=False)
     def run(x: Any) -> Any:
@@ -19,8 +22,12 @@ def outputs_and_slopes(layer: Any, x: Any, jit: bool, **arguments: Any) -> tuple
         with tf.GradientTape() as tape:
             tape.watch(x)
             outputs = layer(x, **arguments)
-            total = tf.add_n([tf.reduce_sum(one * generator.normal(size=one.shape)) for one in outputs])
-        return list(outputs), tape.gradient(total, [x, *(weight.value for weight in layer.trainable_variables)])
+            total = tf.add_n(
+                [tf.reduce_sum(one * generator.normal(size=one.shape)) for one in outputs]
+            )
+        return list(outputs), tape.gradient(
+            total, [x, *(weight.value for weight in layer.trainable_variables)]
+        )
 
     with tracing(compiled=jit):
         outputs, slopes = run(x)

@@ -1,4 +1,5 @@
-"""Random tables and experiments for the leak check; run as a program it checks many and prints the counts.
+"""Random tables and experiments for the leak check; run as a program it checks many and prints the
+counts.
 
 make leak-proofs ARGS="--cases 200"
 """
@@ -29,7 +30,15 @@ SCALERS = ("standard", "min_max", "robust", "mean_abs")
 TRAIN_EVERY = 40
 """One case in so many also fits a small model for every changed table."""
 
-SMALL = {"model": {"name": "bigru", "units": 2, "cell": "rnn", "decoder": "direct", "bidirectional": False}} | {
+SMALL = {
+    "model": {
+        "name": "bigru",
+        "units": 2,
+        "cell": "rnn",
+        "decoder": "direct",
+        "bidirectional": False,
+    }
+} | {
     "ensemble": {"linear": "member"},
     "training": {"epochs": 1, "windows_per_epoch": 32, "jit": "off"},
 }
@@ -40,15 +49,34 @@ def random_table(draw: Draw, freq: str) -> pd.DataFrame:
     """Some series of unequal start, length and level, with one covariate of each kind."""
     parts = []
     for number in range(int(draw.integers(1, 5))):
-        rows, start = int(draw.integers(45, 80)), int(draw.integers(0, 3)) * int(draw.integers(0, 30))
+        rows, start = (
+            int(draw.integers(45, 80)),
+            int(draw.integers(0, 3)) * int(draw.integers(0, 30)),
+        )
         places = np.arange(start, start + rows)
-        stamps = places if freq == "index" else pd.date_range("2023-01-02", periods=start + rows, freq=freq)[start:]
+        stamps = (
+            places
+            if freq == "index"
+            else pd.date_range("2023-01-02", periods=start + rows, freq=freq)[start:]
+        )
         level = float(np.exp(draw.uniform(-1, 6)))
         wave = np.sin(places * 2 * np.pi / 12) + draw.normal(size=rows) / 3
-        y = level * np.exp(places / 60 + 0.2 * wave) if draw.random() < 0.5 else level * (draw.integers(0, 4) + wave)
-        part = pd.DataFrame({"unique_id": f"s{number}", "ds": stamps, "y": y, "z": np.round(np.abs(y))})
-        part["wind"], part["price"] = draw.normal(size=rows).cumsum(), draw.integers(1, 5, size=rows)
-        part["sky"], part["sale"] = draw.choice(WORDS, size=rows), draw.choice(["yes", "no"], size=rows)
+        y = (
+            level * np.exp(places / 60 + 0.2 * wave)
+            if draw.random() < 0.5
+            else level * (draw.integers(0, 4) + wave)
+        )
+        part = pd.DataFrame(
+            {"unique_id": f"s{number}", "ds": stamps, "y": y, "z": np.round(np.abs(y))}
+        )
+        part["wind"], part["price"] = (
+            draw.normal(size=rows).cumsum(),
+            draw.integers(1, 5, size=rows),
+        )
+        part["sky"], part["sale"] = (
+            draw.choice(WORDS, size=rows),
+            draw.choice(["yes", "no"], size=rows),
+        )
         part["size"], part["kind"] = level, draw.choice(["large", "small"])
         parts.append(part)
     if draw.random() < 0.2:
@@ -76,7 +104,9 @@ def random_target(draw: Draw) -> list[dict[str, Any]]:
     if draw.random() < 0.3:
         maps.append({"name": "difference", "lag": int(draw.integers(1, 5))})
     if draw.random() < 0.8:
-        maps.append({"name": str(draw.choice(SCALERS)), "scope": str(draw.choice(["per_series", "global"]))})
+        maps.append(
+            {"name": str(draw.choice(SCALERS)), "scope": str(draw.choice(["per_series", "global"]))}
+        )
     return maps
 
 
@@ -85,7 +115,9 @@ def random_case(seed: int) -> tuple[dict[str, Any], pd.DataFrame]:
     draw = np.random.default_rng(seed)
     freq = str(draw.choice(FREQUENCIES))
     policy = str(draw.choice(["refuse", "forward_fill", "interpolate", "zero", "mask"]))
-    gaps = str(draw.choice(["refuse", "skip"] if policy == "refuse" else ["refuse", "skip", "fill"]))
+    gaps = str(
+        draw.choice(["refuse", "skip"] if policy == "refuse" else ["refuse", "skip", "fill"])
+    )
     table = damaged(draw, random_table(draw, freq), holes=policy != "refuse", gaps=gaps != "refuse")
     past, known = subset(draw, ("wind", "sky")), subset(draw, ("price", "sale"))
     static = subset(draw, ("size", "kind", "unique_id"), 0.3)
@@ -102,7 +134,9 @@ def random_case(seed: int) -> tuple[dict[str, Any], pd.DataFrame]:
         "freq": "1" if freq == "index" else freq,
     }
     if freq not in ("index", "MS") and draw.random() < 0.3:
-        data["calendar"] = subset(draw, ("hour", "weekday", "day_of_year", "month", "weekend", "holiday:US"))
+        data["calendar"] = subset(
+            draw, ("hour", "weekday", "day_of_year", "month", "weekend", "holiday:US")
+        )
     if freq in ("h", "30min", "D") and draw.random() < 0.3:
         data["tz"] = "Europe/Berlin"
     if draw.random() < 0.3:
@@ -125,11 +159,17 @@ def random_case(seed: int) -> tuple[dict[str, Any], pd.DataFrame]:
         settings["model"] = {"name": "segment_bigru", "units": 2}
         if draw.random() < 0.5:
             settings["transforms"]["target"] = random_target(draw)
-    settings["training"] = {"epochs": 1, "windows_per_epoch": 32, "seed": int(draw.integers(0, 100))}
+    settings["training"] = {
+        "epochs": 1,
+        "windows_per_epoch": 32,
+        "seed": int(draw.integers(0, 100)),
+    }
     return settings, table
 
 
-def checked_cases(number: int, *, train_every: int = 0, first: int = 0) -> Iterator[tuple[int, Experiment, LeakReport]]:
+def checked_cases(
+    number: int, *, train_every: int = 0, first: int = 0
+) -> Iterator[tuple[int, Experiment, LeakReport]]:
     """Check so many random cases; those whose settings do not fit their table are left out."""
     seed = first
     while number:
@@ -154,8 +194,16 @@ def main() -> int:
     kinds: Counter[str] = Counter()
     compared: Counter[str] = Counter()
     leaking, refused, begun = [], 0, time.monotonic()
-    for seed, config, report in checked_cases(options.cases, train_every=TRAIN_EVERY, first=options.first):
-        kinds.update([f"model {config.model.name}", f"missing {config.data.missing}", f"gaps {config.data.gaps}"])
+    for seed, config, report in checked_cases(
+        options.cases, train_every=TRAIN_EVERY, first=options.first
+    ):
+        kinds.update(
+            [
+                f"model {config.model.name}",
+                f"missing {config.data.missing}",
+                f"gaps {config.data.gaps}",
+            ]
+        )
         compared.update(report.compared)
         refused += len(report.refusals)
         if not report.ok:

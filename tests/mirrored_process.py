@@ -1,4 +1,5 @@
-"""A process of its own with two logical CPU devices: trains on one and on both, and prints what came of it as JSON.
+"""A process of its own with two logical CPU devices: trains on one and on both, and prints what
+came of it as JSON.
 
 Usage: python mirrored_process.py FOLDER
 """
@@ -44,13 +45,20 @@ BLEND: dict[str, Any] = {
     "windows": {"context_length": 24, "horizon": 6},
     "model": {"name": "segment_bigru", "units": 4, "segment_length": 6},
     "ensemble": {"seeds": 2, "linear": "residual"},
-    "training": {"epochs": 2, "batch_size": 16, "windows_per_epoch": 32, "refit": False, "strategy": "mirrored"},
+    "training": {
+        "epochs": 2,
+        "batch_size": 16,
+        "windows_per_epoch": 32,
+        "refit": False,
+        "strategy": "mirrored",
+    },
     "evaluation": {"validation_size": 24, "test_size": 12},
 }
 
 
 def half_measured() -> ArraySource:
-    """Windows of which the second device sees no measured cell in the first epoch, and some in those that follow."""
+    """Windows of which the second device sees no measured cell in the first epoch, and some in
+    those that follow."""
     source = learnable_source(SHAPE, WINDOWS)
     order = training_order(WINDOWS, seed=TRAINING.seed, epoch=1)
     for start in range(0, WINDOWS, BATCH):
@@ -67,8 +75,14 @@ def trained(model: Any, strategy: str, *, judged: bool = False, **options: Any) 
     validation = learnable_source(SHAPE, 20, seed=1) if judged else None
     history = train(model, half_measured(), validation, config, **options).history
     weights = np.concatenate([one.ravel() for one in model.get_weights()]).astype(float)
-    moved = max(float(np.abs(a - b).max()) for a, b in zip(before, model.get_weights(), strict=True))
-    return {"weights": weights.tolist(), "losses": [*history.loss, *history.val_loss], "moved": moved}
+    moved = max(
+        float(np.abs(a - b).max()) for a, b in zip(before, model.get_weights(), strict=True)
+    )
+    return {
+        "weights": weights.tolist(),
+        "losses": [*history.loss, *history.val_loss],
+        "moved": moved,
+    }
 
 
 def interrupt(event: Any) -> None:
@@ -79,7 +93,9 @@ def interrupt(event: Any) -> None:
 
 def with_dropout() -> Any:
     """What is traced fastest."""
-    config = BiGRUConfig(units=5, bidirectional=False, decoder="direct", dropout=0.3, recurrent_dropout=0.2)
+    config = BiGRUConfig(
+        units=5, bidirectional=False, decoder="direct", dropout=0.3, recurrent_dropout=0.2
+    )
     return build_model(config, SHAPE, seed=3)
 
 
@@ -104,7 +120,9 @@ def masks() -> list[list[float]]:
     assert strategy is not None
     model = mirror(given, strategy)
     spread_seeds(model, strategy)
-    run = tf.function(lambda: strategy.run(lambda: model(tf.ones((1, 64)), training=True)), autograph=False)
+    run = tf.function(
+        lambda: strategy.run(lambda: model(tf.ones((1, 64)), training=True)), autograph=False
+    )
     return [one.numpy().ravel().tolist() for one in strategy.experimental_local_results(run())]
 
 
@@ -112,10 +130,14 @@ def fit_blend(folder: Path) -> list[float]:
     """Fit and save a blend; what it forecasts. Its networks must be trained one after another."""
     steps = np.arange(160)
     values = np.sin(steps / 24 * 2 * np.pi) + np.random.default_rng(3).normal(0, 0.1, len(steps))
-    table = pd.DataFrame({"unique_id": "a", "ds": pd.date_range("2020", periods=len(steps), freq="h"), "y": values})
+    table = pd.DataFrame(
+        {"unique_id": "a", "ds": pd.date_range("2020", periods=len(steps), freq="h"), "y": values}
+    )
     table.to_csv(folder / "table.csv", index=False)
     names: list[str] = []
-    forecaster = Forecaster(Experiment.model_validate(BLEND)).fit(table, reporter=lambda one: names.append(one.name))
+    forecaster = Forecaster(Experiment.model_validate(BLEND)).fit(
+        table, reporter=lambda one: names.append(one.name)
+    )
     assert sum(a != b for a, b in pairwise(names)) == 1, names
     forecaster.save(folder / "model")
     return [float(one) for one in forecaster.predict(table).frame()["bigru"]]
@@ -138,7 +160,8 @@ def main(folder: Path) -> None:
     found: dict[str, Any] = {}
     for name, settings in MODELS.items():
         found[name] = {
-            one: trained(build_model(settings, SHAPE, seed=3), one, judged=True) for one in ("none", "mirrored")
+            one: trained(build_model(settings, SHAPE, seed=3), one, judged=True)
+            for one in ("none", "mirrored")
         }
     found["whole"] = trained(with_dropout(), "mirrored")
     found["resumed"] = resumed(folder / "checkpoint")

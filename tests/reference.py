@@ -1,10 +1,10 @@
 """The model written a second time: float64 NumPy, one step at a time, from the published equations.
 
-Weights come as a dictionary from the path of a Keras variable to its array; nothing else of Keras is used.
-Sources: GRU: Cho et al. 2014, arXiv 1406.1078, with the reset gate after the product as cuDNN computes it.
-LSTM: Hochreiter & Schmidhuber 1997, forget gate of Gers et al. 2000. Simple RNN: Elman 1990. Attention:
-Luong et al. 2015, arXiv 1508.04025, and Bahdanau et al. 2015, arXiv 1409.0473. Instance normalisation: Kim et
-al. 2022 (RevIN).
+Weights come as a dictionary from the path of a Keras variable to its array; nothing else of Keras
+is used. Sources: GRU: Cho et al. 2014, arXiv 1406.1078, with the reset gate after the product as
+cuDNN computes it. LSTM: Hochreiter & Schmidhuber 1997, forget gate of Gers et al. 2000. Simple RNN:
+Elman 1990. Attention: Luong et al. 2015, arXiv 1508.04025, and Bahdanau et al. 2015, arXiv
+1409.0473. Instance normalisation: Kim et al. 2022 (RevIN).
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ States = tuple[Array, ...]
 
 
 def sigmoid(x: Array) -> Array:
-    return np.where(x >= 0, 1 / (1 + np.exp(-np.abs(x))), np.exp(-np.abs(x)) / (1 + np.exp(-np.abs(x))))
+    return np.where(
+        x >= 0, 1 / (1 + np.exp(-np.abs(x))), np.exp(-np.abs(x)) / (1 + np.exp(-np.abs(x)))
+    )
 
 
 def softmax(x: Array) -> Array:
@@ -48,22 +50,36 @@ def gru_step(x: Array, states: States, weights: Weights) -> States:
 def lstm_step(x: Array, states: States, weights: Weights) -> States:
     """Input gate, forget gate, candidate, output gate; columns in this order."""
     h, memory = states
-    i, f, g, o = np.split(x @ weights["kernel"] + h @ weights["recurrent_kernel"] + weights["bias"], 4, axis=-1)
+    i, f, g, o = np.split(
+        x @ weights["kernel"] + h @ weights["recurrent_kernel"] + weights["bias"], 4, axis=-1
+    )
     memory = sigmoid(f) * memory + sigmoid(i) * np.tanh(g)
     return sigmoid(o) * np.tanh(memory), memory
 
 
 def rnn_step(x: Array, states: States, weights: Weights) -> States:
-    return (np.tanh(x @ weights["kernel"] + states[0] @ weights["recurrent_kernel"] + weights["bias"]),)
+    return (
+        np.tanh(x @ weights["kernel"] + states[0] @ weights["recurrent_kernel"] + weights["bias"]),
+    )
 
 
-STEPS: dict[str, Callable[[Array, States, Weights], States]] = {"gru": gru_step, "lstm": lstm_step, "rnn": rnn_step}
+STEPS: dict[str, Callable[[Array, States, Weights], States]] = {
+    "gru": gru_step,
+    "lstm": lstm_step,
+    "rnn": rnn_step,
+}
 
 
 def run_cell(
-    cell: str, sequence: Array, weights: Weights, *, states: States | None = None, backwards: bool = False
+    cell: str,
+    sequence: Array,
+    weights: Weights,
+    *,
+    states: States | None = None,
+    backwards: bool = False,
 ) -> tuple[Array, States]:
-    """Outputs (B, L, U) in the order of `sequence` (B, L, C), and the states after the last step that was read."""
+    """Outputs (B, L, U) in the order of `sequence` (B, L, C), and the states after the last step
+    that was read."""
     units = weights["recurrent_kernel"].shape[0]
     if states is None:
         states = (np.zeros((len(sequence), units)),) * (2 if cell == "lstm" else 1)
@@ -77,7 +93,11 @@ def run_cell(
 
 def under(weights: Weights, prefix: str) -> Weights:
     """Weights of one layer, by the last part of their path."""
-    return {path.rsplit("/", 1)[-1]: array for path, array in weights.items() if path.startswith(f"{prefix}/")}
+    return {
+        path.rsplit("/", 1)[-1]: array
+        for path, array in weights.items()
+        if path.startswith(f"{prefix}/")
+    }
 
 
 def dense(x: Array, weights: Weights, name: str) -> Array:
@@ -91,7 +111,9 @@ def encode(config: RecurrentConfig, context: Array, weights: Weights) -> tuple[A
         name = f"encoder_{layer}"
         if config.bidirectional:
             ahead, final = run_cell(config.cell, outputs, under(weights, f"{name}/forward_{name}"))
-            back, other = run_cell(config.cell, outputs, under(weights, f"{name}/backward_{name}"), backwards=True)
+            back, other = run_cell(
+                config.cell, outputs, under(weights, f"{name}/backward_{name}"), backwards=True
+            )
             outputs, finals = np.concatenate([ahead, back], axis=-1), [final, other]
         else:
             outputs, final = run_cell(config.cell, outputs, under(weights, name))
@@ -129,13 +151,22 @@ def _embedded(inputs: dict[str, Any], key: str, name: str, weights: Weights) -> 
     codes = inputs.get(key)
     if codes is None:
         return []
-    return [weights[f"{name}_{place}/embeddings"][codes[..., place]] for place in range(codes.shape[-1])]
+    return [
+        weights[f"{name}_{place}/embeddings"][codes[..., place]] for place in range(codes.shape[-1])
+    ]
 
 
-def predict(config: BiGRUConfig, shape: WindowShape, inputs: dict[str, Any], weights: Weights) -> Array:
+def predict(
+    config: BiGRUConfig, shape: WindowShape, inputs: dict[str, Any], weights: Weights
+) -> Array:
     """The whole model: (B, H, D) or (B, H, D, Q)."""
     past = inputs["past"].astype(np.float64)
-    size, num_targets, horizon, units = len(past), shape.num_targets, shape.horizon, config.widths[-1]
+    size, num_targets, horizon, units = (
+        len(past),
+        shape.num_targets,
+        shape.horizon,
+        config.widths[-1],
+    )
     level, spread = level_and_spread(past[:, :, :num_targets], config.instance_norm)
     past[:, :, :num_targets] = (past[:, :, :num_targets] - level) / spread
 
@@ -150,9 +181,13 @@ def predict(config: BiGRUConfig, shape: WindowShape, inputs: dict[str, Any], wei
     steps = np.concatenate(future, axis=-1)
 
     outputs, finals = encode(config, np.concatenate(context, axis=-1), weights)
-    states = [np.tanh(dense(np.concatenate([final[0] for final in finals], axis=-1), weights, "bridge"))]
+    states = [
+        np.tanh(dense(np.concatenate([final[0] for final in finals], axis=-1), weights, "bridge"))
+    ]
     if config.cell == "lstm" and config.decoder == "recurrent":
-        states.append(dense(np.concatenate([final[1] for final in finals], axis=-1), weights, "bridge_memory"))
+        states.append(
+            dense(np.concatenate([final[1] for final in finals], axis=-1), weights, "bridge_memory")
+        )
     if config.decoder == "recurrent":
         decoded, _ = run_cell(config.cell, steps, under(weights, "decoder"), states=tuple(states))
     else:
@@ -168,35 +203,59 @@ def predict(config: BiGRUConfig, shape: WindowShape, inputs: dict[str, Any], wei
     return order_quantiles(raw) * spread[..., None] + level[..., None]
 
 
-def predict_segments(config: SegmentBiGRUConfig, shape: WindowShape, inputs: dict[str, Any], weights: Weights) -> Array:
-    """The model over segments, one target and one segment of the horizon at a time: (B, H, D) or (B, H, D, Q)."""
+def predict_segments(
+    config: SegmentBiGRUConfig, shape: WindowShape, inputs: dict[str, Any], weights: Weights
+) -> Array:
+    """The model over segments, one target and one segment of the horizon at a time: (B, H, D) or
+    (B, H, D, Q)."""
     past = inputs["past"].astype(np.float64)
     num_targets, horizon, length = shape.num_targets, shape.horizon, int(config.segment_length or 0)
     level, spread = level_and_spread(past[:, :, :num_targets], config.instance_norm)
     targets = (past[:, :, :num_targets] - level) / spread
-    others = [past[:, :, num_targets:], *_embedded(inputs, "past_categories", "past_embedding", weights)]
+    others = [
+        past[:, :, num_targets:],
+        *_embedded(inputs, "past_categories", "past_embedding", weights),
+    ]
     static = [inputs["static"]] if "static" in inputs else []
     static += _embedded(inputs, "static_categories", "static_embedding", weights)
     known = [inputs["known"]] if "known" in inputs else []
     known += _embedded(inputs, "known_categories", "known_embedding", weights)
 
-    each = [[target] for target in range(num_targets)] if config.channels == "independent" else [[*range(num_targets)]]
+    each = (
+        [[target] for target in range(num_targets)]
+        if config.channels == "independent"
+        else [[*range(num_targets)]]
+    )
     forecasts = []
     for place, group in enumerate(each):
-        segments = _segments(np.concatenate([targets[..., group], *others], axis=-1), length, at_the_end=True)
+        segments = _segments(
+            np.concatenate([targets[..., group], *others], axis=-1), length, at_the_end=True
+        )
         read = [np.concatenate([segment, *static], axis=-1) for segment in segments]
         embedded = np.maximum(dense(np.stack(read, axis=1), weights, "segment"), 0)
         outputs, finals = encode(config, embedded, weights)
-        states = [np.tanh(dense(np.concatenate([final[0] for final in finals], axis=-1), weights, "bridge"))]
+        states = [
+            np.tanh(
+                dense(np.concatenate([final[0] for final in finals], axis=-1), weights, "bridge")
+            )
+        ]
         if config.cell == "lstm":
-            states.append(dense(np.concatenate([final[1] for final in finals], axis=-1), weights, "bridge_memory"))
+            states.append(
+                dense(
+                    np.concatenate([final[1] for final in finals], axis=-1),
+                    weights,
+                    "bridge_memory",
+                )
+            )
         queries = []
         ahead = _segments(np.concatenate(known, axis=-1), length, at_the_end=False) if known else []
         for number in range(-(-horizon // length)):
             query = weights["place_embedding/embeddings"][number]
             query = query + (weights["target_embedding/embeddings"][place] if len(each) > 1 else 0)
             parts = [*static, *([ahead[number]] if known else [])]
-            query = query + (dense(np.concatenate(parts, axis=-1), weights, "query") if parts else 0)
+            query = query + (
+                dense(np.concatenate(parts, axis=-1), weights, "query") if parts else 0
+            )
             queries.append(np.broadcast_to(query, (len(past), config.widths[-1])))
         answers, start = [], tuple(states)
         for query in queries:
@@ -207,24 +266,34 @@ def predict_segments(config: SegmentBiGRUConfig, shape: WindowShape, inputs: dic
         if config.attention != "none":
             decoded = attend(decoded, outputs, weights, config.attention)
         numbers = dense(decoded, weights, "forecast")
-        steps = numbers.reshape(len(past), len(queries) * length, len(group), max(1, shape.num_quantiles))
+        steps = numbers.reshape(
+            len(past), len(queries) * length, len(group), max(1, shape.num_quantiles)
+        )
         forecasts.append(steps[:, :horizon])
     raw = np.concatenate(forecasts, axis=2)
-    ordered = order_quantiles(raw) * spread[..., None] + level[..., None] if shape.num_quantiles else None
+    ordered = (
+        order_quantiles(raw) * spread[..., None] + level[..., None] if shape.num_quantiles else None
+    )
     return raw[..., 0] * spread + level if ordered is None else ordered
 
 
 def _segments(sequence: Array, length: int, *, at_the_end: bool) -> list[Array]:
-    """(B, length x C) pieces of (B, L, C), filled up with zeros so that the sequence ends, or begins, with a piece."""
+    """(B, length x C) pieces of (B, L, C), filled up with zeros so that the sequence ends, or
+    begins, with a piece."""
     size, steps, channels = sequence.shape
     number = -(-steps // length)
     filled = np.zeros((size, number * length, channels))
     begin = number * length - steps if at_the_end else 0
     filled[:, begin : begin + steps] = sequence
-    return [filled[:, first : first + length].reshape(size, -1) for first in range(0, number * length, length)]
+    return [
+        filled[:, first : first + length].reshape(size, -1)
+        for first in range(0, number * length, length)
+    ]
 
 
-def finite_difference(function: Callable[[Array], float], at: Array, place: tuple[int, ...], step: float) -> float:
+def finite_difference(
+    function: Callable[[Array], float], at: Array, place: tuple[int, ...], step: float
+) -> float:
     """Central difference of `function` along one coordinate."""
     ahead, behind = at.copy(), at.copy()
     ahead[place] += step

@@ -18,20 +18,28 @@ HOSTILE = "</script><script>alert(1)</script>"
 
 
 def a_result(
-    num_series: int = 5, num_windows: int = 20, horizon: int = 6, targets: int = 1, *, fan: bool = False
+    num_series: int = 5,
+    num_windows: int = 20,
+    horizon: int = 6,
+    targets: int = 1,
+    *,
+    fan: bool = False,
 ) -> BacktestResult:
     """Hourly windows at shared cutoffs; the first series has a hostile name."""
     rng = np.random.default_rng(3)
     count = num_series * num_windows
-    cutoffs = np.datetime64("2024-03-01T00", "ns") + np.tile(np.arange(num_windows), num_series) * np.timedelta64(
-        1, "h"
-    )
+    cutoffs = np.datetime64("2024-03-01T00", "ns") + np.tile(
+        np.arange(num_windows), num_series
+    ) * np.timedelta64(1, "h")
     stamps = cutoffs[:, None] + (1 + np.arange(horizon)) * np.timedelta64(1, "h")
     series = np.repeat(np.arange(num_series), num_windows)
     level = 100.0 + series[:, None, None] + np.arange(targets)
     hour = (stamps.astype("datetime64[h]").astype(np.int64) % 24)[:, :, None]
     actual = level + 10 * np.sin(2 * np.pi * hour / 24) + np.zeros((count, horizon, targets))
-    forecasts = {name: actual + rng.normal(0.5, size, actual.shape) for name, size in (("bigru", 1), ("linear", 2))}
+    forecasts = {
+        name: actual + rng.normal(0.5, size, actual.shape)
+        for name, size in (("bigru", 1), ("linear", 2))
+    }
     spread = np.array([-2.0, 2.0])
     return BacktestResult(
         alias="bigru",
@@ -70,9 +78,13 @@ def write_run(folder: Path, result: BacktestResult | None) -> Path:
     environment = {"python": "3.11", "platform": "x", "packages": {"numpy": "2.0"}, "seed": 0}
     (folder / "data.json").write_text(json.dumps(data))
     (folder / "environment.json").write_text(json.dumps(environment))
-    write_histories({"seed 0": History((3.0, 2.0, 1.5), (3.5, 2.5, 2.6), (1e-3,) * 3, (1.0,) * 3, 2)}, folder)
+    write_histories(
+        {"seed 0": History((3.0, 2.0, 1.5), (3.5, 2.5, 2.6), (1e-3,) * 3, (1.0,) * 3, 2)}, folder
+    )
     if result is not None:
         (folder / "scores.json").write_text(json.dumps(result.scores().to_dict()))
-        observed = pd.DataFrame({name: [] for name in ("unique_id", "ds", *result.columns.target_cols)})
+        observed = pd.DataFrame(
+            {name: [] for name in ("unique_id", "ds", *result.columns.target_cols)}
+        )
         write_result(result, observed.astype({"unique_id": object, "ds": "datetime64[ns]"}), folder)
     return folder

@@ -1,4 +1,5 @@
-"""The published protocols: their scores of naive forecasts, and that every preset runs under its own."""
+"""The published protocols: their scores of naive forecasts, and that every preset runs under its
+own."""
 
 from __future__ import annotations
 
@@ -14,13 +15,34 @@ import pytest
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks" / "accuracy"
 SMOKE = ("model.units=3", "training.epochs=1", "training.windows_per_epoch=24", "ensemble.seeds=1")
 NAIVE: dict[str, tuple[int | str, dict[str, dict[str, float]]]] = {
-    "etth1": (96, {"last_value": {"MSE": 1.294, "MAE": 0.713}, "seasonal_naive": {"MSE": 0.512, "MAE": 0.433}}),
-    "etth2": (192, {"last_value": {"MSE": 0.534, "MAE": 0.473}, "seasonal_naive": {"MSE": 0.482, "MAE": 0.429}}),
+    "etth1": (
+        96,
+        {
+            "last_value": {"MSE": 1.294, "MAE": 0.713},
+            "seasonal_naive": {"MSE": 0.512, "MAE": 0.433},
+        },
+    ),
+    "etth2": (
+        192,
+        {
+            "last_value": {"MSE": 0.534, "MAE": 0.473},
+            "seasonal_naive": {"MSE": 0.482, "MAE": 0.429},
+        },
+    ),
     "exchange_rate": (96, {"last_value": {"MSE": 0.0811, "MAE": 0.1964}}),
-    "epf": ("NP", {"last_value": {"MSE": 0.701, "MAE": 0.505}, "seasonal_naive": {"MSE": 0.4405, "MAE": 0.367}}),
+    "epf": (
+        "NP",
+        {
+            "last_value": {"MSE": 0.701, "MAE": 0.505},
+            "seasonal_naive": {"MSE": 0.4405, "MAE": 0.367},
+        },
+    ),
     "bike_sharing": (
         "all",
-        {"last_value": {"MSE": 3.739, "MAE": 1.465}, "seasonal_naive": {"MSE": 0.769, "MAE": 0.521}},
+        {
+            "last_value": {"MSE": 3.739, "MAE": 1.465},
+            "seasonal_naive": {"MSE": 0.769, "MAE": 0.521},
+        },
     ),
     "hospital": ("all", {"last_value": {"MASE": 0.9676}, "seasonal_naive": {"MASE": 0.9205}}),
     "us_births": ("all", {"last_value": {"MASE": 4.199}, "seasonal_naive": {"MASE": 1.700}}),
@@ -47,7 +69,10 @@ def test_every_protocol_has_its_naive_scores(protocols: Any) -> None:
 
 @pytest.mark.parametrize(("group", "season"), [("hourly", 24), ("weekly", 1)])
 def test_scores_of_the_competition(protocols: Any, group: str, season: int) -> None:
-    train, test = (pd.read_parquet(protocols.DATA / "m4" / f"m4_{group}_{part}.parquet") for part in ("train", "test"))
+    train, test = (
+        pd.read_parquet(protocols.DATA / "m4" / f"m4_{group}_{part}.parquet")
+        for part in ("train", "test")
+    )
     naive = protocols.last_values(train, test, "naive")
     found = protocols.m4_scores(train, test, naive, "naive", season, protocols.NAIVE2[group])
     assert found == pytest.approx(NAIVE[f"m4_{group}"][1]["last_value"], abs=6e-4)
@@ -71,4 +96,6 @@ def test_a_preset_runs_and_the_naive_rows_come_out_as_published(protocols: Any, 
     case, published = NAIVE[name]
     found = protocols.run_case(name, case, 0, SMOKE)
     for model, scores in published.items():
-        assert {score: found["scores"][model][score] for score in scores} == pytest.approx(scores, abs=6e-4)
+        assert {score: found["scores"][model][score] for score in scores} == pytest.approx(
+            scores, abs=6e-4
+        )

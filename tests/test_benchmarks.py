@@ -1,4 +1,5 @@
-"""The benchmarks' own arithmetic: ratios, operations, the work that is compared; and that they run."""
+"""The benchmarks' own arithmetic: ratios, operations, the work that is compared; and that they
+run."""
 
 from __future__ import annotations
 
@@ -36,9 +37,13 @@ times = st.lists(st.floats(0.1, 100.0), min_size=1, max_size=9)
 
 
 @given(noise=times, true_ratio=st.floats(0.1, 10.0))
-def test_noise_that_both_meet_in_a_round_leaves_the_ratio_alone(noise: list[float], true_ratio: float) -> None:
+def test_noise_that_both_meet_in_a_round_leaves_the_ratio_alone(
+    noise: list[float], true_ratio: float
+) -> None:
     found = load("rounds").ratio([true_ratio * one for one in noise], noise)
-    assert [found.of_medians, found.least, found.median, found.most] == pytest.approx([true_ratio] * 4)
+    assert [found.of_medians, found.least, found.median, found.most] == pytest.approx(
+        [true_ratio] * 4
+    )
 
 
 def test_a_ratio_by_hand() -> None:
@@ -50,7 +55,9 @@ def test_a_ratio_by_hand() -> None:
 
 def test_turns_come_in_every_order_of_the_circle() -> None:
     seen: list[str] = []
-    found = load("rounds").take_turns(["a", "b", "c"], 4, lambda name: seen.append(name) or len(seen))
+    found = load("rounds").take_turns(
+        ["a", "b", "c"], 4, lambda name: seen.append(name) or len(seen)
+    )
     assert "".join(seen) == "abc" + "bca" + "cab" + "abc"
     assert found == {"a": [1, 6, 8, 10], "b": [2, 4, 9, 11], "c": [3, 5, 7, 12]}
 
@@ -63,7 +70,9 @@ def burn(seconds: float) -> dict[str, Any]:
     return {"cpu_seconds": time.process_time() - start}
 
 
-@pytest.mark.skipif(not Path("/proc/stat").exists(), reason="only Linux counts the time of all programs there")
+@pytest.mark.skipif(
+    not Path("/proc/stat").exists(), reason="only Linux counts the time of all programs there"
+)
 def test_others_are_seen_and_oneself_is_not() -> None:
     """Work that is not owned up to is that of others."""
     onlooker = load("machine").Onlooker()
@@ -85,7 +94,8 @@ def test_the_calmest_turn_counts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def operations_of_graph(function: Any, *arguments: Any) -> int:
-    """Multiplications and additions of all matrix products that the outputs of a TensorFlow function depend on."""
+    """Multiplications and additions of all matrix products that the outputs of a TensorFlow
+    function depend on."""
     graph = function.get_concrete_function(*arguments).graph
     wanted, seen, total = [one.op for one in graph.outputs] + graph.control_outputs, set(), 0
     while wanted:
@@ -102,7 +112,8 @@ def operations_of_graph(function: Any, *arguments: Any) -> int:
 
 @pytest.mark.parametrize("case", [(4, 3, 2, 5), (3, 4, 1, 2)])
 def test_operations_are_those_of_the_graph_keras_makes(case: tuple[int, int, int, int]) -> None:
-    """Stock layers unrolled, so that every product stands in the graph, the gradients' among them."""
+    """Stock layers unrolled, so that every product stands in the graph, the gradients' among
+    them."""
     import keras
     import tensorflow as tf
 
@@ -111,20 +122,30 @@ def test_operations_are_those_of_the_graph_keras_makes(case: tuple[int, int, int
     for _ in range(2):
         layer = keras.layers.GRU(units, return_sequences=True, unroll=True)
         outputs = keras.layers.Bidirectional(layer)(outputs)
-    model = keras.Model(inputs, keras.layers.Dense(1)(outputs))  # at every step, so that no product is left out
+    model = keras.Model(
+        inputs, keras.layers.Dense(1)(outputs)
+    )  # at every step, so that no product is left out
     compiled = load("step_keras").compile_steps(model, "stock", xla=False)
     data = tf.zeros((batch, steps, features)), tf.zeros((batch, steps, 1))
     dense = 2 * batch * 2 * units * (steps - 1)  # the steps that are not the last
     operations = load("operations")
-    assert operations_of_graph(compiled["forward"], *data) == operations.forward_operations(case) + dense
-    assert operations_of_graph(compiled["train"], *data) == operations.train_operations(case) + 3 * dense
+    assert (
+        operations_of_graph(compiled["forward"], *data)
+        == operations.forward_operations(case) + dense
+    )
+    assert (
+        operations_of_graph(compiled["train"], *data)
+        == operations.train_operations(case) + 3 * dense
+    )
 
 
 def test_the_floor_is_a_time() -> None:
     """100 GFLOP/s take 1 ms for 1e8 operations."""
     operations = load("operations")
     case = (64, 96, 7, 64)
-    assert operations.floor_milliseconds(case, "train", 100.0) == pytest.approx(operations.train_operations(case) / 1e8)
+    assert operations.floor_milliseconds(case, "train", 100.0) == pytest.approx(
+        operations.train_operations(case) / 1e8
+    )
 
 
 @pytest.mark.parametrize(
@@ -140,7 +161,10 @@ def test_a_contender_that_fails_says_why(script: str, said: str, tmp_path: Path)
     path = tmp_path / "contender.py"
     path.write_text(f"import sys; sys.path.insert(0, {str(FOLDER / 'contenders')!r})\n{script}")
     path.write_text(path.read_text().replace("{folder}", str(rounds.ROOT)))
-    with rounds.start(rounds.Contender("it", str(path))) as worker, pytest.raises(rounds.ContenderError) as caught:
+    with (
+        rounds.start(rounds.Contender("it", str(path))) as worker,
+        pytest.raises(rounds.ContenderError) as caught,
+    ):
         worker.ask({})
     assert str(caught.value).endswith(said)
 
@@ -150,14 +174,16 @@ def test_what_a_library_prints_is_not_an_answer(tmp_path: Path) -> None:
     path = tmp_path / "contender.py"
     path.write_text(
         f"import sys; sys.path.insert(0, {str(FOLDER / 'contenders')!r})\nimport wire\n"
-        "def answer(request):\n    print('hello')\n    return {'twice': 2 * request['number']}\nwire.serve(answer)"
+        "def answer(request):\n    print('hello')\n    return {'twice': 2 * "
+        "request['number']}\nwire.serve(answer)"
     )
     with rounds.start(rounds.Contender("it", str(path))) as worker:
         assert [worker.ask({"number": number})["twice"] for number in (1, 2)] == [2, 4]
 
 
 def test_windows_of_an_epoch_are_those_this_package_trains_on(tmp_path: Path) -> None:
-    """The number all contenders are held to, against the package's index and against windows cut one by one."""
+    """The number all contenders are held to, against the package's index and against windows cut
+    one by one."""
     from forecast.experiment.prepare import prepare
 
     fits, fitting, panel = load("fits"), load("fitting"), load("panel")
@@ -167,7 +193,11 @@ def test_windows_of_an_epoch_are_those_this_package_trains_on(tmp_path: Path) ->
     prepared = prepare(load("fit_ours").experiment(task, default_network=False), table)
     scaled = panel.read_scaled(task)
     contexts, targets = panel.windows(scaled.values[:, : -task.held_out], task)
-    assert setting.windows == task.train_windows(setting.series, setting.length) == len(prepared.training)
+    assert (
+        setting.windows
+        == task.train_windows(setting.series, setting.length)
+        == len(prepared.training)
+    )
     assert len(contexts) == setting.windows
     assert len(prepared.validation) == setting.series * (task.held_out - task.horizon + 1)
     order = np.arange(setting.windows)
@@ -189,7 +219,8 @@ def test_scales_are_undone(tmp_path: Path) -> None:
 
 
 def test_no_forecast_can_have_a_smaller_loss() -> None:
-    """The best forecast made by hand on long series: all of the expectation, and what is left of the noise."""
+    """The best forecast made by hand on long series: all of the expectation, and what is left of
+    the noise."""
     fits = load("fit_setting")
     setting = fits.Setting(series=4, length=20_000, held_out=9_000, horizon=3)
     expected, noise = fits.make_series(setting)
@@ -244,11 +275,21 @@ def steps_found() -> dict[str, Any]:
             for mode in steps.MODES:
                 ours = [case[0] * 0.5, case[0] * 0.7, case[0] * 0.6]
                 measured = {"keras": [2 * one for one in ours], "ours": ours}
-                row = {"case": name, "sizes": case, "threads": threads, "mode": mode, "floor": case[0] / 10}
+                row = {
+                    "case": name,
+                    "sizes": case,
+                    "threads": threads,
+                    "mode": mode,
+                    "floor": case[0] / 10,
+                }
                 row |= {"milliseconds": measured, "ratios": rounds.ratios(measured, "ours")}
                 row |= {"others": {name: [0.0, 0.5] for name in measured}}
                 rows.append({**row, "failed": {"torch": "no such thing"}})
-    facts = {"machine": load("machine").describe(), "versions": {"keras": {"keras": "3"}}, "rates": {"1": 100.0}}
+    facts = {
+        "machine": load("machine").describe(),
+        "versions": {"keras": {"keras": "3"}},
+        "rates": {"1": 100.0},
+    }
     return {**facts, "rounds": 3, "seconds": 0.5, "rows": rows}
 
 
@@ -257,14 +298,24 @@ def test_the_report_shows_what_was_measured(tmp_path: Path) -> None:
     found = steps_found()
     contenders = {
         "ours": fits.summary(fits.Setting(), [fit_found()] * 3),
-        "darts": fits.summary(fits.Setting(), [fit_found(whole=36.0, losses=[0.5, 0.4, 0.3, 0.2])] * 3),
+        "darts": fits.summary(
+            fits.Setting(), [fit_found(whole=36.0, losses=[0.5, 0.4, 0.3, 0.2])] * 3
+        ),
         "tfts": {"error": "no such thing"},
     }
     setting = {"loss": 0.06, "least_loss": 0.03, "windows": 1}
     stored = {
         "steps": {**found, "rows": [row for row in found["rows"] if row["case"] in steps.CASES]},
-        "sweep": {**found, "rows": [row for row in found["rows"] if row["case"] not in steps.CASES]},
-        "fits": {**found, "setting": setting, "contenders": contenders, "ratios": fits.compare(contenders)},
+        "sweep": {
+            **found,
+            "rows": [row for row in found["rows"] if row["case"] not in steps.CASES],
+        },
+        "fits": {
+            **found,
+            "setting": setting,
+            "contenders": contenders,
+            "ratios": fits.compare(contenders),
+        },
     }
     for name, result in stored.items():
         load("rounds").write_json(tmp_path / f"{name}.json", result)
@@ -277,7 +328,9 @@ def test_the_report_shows_what_was_measured(tmp_path: Path) -> None:
     assert "old" not in text
     assert text.startswith("before\n")
     assert text.endswith("\nafter\n")
-    assert "| A: 64, 96, 7, 64 | 2, wall | train | 6.4 | 38.4 | 6 | 76.8; **2x** (2, 2, 2) |" in text
+    assert (
+        "| A: 64, 96, 7, 64 | 2, wall | train | 6.4 | 38.4 | 6 | 76.8; **2x** (2, 2, 2) |" in text
+    )
     assert "| to validation loss 0.06, s | 8 | - |" in text
     assert "| whole fit: theirs / ours | 1 | **3x** (3, 3, 3) |" in text
     assert "Other programs kept 0.25 cores busy in the median turn, at most 0.5." in text
@@ -304,8 +357,13 @@ def test_the_readme_has_a_place_for_every_result() -> None:
 
 def test_results_are_rounded_and_free_of_folders(tmp_path: Path) -> None:
     rounds = load("rounds")
-    rounds.write_json(tmp_path / "a" / "b.json", {"x": [1.23456789, 3, "text"], "y": {"z": 0.000012345678}})
-    assert json.loads((tmp_path / "a" / "b.json").read_text()) == {"x": [1.2346, 3, "text"], "y": {"z": 1.2346e-05}}
+    rounds.write_json(
+        tmp_path / "a" / "b.json", {"x": [1.23456789, 3, "text"], "y": {"z": 0.000012345678}}
+    )
+    assert json.loads((tmp_path / "a" / "b.json").read_text()) == {
+        "x": [1.2346, 3, "text"],
+        "y": {"z": 1.2346e-05},
+    }
     assert rounds.without_folders(f"in {rounds.ROOT}/forecast/x.py") == "in forecast/x.py"
 
 
@@ -316,7 +374,9 @@ def test_stock_keras_runs_with_and_without_xla() -> None:
     names = ("keras", "keras_xla")
     result = steps.run(steps.QUICK, names, (2,), steps.Turns(rounds=2, seconds=0.02))
     assert [row["mode"] for row in result["rows"]] == list(steps.MODES)
-    assert all(set(row["milliseconds"]) == set(names) and not row["failed"] for row in result["rows"])
+    assert all(
+        set(row["milliseconds"]) == set(names) and not row["failed"] for row in result["rows"]
+    )
     contenders = {name: steps.CONTENDERS[name] for name in names}
     with rounds.start_all(contenders) as workers:
         losses = []

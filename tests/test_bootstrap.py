@@ -1,4 +1,5 @@
-"""The set-up, run as a person runs it, with a `uv` that installs nothing and writes down what it was asked."""
+"""The set-up, run as a person runs it, with a `uv` that installs nothing and writes down what it
+was asked."""
 
 from __future__ import annotations
 
@@ -46,10 +47,16 @@ class Project:
         return self.folder / ".venv" / "bootstrap.json"
 
     def start(self, *arguments: str, **env: str) -> subprocess.Popen[str]:
-        environment = {"PATH": f"{self.path}:/usr/bin:/bin", "UV_LOG": str(self.path / "log"), **env}
+        environment = {
+            "PATH": f"{self.path}:/usr/bin:/bin",
+            "UV_LOG": str(self.path / "log"),
+            **env,
+        }
         command = [BASE_PYTHON, str(self.folder / "scripts" / "bootstrap.py"), *arguments]
         pipe = subprocess.PIPE
-        return subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
+        return subprocess.Popen(
+            command, env=environment, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+        )
 
     def run(self, *arguments: str, **env: str) -> tuple[int, str, str]:
         with self.start(*arguments, **env) as process:
@@ -59,7 +66,11 @@ class Project:
     def asked(self, word: str) -> list[str]:
         """The calls of the installer so far that begin with a word."""
         log = self.path / "log"
-        return [line for line in log.read_text().splitlines() if line.startswith(word)] if log.exists() else []
+        return (
+            [line for line in log.read_text().splitlines() if line.startswith(word)]
+            if log.exists()
+            else []
+        )
 
 
 @pytest.fixture
@@ -111,7 +122,10 @@ def test_a_changed_file_is_installed_into_the_same_environment(project: Project,
         file.write("\n# changed\n")
     assert project.run()[0] == 0
     assert len(project.asked("venv")) == 1
-    assert [f"{project.folder}[test]" in line for line in project.asked("pip install")] == [True, True]
+    assert [f"{project.folder}[test]" in line for line in project.asked("pip install")] == [
+        True,
+        True,
+    ]
     assert project.run() == (0, "", "")
 
 
@@ -120,20 +134,29 @@ def test_an_environment_with_more_extras_serves_those_who_ask_for_fewer(project:
     project.run("--extras", "test")
     for arguments in ([], ["--extras", "test"]):
         assert project.run(*arguments) == (0, "", "")
-    assert [f"{project.folder}[test]" in line for line in project.asked("pip install")] == [False, True]
+    assert [f"{project.folder}[test]" in line for line in project.asked("pip install")] == [
+        False,
+        True,
+    ]
     assert project.run("--extras", "bayesian")[0] == 0
     assert f"{project.folder}[bayesian,test]" in project.asked("pip install")[-1]
 
 
-def test_a_failed_installation_is_one_line_below_the_installers_own_and_is_tried_again(project: Project) -> None:
+def test_a_failed_installation_is_one_line_below_the_installers_own_and_is_tried_again(
+    project: Project,
+) -> None:
     status, _, error = project.run(UV_FAIL="yes")
     told, message = error.splitlines()
     assert (status, told) == (2, "no route to index")
-    assert re.match(r"set-up failed: uv could not install .* check the connection .* run this again", message)
+    assert re.match(
+        r"set-up failed: uv could not install .* check the connection .* run this again", message
+    )
     assert not project.stamp.exists()
 
     assert project.run()[0] == 0
-    assert len(project.asked("venv")) == 1, "an installer that ended by itself leaves a whole environment"
+    assert len(project.asked("venv")) == 1, (
+        "an installer that ended by itself leaves a whole environment"
+    )
 
 
 def test_a_killed_set_up_is_made_anew(project: Project) -> None:
@@ -191,31 +214,43 @@ def test_an_installer_that_outlives_its_set_up_is_waited_for(project: Project) -
         orphaned.kill()
         status, out, error = project.run()
     assert (status, error) == (0, "")
-    assert out.startswith("set-up: waiting for another set-up of this folder to finish\nset-up: making .venv")
+    assert out.startswith(
+        "set-up: waiting for another set-up of this folder to finish\nset-up: making .venv"
+    )
 
 
 def run_as(project: Project, version: tuple[int, ...]) -> subprocess.CompletedProcess[str]:
-    """Run the set-up with a Python that says it is of another version, and with nothing else on the PATH."""
+    """Run the set-up with a Python that says it is of another version, and with nothing else on the
+    PATH."""
     executable(
         project.path / "old-python",
-        f'#!/bin/sh\n[ "$1" = -c ] && echo {".".join(map(str, version))} || exec "{BASE_PYTHON}" "$@"\n',
+        f'#!/bin/sh\n[ "$1" = -c ] && echo {".".join(map(str, version))} || exec "{BASE_PYTHON}" '
+        f'"$@"\n',
     )
     script = str(project.folder / "scripts" / "bootstrap.py")
     code = (
-        f"import runpy, sys; sys.version_info = {version}; sys.executable = {str(project.path / 'old-python')!r}; "
+        f"import runpy, sys; sys.version_info = {version}; sys.executable = "
+        f"{str(project.path / 'old-python')!r}; "
         f"sys.argv = [{script!r}]; runpy.run_path({script!r}, None, '__main__')"
     )
     env = {"PATH": str(project.path), "UV_LOG": str(project.path / "log")}
-    return subprocess.run([BASE_PYTHON, "-c", code], env=env, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [BASE_PYTHON, "-c", code], env=env, capture_output=True, text=True, check=False
+    )
 
 
 @pytest.mark.parametrize("version", [(3, 8, 18), (3, 10, 13), (3, 14, 0)])
-def test_an_unsupported_python_gets_one_sentence(project: Project, version: tuple[int, ...]) -> None:
+def test_an_unsupported_python_gets_one_sentence(
+    project: Project, version: tuple[int, ...]
+) -> None:
     executable(project.path / "python3.12", "#!/bin/sh\nexit 127\n")  # a version manager's stand-in
     done = run_as(project, version)
     assert done.returncode == 2
     (message,) = done.stderr.splitlines()
-    assert f"this is Python {version[0]}.{version[1]} and the project needs 3.11, 3.12 or 3.13" in message
+    assert (
+        f"this is Python {version[0]}.{version[1]} and the project needs 3.11, 3.12 or 3.13"
+        in message
+    )
     assert not (project.folder / ".venv").exists()
 
 
@@ -236,19 +271,25 @@ def test_the_pinned_set_satisfies_every_range_and_names_no_place() -> None:
     pins = [Requirement(line) for line in lines]
     assert not [line for line in lines if "/" in line or "@" in line]
     for requirement in direct_requirements():
-        versions = [pin.specifier for pin in pins if canonical(pin.name) == canonical(requirement.name)]
+        versions = [
+            pin.specifier for pin in pins if canonical(pin.name) == canonical(requirement.name)
+        ]
         assert versions, f"{requirement} is not pinned: make lock"
         for version in versions:
             (pinned,) = version
             assert pinned.operator == "=="
-            assert requirement.specifier.contains(Version(pinned.version)), f"{requirement}: make lock"
+            assert requirement.specifier.contains(Version(pinned.version)), (
+                f"{requirement}: make lock"
+            )
 
 
 def direct_requirements() -> list[Requirement]:
     """What requirements.txt and the extras ask for."""
     text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
     base = [line for line in text.splitlines() if line and not line.startswith("#")]
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+        "optional-dependencies"
+    ]
     return [Requirement(line) for lines in (base, *extras.values()) for line in lines]
 
 
@@ -263,11 +304,17 @@ def test_a_real_set_up_imports_the_package(tmp_path: Path, installer: str) -> No
     if installer == "uv" and not shutil.which("uv"):
         pytest.skip("there is no uv on the PATH")
     folder = tmp_path / "project"
-    shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "runs"))
+    shutil.copytree(
+        ROOT, folder, ignore=shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "runs")
+    )
     uv = Path(shutil.which("uv") or "/nowhere/uv").parent
-    path = os.pathsep.join(entry for entry in os.get_exec_path() if installer == "uv" or Path(entry) != uv)
+    path = os.pathsep.join(
+        entry for entry in os.get_exec_path() if installer == "uv" or Path(entry) != uv
+    )
     environment = {**os.environ, "PATH": path}
     subprocess.run([BASE_PYTHON, "scripts/bootstrap.py"], cwd=folder, env=environment, check=True)
     code = "import forecast, keras; print(forecast.__file__)"
-    shown = subprocess.run([".venv/bin/python", "-c", code], cwd=folder, capture_output=True, text=True, check=True)
+    shown = subprocess.run(
+        [".venv/bin/python", "-c", code], cwd=folder, capture_output=True, text=True, check=True
+    )
     assert Path(shown.stdout.strip()) == folder / "forecast" / "__init__.py"

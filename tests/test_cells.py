@@ -1,4 +1,5 @@
-"""The table of recurrent cells: equal parameters, differences by hand, what is run again, and what the page shows."""
+"""The table of recurrent cells: equal parameters, differences by hand, what is run again, and what
+the page shows."""
 
 from __future__ import annotations
 
@@ -39,7 +40,11 @@ def test_every_network_keeps_to_the_budget(cells: Any) -> None:
         assert len({case.key for case in found}) == len(cells.grid.GRID) == 30
         for case in found:
             count = cells.grid.count_parameters(settings_of(cells, name, case), one.shape)
-            assert abs(count / cells.grid.BUDGET - 1) < cells.grid.TOLERANCE, (name, case.key, count)
+            assert abs(count / cells.grid.BUDGET - 1) < cells.grid.TOLERANCE, (
+                name,
+                case.key,
+                count,
+            )
 
 
 def test_no_other_width_comes_nearer(cells: Any) -> None:
@@ -63,7 +68,9 @@ def test_parameters_are_those_of_the_network(cells: Any) -> None:
         name = names[place % len(names)]
         case, shape = list(cells.cases.cases(name, "grid"))[place], cells.grid.SETS[name].shape
         config = settings_of(cells, name, case)
-        assert build_model(config, shape).count_params() == cells.grid.count_parameters(config, shape), case.key
+        assert build_model(config, shape).count_params() == cells.grid.count_parameters(
+            config, shape
+        ), case.key
 
 
 def test_the_trained_networks_had_the_parameters_that_were_counted(cells: Any) -> None:
@@ -72,7 +79,11 @@ def test_the_trained_networks_had_the_parameters_that_were_counted(cells: Any) -
         for part in cells.cases.PARTS:
             for case in cells.cases.cases(name, part):
                 count = cells.grid.count_parameters(settings_of(cells, name, case), one.shape)
-                trained = [row["parameters"] for key, row in rows.items() if key.rpartition("-")[0] == case.key]
+                trained = [
+                    row["parameters"]
+                    for key, row in rows.items()
+                    if key.rpartition("-")[0] == case.key
+                ]
                 assert trained == [count] * len(trained)
 
 
@@ -90,7 +101,9 @@ def test_every_pair_differs_in_what_the_question_asks(cells: Any) -> None:
     asked = {"GRU": {"cell"}, "LSTM": {"cell"}, "both": {"bidirectional"}, "dot": {"attention"}}
     for question, pairs in cells.compare.QUESTIONS.items():
         assert len(pairs) - 1 in cells.compare.STUDENT, question
-        assert len({one.key for pair in pairs for one in pair}) == 2 * len(pairs), "each network once"
+        assert len({one.key for pair in pairs for one in pair}) == 2 * len(pairs), (
+            "each network once"
+        )
         for new, old in pairs:
             differing = {key for key, value in new.settings.items() if old.settings[key] != value}
             assert differing == asked.get(question.split()[0], {"num_layers"})
@@ -98,12 +111,15 @@ def test_every_pair_differs_in_what_the_question_asks(cells: Any) -> None:
 
 
 def test_a_difference_by_hand(cells: Any) -> None:
-    """Six pairs, 1 to 6 % worse: mean 3.5, deviation sqrt(17.5 / 5), error sqrt(3.5 / 6), 2.571 of them each way."""
+    """Six pairs, 1 to 6 % worse: mean 3.5, deviation sqrt(17.5 / 5), error sqrt(3.5 / 6), 2.571 of
+    them each way."""
     rows = {}
     for place in range(6):
         for seed, error in ((0, 1.0), (100, 2.0), (200, 3.0)):
             rows[f"old{place}-{seed}"] = {"scores": {"MSE": error}}
-            rows[f"new{place}-{seed}"] = {"scores": {"MSE": error + (place + 1) / 100 * 2}}  # 2 is the mean of old
+            rows[f"new{place}-{seed}"] = {
+                "scores": {"MSE": error + (place + 1) / 100 * 2}
+            }  # 2 is the mean of old
     pairs = [(f"new{place}", f"old{place}") for place in range(6)]
     found = cells.compare.Results("etth1", rows).difference(pairs, (0, 100, 200))
     assert found.each == pytest.approx((1, 2, 3, 4, 5, 6))
@@ -120,7 +136,11 @@ def test_a_difference_by_hand(cells: Any) -> None:
 def test_the_spread_over_seeds_by_hand(cells: Any) -> None:
     """Errors 1, 2, 3 have mean 2 and deviation 1: half of it, for every network."""
     errors = dict(zip(cells.grid.SEEDS, (1.0, 2.0, 3.0), strict=True))
-    rows = {f"{one.key}-{seed}": {"scores": {"MSE": errors[seed]}} for one in cells.grid.GRID for seed in errors}
+    rows = {
+        f"{one.key}-{seed}": {"scores": {"MSE": errors[seed]}}
+        for one in cells.grid.GRID
+        for seed in errors
+    }
     found = cells.compare.Results("etth1", rows)
     assert found.seeds() == cells.grid.SEEDS
     assert found.seed_spread(found.seeds()) == pytest.approx(50.0)
@@ -128,7 +148,9 @@ def test_the_spread_over_seeds_by_hand(cells: Any) -> None:
     assert found.seeds() == (0, 200), "a seed counts where its whole grid is there"
 
 
-def test_what_is_there_is_not_run_again(cells: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_what_is_there_is_not_run_again(
+    cells: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(cells.cases, "RESULTS", tmp_path)
     first, second, *others = cells.cases.missing("etth1", "grid", 0)
     assert len(others) == 28
@@ -153,7 +175,10 @@ def test_the_page_shows_the_results_that_are_there(cells: Any, tmp_path: Path) -
     copy.write_text(page, encoding="utf-8")
     cells.page.write_page(copy)
     assert copy.read_text(encoding="utf-8") == page
-    assert {path.name for path in (tmp_path / "pictures").iterdir()} == {"cells.png", "cells_errors.png"}
+    assert {path.name for path in (tmp_path / "pictures").iterdir()} == {
+        "cells.png",
+        "cells_errors.png",
+    }
 
 
 @pytest.mark.slow
@@ -172,7 +197,9 @@ def test_a_network_runs_under_its_protocol(
     case = next(iter(cells.cases.cases(name, "grid")))
     row, baselines = run.run_one(name, case, 0)
     assert set(row["scores"]) == set(one.scores)
-    assert row["parameters"] == cells.grid.count_parameters(settings_of(cells, name, case), one.shape)
+    assert row["parameters"] == cells.grid.count_parameters(
+        settings_of(cells, name, case), one.shape
+    )
     assert baselines["last_value"]
     for module in ("run", "protocols"):
         sys.modules.pop(module, None)

@@ -1,4 +1,5 @@
-"""Every experiment that comes with the package: named in its own header, accepted, and runnable to the end."""
+"""Every experiment that comes with the package: named in its own header, accepted, and runnable to
+the end."""
 
 from __future__ import annotations
 
@@ -50,11 +51,16 @@ CONTENTS = {
 def header(path: Path) -> list[str]:
     """The comment at the head of a file, line by line, without its marks."""
     lines = path.read_text(encoding="utf-8").splitlines()
-    return [line[1:].strip() for line in lines[: next(i for i, line in enumerate(lines) if not line.startswith("#"))]]
+    return [
+        line[1:].strip()
+        for line in lines[: next(i for i, line in enumerate(lines) if not line.startswith("#"))]
+    ]
 
 
 def test_there_are_examples() -> None:
-    assert {"demo", "air_passengers", "synthetic", "weather_quantiles"} <= {path.stem for path in CONFIGS}
+    assert {"demo", "air_passengers", "synthetic", "weather_quantiles"} <= {
+        path.stem for path in CONFIGS
+    }
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
@@ -69,7 +75,9 @@ def test_the_header_gives_purpose_and_command(path: Path, monkeypatch: pytest.Mo
         options = build_parser().parse_args(shlex.split(command)[1:])
         assert options.config == f"configs/{path.name}"
         assert (options.table is None) == (path in EMBEDDED)
-        assert load_experiment(options.config, options.set or ()).model == load_experiment(path).model
+        assert (
+            load_experiment(options.config, options.set or ()).model == load_experiment(path).model
+        )
 
 
 def test_the_default_is_what_one_gets_without_asking() -> None:
@@ -82,11 +90,15 @@ def test_the_default_is_what_one_gets_without_asking() -> None:
 
 
 def test_two_transformers_have_one_preset() -> None:
-    assert load_experiment(ROOT / "configs" / "etth1.yaml") == load_experiment(ROOT / "configs" / "etth2.yaml")
+    assert load_experiment(ROOT / "configs" / "etth1.yaml") == load_experiment(
+        ROOT / "configs" / "etth2.yaml"
+    )
 
 
 @pytest.mark.parametrize("path", EMBEDDED, ids=lambda path: path.stem)
-def test_an_experiment_runs_to_the_end(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_experiment_runs_to_the_end(
+    path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     said: list[str] = []
     config = load_experiment(path, SMOKE)
     folder = fit_run(config, out=tmp_path / "run", say=said.append)
@@ -97,8 +109,14 @@ def test_an_experiment_runs_to_the_end(path: Path, tmp_path: Path, capsys: pytes
     scores = json.loads((folder / "scores.json").read_text())
     judged = pd.read_parquet(folder / "test_forecasts.parquet")
     assert {config.name, "linear", "seasonal_naive"} <= set(scores["values"])
-    suffixes = [f"-{name}" for name in config.data.target_cols] if len(config.data.target_cols) > 1 else [""]
-    assert {alias + suffix for alias in scores["values"] for suffix in suffixes} <= set(judged.columns)
+    suffixes = (
+        [f"-{name}" for name in config.data.target_cols]
+        if len(config.data.target_cols) > 1
+        else [""]
+    )
+    assert {alias + suffix for alias in scores["values"] for suffix in suffixes} <= set(
+        judged.columns
+    )
     again = predict_run(folder).frame()
     written = pd.read_csv(folder / "forecast.csv", parse_dates=["ds", "cutoff"])
     pd.testing.assert_frame_equal(written, again, check_dtype=False, rtol=1e-12)
@@ -110,7 +128,9 @@ def test_a_blend_leaves_no_checkpoint_whatever_the_folder_is_called(tmp_path: Pa
     settings = [*SMOKE, "ensemble.seeds=2", "ensemble.linear=member"]
     said: list[str] = []
     fit_run(
-        load_experiment(ROOT / "configs" / "air_passengers.yaml", settings), out=tmp_path / "a [1]*", say=said.append
+        load_experiment(ROOT / "configs" / "air_passengers.yaml", settings),
+        out=tmp_path / "a [1]*",
+        say=said.append,
     )
     assert [one.name for one in tmp_path.iterdir()] == ["a [1]*"]
     assert any(line.startswith("blend: ") and line.count(" + ") == 2 for line in said)

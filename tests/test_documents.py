@@ -1,7 +1,8 @@
-"""The documents say what is so: links lead somewhere, commands and code run, tables and trees name what exists.
+"""The documents say what is so: links lead somewhere, commands and code run, tables and trees name
+what exists.
 
-Code runs in a temporary folder on a table of 480 rows, which is what keeps training short; commands that train
-get `SMOKE` appended.
+Code runs in a temporary folder on a table of 480 rows, which is what keeps training short; commands
+that train get `SMOKE` appended.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("docs", "configs", "forecast", "scripts", "benchmarks", "examples")
 pytestmark = pytest.mark.timeout(900)  # every command of the documents is run
 
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *(page for folder in FOLDERS for page in (ROOT / folder).rglob("*.md"))])
+DOCUMENTS = sorted(
+    [*ROOT.glob("*.md"), *(page for folder in FOLDERS for page in (ROOT / folder).rglob("*.md"))]
+)
 README, ARCHITECTURE = ROOT / "README.md", ROOT / "docs" / "architecture.md"
 WITH_CODE = [page for page in DOCUMENTS if "```python" in page.read_text(encoding="utf-8")]
 
@@ -65,8 +68,12 @@ FILE_ENDINGS = (
     "parquet",
     "safetensors",
 )
-MACHINE = re.compile(r"(?<![\w.*-])(?:/(?:home|root|work|tmp|usr|opt|mnt|srv|var|Users|private)/|[A-Z]:\\)")
-HOST = re.compile(r"pypi\.org|pythonhosted|anaconda|artifactory|jfrog|devpi|conda-forge", re.IGNORECASE)
+MACHINE = re.compile(
+    r"(?<![\w.*-])(?:/(?:home|root|work|tmp|usr|opt|mnt|srv|var|Users|private)/|[A-Z]:\\)"
+)
+HOST = re.compile(
+    r"pypi\.org|pythonhosted|anaconda|artifactory|jfrog|devpi|conda-forge", re.IGNORECASE
+)
 WRONG_NAME = re.compile(r"install\s+(?:-\S+\s+)*forecast(?![\w./-])")
 
 
@@ -98,15 +105,23 @@ def sales() -> pd.DataFrame:
     generator, day, tables = np.random.default_rng(0), np.arange(240), []
     for store, level in (("north", 120.0), ("south", 80.0)):
         price = np.where(generator.random(240) < 0.2, 3.5, 4.0)
-        amount = level + 20 * np.sin(2 * np.pi * day / 7) - 30 * (price - 4) + generator.normal(0, 3, 240)
+        amount = (
+            level
+            + 20 * np.sin(2 * np.pi * day / 7)
+            - 30 * (price - 4)
+            + generator.normal(0, 3, 240)
+        )
         date = pd.date_range("2025-01-01", periods=240).strftime("%Y-%m-%d")
-        tables.append(pd.DataFrame({"store": store, "date": date, "sales": amount.round(1), "price": price}))
+        tables.append(
+            pd.DataFrame({"store": store, "date": date, "sales": amount.round(1), "price": price})
+        )
     return pd.concat(tables)
 
 
 @pytest.fixture(scope="module")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with what the documents take for granted: `sales.csv` and the shipped configurations."""
+    """A folder with what the documents take for granted: `sales.csv` and the shipped
+    configurations."""
     folder = tmp_path_factory.mktemp("documents")
     sales().to_csv(folder / "sales.csv", index=False)
     shutil.copytree(ROOT / "configs", folder / "configs")
@@ -116,7 +131,12 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def exit_codes(workshop: Path) -> dict[str, int]:
     """Every `forecast` command of the documents, run in order, with the code it left with."""
-    lines = [line for page in DOCUMENTS for block in blocks(text_of(page), "bash") for line in block.splitlines()]
+    lines = [
+        line
+        for page in DOCUMENTS
+        for block in blocks(text_of(page), "bash")
+        for line in block.splitlines()
+    ]
     codes = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(workshop)
@@ -139,7 +159,9 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert linked.exists(), target
         if anchor:
             headings = re.findall(r"^#+ (.+)$", prose(linked), re.MULTILINE)
-            assert anchor in {re.sub(r"[^\w\- ]", "", one.lower()).replace(" ", "-") for one in headings}, target
+            assert anchor in {
+                re.sub(r"[^\w\- ]", "", one.lower()).replace(" ", "-") for one in headings
+            }, target
 
 
 @pytest.mark.parametrize("page", DOCUMENTS, ids=name_of)
@@ -171,16 +193,29 @@ def test_names_in_code_letters_exist(page: Path) -> None:
     for name in re.findall(r"`([\w./-]+)`", prose(page)):
         if name.rsplit(".", 1)[-1] in FILE_ENDINGS:
             assert "/" not in name or name in NOT_THERE or (ROOT / name).exists(), name
-        elif "." in name and name.split(".")[0] in {*rooms, *Experiment.model_fields} and "/" not in name:
+        elif (
+            "." in name
+            and name.split(".")[0] in {*rooms, *Experiment.model_fields}
+            and "/" not in name
+        ):
             assert name in setting_paths() or resolves(name), name
 
 
 def test_commands_succeed(exit_codes: dict[str, int]) -> None:
-    assert {command.split()[1] for command in exit_codes} >= {"check", "fit", "predict", "evaluate", "plot", "backtest"}
+    assert {command.split()[1] for command in exit_codes} >= {
+        "check",
+        "fit",
+        "predict",
+        "evaluate",
+        "plot",
+        "backtest",
+    }
     assert exit_codes == dict.fromkeys(exit_codes, 0)
 
 
-def test_predict_writes_the_columns_the_readme_names(exit_codes: dict[str, int], workshop: Path) -> None:
+def test_predict_writes_the_columns_the_readme_names(
+    exit_codes: dict[str, int], workshop: Path
+) -> None:
     named = re.search(r"one row per series and step: `([^`]+)`", " ".join(text_of(README).split()))
     assert named is not None
     table = pd.read_csv(workshop / "next.csv")
@@ -188,9 +223,15 @@ def test_predict_writes_the_columns_the_readme_names(exit_codes: dict[str, int],
     assert len(table) == 2 * 14, exit_codes
 
 
-def test_a_run_folder_holds_what_the_readme_lists(exit_codes: dict[str, int], workshop: Path) -> None:
-    listed = re.findall(r"\b\w+\.(?:yaml|json|txt|parquet|csv|png|html)\b|^model/", *run_list(), re.MULTILINE)
-    assert {path.name for path in (workshop / "runs" / "sales").iterdir()} == {one.strip("/") for one in listed}
+def test_a_run_folder_holds_what_the_readme_lists(
+    exit_codes: dict[str, int], workshop: Path
+) -> None:
+    listed = re.findall(
+        r"\b\w+\.(?:yaml|json|txt|parquet|csv|png|html)\b|^model/", *run_list(), re.MULTILINE
+    )
+    assert {path.name for path in (workshop / "runs" / "sales").iterdir()} == {
+        one.strip("/") for one in listed
+    }
     assert 0 in exit_codes.values()
 
 
@@ -199,7 +240,8 @@ def run_list() -> list[str]:
 
 
 def run_code(page: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    """Run the python blocks of a page in order; what stands behind `print(...)` as a comment must be printed."""
+    """Run the python blocks of a page in order; what stands behind `print(...)` as a comment must
+    be printed."""
     names: dict[str, Any] = {"__name__": page.stem}
     for block in blocks(text_of(page), "python"):
         exec(compile(block, str(page), "exec", dont_inherit=True), names)
@@ -232,9 +274,13 @@ def test_the_model_of_the_page_does_what_the_page_says(
         before = np.asarray(model(inputs))
         assert before.shape == (5, 3, 2, 3)[: 4 if num_quantiles else 3]
         assert (np.diff(before, axis=-1) >= 0).all() or not num_quantiles
-        np.testing.assert_allclose(np.asarray(model({**inputs, "past": moved})), before + 16.0, atol=1e-4)
+        np.testing.assert_allclose(
+            np.asarray(model({**inputs, "past": moved})), before + 16.0, atol=1e-4
+        )
         named = {one: inputs[one] + 1 if one == "known" else inputs[one] for one in inputs}
-        assert np.abs(np.asarray(model(named)) - before).max() > 1e-3, "known covariates reach the forecast"
+        assert np.abs(np.asarray(model(named)) - before).max() > 1e-3, (
+            "known covariates reach the forecast"
+        )
 
 
 def test_the_tree_names_what_exists() -> None:
@@ -256,11 +302,20 @@ def contract(kind: str) -> dict[str, Any]:
 
 
 def test_the_rooms_stand_as_in_the_contract() -> None:
-    contracted = [sorted(re.findall(r"(?<!\()\b\w+\b(?!\))", row)) for row in contract("layers")["layers"]]
-    rows = section(ARCHITECTURE, "The rooms").split("| room | holds |\n|---|---|\n")[1].split("\n\n")[0].splitlines()
+    contracted = [
+        sorted(re.findall(r"(?<!\()\b\w+\b(?!\))", row)) for row in contract("layers")["layers"]
+    ]
+    rows = (
+        section(ARCHITECTURE, "The rooms")
+        .split("| room | holds |\n|---|---|\n")[1]
+        .split("\n\n")[0]
+        .splitlines()
+    )
     shown = [sorted(re.findall(r"`(\w+)`", row.split("|")[1])) for row in rows]
     assert shown == [row for row in contracted if row]
-    numpy_rooms = {name.removeprefix("forecast.") for name in contract("forbidden")["source_modules"]}
+    numpy_rooms = {
+        name.removeprefix("forecast.") for name in contract("forbidden")["source_modules"]
+    }
     assert {room for row in shown[shown.index(["report"]) :] for room in row} == {
         name for name in numpy_rooms if "." not in name
     }
@@ -270,7 +325,12 @@ def test_the_demo_reads_what_the_readme_shows() -> None:
     from forecast.experiment.prepare import prepare
     from forecast.runs.run import describe
 
-    shown = text_of(README).split("<!-- demo output -->")[1].split("<!-- end of demo output -->")[0].splitlines()
+    shown = (
+        text_of(README)
+        .split("<!-- demo output -->")[1]
+        .split("<!-- end of demo output -->")[0]
+        .splitlines()
+    )
     told = describe(prepare(load_experiment(ROOT / "configs" / "demo.yaml")))
     assert [line for line in told if not line.startswith("note: ")] == shown[2:4]
 
@@ -302,4 +362,6 @@ def test_damaged_tables_are_told_as_shown(
 )
 def test_the_guards_catch(text: str, caught: re.Pattern[str]) -> None:
     assert caught.search(text)
-    assert not caught.search("pip install . into .venv/bin, then runs/sales/model; make install forecast/data")
+    assert not caught.search(
+        "pip install . into .venv/bin, then runs/sales/model; make install forecast/data"
+    )

@@ -1,4 +1,5 @@
-"""The examples run, what they say of their numbers is so, and the stored outputs are those of the stored sources."""
+"""The examples run, what they say of their numbers is so, and the stored outputs are those of the
+stored sources."""
 
 from __future__ import annotations
 
@@ -44,7 +45,9 @@ def outline(notebook: dict[str, Any]) -> list[tuple[Any, ...]]:
     found: list[tuple[Any, ...]] = []
     for place, cell in enumerate(notebook["cells"]):
         for output in cell.get("outputs", ()):
-            for kind, content in sorted({"text": output.get("text", ""), **output.get("data", {})}.items()):
+            for kind, content in sorted(
+                {"text": output.get("text", ""), **output.get("data", {})}.items()
+            ):
                 if kind == "image/png":
                     found.append((place, kind, picture_size(b64decode(content))))
                 else:
@@ -52,8 +55,11 @@ def outline(notebook: dict[str, Any]) -> list[tuple[Any, ...]]:
     return found
 
 
-def run(name: str, folder: Path, patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    """Run a notebook in a folder; nothing may go to standard error, and the outputs must be like the stored ones."""
+def run(
+    name: str, folder: Path, patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> dict[str, Any]:
+    """Run a notebook in a folder; nothing may go to standard error, and the outputs must be like
+    the stored ones."""
     path = EXAMPLES / f"{name}.ipynb"
     notebook = WRITER["read_notebook"](path)
     stored = outline(notebook)
@@ -75,20 +81,28 @@ def test_there_are_three_notebooks() -> None:
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_is_stored_in_its_form(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
-    assert WRITER["text_of"](WRITER["read_notebook"](path)) == text, "not as `make examples` leaves it: run that"
+    assert WRITER["text_of"](WRITER["read_notebook"](path)) == text, (
+        "not as `make examples` leaves it: run that"
+    )
     cells = json.loads(text)["cells"]
     code = [cell for cell in cells if cell["cell_type"] == "code"]
     assert [cell["execution_count"] for cell in code] == [*range(1, len(code) + 1)]
     kinds = {output["output_type"] for cell in code for output in cell["outputs"]}
     assert kinds == {"stream", "execute_result"}
-    assert {output.get("name", "stdout") for cell in code for output in cell["outputs"]} == {"stdout"}
+    assert {output.get("name", "stdout") for cell in code for output in cell["outputs"]} == {
+        "stdout"
+    }
     assert not re.search(r"(?<![\w.])/(?:home|root|work|tmp|usr|Users|private)/|[A-Z]:\\\\", text)
-    for link in re.findall(r"\]\(([^)]+)\)", "".join(line for cell in cells for line in cell["source"])):
+    for link in re.findall(
+        r"\]\(([^)]+)\)", "".join(line for cell in cells for line in cell["source"])
+    ):
         assert (EXAMPLES / link).exists(), link
 
 
 @slow_elsewhere
-def test_first_forecast(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_first_forecast(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     names = run("01_first_forecast", tmp_path, monkeypatch, capsys)
     judged, scores = names["judged"], names["scores"]
     assert scores.best_baseline == "linear"
@@ -99,7 +113,10 @@ def test_first_forecast(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys:
     assert tested / (stamps.max() - stamps.min()) == pytest.approx(0.2, abs=0.01), "the last fifth"
     assert judged.stamps.max() == stamps.max()
 
-    error = {name: np.nanmean(np.abs(judged.actual - made), axis=(0, 2)) for name, made in judged.forecasts.items()}
+    error = {
+        name: np.nanmean(np.abs(judged.actual - made), axis=(0, 2))
+        for name, made in judged.forecasts.items()
+    }
     assert error["linear"][0] < error["bigru"][0] < 1.0
     assert 2 * error["bigru"][0] < error["bigru"][-1] < error["linear"][-1]
     single = {
@@ -115,44 +132,60 @@ def test_first_forecast(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys:
 
 
 @slow_elsewhere
-def test_many_series(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_many_series(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     names = run("02_many_series", tmp_path, monkeypatch, capsys)
-    with_covariates, without = (value_of(names[one].evaluate().scores(), "bigru") for one in ("forecaster", "without"))
+    with_covariates, without = (
+        value_of(names[one].evaluate().scores(), "bigru") for one in ("forecaster", "without")
+    )
     assert without > 1.25 * with_covariates, "more than a quarter higher"
 
     frame = names["simulated"].set_index(["shop", "date"])
     drawn = pd.concat([one.frame() for one in names["forecasts"]]).set_index(["shop", "date"])
     assert (drawn.index.size, drawn.index.is_unique) == (24 * 56, True)
-    assert drawn.index.get_level_values("date").min() == frame.index.get_level_values("date").max() - pd.Timedelta(
-        days=55
-    )
+    assert drawn.index.get_level_values("date").min() == frame.index.get_level_values(
+        "date"
+    ).max() - pd.Timedelta(days=55)
     assert (drawn["cutoff"] < drawn.index.get_level_values("date")).all()
     sales = frame["sales"].reindex(drawn.index)
     inside = ((sales >= drawn["bigru-lo-80"]) & (sales <= drawn["bigru-hi-80"])).mean()
     assert inside == pytest.approx(0.8, abs=0.1), "within ten points of the promise"
     floor = (sales - frame["knowable"].reindex(drawn.index)).abs().mean()
-    assert floor < (sales - drawn["bigru"]).abs().mean() < 1.5 * floor, "less than half as much again"
+    assert floor < (sales - drawn["bigru"]).abs().mean() < 1.5 * floor, (
+        "less than half as much again"
+    )
 
     calibrated = coverage_by(names["calibrated"].evaluate(), "overall")
     assert calibrated["level"].tolist() == [80.0, 95.0]
     assert calibrated["inside"].all(), "as they should"
 
     noise = np.log(names["simulated"]["sales"] / names["simulated"]["knowable"])
-    assert noise.std() == pytest.approx(0.12, rel=0.05), "what is called knowable is the sales without their noise"
+    assert noise.std() == pytest.approx(0.12, rel=0.05), (
+        "what is called knowable is the sales without their noise"
+    )
     assert abs(noise.mean()) < 0.01
 
 
 @slow_elsewhere
-def test_search_and_judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_search_and_judge(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     names = run("03_search_and_judge", tmp_path, monkeypatch, capsys)
     trials, scores = names["trials"], names["scores"]
     found = value_of(scores, "bigru")
     said = re.search(
-        r"beats the settings as written: MAE (\S+) against (\S+) \(.* best baseline: (\w+) (\S+)", names["verdict"]
+        r"beats the settings as written: MAE (\S+) against (\S+) \(.* best baseline: (\w+) (\S+)",
+        names["verdict"],
     )
     assert said, names["verdict"]
-    assert said.group(1) == f"{found:.4g}", "fitted again, the best gives the score the search reported"
-    assert (said.group(3), said.group(4)) == (scores.best_baseline, f"{value_of(scores, scores.best_baseline):.4g}")
+    assert said.group(1) == f"{found:.4g}", (
+        "fitted again, the best gives the score the search reported"
+    )
+    assert (said.group(3), said.group(4)) == (
+        scores.best_baseline,
+        f"{value_of(scores, scores.best_baseline):.4g}",
+    )
     assert found < float(said.group(2))
     assert found < value_of(scores, scores.best_baseline)
 
@@ -163,7 +196,9 @@ def test_search_and_judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     assert (f"{seen[0]:%m-%d}", f"{seen[1]:%m-%d}") == ("08-07", "10-19")
     assert (f"{tested[0]:%m-%d}", f"{tested[1]:%m-%d}") == ("10-19", "12-30")
     change = names["table"].set_index("ds")["temp"].tz_localize(None).asfreq("h").diff(24).abs()
-    assert change[slice(*seen)].mean() < 0.8 * change[slice(*tested)].mean(), "changes less from day to day"
+    assert change[slice(*seen)].mean() < 0.8 * change[slice(*tested)].mean(), (
+        "changes less from day to day"
+    )
 
 
 def judged_stretches(names: dict[str, Any]) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
@@ -195,8 +230,12 @@ def test_the_essay_says_what_comes_out(tmp_path: Path, capsys: pytest.CaptureFix
     assert ESSAY["error_of_last_value"](windows) == pytest.approx(bar)
     assert waves[1] < waves[0] < bar / 5, "passes the bar by far; two directions get further"
     assert min(waves) > 0.9 * 0.2**2, "nobody can forecast the noise"
-    assert all(one < two < 0.1 for one, two in errors["the newest steps decide"]), "two are somewhat worse"
-    assert all(two < 0.1 for _, two in errors["the oldest steps decide"]), "two have learned nearly all"
+    assert all(one < two < 0.1 for one, two in errors["the newest steps decide"]), (
+        "two are somewhat worse"
+    )
+    assert all(two < 0.1 for _, two in errors["the oldest steps decide"]), (
+        "two have learned nearly all"
+    )
     assert all(one > 0.9 for one, _ in errors["the oldest steps decide"]), "one has learned nothing"
 
 
@@ -209,10 +248,14 @@ def test_the_equations_of_the_essay_are_those_of_the_layer(reset_after: bool) ->
 def test_the_equations_of_the_essay_are_those_of_the_oracle() -> None:
     generator = np.random.default_rng(5)
     sequence = generator.normal(size=(3, 20, 2))
-    kernel, recurrent, bias = (generator.normal(0, 0.5, shape) for shape in ((2, 12), (4, 12), (2, 12)))
+    kernel, recurrent, bias = (
+        generator.normal(0, 0.5, shape) for shape in ((2, 12), (4, 12), (2, 12))
+    )
     weights = {"kernel": kernel, "recurrent_kernel": recurrent, "bias": bias}
     _, (last,) = run_cell("gru", sequence, weights)
-    np.testing.assert_allclose(ESSAY["gru_reset_after"](sequence, kernel, recurrent, bias), last, atol=1e-12)
+    np.testing.assert_allclose(
+        ESSAY["gru_reset_after"](sequence, kernel, recurrent, bias), last, atol=1e-12
+    )
 
 
 def test_the_tasks_of_the_essay_are_as_told() -> None:
@@ -228,13 +271,20 @@ def test_the_tasks_of_the_essay_are_as_told() -> None:
 
 def test_a_notebook_is_run_and_stored_the_same_each_time(tmp_path: Path) -> None:
     sources = [
-        "%matplotlib inline\nimport pandas as pd\nfrom matplotlib.figure import Figure\nprint('one')\nx = 2",
+        "%matplotlib inline\nimport pandas as pd\nfrom matplotlib.figure import "
+        "Figure\nprint('one')\nx = 2",
         "pd.DataFrame({'a': [x + 40]})",
         "figure = Figure(figsize=(2, 1))\nfigure",
         "None",
     ]
     cells = [
-        {"cell_type": "code", "source": one, "metadata": {"time": "now"}, "outputs": ["old"], "execution_count": 9}
+        {
+            "cell_type": "code",
+            "source": one,
+            "metadata": {"time": "now"},
+            "outputs": ["old"],
+            "execution_count": 9,
+        }
         for one in sources
     ]
     path = tmp_path / "small.ipynb"

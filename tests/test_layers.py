@@ -18,29 +18,40 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 LINT = str(Path(sysconfig.get_path("scripts")) / "lint-imports")
 HEAVY = {"tensorflow", "keras", "keras_tuner"}
-CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
+CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"][
+    "importlinter"
+]["contracts"]
 ROWS = next(contract["layers"] for contract in CONTRACTS if contract["type"] == "layers")
-NUMPY_ROOMS = next(contract["source_modules"] for contract in CONTRACTS if contract["type"] == "forbidden")
+NUMPY_ROOMS = next(
+    contract["source_modules"] for contract in CONTRACTS if contract["type"] == "forbidden"
+)
 # Rooms above the NumPy line that reach Keras only inside the functions that need it, or not at all.
 LIGHT_ROOMS = [
-    f"forecast.{name}" for name in ("cli", "experiment.file", "experiment.prepare", "models.bigru", "runs.pictures")
+    f"forecast.{name}"
+    for name in ("cli", "experiment.file", "experiment.prepare", "models.bigru", "runs.pictures")
 ]
 
 
 def lint(folder: Path) -> subprocess.CompletedProcess[str]:
     """Check the contracts of the package that lies in a folder."""
     env = {**os.environ, "PYTHONPATH": str(folder), "COLUMNS": "300"}
-    return subprocess.run([LINT, "--no-cache"], cwd=folder, env=env, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [LINT, "--no-cache"], cwd=folder, env=env, capture_output=True, text=True, check=False
+    )
 
 
 def python(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """A copy of the package and its contracts, to be broken."""
-    shutil.copytree(ROOT / "forecast", tmp_path / "forecast", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        ROOT / "forecast", tmp_path / "forecast", ignore=shutil.ignore_patterns("__pycache__")
+    )
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     return tmp_path
 
@@ -54,14 +65,34 @@ def test_the_package_keeps_its_contracts() -> None:
     ("file", "line", "complaint"),
     [
         ("errors.py", "import forecast.axes", "forecast.errors -> forecast.axes"),
-        ("data/panel.py", "import forecast.windows.index", "forecast.data.panel -> forecast.windows.index"),
+        (
+            "data/panel.py",
+            "import forecast.windows.index",
+            "forecast.data.panel -> forecast.windows.index",
+        ),
         ("axes.py", "import forecast.section", "forecast.axes -> forecast.section"),
         ("windows/index.py", "import keras", "forecast.windows.index -> keras"),
-        ("scores/metrics.py", "def late(): import tensorflow.nn", "forecast.scores.metrics -> tensorflow"),
-        ("data/panel.py", "from forecast.layers import attention", "forecast.layers.attention -> keras"),
+        (
+            "scores/metrics.py",
+            "def late(): import tensorflow.nn",
+            "forecast.scores.metrics -> tensorflow",
+        ),
+        (
+            "data/panel.py",
+            "from forecast.layers import attention",
+            "forecast.layers.attention -> keras",
+        ),
         ("helpers.py", "", "forecast.helpers"),
     ],
-    ids=["upwards", "one-row-up", "siblings", "keras", "inside-a-function", "keras-at-second-hand", "unknown-room"],
+    ids=[
+        "upwards",
+        "one-row-up",
+        "siblings",
+        "keras",
+        "inside-a-function",
+        "keras-at-second-hand",
+        "unknown-room",
+    ],
 )
 def test_a_forbidden_import_is_refused(copy: Path, file: str, line: str, complaint: str) -> None:
     with (copy / "forecast" / file).open("a", encoding="utf-8") as source:
@@ -90,7 +121,8 @@ def test_what_must_start_fast_leaves_tensorflow_alone() -> None:
     modules = ["forecast", *NUMPY_ROOMS, *LIGHT_ROOMS]
     code = (
         f"import importlib, sys\nfor name in {modules}:\n    importlib.import_module(name)\n"
-        f"    heavy = {HEAVY} & set(sys.modules)\n    if heavy: sys.exit(f'{{name}} imports {{heavy}}')"
+        f"    heavy = {HEAVY} & set(sys.modules)\n    if heavy: sys.exit(f'{{name}} imports "
+        f"{{heavy}}')"
     )
     done = python("-W", "error", "-c", code)
     assert (done.returncode, done.stderr) == (0, "")
@@ -102,7 +134,9 @@ def test_help_is_quick_and_leaves_tensorflow_alone() -> None:
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "argparse" in imported
     assert not imported & HEAVY
-    assert min(seconds_for_help() for _ in range(3)) < 0.5  # the least of three, since others use the machine too
+    assert (
+        min(seconds_for_help() for _ in range(3)) < 0.5
+    )  # the least of three, since others use the machine too
 
 
 def seconds_for_help() -> float:

@@ -1,4 +1,5 @@
-"""Large tables: from the file to training batches in little memory, and without a loop over rows, windows or series."""
+"""Large tables: from the file to training batches in little memory, and without a loop over rows,
+windows or series."""
 
 from __future__ import annotations
 
@@ -49,7 +50,9 @@ def benchmark() -> ModuleType:
 
 def measured(benchmark: ModuleType, path: Path, *, rows: int, series: int) -> dict[str, Any]:
     """What a fresh process needed, checked to be of this table and free of TensorFlow."""
-    found: dict[str, Any] = benchmark.measure_afresh(benchmark.write_table(path, rows=rows, series=series))
+    found: dict[str, Any] = benchmark.measure_afresh(
+        benchmark.write_table(path, rows=rows, series=series)
+    )
     path.unlink()
     assert (found["rows"], found["series"], found["tensorflow"]) == (rows, series, False)
     assert found["windows"] > rows // 3
@@ -60,7 +63,8 @@ def measured(benchmark: ModuleType, path: Path, *, rows: int, series: int) -> di
 @pytest.mark.parametrize("suffix", FORMATS)
 @pytest.mark.parametrize("series", [1, 1000])
 def test_memory_per_row(benchmark: ModuleType, suffix: str, series: int, tmp_path: Path) -> None:
-    """125 bytes a row, and what the readers keep whatever the size: ten million rows stay below 1.5 GB."""
+    """125 bytes a row, and what the readers keep whatever the size: ten million rows stay below 1.5
+    GB."""
     found = measured(benchmark, tmp_path / f"table{suffix}", rows=1_000_000, series=series)
     assert found["peak"] < found["peaks"]["import"] + 100 + 125
 
@@ -84,17 +88,27 @@ def through_tensorflow(benchmark: ModuleType, path: Path, *, rows: int, series: 
 
 
 @pytest.mark.parametrize("series", [1, 10_000])
-def test_memory_per_row_through_tensorflow(benchmark: ModuleType, series: int, tmp_path: Path) -> None:
-    """135 bytes a row, 32 of them for what batches are gathered from; a copy of all windows would take 900."""
-    needed = through_tensorflow(benchmark, tmp_path / "table.parquet", rows=1_000_000, series=series)
+def test_memory_per_row_through_tensorflow(
+    benchmark: ModuleType, series: int, tmp_path: Path
+) -> None:
+    """135 bytes a row, 32 of them for what batches are gathered from; a copy of all windows would
+    take 900."""
+    needed = through_tensorflow(
+        benchmark, tmp_path / "table.parquet", rows=1_000_000, series=series
+    )
     assert needed < 50 + 135
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("series", [1, 100_000])
-def test_ten_million_rows_through_tensorflow(benchmark: ModuleType, series: int, tmp_path: Path) -> None:
-    assert through_tensorflow(benchmark, tmp_path / "table.parquet", rows=10_000_000, series=series) < 1500
+def test_ten_million_rows_through_tensorflow(
+    benchmark: ModuleType, series: int, tmp_path: Path
+) -> None:
+    assert (
+        through_tensorflow(benchmark, tmp_path / "table.parquet", rows=10_000_000, series=series)
+        < 1500
+    )
 
 
 def instructions(path: Path) -> int:
@@ -140,11 +154,16 @@ CONFIG = Experiment.model_validate(
 def test_work_in_python_grows_neither_with_rows_nor_with_series(
     benchmark: ModuleType, suffix: str, tmp_path: Path
 ) -> None:
-    """Counted in instructions, the same on every machine; a loop over 2,000 series takes 6,000 at the very least."""
-    instructions(benchmark.write_table(tmp_path / f"first{suffix}", rows=2_000, series=2))  # imports
+    """Counted in instructions, the same on every machine; a loop over 2,000 series takes 6,000 at
+    the very least."""
+    instructions(
+        benchmark.write_table(tmp_path / f"first{suffix}", rows=2_000, series=2)
+    )  # imports
     shapes = {(20_000, 1), (20_000, 10), (200_000, 10), (200_000, 2_000), (200_000, 1)}
     found = {
-        shape: instructions(benchmark.write_table(tmp_path / f"table{suffix}", rows=shape[0], series=shape[1]))
+        shape: instructions(
+            benchmark.write_table(tmp_path / f"table{suffix}", rows=shape[0], series=shape[1])
+        )
         for shape in sorted(shapes)
     }
     assert np.ptp(list(found.values())) < 5000, found

@@ -16,14 +16,25 @@ import pytest
 import forecast
 
 ROOT = Path(__file__).resolve().parents[1]
-NOT_WITH_THE_PACKAGE = {"tensorflow", "keras", "keras_tuner", "pandas", "numpy", "matplotlib", "pyarrow", "pydantic"}
+NOT_WITH_THE_PACKAGE = {
+    "tensorflow",
+    "keras",
+    "keras_tuner",
+    "pandas",
+    "numpy",
+    "matplotlib",
+    "pyarrow",
+    "pydantic",
+}
 NOT_WITH_ANY_NAME = {"tensorflow", "keras", "keras_tuner", "matplotlib", "sklearn", "scipy"}
 
 
 def loaded_after(code: str) -> set[str]:
     """Packages a fresh process has imported after running some code."""
     shown = f"{code}\nimport sys\nprint(*{{name.partition('.')[0] for name in sys.modules}})"
-    done = subprocess.run([sys.executable, "-c", shown], check=True, capture_output=True, text=True, cwd=ROOT)
+    done = subprocess.run(
+        [sys.executable, "-c", shown], check=True, capture_output=True, text=True, cwd=ROOT
+    )
     return set(done.stdout.split())
 
 
@@ -42,7 +53,9 @@ def test_no_public_name_starts_tensorflow() -> None:
 
 def test_a_fit_does_start_it() -> None:
     """The two tests above look for what is really there when it is needed."""
-    assert {"tensorflow", "keras"} <= loaded_after("from forecast.training.step import make_deterministic as m; m()")
+    assert {"tensorflow", "keras"} <= loaded_after(
+        "from forecast.training.step import make_deterministic as m; m()"
+    )
 
 
 def test_the_lists_of_names_agree() -> None:
@@ -61,19 +74,28 @@ def test_a_name_leads_to_the_thing_itself(name: str) -> None:
         assert found.__name__ == f"forecast.{forecast._MODULES[name]}"
     elif inspect.isclass(found) or inspect.isfunction(found):
         assert found.__name__ == name
-        assert found.__module__ == f"forecast.{forecast._HOMES[name]}", "the table names the home itself"
+        assert found.__module__ == f"forecast.{forecast._HOMES[name]}", (
+            "the table names the home itself"
+        )
     else:
         assert isinstance(found, dict), "the rest are tables"
 
 
 def public_things() -> Iterator[tuple[str, Any]]:
-    """Every class and function a public name leads to, with the methods and properties of the classes."""
+    """Every class and function a public name leads to, with the methods and properties of the
+    classes."""
     for name in forecast.__all__:
         found = getattr(forecast, name)
         own = {name: found}
         if isinstance(found, ModuleType):
-            made_here = [key for key, one in vars(found).items() if getattr(one, "__module__", "") == found.__name__]
-            listed = getattr(found, "__all__", [key for key in made_here if not key.startswith("_")])
+            made_here = [
+                key
+                for key, one in vars(found).items()
+                if getattr(one, "__module__", "") == found.__name__
+            ]
+            listed = getattr(
+                found, "__all__", [key for key in made_here if not key.startswith("_")]
+            )
             own = {f"{name}.{key}": vars(found)[key] for key in listed}
         for label, thing in own.items():
             if not getattr(thing, "__module__", "").startswith("forecast"):
@@ -96,7 +118,13 @@ THINGS = dict(public_things())
 
 def test_there_is_much_to_explain() -> None:
     assert len(THINGS) > 45
-    assert {"Forecaster.fit", "Forecaster.load", "Panel.num_rows", "plots.plot_loss", "datasets.load"} <= set(THINGS)
+    assert {
+        "Forecaster.fit",
+        "Forecaster.load",
+        "Panel.num_rows",
+        "plots.plot_loss",
+        "datasets.load",
+    } <= set(THINGS)
 
 
 @pytest.mark.parametrize("label", THINGS)
@@ -109,7 +137,9 @@ def test_a_docstring_says_what_is_taken_and_given(label: str) -> None:
     signature = inspect.signature(thing)
     arguments = [name for name in signature.parameters if name not in ("self", "cls")]
     described = text.partition("Args:")[2]
-    assert [name for name in arguments if not re.search(rf"^ +\**{name}: ", described, re.MULTILINE)] == []
+    assert [
+        name for name in arguments if not re.search(rf"^ +\**{name}: ", described, re.MULTILINE)
+    ] == []
     first_word = text.split()[0]
     if arguments and signature.return_annotation not in (None, "None"):
         assert "Returns:" in text or first_word in ("Return", "Read", "Draw"), "say what comes back"

@@ -1,4 +1,5 @@
-"""The recipes in `scripts/`: they run as they stand, on a small table, and agree with one another."""
+"""The recipes in `scripts/`: they run as they stand, on a small table, and agree with one
+another."""
 
 from __future__ import annotations
 
@@ -33,7 +34,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     hour = np.arange(324)
     values = 50 + 10 * np.sin(2 * np.pi * hour / 24) + np.random.default_rng(0).normal(0, 1, 324)
     table = pd.DataFrame(
-        {"unique_id": "a", "ds": pd.date_range("2025-03-01", periods=324, freq="h"), "y": values.round(2)}
+        {
+            "unique_id": "a",
+            "ds": pd.date_range("2025-03-01", periods=324, freq="h"),
+            "y": values.round(2),
+        }
     )
     table[:300].to_csv(path / "table.csv", index=False)
     table.to_csv(path / "newest.csv", index=False)
@@ -63,16 +68,22 @@ def test_the_trained_model_follows_the_season(written: pd.DataFrame) -> None:
     assert abs(written["bigru"].mean() - 50) < 5
 
 
-def test_plot_draws_what_predict_writes(folder: Path, written: pd.DataFrame, tmp_path: Path) -> None:
+def test_plot_draws_what_predict_writes(
+    folder: Path, written: pd.DataFrame, tmp_path: Path
+) -> None:
     run("plot.py", folder / "model", folder / "newest.csv", tmp_path / "drawn.png")
     forecast = Forecast.from_frame(written, "bigru", columns=Columns(), freq=Frequency.parse("h"))
-    save_figure(plot_forecasts(forecast, pd.read_csv(folder / "newest.csv")), tmp_path / "expected.png")
+    save_figure(
+        plot_forecasts(forecast, pd.read_csv(folder / "newest.csv")), tmp_path / "expected.png"
+    )
     assert (tmp_path / "drawn.png").read_bytes() == (tmp_path / "expected.png").read_bytes()
 
 
 def test_tune_names_a_search_that_can_be_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[str, Any] = {}
-    monkeypatch.setattr("forecast.search.search.tune_run", lambda *given, **named: seen.update(given=given, **named))
+    monkeypatch.setattr(
+        "forecast.search.search.tune_run", lambda *given, **named: seen.update(given=given, **named)
+    )
     run("tune.py", folder / "table.csv", folder / "search", 3)
     config, table = seen["given"]
     check_space(config)
@@ -82,7 +93,9 @@ def test_tune_names_a_search_that_can_be_run(folder: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_wrong_arguments_are_answered_with_the_usage(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_arguments_are_answered_with_the_usage(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sys, "argv", [name])
     with pytest.raises(SystemExit, match=f"usage: scripts/{name} "):
         runpy.run_path(str(SCRIPTS / name), run_name="__main__")

@@ -1,6 +1,7 @@
 """A process of its own that trains a small model and prints a hash of every bit that came out.
 
-Usage: python training_process.py '{"threads": 2, "checkpoint": "file", "resume": true, "cell": "gru"}'
+Usage: python training_process.py '{"threads": 2, "checkpoint": "file", "resume": true, "cell":
+"gru"}'
 """
 
 from __future__ import annotations
@@ -22,13 +23,26 @@ from forecast.training import TrainingResult, train
 
 SHAPE = full_shape(context_length=6, num_quantiles=3)
 TRAINING = TrainingConfig(
-    loss="quantile", epochs=4, batch_size=32, windows_per_epoch=80, schedule="cosine", learning_rate=0.01, patience=None
+    loss="quantile",
+    epochs=4,
+    batch_size=32,
+    windows_per_epoch=80,
+    schedule="cosine",
+    learning_rate=0.01,
+    patience=None,
 )
 
 
 def random_model(**settings: Any) -> Any:
     """A model that compiles fast and in which everything random is on."""
-    usual = {"cell": "rnn", "bidirectional": False, "units": 24, "dropout": 0.2, "recurrent_dropout": 0.2, "l2": 1e-4}
+    usual = {
+        "cell": "rnn",
+        "bidirectional": False,
+        "units": 24,
+        "dropout": 0.2,
+        "recurrent_dropout": 0.2,
+        "l2": 1e-4,
+    }
     return build_model(BiGRUConfig(**{**usual, **settings}), SHAPE, seed=3)
 
 

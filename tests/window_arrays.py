@@ -32,7 +32,9 @@ def full_shape(**changes: Any) -> WindowShape:
     return replace(shape, **changes)
 
 
-def random_inputs(shape: WindowShape, size: int, *, seed: int = 0, dtype: str = "float32") -> dict[str, NDArray[Any]]:
+def random_inputs(
+    shape: WindowShape, size: int, *, seed: int = 0, dtype: str = "float32"
+) -> dict[str, NDArray[Any]]:
     """Every input that is not empty, for `size` windows."""
     generator = np.random.default_rng(seed)
     numbers = {
@@ -46,11 +48,15 @@ def random_inputs(shape: WindowShape, size: int, *, seed: int = 0, dtype: str = 
         "static_categories": ((size,), shape.static_categories),
     }
     inputs: dict[str, NDArray[Any]] = {
-        name: generator.normal(size=sizes).astype(dtype) for name, sizes in numbers.items() if sizes[-1]
+        name: generator.normal(size=sizes).astype(dtype)
+        for name, sizes in numbers.items()
+        if sizes[-1]
     }
     for name, (sizes, columns) in codes.items():
         if columns:
-            inputs[name] = np.stack([generator.integers(0, one, sizes) for one in columns], axis=-1).astype(np.int32)
+            inputs[name] = np.stack(
+                [generator.integers(0, one, sizes) for one in columns], axis=-1
+            ).astype(np.int32)
     return inputs
 
 
@@ -112,14 +118,19 @@ class ArraySource:
     def rows(
         self, past: str, known: str, dtype: type, *, ahead: NDArray[Any] | None = None
     ) -> tuple[NDArray[Any], NDArray[Any]]:
-        """(R, ·) rows of what only the context holds, and of what is known ahead and stands last in the context."""
+        """(R, ·) rows of what only the context holds, and of what is known ahead and stands last in
+        the context."""
         (size, length), horizon = self.inputs["past"].shape[:2], self.target.shape[1]
-        ahead = self.inputs.get(known, np.zeros((size, horizon, 0), dtype)) if ahead is None else ahead
+        ahead = (
+            self.inputs.get(known, np.zeros((size, horizon, 0), dtype)) if ahead is None else ahead
+        )
         behind = self.inputs.get(past, np.zeros((size, length, ahead.shape[2]), dtype))
         own = behind.shape[2] - ahead.shape[2]
         unread = np.zeros((size, horizon, own), dtype)
         blocks = ((behind[..., :own], unread), (behind[..., own:], ahead))
-        mine, shared = (np.concatenate(pair, axis=1).reshape(size * (length + horizon), -1) for pair in blocks)
+        mine, shared = (
+            np.concatenate(pair, axis=1).reshape(size * (length + horizon), -1) for pair in blocks
+        )
         return mine.astype(dtype), shared.astype(dtype)
 
     def batch(self, numbers: NDArray[np.int64]) -> Batch:
@@ -127,10 +138,13 @@ class ArraySource:
 
 
 def learnable_source(shape: WindowShape, size: int, *, seed: int = 0) -> ArraySource:
-    """Random inputs with a target that depends on all of them, so that there is something to learn."""
+    """Random inputs with a target that depends on all of them, so that there is something to
+    learn."""
     inputs = random_inputs(shape, size, seed=seed)
     target = np.repeat(inputs["past"][:, -1:, : shape.num_targets], shape.horizon, axis=1)
     for name, array in inputs.items():
-        per_window = np.tanh(array.reshape(size, -1).mean(axis=1, dtype=np.float64) / (4 if "cat" in name else 1))
+        per_window = np.tanh(
+            array.reshape(size, -1).mean(axis=1, dtype=np.float64) / (4 if "cat" in name else 1)
+        )
         target = target + per_window[:, None, None]
     return ArraySource(inputs, target.astype(np.float32))

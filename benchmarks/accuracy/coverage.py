@@ -5,8 +5,8 @@ Prints one row per set and level.
     python benchmarks/accuracy/coverage.py                       all sets, and the table of the page
     python benchmarks/accuracy/coverage.py weather hospital      some of them, printed only
 
-The presets are those of the tables of accuracy, with a calibration part cut off the end of the training rows. Nothing
-of the intervals was chosen on these test parts.
+The presets are those of the tables of accuracy, with a calibration part cut off the end of the
+training rows. Nothing of the intervals was chosen on these test parts.
 """
 
 from __future__ import annotations
@@ -37,7 +37,10 @@ FIXED = ["training.refit=false"]  # the intervals judged are those from before
 
 def hospital() -> pd.DataFrame:
     """Training and test rows as one table."""
-    parts = [pd.read_parquet(DATA / "hospital" / f"hospital_{part}.parquet") for part in ("train", "test")]
+    parts = [
+        pd.read_parquet(DATA / "hospital" / f"hospital_{part}.parquet")
+        for part in ("train", "test")
+    ]
     return pd.concat(parts).sort_values(["unique_id", "ds"], ignore_index=True)
 
 
@@ -76,12 +79,18 @@ def run(name: str) -> list[str]:
     for level in SHOWN_LEVELS:
         cells: list[Any] = [name, f"{level:g} %"]
         for result in (fixed, adapting):
-            whole, steps = (coverage_by(result, one).set_index("level").loc[[level]] for one in ("overall", "step"))
+            whole, steps = (
+                coverage_by(result, one).set_index("level").loc[[level]]
+                for one in ("overall", "step")
+            )
             one = whole.iloc[0]
             cells.append(f"{100 * one['covered']:.1f} %" + " *" * (not one["inside"]))
             cells.append(f"{100 * one['low']:.1f} to {100 * one['high']:.1f} %")
             cells.append(f"{int(steps['inside'].sum())} of {len(steps)}")
-        cells += [after_the_table(forecaster.fitted.recent, first, level, adapting=one) for one in (False, True)]
+        cells += [
+            after_the_table(forecaster.fitted.recent, first, level, adapting=one)
+            for one in (False, True)
+        ]
         lines.append(row(cells))
     return lines
 
@@ -91,7 +100,9 @@ def without_adapting(forecaster: Forecaster, result: BacktestResult) -> Backtest
     fitted = forecaster.fitted
     unit = fitted.unit[fitted.places(result.series_ids)][result.series]
     forecasts = result.forecasts[result.alias]
-    levels, quantiles = with_intervals(fitted, fitted.calibration, forecasts, None, unit, SHOWN_LEVELS)
+    levels, quantiles = with_intervals(
+        fitted, fitted.calibration, forecasts, None, unit, SHOWN_LEVELS
+    )
     return replace(result, quantile_levels=levels, quantiles=quantiles)
 
 
@@ -102,7 +113,8 @@ def after_the_table(recent: Calibration | None, first: int, level: float, *, ada
         recent: errors on calibration and test windows.
         first: place of the first cutoff of the test part on the grid of time.
         level: per cent.
-        adapting: with the widths that were come to by then, as `predict` has them, or with those of all errors alike.
+        adapting: with the widths that were come to by then, as `predict` has them, or with those of
+            all errors alike.
     """
     if recent is None:
         return "-"
@@ -111,14 +123,28 @@ def after_the_table(recent: Calibration | None, first: int, level: float, *, ada
     for cutoff in cutoffs[np.linspace(0, len(cutoffs) - 1, min(CUTOFFS, len(cutoffs))).astype(int)]:
         over, now = recent.positions + errors.shape[1] <= cutoff, recent.positions == cutoff
         known = Calibration({POINT: errors[over]}, recent.positions[over], False, recent.lowest)
-        reach = known.ends(np.zeros((1, *errors.shape[1:])), np.ones((1, errors.shape[2])), level, adapting=adapting)[1]
+        reach = known.ends(
+            np.zeros((1, *errors.shape[1:])),
+            np.ones((1, errors.shape[2])),
+            level,
+            adapting=adapting,
+        )[1]
         held.append((errors[now] <= reach)[np.isfinite(errors[now])])
     return f"{100 * float(np.concatenate(held).mean()):.1f} %"
 
 
 def main(names: list[str]) -> None:
     """Print the rows of some sets, or of all and write the table."""
-    head = ["set", "level", "fixed", "may be chance", "steps within", "adapting", "may be chance", "steps within"]
+    head = [
+        "set",
+        "level",
+        "fixed",
+        "may be chance",
+        "steps within",
+        "adapting",
+        "may be chance",
+        "steps within",
+    ]
     head += ["`predict`, fixed", "`predict`"]
     lines = [row(head), row(["---"] * len(head))]
     for name in names or SETS:

@@ -3,7 +3,8 @@
     python benchmarks/accuracy/defaults.py                  all sets, and the table of the page
     python benchmarks/accuracy/defaults.py months air       some of them, printed only
 
-The test rows of the published protocols are not read: what is judged here are the last rows of their training parts.
+The test rows of the published protocols are not read: what is judged here are the last rows of
+their training parts.
 """
 
 from __future__ import annotations
@@ -111,31 +112,55 @@ def judge(case: Case) -> tuple[dict[str, float], dict[str, float], Forecaster, f
     left = frame.groupby("unique_id").cumcount(ascending=False)
     train, test = frame[left >= case.horizon], frame[left < case.horizon]
     start = time.perf_counter()
-    forecaster = Forecaster(experiment_from({"windows": {"horizon": case.horizon}, **case.settings})).fit(train)
+    forecaster = Forecaster(
+        experiment_from({"windows": {"horizon": case.horizon}, **case.settings})
+    ).fit(train)
     made, seconds = forecaster.predict().frame(), time.perf_counter() - start
     filled = train.assign(y=train.groupby("unique_id")["y"].ffill().bfill())
     ends = filled.groupby("unique_id")["y"].apply(lambda y: y.to_numpy()[-case.season :])
     step = test.groupby("unique_id").cumcount().to_numpy() % case.season
     seasonal = np.stack(test["unique_id"].map(ends).to_numpy())[np.arange(len(test)), step]
     naive, seen = test[["unique_id", "ds"]].assign(bigru=seasonal), test.dropna(subset=["y"])
-    ours, its = (m4_scores(filled, seen, one, "bigru", case.season, (1.0, 1.0)) for one in (made, naive))
+    ours, its = (
+        m4_scores(filled, seen, one, "bigru", case.season, (1.0, 1.0)) for one in (made, naive)
+    )
     return ours, its, forecaster, seconds
 
 
 def main(names: list[str]) -> None:
     """Judge the default on some sets, or on all and write the table."""
     lines = [
-        row(["set", "series, rows", "horizon", "MASE", "seasonal naive", "sMAPE", "seasonal naive", "time"]),
+        row(
+            [
+                "set",
+                "series, rows",
+                "horizon",
+                "MASE",
+                "seasonal naive",
+                "sMAPE",
+                "seasonal naive",
+                "time",
+            ]
+        ),
         row(["---"] * 8),
     ]
     for name in names or CASES:
         case = CASES[name]
         ours, its, forecaster, seconds = judge(case)
         size = f"{case.table()['unique_id'].nunique()}, {len(case.table()):,}"
-        scores = [f"**{ours['MASE']:.3f}**", f"{its['MASE']:.3f}", f"**{ours['sMAPE']:.2f}**", f"{its['sMAPE']:.2f}"]
+        scores = [
+            f"**{ours['MASE']:.3f}**",
+            f"{its['MASE']:.3f}",
+            f"**{ours['sMAPE']:.2f}**",
+            f"{its['sMAPE']:.2f}",
+        ]
         lines.append(row([name, size, str(case.horizon), *scores, f"{seconds:.0f} s"]))
         config = forecaster.fitted.config
-        chosen = (config.ensemble.context_lengths, [one.name for one in config.transforms.target], config.model.units)
+        chosen = (
+            config.ensemble.context_lengths,
+            [one.name for one in config.transforms.target],
+            config.model.units,
+        )
         print(lines[-1], *chosen, flush=True)
     if not names:
         text = PAGE.read_text(encoding="utf-8")

@@ -1,6 +1,7 @@
 """The published protocols: which rows, which scale, which windows, which scores.
 
-Each function returns the scores of our preset and of every baseline for one case and one seed, from the raw file on.
+Each function returns the scores of our preset and of every baseline for one case and one seed, from
+the raw file on.
 """
 
 from __future__ import annotations
@@ -82,16 +83,22 @@ def bike_sharing(config: Experiment, _: str) -> tuple[Scores, Forecaster]:
 
 def with_horizon(config: Experiment, horizon: int) -> Experiment:
     """The same preset for another horizon."""
-    return config.model_copy(update={"windows": config.windows.model_copy(update={"horizon": horizon})})
+    return config.model_copy(
+        update={"windows": config.windows.model_copy(update={"horizon": horizon})}
+    )
 
 
-def judged(config: Experiment, frame: pd.DataFrame, training_rows: int, num_windows: int) -> tuple[Scores, Forecaster]:
+def judged(
+    config: Experiment, frame: pd.DataFrame, training_rows: int, num_windows: int
+) -> tuple[Scores, Forecaster]:
     """Fit, and score all windows of the test part on the scale of the training rows.
 
     Raises:
         ValueError: the number of windows is not that of the protocol.
     """
-    every = config.evaluation.model_copy(update={"stride": 1})  # which memory would make 2 for the longest horizons
+    every = config.evaluation.model_copy(
+        update={"stride": 1}
+    )  # which memory would make 2 for the longest horizons
     forecaster = Forecaster(config.model_copy(update={"evaluation": every})).fit(frame)
     result = forecaster.evaluate()
     if len(result.actual) != num_windows:
@@ -113,7 +120,10 @@ def m4(group: str, season_length: int) -> Callable[[Experiment, str], tuple[Scor
     """sMAPE, MASE and OWA as the competition took them; every series counts alike."""
 
     def run(config: Experiment, _: str) -> tuple[Scores, Forecaster]:
-        train, test = (pd.read_parquet(DATA / "m4" / f"m4_{group}_{part}.parquet") for part in ("train", "test"))
+        train, test = (
+            pd.read_parquet(DATA / "m4" / f"m4_{group}_{part}.parquet")
+            for part in ("train", "test")
+        )
         forecaster = Forecaster(config).fit(train)
         made = forecaster.predict().frame()
         naive = last_values(train, test, forecaster.config.name)
@@ -131,7 +141,10 @@ def m4(group: str, season_length: int) -> Callable[[Experiment, str], tuple[Scor
 
 def hospital(config: Experiment, _: str) -> tuple[Scores, Forecaster]:
     """MASE of the last year, seasonal errors of 12 months as its scale."""
-    train, test = (pd.read_parquet(DATA / "hospital" / f"hospital_{part}.parquet") for part in ("train", "test"))
+    train, test = (
+        pd.read_parquet(DATA / "hospital" / f"hospital_{part}.parquet")
+        for part in ("train", "test")
+    )
     return mase_of(config, train, test, 12)
 
 
@@ -141,14 +154,18 @@ def us_births(config: Experiment, _: str) -> tuple[Scores, Forecaster]:
     return mase_of(config, frame.iloc[:-30], frame.iloc[-30:], 7)
 
 
-def mase_of(config: Experiment, train: pd.DataFrame, test: pd.DataFrame, season: int) -> tuple[Scores, Forecaster]:
+def mase_of(
+    config: Experiment, train: pd.DataFrame, test: pd.DataFrame, season: int
+) -> tuple[Scores, Forecaster]:
     """MASE of one forecast of the test rows, and of the last value and the last season carried on.
 
     Raises:
         ValueError: a series has another number of test rows than the preset forecasts.
     """
     if test.groupby("unique_id").size().ne(config.windows.horizon).any():
-        raise ValueError(f"the test part has series of another length than {config.windows.horizon}")
+        raise ValueError(
+            f"the test part has series of another length than {config.windows.horizon}"
+        )
     forecaster = Forecaster(config).fit(train)
     ends = train.groupby("unique_id")["y"].apply(lambda y: y.to_numpy()[-season:])
     seasons = np.stack(test["unique_id"].map(ends).to_numpy())
@@ -159,7 +176,10 @@ def mase_of(config: Experiment, train: pd.DataFrame, test: pd.DataFrame, season:
         "last_value": keys.assign(**{alias: seasons[:, -1]}),
         "seasonal_naive": keys.assign(**{alias: seasons[np.arange(len(test)), step]}),
     }
-    made = {name: m4_scores(train, test, one, alias, season, (1.0, 1.0)) for name, one in forecasts.items()}
+    made = {
+        name: m4_scores(train, test, one, alias, season, (1.0, 1.0))
+        for name, one in forecasts.items()
+    }
     return {name: {"MASE": scores["MASE"]} for name, scores in made.items()}, forecaster
 
 
@@ -170,16 +190,25 @@ def last_values(train: pd.DataFrame, test: pd.DataFrame, alias: str) -> pd.DataF
 
 
 def m4_scores(
-    train: pd.DataFrame, test: pd.DataFrame, made: pd.DataFrame, alias: str, season: int, naive2: tuple[float, float]
+    train: pd.DataFrame,
+    test: pd.DataFrame,
+    made: pd.DataFrame,
+    alias: str,
+    season: int,
+    naive2: tuple[float, float],
 ) -> dict[str, float]:
     """The competition's scores of one forecast of every test row."""
-    both = test.merge(made[["unique_id", "ds", alias]], on=["unique_id", "ds"], validate="one_to_one")
+    both = test.merge(
+        made[["unique_id", "ds", alias]], on=["unique_id", "ds"], validate="one_to_one"
+    )
     if len(both) != len(test):
         raise ValueError(f"{len(both)} of {len(test)} test rows were forecast")
     error = (both["y"] - both[alias]).abs()
     relative = 200 * error / (both["y"].abs() + both[alias].abs())
     ids = both["unique_id"]
-    scale = train.groupby("unique_id")["y"].agg(lambda y: np.abs(y.to_numpy()[season:] - y.to_numpy()[:-season]).mean())
+    scale = train.groupby("unique_id")["y"].agg(
+        lambda y: np.abs(y.to_numpy()[season:] - y.to_numpy()[:-season]).mean()
+    )
     smape = float(relative.groupby(ids).mean().mean())
     mase = float((error.groupby(ids).mean() / scale).mean())
     return {"sMAPE": smape, "MASE": mase, "OWA": owa(smape, mase, reference=naive2)}
@@ -210,7 +239,9 @@ def preset(name: str, seed: int, overrides: tuple[str, ...] = ()) -> Experiment:
     return load_experiment(ROOT / "configs" / protocol.config, changes)
 
 
-def run_case(name: str, case: int | str, seed: int, overrides: tuple[str, ...] = ()) -> dict[str, Any]:
+def run_case(
+    name: str, case: int | str, seed: int, overrides: tuple[str, ...] = ()
+) -> dict[str, Any]:
     """Fit the preset of a protocol and score it: figures, and how they came about."""
     protocol, config = PROTOCOLS[name], preset(name, seed, overrides)
     start = time.perf_counter()

@@ -1,10 +1,11 @@
 """Figures that others have published under the same protocols, to stand beside ours.
 
-ETT: SegRNN table II and its repository (Lin et al. 2023, arXiv 2308.11200); PatchTST (arXiv 2211.14730) and
-LTSF-Linear (arXiv 2205.13504), whose loaders drop the last test batch where marked *; iTransformer (arXiv 2310.06625);
-TiDE (arXiv 2304.08424); the GRU and DeepAR of NeuralForecast's long-horizon table. M4: the competition's results
-(Makridakis et al. 2020). Electricity prices: TimeXer (arXiv 2402.19072). Hospital and births: the Monash archive
-(Godahewa et al. 2021, arXiv 2105.06643).
+ETT: SegRNN table II and its repository (Lin et al. 2023, arXiv 2308.11200); PatchTST (arXiv
+2211.14730) and LTSF-Linear (arXiv 2205.13504), whose loaders drop the last test batch where marked
+*; iTransformer (arXiv 2310.06625); TiDE (arXiv 2304.08424); the GRU and DeepAR of NeuralForecast's
+long-horizon table. M4: the competition's results (Makridakis et al. 2020). Electricity prices:
+TimeXer (arXiv 2402.19072). Hospital and births: the Monash archive (Godahewa et al. 2021, arXiv
+2105.06643).
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@
     python benchmarks/accuracy/run.py --sets etth1 --seeds 0        some of it
     python benchmarks/accuracy/run.py --tables                      the page anew, from the results that are there
 
-A case whose result is there and was made with the same settings is not run again, so a run that was ended goes on.
+A case whose result is there and was made with the same settings is not run again, so a run that was
+ended goes on.
 """
 
 from __future__ import annotations
@@ -33,16 +34,26 @@ def is_done(path: Path, name: str, seed: int) -> bool:
     if not path.exists():
         return False
     made_with = json.loads(path.read_text(encoding="utf-8"))["config"]
-    return bool(experiment_from(made_with) == preset(name, seed))  # settings that are newer have their defaults
+    return bool(
+        experiment_from(made_with) == preset(name, seed)
+    )  # settings that are newer have their defaults
 
 
 def main() -> None:
     """Run what the command line asks for."""
     from protocols import PROTOCOLS, run_case
 
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--sets", nargs="+", choices=PROTOCOLS, default=list(PROTOCOLS))
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 100, 200], help="members take the numbers after it")
+    parser.add_argument(
+        "--seeds",
+        nargs="+",
+        type=int,
+        default=[0, 100, 200],
+        help="members take the numbers after it",
+    )
     parser.add_argument("--cases", nargs="+", help="some of the horizons")
     parser.add_argument("--one", nargs=3, metavar=("SET", "CASE", "SEED"), help=argparse.SUPPRESS)
     parser.add_argument("--tables", action="store_true", help="write the page only")
@@ -50,7 +61,9 @@ def main() -> None:
     if arguments.one:
         name, case, seed = arguments.one
         found = run_case(name, int(case) if case.isdigit() else case, int(seed))
-        result_path(name, case, int(seed)).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        result_path(name, case, int(seed)).write_text(
+            json.dumps(found, indent=1) + "\n", encoding="utf-8"
+        )
         return
     RESULTS.mkdir(exist_ok=True)
     failed = []
@@ -65,7 +78,9 @@ def main() -> None:
                         failed.append(f"{name} {case} {seed}")
                         continue
                     found = json.loads(path.read_text(encoding="utf-8"))
-                    print(name, case, seed, found["scores"], f"{found['seconds']:.0f} s", flush=True)
+                    print(
+                        name, case, seed, found["scores"], f"{found['seconds']:.0f} s", flush=True
+                    )
     from tables import write_page
 
     write_page()

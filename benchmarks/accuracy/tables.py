@@ -50,15 +50,44 @@ def pair_table(name: str, found: Found) -> str:
     """MSE/MAE by case; ours is the median of the seeds, with the least and the most."""
     cases = [case for case in PROTOCOLS[name].cases if case in found]
     lines = [row(["MSE/MAE", *map(str, cases), "mean"]), row(["---"] * (len(cases) + 2))]
-    lines.append(row(["**ours**", *(pair(found[case], "segment_bigru") for case in cases), mean_pair(found, cases)]))
-    lines.append(row(["least to most MSE", *(spread(found[case], "segment_bigru", "MSE") for case in cases), ""]))
+    lines.append(
+        row(
+            [
+                "**ours**",
+                *(pair(found[case], "segment_bigru") for case in cases),
+                mean_pair(found, cases),
+            ]
+        )
+    )
+    lines.append(
+        row(
+            [
+                "least to most MSE",
+                *(spread(found[case], "segment_bigru", "MSE") for case in cases),
+                "",
+            ]
+        )
+    )
     for method, figures in PAIRS[name].items():
         chosen = [figures[PROTOCOLS[name].cases.index(case)] for case in cases]
-        means = ["/".join(f"{sum(float(one.split('/')[i]) for one in chosen) / len(chosen):.3f}" for i in (0, 1))]
+        means = [
+            "/".join(
+                f"{sum(float(one.split('/')[i]) for one in chosen) / len(chosen):.3f}"
+                for i in (0, 1)
+            )
+        ]
         lines.append(row([method, *chosen, *means]))
     for baseline in BASELINES:
         label = f"`{baseline}`, recomputed"
-        lines.append(row([label, *(pair(found[case], baseline) for case in cases), mean_pair(found, cases, baseline)]))
+        lines.append(
+            row(
+                [
+                    label,
+                    *(pair(found[case], baseline) for case in cases),
+                    mean_pair(found, cases, baseline),
+                ]
+            )
+        )
     return "\n".join([*lines, "", about(found), ""])
 
 
@@ -67,13 +96,31 @@ def m4_table(name: str, found: Found) -> str:
     (results,) = found.values()
     lines = [row(["", "sMAPE", "MASE", "OWA"]), row(["---"] * 4)]
     lines.append(
-        row(["**ours**", *(f"**{middle(results, 'segment_bigru', s):.4g}**" for s in ("sMAPE", "MASE", "OWA"))])
+        row(
+            [
+                "**ours**",
+                *(
+                    f"**{middle(results, 'segment_bigru', s):.4g}**"
+                    for s in ("sMAPE", "MASE", "OWA")
+                ),
+            ]
+        )
     )
-    lines.append(row(["least to most", *(spread(results, "segment_bigru", one) for one in ("sMAPE", "MASE", "OWA"))]))
+    lines.append(
+        row(
+            [
+                "least to most",
+                *(spread(results, "segment_bigru", one) for one in ("sMAPE", "MASE", "OWA")),
+            ]
+        )
+    )
     lines += [row([method, *figures]) for method, figures in M4[name].items()]
     lines.append(
         row(
-            ["`last_value`, recomputed", *(f"{middle(results, 'last_value', s):.4g}" for s in ("sMAPE", "MASE", "OWA"))]
+            [
+                "`last_value`, recomputed",
+                *(f"{middle(results, 'last_value', s):.4g}" for s in ("sMAPE", "MASE", "OWA")),
+            ]
         )
     )
     return "\n".join([*lines, "", about(found), ""])
@@ -114,7 +161,9 @@ def pair(results: list[dict[str, Any]], model: str) -> str:
 
 def mean_pair(found: Found, cases: list[int | str], model: str = "segment_bigru") -> str:
     """MSE/MAE over all cases."""
-    return "/".join(f"{sum(middle(found[c], model, s) for c in cases) / len(cases):.3f}" for s in ("MSE", "MAE"))
+    return "/".join(
+        f"{sum(middle(found[c], model, s) for c in cases) / len(cases):.3f}" for s in ("MSE", "MAE")
+    )
 
 
 def about(found: Found) -> str:
@@ -126,12 +175,17 @@ def about(found: Found) -> str:
     cases = [case for case in PROTOCOLS[results[0]["set"]].cases if case in found]
     weights = ", ".join(f"{case}: {of_networks(found[case]):.2f}" for case in cases)
     return (
-        f"Seeds {', '.join(map(str, seeds))}; {parameters[0]:,} to {parameters[-1]:,} numbers in the blend, of the "
-        f"linear maps too; {seconds:.0f} s for one case and seed, file to scores. Weight of the networks in the "
+        f"Seeds {', '.join(map(str, seeds))}; {parameters[0]:,} to {parameters[-1]:,} numbers in "
+        f"the blend, of the "
+        f"linear maps too; {seconds:.0f} s for one case and seed, file to scores. Weight of the "
+        f"networks in the "
         f"blend, the rest being linear maps: {weights}."
     )
 
 
 def of_networks(results: list[dict[str, Any]]) -> float:
     """The weight of all networks together, the median of the seeds."""
-    return median(sum(w for name, w in one["shares"].items() if not name.startswith("linear")) for one in results)
+    return median(
+        sum(w for name, w in one["shares"].items() if not name.startswith("linear"))
+        for one in results
+    )

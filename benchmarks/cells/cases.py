@@ -18,7 +18,8 @@ ROOT = HERE.parents[1]
 RESULTS = HERE / "results"
 
 PARTS = ("grid", "units", "dropout")
-"""All networks at equal parameters; some at equal units; all once more with the dropout of the preset."""
+"""All networks at equal parameters; some at equal units; all once more with the dropout of the
+preset."""
 WITH_DROPOUT = "bike_sharing"
 """The set of the last part, of which the first seed is run."""
 
@@ -49,12 +50,19 @@ def cases(name: str, part: str) -> Iterator[Case]:
     elif part == "units":
         for (kind, other), layers in product(EQUAL_UNITS.items(), LAYERS):
             choice = Choice(kind, "none", layers)
-            yield Case(f"{choice.key}-units", choice, within_budget(replace(choice, kind=other), fields, shape))
+            yield Case(
+                f"{choice.key}-units",
+                choice,
+                within_budget(replace(choice, kind=other), fields, shape),
+            )
     elif name == WITH_DROPOUT:
         kept = load_preset(name, ()).model.dropout
         for choice in GRID:
             yield Case(
-                f"{choice.key}-dropout", choice, within_budget(choice, fields, shape), (f"model.dropout={kept}",)
+                f"{choice.key}-dropout",
+                choice,
+                within_budget(choice, fields, shape),
+                (f"model.dropout={kept}",),
             )
 
 
@@ -76,7 +84,9 @@ def result_of(name: str) -> dict[str, Any]:
     path = RESULTS / f"{name}.json"
     if path.exists():
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if experiment_from(found["settings"]) == preset(name):  # settings that are newer have their defaults
+        if experiment_from(found["settings"]) == preset(
+            name
+        ):  # settings that are newer have their defaults
             return found
     return {"settings": settings, "baselines": {}, "rows": {}}
 
@@ -84,7 +94,11 @@ def result_of(name: str) -> dict[str, Any]:
 def missing(name: str, part: str, seed: int) -> list[Case]:
     """What is still to be run of a set, a part and a seed."""
     rows = result_of(name)["rows"]
-    found = [one for one in cases(name, part) if rows.get(f"{one.key}-{seed}", {}).get("units") != list(one.widths)]
+    found = [
+        one
+        for one in cases(name, part)
+        if rows.get(f"{one.key}-{seed}", {}).get("units") != list(one.widths)
+    ]
     return found if part != "dropout" or seed == SEEDS[0] else []
 
 
@@ -92,6 +106,8 @@ def write_result(name: str, result: dict[str, Any]) -> None:
     """Write what is known of a set, as a whole or not at all, one line for each network."""
     from forecast.files.atomic import write_file
 
-    rows = ",\n".join(f"{json.dumps(key)}: {json.dumps(row)}" for key, row in result["rows"].items())
+    rows = ",\n".join(
+        f"{json.dumps(key)}: {json.dumps(row)}" for key, row in result["rows"].items()
+    )
     head = json.dumps({key: value for key, value in result.items() if key != "rows"}, indent=1)
     write_file(RESULTS / f"{name}.json", f'{head[:-2]},\n "rows": {{\n{rows}\n}}}}\n'.encode())

@@ -14,7 +14,8 @@ Rows = Mapping[str, Mapping[str, Any]]
 Pair = tuple[Choice, Choice]
 
 STUDENT = {5: 2.571, 9: 2.262, 11: 2.201, 14: 2.145}
-"""Degrees of freedom -> the 97.5 % point of Student's distribution, for the numbers of pairs that there are."""
+"""Degrees of freedom -> the 97.5 % point of Student's distribution, for the numbers of pairs that
+there are."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,11 @@ def instead(field: str, new: Mapping[Any, Any]) -> list[Pair]:
         field: of `Choice`.
         new: old value -> new value.
     """
-    return [(replace(one, **{field: new[getattr(one, field)]}), one) for one in GRID if getattr(one, field) in new]
+    return [
+        (replace(one, **{field: new[getattr(one, field)]}), one)
+        for one in GRID
+        if getattr(one, field) in new
+    ]
 
 
 QUESTIONS: dict[str, list[Pair]] = {
@@ -116,7 +121,10 @@ class Results:
 
     def answers(self, seeds: Sequence[int], ending: str = "") -> dict[str, Difference]:
         """The difference of every question, in the part whose keys have this ending."""
-        keys = {one: [(a.key + ending, b.key + ending) for a, b in pairs] for one, pairs in QUESTIONS.items()}
+        keys = {
+            one: [(a.key + ending, b.key + ending) for a, b in pairs]
+            for one, pairs in QUESTIONS.items()
+        }
         return {question: self.difference(pairs, seeds) for question, pairs in keys.items()}
 
     def seed_spread(self, seeds: Sequence[int]) -> float:

@@ -76,7 +76,12 @@ class Set:
     scores: tuple[str, ...]
 
 
-SINGLE = ("ensemble.seeds=1", "ensemble.linear=none", "ensemble.context_lengths=[]", "model.dropout=0")
+SINGLE = (
+    "ensemble.seeds=1",
+    "ensemble.linear=none",
+    "ensemble.context_lengths=[]",
+    "model.dropout=0",
+)
 """One network in place of the blend. Without dropout: see the page."""
 SETS = {
     "etth1": Set(
@@ -92,7 +97,9 @@ SETS = {
     ),
     "bike_sharing": Set(
         "all",
-        WindowShape(168, 24, num_past=11, num_known=10, past_categories=(4,), known_categories=(4,)),
+        WindowShape(
+            168, 24, num_past=11, num_known=10, past_categories=(4,), known_categories=(4,)
+        ),
         ("training.epochs=10", "training.windows_per_epoch=6000", "training.batch_size=16"),
         ("MSE", "MAE"),
     ),
@@ -128,9 +135,12 @@ def count_parameters(config: SegmentBiGRUConfig, shape: WindowShape) -> int:
         (
             sum(size * embedding_width(size) for size in codes),
             (length * past + 1) * widths[0],  # segment
-            sum(directions * of_cell(config.cell, *one) for one in zip(inputs, widths, strict=True)),
+            sum(
+                directions * of_cell(config.cell, *one) for one in zip(inputs, widths, strict=True)
+            ),
             (2 if config.cell == "lstm" else 1) * (directions * last + 1) * last,  # bridge
-            segments * last + (shape.num_targets * last if shape.num_targets > 1 else 0),  # learned vectors
+            segments * last
+            + (shape.num_targets * last if shape.num_targets > 1 else 0),  # learned vectors
             (length * known + 1) * last if known else 0,  # query
             of_cell(config.cell, last, last),  # decoder
             (directions + 2) * last * last if config.attention == "dot" else 0,
@@ -145,7 +155,9 @@ def of_cell(cell: str, inputs: int, units: int) -> int:
     return gates * units * (inputs + units + biases)
 
 
-def within_budget(choice: Choice, fields: dict[str, Any], shape: WindowShape, budget: int = BUDGET) -> tuple[int, ...]:
+def within_budget(
+    choice: Choice, fields: dict[str, Any], shape: WindowShape, budget: int = BUDGET
+) -> tuple[int, ...]:
     """The width of each layer with which a network comes as near to a number of parameters as it can.
 
     All layers have the same width, or the first ones are wider by one.
@@ -165,7 +177,8 @@ def within_budget(choice: Choice, fields: dict[str, Any], shape: WindowShape, bu
     while distance((equal + 1,) * choice.num_layers) <= distance((equal,) * choice.num_layers):
         equal += 1
     return min(
-        (widths for base in (equal - 1, equal) for widths in nearly_equal(base, choice.num_layers)), key=distance
+        (widths for base in (equal - 1, equal) for widths in nearly_equal(base, choice.num_layers)),
+        key=distance,
     )
 
 

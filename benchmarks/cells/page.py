@@ -31,14 +31,21 @@ def write_page(page: Path = PAGE) -> None:
         from forecast.report.plots.style import save_figure
 
         folder = page.parent / "pictures"
-        save_figure(answers_picture({one.name: one.answers(one.seeds()) for one in found}), folder / "cells.png")
+        save_figure(
+            answers_picture({one.name: one.answers(one.seeds()) for one in found}),
+            folder / "cells.png",
+        )
         save_figure(errors_picture(found), folder / "cells_errors.png")
 
 
 def tables() -> dict[str, str]:
     """Every table of the page by its mark."""
     found = complete()
-    made = {"answers": answers_table(found), "units": units_table(found), "dropout": dropout_table(found)}
+    made = {
+        "answers": answers_table(found),
+        "units": units_table(found),
+        "dropout": dropout_table(found),
+    }
     return made | dict.fromkeys(SETS, NOT_YET) | {one.name: set_table(one) for one in found}
 
 
@@ -53,11 +60,20 @@ def answers_table(found: list[Results]) -> str:
     if not found:
         return NOT_YET
     heads = [f"{NAMES[one.name]}, {seeds_in_words(one.seeds())}" for one in found]
-    lines = [row(["change of the error in percent", "pairs", *heads]), row(["---"] * (2 + len(found)))]
+    lines = [
+        row(["change of the error in percent", "pairs", *heads]),
+        row(["---"] * (2 + len(found))),
+    ]
     made = [one.answers(one.seeds()) for one in found]
     for question, pairs in QUESTIONS.items():
-        lines.append(row([question, str(len(pairs)), *(shown(differences[question]) for differences in made)]))
-    spread = [f"{one.seed_spread(one.seeds()):.1f}" if len(one.seeds()) > 1 else "" for one in found]
+        lines.append(
+            row(
+                [question, str(len(pairs)), *(shown(differences[question]) for differences in made)]
+            )
+        )
+    spread = [
+        f"{one.seed_spread(one.seeds()):.1f}" if len(one.seeds()) > 1 else "" for one in found
+    ]
     return "\n".join([*lines, row(["deviation over the seeds of one network", "", *spread])])
 
 
@@ -86,7 +102,9 @@ def units_table(found: list[Results]) -> str:
     ]
     lines = [row(heads), row(["---"] * len(heads))]
     for one in found:
-        counted = {case.key: counted_parameters(one.name, case) for case in cases(one.name, "units")}
+        counted = {
+            case.key: counted_parameters(one.name, case) for case in cases(one.name, "units")
+        }
         key, old = "LSTM-none-1-units", "GRU-none-1"
         cells = [NAMES[one.name], units_of(one, old), f"{parameters(one, old):,}"]
         cells.append(f"{counted[key]:,} ({100 * (counted[key] / parameters(one, old) - 1):+.0f} %)")
@@ -102,7 +120,8 @@ def counted_parameters(name: str, case: Case) -> int:
     """Parameters of a network, whether it was trained or not."""
     model = preset(name).model
     return count_parameters(
-        type(model)(**{**model.model_dump(), **case.choice.settings, "units": case.widths}), SETS[name].shape
+        type(model)(**{**model.model_dump(), **case.choice.settings, "units": case.widths}),
+        SETS[name].shape,
     )
 
 
@@ -113,17 +132,36 @@ def dropout_table(found: list[Results]) -> str:
         return NOT_YET
     seeds, endings = one.seeds("-dropout"), ("", "-dropout")
     made = [one.answers(seeds, ending) for ending in endings]
-    lines = [row(["change of the error in percent", "without dropout", "with the dropout of the preset"])]
-    lines += [row(["---"] * 3), *(row([ask, *(shown(answers[ask]) for answers in made)]) for ask in QUESTIONS)]
-    means = (fmean(one.mean_error(choice.key + ending, seeds) for choice in GRID) for ending in endings)
-    return "\n".join([*lines, row([f"mean {one.score} of the grid", *(f"{mean:.3f}" for mean in means)])])
+    lines = [
+        row(["change of the error in percent", "without dropout", "with the dropout of the preset"])
+    ]
+    lines += [
+        row(["---"] * 3),
+        *(row([ask, *(shown(answers[ask]) for answers in made)]) for ask in QUESTIONS),
+    ]
+    means = (
+        fmean(one.mean_error(choice.key + ending, seeds) for choice in GRID) for ending in endings
+    )
+    return "\n".join(
+        [*lines, row([f"mean {one.score} of the grid", *(f"{mean:.3f}" for mean in means)])]
+    )
 
 
 def set_table(found: Results) -> str:
     """All networks of a set, in the order of the grid."""
     others, timed = SETS[found.name].scores[1:], times(found)
     mean = f"{found.score}, mean (deviation)" if len(found.seeds()) > 1 else found.score
-    heads = ["network", "attention", "layers", "units", "parameters", mean, *others, "best epoch", *timed["heads"]]
+    heads = [
+        "network",
+        "attention",
+        "layers",
+        "units",
+        "parameters",
+        mean,
+        *others,
+        "best epoch",
+        *timed["heads"],
+    ]
     lines = [row(heads), row(["---"] * len(heads))]
     lines += [row([*figures(found, choice, others), *timed[choice.key]]) for choice in GRID]
     return "\n".join([*lines, "", about(found)])
@@ -154,7 +192,11 @@ def parameters(found: Results, key: str) -> int:
 def about(found: Results) -> str:
     """The seeds of a set, and the baselines on the same windows."""
     scores = {name: of[found.score] for name, of in result_of(found.name)["baselines"].items()}
-    best = [f"`{one}` {scores[one]:.4f}" for one in ("linear", "seasonal_naive", "last_value") if one in scores]
+    best = [
+        f"`{one}` {scores[one]:.4f}"
+        for one in ("linear", "seasonal_naive", "last_value")
+        if one in scores
+    ]
     seeds = ", ".join(map(str, found.seeds()))
     return f"Seeds {seeds}. {found.score} of baselines on the same windows: {', '.join(best)}."
 
@@ -165,10 +207,14 @@ def times(found: Results) -> dict[str, list[str]]:
     measured: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     if (one := measured.get(found.name)) is None:
         calmest = {
-            choice.key: min(found.rows[f"{choice.key}-{seed}"]["epoch_seconds"] for seed in found.seeds())
+            choice.key: min(
+                found.rows[f"{choice.key}-{seed}"]["epoch_seconds"] for seed in found.seeds()
+            )
             for choice in GRID
         }
-        return {"heads": ["s per epoch, disturbed"]} | {key: [f"{value:.1f}"] for key, value in calmest.items()}
+        return {"heads": ["s per epoch, disturbed"]} | {
+            key: [f"{value:.1f}"] for key, value in calmest.items()
+        }
     base = median(one["milliseconds"]["BiGRU-none-1"]) * one["steps"] / 1000
     columns = {key: [f"{ratio * base:.2f}", f"{ratio:.2f}"] for key, ratio in one["ratios"].items()}
     return {"heads": ["s per epoch", "time, BiGRU = 1"]} | columns

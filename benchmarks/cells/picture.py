@@ -25,7 +25,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-TITLES = {"etth1": "ETTh1, 96 hours", "bike_sharing": "Bicycles, 24 hours", "m4_weekly": "M4 Weekly, 13 weeks"}
+TITLES = {
+    "etth1": "ETTh1, 96 hours",
+    "bike_sharing": "Bicycles, 24 hours",
+    "m4_weekly": "M4 Weekly, 13 weeks",
+}
 COLOURS = {"none": MODEL, "dot": ACCENT}
 SHIFTS = {"none": -0.13, "dot": 0.13}
 
@@ -36,12 +40,32 @@ def answers_picture(found: Mapping[str, Mapping[str, Difference]]) -> Figure:
 
     figure = new_figure((9.4, 4.2))
     handles = [
-        Line2D([], [], color=MODEL, marker="o", markersize=6, linewidth=2.4, label="mean and 95 %: measurably better"),
+        Line2D(
+            [],
+            [],
+            color=MODEL,
+            marker="o",
+            markersize=6,
+            linewidth=2.4,
+            label="mean and 95 %: measurably better",
+        ),
         Line2D([], [], color=ACCENT, marker="o", markersize=6, linewidth=2.4, label="worse"),
-        Line2D([], [], color=MUTED, marker="o", markersize=6, linewidth=2.4, label="no measurable difference"),
-        Line2D([], [], color=MUTED, marker="o", markersize=3, linewidth=0, label="one pair of networks"),
+        Line2D(
+            [],
+            [],
+            color=MUTED,
+            marker="o",
+            markersize=6,
+            linewidth=2.4,
+            label="no measurable difference",
+        ),
+        Line2D(
+            [], [], color=MUTED, marker="o", markersize=3, linewidth=0, label="one pair of networks"
+        ),
     ]
-    write_finding_and_key(figure, "What each part changes at equal parameters, in percent of the error", handles)
+    write_finding_and_key(
+        figure, "What each part changes at equal parameters, in percent of the error", handles
+    )
     panels: Sequence[Any] = figure.subplots(1, len(found), sharey=True, squeeze=False)[0]
     for axes, (name, differences) in zip(panels, found.items(), strict=True):
         axes.set_title(TITLES[name], **PANEL_TITLE)
@@ -61,9 +85,26 @@ def draw_answer(axes: Axes, place: int, one: Difference) -> None:
     """A line of dots with mean and interval; grey where the interval holds 0."""
     colour = MUTED if not one.is_measurable else MODEL if one.mean < 0 else ACCENT
     low, high = one.interval
-    axes.plot(one.each, [place + 0.22] * len(one.each), "o", color=colour, alpha=0.35, markersize=3, markeredgewidth=0)
-    axes.plot([low, high], [place - 0.05] * 2, color=colour, linewidth=2.4, solid_capstyle="round", zorder=3)
-    axes.plot(one.mean, place - 0.05, "o", color=colour, markersize=6.5, markeredgecolor="white", zorder=4)
+    axes.plot(
+        one.each,
+        [place + 0.22] * len(one.each),
+        "o",
+        color=colour,
+        alpha=0.35,
+        markersize=3,
+        markeredgewidth=0,
+    )
+    axes.plot(
+        [low, high],
+        [place - 0.05] * 2,
+        color=colour,
+        linewidth=2.4,
+        solid_capstyle="round",
+        zorder=3,
+    )
+    axes.plot(
+        one.mean, place - 0.05, "o", color=colour, markersize=6.5, markeredgecolor="white", zorder=4
+    )
     axes.annotate(
         f"{one.mean:+.1f}",
         (one.mean, place - 0.05),
@@ -83,8 +124,13 @@ def errors_picture(found: Sequence[Results]) -> Figure:
 
     figure = new_figure((9.4, 1.2 + 2.1 * len(found)))
     labels = {"none": "no attention", "dot": "dot attention"}
-    handles = [Line2D([], [], color=COLOURS[one], marker="o", markersize=4, label=labels[one]) for one in ATTENTION]
-    write_finding_and_key(figure, "Error by cell, layers and attention, about 60,000 parameters each", handles)
+    handles = [
+        Line2D([], [], color=COLOURS[one], marker="o", markersize=4, label=labels[one])
+        for one in ATTENTION
+    ]
+    write_finding_and_key(
+        figure, "Error by cell, layers and attention, about 60,000 parameters each", handles
+    )
     panels = figure.subplots(len(found), len(KINDS), sharex=True, sharey="row", squeeze=False)
     for number, one in enumerate(found):
         for axes, kind in zip(panels[number], KINDS, strict=True):
@@ -104,6 +150,13 @@ def draw_seeds(axes: Axes, kind: str, attention: str, found: Results) -> None:
     for layers in LAYERS:
         key = Choice(kind, attention, layers).key
         errors = found.errors(key, found.seeds())
-        axes.plot([layers + SHIFTS[attention]] * len(errors), errors, "o", color=colour, alpha=0.55, markersize=3.6)
+        axes.plot(
+            [layers + SHIFTS[attention]] * len(errors),
+            errors,
+            "o",
+            color=colour,
+            alpha=0.55,
+            markersize=3.6,
+        )
         means.append(fmean(errors))
     axes.plot([one + SHIFTS[attention] for one in LAYERS], means, color=colour, linewidth=1.5)

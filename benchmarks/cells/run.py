@@ -5,8 +5,8 @@
     python benchmarks/cells/run.py --time                        milliseconds per step, all networks in turns
     python benchmarks/cells/run.py --page                        the page anew, from the results that are there
 
-A result is written after every network, and what is there with the same settings is not run again, so a run that was
-ended goes on. The data are read from the folder that `FORECAST_DATA` names.
+A result is written after every network, and what is there with the same settings is not run again,
+so a run that was ended goes on. The data are read from the folder that `FORECAST_DATA` names.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ from typing import Any
 from cases import HERE, PARTS, RESULTS, Case, missing, result_of, write_result
 from grid import SEEDS, SETS, SINGLE
 
-sys.path += [str(HERE.parent / "accuracy"), str(HERE.parent)]  # for `protocols`, and for `rounds` and `machine`
+sys.path += [
+    str(HERE.parent / "accuracy"),
+    str(HERE.parent),
+]  # for `protocols`, and for `rounds` and `machine`
 
 
 def run_missing(name: str, part: str, seed: int) -> None:
@@ -43,13 +46,20 @@ def run_one(name: str, case: Case, seed: int) -> tuple[dict[str, Any], dict[str,
     model = [f"model.{field}={value}" for field, value in case.choice.settings.items()]
     model.append(f"model.units={list(case.widths)}")
     start = time.perf_counter()
-    found = run_case(name, SETS[name].case, seed, (*SINGLE, *SETS[name].overrides, *model, *case.overrides))
+    found = run_case(
+        name, SETS[name].case, seed, (*SINGLE, *SETS[name].overrides, *model, *case.overrides)
+    )
     scores = found["scores"]
     own = scores.pop(found["config"]["name"])
     kept = ("parameters", "epochs", "best_epoch", "val_loss", "epoch_seconds")
-    row = {"units": list(case.widths), "scores": {one: round(own[one], 6) for one in SETS[name].scores}}
+    row = {
+        "units": list(case.widths),
+        "scores": {one: round(own[one], 6) for one in SETS[name].scores},
+    }
     row |= {one: found[one] for one in kept} | {"seconds": round(time.perf_counter() - start, 2)}
-    return row, {one: {score: round(value, 6) for score, value in of.items()} for one, of in scores.items()}
+    return row, {
+        one: {score: round(value, 6) for score, value in of.items()} for one, of in scores.items()
+    }
 
 
 def fit_ridge_once() -> None:
@@ -71,7 +81,17 @@ def run_apart(parts: list[str], sets: list[str], seeds: list[int]) -> list[str]:
     """Run each part, set and seed in a process of its own; the names of those that failed."""
     failed = []
     for part, name, seed in product(parts, sets, seeds):
-        command = [sys.executable, __file__, "--here", "--parts", part, "--sets", name, "--seeds", str(seed)]
+        command = [
+            sys.executable,
+            __file__,
+            "--here",
+            "--parts",
+            part,
+            "--sets",
+            name,
+            "--seeds",
+            str(seed),
+        ]
         if missing(name, part, seed) and subprocess.run(command, check=False).returncode:
             failed.append(f"{part} {name} {seed}")
     return failed
@@ -79,12 +99,16 @@ def run_apart(parts: list[str], sets: list[str], seeds: list[int]) -> list[str]:
 
 def main() -> None:
     """Run what the command line asks for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--time", action="store_true", help="measure steps in turns, instead of training")
+    parser.add_argument(
+        "--time", action="store_true", help="measure steps in turns, instead of training"
+    )
     parser.add_argument("--page", action="store_true", help="write the page only")
     arguments = parser.parse_args()
     RESULTS.mkdir(exist_ok=True)

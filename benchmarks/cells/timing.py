@@ -37,8 +37,9 @@ def measure(name: str) -> dict[str, Any]:
     """Build all networks for the shape of a set, then let each take a few steps per round.
 
     Returns:
-        `milliseconds` of a step by network and round, `ratios`, the median over rounds of a network's time divided by
-        that of the reference in the same round, `steps` of an epoch, and how many cores other programs kept busy.
+        `milliseconds` of a step by network and round, `ratios`, the median over rounds of a
+        network's time divided by that of the reference in the same round, `steps` of an epoch, and
+        how many cores other programs kept busy.
     """
     settings, shape = preset(name), SETS[name].shape
     acts = {choice.key: steps_of(choice, settings, shape) for choice in GRID}
@@ -46,9 +47,16 @@ def measure(name: str) -> dict[str, Any]:
     taken = take_turns(list(acts), ROUNDS, lambda key: acts[key]())
     others = onlooker.others(time.process_time() - own)
     base = taken[REFERENCE]
-    ratios = {key: median(a / b for a, b in zip(one, base, strict=True)) for key, one in taken.items()}
+    ratios = {
+        key: median(a / b for a, b in zip(one, base, strict=True)) for key, one in taken.items()
+    }
     training = settings.training
-    print(name, {key: round(ratio, 2) for key, ratio in ratios.items()}, f"others {others:.2f}", flush=True)
+    print(
+        name,
+        {key: round(ratio, 2) for key, ratio in ratios.items()},
+        f"others {others:.2f}",
+        flush=True,
+    )
     return {
         "machine": described,
         "others": others,
@@ -68,7 +76,9 @@ def steps_of(choice: Choice, settings: Any, shape: WindowShape) -> Callable[[], 
 
     fields, training = settings.model.model_dump(), settings.training
     widths = within_budget(choice, fields, shape)
-    model = build_model(type(settings.model)(**{**fields, **choice.settings, "units": widths}), shape)
+    model = build_model(
+        type(settings.model)(**{**fields, **choice.settings, "units": widths}), shape
+    )
     windows: Any = range(training.windows_per_epoch)  # only their number counts here
     run = make_run(model, windows, training)
     same = iter(tf.data.Dataset.from_tensors(random_batch(shape, training.batch_size)).repeat())
@@ -86,9 +96,14 @@ def steps_of(choice: Choice, settings: Any, shape: WindowShape) -> Callable[[], 
 def random_batch(shape: WindowShape, size: int) -> tuple[dict[str, Any], Any]:
     """Inputs and target of a batch; what they hold makes no difference to the time."""
     rng = np.random.default_rng(0)
-    sizes = {"past": (shape.context_length, shape.num_past), "known": (shape.horizon, shape.num_known)}
+    sizes = {
+        "past": (shape.context_length, shape.num_past),
+        "known": (shape.horizon, shape.num_known),
+    }
     inputs: dict[str, Any] = {
-        key: rng.normal(size=(size, *one)).astype(np.float32) for key, one in sizes.items() if one[-1]
+        key: rng.normal(size=(size, *one)).astype(np.float32)
+        for key, one in sizes.items()
+        if one[-1]
     }
     for key, length in (("past", shape.context_length), ("known", shape.horizon)):
         if codes := getattr(shape, f"{key}_categories"):

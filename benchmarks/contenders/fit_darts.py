@@ -45,14 +45,20 @@ class Darts:
             pl_trainer_kwargs=trainer_settings(notes),
         )
         kept = task.held_out + task.context_length
-        self.model.fit([one[: -task.held_out] for one in series], val_series=[one[-kept:] for one in series])
+        self.model.fit(
+            [one[: -task.held_out] for one in series], val_series=[one[-kept:] for one in series]
+        )
 
     def as_series(self, frame: Any) -> list[Any]:
         """One `TimeSeries` per series of a long table."""
         from darts import TimeSeries
 
         made = TimeSeries.from_group_dataframe(
-            frame, group_cols="unique_id", time_col="ds", value_cols="y", drop_group_cols="unique_id"
+            frame,
+            group_cols="unique_id",
+            time_col="ds",
+            value_cols="y",
+            drop_group_cols="unique_id",
         )
         return [one.astype("float32") for one in made]
 

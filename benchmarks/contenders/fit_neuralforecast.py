@@ -13,9 +13,9 @@ from fitting import Journal, Task, serve_fit
 class Nixtla:
     """NeuralForecast, through its public interface.
 
-    It counts steps, not epochs, and draws `windows_batch_size` windows for each: one validation every
-    ceil(windows / batch size) steps makes an epoch of the same length. Its decoder is set to one linear layer and
-    its scaling of each window switched off: both would only add work.
+    It counts steps, not epochs, and draws `windows_batch_size` windows for each: one validation
+    every ceil(windows / batch size) steps makes an epoch of the same length. Its decoder is set to
+    one linear layer and its scaling of each window switched off: both would only add work.
     """
 
     def load(self, threads: int) -> dict[str, str]:
@@ -57,7 +57,9 @@ class Nixtla:
         )
         self.library = NeuralForecast(models=[model], freq="h")
         self.library.fit(self.scaled.frame, val_size=task.held_out)
-        journal.take_over(self.library.models[0].trainer_kwargs["callbacks"][0].journal)  # it fits a copy of the model
+        journal.take_over(
+            self.library.models[0].trainer_kwargs["callbacks"][0].journal
+        )  # it fits a copy of the model
 
     def save(self, folder: Path) -> None:
         """The model, without the data."""
@@ -73,7 +75,9 @@ class Nixtla:
         """`predict` on a table."""
         scaled = history.assign(y=self.scaled.apply(history).ravel())
         found = self.library.predict(df=scaled)
-        return self.scaled.invert(found["GRU"].to_numpy().reshape(scaled["unique_id"].nunique(), -1))
+        return self.scaled.invert(
+            found["GRU"].to_numpy().reshape(scaled["unique_id"].nunique(), -1)
+        )
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
     python fit_ours.py [--default-network]
 
-Without the option the network is that of the other contenders: recurrent layers in one direction and a direct
-decoder. With it, it is the package's own: both directions and a recurrent decoder, at the same width and depth.
+Without the option the network is that of the other contenders: recurrent layers in one direction
+and a direct decoder. With it, it is the package's own: both directions and a recurrent decoder, at
+the same width and depth.
 """
 
 from __future__ import annotations
@@ -30,9 +31,10 @@ class Ours:
     def load(self, threads: int) -> dict[str, str]:
         """Import, TensorFlow included, which a fit would import later."""
         os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
-        import forecast.forecasting.forecaster  # noqa: F401
         import keras  # noqa: F401
         import tensorflow as tf
+
+        import forecast.forecasting.forecaster  # noqa: F401
 
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(threads)
@@ -98,6 +100,8 @@ def experiment(task: Task, *, default_network: bool) -> Experiment:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--default-network", action="store_true")
     serve_fit(Ours(default_network=parser.parse_args().default_network))

@@ -13,8 +13,9 @@ from fitting import Journal, Task, serve_fit
 class Tfts:
     """Time series with TensorFlow, through its public interface.
 
-    It takes windows, not tables, so they are cut here. Its trainer runs step by step in Python unless told not to,
-    and is told. Its network has two hidden dense layers after the recurrent ones.
+    It takes windows, not tables, so they are cut here. Its trainer runs step by step in Python
+    unless told not to, and is told. Its network has two hidden dense layers after the recurrent
+    ones.
     """
 
     def load(self, threads: int) -> dict[str, str]:
@@ -44,7 +45,9 @@ class Tfts:
         config.rnn_hidden_size, config.num_stacked_layers = task.units, task.layers
         config.dense_hidden_size = task.units
         tf.keras.utils.set_random_seed(task.seed)
-        self.trainer = KerasTrainer(AutoModelForForecasting.from_config(config, output_chunk_length=task.horizon))
+        self.trainer = KerasTrainer(
+            AutoModelForForecasting.from_config(config, output_chunk_length=task.horizon)
+        )
         self.trainer.train(
             train.shuffle(count).batch(task.batch_size).prefetch(2),
             validation.batch(1024),

@@ -1,8 +1,8 @@
 """What all whole-fit contenders share: the order of events, the clock, the scales, the test windows.
 
-A contender is an object with the methods of `Contender`; `serve_fit` calls them in one order and notes times, so
-that every library is measured between the same two moments: the name of a CSV file is known, and an artifact is on
-the disk.
+A contender is an object with the methods of `Contender`; `serve_fit` calls them in one order and
+notes times, so that every library is measured between the same two moments: the name of a CSV file
+is known, and an artifact is on the disk.
 """
 
 from __future__ import annotations

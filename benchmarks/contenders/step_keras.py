@@ -66,7 +66,10 @@ def compile_steps(model: keras.Model, layers: str, *, xla: bool) -> dict[str, Ca
             return model(inputs, training=False)[0, 0]
 
     traced = {"train": train, "forward": forward}
-    return {name: tf.function(function, jit_compile=xla, autograph=False) for name, function in traced.items()}
+    return {
+        name: tf.function(function, jit_compile=xla, autograph=False)
+        for name, function in traced.items()
+    }
 
 
 def clusters() -> tuple[Callable[[], Any], Callable[..., Any]]:
@@ -93,7 +96,10 @@ class Steps:
             self.case, self.model = case, build_model(self.layers, case)
             self.steps = compile_steps(self.model, self.layers, xla=self.xla)
             rng = np.random.default_rng(0)
-            self.batch = [tf.constant(rng.normal(size=shape), tf.float32) for shape in (case[:3], (case[0], 1))]
+            self.batch = [
+                tf.constant(rng.normal(size=shape), tf.float32)
+                for shape in (case[:3], (case[0], 1))
+            ]
         function = self.steps[mode]
         self.step = lambda: float(function(*self.batch))
         for _ in range(3):
@@ -109,7 +115,9 @@ def multiply(size: int) -> Callable[[], float]:
 
 def main() -> None:
     """Answer until the input ends."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--layers", choices=("stock", "ours"), default="stock")
     parser.add_argument("--xla", choices=("on", "off"), default="off")
     parser.add_argument("--threads", type=int, default=2)
@@ -120,7 +128,9 @@ def main() -> None:
         from forecast.layers.runtime import settle_threads
 
         settle_threads()  # the number of threads is set already; this keeps each product of XLA in one of them
-    wire.serve_steps(Steps(arguments.layers, xla=arguments.xla == "on"), multiply, "tensorflow", "keras", "numpy")
+    wire.serve_steps(
+        Steps(arguments.layers, xla=arguments.xla == "on"), multiply, "tensorflow", "keras", "numpy"
+    )
 
 
 if __name__ == "__main__":

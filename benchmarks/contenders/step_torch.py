@@ -81,7 +81,9 @@ def multiply(size: int) -> Callable[[], float]:
 
 def main() -> None:
     """Answer until the input ends."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--compile", action="store_true", help="through torch.compile")
     arguments = parser.parse_args()

@@ -65,8 +65,8 @@ def run_block(step: Callable[[], float], seconds: float, *, least: int = 2) -> A
         least: steps to take, however long they are.
 
     Returns:
-        `wall` and `cpu`, milliseconds per step by the clock on the wall and by the processor time of all threads,
-        `cpu_seconds` of all steps, `steps` and the `last` result.
+        `wall` and `cpu`, milliseconds per step by the clock on the wall and by the processor time
+        of all threads, `cpu_seconds` of all steps, `steps` and the `last` result.
     """
     count, last = 0, 0.0
     wall, cpu = time.perf_counter(), time.process_time()
@@ -86,15 +86,24 @@ def run_block(step: Callable[[], float], seconds: float, *, least: int = 2) -> A
 def product_block(multiply: Callable[[], float], size: int, seconds: float) -> Answer:
     """Repeat the product of two square matrices; adds the rates in 1e9 operations per second."""
     found = run_block(multiply, seconds)
-    return {**found, **{f"rate_{clock}": 2e-6 * size**3 / found[clock] for clock in ("wall", "cpu")}}
+    return {
+        **found,
+        **{f"rate_{clock}": 2e-6 * size**3 / found[clock] for clock in ("wall", "cpu")},
+    }
 
 
 def peak_megabytes() -> float:
     """Largest resident memory of this process so far, in units of 1e6 bytes."""
     status = Path("/proc/self/status")
-    if status.exists():  # Linux lets a new process inherit the `ru_maxrss` of the one that started it
+    if (
+        status.exists()
+    ):  # Linux lets a new process inherit the `ru_maxrss` of the one that started it
         return int(status.read_text().split("VmHWM:")[1].split()[0]) * 1024 / 1e6
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
+    return (
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        * (1 if sys.platform == "darwin" else 1024)
+        / 1e6
+    )
 
 
 def versions(*names: str) -> dict[str, str]:

@@ -20,7 +20,9 @@ def encode_block(block: Block) -> bytes:
     """A block as the bytes of a NumPy archive, in which every array has a checksum."""
     arrays: dict[str, Any] = {"last": block.last}
     for field in FIELDS:
-        arrays |= {f"{field}/{name}": np.asarray(value) for name, value in getattr(block, field).items()}
+        arrays |= {
+            f"{field}/{name}": np.asarray(value) for name, value in getattr(block, field).items()
+        }
     file = io.BytesIO()
     np.savez(file, **arrays)
     return file.getvalue()
@@ -37,7 +39,9 @@ def decode_block(path: Path) -> Block:
             arrays = {name: archive[name] for name in archive.files}
         last = arrays.pop("last")
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise BacktestError(f"{path}: cannot be read ({error}): remove it, and --resume makes it again") from error
+        raise BacktestError(
+            f"{path}: cannot be read ({error}): remove it, and --resume makes it again"
+        ) from error
     fields: dict[str, dict[str, Any]] = {name: {} for name in FIELDS}
     for key, array in arrays.items():
         field, _, name = key.partition("/")

@@ -46,11 +46,15 @@ def names_of(config: Experiment) -> tuple[str, ...]:
     for name in names:
         if name not in known:
             raise ConfigError(
-                f"backtest.models names {name!r}{nearest(name, known)}; expected some of {', '.join(known)}"
+                f"backtest.models names {name!r}{nearest(name, known)}; expected some of "
+                f"{', '.join(known)}"
             )
     double = next((name for name in known if known.count(name) > 1 or names.count(name) > 1), None)
     if double is not None:
-        raise ConfigError(f"backtest.models is {list(names)} and {double!r} stands for two models: expected each once")
+        raise ConfigError(
+            f"backtest.models is {list(names)} and {double!r} stands for two models: expected each "
+            f"once"
+        )
     return names
 
 
@@ -162,10 +166,14 @@ class NetworkModel:
 
     def fit(self, panel: Panel) -> FittedNetworkModel:
         """Train, going on from the last epoch where a checkpoint of the same rows is left."""
-        checkpoint = self.checkpoints and self.checkpoints / f"{panel_digest(panel)[:16]}.checkpoint"
+        checkpoint = (
+            self.checkpoints and self.checkpoints / f"{panel_digest(panel)[:16]}.checkpoint"
+        )
         prepared = prepare_panel(self.config, panel)
         forecaster = Forecaster(self.config)
-        forecaster.fit_prepared(prepared, checkpoint=checkpoint, resume=True, reporter=self.reporter)
+        forecaster.fit_prepared(
+            prepared, checkpoint=checkpoint, resume=True, reporter=self.reporter
+        )
         return FittedNetworkModel(forecaster.fitted)
 
 
@@ -188,7 +196,11 @@ class FittedNetworkModel:
     @property
     def lowest_end(self) -> FloatArray | None:
         """(D,) below which no calibrated interval ends; None where intervals are not calibrated."""
-        return self.fitted.calibration.lowest if self.fitted.calibration and shown_levels(self.fitted) else None
+        return (
+            self.fitted.calibration.lowest
+            if self.fitted.calibration and shown_levels(self.fitted)
+            else None
+        )
 
     def predict(self, panel: Panel, last: IntArray) -> tuple[FloatArray, FloatArray | None]:
         """Forecast (B, H, D), and (B, H, D, Q) quantiles; see `backtest.rolling.FittedModel`."""
@@ -202,14 +214,18 @@ class FittedNetworkModel:
             return points, quantiles
         aligned = align(self.fitted, known, Part.whole(known))
         features = aligned.feature_map.apply(known)
-        index, whole = index_after(known, shape.context_length, shape.horizon, rows[learned], usable=features.usable)
+        index, whole = index_after(
+            known, shape.context_length, shape.horizon, rows[learned], usable=features.usable
+        )
         if len(whole):
             place = learned[whole]
             windows = WindowedFeatures(features, index)
             points[place], spread = forecast_windows(aligned, windows, np.arange(len(index)))
             if shown := shown_levels(aligned):
                 unit = aligned.unit[known.series_at(rows[place])]
-                spread = with_intervals(aligned, aligned.calibration, points[place], spread, unit, shown)[1]
+                spread = with_intervals(
+                    aligned, aligned.calibration, points[place], spread, unit, shown
+                )[1]
             if quantiles is not None and spread is not None:
                 quantiles[place] = spread
         return points, quantiles

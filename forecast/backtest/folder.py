@@ -6,10 +6,10 @@ environment.json    package versions, platform, seed
 data.json           what the table was: fingerprint, size, span, notes
 blocks/             what the models said after each fit
 training/           state of a training under way; gone at the end
-forecasts.parquet   actual values and all forecasts: one row per series, cutoff and step; forecasts.json says the rest
-scores.json, .txt   every model over all windows
-coverage.csv        share of actual values that the intervals cover, by step and series, where there are any
-observed.parquet    what was measured around the windows shown in the pictures
+forecasts.parquet   actual values and all forecasts: one row per series, cutoff and step;
+forecasts.json says the rest scores.json, .txt   every model over all windows
+coverage.csv        share of actual values that the intervals cover, by step and series, where there
+are any observed.parquet    what was measured around the windows shown in the pictures
 *.png, report.html  pictures, and all of this on one page
 .lock               empty; held by the process that works on the folder
 """
@@ -27,7 +27,15 @@ from typing import TYPE_CHECKING, Any
 from forecast.backtest.blocks import decode_block, encode_block
 from forecast.backtest.entrants import BASELINE_NAMES, make_models, names_of
 from forecast.backtest.peers import STATISTICAL, find_python, version_of
-from forecast.backtest.rolling import Block, Model, Plan, RollingResult, gather, make_plan, run_block
+from forecast.backtest.rolling import (
+    Block,
+    Model,
+    Plan,
+    RollingResult,
+    gather,
+    make_plan,
+    run_block,
+)
 from forecast.data.panel import Panel
 from forecast.data.read import Source
 from forecast.errors import BacktestError
@@ -155,12 +163,17 @@ def backtest_run(
     panel = open_panel(config.data)
     plan = plan_of(config, panel)
     models = make_models(config, checkpoints=folder / TRAINING, reporter=reporter)
-    identity = identity_of(config, panel)  # before anything is written: a model may lack its package
+    identity = identity_of(
+        config, panel
+    )  # before anything is written: a model may lack its package
     busy = BacktestError(
-        f"{folder}: another process is evaluating there; wait for it, or name another folder with --out"
+        f"{folder}: another process is evaluating there; wait for it, or name another folder with "
+        f"--out"
     )
     with open_alone(folder / LOCK, busy):
-        _check_folder(folder, resume, config.data.source)  # again: another process may have begun and ended since
+        _check_folder(
+            folder, resume, config.data.source
+        )  # again: another process may have begun and ended since
         _begin(folder, identity)
         result = _run(Backtest(config, panel, plan, models), folder, say)
         _write_records(config, panel, folder)
@@ -170,7 +183,8 @@ def backtest_run(
     for text in filter(None, (result.scores().text(), coverage_text(result.result))):
         say(text)
     say(
-        f"wrote {folder}: forecasts and scores of {len(models)} models from {plan.num_windows} cutoffs"
+        f"wrote {folder}: forecasts and scores of {len(models)} models from {plan.num_windows} "
+        f"cutoffs"
         f"{''.join(f', {one}' for one in made)}"
     )
     for line in failures:
@@ -219,7 +233,10 @@ def _check_folder(folder: Path, resume: bool, table: str | None) -> None:
     """Raise where something stands in the way."""
     check_folder(folder, BACKTEST, table)
     if (folder / ABOUT).is_file() and not resume:
-        raise BacktestError(f"{folder} holds a backtest: go on with it by --resume, or name another folder with --out")
+        raise BacktestError(
+            f"{folder} holds a backtest: go on with it by --resume, or name another folder with "
+            f"--out"
+        )
 
 
 def _begin(folder: Path, identity: dict[str, str]) -> None:
@@ -235,18 +252,24 @@ def _begin(folder: Path, identity: dict[str, str]) -> None:
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise BacktestError(f"{path}: cannot be read ({error}): evaluate again in another folder") from error
+        raise BacktestError(
+            f"{path}: cannot be read ({error}): evaluate again in another folder"
+        ) from error
     found = differences(stored, identity)
     if found:
         raise BacktestError(
-            f"cannot go on with the backtest in {folder}: {found}: restore what it was, or evaluate again in another "
+            f"cannot go on with the backtest in {folder}: {found}: restore what it was, or "
+            f"evaluate again in another "
             "folder"
         )
 
 
 def _run(backtest: Backtest, folder: Path, say: Say) -> RollingResult:
     """Run the blocks that are missing, and keep each."""
-    plan, paths = backtest.plan, [folder / BLOCKS / f"{number:05d}.npz" for number in range(backtest.plan.num_blocks)]
+    plan, paths = (
+        backtest.plan,
+        [folder / BLOCKS / f"{number:05d}.npz" for number in range(backtest.plan.num_blocks)],
+    )
     waiting = [number for number, path in enumerate(paths) if not path.is_file()]
     if len(waiting) < len(paths):
         say(f"{len(paths) - len(waiting)} of {len(paths)} fits are done")
@@ -258,7 +281,8 @@ def _run(backtest: Backtest, folder: Path, say: Say) -> RollingResult:
         remove_own(folder / TRAINING, CHECKPOINTS)
         left = round((time.monotonic() - start) / done * (len(waiting) - done))
         say(
-            f"cutoff {plan.cutoffs(number)[-1] + 1} of {plan.num_windows}: {len(block.last):,} more windows are "
+            f"cutoff {plan.cutoffs(number)[-1] + 1} of {plan.num_windows}: {len(block.last):,} "
+            f"more windows are "
             f"forecast; about {left // 60}:{left % 60:02d} left"
         )
     return backtest.result([decode_block(path) for path in paths])

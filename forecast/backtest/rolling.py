@@ -4,10 +4,10 @@
     |-- learned from ------------------|-- horizon --|                        cutoff 2
           |-- learned from ------------------|-- horizon --|                  cutoff 3, of a history that slides
 
-Cutoffs whose forecasts come from one fit form a block: one cutoff where models are fitted at each, all of them where
-they are fitted once. A model forecasts all windows of a block in one call. Source: Tashman, Out-of-sample tests of
-forecasting accuracy, 2000, who calls the three ways fixed-origin, rolling-origin with recalibration, and rolling
-window.
+Cutoffs whose forecasts come from one fit form a block: one cutoff where models are fitted at each,
+all of them where they are fitted once. A model forecasts all windows of a block in one call.
+Source: Tashman, Out-of-sample tests of forecasting accuracy, 2000, who calls the three ways
+fixed-origin, rolling-origin with recalibration, and rolling window.
 """
 
 from __future__ import annotations
@@ -43,12 +43,15 @@ class FittedModel(Protocol):
         """Forecast windows.
 
         Args:
-            panel: all rows. What comes after a window's cutoff may be read of known covariates alone.
-            last: (B,) row of the panel at the cutoff of each window; the next H rows are neighbours in time.
+            panel: all rows. What comes after a window's cutoff may be read of known covariates
+                alone.
+            last: (B,) row of the panel at the cutoff of each window; the next H rows are neighbours
+                in time.
 
         Returns:
-            (B, H, D) in the unit of the data, and (B, H, D, Q) quantiles or None. NaN in windows it cannot forecast,
-            for example because their history is too short; these are left out for every model.
+            (B, H, D) in the unit of the data, and (B, H, D, Q) quantiles or None. NaN in windows it
+            cannot forecast, for example because their history is too short; these are left out for
+            every model.
         """
 
 
@@ -100,17 +103,23 @@ class Plan:
 
     def learned(self, panel: Panel, block: int) -> Panel:
         """The rows that the models of a block are fitted on."""
-        return rows_before(panel, first_rows_at(panel, self.stops[block * self.each]), most=self.history)
+        return rows_before(
+            panel, first_rows_at(panel, self.stops[block * self.each]), most=self.history
+        )
 
     def windows(self, panel: Panel, block: int) -> IntArray:
         """(B,) row at the cutoff of every window of a block; none where a gap is at the cutoff or in the horizon."""
-        return np.concatenate([self._windows_at(panel, stop) for stop in self.stops[self.cutoffs(block)]])
+        return np.concatenate(
+            [self._windows_at(panel, stop) for stop in self.stops[self.cutoffs(block)]]
+        )
 
     def _windows_at(self, panel: Panel, stop: IntArray) -> IntArray:
         last = first_rows_at(panel, stop) - 1
         inside = (last >= panel.offsets[:-1]) & (last + self.horizon < panel.offsets[1:])
         last, cutoff = last[inside], stop[inside] - 1
-        whole = panel.positions[last + self.horizon] == cutoff + self.horizon  # so many rows on, so many steps on
+        whole = (
+            panel.positions[last + self.horizon] == cutoff + self.horizon
+        )  # so many rows on, so many steps on
         return last[whole & (panel.positions[last] == cutoff)]
 
 
@@ -142,8 +151,10 @@ def make_plan(
     stops = ends_of(panel, by) - back
     if not (first_rows_at(panel, stops[0]) > panel.offsets[:-1]).any():
         raise DataError(
-            f"{num_windows} cutoffs {step} steps apart and a horizon of {horizon} take the last {int(back[0, 0])} "
-            "steps, which leaves no row before them: lower backtest.num_windows, backtest.step or windows.horizon, "
+            f"{num_windows} cutoffs {step} steps apart and a horizon of {horizon} take the last "
+            f"{int(back[0, 0])} "
+            "steps, which leaves no row before them: lower backtest.num_windows, backtest.step or "
+            "windows.horizon, "
             "or give more rows"
         )
     return Plan(stops, horizon, each, history)
@@ -227,8 +238,10 @@ class RollingResult:
     """What every model said at every cutoff, beside what happened.
 
     Attributes:
-        result: forecasts and actual values, series by series, and the quantiles of the judged model.
-        others: forecasts with quantiles of the other models that write some, one per window of `result`.
+        result: forecasts and actual values, series by series, and the quantiles of the judged
+            model.
+        others: forecasts with quantiles of the other models that write some, one per window of
+            `result`.
         left_out: windows that some model could not forecast, by its name.
     """
 
@@ -273,8 +286,10 @@ def gather(
         plan: the cutoffs.
         blocks: all of them.
         measured: (R, D) what happened; NaN where nothing was measured.
-        baselines: which models are baselines; the first other one is judged, or the first where all are.
-        season_length: m, of the scale of MASE: the seasonal errors of the rows before the first cutoff.
+        baselines: which models are baselines; the first other one is judged, or the first where all
+            are.
+        season_length: m, of the scale of MASE: the seasonal errors of the rows before the first
+            cutoff.
 
     Raises:
         DataError: no window could be forecast.
@@ -282,9 +297,13 @@ def gather(
     last = np.concatenate([one.last for one in blocks])
     left_out = _totals(one.left_out for one in blocks)
     if not len(last):
-        cause = ", ".join(f"{name} left out {count:,}" for name, count in left_out.items()) or "there is none"
+        cause = (
+            ", ".join(f"{name} left out {count:,}" for name, count in left_out.items())
+            or "there is none"
+        )
         raise DataError(
-            f"no window could be forecast ({cause}): each takes a context and {plan.horizon} steps without a gap; use "
+            f"no window could be forecast ({cause}): each takes a context and {plan.horizon} steps "
+            f"without a gap; use "
             "a shorter context or horizon, or fewer cutoffs"
         )
     order = np.argsort(last, kind="stable")  # rows are series by series, and in order of time
@@ -311,7 +330,11 @@ def gather(
         columns=panel.columns,
         freq=panel.freq,
     )
-    spread = {name: _with_quantiles(result, name, blocks, order) for name in names if _levels_of(name, blocks)}
+    spread = {
+        name: _with_quantiles(result, name, blocks, order)
+        for name in names
+        if _levels_of(name, blocks)
+    }
     result = spread.pop(judged, result)
     others = tuple(one.forecast(name, np.arange(len(last))) for name, one in spread.items())
     return RollingResult(result, others, left_out)
@@ -323,14 +346,23 @@ def _levels_of(name: str, blocks: Sequence[Block]) -> Levels:
     return tuple(level for level in levels[0] if all(level in one for one in levels))
 
 
-def _with_quantiles(result: BacktestResult, name: str, blocks: Sequence[Block], order: IntArray) -> BacktestResult:
+def _with_quantiles(
+    result: BacktestResult, name: str, blocks: Sequence[Block], order: IntArray
+) -> BacktestResult:
     """The result with the quantiles of one model, which is then the judged one; where calibrated, they adapt."""
     levels = _levels_of(name, blocks)
-    quantiles = [one.quantiles[name][..., [one.levels[name].index(level) for level in levels]] for one in blocks]
-    found = replace(result, alias=name, quantile_levels=levels, quantiles=np.concatenate(quantiles)[order])
+    quantiles = [
+        one.quantiles[name][..., [one.levels[name].index(level) for level in levels]]
+        for one in blocks
+    ]
+    found = replace(
+        result, alias=name, quantile_levels=levels, quantiles=np.concatenate(quantiles)[order]
+    )
     if not all(name in one.lowest for one in blocks):
         return found
-    lowest = np.concatenate([np.repeat(one.lowest[name][None], len(one.last), axis=0) for one in blocks])
+    lowest = np.concatenate(
+        [np.repeat(one.lowest[name][None], len(one.last), axis=0) for one in blocks]
+    )
     return adapt_intervals(found, lowest=lowest[order][:, None])
 
 

@@ -42,11 +42,12 @@ def compare(
     Args:
         panel: the series.
         index: the windows, for example those of the test part.
-        filled: what the missing policy made of the panel: baselines read its values, and what it did not
-            observe is not scored.
-        models: by alias, functions of window numbers (B,) that return (B, H, D) in the unit of the data;
-            the first one is judged, the others are listed.
-        baselines: by name, functions of the history (B, M, D), with M the longer of context and season.
+        filled: what the missing policy made of the panel: baselines read its values, and what it
+            did not observe is not scored.
+        models: by alias, functions of window numbers (B,) that return (B, H, D) in the unit of the
+            data; the first one is judged, the others are listed.
+        baselines: by name, functions of the history (B, M, D), with M the longer of context and
+            season.
         season_length: steps in one season.
         scale: (N, D) `seasonal_errors` of the training rows.
 
@@ -71,7 +72,9 @@ def compare(
         made = {name: model(numbers) for name, model in models.items()}
         made |= {name: baseline(history) for name, baseline in baselines.items()}
         for name, values in made.items():
-            check_shape(f"forecast of {name}", values, "BHD", B=len(numbers), H=shape[1], D=shape[2])
+            check_shape(
+                f"forecast of {name}", values, "BHD", B=len(numbers), H=shape[1], D=shape[2]
+            )
             forecasts[name][numbers] = values
     for name, values in forecasts.items():
         _check_finite(name, values, panel.series_ids[series], panel.timestamps[last])
@@ -97,7 +100,9 @@ def batches_of_history(count: int, values_each: int) -> Iterator[IntArray]:
     return (np.arange(start, min(start + size, count)) for start in range(0, count, size))
 
 
-def history_reader(panel: Panel, targets: FloatArray, length: int) -> Callable[[IntArray], FloatArray]:
+def history_reader(
+    panel: Panel, targets: FloatArray, length: int
+) -> Callable[[IntArray], FloatArray]:
     """Return a function from last rows (B,) to the `length` rows up to and with them, (B, length, D).
 
     Rows before the start of a series or before a gap are NaN.
@@ -113,7 +118,9 @@ def history_reader(panel: Panel, targets: FloatArray, length: int) -> Callable[[
     return history
 
 
-def _check_contest(index: WindowIndex, models: Mapping[str, Predict], baselines: Mapping[str, Baseline]) -> None:
+def _check_contest(
+    index: WindowIndex, models: Mapping[str, Predict], baselines: Mapping[str, Baseline]
+) -> None:
     if not len(index):
         raise DataError(
             f"no window of {index.context_length} + {index.horizon} steps to evaluate on: "
@@ -125,19 +132,25 @@ def _check_contest(index: WindowIndex, models: Mapping[str, Predict], baselines:
         raise DataError(f"{given}; expected at least one model under a name of its own: rename it")
 
 
-def _check_finite(name: str, values: FloatArray, series_ids: NDArray[np.object_], cutoffs: NDArray[np.generic]) -> None:
+def _check_finite(
+    name: str, values: FloatArray, series_ids: NDArray[np.object_], cutoffs: NDArray[np.generic]
+) -> None:
     bad = np.flatnonzero(~np.isfinite(values).all(axis=(1, 2)))
     if len(bad):
         one = bad[0]
         raise DataError(
-            f"{name} forecast NaN or inf in {len(bad)} of {len(values)} windows, first series {series_ids[one]!r} "
-            f"after cutoff {cutoffs[one]}; expected finite numbers: check the training log and the scale of the data"
+            f"{name} forecast NaN or inf in {len(bad)} of {len(values)} windows, first series "
+            f"{series_ids[one]!r} "
+            f"after cutoff {cutoffs[one]}; expected finite numbers: check the training log and the "
+            f"scale of the data"
         )
 
 
 def all_baselines(steps: Steps, ridge: RidgeWindow | None) -> dict[str, Baseline]:
     """Every baseline as a function of the history alone; `linear` among them where a ridge was fitted."""
-    simple: dict[str, Baseline] = {name: _bind(function, steps) for name, function in BASELINES.items()}
+    simple: dict[str, Baseline] = {
+        name: _bind(function, steps) for name, function in BASELINES.items()
+    }
     return {**simple, "linear": ridge.predict} if ridge else simple
 
 

@@ -23,18 +23,20 @@ PENALTY_WITHOUT_VALIDATION = PENALTIES[6]
 LEAST_PENALTY_OF_FEW = PENALTIES[8]
 """Least penalty, 0.1, of a fit with fewer windows than unknowns.
 
-Such a fit can follow its windows exactly, whatever they hold, and with a small penalty it does. Until there are as many
-windows as unknowns, each further one makes that worse: a penalty chosen on few windows is too small for more of them.
-With as many of both the best penalty is the noise over the signal, and 0.1 is that of a signal ten times the noise.
-Leave-one-out over all windows chose no better on short tables: windows that overlap give each other away.
+Such a fit can follow its windows exactly, whatever they hold, and with a small penalty it does.
+Until there are as many windows as unknowns, each further one makes that worse: a penalty chosen on
+few windows is too small for more of them. With as many of both the best penalty is the noise over
+the signal, and 0.1 is that of a signal ten times the noise. Leave-one-out over all windows chose no
+better on short tables: windows that overlap give each other away.
 
-Source: Hastie, Montanari, Rosset and Tibshirani, Surprises in High-Dimensional Ridgeless Least Squares Interpolation,
-2022, for both.
+Source: Hastie, Montanari, Rosset and Tibshirani, Surprises in High-Dimensional Ridgeless Least
+Squares Interpolation, 2022, for both.
 """
 
 
 MAX_WINDOWS = 100_000
-"""Windows of one target that a ridge is fitted on, at most; evenly spaced ones if there are more."""
+"""Windows of one target that a ridge is fitted on, at most; evenly spaced ones if there are
+more."""
 
 
 JUDGED_WINDOWS = 4_000
@@ -45,11 +47,13 @@ CHUNK_WINDOWS = 2048
 
 
 ROBUST_ROUNDS = 2
-"""Times a robust fit weighs the windows anew: further rounds moved validation errors by less than 0.5 %."""
+"""Times a robust fit weighs the windows anew: further rounds moved validation errors by less than
+0.5 %."""
 
 
 LEAST_ERROR = 0.03
-"""Of a window in a robust fit, as a share of the root mean squared error of all: bounds the weight of one window."""
+"""Of a window in a robust fit, as a share of the root mean squared error of all: bounds the weight
+of one window."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,9 +62,10 @@ class RidgeRows:
 
     Attributes:
         targets: (R, D) what is to be forecast; NaN where nothing was measured.
-        scale: (N, D) size of each series, by which its windows are divided so that all count alike; series whose
-            scale is 0 or NaN are left out.
-        inputs: (R, D) what contexts read, in which missing values may be filled in; `targets` if left out.
+        scale: (N, D) size of each series, by which its windows are divided so that all count alike;
+            series whose scale is 0 or NaN are left out.
+        inputs: (R, D) what contexts read, in which missing values may be filled in; `targets` if
+            left out.
         known: (R, K) numbers that are known of each row ahead, of zero mean and comparable spread.
     """
 
@@ -79,13 +84,16 @@ class RidgeRows:
 class RidgeWindow:
     """Linear map from the context to the horizon, one for all series and targets.
 
-    The last value is subtracted from the window and added to the forecast, so adding a constant to a series
-    adds it to the forecast, and a factor goes through as well: `forecast(a y + b) = a forecast(y) + b`.
+    The last value is subtracted from the window and added to the forecast, so adding a constant to
+    a series adds it to the forecast, and a factor goes through as well: `forecast(a y + b) = a
+    forecast(y) + b`.
 
-    Source: Hoerl and Kennard, Ridge Regression, 1970; the subtraction is NLinear's, Zeng et al., 2023.
+    Source: Hoerl and Kennard, Ridge Regression, 1970; the subtraction is NLinear's, Zeng et al.,
+    2023.
 
     Attributes:
-        weights: (L, H), followed by (H K, H) for K numbers known of each forecast step, where there are any.
+        weights: (L, H), followed by (H K, H) for K numbers known of each forecast step, where there
+            are any.
         penalty: the chosen entry of `PENALTIES`.
         num_known: K.
     """
@@ -106,15 +114,18 @@ class RidgeWindow:
     ) -> RidgeWindow:
         """Solve the normal equations of the training windows for every penalty; keep the best on validation.
 
-        Where there are fewer windows than unknowns, no penalty is below `LEAST_PENALTY_OF_FEW`, given ones included.
+        Where there are fewer windows than unknowns, no penalty is below `LEAST_PENALTY_OF_FEW`,
+        given ones included.
 
-        The squared errors of all windows are made least. A robust fit makes the sum of their roots least, window by
-        window, so that a few wild series do not decide for all: windows are weighed by the inverse of their error in
-        the round before (iteratively reweighted least squares; Holland and Welsch 1977).
+        The squared errors of all windows are made least. A robust fit makes the sum of their roots
+        least, window by window, so that a few wild series do not decide for all: windows are
+        weighed by the inverse of their error in the round before (iteratively reweighted least
+        squares; Holland and Welsch 1977).
 
-        Memory is O(L (L + H)): windows are summed up in chunks. Windows with a NaN in their context are left out.
-        Of a horizon with a NaN its other steps count: the sums of each step are taken over the windows that have it
-        (available-case analysis; Little and Rubin, Statistical Analysis with Missing Data, 2019, 3.4).
+        Memory is O(L (L + H)): windows are summed up in chunks. Windows with a NaN in their context
+        are left out. Of a horizon with a NaN its other steps count: the sums of each step are taken
+        over the windows that have it (available-case analysis; Little and Rubin, Statistical
+        Analysis with Missing Data, 2019, 3.4).
 
         Args:
             rows: what to learn from.
@@ -125,7 +136,8 @@ class RidgeWindow:
             robust: see above.
 
         Raises:
-            DataError: no training window has a complete context, or a step of the horizon was never measured.
+            DataError: no training window has a complete context, or a step of the horizon was never
+                measured.
         """
         penalties = PENALTIES if penalty is None else (penalty,)
         weights, least = None, 1.0
@@ -133,7 +145,8 @@ class RidgeWindow:
             learned = _Moments.of(rows, train, weights, least)
             if not learned.counts.all():
                 raise DataError(
-                    f"none of the {len(train)} training windows of {train.context_length} + {train.horizon} steps is "
+                    f"none of the {len(train)} training windows of {train.context_length} + "
+                    f"{train.horizon} steps is "
                     "complete in a series that varies: use a shorter context or more history"
                 )
             if number == 0 and learned.is_few:
@@ -141,7 +154,11 @@ class RidgeWindow:
             candidates = learned.solutions(penalties)
             chosen = _best_penalty(candidates, rows, validation, robust=robust)
             weights = candidates[chosen]
-            least = least if number else LEAST_ERROR * (max(learned.deviation(weights), learned.resolved) or 1.0)
+            least = (
+                least
+                if number
+                else LEAST_ERROR * (max(learned.deviation(weights), learned.resolved) or 1.0)
+            )
         return cls(candidates[chosen], chosen, rows.num_known)
 
     def predict(self, history: FloatArray, known: FloatArray | None = None) -> FloatArray:
@@ -156,10 +173,14 @@ class RidgeWindow:
         """
         length = len(self.weights) - self.weights.shape[1] * self.num_known
         if history.ndim != 3 or history.shape[1] < length:
-            raise ShapeError(f"history has shape {history.shape}; expected (B, at least {length}, D)")
+            raise ShapeError(
+                f"history has shape {history.shape}; expected (B, at least {length}, D)"
+            )
         window = forward_filled(forward_filled(history[:, -length:])[:, ::-1])[:, ::-1]
         last = window[:, -1:]
-        change: FloatArray = np.einsum("bld,lh->bhd", window - last, self.weights[:length], optimize=True)
+        change: FloatArray = np.einsum(
+            "bld,lh->bhd", window - last, self.weights[:length], optimize=True
+        )
         if known is not None:
             change = change + (known.reshape(len(known), -1) @ self.weights[length:])[:, :, None]
         return last + change
@@ -198,7 +219,13 @@ class _Moments:
     counts: FloatArray
 
     @classmethod
-    def of(cls, rows: RidgeRows, index: WindowIndex, weights: FloatArray | None = None, least: float = 1.0) -> _Moments:
+    def of(
+        cls,
+        rows: RidgeRows,
+        index: WindowIndex,
+        weights: FloatArray | None = None,
+        least: float = 1.0,
+    ) -> _Moments:
         """Sum up the windows; where `weights` are given, each over its error with them, but at least `least`."""
         horizon, num_targets = index.horizon, rows.targets.shape[1]
         length = index.context_length + horizon * rows.num_known
@@ -264,17 +291,23 @@ def _best_penalty(
     for x, y in _chunks(rows, validation, JUDGED_WINDOWS):
         measured = np.isfinite(y)
         for penalty, weights in candidates.items():
-            errors[penalty] += float(np.sqrt(_mean_squares(np.where(measured, y, 0.0) - x @ weights, measured)).sum())
+            errors[penalty] += float(
+                np.sqrt(_mean_squares(np.where(measured, y, 0.0) - x @ weights, measured)).sum()
+            )
     return min(errors, key=errors.__getitem__) if any(errors.values()) else without
 
 
 def _mean_squares(errors: FloatArray, measured: NDArray[np.bool_]) -> FloatArray:
     """(B,) mean squared error of each window over its measured steps; 0 where it has none."""
-    mean: FloatArray = np.where(measured, np.square(errors), 0.0).sum(axis=1) / np.maximum(measured.sum(axis=1), 1)
+    mean: FloatArray = np.where(measured, np.square(errors), 0.0).sum(axis=1) / np.maximum(
+        measured.sum(axis=1), 1
+    )
     return mean
 
 
-def _chunks(rows: RidgeRows, index: WindowIndex, most: int) -> Iterator[tuple[FloatArray, FloatArray]]:
+def _chunks(
+    rows: RidgeRows, index: WindowIndex, most: int
+) -> Iterator[tuple[FloatArray, FloatArray]]:
     """`_pairs` of at most `most` windows, evenly spaced, some at a time."""
     num_targets = rows.targets.shape[1]
     numbers = np.linspace(0, len(index) - 1, min(len(index), max(most, 1))).round().astype(np.int64)
@@ -283,7 +316,9 @@ def _chunks(rows: RidgeRows, index: WindowIndex, most: int) -> Iterator[tuple[Fl
         yield _pairs(rows, index, numbers[start : start + size])
 
 
-def _pairs(rows: RidgeRows, index: WindowIndex, numbers: NDArray[np.int64]) -> tuple[FloatArray, FloatArray]:
+def _pairs(
+    rows: RidgeRows, index: WindowIndex, numbers: NDArray[np.int64]
+) -> tuple[FloatArray, FloatArray]:
     """Complete contexts and their horizons, (B D, L) and (B D, H), last value subtracted, divided by the scale.
 
     What is known of the horizon, as it is, follows the context: (B D, L + H K).
@@ -299,5 +334,7 @@ def _pairs(rows: RidgeRows, index: WindowIndex, numbers: NDArray[np.int64]) -> t
     x, y = (before[kept] - last) / size[kept], (after[kept] - last) / size[kept]
     if rows.known is None:
         return x, y
-    known = np.repeat(rows.known[ahead].reshape(len(ahead), -1), rows.targets.shape[1], axis=0)[kept]
+    known = np.repeat(rows.known[ahead].reshape(len(ahead), -1), rows.targets.shape[1], axis=0)[
+        kept
+    ]
     return np.concatenate([x, known], axis=1), y

@@ -1,8 +1,8 @@
 """Forecasts a model has to beat: last value, seasonal naive, drift, window mean, and a ridge on the window.
 
-The first four are functions of `history` (B, M, D) float64, the rows before each cutoff, latest last, NaN
-where a series has no row that early; they return (B, H, D), in the unit of the history. A missing value is
-carried forward from the one before it, and a series without any value gets NaN.
+The first four are functions of `history` (B, M, D) float64, the rows before each cutoff, latest
+last, NaN where a series has no row that early; they return (B, H, D), in the unit of the history. A
+missing value is carried forward from the one before it, and a series without any value gets NaN.
 """
 
 from __future__ import annotations
@@ -59,7 +59,9 @@ def drift(history: FloatArray, steps: Steps) -> FloatArray:
     window = forward_filled(history[:, -steps.context_length :])
     first = np.isfinite(window).argmax(axis=1)[:, None]
     last = window[:, -1:]
-    slope = (last - np.take_along_axis(window, first, axis=1)) / np.maximum(window.shape[1] - 1 - first, 1)
+    slope = (last - np.take_along_axis(window, first, axis=1)) / np.maximum(
+        window.shape[1] - 1 - first, 1
+    )
     line: FloatArray = last + slope * np.arange(1, steps.horizon + 1)[:, None]
     return line
 

@@ -96,7 +96,8 @@ def load(name: str) -> pd.DataFrame:
     """
     if name not in DATASETS:
         raise ConfigError(
-            f"data set {name!r} is unknown{nearest(name, DATASETS)}; expected one of {', '.join(DATASETS)}"
+            f"data set {name!r} is unknown{nearest(name, DATASETS)}; expected one of "
+            f"{', '.join(DATASETS)}"
         )
     file = DATASETS[name].file
     return pd.read_csv(_FILES / file, parse_dates=["ds"]) if file else synthetic()
@@ -113,11 +114,12 @@ def synthetic(
 ) -> pd.DataFrame:
     """Generate hourly series whose best forecast is known.
 
-    A series is `expected + e`: `expected` is a level with a linear trend and two harmonics of one season, its
-    own in every series, and `e` is stationary autoregressive noise, `e[t] = autocorrelation * e[t-1] + noise * z[t]`
-    with standard normal `z`. The best forecast h steps after t is therefore
-    `expected[t+h] + autocorrelation**h * e[t]`, and its mean squared error is
-    `noise**2 * (1 - autocorrelation**(2*h)) / (1 - autocorrelation**2)` (Box, Jenkins 1976, section 5.1).
+    A series is `expected + e`: `expected` is a level with a linear trend and two harmonics of one
+    season, its own in every series, and `e` is stationary autoregressive noise, `e[t] =
+    autocorrelation * e[t-1] + noise * z[t]` with standard normal `z`. The best forecast h steps
+    after t is therefore `expected[t+h] + autocorrelation**h * e[t]`, and its mean squared error is
+    `noise**2 * (1 - autocorrelation**(2*h)) / (1 - autocorrelation**2)` (Box, Jenkins 1976, section
+    5.1).
 
     Args:
         num_series: N.
@@ -134,7 +136,10 @@ def synthetic(
         ConfigError: the noise would not be stationary.
     """
     if not -1 < autocorrelation < 1:
-        raise ConfigError(f"autocorrelation is {autocorrelation}; expected a number between -1 and 1, both excluded")
+        raise ConfigError(
+            f"autocorrelation is {autocorrelation}; expected a number between -1 and 1, both "
+            f"excluded"
+        )
     rng = np.random.default_rng(seed)
     level, slope = rng.uniform(50, 150, (num_series, 1)), rng.uniform(-0.01, 0.01, (num_series, 1))
     first, second = rng.uniform(5, 15, (num_series, 1)), rng.uniform(1, 4, (num_series, 1))

@@ -57,7 +57,11 @@ class Diagnosis:
             lines.append(f"{finding.severity:<8}{finding.message}")
             lines += [f"{'':<8}-> {finding.fix}"] if finding.fix else []
         count = len(self.errors)
-        lines.append("no problem found" if not count else f"{counted(count, 'problem')} to fix before training")
+        lines.append(
+            "no problem found"
+            if not count
+            else f"{counted(count, 'problem')} to fix before training"
+        )
         return "\n".join(lines)
 
 
@@ -116,6 +120,7 @@ def _warn_of_short_series(outcome: Outcome, needed_rows: int, log: FindingLog) -
         named = listed(outcome.rows.names.ids[short], 5)
         log.warn(
             "short_series",
-            f"fewer than {needed_rows} rows in {len(short)} series, the shortest {lengths[short].min()}: {named}",
+            f"fewer than {needed_rows} rows in {len(short)} series, the shortest "
+            f"{lengths[short].min()}: {named}",
             "give more history, a shorter context_length or horizon, or pass short_series: skip",
         )

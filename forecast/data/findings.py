@@ -39,7 +39,11 @@ class Finding:
     @property
     def sentence(self) -> str:
         """Message and fix in one line."""
-        return f"{self.message.rstrip('.')}. {self.fix[0].upper()}{self.fix[1:]}" if self.fix else self.message
+        return (
+            f"{self.message.rstrip('.')}. {self.fix[0].upper()}{self.fix[1:]}"
+            if self.fix
+            else self.message
+        )
 
 
 class BadTableError(DataError):

@@ -18,7 +18,22 @@ _SAMPLE = 1_000_000  # rows looked at when a frequency is inferred; every row is
 _MONTH_RULES = ("MS", "ME", "BMS", "BME")
 _EVEN_STEPS = 4  # as many equal steps are no months, quarters or years: at most three of these are of one length
 _USUAL_SHARE = 0.9  # stamps that must obey a calendar rule for it to be the rule
-_ROUND_STEPS = (1, 5, 10, 15, 20, 30, 60, 120, 180, 240, 360, 480, 720, 1440)  # seconds, then minutes
+_ROUND_STEPS = (
+    1,
+    5,
+    10,
+    15,
+    20,
+    30,
+    60,
+    120,
+    180,
+    240,
+    360,
+    480,
+    720,
+    1440,
+)  # seconds, then minutes
 
 
 @dataclass(frozen=True)
@@ -26,13 +41,13 @@ class Frequency:
     """The step between two stamps, and where the grid of stamps lies.
 
     Attributes:
-        alias: the step as pandas 3 writes it (`h`, `15min`, `D`, `B`, `W-SUN`, `ME`, `QE-DEC`), or a
-            whole number as text for an integer index.
+        alias: the step as pandas 3 writes it (`h`, `15min`, `D`, `B`, `W-SUN`, `ME`, `QE-DEC`), or
+            a whole number as text for an integer index.
         is_integer: whether stamps are an integer index.
         tz: time zone of the stamps as given; the stamps themselves are UTC where it is set.
         phase: where the grid lies. The remainder of every stamp by the step (index units or ns);
-            on a calendar grid the time of day in ns, plus one day for each unit of a multiple such as
-            `2ME` by which the grid is shifted.
+            on a calendar grid the time of day in ns, plus one day for each unit of a multiple such
+            as `2ME` by which the grid is shifted.
     """
 
     alias: str
@@ -55,7 +70,9 @@ class Frequency:
         check_zone(tz)
         number = text.strip().removeprefix("-").isdigit()
         if is_integer and not number:
-            raise ConfigError(f"freq is {text!r} but the index is whole numbers: give the step, such as freq: '1'")
+            raise ConfigError(
+                f"freq is {text!r} but the index is whole numbers: give the step, such as freq: '1'"
+            )
         if number and int(text) < 1:
             raise ConfigError(f"freq is {text!r}; expected a step of at least 1")
         return cls(str(int(text)), True, None) if number else cls(parse_grid(text).alias, False, tz)
@@ -80,15 +97,17 @@ class Frequency:
         """
         ticks = stamps.astype(np.int64, copy=False)
         if self._step:
-            return ticks if self._step == 1 and not self.phase else (ticks - self.phase) // self._step
+            return (
+                ticks if self._step == 1 and not self.phase else (ticks - self.phase) // self._step
+            )
         days = _wall_clock(ticks, self.tz) // DAY
         return (self._grid.units(days) - self.phase // DAY) // self._grid.multiple
 
     def stamps(self, positions: IntArray) -> Stamps:
         """Return the stamp at every place: the inverse of `positions`.
 
-        A wall-clock time that a change of the clocks skips stands for the first moment after it; one
-        that occurs twice stands for the first occurrence.
+        A wall-clock time that a change of the clocks skips stands for the first moment after it;
+        one that occurs twice stands for the first occurrence.
 
         Returns:
             (R,) int64 for an integer index, else datetime64[ns] (UTC where `tz` is set).
@@ -117,15 +136,17 @@ class Frequency:
             DataError: the stamps are an integer index, which has no date.
         """
         if self.is_integer:
-            raise DataError("an integer index has no dates: leave out calendar features, or give timestamps")
+            raise DataError(
+                "an integer index has no dates: leave out calendar features, or give timestamps"
+            )
         index = pd.DatetimeIndex(stamps)
         return index if self.tz is None else index.tz_localize("UTC").tz_convert(self.tz)
 
     def aligned_to(self, stamps: Stamps) -> Frequency:
         """Return this step in the longest unit that divides it, with the phase most of `stamps` have.
 
-        On Mondays `7D`, `168h` and `W-MON` are one frequency. Steps of 24 hours are days unless the clocks of the
-        zone change in between and the stamps do not follow them.
+        On Mondays `7D`, `168h` and `W-MON` are one frequency. Steps of 24 hours are days unless the
+        clocks of the zone change in between and the stamps do not follow them.
         """
         ticks = _sample(stamps.astype(np.int64, copy=False))
         if self.is_integer or self._step % DAY:
@@ -141,8 +162,8 @@ class Frequency:
     def season_length(self) -> int:
         """Steps of the usual season, as in the M4 competition: a day of hours, a year of months.
 
-        Differences: days have a week of 7, weeks a year of 52, steps below a minute an hour. It is 1 where the season
-        is no whole number of steps, as with 36 hours or 30 days.
+        Differences: days have a week of 7, weeks a year of 52, steps below a minute an hour. It is
+        1 where the season is no whole number of steps, as with 36 hours or 30 days.
         """
         if self.is_integer:
             return 1
@@ -176,14 +197,17 @@ def check_zone(tz: str | None) -> None:
     try:
         pd.Timestamp(0, tz=tz)
     except (KeyError, ValueError, TypeError) as error:
-        raise ConfigError(f"tz is {tz!r}; expected the name of a time zone, such as Europe/Berlin or UTC") from error
+        raise ConfigError(
+            f"tz is {tz!r}; expected the name of a time zone, such as Europe/Berlin or UTC"
+        ) from error
 
 
 def infer_frequency(stamps: Stamps, offsets: IntArray, tz: str | None = None) -> Frequency:
     """Find the step most neighbours have; a few gaps or stray stamps do not change it.
 
     Args:
-        stamps: (R,) datetime64[ns] (UTC where `tz` is given) or int64, in time order within each series.
+        stamps: (R,) datetime64[ns] (UTC where `tz` is given) or int64, in time order within each
+            series.
         offsets: (N + 1,) the rows of series `i` are `offsets[i]:offsets[i + 1]`.
         tz: time zone of the stamps.
 
@@ -197,7 +221,9 @@ def infer_frequency(stamps: Stamps, offsets: IntArray, tz: str | None = None) ->
     steps = np.diff(ticks)[inside]
     steps = steps[steps > 0]
     if not len(steps):
-        raise DataError("no series has two different stamps, so the step between them cannot be seen: give freq")
+        raise DataError(
+            "no series has two different stamps, so the step between them cannot be seen: give freq"
+        )
     step = most_common(steps)
     if is_integer:
         return Frequency(str(step), True).aligned_to(stamps)
@@ -228,9 +254,13 @@ def _calendar_alias(days: IntArray, inside: NDArray[np.bool_], is_even: bool) ->
     if step == 1:
         weekends = np.any((steps > 1) | (weekday[1:][inside] < weekday[:-1][inside]))
         return "B" if weekends and np.mean(weekday < 5) == 1.0 else "D"
-    on_rule = {rule: np.mean(_snap(days, rule) == days) for rule in _MONTH_RULES} if step >= 28 else {}
+    on_rule = (
+        {rule: np.mean(_snap(days, rule) == days) for rule in _MONTH_RULES} if step >= 28 else {}
+    )
     rule = next((rule for rule in ("MS", "ME") if on_rule.get(rule) == 1), None)
-    if rule is None and (step == 7 or (step % 7 == 0 and np.mean(weekday == weekday[0]) > _USUAL_SHARE)):
+    if rule is None and (
+        step == 7 or (step % 7 == 0 and np.mean(weekday == weekday[0]) > _USUAL_SHARE)
+    ):
         return f"{step}D"
     rule = rule or next((rule for rule, share in on_rule.items() if share > _USUAL_SHARE), None)
     if rule is not None:
@@ -238,7 +268,8 @@ def _calendar_alias(days: IntArray, inside: NDArray[np.bool_], is_even: bool) ->
         return f"{most_common(months[months > 0])}{rule}"
     if step >= 28 and not is_even:
         raise DataError(
-            f"stamps are {step} days apart, on no fixed day of the week, nor the first or last (business) day of "
+            f"stamps are {step} days apart, on no fixed day of the week, nor the first or last "
+            f"(business) day of "
             "the month: move each stamp to the first day of its period"
         )
     return f"{step}D"
@@ -252,7 +283,9 @@ def _snap(days: IntArray, rule: str) -> IntArray:
 
 def _round_step(step: float) -> int:
     """Return the usual step nearest to one blurred by jitter, in ns."""
-    usual = np.array([*(s * TICKS["s"] for s in _ROUND_STEPS[:6]), *(m * TICKS["min"] for m in _ROUND_STEPS)])
+    usual = np.array(
+        [*(s * TICKS["s"] for s in _ROUND_STEPS[:6]), *(m * TICKS["min"] for m in _ROUND_STEPS)]
+    )
     return int(usual[np.argmin(np.abs(np.log(usual / step)))])
 
 
@@ -261,7 +294,9 @@ def _wall_clock(ticks: IntArray, tz: str | None) -> IntArray:
     if tz is None:
         return ticks
     utc = pd.DatetimeIndex(ticks.view("datetime64[ns]")).tz_localize("UTC")
-    wall: IntArray = utc.tz_convert(tz).tz_localize(None).to_numpy(dtype="datetime64[ns]").view(np.int64)
+    wall: IntArray = (
+        utc.tz_convert(tz).tz_localize(None).to_numpy(dtype="datetime64[ns]").view(np.int64)
+    )
     return wall
 
 

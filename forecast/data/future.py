@@ -1,7 +1,7 @@
 """Where series end: rows of the future are told apart from history, and series that end early are named.
 
-The rows after the last one of a series that holds a target are its future: `forecast` starts there. Their known
-covariates are kept, and no policy for missing values makes history of them.
+The rows after the last one of a series that holds a target are its future: `forecast` starts there.
+Their known covariates are kept, and no policy for missing values makes history of them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ SHOWN_ENDS = 3
 """Series that ended early which are named, those furthest behind."""
 
 
-def part_future(names: RowNames, tz: str | None, log: FindingLog) -> tuple[RowNames, RowNames | None]:
+def part_future(
+    names: RowNames, tz: str | None, log: FindingLog
+) -> tuple[RowNames, RowNames | None]:
     """Cut the rows of the future off a table.
 
     A series without any target at all keeps its rows: there is no history they could come after.
@@ -103,7 +105,10 @@ def ended_notes(panel: Panel) -> tuple[str, ...]:
         if number == 1
         else ("end before {} and are forecast from their own ends")
     )
-    return (f"{number} of {panel.num_series} series {what.format(end)}: {named}{and_more(number, SHOWN_ENDS)}",)
+    return (
+        f"{number} of {panel.num_series} series {what.format(end)}: "
+        f"{named}{and_more(number, SHOWN_ENDS)}",
+    )
 
 
 def _future_rows(names: RowNames) -> BoolArray | None:

@@ -12,10 +12,14 @@ from forecast.data.frequency import Frequency
 from forecast.data.order import Rows, changing_zone, looks_local, pass_zone
 
 _MOST_FILLED = 10  # rows that `gaps: fill` may make of one
-_MOST_SKIPPED = 60  # missing stamps in a row that a change of the clocks can explain: an hour of minutes
+_MOST_SKIPPED = (
+    60  # missing stamps in a row that a change of the clocks can explain: an hour of minutes
+)
 
 
-def check_gaps(rows: Rows, grid: Frequency, positions: IntArray, gaps: str, log: FindingLog) -> bool:
+def check_gaps(
+    rows: Rows, grid: Frequency, positions: IntArray, gaps: str, log: FindingLog
+) -> bool:
     """Report missing stamps: an error where gaps are refused, else a note."""
     steps = np.diff(positions)
     after = np.flatnonzero((steps > 1) & rows.inside) + 1
@@ -33,7 +37,11 @@ def check_gaps(rows: Rows, grid: Frequency, positions: IntArray, gaps: str, log:
     elif zone := _skipping_zone(rows, grid, positions, after):
         log.error("local_time", f"{message}; {looks_local(zone)}", pass_zone(zone))
     else:
-        log.error("gaps", message, "pass gaps: skip to leave out windows that span one, or gaps: fill to insert rows")
+        log.error(
+            "gaps",
+            message,
+            "pass gaps: skip to leave out windows that span one, or gaps: fill to insert rows",
+        )
     return gaps != "refuse"
 
 

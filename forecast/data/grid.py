@@ -25,7 +25,23 @@ WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 
 _MONTHS_OF = {"M": 1, "Q": 3, "Y": 12}
-_CALENDAR = ("D", "B", "W", "MS", "ME", "BMS", "BME", "QS", "QE", "BQS", "BQE", "YS", "YE", "BYS", "BYE")
+_CALENDAR = (
+    "D",
+    "B",
+    "W",
+    "MS",
+    "ME",
+    "BMS",
+    "BME",
+    "QS",
+    "QE",
+    "BQS",
+    "BQE",
+    "YS",
+    "YE",
+    "BYS",
+    "BYE",
+)
 _OLD = {"H": "h", "T": "min", "S": "s", "L": "ms", "U": "us", "N": "ns", "d": "D", "b": "B", "w": "W"} | {
     "M": "ME", "Q": "QE", "Y": "YE", "A": "YE", "BM": "BME", "BQ": "BQE", "BY": "BYE", "BA": "BYE", "AS": "YS",
     "BAS": "BYS",
@@ -43,7 +59,8 @@ class Grid:
     """One regular grid.
 
     Attributes:
-        base: a key of `TICKS`, `D`, `B`, `W`, or the rule of a month grid: `MS`, `ME`, `BMS`, `BME`.
+        base: a key of `TICKS`, `D`, `B`, `W`, or the rule of a month grid: `MS`, `ME`, `BMS`,
+            `BME`.
         multiple: units per step.
         months: months per unit, 0 unless it is a month grid.
         anchor: weekday of a week grid, or the month of a month grid, as a remainder by `months`.
@@ -64,10 +81,12 @@ class Grid:
     def in_longest_unit(self, days: IntArray = _EPOCH) -> Grid:
         """Return the same steps, counted in the longest unit that divides them.
 
-        24 hours are a day (where no clock changes), 7 days or 5 business days a week, 12 months a year.
+        24 hours are a day (where no clock changes), 7 days or 5 business days a week, 12 months a
+        year.
 
         Args:
-            days: days since 1970-01-01 on the grid; they decide on the weekday of weeks and the month of years.
+            days: days since 1970-01-01 on the grid; they decide on the weekday of weeks and the
+                month of years.
         """
         if self.tick and self.tick % DAY == 0:
             return _plain_grid("D", self.tick // DAY).in_longest_unit(days)
@@ -151,7 +170,10 @@ def parse_grid(text: str) -> Grid:
         raise ConfigError(_unknown(text))
     multiple = int(match.group(1) or 1) if match.group(1) != "-" else -1
     if multiple < 1:
-        raise ConfigError(f"freq is {text!r}: its step is {multiple}; expected a step of at least 1, such as {base!r}")
+        raise ConfigError(
+            f"freq is {text!r}: its step is {multiple}; expected a step of at least 1, such as "
+            f"{base!r}"
+        )
     anchor = (match.group(3) or "").upper()
     if base in TICKS and not anchor:
         return fixed_grid(TICKS[base] * multiple)
@@ -169,7 +191,11 @@ def _calendar_grid(base: str, multiple: int, anchor: str, text: str) -> Grid:
     """Return the grid of a calendar alias; `anchor` is a weekday, a month or empty."""
     months = _MONTHS_OF.get(base[-2:-1], 0)
     names = WEEKDAYS if base == "W" else MONTHS if months > 1 else ()
-    anchor = anchor or ("SUN" if base == "W" else "JAN" if base.endswith("S") else "DEC") if names else anchor
+    anchor = (
+        anchor or ("SUN" if base == "W" else "JAN" if base.endswith("S") else "DEC")
+        if names
+        else anchor
+    )
     if anchor and anchor not in names:
         raise ConfigError(_unknown(text))
     if base == "W":

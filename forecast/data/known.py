@@ -31,7 +31,8 @@ def read_known(panel: Panel, known: Source, *, table_format: TableFormat) -> Pan
         table_format: how a file is written down.
 
     Raises:
-        DataError: a column is missing, a stamp does not fit the frequency, or a cell is not a finite number.
+        DataError: a column is missing, a stamp does not fit the frequency, or a cell is not a
+            finite number.
     """
     return load_panel(
         known,
@@ -43,15 +44,19 @@ def read_known(panel: Panel, known: Source, *, table_format: TableFormat) -> Pan
     )
 
 
-def append_future(panel: Panel, horizon: int, known: Panel | None = None, *, needed: int | None = None) -> Panel:
+def append_future(
+    panel: Panel, horizon: int, known: Panel | None = None, *, needed: int | None = None
+) -> Panel:
     """Return the panel with `horizon` more rows per series: targets missing, known covariates as given.
 
     Args:
         panel: the history; every series ends at its own cutoff.
         horizon: rows to append, in steps.
-        known: covariates of the steps ahead, from `read_known`; rows beyond the horizon are ignored. A row that is not
-            among them is taken from the rows of the future that the table of the history held.
-        needed: steps for which known covariates must be given, all if left out; they stay empty after that.
+        known: covariates of the steps ahead, from `read_known`; rows beyond the horizon are
+            ignored. A row that is not among them is taken from the rows of the future that the
+            table of the history held.
+        needed: steps for which known covariates must be given, all if left out; they stay empty
+            after that.
 
     Raises:
         DataError: a needed row is absent or empty.
@@ -63,7 +68,10 @@ def append_future(panel: Panel, horizon: int, known: Panel | None = None, *, nee
     positions = np.empty(rows, np.int64)
     positions[old], positions[new] = panel.positions, ahead
     stamps = np.empty(rows, panel.timestamps.dtype)
-    stamps[old], stamps[new] = panel.timestamps, panel.freq.stamps(ahead.ravel()).reshape(ahead.shape)
+    stamps[old], stamps[new] = (
+        panel.timestamps,
+        panel.freq.stamps(ahead.ravel()).reshape(ahead.shape),
+    )
     values = np.full((rows, panel.values.shape[1]), np.nan)
     values[old] = panel.values
     categories = panel.categories
@@ -130,7 +138,9 @@ def _steps_ahead(panel: Panel, horizon: int) -> IntArray:
     return panel.positions[panel.offsets[1:] - 1][:, None] + np.arange(1, horizon + 1)
 
 
-def _cells_ahead(panel: Panel, name: str, ahead: IntArray) -> NDArray[np.float64] | NDArray[np.object_]:
+def _cells_ahead(
+    panel: Panel, name: str, ahead: IntArray
+) -> NDArray[np.float64] | NDArray[np.object_]:
     """(N x H,) what the table holds of a known covariate in rows of the future, NaN elsewhere; categories in words."""
     cells = np.full(ahead.size, np.nan)
     words: tuple[str, ...] = ()
@@ -151,8 +161,10 @@ def _known_rows(
     sources = [one for one in (panel.future, given) if one is not None]
     if not sources:
         raise DataError(
-            f"no known covariates were given; the model needs {', '.join(names)} for {ahead.shape[1]} steps of "
-            f"{len(ahead)} series: pass known= with the rows that make_future_frame() lists (on the command line, "
+            f"no known covariates were given; the model needs {', '.join(names)} for "
+            f"{ahead.shape[1]} steps of "
+            f"{len(ahead)} series: pass known= with the rows that make_future_frame() lists (on "
+            f"the command line, "
             "--known with those of --template)"
         )
     values, found = np.full((ahead.size, len(names)), np.nan), np.zeros(ahead.size, bool)
@@ -164,9 +176,11 @@ def _known_rows(
     absent = np.flatnonzero(~found)
     if len(absent):
         raise DataError(
-            f"known covariates lack {len(absent)} of {ahead.size} rows, first {_name(panel, ahead, absent[0])}"
+            f"known covariates lack {len(absent)} of {ahead.size} rows, first "
+            f"{_name(panel, ahead, absent[0])}"
             f"{_other_ids(sources[-1], panel, absent[0] // ahead.shape[1])}: "
-            "pass known= with the rows that make_future_frame() lists (on the command line, --known with those of "
+            "pass known= with the rows that make_future_frame() lists (on the command line, "
+            "--known with those of "
             "--template)"
         )
     empty = np.argwhere(np.isnan(values))
@@ -182,16 +196,24 @@ def _known_rows(
 def _find(given: Panel, panel: Panel, ahead: IntArray) -> IntArray:
     """(N, H) row of `given` that holds each step ahead, or -1."""
     number = {name_of(series_id): place for place, series_id in enumerate(given.series_ids)}
-    series = np.array([number.get(name_of(series_id), -1) for series_id in panel.series_ids], np.int64)
+    series = np.array(
+        [number.get(name_of(series_id), -1) for series_id in panel.series_ids], np.int64
+    )
     if given.num_series == 1 and panel.num_series == 1 and series[0] < 0:
         series[0] = 0  # one series needs no id
-    positions = panel.freq.positions(given.timestamps)  # on the grid of the history, whatever the covariates' own
+    positions = panel.freq.positions(
+        given.timestamps
+    )  # on the grid of the history, whatever the covariates' own
     low = min(int(positions.min()), int(ahead.min()))
     width = max(int(positions.max()), int(ahead.max())) - low + 1
     keys = given.series_of_rows() * width + (positions - low)
     wanted = series[:, None] * width + (ahead - low)
     place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    found = (keys[place] == wanted) & (series[:, None] >= 0) & panel.freq.on_grid(given.timestamps)[place]
+    found = (
+        (keys[place] == wanted)
+        & (series[:, None] >= 0)
+        & panel.freq.on_grid(given.timestamps)[place]
+    )
     return np.where(found, place, -1)
 
 
@@ -218,7 +240,9 @@ def _recode(
     out = given.values[rows]
     for place, name in enumerate(columns.known_covariates):
         if name in columns.categorical:
-            words = known[name] + tuple(word for word in given.categories[name] if word not in known[name])
+            words = known[name] + tuple(
+                word for word in given.categories[name] if word not in known[name]
+            )
             table = np.array([words.index(word) for word in given.categories[name]], np.float64)
             filled = ~np.isnan(out[:, place])
             out[filled, place] = table[out[filled, place].astype(np.int64)]

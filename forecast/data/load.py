@@ -72,21 +72,22 @@ def load_panel(
 ) -> Panel:
     """Read a table and check it; anything doubtful is refused with series, rows, dates and the fix.
 
-    Messages name lines of a text file, the header being line 1, and rows of a frame or a parquet file,
-    counted from 0.
+    Messages name lines of a text file, the header being line 1, and rows of a frame or a parquet
+    file, counted from 0.
 
-    Rows at the end of a series that hold no target are its future: they become `Panel.future`, whatever the policy for
-    missing values.
+    Rows at the end of a series that hold no target are its future: they become `Panel.future`,
+    whatever the policy for missing values.
 
     Args:
         source: a CSV or parquet file, or a data frame.
         columns: the role of each column.
         table_format: how the table is written down.
         freq: step between stamps, a pandas alias or a whole number; inferred where it is None.
-        gaps: what to do with missing stamps: `refuse`, `skip` (windows leave them out), `fill` (insert
-            rows of missing values).
+        gaps: what to do with missing stamps: `refuse`, `skip` (windows leave them out), `fill`
+            (insert rows of missing values).
         allow_missing: whether empty cells are let through as NaN.
-        cut_future: whether rows of the future are told apart; else they are history with missing targets.
+        cut_future: whether rows of the future are told apart; else they are history with missing
+            targets.
 
     Raises:
         DataError: the first thing wrong with the table.
@@ -110,7 +111,9 @@ def examine(source: Source, request: Request, log: FindingLog) -> Outcome:
     ids = log.attempt(read_ids, table, log)
     shape = request.table_format
     numbered = request.freq is not None and request.freq.strip().isdigit()
-    time = log.attempt(read_stamps, table, ids, log, time_format=shape.time_format, tz=shape.tz, is_index=numbered)
+    time = log.attempt(
+        read_stamps, table, ids, log, time_format=shape.time_format, tz=shape.tz, is_index=numbered
+    )
     names = _name_rows(table, ids, time)
     if ids is None or time is None:
         read_cells(names, log, request.allow_missing)  # for what is wrong with them
@@ -139,7 +142,9 @@ def _examine_history(names: RowNames, tz: str | None, request: Request, log: Fin
     values, static_values = arrange(cells, rows, log)
     if log.failed or found is None:
         return Outcome(None, rows, found[0] if found else None)
-    return Outcome(_assemble(rows, found, cells, (values, static_values), request.gaps), rows, found[0])
+    return Outcome(
+        _assemble(rows, found, cells, (values, static_values), request.gaps), rows, found[0]
+    )
 
 
 def _read_future(later: RowNames, freq: Frequency, log: FindingLog) -> Panel | None:
@@ -179,7 +184,11 @@ def _name_rows(table: Table, ids: Ids | None, time: TimeColumn | None) -> RowNam
     stamps = None if time is None else time.stamps
     if ids is None:
         return RowNames(table, stamps=stamps)
-    codes = ids.codes if time is None or time.readable is None else np.where(time.readable, ids.codes, -1)
+    codes = (
+        ids.codes
+        if time is None or time.readable is None
+        else np.where(time.readable, ids.codes, -1)
+    )
     return RowNames(table, ids.names, codes, stamps)
 
 

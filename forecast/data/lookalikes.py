@@ -31,7 +31,20 @@ _RARE_DIGITS = {  # rarely dates: only where the numbers jump, from one year or 
 _QUARTER = _YEAR + "0[1-4]"
 _SECONDS = (315_532_800, 4_102_444_800)  # 1980 to 2100 in seconds since 1970
 _EXCEL = (32_874, 54_789)  # 1990 to 2050 in days since 1899-12-30
-_EXCEL_STEPS = (1, 7, 14, 28, 29, 30, 31, 90, 91, 92, 365, 366)  # days that are usual between two rows
+_EXCEL_STEPS = (
+    1,
+    7,
+    14,
+    28,
+    29,
+    30,
+    31,
+    90,
+    91,
+    92,
+    365,
+    366,
+)  # days that are usual between two rows
 _YEARS = (1700, 2200)
 _SAMPLE = 1000
 _USUAL_SHARE = 0.95  # numbers that must look like dates for the others to be slips
@@ -71,16 +84,26 @@ def refuse_lookalikes(column: pa.ChunkedArray, codes: NDArray[np.int32] | None, 
     steps = _steps(values, codes)
     step = most_common(steps.astype(np.int64)) if len(steps) else 1
     is_even = bool((steps == step).all())
-    if (readings[0] in _RARE_DIGITS and is_even) or (readings == ("excel",) and not _is_daily(values, step)):
+    if (readings[0] in _RARE_DIGITS and is_even) or (
+        readings == ("excel",) and not _is_daily(values, step)
+    ):
         return
     shown, dates = _example(values, readings)
-    looks = " or ".join(f"{_NAMES.get(one, 'dates')} ({date})" for one, date in zip(readings, dates, strict=True))
+    looks = " or ".join(
+        f"{_NAMES.get(one, 'dates')} ({date})" for one, date in zip(readings, dates, strict=True)
+    )
     kind = "whole numbers" if values.dtype.kind == "i" else "numbers"
-    fix = "pass time_format: " + " or ".join(_as_setting(one, len(readings) > 1) for one in readings)
-    is_nearly_even = bool(np.mean(steps == step) > _INDEX_SHARE) and readings[0] not in _DIGITS | _RARE_DIGITS
+    fix = "pass time_format: " + " or ".join(
+        _as_setting(one, len(readings) > 1) for one in readings
+    )
+    is_nearly_even = (
+        bool(np.mean(steps == step) > _INDEX_SHARE) and readings[0] not in _DIGITS | _RARE_DIGITS
+    )
     if values.dtype.kind == "i" and (is_even or is_nearly_even):
         fix += _index_fix(column.type, step)
-    raise BadTableError("number_dates", f"{name} holds {kind} such as {shown} that look like {looks}", fix)
+    raise BadTableError(
+        "number_dates", f"{name} holds {kind} such as {shown} that look like {looks}", fix
+    )
 
 
 def _as_numbers(column: pa.ChunkedArray) -> Numbers:
@@ -96,14 +119,20 @@ def _as_numbers(column: pa.ChunkedArray) -> Numbers:
 
 def _readings(values: Numbers) -> tuple[str, ...]:
     """Return the formats in which the numbers could be dates, by their size and digits alone."""
-    if values.dtype.kind == "i" and (found := _digit_formats([str(value) for value in values[:_SAMPLE]])):
+    if values.dtype.kind == "i" and (
+        found := _digit_formats([str(value) for value in values[:_SAMPLE]])
+    ):
         return found
     low, high = values.min(), values.max()
     if low >= _EXCEL[0] and high <= _EXCEL[1]:
         return ("excel",)
     if values.dtype.kind == "f" and low >= _YEARS[0] and high <= _YEARS[1]:
         months = values * 12
-        return ("decimal_year",) if np.mean(np.abs(months - np.rint(months)) < 0.1) >= _USUAL_SHARE else ()
+        return (
+            ("decimal_year",)
+            if np.mean(np.abs(months - np.rint(months)) < 0.1) >= _USUAL_SHARE
+            else ()
+        )
     for one, unit in UNIX.items():
         first, last = (seconds * (10**9 // unit) for seconds in _SECONDS)
         if np.mean((values >= first) & (values <= last)) >= _USUAL_SHARE:
@@ -113,13 +142,17 @@ def _readings(values: Numbers) -> tuple[str, ...]:
 
 def _digit_formats(sample: list[str]) -> tuple[str, ...]:
     """Return the formats whose digits nearly all numbers have."""
-    found = next((one for one, pattern in (_DIGITS | _RARE_DIGITS).items() if _share(sample, pattern)), None)
+    found = next(
+        (one for one, pattern in (_DIGITS | _RARE_DIGITS).items() if _share(sample, pattern)), None
+    )
     if found is None:
         return ()
     if found != "%Y%m" or not _share(sample, _QUARTER):
         return (found,)
     # 1 to 4 in several years are quarters, within one year they may be months
-    is_whole_years = len({text[-1] for text in sample}) == 4 and len({text[:4] for text in sample}) > 1
+    is_whole_years = (
+        len({text[-1] for text in sample}) == 4 and len({text[:4] for text in sample}) > 1
+    )
     return ("year_quarter",) if is_whole_years else ("%Y%m", "year_quarter")
 
 
@@ -152,7 +185,9 @@ def _example(values: Numbers, readings: tuple[str, ...]) -> tuple[str, list[str]
 
 def _dates(text: list[str], time_format: str) -> NDArray[np.datetime64]:
     if time_format in NUMBER_FORMATS:
-        index = pd.DatetimeIndex(read_numbers(pa.chunked_array([pa.array(text)]), time_format).to_pandas())
+        index = pd.DatetimeIndex(
+            read_numbers(pa.chunked_array([pa.array(text)]), time_format).to_pandas()
+        )
     else:
         index = pd.to_datetime(pd.Index(text), format=time_format, errors="coerce")
     return (index if index.tz is None else index.tz_convert(None)).to_numpy()

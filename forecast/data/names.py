@@ -1,7 +1,8 @@
 """The one name of an id or a category, whatever table it comes from.
 
-Series and categories are told apart and found again by `name_of`. Every value is named by itself: which other values
-stand in its column, and whether that column came from a frame, a text file, parquet or Arrow, changes nothing.
+Series and categories are told apart and found again by `name_of`. Every value is named by itself:
+which other values stand in its column, and whether that column came from a frame, a text file,
+parquet or Arrow, changes nothing.
 """
 
 from __future__ import annotations
@@ -19,25 +20,30 @@ from forecast.errors import nearest
 
 _WHOLE = re.compile(r"0|-?[1-9][0-9]{0,39}")
 _WHOLE_FLOAT = re.compile(r"(-?[0-9]{1,40})\.0")
-_STAMP = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2})(:[0-9]{2}(?:\.[0-9]{1,9})?)?")
+_STAMP = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2})(:[0-9]{2}(?:\.[0-9]{1,9})?)?"
+)
 _LARGEST = 2**63
 _MANY = 10_000
-"""Known names above which only other spellings are suggested, as measuring how much two names are alike takes time."""
+"""Known names above which only other spellings are suggested, as measuring how much two names are
+alike takes time."""
 
 
 def name_of(value: object) -> str:
     """Return the text under which an id or a category is known.
 
-    - Text is its own name, spaces, case and leading zeros included: `01` is not `1`, `1.10` not `1.1`. Three forms
-      that programs write for a value of another type are that value: `True`, `TRUE` and `true`; `1.0`, a whole
-      number that stood beside a missing one; `2024-05-01 00:00:00`, a day written as a stamp.
+    - Text is its own name, spaces, case and leading zeros included: `01` is not `1`, `1.10` not
+      `1.1`. Three forms that programs write for a value of another type are that value: `True`,
+      `TRUE` and `true`; `1.0`, a whole number that stood beside a missing one; `2024-05-01
+      00:00:00`, a day written as a stamp.
     - True and False are `true` and `false`.
     - Whole numbers, also as floats or decimals, are their digits: 1 and 1.0 are `1`.
     - Other numbers are the shortest text that gives the same number: 0.5 is `0.5`.
     - Days are `2024-05-01`, other stamps `2024-05-01 12:30:00`.
 
     Args:
-        value: text, a number, a bool, or a date or stamp without a time zone; never a missing value.
+        value: text, a number, a bool, or a date or stamp without a time zone; never a missing
+            value.
     """
     if isinstance(value, str):
         return _name_of_text(value)

@@ -90,7 +90,9 @@ def _decimal_year(numbers: Numbers) -> tuple[Instants, NDArray[np.bool_]]:
     """Read years with months as twelfths, such as 1949.0833 for February."""
     months = (numbers - 1970) * 12.0
     stamps, is_date = _rounded(months, "M")
-    return stamps.astype("datetime64[s]"), is_date & (np.abs(months - np.rint(months)) < _MONTH_ERROR)
+    return stamps.astype("datetime64[s]"), is_date & (
+        np.abs(months - np.rint(months)) < _MONTH_ERROR
+    )
 
 
 def _year_quarter(numbers: Numbers) -> tuple[Instants, NDArray[np.bool_]]:
@@ -104,9 +106,17 @@ def _year_quarter(numbers: Numbers) -> tuple[Instants, NDArray[np.bool_]]:
 def _year_week(numbers: Numbers) -> tuple[Instants, NDArray[np.bool_]]:
     """Read years followed by their ISO week, 202053, as the Monday of that week."""
     year, week = np.divmod(numbers, 100)
-    is_date = (year >= 1) & (year <= 9999) & (week >= 1) & (week <= weeks_in_iso_year(year)) & (week % 1 == 0)
+    is_date = (
+        (year >= 1)
+        & (year <= 9999)
+        & (week >= 1)
+        & (week <= weeks_in_iso_year(year))
+        & (week % 1 == 0)
+    )
     year, week = (np.where(is_date, part, 1).astype(np.int64) for part in (year, week))
-    fourth = (year - 1970).astype("datetime64[Y]").astype("datetime64[D]").astype(np.int64) + 3  # in week 1 always
+    fourth = (year - 1970).astype("datetime64[Y]").astype("datetime64[D]").astype(
+        np.int64
+    ) + 3  # in week 1 always
     monday = fourth - (fourth + 3) % 7  # 1970-01-01 was a Thursday
     return (monday + 7 * (week - 1)).astype("datetime64[D]").astype("datetime64[s]"), is_date
 

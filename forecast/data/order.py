@@ -70,13 +70,19 @@ def sort_rows(names: RowNames, tz: str | None, log: FindingLog) -> Rows:
         raise TypeError("rows are sorted once their series and stamps are known")
     kept = np.flatnonzero(names.codes >= 0)
     whole = len(kept) == len(names.codes)
-    codes, stamps = (names.codes, names.stamps) if whole else (names.codes[kept], names.stamps[kept])
+    codes, stamps = (
+        (names.codes, names.stamps) if whole else (names.codes[kept], names.stamps[kept])
+    )
     order = _sorting_order(codes, stamps.view(np.int64))
     rows = np.arange(len(kept)) if order is None else order
     counts = np.bincount(codes, minlength=len(names.ids))
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     if order is not None and (early := _first_unsorted(codes, stamps.view(np.int64))) is not None:
-        log.note("unsorted", f"rows of a series were not in time order, first {names.several([kept[early]])}: sorted")
+        log.note(
+            "unsorted",
+            f"rows of a series were not in time order, first {names.several([kept[early]])}: "
+            f"sorted",
+        )
     if order is None and whole:
         return Rows(None, offsets, stamps, names, tz)
     return Rows(kept[rows], offsets, stamps[rows], names, tz)

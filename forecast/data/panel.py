@@ -52,7 +52,8 @@ class Panel:
     """Checked series of one frequency, stored one after another.
 
     Within a series rows are in time order and stamps lie on the grid of `freq`. Two rows of one
-    series are neighbours in time when their `positions` differ by one; a larger difference is a gap.
+    series are neighbours in time when their `positions` differ by one; a larger difference is a
+    gap.
 
     Attributes:
         columns: the roles of the columns.
@@ -66,8 +67,8 @@ class Panel:
         static_values: (N, S) float64, columns as in `columns.static_covariates`.
         categories: the sorted values of every categorical column.
         notes: what was done to the table on the way in, one sentence each.
-        future: known covariates in the rows of the table after the last target of their series, for the series that
-            have such rows; None where none has.
+        future: known covariates in the rows of the table after the last target of their series, for
+            the series that have such rows; None where none has.
     """
 
     columns: Columns
@@ -88,8 +89,21 @@ class Panel:
         check_shape("values", self.values, "RC", R=rows, C=len(self.columns.dynamic))
         check_shape("timestamps", self.timestamps, "R", R=rows)
         check_shape("offsets", self.offsets, "N", N=series + 1)
-        check_shape("static_values", self.static_values, "NS", N=series, S=len(self.columns.static_covariates))
-        for array in (self.series_ids, self.offsets, self.timestamps, self.positions, self.values, self.static_values):
+        check_shape(
+            "static_values",
+            self.static_values,
+            "NS",
+            N=series,
+            S=len(self.columns.static_covariates),
+        )
+        for array in (
+            self.series_ids,
+            self.offsets,
+            self.timestamps,
+            self.positions,
+            self.values,
+            self.static_values,
+        ):
             array.setflags(write=False)
 
     @property
@@ -148,11 +162,15 @@ class Panel:
         found = [place for place, own in enumerate(self.series_ids) if name_of(own) == name]
         if not found:
             known = ", ".join(repr(one) for one in self.series_ids[:5])
-            raise DataError(f"no series {series_id!r}: the panel holds {self.num_series} series, first {known}")
+            raise DataError(
+                f"no series {series_id!r}: the panel holds {self.num_series} series, first {known}"
+            )
         return found[0]
 
 
-def shown_stamps(panel: Panel, stamps: NDArray[np.generic]) -> NDArray[np.generic] | pd.DatetimeIndex:
+def shown_stamps(
+    panel: Panel, stamps: NDArray[np.generic]
+) -> NDArray[np.generic] | pd.DatetimeIndex:
     """Stamps as the table had them: in its time zone, or whole numbers."""
     return stamps if panel.freq.is_integer else panel.freq.local(stamps)
 

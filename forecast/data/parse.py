@@ -62,7 +62,9 @@ def read_ids(table: Table, log: FindingLog) -> Ids:
     if len(missing):
         rows = RowNames(table).several(missing[:5], len(missing))
         log.error(
-            "missing_id", f"{name} is missing in {counted(len(missing), 'row')}: {rows}", "name the series of every row"
+            "missing_id",
+            f"{name} is missing in {counted(len(missing), 'row')}: {rows}",
+            "name the series of every row",
         )
     ids = np.empty(len(order), dtype=object)
     from_long_text = table.text is not None and not table.was_wide
@@ -86,7 +88,9 @@ def _shown_ids(values: Values, names: list[str], *, as_written: bool) -> Values:
         return []
     if isinstance(values[0], str):
         numbers = None if as_written else as_numbers(names)
-        spelling = {name_of(value): value for value in sorted(values, reverse=True)}  # the first in order stays
+        spelling = {
+            name_of(value): value for value in sorted(values, reverse=True)
+        }  # the first in order stays
         return numbers or [spelling[name] for name in names]
     if isinstance(values[0], int) and not isinstance(values[0], bool):
         return [int(name) for name in names]
@@ -100,7 +104,10 @@ def _note_spellings(values: Values, name: str, log: FindingLog) -> None:
         spellings.setdefault(name_of(value), []).append(str(value))
     several = [sorted(found) for found in spellings.values() if len(found) > 1]
     shown = "; ".join(listed(found) for found in sorted(several)[:3])
-    log.note("spellings", f"{name} names {counted(len(several), 'series')} in more than one spelling: {shown}")
+    log.note(
+        "spellings",
+        f"{name} names {counted(len(several), 'series')} in more than one spelling: {shown}",
+    )
 
 
 def encode(column: pa.ChunkedArray, name: str) -> tuple[NDArray[np.int32], Values]:
@@ -120,12 +127,18 @@ def encode(column: pa.ChunkedArray, name: str) -> tuple[NDArray[np.int32], Value
     values = _distinct(coded.chunk(0).dictionary) if coded.num_chunks else []
     if not all(_is_named(value) for value in values):
         raise BadTableError(
-            "bad_names", f"column {name!r} holds {_kind_of(column)} values", "cast it to text or whole numbers"
+            "bad_names",
+            f"column {name!r} holds {_kind_of(column)} values",
+            "cast it to text or whole numbers",
         )
     indices = [_indices(chunk).to_numpy(zero_copy_only=False) for chunk in coded.chunks]
     codes = np.concatenate(indices).astype(np.int32, copy=False)
     counted_here = coded is not column  # then every value occurs
-    return (codes, values) if counted_here and not {None, ""} & set(values) else _compact(codes, values)
+    return (
+        (codes, values)
+        if counted_here and not {None, ""} & set(values)
+        else _compact(codes, values)
+    )
 
 
 def _distinct(dictionary: pa.Array) -> Values:
@@ -166,7 +179,9 @@ def _compact(codes: NDArray[np.int32], values: Values) -> tuple[NDArray[np.int32
     """Drop values that do not occur, and those that stand for a missing one."""
     occurs = np.zeros(len(values) + 1, dtype=bool)
     occurs[codes] = True
-    kept = [index for index, value in enumerate(values) if value not in (None, "") and occurs[index]]
+    kept = [
+        index for index, value in enumerate(values) if value not in (None, "") and occurs[index]
+    ]
     renumber = np.full(len(values) + 1, -1, dtype=np.int32)
     renumber[kept] = np.arange(len(kept), dtype=np.int32)
     return renumber[codes], [values[index] for index in kept]
@@ -186,7 +201,9 @@ def read_categories(table: Table, name: str, rows: RowNames, log: FindingLog, al
     return cells, categories
 
 
-def read_numbers(table: Table, name: str, rows: RowNames, log: FindingLog, allow_missing: bool) -> NDArray[np.float64]:
+def read_numbers(
+    table: Table, name: str, rows: RowNames, log: FindingLog, allow_missing: bool
+) -> NDArray[np.float64]:
     """Return a column as float64, NaN where a cell is missing.
 
     Args:
@@ -206,20 +223,30 @@ def read_numbers(table: Table, name: str, rows: RowNames, log: FindingLog, allow
         _refuse_points(column, name, table.decimal)
         column = _text_to_numbers(column, name, rows, log)
     elif pa.types.is_boolean(kind) and name in table.columns.target_cols:
-        raise BadTableError("bool_target", f"target {name!r} holds true and false", "cast it to 0 and 1 if you mean it")
+        raise BadTableError(
+            "bool_target",
+            f"target {name!r} holds true and false",
+            "cast it to 0 and 1 if you mean it",
+        )
     elif pa.types.is_integer(kind):
         _refuse_inexact(column, name)
     elif pa.types.is_decimal(kind):
         log.note("decimals", f"column {name!r} holds decimals: read as floating-point numbers")
     elif not (pa.types.is_floating(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind)):
-        raise BadTableError("no_numbers", f"column {name!r} holds {kind} values", "expected numbers: cast the column")
+        raise BadTableError(
+            "no_numbers",
+            f"column {name!r} holds {kind} values",
+            "expected numbers: cast the column",
+        )
     cells = _to_float64(column)
     infinite = np.isinf(cells)
     if infinite.any():
         where = np.flatnonzero(infinite)
         named = rows.several(where[:5], len(where))
         log.error(
-            "infinite", f"{name} is infinite in {counted(len(where), 'row')}: {named}", "remove or correct these values"
+            "infinite",
+            f"{name} is infinite in {counted(len(where), 'row')}: {named}",
+            "remove or correct these values",
         )
     _refuse_missing(np.isnan(cells), name, rows, log, allow_missing)
     return cells
@@ -247,7 +274,9 @@ def _refuse_missing(
         log.note("missing_values", message)
     else:
         log.error(
-            "missing_values", message, "fill them, or choose a policy with `missing:` such as forward_fill or mask"
+            "missing_values",
+            message,
+            "fill them, or choose a policy with `missing:` such as forward_fill or mask",
         )
 
 
@@ -257,23 +286,33 @@ def _refuse_inexact(column: pa.ChunkedArray, name: str) -> None:
     largest = max(abs(limits["min"] or 0), abs(limits["max"] or 0))
     if largest > _EXACT:
         raise BadTableError(
-            "inexact", f"{name} holds {largest}; whole numbers above 2**53 do not fit float64", "cast or rescale it"
+            "inexact",
+            f"{name} holds {largest}; whole numbers above 2**53 do not fit float64",
+            "cast or rescale it",
         )
 
 
 def _refuse_points(column: pa.ChunkedArray, name: str, decimal: str) -> None:
     """Raise where a point stands in a number although the decimal mark is a comma: 1.234 may be 1234."""
-    pointed = column.filter(pc.match_substring_regex(column, r"^\s*[+-]?\d[\d.,]*$")) if decimal == "," else column[:0]
+    pointed = (
+        column.filter(pc.match_substring_regex(column, r"^\s*[+-]?\d[\d.,]*$"))
+        if decimal == ","
+        else column[:0]
+    )
     pointed = pointed.filter(pc.match_substring(pointed, "."))
     if len(pointed):
         raise BadTableError(
             "point_and_comma",
-            f"{name} holds {pointed[0].as_py()!r} in {counted(len(pointed), 'row')}, and decimal is ','",
-            "remove the points if they part thousands, or pass decimal: '.' if they are the decimal mark",
+            f"{name} holds {pointed[0].as_py()!r} in {counted(len(pointed), 'row')}, and decimal "
+            f"is ','",
+            "remove the points if they part thousands, or pass decimal: '.' if they are the "
+            "decimal mark",
         )
 
 
-def _text_to_numbers(column: pa.ChunkedArray, name: str, rows: RowNames, log: FindingLog) -> pa.ChunkedArray:
+def _text_to_numbers(
+    column: pa.ChunkedArray, name: str, rows: RowNames, log: FindingLog
+) -> pa.ChunkedArray:
     """Read text as numbers; report the cells that are none."""
     text = pc.utf8_trim_whitespace(column)
     text = pc.if_else(pc.is_in(text, pa.array(MISSING_WORDS)), None, text)
@@ -283,11 +322,17 @@ def _text_to_numbers(column: pa.ChunkedArray, name: str, rows: RowNames, log: Fi
         code, message, fix = _explain(text.take(pa.array(bad[:1000])).to_pylist())
         first = text[int(bad[0])].as_py()
         named = rows.several(bad[:5], len(bad))
-        log.error(code, f"{name} holds {first!r}, {message}, in {counted(len(bad), 'row')}: {named}", fix)
-        text = pc.if_else(fits, text, "0")  # the table is refused; go on for the sake of the other cells
+        log.error(
+            code, f"{name} holds {first!r}, {message}, in {counted(len(bad), 'row')}: {named}", fix
+        )
+        text = pc.if_else(
+            fits, text, "0"
+        )  # the table is refused; go on for the sake of the other cells
     else:
         log.note("numeric_text", f"column {name!r} holds numbers written as text: read as numbers")
-    numbers = pc.cast(pc.if_else(pc.starts_with(text, "+"), pc.utf8_slice_codeunits(text, 1), text), pa.float64())
+    numbers = pc.cast(
+        pc.if_else(pc.starts_with(text, "+"), pc.utf8_slice_codeunits(text, 1), text), pa.float64()
+    )
     long = pc.match_substring_regex(text, r"^[+-]?\d{16,}$")
     if pc.any(long).as_py():
         _refuse_inexact(text.filter(long).cast(pa.decimal128(38, 0)).cast(pa.int64()), name)
@@ -305,4 +350,8 @@ def _explain(bad: list[str]) -> tuple[str, str, str]:
         return "decimal_comma", "which seems to have a decimal comma", (
             "pass decimal: ',' when reading a file, or convert the column"
         )  # fmt: skip
-    return "no_number", "which is no number", "correct these cells, or leave them empty if they are missing"
+    return (
+        "no_number",
+        "which is no number",
+        "correct these cells, or leave them empty if they are missing",
+    )

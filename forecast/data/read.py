@@ -57,14 +57,21 @@ class TableFormat:
         """Refuse settings that contradict each other."""
         if self.decimal not in (".", ","):
             raise ConfigError(f"decimal is {self.decimal!r}; expected '.' or ','")
-        if self.separator is not None and (len(self.separator) != 1 or self.separator == self.decimal):
+        if self.separator is not None and (
+            len(self.separator) != 1 or self.separator == self.decimal
+        ):
             raise ConfigError(
-                f"separator is {self.separator!r} and decimal {self.decimal!r}; expected two different characters"
+                f"separator is {self.separator!r} and decimal {self.decimal!r}; expected two "
+                f"different characters"
             )
         if self.layout not in ("long", "wide"):
             raise ConfigError(f"layout is {self.layout!r}; expected 'long' or 'wide'")
         written = self.time_format
-        if written is not None and "%" not in written and written not in (*NUMBER_FORMATS, "ISO8601", "mixed"):
+        if (
+            written is not None
+            and "%" not in written
+            and written not in (*NUMBER_FORMATS, "ISO8601", "mixed")
+        ):
             raise ConfigError(
                 f"time_format is {written!r}; expected a strptime format such as '%Y%m' or one of "
                 f"{', '.join(NUMBER_FORMATS)}{nearest(written, tuple(NUMBER_FORMATS))}"
@@ -80,7 +87,8 @@ def read_table(source: Source, columns: Columns, table_format: TableFormat) -> T
         table_format: how the table is written down.
 
     Raises:
-        BadTableError: the file cannot be read, is empty, or lacks a declared column; or `source` is no table.
+        BadTableError: the file cannot be read, is empty, or lacks a declared column; or `source` is
+            no table.
         ConfigError: one column has two roles.
     """
     _check_roles(columns)
@@ -99,7 +107,9 @@ def read_table(source: Source, columns: Columns, table_format: TableFormat) -> T
     else:
         table = _from_text(path, columns, table_format)
     if not table.num_rows:
-        raise BadTableError("no_rows", "the table has a header but no rows", "expected one row per series and stamp")
+        raise BadTableError(
+            "no_rows", "the table has a header but no rows", "expected one row per series and stamp"
+        )
     return melt(table) if table_format.layout == "wide" else table
 
 
@@ -110,11 +120,16 @@ def _check_roles(columns: Columns) -> None:
     if columns.id_col in (columns.time_col, *columns.dynamic):
         doubled.append(columns.id_col)
     if doubled:
-        raise ConfigError(f"column {doubled[0]!r} has two roles; expected one: remove it from one of the lists")
+        raise ConfigError(
+            f"column {doubled[0]!r} has two roles; expected one: remove it from one of the lists"
+        )
     covariates = (*columns.past_covariates, *columns.known_covariates, *columns.static_covariates)
     for name in columns.categorical:
         if name not in covariates:
-            raise ConfigError(f"categorical column {name!r} is not among the covariates{nearest(name, covariates)}")
+            raise ConfigError(
+                f"categorical column {name!r} is not among the "
+                f"covariates{nearest(name, covariates)}"
+            )
 
 
 def _file_kind(path: Path) -> Literal["text", "parquet"]:
@@ -127,17 +142,25 @@ def _file_kind(path: Path) -> Literal["text", "parquet"]:
         raise BadTableError("no_file", f"{path} is a folder", "give one CSV or parquet file")
     if not path.is_file():
         beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise BadTableError("no_file", f"there is no file {path}", "check the path" + nearest(path.name, beside))
+        raise BadTableError(
+            "no_file", f"there is no file {path}", "check the path" + nearest(path.name, beside)
+        )
     suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
     if suffix.lower() in _TEXT_SUFFIXES:
         return "text"
     if path.suffix.lower() in _PARQUET_SUFFIXES:
         return "parquet"
     known = ", ".join((*_TEXT_SUFFIXES, *_PARQUET_SUFFIXES))
-    raise BadTableError("file_kind", f"{path.name} ends in {path.suffix!r}", f"expected one of {known} (text also .gz)")
+    raise BadTableError(
+        "file_kind",
+        f"{path.name} ends in {path.suffix!r}",
+        f"expected one of {known} (text also .gz)",
+    )
 
 
-def _choose(names: tuple[str, ...], columns: Columns, layout: str) -> tuple[list[str], tuple[Finding, ...]]:
+def _choose(
+    names: tuple[str, ...], columns: Columns, layout: str
+) -> tuple[list[str], tuple[Finding, ...]]:
     """Return the columns to read, and a note that names the others.
 
     Raises:
@@ -145,24 +168,37 @@ def _choose(names: tuple[str, ...], columns: Columns, layout: str) -> tuple[list
     """
     doubled = [name for name, count in Counter(names).items() if count > 1]
     if doubled:
-        raise BadTableError("duplicate_columns", f"column {doubled[0]!r} occurs twice", "rename or remove one of them")
-    targets = columns.target_cols if layout == "long" or columns.target_cols != Columns.target_cols else ()
+        raise BadTableError(
+            "duplicate_columns",
+            f"column {doubled[0]!r} occurs twice",
+            "rename or remove one of them",
+        )
+    targets = (
+        columns.target_cols
+        if layout == "long" or columns.target_cols != Columns.target_cols
+        else ()
+    )
     wanted = [columns.time_col, *targets, *columns.past_covariates, *columns.known_covariates]
     if layout == "long":
         wanted += [name for name in columns.static_covariates if name != columns.id_col]
-        wanted += [columns.id_col] if columns.id_col in names or columns.id_col != Columns.id_col else []
+        wanted += (
+            [columns.id_col] if columns.id_col in names or columns.id_col != Columns.id_col else []
+        )
     missing = [name for name in wanted if name not in names]
     if missing:
         raise BadTableError(
             "missing_column",
-            f"there is no column {missing[0]!r}{_nearest_column(missing[0], names)}; the columns are {listed(names)}",
+            f"there is no column {missing[0]!r}{_nearest_column(missing[0], names)}; the columns "
+            f"are {listed(names)}",
             ("give the column without a name one, and " if "" in names else "")
             + f"name the columns with {'id_col, ' if layout == 'long' else ''}time_col and target_cols",
         )
     if layout == "wide" and not targets:
         return list(names), ()
     rest = [name for name in names if name not in wanted]
-    ignored = Finding("ignored_columns", "note", f"columns without a role are ignored: {listed(rest)}")
+    ignored = Finding(
+        "ignored_columns", "note", f"columns without a role are ignored: {listed(rest)}"
+    )
     return wanted, (ignored,) if rest else ()
 
 
@@ -184,23 +220,35 @@ def _from_text(path: Path, columns: Columns, table_format: TableFormat) -> Table
     except pa.ArrowInvalid as error:
         raise explain_unreadable(file, _first_line(error)) from error
     return Table(
-        columns, _by_name(data), data.num_rows, file, notes=(*file.notes, *notes), decimal=table_format.decimal
+        columns,
+        _by_name(data),
+        data.num_rows,
+        file,
+        notes=(*file.notes, *notes),
+        decimal=table_format.decimal,
     )
 
 
-def _parse(file: TextFile, wanted: list[str], types: dict[str, pa.DataType], decimal: str) -> pa.Table:
+def _parse(
+    file: TextFile, wanted: list[str], types: dict[str, pa.DataType], decimal: str
+) -> pa.Table:
     """Parse the columns with the types of their first block; where a later block does not fit, infer from all.
 
-    Arrow keeps the text of every block until it has inferred the types from the last, so inferring from
-    all needs the size of the file in memory.
+    Arrow keeps the text of every block until it has inferred the types from the last, so inferring
+    from all needs the size of the file in memory.
     """
 
     def options(types: dict[str, pa.DataType]) -> dict[str, Any]:
         return {
             "read_options": pa.csv.ReadOptions(encoding=file.encoding, skip_rows=file.blank_lines),
-            "parse_options": pa.csv.ParseOptions(delimiter=file.separator, newlines_in_values=file.has_quotes),
+            "parse_options": pa.csv.ParseOptions(
+                delimiter=file.separator, newlines_in_values=file.has_quotes
+            ),
             "convert_options": pa.csv.ConvertOptions(
-                include_columns=wanted, column_types=types, null_values=MISSING_WORDS, decimal_point=decimal
+                include_columns=wanted,
+                column_types=types,
+                null_values=MISSING_WORDS,
+                decimal_point=decimal,
             ),
         }
 
@@ -218,11 +266,17 @@ def _from_parquet(path: Path, columns: Columns, table_format: TableFormat) -> Ta
         schema = pyarrow.parquet.read_schema(path)
         names = tuple(schema.names)
         wanted, notes = _choose(names, columns, table_format.layout)
-        coded = [name for name in wanted if name == columns.id_col and schema.field(name).type == pa.string()]
+        coded = [
+            name
+            for name in wanted
+            if name == columns.id_col and schema.field(name).type == pa.string()
+        ]
         data = pyarrow.parquet.ParquetFile(path, read_dictionary=coded).read(columns=wanted)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
         raise BadTableError(
-            "damaged_file", f"{path.name} is not a whole parquet file ({_first_line(error)})", "copy or write it anew"
+            "damaged_file",
+            f"{path.name} is not a whole parquet file ({_first_line(error)})",
+            "copy or write it anew",
         ) from error
     return Table(columns, _by_name(data), data.num_rows, notes=notes)
 
@@ -237,10 +291,14 @@ def _from_frame(frame: pd.DataFrame, columns: Columns, table_format: TableFormat
     """Take the columns of a data frame, without a copy where they are plain numbers."""
     given = frame.columns.tolist()
     names = tuple(map(str, given))
-    if columns.time_col not in names and isinstance(frame.index, pd.DatetimeIndex | pd.PeriodIndex | pd.MultiIndex):
+    if columns.time_col not in names and isinstance(
+        frame.index, pd.DatetimeIndex | pd.PeriodIndex | pd.MultiIndex
+    ):
         held = listed(str(name) for name in frame.index.names)
         raise BadTableError(
-            "index", f"there is no column {columns.time_col!r}; the index holds {held}", "call reset_index()"
+            "index",
+            f"there is no column {columns.time_col!r}; the index holds {held}",
+            "call reset_index()",
         )
     wanted, notes = _choose(names, columns, table_format.layout)
     labels = dict(zip(names, given, strict=True))
@@ -254,12 +312,19 @@ def _from_series(series: pd.Series, name: str, id_col: str) -> pa.ChunkedArray:
     if kind.kind == "c":
         raise _complex_error(name)
     if isinstance(kind, pd.PeriodDtype):
-        raise BadTableError("periods", f"column {name!r} holds periods", "turn them into stamps: .dt.to_timestamp()")
+        raise BadTableError(
+            "periods", f"column {name!r} holds periods", "turn them into stamps: .dt.to_timestamp()"
+        )
     if isinstance(kind, np.dtype) and kind.kind in "iufb":
         return pa.chunked_array([pa.array(series.to_numpy())])
     try:
         column = pa.Array.from_pandas(series)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError) as error:
+    except (
+        pa.ArrowInvalid,
+        pa.ArrowTypeError,
+        pa.ArrowNotImplementedError,
+        OverflowError,
+    ) as error:
         if name == id_col:
             raise BadTableError(
                 "mixed_ids", f"column {name!r} mixes types", "cast it to text or whole numbers"
@@ -277,7 +342,9 @@ def _as_text(value: Any, name: str) -> str | None:
 
 def _complex_error(name: str) -> BadTableError:
     return BadTableError(
-        "complex_numbers", f"column {name!r} holds complex numbers", "take the real part or the absolute value"
+        "complex_numbers",
+        f"column {name!r} holds complex numbers",
+        "take the real part or the absolute value",
     )
 
 

@@ -44,7 +44,9 @@ class Spacing:
         return np.diff(self.positions)[self.rows.inside]
 
 
-def find_grid(rows: Rows, freq: str | None, gaps: str, log: FindingLog) -> tuple[Frequency, IntArray] | None:
+def find_grid(
+    rows: Rows, freq: str | None, gaps: str, log: FindingLog
+) -> tuple[Frequency, IntArray] | None:
     """Return the frequency of the rows and the place of each on its grid, or None where they fit none.
 
     Args:
@@ -83,7 +85,9 @@ def _declare(rows: Rows, freq: str, log: FindingLog) -> Frequency:
         )  # fmt: skip
     aligned = declared.aligned_to(rows.stamps)
     if not aligned.alias.startswith(freq.strip()):
-        log.note("old_alias", f"freq {freq!r} is read as {aligned.alias!r}, the usual name of that step")
+        log.note(
+            "old_alias", f"freq {freq!r} is read as {aligned.alias!r}, the usual name of that step"
+        )
     return aligned
 
 
@@ -125,7 +129,8 @@ def _refuse_wrong(declared: Spacing, gaps: str) -> None:
     raise BadTableError(
         "wrong_frequency",
         f"freq is {declared.grid.alias!r}, but {found} (first stamps {shown})",
-        f"the stamps look like {inferred.grid.alias!r}: pass freq: {inferred.grid.alias!r}, or leave freq out",
+        f"the stamps look like {inferred.grid.alias!r}: pass freq: {inferred.grid.alias!r}, or "
+        f"leave freq out",
     )
 
 
@@ -144,7 +149,8 @@ def check_on_grid(spacing: Spacing, log: FindingLog) -> bool:
         return True
     log.error(
         "off_grid",
-        f"{len(off)} of {len(rows.stamps)} stamps do not lie on the {grid.alias!r} grid: {rows.several(off)}; "
+        f"{len(off)} of {len(rows.stamps)} stamps do not lie on the {grid.alias!r} grid: "
+        f"{rows.several(off)}; "
         f"distance to the grid: {_histogram(rows.stamps, grid)}",
         f"round the stamps to {grid.alias!r}, or pass the right freq",
     )
@@ -178,7 +184,8 @@ def _check_series_steps(spacing: Spacing, log: FindingLog) -> bool:
         return True
     log.error(
         "mixed_frequency",
-        f"no two rows are one step of {grid.alias!r} apart in {counted(len(coarse), 'series')}, first series "
+        f"no two rows are one step of {grid.alias!r} apart in {counted(len(coarse), 'series')}, "
+        f"first series "
         f"{rows.names.ids[coarse[0]]!r} with steps of {closest[coarse[0]]}",
         "give series of one frequency, or pass the right freq",
     )

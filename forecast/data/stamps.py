@@ -21,7 +21,9 @@ from forecast.errors import ConfigError
 
 _NS = pa.timestamp("ns")
 _TIME = r"([ T]\d{1,2}:\d{2}(?P<seconds>:\d{2}(?P<fraction>[.]\d+)?)?)?"
-_YEAR_FIRST = re.compile(r"\d{4}(?P<sep>[-/.])\d{1,2}((?P=sep)\d{1,2}" + _TIME + r")?(?P<zone>Z|[+-]\d{2}:?\d{2})?")
+_YEAR_FIRST = re.compile(
+    r"\d{4}(?P<sep>[-/.])\d{1,2}((?P=sep)\d{1,2}" + _TIME + r")?(?P<zone>Z|[+-]\d{2}:?\d{2})?"
+)
 _ZONE = r"(?:Z|[+-]\d{2}:?\d{2})$"
 _YEAR_LAST = re.compile(r"(\d{1,2})[-/.](\d{1,2})[-/.](\d{4}|\d{2})\b.*")
 _NUMBERS = re.compile(r"[+-]?\d+([.]\d+)?")
@@ -58,7 +60,8 @@ def read_stamps(
         table: gives the column away.
         ids: series of the rows, to name rows and to tell repeated hours apart.
         log: gets what is wrong with single rows.
-        time_format: `strptime` format of stamps that are text or digits, or a key of `NUMBER_FORMATS`.
+        time_format: `strptime` format of stamps that are text or digits, or a key of
+            `NUMBER_FORMATS`.
         tz: zone of stamps that carry none; where they carry one, the zone they are shown in.
         is_index: whether whole numbers are known to be an index, even where they look like dates.
 
@@ -82,7 +85,9 @@ def read_stamps(
         ticks = stamps.cast(pa.timestamp("ns", given)).cast(pa.int64()).fill_null(0).to_numpy()
     except pa.ArrowInvalid as error:
         raise BadTableError(
-            "date_range", f"{name} holds dates before 1678 or after 2261", "correct them, or time_format"
+            "date_range",
+            f"{name} holds dates before 1678 or after 2261",
+            "correct them, or time_format",
         ) from error
     readable = _readable(stamps)
     if given is not None:
@@ -115,11 +120,15 @@ def _usable(column: pa.ChunkedArray, name: str, time_format: str | None) -> pa.C
     if pa.types.is_string(kind) or pa.types.is_timestamp(kind):
         return column
     if pa.types.is_null(kind):
-        raise BadTableError("missing_stamps", f"{name} is empty in every row", "give each row its timestamp")
+        raise BadTableError(
+            "missing_stamps", f"{name} is empty in every row", "give each row its timestamp"
+        )
     raise _no_stamps(name, f"{kind} values")
 
 
-def _whole_where_possible(column: pa.ChunkedArray, name: str, time_format: str | None) -> pa.ChunkedArray:
+def _whole_where_possible(
+    column: pa.ChunkedArray, name: str, time_format: str | None
+) -> pa.ChunkedArray:
     """Return floating-point numbers as whole ones where none has a fraction; a missing number is null.
 
     Raises:
@@ -144,13 +153,16 @@ def _no_stamps(name: str, what: str) -> BadTableError:
     fix = "cast it to whole numbers for an integer index, or give timestamps"
     if "fractions" in what:
         fix = "give timestamps, or number the rows of each series with whole numbers"
-    return BadTableError("no_stamps", f"column {name!r} holds {what}; expected timestamps or whole numbers", fix)
+    return BadTableError(
+        "no_stamps", f"column {name!r} holds {what}; expected timestamps or whole numbers", fix
+    )
 
 
 def _parse_text(column: pa.ChunkedArray, table: Table, time_format: str | None) -> pa.ChunkedArray:
     """Read text as timestamps, null where a cell does not fit the format of the others.
 
-    Where no cell fits `time_format` and all are dates such as 2020-01-31, as forecasts are written, they are read so.
+    Where no cell fits `time_format` and all are dates such as 2020-01-31, as forecasts are written,
+    they are read so.
     """
     text = pc.utf8_trim_whitespace(column)
     text = pc.if_else(pc.is_in(text, pa.array(["", "NaT", "nan", "NaN", "None"])), None, text)
@@ -161,9 +173,15 @@ def _parse_text(column: pa.ChunkedArray, table: Table, time_format: str | None) 
         stamps = read_numbers(numbers, time_format)
     else:
         # a column of whole numbers and an empty cell is often written 202001.0
-        digits = text if "." in time_format else pc.replace_substring_regex(text, r"^(\d+)[.]0$", r"\1")
+        digits = (
+            text if "." in time_format else pc.replace_substring_regex(text, r"^(\d+)[.]0$", r"\1")
+        )
         stamps = _parse_in_format(digits, time_format)
-    return _parse_in_format(text, "ISO8601") if not len(stamps.drop_null()) and _is_iso(text) else stamps
+    return (
+        _parse_in_format(text, "ISO8601")
+        if not len(stamps.drop_null()) and _is_iso(text)
+        else stamps
+    )
 
 
 def _is_iso(text: pa.ChunkedArray) -> bool:
@@ -188,10 +206,14 @@ def _parse_in_format(text: pa.ChunkedArray, time_format: str) -> pa.ChunkedArray
     zoned = bool(has_zone.mean() * 2 > 1)
     try:
         index = pd.DatetimeIndex(
-            pd.to_datetime(cells.where(has_zone == zoned), format=time_format, errors="coerce", utc=True)
+            pd.to_datetime(
+                cells.where(has_zone == zoned), format=time_format, errors="coerce", utc=True
+            )
         )
     except ValueError as error:
-        raise ConfigError(f"time_format is {time_format!r}; expected a strptime format ({error})") from error
+        raise ConfigError(
+            f"time_format is {time_format!r}; expected a strptime format ({error})"
+        ) from error
     return pa.chunked_array([pa.array(index if zoned else index.tz_localize(None))])
 
 
@@ -203,7 +225,9 @@ def _find_format(text: pa.ChunkedArray, name: str) -> str:
     """
     sample = text.drop_null().slice(0, _SAMPLE).to_pylist()
     if not sample:
-        raise BadTableError("missing_stamps", f"{name} is empty in every row", "give each row its timestamp")
+        raise BadTableError(
+            "missing_stamps", f"{name} is empty in every row", "give each row its timestamp"
+        )
     are_numbers = all(_NUMBERS.fullmatch(cell) for cell in sample)
     if are_numbers:
         refuse_lookalikes(pa.chunked_array([pa.array(sample)]), None, name)
@@ -216,7 +240,9 @@ def _find_format(text: pa.ChunkedArray, name: str) -> str:
     if len(turned) * 2 > len(sample):
         raise BadTableError("ambiguous_dates", *_explain_turned(turned, name))
     raise BadTableError(
-        "unreadable_dates", f"{name} holds {sample[0]!r}; expected dates such as 2020-01-31 13:00", "pass time_format"
+        "unreadable_dates",
+        f"{name} holds {sample[0]!r}; expected dates such as 2020-01-31 13:00",
+        "pass time_format",
     )
 
 
@@ -227,9 +253,17 @@ def _year_first_format(match: re.Match[str]) -> str:
         return "ISO8601"
     if text.count(sep) == 1:
         return f"%Y{sep}%m"
-    clock = "%H:%M" + (":%S" if match.group("seconds") else "") + (".%f" if match.group("fraction") else "")
+    clock = (
+        "%H:%M"
+        + (":%S" if match.group("seconds") else "")
+        + (".%f" if match.group("fraction") else "")
+    )
     between = "T" if "T" in text else " "
-    return f"%Y{sep}%m{sep}%d" + (between + clock if ":" in text else "") + ("%z" if match.group("zone") else "")
+    return (
+        f"%Y{sep}%m{sep}%d"
+        + (between + clock if ":" in text else "")
+        + ("%z" if match.group("zone") else "")
+    )
 
 
 def _explain_turned(dates: list[re.Match[str]], name: str) -> tuple[str, str]:
@@ -240,9 +274,15 @@ def _explain_turned(dates: list[re.Match[str]], name: str) -> tuple[str, str]:
     clock = " %H:%M:%S" if text.count(":") == 2 else " %H:%M" if ":" in text else ""
     day_first, month_first = f"%d{sep}%m{sep}{year}{clock}", f"%m{sep}%d{sep}{year}{clock}"
     if any(int(date.group(1)) > 12 for date in dates):
-        return f"{name} holds {text!r}; the day seems to come first", f"pass time_format: '{day_first}'"
+        return (
+            f"{name} holds {text!r}; the day seems to come first",
+            f"pass time_format: '{day_first}'",
+        )
     if any(int(date.group(2)) > 12 for date in dates):
-        return f"{name} holds {text!r}; the month seems to come first", f"pass time_format: '{month_first}'"
+        return (
+            f"{name} holds {text!r}; the month seems to come first",
+            f"pass time_format: '{month_first}'",
+        )
     fix = f"pass time_format: '{day_first}' or '{month_first}'"
     return f"{name} holds {text!r}, which could be day or month first", fix
 
@@ -255,21 +295,32 @@ def _refuse_missing(
         return
     bad = np.flatnonzero(stamps.is_null().to_numpy())
     values = cells.take(pa.array(bad[:1000])).to_pylist()
-    unread = [int(row) for row, value in zip(bad, values, strict=False) if isinstance(value, str) and value.strip()]
+    unread = [
+        int(row)
+        for row, value in zip(bad, values, strict=False)
+        if isinstance(value, str) and value.strip()
+    ]
     if unread:
         shown = repr(cells[unread[0]].as_py())
         log.error(
             "unreadable_stamp",
-            f"{name} holds {shown}, which does not fit the format of the other rows: {rows.several(unread)}",
+            f"{name} holds {shown}, which does not fit the format of the other rows: "
+            f"{rows.several(unread)}",
             "correct these cells, or pass time_format",
         )
     if len(bad) > len(unread):
         empty = [int(row) for row in bad[:1000] if int(row) not in set(unread)]
         named = rows.several(empty, len(bad) - len(unread))
-        log.error("missing_stamps", f"{name} is empty: {named}", "give each row its timestamp, or remove the row")
+        log.error(
+            "missing_stamps",
+            f"{name} is empty: {named}",
+            "give each row its timestamp, or remove the row",
+        )
 
 
-def localise(wall: NDArray[np.int64], tz: str, rows: RowNames, log: FindingLog) -> NDArray[np.int64]:
+def localise(
+    wall: NDArray[np.int64], tz: str, rows: RowNames, log: FindingLog
+) -> NDArray[np.int64]:
     """Turn nanoseconds of the wall clock in `tz` into UTC; hours that occur twice are told apart by row order.
 
     Args:
@@ -283,7 +334,9 @@ def localise(wall: NDArray[np.int64], tz: str, rows: RowNames, log: FindingLog) 
     late = stamps.tz_localize(tz, ambiguous=np.zeros(len(wall), dtype=bool), nonexistent="NaT")
     skipped = np.flatnonzero(early.isna())
     if len(skipped):
-        named = RowNames(rows.table, rows.ids, rows.codes, stamps.to_numpy()).several(skipped[:5], len(skipped))
+        named = RowNames(rows.table, rows.ids, rows.codes, stamps.to_numpy()).several(
+            skipped[:5], len(skipped)
+        )
         log.error(
             "skipped_hour",
             f"the clocks of {tz} skip {len(skipped)} of the stamps: {named}",
@@ -314,11 +367,14 @@ def _second_occurrence(
     unsorted = np.intersect1d(codes[order][1:][backwards], codes[twice])
     if len(unsorted) or len(single):
         shown = single if len(single) else twice[np.isin(codes[twice], unsorted)]
-        named = RowNames(rows.table, rows.ids, rows.codes, wall.view("datetime64[ns]")).several(shown[:5], len(shown))
+        named = RowNames(rows.table, rows.ids, rows.codes, wall.view("datetime64[ns]")).several(
+            shown[:5], len(shown)
+        )
         reason = "occurs once only" if len(single) else "stands in rows that are not in time order"
         log.error(
             "repeated_hour",
-            f"the hour that the clocks of {tz} repeat {reason}, so the two passes cannot be told apart: {named}",
+            f"the hour that the clocks of {tz} repeat {reason}, so the two passes cannot be told "
+            f"apart: {named}",
             "sort the rows, or write the stamps with their UTC offset",
         )
     return twice[again]

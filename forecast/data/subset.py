@@ -49,11 +49,15 @@ def rows_before(panel: Panel, last: IntArray, *, most: int | None = None) -> Pan
         most: rows of each series that are kept, the latest ones; all of them if left out.
     """
     kept = np.flatnonzero(last > panel.offsets[:-1])
-    first = panel.offsets[kept] if most is None else np.maximum(panel.offsets[kept], last[kept] - most)
+    first = (
+        panel.offsets[kept] if most is None else np.maximum(panel.offsets[kept], last[kept] - most)
+    )
     return _part_of(panel, kept, first, last[kept])
 
 
-def _part_of(panel: Panel, series: IntArray, first: IntArray, last: IntArray | None = None) -> Panel:
+def _part_of(
+    panel: Panel, series: IntArray, first: IntArray, last: IntArray | None = None
+) -> Panel:
     """The panel of some series (N',), each from its row `first` (N',) to before `last` (N',), its end if left out.
 
     It has no rows of the future: those of the whole panel come after its end.

@@ -26,7 +26,8 @@ class Table:
         data: arrow columns by name; `take` removes one so that its memory can be freed.
         num_rows: R.
         text: the file it was read from, where that was text.
-        origin: (R,) row of the table as given, where these are not all of its rows in their order; else None.
+        origin: (R,) row of the table as given, where these are not all of its rows in their order;
+            else None.
         notes: what was done on the way.
         decimal: the decimal mark of its text.
         was_wide: whether the table as given had one column per series.

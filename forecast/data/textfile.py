@@ -17,7 +17,11 @@ from forecast.errors import ConfigError
 
 _CHUNK = 1 << 22
 _SEPARATORS = (",", ";", "\t", "|")
-_MAGIC = {b"PK\x03\x04": "an Excel workbook or zip archive", b"PAR1": "a parquet file", b"%PDF": "a PDF document"}
+_MAGIC = {
+    b"PK\x03\x04": "an Excel workbook or zip archive",
+    b"PAR1": "a parquet file",
+    b"%PDF": "a PDF document",
+}
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -31,7 +35,8 @@ class TextFile:
         separator: between columns.
         header: column names.
         blank_lines: before the header.
-        is_regular: whether every row is one line: no blank lines, no quotes that could hold line ends.
+        is_regular: whether every row is one line: no blank lines, no quotes that could hold line
+            ends.
         has_quotes: whether a double quote occurs.
         notes: what was found out rather than told.
     """
@@ -49,7 +54,9 @@ class TextFile:
         """Yield the line number and the fields of the header and every row; slow, for messages only."""
         with _open(self.path) as raw:
             lines = codecs.getreader(_with_bom(self.encoding))(raw)
-            reader = csv.reader(itertools.islice(lines, self.blank_lines, None), delimiter=self.separator)
+            reader = csv.reader(
+                itertools.islice(lines, self.blank_lines, None), delimiter=self.separator
+            )
             yield from ((self.blank_lines + reader.line_num, fields) for fields in reader if fields)
 
     def lines(self, rows: list[int]) -> list[int]:
@@ -69,13 +76,16 @@ def inspect_text(path: Path, encoding: str, separator: str | None) -> TextFile:
     """Read a file once, without keeping it, and find out how it is to be read.
 
     Raises:
-        BadTableError: empty, no text in this encoding, NUL bytes, or a compressed file that is cut off.
+        BadTableError: empty, no text in this encoding, NUL bytes, or a compressed file that is cut
+            off.
         ConfigError: no such encoding.
     """
     try:
         codecs.lookup(encoding)
     except LookupError as error:
-        raise ConfigError(f"encoding is {encoding!r}; expected a text encoding such as utf-8 or cp1252") from error
+        raise ConfigError(
+            f"encoding is {encoding!r}; expected a text encoding such as utf-8 or cp1252"
+        ) from error
     try:
         has_quotes, has_blanks = _scan(path, encoding)
         head = _head(path, encoding)
@@ -87,14 +97,29 @@ def inspect_text(path: Path, encoding: str, separator: str | None) -> TextFile:
         ) from error
     lines = [line for line in head if line.strip()]
     if not lines:
-        raise BadTableError("empty_file", f"{path.name} is empty", "expected a header line and rows")
+        raise BadTableError(
+            "empty_file", f"{path.name} is empty", "expected a header line and rows"
+        )
     chosen = separator or _detect_separator(lines, path)
     header = tuple(next(csv.reader(lines[:1], delimiter=chosen)))
     notes: tuple[Finding, ...] = ()
     if separator is None and chosen != ",":
-        notes = (Finding("separator", "note", f"{path.name}: columns are separated by {chosen!r} (detected)"),)
+        notes = (
+            Finding(
+                "separator", "note", f"{path.name}: columns are separated by {chosen!r} (detected)"
+            ),
+        )
     blank_lines = head.index(lines[0])
-    return TextFile(path, encoding, chosen, header, blank_lines, not (has_quotes or has_blanks), has_quotes, notes)
+    return TextFile(
+        path,
+        encoding,
+        chosen,
+        header,
+        blank_lines,
+        not (has_quotes or has_blanks),
+        has_quotes,
+        notes,
+    )
 
 
 def explain_unreadable(file: TextFile, reason: str) -> BadTableError:
@@ -104,13 +129,21 @@ def explain_unreadable(file: TextFile, reason: str) -> BadTableError:
         if len(fields) != len(file.header):
             return BadTableError(
                 "ragged_row",
-                f"line {line} of {file.path.name} has {len(fields)} fields, the header has {len(file.header)} "
+                f"line {line} of {file.path.name} has {len(fields)} fields, the header has "
+                f"{len(file.header)} "
                 f"({file.separator.join(fields)[:80]!r})",
-                "correct the line; a field that contains the separator, such as 1,000, must stand in double quotes",
+                "correct the line; a field that contains the separator, such as 1,000, must stand "
+                "in double quotes",
             )
     if line <= file.blank_lines + 1:
-        return BadTableError("no_rows", f"{file.path.name} has a header but no rows", "expected one row per stamp")
-    return BadTableError("unreadable_file", f"{file.path.name} cannot be read ({reason})", "check it in a text editor")
+        return BadTableError(
+            "no_rows", f"{file.path.name} has a header but no rows", "expected one row per stamp"
+        )
+    return BadTableError(
+        "unreadable_file",
+        f"{file.path.name} cannot be read ({reason})",
+        "check it in a text editor",
+    )
 
 
 def _open(path: Path) -> BinaryIO:
@@ -159,7 +192,9 @@ def _nul_bytes(path: Path, encoding: str, line: int) -> BadTableError:
     if head.count(0) > len(head) // 5:
         return _undecodable(path, encoding, line)
     return BadTableError(
-        "nul_bytes", f"line {line} of {path.name} contains a NUL byte", "the file is damaged; write it anew"
+        "nul_bytes",
+        f"line {line} of {path.name} contains a NUL byte",
+        "the file is damaged; write it anew",
     )
 
 
@@ -171,9 +206,15 @@ def _undecodable(path: Path, encoding: str, line: int) -> BadTableError:
     guess = None if what else _guess_encoding(head)
     message = f"{path.name} is not {encoding} text (line {line})"
     if guess:
-        return BadTableError("encoding", f"{message}; it looks like {guess}", f"pass encoding: {guess}")
+        return BadTableError(
+            "encoding", f"{message}; it looks like {guess}", f"pass encoding: {guess}"
+        )
     what = what or "binary data"
-    return BadTableError("encoding", f"{message}; it looks like {what}", "give a CSV or parquet file, or the encoding")
+    return BadTableError(
+        "encoding",
+        f"{message}; it looks like {what}",
+        "give a CSV or parquet file, or the encoding",
+    )
 
 
 def _guess_encoding(head: bytes) -> str | None:

@@ -14,7 +14,10 @@ from forecast.data.panel import Columns
 from forecast.data.parse import read_categories, read_numbers
 from forecast.data.table import RowNames
 
-_LARGEST, _SMALLEST = 1e100, 1e-100  # beyond these, squares and ratios of float64 overflow or vanish
+_LARGEST, _SMALLEST = (
+    1e100,
+    1e-100,
+)  # beyond these, squares and ratios of float64 overflow or vanish
 
 
 @dataclass(frozen=True)
@@ -68,10 +71,14 @@ def _read_id_covariate(cells: Cells, names: RowNames, log: FindingLog) -> None:
     elif (numbers := as_numbers(words)) is not None:
         cells.static[name] = np.array(numbers, np.float64)[names.codes]
     else:
-        log.error("text_covariate", f"static covariate {name!r} is text", f"add {name!r} to categorical")
+        log.error(
+            "text_covariate", f"static covariate {name!r} is text", f"add {name!r} to categorical"
+        )
 
 
-def arrange(cells: Cells, rows: Rows, log: FindingLog) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def arrange(
+    cells: Cells, rows: Rows, log: FindingLog
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Bring the cells into the order of the panel and check each series.
 
     Args:
@@ -97,34 +104,56 @@ def arrange(cells: Cells, rows: Rows, log: FindingLog) -> tuple[NDArray[np.float
     return values, static
 
 
-def _check_range(cells: NDArray[np.float64], name: str, is_target: bool, rows: Rows, log: FindingLog) -> None:
+def _check_range(
+    cells: NDArray[np.float64], name: str, is_target: bool, rows: Rows, log: FindingLog
+) -> None:
     """Report series of one column that are empty, beyond the limits of the arithmetic, or constant."""
     starts = rows.offsets[:-1]
     high, low = np.fmax.reduceat(cells, starts), np.fmin.reduceat(cells, starts)
     largest = np.fmax(np.abs(high), np.abs(low))
     if is_target:
-        _report(np.isnan(high), f"{name} has no value at all", "leave these series out", ("all_missing", rows, log))
+        _report(
+            np.isnan(high),
+            f"{name} has no value at all",
+            "leave these series out",
+            ("all_missing", rows, log),
+        )
     fix = "rescale the column, for example to thousands or millionths"
-    _report((largest > _LARGEST) & np.isfinite(largest), f"{name} exceeds {_LARGEST:g}", fix, ("too_large", rows, log))
+    _report(
+        (largest > _LARGEST) & np.isfinite(largest),
+        f"{name} exceeds {_LARGEST:g}",
+        fix,
+        ("too_large", rows, log),
+    )
     tiny = (largest < _SMALLEST) & (largest > 0)
-    _report(tiny, f"{name} is never as large as {_SMALLEST:g} but not zero", fix, ("too_small", rows, log))
+    _report(
+        tiny,
+        f"{name} is never as large as {_SMALLEST:g} but not zero",
+        fix,
+        ("too_small", rows, log),
+    )
     constant = np.flatnonzero((high == low) & (np.diff(rows.offsets) > 1))
     if is_target and len(constant) and not log.failed and rows.names.ids is not None:
         named = listed(rows.names.ids[constant], 5)
         log.warn(
             "constant",
-            f"{name} is constant in {counted(len(constant), 'series')}: {named}; the forecast is that constant",
+            f"{name} is constant in {counted(len(constant), 'series')}: {named}; the forecast is "
+            f"that constant",
         )
 
 
-def _report(bad: NDArray[np.bool_], what: str, fix: str, where: tuple[str, Rows, FindingLog]) -> None:
+def _report(
+    bad: NDArray[np.bool_], what: str, fix: str, where: tuple[str, Rows, FindingLog]
+) -> None:
     """Report the series for which something holds."""
     code, rows, log = where
     if bad.any() and rows.names.ids is not None:
         log.error(code, f"{what} in {bad.sum()} series: {listed(rows.names.ids[bad], 5)}", fix)
 
 
-def _one_per_series(cells: NDArray[np.float64], name: str, rows: Rows, log: FindingLog) -> NDArray[np.float64]:
+def _one_per_series(
+    cells: NDArray[np.float64], name: str, rows: Rows, log: FindingLog
+) -> NDArray[np.float64]:
     """Return the one value each series has; report series that have several."""
     first = cells[rows.offsets[:-1]]
     differs = np.flatnonzero(cells != np.repeat(first, np.diff(rows.offsets)))
@@ -132,5 +161,9 @@ def _one_per_series(cells: NDArray[np.float64], name: str, rows: Rows, log: Find
     if len(differs):
         count = counted(len(differs), "row")
         message = f"static covariate {name!r} changes within a series, in {count}: {rows.several(differs)}"
-        log.error("static_changes", message, "give it one value per series, or list it under past_covariates")
+        log.error(
+            "static_changes",
+            message,
+            "give it one value per series, or list it under past_covariates",
+        )
     return first

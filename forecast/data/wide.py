@@ -24,8 +24,8 @@ _FEWEST_COUNTED = 3
 def melt(table: Table) -> Table:
     """Put the series columns of a wide table one after another, as one target `y`.
 
-    Covariates belong to every series. Where no series is named, every column of numbers is one, but for those that
-    count the rows. A series begins at its first value.
+    Covariates belong to every series. Where no series is named, every column of numbers is one, but
+    for those that count the rows. A series begins at its first value.
     """
     columns = table.columns
     chosen, notes = _series_columns(table)
@@ -34,16 +34,22 @@ def melt(table: Table) -> Table:
     starts = [_first_value(column) for column in cells]
     origin = np.concatenate([np.arange(start, table.num_rows) for start in starts])
     lengths = [table.num_rows - start for start in starts]
-    ids = pa.DictionaryArray.from_arrays(np.repeat(np.arange(len(chosen), dtype=np.int32), lengths), chosen)
+    ids = pa.DictionaryArray.from_arrays(
+        np.repeat(np.arange(len(chosen), dtype=np.int32), lengths), chosen
+    )
     data = {Columns.id_col: pa.chunked_array([ids]), "y": _joined(cells, starts)}
     for name in (columns.time_col, *columns.past_covariates, *columns.known_covariates):
         data[name] = _joined([table.data[name]] * len(chosen), starts)
     if any(starts):
         late = [name for name, start in zip(chosen, starts, strict=True) if start]
-        notes.append(Finding("late_start", "note", f"series that begin after blank cells: {listed(late)}"))
+        notes.append(
+            Finding("late_start", "note", f"series that begin after blank cells: {listed(late)}")
+        )
     melted = replace(columns, id_col=Columns.id_col, target_cols=("y",))
     notes = [*table.notes, *notes]
-    return Table(melted, data, len(origin), table.text, origin, tuple(notes), table.decimal, was_wide=True)
+    return Table(
+        melted, data, len(origin), table.text, origin, tuple(notes), table.decimal, was_wide=True
+    )
 
 
 def _series_columns(table: Table) -> tuple[list[str], list[Finding]]:
@@ -55,7 +61,10 @@ def _series_columns(table: Table) -> tuple[list[str], list[Finding]]:
     """
     columns = table.columns
     if columns.static_covariates:
-        raise ConfigError("static_covariates do not fit layout 'wide', which has no row per series: use layout 'long'")
+        raise ConfigError(
+            "static_covariates do not fit layout 'wide', which has no row per series: use layout "
+            "'long'"
+        )
     if columns.target_cols != Columns.target_cols:
         return list(columns.target_cols), []  # named one by one: whatever they count
     shared = (columns.time_col, *columns.past_covariates, *columns.known_covariates)
@@ -66,11 +75,15 @@ def _series_columns(table: Table) -> tuple[list[str], list[Finding]]:
     if not chosen:
         besides = [columns.time_col, *row_numbers]
         raise BadTableError(
-            "no_series", f"no column but {listed(besides)} holds numbers", "name the series with target_cols"
+            "no_series",
+            f"no column but {listed(besides)} holds numbers",
+            "name the series with target_cols",
         )
     if "" in chosen:
         place = list(table.data).index("") + 1
-        raise BadTableError("no_name", f"column {place} holds numbers and has no name", "give it one, or remove it")
+        raise BadTableError(
+            "no_name", f"column {place} holds numbers and has no name", "give it one, or remove it"
+        )
     notes = [_row_numbers_note(table.data[name], name) for name in row_numbers]
     ignored = [name for name in names if name not in numbers]
     if ignored:
@@ -84,8 +97,8 @@ def _series_columns(table: Table) -> tuple[list[str], list[Finding]]:
 def _counts_rows(column: pa.ChunkedArray, name: str) -> bool:
     """Whether a column counts the rows one by one from 0 or 1.
 
-    Of a column without a name, as pandas writes and reads an index, it is enough that no number comes twice: rows may
-    have been dropped or moved.
+    Of a column without a name, as pandas writes and reads an index, it is enough that no number
+    comes twice: rows may have been dropped or moved.
     """
     if not pa.types.is_integer(column.type) or column.null_count or len(column) < _FEWEST_COUNTED:
         return False
@@ -108,7 +121,9 @@ def _first_value(column: pa.ChunkedArray) -> int:
     """Row of the first cell that is not missing; 0 where all are."""
     present = column.is_valid()
     if pa.types.is_floating(column.type):
-        present = pa.compute.and_(present, pa.compute.invert(pa.compute.is_nan(column).fill_null(True)))
+        present = pa.compute.and_(
+            present, pa.compute.invert(pa.compute.is_nan(column).fill_null(True))
+        )
     return max(int(present.index(True).as_py()), 0)
 
 
@@ -119,12 +134,19 @@ def _joined(columns: list[pa.ChunkedArray], starts: list[int]) -> pa.ChunkedArra
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    return any(test(kind) for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_dictionary))
+    return any(
+        test(kind)
+        for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_dictionary)
+    )
 
 
 def _holds_numbers(column: pa.ChunkedArray) -> bool:
     """Whether a column of a wide table is meant as a series: numbers, or text among which there are some."""
     kind = column.type
     if _is_text(kind):
-        return bool(pa.compute.any(pa.compute.match_substring_regex(column.cast(pa.string()), r"^\s*[+-]?\d")).as_py())
+        return bool(
+            pa.compute.any(
+                pa.compute.match_substring_regex(column.cast(pa.string()), r"^\s*[+-]?\d")
+            ).as_py()
+        )
     return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)

@@ -1,8 +1,9 @@
 """What a person leaves out is chosen here from the data, for the architecture that is taken without asking.
 
-Only settings that were not given are chosen, and only with `segment_bigru`; every other architecture has the defaults
-that the settings name. The rules were fixed before any set was judged with them. What a rule cannot know, whether the
-series grow by factors or by sums, is decided on the validation windows.
+Only settings that were not given are chosen, and only with `segment_bigru`; every other
+architecture has the defaults that the settings name. The rules were fixed before any set was judged
+with them. What a rule cannot know, whether the series grow by factors or by sums, is decided on the
+validation windows.
 """
 
 from __future__ import annotations
@@ -69,7 +70,9 @@ def filled_in(config: Experiment, settings: Settings) -> Experiment:
     """The experiment with those of the settings that it leaves to the data."""
     sections = {}
     for section, values in settings.items():
-        left_out = {name: value for name, value in values.items() if config.is_left_out(section, name)}
+        left_out = {
+            name: value for name, value in values.items() if config.is_left_out(section, name)
+        }
         if left_out:
             sections[section] = getattr(config, section).model_copy(update=left_out)
     return config.model_copy(update=sections)
@@ -78,7 +81,8 @@ def filled_in(config: Experiment, settings: Settings) -> Experiment:
 def settled(config: Experiment) -> Experiment:
     """The experiment with nothing left to choose: what no rule has changed keeps its value."""
     values = {
-        section: {name: getattr(getattr(config, section), name) for name in names} for section, names in CHOSEN.items()
+        section: {name: getattr(getattr(config, section), name) for name in names}
+        for section, names in CHOSEN.items()
     }
     return filled_in(config, values)
 
@@ -86,13 +90,15 @@ def settled(config: Experiment) -> Experiment:
 def part_sizes(config: Experiment, panel: Panel, season_length: int) -> Settings:
     """How many rows are held back: the usual shares where they hold a horizon, else one horizon each.
 
-    Where what is left would not hold two seasons and two horizons, there is no test part. Series that mostly end
-    before the last stamp are divided one by one.
+    Where what is left would not hold two seasons and two horizons, there is no test part. Series
+    that mostly end before the last stamp are divided one by one.
     """
     horizon, rows = config.windows.horizon, shortest(config, panel)
     ends = panel.timestamps[panel.offsets[1:][panel.lengths > 0] - 1]
     settings: dict[str, Any] = {}
-    if (ends == ends.max()).mean() < 0.5:  # an integer index is divided so in any case: `experiment.prepare.resolve`
+    if (
+        ends == ends.max()
+    ).mean() < 0.5:  # an integer index is divided so in any case: `experiment.prepare.resolve`
         settings["split_by"] = "series"
     validation, test = config.evaluation.validation_size, config.evaluation.test_size
     usual = [steps_of(size, rows) for size in (validation, test)]
@@ -112,10 +118,11 @@ def part_sizes(config: Experiment, panel: Panel, season_length: int) -> Settings
 def context_lengths(config: Experiment, panel: Panel, season_length: int) -> Settings:
     """Two contexts, the shorter one left out where it is nearly as long as the other.
 
-    Two weeks and one where a day has several steps. Of days a year and eight weeks where there are three years to learn
-    from, else eight weeks and four. Two years and one of weeks, three seasons and two of anything else. The horizon at
-    least; at most what leaves as many windows to learn from as steps of context, were all series of usual length, and
-    what the shortest series can hold. Seasons of 24 without stamps are hours.
+    Two weeks and one where a day has several steps. Of days a year and eight weeks where there are
+    three years to learn from, else eight weeks and four. Two years and one of weeks, three seasons
+    and two of anything else. The horizon at least; at most what leaves as many windows to learn
+    from as steps of context, were all series of usual length, and what the shortest series can
+    hold. Seasons of 24 without stamps are hours.
     """
     horizon = config.windows.horizon
     evaluation, number, rows = config.evaluation, panel.num_series, int(np.median(panel.lengths))
@@ -150,7 +157,9 @@ def capacity(config: Experiment, panel: Panel) -> Settings:
     """Units, batches, epochs and members by the amount of data, and the losses that go with a blend."""
     targets = len(panel.columns.target_cols)
     windows = panel.num_rows * targets
-    _, units, batch_size, epochs = next(one for one in CAPACITY if one[0] is None or windows <= one[0])
+    _, units, batch_size, epochs = next(
+        one for one in CAPACITY if one[0] is None or windows <= one[0]
+    )
     drawn = WINDOWS_PER_EPOCH // targets
     training: dict[str, Any] = {
         "loss": "mae",
@@ -182,13 +191,15 @@ def steps_of(size: int | float, rows: int) -> int:
 def choose_scale(config: Experiment, panel: Panel, filled: Filled, split: Split) -> Experiment:
     """Logarithms or plain numbers, by the errors of a ridge regression on rows after those it learned from.
 
-    Where these hold fewer than `FEWEST_WINDOWS` beside each other, what decides is whether the spread of a series grows
-    with its level. Logarithms need training values of at least 0; what turns negative later is read as 0 (`Log1p`).
+    Where these hold fewer than `FEWEST_WINDOWS` beside each other, what decides is whether the
+    spread of a series grows with its level. Logarithms need training values of at least 0; what
+    turns negative later is read as 0 (`Log1p`).
 
-    Learned from is the first part of the training rows; judged on are the others and the validation rows, since a short
-    validation part would hold too few windows. Ridge takes seconds where a network takes minutes, and meets the same
-    difficulty: on the scale on which changes have the same size everywhere, one map serves all levels. Errors are
-    absolute, as the network's loss is, in the unit of the data, and divided by the deviation of their series.
+    Learned from is the first part of the training rows; judged on are the others and the validation
+    rows, since a short validation part would hold too few windows. Ridge takes seconds where a
+    network takes minutes, and meets the same difficulty: on the scale on which changes have the
+    same size everywhere, one map serves all levels. Errors are absolute, as the network's loss is,
+    in the unit of the data, and divided by the deviation of their series.
 
     Args:
         config: the experiment, all else chosen.
@@ -207,7 +218,9 @@ def choose_scale(config: Experiment, panel: Panel, filled: Filled, split: Split)
         if rows / config.windows.horizon < FEWEST_WINDOWS:
             is_better = growth_of_spread(targets, split.train, config.data.season_length or 1) > 0.5
         else:
-            errors = [ridge_error(config, panel, filled, split, maps) for maps in (plain, logarithm)]
+            errors = [
+                ridge_error(config, panel, filled, split, maps) for maps in (plain, logarithm)
+            ]
             is_better = errors[1] < errors[0]
         target = logarithm if is_better else plain
     return settled(filled_in(config, {"transforms": {"target": target}}))
@@ -216,8 +229,9 @@ def choose_scale(config: Experiment, panel: Panel, filled: Filled, split: Split)
 def growth_of_spread(targets: FloatArray, train: Part, season_length: int) -> float:
     """By which power of its level the spread of a series grows: 0 for sums, 1 for factors, 0 where nothing is known.
 
-    The slope of the logarithm of spread on that of level, over stretches of a season or eight rows within each series:
-    1 minus the parameter of the Box-Cox transform that makes the spread alike everywhere (Guerrero 1993).
+    The slope of the logarithm of spread on that of level, over stretches of a season or eight rows
+    within each series: 1 minus the parameter of the Box-Cox transform that makes the spread alike
+    everywhere (Guerrero 1993).
 
     Args:
         targets: (R, D) as measured.
@@ -243,7 +257,11 @@ def growth_of_spread(targets: FloatArray, train: Part, season_length: int) -> fl
 
 
 def ridge_error(
-    config: Experiment, panel: Panel, filled: Filled, split: Split, maps: tuple[TransformConfig, ...]
+    config: Experiment,
+    panel: Panel,
+    filled: Filled,
+    split: Split,
+    maps: tuple[TransformConfig, ...],
 ) -> float:
     """Mean absolute error, in deviations of each series, of a ridge regression on mapped targets."""
     settings = FeatureSettings(maps, missing=config.data.missing)
@@ -254,22 +272,30 @@ def ridge_error(
     usable = np.asarray(np.isfinite(inputs).all(axis=1))
 
     def windows(part: Part) -> WindowIndex:
-        return index_windows(panel, config.windows.context_length or 1, horizon, part=part, usable=usable)
+        return index_windows(
+            panel, config.windows.context_length or 1, horizon, part=part, usable=usable
+        )
 
-    middle = split.train.first + np.rint(LEARNED_SHARE * (split.train.last - split.train.first)).astype(np.int64)
+    middle = split.train.first + np.rint(
+        LEARNED_SHARE * (split.train.last - split.train.first)
+    ).astype(np.int64)
     learned = windows(Part(split.train.first, middle))
     judged = windows(Part(middle, np.maximum(split.train.last, split.validation.last)))
     if not len(learned):  # the usual parts, then: short series have no window in less
         learned, judged = windows(split.train), windows(split.validation)
     if not len(learned) or not len(judged):
         return 0.0
-    rows = RidgeRows(features.target.astype(np.float64), np.ones((panel.num_series, num_targets)), inputs=inputs)
+    rows = RidgeRows(
+        features.target.astype(np.float64), np.ones((panel.num_series, num_targets)), inputs=inputs
+    )
     ridge = RidgeWindow.fit(rows, learned, judged, robust=True)
     kept = min(len(judged), JUDGED_WINDOWS)
     series, first = judged.locate(np.linspace(0, len(judged) - 1, kept).round().astype(np.int64))
     context = judged.context_rows(first)
     values, measured = filled.values[:, :num_targets], filled.measured(num_targets)
-    made = feature_map.target.invert(ridge.predict(inputs[context]), series=series, history=values[context])
+    made = feature_map.target.invert(
+        ridge.predict(inputs[context]), series=series, history=values[context]
+    )
     scale = series_deviations(panel, measured, split.train)
     error = np.abs(made - measured[judged.horizon_rows(first)])
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -1,8 +1,8 @@
 """Configuration files: strict YAML in, an `Experiment` out, and back.
 
-Types are exact: `"64"` is no number, `true` is no 1 and `64.0` is no whole number, but a whole number
-may stand for a number. Everything wrong is one line that names the file, the line, the setting, the
-value and what was expected.
+Types are exact: `"64"` is no number, `true` is no 1 and `64.0` is no whole number, but a whole
+number may stand for a number. Everything wrong is one line that names the file, the line, the
+setting, the value and what was expected.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ __all__ = [
 
 
 Origins = dict[Place, str]
-"""Where each setting was given: `experiment.yaml, line 3` or `--set model.units=64`; in the order given."""
+"""Where each setting was given: `experiment.yaml, line 3` or `--set model.units=64`; in the order
+given."""
 
 
 def load_experiment(path: str | Path | None, overrides: Sequence[str] = ()) -> Experiment:
@@ -40,7 +41,8 @@ def load_experiment(path: str | Path | None, overrides: Sequence[str] = ()) -> E
 
     Args:
         path: a YAML file; None for the defaults.
-        overrides: settings that replace those of the file, such as `model.units=64`; the last one counts.
+        overrides: settings that replace those of the file, such as `model.units=64`; the last one
+            counts.
 
     Raises:
         ConfigError: the file cannot be read or holds something that is no setting.
@@ -50,7 +52,9 @@ def load_experiment(path: str | Path | None, overrides: Sequence[str] = ()) -> E
     return parse_experiment(_read(Path(path)), overrides, source=str(path))
 
 
-def parse_experiment(text: str, overrides: Sequence[str] = (), *, source: str = "configuration") -> Experiment:
+def parse_experiment(
+    text: str, overrides: Sequence[str] = (), *, source: str = "configuration"
+) -> Experiment:
     """Read a configuration from text; `source` is what messages call it.
 
     Raises:
@@ -58,10 +62,17 @@ def parse_experiment(text: str, overrides: Sequence[str] = (), *, source: str = 
     """
     document = parse_yaml(text, source)
     if document.value is None:
-        raise ConfigError(f"{source}: is empty; expected settings such as `windows: {{horizon: 24}}`")
+        raise ConfigError(
+            f"{source}: is empty; expected settings such as `windows: {{horizon: 24}}`"
+        )
     if not isinstance(document.value, dict):
-        raise ConfigError(f"{source}, line 1: holds {_shown(document.value)}; expected settings such as `name: bigru`")
-    origins = {(): source} | {place: f"{source}, line {line}" for place, line in document.lines.items()}
+        raise ConfigError(
+            f"{source}, line 1: holds {_shown(document.value)}; expected settings such as `name: "
+            f"bigru`"
+        )
+    origins = {(): source} | {
+        place: f"{source}, line {line}" for place, line in document.lines.items()
+    }
     return _validated(*_overridden(document.value, overrides, origins))
 
 
@@ -70,7 +81,8 @@ def apply_overrides(mapping: Mapping[str, Any], overrides: Iterable[str]) -> dic
 
     Args:
         mapping: settings as a configuration file gives them.
-        overrides: `path=value`, the value written as in YAML: `training.learning_rate=1e-3`, `model.units=[64, 32]`.
+        overrides: `path=value`, the value written as in YAML: `training.learning_rate=1e-3`,
+            `model.units=[64, 32]`.
 
     Raises:
         ConfigError: an override is not of that form, or leads through a setting that is no section.
@@ -92,8 +104,8 @@ def dump_experiment(experiment: Experiment, *, full: bool = False) -> str:
 
     Args:
         experiment: the settings.
-        full: write every setting but those that are left to be chosen from the data; else those that were given, and
-            the names.
+        full: write every setting but those that are left to be chosen from the data; else those
+            that were given, and the names.
     """
     everything = experiment.model_dump(mode="json")
     if full:
@@ -115,14 +127,22 @@ def _read(path: Path) -> str:
         return data.decode("utf-8-sig")
     except FileNotFoundError as error:
         siblings = os.listdir(path.parent) if os.access(path.parent, os.R_OK) else []
-        raise ConfigError(f"{path}: no such file; expected a YAML file{nearest(path.name, siblings)}") from error
+        raise ConfigError(
+            f"{path}: no such file; expected a YAML file{nearest(path.name, siblings)}"
+        ) from error
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}); expected a YAML file") from error
+        raise ConfigError(
+            f"{path}: cannot be read ({error.strerror}); expected a YAML file"
+        ) from error
     except UnicodeDecodeError as error:
         if len(data) > MAX_BYTES:  # perhaps only cut in the middle of a character
-            raise ConfigError(f"{path}: has more than {MAX_BYTES} bytes; expected a short list of settings") from error
+            raise ConfigError(
+                f"{path}: has more than {MAX_BYTES} bytes; expected a short list of settings"
+            ) from error
         line = data.count(b"\n", 0, error.start) + 1
-        raise ConfigError(f"{path}, line {line}: is not UTF-8 text; save the file as UTF-8") from error
+        raise ConfigError(
+            f"{path}, line {line}: is not UTF-8 text; save the file as UTF-8"
+        ) from error
 
 
 def _overridden(
@@ -140,10 +160,13 @@ def _overridden(
             origins.setdefault(place[:depth], source)
             if not isinstance(section, dict):
                 raise ConfigError(
-                    f"{source}: {dotted(place[:depth])} is {_shown(section)}, not a section; set it whole"
+                    f"{source}: {dotted(place[:depth])} is {_shown(section)}, not a section; set "
+                    f"it whole"
                 )
         section[str(place[-1])] = value
-        origins = {known: origin for known, origin in origins.items() if known[: len(place)] != place}
+        origins = {
+            known: origin for known, origin in origins.items() if known[: len(place)] != place
+        }
         origins[place] = source
     return settings, origins
 
@@ -193,7 +216,9 @@ def _known(place: Place, origins: Origins) -> Place:
     return place
 
 
-def _problems(error: ValidationError, settings: dict[str, Any]) -> Iterator[tuple[Place, ErrorDetails, Any]]:
+def _problems(
+    error: ValidationError, settings: dict[str, Any]
+) -> Iterator[tuple[Place, ErrorDetails, Any]]:
     """Give the place of every error, the error and the value there."""
     for one in error.errors(include_url=False):
         place, value = _locate(one["loc"], settings)
@@ -231,7 +256,9 @@ def _sentence(place: Place, error: ErrorDetails, value: Any) -> str:
     if error["type"] == "value_error":
         message = str(error["ctx"]["error"])
         section = tuple(part for part in error["loc"] if part in place)
-        sign = "." if is_setting((*section, *message.split(" ", maxsplit=1)[0].split("."))) else ": "
+        sign = (
+            "." if is_setting((*section, *message.split(" ", maxsplit=1)[0].split("."))) else ": "
+        )
         return f"{dotted(section)}{sign}{message}".lstrip(".: ")
     if error["type"] == "extra_forbidden":
         if is_setting(place):  # of another architecture

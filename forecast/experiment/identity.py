@@ -18,7 +18,11 @@ LISTED_DIFFERENCES = 3
 
 
 def describe(
-    config: Experiment, panel: Panel, *, without: Sequence[str] = (), packages: Sequence[str] = PACKAGES
+    config: Experiment,
+    panel: Panel,
+    *,
+    without: Sequence[str] = (),
+    packages: Sequence[str] = PACKAGES,
 ) -> dict[str, str]:
     """Describe a piece of work so that two descriptions are equal only if it is the same one.
 
@@ -29,14 +33,17 @@ def describe(
         packages: whose versions count.
 
     Returns:
-        Setting -> value, and what stands for the data, the packages and the way recurrent layers are computed. Where
-        the table lies is left out: what it holds counts.
+        Setting -> value, and what stands for the data, the packages and the way recurrent layers
+        are computed. Where the table lies is left out: what it holds counts.
     """
     from forecast.layers.native import operations
 
     unread: dict[str, Any] = {"data": {"source"}, **dict.fromkeys(without, True)}
     chosen = [
-        f"{section}.{name}" for section, names in CHOSEN.items() for name in names if config.is_left_out(section, name)
+        f"{section}.{name}"
+        for section, names in CHOSEN.items()
+        for name in names
+        if config.is_left_out(section, name)
     ]
     size = f"{panel.num_series:,} series, {panel.num_rows:,} rows"
     return {
@@ -51,8 +58,15 @@ def describe(
 
 def differences(stored: Mapping[str, str], current: Mapping[str, str]) -> str:
     """Name what differs between two descriptions; empty where nothing does."""
-    names = [name for name in (*current, *(stored.keys() - current.keys())) if stored.get(name) != current.get(name)]
-    shown = [_difference(name, stored.get(name), current.get(name)) for name in names[:LISTED_DIFFERENCES]]
+    names = [
+        name
+        for name in (*current, *(stored.keys() - current.keys()))
+        if stored.get(name) != current.get(name)
+    ]
+    shown = [
+        _difference(name, stored.get(name), current.get(name))
+        for name in names[:LISTED_DIFFERENCES]
+    ]
     more = f" and {len(names) - LISTED_DIFFERENCES} more" if len(names) > LISTED_DIFFERENCES else ""
     return "; ".join(shown) + more
 
@@ -60,7 +74,11 @@ def differences(stored: Mapping[str, str], current: Mapping[str, str]) -> str:
 def _difference(name: str, stored: str | None, current: str | None) -> str:
     if stored is None:
         return f"{name} is new ({current})"
-    return f"{name} is gone (it was {stored})" if current is None else f"{name} was {stored} and is {current}"
+    return (
+        f"{name} is gone (it was {stored})"
+        if current is None
+        else f"{name} was {stored} and is {current}"
+    )
 
 
 def _flat(settings: Mapping[str, Any], prefix: str) -> dict[str, str]:
@@ -68,5 +86,9 @@ def _flat(settings: Mapping[str, Any], prefix: str) -> dict[str, str]:
     flat: dict[str, str] = {}
     for name, value in settings.items():
         path = f"{prefix}{name}"
-        flat |= _flat(value, f"{path}.") if isinstance(value, dict) and value else {path: json.dumps(value)}
+        flat |= (
+            _flat(value, f"{path}.")
+            if isinstance(value, dict) and value
+            else {path: json.dumps(value)}
+        )
     return flat

@@ -30,7 +30,8 @@ class Prepared:
     """Everything made from the table before a model sees it.
 
     Attributes:
-        config: the experiment, with what the data decided filled in (frequency, season, context, calendar).
+        config: the experiment, with what the data decided filled in (frequency, season, context,
+            calendar).
         panel: the checked series.
         filled: what the missing policy made of them.
         split: the rows of each part.
@@ -56,7 +57,9 @@ class Prepared:
     notes: tuple[str, ...]
 
 
-def prepare(config: Experiment, source: Source | None = None, *, cut_future: bool = True) -> Prepared:
+def prepare(
+    config: Experiment, source: Source | None = None, *, cut_future: bool = True
+) -> Prepared:
     """Take the road from a table to windows.
 
     Args:
@@ -94,7 +97,9 @@ def with_all_rows(prepared: Prepared) -> Prepared:
     return _prepared(prepared.config, panel, filled, split, notes=prepared.notes)
 
 
-def _prepared(config: Experiment, panel: Panel, filled: Filled, split: Split, *, notes: tuple[str, ...]) -> Prepared:
+def _prepared(
+    config: Experiment, panel: Panel, filled: Filled, split: Split, *, notes: tuple[str, ...]
+) -> Prepared:
     """What follows from a resolved experiment and a division of the rows: scales, inputs and windows."""
     feature_map = FeatureMap.fit(panel, filled, part=split.train, settings=feature_settings(config))
     features = feature_map.apply(panel, filled)
@@ -106,8 +111,12 @@ def _prepared(config: Experiment, panel: Panel, filled: Filled, split: Split, *,
         feature_map=feature_map,
         features=features,
         training=windows_of(config, panel, features, split.train, stride=config.windows.stride),
-        validation=windows_of(config, panel, features, split.validation, stride=config.evaluation.stride or 1),
-        calibration=windows_of(config, panel, features, split.calibration, stride=config.evaluation.stride or 1),
+        validation=windows_of(
+            config, panel, features, split.validation, stride=config.evaluation.stride or 1
+        ),
+        calibration=windows_of(
+            config, panel, features, split.calibration, stride=config.evaluation.stride or 1
+        ),
         test=windows_of(config, panel, features, split.test, stride=config.evaluation.stride or 1),
         notes=notes + feature_map.clip(filled.values)[1],
     )
@@ -118,10 +127,18 @@ def resolve(config: Experiment, panel: Panel) -> Experiment:
     season_length = config.data.season_length or panel.freq.season_length
     config = choose(config, panel, season_length)
     usual = max(3 * config.windows.horizon, 2 * season_length)
-    context_length = config.windows.context_length or max(config.ensemble.context_lengths, default=usual)
-    calendar = default_calendar(panel.freq) if config.data.calendar == "auto" else config.data.calendar
+    context_length = config.windows.context_length or max(
+        config.ensemble.context_lengths, default=usual
+    )
+    calendar = (
+        default_calendar(panel.freq) if config.data.calendar == "auto" else config.data.calendar
+    )
     data = config.data.model_copy(
-        update={"freq": panel.freq.alias, "season_length": season_length, "calendar": tuple(calendar)}
+        update={
+            "freq": panel.freq.alias,
+            "season_length": season_length,
+            "calendar": tuple(calendar),
+        }
     )
     windows = config.windows.model_copy(update={"context_length": context_length})
     split_by = config.evaluation.split_by or ("series" if panel.freq.is_integer else "time")
@@ -134,7 +151,10 @@ def _with_stride(config: Experiment, panel: Panel, split: Split) -> Experiment:
     if config.evaluation.stride is not None:
         return config
     length, horizon = context_length_of(config), config.windows.horizon
-    most = max(len(index_windows(panel, length, horizon, part=part)) for part in (split.validation, split.test))
+    most = max(
+        len(index_windows(panel, length, horizon, part=part))
+        for part in (split.validation, split.test)
+    )
     stride = max(1, -(-most * horizon * len(panel.columns.target_cols) // JUDGED_VALUES))
     evaluation = config.evaluation.model_copy(update={"stride": stride})
     return config.model_copy(update={"evaluation": evaluation})
@@ -153,17 +173,23 @@ def split_at_cutoffs(panel: Panel, config: Experiment) -> Split:
     )
 
 
-def windows_of(config: Experiment, panel: Panel, features: Features, part: Part, *, stride: int) -> WindowedFeatures:
+def windows_of(
+    config: Experiment, panel: Panel, features: Features, part: Part, *, stride: int
+) -> WindowedFeatures:
     """The windows of a resolved experiment whose forecast rows lie in `part`."""
     context_length, horizon = context_length_of(config), config.windows.horizon
-    index = index_windows(panel, context_length, horizon, part=part, stride=stride, usable=features.usable)
+    index = index_windows(
+        panel, context_length, horizon, part=part, stride=stride, usable=features.usable
+    )
     return WindowedFeatures(features, index)
 
 
 def context_length_of(config: Experiment) -> int:
     """L of a resolved experiment."""
     if config.windows.context_length is None:
-        raise ConfigError("windows.context_length is not set: resolve the experiment with its data first")
+        raise ConfigError(
+            "windows.context_length is not set: resolve the experiment with its data first"
+        )
     return config.windows.context_length
 
 
@@ -185,7 +211,9 @@ def _needed_rows(config: Experiment) -> int:
     """Rows one window takes; of the context its least where it is left to the data."""
     horizon = config.windows.horizon
     least = 2 if config.is_left_out("windows", "context_length") else 3 * horizon
-    context_length = config.windows.context_length or max(config.ensemble.context_lengths, default=least)
+    context_length = config.windows.context_length or max(
+        config.ensemble.context_lengths, default=least
+    )
     return context_length + horizon + _lag(config)
 
 
@@ -195,7 +223,11 @@ def _lag(config: Experiment) -> int:
 
 
 def open_panel(
-    data: DataConfig, source: Source | None = None, *, freq: str | None = None, cut_future: bool = True
+    data: DataConfig,
+    source: Source | None = None,
+    *,
+    freq: str | None = None,
+    cut_future: bool = True,
 ) -> Panel:
     """Read and check the table an experiment names.
 
@@ -266,15 +298,21 @@ def _long_enough(panel: Panel, config: Experiment) -> tuple[Panel, tuple[str, ..
     short = np.flatnonzero(panel.lengths < needed)
     if not len(short):
         return panel, ()
-    parts = f"context {context_length} + horizon {config.windows.horizon}" + (f" + differences {lag}" if lag else "")
-    named = ", ".join(f"{panel.series_ids[i]!r} ({panel.lengths[i]} rows)" for i in short[:5])
-    text = (
-        f"{len(short)} of {panel.num_series} series are shorter than the {needed} rows of one window ({parts}): {named}"
+    parts = f"context {context_length} + horizon {config.windows.horizon}" + (
+        f" + differences {lag}" if lag else ""
     )
+    named = ", ".join(f"{panel.series_ids[i]!r} ({panel.lengths[i]} rows)" for i in short[:5])
+    text = f"{len(short)} of {panel.num_series} series are shorter than the {needed} rows of one window ({parts}): {named}"
     if config.data.short_series == "refuse" or len(short) == panel.num_series:
         fix = "shorten windows.context_length or windows.horizon, or give more rows"
-        raise DataError(text + f": {fix}" + ("" if len(short) == panel.num_series else ", or set short_series: skip"))
-    return select_series(panel, np.setdiff1d(np.arange(panel.num_series), short)), (f"left out: {text}",)
+        raise DataError(
+            text
+            + f": {fix}"
+            + ("" if len(short) == panel.num_series else ", or set short_series: skip")
+        )
+    return select_series(panel, np.setdiff1d(np.arange(panel.num_series), short)), (
+        f"left out: {text}",
+    )
 
 
 def _refuse_empty_parts(prepared: Prepared) -> None:
@@ -282,16 +320,27 @@ def _refuse_empty_parts(prepared: Prepared) -> None:
     evaluation, horizon = prepared.config.evaluation, prepared.config.windows.horizon
     asked = {
         "training": (prepared.training, True, prepared.split.train),
-        "validation": (prepared.validation, evaluation.validation_size > 0, prepared.split.validation),
-        "calibration": (prepared.calibration, evaluation.calibration_size > 0, prepared.split.calibration),
+        "validation": (
+            prepared.validation,
+            evaluation.validation_size > 0,
+            prepared.split.validation,
+        ),
+        "calibration": (
+            prepared.calibration,
+            evaluation.calibration_size > 0,
+            prepared.split.calibration,
+        ),
         "test": (prepared.test, evaluation.test_size > 0, prepared.split.test),
     }
     for name, (windows, wanted, part) in asked.items():
         if wanted and not len(windows):
             longest = int(np.max(part.last - part.first, initial=0))
             raise DataError(
-                f"the {name} part holds no window: its longest series has {longest} rows, a window needs {horizon} "
-                f"to forecast after {context_length_of(prepared.config)} of context: give more rows, or change "
-                f"evaluation.validation_size, {'evaluation.calibration_size, ' * (evaluation.calibration_size > 0)}"
+                f"the {name} part holds no window: its longest series has {longest} rows, a window "
+                f"needs {horizon} "
+                f"to forecast after {context_length_of(prepared.config)} of context: give more "
+                f"rows, or change "
+                f"evaluation.validation_size, "
+                f"{'evaluation.calibration_size, ' * (evaluation.calibration_size > 0)}"
                 "evaluation.test_size, windows.context_length or windows.horizon"
             )

@@ -18,7 +18,10 @@ Schema = dict[str, Any]
 
 def json_schema() -> Schema:
     """Return the JSON schema of a configuration file, for editors."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Experiment.model_json_schema()}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Experiment.model_json_schema(),
+    }
 
 
 def setting_paths() -> list[str]:
@@ -52,7 +55,9 @@ def suggestion(place: Place) -> str:
 
 def dotted(place: Place) -> str:
     """Write a place as a path: `("target", 0, "name")` as `target[0].name`."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).removeprefix(".")
+    return "".join(
+        f"[{part}]" if isinstance(part, int) else f".{part}" for part in place
+    ).removeprefix(".")
 
 
 def reference_table() -> str:
@@ -65,7 +70,12 @@ def reference_table() -> str:
         default = json.dumps(schema["default"]) if "default" in schema else "required"
         section, _, name = path.partition(".")
         mark = " \\*" if name in CHOSEN.get(section, ()) else ""
-        cells = (f"`{path}`", f"`{default}`{mark}", _in_words(schema), " ".join(schema.get("description", "").split()))
+        cells = (
+            f"`{path}`",
+            f"`{default}`{mark}",
+            _in_words(schema),
+            " ".join(schema.get("description", "").split()),
+        )
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(rows) + "\n"
 
@@ -89,7 +99,9 @@ def _schema() -> Schema:
 
 def _resolve(schema: Schema) -> Schema:
     """Follow a reference to a section."""
-    found: Schema = _schema()["$defs"][schema["$ref"].split("/")[-1]] if "$ref" in schema else schema
+    found: Schema = (
+        _schema()["$defs"][schema["$ref"].split("/")[-1]] if "$ref" in schema else schema
+    )
     return found
 
 
@@ -97,7 +109,11 @@ def _options(schema: Schema) -> list[Schema]:
     """The alternatives a schema allows, itself if it is the only one."""
     found: list[Schema] = schema.get("anyOf") or schema.get("oneOf") or [schema]
     resolved = [_resolve(one) for one in found]
-    return resolved if resolved == [schema] else [option for one in resolved for option in _options(one)]
+    return (
+        resolved
+        if resolved == [schema]
+        else [option for one in resolved for option in _options(one)]
+    )
 
 
 def _properties(schema: Schema) -> Schema:
@@ -140,7 +156,10 @@ def _settings(schema: Schema, prefix: str) -> Iterator[tuple[str, Schema]]:
                 yield f"{prefix}{name}", one
             else:
                 owners = [other["name"]["const"] for other in sections if other.get(name) == one]
-                yield f"{prefix}{name}", {**one, "description": f"{one['description']} (`{'`, `'.join(owners)}`)"}
+                yield (
+                    f"{prefix}{name}",
+                    {**one, "description": f"{one['description']} (`{'`, `'.join(owners)}`)"},
+                )
 
 
 def _in_words(schema: Schema) -> str:
@@ -171,7 +190,9 @@ def _option_in_words(schema: Schema) -> str:
         return f"a text that matches {schema['pattern']}"
     if kind == "string" and "minLength" in schema:
         return "one character" if schema.get("maxLength") == 1 else "a text that is not empty"
-    return {"string": "a text", "boolean": "true or false", "null": "null"}.get(str(kind), "a value")
+    return {"string": "a text", "boolean": "true or false", "null": "null"}.get(
+        str(kind), "a value"
+    )
 
 
 def _range(schema: Schema) -> str:

@@ -34,11 +34,13 @@ class RangeConfig(Section):
     int: WholeBounds | None = None
     """Whole numbers from the first to the second, both included."""
     float: Bounds | None = None
-    """Numbers from the first to the second; those without `step` are rounded to four significant digits."""
+    """Numbers from the first to the second; those without `step` are rounded to four significant
+    digits."""
     step: Stride | None = None
     """Only every so many of `int` or `float`, counted from the first."""
     log: bool = False
-    """Whether small numbers of `int` or `float` are tried as often as large ones, in orders of magnitude."""
+    """Whether small numbers of `int` or `float` are tried as often as large ones, in orders of
+    magnitude."""
     when: dict[str, Any] = Field(default_factory=dict)
     """Searched only where other searched settings have this value, or one of a list of values."""
 
@@ -47,7 +49,8 @@ class RangeConfig(Section):
         given = [name for name in ("choice", "int", "float") if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError(
-                f"{' and '.join(given) or 'nothing'} given; expected one of choice, int and float, such as "
+                f"{' and '.join(given) or 'nothing'} given; expected one of choice, int and float, "
+                f"such as "
                 "{choice: [32, 64]} or {float: [1e-4, 1e-2], log: true}"
             )
         if self.choice is not None:
@@ -58,7 +61,9 @@ class RangeConfig(Section):
 
     def _check_choice(self) -> None:
         if self.step is not None or self.log:
-            raise ValueError("step and log are read with int and float only, not with choice: remove them")
+            raise ValueError(
+                "step and log are read with int and float only, not with choice: remove them"
+            )
         choices = list(self.choice or ())
         if any(one in choices[:place] for place, one in enumerate(choices)):
             raise ValueError(f"choice is {choices}; expected each value once")
@@ -70,11 +75,15 @@ class RangeConfig(Section):
         if self.log and low <= 0:
             raise ValueError(f"{name} is {list(bounds)} with log: true; expected numbers above 0")
         if self.log and self.step is not None:
-            raise ValueError("step and log are both given; expected one of them, or a choice of the values")
+            raise ValueError(
+                "step and log are both given; expected one of them, or a choice of the values"
+            )
         if name == "int" and self.step is not None and self.step != round(self.step):
             raise ValueError(f"step is {self.step:g} with int; expected a whole number")
         if self.step is not None and (high - low) / self.step > MAX_VALUES:
-            raise ValueError(f"step is {self.step:g} within {list(bounds)}; expected at most {MAX_VALUES} steps")
+            raise ValueError(
+                f"step is {self.step:g} within {list(bounds)}; expected at most {MAX_VALUES} steps"
+            )
 
     @property
     def bounds(self) -> Bounds | None:
@@ -87,7 +96,9 @@ class RangeConfig(Section):
             return list(self.choice)
         if self.bounds is None or (self.step is None and self.int is None):
             return None
-        low, high, step = (Decimal(str(one)) for one in (*self.bounds, self.step or 1))  # 0.1 + 0.2 is 0.3 here
+        low, high, step = (
+            Decimal(str(one)) for one in (*self.bounds, self.step or 1)
+        )  # 0.1 + 0.2 is 0.3 here
         count = 1 + (high - low) // step
         if count > MAX_VALUES:
             return None
@@ -99,8 +110,8 @@ class SearchConfig(Section):
     """A search for better settings than those written; run by `forecast tune`."""
 
     algorithm: Literal["random", "grid", "hyperband", "bayesian"] = "random"
-    """How values are proposed. `grid` tries them in order; `hyperband` trains many for few epochs and goes on with the
-    best; `bayesian` needs the extra of that name."""
+    """How values are proposed. `grid` tries them in order; `hyperband` trains many for few epochs
+    and goes on with the best; `bayesian` needs the extra of that name."""
     objective: Literal["MAE", "MSE", "RMSE", "sMAPE", "MASE"] = "MAE"
     """Score to bring down, in the unit of the data: the mean over the folds."""
     max_trials: Annotated[int, Field(ge=1, le=100_000)] = 20
@@ -108,14 +119,16 @@ class SearchConfig(Section):
     space: Annotated[dict[str, RangeConfig], Field(min_length=1)]
     """Setting -> its range, such as `model.units: {choice: [32, 64]}`."""
     folds: Count = 2
-    """Stretches that every trial is judged on, one after another at the end of the rows before the test part, each as
-    long as the validation part; it learns from what comes before each."""
+    """Stretches that every trial is judged on, one after another at the end of the rows before the
+    test part, each as long as the validation part; it learns from what comes before each."""
     executions: Count = 1
     """Trainings with seeds of their own on every fold."""
     pruning: Literal["none", "median"] = "none"
-    """`median`: a trial ends after a fold that leaves it worse than the median of earlier trials after that fold."""
+    """`median`: a trial ends after a fold that leaves it worse than the median of earlier trials
+    after that fold."""
     in_flight: Count = 4
-    """Trials that may be undecided at a time: a proposal waits for the results of all trials but the latest so many,
-    less one, and knows no others, so that the table is the same for any number of workers."""
+    """Trials that may be undecided at a time: a proposal waits for the results of all trials but
+    the latest so many, less one, and knows no others, so that the table is the same for any number
+    of workers."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Start of the proposals and of the seed of every training."""

@@ -23,7 +23,8 @@ CHOSEN: dict[str, tuple[str, ...]] = {
     "ensemble": ("seeds", "context_lengths", "linear"),
     "evaluation": ("validation_size", "test_size", "split_by"),
 }
-"""Settings that are chosen from the data with `segment_bigru`, where they are left out (`choices.py`)."""
+"""Settings that are chosen from the data with `segment_bigru`, where they are left out
+(`choices.py`)."""
 
 
 PositiveInt = Annotated[int, Field(ge=1, le=1_000_000_000)]
@@ -42,17 +43,20 @@ def _as_text(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-Frequency = Annotated[str, BeforeValidator(_as_text, json_schema_input_type=Name | PositiveInt), Field(min_length=1)]
+Frequency = Annotated[
+    str, BeforeValidator(_as_text, json_schema_input_type=Name | PositiveInt), Field(min_length=1)
+]
 
 
 class DataConfig(Section):
     """Where the table is and what its columns mean."""
 
     source: str | None = None
-    """A CSV or parquet file, or `dataset:NAME` for an embedded data set; relative to the working folder."""
+    """A CSV or parquet file, or `dataset:NAME` for an embedded data set; relative to the working
+    folder."""
     layout: Literal["long", "wide"] = "long"
-    """`long`: one row per series and stamp. `wide`: one column per series, those in `target_cols`, or all of numbers
-    that do not count the rows.
+    """`long`: one row per series and stamp. `wide`: one column per series, those in `target_cols`,
+    or all of numbers that do not count the rows.
     """
     id_col: Name = "unique_id"
     """Column that names the series; a table without it holds one series."""
@@ -69,15 +73,15 @@ class DataConfig(Section):
     categorical: tuple[Name, ...] = ()
     """Those of the covariates above whose values are categories."""
     freq: Frequency | None = None
-    """Step between stamps, as a pandas alias (`h`, `D`, `ME`, `15min`) or, of an index, a whole number; inferred if
-    left out.
+    """Step between stamps, as a pandas alias (`h`, `D`, `ME`, `15min`) or, of an index, a whole
+    number; inferred if left out.
     """
     tz: str | None = None
     """Time zone of stamps that carry none, for example `Europe/Berlin`."""
     time_format: str | None = None
-    """`strptime` format of the stamps, for dates that could be read in two ways. For numbers also `unix_s`, `unix_ms`,
-    `unix_us`, `unix_ns` (since 1970, UTC), `excel` (days), `year_quarter` (202004), `year_week` (202053) or
-    `decimal_year` (2020.25 is April).
+    """`strptime` format of the stamps, for dates that could be read in two ways. For numbers also
+    `unix_s`, `unix_ms`, `unix_us`, `unix_ns` (since 1970, UTC), `excel` (days), `year_quarter`
+    (202004), `year_week` (202053) or `decimal_year` (2020.25 is April).
     """
     separator: Annotated[str, Field(min_length=1, max_length=1)] | None = None
     """CSV column separator; detected if left out."""
@@ -86,15 +90,18 @@ class DataConfig(Section):
     encoding: Name = "utf-8"
     """CSV text encoding."""
     gaps: Literal["refuse", "skip", "fill"] = "refuse"
-    """Missing stamps: refuse the table, leave out the windows that would span one, or insert rows."""
+    """Missing stamps: refuse the table, leave out the windows that would span one, or insert
+    rows."""
     missing: Literal["refuse", "forward_fill", "interpolate", "zero", "mask"] = "refuse"
-    """Missing values: refuse, or fill what the model reads. A filled target is never learned or scored, except `zero`.
-    Rows at the end of a series that hold no target are its future, and never filled.
+    """Missing values: refuse, or fill what the model reads. A filled target is never learned or
+    scored, except `zero`. Rows at the end of a series that hold no target are its future, and never
+    filled.
     """
     short_series: Literal["refuse", "skip"] = "refuse"
     """Series too short for one window: refuse the table, or leave them out with a note."""
     calendar: Literal["auto"] | tuple[str, ...] = "auto"
-    """Features made from the stamps, such as `hour`, `weekday`, `month`, `holiday:US`; `auto` follows the frequency."""
+    """Features made from the stamps, such as `hour`, `weekday`, `month`, `holiday:US`; `auto`
+    follows the frequency."""
     season_length: Steps | None = None
     """Steps in one season; from the frequency if left out."""
 
@@ -103,36 +110,62 @@ class DataConfig(Section):
         self._check_roles()
         if self.gaps == "fill" and self.missing == "refuse":
             raise ValueError(
-                "gaps is 'fill', which inserts rows without values, and missing is 'refuse', which refuses "
+                "gaps is 'fill', which inserts rows without values, and missing is 'refuse', which "
+                "refuses "
                 "them: set missing to forward_fill, interpolate, zero or mask"
             )
         if self.layout == "wide":
             self._refuse_changed(
-                "id_col", "past_covariates", "known_covariates", "static_covariates", why="layout: wide"
+                "id_col",
+                "past_covariates",
+                "known_covariates",
+                "static_covariates",
+                why="layout: wide",
             )
-        if self.source is not None and (self.source.startswith("dataset:") or self.source.endswith(".parquet")):
-            self._refuse_changed("separator", "decimal", "encoding", why=f"source: {self.source}, which is no CSV file")
+        if self.source is not None and (
+            self.source.startswith("dataset:") or self.source.endswith(".parquet")
+        ):
+            self._refuse_changed(
+                "separator",
+                "decimal",
+                "encoding",
+                why=f"source: {self.source}, which is no CSV file",
+            )
         if self.separator == self.decimal:
-            raise ValueError(f"separator is {self.separator!r} and so is decimal; expected two different characters")
+            raise ValueError(
+                f"separator is {self.separator!r} and so is decimal; expected two different "
+                f"characters"
+            )
         return self
 
     def _check_roles(self) -> None:
         """Refuse a column with two roles; only the id column may be a covariate too, a static one."""
-        roles = ("time_col", "target_cols", "past_covariates", "known_covariates", "static_covariates")
+        roles = (
+            "time_col",
+            "target_cols",
+            "past_covariates",
+            "known_covariates",
+            "static_covariates",
+        )
         taken: dict[str, str] = {}
         for role in (*roles, "id_col"):
             value = getattr(self, role)
             for column in (value,) if isinstance(value, str) else value:
                 before = taken.setdefault(column, role)
                 if before != role and (before, role) != ("static_covariates", "id_col"):
-                    raise ValueError(f"{before} names {column!r}, and {role} does too: a column has one role")
+                    raise ValueError(
+                        f"{before} names {column!r}, and {role} does too: a column has one role"
+                    )
         for role in (*roles[1:], "categorical"):
             if len(set(getattr(self, role))) < len(getattr(self, role)):
-                raise ValueError(f"{role} is {list(getattr(self, role))}; expected each column once")
+                raise ValueError(
+                    f"{role} is {list(getattr(self, role))}; expected each column once"
+                )
         for column in self.categorical:
             if not taken.get(column, "").endswith("_covariates"):
                 raise ValueError(
-                    f"categorical names {column!r}, which is none of the covariates: add it to one of them"
+                    f"categorical names {column!r}, which is none of the covariates: add it to one "
+                    f"of them"
                 )
 
     def _refuse_changed(self, *names: str, why: str) -> None:
@@ -186,10 +219,13 @@ class TransformsConfig(Section):
         names = [one.name for one in self.target]
         scalers = [name for name in names if name not in ("log1p", "difference")]
         if len(scalers) > 1:
-            raise ValueError(f"target holds the scalers {' and '.join(scalers)}; expected one at most")
+            raise ValueError(
+                f"target holds the scalers {' and '.join(scalers)}; expected one at most"
+            )
         if "log1p" in names[1:]:
             raise ValueError(
-                f"target has log1p after {names[names.index('log1p', 1) - 1]}, whose values may lie below -1; "
+                f"target has log1p after {names[names.index('log1p', 1) - 1]}, whose values may "
+                f"lie below -1; "
                 "expected log1p first and once"
             )
         return self
@@ -200,7 +236,9 @@ class TrainingConfig(Section):
 
     loss: Literal["mse", "mae", "huber", "quantile"] = "mse"
     """What is minimised, on the transformed scale."""
-    quantile_levels: Annotated[tuple[Annotated[float, Field(gt=0.0, lt=1.0)], ...], Field(max_length=99)] = (
+    quantile_levels: Annotated[
+        tuple[Annotated[float, Field(gt=0.0, lt=1.0)], ...], Field(max_length=99)
+    ] = (
         0.1,
         0.5,
         0.9,
@@ -225,13 +263,14 @@ class TrainingConfig(Section):
     patience: PositiveInt | None = 5
     """Epochs without a better validation loss before training stops; none to run all epochs."""
     refit: bool = False
-    """Whether the members are trained once more, on all rows, after epochs, penalties and weights were chosen on the
-    validation rows and the model was judged on the test rows."""
+    """Whether the members are trained once more, on all rows, after epochs, penalties and weights
+    were chosen on the validation rows and the model was judged on the test rows."""
     jit: Literal["auto", "on", "off"] = "auto"
-    """Whether XLA compiles the steps: `auto` does on a CPU without a C++ compiler, from 300 planned steps on."""
+    """Whether XLA compiles the steps: `auto` does on a CPU without a C++ compiler, from 300 planned
+    steps on."""
     strategy: Literal["none", "mirrored"] = "none"
-    """`mirrored`: every batch is divided among the devices of the machine, its GPUs or else its CPU devices; XLA then
-    compiles no step."""
+    """`mirrored`: every batch is divided among the devices of the machine, its GPUs or else its CPU
+    devices; XLA then compiles no step."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Start of every random choice."""
 
@@ -239,14 +278,23 @@ class TrainingConfig(Section):
     def _check_together(self) -> TrainingConfig:
         levels = self.quantile_levels
         if list(levels) != sorted(set(levels)) or 0.5 not in levels:
-            raise ValueError(f"quantile_levels is {list(levels)}; expected ascending levels with 0.5 among them")
+            raise ValueError(
+                f"quantile_levels is {list(levels)}; expected ascending levels with 0.5 among them"
+            )
         if levels != type(self).model_fields["quantile_levels"].default and self.loss != "quantile":
-            raise ValueError(f"quantile_levels is read with loss: quantile only, not with {self.loss!r}: remove it")
+            raise ValueError(
+                f"quantile_levels is read with loss: quantile only, not with {self.loss!r}: remove "
+                f"it"
+            )
         if self.weight_decay and self.optimizer != "adamw":
-            raise ValueError(f"weight_decay is read by adamw only, not by {self.optimizer!r}: set optimizer: adamw")
+            raise ValueError(
+                f"weight_decay is read by adamw only, not by {self.optimizer!r}: set optimizer: "
+                f"adamw"
+            )
         if self.jit == "on" and self.strategy == "mirrored":
             raise ValueError(
-                "jit is 'on', but XLA cannot compile the steps with strategy: mirrored: set jit: auto or strategy: none"
+                "jit is 'on', but XLA cannot compile the steps with strategy: mirrored: set jit: "
+                "auto or strategy: none"
             )
         return self
 
@@ -255,19 +303,22 @@ class EvaluationConfig(Section):
     """How the rows are divided in time, and what is judged."""
 
     validation_size: Size = 0.1
-    """Last part of the training history, for early stopping: steps (whole number) or share of the time."""
+    """Last part of the training history, for early stopping: steps (whole number) or share of the
+    time."""
     test_size: Size = 0.2
     """Last part of the data, for the scores: steps (whole number) or share of the time."""
     calibration_size: Size = 0
-    """Part between validation and test whose errors give intervals their width, so that the test part can judge them:
-    steps or share of the time. With 0 the test part gives the intervals of what comes after the table."""
+    """Part between validation and test whose errors give intervals their width, so that the test
+    part can judge them: steps or share of the time. With 0 the test part gives the intervals of
+    what comes after the table."""
     purge: Annotated[int, Field(ge=0, le=100_000)] = 0
     """Steps left out between two parts."""
     split_by: Literal["time", "series"] | None = None
-    """`time`: one cutoff for all series; so for stamps if left out. `series`: counted back from each series' own end;
-    so for an integer index if left out."""
+    """`time`: one cutoff for all series; so for stamps if left out. `series`: counted back from
+    each series' own end; so for an integer index if left out."""
     stride: Steps | None = None
-    """Steps between two validation or test windows; if left out 1, or more where over 10 million values are judged."""
+    """Steps between two validation or test windows; if left out 1, or more where over 10 million
+    values are judged."""
 
     @model_validator(mode="after")
     def _leave_something_to_learn_from(self) -> EvaluationConfig:
@@ -289,13 +340,15 @@ class BacktestConfig(Section):
     step: Steps | None = None
     """Steps from one cutoff to the next; the horizon if left out."""
     refit: Literal["never", "each"] | PositiveInt = "never"
-    """Whether models are fitted anew: at the first cutoff alone, at each, or at the first of every so many; always on
-    rows up to that cutoff, some of them held back for validation, none for a test."""
+    """Whether models are fitted anew: at the first cutoff alone, at each, or at the first of every
+    so many; always on rows up to that cutoff, some of them held back for validation, none for a
+    test."""
     history: PositiveInt | None = None
-    """Rows of each series that are learned from, the latest before the cutoff; all of them if left out."""
+    """Rows of each series that are learned from, the latest before the cutoff; all of them if left
+    out."""
     models: tuple[Name, ...] = ()
-    """What forecasts: `name` for the experiment, baselines, AutoETS, AutoARIMA, Theta, SeasonalNaive, Naive of
-    statsforecast; the experiment and all baselines if left out."""
+    """What forecasts: `name` for the experiment, baselines, AutoETS, AutoARIMA, Theta,
+    SeasonalNaive, Naive of statsforecast; the experiment and all baselines if left out."""
 
 
 class EnsembleConfig(Section):
@@ -304,10 +357,11 @@ class EnsembleConfig(Section):
     seeds: Annotated[int, Field(ge=1, le=100)] = 1
     """Networks that differ by their seed alone: `training.seed` and the numbers after it."""
     context_lengths: tuple[Steps, ...] = ()
-    """Contexts of the networks, `seeds` networks for each; that of the windows alone if left out."""
+    """Contexts of the networks, `seeds` networks for each; that of the windows alone if left
+    out."""
     linear: Literal["none", "member", "residual"] = "none"
-    """A ridge regression on each context, as `linear` among the baselines: none, a member too, or a member on whose
-    errors the networks learn."""
+    """A ridge regression on each context, as `linear` among the baselines: none, a member too, or a
+    member on whose errors the networks learn."""
 
     @property
     def num_members(self) -> int:
@@ -343,8 +397,10 @@ class Experiment(Section):
     def _check_together(self) -> Experiment:
         if self.training.patience is not None and self.evaluation.validation_size == 0:
             raise ValueError(
-                f"training.patience is {self.training.patience}, but with evaluation.validation_size 0 there is "
-                "nothing to stop on: set training.patience: null, or hold some rows back for validation"
+                f"training.patience is {self.training.patience}, but with "
+                f"evaluation.validation_size 0 there is "
+                "nothing to stop on: set training.patience: null, or hold some rows back for "
+                "validation"
             )
         self._check_ensemble()
         return self
@@ -375,19 +431,24 @@ class Experiment(Section):
     def _check_ensemble(self) -> None:
         lengths, context_length = self.ensemble.context_lengths, self.windows.context_length
         if len(set(lengths)) < len(lengths):
-            raise ValueError(f"ensemble.context_lengths is {list(lengths)}; expected each length once")
+            raise ValueError(
+                f"ensemble.context_lengths is {list(lengths)}; expected each length once"
+            )
         if lengths and context_length not in (None, max(lengths)):
             raise ValueError(
-                f"ensemble.context_lengths is {list(lengths)} and windows.context_length {context_length}; expected "
+                f"ensemble.context_lengths is {list(lengths)} and windows.context_length "
+                f"{context_length}; expected "
                 "the longest of them, or leave windows.context_length out"
             )
         if self.ensemble.num_members > 1 and self.evaluation.validation_size == 0:
             raise ValueError(
-                f"ensemble has {self.ensemble.num_members} members, but with evaluation.validation_size 0 there is "
+                f"ensemble has {self.ensemble.num_members} members, but with "
+                f"evaluation.validation_size 0 there is "
                 "nothing to choose their weights on: hold some rows back for validation"
             )
         if self.ensemble.linear != "none" and self.training.loss == "quantile":
             raise ValueError(
-                f"ensemble.linear is {self.ensemble.linear!r}, but a linear map has no quantiles for training.loss "
+                f"ensemble.linear is {self.ensemble.linear!r}, but a linear map has no quantiles "
+                f"for training.loss "
                 "'quantile': set one of them to another value"
             )

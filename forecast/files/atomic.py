@@ -46,7 +46,8 @@ REASONS = {
 
 
 TEMPORARY = re.compile(r"\..*\.writer-(\d+)\.[0-9a-f]{8}\.tmp")
-"""Names that writers give to what they have not finished; the group is the number of the process."""
+"""Names that writers give to what they have not finished; the group is the number of the
+process."""
 
 
 _in_use: set[str] = set()
@@ -79,8 +80,8 @@ def replace_folder(path: str | Path, check: Callable[[], None]) -> Iterator[Path
 
     Args:
         path: the folder to make or replace.
-        check: raises where `path` holds what must not be deleted; called first, and again before the swap, since the
-            block may take long.
+        check: raises where `path` holds what must not be deleted; called first, and again before
+            the swap, since the block may take long.
 
     Yields:
         A temporary folder beside `path`, removed where the block raises.
@@ -115,7 +116,8 @@ def current_folder(path: str | Path) -> Path:
 def open_alone(path: Path, busy: ForecastError) -> Iterator[int]:
     """Open a file to read and append, made where there is none, and keep other processes out until the block ends.
 
-    The system frees the lock when the process ends, however it ends. On Windows nothing keeps two processes apart.
+    The system frees the lock when the process ends, however it ends. On Windows nothing keeps two
+    processes apart.
 
     Args:
         path: the file.
@@ -209,7 +211,9 @@ def old_name(target: Path) -> Path:
 
 def _is_running(process: str) -> bool:
     """Whether another process of this number exists; taken as running where that cannot be known."""
-    if process == str(os.getpid()):  # left by an earlier process: in containers numbers repeat at every start
+    if process == str(
+        os.getpid()
+    ):  # left by an earlier process: in containers numbers repeat at every start
         return False
     if os.name != "posix" or not process.isdecimal():
         return True
@@ -224,7 +228,9 @@ def _is_running(process: str) -> bool:
 
 def _write_synced(path: Path, data: bytes) -> None:
     """Write a new file and force it to the disk."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    descriptor = os.open(
+        path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666
+    )
     try:
         rest = memoryview(data)
         while rest:  # a single write stops early on a nearly full disk, and above 2 GiB always
@@ -293,5 +299,9 @@ def _plain_errors(path: str | Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = REASONS.get(error.errno or 0, error.strerror or str(error))
-        place = f" ({error.filename})" if error.filename and str(error.filename) != str(path) else ""
-        raise FileError(f"cannot write {path}: {reason}{place}; what was there before is unchanged") from error
+        place = (
+            f" ({error.filename})" if error.filename and str(error.filename) != str(path) else ""
+        )
+        raise FileError(
+            f"cannot write {path}: {reason}{place}; what was there before is unchanged"
+        ) from error

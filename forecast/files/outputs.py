@@ -1,8 +1,9 @@
 """What may be written where: into what is new or empty, and over what the same command wrote; nothing else is lost.
 
-Each command that leaves a folder has a `Content`, which says how its folders are told from those of others. Where a
-folder is replaced as a whole (`files.atomic.replace_folder`) nothing else may lie in it; where files are written one by
-one, what others put beside them stays. Commands ask before they read or train.
+Each command that leaves a folder has a `Content`, which says how its folders are told from those of
+others. Where a folder is replaced as a whole (`files.atomic.replace_folder`) nothing else may lie
+in it; where files are written one by one, what others put beside them stays. Commands ask before
+they read or train.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ class Content:
         what: it is, in words, such as `run of fit`.
         name: of a new folder that is proposed.
         is_own: tells whether a folder that is not empty was begun by the command.
-        names: patterns of every path below the folder that the command writes, where the folder is replaced as a
-            whole; None where files are written one by one.
+        names: patterns of every path below the folder that the command writes, where the folder is
+            replaced as a whole; None where files are written one by one.
     """
 
     what: str
@@ -71,7 +72,11 @@ def check_folder(path: str | Path, content: Content, table: object = None) -> No
     if content.names is not None:
         _check_replaceable(path, target, content.name)
     _check_holding(path, target, content)
-    if isinstance(table, str | Path) and Path(os.path.realpath(table)).is_relative_to(target) and os.path.isfile(table):
+    if (
+        isinstance(table, str | Path)
+        and Path(os.path.realpath(table)).is_relative_to(target)
+        and os.path.isfile(table)
+    ):
         _refuse(f"{path} holds the table that is read, {table}", _beside(path))
     old = old_name(target)
     if content.names is not None and old.exists():
@@ -95,7 +100,9 @@ def check_place(path: str | Path) -> None:
     _check_permission(path, there)
 
 
-def check_file(path: str | Path, is_own: Callable[[Path], bool], what: str, inputs: Iterable[object] = ()) -> None:
+def check_file(
+    path: str | Path, is_own: Callable[[Path], bool], what: str, inputs: Iterable[object] = ()
+) -> None:
     """Raise unless a command may write a file: it is new, empty, or was written by the same command.
 
     Args:
@@ -151,7 +158,10 @@ def _check_replaceable(path: str | Path, target: Path, name: str) -> None:
     if not os.path.isdir(target):
         return
     if Path.cwd().is_relative_to(target):
-        _refuse(f"{str(path)!r} is the working folder or holds it, and cannot be replaced", _free(Path(name)))
+        _refuse(
+            f"{str(path)!r} is the working folder or holds it, and cannot be replaced",
+            _free(Path(name)),
+        )
     if os.path.ismount(target):
         _refuse(f"{path} is a mounted folder and cannot be replaced", _free(Path(path, name)))
     _check_permission(path, target.parent)
@@ -168,7 +178,8 @@ def _check_holding(path: str | Path, target: Path, content: Content) -> None:
     foreign = strangers(target, content.names) if content.names is not None else []
     if foreign:
         raise OutputError(
-            f"{path} holds a {content.what} and what is no part of it ({_listed(foreign)}): move that away, or name a "
+            f"{path} holds a {content.what} and what is no part of it ({_listed(foreign)}): move "
+            f"that away, or name a "
             f"new or empty folder, such as {_beside(path)}"
         )
 
@@ -185,10 +196,14 @@ def _check_old(path: str | Path, old: Path, content: Content) -> None:
 
 def _check_permission(path: str | Path, folder: Path) -> None:
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-        raise OutputError(f"no permission to write {path} in {folder}: name a place you may write to")
+        raise OutputError(
+            f"no permission to write {path} in {folder}: name a place you may write to"
+        )
 
 
-def _strangers(folder: Path, below: Path, patterns: tuple[str, ...], ways: set[str]) -> Iterator[str]:
+def _strangers(
+    folder: Path, below: Path, patterns: tuple[str, ...], ways: set[str]
+) -> Iterator[str]:
     with os.scandir(folder / below) as entries:
         for entry in list(entries):
             place = below / entry.name
@@ -226,5 +241,7 @@ def _beside(path: str | Path) -> Path:
 
 def _free(path: Path) -> Path:
     """The path itself where nothing is there, else the first of NAME-2, NAME-3 ... with the same ending."""
-    numbered = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in itertools.count(2))
+    numbered = (
+        path.with_name(f"{path.stem}-{number}{path.suffix}") for number in itertools.count(2)
+    )
     return next(one for one in itertools.chain([path], numbered) if not os.path.lexists(one))

@@ -57,7 +57,9 @@ class Entry(BaseModel):
 class TensorType(Entry):
     """Type and shape of one tensor."""
 
-    dtype: Literal["BOOL", "U8", "I8", "U16", "I16", "U32", "I32", "U64", "I64", "F16", "F32", "F64"]
+    dtype: Literal[
+        "BOOL", "U8", "I8", "U16", "I16", "U32", "I32", "U64", "I64", "F16", "F32", "F64"
+    ]
     shape: Annotated[list[Count], Field(max_length=32)]
 
     @property
@@ -89,12 +91,17 @@ def encode_tensors(tensors: Tensors, name: str) -> bytes:
     """
     for key, array in tensors.items():
         if array.dtype.newbyteorder("<") not in _NAMES:
-            raise ArtifactError(f"{name}: tensor {key!r} has type {array.dtype}; expected numbers or bool")
+            raise ArtifactError(
+                f"{name}: tensor {key!r} has type {array.dtype}; expected numbers or bool"
+            )
         _check_finite(array, f"{name}: tensor {key!r}")
     if "__metadata__" in tensors:
-        raise ArtifactError(f"{name}: a tensor is called '__metadata__', a reserved name; expected another one")
+        raise ArtifactError(
+            f"{name}: a tensor is called '__metadata__', a reserved name; expected another one"
+        )
     try:
-        # safetensors writes the buffer as it lies in memory: a view with strides would come back scrambled
+        # safetensors writes the buffer as it lies in memory: a view with strides would come back
+        # scrambled
         return save({name: np.asarray(array, order="C") for name, array in tensors.items()})
     except (SafetensorError, UnicodeError) as error:
         raise ArtifactError(f"{name}: the tensors cannot be stored: {error}") from error
@@ -128,14 +135,21 @@ def decode_tensors(data: bytes, expected: dict[str, TensorType], name: str) -> T
         raise damaged(name, f"its header claims {length} bytes, the file has {len(data)}")
     header = checked(_HEADER.validate_python, parse_json(data[8 : 8 + length], name), name)
     if {key: one.type for key, one in header.items()} != expected:
-        raise damaged(name, "the names, types and shapes of its tensors are not those of the manifest")
+        raise damaged(
+            name, "the names, types and shapes of its tensors are not those of the manifest"
+        )
     _check_places(header, len(data) - 8 - length, name)
-    return {key: _view(data, 8 + length, header[key], f"{name}: tensor {key!r}") for key in sorted(header)}
+    return {
+        key: _view(data, 8 + length, header[key], f"{name}: tensor {key!r}")
+        for key in sorted(header)
+    }
 
 
 def damaged(file: object, reason: str) -> ArtifactError:
     """Return the error for a file that is not as it was written."""
-    return ArtifactError(f"{file}: {reason}; the saved model is damaged: save it again or restore a copy")
+    return ArtifactError(
+        f"{file}: {reason}; the saved model is damaged: save it again or restore a copy"
+    )
 
 
 def parse_json(data: bytes, name: str) -> Any:
@@ -173,7 +187,9 @@ def _no_constant(text: str) -> float:
 
 def _check_finite(array: NDArray[Any], name: str) -> None:
     if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise ArtifactError(f"{name} holds {int((~np.isfinite(array)).sum())} NaN or infinite values; expected none")
+        raise ArtifactError(
+            f"{name} holds {int((~np.isfinite(array)).sum())} NaN or infinite values; expected none"
+        )
 
 
 def _check_places(header: dict[str, _StoredTensor], num_bytes: int, name: str) -> None:
@@ -182,7 +198,10 @@ def _check_places(header: dict[str, _StoredTensor], num_bytes: int, name: str) -
     for key, one in sorted(header.items(), key=lambda item: item[1].data_offsets):
         start, stop = one.data_offsets
         if start != end or stop - start != one.num_bytes:
-            raise damaged(name, f"tensor {key!r} lies at {start}..{stop}; expected {end}..{end + one.num_bytes}")
+            raise damaged(
+                name,
+                f"tensor {key!r} lies at {start}..{stop}; expected {end}..{end + one.num_bytes}",
+            )
         end = stop
     if end != num_bytes:
         raise damaged(name, f"its tensors take {end} bytes where {num_bytes} follow the header")
@@ -190,7 +209,9 @@ def _check_places(header: dict[str, _StoredTensor], num_bytes: int, name: str) -
 
 def _view(data: bytes, start: int, entry: _StoredTensor, name: str) -> NDArray[Any]:
     """One tensor as an array over `data`, checked to be finite."""
-    flat = np.frombuffer(data, DTYPES[entry.dtype], math.prod(entry.shape), start + entry.data_offsets[0])
+    flat = np.frombuffer(
+        data, DTYPES[entry.dtype], math.prod(entry.shape), start + entry.data_offsets[0]
+    )
     try:
         array = flat.reshape(entry.shape)
     except ValueError as error:  # an empty tensor whose other axes are absurdly long

@@ -1,9 +1,9 @@
 """YAML without its surprises: the core types of YAML 1.2, no tricks, and the line of every entry.
 
 Differences from PyYAML's `safe_load`: `1e-3` is a number; only `true` and `false` are booleans, so
-`on`, `off`, `yes` and `no` stay texts; `010` is ten, `1:30` and `2024-01-01` are texts; duplicate keys,
-anchors, aliases, merge keys, tags, NaN and infinity are refused, and so are a second document,
-nesting beyond 16 levels and more than 1 MiB.
+`on`, `off`, `yes` and `no` stay texts; `010` is ten, `1:30` and `2024-01-01` are texts; duplicate
+keys, anchors, aliases, merge keys, tags, NaN and infinity are refused, and so are a second
+document, nesting beyond 16 levels and more than 1 MiB.
 
 Source of the types: https://yaml.org/spec/1.2.2/#103-core-schema.
 """
@@ -82,7 +82,9 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: Any, index: Any) -> Any:
         event = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
-            raise self.refusal(event, "anchors (&) and aliases (*) are not allowed: write the value out")
+            raise self.refusal(
+                event, "anchors (&) and aliases (*) are not allowed: write the value out"
+            )
         if event.tag is not None:
             raise self.refusal(event, f"the tag {event.tag[:40]!r} is not allowed: remove it")
         if self.depth >= MAX_DEPTH:
@@ -105,7 +107,9 @@ class _Dumper(yaml.SafeDumper):
         return True
 
     def represent_scalar(self, tag: str, value: str, style: str | None = None) -> Any:
-        odd_line_break = any(letter in value for letter in "\x85\u2028\u2029")  # PyYAML folds these unless escaped
+        odd_line_break = any(
+            letter in value for letter in "\x85\u2028\u2029"
+        )  # PyYAML folds these unless escaped
         return super().represent_scalar(tag, value, style='"' if odd_line_break else style)
 
     def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> Any:  # noqa: ARG002
@@ -121,10 +125,13 @@ def parse_yaml(text: str, source: str) -> Document:
         source: what the text is called in messages, usually a file name.
 
     Raises:
-        ConfigError: the text is not YAML, or uses one of the features that are refused; names the line.
+        ConfigError: the text is not YAML, or uses one of the features that are refused; names the
+            line.
     """
     if len(text) > MAX_BYTES or len(text.encode(errors="surrogatepass")) > MAX_BYTES:
-        raise ConfigError(f"{source}: has more than {MAX_BYTES} bytes; expected a short list of settings")
+        raise ConfigError(
+            f"{source}: has more than {MAX_BYTES} bytes; expected a short list of settings"
+        )
     lines: dict[Place, int] = {}
     try:
         loader = _Loader(text)
@@ -133,7 +140,9 @@ def parse_yaml(text: str, source: str) -> Document:
         value = None if node is None else _value(loader, node, (), lines)
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        raise ConfigError(f"{source}, line {line}: holds a character that text cannot: remove it") from error
+        raise ConfigError(
+            f"{source}, line {line}: holds a character that text cannot: remove it"
+        ) from error
     except yaml.MarkedYAMLError as error:
         raise ConfigError(_syntax_error(error, source)) from error
     except (ValueError, OverflowError) as error:  # PyYAML on impossible escapes and version numbers
@@ -166,18 +175,26 @@ def _value(loader: _Loader, node: yaml.Node, place: Place, lines: dict[Place, in
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             lines[(*place, index)] = item.start_mark.line + 1
-        return [_value(loader, item, (*place, index), lines) for index, item in enumerate(node.value)]
+        return [
+            _value(loader, item, (*place, index), lines) for index, item in enumerate(node.value)
+        ]
     return _scalar(loader, node)
 
 
-def _mapping(loader: _Loader, node: yaml.MappingNode, place: Place, lines: dict[Place, int]) -> dict[str, Any]:
+def _mapping(
+    loader: _Loader, node: yaml.MappingNode, place: Place, lines: dict[Place, int]
+) -> dict[str, Any]:
     mapping: dict[str, Any] = {}
     for key_node, value_node in node.value:
         key = _scalar(loader, key_node) if isinstance(key_node, yaml.ScalarNode) else None
         if not isinstance(key, str):
-            raise loader.refusal(key_node, f"a key is {str(key_node.value)[:40]!r}; expected the name of a setting")
+            raise loader.refusal(
+                key_node, f"a key is {str(key_node.value)[:40]!r}; expected the name of a setting"
+            )
         if key in mapping:
-            raise loader.refusal(key_node, f"{key!r} is given twice, first in line {lines[(*place, key)]}: keep one")
+            raise loader.refusal(
+                key_node, f"{key!r} is given twice, first in line {lines[(*place, key)]}: keep one"
+            )
         lines[(*place, key)] = key_node.start_mark.line + 1
         mapping[key] = _value(loader, value_node, (*place, key), lines)
     return mapping
@@ -192,17 +209,25 @@ def _scalar(loader: _Loader, node: yaml.Node) -> Any:
     if kind in ("int", "float"):
         return _number(loader, node, text)
     if any("\ud800" <= letter <= "\udfff" for letter in text):
-        raise loader.refusal(node, "a text holds half of a surrogate pair, which is no character: remove it")
+        raise loader.refusal(
+            node, "a text holds half of a surrogate pair, which is no character: remove it"
+        )
     return text
 
 
 def _number(loader: _Loader, node: yaml.Node, text: str) -> int | float:
     whole = re.fullmatch(_INT, text) is not None
     if whole and len(text) > MAX_DIGITS:
-        raise loader.refusal(node, f"a number has {len(text)} digits; expected at most {MAX_DIGITS}")
+        raise loader.refusal(
+            node, f"a number has {len(text)} digits; expected at most {MAX_DIGITS}"
+        )
     if whole:
         return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
-    number = math.inf if text[-1] in "fFnN" else float(text)  # `.inf` and `.nan` end so, in any case
+    number = (
+        math.inf if text[-1] in "fFnN" else float(text)
+    )  # `.inf` and `.nan` end so, in any case
     if not math.isfinite(number):
-        raise loader.refusal(node, f"{text[:MAX_DIGITS]} is not a finite number; expected one that is")
+        raise loader.refusal(
+            node, f"{text[:MAX_DIGITS]} is not a finite number; expected one that is"
+        )
     return number

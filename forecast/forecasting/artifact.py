@@ -1,8 +1,8 @@
 """The saved model: a folder of JSON and safetensors that is checked before anything is believed.
 
-    manifest.json        format, versions, size and SHA-256 of the other files, type and shape of every tensor
-    config.json          the experiment, and what else is needed to rebuild the model (columns, ids, ...)
-    weights.safetensors  the weights of the model
+    manifest.json        format, versions, size and SHA-256 of the other files, type and shape of
+    every tensor config.json          the experiment, and what else is needed to rebuild the model
+    (columns, ids, ...) weights.safetensors  the weights of the model
     state.safetensors    what was fitted besides: scalers and the like
     golden.safetensors   one input and the output the model gave for it
 
@@ -108,13 +108,17 @@ def save_artifact(path: str | Path, artifact: Artifact) -> None:
     """
     check = partial(check_folder, path, SAVED_MODEL)
     check()
-    tensors = dict(zip(TENSOR_FILES, (artifact.weights, artifact.state, artifact.golden), strict=True))
+    tensors = dict(
+        zip(TENSOR_FILES, (artifact.weights, artifact.state, artifact.golden), strict=True)
+    )
     content = {CONFIG: _encode_json({"config": artifact.config, "meta": artifact.meta}, CONFIG)}
     content |= {name: encode_tensors(one, name) for name, one in tensors.items()}
     content[MANIFEST] = _encode_json(_describe(content, tensors, artifact.config), MANIFEST)
     for name, data in content.items():
         if len(data) > MAX_BYTES[name]:
-            raise ArtifactError(f"{name} would have {len(data)} bytes; expected at most {MAX_BYTES[name]}")
+            raise ArtifactError(
+                f"{name} would have {len(data)} bytes; expected at most {MAX_BYTES[name]}"
+            )
     with replace_folder(path, check) as folder:
         for name, data in content.items():
             (folder / name).write_bytes(data)
@@ -146,9 +150,14 @@ def _load(path: str | Path, folder: Path) -> Artifact:
     manifest = _read_manifest(folder / MANIFEST)
     content = {name: _read_content(folder / name, manifest.files[name]) for name in CONTENT}
     document = checked(
-        _Document.model_validate, parse_json(content[CONFIG], f"{folder / CONFIG}"), f"{folder / CONFIG}"
+        _Document.model_validate,
+        parse_json(content[CONFIG], f"{folder / CONFIG}"),
+        f"{folder / CONFIG}",
     )
-    tensors = [decode_tensors(content[name], manifest.tensors[name], f"{folder / name}") for name in TENSOR_FILES]
+    tensors = [
+        decode_tensors(content[name], manifest.tensors[name], f"{folder / name}")
+        for name in TENSOR_FILES
+    ]
     return Artifact(document.config, document.meta, *tensors)
 
 
@@ -163,7 +172,9 @@ def _identity(folder: Path) -> tuple[int, ...] | None:
 
 def _is_saved_model(folder: Path) -> bool:
     """Whether a folder holds the manifest of a saved model, of whatever format."""
-    return {"format", "package_version", "tensors", "checksum"} <= read_record(folder / MANIFEST).keys()
+    return {"format", "package_version", "tensors", "checksum"} <= read_record(
+        folder / MANIFEST
+    ).keys()
 
 
 SAVED_MODEL = Content("saved model", "model", _is_saved_model, tuple(MAX_BYTES))
@@ -181,7 +192,9 @@ def _encode_json(value: Any, name: str) -> bytes:
         data = _json_bytes(value)
         back = json.loads(data)
     except (TypeError, ValueError, RecursionError) as error:
-        raise ArtifactError(f"{name} cannot hold what was given: {error}; expected JSON values") from error
+        raise ArtifactError(
+            f"{name} cannot hold what was given: {error}; expected JSON values"
+        ) from error
     if back != value:
         raise ArtifactError(
             f"{name} cannot hold what was given, it would come back changed: "
@@ -190,14 +203,19 @@ def _encode_json(value: Any, name: str) -> bytes:
     return data
 
 
-def _describe(content: dict[str, bytes], tensors: dict[str, Tensors], config: dict[str, Any]) -> dict[str, Any]:
+def _describe(
+    content: dict[str, bytes], tensors: dict[str, Tensors], config: dict[str, Any]
+) -> dict[str, Any]:
     """Return the manifest of a saved model."""
     model = config.get("model")
     manifest = {
         "format": FORMAT,
         "package_version": _package_version(),
         "model": str(model.get("name", "")) if isinstance(model, dict) else "",
-        "files": {name: {"size": len(one), "sha256": hashlib.sha256(one).hexdigest()} for name, one in content.items()},
+        "files": {
+            name: {"size": len(one), "sha256": hashlib.sha256(one).hexdigest()}
+            for name, one in content.items()
+        },
         "tensors": {name: describe_tensors(one) for name, one in tensors.items()},
     }
     return manifest | {"checksum": _checksum(manifest)}
@@ -225,7 +243,8 @@ def _check_listing(path: str | Path, folder: Path) -> None:
             raise damaged(folder / name, "the file is missing")
         if name not in MAX_BYTES:
             raise ArtifactError(
-                f"{folder / name}: no part of a saved model; expected {', '.join(MAX_BYTES)}: remove it"
+                f"{folder / name}: no part of a saved model; expected {', '.join(MAX_BYTES)}: "
+                f"remove it"
             )
         if not stat.S_ISREG(found[name]):
             raise damaged(folder / name, "it is a link or a folder, expected a plain file")
@@ -239,9 +258,13 @@ def _list_folder(path: str | Path, folder: Path) -> dict[str, int]:
     except FileNotFoundError as error:
         siblings = os.listdir(folder.parent) if os.access(folder.parent, os.R_OK) else []
         hint = nearest(folder.name, siblings)
-        raise ArtifactError(f"{path}: no such folder; expected the folder of a saved model{hint}") from error
+        raise ArtifactError(
+            f"{path}: no such folder; expected the folder of a saved model{hint}"
+        ) from error
     except OSError as error:
-        raise ArtifactError(f"{path}: {error.strerror}; expected the folder of a saved model") from error
+        raise ArtifactError(
+            f"{path}: {error.strerror}; expected the folder of a saved model"
+        ) from error
 
 
 def _read_manifest(file: Path) -> _Manifest:
@@ -252,7 +275,8 @@ def _read_manifest(file: Path) -> _Manifest:
     if document.get("format") != FORMAT:
         raise ArtifactError(
             f"{file}: format {repr(document.get('format'))[:20]}, written by package version "
-            f"{repr(document.get('package_version'))[:20]}; this one, {_package_version()!r}, reads format {FORMAT}: "
+            f"{repr(document.get('package_version'))[:20]}; this one, {_package_version()!r}, "
+            f"reads format {FORMAT}: "
             "load it with the version that wrote it"
         )
     manifest = checked(_Manifest.model_validate, document, str(file))
@@ -278,7 +302,9 @@ def _read(file: Path, size: int | None) -> bytes:
             if found != (found if size is None else size):
                 raise damaged(file, f"it has {found} bytes where the manifest says {size}")
             if found > MAX_BYTES[file.name]:
-                raise ArtifactError(f"{file}: it has {found} bytes; expected at most {MAX_BYTES[file.name]}")
+                raise ArtifactError(
+                    f"{file}: it has {found} bytes; expected at most {MAX_BYTES[file.name]}"
+                )
             return stream.read(found)
     except OSError as error:
         raise ArtifactError(f"{file}: {error.strerror}; expected a readable file") from error

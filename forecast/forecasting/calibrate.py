@@ -30,8 +30,8 @@ def calibrate(fitted: Fitted, prepared: Prepared) -> Fitted:
 
     Args:
         fitted: the state.
-        prepared: what it was trained on. The calibration windows are for intervals in the test part; these and the test
-            windows together for intervals of what comes after the table.
+        prepared: what it was trained on. The calibration windows are for intervals in the test
+            part; these and the test windows together for intervals of what comes after the table.
     """
     return replace(
         fitted,
@@ -40,10 +40,14 @@ def calibrate(fitted: Fitted, prepared: Prepared) -> Fitted:
     )
 
 
-def _calibration(fitted: Fitted, prepared: Prepared, parts: Sequence[WindowedFeatures]) -> Calibration | None:
+def _calibration(
+    fitted: Fitted, prepared: Prepared, parts: Sequence[WindowedFeatures]
+) -> Calibration | None:
     """The errors on the windows of some parts; None where there is no window."""
     shape, measured = fitted.shape, prepared.filled.measured(fitted.shape.num_targets)
-    most = min(CALIBRATED_WINDOWS, max(1, CALIBRATED_NUMBERS // (shape.horizon * shape.num_targets)))
+    most = min(
+        CALIBRATED_WINDOWS, max(1, CALIBRATED_NUMBERS // (shape.horizon * shape.num_targets))
+    )
     total, found = sum(map(len, parts)), []
     for windows in parts:
         if not len(windows):
@@ -54,15 +58,29 @@ def _calibration(fitted: Fitted, prepared: Prepared, parts: Sequence[WindowedFea
         series, first = windows.index.locate(numbers)
         spread = forecast[..., None] if quantiles is None else quantiles
         rows = windows.index.horizon_rows(first)
-        found.append((measured[rows], forecast, spread, fitted.unit[series], prepared.panel.positions[rows[:, 0]] - 1))
+        found.append(
+            (
+                measured[rows],
+                forecast,
+                spread,
+                fitted.unit[series],
+                prepared.panel.positions[rows[:, 0]] - 1,
+            )
+        )
     if not found:
         return None
-    actual, forecast, spread, unit, positions = (np.concatenate(one) for one in zip(*found, strict=True))
+    actual, forecast, spread, unit, positions = (
+        np.concatenate(one) for one in zip(*found, strict=True)
+    )
     own = own_intervals(fitted.quantile_levels, spread if fitted.quantile_levels else None)
-    return Calibration.fit(actual, forecast, unit, positions, logarithms=on_logarithms(fitted.config), own=own)
+    return Calibration.fit(
+        actual, forecast, unit, positions, logarithms=on_logarithms(fitted.config), own=own
+    )
 
 
-def forecast_with_intervals(fitted: Fitted, panel: Panel, forecast: Forecast, levels: Sequence[float]) -> Forecast:
+def forecast_with_intervals(
+    fitted: Fitted, panel: Panel, forecast: Forecast, levels: Sequence[float]
+) -> Forecast:
     """The forecast of what comes after a table, with intervals as wide as the last windows that were seen ask for.
 
     Args:
@@ -87,13 +105,18 @@ def own_intervals(
     """Lower and upper ends (B, H, D) of the central intervals among the quantiles a network writes, by their share."""
     if quantiles is None:
         return {}
-    return {share: (quantiles[..., low], quantiles[..., high]) for share, (low, high) in central_pairs(levels).items()}
+    return {
+        share: (quantiles[..., low], quantiles[..., high])
+        for share, (low, high) in central_pairs(levels).items()
+    }
 
 
 def shown_levels(fitted: Fitted) -> tuple[float, ...]:
     """The intervals that can be compared with what came, in per cent: those with calibration windows enough."""
     calibration = fitted.calibration
-    return tuple(level for level in SHOWN_LEVELS if calibration is not None and calibration.supports(level))
+    return tuple(
+        level for level in SHOWN_LEVELS if calibration is not None and calibration.supports(level)
+    )
 
 
 def quantile_levels_of(fitted: Fitted, levels: Sequence[float]) -> tuple[float, ...]:
@@ -119,8 +142,8 @@ def with_intervals(
 ) -> tuple[tuple[float, ...], FloatArray]:
     """Quantile levels, and the quantiles (B, H, D, Q): the ends of calibrated intervals, and the median of a network.
 
-    Its other quantiles are left out: they are not calibrated, and where they lie too far out they would widen those
-    that are.
+    Its other quantiles are left out: they are not calibrated, and where they lie too far out they
+    would widen those that are.
 
     Args:
         fitted: the state.
@@ -136,7 +159,8 @@ def with_intervals(
     """
     if calibration is None:
         raise ConfigError(
-            "intervals were asked for and this model was not calibrated: train again with evaluation.test_size or "
+            "intervals were asked for and this model was not calibrated: train again with "
+            "evaluation.test_size or "
             "evaluation.calibration_size above 0"
         )
     own = own_intervals(fitted.quantile_levels, quantiles)

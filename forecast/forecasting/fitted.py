@@ -47,15 +47,18 @@ class Fitted:
         freq: alias of the frequency of the training data.
         season_length: steps in one season.
         series_ids: (N,) ids seen in training.
-        constants: (N, D) value of the series that never changed in training, NaN for all others; the forecast
-            of such a series is its last value.
+        constants: (N, D) value of the series that never changed in training, NaN for all others;
+            the forecast of such a series is its last value.
         low: (N, D) smallest training value.
         high: (N, D) largest training value.
-        seen_until: (N,) last stamp learned from, chosen on, or calibrated on by a part of its own, in ns since 1970 or
-            as the integer index, or `NEVER`.
-        unit: (N, D) size of usual changes of each series before it was calibrated: what errors are measured in.
-        calibration: errors on the calibration windows, for intervals of what follows them; None where there were none.
-        recent: errors on calibration and test windows, for intervals of what comes after the table of training.
+        seen_until: (N,) last stamp learned from, chosen on, or calibrated on by a part of its own,
+            in ns since 1970 or as the integer index, or `NEVER`.
+        unit: (N, D) size of usual changes of each series before it was calibrated: what errors are
+            measured in.
+        calibration: errors on the calibration windows, for intervals of what follows them; None
+            where there were none.
+        recent: errors on calibration and test windows, for intervals of what comes after the table
+            of training.
         linear: the ridge baseline.
         histories: losses per epoch of each network by name, that with the largest weight first.
         shares: weight of each member of a blend by name; where there is no blend one of 1, or none.
@@ -88,7 +91,9 @@ class Fitted:
     @property
     def quantile_levels(self) -> tuple[float, ...]:
         """Levels the network writes; none for a point forecast."""
-        return self.config.training.quantile_levels if self.config.training.loss == "quantile" else ()
+        return (
+            self.config.training.quantile_levels if self.config.training.loss == "quantile" else ()
+        )
 
     @cached_property
     def _place_of(self) -> dict[str, int]:
@@ -96,7 +101,9 @@ class Fitted:
 
     def places(self, series_ids: NDArray[np.object_]) -> IntArray:
         """(N',) place of each id among the series of training by its name, -1 where training has not seen it."""
-        return np.array([self._place_of.get(name_of(series_id), -1) for series_id in series_ids], np.int64)
+        return np.array(
+            [self._place_of.get(name_of(series_id), -1) for series_id in series_ids], np.int64
+        )
 
 
 def training_range(values: FloatArray, panel: Panel, part: Part) -> tuple[FloatArray, FloatArray]:
@@ -133,11 +140,18 @@ def align(fitted: Fitted, panel: Panel, part: Part) -> Fitted:
     if new.any():
         _refuse_new_ids(fitted, panel, new)
         fresh, *own = _fit_series(fitted, panel, part)
-        low, high = (np.where(new[:, None], one, trained) for one, trained in zip(own, (low, high), strict=True))
-        unit = np.where(new[:, None], error_units(fitted.config, panel, part, fitted.season_length), unit)
+        low, high = (
+            np.where(new[:, None], one, trained)
+            for one, trained in zip(own, (low, high), strict=True)
+        )
+        unit = np.where(
+            new[:, None], error_units(fitted.config, panel, part, fitted.season_length), unit
+        )
     return replace(
         fitted,
-        feature_map=replace(fitted.feature_map, target=fitted.feature_map.target.align(index, fresh)),
+        feature_map=replace(
+            fitted.feature_map, target=fitted.feature_map.target.align(index, fresh)
+        ),
         series_ids=panel.series_ids,
         constants=np.where(low == high, low, np.nan),
         low=low,
@@ -180,7 +194,9 @@ def on_logarithms(config: Experiment) -> bool:
 
 def _fit_series(fitted: Fitted, panel: Panel, part: Part) -> tuple[Chain, FloatArray, FloatArray]:
     """The maps of the targets and the training range of each series, from its rows in `part`."""
-    values = fill_missing(panel, fitted.config.data.missing)[0].measured(len(panel.columns.target_cols))
+    values = fill_missing(panel, fitted.config.data.missing)[0].measured(
+        len(panel.columns.target_cols)
+    )
     train, rows = part_rows(part), rows_of(panel)
     chain = Chain.fit(
         fitted.config.transforms.target,

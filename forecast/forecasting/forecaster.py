@@ -14,7 +14,14 @@ from forecast.data.known import future_frame, read_known
 from forecast.data.panel import Panel
 from forecast.data.read import Source
 from forecast.errors import ConfigError, NotFittedError
-from forecast.experiment.prepare import Prepared, context_length_of, open_panel, prepare, table_format_of, with_all_rows
+from forecast.experiment.prepare import (
+    Prepared,
+    context_length_of,
+    open_panel,
+    prepare,
+    table_format_of,
+    with_all_rows,
+)
 from forecast.experiment.settings import Experiment
 from forecast.forecasting.calibrate import calibrate, forecast_with_intervals
 from forecast.forecasting.fitted import NEVER, Fitted, error_units, training_range
@@ -60,7 +67,9 @@ class Forecaster:
             NotFittedError: there was neither.
         """
         if self._fitted is None:
-            raise NotFittedError("this forecaster was not fitted: call fit(table) first, or Forecaster.load(folder)")
+            raise NotFittedError(
+                "this forecaster was not fitted: call fit(table) first, or Forecaster.load(folder)"
+            )
         return self._fitted
 
     def fit(
@@ -108,7 +117,9 @@ class Forecaster:
         Returns:
             This forecaster.
         """
-        network = fit_network(prepared, _shape(prepared), checkpoint=checkpoint, resume=resume, reporter=reporter)
+        network = fit_network(
+            prepared, _shape(prepared), checkpoint=checkpoint, resume=resume, reporter=reporter
+        )
         linear = fit_linear(prepared)
         fitted = calibrate(_collect(prepared, network, linear), prepared)
         self._fitted, self._prepared, self._judged = fitted, prepared, None
@@ -124,7 +135,9 @@ class Forecaster:
                 reporter=reporter,
             )
             again = _collect(self._prepared, network, linear)
-            self._fitted = replace(again, calibration=fitted.calibration, recent=fitted.recent, unit=fitted.unit)
+            self._fitted = replace(
+                again, calibration=fitted.calibration, recent=fitted.recent, unit=fitted.unit
+            )
         return self
 
     def predict(
@@ -139,10 +152,11 @@ class Forecaster:
 
         Args:
             table: the history to forecast from; the training table if left out.
-            known: known covariates of the steps ahead, with the rows that `make_future_frame` lists.
+            known: known covariates of the steps ahead, with the rows that `make_future_frame`
+                lists.
             horizon: steps to forecast; beyond the trained horizon forecasts are fed back.
-            level: of intervals, in per cent, such as `[80, 95]`: calibrated on windows no network has learned from
-                (`forecast.intervals.conformal`), for at most the trained horizon.
+            level: of intervals, in per cent, such as `[80, 95]`: calibrated on windows no network
+                has learned from (`forecast.intervals.conformal`), for at most the trained horizon.
 
         Returns:
             One forecast per series, in the unit of the data.
@@ -150,7 +164,8 @@ class Forecaster:
         Raises:
             NotFittedError: there is no model yet.
             DataError: the history is too short or damaged, or known covariates are missing.
-            ConfigError: the horizon cannot be reached, or a level is none or more than the calibration supports.
+            ConfigError: the horizon cannot be reached, or a level is none or more than the
+                calibration supports.
         """
         fitted, panel, steps = self.fitted, self._history(table), self._steps(horizon)
         levels = (level,) if isinstance(level, int | float) else tuple(level)
@@ -158,7 +173,8 @@ class Forecaster:
             check_level(one)
         if levels and steps > fitted.shape.horizon:
             raise ConfigError(
-                f"intervals were asked for {steps} steps and are calibrated for {fitted.shape.horizon}: ask for no "
+                f"intervals were asked for {steps} steps and are calibrated for "
+                f"{fitted.shape.horizon}: ask for no "
                 "more, or train with a longer horizon"
             )
         ahead = None
@@ -167,7 +183,9 @@ class Forecaster:
         made = forecast_future(fitted, panel, steps, ahead)
         return forecast_with_intervals(fitted, panel, made, levels) if levels else made
 
-    def make_future_frame(self, table: Source | None = None, *, horizon: int | None = None) -> pd.DataFrame:
+    def make_future_frame(
+        self, table: Source | None = None, *, horizon: int | None = None
+    ) -> pd.DataFrame:
         """Return the rows of known covariates that `predict` needs, to be filled in.
 
         Args:
@@ -180,9 +198,10 @@ class Forecaster:
         """Judge the model beside the baselines on the rows of a table that training has not seen.
 
         Args:
-            table: the rows to judge on; the training table, of which that is the test part, if left out. Rows
-                that training has seen are read as context and never judged. With `training.refit` the training
-                table was judged before its test part was learned from, and that is what is returned.
+            table: the rows to judge on; the training table, of which that is the test part, if left
+                out. Rows that training has seen are read as context and never judged. With
+                `training.refit` the training table was judged before its test part was learned
+                from, and that is what is returned.
 
         Returns:
             The forecasts of the model and of every baseline, window by window.
@@ -236,8 +255,10 @@ class Forecaster:
             raise ConfigError(f"horizon is {steps}; expected a whole number of at least 1")
         if steps > trained and columns.past_covariates:
             raise ConfigError(
-                f"horizon is {steps} and the model was trained for {trained}: beyond that the past covariates "
-                f"({', '.join(columns.past_covariates)}) would have to be known; ask for at most {trained} steps, "
+                f"horizon is {steps} and the model was trained for {trained}: beyond that the past "
+                f"covariates "
+                f"({', '.join(columns.past_covariates)}) would have to be known; ask for at most "
+                f"{trained} steps, "
                 "or train with a longer horizon or without them"
             )
         return steps
@@ -247,7 +268,9 @@ def _shape(prepared: Prepared) -> WindowShape:
     """What the network of a prepared experiment reads and writes."""
     config = prepared.config
     levels = config.training.quantile_levels if config.training.loss == "quantile" else ()
-    return prepared.features.shape(context_length_of(config), config.windows.horizon, num_quantiles=len(levels))
+    return prepared.features.shape(
+        context_length_of(config), config.windows.horizon, num_quantiles=len(levels)
+    )
 
 
 def _collect(prepared: Prepared, network: FittedNetwork, linear: RidgeWindow) -> Fitted:
@@ -273,7 +296,9 @@ def _collect(prepared: Prepared, network: FittedNetwork, linear: RidgeWindow) ->
         constants=np.where(low == high, low, np.nan),
         low=low,
         high=high,
-        seen_until=np.where(seen.last > panel.offsets[:-1], panel.timestamps[last].astype(np.int64), NEVER),
+        seen_until=np.where(
+            seen.last > panel.offsets[:-1], panel.timestamps[last].astype(np.int64), NEVER
+        ),
         unit=error_units(prepared.config, panel, split.train, season_length),
         calibration=None,
         recent=None,

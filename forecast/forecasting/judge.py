@@ -28,8 +28,9 @@ from forecast.windows.splits import Part
 def fit_linear(prepared: Prepared) -> RidgeWindow:
     """Fit the ridge baseline on the windows the model learns from, its penalty chosen on the validation windows.
 
-    Every series counts by its own deviation over the training rows. By its changes from step to step instead, a smooth
-    one would outweigh the others: on ETTh2, 336 steps ahead, the error of this baseline would be 0.45 in place of 0.35.
+    Every series counts by its own deviation over the training rows. By its changes from step to
+    step instead, a smooth one would outweigh the others: on ETTh2, 336 steps ahead, the error of
+    this baseline would be 0.45 in place of 0.35.
     """
     num_targets = len(prepared.panel.columns.target_cols)
     targets = prepared.filled.measured(num_targets)
@@ -38,10 +39,13 @@ def fit_linear(prepared: Prepared) -> RidgeWindow:
     return RidgeWindow.fit(learned, prepared.training.index, prepared.validation.index)
 
 
-def judge(fitted: Fitted, panel: Panel, part: Part, *, features: Features | None = None) -> BacktestResult:
+def judge(
+    fitted: Fitted, panel: Panel, part: Part, *, features: Features | None = None
+) -> BacktestResult:
     """Let the model and every baseline forecast the windows of a part.
 
-    Where the model was calibrated on a part of its own there are intervals too, which adapt from cutoff to cutoff.
+    Where the model was calibrated on a part of its own there are intervals too, which adapt from
+    cutoff to cutoff.
 
     Args:
         fitted: the trained state.
@@ -59,7 +63,9 @@ def judge(fitted: Fitted, panel: Panel, part: Part, *, features: Features | None
         features = aligned.feature_map.apply(panel, fill_missing(panel, config.data.missing)[0])
     windows = windows_of(config, panel, features, part, stride=config.evaluation.stride or 1)
     shape = fitted.shape
-    steps = Steps(shape.horizon, context_length=shape.context_length, season_length=fitted.season_length)
+    steps = Steps(
+        shape.horizon, context_length=shape.context_length, season_length=fitted.season_length
+    )
     spread: list[NDArray[np.float64]] = []
 
     def forecast(numbers: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -86,16 +92,24 @@ def judge(fitted: Fitted, panel: Panel, part: Part, *, features: Features | None
     if calibration is None or not shown:
         return result
     forecasts, unit = result.forecasts[config.name], aligned.unit[result.series]
-    levels, quantiles = with_intervals(aligned, calibration, forecasts, result.quantiles, unit, shown)
-    return adapt_intervals(replace(result, quantile_levels=levels, quantiles=quantiles), lowest=calibration.lowest)
+    levels, quantiles = with_intervals(
+        aligned, calibration, forecasts, result.quantiles, unit, shown
+    )
+    return adapt_intervals(
+        replace(result, quantile_levels=levels, quantiles=quantiles), lowest=calibration.lowest
+    )
 
 
-def _unseen_notes(fitted: Fitted, panel: Panel, windows: WindowedFeatures, before: Part) -> tuple[str, ...]:
+def _unseen_notes(
+    fitted: Fitted, panel: Panel, windows: WindowedFeatures, before: Part
+) -> tuple[str, ...]:
     """Name what the windows read that training has not seen; new series have their scales from the rows `before`."""
     own = np.maximum(before.last - before.first, 0)
     rows = RowsRead.of(windows.index, panel.num_rows)
     values = windows.features.filled.values
-    return new_series_notes(fitted, panel, own) + covariate_notes(fitted.feature_map, panel, values, rows)
+    return new_series_notes(fitted, panel, own) + covariate_notes(
+        fitted.feature_map, panel, values, rows
+    )
 
 
 def unseen_part(fitted: Fitted, panel: Panel) -> Part:
@@ -114,7 +128,8 @@ def unseen_part(fitted: Fitted, panel: Panel) -> Part:
     first = panel.offsets[:-1] + np.bincount(series[seen], minlength=panel.num_series)
     if (first >= panel.offsets[1:]).all():
         raise DataError(
-            "every row of the table was seen in training: there is nothing to judge on; give newer rows, or train "
+            "every row of the table was seen in training: there is nothing to judge on; give newer "
+            "rows, or train "
             "with evaluation.test_size above 0"
         )
     return Part(first, panel.offsets[1:])

@@ -34,7 +34,8 @@ def forecast_windows(
         numbers: (B,) which of them.
 
     Returns:
-        (B, H, D) forecasts in the unit of the data, and (B, H, D, Q) quantiles where the network writes them.
+        (B, H, D) forecasts in the unit of the data, and (B, H, D, Q) quantiles where the network
+        writes them.
 
     Raises:
         DataError: a forecast is not finite.
@@ -50,26 +51,39 @@ def forecast_windows(
     return raw[..., fitted.quantile_levels.index(0.5)], raw
 
 
-def _forecast_batch(fitted: Fitted, windows: WindowedFeatures, numbers: IntArray, compiled: int) -> FloatArray:
+def _forecast_batch(
+    fitted: Fitted, windows: WindowedFeatures, numbers: IntArray, compiled: int
+) -> FloatArray:
     """(B, H, D, Q) in the unit of the data; Q is 1 for a point forecast. `compiled` is a size, or 0."""
     wanted = len(numbers)
-    filled_up = np.append(numbers, np.repeat(numbers[:1], compiled - wanted)) if compiled > wanted else numbers
-    output = fitted.predict(windows.batch(filled_up)[0], compiled=compiled > 0)[:wanted].astype(np.float64)
+    filled_up = (
+        np.append(numbers, np.repeat(numbers[:1], compiled - wanted))
+        if compiled > wanted
+        else numbers
+    )
+    output = fitted.predict(windows.batch(filled_up)[0], compiled=compiled > 0)[:wanted].astype(
+        np.float64
+    )
     if not fitted.quantile_levels:
         output = output[..., None]
     series, first = windows.index.locate(numbers)
     cutoff = first + windows.index.context_length
     chain = fitted.feature_map.target
     history = targets_before(windows.features, cutoff, max(chain.lag, 1))
-    levels = [chain.invert(output[..., q], series=series, history=history) for q in range(output.shape[-1])]
+    levels = [
+        chain.invert(output[..., q], series=series, history=history)
+        for q in range(output.shape[-1])
+    ]
     values = np.stack(levels, axis=-1)
-    # A series that never changed in training has no scale to forecast changes on: its last value goes on.
+    # A series that never changed in training has no scale to forecast changes on: its last value
+    # goes on.
     never_changed = np.isfinite(fitted.constants[series])[:, None, :, None]
     values = np.where(never_changed, history[:, -1, None, :, None], values)
     if not np.isfinite(values).all():
         bad = int(np.flatnonzero(~np.isfinite(values).all(axis=(1, 2, 3)))[0])
         raise DataError(
-            f"the forecast of series {fitted.series_ids[series[bad]]!r} is not finite: its context is too far from "
+            f"the forecast of series {fitted.series_ids[series[bad]]!r} is not finite: its context "
+            f"is too far from "
             "the training data for the transforms to be undone; check its last rows"
         )
     return values
@@ -94,14 +108,18 @@ def forecast_future(fitted: Fitted, panel: Panel, steps: int, known: Panel | Non
         fitted: the trained state.
         panel: the history.
         steps: H to forecast.
-        known: known covariates of those steps, from `read_known`; those in rows of the future that the table of the
-            history held are used where these say nothing.
+        known: known covariates of those steps, from `read_known`; those in rows of the future that
+            the table of the history held are used where these say nothing.
 
     Raises:
         DataError: the history is too short, or known covariates are missing.
     """
     aligned = align(fitted, panel, Part.whole(panel))
-    notes = (*end_notes(panel), *new_series_notes(fitted, panel, panel.lengths), *drift_notes(aligned, panel))
+    notes = (
+        *end_notes(panel),
+        *new_series_notes(fitted, panel, panel.lengths),
+        *drift_notes(aligned, panel),
+    )
     whole = panel
     panel = last_rows(panel, fitted.shape.context_length + fitted.feature_map.target.lag)
     notes += fitted.feature_map.clip(panel.values)[1]
@@ -119,10 +137,15 @@ def forecast_future(fitted: Fitted, panel: Panel, steps: int, known: Panel | Non
         if done + horizon < rounded:
             future = _with_targets(future, first_new + done, point)
     notes += covariate_notes(
-        fitted.feature_map, future, windows.features.filled.values, _rows_read(fitted, first_new, steps)
+        fitted.feature_map,
+        future,
+        windows.features.filled.values,
+        _rows_read(fitted, first_new, steps),
     )
     values = np.concatenate(points, axis=1)[:, :steps]
-    notes += leap_notes(whole.series_ids, whole.columns.target_cols, whole.targets, whole.offsets, values)
+    notes += leap_notes(
+        whole.series_ids, whole.columns.target_cols, whole.targets, whole.offsets, values
+    )
     ahead = panel.positions[panel.offsets[1:] - 1][:, None] + np.arange(1, steps + 1)
     return Forecast(
         series_ids=panel.series_ids,
@@ -152,7 +175,8 @@ def _final_windows(fitted: Fitted, panel: Panel, first_new: IntArray) -> Windowe
         rows = first_new - panel.offsets[:-1]
         named = ", ".join(f"{panel.series_ids[i]!r} ({rows[i]} rows)" for i in missing[:5])
         raise DataError(
-            f"{len(missing)} series cannot be forecast: {named}; each needs its last {needed} rows without a gap "
+            f"{len(missing)} series cannot be forecast: {named}; each needs its last {needed} rows "
+            f"without a gap "
             "or an unfilled value: give a longer history"
         )
     return WindowedFeatures(features, index)
@@ -184,14 +208,22 @@ def new_series_notes(fitted: Fitted, panel: Panel, lengths: IntArray) -> tuple[s
     if not new.any():
         return ()
     per_series = any(stage.per_series for stage in fitted.feature_map.target.stages)
-    own_scale = per_series and bool((lengths[new] >= 2).all())  # of less there is none: see `transforms.scaling`
-    return (new_series_note(panel.series_ids[new], fitted.series_ids, lengths[new] if own_scale else None),)
+    own_scale = per_series and bool(
+        (lengths[new] >= 2).all()
+    )  # of less there is none: see `transforms.scaling`
+    return (
+        new_series_note(
+            panel.series_ids[new], fitted.series_ids, lengths[new] if own_scale else None
+        ),
+    )
 
 
 def drift_notes(fitted: Fitted, panel: Panel) -> tuple[str, ...]:
     """Name the series whose context lies far outside what was seen in training."""
     ends = panel.offsets[1:]
-    rows = np.maximum(ends[:, None] - np.arange(1, fitted.shape.context_length + 1), panel.offsets[:-1, None])
+    rows = np.maximum(
+        ends[:, None] - np.arange(1, fitted.shape.context_length + 1), panel.offsets[:-1, None]
+    )
     context = panel.targets[rows]
     reach = DRIFT_RANGES * (fitted.high - fitted.low)  # none for a series that never changed
     far = (np.fmax.reduce(context, axis=1) > fitted.high + reach) | (
@@ -202,6 +234,7 @@ def drift_notes(fitted: Fitted, panel: Panel) -> tuple[str, ...]:
         return ()
     named = ", ".join(repr(panel.series_ids[i]) for i in drifted[:5])
     return (
-        f"the last values of {len(drifted)} series lie far outside the training data (first {named}): "
+        f"the last values of {len(drifted)} series lie far outside the training data (first "
+        f"{named}): "
         "the forecast is an extrapolation; check the unit, or train again on recent rows",
     )

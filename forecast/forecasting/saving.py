@@ -37,7 +37,8 @@ GOLDEN_WINDOWS = 3
 
 
 GOLDEN_TOLERANCE = 1e-4
-"""Other processors may round differently; a wrong weight moves the golden output far more than this."""
+"""Other processors may round differently; a wrong weight moves the golden output far more than
+this."""
 
 
 def save_fitted(fitted: Fitted, path: Path) -> None:
@@ -65,8 +66,8 @@ def load_fitted(path: Path) -> Fitted:
     """Rebuild a trained state from a folder.
 
     Raises:
-        ArtifactError: the folder is damaged, incomplete, of another version, or does not reproduce its
-            golden output.
+        ArtifactError: the folder is damaged, incomplete, of another version, or does not reproduce
+            its golden output.
     """
     artifact = load_artifact(path)
     try:
@@ -75,14 +76,21 @@ def load_fitted(path: Path) -> Fitted:
         if isinstance(error, ArtifactError):
             raise
         raise ArtifactError(
-            f"{path}: the parts of this saved model do not fit together ({error}): save it again with this version"
+            f"{path}: the parts of this saved model do not fit together ({error}): save it again "
+            f"with this version"
         ) from error
-    inputs = {name.removeprefix("input/"): array for name, array in artifact.golden.items() if name != "output"}
+    inputs = {
+        name.removeprefix("input/"): array
+        for name, array in artifact.golden.items()
+        if name != "output"
+    }
     difference = np.max(np.abs(fitted.predict(inputs) - artifact.golden["output"]))
     if not difference <= GOLDEN_TOLERANCE:
         raise ArtifactError(
-            f"{path}/golden.safetensors: the rebuilt model is off its stored output by {difference:.2g} "
-            f"(at most {GOLDEN_TOLERANCE:g} expected): the model was saved by a version that computes differently"
+            f"{path}/golden.safetensors: the rebuilt model is off its stored output by "
+            f"{difference:.2g} "
+            f"(at most {GOLDEN_TOLERANCE:g} expected): the model was saved by a version that "
+            f"computes differently"
         )
     return fitted
 
@@ -96,7 +104,9 @@ def golden_inputs(shape: WindowShape) -> Arrays:
         "static": (shape.num_static,),
     }
     inputs: Arrays = {
-        name: draw.normal(size=(GOLDEN_WINDOWS, *size)).astype(np.float32) for name, size in sizes.items() if size[-1]
+        name: draw.normal(size=(GOLDEN_WINDOWS, *size)).astype(np.float32)
+        for name, size in sizes.items()
+        if size[-1]
     }
     codes = {
         "past_categories": (shape.past_categories, (shape.context_length,)),
@@ -105,7 +115,9 @@ def golden_inputs(shape: WindowShape) -> Arrays:
     }
     for name, (counts, steps) in codes.items():
         if counts:
-            inputs[name] = draw.integers(0, counts, size=(GOLDEN_WINDOWS, *steps, len(counts))).astype(np.int32)
+            inputs[name] = draw.integers(
+                0, counts, size=(GOLDEN_WINDOWS, *steps, len(counts))
+            ).astype(np.int32)
     return inputs
 
 
@@ -124,14 +136,19 @@ def set_model_weights(model: keras.Model, weights: Mapping[str, NDArray[Any]]) -
     given = {name: array.shape for name, array in weights.items()}
     if expected != given:
         differing = sorted(set(expected.items()) ^ set(given.items()))[0]
-        raise ArtifactError(f"weights.safetensors: {differing[0]} with shape {differing[1]} does not fit the config")
+        raise ArtifactError(
+            f"weights.safetensors: {differing[0]} with shape {differing[1]} does not fit the config"
+        )
     model.set_weights([weights[name] for name in expected])
 
 
 def _meta(fitted: Fitted) -> dict[str, Any]:
     settings = fitted.feature_map.settings
     return {
-        "shape": {name: list(size) if isinstance(size, tuple) else size for name, size in asdict(fitted.shape).items()},
+        "shape": {
+            name: list(size) if isinstance(size, tuple) else size
+            for name, size in asdict(fitted.shape).items()
+        },
         "freq": fitted.freq,
         "season_length": fitted.season_length,
         "series_ids": list(fitted.series_ids),
@@ -139,7 +156,9 @@ def _meta(fitted: Fitted) -> dict[str, Any]:
         "vocabulary": {name: list(words) for name, words in fitted.feature_map.vocabulary.items()},
         "ranges": {name: list(ends) for name, ends in fitted.feature_map.ranges.items()},
         "history": fitted.history.to_dict(),  # all that earlier versions read
-        "histories": [[name, one.to_dict()] for name, one in fitted.histories.items()],  # a mapping would be sorted
+        "histories": [
+            [name, one.to_dict()] for name, one in fitted.histories.items()
+        ],  # a mapping would be sorted
         "shares": fitted.shares,
     }
 
@@ -163,14 +182,19 @@ def _state(fitted: Fitted) -> Arrays:
             "unit": fitted.unit,
         },
     }
-    return {f"{group}/{name}": array for group, arrays in groups.items() for name, array in arrays.items()}
+    return {
+        f"{group}/{name}": array
+        for group, arrays in groups.items()
+        for name, array in arrays.items()
+    }
 
 
 def _rebuild(artifact: Artifact) -> Fitted:
     config = experiment_from(artifact.config)
     meta, state = artifact.meta, artifact.state
     sizes: dict[str, Any] = {
-        name: tuple(size) if isinstance(size, list) else size for name, size in meta["shape"].items()
+        name: tuple(size) if isinstance(size, list) else size
+        for name, size in meta["shape"].items()
     }
     shape = WindowShape(**sizes)
     model = build_ensemble(config, shape).model
@@ -195,7 +219,10 @@ def _rebuild(artifact: Artifact) -> Fitted:
         calibration=_calibration(_group(state, "calibration")),
         recent=_calibration(_group(state, "recent")),
         linear=RidgeWindow.from_state(_group(state, "linear")),
-        histories={name: History.from_dict(one) for name, one in meta.get("histories", [["network", meta["history"]]])},
+        histories={
+            name: History.from_dict(one)
+            for name, one in meta.get("histories", [["network", meta["history"]]])
+        },
         shares={str(name): float(share) for name, share in meta.get("shares", {}).items()},
     )
 
@@ -214,7 +241,9 @@ def _feature_map(config: Experiment, meta: Mapping[str, Any], state: Arrays) -> 
         covariates=_scaler(config.transforms.covariates, _group(state, "covariates")),
         static=_scaler(config.transforms.covariates, _group(state, "static")),
         vocabulary={name: tuple(words) for name, words in meta["vocabulary"].items()},
-        ranges={name: (float(low), float(high)) for name, (low, high) in meta.get("ranges", {}).items()},
+        ranges={
+            name: (float(low), float(high)) for name, (low, high) in meta.get("ranges", {}).items()
+        },
     )
 
 
@@ -228,4 +257,6 @@ def _scaler(name: str, state: Arrays) -> Transform | None:
 
 def _group(state: Mapping[str, NDArray[Any]], group: str) -> Arrays:
     prefix = f"{group}/"
-    return {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}
+    return {
+        name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)
+    }

@@ -45,10 +45,14 @@ class RowsRead:
         """
         first = index.locate(np.arange(len(index)))[1]
         cutoff = first + index.context_length
-        return cls(_covered(first, cutoff, num_rows), _covered(cutoff, cutoff + index.horizon, num_rows))
+        return cls(
+            _covered(first, cutoff, num_rows), _covered(cutoff, cutoff + index.horizon, num_rows)
+        )
 
 
-def covariate_notes(feature_map: FeatureMap, panel: Panel, values: FloatArray, rows: RowsRead) -> tuple[str, ...]:
+def covariate_notes(
+    feature_map: FeatureMap, panel: Panel, values: FloatArray, rows: RowsRead
+) -> tuple[str, ...]:
     """Name the categories and the numbers among covariates that training has seen nothing like.
 
     Args:
@@ -64,11 +68,17 @@ def covariate_notes(feature_map: FeatureMap, panel: Panel, values: FloatArray, r
         if name in columns.categorical:
             words = panel.categories[name]
             counts = np.bincount(cells.astype(np.int64), minlength=len(words))
-            notes.append(_category_note(name, dict(zip(words, counts, strict=True)), feature_map.vocabulary[name]))
+            notes.append(
+                _category_note(
+                    name, dict(zip(words, counts, strict=True)), feature_map.vocabulary[name]
+                )
+            )
         elif name in feature_map.ranges:
             far = _far(cells, feature_map.ranges[name])
             owners = panel.series_ids[series[far]]
-            notes.append(_range_note(name, cells[far], owners, feature_map.ranges[name], len(cells)))
+            notes.append(
+                _range_note(name, cells[far], owners, feature_map.ranges[name], len(cells))
+            )
     return tuple(note for note in notes if note is not None)
 
 
@@ -78,7 +88,9 @@ def _covered(first: IntArray, last: IntArray, num_rows: int) -> IntArray:
     return np.flatnonzero(np.cumsum(edges) > 0)
 
 
-def _cells_read(name: str, panel: Panel, values: FloatArray, rows: RowsRead) -> tuple[FloatArray, IntArray]:
+def _cells_read(
+    name: str, panel: Panel, values: FloatArray, rows: RowsRead
+) -> tuple[FloatArray, IntArray]:
     """Values of a covariate that are read, missing ones left out, and the series of each."""
     columns = panel.columns
     if name in columns.static_covariates:
@@ -107,9 +119,17 @@ def _category_note(name: str, counts: Mapping[str, int], vocabulary: Collection[
         return None
     new, cells = sum(counts[word] for word in found), int(sum(counts.values()))
     named = _with_nearest(found, tuple(known.values()))
-    subject = f"{len(found)} categories of {name!r} were" if len(found) > 1 else f"category {named} of {name!r} was"
+    subject = (
+        f"{len(found)} categories of {name!r} were"
+        if len(found) > 1
+        else f"category {named} of {name!r} was"
+    )
     several = f": {named}" if len(found) > 1 else ""
-    seen = "" if "did you mean" in named else f"; training has seen {listed(sorted(known.values()), SHOWN)}"
+    seen = (
+        ""
+        if "did you mean" in named
+        else f"; training has seen {listed(sorted(known.values()), SHOWN)}"
+    )
     return (
         f"{subject} not seen in training{several}, in {new:,} of {counted(cells, 'value')}{seen}: "
         "the model has not learned what that means"
@@ -126,7 +146,11 @@ def _far(cells: FloatArray, seen: tuple[float, float]) -> NDArray[np.bool_]:
 
 
 def _range_note(
-    name: str, far: FloatArray, owners: NDArray[np.object_], seen: tuple[float, float], num_read: int
+    name: str,
+    far: FloatArray,
+    owners: NDArray[np.object_],
+    seen: tuple[float, float],
+    num_read: int,
 ) -> str | None:
     """Say where a number lies far outside the training values, or changes that never changed there.
 
@@ -149,19 +173,30 @@ def _range_note(
     )
 
 
-def new_series_note(series_ids: NDArray[np.object_], known: NDArray[np.object_], lengths: IntArray | None) -> str:
+def new_series_note(
+    series_ids: NDArray[np.object_], known: NDArray[np.object_], lengths: IntArray | None
+) -> str:
     """Name the series that training has not seen, with the nearest it has.
 
     Args:
         series_ids: (N,) the new series.
         known: the series of training.
-        lengths: (N,) rows that the scale of each new series comes from; None where it is that of all series.
+        lengths: (N,) rows that the scale of each new series comes from; None where it is that of
+            all series.
     """
     named = _with_nearest([name_of(one) for one in series_ids], [name_of(one) for one in known])
     if len(series_ids) > 1:
-        scale = "" if lengths is None else f"; their scales come from the rows given ({_span(lengths)} each)"
+        scale = (
+            ""
+            if lengths is None
+            else f"; their scales come from the rows given ({_span(lengths)} each)"
+        )
         return f"{len(series_ids):,} series were not seen in training: {named}{scale}"
-    scale = "" if lengths is None else f"; its scale comes from the {counted(int(lengths[0]), 'row')} given"
+    scale = (
+        ""
+        if lengths is None
+        else f"; its scale comes from the {counted(int(lengths[0]), 'row')} given"
+    )
     return f"1 series was not seen in training: {named}{scale}"
 
 

@@ -12,7 +12,8 @@ from forecast.intervals.levels import central_levels, nested
 from forecast.scores.evaluation import BacktestResult
 
 RATE = 0.05
-"""Of adaptive intervals: by so many of its first widths an interval grows where every series leaves it."""
+"""Of adaptive intervals: by so many of its first widths an interval grows where every series leaves
+it."""
 
 
 def adapt_intervals(
@@ -23,7 +24,8 @@ def adapt_intervals(
     Args:
         result: an evaluation with intervals.
         rate: of `forecast.intervals.adaptive.adaptive_factors`.
-        lowest: (D,), or (W, 1, D) of each window, below which no interval ends, unless the point does.
+        lowest: (D,), or (W, 1, D) of each window, below which no interval ends, unless the point
+            does.
 
     Returns:
         The result with other quantiles; no interval knows what came after its cutoff.
@@ -44,22 +46,26 @@ def adapt_intervals(
     return replace(result, quantiles=nested(result.quantile_levels, quantiles, forecast))
 
 
-def adaptive_factors(ratios: FloatArray, positions: IntArray, share: float, *, rate: float = RATE) -> FloatArray:
+def adaptive_factors(
+    ratios: FloatArray, positions: IntArray, share: float, *, rate: float = RATE
+) -> FloatArray:
     """By how much intervals are widened at each cutoff so that in the long run they hold the share they should.
 
-    For every step of the horizon a factor follows what was seen: it grows by `rate` times the share of series that left
-    their interval beyond the 1 - `share` that may, and shrinks where fewer did. At a cutoff only steps count that were
-    over by then, so nothing looks ahead. If ratios stay below b, where b is at least 1, the mean coverage of T cutoffs
-    is short of `share` by at most (b + rate k) / (rate T), whatever the data, where k cutoffs at most wait for their
-    step at a time (k = h where every stamp is a cutoff): nothing is missed from a factor of b on, but windows that are
-    open by then may still push it up k times. It is above `share` by no more than (1 + rate k) / (rate T) unless
-    factors were held at 0, where intervals are points. Source: for k = 1 quantile tracking (Angelopoulos, Candes and
-    Tibshirani, Conformal PID Control for Time Series Prediction, 2023, proposition 1); after Gibbs and Candes, Adaptive
-    Conformal Inference Under Distribution Shift, 2021, which tracks the level where this tracks the width, so that none
-    is ever infinite.
+    For every step of the horizon a factor follows what was seen: it grows by `rate` times the share
+    of series that left their interval beyond the 1 - `share` that may, and shrinks where fewer did.
+    At a cutoff only steps count that were over by then, so nothing looks ahead. If ratios stay
+    below b, where b is at least 1, the mean coverage of T cutoffs is short of `share` by at most (b
+    + rate k) / (rate T), whatever the data, where k cutoffs at most wait for their step at a time
+    (k = h where every stamp is a cutoff): nothing is missed from a factor of b on, but windows that
+    are open by then may still push it up k times. It is above `share` by no more than (1 + rate k)
+    / (rate T) unless factors were held at 0, where intervals are points. Source: for k = 1 quantile
+    tracking (Angelopoulos, Candes and Tibshirani, Conformal PID Control for Time Series Prediction,
+    2023, proposition 1); after Gibbs and Candes, Adaptive Conformal Inference Under Distribution
+    Shift, 2021, which tracks the level where this tracks the width, so that none is ever infinite.
 
     Args:
-        ratios: (W, H, D) size of each error in half widths of its interval on that side, NaN where none is known.
+        ratios: (W, H, D) size of each error in half widths of its interval on that side, NaN where
+            none is known.
         positions: (W,) place of each window's cutoff on the grid of time.
         share: that the intervals are to hold, in (0, 1).
         rate: see above.
@@ -68,11 +74,17 @@ def adaptive_factors(ratios: FloatArray, positions: IntArray, share: float, *, r
         (W, H, D), at least 0.
     """
     cutoffs, place = np.unique(positions, return_inverse=True)
-    order, bounds = np.argsort(place, kind="stable"), np.searchsorted(np.sort(place), np.arange(len(cutoffs) + 1))
+    order, bounds = (
+        np.argsort(place, kind="stable"),
+        np.searchsorted(np.sort(place), np.arange(len(cutoffs) + 1)),
+    )
     horizon = ratios.shape[1]
     factors = np.empty((len(cutoffs), *ratios.shape[1:]))
     missed = np.zeros_like(factors)
-    now, over = np.ones(ratios.shape[1:]), np.zeros(horizon, np.int64)  # cutoffs whose step has counted
+    now, over = (
+        np.ones(ratios.shape[1:]),
+        np.zeros(horizon, np.int64),
+    )  # cutoffs whose step has counted
     for number, cutoff in enumerate(cutoffs):
         known = np.searchsorted(cutoffs, cutoff - np.arange(1, horizon + 1), side="right")
         while (late := np.flatnonzero(over < known)).size:

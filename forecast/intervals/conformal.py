@@ -1,9 +1,10 @@
 """Prediction intervals from the errors on rows no model has learned from: conformal prediction, and its coverage.
 
-An interval of 80 % is as wide as it takes to hold the k-th smallest of n past errors, k = ceil(0.8 (n + 1)). Where past
-and coming windows can be exchanged, it holds what comes with a probability of at least 80 %, whatever the model and
-the distribution (Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World, 2005; Lei et al.,
-Distribution-Free Predictive Inference for Regression, 2018). Every step of the horizon has errors of its own.
+An interval of 80 % is as wide as it takes to hold the k-th smallest of n past errors, k = ceil(0.8
+(n + 1)). Where past and coming windows can be exchanged, it holds what comes with a probability of
+at least 80 %, whatever the model and the distribution (Vovk, Gammerman and Shafer, Algorithmic
+Learning in a Random World, 2005; Lei et al., Distribution-Free Predictive Inference for Regression,
+2018). Every step of the horizon has errors of its own.
 """
 
 from __future__ import annotations
@@ -28,13 +29,14 @@ class Calibration:
     """What the errors on calibration windows leave.
 
     Attributes:
-        scores: by the share of a network's own interval, such as 0.8, or `POINT`: (n, H, D) errors in units of their
-            series, NaN where nothing was measured.
+        scores: by the share of a network's own interval, such as 0.8, or `POINT`: (n, H, D) errors
+            in units of their series, NaN where nothing was measured.
         positions: (n,) place of each window's cutoff on the grid of time.
-        logarithms: whether errors are differences of log(1 + y), as where the experiment works on logarithms; intervals
-            are then wider above than below and never reach under -1.
-        lowest: (D,) no interval ends below, unless the point does: with logarithms 0 for targets that were never below
-            it, else -1, which has none; -inf without. That windows hold nothing below 0 does not say that nothing will
+        logarithms: whether errors are differences of log(1 + y), as where the experiment works on
+            logarithms; intervals are then wider above than below and never reach under -1.
+        lowest: (D,) no interval ends below, unless the point does: with logarithms 0 for targets
+            that were never below it, else -1, which has none; -inf without. That windows hold
+            nothing below 0 does not say that nothing will
             come: after a warm autumn it cost the intervals of winter temperatures six points.
     """
 
@@ -42,7 +44,9 @@ class Calibration:
     positions: IntArray
     logarithms: bool
     lowest: FloatArray
-    _reached: dict[tuple[float, float, bool], FloatArray] = field(default_factory=dict, init=False, repr=False)
+    _reached: dict[tuple[float, float, bool], FloatArray] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     @classmethod
     def fit(
@@ -60,11 +64,13 @@ class Calibration:
         Args:
             actual: (n, H, D) NaN where nothing was measured.
             forecast: (n, H, D) point forecasts.
-            unit: (n, D) above 0: size of usual changes of each window's series, known before the windows.
+            unit: (n, D) above 0: size of usual changes of each window's series, known before the
+                windows.
             positions: (n,) place of each window's cutoff on the grid of time.
             logarithms: see the class.
-            own: lower and upper ends (n, H, D) of the intervals a network writes, by their share. They are moved by
-                what they miss (conformalised quantile regression; Romano, Patterson and Candes 2019, equation 6).
+            own: lower and upper ends (n, H, D) of the intervals a network writes, by their share.
+                They are moved by what they miss (conformalised quantile regression; Romano,
+                Patterson and Candes 2019, equation 6).
         """
         check_shape("unit", unit, "nD", n=len(actual), D=actual.shape[2])
         y, made = _mapped(actual, logarithms), _mapped(forecast, logarithms)
@@ -73,9 +79,17 @@ class Calibration:
             low, high = (_mapped(one, logarithms) for one in ends)
             errors[share] = np.maximum(low - y, y - high)
         # rounded as a saved model holds them, so that it gives the same intervals
-        rounded = {share: (one / unit[:, None]).astype(np.float32).astype(np.float64) for share, one in errors.items()}
+        rounded = {
+            share: (one / unit[:, None]).astype(np.float32).astype(np.float64)
+            for share, one in errors.items()
+        }
         negative = np.asarray((actual < 0).any(axis=(0, 1)), np.float64)
-        return cls(rounded, positions, logarithms, -negative if logarithms else np.full_like(negative, -np.inf))
+        return cls(
+            rounded,
+            positions,
+            logarithms,
+            -negative if logarithms else np.full_like(negative, -np.inf),
+        )
 
     @property
     def num_windows(self) -> int:
@@ -102,8 +116,9 @@ class Calibration:
             unit: (B, D) as in `fit`.
             level: per cent of what comes that the intervals are to hold.
             own: as in `fit`.
-            adapting: whether widths are those that `adaptive_factors` has come to after the last window, which suits
-                a forecast of what comes next; else they are the same wherever the forecast begins.
+            adapting: whether widths are those that `adaptive_factors` has come to after the last
+                window, which suits a forecast of what comes next; else they are the same wherever
+                the forecast begins.
 
         Raises:
             ConfigError: the level is none, or the windows are too few for it.
@@ -111,12 +126,16 @@ class Calibration:
         check_level(level)
         if not self.supports(level):
             raise ConfigError(
-                f"level {level:g} was asked for and there are {self.num_windows} calibration windows; it takes "
-                f"{needed_windows(level)}: ask for a lower level, or hold back more rows (evaluation.calibration_size)"
+                f"level {level:g} was asked for and there are {self.num_windows} calibration "
+                f"windows; it takes "
+                f"{needed_windows(level)}: ask for a lower level, or hold back more rows "
+                f"(evaluation.calibration_size)"
             )
         share = round(level / 100.0, 10)
         is_own = own is not None and share in own and share in self.scores
-        reach = self._reach(share if is_own else POINT, level, adapting=adapting)[: forecast.shape[1]]
+        reach = self._reach(share if is_own else POINT, level, adapting=adapting)[
+            : forecast.shape[1]
+        ]
         low, high = own[share] if own is not None and is_own else (forecast, forecast)
         half = reach * unit[:, None]
         low, high = (_mapped(one, self.logarithms) for one in (low, high))
@@ -133,7 +152,8 @@ class Calibration:
 
     def _adapted(self, reach: FloatArray, kind: float, level: float) -> FloatArray:
         """The reach after all that was seen."""
-        # A network's own intervals move by sums, of which some are negative: widths are told in those of its points.
+        # A network's own intervals move by sums, of which some are negative: widths are told in
+        # those of its points.
         width = self._reach(POINT, level, adapting=False)
         with np.errstate(divide="ignore", invalid="ignore"):
             ratios = 1.0 + (self.scores[kind] - reach) / width
@@ -143,7 +163,10 @@ class Calibration:
 
     def to_state(self) -> dict[str, FloatArray]:
         """Arrays that say everything, for a saved model."""
-        named = {f"scores/{share!r}": np.nan_to_num(one).astype(np.float32) for share, one in self.scores.items()}
+        named = {
+            f"scores/{share!r}": np.nan_to_num(one).astype(np.float32)
+            for share, one in self.scores.items()
+        }
         about = {"measured": np.isfinite(self.scores[POINT]), "positions": self.positions}
         lowest = {"lowest": self.lowest} if self.logarithms else {}
         return {**named, **about, "logarithms": np.array([self.logarithms]), **lowest}
@@ -152,7 +175,9 @@ class Calibration:
     def from_state(cls, state: Mapping[str, FloatArray]) -> Calibration:
         """Read back what `to_state` wrote."""
         scores = {
-            float(name.removeprefix("scores/")): np.where(state["measured"], np.asarray(one, np.float64), np.nan)
+            float(name.removeprefix("scores/")): np.where(
+                state["measured"], np.asarray(one, np.float64), np.nan
+            )
             for name, one in state.items()
             if name.startswith("scores/")
         }

@@ -16,7 +16,10 @@ SHOWN_LEVELS = (80.0, 95.0)
 
 def central_levels(result: BacktestResult) -> dict[float, tuple[int, int]]:
     """The intervals of a result by their level in per cent: places of the lower and the upper end."""
-    return {round(100.0 * share, 8): places for share, places in central_pairs(result.quantile_levels).items()}
+    return {
+        round(100.0 * share, 8): places
+        for share, places in central_pairs(result.quantile_levels).items()
+    }
 
 
 def central_pairs(quantile_levels: Sequence[float]) -> dict[float, tuple[int, int]]:
@@ -46,16 +49,21 @@ def check_level(level: float) -> None:
         raise ConfigError(f"level is {level:g}; expected per cent between 0 and 100, such as 80")
 
 
-def nested(quantile_levels: Sequence[float], quantiles: FloatArray, forecast: FloatArray) -> FloatArray:
+def nested(
+    quantile_levels: Sequence[float], quantiles: FloatArray, forecast: FloatArray
+) -> FloatArray:
     """Quantiles whose order is that of their levels, the point forecast in the middle.
 
     Args:
         quantile_levels: Q ascending levels.
-        quantiles: (B, H, D, Q), which may cross where intervals of one level were moved and those of another not.
+        quantiles: (B, H, D, Q), which may cross where intervals of one level were moved and those
+            of another not.
         forecast: (B, H, D).
     """
     levels = np.asarray(quantile_levels)
     below, above = quantiles[..., levels < 0.5], quantiles[..., levels > 0.5]
-    below = np.minimum.accumulate(np.minimum(below, forecast[..., None])[..., ::-1], axis=-1)[..., ::-1]
+    below = np.minimum.accumulate(np.minimum(below, forecast[..., None])[..., ::-1], axis=-1)[
+        ..., ::-1
+    ]
     above = np.maximum.accumulate(np.maximum(above, forecast[..., None]), axis=-1)
     return np.concatenate([below, quantiles[..., levels == 0.5], above], axis=-1)

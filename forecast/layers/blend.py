@@ -11,7 +11,8 @@ from keras import ops
 class LinearWindow(keras.layers.Layer):
     """A linear map of the targets' windows (B, L, D), about their last value, and of what is known ahead: (B, H, D).
 
-    Its weights (L + H K, H) are those of a ridge regression that was solved elsewhere (`baselines.ridge.RidgeWindow`).
+    Its weights (L + H K, H) are those of a ridge regression that was solved elsewhere
+    (`baselines.ridge.RidgeWindow`).
     """
 
     def __init__(self, horizon: int, **options: Any) -> None:
@@ -21,7 +22,9 @@ class LinearWindow(keras.layers.Layer):
     def build(self, input_shape: list[tuple[int, ...]]) -> None:
         """Make the matrix, for windows and, where it is given, (B, H, K) known."""
         rows = input_shape[0][1] + sum(one[1] * one[2] for one in input_shape[1:])
-        self.kernel = self.add_weight(shape=(rows, self.horizon), initializer="zeros", name="kernel")
+        self.kernel = self.add_weight(
+            shape=(rows, self.horizon), initializer="zeros", name="kernel"
+        )
 
     def call(self, tensors: list[Any]) -> Any:
         """See the class."""
@@ -29,7 +32,9 @@ class LinearWindow(keras.layers.Layer):
         length, last = targets.shape[1], targets[:, -1:]
         change = ops.matmul(ops.transpose(targets - last, (0, 2, 1)), self.kernel[:length])
         for one in known:
-            change = change + ops.matmul(ops.reshape(one, (-1, 1, one.shape[1] * one.shape[2])), self.kernel[length:])
+            change = change + ops.matmul(
+                ops.reshape(one, (-1, 1, one.shape[1] * one.shape[2])), self.kernel[length:]
+            )
         return last + ops.transpose(change, (0, 2, 1))
 
     def get_config(self) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """One step of a GRU and of an LSTM, and the slopes of that step, on TensorFlow tensors.
 
-Both are written so that `recurrence` can treat them alike. A step reads the products of its input with the kernel
-and of its state with the recurrent kernel, one (B, U) per gate, and four biases. It hands on its states and keeps
-the numbers that its slopes are made of. `recurrent` slopes are those of the products of the state; `extra` slopes
-are those of input gates that do not equal them.
+Both are written so that `recurrence` can treat them alike. A step reads the products of its input
+with the kernel and of its state with the recurrent kernel, one (B, U) per gate, and four biases. It
+hands on its states and keeps the numbers that its slopes are made of. `recurrent` slopes are those
+of the products of the state; `extra` slopes are those of input gates that do not equal them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ class Cell(Protocol):
     num_kept: int
     num_extra: int
 
-    def step(self, x: Tensors, m: Tensors, bias: Tensors, states: Tensors) -> tuple[list[Any], list[Any]]:
+    def step(
+        self, x: Tensors, m: Tensors, bias: Tensors, states: Tensors
+    ) -> tuple[list[Any], list[Any]]:
         """Take one step.
 
         Args:
@@ -41,7 +43,9 @@ class Cell(Protocol):
         """
         ...
 
-    def slopes(self, d: Tensors, before: Tensors, kept: Tensors) -> tuple[list[Any], list[Any], list[Any]]:
+    def slopes(
+        self, d: Tensors, before: Tensors, kept: Tensors
+    ) -> tuple[list[Any], list[Any], list[Any]]:
         """Turn the slopes of a step's new states into those of everything it read.
 
         Args:
@@ -50,8 +54,8 @@ class Cell(Protocol):
             kept: what it kept.
 
         Returns:
-            The recurrent slopes, one per gate; the extra slopes; and the slopes of the states before, without
-            what comes through the recurrent product.
+            The recurrent slopes, one per gate; the extra slopes; and the slopes of the states
+            before, without what comes through the recurrent product.
         """
         ...
 
@@ -70,12 +74,15 @@ class GRUCell:
         z = sigmoid(x_z + m_z + b_z)    r = sigmoid(x_r + m_r + b_r)
         q = m_h + c    g = tanh(x_h + b_h + r q)    h' = z h + (1 - z) g
 
-    The biases are b_z, b_r, b_h and c; those of input and state are one number where both are only added.
+    The biases are b_z, b_r, b_h and c; those of input and state are one number where both are only
+    added.
     """
 
     num_gates, num_kept, num_extra = 3, 4, 1
 
-    def step(self, x: Tensors, m: Tensors, bias: Tensors, states: Tensors) -> tuple[list[Any], list[Any]]:
+    def step(
+        self, x: Tensors, m: Tensors, bias: Tensors, states: Tensors
+    ) -> tuple[list[Any], list[Any]]:
         """See `Cell`; keeps z, r, g, q."""
         import tensorflow as tf
 
@@ -86,7 +93,9 @@ class GRUCell:
         g = tf.tanh(x[2] + bias[2] + r * q)
         return [z * h + (1.0 - z) * g], [z, r, g, q]
 
-    def slopes(self, d: Tensors, before: Tensors, kept: Tensors) -> tuple[list[Any], list[Any], list[Any]]:
+    def slopes(
+        self, d: Tensors, before: Tensors, kept: Tensors
+    ) -> tuple[list[Any], list[Any], list[Any]]:
         """See `Cell`; the extra slope is that of the input's product for the candidate g."""
         (dh,), (h,), (z, r, g, q) = d, before, kept
         dg = dh * (1.0 - z) * (1.0 - g * g)
@@ -112,12 +121,15 @@ class GRUCell:
 class LSTMCell:
     """Hochreiter & Schmidhuber 1997 with the forget gate of Gers et al. 2000.
 
-    i, f, o = sigmoid(x + m + b), g = tanh(x + m + b), c' = f c + i g, h' = o tanh(c'); gates in the order i, f, g, o.
+    i, f, o = sigmoid(x + m + b), g = tanh(x + m + b), c' = f c + i g, h' = o tanh(c'); gates in the
+    order i, f, g, o.
     """
 
     num_gates, num_kept, num_extra = 4, 5, 0
 
-    def step(self, x: Tensors, m: Tensors, bias: Tensors, states: Tensors) -> tuple[list[Any], list[Any]]:
+    def step(
+        self, x: Tensors, m: Tensors, bias: Tensors, states: Tensors
+    ) -> tuple[list[Any], list[Any]]:
         """See `Cell`; keeps i, f, g, o and tanh(c')."""
         import tensorflow as tf
 
@@ -127,7 +139,9 @@ class LSTMCell:
         shown = tf.tanh(memory)
         return [o * shown, memory], [i, f, g, o, shown]
 
-    def slopes(self, d: Tensors, before: Tensors, kept: Tensors) -> tuple[list[Any], list[Any], list[Any]]:
+    def slopes(
+        self, d: Tensors, before: Tensors, kept: Tensors
+    ) -> tuple[list[Any], list[Any], list[Any]]:
         """See `Cell`."""
         import tensorflow as tf
 

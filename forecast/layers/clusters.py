@@ -19,9 +19,9 @@ _COMPILED: ContextVar[bool] = ContextVar("clusters are compiled", default=False)
 def tracing(*, compiled: bool) -> Iterator[None]:
     """Trace a function inside this block, with the gradients that it takes.
 
-    TensorFlow keeps every gradient that `tf.custom_gradient` defines, and with it the whole graph it belongs to, until
-    the process ends: a search over many models would run out of memory. Those of this block are let go at its end;
-    other threads wait for that.
+    TensorFlow keeps every gradient that `tf.custom_gradient` defines, and with it the whole graph
+    it belongs to, until the process ends: a search over many models would run out of memory. Those
+    of this block are let go at its end; other threads wait for that.
 
     Args:
         compiled: whether XLA compiles the clusters of the function.
@@ -51,8 +51,8 @@ def clusters_are_compiled() -> bool:
 def cluster(function: Callable[..., Any]) -> Callable[..., Any]:
     """Make a function of tensors one compiled operation, if that is what the surrounding trace wants.
 
-    Compiled apart, two clusters that do not need each other run at the same time, such as the two directions of a
-    layer; inside one large compilation they hardly do. And each runs in one thread, so that its bits do not depend
-    on how many there are.
+    Compiled apart, two clusters that do not need each other run at the same time, such as the two
+    directions of a layer; inside one large compilation they hardly do. And each runs in one thread,
+    so that its bits do not depend on how many there are.
     """
     return tf.function(function, jit_compile=True, autograph=False) if _COMPILED.get() else function

@@ -24,7 +24,8 @@ class RecurrentConfig(Section):
     num_layers: Annotated[int, Field(ge=1, le=16)] = 1
     """Encoder layers."""
     units: Units | Annotated[tuple[Units, ...], Field(min_length=1)] = 64
-    """Width of each direction, one number or one per layer; the decoder has the width of the last layer."""
+    """Width of each direction, one number or one per layer; the decoder has the width of the last
+    layer."""
     dropout: Share = 0.2
     """Share of the inputs of every recurrent layer set to zero in training."""
     recurrent_dropout: Share = 0.0
@@ -55,28 +56,34 @@ def encode(config: RecurrentConfig, sequence: Any) -> tuple[Any, list[Any]]:
         sequence: (B, L, C).
 
     Returns:
-        Outputs at every step (B, L, U or 2U), and the final states of the last layer, (B, U) each: of an LSTM
-        two per direction, those of the forward direction first.
+        Outputs at every step (B, L, U or 2U), and the final states of the last layer, (B, U) each:
+        of an LSTM two per direction, those of the forward direction first.
     """
-    from forecast.layers.recurrent import Bidirectional  # TensorFlow starts when a model is built, not before
+    from forecast.layers.recurrent import (
+        Bidirectional,
+    )  # TensorFlow starts when a model is built, not before
 
     outputs, states = sequence, []
     for number, units in enumerate(config.widths):
         name = f"encoder_{number}"
         layer = recurrent_layer(config, units, name=name, return_state=True)
-        outputs, *states = (Bidirectional(layer, name=name) if config.bidirectional else layer)(outputs)
+        outputs, *states = (Bidirectional(layer, name=name) if config.bidirectional else layer)(
+            outputs
+        )
     return outputs, states
 
 
 def bridge(config: RecurrentConfig, states: list[Any], *, memory: bool) -> list[Any]:
     """Merge the final states of the encoder's last layer into those a decoder of the same width starts from.
 
-    An LSTM has two: its output, which lies in (-1, 1) like a GRU's state, and its memory, which does not.
+    An LSTM has two: its output, which lies in (-1, 1) like a GRU's state, and its memory, which
+    does not.
 
     Args:
         config: the settings.
         states: from `encode`.
-        memory: whether the memory of an LSTM is wanted; a decoder that is no LSTM starts from the output alone.
+        memory: whether the memory of an LSTM is wanted; a decoder that is no LSTM starts from the
+            output alone.
     """
     from keras import layers
 
@@ -90,7 +97,9 @@ def bridge(config: RecurrentConfig, states: list[Any], *, memory: bool) -> list[
     return merged
 
 
-def recurrent_layer(config: RecurrentConfig, units: int, *, name: str, return_state: bool = False) -> Any:
+def recurrent_layer(
+    config: RecurrentConfig, units: int, *, name: str, return_state: bool = False
+) -> Any:
     """One recurrent layer of the chosen cell, which returns its outputs at all steps."""
     from keras import layers, regularizers
 

@@ -1,8 +1,9 @@
 """Reversible normalisation of every window by its own level and spread.
 
-Source: Kim et al. 2022, "Reversible Instance Normalization for Accurate Time-Series Forecasting against
-Distribution Shift" (RevIN), without its learned affine part; subtracting the last value alone is the
-normalisation of NLinear in Zeng et al. 2023, "Are Transformers Effective for Time Series Forecasting?".
+Source: Kim et al. 2022, "Reversible Instance Normalization for Accurate Time-Series Forecasting
+against Distribution Shift" (RevIN), without its learned affine part; subtracting the last value
+alone is the normalisation of NLinear in Zeng et al. 2023, "Are Transformers Effective for Time
+Series Forecasting?".
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ def normalise(past: Any, num_targets: int, how: str) -> tuple[Any, Any, Any]:
     Args:
         past: (B, L, C), targets first.
         num_targets: D.
-        how: `none`, `last` (level: the last value) or `standard` (the last value, and the standard deviation;
-            a constant window keeps a spread of 1).
+        how: `none`, `last` (level: the last value) or `standard` (the last value, and the standard
+            deviation; a constant window keeps a spread of 1).
 
     Returns:
         The normalised `past` (B, L, C), and level and spread, both (B, 1, D).
@@ -51,6 +52,7 @@ def denormalise(forecast: Any, level: Any, spread: Any) -> Any:
     if len(forecast.shape) == len(level.shape) + 1:
         level, spread = ops.expand_dims(level, -1), ops.expand_dims(spread, -1)
 
-    # The smaller operand of a sum stands first: Keras takes a small *second* one for a bias where its only axis
-    # happens to be as long as an axis of the first, so that B = H windows would trade their levels.
+    # The smaller operand of a sum stands first: Keras takes a small *second* one for a bias where
+    # its only axis happens to be as long as an axis of the first, so that B = H windows would trade
+    # their levels.
     return level + forecast * spread

@@ -60,7 +60,9 @@ class Products:
     def kernel_slopes(self, x: Any, d: Any) -> Any:
         """Slopes (C, gates x U) of the kernel from x (..., B, C) and d (..., B, gates x U)."""
         parts = zip(self.masked(x), self._cut(d) if self.masks_differ else [d], strict=True)
-        return tf.concat([tf.matmul(rows(one), rows(part), transpose_a=True) for one, part in parts], axis=1)
+        return tf.concat(
+            [tf.matmul(rows(one), rows(part), transpose_a=True) for one, part in parts], axis=1
+        )
 
     def _cut(self, d: Any) -> list[Any]:
         return tf.split(d, len(self.by_gate), axis=-1)

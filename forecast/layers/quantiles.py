@@ -8,8 +8,8 @@ from typing import Any
 def ordered_quantiles(raw: Any) -> Any:
     """Turn Q free numbers into Q ascending ones: the middle one as it is, the others by positive steps outwards.
 
-    The steps are added one after another and not with `cumsum`, which a compiler may regroup: a sum of
-    ordered terms rounds to an ordered result, so the order is exact in float32 as well.
+    The steps are added one after another and not with `cumsum`, which a compiler may regroup: a sum
+    of ordered terms rounds to an ordered result, so the order is exact in float32 as well.
 
     Args:
         raw: (B, H, D, Q).

@@ -2,12 +2,14 @@
 
 Compared with the loop of stock Keras:
 
-- The products of the input with the kernel are taken for a chunk of steps at once, outside the inner loop, and the
-  chunk is small enough for its products to stay in the cache until the inner loop has read them.
-- The gradient is written out. The loop backwards in time carries the slopes of the state alone; those of the
-  kernels are one large product per chunk, where automatic differentiation adds up one small product per step.
-- Gates are arrays of their own, so that the compiler reads them in one sweep. Where no gradient is asked for, none
-  is kept.
+- The products of the input with the kernel are taken for a chunk of steps at once, outside the
+  inner loop, and the chunk is small enough for its products to stay in the cache until the inner
+  loop has read them.
+- The gradient is written out. The loop backwards in time carries the slopes of the state alone;
+  those of the kernels are one large product per chunk, where automatic differentiation adds up one
+  small product per step.
+- Gates are arrays of their own, so that the compiler reads them in one sweep. Where no gradient is
+  asked for, none is kept.
 
 Arrays inside are (L, B, ...) in the order of time, for a loop that goes backwards as well.
 """
@@ -24,7 +26,8 @@ from forecast.layers.cells import Cell
 from forecast.layers.products import Products
 
 ROWS_PER_CHUNK = 1536
-"""Rows of the products taken at once: enough for a product to run at full speed, few enough for the cache."""
+"""Rows of the products taken at once: enough for a product to run at full speed, few enough for the
+cache."""
 
 USUAL_BATCH = 64
 """Batch size to plan chunks for where it is not known."""
@@ -56,7 +59,8 @@ class Loop:
         backwards: whether the last step of the sequence comes first.
         input_masks: dropout of the input, (B, C): none, one, or one per gate.
         state_masks: dropout of the state, (B, U): none, one, or one per gate.
-        active: (B, L) bool, False at steps that leave the states as they are; None for no such steps.
+        active: (B, L) bool, False at steps that leave the states as they are; None for no such
+            steps.
     """
 
     cell: Cell
@@ -84,7 +88,9 @@ def chunk_lengths(length: int, batch: int | None) -> tuple[int, int]:
     return steps, length % steps
 
 
-def run_forward(loop: Loop, weights: Weights, x: Any, states: Tensors, *, wanted: str) -> tuple[list[Any], list[Any]]:
+def run_forward(
+    loop: Loop, weights: Weights, x: Any, states: Tensors, *, wanted: str
+) -> tuple[list[Any], list[Any]]:
     """Go through a sequence.
 
     Args:
@@ -95,8 +101,8 @@ def run_forward(loop: Loop, weights: Weights, x: Any, states: Tensors, *, wanted
         wanted: arrays to return: `nothing`; `outputs`; or `slopes`, all that `run_backward` needs.
 
     Returns:
-        The final states (B, U), and the arrays (L, B, U): the outputs; or the states that each step began with, and
-        what the cell kept of it.
+        The final states (B, U), and the arrays (L, B, U): the outputs; or the states that each step
+        began with, and what the cell kept of it.
     """
     cell, length = loop.cell, x.shape[1]
     inputs = Products.of(weights.kernel, cell.num_gates, loop.input_masks)
@@ -105,21 +111,36 @@ def run_forward(loop: Loop, weights: Weights, x: Any, states: Tensors, *, wanted
 
     def chunk(done: Any, steps: int, states: Tensors, arrays: Tensors) -> Any:
         start = loop.first_step(done, steps, length)
-        x_products, active = inputs.apart(read_chunk(x, start, steps)), _active_chunk(loop, start, steps)
+        x_products, active = (
+            inputs.apart(read_chunk(x, start, steps)),
+            _active_chunk(loop, start, steps),
+        )
 
         def step(j: Any, states: Tensors, arrays: Tensors) -> Any:
             place = loop.place(j, steps)
             products = [array[place] for array in x_products]
             new, kept = cell.step(products, recurrent.together(states[0]), bias, states)
             if active is not None:
-                new = [tf.where(active[place], one, old) for one, old in zip(new, states, strict=True)]
+                new = [
+                    tf.where(active[place], one, old) for one, old in zip(new, states, strict=True)
+                ]
             values = {"nothing": [], "outputs": new[:1], "slopes": [*states, *kept]}[wanted]
-            return j + 1, new, [array.write(start + place, one) for array, one in zip(arrays, values, strict=True)]
+            return (
+                j + 1,
+                new,
+                [
+                    array.write(start + place, one)
+                    for array, one in zip(arrays, values, strict=True)
+                ],
+            )
 
         return tf.while_loop(lambda j, *_: j < steps, step, (0, states, arrays))[1:]
 
     number = {"nothing": 0, "outputs": 1, "slopes": len(states) + cell.num_kept}[wanted]
-    carried: Any = (list(states), [_array(states[0].dtype, length, states[0].shape) for _ in range(number)])
+    carried: Any = (
+        list(states),
+        [_array(states[0].dtype, length, states[0].shape) for _ in range(number)],
+    )
     steps, short = chunk_lengths(length, x.shape[0])
     if short:
         carried = chunk(0, short, *carried)
@@ -153,7 +174,9 @@ def run_backward(
 
     def chunk(done: Any, steps: int, d_states: Tensors, sums: Tensors) -> Any:
         start = loop.first_step(done, steps, length)
-        joined, extra, d_states = slopes_of_chunk(loop, recurrent, arrays, d_outputs, (start, steps, d_states))
+        joined, extra, d_states = slopes_of_chunk(
+            loop, recurrent, arrays, d_outputs, (start, steps, d_states)
+        )
         of_input = cell.input_slopes(joined, extra)
         before = take(arrays[0], start, steps, axis=0)
         over_rows = [tf.reduce_sum(one, axis=[0, 1]) for one in (joined, *extra)]
@@ -162,7 +185,11 @@ def run_backward(
             recurrent.kernel_slopes(before, joined),
             cell.bias_slopes(over_rows[0], over_rows[1:]),
         )
-        return d_states, [one + other for one, other in zip(sums, more, strict=True)], inputs.input_slopes(of_input)
+        return (
+            d_states,
+            [one + other for one, other in zip(sums, more, strict=True)],
+            inputs.input_slopes(of_input),
+        )
 
     def body(i: Any, d_states: Tensors, sums: Tensors, blocks: Any) -> Any:
         left = number - 1 - i
@@ -173,7 +200,9 @@ def run_backward(
     number = length // steps
     sums = [tf.zeros_like(one) for one in (weights.kernel, weights.recurrent_kernel, weights.bias)]
     blocks = _array(x.dtype, number, (steps, x.shape[0], x.shape[2]))
-    _, d_states, sums, blocks = tf.while_loop(lambda i, *_: i < number, body, (0, list(d_states), sums, blocks))
+    _, d_states, sums, blocks = tf.while_loop(
+        lambda i, *_: i < number, body, (0, list(d_states), sums, blocks)
+    )
     parts = [tf.reshape(blocks.stack(), [length - short, -1, x.shape[2]])]
     if short:
         d_states, sums, d_x = chunk(0, short, d_states, sums)
@@ -182,7 +211,11 @@ def run_backward(
 
 
 def slopes_of_chunk(
-    loop: Loop, recurrent: Products, arrays: Tensors, d_outputs: Any, place: tuple[Any, int, Tensors]
+    loop: Loop,
+    recurrent: Products,
+    arrays: Tensors,
+    d_outputs: Any,
+    place: tuple[Any, int, Tensors],
 ) -> tuple[Any, list[Any], list[Any]]:
     """Go backwards through a chunk.
 
@@ -194,8 +227,8 @@ def slopes_of_chunk(
         place: earliest step, number of steps, and slopes of the states after the chunk.
 
     Returns:
-        The recurrent slopes (steps, B, gates x U), the extra slopes (steps, B, U), and those of the states before
-        the chunk.
+        The recurrent slopes (steps, B, gates x U), the extra slopes (steps, B, U), and those of the
+        states before the chunk.
     """
     cell, (start, steps, d_states) = loop.cell, place
     num_states, active = len(d_states), _active_chunk(loop, start, steps)
@@ -206,13 +239,21 @@ def slopes_of_chunk(
         read = [array[start + here] for array in arrays]
         if d_chunk is not None:
             d = [d[0] + d_chunk[here], *d[1:]]
-        moved = d if active is None else [tf.where(active[here], one, tf.zeros_like(one)) for one in d]
+        moved = (
+            d if active is None else [tf.where(active[here], one, tf.zeros_like(one)) for one in d]
+        )
         through, extra, before = cell.slopes(moved, read[:num_states], read[num_states:])
         joined = tf.concat(through, axis=1)
         before[0] += recurrent.input_slopes(joined)
         if active is not None:  # where the states stood still, their slopes pass by
-            before = [tf.where(active[here], one, still) for one, still in zip(before, d, strict=True)]
-        return j + 1, before, [array.write(here, one) for array, one in zip(slopes, (joined, *extra), strict=True)]
+            before = [
+                tf.where(active[here], one, still) for one, still in zip(before, d, strict=True)
+            ]
+        return (
+            j + 1,
+            before,
+            [array.write(here, one) for array, one in zip(slopes, (joined, *extra), strict=True)],
+        )
 
     dtype, (batch, units) = d_states[0].dtype, d_states[0].shape
     widths = [cell.num_gates * units, *[units] * cell.num_extra]
@@ -232,7 +273,10 @@ def take(array: Any, first: Any, steps: int, *, axis: int) -> Any:
 
     Every size is given as a number: XLA copies an array twice its size for a slice "up to the end".
     """
-    begin, size = [0, 0, 0], [tf.shape(array)[i] if length is None else length for i, length in enumerate(array.shape)]
+    begin, size = (
+        [0, 0, 0],
+        [tf.shape(array)[i] if length is None else length for i, length in enumerate(array.shape)],
+    )
     begin[axis], size[axis] = first, steps
     return tf.slice(array, begin, size)
 

@@ -1,12 +1,14 @@
 """GRU and LSTM layers that are those of Keras, and on a CPU faster.
 
-They have the weights, the options, the random numbers and the outputs of `keras.layers.GRU` and `keras.layers.LSTM`,
-and stand wherever those can, inside `keras.layers.Bidirectional` as well. Which loop runs:
+They have the weights, the options, the random numbers and the outputs of `keras.layers.GRU` and
+`keras.layers.LSTM`, and stand wherever those can, inside `keras.layers.Bidirectional` as well.
+Which loop runs:
 
 - in float32 on a CPU that of `native`, in C++, where the machine has a compiler;
-- for other types and masked steps, or without a compiler, that of `recurrence`, in TensorFlow, which XLA may compile;
-- on a GPU, on another backend of Keras than TensorFlow, and for options that cuDNN does not know either (another
-  activation, no bias, the reset gate before the product), that of Keras itself.
+- for other types and masked steps, or without a compiler, that of `recurrence`, in TensorFlow,
+  which XLA may compile;
+- on a GPU, on another backend of Keras than TensorFlow, and for options that cuDNN does not know
+  either (another activation, no bias, the reset gate before the product), that of Keras itself.
 """
 
 from __future__ import annotations
@@ -40,14 +42,18 @@ class GRU(keras.layers.GRU):
     in_order_of_time = False
     has_a_twin = False
 
-    def inner_loop(self, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> Inner:
+    def inner_loop(
+        self, sequences: Any, initial_state: Any, mask: Any, training: bool = False
+    ) -> Inner:
         """What `keras.layers.RNN` calls; see `run_layer`."""
         if not can_run(self, sequences):
             return super().inner_loop(sequences, initial_state, mask, training)
         own, state = tf.unstack(tf.convert_to_tensor(self.cell.bias))
         (z, r, h), (state_z, state_r, state_h) = tf.split(own, 3), tf.split(state, 3)
         bias = tf.stack([z + state_z, r + state_r, h, state_h])
-        return run_layer(self, GRUCell(), bias, sequences, initial_state, mask=mask, training=training)
+        return run_layer(
+            self, GRUCell(), bias, sequences, initial_state, mask=mask, training=training
+        )
 
 
 @keras.saving.register_keras_serializable("forecast")
@@ -57,26 +63,36 @@ class LSTM(keras.layers.LSTM):
     in_order_of_time = False
     has_a_twin = False
 
-    def inner_loop(self, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> Inner:
+    def inner_loop(
+        self, sequences: Any, initial_state: Any, mask: Any, training: bool = False
+    ) -> Inner:
         """What `keras.layers.RNN` calls; see `run_layer`."""
         if not can_run(self, sequences):
             return super().inner_loop(sequences, initial_state, mask, training)
         bias = tf.reshape(tf.convert_to_tensor(self.cell.bias), [4, self.units])
-        return run_layer(self, LSTMCell(), bias, sequences, initial_state, mask=mask, training=training)
+        return run_layer(
+            self, LSTMCell(), bias, sequences, initial_state, mask=mask, training=training
+        )
 
 
 @keras.saving.register_keras_serializable("forecast")
 class Bidirectional(keras.layers.Bidirectional):
     """A `keras.layers.Bidirectional` that does not turn the sequence of its backward layer round twice."""
 
-    def call(self, sequences: Any, initial_state: Any = None, mask: Any = None, training: Any = None) -> Any:
+    def call(
+        self, sequences: Any, initial_state: Any = None, mask: Any = None, training: Any = None
+    ) -> Any:
         """Run both layers and join their outputs."""
         layers = (self.forward_layer, self.backward_layer)
-        fast = self.return_sequences and all(isinstance(one, (GRU, LSTM)) and can_run(one, sequences) for one in layers)
+        fast = self.return_sequences and all(
+            isinstance(one, (GRU, LSTM)) and can_run(one, sequences) for one in layers
+        )
         self.forward_layer.has_a_twin = self.backward_layer.has_a_twin = True
         self.backward_layer.in_order_of_time = fast and self.merge_mode == "concat"
         if not self.backward_layer.in_order_of_time:
-            return super().call(sequences, initial_state=initial_state, mask=mask, training=training)
+            return super().call(
+                sequences, initial_state=initial_state, mask=mask, training=training
+            )
         half = len(initial_state) // 2 if initial_state is not None else None
         starts = (initial_state[:half], initial_state[half:]) if half else (None, None)
         results = [
@@ -104,7 +120,9 @@ def can_run(layer: Any, sequences: Any) -> bool:
     )
 
 
-def run_layer(layer: Any, cell: Cell, bias: Any, sequences: Any, states: Any, *, mask: Any, training: bool) -> Inner:
+def run_layer(
+    layer: Any, cell: Cell, bias: Any, sequences: Any, states: Any, *, mask: Any, training: bool
+) -> Inner:
     """Run the loop of a layer.
 
     Args:
@@ -122,20 +140,33 @@ def run_layer(layer: Any, cell: Cell, bias: Any, sequences: Any, states: Any, *,
     states = keras.tree.flatten(states)
     mask = None if mask is None else keras.tree.flatten(mask)[0]
     masks = layer.cell.get_dropout_mask(sequences[:, 0]) if training and layer.dropout else ()
-    state_masks = layer.cell.get_recurrent_dropout_mask(states[0]) if training and layer.recurrent_dropout else ()
+    state_masks = (
+        layer.cell.get_recurrent_dropout_mask(states[0])
+        if training and layer.recurrent_dropout
+        else ()
+    )
     loop = Loop(cell, layer.go_backwards, _constants(masks), _constants(state_masks), mask)
     native = is_native(loop, sequences)
     if native and len(loop.input_masks) == 1:
         sequences, loop = sequences * loop.input_masks[0][:, None], replace(loop, input_masks=())
-    kernels = (tf.convert_to_tensor(layer.cell.kernel), tf.convert_to_tensor(layer.cell.recurrent_kernel))
+    kernels = (
+        tf.convert_to_tensor(layer.cell.kernel),
+        tf.convert_to_tensor(layer.cell.recurrent_kernel),
+    )
     read = (sequences, *kernels, bias, *states)
     states, outputs = in_shards(
-        loop, read, num_shards(layer, sequences, native=native), training=training, sequence=layer.return_sequences
+        loop,
+        read,
+        num_shards(layer, sequences, native=native),
+        training=training,
+        sequence=layer.return_sequences,
     )
     last = states[0]
     if mask is not None:
         visible = _visible(mask, loop, zeros=layer.zero_output_for_mask)
-        last = tf.where(visible[:, :1] if loop.backwards else visible[:, -1:], last, tf.zeros_like(last))
+        last = tf.where(
+            visible[:, :1] if loop.backwards else visible[:, -1:], last, tf.zeros_like(last)
+        )
         outputs = [tf.where(visible[:, :, None], one, tf.zeros_like(one)) for one in outputs]
     if loop.backwards and not layer.in_order_of_time:
         outputs = [tf.reverse(one, [1]) for one in outputs]
@@ -149,14 +180,17 @@ def is_native(loop: Loop, sequences: Any) -> bool:
 
 def runs_natively(model: keras.Model) -> bool:
     """Whether a model has recurrent layers and their loops run in C++, which XLA cannot compile into anything."""
-    return operations() is not None and any(isinstance(layer, (GRU, LSTM)) for layer in model._flatten_layers())
+    return operations() is not None and any(
+        isinstance(layer, (GRU, LSTM)) for layer in model._flatten_layers()
+    )
 
 
 def num_shards(layer: Any, sequences: Any, *, native: bool) -> int:
     """Parts that the windows of a batch are cut into, to run at the same time.
 
-    Two for a layer in one direction. The directions of a bidirectional one keep two processors busy as they are.
-    The number does not depend on the processors that are there, so that the bits do not either.
+    Two for a layer in one direction. The directions of a bidirectional one keep two processors busy
+    as they are. The number does not depend on the processors that are there, so that the bits do
+    not either.
 
     Args:
         layer: of Keras.
@@ -165,7 +199,9 @@ def num_shards(layer: Any, sequences: Any, *, native: bool) -> int:
     """
     batch = sequences.shape[0]
     alone = (native or clusters_are_compiled()) and not layer.has_a_twin
-    return 2 if alone and batch is not None and batch % 2 == 0 and batch >= 2 * SMALLEST_SHARD else 1
+    return (
+        2 if alone and batch is not None and batch % 2 == 0 and batch >= 2 * SMALLEST_SHARD else 1
+    )
 
 
 def in_shards(
@@ -192,30 +228,42 @@ def in_shards(
     results = []
     for part, (x, *states) in enumerate(cut((read[0], *read[4:]))):
         own = Loop(loop.cell, loop.backwards, inputs[part], state_masks[part], active[part])
-        results.append(differentiable(own, training=training, sequence=sequence)(x, *read[1:4], *states))
+        results.append(
+            differentiable(own, training=training, sequence=sequence)(x, *read[1:4], *states)
+        )
     finals, outputs = zip(*results, strict=True)
-    joined = [[tf.concat(parts, axis=0) for parts in zip(*each, strict=True)] for each in (finals, outputs)]
+    joined = [
+        [tf.concat(parts, axis=0) for parts in zip(*each, strict=True)]
+        for each in (finals, outputs)
+    ]
     return joined[0], joined[1]
 
 
-def differentiable(loop: Loop, *, training: bool, sequence: bool) -> Callable[..., tuple[list[Any], list[Any]]]:
+def differentiable(
+    loop: Loop, *, training: bool, sequence: bool
+) -> Callable[..., tuple[list[Any], list[Any]]]:
     """The loop as a function of tensors with a gradient that is written out.
 
     Args:
         loop: how to go through the sequence.
-        training: whether to keep what the gradient needs; it is made again where a gradient is asked for after all.
+        training: whether to keep what the gradient needs; it is made again where a gradient is
+            asked for after all.
         sequence: whether to return the outputs of all steps.
 
     Returns:
-        From x (B, L, C), kernels, bias and states to the final states, and a list of the outputs (B, L, U) in the
-        order of time, or of nothing.
+        From x (B, L, C), kernels, bias and states to the final states, and a list of the outputs
+        (B, L, U) in the order of time, or of nothing.
     """
 
     @tf.custom_gradient
     def run(*read: Any) -> Any:
         # Taken out of the tape's sight: it would trace the gradient of the inside as well.
         constants = [tf.stop_gradient(one) for one in read]
-        parts = native_parts(loop, sequence) if is_native(loop, constants[0]) else cluster_parts(loop, sequence)
+        parts = (
+            native_parts(loop, sequence)
+            if is_native(loop, constants[0])
+            else cluster_parts(loop, sequence)
+        )
         if training:
             final, outputs, arrays = parts.keep(*constants)
         else:
@@ -250,7 +298,9 @@ class Parts(NamedTuple):
 
 def native_parts(loop: Loop, sequence: bool) -> Parts:
     """The loop in C++."""
-    own = NativeLoop(isinstance(loop.cell, LSTMCell), loop.backwards, loop.input_masks, loop.state_masks)
+    own = NativeLoop(
+        isinstance(loop.cell, LSTMCell), loop.backwards, loop.input_masks, loop.state_masks
+    )
 
     def keep(*read: Any) -> Any:
         final, outputs, arrays = own.keep(*read)
@@ -292,14 +342,17 @@ def _constants(masks: Any) -> tuple[Any, ...]:
 def _visible(mask: Any, loop: Loop, *, zeros: bool) -> Any:
     """(B, L) bool: where outputs are shown; elsewhere Keras shows zeros.
 
-    With `zeros` that is every masked step, without it those that come before the first that is not masked.
+    With `zeros` that is every masked step, without it those that come before the first that is not
+    masked.
     """
     return mask if zeros else tf.cumsum(tf.cast(mask, tf.int32), axis=1, reverse=loop.backwards) > 0
 
 
 def to_keras_layers(model: keras.Model) -> keras.Model:
     """The same model of stock Keras layers, with the same weights: to be saved or loaded where this package is not."""
-    return _rebuilt(model, keras.layers.Bidirectional, {"GRU": keras.layers.GRU, "LSTM": keras.layers.LSTM})
+    return _rebuilt(
+        model, keras.layers.Bidirectional, {"GRU": keras.layers.GRU, "LSTM": keras.layers.LSTM}
+    )
 
 
 def from_keras_layers(model: keras.Model) -> keras.Model:
@@ -309,13 +362,20 @@ def from_keras_layers(model: keras.Model) -> keras.Model:
 
 def _rebuilt(model: keras.Model, wrapper: Any, kinds: dict[str, Any]) -> keras.Model:
     def replaced(layer: Any) -> Any:
-        kind = kinds.get(type(layer).__name__) if isinstance(layer, (keras.layers.GRU, keras.layers.LSTM)) else None
+        kind = (
+            kinds.get(type(layer).__name__)
+            if isinstance(layer, (keras.layers.GRU, keras.layers.LSTM))
+            else None
+        )
         return (kind or type(layer)).from_config(layer.get_config())
 
     def clone(layer: Any) -> Any:
         if not isinstance(layer, keras.layers.Bidirectional):
             return replaced(layer)
-        directions = {"layer": replaced(layer.forward_layer), "backward_layer": replaced(layer.backward_layer)}
+        directions = {
+            "layer": replaced(layer.forward_layer),
+            "backward_layer": replaced(layer.backward_layer),
+        }
         settings = {"merge_mode": layer.merge_mode, "name": layer.name, "dtype": layer.dtype_policy}
         return wrapper(**directions, **settings)
 

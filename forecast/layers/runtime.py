@@ -1,7 +1,8 @@
 """The state of Keras and TensorFlow that a whole process shares: what this package needs of it, and leaves as it was.
 
 - The random numbers of the surrounding program are neither read nor touched: `drawing_seeds`.
-- Its float type, dtype policy, name scopes and devices do not reach our networks: `build_apart` and `in_float32`.
+- Its float type, dtype policy, name scopes and devices do not reach our networks: `build_apart` and
+  `in_float32`.
 - Settings that cannot be worked around are refused by name: `check_surroundings`.
 - The number of threads is settled once: `settle_threads`.
 """
@@ -27,7 +28,8 @@ Made = TypeVar("Made")
 
 
 BACKEND = "KERAS_BACKEND"
-"""Environment variable that Keras reads when it is imported; it goes before the file `keras.json`."""
+"""Environment variable that Keras reads when it is imported; it goes before the file
+`keras.json`."""
 
 
 XLA_ONE_THREAD = "--xla_cpu_multi_thread_eigen=false"
@@ -46,19 +48,21 @@ def check_surroundings() -> None:
     """Raise where the surrounding program has settled something that our networks cannot work with.
 
     Raises:
-        ConfigError: Keras runs on another backend or cannot start; or the caller stands inside `tf.function`,
-            `tf.Graph.as_default` or the scope of a distribution strategy.
+        ConfigError: Keras runs on another backend or cannot start; or the caller stands inside
+            `tf.function`, `tf.Graph.as_default` or the scope of a distribution strategy.
     """
     check_backend()
     import tensorflow as tf
 
     if not tf.executing_eagerly():
         raise ConfigError(
-            "the call stands inside tf.function or a tf.Graph; expected eager execution: move it outside of them"
+            "the call stands inside tf.function or a tf.Graph; expected eager execution: move it "
+            "outside of them"
         )
     if tf.distribute.has_strategy():
         raise ConfigError(
-            "the call stands inside the scope of a tf.distribute strategy; expected none: move it outside of the "
+            "the call stands inside the scope of a tf.distribute strategy; expected none: move it "
+            "outside of the "
             "scope, and set training.strategy: mirrored to train on several devices"
         )
 
@@ -70,24 +74,30 @@ def check_backend() -> None:
         ConfigError: it does not; the message names the setting.
     """
     try:
-        # The first import of TensorFlow draws from `random`. Later on it must stay alone: other threads use it.
+        # The first import of TensorFlow draws from `random`. Later on it must stay alone: other
+        # threads use it.
         with _random_kept() if "keras" not in sys.modules else contextlib.nullcontext():
             import keras
         if keras.config.backend() == "tensorflow":
             return
         given = f"Keras runs on {keras.config.backend()!r}"
-    except (ImportError, ValueError) as error:  # what the other backend needs is missing, or there is no such backend
+    except (
+        ImportError,
+        ValueError,
+    ) as error:  # what the other backend needs is missing, or there is no such backend
         if getattr(error, "name", None) in {"keras", "tensorflow"}:
             raise
         given = f"Keras does not start ({error})"
     named = os.environ.get(BACKEND)
     if not named or (named == "tensorflow" and "keras" not in sys.modules):
         raise ConfigError(
-            f"{given}, as keras.json in the folder ~/.keras or KERAS_HOME says; expected the backend tensorflow: "
+            f"{given}, as keras.json in the folder ~/.keras or KERAS_HOME says; expected the "
+            f"backend tensorflow: "
             f"correct or delete that file, before Keras is imported"
         )
     raise ConfigError(
-        f"{given}, {BACKEND} is {named!r}; expected the backend tensorflow: set the environment variable "
+        f"{given}, {BACKEND} is {named!r}; expected the backend tensorflow: set the environment "
+        f"variable "
         f"{BACKEND}=tensorflow before Keras is imported"
     )
 
@@ -95,9 +105,9 @@ def check_backend() -> None:
 def build_apart(make: Callable[[], Made], *, seed: int) -> Made:
     """Make layers that depend on nothing but their settings and a seed.
 
-    Keras keeps its dtype policy and name scopes, and TensorFlow its device, for each thread. So layers are made in a
-    thread of its own, where all of them are as they were when Python started. Inside such a thread a further call
-    only begins with another seed.
+    Keras keeps its dtype policy and name scopes, and TensorFlow its device, for each thread. So
+    layers are made in a thread of its own, where all of them are as they were when Python started.
+    Inside such a thread a further call only begins with another seed.
 
     Args:
         make: makes them.
@@ -151,8 +161,9 @@ def in_float32() -> Iterator[None]:
 def drawing_seeds(seed: int) -> Iterator[None]:
     """Have Keras draw the seeds of the layers that are made inside this block, in this thread, from one seed.
 
-    It draws a seed for every initializer and dropout mask from Python's `random`, which belongs to the whole process:
-    other threads read and seed it. Here it is shown numbers of its own, the same that `random.seed(seed)` would give.
+    It draws a seed for every initializer and dropout mask from Python's `random`, which belongs to
+    the whole process: other threads read and seed it. Here it is shown numbers of its own, the same
+    that `random.seed(seed)` would give.
     """
     from keras.src.random import seed_generator
 
@@ -197,10 +208,11 @@ def _random_kept() -> Iterator[None]:
 def settle_threads() -> None:
     """Have the same seed give the same bits whatever the number of threads, unless TensorFlow was told otherwise.
 
-    Where four or more threads share one matrix product, the order of its sums follows their timing. With up to two
-    per operation bits were equal to those of one. XLA is told to keep each product in one thread: what it compiles
-    runs beside each other instead, such as the two directions of a layer, which does not change a bit and takes
-    less time. The settings belong to the process, and count only before TensorFlow has run anything.
+    Where four or more threads share one matrix product, the order of its sums follows their timing.
+    With up to two per operation bits were equal to those of one. XLA is told to keep each product
+    in one thread: what it compiles runs beside each other instead, such as the two directions of a
+    layer, which does not change a bit and takes less time. The settings belong to the process, and
+    count only before TensorFlow has run anything.
     """
     import tensorflow as tf
 
@@ -226,7 +238,9 @@ def free_bytes() -> float:
     """Memory that is free; no bound where a system does not say so."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        return 1024.0 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
+        return 1024.0 * next(
+            int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")
+        )
     except (OSError, StopIteration):
         return float("inf")
 
@@ -235,9 +249,10 @@ def free_bytes() -> float:
 def quiet_start() -> Iterator[None]:
     """Import TensorFlow inside this block on the command line.
 
-    Its libraries write to file descriptor 2 before any Python setting is read, so the descriptor itself
-    is turned aside. If the block raises, what was held back is written out first. Keras is started on TensorFlow,
-    whatever backend is usual on the machine: the process is this command's own.
+    Its libraries write to file descriptor 2 before any Python setting is read, so the descriptor
+    itself is turned aside. If the block raises, what was held back is written out first. Keras is
+    started on TensorFlow, whatever backend is usual on the machine: the process is this command's
+    own.
 
     Raises:
         ConfigError: Keras was started on another backend before, or does not start.

@@ -57,11 +57,15 @@ def static_features(inputs: dict[str, Any], shape: WindowShape) -> list[Any]:
     """What is known of the series: numbers (B, num_static) and an embedding (B, width) per category."""
     features = [inputs["static"]] if shape.num_static else []
     if shape.static_categories:
-        features += embed(inputs["static_categories"], shape.static_categories, name="static_embedding")
+        features += embed(
+            inputs["static_categories"], shape.static_categories, name="static_embedding"
+        )
     return features
 
 
-def context_sequence(past: Any, inputs: dict[str, Any], shape: WindowShape, static: list[Any]) -> Any:
+def context_sequence(
+    past: Any, inputs: dict[str, Any], shape: WindowShape, static: list[Any]
+) -> Any:
     """Join what the encoder reads at every context step: `past`, embeddings and static features, (B, L, C)."""
     from keras import layers
 
@@ -87,8 +91,14 @@ def future_sequence(inputs: dict[str, Any], shape: WindowShape, static: list[Any
     """
     from keras import layers, ops
 
-    numbers = ops.arange(shape.horizon, dtype="int32") + ops.zeros_like(inputs["past"][:, :1, 0], dtype="int32")
-    parts = [layers.Embedding(shape.horizon, embedding_width(shape.horizon), name="step_embedding")(numbers)]
+    numbers = ops.arange(shape.horizon, dtype="int32") + ops.zeros_like(
+        inputs["past"][:, :1, 0], dtype="int32"
+    )
+    parts = [
+        layers.Embedding(shape.horizon, embedding_width(shape.horizon), name="step_embedding")(
+            numbers
+        )
+    ]
     if shape.num_known:
         parts.append(inputs["known"])
     if shape.known_categories:

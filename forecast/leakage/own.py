@@ -9,8 +9,9 @@
 | `windows`  | rows that are learned from and chosen on; which windows end up to the cutoff, and batches of those  |
 | `forecast` | forecasts of a model that is fitted anew each time, from windows that end up to the cutoff          |
 
-Cutoffs are the end of the training part, the end of the validation part, and two within the test part. At the first,
-nothing may depend on validation rows but what is chosen on them: settings count as given there, and nothing is trained.
+Cutoffs are the end of the training part, the end of the validation part, and two within the test
+part. At the first, nothing may depend on validation rows but what is chosen on them: settings count
+as given there, and nothing is trained.
 """
 
 from __future__ import annotations
@@ -50,13 +51,16 @@ BATCH = 256
 """Windows that are gathered, those that end nearest to the cutoff; of a forecast a quarter."""
 
 
-def check_experiment(config: Experiment, source: Source | None = None, *, train: bool = False) -> LeakReport:
+def check_experiment(
+    config: Experiment, source: Source | None = None, *, train: bool = False
+) -> LeakReport:
     """Check that nothing an experiment learns from or reads depends on values after a cutoff.
 
     Args:
         config: the experiment.
         source: a table or its file; `config.data.source` if left out.
-        train: whether a model is fitted on every changed table as well, and its forecasts are compared.
+        train: whether a model is fitted on every changed table as well, and its forecasts are
+            compared.
 
     Returns:
         Which stages leak, and which columns they look at.
@@ -93,7 +97,9 @@ def as_frame(config: Experiment, source: Source | None = None) -> tuple[Experime
     as_it_is = data.model_copy(update={"gaps": "skip"}) if data.gaps == "fill" else data
     panel = open_panel(as_it_is, source)
     columns = panel.columns
-    frame = pd.DataFrame({columns.id_col: pd.Series(panel.series_ids[panel.series_of_rows()].tolist())})
+    frame = pd.DataFrame(
+        {columns.id_col: pd.Series(panel.series_ids[panel.series_of_rows()].tolist())}
+    )
     frame[columns.time_col] = shown_stamps(panel, panel.timestamps)
     for name in columns.dynamic:
         frame[name] = _cells(panel, name, panel.column(name))
@@ -102,7 +108,9 @@ def as_frame(config: Experiment, source: Source | None = None) -> tuple[Experime
             cells = panel.static_values[:, place][panel.series_of_rows()]
             frame[name] = _cells(panel, name, cells)
     written = {"source", "layout", "separator", "decimal", "encoding", "time_format"}
-    plain = {name: field.default for name, field in DataConfig.model_fields.items() if name in written}
+    plain = {
+        name: field.default for name, field in DataConfig.model_fields.items() if name in written
+    }
     roles = {"id_col": columns.id_col, "target_cols": columns.target_cols}
     return config.model_copy(update={"data": data.model_copy(update=plain | roles)}), frame
 
@@ -113,8 +121,10 @@ class OwnPipeline:
 
     Attributes:
         config: the experiment.
-        settled: the same with what the unchanged table led to, for cutoffs before the validation rows.
-        cutoffs: last known stamps by id: the ends of training and validation, then two in the test part.
+        settled: the same with what the unchanged table led to, for cutoffs before the validation
+            rows.
+        cutoffs: last known stamps by id: the ends of training and validation, then two in the test
+            part.
         chosen_at: place of the first cutoff at which settings are chosen and models fitted.
         train: whether models are.
     """
@@ -141,11 +151,15 @@ class OwnPipeline:
         panel, split = prepared.panel, prepared.split
         test = split.test
         ends = [split.train.last, np.maximum(split.train.last, split.validation.last)]
-        ends += [test.first + np.rint(share * (test.last - test.first)).astype(np.int64) for share in TEST_SHARES]
+        ends += [
+            test.first + np.rint(share * (test.last - test.first)).astype(np.int64)
+            for share in TEST_SHARES
+        ]
         held_back = [end for end in ends if (end < panel.offsets[1:]).any()]
         if not held_back:
             raise ConfigError(
-                "every row is learned from: set evaluation.validation_size or evaluation.test_size above 0, so that "
+                "every row is learned from: set evaluation.validation_size or evaluation.test_size "
+                "above 0, so that "
                 "there are later rows that could leak"
             )
         cutoffs = [_stamps_before(panel, end) for end in held_back]
@@ -166,7 +180,11 @@ class OwnPipeline:
             "features": features_before(prepared, last),
             "windows": windows_before(prepared, last, is_chosen=is_chosen),
         }
-        if self.train and is_chosen and len(numbers := _nearest(prepared.test.index, last, BATCH // 4)):
+        if (
+            self.train
+            and is_chosen
+            and len(numbers := _nearest(prepared.test.index, last, BATCH // 4))
+        ):
             stages["forecast"] = forecasts_of(prepared, numbers)
         return stages
 
@@ -178,7 +196,9 @@ def rows_up_to(panel: Panel, cutoff: Mapping[Any, Any]) -> IntArray:
     stamps = pd.Index([cutoff[series_id] for series_id in panel.series_ids])
     if isinstance(stamps, pd.DatetimeIndex):
         stamps = stamps.tz_convert(None) if stamps.tz is not None else stamps
-        return first_rows_at(panel, panel.freq.positions(stamps.to_numpy(dtype="datetime64[ns]")) + 1)
+        return first_rows_at(
+            panel, panel.freq.positions(stamps.to_numpy(dtype="datetime64[ns]")) + 1
+        )
     return first_rows_at(panel, panel.freq.positions(stamps.to_numpy(dtype="int64")) + 1)
 
 
@@ -187,9 +207,14 @@ def filled_before(prepared: Prepared, last: IntArray) -> Stages:
     panel, filled, known = prepared.panel, prepared.filled, _rows_before(prepared.panel, last)
     values = filled.values
     if filled.interpolated is not None and filled.next_observed is not None:
-        values = np.where(filled.next_observed < _ends(panel, last)[:, None], filled.interpolated, values)
+        values = np.where(
+            filled.next_observed < _ends(panel, last)[:, None], filled.interpolated, values
+        )
     observed = np.ones(values.shape, bool) if filled.observed is None else filled.observed
-    columns = {name: _cells(panel, name, values[known, place]) for place, name in enumerate(panel.columns.dynamic)}
+    columns = {
+        name: _cells(panel, name, values[known, place])
+        for place, name in enumerate(panel.columns.dynamic)
+    }
     return {"rows": np.flatnonzero(known), "values": columns, "observed": observed[known]}
 
 
@@ -215,14 +240,19 @@ def features_before(prepared: Prepared, last: IntArray) -> Stages:
         "known_codes": features.known_codes,
         "target": features.target,
     }
-    fixed = {"static": features.static, "static_codes": features.static_codes, "sizes": features.sizes}
+    fixed = {
+        "static": features.static,
+        "static_codes": features.static_codes,
+        "sizes": features.sizes,
+    }
     return {name: array[known] for name, array in by_row.items()} | fixed
 
 
 def windows_before(prepared: Prepared, last: IntArray, *, is_chosen: bool) -> Stages:
     """What is read of the windows whose contexts lie before `last` (N,).
 
-    All training windows with their targets, and the validation windows too where something is chosen on them.
+    All training windows with their targets, and the validation windows too where something is
+    chosen on them.
     """
     out: Stages = {}
     for name in ("training", "validation", "test"):
@@ -239,7 +269,8 @@ def windows_before(prepared: Prepared, last: IntArray, *, is_chosen: bool) -> St
 def forecasts_of(prepared: Prepared, numbers: IntArray) -> Any:
     """Forecasts from test windows `numbers` (B,), of a model fitted on the other parts.
 
-    The model that is judged: without `training.refit`, which learns from the test rows once they have been judged.
+    The model that is judged: without `training.refit`, which learns from the test rows once they
+    have been judged.
     """
     training = prepared.config.training.model_copy(update={"refit": False})
     config = prepared.config.model_copy(update={"training": training})
@@ -265,7 +296,9 @@ def _rows_read(windows: WindowedFeatures) -> Stages:
 
 def _covered(first: IntArray, length: int, num_rows: int) -> NDArray[np.bool_]:
     """(R,) rows that lie in a stretch of `length` from one of `first` on."""
-    steps = np.bincount(first, minlength=num_rows + 1) - np.bincount(first + length, minlength=num_rows + 1)
+    steps = np.bincount(first, minlength=num_rows + 1) - np.bincount(
+        first + length, minlength=num_rows + 1
+    )
     return np.asarray(np.cumsum(steps)[:num_rows] > 0)
 
 

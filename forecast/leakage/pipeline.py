@@ -1,22 +1,26 @@
 """Proof that a pipeline does not look ahead: its table is changed after a cutoff, and nothing before may change.
 
-A pipeline is any function of a table and a cutoff that returns what it knows at the cutoff: a mapping from the names
-of its stages, in order, to arrays, frames, numbers or nested mappings and lists of them; or its forecasts alone. All
-of that may depend on rows up to the cutoff, and on nothing else but
+A pipeline is any function of a table and a cutoff that returns what it knows at the cutoff: a
+mapping from the names of its stages, in order, to arrays, frames, numbers or nested mappings and
+lists of them; or its forecasts alone. All of that may depend on rows up to the cutoff, and on
+nothing else but
 
-* stamps and ids, which are never changed: a calendar, the number of rows and where they are cut are lawful;
+* stamps and ids, which are never changed: a calendar, the number of rows and where they are cut are
+  lawful;
 * columns that are declared as known: the price of the next 14 days, the size of a shop.
 
     def pipeline(table, cutoff):
         past = table[table["ds"] <= cutoff]
         scale = past["y"].std()
-        return {"scale": scale, "features": past["y"].diff() / scale, "forecast": past["y"].iloc[-7:]}
+        return {"scale": scale, "features": past["y"].diff() / scale, "forecast":
+        past["y"].iloc[-7:]}
 
     report = check_no_leakage(pipeline, table)
     assert report.ok, report.text()
 
-The values after the cutoff become missing, 1e6, -1e6, mirrored and shuffled, in all columns at once; every stage must
-stay the same bit for bit. Where one does not, each column is changed by itself to find those the stage depends on.
+The values after the cutoff become missing, 1e6, -1e6, mirrored and shuffled, in all columns at
+once; every stage must stay the same bit for bit. Where one does not, each column is changed by
+itself to find those the stage depends on.
 """
 
 from __future__ import annotations
@@ -41,9 +45,11 @@ Rows = NDArray[np.bool_]
 
 
 CHANGES = ("missing", "+1e6", "-1e6", "mirrored", "shuffled")
-"""What becomes of later values: nothing, one number, themselves times -1e6, those of other later rows.
+"""What becomes of later values: nothing, one number, themselves times -1e6, those of other later
+rows.
 
-The mirror turns the order of series and rows round, which no change that is the same everywhere does.
+The mirror turns the order of series and rows round, which no change that is the same everywhere
+does.
 """
 
 
@@ -63,7 +69,8 @@ class Leak:
         stage: its name.
         cutoff: the first at which that was seen.
         changes: keys of `CHANGES` that it follows.
-        columns: those whose later values it depends on, each by itself; none where it takes several together.
+        columns: those whose later values it depends on, each by itself; none where it takes several
+            together.
     """
 
     stage: str
@@ -83,10 +90,12 @@ class LeakReport:
     """What a leak check found.
 
     Attributes:
-        compared: changed tables that each stage was compared on, by name, in the order of the pipeline.
+        compared: changed tables that each stage was compared on, by name, in the order of the
+            pipeline.
         cutoffs: where values were changed.
         leaks: one for each stage that depends on later values, in the order of the pipeline.
-        refusals: changed tables that the pipeline refused, with what it said, and so was not compared on.
+        refusals: changed tables that the pipeline refused, with what it said, and so was not
+            compared on.
     """
 
     compared: dict[str, int]
@@ -104,14 +113,22 @@ class LeakReport:
         found = {leak.stage: leak.sentence for leak in self.leaks}
         width = max(5, *map(len, self.compared))
         lines = [f"{'stage':{width}}  compared  verdict"]
-        lines += [f"{name:{width}}  {count:8}  {found.get(name, 'ok')}" for name, count in self.compared.items()]
+        lines += [
+            f"{name:{width}}  {count:8}  {found.get(name, 'ok')}"
+            for name, count in self.compared.items()
+        ]
         lines += [f"note: {refusal}" for refusal in self.refusals]
         places = f"{len(self.cutoffs)} cutoff{'s' if len(self.cutoffs) > 1 else ''}, {', '.join(self.cutoffs)}"
         if self.ok:
             return "\n".join([*lines, f"no stage depends on values after a cutoff ({places})"])
         first = self.leaks[0]
         columns = ", ".join(map(repr, first.columns)) or "several columns together"
-        return "\n".join([*lines, f"stage {first.stage!r} is the first that looks ahead, at {columns} ({places})"])
+        return "\n".join(
+            [
+                *lines,
+                f"stage {first.stage!r} is the first that looks ahead, at {columns} ({places})",
+            ]
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,19 +151,24 @@ class _Table:
     def columns(self) -> list[str]:
         """Those whose values are changed."""
         fixed = [name for name, steps in self.known.items() if steps is None]
-        return [name for name in self.frame.columns if name not in (self.id_col, self.time_col, *fixed)]
+        return [
+            name for name in self.frame.columns if name not in (self.id_col, self.time_col, *fixed)
+        ]
 
     def later(self, cutoff: Any) -> dict[str, Rows]:
         """(R,) rows of each column that nobody knows at a cutoff."""
         stamps = self.frame[self.time_col]
         if isinstance(cutoff, Mapping) and self.id_col is None:
-            raise ConfigError("cutoffs name series, and the table has no column of ids: give one stamp for each")
+            raise ConfigError(
+                "cutoffs name series, and the table has no column of ids: give one stamp for each"
+            )
         try:
             limit = self.frame[self.id_col].map(cutoff) if isinstance(cutoff, Mapping) else cutoff
             after = (stamps > limit).to_numpy()
         except TypeError as error:
             raise ConfigError(
-                f"cutoff {_named(cutoff)!r} cannot be compared with the {stamps.dtype} stamps of {self.time_col!r}: "
+                f"cutoff {_named(cutoff)!r} cannot be compared with the {stamps.dtype} stamps of "
+                f"{self.time_col!r}: "
                 "turn the column into dates with pandas.to_datetime"
             ) from error
         if not after.any():
@@ -198,20 +220,21 @@ def check_no_leakage(
 ) -> LeakReport:
     """Check that nothing a pipeline knows at a cutoff depends on values after it.
 
-    The pipeline runs once more on the unchanged table, then on five changed ones per cutoff; where something leaks,
-    on such tables for each column too. It is given a copy each time, rows numbered from 0, whole numbers and booleans
-    as float64. A change that it refuses with an exception is reported and not held against it: a pipeline that takes
-    no missing values is compared on the other changes.
+    The pipeline runs once more on the unchanged table, then on five changed ones per cutoff; where
+    something leaks, on such tables for each column too. It is given a copy each time, rows numbered
+    from 0, whole numbers and booleans as float64. A change that it refuses with an exception is
+    reported and not held against it: a pipeline that takes no missing values is compared on the
+    other changes.
 
     Args:
-        pipeline: called as `pipeline(table, cutoff)`; returns a mapping from stages to values, or its forecasts, and
-            of these only what may be known at the cutoff.
+        pipeline: called as `pipeline(table, cutoff)`; returns a mapping from stages to values, or
+            its forecasts, and of these only what may be known at the cutoff.
         frame: long table, one row per series and stamp.
-        cutoffs: last stamps that may be seen; each one stamp, or a mapping from ids to stamps where series are cut
-            apart, and a series without one is known whole. Three that leave half, three tenths and a tenth of the
-            stamps, if left out.
-        known: columns that are known after a cutoff, with the number of stamps of each series for which they are; None
-            for those that are known for ever, such as static ones.
+        cutoffs: last stamps that may be seen; each one stamp, or a mapping from ids to stamps where
+            series are cut apart, and a series without one is known whole. Three that leave half,
+            three tenths and a tenth of the stamps, if left out.
+        known: columns that are known after a cutoff, with the number of stamps of each series for
+            which they are; None for those that are known for ever, such as static ones.
         id_col: names the series; a table without it holds one series.
         time_col: stamps that can be compared, dates or numbers.
 
@@ -219,8 +242,8 @@ def check_no_leakage(
         Which stages leak, and which columns they look at.
 
     Raises:
-        ConfigError: a column or cutoff does not fit the table, two runs on the same table differ, a stage holds
-            something that cannot be compared, or every change was refused.
+        ConfigError: a column or cutoff does not fit the table, two runs on the same table differ, a
+            stage holds something that cannot be compared, or every change was refused.
     """
     table = _table(frame, id_col, time_col, known or {})
     found, order = _Findings(), list[str]()
@@ -237,7 +260,9 @@ def check_no_leakage(
         for name, said in found.refused.items()
     )
     if not any(found.compared.values()):
-        raise ConfigError(f"nothing could be compared: {'; '.join(refusals) or 'there is no cutoff, or no stage'}")
+        raise ConfigError(
+            f"nothing could be compared: {'; '.join(refusals) or 'there is no cutoff, or no stage'}"
+        )
     stages = {name: found.compared[name] for name in [*order, *found.compared]}
     leaks = tuple(found.leaks[name] for name in stages if name in found.leaks)
     return LeakReport(stages, tuple(map(_named, places)), leaks, refusals)
@@ -262,9 +287,13 @@ def _compare(
     for change in CHANGES:
         after = _run(pipeline, table.changed(rows, change), cutoff)
         for stage in before:
-            found.compared[stage] = found.compared.get(stage, 0) + (not isinstance(after, Exception))
+            found.compared[stage] = found.compared.get(stage, 0) + (
+                not isinstance(after, Exception)
+            )
         if isinstance(after, Exception):
-            said = textwrap.shorten(f"{type(after).__name__}: {after}", REFUSAL_WIDTH, placeholder=" ...")
+            said = textwrap.shorten(
+                f"{type(after).__name__}: {after}", REFUSAL_WIDTH, placeholder=" ..."
+            )
             found.refused.setdefault(change, []).append(said)
             continue
         for stage in _different(before, after):
@@ -313,16 +342,21 @@ def _refuse_chance(first: Mapping[str, str], second: Mapping[str, str]) -> None:
     different = _different(first, second)
     if different:
         raise ConfigError(
-            f"stage {different[0]!r} differs between two runs on the same table: a check needs a pipeline that repeats "
+            f"stage {different[0]!r} differs between two runs on the same table: a check needs a "
+            f"pipeline that repeats "
             "itself; fix its seed"
         )
 
 
-def _table(frame: pd.DataFrame, id_col: str, time_col: str, known: Mapping[str, int | None]) -> _Table:
+def _table(
+    frame: pd.DataFrame, id_col: str, time_col: str, known: Mapping[str, int | None]
+) -> _Table:
     """The table with its numbers as float64, roles checked."""
     for name in (time_col, *known):
         if name not in frame:
-            raise ConfigError(f"the table has no column {name!r}{nearest(name, map(str, frame.columns))}")
+            raise ConfigError(
+                f"the table has no column {name!r}{nearest(name, map(str, frame.columns))}"
+            )
     out = frame.reset_index(drop=True)
     for name in out.columns.difference([id_col, time_col]):
         if pd.api.types.is_numeric_dtype(out[name]):
@@ -331,7 +365,9 @@ def _table(frame: pd.DataFrame, id_col: str, time_col: str, known: Mapping[str, 
             out[name] = out[name].astype("object")
     table = _Table(out, id_col if id_col in out else None, time_col, known)
     if not table.columns:
-        raise ConfigError("every column of the table is known for ever: there is nothing that could leak")
+        raise ConfigError(
+            "every column of the table is known for ever: there is nothing that could leak"
+        )
     return table
 
 
@@ -363,8 +399,12 @@ def _pieces(value: Any, stage: str) -> Iterable[bytes]:
         yield f"{type(value).__name__} {value!r}".encode()
     elif isinstance(value, Mapping):
         yield f"mapping {len(value)}".encode()
-        yield from (piece for pair in value.items() for one in pair for piece in _pieces(one, stage))
-    elif isinstance(value, Sequence | set | frozenset) and not isinstance(value, pd.api.extensions.ExtensionArray):
+        yield from (
+            piece for pair in value.items() for one in pair for piece in _pieces(one, stage)
+        )
+    elif isinstance(value, Sequence | set | frozenset) and not isinstance(
+        value, pd.api.extensions.ExtensionArray
+    ):
         yield f"sequence {len(value)}".encode()
         ordered = sorted(value, key=repr) if isinstance(value, set | frozenset) else value
         yield from (piece for one in ordered for piece in _pieces(one, stage))
@@ -375,10 +415,15 @@ def _pieces(value: Any, stage: str) -> Iterable[bytes]:
             yield from (piece for one in array.ravel() for piece in _pieces(one, stage))
         else:
             yield array.tobytes()
-    elif isinstance(value, pd.Timestamp | pd.Timedelta | pd.Period) or value is pd.NaT or value is pd.NA:
+    elif (
+        isinstance(value, pd.Timestamp | pd.Timedelta | pd.Period)
+        or value is pd.NaT
+        or value is pd.NA
+    ):
         yield f"{type(value).__name__} {value!r}".encode()
     else:
         raise ConfigError(
-            f"stage {stage!r} holds a {type(value).__name__}; expected arrays, frames, numbers, text, or mappings and "
+            f"stage {stage!r} holds a {type(value).__name__}; expected arrays, frames, numbers, "
+            f"text, or mappings and "
             "lists of them: return its numbers, such as vars(scaler)"
         )

@@ -43,7 +43,11 @@ DEFAULT_MODEL = "segment_bigru"
 
 def _name_of(settings: Any) -> str | None:
     """What tells the settings of one architecture from those of another."""
-    return settings.get("name", DEFAULT_MODEL) if isinstance(settings, dict) else getattr(settings, "name", None)
+    return (
+        settings.get("name", DEFAULT_MODEL)
+        if isinstance(settings, dict)
+        else getattr(settings, "name", None)
+    )
 
 
 ModelConfig = Annotated[
@@ -65,6 +69,7 @@ def build_model(config: ModelConfig, shape: WindowShape, *, seed: int = 0) -> ke
         A model from the input dictionary of `WindowShape` to (B, H, D) or (B, H, D, Q).
 
     Raises:
-        ConfigError: Keras does not run on TensorFlow, or not eagerly; see `layers.runtime.check_surroundings`.
+        ConfigError: Keras does not run on TensorFlow, or not eagerly; see
+            `layers.runtime.check_surroundings`.
     """
     return build_apart(partial(MODELS[config.name].build, config, shape), seed=seed)

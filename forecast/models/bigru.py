@@ -8,14 +8,19 @@ from forecast.layers.attention import attend
 from forecast.layers.encoder import RecurrentConfig, bridge, encode, recurrent_layer
 from forecast.layers.instance_norm import denormalise, normalise
 from forecast.layers.quantiles import ordered_quantiles
-from forecast.layers.sequences import context_sequence, future_sequence, model_inputs, static_features
+from forecast.layers.sequences import (
+    context_sequence,
+    future_sequence,
+    model_inputs,
+    static_features,
+)
 from forecast.windows.index import WindowShape
 
 if TYPE_CHECKING:
     import keras
 
-# Keras is imported inside the functions, here and in `layers/`: reading and checking a configuration, which
-# needs this file, then takes no TensorFlow.
+# Keras is imported inside the functions, here and in `layers/`: reading and checking a
+# configuration, which needs this file, then takes no TensorFlow.
 
 
 class BiGRUConfig(RecurrentConfig):
@@ -35,17 +40,19 @@ def build_bigru(config: BiGRUConfig, shape: WindowShape) -> keras.Model:
     """Build the model.
 
         past -> instance norm -> [past, past embeddings, static] over L steps
-             -> encoder: `num_layers` bidirectional recurrent layers -> outputs (B, L, 2U), final states
-             -> bridge: forward and backward state joined, projected to U with tanh
+             -> encoder: `num_layers` bidirectional recurrent layers -> outputs (B, L, 2U), final
+             states -> bridge: forward and backward state joined, projected to U with tanh
              -> decoder over H steps, each reading [step embedding, known, known embeddings, static]
                   recurrent: one recurrent layer that starts from the bridged state
-                  direct:    one dense layer gives a state to each step, a second joins it with what the step reads
+                  direct:    one dense layer gives a state to each step, a second joins it with what
+                  the step reads
              -> attention over the encoder's outputs, the decoder's outputs asking
              -> forecast: one dense layer, the same for every step -> (B, H, D) or (B, H, D, Q)
              -> quantiles put in order, instance norm undone
 
-    The step of the GRU (Cho et al. 2014, arXiv 1406.1078, in the `reset_after` variant that cuDNN computes), with
-    input x, state h and one kernel W, recurrent kernel R and two biases b, c per gate:
+    The step of the GRU (Cho et al. 2014, arXiv 1406.1078, in the `reset_after` variant that cuDNN
+    computes), with input x, state h and one kernel W, recurrent kernel R and two biases b, c per
+    gate:
 
         z = sigmoid(W_z x + b_z + R_z h + c_z)              update gate
         r = sigmoid(W_r x + b_r + R_r h + c_r)              reset gate
@@ -55,8 +62,9 @@ def build_bigru(config: BiGRUConfig, shape: WindowShape) -> keras.Model:
     LSTM: Hochreiter & Schmidhuber 1997 with the forget gate of Gers et al. 2000; rnn: Elman 1990,
     h' = tanh(W x + R h + b). Attention and instance norm: see `layers/`.
 
-    Weights of a recurrent layer of U units that reads C numbers: GRU 3 U (C + U + 2), LSTM 4 U (C + U + 1), rnn
-    U (C + U + 1), twice that for both directions; of a dense layer from C to U: C U + U.
+    Weights of a recurrent layer of U units that reads C numbers: GRU 3 U (C + U + 2), LSTM 4 U (C +
+    U + 1), rnn U (C + U + 1), twice that for both directions; of a dense layer from C to U: C U +
+    U.
 
     Args:
         config: the settings.
@@ -111,8 +119,12 @@ def forecast_head(decoded: Any, shape: WindowShape) -> Any:
     """Turn the decoder's outputs (B, H, U) into (B, H, D) numbers, or (B, H, D, Q) ascending quantiles."""
     from keras import layers
 
-    numbers = layers.Dense(shape.num_targets * max(1, shape.num_quantiles), name="forecast")(decoded)
+    numbers = layers.Dense(shape.num_targets * max(1, shape.num_quantiles), name="forecast")(
+        decoded
+    )
     if not shape.num_quantiles:
         return numbers
-    by_level = layers.Reshape((shape.horizon, shape.num_targets, shape.num_quantiles), name="by_level")(numbers)
+    by_level = layers.Reshape(
+        (shape.horizon, shape.num_targets, shape.num_quantiles), name="by_level"
+    )(numbers)
     return ordered_quantiles(by_level)

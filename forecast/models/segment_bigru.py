@@ -27,13 +27,16 @@ class SegmentBiGRUConfig(RecurrentConfig):
     name: Literal["segment_bigru"] = "segment_bigru"
     """Which architecture."""
     dropout: Share = 0.3
-    """Share of the inputs of every recurrent layer and of the forecast layer set to zero in training."""
+    """Share of the inputs of every recurrent layer and of the forecast layer set to zero in
+    training."""
     segment_length: Annotated[int, Field(ge=1, le=10_000)] | None = None
-    """Steps that the network reads and writes at once; if left out, the horizon in equal parts of at most 24."""
+    """Steps that the network reads and writes at once; if left out, the horizon in equal parts of
+    at most 24."""
     decoder: Literal["parallel", "recurrent"] = "parallel"
     """All segments of the horizon from the state of the encoder, or one after another."""
     channels: Literal["independent", "joint"] = "independent"
-    """Several targets: one network for each of them by itself, or all of them read and written together."""
+    """Several targets: one network for each of them by itself, or all of them read and written
+    together."""
     attention: Literal["none", "dot", "additive"] = "none"
     """How the decoder looks back at the encoder's outputs."""
     instance_norm: Literal["none", "last", "standard"] = "last"
@@ -43,23 +46,26 @@ class SegmentBiGRUConfig(RecurrentConfig):
 def build_segment_bigru(config: SegmentBiGRUConfig, shape: WindowShape) -> keras.Model:
     """Build the model.
 
-        past -> instance norm -> with `channels: independent`, each target a window of its own (B D, L, 1)
-             -> [target, past covariates, embeddings] cut into segments of S steps, zeros before the first
-             -> segment: one dense layer with relu, from [S steps, static] to U
-             -> encoder: `num_layers` bidirectional recurrent layers over the segments -> outputs, final states
-             -> bridge: forward and backward state joined, projected to U with tanh
-             -> queries: for each segment of the horizon [known, embeddings, static] projected to U, plus a learned
+        past -> instance norm -> with `channels: independent`, each target a window of its own (B D,
+        L, 1)
+             -> [target, past covariates, embeddings] cut into segments of S steps, zeros before the
+             first -> segment: one dense layer with relu, from [S steps, static] to U
+             -> encoder: `num_layers` bidirectional recurrent layers over the segments -> outputs,
+             final states -> bridge: forward and backward state joined, projected to U with tanh
+             -> queries: for each segment of the horizon [known, embeddings, static] projected to U,
+             plus a learned
                 vector for its place and one for the target
              -> decoder, one recurrent layer:
                   parallel:  one step from the bridged state for every query
                   recurrent: from the bridged state over all queries
              -> attention over the encoder's outputs, the decoder's outputs asking
-             -> forecast: dropout and one dense layer from U to S steps; what lies beyond the horizon is cut off
-             -> quantiles put in order, instance norm undone
+             -> forecast: dropout and one dense layer from U to S steps; what lies beyond the
+             horizon is cut off -> quantiles put in order, instance norm undone
 
-    Source: Lin et al. 2023, "SegRNN: Segment Recurrent Neural Network for Long-Term Time Series Forecasting", arXiv
-    2308.11200, of which this has the segments and the parallel decoder; both directions, covariates and attention
-    are added. For the cells see `bigru`, for attention and instance norm `layers/`.
+    Source: Lin et al. 2023, "SegRNN: Segment Recurrent Neural Network for Long-Term Time Series
+    Forecasting", arXiv 2308.11200, of which this has the segments and the parallel decoder; both
+    directions, covariates and attention are added. For the cells see `bigru`, for attention and
+    instance norm `layers/`.
 
     Args:
         config: the settings.
@@ -77,7 +83,9 @@ def build_segment_bigru(config: SegmentBiGRUConfig, shape: WindowShape) -> keras
     folds = shape.num_targets if config.channels == "independent" else 1
     if folds > 1:
         context = apart(context, folds)
-        future, *static = (None if one is None else repeated(one, folds) for one in (future, *static))
+        future, *static = (
+            None if one is None else repeated(one, folds) for one in (future, *static)
+        )
 
     units, length = config.widths[-1], segment_length(config, shape)
     segments = embedded_segments(context, static, length, config.widths[0])
@@ -93,7 +101,9 @@ def build_segment_bigru(config: SegmentBiGRUConfig, shape: WindowShape) -> keras
 
 def segment_length(config: SegmentBiGRUConfig, shape: WindowShape) -> int:
     """S: as set, or the horizon in as few equal parts as have at most `LONGEST_SEGMENT` steps."""
-    return config.segment_length or math.ceil(shape.horizon / math.ceil(shape.horizon / LONGEST_SEGMENT))
+    return config.segment_length or math.ceil(
+        shape.horizon / math.ceil(shape.horizon / LONGEST_SEGMENT)
+    )
 
 
 def known_sequence(inputs: dict[str, Any], shape: WindowShape) -> Any:
@@ -103,7 +113,11 @@ def known_sequence(inputs: dict[str, Any], shape: WindowShape) -> Any:
     parts = [inputs["known"]] if shape.num_known else []
     if shape.known_categories:
         parts += embed(inputs["known_categories"], shape.known_categories, name="known_embedding")
-    return (layers.Concatenate(name="future")(parts) if len(parts) > 1 else parts[0]) if parts else None
+    return (
+        (layers.Concatenate(name="future")(parts) if len(parts) > 1 else parts[0])
+        if parts
+        else None
+    )
 
 
 def apart(context: Any, num_targets: int) -> Any:
@@ -113,7 +127,11 @@ def apart(context: Any, num_targets: int) -> Any:
     targets = ops.transpose(context[:, :, :num_targets], (0, 2, 1))
     alone = ops.reshape(targets, (-1, context.shape[1], 1))
     shared = context.shape[2] - num_targets
-    return ops.concatenate([alone, repeated(context[:, :, num_targets:], num_targets)], axis=2) if shared else alone
+    return (
+        ops.concatenate([alone, repeated(context[:, :, num_targets:], num_targets)], axis=2)
+        if shared
+        else alone
+    )
 
 
 def repeated(array: Any, times: int) -> Any:
@@ -128,14 +146,18 @@ def embedded_segments(context: Any, static: list[Any], length: int, units: int) 
     from keras import layers
 
     number = math.ceil(context.shape[1] / length)
-    filled = layers.ZeroPadding1D((number * length - context.shape[1], 0), name="filled_context")(context)
+    filled = layers.ZeroPadding1D((number * length - context.shape[1], 0), name="filled_context")(
+        context
+    )
     parts = [layers.Reshape((number, length * context.shape[2]), name="segments")(filled)]
     parts += [layers.RepeatVector(number)(one) for one in static]
     joined = layers.Concatenate(name="segments_and_static")(parts) if len(parts) > 1 else parts[0]
     return layers.Dense(units, activation="relu", name="segment")(joined)
 
 
-def horizon_queries(past: Any, future: Any, static: list[Any], shape: WindowShape, sizes: tuple[int, int, int]) -> Any:
+def horizon_queries(
+    past: Any, future: Any, static: list[Any], shape: WindowShape, sizes: tuple[int, int, int]
+) -> Any:
     """What the decoder asks for: (B D, M, U) for M segments of the horizon.
 
     Args:
@@ -150,15 +172,23 @@ def horizon_queries(past: Any, future: Any, static: list[Any], shape: WindowShap
     length, units, folds = sizes
     number = math.ceil(shape.horizon / length)
     windows = ops.zeros_like(past[:, :1, 0], dtype="int32")  # learned vectors must hang on an input
-    queries = layers.Embedding(number, units, name="place_embedding")(ops.arange(number, dtype="int32") + windows)
+    queries = layers.Embedding(number, units, name="place_embedding")(
+        ops.arange(number, dtype="int32") + windows
+    )
     if folds > 1:
-        targets = layers.Embedding(folds, units, name="target_embedding")(ops.arange(folds, dtype="int32") + windows)
+        targets = layers.Embedding(folds, units, name="target_embedding")(
+            ops.arange(folds, dtype="int32") + windows
+        )
         # The smaller operand stands first; see `denormalise`.
         queries = ops.reshape(targets, (-1, 1, units)) + repeated(queries, folds)
     parts = [layers.RepeatVector(number)(one) for one in static]
     if future is not None:
-        filled = layers.ZeroPadding1D((0, number * length - shape.horizon), name="filled_future")(future)
-        parts.append(layers.Reshape((number, length * future.shape[2]), name="future_segments")(filled))
+        filled = layers.ZeroPadding1D((0, number * length - shape.horizon), name="filled_future")(
+            future
+        )
+        parts.append(
+            layers.Reshape((number, length * future.shape[2]), name="future_segments")(filled)
+        )
     if not parts:
         return queries
     known = layers.Concatenate(name="known_segments")(parts) if len(parts) > 1 else parts[0]
@@ -178,7 +208,9 @@ def decode(config: SegmentBiGRUConfig, queries: Any, states: list[Any]) -> Any:
     return ops.reshape(answers, (-1, number, units))
 
 
-def forecast_head(config: SegmentBiGRUConfig, decoded: Any, shape: WindowShape, sizes: tuple[int, int]) -> Any:
+def forecast_head(
+    config: SegmentBiGRUConfig, decoded: Any, shape: WindowShape, sizes: tuple[int, int]
+) -> Any:
     """(B, H, D) numbers or (B, H, D, Q) ascending quantiles from the decoder's outputs (B D, M, U).
 
     Args:
@@ -193,6 +225,10 @@ def forecast_head(config: SegmentBiGRUConfig, decoded: Any, shape: WindowShape, 
     together, levels = shape.num_targets // folds, max(1, shape.num_quantiles)
     kept = layers.Dropout(config.dropout, name="forecast_dropout")(decoded)
     numbers = layers.Dense(length * together * levels, name="forecast")(kept)
-    steps = ops.reshape(numbers, (-1, folds, decoded.shape[1] * length, together, levels))[:, :, : shape.horizon]
-    by_target = ops.reshape(ops.transpose(steps, (0, 2, 1, 3, 4)), (-1, shape.horizon, shape.num_targets, levels))
+    steps = ops.reshape(numbers, (-1, folds, decoded.shape[1] * length, together, levels))[
+        :, :, : shape.horizon
+    ]
+    by_target = ops.reshape(
+        ops.transpose(steps, (0, 2, 1, 3, 4)), (-1, shape.horizon, shape.num_targets, levels)
+    )
     return ordered_quantiles(by_target) if shape.num_quantiles else by_target[..., 0]

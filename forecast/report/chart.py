@@ -1,6 +1,7 @@
 """Charts as SVG text that stretch with the page while their letters and lines keep their size.
 
-The drawing has its own 1000 by 1000 coordinates and is stretched; tick labels stand outside it, placed in per cent.
+The drawing has its own 1000 by 1000 coordinates and is stretched; tick labels stand outside it,
+placed in per cent.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ Scale = Callable[[FloatArray], FloatArray]
 """From values to the coordinates of the drawing."""
 
 MAX_POINTS = 400
-"""Points of a line at most; a longer one keeps the lowest and the highest value of every stretch."""
+"""Points of a line at most; a longer one keeps the lowest and the highest value of every
+stretch."""
 
 MAX_MARKED = 14
 """Where no line has more points than this they get dots."""
@@ -109,13 +111,17 @@ def baseline_looks(result: BacktestResult, best: str | None) -> dict[str, str]:
     places = {name: 1 + place for place, name in enumerate(BASELINES)}
     places |= {name: 1 + len(BASELINES) + place % len(OTHERS) for place, name in enumerate(others)}
     return {
-        name: f"base tone-{places[name]}{' best' * (name == best)}" for name in result.forecasts if name != result.alias
+        name: f"base tone-{places[name]}{' best' * (name == best)}"
+        for name in result.forecasts
+        if name != result.alias
     }
 
 
 def draw_chart(chart: Chart) -> str:
     """Return a chart, its legend and the place for what is read off it, as HTML."""
-    left, right = _span([*(one.x for one in chart.lines), *(one.x for one in chart.bands), *_bar_x(chart)])
+    left, right = _span(
+        [*(one.x for one in chart.lines), *(one.x for one in chart.bands), *_bar_x(chart)]
+    )
     low, high = chart.y_range or _padded(_span(_heights(chart)))
     heights = [value for value in round_ticks(low, high) if low <= value <= high]
     across = chart.ticks
@@ -138,13 +144,17 @@ def draw_chart(chart: Chart) -> str:
     ]
     few = all(len(one.x) <= MAX_MARKED for one in chart.lines)
     dots = [dot for one in chart.lines if few for dot in _dots(one, at_x, at_y)]
-    dots += [_circle("ring", look, at_x(np.array(x)), at_y(np.array(y)), 4.5) for x, y, look in chart.rings]
+    dots += [
+        _circle("ring", look, at_x(np.array(x)), at_y(np.array(y)), 4.5)
+        for x, y, look in chart.rings
+    ]
     read = _readings(chart, at_x)
     focus = ' tabindex="0"' if read else ""
     return (
         f'<figure class="chart"><figcaption>{escape(chart.y_title)}</figcaption>'
         f'<svg class="plot" role="img"{focus} aria-label="{escape(chart.title)}"{read}>'
-        '<svg viewBox="0 0 1000 1000" preserveAspectRatio="none" width="100%" height="100%" aria-hidden="true">'
+        '<svg viewBox="0 0 1000 1000" preserveAspectRatio="none" width="100%" height="100%" '
+        'aria-hidden="true">'
         f"{''.join(rules + shapes + paths)}</svg>{''.join(texts + dots)}</svg>"
         f'<p class="axis">{escape(chart.x_title)}</p>{_legend(chart)}'
         f'<p class="reading" aria-live="polite"></p></figure>'
@@ -169,7 +179,10 @@ def round_ticks(low: float, high: float, count: int = 5) -> list[float]:
     power = 10.0 ** np.floor(np.log10(rough))
     step = power * next(one for one in (1.0, 2.0, 5.0, 10.0) if one * power >= rough * 0.999)
     # 0.0 added to -0.0 is 0.0, which has no minus before it
-    return [float(round(one * step, 12)) + 0.0 for one in np.arange(np.ceil(low / step), np.floor(high / step) + 1)]
+    return [
+        float(round(one * step, 12)) + 0.0
+        for one in np.arange(np.ceil(low / step), np.floor(high / step) + 1)
+    ]
 
 
 def step_ticks(num_steps: int) -> list[tuple[float, str]]:
@@ -200,7 +213,10 @@ def _band(band: Band, at_x: Scale, at_y: Scale) -> str:
     kept, above = np.isfinite(low), np.isfinite(high)
     if not kept.any():
         return ""
-    outline = np.concatenate([x[kept], other[above][::-1]]), np.concatenate([low[kept], high[above][::-1]])
+    outline = (
+        np.concatenate([x[kept], other[above][::-1]]),
+        np.concatenate([low[kept], high[above][::-1]]),
+    )
     return f'<path class="band {band.look}" d="{_steps(at_x(outline[0]), at_y(outline[1]))}Z"/>'
 
 
@@ -245,12 +261,19 @@ def _readings(chart: Chart, at_x: Scale) -> str:
     places = chart.readings
     if places is None:
         places = [
-            (float(one), f"{chart.x_title} {number(one)}") for one in np.unique(np.concatenate([o.x for o in listed]))
+            (float(one), f"{chart.x_title} {number(one)}")
+            for one in np.unique(np.concatenate([o.x for o in listed]))
         ]
     places = [
-        places[one] for one in np.unique(np.linspace(0, len(places) - 1, min(len(places), MAX_READINGS)).astype(int))
+        places[one]
+        for one in np.unique(
+            np.linspace(0, len(places) - 1, min(len(places), MAX_READINGS)).astype(int)
+        )
     ]
-    values = [{x: y for x, y in zip(one.x.tolist(), one.y.tolist(), strict=True) if np.isfinite(y)} for one in listed]
+    values = [
+        {x: y for x, y in zip(one.x.tolist(), one.y.tolist(), strict=True) if np.isfinite(y)}
+        for one in listed
+    ]
     rows = [
         [
             round(float(at_x(np.array(place))) / 10, 2),
@@ -259,7 +282,9 @@ def _readings(chart: Chart, at_x: Scale) -> str:
         ]
         for place, label in places
     ]
-    content = json.dumps({"names": [one.name for one in listed], "rows": rows}, separators=(",", ":"))
+    content = json.dumps(
+        {"names": [one.name for one in listed], "rows": rows}, separators=(",", ":")
+    )
     return f' data-readings="{escape(content)}"'
 
 
@@ -267,7 +292,9 @@ def _legend(chart: Chart) -> str:
     entries: dict[str, str] = {}
     for band in chart.bands:
         if band.listed:
-            entries.setdefault(band.name, f'<rect class="band {band.look}" y="2" width="24" height="8"/>')
+            entries.setdefault(
+                band.name, f'<rect class="band {band.look}" y="2" width="24" height="8"/>'
+            )
     for line in chart.lines:
         if line.listed:
             entries.setdefault(line.name, f'<path class="line {line.look}" d="M0 6H24"/>')
@@ -283,18 +310,26 @@ def _text(x: float, y: FloatArray, words: str) -> str:
 
 
 def _label(x: FloatArray, words: str, *, minor: bool) -> str:
-    anchor = "end" if x > 990 and len(words) > 4 else "mid"  # a date at the edge would leave a narrow screen
+    anchor = (
+        "end" if x > 990 and len(words) > 4 else "mid"
+    )  # a date at the edge would leave a narrow screen
     looks = f"tick {anchor}{' minor' * minor}"
     return f'<text class="{looks}" x="{_short(x / 10)}%" y="100%" dy="18" aria-hidden="true">{escape(words)}</text>'
 
 
 def _bar_x(chart: Chart) -> list[FloatArray]:
     found = [] if chart.bars is None else [chart.bars[0]]
-    return found if chart.stems is None else [*found, np.array([0.0, chart.stems[0].max(initial=0.0) + 1])]
+    return (
+        found
+        if chart.stems is None
+        else [*found, np.array([0.0, chart.stems[0].max(initial=0.0) + 1])]
+    )
 
 
 def _heights(chart: Chart) -> list[FloatArray]:
-    found = [one.y for one in chart.lines] + [end for one in chart.bands for end in (one.low, one.high)]
+    found = [one.y for one in chart.lines] + [
+        end for one in chart.bands for end in (one.low, one.high)
+    ]
     found += [] if chart.bars is None else [chart.bars[1], np.zeros(1)]
     return found if chart.stems is None else [*found, chart.stems[1], np.zeros(1)]
 
@@ -304,7 +339,9 @@ def _span(values: Sequence[FloatArray]) -> tuple[float, float]:
     joined = np.concatenate([*values, np.zeros(0)])
     finite = joined[np.isfinite(joined)]
     low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
-    return (low, high) if high > low else (low - (abs(low) or 1.0) / 2, high + (abs(high) or 1.0) / 2)
+    return (
+        (low, high) if high > low else (low - (abs(low) or 1.0) / 2, high + (abs(high) or 1.0) / 2)
+    )
 
 
 def _padded(span: tuple[float, float]) -> tuple[float, float]:

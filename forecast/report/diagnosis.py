@@ -9,7 +9,16 @@ import numpy as np
 import pandas as pd
 
 from forecast.axes import FloatArray
-from forecast.report.chart import NUM_TONES, Band, Chart, Line, baseline_looks, draw_chart, number, step_ticks
+from forecast.report.chart import (
+    NUM_TONES,
+    Band,
+    Chart,
+    Line,
+    baseline_looks,
+    draw_chart,
+    number,
+    step_ticks,
+)
 from forecast.report.plots.cutoffs import MAX_CUTOFFS
 from forecast.report.plots.step_errors import HISTOGRAM_SPREADS, highest_error
 from forecast.report.record import RunRecord
@@ -34,23 +43,37 @@ def residuals_section(result: BacktestResult) -> str:
     residuals, several = comparable_residuals(result)
     words = "actual minus forecast" + ", in seasonal errors of the series" * several
     note = (
-        "<p>Each residual is divided by the usual change of its series over a season (the scale of MASE), so that "
+        "<p>Each residual is divided by the usual change of its series over a season (the scale of "
+        "MASE), so that "
         "series of different size can be shown together.</p>"
     )
-    return (note if several else "") + _histogram(residuals, words) + _correlation(residuals, result) + _bias(result)
+    return (
+        (note if several else "")
+        + _histogram(residuals, words)
+        + _correlation(residuals, result)
+        + _bias(result)
+    )
 
 
 def loss_section(histories: Mapping[str, History]) -> str:
     """Return the losses by epoch, of one network or of all of a blend."""
-    return _one_network(*histories.values()) if len(histories) == 1 else _several_networks(histories)
+    return (
+        _one_network(*histories.values()) if len(histories) == 1 else _several_networks(histories)
+    )
 
 
 def _one_network(history: History) -> str:
     epochs = np.arange(1.0, len(history.loss) + 1)
     lines = [Line("training", "actual", epochs, np.array(history.loss))]
     if history.val_loss:
-        lines.append(Line("validation", "model", epochs[: len(history.val_loss)], np.array(history.val_loss)))
-    kept = f"The weights of epoch {history.best_epoch} of {len(epochs)} were kept." if len(epochs) else ""
+        lines.append(
+            Line("validation", "model", epochs[: len(history.val_loss)], np.array(history.val_loss))
+        )
+    kept = (
+        f"The weights of epoch {history.best_epoch} of {len(epochs)} were kept."
+        if len(epochs)
+        else ""
+    )
     chart = Chart(
         title=f"Loss by epoch. {kept}",
         x_title="epoch",
@@ -63,20 +86,31 @@ def _one_network(history: History) -> str:
 
 def _several_networks(histories: Mapping[str, History]) -> str:
     """A table of the networks, and a chart for each kind of loss with a ring at the epoch that was kept."""
-    losses = {"validation": {name: np.array(one.val_loss) for name, one in histories.items() if one.val_loss}}
+    losses = {
+        "validation": {
+            name: np.array(one.val_loss) for name, one in histories.items() if one.val_loss
+        }
+    }
     losses["training"] = {name: np.array(one.loss) for name, one in histories.items()}
     best = {name: one.best_epoch for name, one in histories.items()}
     charts = [_losses_of_several(kind, lines, best) for kind, lines in losses.items() if lines]
     words = (
-        f"{len(histories)} networks, the one with the largest weight first. A ring marks the epoch whose weights were "
+        f"{len(histories)} networks, the one with the largest weight first. A ring marks the epoch "
+        f"whose weights were "
         "kept."
     )
     return f"<p>{words}</p>{_table_of_networks(histories)}{''.join(charts)}"
 
 
 def _losses_of_several(kind: str, losses: Mapping[str, FloatArray], best: Mapping[str, int]) -> str:
-    looks = {name: f"tone-{place % NUM_TONES} dash-{place // NUM_TONES}" for place, name in enumerate(losses)}
-    lines = [Line(name, looks[name], np.arange(1.0, len(line) + 1), line) for name, line in losses.items()]
+    looks = {
+        name: f"tone-{place % NUM_TONES} dash-{place // NUM_TONES}"
+        for place, name in enumerate(losses)
+    }
+    lines = [
+        Line(name, looks[name], np.arange(1.0, len(line) + 1), line)
+        for name, line in losses.items()
+    ]
     chart = Chart(
         title=f"{kind.capitalize()} loss by epoch of {len(losses)} networks",
         x_title="epoch",
@@ -94,13 +128,20 @@ def _losses_of_several(kind: str, losses: Mapping[str, FloatArray], best: Mappin
 
 def _table_of_networks(histories: Mapping[str, History]) -> str:
     head = "".join(
-        f'<th scope="col">{name}</th>' for name in ("Network", "Kept", "Epochs", "Validation loss", "Seconds")
+        f'<th scope="col">{name}</th>'
+        for name in ("Network", "Kept", "Epochs", "Validation loss", "Seconds")
     )
     rows = []
     for name, one in histories.items():
-        judged = number(one.val_loss[one.best_epoch - 1]) if 1 <= one.best_epoch <= len(one.val_loss) else "-"
+        judged = (
+            number(one.val_loss[one.best_epoch - 1])
+            if 1 <= one.best_epoch <= len(one.val_loss)
+            else "-"
+        )
         cells = (str(one.best_epoch), str(len(one.loss)), judged, f"{sum(one.seconds):,.0f}")
-        rows.append(f'<tr><th scope="row">{escape(name)}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>')
+        rows.append(
+            f'<tr><th scope="row">{escape(name)}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
+        )
     return (
         '<div class="wide" tabindex="0" role="region" aria-label="Table of networks"><table><thead>'
         f"<tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
@@ -112,9 +153,13 @@ def coverage_section(coverage: pd.DataFrame) -> str:
     lines, bands = [], []
     for place, (level, rows) in enumerate(coverage.groupby("level")):
         steps = rows["step"].to_numpy(np.float64)
-        covered, low, high = (100 * rows[name].to_numpy(np.float64) for name in ("covered", "low", "high"))
+        covered, low, high = (
+            100 * rows[name].to_numpy(np.float64) for name in ("covered", "low", "high")
+        )
         lines.append(Line(f"{level:g} % interval", f"model dash-{place % 3}", steps, covered))
-        bands.append(Band("where chance alone would put it", "chance", steps, low, high, listed=not place))
+        bands.append(
+            Band("where chance alone would put it", "chance", steps, low, high, listed=not place)
+        )
     title = "Share of the measured values inside the intervals, by step of the horizon"
     chart = Chart(
         title=title,
@@ -150,10 +195,15 @@ def _by_cutoff(record: RunRecord, result: BacktestResult) -> str:
     places = np.arange(len(table), dtype=np.float64)
     labels = [str(cutoff).removesuffix(" 00:00:00") for cutoff in table.index]
     ticks = [
-        (float(one), labels[one].split(" ")[0]) for one in np.unique(np.linspace(0, len(table) - 1, 5).astype(int))
+        (float(one), labels[one].split(" ")[0])
+        for one in np.unique(np.linspace(0, len(table) - 1, 5).astype(int))
     ]
     most = -(-count // len(table))
-    merged = f"<p>{count:,} cutoffs; each point is the mean of up to {most} neighbours.</p>" if most > 1 else ""
+    merged = (
+        f"<p>{count:,} cutoffs; each point is the mean of up to {most} neighbours.</p>"
+        if most > 1
+        else ""
+    )
     chart = Chart(
         title="Mean absolute error of the model and the baselines by cutoff",
         x_title="cutoff",
@@ -166,7 +216,9 @@ def _by_cutoff(record: RunRecord, result: BacktestResult) -> str:
     return draw_chart(chart) + merged
 
 
-def _lines(record: RunRecord, result: BacktestResult, errors: dict[str, FloatArray], x: FloatArray) -> list[Line]:
+def _lines(
+    record: RunRecord, result: BacktestResult, errors: dict[str, FloatArray], x: FloatArray
+) -> list[Line]:
     """Baselines below, the best of them stronger, the model on top."""
     best = record.scores.best_baseline if record.scores else None
     others = [name for name in errors if name not in (result.alias, best)]
@@ -178,7 +230,9 @@ def _lines(record: RunRecord, result: BacktestResult, errors: dict[str, FloatArr
 
 def _contenders(record: RunRecord, result: BacktestResult, errors: dict[str, FloatArray]) -> float:
     """The top of the axis."""
-    return highest_error(errors, (result.alias, record.scores.best_baseline if record.scores else None))
+    return highest_error(
+        errors, (result.alias, record.scores.best_baseline if record.scores else None)
+    )
 
 
 def _histogram(residuals: FloatArray, words: str) -> str:
@@ -190,15 +244,24 @@ def _histogram(residuals: FloatArray, words: str) -> str:
     counts, _ = np.histogram(finite, edges)
     beyond = len(finite) - int(counts.sum())
     title = f"Histogram of {len(finite):,} residuals, mean {mean:.3g}, standard deviation {float(finite.std()):.3g}"
-    chart = Chart(title=title, x_title=words, y_title="residuals, % of all", bars=(edges, 100.0 * counts / len(finite)))
+    chart = Chart(
+        title=title,
+        x_title=words,
+        y_title="residuals, % of all",
+        bars=(edges, 100.0 * counts / len(finite)),
+    )
     return draw_chart(chart) + (
-        f"<p>{len(finite):,} residuals: mean {mean:+.3g}, standard deviation {float(finite.std()):.3g}; {beyond:,} lie "
+        f"<p>{len(finite):,} residuals: mean {mean:+.3g}, standard deviation "
+        f"{float(finite.std()):.3g}; {beyond:,} lie "
         f"more than {HISTOGRAM_SPREADS:g} deviations from the mean, outside the picture.</p>"
     )
 
 
 def _correlation(residuals: FloatArray, result: BacktestResult) -> str:
-    longest, positions = int(np.bincount(result.series).max(initial=0)), result.freq.positions(result.cutoffs)
+    longest, positions = (
+        int(np.bincount(result.series).max(initial=0)),
+        result.freq.positions(result.cutoffs),
+    )
     num_lags = max(min(MAX_LAGS, longest // 3), 1)
     values, count = autocorrelation(residuals[:, 0], result.series, positions, num_lags)
     step = cutoff_step(result.series, positions)

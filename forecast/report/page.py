@@ -8,10 +8,21 @@ from html import escape
 from importlib import resources
 from pathlib import Path
 
-from forecast.report.diagnosis import coverage_section, errors_section, loss_section, residuals_section
+from forecast.report.diagnosis import (
+    coverage_section,
+    errors_section,
+    loss_section,
+    residuals_section,
+)
 from forecast.report.record import RunRecord
 from forecast.report.series import series_section
-from forecast.report.words import data_section, reproduce_section, scores_section, settings_section, verdict
+from forecast.report.words import (
+    data_section,
+    reproduce_section,
+    scores_section,
+    settings_section,
+    verdict,
+)
 
 TITLE_END = ": forecast report</title>"
 HEAD_BYTES = 10_000
@@ -21,20 +32,24 @@ HEAD_BYTES = 10_000
 def report_page(record: RunRecord) -> str:
     """Return the report of a run or a backtest as one HTML page that needs nothing else.
 
-    Every text from the data is escaped, and the Content-Security-Policy names the one style sheet and the one script
-    by their hashes: nothing else is run, and nothing is loaded from anywhere.
+    Every text from the data is escaped, and the Content-Security-Policy names the one style sheet
+    and the one script by their hashes: nothing else is run, and nothing is loaded from anywhere.
 
     Args:
         record: what the folder holds.
     """
-    style, script = (resources.files(__package__).joinpath(name).read_text("utf-8") for name in ("page.css", "page.js"))
+    style, script = (
+        resources.files(__package__).joinpath(name).read_text("utf-8")
+        for name in ("page.css", "page.js")
+    )
     policy = (
         f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
     title = escape(str(record.settings.get("name") or "run"))
     sections = "".join(
-        f'<section aria-labelledby="part-{place}"><h2 id="part-{place}">{heading}</h2>{content}</section>'
+        f'<section aria-labelledby="part-{place}"><h2 '
+        f'id="part-{place}">{heading}</h2>{content}</section>'
         for place, (heading, content) in enumerate(_sections(record).items())
     )
     return (
@@ -43,7 +58,8 @@ def report_page(record: RunRecord) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
         f'<link rel="icon" href="data:,">\n<title>{title}{TITLE_END}\n<style>{style}</style>\n</head>\n'
-        f'<body>\n<main>\n<header><h1>{title}</h1><p class="verdict">{escape(verdict(record))}</p></header>\n'
+        f"<body>\n<main>\n<header><h1>{title}</h1><p "
+        f'class="verdict">{escape(verdict(record))}</p></header>\n'
         f"{sections}\n</main>\n<script>{script}</script>\n</body>\n</html>\n"
     )
 
@@ -69,12 +85,19 @@ def _sections(record: RunRecord) -> dict[str, str]:
         sections["Training"] = loss_section(record.histories)
     if record.coverage is not None:
         sections["Coverage of the intervals"] = coverage_section(record.coverage)
-    return sections | {"Settings and versions": settings_section(record), "Repeat this run": reproduce_section(record)}
+    return sections | {
+        "Settings and versions": settings_section(record),
+        "Repeat this run": reproduce_section(record),
+    }
 
 
 def _stored(record: RunRecord) -> str:
     """Say so where charts are drawn from a part of the windows that were scored."""
-    if record.result is None or record.scores is None or len(record.result.series) == record.scores.num_windows:
+    if (
+        record.result is None
+        or record.scores is None
+        or len(record.result.series) == record.scores.num_windows
+    ):
         return ""
     kept, total = len(record.result.series), record.scores.num_windows
     return f"<p>Charts are drawn from the {kept:,} evenly spaced windows of {total:,} that the run folder holds.</p>"

@@ -23,13 +23,14 @@ class RunRecord:
         settings: the same as nested values.
         data: what the table was.
         environment: package versions, platform and seed.
-        histories: losses per epoch of each network by name, that with the largest weight first; none for a backtest,
-            which may hold many trainings.
+        histories: losses per epoch of each network by name, that with the largest weight first;
+            none for a backtest, which may hold many trainings.
         scores: of all test windows, or None where the model was not judged.
         result: the stored evaluation, or None; of a large one it holds a part of the windows.
         observed: long table of what was measured around the windows in the pictures, or None.
         forecast: the steps after the end of the data, series named by texts, or None.
-        coverage: `step`, `level`, `covered`, `low` and `high`, or None where there are no intervals.
+        coverage: `step`, `level`, `covered`, `low` and `high`, or None where there are no
+            intervals.
         command: what made the folder.
     """
 

@@ -24,7 +24,8 @@ MAX_CHARTS = 48
 
 SHOWN_WINDOWS = 3
 CONTEXT_HORIZONS = 2
-"""Horizons of measured values that are drawn before the first forecast, where the run folder has them."""
+"""Horizons of measured values that are drawn before the first forecast, where the run folder has
+them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +49,10 @@ def series_section(record: RunRecord) -> str:
     judged = "test part" if record.command == "fit" else "backtest"
     every = total + len(result.unjudged_ids) * len(targets)
     about = (
-        f"<p>Shown are {len(chosen):,} of {every:,} {_things(targets)}{_which(names, total)}: of each the last "
-        f"{SHOWN_WINDOWS} forecasts of the {judged} that do not overlap, or fewer. {_thinned(result)}</p>"
+        f"<p>Shown are {len(chosen):,} of {every:,} {_things(targets)}{_which(names, total)}: of "
+        f"each the last "
+        f"{SHOWN_WINDOWS} forecasts of the {judged} that do not overlap, or fewer. "
+        f"{_thinned(result)}</p>"
     )
     charts = [_chart(record, result, one, name) for one, name in zip(chosen, names, strict=True)]
     unjudged = _unjudged(record, result, MAX_CHARTS - len(chosen))
@@ -111,18 +114,30 @@ def _chart(record: RunRecord, result: BacktestResult, shown: _Shown, name: str) 
         if label is not None:
             made = result.forecasts[label][shown.windows, :, target]
             lines.append(Line(label, look, *_joined(x, made)))
-    for depth, (level, (low, high)) in enumerate(sorted(central_levels(result).items(), reverse=True)):
+    for depth, (level, (low, high)) in enumerate(
+        sorted(central_levels(result).items(), reverse=True)
+    ):
         if result.quantiles is not None:
             for place, window in enumerate(shown.windows):
                 ends = result.quantiles[window, :, target]
                 bands.append(
-                    Band(f"{level:g} % interval", f"fan fan-{min(depth, 2)}", x[place], ends[:, low], ends[:, high])
+                    Band(
+                        f"{level:g} % interval",
+                        f"fan fan-{min(depth, 2)}",
+                        x[place],
+                        ends[:, low],
+                        ends[:, high],
+                    )
                 )
     future = _future(record.forecast, shown.series_id, shown.target)
     bands += [band for band in future if isinstance(band, Band)]
     lines += [line for line in future if isinstance(line, Line)]
-    everywhere = np.unique(np.concatenate([line.x[np.isfinite(line.x)] for line in lines])).astype(np.int64)
-    readings = list(zip(everywhere.astype(np.float64).tolist(), _labels(everywhere, result.freq), strict=True))
+    everywhere = np.unique(np.concatenate([line.x[np.isfinite(line.x)] for line in lines])).astype(
+        np.int64
+    )
+    readings = list(
+        zip(everywhere.astype(np.float64).tolist(), _labels(everywhere, result.freq), strict=True)
+    )
     counted = f"{len(shown.windows)} forecast{'s' * (len(shown.windows) > 1)}"
     return Chart(
         title=f"{name}: {counted} of {alias} beside what was measured",
@@ -135,7 +150,9 @@ def _chart(record: RunRecord, result: BacktestResult, shown: _Shown, name: str) 
     )
 
 
-def _actual(record: RunRecord, result: BacktestResult, shown: _Shown) -> tuple[FloatArray, FloatArray]:
+def _actual(
+    record: RunRecord, result: BacktestResult, shown: _Shown
+) -> tuple[FloatArray, FloatArray]:
     """Stamps and measured values, from a little before the first forecast to the end of the last; NaN in gaps."""
     windows, columns = shown.windows, result.columns
     column = columns.target_cols[shown.target]
@@ -149,12 +166,20 @@ def _actual(record: RunRecord, result: BacktestResult, shown: _Shown) -> tuple[F
     horizon = result.actual.shape[1]
     first = result.freq.positions(result.cutoffs[windows[:1]]) - CONTEXT_HORIZONS * horizon
     own = np.flatnonzero(result.series == result.series[windows[0]])
-    stamps, values = result.stamps[own].astype(np.int64).ravel(), result.actual[own, :, shown.target].ravel()
+    stamps, values = (
+        result.stamps[own].astype(np.int64).ravel(),
+        result.actual[own, :, shown.target].ravel(),
+    )
     if record.observed is not None:
         rows = record.observed[record.observed[columns.id_col] == shown.series_id]
-        stamps = np.concatenate([plain_stamps(rows[columns.time_col], result.freq).astype(np.int64), stamps])
+        stamps = np.concatenate(
+            [plain_stamps(rows[columns.time_col], result.freq).astype(np.int64), stamps]
+        )
         values = np.concatenate([rows[column].to_numpy(np.float64), values])
-    start, end = int(result.freq.stamps(first)[0].astype(np.int64)), int(result.stamps[windows].astype(np.int64).max())
+    start, end = (
+        int(result.freq.stamps(first)[0].astype(np.int64)),
+        int(result.stamps[windows].astype(np.int64).max()),
+    )
     inside = (stamps >= start) & (stamps <= end)
     found = dict(zip(stamps[inside].tolist(), values[inside].tolist(), strict=True)) | found
     x = np.array(sorted(found), np.float64)
@@ -163,7 +188,11 @@ def _actual(record: RunRecord, result: BacktestResult, shown: _Shown) -> tuple[F
 
 def _future(ahead: Forecast | None, series_id: object, target: int) -> list[Line | Band]:
     """The forecast of the steps after the end of the table: a line, and the intervals around it."""
-    rows = np.zeros(0, np.int64) if ahead is None else np.flatnonzero(ahead.series_ids == str(series_id))
+    rows = (
+        np.zeros(0, np.int64)
+        if ahead is None
+        else np.flatnonzero(ahead.series_ids == str(series_id))
+    )
     if ahead is None or not len(rows):
         return []
     row = rows[0]
@@ -181,12 +210,16 @@ def _ahead_section(ahead: Forecast) -> str:
     """Charts of the steps ahead alone, where nothing was judged."""
     targets = ahead.columns.target_cols
     total = len(ahead.series_ids) * len(targets)
-    shown = [_ahead_chart(ahead, int(pick // len(targets)), int(pick % len(targets))) for pick in _evenly(total)]
+    shown = [
+        _ahead_chart(ahead, int(pick // len(targets)), int(pick % len(targets)))
+        for pick in _evenly(total)
+    ]
     names, charts = [name for name, _ in shown], [chart for _, chart in shown]
     return (
-        "<p>There was no test part, so no forecast can be shown beside what came. The charts show the steps after the "
-        f"end of the table, of {len(names):,} of {total:,} {_things(targets)}{_which(names, total)}.</p>"
-        + _selector(names, charts)
+        "<p>There was no test part, so no forecast can be shown beside what came. The charts show "
+        "the steps after the "
+        f"end of the table, of {len(names):,} of {total:,} "
+        f"{_things(targets)}{_which(names, total)}.</p>" + _selector(names, charts)
     )
 
 
@@ -210,9 +243,17 @@ def _ahead_chart(ahead: Forecast, row: int, target: int) -> tuple[str, Chart]:
 
 def _selector(names: list[str], charts: list[Chart]) -> str:
     """The list of names, and a chart for each; the script shows the chosen one."""
-    options = [f'<option value="series-{place}">{escape(name)}</option>' for place, name in enumerate(names)]
-    shown = [f'<div class="choice" id="series-{place}">{draw_chart(chart)}</div>' for place, chart in enumerate(charts)]
-    select = f'<p><label for="series">Series </label><select id="series">{"".join(options)}</select></p>'
+    options = [
+        f'<option value="series-{place}">{escape(name)}</option>'
+        for place, name in enumerate(names)
+    ]
+    shown = [
+        f'<div class="choice" id="series-{place}">{draw_chart(chart)}</div>'
+        for place, chart in enumerate(charts)
+    ]
+    select = (
+        f'<p><label for="series">Series </label><select id="series">{"".join(options)}</select></p>'
+    )
     return select + "".join(shown)
 
 
@@ -240,11 +281,16 @@ def _dates(places: list[tuple[float, str]]) -> list[tuple[float, str]]:
 def _joined(x: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Windows one after another, broken between them."""
     gaps = (x[:, -1:] + 0.5, np.full((len(x), 1), np.nan))
-    return tuple(np.concatenate([one, gap], axis=1).ravel()[:-1] for one, gap in zip((x, values), gaps, strict=True))  # type: ignore[return-value]
+    return tuple(
+        np.concatenate([one, gap], axis=1).ravel()[:-1]
+        for one, gap in zip((x, values), gaps, strict=True)
+    )  # type: ignore[return-value]
 
 
 def _labels(stamps: NDArray[np.int64], freq: Frequency) -> list[str]:
     if freq.is_integer:
         return [f"{one}" for one in stamps]
     local = freq.local(stamps.astype("datetime64[ns]"))
-    return list(local.strftime("%Y-%m-%d" if (local == local.normalize()).all() else "%Y-%m-%d %H:%M"))
+    return list(
+        local.strftime("%Y-%m-%d" if (local == local.normalize()).all() else "%Y-%m-%d %H:%M")
+    )

@@ -20,7 +20,11 @@ FEW = 3
 
 def verdict(record: RunRecord) -> str:
     """What the run shows, in one sentence."""
-    return record.scores.verdict().replace(" %", "\N{NO-BREAK SPACE}%") if record.scores else NOT_JUDGED
+    return (
+        record.scores.verdict().replace(" %", "\N{NO-BREAK SPACE}%")
+        if record.scores
+        else NOT_JUDGED
+    )
 
 
 def data_section(record: RunRecord) -> str:
@@ -40,9 +44,7 @@ def data_section(record: RunRecord) -> str:
     notes = "".join(f"<li>{escape(note)}</li>" for note in data.get("notes", []))
     table = "".join(f"<dt>{name}</dt><dd>{escape(words)}</dd>" for name, words in rows)
     count = len(data.get("notes", []))
-    said = (
-        f"<details{' open' * (count <= FEW)}><summary>What was found in it: {count} note{'s' * (count > 1)}</summary>"
-    )
+    said = f"<details{' open' * (count <= FEW)}><summary>What was found in it: {count} note{'s' * (count > 1)}</summary>"
     return f"<dl>{table}</dl>" + (f"{said}<ul>{notes}</ul></details>" if notes else "")
 
 
@@ -53,12 +55,19 @@ def scores_section(scores: Scores | None) -> str:
     table = scores.frame()
     best = {name: table[name].min() for name in SCORE_NAMES}
     styles = {name: column_style(table[name].to_list()) for name in SCORE_NAMES}
-    head = "".join(f'<th scope="col">{name}</th>' for name in ("Model", *SCORE_NAMES, "Skill", "95 % interval", "p"))
+    head = "".join(
+        f'<th scope="col">{name}</th>'
+        for name in ("Model", *SCORE_NAMES, "Skill", "95 % interval", "p")
+    )
     body = []
     for row in table.to_dict("records"):
-        cells = [_score(row[name], styles[name], is_best=row[name] == best[name]) for name in SCORE_NAMES]
+        cells = [
+            _score(row[name], styles[name], is_best=row[name] == best[name]) for name in SCORE_NAMES
+        ]
         low, high = row["skill-lo-95"], row["skill-hi-95"]
-        interval = f"{_percent(low)[:-2]} to {_percent(high)}" if np.isfinite([low, high]).all() else "-"
+        interval = (
+            f"{_percent(low)[:-2]} to {_percent(high)}" if np.isfinite([low, high]).all() else "-"
+        )
         chance = (
             "-"
             if not np.isfinite(row["p_value"])
@@ -66,16 +75,26 @@ def scores_section(scores: Scores | None) -> str:
             if row["p_value"] < 1e-3
             else f"{row['p_value']:.3f}"
         )
-        cells += [f"<td>{_percent(row['skill'])}</td>", f"<td>{interval}</td>", f"<td>{chance}</td>"]
+        cells += [
+            f"<td>{_percent(row['skill'])}</td>",
+            f"<td>{interval}</td>",
+            f"<td>{chance}</td>",
+        ]
         look = ' class="judged"' if row["model"] == scores.alias else ""
-        body.append(f'<tr{look}><th scope="row">{escape(str(row["model"]))}</th>{"".join(cells)}</tr>')
+        body.append(
+            f'<tr{look}><th scope="row">{escape(str(row["model"]))}</th>{"".join(cells)}</tr>'
+        )
     notes = "".join(f"<li>{escape(note)}.</li>" for note in scores.notes)
     return (
-        f"<p>{scores.num_windows:,} test windows of {scores.num_series:,} series, {scores.horizon} steps ahead, "
-        f"season of {scores.season_length}. Skill is the share of the best baseline's MAE that is saved; the best "
+        f"<p>{scores.num_windows:,} test windows of {scores.num_series:,} series, {scores.horizon} "
+        f"steps ahead, "
+        f"season of {scores.season_length}. Skill is the share of the best baseline's MAE that is "
+        f"saved; the best "
         "score of every column is bold.</p>"
-        f'<div class="wide" tabindex="0" role="region" aria-label="Table of scores"><table><thead><tr>{head}</tr>'
-        f"</thead><tbody>{''.join(body)}</tbody></table></div>" + (f"<ul>{notes}</ul>" if notes else "")
+        f'<div class="wide" tabindex="0" role="region" aria-label="Table of '
+        f'scores"><table><thead><tr>{head}</tr>'
+        f"</thead><tbody>{''.join(body)}</tbody></table></div>"
+        + (f"<ul>{notes}</ul>" if notes else "")
     )
 
 
@@ -83,19 +102,37 @@ def settings_section(record: RunRecord) -> str:
     """Return the resolved settings and the versions, folded."""
     versions = record.environment.get("packages", {})
     rows = [("python", record.environment.get("python")), *versions.items()]
-    rows += [("platform", record.environment.get("platform")), ("seed", record.environment.get("seed"))]
-    table = "".join(f"<dt>{escape(str(name))}</dt><dd>{escape(str(value))}</dd>" for name, value in rows)
-    decided = ", with what the data decided" if record.command == "fit" else "; the rows of each fit decide the rest"
+    rows += [
+        ("platform", record.environment.get("platform")),
+        ("seed", record.environment.get("seed")),
+    ]
+    table = "".join(
+        f"<dt>{escape(str(name))}</dt><dd>{escape(str(value))}</dd>" for name, value in rows
+    )
+    decided = (
+        ", with what the data decided"
+        if record.command == "fit"
+        else "; the rows of each fit decide the rest"
+    )
     return (
         f'<details><summary>Settings{decided}</summary><pre tabindex="0">{escape(record.config)}'
-        f"</pre></details><details><summary>Packages, platform and seed</summary><dl>{table}</dl></details>"
+        f"</pre></details><details><summary>Packages, platform and "
+        f"seed</summary><dl>{table}</dl></details>"
     )
 
 
 def reproduce_section(record: RunRecord) -> str:
     """Return the commands that repeat the run."""
     source = record.settings.get("data", {}).get("source")
-    command = ["forecast", record.command, *([] if source else ["TABLE"]), "--config", "config.yaml", "--out", "again"]
+    command = [
+        "forecast",
+        record.command,
+        *([] if source else ["TABLE"]),
+        "--config",
+        "config.yaml",
+        "--out",
+        "again",
+    ]
     versions = record.environment.get("packages", {})
     pins = [f"{name}=={found}" for name, found in versions.items() if found != "not installed"]
     where = "in the run folder" if record.command == "fit" else "in the folder of the backtest"
@@ -104,7 +141,8 @@ def reproduce_section(record: RunRecord) -> str:
     elif not str(source).startswith("dataset:"):
         where += "; data.source in config.yaml is the path as it was given, counted from where the command runs"
     return (
-        f'<p>With the packages below, {escape(where)}:</p><pre tabindex="0">{escape(shlex.join(command))}</pre>'
+        f"<p>With the packages below, {escape(where)}:</p><pre "
+        f'tabindex="0">{escape(shlex.join(command))}</pre>'
         f'<pre tabindex="0">{escape(shlex.join(["pip", "install", *pins]))}</pre>'
         f"<p>The table is the same where data.json of the new run has the fingerprint above.</p>"
     )
@@ -112,15 +150,29 @@ def reproduce_section(record: RunRecord) -> str:
 
 def _read(context_length: int | None) -> str:
     """Settings of a backtest may leave the context open, which each fit then chooses."""
-    return f"the last {context_length} steps" if context_length else "as many of the last steps as each fit chose"
+    return (
+        f"the last {context_length} steps"
+        if context_length
+        else "as many of the last steps as each fit chose"
+    )
 
 
 def _cutoffs(settings: Mapping[str, Any]) -> str:
     """How a backtest was made."""
     backtest = settings["backtest"]
-    count, step, refit = backtest["num_windows"], backtest["step"] or settings["windows"]["horizon"], backtest["refit"]
-    often = {"never": "the first alone", "each": "each"}.get(str(refit), f"the first of every {refit}")
-    rows = f"the latest {backtest['history']:,} rows of each series" if backtest["history"] else "all rows"
+    count, step, refit = (
+        backtest["num_windows"],
+        backtest["step"] or settings["windows"]["horizon"],
+        backtest["refit"],
+    )
+    often = {"never": "the first alone", "each": "each"}.get(
+        str(refit), f"the first of every {refit}"
+    )
+    rows = (
+        f"the latest {backtest['history']:,} rows of each series"
+        if backtest["history"]
+        else "all rows"
+    )
     return f"{count:,}, {step:,} steps apart; models are fitted at {often}, on {rows} up to it"
 
 

@@ -69,7 +69,10 @@ ENVIRONMENT_KEYS = {"python", "platform", "packages", "seed"}
 
 
 def draw_pictures(
-    folder: Path, histories: Mapping[str, History], result: BacktestResult | None, observed: pd.DataFrame | None
+    folder: Path,
+    histories: Mapping[str, History],
+    result: BacktestResult | None,
+    observed: pd.DataFrame | None,
 ) -> list[Path]:
     """Draw every picture of a run.
 
@@ -126,7 +129,10 @@ def plot_run(run: str | Path, *, out: str | Path | None = None) -> list[Path]:
     if os.path.realpath(target) != os.path.realpath(folder):
         check_folder(target, PICTURE_FOLDER)
     elif not is_recorded(folder):
-        raise OutputError(f"{folder} holds no {ENVIRONMENT} of a run or a backtest: name another folder with --out")
+        raise OutputError(
+            f"{folder} holds no {ENVIRONMENT} of a run or a backtest: name another folder with "
+            f"--out"
+        )
     target.mkdir(parents=True, exist_ok=True)
     return draw_pictures(target, histories, read_result(folder), _table_in(folder, OBSERVED))
 
@@ -136,7 +142,8 @@ def report_run(run: str | Path, *, out: str | Path | None = None) -> Path:
 
     Args:
         run: the folder.
-        out: the file; `report.html` in the folder if left out. One that is there is replaced in one piece.
+        out: the file; `report.html` in the folder if left out. One that is there is replaced in one
+            piece.
 
     Returns:
         The file.
@@ -153,7 +160,8 @@ def report_run(run: str | Path, *, out: str | Path | None = None) -> Path:
         page = report_page(_record(folder, histories, result))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
-            f"{folder}: its records cannot be read ({type(error).__name__}: {error}): make them again with forecast fit"
+            f"{folder}: its records cannot be read ({type(error).__name__}: {error}): make them "
+            f"again with forecast fit"
         ) from error
     write_file(target, page.encode())
     return target
@@ -174,7 +182,9 @@ PICTURE_FOLDER = Content("pictures of plot", "pictures", _holds_pictures)
 """What `plot_run` writes into a folder that is no run."""
 
 
-def _record(folder: Path, histories: Mapping[str, History], result: BacktestResult | None) -> RunRecord:
+def _record(
+    folder: Path, histories: Mapping[str, History], result: BacktestResult | None
+) -> RunRecord:
     """Read what a report shows beside losses and evaluation."""
     config = (folder / "config.yaml").read_text(encoding="utf-8")
 
@@ -198,7 +208,10 @@ def _record(folder: Path, histories: Mapping[str, History], result: BacktestResu
 
 
 def show_run(
-    folder: Path, histories: Mapping[str, History], result: BacktestResult | None, observed: pd.DataFrame | None
+    folder: Path,
+    histories: Mapping[str, History],
+    result: BacktestResult | None,
+    observed: pd.DataFrame | None,
 ) -> tuple[list[str], list[str]]:
     """Draw the pictures and write the report of a run folder that holds everything else.
 
@@ -223,5 +236,7 @@ def show_run(
         except Exception as error:  # whatever it is, a trained model is worth more
             what = {"plot": "the pictures", "report": "the report"}[command]
             reason = " ".join(f"{type(error).__name__}: {error}".split())
-            failures.append(f"without {what}, which failed ({reason}): try forecast {command} on the folder")
+            failures.append(
+                f"without {what}, which failed ({reason}): try forecast {command} on the folder"
+            )
     return made, failures

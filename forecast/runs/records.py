@@ -23,13 +23,22 @@ from forecast.scores.evaluation import BacktestResult
 from forecast.scores.forecast import Forecast, column_names, level_name, levels_of, plain_stamps
 from forecast.scores.history import History
 
-RESULT_TABLE, RESULT_ABOUT, HISTORY = "test_forecasts.parquet", "test_forecasts.json", "history.json"
+RESULT_TABLE, RESULT_ABOUT, HISTORY = (
+    "test_forecasts.parquet",
+    "test_forecasts.json",
+    "history.json",
+)
 
 
 BACKTEST_TABLE, BACKTEST_ABOUT = "forecasts.parquet", "forecasts.json"
 
 
-OBSERVED, COVERAGE, FORECAST, REPORT = "observed.parquet", "coverage.csv", "forecast.csv", "report.html"
+OBSERVED, COVERAGE, FORECAST, REPORT = (
+    "observed.parquet",
+    "coverage.csv",
+    "forecast.csv",
+    "report.html",
+)
 
 
 MAX_STORED_ROWS = 500_000
@@ -39,7 +48,15 @@ MAX_STORED_ROWS = 500_000
 NUM_EXAMPLES = 9
 
 
-RECORDED_PACKAGES = ("bigru-forecast", "tensorflow", "keras", "keras-tuner", "numpy", "pandas", "pyarrow")
+RECORDED_PACKAGES = (
+    "bigru-forecast",
+    "tensorflow",
+    "keras",
+    "keras-tuner",
+    "numpy",
+    "pandas",
+    "pyarrow",
+)
 
 
 def observed_table(panel: Panel, result: BacktestResult) -> pd.DataFrame:
@@ -54,7 +71,10 @@ def observed_table(panel: Panel, result: BacktestResult) -> pd.DataFrame:
     first = result.cutoffs[windows].min()
     rows = np.concatenate([np.arange(panel.offsets[one], panel.offsets[one + 1]) for one in shown])
     reach = max(3 * result.actual.shape[1], 60)
-    after = panel.timestamps[rows] >= panel.freq.stamps(panel.freq.positions(np.array([first])) - reach)[0]
+    after = (
+        panel.timestamps[rows]
+        >= panel.freq.stamps(panel.freq.positions(np.array([first])) - reach)[0]
+    )
     rows = rows[after]
     stamps = panel.timestamps[rows]
     table = pd.DataFrame(
@@ -134,7 +154,9 @@ def is_backtest(folder: Path) -> bool:
     return (folder / BACKTEST_ABOUT).is_file()
 
 
-def _read_forecast(path: Path, settings: Mapping[str, Any], data: Mapping[str, Any]) -> Forecast | None:
+def _read_forecast(
+    path: Path, settings: Mapping[str, Any], data: Mapping[str, Any]
+) -> Forecast | None:
     """The steps after the end of the table, or None where nobody could forecast them."""
     if not path.is_file():
         return None
@@ -162,7 +184,8 @@ def _read_histories(folder: Path) -> dict[str, History]:
         return {}
     if not (folder / HISTORY).is_file():
         raise DataError(
-            f"{folder}: no {HISTORY} here; expected a run folder written by forecast fit, or a backtest that has ended"
+            f"{folder}: no {HISTORY} here; expected a run folder written by forecast fit, or a "
+            f"backtest that has ended"
         )
     try:
         content = json.loads((folder / HISTORY).read_text(encoding="utf-8"))
@@ -182,12 +205,16 @@ def _table_in(folder: Path, name: str) -> pd.DataFrame | None:
 
 def _rebuild(table: pd.DataFrame, about: Mapping[str, Any]) -> BacktestResult:
     """Turn the long table, whose rows stand window after window, into arrays again."""
-    roles: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in about["columns"].items()}
+    roles: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in about["columns"].items()
+    }
     columns = Columns(**roles)
     freq, horizon, targets = Frequency(**about["freq"]), about["horizon"], len(columns.target_cols)
     firsts = table.iloc[::horizon]
     series, judged = pd.factorize(firsts[columns.id_col])
-    unjudged = np.array([*about.get("unjudged", []), None], object)[:-1]  # an array of objects whatever the ids are
+    unjudged = np.array([*about.get("unjudged", []), None], object)[
+        :-1
+    ]  # an array of objects whatever the ids are
 
     def block(names: tuple[str, ...]) -> np.ndarray[Any, np.dtype[np.float64]]:
         return table[list(names)].to_numpy(np.float64).reshape(-1, horizon, targets)
@@ -204,7 +231,9 @@ def _rebuild(table: pd.DataFrame, about: Mapping[str, Any]) -> BacktestResult:
         cutoffs=plain_stamps(firsts["cutoff"], freq),
         stamps=plain_stamps(table[columns.time_col], freq).reshape(-1, horizon),
         actual=block(columns.target_cols),
-        forecasts={alias: block(column_names(alias, columns.target_cols)) for alias in about["models"]},
+        forecasts={
+            alias: block(column_names(alias, columns.target_cols)) for alias in about["models"]
+        },
         scale=np.where(scale > 0, scale, np.nan),
         season_length=about["season_length"],
         columns=columns,
@@ -236,20 +265,31 @@ def environment_record(seed: int) -> dict[str, Any]:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             versions[name] = "not installed"
-    return {"python": platform.python_version(), "platform": platform.platform(), "packages": versions, "seed": seed}
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": versions,
+        "seed": seed,
+    }
 
 
-def write_judgement(folder: Path, result: BacktestResult | None, panel: Panel) -> pd.DataFrame | None:
+def write_judgement(
+    folder: Path, result: BacktestResult | None, panel: Panel
+) -> pd.DataFrame | None:
     """Write scores and test forecasts; return what was measured around the windows in the pictures."""
     if result is None:
         return None
     scores, observed = result.scores(), observed_table(panel, result)
-    (folder / "scores.json").write_text(json.dumps(scores.to_dict(), indent=2) + "\n", encoding="utf-8")
+    (folder / "scores.json").write_text(
+        json.dumps(scores.to_dict(), indent=2) + "\n", encoding="utf-8"
+    )
     (folder / "scores.txt").write_text(scores.text() + "\n", encoding="utf-8")
     write_result(result, observed, folder)
     return observed
 
 
 def _span(panel: Panel) -> str:
-    first, last = shown_stamps(panel, panel.timestamps[[panel.timestamps.argmin(), panel.timestamps.argmax()]])
+    first, last = shown_stamps(
+        panel, panel.timestamps[[panel.timestamps.argmin(), panel.timestamps.argmax()]]
+    )
     return f"{first} to {last}"

@@ -6,10 +6,10 @@ data.json               what the table was: fingerprint, size, span, notes
 history.json            losses per epoch of every network
 scores.json, .txt       model and baselines on the test windows
 test_forecasts.parquet  actual values and every forecast, window by window
-coverage.csv            share of actual values that the intervals cover, by step and series, where there are any
-observed.parquet        what was measured around the windows shown in the pictures
-forecast.csv            the steps after the end of the data, where the table holds what must be known of them
-model/                  the saved model
+coverage.csv            share of actual values that the intervals cover, by step and series, where
+there are any observed.parquet        what was measured around the windows shown in the pictures
+forecast.csv            the steps after the end of the data, where the table holds what must be
+known of them model/                  the saved model
 *.png                   pictures, see `forecast.runs.pictures.draw_pictures`
 report.html             all of this on one page
 
@@ -88,7 +88,12 @@ RUN_FILES = (
 """Every file of a run folder."""
 
 
-RUN = Content("run of fit", "run", lambda folder: is_recorded(folder) and (folder / HISTORY).is_file(), RUN_FILES)
+RUN = Content(
+    "run of fit",
+    "run",
+    lambda folder: is_recorded(folder) and (folder / HISTORY).is_file(),
+    RUN_FILES,
+)
 """What `fit_run` writes into its folder."""
 
 
@@ -111,11 +116,12 @@ def fit_run(
     Args:
         config: the experiment.
         table: a file or `dataset:NAME`; `config.data.source` if left out.
-        out: the folder; `runs/NAME` if left out. New, empty, or an earlier run, which is replaced when the new one is
-            whole.
+        out: the folder; `runs/NAME` if left out. New, empty, or an earlier run, which is replaced
+            when the new one is whole.
         resume: go on with training that was interrupted.
         tensorboard: folder for TensorBoard logs.
-        require_skill: complain, when all is written, if the model does not beat the best baseline beyond chance.
+        require_skill: complain, when all is written, if the model does not beat the best baseline
+            beyond chance.
         say: prints one line.
 
     Returns:
@@ -137,19 +143,30 @@ def fit_run(
         check_place(tensorboard)
     prepared = prepare(config)
     if require_skill and not len(prepared.test):
-        raise ConfigError("skill is required and there is no test part to show it on: set evaluation.test_size above 0")
+        raise ConfigError(
+            "skill is required and there is no test part to show it on: set evaluation.test_size "
+            "above 0"
+        )
     for line in describe(prepared):
         say(line)
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    reporter = both(terminal_reporter(), tensorboard_reporter(tensorboard)) if tensorboard else terminal_reporter()
-    forecaster = Forecaster(config).fit_prepared(prepared, checkpoint=checkpoint, resume=resume, reporter=reporter)
+    reporter = (
+        both(terminal_reporter(), tensorboard_reporter(tensorboard))
+        if tensorboard
+        else terminal_reporter()
+    )
+    forecaster = Forecaster(config).fit_prepared(
+        prepared, checkpoint=checkpoint, resume=resume, reporter=reporter
+    )
     result = forecaster.evaluate() if len(prepared.test) else None
     future = forecaster.predict() if covers(prepared.panel, config.windows.horizon) else None
     with _kept_where_refused(), replace_folder(folder, check) as temporary:
         _write_records(temporary, prepared, forecaster, future)
         observed = write_judgement(temporary, result, prepared.panel)
         made, failures = show_run(temporary, forecaster.fitted.histories, result, observed)
-    for place in range(2 * prepared.config.ensemble.num_members):  # as many again where they were fitted anew
+    for place in range(
+        2 * prepared.config.ensemble.num_members
+    ):  # as many again where they were fitted anew
         path = member_checkpoint(checkpoint, place)
         if is_checkpoint(path):
             path.unlink()
@@ -158,7 +175,11 @@ def fit_run(
         say(f"note: {note}")
     if len(forecaster.fitted.shares) > 1:
         say(f"blend: {shares_text(forecaster.fitted.shares)}")
-    say(result.scores().text() if result else "no test part (evaluation.test_size: 0): this model was not judged")
+    say(
+        result.scores().text()
+        if result
+        else "no test part (evaluation.test_size: 0): this model was not judged"
+    )
     if result and (text := coverage_text(result)):
         say(text)
     *first, last = ["model", "forecasts", "scores", *made]
@@ -204,7 +225,11 @@ def predict_run(
 
 
 def future_run(
-    run: str | Path, table: str | None = None, *, horizon: int | None = None, output: str | Path | None = None
+    run: str | Path,
+    table: str | None = None,
+    *,
+    horizon: int | None = None,
+    output: str | Path | None = None,
 ) -> pd.DataFrame:
     """Return the rows of known covariates that `predict_run` needs, to be filled in.
 
@@ -233,10 +258,15 @@ def future_run(
 def evaluate_run(run: str | Path, table: str | None = None) -> BacktestResult:
     """Judge a run folder or a saved model on the unseen rows of a table, the run's own if left out.
 
-    A model that was trained once more on all rows of its table was judged on that before; the run folder holds how.
+    A model that was trained once more on all rows of its table was judged on that before; the run
+    folder holds how.
     """
     forecaster = load_run(run)
-    if table is None and forecaster.config.training.refit and (stored := read_result(Path(run))) is not None:
+    if (
+        table is None
+        and forecaster.config.training.refit
+        and (stored := read_result(Path(run))) is not None
+    ):
         return stored
     return forecaster.evaluate(table or _table_of(forecaster))
 
@@ -254,7 +284,8 @@ def describe(prepared: Prepared) -> list[str]:
     notes = [note for note in prepared.notes if " is missing in " not in note]
     counts = [f"{len(part):,}" for part in (prepared.training, prepared.validation, prepared.test)]
     return [
-        f"data: {panel.num_series:,} series, {panel.num_rows:,} rows, frequency {panel.freq.alias}, {_span(panel)}",
+        f"data: {panel.num_series:,} series, {panel.num_rows:,} rows, frequency "
+        f"{panel.freq.alias}, {_span(panel)}",
         f"windows: context {config.windows.context_length}, horizon {config.windows.horizon}; "
         f"{counts[0]} to learn from, {counts[1]} for validation, {counts[2]} for the test",
         *(f"note: {textwrap.shorten(note, NOTE_WIDTH, placeholder=' ...')}" for note in notes),
@@ -276,22 +307,30 @@ def _kept_where_refused() -> Iterator[None]:
     try:
         yield
     except OutputError as error:
-        raise OutputError(f"{error}; the training is kept, and goes on with --resume once they are away") from error
+        raise OutputError(
+            f"{error}; the training is kept, and goes on with --resume once they are away"
+        ) from error
 
 
-def _write_records(folder: Path, prepared: Prepared, forecaster: Forecaster, future: Forecast | None) -> None:
+def _write_records(
+    folder: Path, prepared: Prepared, forecaster: Forecaster, future: Forecast | None
+) -> None:
     config = prepared.config
     (folder / "config.yaml").write_text(dump_experiment(config, full=True), encoding="utf-8")
     environment = json.dumps(environment_record(config.training.seed), indent=2)
     (folder / ENVIRONMENT).write_text(environment + "\n", encoding="utf-8")
-    (folder / "data.json").write_text(json.dumps(data_record(prepared.panel), indent=2) + "\n", encoding="utf-8")
+    (folder / "data.json").write_text(
+        json.dumps(data_record(prepared.panel), indent=2) + "\n", encoding="utf-8"
+    )
     write_histories(forecaster.fitted.histories, folder)
     if future is not None:
         future.frame().to_csv(folder / FORECAST, index=False)
     forecaster.save(folder / "model")
 
 
-def _opened(run: str | Path, table: str | None, output: str | Path | None) -> tuple[Forecaster, str]:
+def _opened(
+    run: str | Path, table: str | None, output: str | Path | None
+) -> tuple[Forecaster, str]:
     """The model and the table it is to read, once the name of the file to write is known to be one."""
     if output is not None:
         check_ending(output)

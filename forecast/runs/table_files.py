@@ -29,7 +29,10 @@ def check_ending(path: str | Path) -> None:
     """
     ending = Path(path).suffix
     if ending not in ENDINGS:
-        raise DataError(f"{path}: cannot write {ending or 'a file without an ending'!r}; name it .csv or .parquet")
+        raise DataError(
+            f"{path}: cannot write {ending or 'a file without an ending'!r}; name it .csv or "
+            f".parquet"
+        )
 
 
 def write_table(frame: pd.DataFrame, path: str | Path) -> None:
@@ -52,7 +55,9 @@ def is_forecast(alias: str, columns: Columns, path: Path) -> bool:
     found = _columns_in(path)
     first = [columns.id_col, columns.time_col, "cutoff"]
     names = column_names(alias, columns.target_cols)
-    interval = re.compile("|".join(rf"{re.escape(name)}-((lo|hi)-[0-9.]+|median)" for name in names))
+    interval = re.compile(
+        "|".join(rf"{re.escape(name)}-((lo|hi)-[0-9.]+|median)" for name in names)
+    )
     rest = found[len(first) :]
     is_known = all(name in names or interval.fullmatch(name) for name in rest)
     return found[: len(first)] == first and set(names) <= set(rest) and is_known

@@ -18,23 +18,25 @@ By = Literal["series", "step", "cutoff", "overall"]
 
 
 POINT_METRICS = {"MSE": mse, "MAE": mae, "sMAPE": smape}
-"""Scores that are means over values, by their name in the table; RMSE is the root of one, MASE needs a scale."""
+"""Scores that are means over values, by their name in the table; RMSE is the root of one, MASE
+needs a scale."""
 
 
 def scores_by(result: BacktestResult, by: By = "overall") -> pd.DataFrame:
     """Score every model in every series, at every step of the horizon, at every cutoff, or over all of them.
 
-    Every measured value of a group counts alike, as in `BacktestResult.scores`, whose numbers are those of `overall`.
-    Windows whose series has no scale are left out of MASE alone.
+    Every measured value of a group counts alike, as in `BacktestResult.scores`, whose numbers are
+    those of `overall`. Windows whose series has no scale are left out of MASE alone.
 
     Args:
         result: an evaluation.
         by: `series`, `step`, `cutoff` or `overall`.
 
     Returns:
-        One row per group and model: the group (the column of ids, `step` counted from 1, or `cutoff`; none for
-        `overall`), `model`, `windows`, and the scores; NaN where a group has nothing to score. Groups ascend, series
-        stand in the order of the panel, models in that of the evaluation.
+        One row per group and model: the group (the column of ids, `step` counted from 1, or
+        `cutoff`; none for `overall`), `model`, `windows`, and the scores; NaN where a group has
+        nothing to score. Groups ascend, series stand in the order of the panel, models in that of
+        the evaluation.
 
     Raises:
         ConfigError: `by` is none of the four.
@@ -44,10 +46,15 @@ def scores_by(result: BacktestResult, by: By = "overall") -> pd.DataFrame:
         scores = [_step_scores(result, forecast) for forecast in result.forecasts.values()]
         windows = np.full(len(groups), len(place))
     else:
-        scores = [_group_scores(result, forecast, place, len(groups)) for forecast in result.forecasts.values()]
+        scores = [
+            _group_scores(result, forecast, place, len(groups))
+            for forecast in result.forecasts.values()
+        ]
         windows = np.bincount(place, minlength=len(groups))
     num_models = len(scores)
-    table = pd.DataFrame({"model": list(result.forecasts) * len(groups), "windows": np.repeat(windows, num_models)})
+    table = pd.DataFrame(
+        {"model": list(result.forecasts) * len(groups), "windows": np.repeat(windows, num_models)}
+    )
     for name in SCORE_NAMES:
         table[name] = np.stack([one[name] for one in scores], axis=1).ravel()
     if by != "overall":
@@ -63,9 +70,12 @@ def error_by_cutoff(result: BacktestResult, most: int) -> pd.DataFrame:
         most: rows of the table; of more cutoffs, neighbours are averaged.
 
     Returns:
-        A column per model in the order of the evaluation; the index is the first cutoff of every row.
+        A column per model in the order of the evaluation; the index is the first cutoff of every
+        row.
     """
-    table = scores_by(result, "cutoff").pivot(index="cutoff", columns="model", values="MAE")[list(result.forecasts)]
+    table = scores_by(result, "cutoff").pivot(index="cutoff", columns="model", values="MAE")[
+        list(result.forecasts)
+    ]
     count = min(len(table), most)
     row = np.arange(len(table)) * count // max(len(table), 1)
     return table.groupby(row).mean().set_axis(table.index[np.searchsorted(row, np.arange(count))])
@@ -93,7 +103,9 @@ def _groups(result: BacktestResult, by: By) -> tuple[pd.Index[Any], NDArray[np.i
         return pd.Index(result.series_ids[present], name=result.columns.id_col), place
     if by == "cutoff":
         stamps, place = np.unique(result.cutoffs, return_inverse=True)
-        return pd.Index(stamps if result.freq.is_integer else result.freq.local(stamps), name="cutoff"), place
+        return pd.Index(
+            stamps if result.freq.is_integer else result.freq.local(stamps), name="cutoff"
+        ), place
     if by in ("step", "overall"):
         count = result.actual.shape[1] if by == "step" else 1
         return pd.RangeIndex(1, count + 1, name=by), np.zeros(len(result.series), np.int64)
@@ -122,9 +134,12 @@ def _group_scores(
         return np.where(weight > 0, total / np.maximum(weight, 1), np.nan)
 
     found = {
-        name: pooled(metric(actual, forecast, axis=inside), num_measured) for name, metric in POINT_METRICS.items()
+        name: pooled(metric(actual, forecast, axis=inside), num_measured)
+        for name, metric in POINT_METRICS.items()
     }
-    return _with_root({**found, "MASE": pooled(mase(actual, forecast, result.scale, axis=inside), num_scaled)})
+    return _with_root(
+        {**found, "MASE": pooled(mase(actual, forecast, result.scale, axis=inside), num_scaled)}
+    )
 
 
 def _with_root(scores: dict[str, FloatArray]) -> dict[str, FloatArray]:

@@ -71,7 +71,9 @@ class BacktestResult:
             check_shape("quantiles", self.quantiles, "WHDQ", **sizes, Q=len(self.quantile_levels))
         missing = [name for name in (self.alias, *self.baselines) if name not in self.forecasts]
         if missing:
-            raise DataError(f"no forecast of {missing[0]!r}; there are forecasts of {list(self.forecasts)}")
+            raise DataError(
+                f"no forecast of {missing[0]!r}; there are forecasts of {list(self.forecasts)}"
+            )
 
     def scores(self) -> Scores:
         """Score every model over all windows, steps and targets at once; worked out once."""
@@ -81,9 +83,13 @@ class BacktestResult:
     def _scores(self) -> Scores:
         num_series = len(np.unique(self.series))
         unscaled = np.unique(self.series[~((self.scale > 0) & np.isfinite(self.scale)).all(axis=1)])
-        notes = unjudged_notes(self.unjudged_ids, len(self.series_ids)) + unscaled_notes(len(unscaled), num_series)
+        notes = unjudged_notes(self.unjudged_ids, len(self.series_ids)) + unscaled_notes(
+            len(unscaled), num_series
+        )
         positions = self.freq.positions(self.cutoffs)
-        found = find_symptoms(self.alias, self.actual, self.forecasts, series=self.series, positions=positions)
+        found = find_symptoms(
+            self.alias, self.actual, self.forecasts, series=self.series, positions=positions
+        )
         scores = Scores(
             alias=self.alias,
             baselines=self.baselines,
@@ -95,7 +101,11 @@ class BacktestResult:
             notes=self.notes + notes + found,
         )
         best = scores.best_baseline
-        return scores.compared(compare_models(self.actual, self.forecasts, best, positions)) if best else scores
+        return (
+            scores.compared(compare_models(self.actual, self.forecasts, best, positions))
+            if best
+            else scores
+        )
 
     @property
     def unjudged_ids(self) -> NDArray[np.object_]:
@@ -114,7 +124,9 @@ class BacktestResult:
                 if alias == self.alias and self.quantiles is not None:
                     spread = np.moveaxis(self.quantiles[:, :, place], -1, 0)
                     pairs = zip(self.quantile_levels, spread, strict=True)
-                    columns += [(f"{name}-{level_name(level)}", table.ravel()) for level, table in pairs]
+                    columns += [
+                        (f"{name}-{level_name(level)}", table.ravel()) for level, table in pairs
+                    ]
         return _table(columns)
 
     def take(self, windows: NDArray[np.int64]) -> BacktestResult:
@@ -150,7 +162,9 @@ class BacktestResult:
             columns=self.columns,
             freq=self.freq,
             quantile_levels=self.quantile_levels if alias == self.alias else (),
-            quantiles=self.quantiles[windows] if alias == self.alias and self.quantiles is not None else None,
+            quantiles=self.quantiles[windows]
+            if alias == self.alias and self.quantiles is not None
+            else None,
         )
 
     def examples(self, count: int) -> NDArray[np.int64]:
@@ -165,11 +179,16 @@ class BacktestResult:
             Their numbers, ascending.
         """
         series, first, number = np.unique(self.series, return_index=True, return_counts=True)
-        chosen = np.unique(np.linspace(0, len(series) - 1, min(count, len(series))).round().astype(np.int64))
+        chosen = np.unique(
+            np.linspace(0, len(series) - 1, min(count, len(series))).round().astype(np.int64)
+        )
         each = np.full(len(chosen), count // max(len(chosen), 1))
         each[: count - each.sum()] += 1
         places = [
-            first[one] + np.linspace(number[one] - 1, 0, min(wanted, number[one])).round().astype(np.int64)[::-1]
+            first[one]
+            + np.linspace(number[one] - 1, 0, min(wanted, number[one]))
+            .round()
+            .astype(np.int64)[::-1]
             for one, wanted in zip(chosen, each, strict=True)
         ]
         return np.concatenate(places).astype(np.int64) if places else np.zeros(0, np.int64)

@@ -64,24 +64,32 @@ class Forecast:
         count, horizon = self.stamps.shape
         check_shape("series_ids", self.series_ids, "B", B=count)
         check_shape("cutoffs", self.cutoffs, "B", B=count)
-        check_shape("values", self.values, "BHD", B=count, H=horizon, D=len(self.columns.target_cols))
+        check_shape(
+            "values", self.values, "BHD", B=count, H=horizon, D=len(self.columns.target_cols)
+        )
         quantiles = np.zeros((*self.values.shape, 0)) if self.quantiles is None else self.quantiles
         sizes = dict(zip("BHDQ", (*self.values.shape, len(self.quantile_levels)), strict=True))
         check_shape("quantiles", quantiles, "BHDQ", **sizes)
 
     def frame(self) -> pd.DataFrame:
         """One row per series, cutoff and step; columns as in the head of this module."""
-        columns = _index_columns(self.columns, self.freq, self.series_ids, self.cutoffs, self.stamps)
+        columns = _index_columns(
+            self.columns, self.freq, self.series_ids, self.cutoffs, self.stamps
+        )
         for place, name in enumerate(column_names(self.alias, self.columns.target_cols)):
             columns.append((name, self.values[:, :, place].ravel()))
             if self.quantiles is not None:
                 tables = np.moveaxis(self.quantiles[:, :, place], -1, 0)
                 pairs = zip(self.quantile_levels, tables, strict=True)
-                columns += [(f"{name}-{level_name(level)}", table.ravel()) for level, table in pairs]
+                columns += [
+                    (f"{name}-{level_name(level)}", table.ravel()) for level, table in pairs
+                ]
         return _table(columns)
 
     @classmethod
-    def from_frame(cls, frame: pd.DataFrame, alias: str, *, columns: Columns, freq: Frequency) -> Forecast:
+    def from_frame(
+        cls, frame: pd.DataFrame, alias: str, *, columns: Columns, freq: Frequency
+    ) -> Forecast:
         """Read back what `frame` wrote, or a forecast of another package with the same columns.
 
         Args:
@@ -93,17 +101,28 @@ class Forecast:
         Raises:
             DataError: a column is missing, or series and cutoffs have different numbers of steps.
         """
-        id_col, time_col, names = columns.id_col, columns.time_col, column_names(alias, columns.target_cols)
-        missing = [name for name in (id_col, time_col, "cutoff", *names) if name not in frame.columns]
+        id_col, time_col, names = (
+            columns.id_col,
+            columns.time_col,
+            column_names(alias, columns.target_cols),
+        )
+        missing = [
+            name for name in (id_col, time_col, "cutoff", *names) if name not in frame.columns
+        ]
         if missing:
-            raise DataError(f"column {missing[0]!r} is missing; the table has {list(frame.columns)}: name its columns")
+            raise DataError(
+                f"column {missing[0]!r} is missing; the table has {list(frame.columns)}: name its "
+                f"columns"
+            )
         group = frame.groupby([id_col, "cutoff"], sort=False).ngroup().to_numpy()
         horizon = _equal_steps(frame, group, id_col)
         rows = frame.iloc[np.lexsort((plain_stamps(frame[time_col], freq), group))]
         firsts = rows.iloc[::horizon]
         levels = levels_of(frame, names[0])
         shape = (len(firsts), horizon, len(names))
-        spread = rows[[f"{name}-{level_name(level)}" for name in names for level in levels]].to_numpy(np.float64)
+        spread = rows[
+            [f"{name}-{level_name(level)}" for name in names for level in levels]
+        ].to_numpy(np.float64)
         return cls(
             alias=alias,
             series_ids=firsts[id_col].to_numpy(object),
@@ -147,7 +166,11 @@ def named_level(suffix: str) -> float:
 
 
 def _index_columns(
-    columns: Columns, freq: Frequency, series_ids: NDArray[np.object_], cutoffs: NDArray[Any], stamps: NDArray[Any]
+    columns: Columns,
+    freq: Frequency,
+    series_ids: NDArray[np.object_],
+    cutoffs: NDArray[Any],
+    stamps: NDArray[Any],
 ) -> list[Column]:
     """Id, time and cutoff of every row of a long table."""
     horizon = stamps.shape[1]
@@ -176,7 +199,8 @@ def _table(columns: list[Column]) -> pd.DataFrame:
     double = sorted({name for name in names if names.count(name) > 1})
     if double:
         raise DataError(
-            f"two columns would be named {double[0]!r} in {names}: choose another alias or rename the column"
+            f"two columns would be named {double[0]!r} in {names}: choose another alias or rename "
+            f"the column"
         )
     return pd.DataFrame(dict(columns)).infer_objects()
 
@@ -189,7 +213,9 @@ def _equal_steps(frame: pd.DataFrame, group: NDArray[Any], id_col: str) -> int:
     if (counts != counts[0]).any():
         row = frame.iloc[int(np.flatnonzero(group == np.flatnonzero(counts != counts[0])[0])[0])]
         raise DataError(
-            f"series {row[id_col]!r} has {counts[counts != counts[0]][0]} steps after cutoff {row['cutoff']} and the "
-            f"first series {counts[0]}; expected the same number everywhere: read them in groups of equal length"
+            f"series {row[id_col]!r} has {counts[counts != counts[0]][0]} steps after cutoff "
+            f"{row['cutoff']} and the "
+            f"first series {counts[0]}; expected the same number everywhere: read them in groups "
+            f"of equal length"
         )
     return int(counts[0])

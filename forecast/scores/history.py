@@ -31,11 +31,16 @@ class History:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in asdict(self).items()
+        }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> History:
         """Read back what `to_dict` wrote."""
-        series = {name: tuple(values[name]) for name in ("loss", "val_loss", "learning_rate", "seconds")}
+        series = {
+            name: tuple(values[name]) for name in ("loss", "val_loss", "learning_rate", "seconds")
+        }
         compiled, native = (bool(values.get(name, False)) for name in ("compiled", "native"))
         return cls(best_epoch=int(values["best_epoch"]), compiled=compiled, native=native, **series)

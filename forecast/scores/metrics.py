@@ -1,10 +1,10 @@
 """Scores of point and quantile forecasts, on plain arrays.
 
 Every score compares arrays of exactly equal shape, (W, H, D) or any other, and averages over `axis`
-(all axes if left out; one axis or several give, for example, the error of each step of the horizon).
-Places where `actual` is NaN are left out. Where nothing is left the score is NaN, without a warning:
-there is no number to give. A NaN in `forecast` where something was measured makes the score NaN, so a
-model is never rewarded for keeping silent.
+(all axes if left out; one axis or several give, for example, the error of each step of the
+horizon). Places where `actual` is NaN are left out. Where nothing is left the score is NaN, without
+a warning: there is no number to give. A NaN in `forecast` where something was measured makes the
+score NaN, so a model is never rewarded for keeping silent.
 """
 
 from __future__ import annotations
@@ -51,14 +51,16 @@ def smape(actual: FloatArray, forecast: FloatArray, *, axis: Axis = None) -> Any
     Source: Makridakis et al., The M4 Competition, 2020.
     """
     error = np.abs(_residual(actual, forecast))
-    return mean_where_measured(200.0 * _divide(error, np.abs(actual) + np.abs(forecast), at_zero=0.0), actual, axis)
+    return mean_where_measured(
+        200.0 * _divide(error, np.abs(actual) + np.abs(forecast), at_zero=0.0), actual, axis
+    )
 
 
 def mase(actual: FloatArray, forecast: FloatArray, scale: FloatArray, *, axis: Axis = None) -> Any:
     """Mean absolute scaled error: below 1 is better than a one-step seasonal naive forecast inside the history.
 
-    A scale of 0 or NaN (a history that repeats itself exactly, or is shorter than a season) gives no unit to
-    measure in: those windows are left out, and the score is NaN where none is left.
+    A scale of 0 or NaN (a history that repeats itself exactly, or is shorter than a season) gives
+    no unit to measure in: those windows are left out, and the score is NaN where none is left.
 
     Args:
         actual: (W, H) or (W, H, D).
@@ -77,8 +79,8 @@ def mase(actual: FloatArray, forecast: FloatArray, scale: FloatArray, *, axis: A
 def rmsse(actual: FloatArray, forecast: FloatArray, scale: FloatArray, *, axis: Axis = None) -> Any:
     """Root mean squared scaled error: the squared counterpart of `mase`, which large errors weigh more in.
 
-    The root is taken after the mean over `axis`. The competition's number for many series is the mean over the
-    series of `rmsse(..., axis=1)`. A scale of 0 or NaN is treated as in `mase`.
+    The root is taken after the mean over `axis`. The competition's number for many series is the
+    mean over the series of `rmsse(..., axis=1)`. A scale of 0 or NaN is treated as in `mase`.
 
     Args:
         actual: (W, H) or (W, H, D).
@@ -89,7 +91,8 @@ def rmsse(actual: FloatArray, forecast: FloatArray, scale: FloatArray, *, axis: 
     Raises:
         ShapeError: the shapes do not fit together.
 
-    Source: Makridakis et al., The M5 competition: Background, organization, and implementation, 2022.
+    Source: Makridakis et al., The M5 competition: Background, organization, and implementation,
+    2022.
     """
     scaled, usable = _scaled(actual, forecast, scale)
     return np.sqrt(mean_where_measured(scaled**2, usable, axis))
@@ -98,17 +101,19 @@ def rmsse(actual: FloatArray, forecast: FloatArray, scale: FloatArray, *, axis: 
 def owa(smape: float, mase: float, *, reference: tuple[float, float]) -> float:
     """Overall weighted average: the mean of sMAPE and MASE, each divided by that of a reference; below 1 is better.
 
-    It is a number for a whole set of series: of their mean sMAPE and mean MASE, not a mean of ratios.
+    It is a number for a whole set of series: of their mean sMAPE and mean MASE, not a mean of
+    ratios.
 
     Args:
         smape: of the forecasts, in any unit that the reference shares.
         mase: of the forecasts.
-        reference: sMAPE and MASE of the reference. In the M4 competition that is Naive2: the last value of the
-            series without its season (multiplicative, by classical decomposition, where an autocorrelation test at
-            90 % finds one), with the season put back.
+        reference: sMAPE and MASE of the reference. In the M4 competition that is Naive2: the last
+            value of the series without its season (multiplicative, by classical decomposition,
+            where an autocorrelation test at 90 % finds one), with the season put back.
 
     Returns:
-        The average; NaN where a number is missing or one of the reference is 0, which leaves nothing to compare with.
+        The average; NaN where a number is missing or one of the reference is 0, which leaves
+        nothing to compare with.
 
     Source: Makridakis et al., The M4 Competition, 2020.
     """
@@ -127,7 +132,9 @@ def bias(actual: FloatArray, forecast: FloatArray, *, axis: Axis = None) -> Any:
     return mean_where_measured(-_residual(actual, forecast), actual, axis)
 
 
-def pinball(actual: FloatArray, forecast: FloatArray, levels: Sequence[float], *, axis: Axis = None) -> Any:
+def pinball(
+    actual: FloatArray, forecast: FloatArray, levels: Sequence[float], *, axis: Axis = None
+) -> Any:
     """Quantile loss, averaged over the levels: max(q (y - f), (q - 1) (y - f)), in the unit of the data.
 
     Args:
@@ -142,16 +149,24 @@ def pinball(actual: FloatArray, forecast: FloatArray, levels: Sequence[float], *
 
     Source: Koenker and Bassett, Regression Quantiles, 1978.
     """
-    return mean_where_measured(quantile_losses(actual, forecast, levels).mean(axis=-1), actual, axis)
+    return mean_where_measured(
+        quantile_losses(actual, forecast, levels).mean(axis=-1), actual, axis
+    )
 
 
-def quantile_losses(actual: FloatArray, forecast: FloatArray, levels: Sequence[float]) -> FloatArray:
+def quantile_losses(
+    actual: FloatArray, forecast: FloatArray, levels: Sequence[float]
+) -> FloatArray:
     """The loss of `pinball` in every place and for every level, in the shape of `forecast`; arguments as there."""
     level = np.asarray(levels, np.float64)
     if level.ndim != 1 or not len(level) or not ((level > 0) & (level < 1)).all():
-        raise ConfigError(f"quantile levels are {list(levels)}; expected at least one, each between 0 and 1")
+        raise ConfigError(
+            f"quantile levels are {list(levels)}; expected at least one, each between 0 and 1"
+        )
     if forecast.shape != (*actual.shape, len(level)):
-        raise ShapeError(f"quantile forecast has shape {forecast.shape}; expected {(*actual.shape, len(level))}")
+        raise ShapeError(
+            f"quantile forecast has shape {forecast.shape}; expected {(*actual.shape, len(level))}"
+        )
     residual = np.asarray(actual, np.float64)[..., None] - forecast
     return np.maximum(level * residual, (level - 1.0) * residual)
 
@@ -176,8 +191,8 @@ def seasonal_error(history: FloatArray, season_length: int) -> Any:
 def seasonal_deviation(history: FloatArray, season_length: int) -> Any:
     """Root of the mean (y_t - y_(t-m))^2 of one series before the cutoff: the scale of `rmsse`.
 
-    Arguments, result and errors are those of `seasonal_error`. Competitions take m = 1 whatever the season, and begin
-    the history at the first value that is not 0.
+    Arguments, result and errors are those of `seasonal_error`. Competitions take m = 1 whatever the
+    season, and begin the history at the first value that is not 0.
     """
     change = _seasonal_change(history, season_length) ** 2
     return np.sqrt(mean_where_measured(change, change, 0))
@@ -205,25 +220,34 @@ METRICS: dict[str, PointMetric] = {
 def _residual(actual: FloatArray, forecast: FloatArray) -> FloatArray:
     """Actual - forecast in float64; equal shapes only, because NumPy would broadcast silently."""
     if actual.shape != forecast.shape:
-        raise ShapeError(f"actual has shape {actual.shape} and forecast {forecast.shape}; expected equal shapes")
+        raise ShapeError(
+            f"actual has shape {actual.shape} and forecast {forecast.shape}; expected equal shapes"
+        )
     return np.asarray(actual, np.float64) - np.asarray(forecast, np.float64)
 
 
-def _scaled(actual: FloatArray, forecast: FloatArray, scale: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _scaled(
+    actual: FloatArray, forecast: FloatArray, scale: FloatArray
+) -> tuple[FloatArray, FloatArray]:
     """Absolute errors over the scale of their window, and the actual values with NaN where there is no scale."""
     error, unit = np.abs(_residual(actual, forecast)), np.asarray(scale, np.float64)
     if error.ndim < 2 or unit.shape not in (error.shape[:1], error.shape[:1] + error.shape[2:]):
         raise ShapeError(
-            f"scale has shape {unit.shape}; expected one value per window of {error.shape}, (W,) or (W, D)"
+            f"scale has shape {unit.shape}; expected one value per window of {error.shape}, (W,) "
+            f"or (W, D)"
         )
     unit = np.expand_dims(unit, 1) if unit.ndim > 1 else unit.reshape(-1, *(1,) * (error.ndim - 1))
     usable = np.broadcast_to(np.isfinite(unit) & (unit > 0), error.shape)
-    return _divide(error, np.where(usable, unit, 1.0), at_zero=0.0), np.where(usable, actual, np.nan)
+    return _divide(error, np.where(usable, unit, 1.0), at_zero=0.0), np.where(
+        usable, actual, np.nan
+    )
 
 
 def _seasonal_change(history: FloatArray, season_length: int) -> FloatArray:
     if season_length < 1:
-        raise ConfigError(f"season_length is {season_length}; expected a whole number of at least 1")
+        raise ConfigError(
+            f"season_length is {season_length}; expected a whole number of at least 1"
+        )
     return history[season_length:] - history[:-season_length]
 
 

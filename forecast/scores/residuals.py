@@ -15,7 +15,8 @@ MOSTLY = 0.9
 def comparable_residuals(result: BacktestResult) -> tuple[FloatArray, bool]:
     """Residuals (W, H, D) of the judged model, and whether each was divided by the `seasonal_error` of its series.
 
-    They are where there are several series or targets, so that those of different size can be drawn together.
+    They are where there are several series or targets, so that those of different size can be drawn
+    together.
     """
     residuals = result.actual - result.forecasts[result.alias]
     several = residuals.shape[2] > 1 or len(np.unique(result.series)) > 1
@@ -45,8 +46,8 @@ def autocorrelation(
 ) -> tuple[FloatArray, int]:
     """Autocorrelation of one-step residuals, pooled over series and targets.
 
-    Every series is centred on its own mean; windows of one series whose cutoffs are `lag` times the `cutoff_step` apart
-    make the pairs of a lag.
+    Every series is centred on its own mean; windows of one series whose cutoffs are `lag` times the
+    `cutoff_step` apart make the pairs of a lag.
 
     Args:
         residuals: (W, D), NaN where nothing was measured.
@@ -55,7 +56,8 @@ def autocorrelation(
         num_lags: largest lag.
 
     Returns:
-        (num_lags,) values for lags 1 to `num_lags`, NaN where there is no pair, and the number of residuals.
+        (num_lags,) values for lags 1 to `num_lags`, NaN where there is no pair, and the number of
+        residuals.
     """
     number = np.unique(series, return_inverse=True)[1]
     step = cutoff_step(series, positions)

@@ -30,7 +30,8 @@ def seasonal_errors(panel: Panel, season_length: int, *, part: Part) -> FloatArr
     known, place = np.isfinite(change), series[rows[later]]
     count = np.stack([np.bincount(place, column, panel.num_series) for column in known.T], axis=1)
     total = np.stack(
-        [np.bincount(place, column, panel.num_series) for column in np.where(known, change, 0.0).T], axis=1
+        [np.bincount(place, column, panel.num_series) for column in np.where(known, change, 0.0).T],
+        axis=1,
     )
     return np.where(count == 0, np.nan, total / np.maximum(count, 1))
 

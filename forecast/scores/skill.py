@@ -1,8 +1,9 @@
 """How sure a difference between two models is: an interval for the skill, and a test.
 
-Errors of neighbouring windows resemble each other: windows of one cutoff see the same weather, and windows whose
-horizons overlap are judged on the same values. So what counts as one observation is a cutoff, with all windows of all
-series that have it, and what is drawn anew are blocks of neighbouring cutoffs.
+Errors of neighbouring windows resemble each other: windows of one cutoff see the same weather, and
+windows whose horizons overlap are judged on the same values. So what counts as one observation is a
+cutoff, with all windows of all series that have it, and what is drawn anew are blocks of
+neighbouring cutoffs.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ CONFIDENCE = 0.95
 
 
 REPLICATES = 2000
-"""Drawn series of cutoffs: with another seed the ends of an interval move by one or two hundredths of its width."""
+"""Drawn series of cutoffs: with another seed the ends of an interval move by one or two hundredths
+of its width."""
 
 
 SEED = 0
@@ -29,8 +31,8 @@ SEED = 0
 MIN_BLOCKS = 5
 """Blocks that cutoffs must fill before an interval is given.
 
-From there on 95 % intervals held the truth in 93 to 97 % of 2,000 simulations each, for 15 to 2,000 cutoffs of which 1
-to 24 overlap; `make slow` repeats them.
+From there on 95 % intervals held the truth in 93 to 97 % of 2,000 simulations each, for 15 to 2,000
+cutoffs of which 1 to 24 overlap; `make slow` repeats them.
 """
 
 
@@ -68,9 +70,9 @@ def compare_models(
         positions: (W,) place of each window's cutoff on the grid of time.
 
     Returns:
-        One entry per model but the reference and those with missing forecasts; none at all where the cutoffs fill fewer
-        than `MIN_BLOCKS` blocks, or where in one of the draws the reference makes no error, so that no model can do
-        better.
+        One entry per model but the reference and those with missing forecasts; none at all where
+        the cutoffs fill fewer than `MIN_BLOCKS` blocks, or where in one of the draws the reference
+        makes no error, so that no model can do better.
     """
     cutoffs, place = np.unique(positions, return_inverse=True)
     overlap = num_overlapping(cutoffs, actual.shape[1])
@@ -89,7 +91,11 @@ def compare_models(
         _, p_value = diebold_mariano(losses[reference] - losses[name], overlap)
         return Comparison(low, high, p_value, len(cutoffs), length)
 
-    return {name: compared(name) for name in losses if name != reference and np.isfinite(losses[name]).all()}
+    return {
+        name: compared(name)
+        for name in losses
+        if name != reference and np.isfinite(losses[name]).all()
+    }
 
 
 def num_overlapping(cutoffs: IntArray, horizon: int) -> int:
@@ -99,17 +105,20 @@ def num_overlapping(cutoffs: IntArray, horizon: int) -> int:
         cutoffs: (C,) ascending places on the grid of time.
         horizon: H.
     """
-    return int((np.searchsorted(cutoffs, cutoffs + horizon) - np.arange(len(cutoffs))).max(initial=1))
+    return int(
+        (np.searchsorted(cutoffs, cutoffs + horizon) - np.arange(len(cutoffs))).max(initial=1)
+    )
 
 
 def block_length(num_cutoffs: int, overlap: int) -> int:
     """Cutoffs that are drawn together: three times the overlap, and no fewer than the cube root of all.
 
-    Windows that share k of h steps have errors that correlate like k / h. Blocks of b cutoffs cut some of the pairs
-    that correlate, which leaves 82 % of the true deviation of a mean for b = h, 91 % for 2 h and 94 % for 3 h (circular
-    blocks amount to the Bartlett weights 1 - k / b: Politis and Romano, 1992). The cube root is the order that is best
-    for the variance of a mean where dependence reaches further (Hall, Horowitz and Jing, On blocking rules for the
-    bootstrap with dependent data, 1995).
+    Windows that share k of h steps have errors that correlate like k / h. Blocks of b cutoffs cut
+    some of the pairs that correlate, which leaves 82 % of the true deviation of a mean for b = h,
+    91 % for 2 h and 94 % for 3 h (circular blocks amount to the Bartlett weights 1 - k / b: Politis
+    and Romano, 1992). The cube root is the order that is best for the variance of a mean where
+    dependence reaches further (Hall, Horowitz and Jing, On blocking rules for the bootstrap with
+    dependent data, 1995).
 
     Args:
         num_cutoffs: C.
@@ -121,11 +130,13 @@ def block_length(num_cutoffs: int, overlap: int) -> int:
     return max(3 * overlap if overlap > 1 else 1, math.ceil(num_cutoffs ** (1 / 3) - 1e-9))
 
 
-def draw_sums(sums: FloatArray, length: int, *, replicates: int = REPLICATES, seed: int = SEED) -> FloatArray:
+def draw_sums(
+    sums: FloatArray, length: int, *, replicates: int = REPLICATES, seed: int = SEED
+) -> FloatArray:
     """Sum up series of C cutoffs that are put together from blocks drawn with replacement.
 
-    The cutoffs are bent to a circle, so that the first and the last come up as often as others. The last block is cut
-    so that every series has C cutoffs. All columns are drawn alike.
+    The cutoffs are bent to a circle, so that the first and the last come up as often as others. The
+    last block is cut so that every series has C cutoffs. All columns are drawn alike.
 
     Args:
         sums: (C, M) in order of time.
@@ -143,13 +154,16 @@ def draw_sums(sums: FloatArray, length: int, *, replicates: int = REPLICATES, se
     blocks, end = _block_sums(sums, length), _block_sums(sums, rest)
     generator = np.random.default_rng(seed)
     drawn = [
-        blocks[generator.integers(0, count, (size, whole))].sum(axis=1) + end[generator.integers(0, count, size)]
+        blocks[generator.integers(0, count, (size, whole))].sum(axis=1)
+        + end[generator.integers(0, count, size)]
         for size in _parts(replicates, max(DRAWN_AT_ONCE // (whole * sums.shape[1]), 1))
     ]
     return np.concatenate(drawn)
 
 
-def expanded_interval(values: FloatArray, num_blocks: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+def expanded_interval(
+    values: FloatArray, num_blocks: int, confidence: float = CONFIDENCE
+) -> tuple[float, float]:
     """Percentile interval, widened as Student's interval is against the normal one where observations are few.
 
     Args:
@@ -160,10 +174,13 @@ def expanded_interval(values: FloatArray, num_blocks: int, confidence: float = C
     Returns:
         Lower and upper end.
 
-    Source: Hesterberg, What Teachers Should Know About the Bootstrap, 2015, section 4.2 ("expanded percentile").
+    Source: Hesterberg, What Teachers Should Know About the Bootstrap, 2015, section 4.2 ("expanded
+    percentile").
     """
     tail = (1.0 - confidence) / 2.0
-    widened = NormalDist().cdf(student_quantile(tail, num_blocks - 1) * math.sqrt(num_blocks / (num_blocks - 1)))
+    widened = NormalDist().cdf(
+        student_quantile(tail, num_blocks - 1) * math.sqrt(num_blocks / (num_blocks - 1))
+    )
     low, high = np.quantile(values, [widened, 1.0 - widened])
     return float(low), float(high)
 
@@ -172,17 +189,21 @@ def diebold_mariano(differences: FloatArray, overlap: int) -> tuple[float, float
     """Test whether the mean of a series of differences in loss is 0.
 
     Args:
-        differences: (C,) loss of one model minus loss of the other at each cutoff, in order of time.
-        overlap: h, cutoffs whose horizons overlap: differences further apart are taken as unrelated.
+        differences: (C,) loss of one model minus loss of the other at each cutoff, in order of
+            time.
+        overlap: h, cutoffs whose horizons overlap: differences further apart are taken as
+            unrelated.
 
     Returns:
-        The statistic, above 0 where the mean is, and the two-sided p-value by Student's t with C - 1 degrees of
-        freedom. Differences that are all 0 give 0 and 1; equal ones that are not 0 give an infinite statistic and 0;
-        fewer than h + 1 differences, or missing ones, give NaN for both.
+        The statistic, above 0 where the mean is, and the two-sided p-value by Student's t with C -
+        1 degrees of freedom. Differences that are all 0 give 0 and 1; equal ones that are not 0
+        give an infinite statistic and 0; fewer than h + 1 differences, or missing ones, give NaN
+        for both.
 
-    Source: Diebold and Mariano, Comparing Predictive Accuracy, 1995, with the correction of Harvey, Leybourne and
-    Newbold, Testing the equality of prediction mean squared errors, 1997, equation 9. Where the plain sum of
-    autocovariances is not above 0 they are weighed down linearly (Newey and West, 1987), which it then is.
+    Source: Diebold and Mariano, Comparing Predictive Accuracy, 1995, with the correction of Harvey,
+    Leybourne and Newbold, Testing the equality of prediction mean squared errors, 1997, equation 9.
+    Where the plain sum of autocovariances is not above 0 they are weighed down linearly (Newey and
+    West, 1987), which it then is.
     """
     count, mean = len(differences), float(np.mean(differences)) if len(differences) else math.nan
     if count <= overlap or not math.isfinite(mean):
@@ -243,7 +264,9 @@ def _absolute_errors(actual: FloatArray, forecast: FloatArray, place: IntArray) 
 
 def _block_sums(sums: FloatArray, length: int) -> FloatArray:
     """(C, M) sum of `length` neighbours on the circle from each cutoff on."""
-    total = np.concatenate([np.zeros((1, sums.shape[1])), np.cumsum(np.concatenate([sums, sums[:length]]), axis=0)])
+    total = np.concatenate(
+        [np.zeros((1, sums.shape[1])), np.cumsum(np.concatenate([sums, sums[:length]]), axis=0)]
+    )
     return total[length : length + len(sums)] - total[: len(sums)]
 
 

@@ -1,8 +1,9 @@
 """Forecasts that only look like forecasts: flat lines, copies of what came before, and leaps out of the history.
 
-A network that has learned nothing often draws a level line, or repeats the last values, which in a picture looks like
-the truth moved by some steps. Neither is wrong as such: a level line at the last value is the best answer to a random
-walk. So what is found here is reported as a note, with the share of the series it holds for, and is no error.
+A network that has learned nothing often draws a level line, or repeats the last values, which in a
+picture looks like the truth moved by some steps. Neither is wrong as such: a level line at the last
+value is the best answer to a random walk. So what is found here is reported as a note, with the
+share of the series it holds for, and is no error.
 """
 
 from __future__ import annotations
@@ -15,17 +16,20 @@ from numpy.typing import NDArray
 from forecast.axes import FloatArray, IntArray
 
 FLAT = 0.1
-"""Deviation inside a window, over that of what happened, up to which a forecast is called a flat line.
+"""Deviation inside a window, over that of what happened, up to which a forecast is called a flat
+line.
 
-The deviation of a forecast that makes the squared error least is the root of the share of the variance it explains:
-with a tenth of the deviation it explains one hundredth.
+The deviation of a forecast that makes the squared error least is the root of the share of the
+variance it explains: with a tenth of the deviation it explains one hundredth.
 """
 
 
 NEAR = 0.2
-"""Mean distance of a forecast from a copy, over that of what happened, up to which it is called a copy.
+"""Mean distance of a forecast from a copy, over that of what happened, up to which it is called a
+copy.
 
-Its error is then at least four fifths of that of the copy, by the triangle inequality: it has learned little else.
+Its error is then at least four fifths of that of the copy, by the triangle inequality: it has
+learned little else.
 """
 
 
@@ -38,22 +42,29 @@ COPIES = {"last_value": "the last value", "seasonal_naive": "the last season"}
 
 
 LEAP = 1.5
-"""Distance of a forecast from the last value, over the largest change of its history in as many steps, from which on it
-is called a leap: a trend that goes on comes to 1, one that gets steeper to somewhat more."""
+"""Distance of a forecast from the last value, over the largest change of its history in as many
+steps, from which on it is called a leap: a trend that goes on comes to 1, one that gets steeper to
+somewhat more."""
 
 
 ROUNDING = 1e-9
 
 
 def find_symptoms(
-    alias: str, actual: FloatArray, forecasts: Mapping[str, FloatArray], *, series: IntArray, positions: IntArray
+    alias: str,
+    actual: FloatArray,
+    forecasts: Mapping[str, FloatArray],
+    *,
+    series: IntArray,
+    positions: IntArray,
 ) -> tuple[str, ...]:
     """Say whether the forecasts of one model are copies of earlier values or, where they are not, flat lines.
 
     Args:
         alias: the model.
         actual: (W, H, D) what happened, NaN where nothing was measured.
-        forecasts: (W, H, D) of every model; the baselines in `COPIES` are what `alias` is held against.
+        forecasts: (W, H, D) of every model; the baselines in `COPIES` are what `alias` is held
+            against.
         series: (W,) number of each window's series.
         positions: (W,) place of each window's cutoff on the grid of time.
 
@@ -61,25 +72,35 @@ def find_symptoms(
         One sentence, without its full stop, where half of the series or more show it.
     """
     made, horizon = forecasts[alias], actual.shape[1]
-    copies = {words: forecasts[name] for name, words in COPIES.items() if name in forecasts and name != alias}
+    copies = {
+        words: forecasts[name]
+        for name, words in COPIES.items()
+        if name in forecasts and name != alias
+    }
     if horizon > 1:
         copies[f"the last {horizon} values"] = last_values(actual, series, positions)
     for words, copy in copies.items():
         if many := _many(copy_ratios(actual, made, copy, series), NEAR):
             return (
-                f"{alias} repeats {words} in {many}, with less than a fifth of the change that followed; that is "
-                "the best answer where all else is chance, as in a random walk, and elsewhere a sign that little was "
+                f"{alias} repeats {words} in {many}, with less than a fifth of the change that "
+                f"followed; that is "
+                "the best answer where all else is chance, as in a random walk, and elsewhere a "
+                "sign that little was "
                 "learned",
             )
     if many := _many(flat_ratios(actual, made, series), FLAT):
         return (
-            f"{alias} draws a flat line in {many}, with less than a tenth of the variation of what happened; that is "
-            "the best answer where only the level can be known, and elsewhere a sign that little was learned",
+            f"{alias} draws a flat line in {many}, with less than a tenth of the variation of what "
+            f"happened; that is "
+            "the best answer where only the level can be known, and elsewhere a sign that little "
+            "was learned",
         )
     return ()
 
 
-def copy_ratios(actual: FloatArray, forecast: FloatArray, copy: FloatArray, series: IntArray) -> FloatArray:
+def copy_ratios(
+    actual: FloatArray, forecast: FloatArray, copy: FloatArray, series: IntArray
+) -> FloatArray:
     """Mean distance of a forecast from a copy of earlier values, over the distance of what happened from it.
 
     Args:
@@ -89,11 +110,14 @@ def copy_ratios(actual: FloatArray, forecast: FloatArray, copy: FloatArray, seri
         series: (W,) number of each window's series.
 
     Returns:
-        (S, D) for the S series that have a window, in order of their number: 0 for the copy itself, near 1 for a good
-        forecast of what the copy misses; NaN where the copy was right throughout, or nothing can be compared.
+        (S, D) for the S series that have a window, in order of their number: 0 for the copy itself,
+        near 1 for a good forecast of what the copy misses; NaN where the copy was right throughout,
+        or nothing can be compared.
     """
     known = ~np.isnan(actual) & ~np.isnan(copy)
-    distance, needed = (np.where(known, np.abs(one - copy), 0.0).sum(axis=1) for one in (forecast, actual))
+    distance, needed = (
+        np.where(known, np.abs(one - copy), 0.0).sum(axis=1) for one in (forecast, actual)
+    )
     return _ratio(_by_series(distance, series), _by_series(needed, series))
 
 
@@ -106,8 +130,8 @@ def flat_ratios(actual: FloatArray, forecast: FloatArray, series: IntArray) -> F
         series: (W,) number of each window's series.
 
     Returns:
-        (S, D) for the S series that have a window, in order of their number: 0 for a level line; NaN where nothing
-        varies inside the windows.
+        (S, D) for the S series that have a window, in order of their number: 0 for a level line;
+        NaN where nothing varies inside the windows.
     """
     known = ~np.isnan(actual)
     made, happened = (_by_series(_spread(one, known), series) for one in (forecast, actual))
@@ -137,7 +161,11 @@ def last_values(actual: FloatArray, series: IntArray, positions: IntArray) -> Fl
 
 
 def leap_notes(
-    names: NDArray[np.object_], targets: Sequence[str], history: FloatArray, offsets: IntArray, forecast: FloatArray
+    names: NDArray[np.object_],
+    targets: Sequence[str],
+    history: FloatArray,
+    offsets: IntArray,
+    forecast: FloatArray,
 ) -> tuple[str, ...]:
     """Name the series whose forecast leaves the range of its history by more than its own changes explain.
 
@@ -160,18 +188,22 @@ def leap_notes(
     rows = history[offsets[first] : offsets[first + 1], target]
     which = f"{names[first]!r}, {targets[target]}" if len(targets) > 1 else f"{names[first]!r}"
     return (
-        f"the forecast of {len(series):,} of {len(names):,} series leaves the range of its history by more than the "
-        f"changes of the history explain (first {which}, step {step + 1}: {forecast[first, step, target]:.4g} after "
-        f"values between {np.nanmin(rows):.4g} and {np.nanmax(rows):.4g}): look at it before you use it",
+        f"the forecast of {len(series):,} of {len(names):,} series leaves the range of its history "
+        f"by more than the "
+        f"changes of the history explain (first {which}, step {step + 1}: "
+        f"{forecast[first, step, target]:.4g} after "
+        f"values between {np.nanmin(rows):.4g} and {np.nanmax(rows):.4g}): look at it before you "
+        f"use it",
     )
 
 
 def leaps(history: FloatArray, offsets: IntArray, forecast: FloatArray) -> NDArray[np.bool_]:
     """Find the forecasts that lie outside the range of their history, and too far from its end.
 
-    Too far is more than `LEAP` times the largest change of the history within as many steps, as a difference and, where
-    all values are above 0, as a ratio too: neither a trend nor a growth that goes on is a leap. Steps beyond half of
-    the rows are not looked at: the history holds too few changes over so many.
+    Too far is more than `LEAP` times the largest change of the history within as many steps, as a
+    difference and, where all values are above 0, as a ratio too: neither a trend nor a growth that
+    goes on is a leap. Steps beyond half of the rows are not looked at: the history holds too few
+    changes over so many.
 
     Args:
         history: (R, D) rows of all series, NaN where nothing was measured.

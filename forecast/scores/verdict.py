@@ -24,14 +24,15 @@ class Scores:
     Attributes:
         alias: the judged model.
         baselines: the names it is judged against.
-        values: score by model and by name (`SCORE_NAMES`); NaN where nothing could be scored. MSE, MAE and
-            RMSE are in the unit of the data, sMAPE in percent.
+        values: score by model and by name (`SCORE_NAMES`); NaN where nothing could be scored. MSE,
+            MAE and RMSE are in the unit of the data, sMAPE in percent.
         num_windows: W.
         num_series: series that have a window.
         horizon: H.
         season_length: steps in one season, for MASE.
         notes: what was left out and what is remarkable, one sentence each.
-        comparisons: of each model with the best baseline; none where there are too few cutoffs for it.
+        comparisons: of each model with the best baseline; none where there are too few cutoffs for
+            it.
     """
 
     alias: str
@@ -62,18 +63,24 @@ class Scores:
         where = f"on {self.num_windows:,} test window{'' if self.num_windows == 1 else 's'}"
         if best is None:
             return f"{self.alias} was compared with no baseline {where}."
-        interval, doubt = self._interval(), ", but the difference may be chance" if self._may_be_chance() else ""
+        interval, doubt = (
+            self._interval(),
+            ", but the difference may be chance" if self._may_be_chance() else "",
+        )
         if skill > 0:
-            return (
-                f"{self.alias} beats the best baseline ({best}) by {_percent(skill)} % in MAE{interval} {where}{doubt}."
-            )
+            return f"{self.alias} beats the best baseline ({best}) by {_percent(skill)} % in MAE{interval} {where}{doubt}."
         if skill < 0:
             return (
-                f"{self.alias} does not beat the best baseline ({best}): its MAE is {_percent(skill)} % "
+                f"{self.alias} does not beat the best baseline ({best}): its MAE is "
+                f"{_percent(skill)} % "
                 f"higher{interval} {where}{doubt}."
             )
         mine, theirs = self.values[self.alias]["MAE"], self.values[best]["MAE"]
-        numbers = "their MAE is the same" if mine == theirs else f"its MAE is {mine:.4g} against {theirs:.4g}"
+        numbers = (
+            "their MAE is the same"
+            if mine == theirs
+            else f"its MAE is {mine:.4g} against {theirs:.4g}"
+        )
         return f"{self.alias} does not beat the best baseline ({best}): {numbers} {where}."
 
     def compared(self, comparisons: dict[str, Comparison]) -> Scores:
@@ -85,8 +92,8 @@ class Scores:
     def require_skill(self) -> None:
         """Do nothing where the judged model beats the best baseline beyond chance.
 
-        That is where the whole interval of its skill lies above 0. Where the cutoffs are too few for an interval it
-        cannot be shown.
+        That is where the whole interval of its skill lies above 0. Where the cutoffs are too few
+        for an interval it cannot be shown.
 
         Raises:
             SkillError: it does not, or that cannot be shown; with the reason.
@@ -96,7 +103,8 @@ class Scores:
             raise SkillError(f"skill was required: {verdict}")
         if one is None:
             raise SkillError(
-                f"skill was required: {verdict}, but their cutoffs are too few to tell that from chance; use a larger "
+                f"skill was required: {verdict}, but their cutoffs are too few to tell that from "
+                f"chance; use a larger "
                 "test part or a shorter horizon"
             )
 
@@ -135,7 +143,9 @@ class Scores:
             if (one := self.comparisons.get(name)) is not None:
                 row |= {"skill-lo-95": one.low, "skill-hi-95": one.high, "p_value": one.p_value}
             rows.append(row)
-        return pd.DataFrame(rows, columns=["model", *SCORE_NAMES, "skill", "skill-lo-95", "skill-hi-95", "p_value"])
+        return pd.DataFrame(
+            rows, columns=["model", *SCORE_NAMES, "skill", "skill-lo-95", "skill-hi-95", "p_value"]
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, with None in the place of what is not a finite number."""
@@ -143,7 +153,12 @@ class Scores:
             model: {name: score if np.isfinite(score) else None for name, score in scores.items()}
             for model, scores in self.values.items()
         }
-        return {**asdict(self), "values": values, "baselines": list(self.baselines), "notes": list(self.notes)}
+        return {
+            **asdict(self),
+            "values": values,
+            "baselines": list(self.baselines),
+            "notes": list(self.notes),
+        }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Scores:
@@ -153,7 +168,9 @@ class Scores:
             for model, row in values["values"].items()
         }
         lists = {name: tuple(values[name]) for name in ("baselines", "notes")}
-        comparisons = {model: Comparison(**one) for model, one in values.get("comparisons", {}).items()}
+        comparisons = {
+            model: Comparison(**one) for model, one in values.get("comparisons", {}).items()
+        }
         return cls(**{**values, **lists, "values": scores, "comparisons": comparisons})
 
 
@@ -167,7 +184,10 @@ def unjudged_notes(series_ids: NDArray[np.object_], total: int) -> tuple[str, ..
     if not len(series_ids):
         return ()
     verb = "has no test window and is" if len(series_ids) == 1 else "have no test window and are"
-    return (f"{len(series_ids):,} of {total:,} series {verb} not in the scores: {listed(series_ids, 3)}",)
+    return (
+        f"{len(series_ids):,} of {total:,} series {verb} not in the scores: "
+        f"{listed(series_ids, 3)}",
+    )
 
 
 def unscaled_notes(number: int, num_series: int) -> tuple[str, ...]:
@@ -180,7 +200,8 @@ def unscaled_notes(number: int, num_series: int) -> tuple[str, ...]:
     if not number:
         return ()
     return (
-        f"MASE leaves out targets of {number:,} of {num_series:,} series whose training rows repeat exactly or are "
+        f"MASE leaves out targets of {number:,} of {num_series:,} series whose training rows "
+        f"repeat exactly or are "
         "shorter than a season",
     )
 
@@ -203,7 +224,9 @@ def _marked(values: list[float]) -> list[str]:
     finite, style = [value for value in values if np.isfinite(value)], column_style(values)
     cells = [format(value, style) if np.isfinite(value) else "-" for value in values]
     best = min(finite, default=None)
-    return [cell + ("*" if value == best else " ") for cell, value in zip(cells, values, strict=True)]
+    return [
+        cell + ("*" if value == best else " ") for cell, value in zip(cells, values, strict=True)
+    ]
 
 
 def _aligned(columns: list[list[str]]) -> list[str]:
@@ -212,7 +235,10 @@ def _aligned(columns: list[list[str]]) -> list[str]:
     rows = zip(*columns, strict=True)
     return [
         "  ".join(
-            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+            [
+                row[0].ljust(widths[0]),
+                *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)),
+            ]
         )
         for row in rows
     ]

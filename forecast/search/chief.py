@@ -1,12 +1,13 @@
 """Several machines: a chief gives out trials over keras-tuner's own gRPC, workers run them.
 
-The variables are keras-tuner's: `KERASTUNER_TUNER_ID` (`chief`, or the name of a worker), `KERASTUNER_ORACLE_IP` and
-`KERASTUNER_ORACLE_PORT`. The messages are its own too; what they have no place for goes as JSON among the values of a
-trial. A trial is leased: a worker gives a sign of life every few seconds, and one that is silent has its trial given to
-another. The chief can be killed and goes on from its journal, and workers wait for it meanwhile.
+The variables are keras-tuner's: `KERASTUNER_TUNER_ID` (`chief`, or the name of a worker),
+`KERASTUNER_ORACLE_IP` and `KERASTUNER_ORACLE_PORT`. The messages are its own too; what they have no
+place for goes as JSON among the values of a trial. A trial is leased: a worker gives a sign of life
+every few seconds, and one that is silent has its trial given to another. The chief can be killed
+and goes on from its journal, and workers wait for it meanwhile.
 
-There is no protection against others on the network, which is why the chief listens on this machine alone unless it is
-told an address.
+There is no protection against others on the network, which is why the chief listens on this machine
+alone unless it is told an address.
 """
 
 from __future__ import annotations
@@ -89,10 +90,13 @@ class Address:
         Raises:
             SearchError: it is no address.
         """
-        host, _, port = (text or f"{environment.get(IP, '127.0.0.1')}:{environment.get(PORT, '8000')}").rpartition(":")
+        host, _, port = (
+            text or f"{environment.get(IP, '127.0.0.1')}:{environment.get(PORT, '8000')}"
+        ).rpartition(":")
         if not host or not port.isdecimal() or not 0 < int(port) < 65536:
             raise SearchError(
-                f"the address of the chief is {text or port!r}; expected HOST:PORT, such as 10.0.0.5:8000"
+                f"the address of the chief is {text or port!r}; expected HOST:PORT, such as "
+                f"10.0.0.5:8000"
             )
         return cls(host, port)
 
@@ -112,7 +116,8 @@ def serve_trials(oracle: OrderedOracle, address: Address) -> None:
         server.add_insecure_port(str(address))
     except RuntimeError as error:
         raise SearchError(
-            f"cannot listen on {address}: another program does, or it is no address of this machine; name another "
+            f"cannot listen on {address}: another program does, or it is no address of this "
+            f"machine; name another "
             "with --address"
         ) from error
     server.start()
@@ -140,7 +145,9 @@ def work(bench: Bench, runner: Runner, address: Address) -> None:
     oracle_client.TIMEOUT = PATIENCE_SECONDS
     search = search_of(bench.config)
     asked = keras_tuner.Oracle(
-        objective=keras_tuner.Objective(SCORE, "min"), hyperparameters=hyper_parameters(search), seed=1
+        objective=keras_tuner.Objective(SCORE, "min"),
+        hyperparameters=hyper_parameters(search),
+        seed=1,
     )
     try:
         Worker(asked, runner, bench, identity_of(bench.config, bench.panel)).search()
@@ -148,7 +155,8 @@ def work(bench: Bench, runner: Runner, address: Address) -> None:
         raise error.cause from error
     except grpc.RpcError as error:
         raise SearchError(
-            f"the chief at {address} does not answer ({error.code().name}): start it with forecast tune --chief, or "
+            f"the chief at {address} does not answer ({error.code().name}): start it with forecast "
+            f"tune --chief, or "
             "name its address with --address"
         ) from error
     finally:
@@ -165,8 +173,12 @@ class Worker(SearchTuner):
         identity: what is searched here.
     """
 
-    def __init__(self, oracle: keras_tuner.Oracle, runner: Runner, bench: Bench, identity: Mapping[str, str]) -> None:
-        super().__init__(oracle, runner, bench.folder, objective=search_of(bench.config).objective, tell=None)
+    def __init__(
+        self, oracle: keras_tuner.Oracle, runner: Runner, bench: Bench, identity: Mapping[str, str]
+    ) -> None:
+        super().__init__(
+            oracle, runner, bench.folder, objective=search_of(bench.config).objective, tell=None
+        )
         self.bench, self.identity = bench, identity
 
     def run_trial(self, trial: Any, *rest: Any, **named: Any) -> dict[str, float]:
@@ -176,9 +188,13 @@ class Worker(SearchTuner):
             HaltedError: the chief searches something else.
         """
         try:
-            check_same_search(self.bench.folder, json.loads(trial.hyperparameters.values[IDENTITY]), self.identity)
+            check_same_search(
+                self.bench.folder, json.loads(trial.hyperparameters.values[IDENTITY]), self.identity
+            )
         except SearchError as error:
-            raise HaltedError(SearchError(f"this worker is not of the chief's search: {error}")) from error
+            raise HaltedError(
+                SearchError(f"this worker is not of the chief's search: {error}")
+            ) from error
         return super().run_trial(trial, *rest, **named)
 
 
@@ -201,15 +217,24 @@ def tune_as_chief(
     check_folds(bench)
     with open_journal(folder / JOURNAL) as journal:
         search = begin(bench, journal, resume=resume, say=say, lease=LEASE_SECONDS)
-        say(f"chief at {address}: waiting for workers (forecast tune --worker --address {address} with the same file)")
+        say(
+            f"chief at {address}: waiting for workers (forecast tune --worker --address {address} "
+            f"with the same file)"
+        )
         runner = WorkerProcess(Place(config, None, folder), resources)
         run_search(search, [runner], elsewhere=partial(serve_trials, search.oracle, address))
         present(search, tensorboard)
     return folder
 
 
-def tune_as_worker(config: Experiment, *, out: str | Path | None, resources: Resources, address: Address) -> Path:
+def tune_as_worker(
+    config: Experiment, *, out: str | Path | None, resources: Resources, address: Address
+) -> Path:
     """Run trials that a chief gives out, in a process of their own."""
     folder = search_folder(config, out)
-    work(make_bench(config, None, folder), WorkerProcess(Place(config, None, folder), resources), address)
+    work(
+        make_bench(config, None, folder),
+        WorkerProcess(Place(config, None, folder), resources),
+        address,
+    )
     return folder

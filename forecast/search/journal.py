@@ -1,9 +1,10 @@
 """The state of a search: a file that is only ever appended to, one record a line, each with a checksum.
 
-A line is `SHA-256 of all lines before and of this record, first 16 digits`, a space, and the record as JSON. A
-record is on the disk before anything is done that rests on it. A process that is killed, or a disk that is full, in the
-midst of a record leaves a last line without its end; the next writer takes it off. A whole line that does not fit its
-checksum is refused, since what follows rests on it.
+A line is `SHA-256 of all lines before and of this record, first 16 digits`, a space, and the record
+as JSON. A record is on the disk before anything is done that rests on it. A process that is killed,
+or a disk that is full, in the midst of a record leaves a last line without its end; the next writer
+takes it off. A whole line that does not fit its checksum is refused, since what follows rests on
+it.
 """
 
 from __future__ import annotations
@@ -60,7 +61,9 @@ class Journal:
         digest = _next_digest(self._digest, text)
         line = f"{digest[:DIGITS]} {text}\n".encode()
         try:
-            if os.fstat(self._descriptor).st_size != self._size:  # a torn line, of a killed process or a full disk
+            if (
+                os.fstat(self._descriptor).st_size != self._size
+            ):  # a torn line, of a killed process or a full disk
                 os.ftruncate(self._descriptor, self._size)
             _write(self._descriptor, line)
             os.fsync(self._descriptor)
@@ -85,7 +88,8 @@ def open_journal(path: Path) -> Iterator[Journal]:
         FileError: it cannot be opened.
     """
     busy = SearchError(
-        f"{path.parent}: another process is searching there; wait for it, or name another folder with --out"
+        f"{path.parent}: another process is searching there; wait for it, or name another folder "
+        f"with --out"
     )
     with open_alone(path, busy) as descriptor:
         yield Journal(path, descriptor)
@@ -113,7 +117,8 @@ def _read(path: Path, descriptor: int) -> tuple[list[Record], str, int]:
         record, following = _parse(line, digest)
         if record is None:
             raise SearchError(
-                f"{path}, line {number}: the record does not fit its checksum: restore the file from a copy, or search "
+                f"{path}, line {number}: the record does not fit its checksum: restore the file "
+                f"from a copy, or search "
                 "again in another folder"
             )
         records.append(record)
@@ -253,13 +258,19 @@ class State:
 
     def best(self, objective: str) -> int | None:
         """The completed trial with the lowest score, the earliest of equals."""
-        completed = [number for number in sorted(self.ends) if self.ends[number].status == COMPLETED]
+        completed = [
+            number for number in sorted(self.ends) if self.ends[number].status == COMPLETED
+        ]
         return min(completed, key=lambda number: self.score(number, objective), default=None)  # type: ignore[arg-type,return-value]
 
     def limits(self, decided: int, num_folds: int, objective: str) -> tuple[float | None, ...]:
         """After each fold the median of what the first `decided` trials had reached there, None for too few."""
         found: list[float | None] = []
-        sound = [self.ends[number].folds for number in range(decided) if self.ends[number].status != FAILED]
+        sound = [
+            self.ends[number].folds
+            for number in range(decided)
+            if self.ends[number].status != FAILED
+        ]
         ended = [by_fold(folds, objective) for folds in sound]
         for place in range(1, num_folds + 1):
             means = [statistics.fmean(scores[:place]) for scores in ended if len(scores) >= place]

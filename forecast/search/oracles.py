@@ -1,8 +1,8 @@
 """keras-tuner's four algorithms, made to propose the same values for the same results wherever they run.
 
-Every proposal starts from a seed of its own, hashed from the seed of the search and the number of the trial, so that it
-depends on the results it is shown and on nothing that happened on the way. Nothing is saved in keras-tuner's form: what
-an oracle knows is told to it again from the journal.
+Every proposal starts from a seed of its own, hashed from the seed of the search and the number of
+the trial, so that it depends on the results it is shown and on nothing that happened on the way.
+Nothing is saved in keras-tuner's form: what an oracle knows is told to it again from the journal.
 """
 
 from __future__ import annotations
@@ -29,11 +29,13 @@ EPOCHS = "tuner/epochs"
 
 
 FIRST_TRIALS_PER_RANGE = 2
-"""Random trials before the first Bayesian proposal, for each range; keras-tuner takes three, most of a short search."""
+"""Random trials before the first Bayesian proposal, for each range; keras-tuner takes three, most
+of a short search."""
 
 
 NEVER = 2**31
-"""More failed trials in a row than a search has: one that fails is recorded, and the search goes on."""
+"""More failed trials in a row than a search has: one that fails is recorded, and the search goes
+on."""
 
 
 Response = dict[str, Any]
@@ -86,7 +88,9 @@ class GridOracle(_Repeatable, oracles.GridSearchOracle):
     def propose(self, trial_id: str) -> Response:  # noqa: ARG002 - the signature of all
         """Give the combination after that of the trial before, whose end keras-tuner would wait for."""
         if self.start_order:
-            values = self._get_next_combination(self.trials[self.start_order[-1]].hyperparameters.values)
+            values = self._get_next_combination(
+                self.trials[self.start_order[-1]].hyperparameters.values
+            )
         else:
             space = self.get_space()
             values = {one.name: one.default for one in space.space if space.is_active(one)}
@@ -99,13 +103,16 @@ class BayesianOracle(_Repeatable, oracles.BayesianOptimizationOracle):
     def propose(self, trial_id: str) -> Response:
         """Propose from a Gaussian process that has seen all results and nothing else.
 
-        keras-tuner guesses the results of undecided trials with the process of the proposal before, which is another
-        one after an interruption. It also proposes what was tried before, where values are few: then random ones are
-        taken. What the journal holds is taken from there, since a proposal takes a second.
+        keras-tuner guesses the results of undecided trials with the process of the proposal before,
+        which is another one after an interruption. It also proposes what was tried before, where
+        values are few: then random ones are taken. What the journal holds is taken from there,
+        since a proposal takes a second.
         """
         if trial_id in self.known:
             return {"status": "RUNNING", "values": dict(self.known[trial_id])}
-        decided = {name: trial for name, trial in self.trials.items() if trial.status == "COMPLETED"}
+        decided = {
+            name: trial for name, trial in self.trials.items() if trial.status == "COMPLETED"
+        }
         if len(decided) < self.num_initial_points:
             return self._random_populate_space()
         from sklearn.exceptions import ConvergenceWarning
@@ -114,16 +121,25 @@ class BayesianOracle(_Repeatable, oracles.BayesianOptimizationOracle):
         self.seed = derived_seed(self.search.seed, "process", trial_id)
         self._random_state = np.random.RandomState(self.seed)
         self.gpr = self._make_gpr()
-        with threadpool_limits(limits=1), warnings.catch_warnings():  # with more threads sums follow their timing
+        with (
+            threadpool_limits(limits=1),
+            warnings.catch_warnings(),
+        ):  # with more threads sums follow their timing
             warnings.simplefilter("ignore", ConvergenceWarning)
             everything, self.trials = self.trials, decided
             self.gpr.fit(*self._vectorize_trials())
             self.trials = everything
             response = super().propose(trial_id)
-        return self._random_populate_space() if self._duplicate(rounded(self.search, response["values"])) else response
+        return (
+            self._random_populate_space()
+            if self._duplicate(rounded(self.search, response["values"]))
+            else response
+        )
 
 
-def make_oracle(search: SearchConfig, *, epochs: int, known: Mapping[str, Any]) -> keras_tuner.Oracle:
+def make_oracle(
+    search: SearchConfig, *, epochs: int, known: Mapping[str, Any]
+) -> keras_tuner.Oracle:
     """Make the oracle of a search.
 
     Args:
@@ -145,10 +161,17 @@ def make_oracle(search: SearchConfig, *, epochs: int, known: Mapping[str, Any]) 
         oracle = HyperbandOracle(max_epochs=epochs, hyperband_iterations=None, **settings)
     elif search.algorithm == "bayesian":
         require_bayesian()
-        oracle = BayesianOracle(num_initial_points=FIRST_TRIALS_PER_RANGE * len(search.space), **settings)
+        oracle = BayesianOracle(
+            num_initial_points=FIRST_TRIALS_PER_RANGE * len(search.space), **settings
+        )
     else:
         oracle = (GridOracle if search.algorithm == "grid" else RandomOracle)(**settings)
-    oracle.max_trials, oracle.search, oracle.known, oracle.verbose = search.max_trials, search, known, 0
+    oracle.max_trials, oracle.search, oracle.known, oracle.verbose = (
+        search.max_trials,
+        search,
+        known,
+        0,
+    )
     return oracle
 
 
@@ -163,6 +186,7 @@ def require_bayesian() -> None:
         import sklearn  # noqa: F401
     except ImportError as error:
         raise ConfigError(
-            f"search.algorithm is 'bayesian', which needs {error.name}: pip install 'bigru-forecast[bayesian]', or "
+            f"search.algorithm is 'bayesian', which needs {error.name}: pip install "
+            f"'bigru-forecast[bayesian]', or "
             "take another algorithm"
         ) from error

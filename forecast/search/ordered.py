@@ -1,11 +1,14 @@
 """The oracle that tuners talk to: keeps the journal, and shows results to keras-tuner's algorithm in a fixed order.
 
-Trials end in any order, and a search may be interrupted anywhere. What the algorithm sees is the same all the same:
+Trials end in any order, and a search may be interrupted anywhere. What the algorithm sees is the
+same all the same:
 
-    trial 0, trial 1, ..., then before trial k is proposed the results of trials 0 to k - `in_flight`, in order
+    trial 0, trial 1, ..., then before trial k is proposed the results of trials 0 to k -
+    `in_flight`, in order
 
-so that a proposal depends on results and on nothing else: not on which worker was faster, how many there were, or where
-the search was interrupted. Algorithms that look at no result are asked without waiting.
+so that a proposal depends on results and on nothing else: not on which worker was faster, how many
+there were, or where the search was interrupted. Algorithms that look at no result are asked without
+waiting.
 """
 
 from __future__ import annotations
@@ -39,12 +42,13 @@ from forecast.search.oracles import EPOCHS, SCORE, make_oracle
 from forecast.search.space import hyper_parameters, search_of, values_of
 
 TASK, DONE, IDENTITY = "forecast/task", "forecast/done", "forecast/identity"
-"""Under these names a trial carries to the tuner its task, the folds done so far and what is searched ..."""
+"""Under these names a trial carries to the tuner its task, the folds done so far and what is
+searched ..."""
 
 
 OUTCOME = "forecast/outcome"
-"""... and back its outcome, as JSON among its values: keras-tuner's messages between processes round numbers and leave
-out reasons."""
+"""... and back its outcome, as JSON among its values: keras-tuner's messages between processes
+round numbers and leave out reasons."""
 
 
 RUNNING, IDLE, STOPPED = "RUNNING", "IDLE", "STOPPED"
@@ -66,8 +70,8 @@ class OrderedOracle(keras_tuner.Oracle):
     Args:
         config: the experiment with its search.
         journal: the state so far; all that follows is appended.
-        lease: seconds after which a trial is given out again unless its tuner gives a sign of life; None where tuners
-            cannot be lost without this process.
+        lease: seconds after which a trial is given out again unless its tuner gives a sign of life;
+            None where tuners cannot be lost without this process.
 
     Raises:
         SearchError: the journal does not hold what the algorithm proposes.
@@ -119,7 +123,8 @@ class OrderedOracle(keras_tuner.Oracle):
             tuner_id: who asks.
 
         Returns:
-            A trial of keras-tuner with status RUNNING, or an empty one: IDLE to ask again, STOPPED at the end.
+            A trial of keras-tuner with status RUNNING, or an empty one: IDLE to ask again, STOPPED
+            at the end.
         """
         until = time.monotonic() + WAIT_SECONDS
         with self._changed:
@@ -128,7 +133,10 @@ class OrderedOracle(keras_tuner.Oracle):
                 if number is not None:
                     if number in self._taken and self.say is not None:
                         lost = self._holders.get(number, "its worker")
-                        self.say(f"trial {number} is given out again: {lost} was silent for {self.lease:g} s")
+                        self.say(
+                            f"trial {number} is given out again: {lost} was silent for "
+                            f"{self.lease:g} s"
+                        )
                     self._take(number)
                     self._holders[number] = tuner_id
                     return self._trial(number, RUNNING)
@@ -160,8 +168,14 @@ class OrderedOracle(keras_tuner.Oracle):
             self._taken.pop(number, None)
             if number not in self.state.ends:
                 values = trial.hyperparameters.values
-                crashed = Outcome(FAILED, " ".join((trial.message or "its process ended").split())[-400:])
-                outcome = Outcome.from_record(json.loads(values[OUTCOME])) if OUTCOME in values else crashed
+                crashed = Outcome(
+                    FAILED, " ".join((trial.message or "its process ended").split())[-400:]
+                )
+                outcome = (
+                    Outcome.from_record(json.loads(values[OUTCOME]))
+                    if OUTCOME in values
+                    else crashed
+                )
                 for score in outcome.folds[len(self.state.folds[number]) :]:
                     self._append(fold_record(number, score))
                 self._append(end_record(number, outcome))
@@ -225,7 +239,8 @@ class OrderedOracle(keras_tuner.Oracle):
         trial = self._ask(number)
         if trial is None or dict(trial.hyperparameters.values) != self.state.tasks[number].proposal:
             raise SearchError(
-                f"the journal does not hold what {self.search.algorithm} proposes for trial {number}: other versions "
+                f"the journal does not hold what {self.search.algorithm} proposes for trial "
+                f"{number}: other versions "
                 "of its packages? Search again in another folder"
             )
 

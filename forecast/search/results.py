@@ -17,7 +17,13 @@ from numpy.typing import NDArray
 from forecast.experiment.file import dump_experiment
 from forecast.experiment.settings import Experiment
 from forecast.files.atomic import write_file
-from forecast.report.plots import plot_cost, plot_importance, plot_parallel, plot_progress, save_figure
+from forecast.report.plots import (
+    plot_cost,
+    plot_importance,
+    plot_parallel,
+    plot_progress,
+    save_figure,
+)
 from forecast.search.journal import COMPLETED, State, by_fold
 from forecast.search.space import search_of, with_values
 
@@ -45,7 +51,16 @@ def columns_of(config: Experiment) -> list[str]:
     """Names of the columns of the table: about the trial, a score per fold, a value per range."""
     search = search_of(config)
     folds = [f"fold_{place + 1}" for place in range(search.folds)]
-    about = ["trial", "status", search.objective, "worst_fold", *folds, "epochs", "seconds", "parameters"]
+    about = [
+        "trial",
+        "status",
+        search.objective,
+        "worst_fold",
+        *folds,
+        "epochs",
+        "seconds",
+        "parameters",
+    ]
     epochs = ["training.epochs"] if search.algorithm == "hyperband" else []
     return [*about, *search.space, *epochs, "reason"]
 
@@ -66,7 +81,10 @@ def trial_row(config: Experiment, state: State, number: int) -> dict[str, Any]:
         "reason": end.reason,
     }
     row |= {f"fold_{place}": repr(one) for place, one in enumerate(scores, 1)}
-    row |= {path: value if isinstance(value, str) else json.dumps(value) for path, value in task.values.items()}
+    row |= {
+        path: value if isinstance(value, str) else json.dumps(value)
+        for path, value in task.values.items()
+    }
     return row | ({"training.epochs": task.epochs} if task.epochs is not None else {})
 
 
@@ -119,13 +137,18 @@ def trial_line(config: Experiment, state: State, number: int, *, left: float) ->
         left: seconds that the rest will take.
 
     Returns:
-        Such as `  8 of   20      2.314      2.402      2.251    4.1 s    1 min  32  2  0.1  0.0012`: how many are
-        done, the objective, that of the worst fold, the best so far, the time of the trial, the time left, the values.
+        Such as `  8 of   20      2.314      2.402      2.251    4.1 s    1 min  32  2  0.1
+        0.0012`: how many are done, the objective, that of the worst fold, the best so far, the time
+        of the trial, the time left, the values.
     """
     search, end = search_of(config), state.ends[number]
     score, best = state.score(number, search.objective), state.best(search.objective)
     lowest = None if best is None else state.score(best, search.objective)
-    scores = [score, max(by_fold(end.folds, search.objective), default=None) if score is not None else None, lowest]
+    scores = [
+        score,
+        max(by_fold(end.folds, search.objective), default=None) if score is not None else None,
+        lowest,
+    ]
     shown = [f"{'-' if one is None else f'{one:.4g}':>9}" for one in scores]
     taken = f"{sum(one.seconds for one in end.folds):.1f} s"
     ahead = f"{left:.0f} s" if left < 90 else f"{left / 60:.0f} min"
@@ -141,16 +164,20 @@ def closing_lines(config: Experiment, state: State, folder: Path) -> list[str]:
     number = state.best(search.objective) or 0
     scores = by_fold(state.ends[number].folds, search.objective)
     counts = [
-        f"{sum(end.status == one for end in state.ends.values())} {one}" for one in ("completed", "pruned", "failed")
+        f"{sum(end.status == one for end in state.ends.values())} {one}"
+        for one in ("completed", "pruned", "failed")
     ]
     again = state.finals["again"]
     if again["reason"]:
         verdict = f"trained again it failed: {again['reason']}"
     else:
-        verdict = "trained again " + ("every bit is the same" if again["same"] else "its scores differ")
+        verdict = "trained again " + (
+            "every bit is the same" if again["same"] else "its scores differ"
+        )
     return [
         f"trials: {', '.join(counts)}",
-        f"best: trial {number}, {search.objective} {statistics.fmean(scores):.4g} over {len(scores)} folds, "
+        f"best: trial {number}, {search.objective} {statistics.fmean(scores):.4g} over "
+        f"{len(scores)} folds, "
         f"{max(scores):.4g} on the worst; {verdict}",
         test_line(config, state),
         f"wrote {folder}: {TABLE}, {BEST_FILE} (forecast fit --config {folder / BEST_FILE})",
@@ -169,9 +196,15 @@ def test_line(config: Experiment, state: State) -> str:
         return f"{where} {name} cannot be worked out"
     gain = 100 * (1 - found / before)
     what = (
-        "the search beats the settings as written" if gain > 0 else "the search does not beat the settings as written"
+        "the search beats the settings as written"
+        if gain > 0
+        else "the search does not beat the settings as written"
     )
-    others = [f"{other} {scores[name]:.4g}" for other, scores in best.items() if other != "model" and name in scores]
+    others = [
+        f"{other} {scores[name]:.4g}"
+        for other, scores in best.items()
+        if other != "model" and name in scores
+    ]
     beside = f"; best baseline: {others[0]}" if others else ""
     return f"{where} {what}: {name} {found:.4g} against {before:.4g} ({-gain:+.1f} %){beside}"
 
@@ -195,10 +228,15 @@ def write_hparams(folder: str | Path, config: Experiment, state: State) -> None:
         name = state.tasks[number].name
         writer = tf.summary.create_file_writer(str(Path(folder) / name))
         with writer.as_default():
-            api.hparams({path: _plain(one) for path, one in state.tasks[number].values.items()}, trial_id=name)
+            api.hparams(
+                {path: _plain(one) for path, one in state.tasks[number].values.items()},
+                trial_id=name,
+            )
             tf.summary.scalar(search.objective, score, step=0)
             tf.summary.scalar(
-                f"{search.objective} of the worst fold", max(by_fold(end.folds, search.objective)), step=0
+                f"{search.objective} of the worst fold",
+                max(by_fold(end.folds, search.objective)),
+                step=0,
             )
         writer.close()
 
@@ -211,8 +249,9 @@ def _plain(value: Any) -> Any:
 def explained(table: pd.DataFrame, objective: str, paths: Sequence[str]) -> dict[str, float]:
     """Return the share of the variance of the scores' ranks that each setting explains by itself, less chance.
 
-    Values of a setting are groups, numbers with more than five of them five groups of equal size. The share is
-    epsilon squared (Kelley 1935): (between - (k - 1) within / (n - k)) / total, at least 0.
+    Values of a setting are groups, numbers with more than five of them five groups of equal size.
+    The share is epsilon squared (Kelley 1935): (between - (k - 1) within / (n - k)) / total, at
+    least 0.
 
     Args:
         table: of the trials.
@@ -225,7 +264,10 @@ def explained(table: pd.DataFrame, objective: str, paths: Sequence[str]) -> dict
 
 
 def _epsilon_squared(values: NDArray[np.float64], group: NDArray[np.int64]) -> float:
-    total, number = float(((values - values.mean()) ** 2).sum()) if len(values) else 0.0, len(set(group.tolist()))
+    total, number = (
+        float(((values - values.mean()) ** 2).sum()) if len(values) else 0.0,
+        len(set(group.tolist())),
+    )
     if number < 2 or len(values) <= number or total == 0:
         return 0.0
     count = np.bincount(group)

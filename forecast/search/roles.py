@@ -14,14 +14,20 @@ Role = Literal["chief", "worker"]
 
 
 def tune_in_role(
-    config: Experiment, table: str | None = None, *, role: Role | None, address: str | None, **settings: Any
+    config: Experiment,
+    table: str | None = None,
+    *,
+    role: Role | None,
+    address: str | None,
+    **settings: Any,
 ) -> Path:
     """Search alone, as chief or as worker.
 
     Args:
         config: the experiment with its search.
         table: a file or `dataset:NAME`; `config.data.source` if left out.
-        role: what this process is; by `KERASTUNER_TUNER_ID` if left out, and alone where that is not set.
+        role: what this process is; by `KERASTUNER_TUNER_ID` if left out, and alone where that is
+            not set.
         address: `HOST:PORT` of the chief.
         settings: `out`, `resume`, `resources`, `tensorboard` and `say`, as in `tune_run`.
 
@@ -31,11 +37,14 @@ def tune_in_role(
     role = role or role_of(os.environ)
     if role is None:
         if address is not None:
-            raise SearchError(f"--address {address} is read by a chief or a worker: add --chief or --worker")
+            raise SearchError(
+                f"--address {address} is read by a chief or a worker: add --chief or --worker"
+            )
         return tune_run(config, table, **settings)
     if settings["resources"].workers != 1:
         raise SearchError(
-            f"--workers is {settings['resources'].workers}, which a {role} does not read: start a command for each of "
+            f"--workers is {settings['resources'].workers}, which a {role} does not read: start a "
+            f"command for each of "
             "the workers"
         )
     from forecast.search.chief import Address, tune_as_chief, tune_as_worker
@@ -44,7 +53,9 @@ def tune_in_role(
     place = Address.of(address, os.environ)
     if role == "chief":
         return tune_as_chief(config, address=place, **settings)
-    return tune_as_worker(config, out=settings["out"], resources=settings["resources"], address=place)
+    return tune_as_worker(
+        config, out=settings["out"], resources=settings["resources"], address=place
+    )
 
 
 def role_of(environment: Any) -> Role | None:
@@ -53,5 +64,8 @@ def role_of(environment: Any) -> Role | None:
         return None
     name = environment.get("KERASTUNER_TUNER_ID")
     if name is None:
-        raise SearchError("KERASTUNER_ORACLE_IP is set and KERASTUNER_TUNER_ID is not: set it to chief, or to a name")
+        raise SearchError(
+            "KERASTUNER_ORACLE_IP is set and KERASTUNER_TUNER_ID is not: set it to chief, or to a "
+            "name"
+        )
     return "chief" if "chief" in name else "worker"

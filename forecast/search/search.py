@@ -67,8 +67,8 @@ JOURNAL = "journal.jsonl"
 
 
 BEST, WRITTEN, AGAIN = "best", "written", "again"
-"""What is trained after the trials: the best settings and those of the file on all rows before the test part, and the
-best trial once more, to see whether its scores come out the same."""
+"""What is trained after the trials: the best settings and those of the file on all rows before the
+test part, and the best trial once more, to see whether its scores come out the same."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +136,13 @@ def tune_run(
     note_idle_workers(config, resources, say)
     with open_journal(folder / JOURNAL) as journal:
         search = begin(bench, journal, resume=resume, say=say)
-        run_search(search, [WorkerProcess(Place(config, table, folder), resources) for _ in range(resources.workers)])
+        run_search(
+            search,
+            [
+                WorkerProcess(Place(config, table, folder), resources)
+                for _ in range(resources.workers)
+            ],
+        )
         present(search, tensorboard)
     return folder
 
@@ -146,7 +152,10 @@ def note_idle_workers(config: Experiment, resources: Resources, say: Say) -> Non
     search = search_of(config)
     waits = search.algorithm in LOOKS_AT_RESULTS or search.pruning == "median"
     if waits and resources.workers > search.in_flight:
-        say(f"note: {search.in_flight} of {resources.workers} workers are used, as search.in_flight says")
+        say(
+            f"note: {search.in_flight} of {resources.workers} workers are used, as "
+            f"search.in_flight says"
+        )
 
 
 def search_folder(config: Experiment, out: str | Path | None) -> Path:
@@ -169,12 +178,18 @@ def _is_search(folder: Path) -> bool:
     except FileNotFoundError:
         there = strangers(folder, (f"{TRAINING}/*",))
         names = os.listdir(folder / TRAINING) if (folder / TRAINING).is_dir() else []
-        return not there and all(CHECKPOINTS.fullmatch(name) or TEMPORARY.fullmatch(name) for name in names)
+        return not there and all(
+            CHECKPOINTS.fullmatch(name) or TEMPORARY.fullmatch(name) for name in names
+        )
     except OSError:
         return False
     # A journal that was killed in its first record is torn.
     digest, space, record = head[:DIGITS], head[DIGITS : DIGITS + 1], head[DIGITS + 1 :]
-    return re.fullmatch(rb"[0-9a-f]*", digest) is not None and space in (b"", b" ") and begin.startswith(record)
+    return (
+        re.fullmatch(rb"[0-9a-f]*", digest) is not None
+        and space in (b"", b" ")
+        and begin.startswith(record)
+    )
 
 
 SEARCH = Content("search", "search", _is_search)
@@ -188,7 +203,9 @@ def check_folds(bench: Bench) -> None:
     prepare_panel(written, bench.panel)
 
 
-def begin(bench: Bench, journal: Journal, *, resume: bool, say: Say, lease: float | None = None) -> Search:
+def begin(
+    bench: Bench, journal: Journal, *, resume: bool, say: Say, lease: float | None = None
+) -> Search:
     """Begin a search, or take up the one a journal holds.
 
     Args:
@@ -199,7 +216,8 @@ def begin(bench: Bench, journal: Journal, *, resume: bool, say: Say, lease: floa
         lease: seconds a tuner elsewhere may be silent; None where all are in this process.
 
     Raises:
-        SearchError: there is one and it was not asked for, or it is of other settings, data or packages.
+        SearchError: there is one and it was not asked for, or it is of other settings, data or
+            packages.
     """
     from forecast.search.ordered import OrderedOracle
 
@@ -207,18 +225,25 @@ def begin(bench: Bench, journal: Journal, *, resume: bool, say: Say, lease: floa
     if not journal.records:
         journal.append(search_record(identity))
     elif not resume:
-        raise SearchError(f"{folder} holds a search: go on with it by --resume, or name another folder with --out")
+        raise SearchError(
+            f"{folder} holds a search: go on with it by --resume, or name another folder with --out"
+        )
     else:
         check_same_search(folder, journal.records[0]["identity"], identity)
     oracle = OrderedOracle(bench.config, journal, lease=lease)
     if oracle.state.tasks:
-        say(f"{len(oracle.state.ends)} trials are done and {len(oracle.state.tasks) - len(oracle.state.ends)} begun")
+        say(
+            f"{len(oracle.state.ends)} trials are done and "
+            f"{len(oracle.state.tasks) - len(oracle.state.ends)} begun"
+        )
     search = Search(bench.config, folder, journal, oracle, say)
     oracle.listen, oracle.say = listener(search), say
     return search
 
 
-def run_search(search: Search, runners: Sequence[Runner], *, elsewhere: Callable[[], None] | None = None) -> None:
+def run_search(
+    search: Search, runners: Sequence[Runner], *, elsewhere: Callable[[], None] | None = None
+) -> None:
     """Run what is left of a search, and write its results.
 
     Args:
@@ -238,7 +263,9 @@ def run_search(search: Search, runners: Sequence[Runner], *, elsewhere: Callable
         best = search.state.best(search_of(search.config).objective)
         if best is None:
             reasons = [end.reason for end in search.state.ends.values()]
-            raise SearchError(f"none of {len(reasons)} trials has a score; the first failed because {reasons[0]}")
+            raise SearchError(
+                f"none of {len(reasons)} trials has a score; the first failed because {reasons[0]}"
+            )
         waiting = _finals_left(search)
         _together([partial(_run_finals, search, one, waiting) for one in runners], stop)
     finally:
@@ -269,7 +296,11 @@ def listener(search: Search) -> Callable[[State], None]:
             search.say(heading(search.config))
         said = len(state.ends)
         write_results(search.folder, search.config, state)
-        left = (time.monotonic() - start) / (said - begun) * (search_of(search.config).max_trials - said)
+        left = (
+            (time.monotonic() - start)
+            / (said - begun)
+            * (search_of(search.config).max_trials - said)
+        )
         search.say(trial_line(search.config, state, list(state.ends)[-1], left=left))
 
     return listen
@@ -289,14 +320,18 @@ def _finals_left(search: Search) -> SimpleQueue[str]:
     """Those of the trainings after the trials that are still missing; several threads take from it."""
     waiting: SimpleQueue[str] = SimpleQueue()
     for name in (AGAIN, BEST, WRITTEN):
-        if name not in search.state.finals and (name == AGAIN or search.config.evaluation.test_size != 0):
+        if name not in search.state.finals and (
+            name == AGAIN or search.config.evaluation.test_size != 0
+        ):
             waiting.put(name)
     return waiting
 
 
 def _run_finals(search: Search, runner: Runner, waiting: SimpleQueue[str]) -> None:
     while (name := _next(waiting)) is not None:
-        result = _train_again(search, runner) if name == AGAIN else _judge_on_test(search, runner, name)
+        result = (
+            _train_again(search, runner) if name == AGAIN else _judge_on_test(search, runner, name)
+        )
         search.oracle.record(final_record(name, result))
         drop_checkpoints(search.folder, name if name != AGAIN else f"{result['trial']:04d}-*")
 
@@ -317,8 +352,12 @@ def _train_again(search: Search, runner: Runner) -> dict[str, Any]:
     """Run the best trial from the start and compare its scores, bit for bit."""
     number = search.state.best(search_of(search.config).objective) or 0
     task = search.state.tasks[number]
-    outcome: Outcome = runner.run(Task(number, task.proposal, task.values, task.epochs), (), lambda _: None)
-    scores = [[one.scores for one in folds] for folds in (outcome.folds, search.state.ends[number].folds)]
+    outcome: Outcome = runner.run(
+        Task(number, task.proposal, task.values, task.epochs), (), lambda _: None
+    )
+    scores = [
+        [one.scores for one in folds] for folds in (outcome.folds, search.state.ends[number].folds)
+    ]
     return {"trial": number, "same": scores[0] == scores[1], "reason": outcome.reason}
 
 
@@ -347,7 +386,9 @@ def identity_of(config: Experiment, panel: Panel) -> dict[str, str]:
         panel: all rows.
     """
     bayesian = BAYESIAN_PACKAGES if config.search and config.search.algorithm == "bayesian" else ()
-    return describe(config, panel, without=("backtest",), packages=(*PACKAGES, "keras-tuner", *bayesian))
+    return describe(
+        config, panel, without=("backtest",), packages=(*PACKAGES, "keras-tuner", *bayesian)
+    )
 
 
 def check_same_search(folder: Path, stored: Mapping[str, str], current: Mapping[str, str]) -> None:
@@ -359,5 +400,6 @@ def check_same_search(folder: Path, stored: Mapping[str, str], current: Mapping[
     found = differences(stored, current)
     if found:
         raise SearchError(
-            f"cannot go on with the search in {folder}: {found}: restore what it was, or search anew in another folder"
+            f"cannot go on with the search in {folder}: {found}: restore what it was, or search "
+            f"anew in another folder"
         )

@@ -25,8 +25,8 @@ GRID_VALUES = 10
 
 
 SIGNIFICANT_DIGITS = 4
-"""Of numbers without steps. Fewer bits than a float has, so that the last ones, which differ between processors, never
-reach a trial."""
+"""Of numbers without steps. Fewer bits than a float has, so that the last ones, which differ
+between processors, never reach a trial."""
 
 
 NOT_SEARCHED = {
@@ -62,8 +62,8 @@ def check_space(experiment: Experiment) -> None:
     """Try every value of every range on the experiment before anything runs.
 
     Raises:
-        ConfigError: a range names no setting, holds a value the setting does not take, or depends on something that
-            is not searched; names the range and what was expected.
+        ConfigError: a range names no setting, holds a value the setting does not take, or depends
+            on something that is not searched; names the range and what was expected.
     """
     search = search_of(experiment)
     for path, one in search.space.items():
@@ -89,7 +89,10 @@ def ordered_paths(search: SearchConfig) -> list[str]:
     while left:
         ready = next((path for path in left if not set(search.space[path].when) & set(left)), None)
         if ready is None:
-            raise ConfigError(f"search.space: {' and '.join(left)} depend on each other by `when`: remove one of them")
+            raise ConfigError(
+                f"search.space: {' and '.join(left)} depend on each other by `when`: remove one of "
+                f"them"
+            )
         order.append(ready)
         left.remove(ready)
     return order
@@ -101,7 +104,8 @@ def with_values(experiment: Experiment, values: Mapping[str, Any]) -> Experiment
     Raises:
         ConfigError: a value does not fit its setting, or the settings do not fit together.
     """
-    # What was written stays written where it is a default too: what is left out may be chosen from the data.
+    # What was written stays written where it is a default too: what is left out may be chosen from
+    # the data.
     settings = experiment.model_dump(mode="json", exclude_unset=True, exclude={"search"})
     settings["model"] = {"name": experiment.model.name} | settings.get("model", {})
     for path, value in values.items():
@@ -162,12 +166,18 @@ def _listed(one: RangeConfig, search: SearchConfig) -> list[Any] | None:
         return listed
     low, high = one.bounds
     shares = [place / (GRID_VALUES - 1) for place in range(GRID_VALUES)]
-    numbers = [low * (high / low) ** share if one.log else low + (high - low) * share for share in shares]
-    chosen = [round(number) if one.int is not None else _rounded(one, float(number)) for number in numbers]
+    numbers = [
+        low * (high / low) ** share if one.log else low + (high - low) * share for share in shares
+    ]
+    chosen = [
+        round(number) if one.int is not None else _rounded(one, float(number)) for number in numbers
+    ]
     return list(dict.fromkeys(chosen))
 
 
-def _scopes(space: HyperParameters, one: RangeConfig, listed: Mapping[str, list[Any] | None]) -> Any:
+def _scopes(
+    space: HyperParameters, one: RangeConfig, listed: Mapping[str, list[Any] | None]
+) -> Any:
     """Everything a range depends on, as keras-tuner's conditions."""
     from contextlib import ExitStack
 
@@ -185,10 +195,14 @@ def _several(value: Any) -> list[Any]:
 
 def _check_path(path: str) -> None:
     if path not in setting_paths():
-        raise ConfigError(f"search.space.{path} is no setting; {suggestion(tuple(path.split('.')))}")
+        raise ConfigError(
+            f"search.space.{path} is no setting; {suggestion(tuple(path.split('.')))}"
+        )
     for beginning, reason in NOT_SEARCHED.items():
         if path.startswith(beginning) and path not in SEARCHED_ALL_THE_SAME:
-            raise ConfigError(f"search.space.{path} cannot be searched, because {reason}: remove it")
+            raise ConfigError(
+                f"search.space.{path} cannot be searched, because {reason}: remove it"
+            )
 
 
 def _check_conditions(path: str, one: RangeConfig, search: SearchConfig) -> None:
@@ -196,14 +210,20 @@ def _check_conditions(path: str, one: RangeConfig, search: SearchConfig) -> None
         place = f"search.space.{path}.when.{parent}"
         if parent not in search.space:
             others = ", ".join(other for other in search.space if other != path) or "nothing else"
-            raise ConfigError(f"{place} is not searched; expected one of the other ranges ({others})")
+            raise ConfigError(
+                f"{place} is not searched; expected one of the other ranges ({others})"
+            )
         known = _listed(search.space[parent], search)
         if known is None:
-            raise ConfigError(f"{place} depends on a range without steps; expected a range of values that are listed")
+            raise ConfigError(
+                f"{place} depends on a range without steps; expected a range of values that are "
+                f"listed"
+            )
         for wanted in _several(value):
             if wanted not in known:
                 raise ConfigError(
-                    f"{place} is {json.dumps(wanted)}, which its range does not hold; expected one of {known}"
+                    f"{place} is {json.dumps(wanted)}, which its range does not hold; expected one "
+                    f"of {known}"
                 )
 
 
@@ -223,8 +243,12 @@ def _probes(one: RangeConfig) -> Iterator[Any]:
 def _check_epochs(experiment: Experiment, search: SearchConfig) -> None:
     if "training.epochs" in search.space:
         raise ConfigError(
-            "search.space.training.epochs cannot be searched by hyperband, which gives each trial its epochs, at most "
+            "search.space.training.epochs cannot be searched by hyperband, which gives each trial "
+            "its epochs, at most "
             "training.epochs: remove it, or take another algorithm"
         )
     if not experiment.training.epochs:
-        raise ConfigError("training.epochs is not set; expected the most epochs that hyperband may give to a trial")
+        raise ConfigError(
+            "training.epochs is not set; expected the most epochs that hyperband may give to a "
+            "trial"
+        )

@@ -19,7 +19,16 @@ from forecast.errors import ConfigError, DataError, FileError, ForecastError
 from forecast.experiment.prepare import open_panel, prepare_panel, resolve, split_at_cutoffs
 from forecast.experiment.settings import Experiment
 from forecast.forecasting.forecaster import Forecaster
-from forecast.search.journal import COMPLETED, FAILED, PRUNED, FoldScore, Outcome, Task, by_fold, derived_seed
+from forecast.search.journal import (
+    COMPLETED,
+    FAILED,
+    PRUNED,
+    FoldScore,
+    Outcome,
+    Task,
+    by_fold,
+    derived_seed,
+)
 from forecast.search.space import Values, search_of, with_values
 from forecast.windows.splits import ends_of, first_rows_at
 
@@ -74,7 +83,8 @@ class Bench:
         scores = forecaster.evaluate().scores().values[config.name]
         if not math.isfinite(scores[search.objective]):
             raise DataError(
-                f"{search.objective} cannot be worked out on fold {fold + 1}: choose another search.objective"
+                f"{search.objective} cannot be worked out on fold {fold + 1}: choose another "
+                f"search.objective"
             )
         return FoldScore(
             fold=fold,
@@ -93,12 +103,15 @@ class Bench:
             values: settings that replace those of the experiment.
 
         Returns:
-            Scores of the model as `model`, those of the best baseline under its name, and the `windows` judged.
+            Scores of the model as `model`, those of the best baseline under its name, and the
+            `windows` judged.
         """
         config = with_values(self.config, values)
         forecaster = self._fit(config, self.panel, checkpoint_of(self.folder, name))
         scores = forecaster.evaluate().scores()
-        chosen = {"model": config.name} | ({scores.best_baseline: scores.best_baseline} if scores.best_baseline else {})
+        chosen = {"model": config.name} | (
+            {scores.best_baseline: scores.best_baseline} if scores.best_baseline else {}
+        )
         return {
             "scores": {shown: _finite(scores.values[name]) for shown, name in chosen.items()},
             "windows": scores.num_windows,
@@ -108,7 +121,9 @@ class Bench:
         # What is refitted is not judged any more, and nobody forecasts with it.
         config = with_training(config, refit=False)
         prepared = prepare_panel(config, panel)
-        return Forecaster(config).fit_prepared(prepared, checkpoint=checkpoint, resume=True, reporter=self.tick)
+        return Forecaster(config).fit_prepared(
+            prepared, checkpoint=checkpoint, resume=True, reporter=self.tick
+        )
 
 
 def with_training(config: Experiment, **settings: Any) -> Experiment:
@@ -116,7 +131,9 @@ def with_training(config: Experiment, **settings: Any) -> Experiment:
     return config.model_copy(update={"training": config.training.model_copy(update=settings)})
 
 
-def make_bench(config: Experiment, table: str | pd.DataFrame | None, folder: Path, tick: Tick | None = None) -> Bench:
+def make_bench(
+    config: Experiment, table: str | pd.DataFrame | None, folder: Path, tick: Tick | None = None
+) -> Bench:
     """Read the table of an experiment and cut it into folds."""
     panel = open_panel(config.data, table)
     return Bench(config, panel, make_folds(config, panel), folder, tick)
@@ -141,7 +158,9 @@ def drop_checkpoints(folder: Path, name: str) -> None:
             path.unlink(missing_ok=True)
 
 
-def run_trial(config: Experiment, task: Task, done: Sequence[FoldScore], *, judge: Judge, tell: Tell) -> Outcome:
+def run_trial(
+    config: Experiment, task: Task, done: Sequence[FoldScore], *, judge: Judge, tell: Tell
+) -> Outcome:
     """Judge a trial on fold after fold, until the last one or until it is hopeless.
 
     Args:
@@ -228,7 +247,8 @@ def make_folds(config: Experiment, panel: Panel) -> Folds:
         panels.append(rows_before(known, first_rows_at(known, stop)))
     if not panels[0].num_series:
         raise DataError(
-            f"search.folds is {search.folds} with {size} steps each, which leaves no row before the first: give more "
+            f"search.folds is {search.folds} with {size} steps each, which leaves no row before "
+            f"the first: give more "
             "rows, or lower search.folds or evaluation.validation_size"
         )
     return Folds(tuple(panels), size)
@@ -239,13 +259,18 @@ def _judged_steps(config: Experiment, panel: Panel) -> int:
     asked = config.evaluation.validation_size
     if not asked:
         raise ConfigError(
-            "evaluation.validation_size is 0, and every fold of a search is as long as the validation part: give it "
+            "evaluation.validation_size is 0, and every fold of a search is as long as the "
+            "validation part: give it "
             "some rows"
         )
     if isinstance(asked, float):
         filled = panel.lengths > 0
         first = panel.positions[panel.offsets[:-1][filled]]
         stop = panel.positions[panel.offsets[1:][filled] - 1] + 1
-        span = np.median(stop - first) if config.evaluation.split_by == "series" else stop.max() - first.min()
+        span = (
+            np.median(stop - first)
+            if config.evaluation.split_by == "series"
+            else stop.max() - first.min()
+        )
         asked = round(asked * float(span))
     return max(int(asked), config.windows.horizon)

@@ -43,12 +43,18 @@ class SearchTuner(BaseTuner):
         runner: runs one at a time.
         folder: of the search.
         objective: the score that is brought down.
-        tell: is given every score of a training as soon as it is known; None where the oracle is elsewhere, which is
-            then given a sign of life now and again, and all scores at the end.
+        tell: is given every score of a training as soon as it is known; None where the oracle is
+            elsewhere, which is then given a sign of life now and again, and all scores at the end.
     """
 
     def __init__(
-        self, oracle: keras_tuner.Oracle, runner: Runner, folder: Path, *, objective: str, tell: Tell | None
+        self,
+        oracle: keras_tuner.Oracle,
+        runner: Runner,
+        folder: Path,
+        *,
+        objective: str,
+        tell: Tell | None,
     ) -> None:
         super().__init__(oracle, directory=str(folder), project_name=TRAINING)
         self.runner, self.folder, self.objective, self.tell = runner, folder, objective, tell
@@ -74,7 +80,9 @@ class SearchTuner(BaseTuner):
         except Exception as error:  # a trial that fails has an outcome
             raise HaltedError(error) from error
         values[OUTCOME] = json.dumps(asdict(outcome))
-        if outcome.status == FAILED:  # keras-tuner would print where in the code, which the reason spares its reader
+        if (
+            outcome.status == FAILED
+        ):  # keras-tuner would print where in the code, which the reason spares its reader
             return {SCORE: math.nan}
         scores = by_fold(outcome.folds, self.objective)
         return {SCORE: sum(scores) / len(scores)}
@@ -98,7 +106,9 @@ class SearchTuner(BaseTuner):
 
         def tell() -> None:
             while not over.wait(BEAT_SECONDS):
-                with suppress(Exception):  # a chief that is down for a moment is missed at the end of the trial
+                with suppress(
+                    Exception
+                ):  # a chief that is down for a moment is missed at the end of the trial
                     self.oracle.update_trial(trial_id, {})
 
         if self.tell is None:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 
 TRIALS_PER_PROCESS = 10
-"""A process is replaced after so many: what TensorFlow has traced for a model stays until its process ends."""
+"""A process is replaced after so many: what TensorFlow has traced for a model stays until its
+process ends."""
 
 
 KILLS = (signal.SIGKILL, signal.SIGTERM)
@@ -196,7 +197,9 @@ class WorkerProcess:
             ending = self._ending()
             if isinstance(ending, Killed):
                 raise EOFError from None
-            raise TrainingError(f"a process for trials did not start ({ending}): see what it said above") from None
+            raise TrainingError(
+                f"a process for trials did not start ({ending}): see what it said above"
+            ) from None
         if kind == "halt":
             raise content[0]
 
@@ -246,7 +249,9 @@ class WorkerProcess:
         code = self._process.exitcode
         if code is not None and code < 0:
             name = signal.Signals(-code).name
-            said = f"its process was ended by {name}" + (", as a system short of memory does" * (name == "SIGKILL"))
+            said = f"its process was ended by {name}" + (
+                ", as a system short of memory does" * (name == "SIGKILL")
+            )
             return Killed(said) if -code in KILLS else said
         return f"its process ended by itself with code {code}"
 
@@ -269,7 +274,9 @@ def serve(pipe: Connection[Any, Any], place: Place, threads: int | None, parent:
         threads: for TensorFlow; None to leave it alone.
         parent: the process that started this one; when it ends, however it does, this one ends too.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a key press reaches both; the parent ends this one
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # a key press reaches both; the parent ends this one
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     try:
         with _few_threads(threads):

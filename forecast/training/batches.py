@@ -1,8 +1,8 @@
 """From windows to `tf.data`, gathered by TensorFlow from tensors of the rows: windows are never copied all at once.
 
-Training windows come in a new order each epoch, evaluation windows in order and none dropped. Every batch of a
-source has the same size, so that a compiler sees one shape: the last is filled up with windows of the same epoch
-whose targets are NaN, which losses and scores leave out.
+Training windows come in a new order each epoch, evaluation windows in order and none dropped. Every
+batch of a source has the same size, so that a compiler sees one shape: the last is filled up with
+windows of the same epoch whose targets are NaN, which losses and scores leave out.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ Pipeline = Callable[[IntArray, int], Any]
 
 
 CHUNK_BYTES = 1 << 21
-"""Batches are gathered several at a time and then cut apart, since a call costs as much as 50 windows do: about as
-many as fit in this many bytes, which the cache of a processor holds."""
+"""Batches are gathered several at a time and then cut apart, since a call costs as much as 50
+windows do: about as many as fit in this many bytes, which the cache of a processor holds."""
 
 
 MOST_PER_CHUNK = 32
@@ -94,7 +94,8 @@ def training_batches(
         batch_size: B.
         seed: start of the random order.
         epoch: number of the epoch; each has an order of its own.
-        num_windows: windows drawn for this epoch without replacement; all of them if left out or larger.
+        num_windows: windows drawn for this epoch without replacement; all of them if left out or
+            larger.
     """
     order = training_order(len(source), seed=seed, epoch=epoch, num_windows=num_windows)
     return batches_in_order(source, order, batch_size)
@@ -116,8 +117,8 @@ def training_order(size: int, *, seed: int, epoch: int, num_windows: int | None 
 def batches_in_order(source: WindowSource, order: IntArray, batch_size: int) -> tf.data.Dataset:
     """Batches of numbered windows, all of one size: `batch_size`, or W where the source has fewer windows.
 
-    The first call for a source and size takes a copy of the rows and traces the pipeline; every other takes
-    milliseconds, and its iterators fit into the same traced functions.
+    The first call for a source and size takes a copy of the rows and traces the pipeline; every
+    other takes milliseconds, and its iterators fit into the same traced functions.
 
     Args:
         source: the windows.
@@ -125,8 +126,8 @@ def batches_in_order(source: WindowSource, order: IntArray, batch_size: int) -> 
         batch_size: B.
 
     Returns:
-        Inputs and target as from `WindowSource.batch`; the last batch is filled up with windows of `order` whose
-        targets are NaN.
+        Inputs and target as from `WindowSource.batch`; the last batch is filled up with windows of
+        `order` whose targets are NaN.
 
     Raises:
         ConfigError: `batch_size` is below 1.
@@ -160,7 +161,9 @@ def count_batches(source: WindowSource, batch_size: int, *, num_windows: int | N
     Raises:
         ConfigError: `batch_size` is below 1.
     """
-    return math.ceil(min(len(source), num_windows or len(source)) / fixed_batch_size(source, batch_size))
+    return math.ceil(
+        min(len(source), num_windows or len(source)) / fixed_batch_size(source, batch_size)
+    )
 
 
 @dataclass(frozen=True)
@@ -172,8 +175,8 @@ class Estimate:
         batches: of an epoch.
         context_length: L.
         horizon: H.
-        row_bytes: of the rows and of the places of the windows in them, held once for all epochs; sources with
-            the same features share the rows.
+        row_bytes: of the rows and of the places of the windows in them, held once for all epochs;
+            sources with the same features share the rows.
         order_bytes: of the order of one epoch.
         batch_bytes: of one batch.
     """
@@ -187,9 +190,12 @@ class Estimate:
     batch_bytes: int
 
     def __str__(self) -> str:
-        rows, order, batch = (f"{n / 1e6:,.1f} MB" for n in (self.row_bytes, self.order_bytes, self.batch_bytes))
+        rows, order, batch = (
+            f"{n / 1e6:,.1f} MB" for n in (self.row_bytes, self.order_bytes, self.batch_bytes)
+        )
         return (
-            f"{self.windows:,} windows of {self.context_length} + {self.horizon} rows, {self.batches:,} batches an "
+            f"{self.windows:,} windows of {self.context_length} + {self.horizon} rows, "
+            f"{self.batches:,} batches an "
             f"epoch; rows {rows}, order {order}, one batch {batch}"
         )
 
@@ -225,7 +231,9 @@ def window_bytes(source: WindowSource) -> int:
     known = rows.known.shape[1] + rows.known_codes.shape[1]
     past = rows.past.shape[1] + rows.past_codes.shape[1] + known
     static = rows.static.shape[1] + rows.static_codes.shape[1]
-    return 4 * (index.context_length * past + index.horizon * (known + rows.target.shape[1]) + static)
+    return 4 * (
+        index.context_length * past + index.horizon * (known + rows.target.shape[1]) + static
+    )
 
 
 def _chunks(order: IntArray, size: int) -> tf.Tensor:
@@ -264,7 +272,9 @@ def _row_arrays(features: Features) -> dict[str, NDArray[Any]]:
 def _row_tensors(features: Features) -> dict[str, tf.Tensor]:
     """The arrays as tensors in the main memory, copied the first time that they are asked for."""
     if features not in _ROW_TENSORS:
-        _ROW_TENSORS[features] = {name: _tensor_of(array) for name, array in _row_arrays(features).items()}
+        _ROW_TENSORS[features] = {
+            name: _tensor_of(array) for name, array in _row_arrays(features).items()
+        }
     return _ROW_TENSORS[features]
 
 
@@ -285,17 +295,21 @@ def _make_pipeline(source: WindowSource, size: int) -> Pipeline:
     import tensorflow as tf
 
     gather, options = _make_gather(source), tf.data.Options()
-    # They find nothing to improve here, and looking for it they copy the tensors of the rows in every epoch.
+    # They find nothing to improve here, and looking for it they copy the tensors of the rows in
+    # every epoch.
     options.experimental_optimization.apply_default_optimizations = False
     options.autotune.enabled = False
 
-    @tf.function(input_signature=[tf.TensorSpec((None, None), tf.int64), tf.TensorSpec((), tf.int64)])
+    @tf.function(
+        input_signature=[tf.TensorSpec((None, None), tf.int64), tf.TensorSpec((), tf.int64)]
+    )
     def pipeline(numbers: Any, num_batches: Any) -> Any:
         # A second thread gathers the next chunk while the model works on the batches of this one.
         chunks = tf.data.Dataset.from_tensor_slices(numbers).map(gather).prefetch(1)
         return chunks.rebatch(size, drop_remainder=True).take(num_batches).with_options(options)
 
-    # Called as it was traced: `tf.function` would take the pipelines of many sources for one traced too often.
+    # Called as it was traced: `tf.function` would take the pipelines of many sources for one traced
+    # too often.
     return pipeline.get_concrete_function()
 
 
@@ -313,14 +327,19 @@ def _make_gather(source: WindowSource) -> Callable[[Any], Any]:
     def past(context: Any) -> Any:
         """Interpolated cells only where their later neighbour lies inside the context."""
         (values,) = read(context, "past")
-        for late, usable_from in zip(read(context, "late"), read(context, "usable_from"), strict=True):
+        for late, usable_from in zip(
+            read(context, "late"), read(context, "usable_from"), strict=True
+        ):
             values = tf.where(usable_from <= context[:, -1, None, None], late, values)
         return values
 
     def gather(numbers: Any) -> Any:
         windows = tf.maximum(numbers, ~numbers)
         run = tf.searchsorted(run_ends, windows, side="right")
-        series, (first, before) = tf.gather(run_series, run), (tf.gather(one, run) for one in (run_first, run_before))
+        series, (first, before) = (
+            tf.gather(run_series, run),
+            (tf.gather(one, run) for one in (run_first, run_before)),
+        )
         start = (first + (windows - before) * stride)[:, None]
         context = start + tf.range(length, dtype=tf.int64)
         ahead = start + tf.range(length, length + horizon, dtype=tf.int64)
@@ -334,6 +353,8 @@ def _make_gather(source: WindowSource) -> Callable[[Any], Any]:
         }
         (target,) = read(ahead, "target")
         target = tf.where((numbers < 0)[:, None, None], np.float32(np.nan), target)
-        return {name: tf.concat(arrays, axis=-1) for name, arrays in parts.items() if arrays}, target
+        return {
+            name: tf.concat(arrays, axis=-1) for name, arrays in parts.items() if arrays
+        }, target
 
     return gather

@@ -1,8 +1,8 @@
 """The state of training after an epoch as one file, written whole or not at all.
 
-The file is a safetensors file. Its tensors are every variable of model and optimizer (weights, moments,
-step count, the random state of dropout) and the best weights so far; its metadata is one JSON text with
-the history, a fingerprint of what is being trained, and a SHA-256 of all of it.
+The file is a safetensors file. Its tensors are every variable of model and optimizer (weights,
+moments, step count, the random state of dropout) and the best weights so far; its metadata is one
+JSON text with the history, a fingerprint of what is being trained, and a SHA-256 of all of it.
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     Raises:
         FileError: the disk is full, or there is no permission.
     """
-    tensors = _numbered("variable", checkpoint.variables) | _numbered("best", checkpoint.best_weights)
+    tensors = _numbered("variable", checkpoint.variables) | _numbered(
+        "best", checkpoint.best_weights
+    )
     about = {"history": checkpoint.history.to_dict(), "fingerprint": dict(checkpoint.fingerprint)}
     metadata = {"format": FORMAT, "about": json.dumps(about)}
     write_file(path, save(tensors, metadata=metadata | {"sha256": _digest(tensors, metadata)}))
@@ -79,7 +81,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
             f"the checkpoint {path} is damaged or no checkpoint of this version ({error}): "
             "delete it and train again without resuming"
         ) from error
-    return Checkpoint(_in_order("variable", tensors), _in_order("best", tensors), history, fingerprint)
+    return Checkpoint(
+        _in_order("variable", tensors), _in_order("best", tensors), history, fingerprint
+    )
 
 
 def is_checkpoint(path: Path) -> bool:
@@ -100,7 +104,8 @@ def check_place_for_checkpoint(path: Path) -> None:
     """
     if os.path.lexists(path) and not is_checkpoint(path):
         raise OutputError(
-            f"{path} is no checkpoint, and the state of training would be written there: move it away, or train in "
+            f"{path} is no checkpoint, and the state of training would be written there: move it "
+            f"away, or train in "
             "another folder"
         )
 
@@ -113,15 +118,25 @@ def check_same_training(path: Path, stored: Fingerprint, current: Fingerprint) -
     """
     names = [name for name in sorted({*stored, *current}) if stored.get(name) != current.get(name)]
     if names:
-        shown = [f"{name} was {stored.get(name)} and is {current.get(name)}" for name in names[:LISTED_DIFFERENCES]]
-        more = f" and {len(names) - LISTED_DIFFERENCES} more" if len(names) > LISTED_DIFFERENCES else ""
+        shown = [
+            f"{name} was {stored.get(name)} and is {current.get(name)}"
+            for name in names[:LISTED_DIFFERENCES]
+        ]
+        more = (
+            f" and {len(names) - LISTED_DIFFERENCES} more"
+            if len(names) > LISTED_DIFFERENCES
+            else ""
+        )
         raise TrainingError(
-            f"cannot resume from {path}: {'; '.join(shown)}{more}: restore what it was, or train again without resuming"
+            f"cannot resume from {path}: {'; '.join(shown)}{more}: restore what it was, or train "
+            f"again without resuming"
         )
 
 
 def _numbered(kind: str, arrays: Arrays) -> dict[str, NDArray[Any]]:
-    return {f"{kind}/{place:05d}": np.asarray(array, order="C") for place, array in enumerate(arrays)}
+    return {
+        f"{kind}/{place:05d}": np.asarray(array, order="C") for place, array in enumerate(arrays)
+    }
 
 
 def _in_order(kind: str, tensors: Mapping[str, NDArray[Any]]) -> Arrays:

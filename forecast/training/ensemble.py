@@ -1,7 +1,7 @@
 """Several networks and linear maps that forecast together: how they are built, and how they are weighed.
 
-A blend is one `keras.Model` with the inputs and outputs of its members, so that everything that works with a network
-works with a blend.
+A blend is one `keras.Model` with the inputs and outputs of its members, so that everything that
+works with a network works with a blend.
 """
 
 from __future__ import annotations
@@ -86,7 +86,10 @@ def build_ensemble(config: Experiment, shape: WindowShape) -> Ensemble:
 
 
 def _build(config: Experiment, shape: WindowShape) -> Ensemble:
-    lengths, linear = config.ensemble.context_lengths or (shape.context_length,), config.ensemble.linear
+    lengths, linear = (
+        config.ensemble.context_lengths or (shape.context_length,),
+        config.ensemble.linear,
+    )
     maps = [] if linear == "none" else [_linear(shape, length) for length in lengths]
     members = [
         _network(config, shape, length, seed=config.training.seed + number)
@@ -103,7 +106,10 @@ def _build(config: Experiment, shape: WindowShape) -> Ensemble:
 
     from forecast.layers.blend import WeightedSum
 
-    inputs = {one.name: keras.Input(one.shape[1:], name=one.name, dtype=one.dtype) for one in members[0].model.inputs}
+    inputs = {
+        one.name: keras.Input(one.shape[1:], name=one.name, dtype=one.dtype)
+        for one in members[0].model.inputs
+    }
     outputs = WeightedSum(name="blend")([one.model(inputs) for one in members])
     return Ensemble(tuple(members), keras.Model(inputs, outputs, name="ensemble"))
 
@@ -117,7 +123,9 @@ def _network(config: Experiment, shape: WindowShape, length: int, *, seed: int) 
     return Member(name, length, seed, model)
 
 
-def _of_longer_windows(model: keras.Model, shape: WindowShape, length: int, *, name: str) -> keras.Model:
+def _of_longer_windows(
+    model: keras.Model, shape: WindowShape, length: int, *, name: str
+) -> keras.Model:
     """The network with the inputs of windows as long or longer, of which it is shown the end."""
     import keras
 
@@ -141,7 +149,9 @@ def _on_linear(member: Member, linear: Member, config: Experiment, shape: Window
     last = inputs["past"][:, -1:, : shape.num_targets]
     together = member.model(inputs) + linear.model(inputs)
     outputs = together if config.model.instance_norm == "none" else together - last
-    return replace(member, model=keras.Model(inputs, outputs, name=f"{member.model.name}_on_linear"))
+    return replace(
+        member, model=keras.Model(inputs, outputs, name=f"{member.model.name}_on_linear")
+    )
 
 
 def _linear(shape: WindowShape, length: int) -> Member:

@@ -9,7 +9,8 @@ from forecast.axes import FloatArray
 from forecast.baselines.ridge import LEAST_ERROR
 
 CAUTION = 8.0
-"""Windows that do not overlap, beyond the first, which it takes for the best weights to count half."""
+"""Windows that do not overlap, beyond the first, which it takes for the best weights to count
+half."""
 
 
 ROUNDS = 10
@@ -23,8 +24,9 @@ STEPS, TOLERANCE = 10_000, 1e-12
 def robust_shares(errors: FloatArray) -> FloatArray:
     """Weights of at least 0 with sum 1 that make the sum of the roots of the windows' squared errors least.
 
-    Squared errors are dominated by the wildest series, which a network trained with absolute errors does not heed.
-    Iteratively reweighted: every window counts by the inverse of its error in the round before.
+    Squared errors are dominated by the wildest series, which a network trained with absolute errors
+    does not heed. Iteratively reweighted: every window counts by the inverse of its error in the
+    round before.
 
     Args:
         errors: (M, W, H) forecast minus actual of each member, 0 where nothing was measured.
@@ -44,9 +46,9 @@ def robust_shares(errors: FloatArray) -> FloatArray:
 def best_shares(errors: FloatArray) -> FloatArray:
     """Weights of at least 0 with sum 1 that make the squared error of the weighted sum least.
 
-    The error of the sum is the sum of the errors, so what is minimised is w' G w with G = E E'. The way there is
-    projected gradient descent (Duchi et al. 2008 for the projection onto the simplex), which ends at the minimum of
-    this convex problem.
+    The error of the sum is the sum of the errors, so what is minimised is w' G w with G = E E'. The
+    way there is projected gradient descent (Duchi et al. 2008 for the projection onto the simplex),
+    which ends at the minimum of this convex problem.
 
     Args:
         errors: (M, n) forecast minus actual of each member.
@@ -70,11 +72,12 @@ def cautious_shares(
 ) -> FloatArray:
     """The best weights, moved towards simple ones the further the less there is to choose them on.
 
-    Of n windows that do not overlap, the best weights get the share (n - 1) / (n - 1 + CAUTION): one window alone says
-    nothing of how the errors of another would differ. The rest
-    goes to the linear members in their own best proportion, or to all alike where there are none: what is best on a
-    few weeks of one series is often chance. Chosen on the two halves of validation parts, weights found on one half and
-    scored on the other (`benchmarks/accuracy/README.md`).
+    Of n windows that do not overlap, the best weights get the share (n - 1) / (n - 1 + CAUTION):
+    one window alone says nothing of how the errors of another would differ. The rest
+    goes to the linear members in their own best proportion, or to all alike where there are none:
+    what is best on a few weeks of one series is often chance. Chosen on the two halves of
+    validation parts, weights found on one half and scored on the other
+    (`benchmarks/accuracy/README.md`).
 
     Args:
         errors: (M, W, H) forecast minus actual of each member, 0 where nothing was measured.

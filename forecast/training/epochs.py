@@ -14,7 +14,13 @@ from forecast.errors import TrainingError
 from forecast.experiment.settings import TrainingConfig
 from forecast.layers.runtime import in_float32
 from forecast.scores.history import History
-from forecast.training.batches import WindowSource, count_batches, estimate, evaluation_batches, training_batches
+from forecast.training.batches import (
+    WindowSource,
+    count_batches,
+    estimate,
+    evaluation_batches,
+    training_batches,
+)
 from forecast.training.checkpoint import (
     Checkpoint,
     check_place_for_checkpoint,
@@ -33,7 +39,8 @@ if TYPE_CHECKING:
 Weights = list[NDArray[Any]]
 
 SECONDS_PER_CALL = 0.2
-"""Of the steps that are taken in one call: a call costs little beside them, and an interrupt waits no longer."""
+"""Of the steps that are taken in one call: a call costs little beside them, and an interrupt waits
+no longer."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +78,8 @@ def train(
 ) -> TrainingResult:
     """Find the weights of a model; on return, and after an error, it holds those of the best epoch so far.
 
-    The best epoch is the one with the lowest validation loss, or training loss where there is no validation.
+    The best epoch is the one with the lowest validation loss, or training loss where there is no
+    validation.
 
     Args:
         model: from `build_model`.
@@ -79,12 +87,13 @@ def train(
         validation: windows for early stopping.
         config: how to train.
         checkpoint: file to hold the state of training after each epoch.
-        resume: go on from `checkpoint` where it exists; the result is the same, bit for bit, as without a break.
+        resume: go on from `checkpoint` where it exists; the result is the same, bit for bit, as
+            without a break.
         reporter: is told of each step and epoch.
 
     Raises:
-        TrainingError: a loss, gradient or weight is not finite, there is nothing to learn from, or the
-            checkpoint is damaged or of another training.
+        TrainingError: a loss, gradient or weight is not finite, there is nothing to learn from, or
+            the checkpoint is damaged or of another training.
         OutputError: `checkpoint` is a file of another kind.
     """
     check_windows(training, validation)
@@ -99,7 +108,11 @@ def train(
         check_place_for_checkpoint(checkpoint)
     report = reporter or ignore
     report(
-        Started(estimate(training, config.batch_size, num_windows=config.windows_per_epoch), run.compiled, run.native)
+        Started(
+            estimate(training, config.batch_size, num_windows=config.windows_per_epoch),
+            run.compiled,
+            run.native,
+        )
     )
     try:
         while (reason := stop_reason(history, config)) is None:
@@ -114,7 +127,11 @@ def train(
 
 
 def run_epoch(
-    run: Run, training: WindowSource, validation: WindowSource | None, history: History, report: Reporter
+    run: Run,
+    training: WindowSource,
+    validation: WindowSource | None,
+    history: History,
+    report: Reporter,
 ) -> History:
     """Learn the windows of one epoch, validate, and return the longer history."""
     start = time.perf_counter()
@@ -150,21 +167,31 @@ def learn(run: Run, training: WindowSource, history: History, report: Reporter) 
     before = history.val_loss[-1] if history.val_loss else None
     event = StepDone(epoch, config.epochs, 0, run.num_steps, math.inf, before, 0.0)
     drawn = config.windows_per_epoch
-    batches = training_batches(training, batch_size=config.batch_size, seed=config.seed, epoch=epoch, num_windows=drawn)
+    batches = training_batches(
+        training, batch_size=config.batch_size, seed=config.seed, epoch=epoch, num_windows=drawn
+    )
     iterator, done, most = iter(batches), 0, 1
     if run.strategy is not None:
         spread_seeds(run.model, run.strategy)
     total = count = 0.0
     while done < run.num_steps:
         called = time.perf_counter()
-        learned = Learned(*(one.numpy() for one in run.learn(iterator, min(most, run.num_steps - done))))
+        learned = Learned(
+            *(one.numpy() for one in run.learn(iterator, min(most, run.num_steps - done)))
+        )
         seconds, done = time.perf_counter() - called, done + int(learned.steps)
         check_sound(run, history, done, learned)
         total, count = total + float(learned.total), count + float(learned.measured)
-        report(replace(event, step=done, loss=total / max(count, 1.0), seconds=time.perf_counter() - start))
+        report(
+            replace(
+                event, step=done, loss=total / max(count, 1.0), seconds=time.perf_counter() - start
+            )
+        )
         most = max(1, int(SECONDS_PER_CALL * learned.steps / seconds))
     if not count:
-        raise TrainingError("no training window has a measured target: there is nothing to learn; give more data")
+        raise TrainingError(
+            "no training window has a measured target: there is nothing to learn; give more data"
+        )
     return total / count
 
 
@@ -172,13 +199,19 @@ def check_sound(run: Run, history: History, step: int, learned: Learned) -> None
     """Stop training where a step would leave the finite numbers.
 
     Raises:
-        TrainingError: loss or gradients are not finite, and were not applied; or a weight has become so.
+        TrainingError: loss or gradients are not finite, and were not applied; or a weight has
+            become so.
     """
     if learned.ending == BAD_GRADIENT:
         what = f"the loss is {learned.loss:.4g} and the norm of the gradients {learned.norm:.4g}"
         raise diverged(run, history, step, what)
     if learned.ending == BAD_WEIGHT:
-        raise diverged(run, history, step, f"a weight has become infinite or NaN, at a loss of {learned.loss:.4g}")
+        raise diverged(
+            run,
+            history,
+            step,
+            f"a weight has become infinite or NaN, at a loss of {learned.loss:.4g}",
+        )
 
 
 def diverged(run: Run, history: History, step: int, what: str) -> TrainingError:
@@ -186,8 +219,10 @@ def diverged(run: Run, history: History, step: int, what: str) -> TrainingError:
     kept = f"of epoch {history.best_epoch}" if history.best_epoch else "from before training"
     clip = "" if run.config.gradient_clip else ", set gradient_clip: 1.0"
     return TrainingError(
-        f"training stopped in epoch {len(history.loss) + 1}, step {step}: {what}; the weights {kept} were kept: "
-        f"try a learning_rate below {run.config.learning_rate:g}{clip}, or look for extreme values in the data"
+        f"training stopped in epoch {len(history.loss) + 1}, step {step}: {what}; the weights "
+        f"{kept} were kept: "
+        f"try a learning_rate below {run.config.learning_rate:g}{clip}, or look for extreme values "
+        f"in the data"
     )
 
 
@@ -201,10 +236,13 @@ def mean_loss(run: Run, source: WindowSource) -> float:
     batches = iter(evaluation_batches(source, size))
     total, count = (float(one) for one in run.measure(batches, count_batches(source, size)))
     if not count:
-        raise TrainingError("no validation window has a measured target: give more rows, or none for validation")
+        raise TrainingError(
+            "no validation window has a measured target: give more rows, or none for validation"
+        )
     if not math.isfinite(total):
         raise TrainingError(
-            f"training stopped: the validation loss is {total / count:.4g}; try a lower learning_rate than "
+            f"training stopped: the validation loss is {total / count:.4g}; try a lower "
+            f"learning_rate than "
             f"{run.config.learning_rate:g}, or look for extreme values in the validation rows"
         )
     return total / count
@@ -231,7 +269,8 @@ def restore(run: Run, checkpoint: Path, identity: dict[str, str]) -> tuple[Histo
     variables = run.variables()
     if [tuple(one.shape) for one in variables] != [one.shape for one in stored.variables]:
         raise TrainingError(
-            f"cannot resume from {checkpoint}: its variables are not those of this model and optimizer "
+            f"cannot resume from {checkpoint}: its variables are not those of this model and "
+            f"optimizer "
             "(another version of Keras?): train again without resuming"
         )
     for variable, value in zip(variables, stored.variables, strict=True):
@@ -247,4 +286,7 @@ def check_windows(training: WindowSource, validation: WindowSource | None) -> No
     """
     for name, source in (("training", training), ("validation", validation)):
         if source is not None and not len(source):
-            raise TrainingError(f"there is no {name} window; expected at least one: give more rows or shorter windows")
+            raise TrainingError(
+                f"there is no {name} window; expected at least one: give more rows or shorter "
+                f"windows"
+            )

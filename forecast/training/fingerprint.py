@@ -17,7 +17,10 @@ PROBED_WINDOWS = 256
 
 
 def fingerprint(
-    model: keras.Model, training: WindowSource, validation: WindowSource | None, config: TrainingConfig
+    model: keras.Model,
+    training: WindowSource,
+    validation: WindowSource | None,
+    config: TrainingConfig,
 ) -> dict[str, str]:
     """Describe a training so that two descriptions are equal only if it is the same one.
 
@@ -28,8 +31,8 @@ def fingerprint(
         config: how to train.
 
     Returns:
-        Setting -> value, for the training settings, the settings of every layer with weights, the kinds of
-        operations in the model's graph, and the data.
+        Setting -> value, for the training settings, the settings of every layer with weights, the
+        kinds of operations in the model's graph, and the data.
     """
     settings = {f"training.{name}": str(value) for name, value in config.model_dump().items()}
     data = {"training windows": window_digest(training)}
@@ -45,12 +48,17 @@ def model_settings(model: keras.Model) -> dict[str, str]:
     """
     from forecast.layers.recurrent import runs_natively
 
-    graph = " ".join(type(one).__name__ for one in model.operations) + f" {model.input_shape} {model.output_shape}"
+    graph = (
+        " ".join(type(one).__name__ for one in model.operations)
+        + f" {model.input_shape} {model.output_shape}"
+    )
     settings = {"operations of the model": hashlib.sha256(graph.encode()).hexdigest()[:12]}
     settings["recurrent loops"] = "in C++" if runs_natively(model) else "of TensorFlow"
     for layer in model.layers:
         if hasattr(layer, "operations"):
-            settings |= {f"{layer.name}.{key}": value for key, value in model_settings(layer).items()}
+            settings |= {
+                f"{layer.name}.{key}": value for key, value in model_settings(layer).items()
+            }
         elif layer.weights:
             settings |= flattened(layer.get_config(), layer.name)
     return settings
@@ -68,7 +76,9 @@ def flattened(settings: dict[str, Any], prefix: str) -> dict[str, str]:
 def window_digest(source: WindowSource) -> str:
     """Number of windows, and a SHA-256 of some of them spread evenly."""
     digest = hashlib.sha256()
-    inputs, target = source.batch(np.linspace(0, len(source) - 1, min(PROBED_WINDOWS, len(source))).astype(np.int64))
+    inputs, target = source.batch(
+        np.linspace(0, len(source) - 1, min(PROBED_WINDOWS, len(source))).astype(np.int64)
+    )
     for name, array in sorted({**inputs, "target": target}.items()):
         digest.update(f"{name} {array.dtype.str} {array.shape} ".encode())
         digest.update(np.ascontiguousarray(array).tobytes())

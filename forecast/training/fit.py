@@ -57,7 +57,8 @@ def fit_network(
     Args:
         prepared: the windows.
         shape: what the network reads and writes.
-        checkpoint: file that holds the state of training after each epoch; further members add a number to its name.
+        checkpoint: file that holds the state of training after each epoch; further members add a
+            number to its name.
         resume: go on from there.
         reporter: is told of each step and epoch of every network.
 
@@ -66,14 +67,18 @@ def fit_network(
     """
     ensemble = build_ensemble(prepared.config, shape)
     # Linear maps first, since networks may learn on their errors.
-    penalties = {one.name: fit_linear_member(prepared, one) for one in ensemble.members if one.seed is None}
+    penalties = {
+        one.name: fit_linear_member(prepared, one) for one in ensemble.members if one.seed is None
+    }
     validation = prepared.validation if len(prepared.validation) else None
     jobs = []
     for place, member in enumerate(ensemble.members):
         if member.seed is not None:
             training = prepared.config.training.model_copy(update={"seed": member.seed})
             kept = checkpoint and member_checkpoint(checkpoint, place)
-            jobs.append(Job(member.name, member.model, prepared.training, validation, training, kept))
+            jobs.append(
+                Job(member.name, member.model, prepared.training, validation, training, kept)
+            )
     trained = train_members(jobs, resume=resume, reporter=reporter)
     if len(ensemble.members) > 1:
         errors = validation_errors(prepared, ensemble)
@@ -115,7 +120,11 @@ def refit_network(
     for place, member in enumerate(ensemble.members, start=len(ensemble.members)):
         if member.seed is None or not chosen.shares[member.name]:
             continue
-        changes = {"seed": member.seed, "epochs": chosen.histories[member.name].best_epoch, "patience": None}
+        changes = {
+            "seed": member.seed,
+            "epochs": chosen.histories[member.name].best_epoch,
+            "patience": None,
+        }
         training = whole.config.training.model_copy(update=changes)
         kept = checkpoint and member_checkpoint(checkpoint, place)
         jobs.append(Job(member.name, member.model, whole.training, None, training, kept))
@@ -149,7 +158,8 @@ def fit_linear_member(prepared: Prepared, member: Member, penalty: float | None 
         known=features.known.astype(np.float64) if member.reads_known else None,
     )
     training, validation = (
-        last_steps(one.index, member.context_length) for one in (prepared.training, prepared.validation)
+        last_steps(one.index, member.context_length)
+        for one in (prepared.training, prepared.validation)
     )
     ridge = RidgeWindow.fit(rows, training, validation, penalty=penalty, robust=is_robust(prepared))
     member.model.get_layer("linear").set_weights([ridge.weights.astype(np.float32)])
@@ -163,7 +173,9 @@ def is_robust(prepared: Prepared) -> bool:
 
 def last_steps(index: WindowIndex, length: int) -> WindowIndex:
     """The same windows with only the last steps of their contexts."""
-    return replace(index, context_length=length, run_first=index.run_first + index.context_length - length)
+    return replace(
+        index, context_length=length, run_first=index.run_first + index.context_length - length
+    )
 
 
 def independent_windows(index: WindowIndex) -> float:
@@ -177,7 +189,10 @@ def independent_windows(index: WindowIndex) -> float:
 
 def validation_errors(prepared: Prepared, ensemble: Ensemble) -> NDArray[np.float64]:
     """(M, W D, H) forecast minus actual of every member on validation windows, 0 where nothing was measured."""
-    source, networks = prepared.validation, [make_network(one.model, jit="off") for one in ensemble.members]
+    source, networks = (
+        prepared.validation,
+        [make_network(one.model, jit="off") for one in ensemble.members],
+    )
     size = min(one.largest_batch for one in networks)
     each = prepared.config.windows.horizon * prepared.features.target.shape[1]
     kept = min(len(source), max(1, JUDGED_NUMBERS // each))

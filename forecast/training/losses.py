@@ -26,7 +26,9 @@ def make_loss(name: str, *, quantile_levels: Sequence[float] = ()) -> Loss:
     return loss
 
 
-def make_cell_losses(name: str, *, quantile_levels: Sequence[float] = ()) -> Callable[[Any, Any], tuple[Any, Any]]:
+def make_cell_losses(
+    name: str, *, quantile_levels: Sequence[float] = ()
+) -> Callable[[Any, Any], tuple[Any, Any]]:
     """Return the loss of every cell and 1 or 0 for measured or missing, both (B, H, D).
 
     Args:
@@ -34,16 +36,20 @@ def make_cell_losses(name: str, *, quantile_levels: Sequence[float] = ()) -> Cal
         quantile_levels: Q levels, read by `quantile` only.
 
     Returns:
-        A function of targets (B, H, D), NaN where missing, and forecasts (B, H, D) or (B, H, D, Q). It raises
-        `ShapeError` unless the two fit exactly: Keras would broadcast in silence.
+        A function of targets (B, H, D), NaN where missing, and forecasts (B, H, D) or (B, H, D, Q).
+        It raises `ShapeError` unless the two fit exactly: Keras would broadcast in silence.
 
     Raises:
         ConfigError: no such loss, or `quantile` without levels.
     """
     if name not in POINT_LOSSES and name != "quantile":
-        raise ConfigError(f"loss is {name!r}; expected one of {', '.join([*POINT_LOSSES, 'quantile'])}")
+        raise ConfigError(
+            f"loss is {name!r}; expected one of {', '.join([*POINT_LOSSES, 'quantile'])}"
+        )
     if name == "quantile" and not quantile_levels:
-        raise ConfigError("loss 'quantile' was given no quantile_levels; expected at least one level in (0, 1)")
+        raise ConfigError(
+            "loss 'quantile' was given no quantile_levels; expected at least one level in (0, 1)"
+        )
     levels = tuple(quantile_levels) if name == "quantile" else ()
 
     def cell_losses(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
@@ -52,8 +58,8 @@ def make_cell_losses(name: str, *, quantile_levels: Sequence[float] = ()) -> Cal
         check_loss_shapes(y_true, y_pred, num_quantiles=len(levels))
         known = ops.logical_not(ops.isnan(y_true))
         measured = ops.cast(known, y_pred.dtype)
-        # Missing targets are replaced before the subtraction and left out after it: multiplying by 0 afterwards
-        # alone would leave NaN * 0 = NaN in the gradient.
+        # Missing targets are replaced before the subtraction and left out after it: multiplying by
+        # 0 afterwards alone would leave NaN * 0 = NaN in the gradient.
         target = ops.where(known, ops.cast(y_true, y_pred.dtype), ops.zeros_like(measured))
         cells = pinball(target, y_pred, levels) if levels else POINT_LOSSES[name](target - y_pred)
         return ops.where(known, cells, ops.zeros_like(cells)), measured
@@ -70,7 +76,8 @@ def check_loss_shapes(y_true: Any, y_pred: Any, *, num_quantiles: int) -> None:
     expected = tuple(y_true.shape) + ((num_quantiles,) if num_quantiles else ())
     if tuple(y_pred.shape) != expected:
         raise ShapeError(
-            f"forecasts have shape {tuple(y_pred.shape)} where targets have {tuple(y_true.shape)}; expected {expected}"
+            f"forecasts have shape {tuple(y_pred.shape)} where targets have {tuple(y_true.shape)}; "
+            f"expected {expected}"
         )
 
 

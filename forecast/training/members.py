@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 
 COPIES = 6
-"""Times that training holds what the layers put out: with gradients, gates, and what is still to be freed."""
+"""Times that training holds what the layers put out: with gradients, gates, and what is still to be
+freed."""
 
 
 SPARE = 0.5
@@ -52,8 +53,8 @@ def train_members(
     Args:
         jobs: the networks.
         resume: go on from the checkpoints where they exist.
-        reporter: is told of each step and epoch, by one thread at a time; the events name their network where there
-            are several.
+        reporter: is told of each step and epoch, by one thread at a time; the events name their
+            network where there are several.
 
     Returns:
         What each training went through, by name, in the order of the jobs.
@@ -102,11 +103,14 @@ def train_members(
 def side_by_side(jobs: Sequence[Job]) -> int:
     """How many of the networks are trained at a time: one for each core, as long as there is memory for them.
 
-    One at a time where there is a GPU, which one network keeps busy, and where one takes all devices.
+    One at a time where there is a GPU, which one network keeps busy, and where one takes all
+    devices.
     """
     import tensorflow as tf  # TensorFlow starts when training does, not before
 
-    if any(job.config.strategy == "mirrored" for job in jobs) or tf.config.list_logical_devices("GPU"):
+    if any(job.config.strategy == "mirrored" for job in jobs) or tf.config.list_logical_devices(
+        "GPU"
+    ):
         return 1
     fits, room = 1, SPARE * free_bytes()
     needs = sorted((training_bytes(job.model, job.config.batch_size) for job in jobs), reverse=True)

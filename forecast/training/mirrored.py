@@ -1,14 +1,15 @@
 """Several devices of one machine that take every step together, with the result of one (`training.strategy: mirrored`).
 
-The variables are held on every device by `tf.distribute.MirroredStrategy`. A batch is divided in parts, one for each
-device. The loss is a mean over the measured cells of the whole batch, so each device divides by their number and not by
-that of its own part, and adds its share of the L2 terms: the gradients of the parts then add up to those of the batch.
-They are added on the first device in the order of the parts, so that the bits are the same every time, then clipped and
-applied once, on all devices. Up to rounding that is what one device does, but for dropout: each device draws masks of
-its own, the same in every run on as many devices.
+The variables are held on every device by `tf.distribute.MirroredStrategy`. A batch is divided in
+parts, one for each device. The loss is a mean over the measured cells of the whole batch, so each
+device divides by their number and not by that of its own part, and adds its share of the L2 terms:
+the gradients of the parts then add up to those of the batch. They are added on the first device in
+the order of the parts, so that the bits are the same every time, then clipped and applied once, on
+all devices. Up to rounding that is what one device does, but for dropout: each device draws masks
+of its own, the same in every run on as many devices.
 
-What limits it is that of TensorFlow: a step is a call of its own, and XLA compiles none. Validation runs on the first
-device.
+What limits it is that of TensorFlow: a step is a call of its own, and XLA compiles none. Validation
+runs on the first device.
 """
 
 from __future__ import annotations
@@ -45,13 +46,18 @@ def make_strategy(config: TrainingConfig) -> tf.distribute.Strategy | None:
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     if len(devices) < 2:
         raise TrainingError(
-            f"training.strategy is 'mirrored' and TensorFlow finds one device, {devices[0].name}; expected two or more "
+            f"training.strategy is 'mirrored' and TensorFlow finds one device, {devices[0].name}; "
+            f"expected two or more "
             "GPUs: set training.strategy: none"
         )
-    return tf.distribute.MirroredStrategy([one.name for one in devices], tf.distribute.ReductionToOneDevice())
+    return tf.distribute.MirroredStrategy(
+        [one.name for one in devices], tf.distribute.ReductionToOneDevice()
+    )
 
 
-def check_divisible(strategy: tf.distribute.Strategy, training: WindowSource, config: TrainingConfig) -> None:
+def check_divisible(
+    strategy: tf.distribute.Strategy, training: WindowSource, config: TrainingConfig
+) -> None:
     """Raise unless every device gets a window of each batch.
 
     Raises:
@@ -60,7 +66,8 @@ def check_divisible(strategy: tf.distribute.Strategy, training: WindowSource, co
     size, number = fixed_batch_size(training, config.batch_size), strategy.num_replicas_in_sync
     if size < number:
         raise TrainingError(
-            f"training.strategy 'mirrored' divides batches of {size} among {number} devices; expected a window for "
+            f"training.strategy 'mirrored' divides batches of {size} among {number} devices; "
+            f"expected a window for "
             "each: give a larger training.batch_size or more rows, or set training.strategy: none"
         )
 
@@ -73,7 +80,9 @@ def mirror(model: keras.Model, strategy: tf.distribute.Strategy) -> keras.Model:
         with strategy.scope():
             return keras.models.clone_model(model, recursive=True)
 
-    copy = build_apart(clone, seed=0)  # the seeds are drawn for nothing: those of the model replace them
+    copy = build_apart(
+        clone, seed=0
+    )  # the seeds are drawn for nothing: those of the model replace them
     for variable, given in zip(copy.variables, model.variables, strict=True):
         variable.assign(given)
     return copy
@@ -99,7 +108,8 @@ def gradients_of_parts(
 
     Args:
         strategy: the devices.
-        part_gradients: (part, measured cells of the batch, share of the L2 terms) -> those of a part.
+        part_gradients: (part, measured cells of the batch, share of the L2 terms) -> those of a
+            part.
         batch: inputs and target.
         count: measured cells of the batch.
     """
@@ -108,9 +118,13 @@ def gradients_of_parts(
     number, size = strategy.num_replicas_in_sync, batch[1].shape[0]
 
     def run(batch: Any, count: Any) -> Any:
-        place = int(tf.get_static_value(tf.distribute.get_replica_context().replica_id_in_sync_group))
+        place = int(
+            tf.get_static_value(tf.distribute.get_replica_context().replica_id_in_sync_group)
+        )
         with tf.device("CPU:0"):  # where batches are made: a device is sent its own part alone
-            part = tf.nest.map_structure(lambda one: one[place * size // number : (place + 1) * size // number], batch)
+            part = tf.nest.map_structure(
+                lambda one: one[place * size // number : (place + 1) * size // number], batch
+            )
         return part_gradients(part, count, share=1.0 / number)
 
     total, slopes = strategy.run(run, args=(batch, count))

@@ -18,7 +18,8 @@ REDRAW_SECONDS = 0.1
 def terminal_reporter(stream: TextIO | None = None) -> Reporter:
     """Draw a bar where `stream` is a terminal; write a plain line at the start and one per epoch anywhere.
 
-    Where several networks are trained side by side, the bar is that of the one that has most time left.
+    Where several networks are trained side by side, the bar is that of the one that has most time
+    left.
 
     Args:
         stream: where to write; standard error if left out.
@@ -49,8 +50,8 @@ def tensorboard_reporter(folder: str | Path) -> Reporter:
     """Write loss, validation loss and learning rate of every epoch as TensorBoard scalars.
 
     Args:
-        folder: where the event file goes, in a folder of its own for each of several networks; a new file is made
-            for every run.
+        folder: where the event file goes, in a folder of its own for each of several networks; a
+            new file is made for every run.
     """
     import tensorflow as tf  # only who asks for logs needs it
 
@@ -61,7 +62,11 @@ def tensorboard_reporter(folder: str | Path) -> Reporter:
             if event.name not in writers:
                 writers[event.name] = tf.summary.create_file_writer(str(Path(folder) / event.name))
             writer = writers[event.name]
-            scalars = {"loss": event.loss, "val_loss": event.val_loss, "learning_rate": event.learning_rate}
+            scalars = {
+                "loss": event.loss,
+                "val_loss": event.val_loss,
+                "learning_rate": event.learning_rate,
+            }
             with writer.as_default(step=event.epoch):
                 for name, value in scalars.items():
                     if value is not None:
@@ -84,15 +89,22 @@ def both(*reporters: Reporter) -> Reporter:
 def start_line(event: Started) -> str:
     """One line about what comes, for example `48,210 windows of 72 + 24 rows, 754 batches an epoch; rows 3.1 MB`."""
     loops = "; recurrent loops in C++" if event.native else ""
-    return f"{label(event)}{event.estimate}{loops}" + ("; the steps are being compiled" if event.compiled else "")
+    return f"{label(event)}{event.estimate}{loops}" + (
+        "; the steps are being compiled" if event.compiled else ""
+    )
 
 
 def epoch_line(event: EpochDone) -> str:
     """One line about an epoch, for example `epoch  3/30  loss 0.1234  val_loss 0.2345  lr 0.001  4.1 s  best`."""
     width = len(str(event.num_epochs))
-    parts = [f"{label(event)}epoch {event.epoch:>{width}}/{event.num_epochs}", f"loss {event.loss:.4g}"]
+    parts = [
+        f"{label(event)}epoch {event.epoch:>{width}}/{event.num_epochs}",
+        f"loss {event.loss:.4g}",
+    ]
     parts += [] if event.val_loss is None else [f"val_loss {event.val_loss:.4g}"]
-    parts += [f"lr {event.learning_rate:.3g}", f"{event.seconds:.1f} s"] + (["best"] if event.is_best else [])
+    parts += [f"lr {event.learning_rate:.3g}", f"{event.seconds:.1f} s"] + (
+        ["best"] if event.is_best else []
+    )
     return "  ".join(parts)
 
 
@@ -105,7 +117,9 @@ def bar_line(event: StepDone) -> str:
         f"{label(event)}epoch {event.epoch:>{width}}/{event.num_epochs}",
         "█" * filled + "·" * (BAR_WIDTH - filled),
     ]
-    parts += [f"loss {event.loss:.4g}"] + ([] if event.val_loss is None else [f"val_loss {event.val_loss:.4g}"])
+    parts += [f"loss {event.loss:.4g}"] + (
+        [] if event.val_loss is None else [f"val_loss {event.val_loss:.4g}"]
+    )
     return "  ".join([*parts, f"at most {left // 60}:{left % 60:02d} left"])
 
 

@@ -1,9 +1,9 @@
 """The steps of training, and the optimizer.
 
-Many steps are taken in one call of TensorFlow, which also reads their batches: Python is asked nothing in between. Over
-several devices it is one step a call (`mirrored`).
-Where the loops in C++ are not to be had (`layers/native`), XLA compiles what gains most from it, cluster by cluster
-(`layers/clusters.py`), if training is long enough to pay for that (`compiles`).
+Many steps are taken in one call of TensorFlow, which also reads their batches: Python is asked
+nothing in between. Over several devices it is one step a call (`mirrored`).
+Where the loops in C++ are not to be had (`layers/native`), XLA compiles what gains most from it,
+cluster by cluster (`layers/clusters.py`), if training is long enough to pay for that (`compiles`).
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ class Learned(NamedTuple):
 
     Attributes:
         steps: number of steps taken, a last one that failed included.
-        ending: `SOUND`, or why the last one failed: `BAD_GRADIENT` before or `BAD_WEIGHT` after it was applied.
+        ending: `SOUND`, or why the last one failed: `BAD_GRADIENT` before or `BAD_WEIGHT` after it
+            was applied.
         total: sum of the losses of the measured cells.
         measured: their number.
         loss: mean loss of the last batch.
@@ -62,15 +63,18 @@ class Run:
     """A model with everything that trains it.
 
     Attributes:
-        model: the network; over several devices a copy of the one that was given, with a copy of it on each device.
+        model: the network; over several devices a copy of the one that was given, with a copy of it
+            on each device.
         optimizer: its optimizer.
         config: how to train.
         strategy: the devices, where there are several; None for one.
         num_steps: of one epoch.
         compiled: whether XLA compiles what gains from it.
         native: whether the recurrent loops run in C++.
-        learn: (iterator over batches, most steps) -> the fields of `Learned`; stops after a step that fails.
-        measure: (iterator over batches, their number) -> total and count of the losses, without dropout.
+        learn: (iterator over batches, most steps) -> the fields of `Learned`; stops after a step
+            that fails.
+        measure: (iterator over batches, their number) -> total and count of the losses, without
+            dropout.
     """
 
     model: keras.Model
@@ -109,16 +113,27 @@ def make_run(model: keras.Model, training: WindowSource, config: TrainingConfig)
     compiled = compiles(config, num_steps * config.epochs)
     learn = make_learn(model, optimizer, measure, strategy=strategy, compiled=compiled)
     validate = make_measure(model, measure, compiled=compiled)
-    return Run(model, optimizer, config, strategy, num_steps, compiled, runs_natively(model), learn, validate)
+    return Run(
+        model,
+        optimizer,
+        config,
+        strategy,
+        num_steps,
+        compiled,
+        runs_natively(model),
+        learn,
+        validate,
+    )
 
 
 def compiles(config: TrainingConfig, num_steps: int) -> bool:
     """Whether a training of so many steps has XLA compile its steps.
 
-    With `auto` it does not where faster loops are there, those in C++ or cuDNN's: what is left, the update of the
-    weights, gains nothing. Elsewhere it does from `BREAK_EVEN_STEPS` on. Compiling takes 3 to 6 s for two layers in
-    both directions; a compiled step of 64 windows of 96 rows takes 20 ms less than one that is not, with 64 units
-    (`benchmarks/`). Stopping early may come before that point, but has not been planned.
+    With `auto` it does not where faster loops are there, those in C++ or cuDNN's: what is left, the
+    update of the weights, gains nothing. Elsewhere it does from `BREAK_EVEN_STEPS` on. Compiling
+    takes 3 to 6 s for two layers in both directions; a compiled step of 64 windows of 96 rows takes
+    20 ms less than one that is not, with 64 units (`benchmarks/`). Stopping early may come before
+    that point, but has not been planned.
     """
     import tensorflow as tf  # TensorFlow starts when training does, not before
 
@@ -145,18 +160,28 @@ def make_learn(
         if strategy is None:
             total, slopes = part_gradients(model, measure, batch, count)
         else:
-            total, slopes = gradients_of_parts(strategy, partial(part_gradients, model, measure), batch, count)
+            total, slopes = gradients_of_parts(
+                strategy, partial(part_gradients, model, measure), batch, count
+            )
         return total, count, total / tf.maximum(count, 1.0), tf.linalg.global_norm(slopes), slopes
 
     def apply(*slopes: Any) -> Any:
         optimizer.apply(slopes, model.trainable_variables)
-        return tf.reduce_all([tf.reduce_all(tf.math.is_finite(one.value)) for one in model.trainable_variables])
+        return tf.reduce_all(
+            [tf.reduce_all(tf.math.is_finite(one.value)) for one in model.trainable_variables]
+        )
 
     def step(batch: Any) -> tuple[Any, Any, Any, Any, Any]:
         total, count, loss, norm, slopes = gradients(batch)
         usable = tf.math.is_finite(loss) & tf.math.is_finite(norm)
         sound = tf.cond(usable, lambda: cluster(apply)(*slopes), lambda: True)
-        return tf.where(usable, tf.where(sound, SOUND, BAD_WEIGHT), BAD_GRADIENT), total, count, loss, norm
+        return (
+            tf.where(usable, tf.where(sound, SOUND, BAD_WEIGHT), BAD_GRADIENT),
+            total,
+            count,
+            loss,
+            norm,
+        )
 
     def learn(iterator: Any, most: Any) -> Any:
         def body(steps: Any, _: Any, total: Any, count: Any, *__: Any) -> Any:
@@ -176,7 +201,9 @@ def make_learn(
         nothing = tf.constant(0.0, model.compute_dtype)
         start = (0, SOUND, zero, zero, nothing, nothing)
         with tracing(compiled=compiled):
-            return tf.while_loop(lambda steps, ending, *_: (steps < most) & (ending == SOUND), body, start)
+            return tf.while_loop(
+                lambda steps, ending, *_: (steps < most) & (ending == SOUND), body, start
+            )
 
     return traced_once(learn)
 
@@ -188,7 +215,9 @@ def count_measured(target: Any, dtype: str) -> Any:
     return tf.reduce_sum(tf.cast(~tf.math.is_nan(target), dtype))
 
 
-def part_gradients(model: keras.Model, measure: Any, part: Any, count: Any, *, share: float = 1.0) -> tuple[Any, Any]:
+def part_gradients(
+    model: keras.Model, measure: Any, part: Any, count: Any, *, share: float = 1.0
+) -> tuple[Any, Any]:
     """Sum of the losses of the measured cells in a part of a batch, and its share of the gradients.
 
     Args:
@@ -218,7 +247,9 @@ def make_measure(model: keras.Model, measure: Any, *, compiled: bool) -> Callabl
     def measured(iterator: Any, num_batches: Any) -> Any:
         def body(done: Any, total: Any, count: Any) -> Any:
             inputs, target = next(iterator)
-            cells, known = (tf.cast(one, tf.float64) for one in measure(target, model(inputs, training=False)))
+            cells, known = (
+                tf.cast(one, tf.float64) for one in measure(target, model(inputs, training=False))
+            )
             return done + 1, total + tf.reduce_sum(cells), count + tf.reduce_sum(known)
 
         zero = tf.constant(0.0, tf.float64)
@@ -231,8 +262,8 @@ def make_measure(model: keras.Model, measure: Any, *, compiled: bool) -> Callabl
 def traced_once(function: Callable[[Any, Any], Any]) -> Callable[[Any, int], Any]:
     """A function of an iterator and a number, traced at its first call for all iterators like the first.
 
-    Calls go to what was traced, without the search for it and the warnings of `tf.function`, which take the functions
-    of one training after another for one that is traced too often.
+    Calls go to what was traced, without the search for it and the warnings of `tf.function`, which
+    take the functions of one training after another for one that is traced too often.
     """
     import tensorflow as tf
 

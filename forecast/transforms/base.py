@@ -45,8 +45,8 @@ class Transform(Protocol):
         Args:
             forecast: (B, H, D) on the mapped scale.
             series: (B,) series of each forecast.
-            history: (B, M, D) input of this map for the M >= `lag` rows before the forecast, the last one last;
-                only the last `lag` are read.
+            history: (B, M, D) input of this map for the M >= `lag` rows before the forecast, the
+                last one last; only the last `lag` are read.
 
         Returns:
             (B, H, D) on the scale of this map's input.
@@ -57,7 +57,8 @@ class Transform(Protocol):
 
         Args:
             index: (N',) place of each series here, or -1.
-            fresh: the same map fitted on the other series: gives what is -1 in `index`; None where nothing is.
+            fresh: the same map fitted on the other series: gives what is -1 in `index`; None where
+                nothing is.
         """
 
     def to_state(self) -> dict[str, NDArray[np.generic]]:

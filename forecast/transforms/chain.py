@@ -65,8 +65,8 @@ class Chain:
             values: (R, D) training values.
             rows: where they stand, series ascending.
             num_series: N.
-            shared: a chain of the same maps whose global scales are taken over instead of fitted; what `align`
-                needs where a per-series scale follows a global one.
+            shared: a chain of the same maps whose global scales are taken over instead of fitted;
+                what `align` needs where a per-series scale follows a global one.
 
         Raises:
             ConfigError: `log1p` follows a map that gives values below -1.
@@ -75,8 +75,12 @@ class Chain:
         _refuse_late_logarithm(specs)
         stages: list[Transform] = []
         for place, spec in enumerate(specs):
-            kept = None if shared is None or shared.stages[place].per_series else shared.stages[place]
-            if kept is None or spec.name == "log1p":  # a logarithm refuses what it cannot map, of new series too
+            kept = (
+                None if shared is None or shared.stages[place].per_series else shared.stages[place]
+            )
+            if (
+                kept is None or spec.name == "log1p"
+            ):  # a logarithm refuses what it cannot map, of new series too
                 own = _fit_stage(spec, values, rows, num_series)
             stages.append(own if kept is None else kept)
             if place + 1 < len(specs):
@@ -100,15 +104,17 @@ class Chain:
         Args:
             forecast: (B, H, D) on the mapped scale.
             series: (B,) series of each forecast.
-            history: (B, M, D) values in the unit of the data of the M >= `lag` steps before the forecast, without
-                a gap, the last one last.
+            history: (B, M, D) values in the unit of the data of the M >= `lag` steps before the
+                forecast, without a gap, the last one last.
 
         Raises:
             ShapeError: the history is shorter than `lag`.
         """
         known = history.shape[1]
         if known < self.lag:
-            raise ShapeError(f"history has {known} rows; the transforms need {self.lag} to be undone")
+            raise ShapeError(
+                f"history has {known} rows; the transforms need {self.lag} to be undone"
+            )
         history = history[:, known - self.lag :]
         inputs = []
         for stage in self.stages:
@@ -124,10 +130,13 @@ class Chain:
 
         Args:
             index: (N',) place of each series here, or -1.
-            fresh: the same maps fitted on the other series, with `shared=` this chain; None where all are known.
+            fresh: the same maps fitted on the other series, with `shared=` this chain; None where
+                all are known.
         """
         maps = (None,) * len(self.stages) if fresh is None else fresh.stages
-        return Chain(tuple(old.align(index, new) for old, new in zip(self.stages, maps, strict=True)))
+        return Chain(
+            tuple(old.align(index, new) for old, new in zip(self.stages, maps, strict=True))
+        )
 
     def to_state(self) -> dict[str, NDArray[np.generic]]:
         """Everything fitted, under `<place>.<name>`."""
@@ -138,12 +147,18 @@ class Chain:
         }
 
     @classmethod
-    def from_state(cls, specs: Sequence[TransformSpec], state: Mapping[str, NDArray[np.generic]]) -> Self:
+    def from_state(
+        cls, specs: Sequence[TransformSpec], state: Mapping[str, NDArray[np.generic]]
+    ) -> Self:
         """Return the chain of these maps that `to_state` was called on."""
         stages = []
         for place, spec in enumerate(specs):
             prefix = f"{place}."
-            own = {key.removeprefix(prefix): array for key, array in state.items() if key.startswith(prefix)}
+            own = {
+                key.removeprefix(prefix): array
+                for key, array in state.items()
+                if key.startswith(prefix)
+            }
             stages.append(TRANSFORMS[spec.name].from_state(own))
         return cls(tuple(stages))
 
@@ -168,4 +183,6 @@ def _refuse_late_logarithm(specs: Sequence[TransformSpec]) -> None:
     before = names[: names.index("log1p")] if "log1p" in names else []
     for name in before:
         if name in ("standard", "robust", "difference"):
-            raise ConfigError(f"transforms hold {name} before log1p, which needs values above -1: put log1p first")
+            raise ConfigError(
+                f"transforms hold {name} before log1p, which needs values above -1: put log1p first"
+            )

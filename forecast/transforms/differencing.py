@@ -19,9 +19,9 @@ from forecast.transforms.base import Rows
 class Log1p:
     """The natural logarithm of 1 + value, for values above -1.
 
-    Training values of -1 or less are refused. Rows after the training part may hold such values without anybody having
-    known it when the map was chosen: what lies below `floor` is read as `floor`, so a later row never decides whether
-    a table can be learned from.
+    Training values of -1 or less are refused. Rows after the training part may hold such values
+    without anybody having known it when the map was chosen: what lies below `floor` is read as
+    `floor`, so a later row never decides whether a table can be learned from.
 
     Attributes:
         floor: (D,) smallest training value of each target, or 0 where all are above it.
@@ -43,7 +43,8 @@ class Log1p:
         if (values <= -1).any():
             row, column = np.unravel_index(int(np.nanargmin(values)), values.shape)
             raise DataError(
-                f"log1p needs values above -1; the smallest is {values[row, column]:g}, target {column + 1} of series "
+                f"log1p needs values above -1; the smallest is {values[row, column]:g}, target "
+                f"{column + 1} of series "
                 f"number {rows.series[row] + 1}: leave log1p out, or add a constant to the series"
             )
         return cls(np.fmin.reduce(values, axis=0, initial=0.0))
@@ -116,7 +117,8 @@ class Difference:
         known = history.shape[1]
         if known < self.lag:
             raise ShapeError(
-                f"history has {known} rows; a difference over {self.lag} steps needs {self.lag} to undo it"
+                f"history has {known} rows; a difference over {self.lag} steps needs {self.lag} to "
+                f"undo it"
             )
         end = self.lag + steps
         chains = np.zeros((batch, -(-end // self.lag) * self.lag, targets))

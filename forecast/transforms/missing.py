@@ -9,9 +9,9 @@
 |                | that see the later one; the last observed value in all others    |                    |
 | `zero`         | 0, taken as measured (no row means nothing was sold)             | yes                |
 
-A missing category becomes the last one observed under every policy: categories have no zero and no line
-between them. Cells before the first observation of a series have nothing to be filled from; they stay
-NaN, and windows that would read them are left out.
+A missing category becomes the last one observed under every policy: categories have no zero and no
+line between them. Cells before the first observation of a series have nothing to be filled from;
+they stay NaN, and windows that would read them are left out.
 """
 
 from __future__ import annotations
@@ -43,9 +43,11 @@ class Filled:
     Attributes:
         values: (R, C) filled from earlier rows only; NaN before the first observation of a series.
         observed: (R, C) whether a cell was measured; None where all count as measured.
-        interpolated: (R, C) filled from both sides; None unless that is the policy and something was missing.
-        next_observed: (R, C) first row at or after this one with an observation, R where the series has none
-            left; an interpolated cell may be read by windows whose last context row is not before it.
+        interpolated: (R, C) filled from both sides; None unless that is the policy and something
+            was missing.
+        next_observed: (R, C) first row at or after this one with an observation, R where the series
+            has none left; an interpolated cell may be read by windows whose last context row is not
+            before it.
     """
 
     values: FloatArray
@@ -56,7 +58,11 @@ class Filled:
     def measured(self, num_columns: int) -> FloatArray:
         """(R, num_columns) the first columns as they are judged: NaN where nothing was measured."""
         values = self.values[:, :num_columns]
-        return values if self.observed is None else np.where(self.observed[:, :num_columns], values, np.nan)
+        return (
+            values
+            if self.observed is None
+            else np.where(self.observed[:, :num_columns], values, np.nan)
+        )
 
 
 def fill_missing(panel: Panel, policy: MissingPolicy) -> tuple[Filled, tuple[str, ...]]:
@@ -82,7 +88,11 @@ def fill_missing(panel: Panel, policy: MissingPolicy) -> tuple[Filled, tuple[str
     for place in places.tolist():
         name, column = panel.columns.dynamic[place], panel.values[:, place]
         own: MissingPolicy = "forward_fill" if name in panel.columns.categorical else policy
-        values[:, place] = np.where(np.isnan(column), 0.0, column) if own == "zero" else forward_fill(panel, column)
+        values[:, place] = (
+            np.where(np.isnan(column), 0.0, column)
+            if own == "zero"
+            else forward_fill(panel, column)
+        )
         notes.append(_note(name, column, values[:, place], own))
     if policy == "zero":
         return Filled(values), tuple(notes)
@@ -102,7 +112,8 @@ def interpolate(panel: Panel, column: FloatArray, following: IntArray) -> FloatA
     Args:
         panel: the series.
         column: (R,) values.
-        following: (R,) from `next_observed_rows`; without a later neighbour the last observed value is kept.
+        following: (R,) from `next_observed_rows`; without a later neighbour the last observed value
+            is kept.
     """
     out = forward_fill(panel, column)
     inside = np.flatnonzero(np.isnan(column) & np.isfinite(out) & (following < panel.num_rows))
@@ -126,7 +137,9 @@ def next_observed_rows(panel: Panel, observed: NDArray[np.bool_]) -> IntArray:
     return np.where(rows < np.repeat(panel.offsets[1:], panel.lengths), rows, count)
 
 
-def _interpolated(panel: Panel, values: FloatArray, observed: NDArray[np.bool_]) -> tuple[FloatArray, IntArray]:
+def _interpolated(
+    panel: Panel, values: FloatArray, observed: NDArray[np.bool_]
+) -> tuple[FloatArray, IntArray]:
     """`Filled.interpolated` and `Filled.next_observed`, from the forward-filled `values`."""
     out = values.copy()
     following = np.repeat(np.arange(panel.num_rows)[:, None], values.shape[1], axis=1)
@@ -142,7 +155,9 @@ def _note(name: str, column: FloatArray, values: FloatArray, policy: MissingPoli
     note = f"{name}: {missing} of {len(column)} values were missing"
     if missing > empty:
         note += f"; {missing - empty} filled with {_WORDS[policy]}"
-    return note + (f"; {empty} before the first observation of their series left empty" if empty else "")
+    return note + (
+        f"; {empty} before the first observation of their series left empty" if empty else ""
+    )
 
 
 def _refusal(panel: Panel, observed: NDArray[np.bool_]) -> str:
@@ -154,7 +169,9 @@ def _refusal(panel: Panel, observed: NDArray[np.bool_]) -> str:
     stamps = panel.timestamps[own[:5]]
     dates = stamps if panel.freq.is_integer else panel.freq.local(stamps)
     return (
-        f"column {panel.columns.dynamic[place]!r} has {len(rows)} missing values in {len(np.unique(series))} series, "
-        f"{len(own)} of them in series {panel.series_ids[series[0]]!r}, first at {', '.join(map(str, dates))}: "
+        f"column {panel.columns.dynamic[place]!r} has {len(rows)} missing values in "
+        f"{len(np.unique(series))} series, "
+        f"{len(own)} of them in series {panel.series_ids[series[0]]!r}, first at "
+        f"{', '.join(map(str, dates))}: "
         "fill them in, or set missing: forward_fill, interpolate, zero or mask"
     )

@@ -1,13 +1,13 @@
 """Scalers of values: subtract a centre, divide by a scale, each fitted per series or over all series.
 
-Everything is computed in float64 and in two passes, on values mapped to [0, 1] by their own minimum and
-range: squares neither overflow nor vanish (1e-90 to 1e300), and an offset of 1e9 costs an amplitude of 3
-nothing.
+Everything is computed in float64 and in two passes, on values mapped to [0, 1] by their own minimum
+and range: squares neither overflow nor vanish (1e-90 to 1e300), and an offset of 1e9 costs an
+amplitude of 3 nothing.
 
 Three rules hold for all four scalers:
 
-* Where the fitting values never change, the centre is that constant and the scale is 0: `apply` gives 0,
-  `invert` gives exactly the constant whatever the network says.
+* Where the fitting values never change, the centre is that constant and the scale is 0: `apply`
+  gives 0, `invert` gives exactly the constant whatever the network says.
 * A series with fewer than two finite fitting values takes the parameters fitted over all series.
 * NaN is left out when fitting and stays NaN when applied.
 """
@@ -98,7 +98,9 @@ class Scaler(ABC):
         """Return centre (g,) and scale (g,) of each group; those of groups that never change are not used."""
 
     @classmethod
-    def fit(cls, values: FloatArray, rows: Rows, *, num_series: int, scope: Scope = "per_series") -> Self:
+    def fit(
+        cls, values: FloatArray, rows: Rows, *, num_series: int, scope: Scope = "per_series"
+    ) -> Self:
         """Fit on training rows.
 
         Args:
@@ -111,7 +113,10 @@ class Scaler(ABC):
             DataError: a column holds no finite value, or rows are not grouped by series.
         """
         if (rows.series[1:] < rows.series[:-1]).any():
-            raise DataError("rows to fit a scaler on are not grouped by series; sort them by series, then by time")
+            raise DataError(
+                "rows to fit a scaler on are not grouped by series; sort them by series, then by "
+                "time"
+            )
         columns = [cls._fit_column(column, rows.series, num_series, scope) for column in values.T]
         pairs = np.array(columns, np.float64).reshape(len(columns), 2, -1)
         centre, scale = np.ascontiguousarray(np.moveaxis(pairs, 0, -1))
@@ -127,7 +132,8 @@ class Scaler(ABC):
         counts = np.bincount(series[finite], minlength=num_series)
         if not len(chosen):
             raise DataError(
-                f"none of {len(values)} training rows holds a finite value to fit {cls.__name__} on: "
+                f"none of {len(values)} training rows holds a finite value to fit {cls.__name__} "
+                f"on: "
                 "leave the column out, or give a longer history"
             )
         everything = Groups(chosen, np.array([len(chosen)], np.int64))
@@ -180,7 +186,8 @@ class Scaler(ABC):
             return type(self)(self.centre[index], self.scale[index])
         new = (index < 0)[:, None]
         return type(self)(
-            np.where(new, fresh.centre, self.centre[index]), np.where(new, fresh.scale, self.scale[index])
+            np.where(new, fresh.centre, self.centre[index]),
+            np.where(new, fresh.scale, self.scale[index]),
         )
 
     def to_state(self) -> dict[str, NDArray[np.generic]]:
@@ -225,11 +232,15 @@ class Robust(Scaler):
     def measure(groups: Groups) -> tuple[FloatArray, FloatArray]:
         """Median and interquartile range."""
         ordered = groups.values.copy()
-        for own in np.split(ordered, groups.starts[1:]):  # a sort per series beats one of all rows by far
+        for own in np.split(
+            ordered, groups.starts[1:]
+        ):  # a sort per series beats one of all rows by far
             own.sort()
         low, median, high = (groups.quantile(ordered, level) for level in (0.25, 0.5, 0.75))
         flat = low == high
-        return median, np.where(flat, mean_and_deviation(groups)[1] if flat.any() else 0.0, high - low)
+        return median, np.where(
+            flat, mean_and_deviation(groups)[1] if flat.any() else 0.0, high - low
+        )
 
 
 @final

@@ -1,9 +1,9 @@
 """Features made from timestamps alone: places in the day, week and year, and holidays.
 
-A cyclic feature is a share of its cycle, written as a sine and a cosine so that the end of a cycle is next
-to its beginning. Months, years and ISO years differ in length; their cycles are as long as the one the
-stamp lies in, so every cycle closes without a jump, in leap years too, which no fixed period such as
-365.25 does. All features read the wall clock of the zone the stamps were given in.
+A cyclic feature is a share of its cycle, written as a sine and a cosine so that the end of a cycle
+is next to its beginning. Months, years and ISO years differ in length; their cycles are as long as
+the one the stamp lies in, so every cycle closes without a jump, in leap years too, which no fixed
+period such as 365.25 does. All features read the wall clock of the zone the stamps were given in.
 """
 
 from __future__ import annotations
@@ -89,14 +89,16 @@ CALENDAR_FEATURES: dict[str, Callable[[pd.DatetimeIndex], FloatArray]] = {
 """Every feature by name, but for the holidays of a country, `holiday:XX`."""
 
 
-def calendar_features(stamps: NDArray[np.generic], freq: Frequency, names: Sequence[str]) -> NDArray[np.float32]:
+def calendar_features(
+    stamps: NDArray[np.generic], freq: Frequency, names: Sequence[str]
+) -> NDArray[np.float32]:
     """Compute features from timestamps.
 
     Args:
         stamps: (R,) datetime64[ns], UTC where `freq.tz` is set.
         freq: the frequency of the stamps.
-        names: keys of `CALENDAR_FEATURES`, or `holiday:XX` for the public holidays of a country by its
-            ISO 3166 code.
+        names: keys of `CALENDAR_FEATURES`, or `holiday:XX` for the public holidays of a country by
+            its ISO 3166 code.
 
     Returns:
         (R, K), columns as in `calendar_columns`.
@@ -113,7 +115,9 @@ def calendar_features(stamps: NDArray[np.generic], freq: Frequency, names: Seque
     out = np.empty((len(stamps), len(columns)), np.float32)
     for start in range(0, len(stamps) if names else 0, _CHUNK):
         index = freq.local(stamps[start : start + _CHUNK])
-        out[start : start + _CHUNK] = np.stack([one for name in names for one in _columns(name, index)], axis=1)
+        out[start : start + _CHUNK] = np.stack(
+            [one for name in names for one in _columns(name, index)], axis=1
+        )
     return out
 
 
@@ -136,8 +140,8 @@ def calendar_columns(names: Sequence[str]) -> tuple[str, ...]:
 def default_calendar(freq: Frequency) -> tuple[str, ...]:
     """Features that suit a frequency.
 
-    Steps below a day leave the place in the year out: it takes several years of data to learn one, and in
-    less than a year the test rows lie where training has never been.
+    Steps below a day leave the place in the year out: it takes several years of data to learn one,
+    and in less than a year the test rows lie where training has never been.
 
     Args:
         freq: the frequency.
@@ -175,7 +179,9 @@ def _holiday(index: pd.DatetimeIndex, country: str) -> FloatArray:
     """1 on public holidays."""
     days = index.tz_localize(None).to_numpy().astype("datetime64[D]")
     years = days.astype("datetime64[Y]").astype(np.int64) + 1970
-    return np.isin(days, _holiday_days(country, int(years.min()), int(years.max()))).astype(np.float64)
+    return np.isin(days, _holiday_days(country, int(years.min()), int(years.max()))).astype(
+        np.float64
+    )
 
 
 @functools.lru_cache(maxsize=64)
@@ -191,18 +197,21 @@ def _check_name(name: str) -> None:
         if name not in CALENDAR_FEATURES:
             known = (*CALENDAR_FEATURES, f"{_HOLIDAY}US")
             raise ConfigError(
-                f"calendar feature {name!r} is unknown{nearest(name, known)}; expected one of {', '.join(known)}"
+                f"calendar feature {name!r} is unknown{nearest(name, known)}; expected one of "
+                f"{', '.join(known)}"
             )
         return
     try:
         import holidays
     except ImportError as error:
         raise ConfigError(
-            f"calendar feature {name!r} needs the package holidays: pip install 'bigru-forecast[holidays]'"
+            f"calendar feature {name!r} needs the package holidays: pip install "
+            f"'bigru-forecast[holidays]'"
         ) from error
     country, known_countries = name.removeprefix(_HOLIDAY), holidays.list_supported_countries()
     if country not in known_countries:
         raise ConfigError(
-            f"calendar feature {name!r} names no known country{nearest(country.upper(), known_countries)}; expected "
+            f"calendar feature {name!r} names no known "
+            f"country{nearest(country.upper(), known_countries)}; expected "
             f"{_HOLIDAY} and one of {len(known_countries)} ISO 3166 codes, such as {_HOLIDAY}US"
         )

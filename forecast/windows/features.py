@@ -1,8 +1,8 @@
 """From a panel to what the model reads: filled, transformed in float64, cast to float32, gathered by window.
 
-`FeatureMap.fit` looks at training rows alone and returns a frozen map; `FeatureMap.apply` turns any panel
-with the same columns into `Features`, one row per panel row. Nothing here copies windows: `WindowedFeatures`
-gathers the rows of one batch when it is asked for them.
+`FeatureMap.fit` looks at training rows alone and returns a frozen map; `FeatureMap.apply` turns any
+panel with the same columns into `Features`, one row per panel row. Nothing here copies windows:
+`WindowedFeatures` gathers the rows of one batch when it is asked for them.
 """
 
 from __future__ import annotations
@@ -50,15 +50,18 @@ class Features:
     """Model inputs for every row of a panel.
 
     Attributes:
-        past: (R, P) float32: transformed targets, past covariates, masks; NaN before a series can be used.
-        known: (R, K) float32: known covariates and calendar, read in the context and in the horizon.
+        past: (R, P) float32: transformed targets, past covariates, masks; NaN before a series can
+            be used.
+        known: (R, K) float32: known covariates and calendar, read in the context and in the
+            horizon.
         past_codes: (R, ·) int32 codes of categorical past covariates.
         known_codes: (R, ·) int32 codes of categorical known covariates.
         static: (N, S) float32.
         static_codes: (N, ·) int32.
         target: (R, D) float32 transformed targets to learn; NaN where nothing was measured.
         filled: what the missing policy made of the panel, in its own unit.
-        late: the (R, P) twin of `past` with interpolated cells, and (R, P) first row at which each may be used.
+        late: the (R, P) twin of `past` with interpolated cells, and (R, P) first row at which each
+            may be used.
         sizes: number of codes of every categorical column: past, known, static.
     """
 
@@ -106,7 +109,8 @@ class FeatureMap:
         covariates: the scaler of past and known covariates.
         static: the scaler of static covariates.
         vocabulary: categories of each categorical column.
-        ranges: smallest and largest value of each numeric covariate; none in models of earlier versions.
+        ranges: smallest and largest value of each numeric covariate; none in models of earlier
+            versions.
     """
 
     columns: Columns
@@ -118,7 +122,9 @@ class FeatureMap:
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @classmethod
-    def fit(cls, panel: Panel, filled: Filled, *, part: Part, settings: FeatureSettings) -> FeatureMap:
+    def fit(
+        cls, panel: Panel, filled: Filled, *, part: Part, settings: FeatureSettings
+    ) -> FeatureMap:
         """Fit scales and vocabularies on the rows of `part` that were measured.
 
         Args:
@@ -136,14 +142,25 @@ class FeatureMap:
         if filled.observed is not None:
             measured[~filled.observed[train]] = np.nan
         num_targets = len(columns.target_cols)
-        target = Chain.fit(settings.target, measured[:, :num_targets], chosen, num_series=num_series)
-        numeric = _places(columns, columns.past_covariates + columns.known_covariates, categorical=False)
+        target = Chain.fit(
+            settings.target, measured[:, :num_targets], chosen, num_series=num_series
+        )
+        numeric = _places(
+            columns, columns.past_covariates + columns.known_covariates, categorical=False
+        )
         covariates = _fit_scaler(settings.covariates, measured[:, numeric], chosen, num_series)
-        seen = np.unique(rows.series[train])  # series without a training row are nobody's to learn from
+        seen = np.unique(
+            rows.series[train]
+        )  # series without a training row are nobody's to learn from
         numbers = panel.static_values[seen][:, _static_places(columns, categorical=False)]
-        static = _fit_scaler(settings.covariates, numbers, Rows(seen, np.zeros_like(seen)), num_series)
+        static = _fit_scaler(
+            settings.covariates, numbers, Rows(seen, np.zeros_like(seen)), num_series
+        )
         vocabulary = {name: _seen(panel, name, measured, seen) for name in columns.categorical}
-        ranges = _ranges(_numeric(columns, columns.past_covariates + columns.known_covariates), measured[:, numeric])
+        ranges = _ranges(
+            _numeric(columns, columns.past_covariates + columns.known_covariates),
+            measured[:, numeric],
+        )
         ranges |= _ranges(_numeric(columns, columns.static_covariates), numbers)
         return cls(columns, settings, target, covariates, static, vocabulary, ranges)
 
@@ -161,7 +178,10 @@ class FeatureMap:
         late = None
         if filled.interpolated is not None and filled.next_observed is not None:
             both_sides = self._scaled(filled.interpolated, rows)
-            late = (self._past(filled.interpolated, both_sides, filled, rows), self._late_rows(filled))
+            late = (
+                self._past(filled.interpolated, both_sides, filled, rows),
+                self._late_rows(filled),
+            )
         num_targets = len(self.columns.target_cols)
         target = past[:, :num_targets]
         if filled.observed is not None:
@@ -187,10 +207,20 @@ class FeatureMap:
     def input_names(self) -> dict[str, tuple[str, ...]]:
         """Column behind every numeric channel of the inputs `past`, `known` and `static`."""
         columns = self.columns
-        known = _numeric(columns, columns.known_covariates) + calendar_columns(self.settings.calendar)
+        known = _numeric(columns, columns.known_covariates) + calendar_columns(
+            self.settings.calendar
+        )
         past = columns.target_cols + _numeric(columns, columns.past_covariates)
-        masks = tuple(f"{name} observed" for name in columns.dynamic) if self.settings.missing == "mask" else ()
-        return {"past": past + masks + known, "known": known, "static": _numeric(columns, columns.static_covariates)}
+        masks = (
+            tuple(f"{name} observed" for name in columns.dynamic)
+            if self.settings.missing == "mask"
+            else ()
+        )
+        return {
+            "past": past + masks + known,
+            "known": known,
+            "static": _numeric(columns, columns.static_covariates),
+        }
 
     def clip(self, values: NDArray[np.float64]) -> tuple[NDArray[np.float64], tuple[str, ...]]:
         """Raise targets below what their logarithm was fitted on to its floor, as which the model reads them.
@@ -199,9 +229,13 @@ class FeatureMap:
             values: (R, C) in the unit of the data.
 
         Returns:
-            (R, C), `values` itself where nothing lies below, and one sentence per target where something does.
+            (R, C), `values` itself where nothing lies below, and one sentence per target where
+            something does.
         """
-        first, names = self.target.stages[0] if self.target.stages else None, self.columns.target_cols
+        first, names = (
+            self.target.stages[0] if self.target.stages else None,
+            self.columns.target_cols,
+        )
         if not isinstance(first, Log1p):
             return values, ()
         floors = np.broadcast_to(first.floor, len(names))
@@ -211,13 +245,18 @@ class FeatureMap:
         out = values.copy()
         np.maximum(out[:, : len(names)], floors, out=out[:, : len(names)])
         return out, tuple(
-            f"{name}: {count} values lie below {floor:g}, the least its logarithm was fitted on; read as {floor:g}"
+            f"{name}: {count} values lie below {floor:g}, the least its logarithm was fitted on; "
+            f"read as {floor:g}"
             for name, count, floor in zip(names, counts, floors, strict=True)
             if count
         )
 
     def _past(
-        self, values: NDArray[np.float64], covariates: NDArray[np.float64], filled: Filled, rows: Rows
+        self,
+        values: NDArray[np.float64],
+        covariates: NDArray[np.float64],
+        filled: Filled,
+        rows: Rows,
     ) -> NDArray[np.float32]:
         num_targets, num_past = len(self.columns.target_cols), self._num_past_covariates
         blocks = [self.target.apply(values[:, :num_targets], rows), covariates[:, :num_past]]
@@ -238,7 +277,10 @@ class FeatureMap:
     def _scaled(self, values: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
         """Past, then known covariates that are numbers, scaled."""
         columns = self.columns
-        numeric = values[:, _places(columns, columns.past_covariates + columns.known_covariates, categorical=False)]
+        numeric = values[
+            :,
+            _places(columns, columns.past_covariates + columns.known_covariates, categorical=False),
+        ]
         return self.covariates.apply(numeric, rows) if self.covariates else numeric
 
     def _static(self, panel: Panel) -> NDArray[np.float32]:
@@ -246,21 +288,34 @@ class FeatureMap:
         rows = Rows(np.arange(panel.num_series), np.zeros(panel.num_series, np.int64))
         return (self.static.apply(numbers, rows) if self.static else numbers).astype(np.float32)
 
-    def _codes(self, panel: Panel, values: NDArray[np.float64], names: tuple[str, ...]) -> NDArray[np.int32]:
+    def _codes(
+        self, panel: Panel, values: NDArray[np.float64], names: tuple[str, ...]
+    ) -> NDArray[np.int32]:
         """Translate the panel's codes into the vocabulary of training; 0 stands for what was not seen there."""
-        source = self.columns.static_covariates if names is self.columns.static_covariates else self.columns.dynamic
+        source = (
+            self.columns.static_covariates
+            if names is self.columns.static_covariates
+            else self.columns.dynamic
+        )
         chosen = [name for name in names if name in self.columns.categorical]
         out = np.zeros((len(values), len(chosen)), np.int32)
         for place, name in enumerate(chosen):
             # earlier versions named some words otherwise; the first of two with one name is kept
-            number = {name_of(word): code for code, word in reversed([*enumerate(self.vocabulary[name], start=1)])}
-            table = np.array([number.get(name_of(word), 0) for word in panel.categories[name]] + [0], np.int32)
+            number = {
+                name_of(word): code
+                for code, word in reversed([*enumerate(self.vocabulary[name], start=1)])
+            }
+            table = np.array(
+                [number.get(name_of(word), 0) for word in panel.categories[name]] + [0], np.int32
+            )
             codes = values[:, source.index(name)]
             out[:, place] = table[np.where(np.isnan(codes), -1, codes).astype(np.int64)]
         return out
 
     def _sizes(self, names: tuple[str, ...]) -> tuple[int, ...]:
-        return tuple(len(self.vocabulary[name]) + 1 for name in names if name in self.columns.categorical)
+        return tuple(
+            len(self.vocabulary[name]) + 1 for name in names if name in self.columns.categorical
+        )
 
     def _late_rows(self, filled: Filled) -> IntArray:
         """(R, P) row from which on the interpolated value of a cell may be used."""
@@ -288,19 +343,28 @@ class WindowedFeatures:
             numbers: (B,) window numbers.
 
         Returns:
-            The inputs as in `WindowShape`, and the target (B, H, D) with NaN where nothing was measured.
+            The inputs as in `WindowShape`, and the target (B, H, D) with NaN where nothing was
+            measured.
         """
         series, first = self.index.locate(numbers)
-        features, context, ahead = self.features, self.index.context_rows(first), self.index.horizon_rows(first)
+        features, context, ahead = (
+            self.features,
+            self.index.context_rows(first),
+            self.index.horizon_rows(first),
+        )
         inputs: Inputs = {
             "past": np.concatenate([self._past(context), features.known[context]], axis=2),
             "known": features.known[ahead],
             "static": features.static[series],
-            "past_categories": np.concatenate([features.past_codes[context], features.known_codes[context]], axis=2),
+            "past_categories": np.concatenate(
+                [features.past_codes[context], features.known_codes[context]], axis=2
+            ),
             "known_categories": features.known_codes[ahead],
             "static_categories": features.static_codes[series],
         }
-        return {name: array for name, array in inputs.items() if array.shape[-1]}, features.target[ahead]
+        return {name: array for name, array in inputs.items() if array.shape[-1]}, features.target[
+            ahead
+        ]
 
     def _past(self, context: IntArray) -> NDArray[np.float32]:
         """(B, L, P), where an interpolated cell is used only if its later neighbour lies inside the context."""
@@ -333,7 +397,9 @@ def series_deviations(panel: Panel, values: NDArray[np.float64], part: Part) -> 
     """
     rows, chosen = rows_of(panel), part_rows(part)
     places = Rows(rows.series[chosen], rows.positions[chosen])
-    scaler = SCALERS["standard"].fit(values[chosen], places, num_series=panel.num_series, scope="per_series")
+    scaler = SCALERS["standard"].fit(
+        values[chosen], places, num_series=panel.num_series, scope="per_series"
+    )
     return scaler.scale
 
 
@@ -346,14 +412,24 @@ def _numeric(columns: Columns, names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _places(columns: Columns, names: tuple[str, ...], *, categorical: bool) -> list[int]:
-    return [columns.dynamic.index(name) for name in names if (name in columns.categorical) == categorical]
+    return [
+        columns.dynamic.index(name)
+        for name in names
+        if (name in columns.categorical) == categorical
+    ]
 
 
 def _static_places(columns: Columns, *, categorical: bool) -> list[int]:
-    return [i for i, name in enumerate(columns.static_covariates) if (name in columns.categorical) == categorical]
+    return [
+        i
+        for i, name in enumerate(columns.static_covariates)
+        if (name in columns.categorical) == categorical
+    ]
 
 
-def _fit_scaler(name: str, values: NDArray[np.float64], rows: Rows, num_series: int) -> Transform | None:
+def _fit_scaler(
+    name: str, values: NDArray[np.float64], rows: Rows, num_series: int
+) -> Transform | None:
     if name == "none" or not values.shape[1]:
         return None
     return SCALERS[name].fit(values, rows, num_series=num_series, scope="global")
@@ -363,10 +439,14 @@ def _ranges(names: tuple[str, ...], values: NDArray[np.float64]) -> dict[str, tu
     """Smallest and largest value of each column that has any."""
     low = np.fmin.reduce(values, axis=0, initial=np.inf)
     high = np.fmax.reduce(values, axis=0, initial=-np.inf)
-    return {name: (float(low[i]), float(high[i])) for i, name in enumerate(names) if np.isfinite(low[i])}
+    return {
+        name: (float(low[i]), float(high[i])) for i, name in enumerate(names) if np.isfinite(low[i])
+    }
 
 
-def _seen(panel: Panel, name: str, measured: NDArray[np.float64], series: IntArray) -> tuple[str, ...]:
+def _seen(
+    panel: Panel, name: str, measured: NDArray[np.float64], series: IntArray
+) -> tuple[str, ...]:
     """Categories that occur in the training rows (or, for a static column, in series that have any)."""
     if name in panel.columns.static_covariates:
         codes = panel.static_values[series, panel.columns.static_covariates.index(name)]
@@ -376,5 +456,11 @@ def _seen(panel: Panel, name: str, measured: NDArray[np.float64], series: IntArr
 
 
 def _joined(blocks: Sequence[NDArray[Any]], num_rows: int) -> NDArray[np.float32]:
-    wide = [block.reshape(num_rows, -1).astype(np.float32, copy=False) for block in blocks if block.size]
-    return wide[0] if len(wide) == 1 else np.concatenate([np.empty((num_rows, 0), np.float32), *wide], axis=1)
+    wide = [
+        block.reshape(num_rows, -1).astype(np.float32, copy=False) for block in blocks if block.size
+    ]
+    return (
+        wide[0]
+        if len(wide) == 1
+        else np.concatenate([np.empty((num_rows, 0), np.float32), *wide], axis=1)
+    )

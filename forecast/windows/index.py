@@ -44,7 +44,8 @@ class WindowShape:
         num_past: numeric channels of the context, targets included.
         num_known: numeric channels known for the forecast steps (covariates and calendar).
         num_static: numeric values per series.
-        past_categories: number of codes of each categorical column of the context; code 0 is unknown.
+        past_categories: number of codes of each categorical column of the context; code 0 is
+            unknown.
         known_categories: the same for columns known for the forecast steps.
         static_categories: the same for columns with one value per series.
         num_quantiles: Q, or 0 for a point forecast.
@@ -129,8 +130,9 @@ def index_windows(
         horizon: H, at least 1.
         part: rows that may be forecast; all rows where it is left out.
         stride: rows from one window to the next, at least 1.
-        usable: (R,) rows that can stand in a context; contexts begin no earlier than the first usable row
-            of their run (before it there is nothing to fill a missing value with, or to subtract from).
+        usable: (R,) rows that can stand in a context; contexts begin no earlier than the first
+            usable row of their run (before it there is nothing to fill a missing value with, or to
+            subtract from).
 
     Returns:
         The index, possibly of no window at all.
@@ -138,7 +140,11 @@ def index_windows(
     Raises:
         ConfigError: a length is below 1.
     """
-    for name, value in (("context_length", context_length), ("horizon", horizon), ("stride", stride)):
+    for name, value in (
+        ("context_length", context_length),
+        ("horizon", horizon),
+        ("stride", stride),
+    ):
         if value < 1:
             raise ConfigError(f"{name} is {value}; expected a whole number of at least 1")
     part = part or Part.whole(panel)
@@ -150,12 +156,22 @@ def index_windows(
     counts = np.maximum((stop - first - context_length - horizon) // stride + 1, 0)
     kept = counts > 0
     return WindowIndex(
-        context_length, horizon, stride, run_series[kept], first[kept], np.cumsum(counts[kept], dtype=np.int64)
+        context_length,
+        horizon,
+        stride,
+        run_series[kept],
+        first[kept],
+        np.cumsum(counts[kept], dtype=np.int64),
     )
 
 
 def index_after(
-    panel: Panel, context_length: int, horizon: int, last: IntArray, *, usable: NDArray[np.bool_] | None = None
+    panel: Panel,
+    context_length: int,
+    horizon: int,
+    last: IntArray,
+    *,
+    usable: NDArray[np.bool_] | None = None,
 ) -> tuple[WindowIndex, IntArray]:
     """Number the windows whose contexts end at given rows, as many as have a whole context.
 
@@ -175,7 +191,9 @@ def index_after(
     first = last - context_length + 1
     whole = np.flatnonzero(first >= begins[run])
     ends = np.arange(1, len(whole) + 1, dtype=np.int64)
-    return WindowIndex(context_length, horizon, 1, run_series[run[whole]], first[whole], ends), whole
+    return WindowIndex(
+        context_length, horizon, 1, run_series[run[whole]], first[whole], ends
+    ), whole
 
 
 def contiguous_runs(panel: Panel) -> tuple[IntArray, IntArray, IntArray]:
@@ -214,7 +232,11 @@ def make_windows(
         ShapeError: `values` has another number of axes, or fewer than L + H rows.
         ConfigError: a length is below 1.
     """
-    for name, value in (("context_length", context_length), ("horizon", horizon), ("stride", stride)):
+    for name, value in (
+        ("context_length", context_length),
+        ("horizon", horizon),
+        ("stride", stride),
+    ):
         if value < 1:
             raise ConfigError(f"{name} is {value}; expected a whole number of at least 1")
     span = context_length + horizon

@@ -58,25 +58,34 @@ def split_panel(
 ) -> Split:
     """Cut every series into training, validation, calibration and test rows, in this order in time.
 
-    Sizes are counted on the grid of the frequency, so a gap takes as many steps as if its rows were there.
+    Sizes are counted on the grid of the frequency, so a gap takes as many steps as if its rows were
+    there.
 
     Args:
         panel: the series.
-        validation_size: a whole number of steps, or a share of the whole span as a float in [0, 1), rounded to steps.
+        validation_size: a whole number of steps, or a share of the whole span as a float in [0, 1),
+            rounded to steps.
         test_size: the same for the test part.
         calibration_size: the same for the calibration part.
         purge: steps left out between two parts that are not empty.
-        by: `time`: one cutoff for all series, the span is that of the panel. `series`: counted back from the
-            last stamp of each series, the span is its own.
+        by: `time`: one cutoff for all series, the span is that of the panel. `series`: counted back
+            from the last stamp of each series, the span is its own.
 
     Raises:
         ConfigError: a size is negative, or a share of 1 or more.
         DataError: no row is left to learn from.
     """
-    sizes = {"validation_size": validation_size, "calibration_size": calibration_size, "test_size": test_size}
+    sizes = {
+        "validation_size": validation_size,
+        "calibration_size": calibration_size,
+        "test_size": test_size,
+    }
     for name, size in (*sizes.items(), ("purge", purge)):
         if size < 0 or (isinstance(size, float) and not size < 1):
-            raise ConfigError(f"{name} is {size}; expected a whole number of steps, or a share of at least 0, below 1")
+            raise ConfigError(
+                f"{name} is {size}; expected a whole number of steps, or a share of at least 0, "
+                f"below 1"
+            )
     first, stop = _spans(panel, by)
     end, row, parts = stop, panel.offsets[1:], {}
     for name, size in reversed(sizes.items()):
@@ -87,7 +96,9 @@ def split_panel(
         row = first_rows_at(panel, end) if purge and steps.any() else start
     train = Part(panel.offsets[:-1], row)
     if not (train.last > train.first).any():
-        asked = ", ".join(f"{name} {size}" for name, size in sizes.items() if size or name != "calibration_size")
+        asked = ", ".join(
+            f"{name} {size}" for name, size in sizes.items() if size or name != "calibration_size"
+        )
         raise DataError(
             f"{asked} and purge {purge} leave no row to learn from: "
             f"{'the panel' if by == 'time' else 'the longest series'} spans "
@@ -135,4 +146,8 @@ def _spans(panel: Panel, by: Literal["time", "series"]) -> tuple[IntArray, IntAr
 
 def _steps(size: int | float, span: IntArray) -> IntArray:
     """(N,) steps of a size given in steps or as a share of (N,) spans."""
-    return np.rint(size * span).astype(np.int64) if isinstance(size, float) else np.full_like(span, size)
+    return (
+        np.rint(size * span).astype(np.int64)
+        if isinstance(size, float)
+        else np.full_like(span, size)
+    )

@@ -1,4 +1,5 @@
-"""The experiment at many cutoffs against a plain loop of fits; nothing after a cutoff reaches its forecast."""
+"""The experiment at many cutoffs against a plain loop of fits; nothing after a cutoff reaches its
+forecast."""
 
 from __future__ import annotations
 
@@ -45,7 +46,9 @@ LOOPS = [
 
 
 @pytest.mark.parametrize(("refit", "history", "training"), LOOPS)
-def test_a_backtest_equals_a_loop_of_fits(refit: Any, history: int | None, training: dict[str, Any]) -> None:
+def test_a_backtest_equals_a_loop_of_fits(
+    refit: Any, history: int | None, training: dict[str, Any]
+) -> None:
     num_windows = 2 if refit == "each" else 3
     backtest = {"num_windows": num_windows, "step": 4, "refit": refit, "models": ["net"]}
     backtest |= {} if history is None else {"history": history}
@@ -58,14 +61,23 @@ def test_a_backtest_equals_a_loop_of_fits(refit: Any, history: int | None, train
     for number, cutoff in enumerate(times):
         known_by_then = table[table["ds"] <= cutoff]
         if number % each == 0:
-            learned = known_by_then if history is None else known_by_then.groupby("unique_id").tail(history)
+            learned = (
+                known_by_then
+                if history is None
+                else known_by_then.groupby("unique_id").tail(history)
+            )
             forecaster = Forecaster(at_a_cutoff(config)).fit(learned)
         ahead = table[table["ds"] > cutoff].groupby("unique_id").head(HORIZON)
         whole = ahead.groupby("unique_id").filter(lambda rows: len(rows) == HORIZON)
         reaching = known_by_then[known_by_then["unique_id"].isin(set(whole["unique_id"]))]
         made = forecaster.predict(reaching, known=whole[["unique_id", "ds", "price"]]).frame()
         expected.append(made.merge(table[["unique_id", "ds", "y"]]))
-    both = frame.merge(pd.concat(expected), on=["unique_id", "ds", "cutoff"], suffixes=("", "_loop"), validate="1:1")
+    both = frame.merge(
+        pd.concat(expected),
+        on=["unique_id", "ds", "cutoff"],
+        suffixes=("", "_loop"),
+        validate="1:1",
+    )
     assert len(both) == len(frame) == sum(map(len, expected))
     names = [name for name in frame if name.startswith("net")]
     assert len(names) == (4 if training == QUANTILES else 1)
@@ -76,7 +88,8 @@ def test_a_backtest_equals_a_loop_of_fits(refit: Any, history: int | None, train
 def damaged(table: pd.DataFrame, cutoff: pd.Timestamp, kind: str) -> pd.DataFrame:
     """The table with everything but its stamps and known covariates wrong after a cutoff.
 
-    Each series keeps a target in its last row: rows without one at its end are the future, and give no windows.
+    Each series keeps a target in its last row: rows without one at its end are the future, and give
+    no windows.
     """
     late = (table["ds"] > cutoff).to_numpy()
     out = table.copy()
@@ -87,11 +100,19 @@ def damaged(table: pd.DataFrame, cutoff: pd.Timestamp, kind: str) -> pd.DataFram
         return out
     out.loc[late, ["y", "wind"]] = np.nan if kind == "NaN" else 1e6
     out.loc[late & ~table.duplicated("unique_id", keep="last"), ["y", "wind"]] = 1e6
-    out.loc[late, "state"] = None if kind == "NaN" else "adrift"  # a word that comes first in the alphabet
+    out.loc[late, "state"] = (
+        None if kind == "NaN" else "adrift"
+    )  # a word that comes first in the alphabet
     return out
 
 
-POLICIES = [("refuse", "1e6"), ("forward_fill", "NaN"), ("interpolate", "shuffled"), ("mask", "NaN"), ("zero", "1e6")]
+POLICIES = [
+    ("refuse", "1e6"),
+    ("forward_fill", "NaN"),
+    ("interpolate", "shuffled"),
+    ("mask", "NaN"),
+    ("zero", "1e6"),
+]
 FAST = [("never", "refuse"), ("never", "mask"), ("each", "interpolate")]
 LEAKS = [
     pytest.param(refit, missing, kind, marks=[] if (refit, missing) in FAST else pytest.mark.slow)
@@ -101,7 +122,9 @@ LEAKS = [
 
 
 @pytest.mark.parametrize(("refit", "missing", "kind"), LEAKS)
-def test_what_comes_after_a_cutoff_changes_no_forecast_up_to_it(refit: str, missing: str, kind: str) -> None:
+def test_what_comes_after_a_cutoff_changes_no_forecast_up_to_it(
+    refit: str, missing: str, kind: str
+) -> None:
     table = hourly(70)
     if missing != "refuse":
         holes = np.random.default_rng(2).random(len(table)) < 0.1
@@ -115,7 +138,9 @@ def test_what_comes_after_a_cutoff_changes_no_forecast_up_to_it(refit: str, miss
     assert early[0].sum() == (2 if refit == "each" else 4)  # of `a` and `b`; `c` has ended
     assert list(before.result.forecasts) == ["net", *BASELINE_NAMES]
     for name, values in before.result.forecasts.items():
-        np.testing.assert_array_equal(values[early[0]], after.result.forecasts[name][early[1]], err_msg=name)
+        np.testing.assert_array_equal(
+            values[early[0]], after.result.forecasts[name][early[1]], err_msg=name
+        )
 
 
 def test_series_that_came_after_the_fit_are_left_out_for_all() -> None:
@@ -128,11 +153,14 @@ def test_series_that_came_after_the_fit_are_left_out_for_all() -> None:
     assert frame["unique_id"].tolist() == ["a"] * 6 + ["b"] * 6
     actual = frame.merge(hourly(), on=["unique_id", "ds"], suffixes=("", "_given"))
     assert (actual["y"] == actual["y_given"]).all()
-    assert (frame["net"] / frame["y"]).between(0.3, 3).all()  # each series on its own level: 30 and 300
+    assert (
+        (frame["net"] / frame["y"]).between(0.3, 3).all()
+    )  # each series on its own level: 30 and 300
 
 
 def test_baselines_are_those_of_evaluate() -> None:
-    """One fit on the rows before the test part, forecasts in all its windows: what `evaluate` does."""
+    """One fit on the rows before the test part, forecasts in all its windows: what `evaluate`
+    does."""
     table = hourly()
     config = experiment(evaluation={"validation_size": 12, "test_size": 14})
     expected = Forecaster(config).fit(table).evaluate()
@@ -146,37 +174,60 @@ def test_baselines_are_those_of_evaluate() -> None:
     np.testing.assert_array_equal(found.actual, expected.actual[place])
     np.testing.assert_array_equal(found.scale, expected.scale[place])
     for name in ("net", *BASELINE_NAMES):
-        np.testing.assert_allclose(found.forecasts[name], expected.forecasts[name][place], rtol=1e-6, err_msg=name)
+        np.testing.assert_allclose(
+            found.forecasts[name], expected.forecasts[name][place], rtol=1e-6, err_msg=name
+        )
 
 
 CALIBRATED = {"validation_size": 12, "calibration_size": 12}
 NETWORKS: list[Any] = [
     pytest.param({}, [], id="points"),
     pytest.param(QUANTILES, [], id="quantiles", marks=pytest.mark.slow),
-    pytest.param({}, [{"name": "log1p"}, {"name": "standard"}], id="logarithms", marks=pytest.mark.slow),
+    pytest.param(
+        {}, [{"name": "log1p"}, {"name": "standard"}], id="logarithms", marks=pytest.mark.slow
+    ),
 ]
 
 
 @pytest.mark.parametrize(("training", "target"), NETWORKS)
-def test_calibrated_intervals_are_those_of_evaluate(training: dict[str, Any], target: list[Any]) -> None:
-    """One fit, and intervals that adapt from each cutoff to the next: what `evaluate` does with its test part."""
-    table, sections = hourly(), {"training": training, "transforms": {"target": target} if target else {}}
+def test_calibrated_intervals_are_those_of_evaluate(
+    training: dict[str, Any], target: list[Any]
+) -> None:
+    """One fit, and intervals that adapt from each cutoff to the next: what `evaluate` does with its
+    test part."""
+    table, sections = (
+        hourly(),
+        {"training": training, "transforms": {"target": target} if target else {}},
+    )
     if target:  # half of the values are 0, and no interval of logarithms may end below
-        table["y"] = (table["y"] - table.groupby("unique_id")["y"].transform("median")).clip(lower=0.0)
-    expected = Forecaster(experiment(evaluation={**CALIBRATED, "test_size": 14}, **sections)).fit(table).evaluate()
+        table["y"] = (table["y"] - table.groupby("unique_id")["y"].transform("median")).clip(
+            lower=0.0
+        )
+    expected = (
+        Forecaster(experiment(evaluation={**CALIBRATED, "test_size": 14}, **sections))
+        .fit(table)
+        .evaluate()
+    )
     windows = {"num_windows": 14 - HORIZON + 1, "step": 1, "models": ["net", "drift"]}
-    found = backtest_table(experiment(evaluation=CALIBRATED, backtest=windows, **sections), table).result
+    found = backtest_table(
+        experiment(evaluation=CALIBRATED, backtest=windows, **sections), table
+    ).result
     assert found.quantile_levels == expected.quantile_levels
     assert {0.025, 0.1, 0.9, 0.975} <= set(found.quantile_levels)
-    np.testing.assert_array_equal(found.series_ids[found.series], expected.series_ids[expected.series])
+    np.testing.assert_array_equal(
+        found.series_ids[found.series], expected.series_ids[expected.series]
+    )
     np.testing.assert_array_equal(found.cutoffs, expected.cutoffs)
     np.testing.assert_allclose(found.quantiles, expected.quantiles, rtol=1e-6)
     assert not target or (found.quantiles[..., 0] == 0).any()
-    assert len(np.unique(np.ptp(found.quantiles[..., [0, -1]], axis=-1)[found.series == 0, 0])) > 2  # they adapt
+    assert (
+        len(np.unique(np.ptp(found.quantiles[..., [0, -1]], axis=-1)[found.series == 0, 0])) > 2
+    )  # they adapt
 
 
 def test_intervals_of_many_fits_adapt_by_what_was_seen() -> None:
-    """Against the calibration of each fit, and a factor worked out for each step from the one cutoff before."""
+    """Against the calibration of each fit, and a factor worked out for each step from the one
+    cutoff before."""
     table = hourly()
     backtest = {"num_windows": 2, "step": 4, "refit": "each", "models": ["net"]}
     result = backtest_table(config := experiment(evaluation=CALIBRATED, backtest=backtest), table)
@@ -184,16 +235,24 @@ def test_intervals_of_many_fits_adapt_by_what_was_seen() -> None:
     for cutoff in cutoff_times(result):
         known_by_then = table[table["ds"] <= cutoff]
         forecaster = Forecaster(at_a_cutoff(config)).fit(known_by_then)
-        made = forecaster.predict().frame().merge(table[["unique_id", "ds", "y"]], on=["unique_id", "ds"])
+        made = (
+            forecaster.predict()
+            .frame()
+            .merge(table[["unique_id", "ds", "y"]], on=["unique_id", "ds"])
+        )
         made = made.query("unique_id != 'c'")  # it has ended
         calibration, unit = forecaster.fitted.calibration, forecaster.fitted.unit[:2]
         assert calibration is not None
         found = result.frame().query("cutoff == @cutoff").reset_index(drop=True)
         assert len(found) == len(made) == 2 * HORIZON
         for level, factor in factors.items():
-            ends = [found[f"net-{side}-{level}"].to_numpy().reshape(2, HORIZON) for side in ("lo", "hi")]
+            ends = [
+                found[f"net-{side}-{level}"].to_numpy().reshape(2, HORIZON) for side in ("lo", "hi")
+            ]
             point = made["net"].to_numpy().reshape(2, HORIZON)
-            for end, first in zip(ends, calibration.ends(point[..., None], unit, level), strict=True):
+            for end, first in zip(
+                ends, calibration.ends(point[..., None], unit, level), strict=True
+            ):
                 np.testing.assert_allclose(end, point + factor * (first[..., 0] - point), rtol=1e-5)
             actual = made["y"].to_numpy().reshape(2, HORIZON)
             outside = ((actual < ends[0]) | (actual > ends[1])).mean(axis=0)
@@ -203,7 +262,8 @@ def test_intervals_of_many_fits_adapt_by_what_was_seen() -> None:
 
 @pytest.mark.parametrize("refit", ["never", pytest.param(2, marks=pytest.mark.slow)])
 def test_what_comes_after_a_cutoff_changes_no_interval_up_to_it(refit: Any) -> None:
-    """Windows of earlier cutoffs are still open at the cutoff: what they turn out to be must not count yet."""
+    """Windows of earlier cutoffs are still open at the cutoff: what they turn out to be must not
+    count yet."""
     table = hourly(70)
     backtest = {"num_windows": 8, "step": 1, "refit": refit, "models": ["net"]}
     config = experiment(evaluation=CALIBRATED, backtest=backtest)
@@ -251,12 +311,16 @@ def test_an_experiment_called_like_a_baseline_is_refused() -> None:
 
 def test_too_few_rows_before_the_first_cutoff_are_said_with_the_cutoff() -> None:
     config = experiment(backtest={"num_windows": 29})
-    with pytest.raises(DataError, match="net cannot be fitted on the rows up to 2025-01-06 02:00:00: 1 of 1 series"):
+    with pytest.raises(
+        DataError, match="net cannot be fitted on the rows up to 2025-01-06 02:00:00: 1 of 1 series"
+    ):
         backtest_table(config, hourly())
 
 
 @pytest.mark.slow
-def test_many_cutoffs_cost_no_more_than_twice_one_pass_of_their_windows(capsys: pytest.CaptureFixture[str]) -> None:
+def test_many_cutoffs_cost_no_more_than_twice_one_pass_of_their_windows(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     """Both forecast the windows of 200 cutoffs; each is timed at its best of three."""
     config = experiment(
         model={"units": 32},
@@ -265,12 +329,21 @@ def test_many_cutoffs_cost_no_more_than_twice_one_pass_of_their_windows(capsys: 
         evaluation={"validation_size": 50, "test_size": 211},
         backtest={"num_windows": 200, "step": 1},
     )
-    table = pd.concat([hourly(1000).assign(unique_id=lambda one, k=k: one["unique_id"] + str(k)) for k in range(40)])
+    table = pd.concat(
+        [
+            hourly(1000).assign(unique_id=lambda one, k=k: one["unique_id"] + str(k))
+            for k in range(40)
+        ]
+    )
     forecaster = Forecaster(config).fit(table)
     panel = open_panel(config.data, table)
     plan = plan_of(config, panel)
     learned = plan.learned(panel, 0)
-    models = {name: _Given(model.fit(learned)) for name, model in make_models(config).items() if name != "net"}
+    models = {
+        name: _Given(model.fit(learned))
+        for name, model in make_models(config).items()
+        if name != "net"
+    }
     models["net"] = _Given(FittedNetworkModel(forecaster.fitted))
     expected, once = best_of(3, forecaster.evaluate)
     block, many = best_of(3, lambda: run_block(panel, plan, 0, models))

@@ -1,4 +1,5 @@
-"""The folder of a backtest: stopped anywhere, gone on with, refused where something has changed; the command."""
+"""The folder of a backtest: stopped anywhere, gone on with, refused where something has changed;
+the command."""
 
 from __future__ import annotations
 
@@ -30,7 +31,14 @@ from forecast.experiment.settings import Experiment
 from forecast.files import atomic as files
 from forecast.runs import pictures
 
-RESULTS = ("forecasts.parquet", "scores.json", "scores.txt", "config.yaml", "backtest.json", "report.html")
+RESULTS = (
+    "forecasts.parquet",
+    "scores.json",
+    "scores.txt",
+    "config.yaml",
+    "backtest.json",
+    "report.html",
+)
 
 
 @pytest.fixture(name="table")
@@ -49,7 +57,15 @@ def _no_pictures() -> Iterator[None]:
 
 def of_baselines(**backtest: Any) -> Experiment:
     """Six cutoffs, three fits of two baselines."""
-    return experiment(backtest={"num_windows": 6, "step": 2, "refit": 2, "models": ["drift", "last_value"], **backtest})
+    return experiment(
+        backtest={
+            "num_windows": 6,
+            "step": 2,
+            "refit": 2,
+            "models": ["drift", "last_value"],
+            **backtest,
+        }
+    )
 
 
 def run(config: Experiment, table: str, folder: Path, *, resume: bool = False) -> list[str]:
@@ -97,7 +113,10 @@ def test_a_backtest_stopped_in_any_write_ends_with_the_same_files_and_fits_nothi
         fits += 1
         return real(model, panel)
 
-    num_writes, num_blocks = 13, 3  # what is evaluated, three blocks, three records, five results, the report
+    num_writes, num_blocks = (
+        13,
+        3,
+    )  # what is evaluated, three blocks, three records, five results, the report
     for number in range(1, num_writes + 2):
         for after in (False, True):
             folder = tmp_path / f"{number}-{after}"
@@ -128,7 +147,9 @@ def test_a_killed_process_is_gone_on_with(table: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "forecast", "backtest", table, f"--config={config}", *words]
     subprocess.run([*command, f"--out={whole}"], check=True, capture_output=True)
     for number in (1, 5, 9):
-        process = subprocess.Popen([*command, f"--out={folder}", "--resume"], stdout=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            [*command, f"--out={folder}", "--resume"], stdout=subprocess.DEVNULL
+        )
         while len(list((folder / BLOCKS).glob("*.npz"))) < number and process.poll() is None:
             time.sleep(0.005)
         process.send_signal(signal.SIGKILL)
@@ -141,24 +162,36 @@ def test_what_is_written_is_what_the_library_returns(table: str, tmp_path: Path)
     config = of_baselines()
     said = run(config, table, tmp_path / "out")
     result = backtest_table(config, table)
-    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "out" / "forecasts.parquet"), result.frame())
+    pd.testing.assert_frame_equal(
+        pd.read_parquet(tmp_path / "out" / "forecasts.parquet"), result.frame()
+    )
     assert json.loads((tmp_path / "out" / "scores.json").read_text()) == result.scores().to_dict()
     progress = [line for line in said if line.startswith("cutoff ")]
-    assert [line.split(":")[0] for line in progress] == [f"cutoff {number} of 6" for number in (2, 4, 6)]
+    assert [line.split(":")[0] for line in progress] == [
+        f"cutoff {number} of 6" for number in (2, 4, 6)
+    ]
     assert progress[-1].endswith("about 0:00 left")
 
 
 EDITS: dict[str, tuple[dict[str, Any], Callable[[pd.DataFrame], pd.DataFrame], str]] = {
     "cutoffs": ({"num_windows": 8}, lambda table: table, "backtest.num_windows was 6 and is 8"),
     "history": ({"history": 40}, lambda table: table, "backtest.history was null and is 40"),
-    "a value": ({}, lambda table: table.assign(y=table["y"].where(table.index != 7, 1.0)), "the data was 3 series"),
+    "a value": (
+        {},
+        lambda table: table.assign(y=table["y"].where(table.index != 7, 1.0)),
+        "the data was 3 series",
+    ),
     "a row less": ({}, lambda table: table.iloc[1:], "240 rows, sha256"),
 }
 
 
 @pytest.mark.parametrize(("backtest", "edit", "words"), EDITS.values(), ids=EDITS.keys())
 def test_an_edit_is_refused_with_the_difference(
-    backtest: dict[str, Any], edit: Callable[[pd.DataFrame], pd.DataFrame], words: str, table: str, tmp_path: Path
+    backtest: dict[str, Any],
+    edit: Callable[[pd.DataFrame], pd.DataFrame],
+    words: str,
+    table: str,
+    tmp_path: Path,
 ) -> None:
     folder = tmp_path / "out"
     run(of_baselines(), table, folder)
@@ -171,7 +204,9 @@ def test_an_edit_is_refused_with_the_difference(
     assert contents(folder) == before
 
 
-def test_another_version_is_refused(table: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_version_is_refused(
+    table: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run(of_baselines(), table, tmp_path / "out")
     real = metadata.version
     monkeypatch.setattr(metadata, "version", lambda name: "0.1" if name == "pandas" else real(name))
@@ -205,7 +240,9 @@ def test_two_processes_are_never_at_one_folder(table: str, tmp_path: Path) -> No
             with pytest.raises(BacktestError, match="another process is evaluating there") as found:
                 run(of_baselines(), table, folder, resume=True)
             assert "\n" not in str(found.value)
-            assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+            assert {
+                path: path.read_bytes() for path in folder.rglob("*") if path.is_file()
+            } == before
             met.append(line)
 
     backtest_run(of_baselines(), table, out=folder, say=say)
@@ -229,13 +266,17 @@ def test_of_two_that_begin_at_once_the_later_sees_what_the_earlier_left(
         run(of_baselines(), table, folder)
 
 
-@pytest.mark.parametrize("damage", [lambda data: data[:-30], lambda data: data.replace(data[200:260], b"x" * 60), len])
+@pytest.mark.parametrize(
+    "damage", [lambda data: data[:-30], lambda data: data.replace(data[200:260], b"x" * 60), len]
+)
 def test_a_damaged_block_is_named(damage: Any, table: str, tmp_path: Path) -> None:
     run(of_baselines(), table, tmp_path / "out")
     path = tmp_path / "out" / BLOCKS / "00001.npz"
     broken = damage(path.read_bytes())
     path.write_bytes(broken if isinstance(broken, bytes) else b"")
-    with pytest.raises(BacktestError, match=r"00001\.npz: cannot be read .*remove it, and --resume makes it again"):
+    with pytest.raises(
+        BacktestError, match=r"00001\.npz: cannot be read .*remove it, and --resume makes it again"
+    ):
         run(of_baselines(), table, tmp_path / "out", resume=True)
     path.unlink()
     run(of_baselines(), table, tmp_path / "out", resume=True)
@@ -245,7 +286,9 @@ def test_a_block_comes_back_as_it_was(tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
     values = draw.normal(size=(4, 3, 2))
     spread, lowest = {"c": values[..., None]}, {"c": np.array([-1.0, -np.inf])}
-    block = Block(np.arange(4), {"a-b": values, "c": -values}, spread, {"c": (0.5,)}, lowest, {"a-b": 2})
+    block = Block(
+        np.arange(4), {"a-b": values, "c": -values}, spread, {"c": (0.5,)}, lowest, {"a-b": 2}
+    )
     (tmp_path / "block.npz").write_bytes(encode_block(block))
     found = decode_block(tmp_path / "block.npz")
     np.testing.assert_array_equal(found.last, block.last)
@@ -257,13 +300,25 @@ def test_a_block_comes_back_as_it_was(tmp_path: Path) -> None:
     assert (found.levels, found.left_out) == (block.levels, block.left_out)
 
 
-SMALL = ["--set=windows.context_length=8", "--set=model={name: bigru, units: 4}", "--set=training.epochs=1"]
+SMALL = [
+    "--set=windows.context_length=8",
+    "--set=model={name: bigru, units: 4}",
+    "--set=training.epochs=1",
+]
 
 
 def test_the_command_writes_what_the_options_ask_for(
     table: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = [table, *SMALL, "--horizon=3", "--num-windows=3", "--step=4", "--refit=2", "--history=60"]
+    words = [
+        table,
+        *SMALL,
+        "--horizon=3",
+        "--num-windows=3",
+        "--step=4",
+        "--refit=2",
+        "--history=60",
+    ]
     out = tmp_path / "out"
     assert main(["backtest", *words, "--models=bigru,drift", f"--out={out}"]) == 0
     said = capsys.readouterr().out
@@ -301,7 +356,9 @@ def test_bad_input_is_one_line_and_leaves_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("FORECAST_STATSFORECAST", raising=False)
-    assert main(["backtest", table, *SMALL, "--horizon=3", *words, f"--out={tmp_path / 'out'}"]) == 2
+    assert (
+        main(["backtest", table, *SMALL, "--horizon=3", *words, f"--out={tmp_path / 'out'}"]) == 2
+    )
     out, err = capsys.readouterr()
     assert err.startswith("forecast: error: ")
     assert err.count("\n") == 1

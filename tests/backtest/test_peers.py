@@ -1,4 +1,5 @@
-"""Models in another environment: what they are given and what comes back, by a stand-in that adds up what it saw."""
+"""Models in another environment: what they are given and what comes back, by a stand-in that adds
+up what it saw."""
 
 from __future__ import annotations
 
@@ -52,7 +53,9 @@ def _python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     (tmp_path / "other" / "statsforecast" / "__init__.py").write_text("")
     (tmp_path / "other" / "statsforecast" / "models.py").write_text(STAND_IN)
     (tmp_path / "other" / "statsforecast-9.8.dist-info").mkdir()
-    (tmp_path / "other" / "statsforecast-9.8.dist-info" / "METADATA").write_text("Name: statsforecast\nVersion: 9.8\n")
+    (tmp_path / "other" / "statsforecast-9.8.dist-info" / "METADATA").write_text(
+        "Name: statsforecast\nVersion: 9.8\n"
+    )
     path = tmp_path / "python"
     path.write_text(f'#!/bin/sh\nPYTHONPATH="{tmp_path / "other"}" exec "{sys.executable}" "$@"\n')
     path.chmod(0o755)
@@ -60,15 +63,22 @@ def _python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return str(path)
 
 
-def test_models_are_fitted_on_the_rows_after_the_last_gap_and_go_on_from_later_ones(python: str) -> None:
+def test_models_are_fitted_on_the_rows_after_the_last_gap_and_go_on_from_later_ones(
+    python: str,
+) -> None:
     positions = [[0, 1, 2, 5, 6, 7, 8, 9, 10, 11, 12], [3, 4, 5, 6, 7, 8, 9, 10, 11, 12]]
     first, second = 2.0 ** np.arange(11), 3.0 ** np.arange(10)
     first[4], second[0] = np.nan, np.nan
     panel = panel_of(positions, np.concatenate([first, second]))
     learned = panel_of([one[:stop] for one, stop in zip(positions, (7, 6), strict=True)])
     last = np.array([6, 8, 16, 19])  # two cutoffs of each series
-    made, quantiles = StatisticalModel("Theta", 2, 4, "forward_fill", python).fit(learned).predict(panel, last)
-    seen = [[8.0, 8.0, 32.0, 64.0, 128.0, 256.0], 3.0 ** np.arange(1, 9)]  # filled, and from the first value on
+    made, quantiles = (
+        StatisticalModel("Theta", 2, 4, "forward_fill", python).fit(learned).predict(panel, last)
+    )
+    seen = [
+        [8.0, 8.0, 32.0, 64.0, 128.0, 256.0],
+        3.0 ** np.arange(1, 9),
+    ]  # filled, and from the first value on
     sums = [np.sum(seen[0][:4]), np.sum(seen[0]), np.sum(seen[1][:5]), np.sum(seen[1])]
     expected = [sums[0] + 4000, sums[0] + 1e6 * sums[1], sums[2] + 4000, sums[2] + 1e6 * sums[3]]
     np.testing.assert_array_equal(made[:, 0, 0], expected)
@@ -78,14 +88,23 @@ def test_models_are_fitted_on_the_rows_after_the_last_gap_and_go_on_from_later_o
 
 def test_a_series_without_rows_to_fit_on_is_not_forecast(python: str) -> None:
     panel, learned = panel_of([[0, 1, 2, 3], [0, 1, 2, 3]]), panel_of([[0, 1, 2, 3]])
-    made, _ = StatisticalModel("Theta", 1, 1, "refuse", python).fit(learned).predict(panel, np.array([2, 6]))
+    made, _ = (
+        StatisticalModel("Theta", 1, 1, "refuse", python)
+        .fit(learned)
+        .predict(panel, np.array([2, 6]))
+    )
     assert np.isfinite(made[:, 0, 0]).tolist() == [True, False]
 
 
 @pytest.mark.usefixtures("python")
 def test_they_stand_in_a_backtest_beside_the_others() -> None:
     data = {"target_cols": ["y", "wind"], "season_length": 6}
-    backtest = {"num_windows": 2, "step": 3, "history": 20, "models": ["Theta", "Naive", "last_value"]}
+    backtest = {
+        "num_windows": 2,
+        "step": 3,
+        "history": 20,
+        "models": ["Theta", "Naive", "last_value"],
+    }
     result = backtest_table(experiment(data=data, backtest=backtest), hourly()).result
     assert result.alias == "Theta"
     assert result.baselines == ("last_value",)
@@ -104,16 +123,26 @@ def test_they_stand_in_a_backtest_beside_the_others() -> None:
 def test_a_model_that_fails_names_the_series_in_one_line(python: str) -> None:
     panel = panel_of([[0, 1, 2], [0, 1, 2]], [1, 2, 3, 1, -1, 3])
     with pytest.raises(DataError) as found:
-        StatisticalModel("Theta", 1, 1, "refuse", python).fit(panel).predict(panel, np.array([1, 4]))
-    assert str(found.value).startswith("Theta of statsforecast fails on series 's1' (ValueError: a value it cannot do)")
+        StatisticalModel("Theta", 1, 1, "refuse", python).fit(panel).predict(
+            panel, np.array([1, 4])
+        )
+    assert str(found.value).startswith(
+        "Theta of statsforecast fails on series 's1' (ValueError: a value it cannot do)"
+    )
     with pytest.raises(ConfigError, match=r"which cannot run AutoETS: .*AutoETS"):
         StatisticalModel("AutoETS", 1, 1, "refuse", python).fit(panel).predict(panel, np.array([1]))
 
 
-def test_the_version_is_that_of_the_other_environment(python: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_version_is_that_of_the_other_environment(
+    python: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert version_of(find_python()) == "9.8"
     assert find_python() == python
-    for path, words in ((f"{python}-", "expected a Python that can be run"), ("", "is not set"), ("/", "expected a")):
+    for path, words in (
+        (f"{python}-", "expected a Python that can be run"),
+        ("", "is not set"),
+        ("/", "expected a"),
+    ):
         monkeypatch.setenv(PYTHON, path)
         with pytest.raises(ConfigError, match=words):
             find_python()
@@ -126,7 +155,12 @@ def test_an_environment_without_it_is_said_before_anything_is_written(
 ) -> None:
     monkeypatch.setenv(PYTHON, sys.executable)
     hourly().to_parquet(tmp_path / "table.parquet")
-    words = [str(tmp_path / "table.parquet"), "--horizon=3", "--models=Naive", f"--out={tmp_path / 'out'}"]
+    words = [
+        str(tmp_path / "table.parquet"),
+        "--horizon=3",
+        "--models=Naive",
+        f"--out={tmp_path / 'out'}",
+    ]
     assert main(["backtest", *words]) == 2
     assert "has no statsforecast" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
@@ -141,8 +175,11 @@ def _statsforecast() -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("statsforecast")
 @pytest.mark.timeout(900)
-def test_published_figures_of_the_m4_competition(shared_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Weekly: AutoETS within 0.01 OWA of the published figure; both naive forecasts are Naive2, and ours."""
+def test_published_figures_of_the_m4_competition(
+    shared_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Weekly: AutoETS within 0.01 OWA of the published figure; both naive forecasts are Naive2, and
+    ours."""
     found = m4(shared_data, "weekly", ["AutoETS", "Naive", "SeasonalNaive", "last_value"])
     with capsys.disabled():
         for name, (smape, mase, owa) in found.items():
@@ -159,11 +196,18 @@ def test_published_figures_of_the_m4_competition(shared_data: Path, capsys: pyte
 def test_every_model_forecasts_at_every_cutoff(refit: str) -> None:
     """And a season carried on is that of our own baseline."""
     table = hourly()[["unique_id", "ds", "y"]]
-    backtest = {"num_windows": 3, "step": 2, "refit": refit, "models": [*STATISTICAL, "seasonal_naive", "last_value"]}
+    backtest = {
+        "num_windows": 3,
+        "step": 2,
+        "refit": refit,
+        "models": [*STATISTICAL, "seasonal_naive", "last_value"],
+    }
     result = backtest_table(experiment(backtest=backtest), table)
     assert result.left_out == {}
     forecasts = result.result.forecasts
     np.testing.assert_allclose(forecasts["SeasonalNaive"], forecasts["seasonal_naive"], rtol=1e-12)
     np.testing.assert_allclose(forecasts["Naive"], forecasts["last_value"], rtol=1e-12)
-    errors = pd.DataFrame({name: one["MAE"] for name, one in result.scores().values.items()}, index=[0]).iloc[0]
+    errors = pd.DataFrame(
+        {name: one["MAE"] for name, one in result.scores().values.items()}, index=[0]
+    ).iloc[0]
     assert (errors[["AutoETS", "AutoARIMA", "Theta"]] < errors["last_value"]).all()

@@ -1,4 +1,5 @@
-"""Cutoffs, blocks and windows against plain loops over rows; results as utilsforecast reads them."""
+"""Cutoffs, blocks and windows against plain loops over rows; results as utilsforecast reads
+them."""
 
 from __future__ import annotations
 
@@ -23,11 +24,19 @@ from forecast.scores.quantile_metrics import coverage
 
 def gaps(draw_positions: st.DataObject) -> list[list[int]]:
     """Positions of one to three series with holes between them."""
-    series = draw_positions.draw(st.lists(st.sets(st.integers(0, 30), min_size=1), min_size=1, max_size=3))
+    series = draw_positions.draw(
+        st.lists(st.sets(st.integers(0, 30), min_size=1), min_size=1, max_size=3)
+    )
     return [sorted(one) for one in series]
 
 
-@given(st.data(), st.sampled_from(["time", "series"]), st.integers(1, 4), st.integers(1, 4), st.integers(1, 3))
+@given(
+    st.data(),
+    st.sampled_from(["time", "series"]),
+    st.integers(1, 4),
+    st.integers(1, 4),
+    st.integers(1, 3),
+)
 def test_windows_and_learned_rows_equal_a_loop(data, by, num_windows, step, horizon):
     positions = gaps(data)
     each, history = data.draw(st.integers(1, 4)), data.draw(st.none() | st.integers(1, 5))
@@ -37,9 +46,19 @@ def test_windows_and_learned_rows_equal_a_loop(data, by, num_windows, step, hori
     stops = [[end - horizon - step * back for end in ends] for back in reversed(range(num_windows))]
     if not any(row < stop for one, stop in zip(positions, stops[0], strict=True) for row in one):
         with pytest.raises(DataError, match="leaves no row before"):
-            make_plan(panel, horizon, num_windows=num_windows, step=step, each=each, history=history, by=by)
+            make_plan(
+                panel,
+                horizon,
+                num_windows=num_windows,
+                step=step,
+                each=each,
+                history=history,
+                by=by,
+            )
         return
-    plan = make_plan(panel, horizon, num_windows=num_windows, step=step, each=each, history=history, by=by)
+    plan = make_plan(
+        panel, horizon, num_windows=num_windows, step=step, each=each, history=history, by=by
+    )
     offsets = panel.offsets.tolist()
     covered = []
     for block in range(plan.num_blocks):
@@ -52,7 +71,8 @@ def test_windows_and_learned_rows_equal_a_loop(data, by, num_windows, step, hori
         assert plan.windows(panel, block).tolist() == expected
         learned, first = plan.learned(panel, block), stops[block * each]
         kept = [
-            [row for row in one if row < stop][-(history or 99) :] for one, stop in zip(positions, first, strict=True)
+            [row for row in one if row < stop][-(history or 99) :]
+            for one, stop in zip(positions, first, strict=True)
         ]
         assert learned.positions.tolist() == [row for one in kept for row in one]
         assert learned.series_ids.tolist() == [f"s{place}" for place, one in enumerate(kept) if one]
@@ -61,7 +81,8 @@ def test_windows_and_learned_rows_equal_a_loop(data, by, num_windows, step, hori
 
 @dataclass
 class LastPlusCount:
-    """A model from outside: the last value, plus how many rows it was fitted on; a series of zeros it cannot do."""
+    """A model from outside: the last value, plus how many rows it was fitted on; a series of zeros
+    it cannot do."""
 
     fits: list[int]
 
@@ -83,10 +104,16 @@ class Fitted:
 
 
 def test_anything_with_fit_and_predict_takes_part():
-    config = experiment(windows={"horizon": 2, "context_length": 1}, backtest={"num_windows": 5, "step": 2, "refit": 2})
+    config = experiment(
+        windows={"horizon": 2, "context_length": 1},
+        backtest={"num_windows": 5, "step": 2, "refit": 2},
+    )
     rows = np.arange(20)
     table = pd.concat(
-        [pd.DataFrame({"unique_id": u, "ds": rows, "y": v * (rows + 1.0)}) for u, v in (("p", 1), ("q", 0))]
+        [
+            pd.DataFrame({"unique_id": u, "ds": rows, "y": v * (rows + 1.0)})
+            for u, v in (("p", 1), ("q", 0))
+        ]
     )
     model = LastPlusCount([])
     result = backtest_table(config, table, models={"mine": model, "twin": LastPlusCount([])})
@@ -95,7 +122,11 @@ def test_anything_with_fit_and_predict_takes_part():
     frame = result.frame()
     own = ["mine", *_spread("mine"), "twin", *_spread("twin")]
     assert list(frame) == ["unique_id", "ds", "cutoff", "y", *own]
-    expected = [stop + 2 * firsts[number // 2] for number, stop in enumerate(range(10, 20, 2)) for _ in range(2)]
+    expected = [
+        stop + 2 * firsts[number // 2]
+        for number, stop in enumerate(range(10, 20, 2))
+        for _ in range(2)
+    ]
     assert frame["mine"].tolist() == expected
     assert (frame["mine-lo-80"] == frame["mine"] - 1).all()
     assert frame["cutoff"].tolist() == [stop - 1 for stop in range(10, 20, 2) for _ in range(2)]
@@ -109,7 +140,8 @@ def _spread(name: str) -> tuple[str, str]:
 
 
 class Widening:
-    """A model whose intervals around the last value reach as far as their share says; later fits write more of them."""
+    """A model whose intervals around the last value reach as far as their share says; later fits
+    write more of them."""
 
     def fit(self, panel: Panel) -> Any:
         self.quantile_levels = (0.1, 0.9) if panel.num_rows < 14 else (0.025, 0.1, 0.9, 0.975)
@@ -123,7 +155,10 @@ class Widening:
 
 def test_intervals_of_a_backtest_are_judged_like_those_of_an_evaluation():
     """Values grow by 1, 2, 3, ...: how far they have got after one and two steps is easily said."""
-    config = experiment(windows={"horizon": 2, "context_length": 1}, backtest={"num_windows": 5, "step": 2, "refit": 2})
+    config = experiment(
+        windows={"horizon": 2, "context_length": 1},
+        backtest={"num_windows": 5, "step": 2, "refit": 2},
+    )
     rows = np.arange(20)
     growing = pd.DataFrame({"ds": rows, "y": np.abs(rows - 12.0) * (np.abs(rows - 12.0) + 1) / 2})
     models = {"mine": Widening(), "twin": Widening()}
@@ -139,10 +174,15 @@ def test_intervals_of_a_backtest_are_judged_like_those_of_an_evaluation():
     table = coverage_by(result.result, "step")
     assert table["level"].tolist() == [80.0, 80.0]
     assert table["covered"].tolist() == expected.mean(axis=0).tolist()
-    assert coverage_text(result.result).startswith(f"80 % intervals cover {100 * expected.mean():.1f} %")
+    assert coverage_text(result.result).startswith(
+        f"80 % intervals cover {100 * expected.mean():.1f} %"
+    )
     frame, wide = result.frame(), result.result
     actual, spread = wide.actual, wide.quantiles
-    inside = [(frame[f"{name}-lo-80"] <= frame["y"]) & (frame["y"] <= frame[f"{name}-hi-80"]) for name in models]
+    inside = [
+        (frame[f"{name}-lo-80"] <= frame["y"]) & (frame["y"] <= frame[f"{name}-hi-80"])
+        for name in models
+    ]
     assert [one.mean() for one in inside] == [expected.mean()] * 2
     assert coverage(actual, spread[..., 0], spread[..., 1]) == expected.mean()
 
@@ -153,8 +193,12 @@ def test_windows_with_a_quantile_missing_are_left_out():
             points, spread = super().predict(panel, last)
             return points, np.where((last == 13)[:, None, None, None], np.nan, spread)
 
-    config = experiment(windows={"horizon": 2, "context_length": 1}, backtest={"num_windows": 5, "step": 2})
-    result = backtest_table(config, pd.DataFrame({"ds": range(20), "y": 1.0}), models={"mine": Holed()})
+    config = experiment(
+        windows={"horizon": 2, "context_length": 1}, backtest={"num_windows": 5, "step": 2}
+    )
+    result = backtest_table(
+        config, pd.DataFrame({"ds": range(20), "y": 1.0}), models={"mine": Holed()}
+    )
     assert result.left_out == {"mine": 1}
     assert result.result.cutoffs.tolist() == [9, 11, 15, 17]
 
@@ -190,8 +234,19 @@ def test_the_frame_goes_into_utilsforecast():
 
 
 PUBLISHED = {
-    "hourly": (24, 48, {"last_value": ("43.003", "11.608", "3.593"), "seasonal_naive": ("13.912", "1.193", ".6275")}),
-    "weekly": (1, 13, {"last_value": ("9.161", "2.777", "1.000"), "seasonal_naive": ("9.161", "2.777", "1.000")}),
+    "hourly": (
+        24,
+        48,
+        {
+            "last_value": ("43.003", "11.608", "3.593"),
+            "seasonal_naive": ("13.912", "1.193", ".6275"),
+        },
+    ),
+    "weekly": (
+        1,
+        13,
+        {"last_value": ("9.161", "2.777", "1.000"), "seasonal_naive": ("9.161", "2.777", "1.000")},
+    ),
 }
 NAIVE2 = {"hourly": (18.383, 2.395), "weekly": (9.161, 2.777)}
 
@@ -199,7 +254,9 @@ NAIVE2 = {"hourly": (18.383, 2.395), "weekly": (9.161, 2.777)}
 def m4(folder: Any, group: str, models: list[str]) -> dict[str, list[float]]:
     """sMAPE, MASE and OWA of the competition's test part, from one cutoff."""
     season_length, horizon, _ = PUBLISHED[group]
-    parts = [pd.read_parquet(folder / "m4" / f"m4_{group}_{part}.parquet") for part in ("train", "test")]
+    parts = [
+        pd.read_parquet(folder / "m4" / f"m4_{group}_{part}.parquet") for part in ("train", "test")
+    ]
     config = experiment(
         data={"season_length": season_length, "calendar": []},
         windows={"horizon": horizon, "context_length": 1},
@@ -209,7 +266,9 @@ def m4(folder: Any, group: str, models: list[str]) -> dict[str, list[float]]:
     assert scores.num_series == {"hourly": 414, "weekly": 359}[group]
     pairs = {name: (one["sMAPE"], one["MASE"]) for name, one in scores.values.items()}
     naive2 = NAIVE2[group]
-    return {name: [*one, (one[0] / naive2[0] + one[1] / naive2[1]) / 2] for name, one in pairs.items()}
+    return {
+        name: [*one, (one[0] / naive2[0] + one[1] / naive2[1]) / 2] for name, one in pairs.items()
+    }
 
 
 @pytest.mark.parametrize("group", PUBLISHED)
@@ -242,6 +301,8 @@ def test_last_value_on_exchange_rates(horizon, shared_data):
     )
     result = backtest_table(config, frame).result
     assert len(result.actual) == num_windows
-    error = (result.forecasts["last_value"] - result.actual) / frame[columns].to_numpy()[:5311].std(axis=0)
+    error = (result.forecasts["last_value"] - result.actual) / frame[columns].to_numpy()[:5311].std(
+        axis=0
+    )
     assert round(float(np.square(error).mean()), 4) == mse
     assert round(float(np.abs(error).mean()), 4) == mae

@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 
 from forecast.baselines import ridge as baselines
 from forecast.baselines.compare import all_baselines
-from forecast.baselines.ridge import LEAST_PENALTY_OF_FEW, PENALTIES, PENALTY_WITHOUT_VALIDATION, RidgeRows, RidgeWindow
+from forecast.baselines.ridge import (
+    LEAST_PENALTY_OF_FEW,
+    PENALTIES,
+    PENALTY_WITHOUT_VALIDATION,
+    RidgeRows,
+    RidgeWindow,
+)
 from forecast.baselines.simple import BASELINES, Steps, forward_filled
 from forecast.data.frequency import Frequency
 from forecast.data.panel import Columns, Panel
@@ -77,7 +83,9 @@ def test_a_series_without_any_value_gets_nan(name):
 @given(season=st.integers(1, 7), length=st.integers(1, 12), horizon=st.integers(1, 15))
 def test_seasonal_naive_equals_a_loop(season, length, horizon):
     values = np.random.default_rng(length).normal(size=length)
-    made = BASELINES["seasonal_naive"](values[None, :, None], Steps(horizon, season_length=season))[0, :, 0]
+    made = BASELINES["seasonal_naive"](values[None, :, None], Steps(horizon, season_length=season))[
+        0, :, 0
+    ]
     for step in range(1, horizon + 1):
         place = length - 1 + step
         while place >= length:
@@ -92,19 +100,26 @@ def test_a_change_of_unit_goes_through(name, seed, slope, shift):
     history = rng.normal(size=(3, 6, 2))
     baseline = all_baselines(Steps(4, 6, 3), RidgeWindow(rng.normal(size=(6, 4)), 1.0))[name]
     expected = slope * baseline(history) + shift
-    np.testing.assert_allclose(baseline(slope * history + shift), expected, atol=1e-8 * (1 + abs(shift) + abs(slope)))
+    np.testing.assert_allclose(
+        baseline(slope * history + shift), expected, atol=1e-8 * (1 + abs(shift) + abs(slope))
+    )
 
 
 @given(st.lists(st.sampled_from([NAN, 1.0, 2.0, 3.0]), min_size=1, max_size=8))
 def test_forward_fill_agrees_with_pandas(values):
-    np.testing.assert_array_equal(forward_filled(column(*values))[0, :, 0], pd.Series(values).ffill().to_numpy())
+    np.testing.assert_array_equal(
+        forward_filled(column(*values))[0, :, 0], pd.Series(values).ffill().to_numpy()
+    )
 
 
 def augmented_solution(x: np.ndarray, y: np.ndarray, penalty: float) -> np.ndarray:
-    """Ridge as a least-squares problem with L more rows; the penalty in units of the mean squared input."""
+    """Ridge as a least-squares problem with L more rows; the penalty in units of the mean squared
+    input."""
     length = x.shape[1]
     weight = np.sqrt(penalty * np.mean(x**2) * len(x))
-    return np.linalg.lstsq(np.vstack([x, weight * np.eye(length)]), np.vstack([y, np.zeros((length, y.shape[1]))]))[0]
+    return np.linalg.lstsq(
+        np.vstack([x, weight * np.eye(length)]), np.vstack([y, np.zeros((length, y.shape[1]))])
+    )[0]
 
 
 def pairs_of(values: np.ndarray, context: int, horizon: int) -> tuple[np.ndarray, np.ndarray]:
@@ -119,13 +134,19 @@ def test_ridge_equals_an_independent_solve(monkeypatch, chunk):
     monkeypatch.setattr(baselines, "CHUNK_WINDOWS", chunk)
     values = np.random.default_rng(0).normal(size=(200, 2)).cumsum(axis=0)
     panel = panel_of(values)
-    train, validation = (index_windows(panel, 8, 3, part=rows(*ends)) for ends in ((0, 120), (120, 200)))
+    train, validation = (
+        index_windows(panel, 8, 3, part=rows(*ends)) for ends in ((0, 120), (120, 200))
+    )
     ridge = RidgeWindow.fit(RidgeRows(values, np.ones((1, 2))), train, validation)
     x, y = pairs_of(values[:120], 8, 3)
     held_x, held_y = pairs_of(values[112:], 8, 3)
-    errors = {one: np.sum((held_y - held_x @ augmented_solution(x, y, one)) ** 2) for one in PENALTIES}
+    errors = {
+        one: np.sum((held_y - held_x @ augmented_solution(x, y, one)) ** 2) for one in PENALTIES
+    }
     assert ridge.penalty == min(errors, key=errors.__getitem__)
-    np.testing.assert_allclose(ridge.weights, augmented_solution(x, y, ridge.penalty), rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(
+        ridge.weights, augmented_solution(x, y, ridge.penalty), rtol=1e-8, atol=1e-10
+    )
 
 
 def test_ridge_with_numbers_known_ahead_equals_an_independent_solve():
@@ -134,27 +155,39 @@ def test_ridge_with_numbers_known_ahead_equals_an_independent_solve():
     known = rng.normal(size=(200, 2))
     values = rng.normal(size=(200, 2)).cumsum(axis=0) + known[:, :1] * 2
     panel = panel_of(values)
-    train, none = index_windows(panel, 8, 3, part=rows(0, 150)), index_windows(panel, 8, 3, part=rows(0, 0))
+    train, none = (
+        index_windows(panel, 8, 3, part=rows(0, 150)),
+        index_windows(panel, 8, 3, part=rows(0, 0)),
+    )
     ridge = RidgeWindow.fit(RidgeRows(values, np.ones((1, 2)), known=known), train, none)
     x, y = pairs_of(values[:150], 8, 3)
     ahead = np.stack([known[first + 8 : first + 11].ravel() for first in range(140)])
     x = np.hstack([x, np.repeat(ahead, 2, axis=0)])
-    np.testing.assert_allclose(ridge.weights, augmented_solution(x, y, ridge.penalty), rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(
+        ridge.weights, augmented_solution(x, y, ridge.penalty), rtol=1e-8, atol=1e-10
+    )
     past, _ = make_windows(values[150:170], 8, 3)
     future = np.stack([known[150 + first + 8 : 150 + first + 11] for first in range(10)])
     expected = [
         [
-            one[-1, column] + np.concatenate([one[:, column] - one[-1, column], two.ravel()]) @ ridge.weights
+            one[-1, column]
+            + np.concatenate([one[:, column] - one[-1, column], two.ravel()]) @ ridge.weights
             for column in (0, 1)
         ]
         for one, two in zip(past, future, strict=True)
     ]
-    np.testing.assert_allclose(ridge.predict(past, future), np.stack(expected).swapaxes(1, 2), rtol=1e-10)
+    np.testing.assert_allclose(
+        ridge.predict(past, future), np.stack(expected).swapaxes(1, 2), rtol=1e-10
+    )
 
 
 def test_ridge_divides_by_the_scale_and_leaves_out_gaps_and_constants():
     rng = np.random.default_rng(1)
-    small, gappy, constant = rng.normal(size=(60, 1)), rng.normal(size=(60, 1)), np.full((60, 1), 3.0)
+    small, gappy, constant = (
+        rng.normal(size=(60, 1)),
+        rng.normal(size=(60, 1)),
+        np.full((60, 1), 3.0),
+    )
     gappy[20] = NAN
     panel = panel_of(1e6 * small, gappy, constant)
     index = index_windows(panel, 4, 2)
@@ -169,24 +202,32 @@ def test_ridge_divides_by_the_scale_and_leaves_out_gaps_and_constants():
     np.testing.assert_allclose(ridge.weights, available_cases(x, y, ridge.penalty), rtol=1e-8)
 
 
-def available_cases(x: np.ndarray, y: np.ndarray, penalty: float, size: np.ndarray | None = None) -> np.ndarray:
-    """Ridge step by step: X'X of all windows, X'y of those that have the step, each over its number of windows."""
+def available_cases(
+    x: np.ndarray, y: np.ndarray, penalty: float, size: np.ndarray | None = None
+) -> np.ndarray:
+    """Ridge step by step: X'X of all windows, X'y of those that have the step, each over its number
+    of windows."""
     size = np.ones(len(x)) if size is None else size
     gram = (x * size[:, None]).T @ x / size.sum()
     columns = []
     for step in y.T:
         has = np.isfinite(step)
         cross = (x[has] * size[has, None]).T @ step[has] / size[has].sum()
-        columns.append(np.linalg.solve(gram + penalty * np.trace(gram) / len(gram) * np.eye(len(gram)), cross))
+        columns.append(
+            np.linalg.solve(gram + penalty * np.trace(gram) / len(gram) * np.eye(len(gram)), cross)
+        )
     return np.stack(columns, axis=1)
 
 
 @pytest.mark.parametrize("chunk", [7, 2048])
 def test_a_robust_ridge_is_a_ridge_of_weighed_windows(monkeypatch, chunk):
-    """Worked out anew: a round of plain least squares, then two with every window over its error."""
+    """Worked out anew: a round of plain least squares, then two with every window over its
+    error."""
     monkeypatch.setattr(baselines, "CHUNK_WINDOWS", chunk)
     rng = np.random.default_rng(5)
-    values = rng.normal(size=(120, 1)).cumsum(axis=0) * np.where(np.arange(120) > 90, 30.0, 1.0)[:, None]
+    values = (
+        rng.normal(size=(120, 1)).cumsum(axis=0) * np.where(np.arange(120) > 90, 30.0, 1.0)[:, None]
+    )
     panel = panel_of(values)
     index, none = index_windows(panel, 4, 2), index_windows(panel, 4, 2, part=rows(0, 0))
     x, y = pairs_of(values, 4, 2)
@@ -197,13 +238,16 @@ def test_a_robust_ridge_is_a_ridge_of_weighed_windows(monkeypatch, chunk):
         error = np.square(y - x @ weights).mean(axis=1)
         least = least or baselines.LEAST_ERROR**2 * error.mean()
         size = 1 / np.sqrt(error + least)
-    found = RidgeWindow.fit(RidgeRows(values, np.ones((1, 1))), index, none, penalty=0.1, robust=True)
+    found = RidgeWindow.fit(
+        RidgeRows(values, np.ones((1, 1))), index, none, penalty=0.1, robust=True
+    )
     assert found.penalty == 0.1
     np.testing.assert_allclose(found.weights, weights, rtol=1e-8)
 
 
 def test_a_robust_ridge_makes_the_sum_of_the_errors_of_windows_least():
-    """Of two series that follow different rules, the one three times as large counts ninefold in a plain fit."""
+    """Of two series that follow different rules, the one three times as large counts ninefold in a
+    plain fit."""
     rng = np.random.default_rng(6)
     up, down = (np.zeros(400), np.zeros(400))
     for t in range(1, 400):
@@ -211,8 +255,14 @@ def test_a_robust_ridge_makes_the_sum_of_the_errors_of_windows_least():
     panel = panel_of(up[:, None], down[:, None])
     index = index_windows(panel, 3, 2)
     data = RidgeRows(panel.targets, np.ones((2, 1)))
-    plain, robust = (RidgeWindow.fit(data, index, index, penalty=1e-5, robust=one).weights for one in (False, True))
-    x, y = (np.concatenate(one) for one in zip(*(pairs_of(one[:, None], 3, 2) for one in (up, down)), strict=True))
+    plain, robust = (
+        RidgeWindow.fit(data, index, index, penalty=1e-5, robust=one).weights
+        for one in (False, True)
+    )
+    x, y = (
+        np.concatenate(one)
+        for one in zip(*(pairs_of(one[:, None], 3, 2) for one in (up, down)), strict=True)
+    )
 
     def total(weights: np.ndarray) -> float:
         return np.sqrt(np.square(y - x @ weights).mean(axis=1)).sum()
@@ -229,7 +279,8 @@ def test_a_robust_ridge_makes_the_sum_of_the_errors_of_windows_least():
 @pytest.mark.parametrize("start", [[1.0], [0.0, 1.0, 2.0, 3.0, 4.0], [1e-90, 2e-90], [3e90, 1e90]])
 @pytest.mark.parametrize("length", [2, 6, 9])
 def test_a_robust_ridge_takes_windows_without_any_error(start, length):
-    """A series that stops: most windows are zeros, forecast exactly, and their weight stays bounded."""
+    """A series that stops: most windows are zeros, forecast exactly, and their weight stays
+    bounded."""
     panel = panel_of(np.array([*start, *[0.0] * 25])[:, None])
     index = index_windows(panel, length, 2)
     found = RidgeWindow.fit(RidgeRows(panel.values, np.ones((1, 1))), index, index, robust=True)
@@ -247,18 +298,24 @@ def test_the_penalty_of_a_robust_ridge_is_the_best_on_validation():
     x, y = pairs_of(values[54:], 6, 2)
     none = index_windows(panel, 6, 2, part=rows(0, 0))
     errors = {}
-    for penalty in PENALTIES:  # of the last round: the rounds before it may have led to another penalty
+    for (
+        penalty
+    ) in PENALTIES:  # of the last round: the rounds before it may have led to another penalty
         one = RidgeWindow.fit(data, train, none, robust=True, penalty=penalty)
         errors[penalty] = np.sqrt(np.square(y - x @ one.weights).mean(axis=1)).mean()
     error = np.sqrt(np.square(y - x @ found.weights).mean(axis=1)).mean()
     assert error <= 1.01 * min(errors.values())
 
 
-def fit_of(values: np.ndarray, windows: int, context: int, horizon: int, **how: object) -> RidgeWindow:
-    """A ridge on the first windows of one series, its penalty chosen on the windows of the rows after them."""
+def fit_of(
+    values: np.ndarray, windows: int, context: int, horizon: int, **how: object
+) -> RidgeWindow:
+    """A ridge on the first windows of one series, its penalty chosen on the windows of the rows
+    after them."""
     panel, last = panel_of(values), context + horizon - 1 + windows
     train, held = (
-        index_windows(panel, context, horizon, part=rows(*ends)) for ends in ((0, last), (last, len(values)))
+        index_windows(panel, context, horizon, part=rows(*ends))
+        for ends in ((0, last), (last, len(values)))
     )
     assert len(train) == windows
     return RidgeWindow.fit(RidgeRows(values, np.ones((1, 1))), train, held, **how)
@@ -266,7 +323,8 @@ def fit_of(values: np.ndarray, windows: int, context: int, horizon: int, **how: 
 
 @pytest.mark.parametrize("robust", [False, True])
 def test_with_fewer_windows_than_unknowns_no_penalty_is_small(robust):
-    """A line without noise takes the smallest penalty, on eight windows for eight unknowns, and not on seven."""
+    """A line without noise takes the smallest penalty, on eight windows for eight unknowns, and not
+    on seven."""
     line = np.arange(60.0)[:, None]
     assert fit_of(line, 8, 8, 3, robust=robust).penalty == PENALTIES[0]
     few = fit_of(line, 7, 8, 3, robust=robust)
@@ -283,13 +341,18 @@ def test_what_is_known_ahead_counts_among_the_unknowns_and_missing_steps_do_not_
     values, known = rng.normal(size=(60, 1)), rng.normal(size=(60, 2))
     panel = panel_of(values)
     none = index_windows(panel, 4, 3, part=rows(0, 0))
-    for windows, expected in ((9, LEAST_PENALTY_OF_FEW), (10, PENALTY_WITHOUT_VALIDATION)):  # 4 + 3 x 2 unknowns
+    for windows, expected in (
+        (9, LEAST_PENALTY_OF_FEW),
+        (10, PENALTY_WITHOUT_VALIDATION),
+    ):  # 4 + 3 x 2 unknowns
         train = index_windows(panel, 4, 3, part=rows(0, 6 + windows))
         learned = RidgeRows(values, np.ones((1, 1)), known=known)
         assert RidgeWindow.fit(learned, train, none).penalty == expected
         complete = RidgeRows(values, np.ones((1, 1)))
         assert RidgeWindow.fit(complete, train, none).penalty == PENALTY_WITHOUT_VALIDATION
-    measured = np.where(np.arange(60)[:, None] % 4, NAN, values)  # each step in a quarter of 12 windows
+    measured = np.where(
+        np.arange(60)[:, None] % 4, NAN, values
+    )  # each step in a quarter of 12 windows
     gappy = RidgeRows(measured, np.ones((1, 1)), inputs=values)
     train = index_windows(panel, 4, 3, part=rows(0, 18))
     assert RidgeWindow.fit(gappy, train, none).penalty == LEAST_PENALTY_OF_FEW
@@ -307,13 +370,20 @@ def test_with_windows_enough_the_guard_changes_no_bit(monkeypatch, robust):
     np.testing.assert_array_equal(without.weights, guarded.weights)
 
 
-@given(seed=st.integers(0, 2**32 - 1), length=st.integers(20, 60), walk=st.booleans(), robust=st.booleans())
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    length=st.integers(20, 60),
+    walk=st.booleans(),
+    robust=st.booleans(),
+)
 def test_a_ridge_on_few_windows_stays_near_its_history(seed, length, walk, robust):
-    """The weights of a ridge are at most |y| / (2 sqrt(penalty)) long, whatever the rows, so no forecast can run away.
+    """The weights of a ridge are at most |y| / (2 sqrt(penalty)) long, whatever the rows, so no
+    forecast can run away.
 
-    In units: |y| the root mean squared change over h steps, the penalty times the mean squared input. An input of usual
-    size, as long as the root of the number of unknowns, moves a forecast by no more than that root over
-    2 sqrt(penalty) of the usual change: for twelve unknowns 5.5 times.
+    In units: |y| the root mean squared change over h steps, the penalty times the mean squared
+    input. An input of usual size, as long as the root of the number of unknowns, moves a forecast
+    by no more than that root over 2 sqrt(penalty) of the usual change: for twelve unknowns 5.5
+    times.
     """
     values = np.random.default_rng(seed).normal(size=(length, 1))
     values = values.cumsum(axis=0) if walk else values
@@ -332,7 +402,9 @@ def test_a_ridge_on_few_windows_stays_near_its_history(seed, length, walk, robus
 def test_ridge_finds_a_linear_recurrence():
     wave = np.sin(np.arange(300) / 3.0)[:, None] * 5 + 1e8
     panel = panel_of(wave)
-    train, validation = (index_windows(panel, 12, 6, part=rows(*ends)) for ends in ((0, 200), (200, 300)))
+    train, validation = (
+        index_windows(panel, 12, 6, part=rows(*ends)) for ends in ((0, 200), (200, 300))
+    )
     ridge = RidgeWindow.fit(RidgeRows(wave, np.ones((1, 1))), train, validation)
     past, future = make_windows(wave[200:], 12, 6)
     assert np.abs(ridge.predict(past) - future).max() < 0.01
@@ -346,7 +418,9 @@ def test_ridge_uses_evenly_spaced_windows_when_there_are_too_many(monkeypatch):
     some = RidgeWindow.fit(RidgeRows(values, np.ones((1, 1))), index, none)
     chosen = np.linspace(0, len(index) - 1, 20).round().astype(int)
     x, y = pairs_of(values, 4, 2)
-    np.testing.assert_allclose(some.weights, augmented_solution(x[chosen], y[chosen], some.penalty), rtol=1e-8)
+    np.testing.assert_allclose(
+        some.weights, augmented_solution(x[chosen], y[chosen], some.penalty), rtol=1e-8
+    )
 
 
 def test_ridge_fills_gaps_in_the_context():
@@ -374,14 +448,18 @@ def test_ridge_comes_back_from_its_state():
         RidgeWindow.from_state({"weights": np.ones(3), "penalty": np.ones(1)})
 
 
-def standardised(path: Path, columns: list[str] | None, borders: tuple[int, int, int]) -> np.ndarray:
+def standardised(
+    path: Path, columns: list[str] | None, borders: tuple[int, int, int]
+) -> np.ndarray:
     """Rows up to the end of the test part, z-scored by the training rows."""
     frame = pd.read_csv(path)
     values = (frame[columns] if columns else frame.iloc[:, 1:]).to_numpy(np.float64)[: borders[2]]
     return (values - values[: borders[0]].mean(axis=0)) / values[: borders[0]].std(axis=0)
 
 
-def published_score(values: np.ndarray, index: WindowIndex, predict, length: int) -> tuple[float, float]:
+def published_score(
+    values: np.ndarray, index: WindowIndex, predict, length: int
+) -> tuple[float, float]:
     """MSE and MAE over all windows, steps and channels."""
     _, first = index.locate(np.arange(len(index)))
     ends = first + index.context_length
@@ -416,27 +494,42 @@ def test_published_naive_scores_of_ett(shared_data, name):
             assert scores == pytest.approx(published[place], abs=6e-4), (baseline, horizon)
 
 
-@pytest.mark.parametrize(("name", "published"), [("ETTh1", (0.370, 0.391)), ("ETTh2", (0.271, 0.333))])
+@pytest.mark.parametrize(
+    ("name", "published"), [("ETTh1", (0.370, 0.391)), ("ETTh2", (0.271, 0.333))]
+)
 def test_published_ridge_scores_of_ett(shared_data, name, published):
     values = standardised(shared_data / f"{name}.csv", None, ETT)
     panel = panel_of(values)
-    parts = [index_windows(panel, 336, 96, part=rows(*ends)) for ends in ((0, 8640), (8640, 11520), (11520, 14400))]
+    parts = [
+        index_windows(panel, 336, 96, part=rows(*ends))
+        for ends in ((0, 8640), (8640, 11520), (11520, 14400))
+    ]
     ridge = RidgeWindow.fit(RidgeRows(values, np.ones((1, 7))), parts[0], parts[1])
-    assert published_score(values, parts[2], ridge.predict, 336) == pytest.approx(published, abs=1e-3)
+    assert published_score(values, parts[2], ridge.predict, 336) == pytest.approx(
+        published, abs=1e-3
+    )
 
 
 def test_published_last_value_scores_of_exchange_rate(shared_data):
     values = standardised(shared_data / "exchange_rate.csv", None, (5311, 6071, 7588))
     panel = panel_of(values)
-    table = {96: (0.0811, 0.1964), 192: (0.1671, 0.2887), 336: (0.3057, 0.3978), 720: (0.8101, 0.6764)}
+    table = {
+        96: (0.0811, 0.1964),
+        192: (0.1671, 0.2887),
+        336: (0.3057, 0.3978),
+        720: (0.8101, 0.6764),
+    }
     for horizon, published in table.items():
         index = index_windows(panel, 96, horizon, part=rows(6071, 7588))
-        scores = published_score(values, index, all_baselines(Steps(horizon), None)["last_value"], 1)
+        scores = published_score(
+            values, index, all_baselines(Steps(horizon), None)["last_value"], 1
+        )
         assert tuple(round(one, 4) for one in scores) == published
 
 
 @pytest.mark.parametrize(
-    ("name", "last", "seasonal"), [("NP", (0.701, 0.505), (0.4405, 0.367)), ("FR", (1.003, 0.442), (0.552, 0.302))]
+    ("name", "last", "seasonal"),
+    [("NP", (0.701, 0.505), (0.4405, 0.367)), ("FR", (1.003, 0.442), (0.552, 0.302))],
 )
 def test_published_naive_scores_of_electricity_prices(shared_data, name, last, seasonal):
     values = standardised(shared_data / "epf" / f"{name}.csv", ["OT"], (36691, 41933, 52416))
@@ -444,4 +537,6 @@ def test_published_naive_scores_of_electricity_prices(shared_data, name, last, s
     assert len(index) == 10460
     made = all_baselines(Steps(24, 168, 24), None)
     assert published_score(values, index, made["last_value"], 1) == pytest.approx(last, abs=6e-4)
-    assert published_score(values, index, made["seasonal_naive"], 24) == pytest.approx(seasonal, abs=6e-4)
+    assert published_score(values, index, made["seasonal_naive"], 24) == pytest.approx(
+        seasonal, abs=6e-4
+    )

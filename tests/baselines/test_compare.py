@@ -1,4 +1,5 @@
-"""Rolling-origin evaluation against a loop over windows, with gaps, missing values and many series."""
+"""Rolling-origin evaluation against a loop over windows, with gaps, missing values and many
+series."""
 
 from __future__ import annotations
 
@@ -26,7 +27,9 @@ NAN = np.nan
 def panel_of(*series: tuple[list[int], list[float]], targets: int = 1) -> Panel:
     """Series given as positions and values; target d is the value plus 100 d."""
     positions = np.concatenate([np.array(one, np.int64) for one, _ in series])
-    values = np.concatenate([np.array(one, np.float64) for _, one in series])[:, None] + 100 * np.arange(targets)
+    values = np.concatenate([np.array(one, np.float64) for _, one in series])[
+        :, None
+    ] + 100 * np.arange(targets)
     return Panel(
         columns=Columns(id_col="station", target_cols=tuple(f"y{i}" for i in range(targets))),
         freq=Frequency.parse("1", is_integer=True),
@@ -46,12 +49,17 @@ def filled_of(panel: Panel) -> Filled:
 
 
 def two_series(targets: int = 1) -> Panel:
-    first = [0, 1, 2, 3, 4, 5, 6, 10, 11, 12, 13, 14, 15], [1, 2, 4, 3, 5, NAN, 6, 8, 7, 9, 11, 10, 12]
+    first = (
+        [0, 1, 2, 3, 4, 5, 6, 10, 11, 12, 13, 14, 15],
+        [1, 2, 4, 3, 5, NAN, 6, 8, 7, 9, 11, 10, 12],
+    )
     second = list(range(8)), [5, 3, 5, 4, 5, 5, 5, 6]
     return panel_of(first, second, targets=targets)
 
 
-def evaluate(panel: Panel, models=None, baselines=None, context: int = 2, season: int = 3, scale=None):
+def evaluate(
+    panel: Panel, models=None, baselines=None, context: int = 2, season: int = 3, scale=None
+):
     index = index_windows(panel, context, 2)
     zero = {"zero": lambda numbers: np.zeros((len(numbers), 2, len(panel.columns.target_cols)))}
     scale = np.ones((panel.num_series, len(panel.columns.target_cols))) if scale is None else scale
@@ -60,7 +68,9 @@ def evaluate(panel: Panel, models=None, baselines=None, context: int = 2, season
         index,
         filled=filled_of(panel),
         models=models or zero,
-        baselines=all_baselines(Steps(2, context, season), None) if baselines is None else baselines,
+        baselines=all_baselines(Steps(2, context, season), None)
+        if baselines is None
+        else baselines,
         season_length=season,
         scale=scale,
     )
@@ -77,11 +87,18 @@ def test_every_window_equals_a_loop(monkeypatch, batch_values):
     for window in range(12):
         last = first[window] + 1
         start = last
-        while start > panel.offsets[series[window]] and panel.positions[start] - panel.positions[start - 1] == 1:
+        while (
+            start > panel.offsets[series[window]]
+            and panel.positions[start] - panel.positions[start - 1] == 1
+        ):
             start -= 1
-        expected = np.stack([read[row] if row >= start else read[last] for row in (last - 2, last - 1)])
+        expected = np.stack(
+            [read[row] if row >= start else read[last] for row in (last - 2, last - 1)]
+        )
         np.testing.assert_array_equal(result.forecasts["seasonal_naive"][window], expected)
-        np.testing.assert_array_equal(result.forecasts["last_value"][window], np.stack([read[last]] * 2))
+        np.testing.assert_array_equal(
+            result.forecasts["last_value"][window], np.stack([read[last]] * 2)
+        )
         np.testing.assert_array_equal(result.actual[window], panel.targets[last + 1 : last + 3])
         assert result.cutoffs[window] == panel.timestamps[last]
         assert result.stamps[window].tolist() == panel.timestamps[last + 1 : last + 3].tolist()
@@ -96,7 +113,9 @@ def test_models_are_asked_for_every_window_once(monkeypatch):
         asked.extend(numbers.tolist())
         return np.repeat(numbers.astype(float), 2).reshape(-1, 2, 1)
 
-    index, result = evaluate(two_series(), models={"bigru": model, "twin": lambda numbers: model(numbers) + 1})
+    index, result = evaluate(
+        two_series(), models={"bigru": model, "twin": lambda numbers: model(numbers) + 1}
+    )
     assert sorted(asked) == sorted([*range(len(index))] * 2)
     assert result.alias == "bigru"
     assert list(result.forecasts)[:2] == ["bigru", "twin"]
@@ -108,7 +127,10 @@ def test_models_are_asked_for_every_window_once(monkeypatch):
 def test_what_was_not_measured_is_read_but_not_scored():
     panel = two_series()
     _, result = evaluate(panel)
-    seen = {"last": result.forecasts["last_value"][:, 0, 0].tolist(), "actual": result.actual.ravel().tolist()}
+    seen = {
+        "last": result.forecasts["last_value"][:, 0, 0].tolist(),
+        "actual": result.actual.ravel().tolist(),
+    }
     assert 7.0 in seen["last"]
     holes = np.isnan(result.actual)
     assert holes.sum() == 2
@@ -133,13 +155,19 @@ def test_history_stops_at_gaps_and_starts():
 
 
 @given(
-    st.lists(st.lists(st.integers(0, 25), unique=True, min_size=1, max_size=20).map(sorted), min_size=1, max_size=4),
+    st.lists(
+        st.lists(st.integers(0, 25), unique=True, min_size=1, max_size=20).map(sorted),
+        min_size=1,
+        max_size=4,
+    ),
     st.integers(1, 6),
     st.integers(0, 12),
 )
 def test_seasonal_errors_equal_a_series_on_its_full_grid(stamps, season, cut):
     rng = np.random.default_rng(season)
-    panel = panel_of(*[(one, rng.choice([1.0, 2.0, 4.0, NAN], len(one)).tolist()) for one in stamps], targets=2)
+    panel = panel_of(
+        *[(one, rng.choice([1.0, 2.0, 4.0, NAN], len(one)).tolist()) for one in stamps], targets=2
+    )
     ends = panel.offsets[:-1] + np.minimum(panel.lengths, cut)
     made = seasonal_errors(panel, season, part=Part(panel.offsets[:-1], ends))
     for series, (start, end) in enumerate(zip(panel.offsets[:-1], ends, strict=True)):
@@ -166,12 +194,17 @@ def test_a_forecast_that_is_not_finite_names_its_window():
         made[numbers == 9, 1] = np.inf
         return made
 
-    with pytest.raises(DataError, match=r"bigru forecast NaN or inf in 1 of 12 windows, first series 's1' after"):
+    with pytest.raises(
+        DataError, match=r"bigru forecast NaN or inf in 1 of 12 windows, first series 's1' after"
+    ):
         evaluate(two_series(), models={"bigru": broken}, baselines={})
 
 
 def test_published_naive_scores_of_hospital(shared_data):
-    tables = [pd.read_parquet(shared_data / "hospital" / f"hospital_{part}.parquet") for part in ("train", "test")]
+    tables = [
+        pd.read_parquet(shared_data / "hospital" / f"hospital_{part}.parquet")
+        for part in ("train", "test")
+    ]
     table = pd.concat(tables).sort_values(["unique_id", "ds"], kind="stable")
     series = [(list(range(len(one))), one.tolist()) for _, one in table.groupby("unique_id")["y"]]
     panel = panel_of(*series)

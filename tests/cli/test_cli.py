@@ -51,7 +51,11 @@ def settings_of(table: BadTable) -> list[str]:
         "time_format": form.time_format,
         "tz": form.tz,
     }
-    return [f"--set=data.{name}={json.dumps(value)}" for name, value in values.items() if value not in (None, [])]
+    return [
+        f"--set=data.{name}={json.dumps(value)}"
+        for name, value in values.items()
+        if value not in (None, [])
+    ]
 
 
 IN_A_FILE = {"complex": ("no number",)}
@@ -66,7 +70,9 @@ def test_check_says_what_load_says(table, tmp_path, capsys):
     assert code == (2 if table.words else 0), said
     assert "traceback" not in said
     words = IN_A_FILE.get(table.name, table.words)
-    rows_apart = [word for word in words if not word.lower().startswith("row ")]  # a file counts lines
+    rows_apart = [
+        word for word in words if not word.lower().startswith("row ")
+    ]  # a file counts lines
     for word in (*rows_apart, *table.notes):
         assert word.lower() in said
 
@@ -105,14 +111,28 @@ def run_with_load(tmp_path_factory) -> Path:
 def test_a_run_folder_holds_everything(run):
     names = {path.name for path in run.iterdir()}
     pictures = {f"{name}.png" for name in PICTURES}
-    records = {"config.yaml", "environment.json", "data.json", "history.json", "scores.json", "scores.txt"}
-    assert names >= pictures | records | {"forecast.csv", "test_forecasts.parquet", "report.html", "model"}
+    records = {
+        "config.yaml",
+        "environment.json",
+        "data.json",
+        "history.json",
+        "scores.json",
+        "scores.txt",
+    }
+    assert names >= pictures | records | {
+        "forecast.csv",
+        "test_forecasts.parquet",
+        "report.html",
+        "model",
+    }
     assert not list(run.parent.glob(".run*")), "no checkpoint or temporary folder is left"
     forecast = pd.read_csv(run / "forecast.csv")
     assert list(forecast.columns) == ["unique_id", "ds", "cutoff", "bigru"]
     scores = json.loads((run / "scores.json").read_text())
     stored = pd.read_parquet(run / "test_forecasts.parquet")
-    assert scores["values"]["linear"]["MAE"] == pytest.approx((stored["linear"] - stored["y"]).abs().mean())
+    assert scores["values"]["linear"]["MAE"] == pytest.approx(
+        (stored["linear"] - stored["y"]).abs().mean()
+    )
 
 
 def test_a_report_or_a_picture_that_fails_loses_no_model(tmp_path, monkeypatch, capsys):
@@ -129,14 +149,19 @@ def test_a_report_or_a_picture_that_fails_loses_no_model(tmp_path, monkeypatch, 
     assert f"wrote {folder}: model, forecasts and scores" in said
     for what, command in (("pictures", "plot"), ("report", "report")):
         reason = "(ZeroDivisionError: by zero)"
-        assert f"without the {what}, which failed {reason}: try forecast {command} on the folder" in said
+        assert (
+            f"without the {what}, which failed {reason}: try forecast {command} on the folder"
+            in said
+        )
     assert not (folder / "report.html").exists()
     assert not list(folder.glob("*.png"))
     monkeypatch.undo()
     assert main(["predict", str(folder)]) == 0
     assert main(["plot", str(folder)]) == 0
     assert main(["report", str(folder)]) == 0
-    assert {f"{name}.png" for name in PICTURES} | {"report.html"} <= {path.name for path in folder.iterdir()}
+    assert {f"{name}.png" for name in PICTURES} | {"report.html"} <= {
+        path.name for path in folder.iterdir()
+    }
     assert not list(tmp_path.glob(".run*")), "no checkpoint or temporary folder is left"
 
 
@@ -155,7 +180,10 @@ def test_the_stored_config_repeats_the_run(run, tmp_path, capsys):
     assert main(["fit", *options]) == 0
     capsys.readouterr()
     assert (tmp_path / "again" / "forecast.csv").read_bytes() == (run / "forecast.csv").read_bytes()
-    first, second = ((folder / "model" / "weights.safetensors").read_bytes() for folder in (run, tmp_path / "again"))
+    first, second = (
+        (folder / "model" / "weights.safetensors").read_bytes()
+        for folder in (run, tmp_path / "again")
+    )
     assert first == second
 
 
@@ -187,21 +215,43 @@ def driven_table(strength: float) -> pd.DataFrame:
     rng = np.random.default_rng(0)
     load = rng.normal(size=400)
     stamps = pd.date_range("2024-01-01", periods=400, freq="h")
-    return pd.DataFrame({"unique_id": "a", "ds": stamps, "y": strength * load + rng.normal(size=400), "load": load})
+    return pd.DataFrame(
+        {"unique_id": "a", "ds": stamps, "y": strength * load + rng.normal(size=400), "load": load}
+    )
 
 
 @pytest.mark.parametrize(("strength", "code"), [(10.0, 0), (0.0, 1)])
-def test_required_skill_decides_the_exit_code_and_the_run_is_written(strength, code, tmp_path, capsys):
-    options = ["--set=data.known_covariates=[load]", "--set=ensemble.linear=member", "--set=windows.horizon=1"]
+def test_required_skill_decides_the_exit_code_and_the_run_is_written(
+    strength, code, tmp_path, capsys
+):
+    options = [
+        "--set=data.known_covariates=[load]",
+        "--set=ensemble.linear=member",
+        "--set=windows.horizon=1",
+    ]
     options += ["--set=model.name=bigru", "--set=training.refit=false"]
     driven_table(strength).to_csv(tmp_path / "table.csv", index=False)
     run = tmp_path / "run"
-    assert main(["fit", str(tmp_path / "table.csv"), *SMALL, *options, f"--out={run}", "--require-skill"]) == code
+    assert (
+        main(
+            [
+                "fit",
+                str(tmp_path / "table.csv"),
+                *SMALL,
+                *options,
+                f"--out={run}",
+                "--require-skill",
+            ]
+        )
+        == code
+    )
     out, err = capsys.readouterr()
     said = json.loads((run / "scores.json").read_text())["comparisons"]["bigru"]
     assert (said["low"] > 0) == (code == 0)
     assert f"wrote {run}" in out
-    assert err.splitlines()[-1].startswith("forecast: error: skill was required: bigru") == bool(code)
+    assert err.splitlines()[-1].startswith("forecast: error: skill was required: bigru") == bool(
+        code
+    )
     assert main(["evaluate", str(run), "--require-skill"]) == code
     out, err = capsys.readouterr()
     assert out == (run / "scores.txt").read_text()
@@ -231,7 +281,12 @@ HISTORIES = {
 def test_predict_refuses_an_unusable_history(case, run, tmp_path, capsys):
     build, word = HISTORIES[case]
     build(clean()).to_csv(tmp_path / "history.csv", index=False)
-    assert main(["predict", str(run), str(tmp_path / "history.csv"), f"--output={tmp_path / 'out.csv'}"]) == 2
+    assert (
+        main(
+            ["predict", str(run), str(tmp_path / "history.csv"), f"--output={tmp_path / 'out.csv'}"]
+        )
+        == 2
+    )
     err = capsys.readouterr().err
     assert word in err
     assert err.count("\n") == 1
@@ -240,7 +295,10 @@ def test_predict_refuses_an_unusable_history(case, run, tmp_path, capsys):
 
 KNOWN = {
     "43-none": (None, "no known covariates were given"),
-    "43-three_of_six": (lambda k: k.head(3), "lack 3 of 6 rows, first series 'a' at 2020-01-09 11:00:00"),
+    "43-three_of_six": (
+        lambda k: k.head(3),
+        "lack 3 of 6 rows, first series 'a' at 2020-01-09 11:00:00",
+    ),
     "43-wrong_dates": (lambda k: k.assign(ds=k["ds"] + pd.Timedelta(days=9)), "lack 6 of 6 rows"),
     "43-no_column": (lambda k: k.drop(columns="load"), "'load'"),
     "44-nan": (lambda k: k.assign(load=[1, 1, None, 1, 1, 1]), "'load' is empty in 1 cells"),
@@ -252,7 +310,13 @@ KNOWN = {
 @pytest.mark.parametrize("case", KNOWN)
 def test_predict_refuses_unusable_known_covariates(case, run_with_load, tmp_path, capsys):
     build, word = KNOWN[case]
-    known = pd.DataFrame({"unique_id": "a", "ds": pd.date_range("2020-01-09 08:00", periods=6, freq="h"), "load": 1.0})
+    known = pd.DataFrame(
+        {
+            "unique_id": "a",
+            "ds": pd.date_range("2020-01-09 08:00", periods=6, freq="h"),
+            "load": 1.0,
+        }
+    )
     options = []
     if build:
         build(known).to_csv(tmp_path / "known.csv", index=False)
@@ -294,7 +358,11 @@ def test_31_a_series_that_is_too_short_is_named(tmp_path, capsys):
 
 
 def test_32_one_window_is_enough_to_train_and_none_to_be_judged(tmp_path, capsys):
-    alone = ["--set=evaluation.test_size=0", "--set=evaluation.validation_size=0", "--set=training.patience=null"]
+    alone = [
+        "--set=evaluation.test_size=0",
+        "--set=evaluation.validation_size=0",
+        "--set=training.patience=null",
+    ]
     assert fit_small(clean(30), tmp_path) == 2
     assert "part holds no window" in capsys.readouterr().err
     assert fit_small(clean(30), tmp_path, *alone) == 0
@@ -312,9 +380,16 @@ def test_34_a_short_series_among_others_is_named_or_left_out(tmp_path, capsys):
 def test_fit_says_what_its_forecast_reads_and_training_has_not_seen(tmp_path, capsys):
     table = clean().assign(load=1.0)
     table.loc[table.index[-1], "load"] = 2.0
-    options = ["--set=evaluation.test_size=0", "--set=training.refit=false", "--set=ensemble.seeds=1"]
+    options = [
+        "--set=evaluation.test_size=0",
+        "--set=training.refit=false",
+        "--set=ensemble.seeds=1",
+    ]
     assert fit_small(table, tmp_path, '--set=data.past_covariates=["load"]', *options) == 0
-    assert "\nnote: 'load' was 1 throughout training and differs in 1 of 24 values" in capsys.readouterr().out
+    assert (
+        "\nnote: 'load' was 1 throughout training and differs in 1 of 24 values"
+        in capsys.readouterr().out
+    )
 
 
 WRONG = {
@@ -358,7 +433,11 @@ def test_debug_shows_the_traceback(capsys):
 
 def test_diverged_training_is_a_failure_that_writes_nothing(tmp_path, capsys):
     clean().to_csv(tmp_path / "clean.csv", index=False)
-    options = ["--set=training.optimizer=sgd", "--set=training.learning_rate=10", "--set=training.gradient_clip=null"]
+    options = [
+        "--set=training.optimizer=sgd",
+        "--set=training.learning_rate=10",
+        "--set=training.gradient_clip=null",
+    ]
     options += ["--set=training.epochs=50", "--set=training.patience=null", "--set=model.cell=rnn"]
     options += ["--set=model.name=bigru"]
     code = main(["fit", str(tmp_path / "clean.csv"), *SMALL, *options, f"--out={tmp_path / 'run'}"])
@@ -372,11 +451,18 @@ def test_diverged_training_is_a_failure_that_writes_nothing(tmp_path, capsys):
 
 def test_killed_training_resumes_to_the_same_bits(tmp_path, capsys):
     clean(600).to_csv(tmp_path / "clean.csv", index=False)
-    options = [str(tmp_path / "clean.csv"), *SMALL, "--set=training.epochs=6", "--set=model.dropout=0.2"]
+    options = [
+        str(tmp_path / "clean.csv"),
+        *SMALL,
+        "--set=training.epochs=6",
+        "--set=model.dropout=0.2",
+    ]
     assert main(["fit", *options, f"--out={tmp_path / 'whole'}"]) == 0
     command = [sys.executable, "-m", "forecast", "fit", *options, f"--out={tmp_path / 'killed'}"]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=environment)
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=environment
+    )
     for line in process.stderr:
         if line.startswith("epoch 2/6"):
             break
@@ -389,7 +475,10 @@ def test_killed_training_resumes_to_the_same_bits(tmp_path, capsys):
     assert not (tmp_path / "killed").exists()
     assert main(["fit", *options, f"--out={tmp_path / 'killed'}", "--resume"]) == 0
     capsys.readouterr()
-    first, second = ((tmp_path / name / "model" / "weights.safetensors").read_bytes() for name in ("whole", "killed"))
+    first, second = (
+        (tmp_path / name / "model" / "weights.safetensors").read_bytes()
+        for name in ("whole", "killed")
+    )
     assert first == second
 
 
@@ -397,4 +486,7 @@ def test_help_names_every_command(capsys):
     with pytest.raises(SystemExit, match="0"):
         main(["--help"])
     out = capsys.readouterr().out
-    assert all(name in out for name in ("check", "fit", "predict", "evaluate", "plot", "show-config", "examples:"))
+    assert all(
+        name in out
+        for name in ("check", "fit", "predict", "evaluate", "plot", "show-config", "examples:")
+    )

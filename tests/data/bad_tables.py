@@ -61,7 +61,10 @@ class BadTable:
     @property
     def file_words(self) -> tuple[str, ...]:
         """What the message says when the table is read from a text file: lines instead of rows."""
-        return tuple(re.sub(r"\brow (\d+)", lambda row: f"line {int(row[1]) + 2}", words) for words in self.words)
+        return tuple(
+            re.sub(r"\brow (\d+)", lambda row: f"line {int(row[1]) + 2}", words)
+            for words in self.words
+        )
 
     def file(self, folder: Path) -> Path:
         """The table as a file in `folder`."""
@@ -73,9 +76,15 @@ class BadTable:
         return path
 
 
-def clean(rows: int = ROWS, freq: str = "h", start: str = START, tz: str | None = None) -> pd.DataFrame:
+def clean(
+    rows: int = ROWS, freq: str = "h", start: str = START, tz: str | None = None
+) -> pd.DataFrame:
     """A daily wave with noise on a regular index."""
-    wave = 10 + 3 * np.sin(np.arange(rows) * 2 * np.pi / 24) + np.random.default_rng(1).normal(0, 0.1, rows)
+    wave = (
+        10
+        + 3 * np.sin(np.arange(rows) * 2 * np.pi / 24)
+        + np.random.default_rng(1).normal(0, 0.1, rows)
+    )
     return pd.DataFrame({
         "unique_id": "a",
         "ds": pd.date_range(start, periods=rows, freq=freq, tz=tz),
@@ -97,7 +106,9 @@ def _with_text(text: Callable[[pd.Series], pd.Series], column: str = "y") -> pd.
     return frame
 
 
-def _with_ds(change: Callable[[pd.DataFrame], pd.Series | pd.DatetimeIndex | np.ndarray]) -> pd.DataFrame:
+def _with_ds(
+    change: Callable[[pd.DataFrame], pd.Series | pd.DatetimeIndex | np.ndarray],
+) -> pd.DataFrame:
     frame = clean()
     return frame.assign(ds=change(frame))
 
@@ -114,7 +125,9 @@ def _jittered() -> pd.DataFrame:
 
 
 def _naive_local(start: str) -> pd.DataFrame:
-    return _with_ds(lambda _: pd.date_range(start, periods=ROWS, freq="h", tz="Europe/Berlin").tz_localize(None))
+    return _with_ds(
+        lambda _: pd.date_range(start, periods=ROWS, freq="h", tz="Europe/Berlin").tz_localize(None)
+    )
 
 
 def _csv(frame: pd.DataFrame | None = None, **options: object) -> str:
@@ -144,7 +157,9 @@ def _with_null_byte() -> bytes:
 BAD_TABLES: dict[int, tuple[BadTable, ...]] = {
     1: (
         BadTable(
-            "nan", lambda: _with_y([50, 60, 70], np.nan), ("'a'", "3 of 200", "2020-01-03 02:00", "row 50", "fill")
+            "nan",
+            lambda: _with_y([50, 60, 70], np.nan),
+            ("'a'", "3 of 200", "2020-01-03 02:00", "row 50", "fill"),
         ),
     ),
     2: (
@@ -154,12 +169,22 @@ BAD_TABLES: dict[int, tuple[BadTable, ...]] = {
             notes=("5 rows at the end hold no y", "the future from 2020-01-09 03:00 on"),
         ),
     ),
-    3: (BadTable("all_nan", lambda: _with_y(slice(None), np.nan), ("'a'", "200 of 200", "missing")),),
+    3: (
+        BadTable("all_nan", lambda: _with_y(slice(None), np.nan), ("'a'", "200 of 200", "missing")),
+    ),
     4: (
-        BadTable("inf", lambda: _with_y([50], np.inf), ("infinite", "'a'", "row 50", "2020-01-03 02:00")),
+        BadTable(
+            "inf", lambda: _with_y([50], np.inf), ("infinite", "'a'", "row 50", "2020-01-03 02:00")
+        ),
         BadTable("minus_inf", lambda: _with_y([50], -np.inf), ("infinite", "'a'", "row 50")),
     ),
-    5: (BadTable("text", lambda: _with_y([50], "abc"), ("'abc'", "'a'", "row 50", "2020-01-03 02:00", "no number")),),
+    5: (
+        BadTable(
+            "text",
+            lambda: _with_y([50], "abc"),
+            ("'abc'", "'a'", "row 50", "2020-01-03 02:00", "no number"),
+        ),
+    ),
     6: (
         BadTable(
             "decimal_comma",
@@ -169,7 +194,10 @@ BAD_TABLES: dict[int, tuple[BadTable, ...]] = {
     ),
     7: (
         BadTable(
-            "numeric_text", lambda: _with_text(lambda y: y.astype(str)), notes=("written as text",), survives_csv=False
+            "numeric_text",
+            lambda: _with_text(lambda y: y.astype(str)),
+            notes=("written as text",),
+            survives_csv=False,
         ),
         BadTable("object_floats", lambda: _with_text(lambda y: y), survives_csv=False),
         BadTable(
@@ -180,15 +208,27 @@ BAD_TABLES: dict[int, tuple[BadTable, ...]] = {
     ),
     8: (
         BadTable("int", lambda: clean().assign(y=np.arange(ROWS))),
-        BadTable("bool", lambda: clean().assign(y=np.arange(ROWS) % 2 == 0), ("true and false", "cast")),
+        BadTable(
+            "bool", lambda: clean().assign(y=np.arange(ROWS) % 2 == 0), ("true and false", "cast")
+        ),
     ),
     9: (
         BadTable(
-            "complex", lambda: clean().assign(y=clean()["y"] + 1j), ("complex", "'y'", "real"), survives_csv=False
+            "complex",
+            lambda: clean().assign(y=clean()["y"] + 1j),
+            ("complex", "'y'", "real"),
+            survives_csv=False,
         ),
-        BadTable("complex_objects", lambda: _with_y([50], 1 + 2j), ("complex", "'y'", "real"), survives_csv=False),
         BadTable(
-            "complex_text", lambda: _line(52, "a,2020-01-03 02:00:00,1+2j"), ("'1+2j'", "'a'", "line 52", "no number")
+            "complex_objects",
+            lambda: _with_y([50], 1 + 2j),
+            ("complex", "'y'", "real"),
+            survives_csv=False,
+        ),
+        BadTable(
+            "complex_text",
+            lambda: _line(52, "a,2020-01-03 02:00:00,1+2j"),
+            ("'1+2j'", "'a'", "line 52", "no number"),
         ),
     ),
     10: (
@@ -205,17 +245,37 @@ BAD_TABLES: dict[int, tuple[BadTable, ...]] = {
             ("twice", "'a'", "row 50 and row 51", "2020-01-03 02:00", "remove or aggregate"),
         ),
     ),
-    12: (BadTable("unsorted", lambda: clean().sample(frac=1, random_state=0), notes=("not in time order", "sorted")),),
+    12: (
+        BadTable(
+            "unsorted",
+            lambda: clean().sample(frac=1, random_state=0),
+            notes=("not in time order", "sorted"),
+        ),
+    ),
     13: (
         BadTable(
             "gap",
             lambda: clean().drop(index=range(50, 60)).reset_index(drop=True),
-            ("'a'", "row 50", "10 missing", "2020-01-03 01:00", "2020-01-03 12:00", "gaps: skip", "gaps: fill"),
+            (
+                "'a'",
+                "row 50",
+                "10 missing",
+                "2020-01-03 01:00",
+                "2020-01-03 12:00",
+                "gaps: skip",
+                "gaps: fill",
+            ),
         ),
     ),
     14: (BadTable("jitter", _jittered, ("'h' grid", "'a'", "distance", " s:", "round")),),
     15: (BadTable("utc", lambda: clean(tz="UTC")),),
-    16: (BadTable("zoned_dst", lambda: clean(rows=300, start="2020-03-25", tz="Europe/Berlin"), survives_csv=False),),
+    16: (
+        BadTable(
+            "zoned_dst",
+            lambda: clean(rows=300, start="2020-03-25", tz="Europe/Berlin"),
+            survives_csv=False,
+        ),
+    ),
     17: (
         BadTable(
             "local_hour_twice",
@@ -227,15 +287,27 @@ BAD_TABLES: dict[int, tuple[BadTable, ...]] = {
         BadTable(
             "local_hour_skipped",
             lambda: _naive_local("2020-03-26"),
-            ("local time with dst", "'a'", "2020-03-29 01:00", "2020-03-29 03:00", "row 74", "pass tz:"),
+            (
+                "local time with dst",
+                "'a'",
+                "2020-03-29 01:00",
+                "2020-03-29 03:00",
+                "row 74",
+                "pass tz:",
+            ),
         ),
     ),
     19: (
         BadTable("iso_text", lambda: _with_ds(lambda frame: frame["ds"].astype(str))),
-        BadTable("iso_text_t", lambda: _with_ds(lambda frame: frame["ds"].dt.strftime("%Y-%m-%dT%H:%M"))),
-        BadTable("year_first", lambda: _with_ds(lambda frame: frame["ds"].dt.strftime("%Y/%m/%d %H:%M"))),
         BadTable(
-            "year_first_unpadded", lambda: _line(2, "a,2020/1/1 0:00,1").replace(b"-", b"/").replace(b":00:00", b":00")
+            "iso_text_t", lambda: _with_ds(lambda frame: frame["ds"].dt.strftime("%Y-%m-%dT%H:%M"))
+        ),
+        BadTable(
+            "year_first", lambda: _with_ds(lambda frame: frame["ds"].dt.strftime("%Y/%m/%d %H:%M"))
+        ),
+        BadTable(
+            "year_first_unpadded",
+            lambda: _line(2, "a,2020/1/1 0:00,1").replace(b"-", b"/").replace(b":00:00", b":00"),
         ),
     ),
     20: (
@@ -245,11 +317,19 @@ BAD_TABLES: dict[int, tuple[BadTable, ...]] = {
             ("'yesterday'", "'a'", "row 50"),
         ),
     ),
-    21: (BadTable("nat", lambda: _with_ds(lambda frame: _replaced(frame, 50, pd.NaT)), ("empty", "'a'", "row 50")),),
+    21: (
+        BadTable(
+            "nat",
+            lambda: _with_ds(lambda frame: _replaced(frame, 50, pd.NaT)),
+            ("empty", "'a'", "row 50"),
+        ),
+    ),
     22: (
         BadTable(
             "day_first",
-            lambda: clean().assign(ds=pd.date_range(START, periods=ROWS, freq="D").strftime("%d/%m/%Y")),
+            lambda: clean().assign(
+                ds=pd.date_range(START, periods=ROWS, freq="D").strftime("%d/%m/%Y")
+            ),
             ("'01/01/2020'", "day", "first", "time_format", "%d/%m/%Y"),
         ),
         BadTable(
@@ -259,12 +339,16 @@ BAD_TABLES: dict[int, tuple[BadTable, ...]] = {
         ),
         BadTable(
             "day_first_told",
-            lambda: clean().assign(ds=pd.date_range(START, periods=ROWS, freq="D").strftime("%d/%m/%Y")),
+            lambda: clean().assign(
+                ds=pd.date_range(START, periods=ROWS, freq="D").strftime("%d/%m/%Y")
+            ),
             table_format=TableFormat(time_format="%d/%m/%Y"),
         ),
         BadTable(
             "digits",
-            lambda: clean().assign(ds=pd.date_range(START, periods=ROWS, freq="D").strftime("%Y%m%d").astype(int)),
+            lambda: clean().assign(
+                ds=pd.date_range(START, periods=ROWS, freq="D").strftime("%Y%m%d").astype(int)
+            ),
             ("20200101", "look like dates", "time_format", "%Y%m%d"),
         ),
     ),
@@ -272,16 +356,29 @@ BAD_TABLES: dict[int, tuple[BadTable, ...]] = {
         BadTable("month_end", lambda: clean(freq="ME"), freq="ME"),
         BadTable("business_day", lambda: clean(freq="B"), freq="B"),
     ),
-    24: (BadTable("business_as_daily", lambda: clean(freq="B"), ("'D'", "'B'", "pass freq: 'B'"), freq="D"),),
+    24: (
+        BadTable(
+            "business_as_daily", lambda: clean(freq="B"), ("'D'", "'B'", "pass freq: 'B'"), freq="D"
+        ),
+    ),
     25: (
         BadTable("hourly_as_daily", clean, ("'D'", "pass freq: 'h'"), freq="D"),
         BadTable("daily_as_hourly", lambda: clean(freq="D"), ("'h'", "pass freq: 'D'"), freq="h"),
     ),
     26: (BadTable("integers", lambda: clean().assign(ds=np.arange(ROWS))),),
-    27: (BadTable("step_2_as_1", lambda: clean().assign(ds=np.arange(ROWS) * 2), ("'1'", "pass freq: '2'"), freq="1"),),
+    27: (
+        BadTable(
+            "step_2_as_1",
+            lambda: clean().assign(ds=np.arange(ROWS) * 2),
+            ("'1'", "pass freq: '2'"),
+            freq="1",
+        ),
+    ),
     28: (
         BadTable(
-            "floats", lambda: clean().assign(ds=np.arange(ROWS) + 0.5), ("'ds'", "floating-point", "whole numbers")
+            "floats",
+            lambda: clean().assign(ds=np.arange(ROWS) + 0.5),
+            ("'ds'", "floating-point", "whole numbers"),
         ),
     ),
     29: (
@@ -298,11 +395,17 @@ BAD_TABLES: dict[int, tuple[BadTable, ...]] = {
         BadTable("no_rows", lambda: clean(rows=0), ("no rows", "expected")),
     ),
     35: (BadTable("1e31", lambda: clean().assign(y=clean()["y"] * 1e30)),),
-    36: (BadTable("1e301", lambda: clean().assign(y=clean()["y"] * 1e300), ("1e+100", "'a'", "rescale")),),
+    36: (
+        BadTable(
+            "1e301", lambda: clean().assign(y=clean()["y"] * 1e300), ("1e+100", "'a'", "rescale")
+        ),
+    ),
     37: (BadTable("offset_1e9", lambda: clean().assign(y=clean()["y"] + 1e9)),),
     38: (
         BadTable("1e-39", lambda: clean().assign(y=clean()["y"] * 1e-40)),
-        BadTable("1e-150", lambda: clean().assign(y=clean()["y"] * 1e-151), ("1e-100", "'a'", "rescale")),
+        BadTable(
+            "1e-150", lambda: clean().assign(y=clean()["y"] * 1e-151), ("1e-100", "'a'", "rescale")
+        ),
     ),
     39: (BadTable("extra_text", lambda: clean().assign(junk="x"), notes=("'junk'", "ignored")),),
     40: (
@@ -347,8 +450,16 @@ BAD_TABLES: dict[int, tuple[BadTable, ...]] = {
     59: (BadTable("bom", lambda: b"\xef\xbb\xbf" + _csv().encode()),),
     60: (
         BadTable("utf16", lambda: _csv().encode("utf-16"), ("utf-8", "encoding: utf-16")),
-        BadTable("utf16_without_bom", lambda: _csv().encode("utf-16-le"), ("utf-8", "encoding: utf-16-le")),
-        BadTable("utf16_told", lambda: _csv().encode("utf-16"), table_format=TableFormat(encoding="utf-16")),
+        BadTable(
+            "utf16_without_bom",
+            lambda: _csv().encode("utf-16-le"),
+            ("utf-8", "encoding: utf-16-le"),
+        ),
+        BadTable(
+            "utf16_told",
+            lambda: _csv().encode("utf-16"),
+            table_format=TableFormat(encoding="utf-16"),
+        ),
         BadTable(
             "cp1252",
             lambda: _csv(clean().assign(unique_id="Köln")).encode("cp1252"),
@@ -360,7 +471,11 @@ BAD_TABLES: dict[int, tuple[BadTable, ...]] = {
             table_format=TableFormat(encoding="cp1252"),
         ),
         BadTable("junk", lambda: np.random.default_rng(0).bytes(5000), ("binary data", "encoding")),
-        BadTable("workbook", lambda: b"PK\x03\x04" + np.random.default_rng(0).bytes(500), ("excel", "csv or parquet")),
+        BadTable(
+            "workbook",
+            lambda: b"PK\x03\x04" + np.random.default_rng(0).bytes(500),
+            ("excel", "csv or parquet"),
+        ),
     ),
     61: (
         BadTable("semicolon", lambda: _csv(sep=";").encode(), notes=("';'", "detected")),
@@ -369,16 +484,43 @@ BAD_TABLES: dict[int, tuple[BadTable, ...]] = {
     ),
     62: (BadTable("nul_bytes", _with_null_byte, ("line 52", "nul")),),
     63: (
-        BadTable("ragged", lambda: _line(37, "a,2020-01-02 11:00:00,1,5"), ("line 37", "4 fields", "header has 3")),
-        BadTable("short_row", lambda: _line(37, "a,2020-01-02 11:00:00"), ("line 37", "2 fields", "header has 3")),
-        BadTable("thousands", lambda: _line(37, 'a,2020-01-02 11:00:00,"1,000"'), ("line 37", "'1,000'", "thousands")),
         BadTable(
-            "cut_gzip", lambda: gzip.compress(_csv().encode())[:-200], ("table.csv.gz", "decompress"), suffix=".csv.gz"
+            "ragged",
+            lambda: _line(37, "a,2020-01-02 11:00:00,1,5"),
+            ("line 37", "4 fields", "header has 3"),
+        ),
+        BadTable(
+            "short_row",
+            lambda: _line(37, "a,2020-01-02 11:00:00"),
+            ("line 37", "2 fields", "header has 3"),
+        ),
+        BadTable(
+            "thousands",
+            lambda: _line(37, 'a,2020-01-02 11:00:00,"1,000"'),
+            ("line 37", "'1,000'", "thousands"),
+        ),
+        BadTable(
+            "cut_gzip",
+            lambda: gzip.compress(_csv().encode())[:-200],
+            ("table.csv.gz", "decompress"),
+            suffix=".csv.gz",
         ),
         BadTable("no_gzip", lambda: _csv().encode(), ("table.csv.gz", "gzip"), suffix=".csv.gz"),
         BadTable("gzip", lambda: gzip.compress(_csv().encode()), suffix=".csv.gz"),
-        BadTable("cut_parquet", lambda: _parquet()[:-300], ("table.parquet", "not a whole parquet"), suffix=".parquet"),
-        BadTable("junk_parquet", lambda: b"PAR1" * 100, ("table.parquet", "not a whole parquet"), suffix=".parquet"),
-        BadTable("text_parquet", lambda: b"", ("table.parquet", "not a whole parquet"), suffix=".parquet"),
+        BadTable(
+            "cut_parquet",
+            lambda: _parquet()[:-300],
+            ("table.parquet", "not a whole parquet"),
+            suffix=".parquet",
+        ),
+        BadTable(
+            "junk_parquet",
+            lambda: b"PAR1" * 100,
+            ("table.parquet", "not a whole parquet"),
+            suffix=".parquet",
+        ),
+        BadTable(
+            "text_parquet", lambda: b"", ("table.parquet", "not a whole parquet"), suffix=".parquet"
+        ),
     ),
 }

@@ -11,8 +11,12 @@ from forecast.data.load import load_panel
 from forecast.errors import ConfigError, DataError
 
 CASES = [(number, table) for number, tables in BAD_TABLES.items() for table in tables]
-REFUSED = [pytest.param(table, id=f"{number}-{table.name}") for number, table in CASES if table.words]
-ACCEPTED = [pytest.param(table, id=f"{number}-{table.name}") for number, table in CASES if not table.words]
+REFUSED = [
+    pytest.param(table, id=f"{number}-{table.name}") for number, table in CASES if table.words
+]
+ACCEPTED = [
+    pytest.param(table, id=f"{number}-{table.name}") for number, table in CASES if not table.words
+]
 
 
 def assert_says(message: str, words: tuple[str, ...]) -> None:

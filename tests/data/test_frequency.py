@@ -21,7 +21,9 @@ ALIASES = (
     "2YS-JAN",
 )  # fmt: skip
 ZONES = (None, "UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe")
-INFERRED = tuple(alias for alias in ALIASES if alias not in ("2B", "2YS-JAN"))  # two steps pandas itself cannot infer
+INFERRED = tuple(
+    alias for alias in ALIASES if alias not in ("2B", "2YS-JAN")
+)  # two steps pandas itself cannot infer
 
 
 def utc(index: pd.DatetimeIndex) -> np.ndarray:
@@ -69,7 +71,11 @@ def test_gaps_and_the_time_of_day_do_not_change_what_is_inferred(alias, dropped,
     assert np.array_equal(positions - positions[0], expected - expected[0])
 
 
-@given(step=st.integers(1, 50), first=st.integers(-1000, 1000), dropped=st.sets(st.integers(1, 29), max_size=5))
+@given(
+    step=st.integers(1, 50),
+    first=st.integers(-1000, 1000),
+    dropped=st.sets(st.integers(1, 29), max_size=5),
+)
 def test_integer_index(step, first, dropped):
     stamps = np.delete(first + step * np.arange(30), sorted(dropped))
     freq = infer_frequency(stamps, np.array([0, len(stamps)]))
@@ -93,7 +99,8 @@ def test_old_and_long_spellings_are_translated(old, new):
 
 
 @pytest.mark.parametrize(
-    "alias", ["W", "QE", "QS", "YE", "YS", "BQE", "BQS", "BYE", "BYS", "2W", "D", "B", "ME", "15min"]
+    "alias",
+    ["W", "QE", "QS", "YE", "YS", "BQE", "BQS", "BYE", "BYS", "2W", "D", "B", "ME", "15min"],
 )
 def test_default_anchors_are_those_of_pandas(alias):
     with warnings.catch_warnings():
@@ -101,7 +108,9 @@ def test_default_anchors_are_those_of_pandas(alias):
         assert Frequency.parse(alias).alias == pd.tseries.frequencies.to_offset(alias).freqstr
 
 
-@pytest.mark.parametrize("text", ["notafreq", "", "W-FOO", "D-MON", "1.5h", "SME", "h-", "0h", "-1D", "0", "-2", "-h"])
+@pytest.mark.parametrize(
+    "text", ["notafreq", "", "W-FOO", "D-MON", "1.5h", "SME", "h-", "0h", "-1D", "0", "-2", "-h"]
+)
 def test_nonsense_is_refused(text):
     with pytest.raises(ConfigError, match="expected"):
         Frequency.parse(text)
@@ -135,7 +144,10 @@ def test_season_length(alias, length):
 def test_midnights_in_a_zone_that_skips_one():
     """Clocks in Beirut go from 23:59 to 01:00: that day begins an hour late."""
     midnights = [pd.Timestamp(f"2021-03-{day}", tz="Asia/Beirut") for day in (26, 27)]
-    midnights += [pd.Timestamp("2021-03-28 01:00", tz="Asia/Beirut"), pd.Timestamp("2021-03-29", tz="Asia/Beirut")]
+    midnights += [
+        pd.Timestamp("2021-03-28 01:00", tz="Asia/Beirut"),
+        pd.Timestamp("2021-03-29", tz="Asia/Beirut"),
+    ]
     stamps = utc(pd.DatetimeIndex(midnights))
     freq = infer_frequency(stamps, np.array([0, 4]), "Asia/Beirut")
     assert freq.alias == "D"
@@ -145,7 +157,9 @@ def test_midnights_in_a_zone_that_skips_one():
 
 def test_times_of_day_that_occur_twice_or_never():
     """At 02:30 in Berlin: the first of the two in autumn, the first moment after it in spring."""
-    freq = Frequency.parse("D", tz="Europe/Berlin").aligned_to(np.array(["2020-10-24T00:30"], dtype="datetime64[ns]"))
+    freq = Frequency.parse("D", tz="Europe/Berlin").aligned_to(
+        np.array(["2020-10-24T00:30"], dtype="datetime64[ns]")
+    )
     autumn = np.datetime64("2020-10-25", "D").astype(int)
     assert freq.stamps(np.array([autumn]))[0] == np.datetime64("2020-10-25T00:30")
     assert not freq.on_grid(np.array(["2020-10-25T01:30"], dtype="datetime64[ns]")).any()
@@ -156,7 +170,9 @@ def test_times_of_day_that_occur_twice_or_never():
 @given(day=st.integers(-20_000, 40_000), alias=st.sampled_from(["D", "B", "W-WED", "MS", "15min"]))
 def test_stamps_beside_the_grid_are_rounded_down(day, alias):
     freq = Frequency.parse(alias)
-    stamp = np.array([day], dtype="datetime64[D]").astype("datetime64[ns]") + np.timedelta64(1, "ns")
+    stamp = np.array([day], dtype="datetime64[D]").astype("datetime64[ns]") + np.timedelta64(
+        1, "ns"
+    )
     places = freq.positions(stamp)
     assert freq.stamps(places)[0] <= stamp[0] < freq.stamps(places + 1)[0]
 
@@ -170,7 +186,9 @@ def test_local_time_is_that_of_the_zone():
 
 
 def test_a_stray_first_stamp_does_not_move_the_grid():
-    stamps = pd.date_range("2024-01-01 00:30", periods=10, freq="h").to_numpy("datetime64[ns]").copy()
+    stamps = (
+        pd.date_range("2024-01-01 00:30", periods=10, freq="h").to_numpy("datetime64[ns]").copy()
+    )
     stamps[0] += np.timedelta64(7, "m")
     grid = Frequency.parse("h").aligned_to(stamps)
     assert grid.on_grid(stamps).tolist() == [False] + [True] * 9
@@ -178,4 +196,6 @@ def test_a_stray_first_stamp_does_not_move_the_grid():
 
 def test_one_stamp_shows_no_frequency():
     with pytest.raises(DataError, match="give freq"):
-        infer_frequency(np.array(["2020-01-01", "2020-01-01"], dtype="datetime64[ns]"), np.array([0, 2]))
+        infer_frequency(
+            np.array(["2020-01-01", "2020-01-01"], dtype="datetime64[ns]"), np.array([0, 2])
+        )

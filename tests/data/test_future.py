@@ -33,7 +33,10 @@ def daily(targets, unique_id="a", start="2024-01-01", **columns):
 def planned(rows=10, ahead=3, unique_id="a", **columns):
     """A series whose last rows are the days to forecast."""
     return daily(
-        [*np.arange(1.0, rows + 1), *[np.nan] * ahead], unique_id, price=np.arange(rows + ahead) / 4, **columns
+        [*np.arange(1.0, rows + 1), *[np.nan] * ahead],
+        unique_id,
+        price=np.arange(rows + ahead) / 4,
+        **columns,
     )
 
 
@@ -45,9 +48,15 @@ def tables(draw):
         rows = draw(st.integers(4, 12))
         targets = draw(st.lists(st.sampled_from([1.0, 2.5, np.nan]), min_size=rows, max_size=rows))
         ahead = draw(st.integers(0, 4))
-        one = daily([1.0, 2.0, *targets, *[np.nan] * ahead], f"s{series}", start=f"2024-01-{1 + 3 * series:02d}")
+        one = daily(
+            [1.0, 2.0, *targets, *[np.nan] * ahead],
+            f"s{series}",
+            start=f"2024-01-{1 + 3 * series:02d}",
+        )
         kind = [draw(st.sampled_from(WEATHER)) for _ in range(len(one))]
-        parts.append(one.assign(weather=kind, price=np.arange(len(one)) / 8, load=1.0, size=float(series)))
+        parts.append(
+            one.assign(weather=kind, price=np.arange(len(one)) / 8, load=1.0, size=float(series))
+        )
     table = pd.concat(parts, ignore_index=True)
     return table.iloc[draw(st.permutations(range(len(table))))].reset_index(drop=True)
 
@@ -79,7 +88,9 @@ def test_the_panel_is_that_of_the_table_without_these_rows(table):
         return
     ordered = ahead.sort_values(["unique_id", "ds"])
     future = panel.future
-    assert [str(one) for one in future.series_ids[future.series_of_rows()]] == ordered["unique_id"].tolist()
+    assert [str(one) for one in future.series_ids[future.series_of_rows()]] == ordered[
+        "unique_id"
+    ].tolist()
     np.testing.assert_array_equal(future.timestamps, ordered["ds"].to_numpy("datetime64[ns]"))
     np.testing.assert_array_equal(future.column("price"), ordered["price"])
     words = np.array(future.categories["weather"], object)
@@ -109,12 +120,17 @@ def test_every_road_tells_them_apart(road, tmp_path):
 
 @pytest.mark.parametrize("missing", [False, True])
 def test_what_is_said_of_them(missing):
-    table = pd.concat([planned(load=1.0), planned(ahead=0, unique_id="b", load=2.0)], ignore_index=True)
+    table = pd.concat(
+        [planned(load=1.0), planned(ahead=0, unique_id="b", load=2.0)], ignore_index=True
+    )
     columns = Columns(known_covariates=("price",), past_covariates=("load",))
     diagnosis = diagnose(table, columns, allow_missing=missing)
-    assert [(finding.severity, finding.code) for finding in diagnosis.findings] == [("note", "future_rows")]
+    assert [(finding.severity, finding.code) for finding in diagnosis.findings] == [
+        ("note", "future_rows")
+    ]
     assert diagnosis.findings[0].message == (
-        "3 rows at the end of 1 of 2 series hold no y: they are the future from 2024-01-11 on, not history; forecasts "
+        "3 rows at the end of 1 of 2 series hold no y: they are the future from 2024-01-11 on, not "
+        "history; forecasts "
         "take price from there; past covariates there (load) are not used"
     )
     assert diagnosis.num_rows == 20
@@ -161,10 +177,18 @@ def test_gaps_are_filled_in_the_history_alone():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda table: pd.concat([table, table.tail(1)], ignore_index=True), "occurs twice.*row 12 and row 13"),
-        (lambda table: table.astype({"price": object}).replace({"price": {3.0: "dear"}}), "'dear'.*row 12"),
         (
-            lambda table: table.assign(ds=[*table["ds"][:-1], table["ds"].iloc[-1] + pd.Timedelta("5h")]),
+            lambda table: pd.concat([table, table.tail(1)], ignore_index=True),
+            "occurs twice.*row 12 and row 13",
+        ),
+        (
+            lambda table: table.astype({"price": object}).replace({"price": {3.0: "dear"}}),
+            "'dear'.*row 12",
+        ),
+        (
+            lambda table: table.assign(
+                ds=[*table["ds"][:-1], table["ds"].iloc[-1] + pd.Timedelta("5h")]
+            ),
             "1 of 3 stamps do not lie on the 'D' grid: series 'a', row 12",
         ),
     ],
@@ -190,7 +214,9 @@ def test_panels_of_fewer_series_or_rows():
 def test_the_template_holds_what_the_table_does():
     table = planned(ahead=2, weather=[*WEATHER * 4][:12])
     table.loc[11, "price"] = np.nan
-    panel = load_panel(table, Columns(known_covariates=("price", "weather"), categorical=("weather",)))
+    panel = load_panel(
+        table, Columns(known_covariates=("price", "weather"), categorical=("weather",))
+    )
     frame = future_frame(panel, 3)
     assert frame["ds"].tolist() == pd.date_range("2024-01-11", periods=3).tolist()
     np.testing.assert_array_equal(frame["price"], [2.5, np.nan, np.nan])
@@ -203,13 +229,17 @@ def test_what_is_passed_counts_for_more_than_what_the_table_holds():
     panel = load_panel(planned(weather=[*WEATHER * 5][:13]), columns)
     assert covers(panel, 3)
     assert not covers(panel, 4)
-    passed = pd.DataFrame({"ds": ["2024-01-12", "2024-01-14"], "price": [9.0, 8.0], "weather": ["snow", "sun"]})
+    passed = pd.DataFrame(
+        {"ds": ["2024-01-12", "2024-01-14"], "price": [9.0, 8.0], "weather": ["snow", "sun"]}
+    )
     known = read_known(panel, passed.assign(unique_id="a"), table_format=TableFormat())
     ahead = append_future(panel, 4, known)
     assert ahead.column("price")[10:].tolist() == [2.5, 9.0, 3.0, 8.0]
     words = [ahead.categories["weather"][int(code)] for code in ahead.column("weather")[10:]]
     assert words == ["rain", "snow", "sun", "sun"]
-    with pytest.raises(DataError, match="known covariates lack 1 of 4 rows, first series 'a' at 2024-01-14"):
+    with pytest.raises(
+        DataError, match="known covariates lack 1 of 4 rows, first series 'a' at 2024-01-14"
+    ):
         append_future(panel, 4)
 
 
@@ -217,23 +247,40 @@ def test_empty_covariates_of_the_future_are_named():
     table = planned()
     table.loc[11, "price"] = np.nan
     panel = load_panel(table, Columns(known_covariates=("price",)))
-    with pytest.raises(DataError, match="known covariate 'price' is empty in 1 cells, first series 'a' at 2024-01-12"):
+    with pytest.raises(
+        DataError,
+        match="known covariate 'price' is empty in 1 cells, first series 'a' at 2024-01-12",
+    ):
         append_future(panel, 3)
 
 
 def test_a_column_of_a_wide_table_that_ends_early():
-    table = pd.DataFrame({"ds": pd.date_range("2024-01-01", periods=12), "a": np.arange(5.0, 17.0) ** 2})
+    table = pd.DataFrame(
+        {"ds": pd.date_range("2024-01-01", periods=12), "a": np.arange(5.0, 17.0) ** 2}
+    )
     table["b"] = [*np.arange(12.0, 2.0, -1) ** 2, np.nan, np.nan]
-    panel = load_panel(table.assign(a=table["a"].where(table.index < 11)), table_format=TableFormat(layout="wide"))
+    panel = load_panel(
+        table.assign(a=table["a"].where(table.index < 11)), table_format=TableFormat(layout="wide")
+    )
     assert panel.lengths.tolist() == [11, 10]
-    assert "3 rows at the end of 2 of 2 series hold no value: they are the future from 2024-01-11" in panel.notes[1]
-    assert "1 of 2 series ends before 2024-01-11 and is forecast from its own end: 'b'" in panel.notes[2]
+    assert (
+        "3 rows at the end of 2 of 2 series hold no value: they are the future from 2024-01-11"
+        in panel.notes[1]
+    )
+    assert (
+        "1 of 2 series ends before 2024-01-11 and is forecast from its own end: 'b'"
+        in panel.notes[2]
+    )
 
 
 def test_series_that_ended_are_named_those_furthest_behind_first():
-    parts = [daily(np.arange(rows) ** 2.0, name) for name, rows in zip("abcdef", (30, 29, 12, 30, 20, 15), strict=True)]
+    parts = [
+        daily(np.arange(rows) ** 2.0, name)
+        for name, rows in zip("abcdef", (30, 29, 12, 30, 20, 15), strict=True)
+    ]
     assert load_panel(pd.concat(parts)).notes == (
-        "4 of 6 series end before 2024-01-30 and are forecast from their own ends: 'c' (2024-01-12, 18 steps behind), "
+        "4 of 6 series end before 2024-01-30 and are forecast from their own ends: 'c' "
+        "(2024-01-12, 18 steps behind), "
         "'f' (2024-01-15, 15 steps behind), 'e' (2024-01-20, 10 steps behind) and 1 more",
     )
 

@@ -39,7 +39,11 @@ SPELLINGS = {
         "2024-05-01 00:00",
         "2024-05-01T00:00:00.000",
     ],
-    "2024-05-01 12:30:00": [dt.datetime(2024, 5, 1, 12, 30), "2024-05-01 12:30", "2024-05-01T12:30:00"],
+    "2024-05-01 12:30:00": [
+        dt.datetime(2024, 5, 1, 12, 30),
+        "2024-05-01 12:30",
+        "2024-05-01T12:30:00",
+    ],
     "2024-05-01 12:30:00.5": [pd.Timestamp("2024-05-01 12:30:00.5"), "2024-05-01 12:30:00.500"],
     "Köln": ["Köln"],
     "köln": ["köln"],
@@ -76,7 +80,10 @@ KINDS: dict[str, tuple[list[Any], list[str]]] = {
     "codes": (["01", "1", "010"], ["01", "1", "010"]),
     "umlauts": (["köln", "Köln", "Köln "], ["köln", "Köln", "Köln "]),
     "floats": ([0.5, 10.0, 2.25], ["0.5", "10", "2.25"]),
-    "days": ([*pd.to_datetime(["2024-05-02", "2024-05-01", "2024-05-03"])], ["2024-05-02", "2024-05-01", "2024-05-03"]),
+    "days": (
+        [*pd.to_datetime(["2024-05-02", "2024-05-01", "2024-05-03"])],
+        ["2024-05-02", "2024-05-01", "2024-05-03"],
+    ),
     "versions": (["1.10", "1.1", "2.0"], ["1.10", "1.1", "2"]),
     "words": (["true", "TRUE", "unsure"], ["true", "true", "unsure"]),
 }
@@ -109,7 +116,9 @@ def _arrow_file(frame: pd.DataFrame, folder: Path) -> Path:
 
 
 def _changed(change: Callable[[pd.Series], pd.Series]) -> Road:
-    return lambda frame, _: frame.apply(lambda column: column if column.name in ("ds", "y") else change(column))
+    return lambda frame, _: frame.apply(
+        lambda column: column if column.name in ("ds", "y") else change(column)
+    )
 
 
 ROADS: dict[str, Road] = {
@@ -131,7 +140,8 @@ DAYS = pd.date_range("2024-01-01", periods=6)
 
 
 def series_of(ids: list[Any], **columns: list[Any]) -> pd.DataFrame:
-    """Six days of each series; `static` has a value per series, other columns repeat theirs row after row."""
+    """Six days of each series; `static` has a value per series, other columns repeat theirs row
+    after row."""
     frame = pd.DataFrame({"unique_id": np.repeat(ids, 6), "ds": np.tile(DAYS, len(ids))})
     for name, values in columns.items():
         frame[name] = np.repeat(values, 6) if name == "static" else np.resize(values, len(frame))
@@ -164,10 +174,14 @@ def test_categories_have_the_same_names_on_every_road(kind: str, road: str, tmp_
 
 @pytest.mark.parametrize("road", ROADS)
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("bools", "words")])
-def test_series_have_the_same_names_and_order_on_every_road(kind: str, road: str, tmp_path: Path) -> None:
+def test_series_have_the_same_names_and_order_on_every_road(
+    kind: str, road: str, tmp_path: Path
+) -> None:
     values, names = KINDS[kind]
     panel = load_panel(ROADS[road](series_of(values), tmp_path))
-    order = sorted(range(3), key=lambda place: int(names[place]) if kind == "whole" else names[place])
+    order = sorted(
+        range(3), key=lambda place: int(names[place]) if kind == "whole" else names[place]
+    )
     assert [name_of(one) for one in panel.series_ids] == [names[place] for place in order]
     assert panel.targets[::6, 0].tolist() == [6.0 * place for place in order]
 
@@ -185,7 +199,9 @@ def test_missing_categories_are_missing_on_every_road(road: str, tmp_path: Path)
 
 
 @pytest.mark.parametrize("one", ROADS)
-@pytest.mark.parametrize("other", ["frame", "CSV", "parquet", "frame of text", "Arrow table of dictionaries"])
+@pytest.mark.parametrize(
+    "other", ["frame", "CSV", "parquet", "frame of text", "Arrow table of dictionaries"]
+)
 @pytest.mark.parametrize("kind", ["bools", "whole", "codes", "floats", "days"])
 def test_known_covariates_of_one_road_belong_to_a_history_of_another(
     kind: str, one: str, other: str, tmp_path: Path
@@ -194,8 +210,12 @@ def test_known_covariates_of_one_road_belong_to_a_history_of_another(
     ids = [1, 2] if kind in ("bools", "floats") else values
     columns = Columns(known_covariates=("known",), categorical=("known",))
     panel = load_panel(ROADS[one](series_of(ids, known=values), tmp_path), columns)
-    ahead = series_of(ids, known=values[::-1]).assign(ds=np.tile(DAYS + pd.Timedelta(days=6), len(ids)))
-    known = read_known(panel, ROADS[other](ahead.drop(columns="y"), tmp_path), table_format=TableFormat())
+    ahead = series_of(ids, known=values[::-1]).assign(
+        ds=np.tile(DAYS + pd.Timedelta(days=6), len(ids))
+    )
+    known = read_known(
+        panel, ROADS[other](ahead.drop(columns="y"), tmp_path), table_format=TableFormat()
+    )
     longer = append_future(panel, 6, known)
     future = np.concatenate([np.arange(6, 12) + 12 * place for place in range(len(ids))])
     assert [words_of(longer, "known")[row] for row in future] == names[::-1] * (2 * len(ids))
@@ -203,7 +223,8 @@ def test_known_covariates_of_one_road_belong_to_a_history_of_another(
 
 
 def test_a_single_value_has_the_name_it_has_beside_others() -> None:
-    """Types are not guessed from what else stands in the column: a forecast may be asked for one series."""
+    """Types are not guessed from what else stands in the column: a forecast may be asked for one
+    series."""
     for ids in (["01", "2", "10"], ["a", "1", "2"], ["1.0", "2.5"], ["True", "maybe"]):
         together = {name_of(one) for one in load_panel(series_of(ids)).series_ids}
         alone = {name_of(load_panel(series_of([one])).series_ids[0]) for one in ids}
@@ -211,16 +232,26 @@ def test_a_single_value_has_the_name_it_has_beside_others() -> None:
 
 
 def test_ids_are_shown_as_the_table_has_them(tmp_path: Path) -> None:
-    shown = {road: load_panel(ROADS[road](series_of([10, 9]), tmp_path)).series_ids.tolist() for road in ROADS}
+    shown = {
+        road: load_panel(ROADS[road](series_of([10, 9]), tmp_path)).series_ids.tolist()
+        for road in ROADS
+    }
     assert shown.pop("frame of text") == ["9", "10"]
     assert set(map(tuple, shown.values())) == {(9, 10)}
     assert load_panel(series_of([9.0, 10.0])).series_ids.tolist() == [9, 10]
-    assert load_panel(series_of([9, 10])).series_index("10") == load_panel(series_of(["9", "10"])).series_index(10) == 1
+    assert (
+        load_panel(series_of([9, 10])).series_index("10")
+        == load_panel(series_of(["9", "10"])).series_index(10)
+        == 1
+    )
     assert load_panel(series_of(["9.0", "x"])).series_ids.tolist() == ["9.0", "x"]
     assert load_panel(series_of([2**63 + 1])).series_ids.tolist() == [2**63 + 1]
     assert load_panel(series_of([0.5, 1.0])).series_ids.tolist() == ["0.5", "1"]
     wide = pd.DataFrame({"ds": DAYS, "10": [3, 1, 4, 1, 5, 9], "9": [2, 7, 1, 8, 2, 8]})
-    assert load_panel(wide, table_format=TableFormat(layout="wide")).series_ids.tolist() == ["9", "10"]
+    assert load_panel(wide, table_format=TableFormat(layout="wide")).series_ids.tolist() == [
+        "9",
+        "10",
+    ]
 
 
 def test_spellings_of_one_id_are_one_series_and_that_is_said() -> None:
@@ -236,28 +267,41 @@ def test_spellings_of_one_id_are_one_series_and_that_is_said() -> None:
 def test_ids_may_be_numbers_on_every_road(tmp_path: Path) -> None:
     columns = Columns(static_covariates=("unique_id",))
     for road in ROADS.values():
-        assert load_panel(road(series_of([10, 9]), tmp_path), columns).static_values[:, 0].tolist() == [9.0, 10.0]
+        assert load_panel(road(series_of([10, 9]), tmp_path), columns).static_values[
+            :, 0
+        ].tolist() == [9.0, 10.0]
 
 
 def test_rows_that_other_ids_have_are_missed_with_the_nearest_id() -> None:
     columns = Columns(known_covariates=("known",))
     panel = load_panel(series_of(["01", "02"], known=[1.0]), columns)
     known = future_frame(panel, 3).assign(known=1.0)
-    read = read_known(panel, known.assign(unique_id=known["unique_id"].astype(int)), table_format=TableFormat())
-    with pytest.raises(DataError, match=r"first series '01' at .*; the ids given are '1', '2' \(did you mean '1'\?\)"):
+    read = read_known(
+        panel, known.assign(unique_id=known["unique_id"].astype(int)), table_format=TableFormat()
+    )
+    with pytest.raises(
+        DataError,
+        match=r"first series '01' at .*; the ids given are '1', '2' \(did you mean '1'\?\)",
+    ):
         append_future(panel, 3, read)
 
 
-@pytest.mark.parametrize("value", [b"a", dt.time(12), pd.Timedelta("1h"), pd.Timestamp("2024-05-01", tz="UTC")])
+@pytest.mark.parametrize(
+    "value", [b"a", dt.time(12), pd.Timedelta("1h"), pd.Timestamp("2024-05-01", tz="UTC")]
+)
 def test_values_that_are_no_names_are_refused(value: object) -> None:
     frame = series_of(["a"]).assign(known=pd.Series([value] * 6))
     for given in (frame, frame.astype({"known": "category"})):
-        with pytest.raises(DataError, match=r"'known' holds .* values\. Cast it to text or whole numbers"):
+        with pytest.raises(
+            DataError, match=r"'known' holds .* values\. Cast it to text or whole numbers"
+        ):
             load_panel(given, Columns(known_covariates=("known",), categorical=("known",)))
 
 
 def test_tables_that_are_none_are_refused() -> None:
     frame = series_of(["a"])
     for given in (frame["y"], frame.to_numpy(), frame.to_dict("list"), 3, b"table.csv"):
-        with pytest.raises(DataError, match=f"the table is of type {type(given).__name__}. Expected a pandas frame"):
+        with pytest.raises(
+            DataError, match=f"the table is of type {type(given).__name__}. Expected a pandas frame"
+        ):
             load_panel(given)  # type: ignore[arg-type]

@@ -126,7 +126,9 @@ def test_the_advice_works_on_the_command_line_and_in_settings(name, tmp_path, ca
     assert main(["check", str(tmp_path / "table.csv"), f"--set=data.time_format={setting[1]}"]) == 0
     assert f"freq    {WRITTEN[name][3]}" in capsys.readouterr().out
     if index := re.search(r"(?<!numbers and )freq: (\d+)", said):
-        assert main(["check", str(tmp_path / "table.csv"), f"--set=data.freq={index[1]}"]) == 0, said
+        assert main(["check", str(tmp_path / "table.csv"), f"--set=data.freq={index[1]}"]) == 0, (
+            said
+        )
         assert f"freq    {index[1]}\n" in capsys.readouterr().out
         panel = open_panel(DataConfig(freq=int(index[1])), table(name))
         assert (panel.freq.alias, panel.freq.is_integer) == (index[1], True)
@@ -166,16 +168,24 @@ def test_four_months_or_four_quarters_are_asked_about():
     finding = diagnose(frame).errors[0]
     assert "months (2020-01-01) or quarters (2020-01-01)" in finding.message
     assert finding.fix == (
-        "pass time_format: '%Y%m' for months or year_quarter for quarters, or freq: 1 if they only number the rows"
+        "pass time_format: '%Y%m' for months or year_quarter for quarters, or freq: 1 if they only "
+        "number the rows"
     )
     assert load_panel(frame, table_format=TableFormat(time_format="%Y%m")).freq.alias == "MS"
-    assert load_panel(frame, table_format=TableFormat(time_format="year_quarter")).freq.alias == "QS-JAN"
+    assert (
+        load_panel(frame, table_format=TableFormat(time_format="year_quarter")).freq.alias
+        == "QS-JAN"
+    )
     assert load_panel(frame, freq="1").freq.is_integer
 
 
 @pytest.mark.parametrize("year", [2001, 2011, 2019, 2020, 2021])
 def test_weeks_and_days_of_six_digits_are_told_apart(year):
-    for freq, text, setting in (("D", "%y%m%d", "%y%m%d"), ("W-MON", "%G%V", "year_week"), ("MS", "%Y%m", "%Y%m")):
+    for freq, text, setting in (
+        ("D", "%y%m%d", "%y%m%d"),
+        ("W-MON", "%G%V", "year_week"),
+        ("MS", "%Y%m", "%Y%m"),
+    ):
         index = pd.date_range(f"{year}-09-01", periods=70, freq=freq)
         frame = pd.DataFrame({"ds": index.strftime(text).astype(int), "y": 1.0})
         if frame["ds"].min() < 100_000:  # days of 2001 to 2009 have lost their first digit
@@ -226,10 +236,14 @@ def test_cells_that_are_no_dates_are_named():
         "decimal_year": "1949.04",
     }
     for number_format, cell in cases.items():
-        stamps = write_stamps(pd.Series(pd.date_range("2020-01-01", periods=20, freq="QS")), number_format)
+        stamps = write_stamps(
+            pd.Series(pd.date_range("2020-01-01", periods=20, freq="QS")), number_format
+        )
         frame = pd.DataFrame({"ds": stamps.astype(str), "y": 1.0})
         frame.loc[5, "ds"] = cell
-        with pytest.raises(DataError, match=f"{cell}.*does not fit the format of the other rows.*row 5"):
+        with pytest.raises(
+            DataError, match=f"{cell}.*does not fit the format of the other rows.*row 5"
+        ):
             load_panel(frame, table_format=TableFormat(time_format=number_format))
     with pytest.raises(DataError, match=r"before 1678 or after 2261.*time_format"):
         load_panel(table("unix ms"), table_format=TableFormat(time_format="unix_s"))
@@ -251,7 +265,8 @@ def test_dates_as_forecasts_show_them_are_read_beside_any_format(tmp_path):
 @pytest.mark.parametrize("wrong", ["unix-ms", "unix", "index", "Excel", "yyyy-mm", ""])
 def test_formats_that_are_none_are_refused_with_the_names_there_are(wrong):
     with pytest.raises(
-        ConfigError, match=r"time_format is .*expected a strptime format such as '%Y%m' or one of unix_s"
+        ConfigError,
+        match=r"time_format is .*expected a strptime format such as '%Y%m' or one of unix_s",
     ):
         TableFormat(time_format=wrong)
 
@@ -271,7 +286,9 @@ def test_advice_on_other_floats_makes_no_twelve_rows_of_one_stamp(numbers, advic
         load_panel(frame)
     with pytest.raises(DataError, match="Cast it to whole numbers"):
         load_panel(pd.DataFrame({"ds": np.arange(40).astype(str), "y": 1.0}))
-    followed = frame.astype({"ds": int}) if "Cast" in advice else frame.assign(ds=np.arange(len(frame)))
+    followed = (
+        frame.astype({"ds": int}) if "Cast" in advice else frame.assign(ds=np.arange(len(frame)))
+    )
     assert load_panel(followed).num_rows == len(frame)
 
 
@@ -309,12 +326,22 @@ def test_an_index_from_a_usual_start_is_never_asked_about(first, step, rows, dro
     accepted(np.delete(first + step * np.arange(rows, dtype=np.int64), sorted(dropped)))
 
 
-@given(first=st.integers(0, 3 * 10**8), rows=st.integers(400, 1500), dropped=st.sets(st.integers(1, 300), max_size=20))
-def test_rows_that_are_numbered_from_anywhere_are_asked_about_as_excel_days_alone(first, rows, dropped):
+@given(
+    first=st.integers(0, 3 * 10**8),
+    rows=st.integers(400, 1500),
+    dropped=st.sets(st.integers(1, 300), max_size=20),
+)
+def test_rows_that_are_numbered_from_anywhere_are_asked_about_as_excel_days_alone(
+    first, rows, dropped
+):
     numbers = np.delete(first + np.arange(rows, dtype=np.int64), sorted(dropped))
     if first >= 32_874 and numbers[-1] <= 54_789:
-        with pytest.raises(DataError, match=r"Excel days .* or freq: 1 if they only number the rows"):
+        with pytest.raises(
+            DataError, match=r"Excel days .* or freq: 1 if they only number the rows"
+        ):
             accepted(numbers)
-        assert load_panel(pd.DataFrame({"ds": numbers, "y": 1.0}), freq="1", gaps="skip").freq.is_integer
+        assert load_panel(
+            pd.DataFrame({"ds": numbers, "y": 1.0}), freq="1", gaps="skip"
+        ).freq.is_integer
     else:
         accepted(numbers)

@@ -25,7 +25,8 @@ START = datetime(2020, 1, 1)
 
 @st.composite
 def tables(draw):
-    """Rows of a few hourly series with holes and covariates, in any order; ids are all text or all numbers."""
+    """Rows of a few hourly series with holes and covariates, in any order; ids are all text or all
+    numbers."""
     name = draw(st.sampled_from([lambda k: f"s{k}", lambda k: k * 7 - 9]))
     rows = []
     for series in range(draw(st.integers(1, 4))):
@@ -57,10 +58,18 @@ def slow_panel(rows, fill):
         for stamp in kept:
             row = own.get(stamp)
             stamps.append(stamp)
-            values.append([row["y"], row["load"], weather.index(row["weather"])] if row else [np.nan] * 3)
+            values.append(
+                [row["y"], row["load"], weather.index(row["weather"])] if row else [np.nan] * 3
+            )
         lengths.append(len(kept))
         statics.append([region.index(own[first]["region"]), own[first]["size"]])
-    return ids, np.array(lengths), np.array(stamps, dtype="datetime64[ns]"), np.array(values), np.array(statics)
+    return (
+        ids,
+        np.array(lengths),
+        np.array(stamps, dtype="datetime64[ns]"),
+        np.array(values),
+        np.array(statics),
+    )
 
 
 @pytest.mark.parametrize("gaps", ["skip", "fill"])
@@ -83,16 +92,22 @@ def test_equals_a_loop_over_rows(rows, gaps):
 @given(rows=tables(), data=st.data())
 def test_order_of_rows_changes_no_bit(rows, data):
     one = load_panel(pd.DataFrame(rows), COLUMNS, freq="h", gaps="skip")
-    other = load_panel(pd.DataFrame(data.draw(st.permutations(rows))), COLUMNS, freq="h", gaps="skip")
+    other = load_panel(
+        pd.DataFrame(data.draw(st.permutations(rows))), COLUMNS, freq="h", gaps="skip"
+    )
     for name in ("series_ids", "offsets", "timestamps", "positions", "values", "static_values"):
-        assert getattr(one, name).tobytes() == getattr(other, name).tobytes() or name == "series_ids"
+        assert (
+            getattr(one, name).tobytes() == getattr(other, name).tobytes() or name == "series_ids"
+        )
     assert list(one.series_ids) == list(other.series_ids)
     assert one.categories == other.categories
     assert one.freq == other.freq
 
 
 def hourly(rows=30, **columns):
-    frame = pd.DataFrame({"ds": pd.date_range("2020-01-01", periods=rows, freq="h"), "y": np.arange(float(rows))})
+    frame = pd.DataFrame(
+        {"ds": pd.date_range("2020-01-01", periods=rows, freq="h"), "y": np.arange(float(rows))}
+    )
     return frame.assign(**columns)
 
 
@@ -127,7 +142,9 @@ def test_infinite_and_empty_series_never_pass():
 
 
 def test_gaps():
-    frame = pd.concat([hourly(unique_id="a"), hourly(unique_id="b").drop(index=[5, 6, 9])], ignore_index=True)
+    frame = pd.concat(
+        [hourly(unique_id="a"), hourly(unique_id="b").drop(index=[5, 6, 9])], ignore_index=True
+    )
     with pytest.raises(DataError) as caught:
         load_panel(frame)
     for words in (
@@ -145,7 +162,9 @@ def test_gaps():
 
 def test_series_that_follow_each_other_are_no_duplicates_and_no_gaps():
     for hours in (29, 30, 60):
-        later = hourly(unique_id="b").assign(ds=lambda frame, hours=hours: frame["ds"] + pd.Timedelta(hours=hours))
+        later = hourly(unique_id="b").assign(
+            ds=lambda frame, hours=hours: frame["ds"] + pd.Timedelta(hours=hours)
+        )
         panel = load_panel(pd.concat([hourly(unique_id="a"), later]))
         assert list(panel.lengths) == [30, 30]
         assert len(panel.notes) == 1
@@ -163,7 +182,9 @@ def test_static_covariates():
     columns = Columns(static_covariates=("size",))
     frame = hourly(unique_id="a", size=2.0)
     frame.loc[7, "size"] = 3.0
-    with pytest.raises(DataError, match=r"'size' changes within a series, in 1 row: series 'a', row 7"):
+    with pytest.raises(
+        DataError, match=r"'size' changes within a series, in 1 row: series 'a', row 7"
+    ):
         load_panel(frame, columns)
     with pytest.raises(DataError, match="size is missing in 30 of 30"):
         load_panel(frame.assign(size=np.nan), columns, allow_missing=True)
@@ -184,14 +205,18 @@ def test_categories_of_whole_numbers_have_one_spelling():
     columns = Columns(known_covariates=("kind",), categorical=("kind",))
     whole = load_panel(hourly(kind=np.arange(30) % 11), columns)
     floats = load_panel(hourly(kind=(np.arange(30) % 11).astype(float)), columns)
-    assert whole.categories["kind"] == floats.categories["kind"] == tuple(sorted(map(str, range(11))))
+    assert (
+        whole.categories["kind"] == floats.categories["kind"] == tuple(sorted(map(str, range(11))))
+    )
     assert np.array_equal(whole.values, floats.values)
     assert whole.categories["kind"][int(whole.column("kind")[10])] == "10"
 
 
 def test_series_of_two_frequencies_or_phases_are_refused():
     daily = hourly(unique_id="b").assign(ds=pd.date_range("2020-01-01", periods=30, freq="D"))
-    with pytest.raises(DataError, match=r"no two rows are one step of 'h' apart in 1 series, first series 'b'"):
+    with pytest.raises(
+        DataError, match=r"no two rows are one step of 'h' apart in 1 series, first series 'b'"
+    ):
         load_panel(pd.concat([hourly(unique_id="a", rows=60), daily]), gaps="skip")
     shifted = hourly(unique_id="b").assign(ds=hourly()["ds"] + pd.Timedelta(minutes=30))
     with pytest.raises(DataError, match=r"30 of 90 stamps do not lie on the 'h' grid: series 'b'"):
@@ -200,7 +225,9 @@ def test_series_of_two_frequencies_or_phases_are_refused():
 
 def test_months_on_a_day_in_the_middle_are_explained():
     stamps = pd.date_range("2020-01-01", periods=30, freq="MS") + pd.Timedelta(days=14)
-    with pytest.raises(DataError, match=r"31 days apart.*first day of its period.*series 'a', row 0 \(2020-01-15\)"):
+    with pytest.raises(
+        DataError, match=r"31 days apart.*first day of its period.*series 'a', row 0 \(2020-01-15\)"
+    ):
         load_panel(hourly(unique_id="a").assign(ds=stamps))
 
 
@@ -211,4 +238,6 @@ def test_mixed_ids_are_refused():
 
 @pytest.mark.parametrize("dtype", ["Int64", "Float64", "float32", "int8", "uint16", "float16"])
 def test_number_types(dtype):
-    assert np.array_equal(load_panel(hourly(y=np.arange(30)).astype({"y": dtype})).values[:, 0], np.arange(30.0))
+    assert np.array_equal(
+        load_panel(hourly(y=np.arange(30)).astype({"y": dtype})).values[:, 0], np.arange(30.0)
+    )

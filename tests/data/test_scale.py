@@ -23,8 +23,13 @@ print(panel.num_series, panel.num_rows, panel.values.sum(), resource.getrusage(r
 def write(path, series, rows):
     """A table of series by the minute, all of one length."""
     names = pa.array([f"series_{number}" for number in range(series)])
-    ids = pa.DictionaryArray.from_arrays(np.repeat(np.arange(series, dtype=np.int32), rows // series), names)
-    stamps = np.tile(np.datetime64("1990-01-01", "s") + np.arange(rows // series) * np.timedelta64(60, "s"), series)
+    ids = pa.DictionaryArray.from_arrays(
+        np.repeat(np.arange(series, dtype=np.int32), rows // series), names
+    )
+    stamps = np.tile(
+        np.datetime64("1990-01-01", "s") + np.arange(rows // series) * np.timedelta64(60, "s"),
+        series,
+    )
     values = np.arange(rows) % 1000 / 8
     table = pa.table({"unique_id": ids.cast(pa.string()), "ds": stamps, "y": values})
     pa.csv.write_csv(table, path) if path.suffix == ".csv" else pa.parquet.write_table(table, path)
@@ -33,7 +38,9 @@ def write(path, series, rows):
 
 def load(path):
     """Number of series and rows, their sum, and the bytes a fresh process needed at most."""
-    done = subprocess.run([sys.executable, "-c", LOAD, path], check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD, path], check=True, capture_output=True, text=True
+    )
     series, rows, total, peak = done.stdout.split()
     return int(series), int(rows), float(total), int(peak)
 

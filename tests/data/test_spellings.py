@@ -20,11 +20,23 @@ from forecast.windows.calendar import default_calendar
 
 SPELLINGS = [
     # start, the usual name, season, calendar, other spellings of the same step on these stamps
-    ("2024-01-01", "W-MON", 52, ("week_of_year",), ("7D", "168h", "10080min", "604800s", "1W-MON", "5B")),
+    (
+        "2024-01-01",
+        "W-MON",
+        52,
+        ("week_of_year",),
+        ("7D", "168h", "10080min", "604800s", "1W-MON", "5B"),
+    ),
     ("2024-01-03", "W-WED", 52, ("week_of_year",), ("7D", "168h", "5B")),
     ("2024-01-05", "2W-FRI", 26, ("week_of_year",), ("14D", "336h", "10B")),
     ("2024-01-01", "3W-MON", 1, ("week_of_year",), ("21D", "504h", "15B")),
-    ("2024-01-01", "D", 7, ("weekday", "day_of_year"), ("24h", "1440min", "86400s", "1D", "86400000ms")),
+    (
+        "2024-01-01",
+        "D",
+        7,
+        ("weekday", "day_of_year"),
+        ("24h", "1440min", "86400s", "1D", "86400000ms"),
+    ),
     ("2024-01-01", "2D", 1, ("weekday", "day_of_year"), ("48h",)),
     ("2024-01-01", "30D", 1, ("weekday", "day_of_year"), ("720h",)),
     ("2024-01-01", "36h", 1, ("hour", "weekday", "day_of_year"), ("2160min",)),
@@ -79,7 +91,8 @@ def test_what_is_declared_is_what_is_inferred(start, usual, meaning, spelling):
 
 
 @pytest.mark.parametrize(
-    "step", ["36h", "30h", "25h", "21h", "30D", "10D", "91D", "365D", "45min", "90s", "100ms", "33h"]
+    "step",
+    ["36h", "30h", "25h", "21h", "30D", "10D", "91D", "365D", "45min", "90s", "100ms", "33h"],
 )
 @pytest.mark.parametrize("tz", [None, "Europe/Berlin"])
 def test_equal_steps_are_the_frequency(step, tz):
@@ -95,14 +108,20 @@ def test_equal_steps_are_the_frequency(step, tz):
 
 
 @given(minutes=st.integers(1, 60 * 24 * 27), start=st.integers(0, 10**9), rows=st.integers(5, 60))
-def test_any_equal_step_is_found_or_is_a_rule_of_the_calendar_with_the_same_stamps(minutes, start, rows):
-    ticks = (np.int64(start) * 10**9 + np.arange(rows) * np.int64(minutes) * 60 * 10**9).view("datetime64[ns]")
+def test_any_equal_step_is_found_or_is_a_rule_of_the_calendar_with_the_same_stamps(
+    minutes, start, rows
+):
+    ticks = (np.int64(start) * 10**9 + np.arange(rows) * np.int64(minutes) * 60 * 10**9).view(
+        "datetime64[ns]"
+    )
     freq = infer_frequency(ticks, np.array([0, rows]))
     assert np.array_equal(np.diff(freq.positions(ticks)), np.ones(rows - 1))
     assert freq.on_grid(ticks).all()
 
 
-@pytest.mark.parametrize("first", ["2023-07-15", "2024-01-15", "2021-05-10", "2020-12-15", "2019-02-15"])
+@pytest.mark.parametrize(
+    "first", ["2023-07-15", "2024-01-15", "2021-05-10", "2020-12-15", "2019-02-15"]
+)
 @pytest.mark.parametrize("months", [1, 3, 12])
 def test_the_same_day_of_each_month_is_no_number_of_days(first, months):
     """As few rows as months and years of equal length make are not taken for a step of days."""
@@ -116,7 +135,9 @@ def test_the_same_day_of_each_month_is_no_number_of_days(first, months):
             infer_frequency(held, np.array([0, rows]))
 
 
-@pytest.mark.parametrize(("start", "alias"), [("2024-01-01", "QS-JAN"), ("2023-02-01", "MS"), ("2024-01-01", "MS")])
+@pytest.mark.parametrize(
+    ("start", "alias"), [("2024-01-01", "QS-JAN"), ("2023-02-01", "MS"), ("2024-01-01", "MS")]
+)
 @pytest.mark.parametrize("rows", [2, 3, 4, 12])
 def test_first_days_of_months_are_months_though_a_few_of_them_are_weeks_apart(start, alias, rows):
     stamps = utc(pd.date_range(start, periods=rows, freq=alias))
@@ -144,7 +165,10 @@ def test_a_declared_anchor_is_kept():
     with pytest.raises(DataError, match="YS-JAN"):
         load_panel(pd.DataFrame({"ds": index[::4], "y": 1.0}), freq="4QS-FEB")
     with pytest.raises(DataError, match="W-MON"):
-        load_panel(pd.DataFrame({"ds": pd.date_range("2024-01-01", periods=30, freq="7D"), "y": 1.0}), freq="W")
+        load_panel(
+            pd.DataFrame({"ds": pd.date_range("2024-01-01", periods=30, freq="7D"), "y": 1.0}),
+            freq="W",
+        )
 
 
 def weekly(rows: int = 80) -> pd.DataFrame:
@@ -164,7 +188,9 @@ def test_experiments_in_every_spelling_are_one(spelling, tmp_path, capsys):
     spelled, inferred = prepared(spelling), prepared(None)
     assert spelled.config == inferred.config
     assert spelled.config.data.freq == "W-MON"
-    first, second = (one.training.batch(np.arange(len(one.training))) for one in (spelled, inferred))
+    first, second = (
+        one.training.batch(np.arange(len(one.training))) for one in (spelled, inferred)
+    )
     for one, other in zip(first, second, strict=True):
         for name, values in one.items() if isinstance(one, dict) else [("target", one)]:
             assert np.array_equal(values, other[name] if isinstance(other, dict) else other), name

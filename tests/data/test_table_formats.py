@@ -18,17 +18,24 @@ from forecast.errors import ConfigError, DataError
 
 def panel_of_two():
     """Two series of different length, with ids out of order."""
-    return pd.concat([clean().assign(unique_id="b"), clean(rows=50).assign(unique_id="a", y=1.5)], ignore_index=True)
+    return pd.concat(
+        [clean().assign(unique_id="b"), clean(rows=50).assign(unique_id="a", y=1.5)],
+        ignore_index=True,
+    )
 
 
 def assert_same(one, other):
     assert list(one.series_ids) == list(other.series_ids)
     assert one.freq == other.freq
     for name in ("offsets", "timestamps", "positions", "values"):
-        assert np.array_equal(getattr(one, name), getattr(other, name), equal_nan=name == "values"), name
+        assert np.array_equal(
+            getattr(one, name), getattr(other, name), equal_nan=name == "values"
+        ), name
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".txt", ".tsv", ".parquet", ".pq", ";.csv", "|.csv"])
+@pytest.mark.parametrize(
+    "suffix", [".csv", ".csv.gz", ".txt", ".tsv", ".parquet", ".pq", ";.csv", "|.csv"]
+)
 def test_file_equals_frame(suffix, tmp_path):
     frame = panel_of_two()
     path = tmp_path / f"table{suffix.lstrip(';|')}"
@@ -41,7 +48,9 @@ def test_file_equals_frame(suffix, tmp_path):
     assert_same(load_panel(str(path)), load_panel(frame))
 
 
-@pytest.mark.parametrize("ids", [[7, 12], ["007", "12"], ["", "x"], ["a,b", 'say "hi"'], ["x\ny", "é"]])
+@pytest.mark.parametrize(
+    "ids", [[7, 12], ["007", "12"], ["", "x"], ["a,b", 'say "hi"'], ["x\ny", "é"]]
+)
 def test_ids_survive_a_csv(ids, tmp_path):
     frame = pd.concat([clean(rows=30).assign(unique_id=one) for one in ids])
     frame.to_csv(tmp_path / "ids.csv", index=False)
@@ -53,7 +62,15 @@ def test_ids_survive_a_csv(ids, tmp_path):
 
 
 def test_lines_are_counted_in_files_with_blank_lines_and_quoted_line_ends(tmp_path):
-    lines = ["", "unique_id,note,ds,y", 'a,"two', 'lines",2020-01-01,1', "", "a,x,2020-01-02,2", "a,y,2020-01-03,none"]
+    lines = [
+        "",
+        "unique_id,note,ds,y",
+        'a,"two',
+        'lines",2020-01-01,1',
+        "",
+        "a,x,2020-01-02,2",
+        "a,y,2020-01-03,none",
+    ]
     (tmp_path / "notes.csv").write_text("\n".join(lines))
     with pytest.raises(DataError, match="line 7"):
         load_panel(tmp_path / "notes.csv")
@@ -69,13 +86,17 @@ def test_types_that_change_late_in_a_large_file(tmp_path):
     assert np.array_equal(panel.values[:, 0], [*range(rows - 1), 0.5])
     lines[-1] = "a,2020-02-11 15:59,abc"
     (tmp_path / "late.csv").write_text("\n".join(lines))
-    with pytest.raises(DataError, match=f"'abc', which is no number, in 1 row: series 'a', line {rows + 1} "):
+    with pytest.raises(
+        DataError, match=f"'abc', which is no number, in 1 row: series 'a', line {rows + 1} "
+    ):
         load_panel(tmp_path / "late.csv")
 
 
 def wide():
     frame = pd.DataFrame({"date": pd.date_range("2020-01-01", periods=40, freq="h")})
-    return frame.assign(north=np.arange(40.0), south=-np.arange(40), name="x", heat=np.linspace(0, 1, 40))
+    return frame.assign(
+        north=np.arange(40.0), south=-np.arange(40), name="x", heat=np.linspace(0, 1, 40)
+    )
 
 
 @pytest.mark.parametrize("suffix", [None, ".csv", ".parquet"])
@@ -130,13 +151,17 @@ def test_zones_are_kept_and_counted_in_utc(tz, tmp_path):
     assert_same(load_panel(tmp_path / "zoned.parquet"), panel)
     frame.to_csv(tmp_path / "zoned.csv", index=False)
     assert np.array_equal(load_panel(tmp_path / "zoned.csv").timestamps, panel.timestamps)
-    assert_same(load_panel(tmp_path / "zoned.csv", table_format=TableFormat(tz=panel.freq.tz)), panel)
+    assert_same(
+        load_panel(tmp_path / "zoned.csv", table_format=TableFormat(tz=panel.freq.tz)), panel
+    )
 
 
 @pytest.mark.parametrize("start", ["2020-10-23", "2020-03-27"])
 @pytest.mark.parametrize("freq", ["h", "15min"])
 def test_local_stamps_with_their_zone_equal_zoned_ones(start, freq):
-    frame = pd.concat([zoned(start, freq=freq), zoned(start, freq=freq).assign(unique_id="b")], ignore_index=True)
+    frame = pd.concat(
+        [zoned(start, freq=freq), zoned(start, freq=freq).assign(unique_id="b")], ignore_index=True
+    )
     naive = frame.assign(ds=frame["ds"].dt.tz_localize(None))
     assert_same(load_panel(naive, table_format=TableFormat(tz="Europe/Berlin")), load_panel(frame))
 
@@ -163,7 +188,9 @@ def test_repeated_hours_that_cannot_be_told_apart_are_refused():
     with pytest.raises(DataError, match=r"occurs once only.*2020-10-25 02:00"):
         load_panel(once, table_format=berlin)
     spring = clean(rows=100, start="2020-03-28")
-    with pytest.raises(DataError, match="clocks of Europe/Berlin skip 1 of the stamps: series 'a', row 26"):
+    with pytest.raises(
+        DataError, match="clocks of Europe/Berlin skip 1 of the stamps: series 'a', row 26"
+    ):
         load_panel(spring, table_format=berlin)
 
 
@@ -190,8 +217,12 @@ def test_written_dates(text, time_format, tmp_path):
 def test_text_with_and_without_a_zone_is_not_mixed():
     text = clean()["ds"].dt.strftime("%Y-%m-%d %H:%M")
     for other, most in (("", "+01:00"), ("Z", "")):
-        mixed = clean().assign(ds=[stamp + (other if row == 5 else most) for row, stamp in enumerate(text)])
-        with pytest.raises(DataError, match=r"does not fit the format of the other rows: series 'a', row 5"):
+        mixed = clean().assign(
+            ds=[stamp + (other if row == 5 else most) for row, stamp in enumerate(text)]
+        )
+        with pytest.raises(
+            DataError, match=r"does not fit the format of the other rows: series 'a', row 5"
+        ):
             load_panel(mixed)
     zoned = load_panel(clean().assign(ds=text + "+01:00"))
     assert zoned.timestamps[0] == np.datetime64("2019-12-31T23:00")
@@ -253,14 +284,25 @@ def test_stamps_in_the_index_are_asked_for():
         ("exchange_rate.csv", {"time_col": "date"}, "wide", "D", 8, 60704),
         ("us_births.csv", {}, "long", "D", 1, 7305),
         ("national_illness.csv", {"time_col": "date"}, "wide", "W-TUE", 7, 6762),
-        ("air_passengers.csv", {"time_col": "Month", "target_cols": ("#Passengers",)}, "long", "MS", 1, 144),
+        (
+            "air_passengers.csv",
+            {"time_col": "Month", "target_cols": ("#Passengers",)},
+            "long",
+            "MS",
+            1,
+            144,
+        ),
         ("m4/m4_hourly_train.parquet", {}, "long", "1", 414, 353500),
     ],
 )
 def test_real_files(name, roles, layout, freq, series, rows, shared_data):
-    panel = load_panel(shared_data / name, Columns(**roles), table_format=TableFormat(layout=layout))
+    panel = load_panel(
+        shared_data / name, Columns(**roles), table_format=TableFormat(layout=layout)
+    )
     assert (panel.freq.alias, panel.num_series, panel.num_rows) == (freq, series, rows)
-    assert np.array_equal(np.diff(panel.positions)[np.diff(panel.series_of_rows()) == 0], np.ones(rows - series))
+    assert np.array_equal(
+        np.diff(panel.positions)[np.diff(panel.series_of_rows()) == 0], np.ones(rows - series)
+    )
 
 
 def test_tensorflow_stays_out():
@@ -277,7 +319,9 @@ def counted(rows=40, **columns):
     """A wide table of two series."""
     draw = np.random.default_rng(0)
     stamps = pd.date_range("2020-01-01", periods=rows, freq="MS")
-    return pd.DataFrame({**columns, "date": stamps, "pce": draw.normal(size=rows), "pop": draw.normal(size=rows)})
+    return pd.DataFrame(
+        {**columns, "date": stamps, "pce": draw.normal(size=rows), "pop": draw.normal(size=rows)}
+    )
 
 
 WIDE = {"columns": Columns(time_col="date"), "table_format": TableFormat(layout="wide")}
@@ -294,12 +338,16 @@ def test_a_column_that_counts_the_rows_is_no_series(first, suffix, tmp_path):
     panel = load_panel(source, **WIDE)
     assert list(panel.series_ids) == ["pce", "pop"]
     assert panel.notes == (
-        f"'rownames' counts the rows ({first}, {first + 1}, {first + 2} ...) and is left out: list it in target_cols "
+        f"'rownames' counts the rows ({first}, {first + 1}, {first + 2} ...) and is left out: list "
+        f"it in target_cols "
         "if it is a series",
         "2 columns are series: 'pce', 'pop'",
     )
     named = Columns(time_col="date", target_cols=("rownames", "pce"))
-    assert list(load_panel(source, named, table_format=WIDE["table_format"]).series_ids) == ["pce", "rownames"]
+    assert list(load_panel(source, named, table_format=WIDE["table_format"]).series_ids) == [
+        "pce",
+        "rownames",
+    ]
 
 
 @pytest.mark.parametrize("rows", [slice(None), slice(5, None), [*range(7), *range(9, 40)]])
@@ -330,10 +378,14 @@ def test_columns_that_only_look_like_row_numbers_are_series(column):
 def test_wide_tables_never_hear_of_an_id_column(tmp_path):
     """Each message, and the same table after its advice."""
     counted(**{"": np.arange(40) // 2}).to_csv(tmp_path / "nameless.csv", index=False)
-    with pytest.raises(DataError, match=r"column 1 holds numbers and has no name. Give it one, or remove it"):
+    with pytest.raises(
+        DataError, match=r"column 1 holds numbers and has no name. Give it one, or remove it"
+    ):
         load_panel(tmp_path / "nameless.csv", **WIDE)
     alone = counted(number=np.arange(40)).drop(columns=["pce", "pop"])
-    with pytest.raises(DataError, match=r"no column but 'date', 'number' holds numbers\. Name the series with ta"):
+    with pytest.raises(
+        DataError, match=r"no column but 'date', 'number' holds numbers\. Name the series with ta"
+    ):
         load_panel(alone, **WIDE)
     named = Columns(time_col="date", target_cols=("number",))
     assert load_panel(alone, named, table_format=WIDE["table_format"]).num_series == 1
@@ -342,6 +394,10 @@ def test_wide_tables_never_hear_of_an_id_column(tmp_path):
         (counted().rename(columns={"date": ""}), "Give the column without a name one"),
     ):
         with pytest.raises(DataError, match=words) as caught:
-            load_panel(table, named if "number" in table else WIDE["columns"], table_format=WIDE["table_format"])
+            load_panel(
+                table,
+                named if "number" in table else WIDE["columns"],
+                table_format=WIDE["table_format"],
+            )
         assert "id_col" not in str(caught.value)
         assert "unique_id" not in str(caught.value)

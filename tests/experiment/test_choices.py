@@ -29,7 +29,13 @@ def table(rows: int, freq: str, *, series: int = 1, level: float = 100.0) -> pd.
     stamps = pd.date_range("2015-01-01", periods=rows, freq=freq)
     wave = np.sin(np.arange(rows) * 2 * np.pi / 12)
     parts = [
-        pd.DataFrame({"unique_id": f"s{number}", "ds": stamps, "y": level + wave + 0.1 * draw.normal(size=rows)})
+        pd.DataFrame(
+            {
+                "unique_id": f"s{number}",
+                "ds": stamps,
+                "y": level + wave + 0.1 * draw.normal(size=rows),
+            }
+        )
         for number in range(series)
     ]
     return pd.concat(parts, ignore_index=True)
@@ -56,14 +62,17 @@ def chosen(frame: pd.DataFrame, horizon: int, **settings: Any) -> Experiment:
         (40, "MS", 6, (14,)),  # of 34
     ],
 )
-def test_contexts_follow_the_season_and_the_rows(rows: int, freq: str, horizon: int, expected: tuple[int, ...]) -> None:
+def test_contexts_follow_the_season_and_the_rows(
+    rows: int, freq: str, horizon: int, expected: tuple[int, ...]
+) -> None:
     config = chosen(table(rows, freq), horizon)
     assert config.windows.context_length == max(config.ensemble.context_lengths)
     assert config.ensemble.context_lengths == expected
 
 
 def test_the_series_of_a_panel_make_up_for_rows() -> None:
-    """What 50 series have left, 48 and 36 rows of each, makes windows enough of all lengths that leave one of each."""
+    """What 50 series have left, 48 and 36 rows of each, makes windows enough of all lengths that
+    leave one of each."""
     assert chosen(table(72, "MS", series=50), 12).ensemble.context_lengths == (24, 36)
     assert chosen(table(48, "MS", series=50), 6).ensemble.context_lengths == (30,)
 
@@ -73,7 +82,13 @@ def test_the_series_of_a_panel_make_up_for_rows() -> None:
     [
         (1000, "h", 24, 0.1, 0.2),
         (100, "MS", 12, 12, 0.2),  # 10 rows would hold no horizon
-        (100, "MS", 24, 24, 0),  # 48 held back would leave 52 rows; two seasons and two horizons are 72
+        (
+            100,
+            "MS",
+            24,
+            24,
+            0,
+        ),  # 48 held back would leave 52 rows; two seasons and two horizons are 72
         (60, "MS", 6, 0.1, 0.2),
         (50, "MS", 12, 12, 0),
     ],
@@ -93,9 +108,17 @@ def test_capacity_grows_with_the_data(
     rows: int, series: int, units: int, epochs: int, seeds: int, drawn: int | None
 ) -> None:
     config = chosen(table(rows, "D", series=series), 7)
-    assert (config.model.units, config.training.batch_size, config.training.epochs) == (units, units, epochs)
+    assert (config.model.units, config.training.batch_size, config.training.epochs) == (
+        units,
+        units,
+        epochs,
+    )
     assert (config.ensemble.seeds, config.training.windows_per_epoch) == (seeds, drawn)
-    assert (config.training.loss, config.training.schedule, config.training.refit) == ("mae", "cosine", True)
+    assert (config.training.loss, config.training.schedule, config.training.refit) == (
+        "mae",
+        "cosine",
+        True,
+    )
     assert config.ensemble.linear == "residual"
 
 
@@ -103,10 +126,15 @@ def test_logarithms_where_the_series_grow_by_factors() -> None:
     months = np.arange(240)
     stamps = pd.date_range("2000-01-01", periods=240, freq="MS")
     season, noise = np.sin(months * np.pi / 6), np.random.default_rng(0).normal(size=240)
-    factors = pd.DataFrame({"ds": stamps, "y": 100 * np.exp(0.02 * months + 0.3 * season + 0.03 * noise)})
+    factors = pd.DataFrame(
+        {"ds": stamps, "y": 100 * np.exp(0.02 * months + 0.3 * season + 0.03 * noise)}
+    )
     sums = pd.DataFrame({"ds": stamps, "y": 500 + 2 * months + 30 * season + 3 * noise})
     below = factors.assign(y=lambda frame: frame["y"] - frame["y"].mean())
-    names = [[one.name for one in chosen(frame, 12).transforms.target] for frame in (factors, sums, below)]
+    names = [
+        [one.name for one in chosen(frame, 12).transforms.target]
+        for frame in (factors, sums, below)
+    ]
     assert names == [["log1p", "standard"], ["standard"], ["standard"]]
 
 
@@ -133,18 +161,25 @@ def test_rows_after_the_training_part_do_not_forbid_logarithms(later: float) -> 
     prepared = prepare(experiment_from({"windows": {"horizon": 12}}), turning(later))
     assert [one.name for one in prepared.config.transforms.target] == ["log1p", "standard"]
     assert prepared.notes.count(SAID) == with_all_rows(prepared).notes.count(SAID) == 1
-    as_zero = prepared.feature_map.apply(prepared.panel, Filled(np.maximum(prepared.filled.values, 0.0)))
+    as_zero = prepared.feature_map.apply(
+        prepared.panel, Filled(np.maximum(prepared.filled.values, 0.0))
+    )
     np.testing.assert_array_equal(prepared.features.past, as_zero.past)
 
 
 def test_what_turns_negative_is_learned_from_in_the_end_and_judged_as_it_is() -> None:
     settings = {"training": {"epochs": 1}, "ensemble": {"seeds": 1, "context_lengths": [12]}}
-    forecaster = Forecaster(experiment_from({"windows": {"horizon": 12}, **settings})).fit(turning(-1e4))
+    forecaster = Forecaster(experiment_from({"windows": {"horizon": 12}, **settings})).fit(
+        turning(-1e4)
+    )
     judged, forecast = forecaster.evaluate(), forecaster.predict()
     assert judged.actual.min() == -1e4
     assert np.isfinite(judged.forecasts["bigru"]).all()
     assert np.isfinite(forecast.values).all()
-    assert any("values lie below 0, the least its logarithm was fitted on" in note for note in forecast.notes)
+    assert any(
+        "values lie below 0, the least its logarithm was fitted on" in note
+        for note in forecast.notes
+    )
 
 
 def test_negative_training_rows_forbid_logarithms_wherever_they_stand() -> None:
@@ -157,7 +192,9 @@ def test_a_logarithm_that_was_asked_for_refuses_training_values_only() -> None:
     frame, settings = factors(240), {"transforms": {"target": [{"name": "log1p"}]}}
     late, early = frame.copy(), frame.copy()
     late.loc[235, "y"], early.loc[3, "y"] = -5.0, -5.0
-    assert any("y: 1 values lie below 0" in note for note in prepare(experiment_from(settings), late).notes)
+    assert any(
+        "y: 1 values lie below 0" in note for note in prepare(experiment_from(settings), late).notes
+    )
     with pytest.raises(DataError, match="log1p needs values above -1; the smallest is -5"):
         prepare(experiment_from(settings), early)
 
@@ -195,7 +232,8 @@ def test_the_air_passengers_grow_by_factors() -> None:
 
 def test_series_that_end_apart_are_divided_one_by_one() -> None:
     apart = pd.concat(
-        [table(120 - 10 * number, "MS").assign(unique_id=f"s{number}") for number in range(4)], ignore_index=True
+        [table(120 - 10 * number, "MS").assign(unique_id=f"s{number}") for number in range(4)],
+        ignore_index=True,
     )
     assert chosen(apart, 6).evaluation.split_by == "series"
     assert chosen(table(120, "MS", series=4), 6).evaluation.split_by == "time"
@@ -220,7 +258,10 @@ GIVEN: Settings = {
 
 
 def test_what_is_given_is_never_chosen() -> None:
-    assert {section: tuple(name for name in values if name != "name") for section, values in GIVEN.items()} == CHOSEN
+    assert {
+        section: tuple(name for name in values if name != "name")
+        for section, values in GIVEN.items()
+    } == CHOSEN
     settings = {**GIVEN, "windows": {"horizon": 12, **GIVEN["windows"]}}
     config = experiment_from(settings)
     found = prepare(config, table(200, "MS", series=3)).config.model_dump(mode="json")
@@ -244,8 +285,16 @@ def test_one_thing_that_is_given_leaves_the_others_to_be_chosen(section: str) ->
 
 def test_another_architecture_keeps_its_defaults() -> None:
     config = chosen(table(60, "MS", series=3), 3, model={"name": "bigru"})
-    assert (config.training.loss, config.training.epochs, config.training.refit) == ("mse", 30, False)
-    assert (config.ensemble.num_members, config.windows.context_length, config.model.units) == (1, 24, 64)
+    assert (config.training.loss, config.training.epochs, config.training.refit) == (
+        "mse",
+        30,
+        False,
+    )
+    assert (config.ensemble.num_members, config.windows.context_length, config.model.units) == (
+        1,
+        24,
+        64,
+    )
     assert [one.name for one in config.transforms.target] == ["standard"]
 
 
@@ -278,7 +327,8 @@ def test_with_quantiles_or_without_validation_there_is_no_linear_member() -> Non
         ),
         (
             table(700, "h").assign(
-                y=lambda one: one["y"].where(one.index % 7 != 4), sun=lambda one: np.sin(one.index.to_numpy() / 4.0)
+                y=lambda one: one["y"].where(one.index % 7 != 4),
+                sun=lambda one: np.sin(one.index.to_numpy() / 4.0),
             ),
             12,
             {"data": {"missing": "mask", "known_covariates": ["sun"]}},
@@ -286,9 +336,13 @@ def test_with_quantiles_or_without_validation_there_is_no_linear_member() -> Non
     ],
     ids=["quarters", "months", "days with holes", "hours with holes and what is known ahead"],
 )
-def test_without_asking_one_gets_a_forecast(frame: pd.DataFrame, horizon: int, settings: Settings) -> None:
+def test_without_asking_one_gets_a_forecast(
+    frame: pd.DataFrame, horizon: int, settings: Settings
+) -> None:
     """From the table and the horizon alone; the few epochs keep the test short."""
-    config = experiment_from({"windows": {"horizon": horizon}, "training": {"epochs": 1}, **settings})
+    config = experiment_from(
+        {"windows": {"horizon": horizon}, "training": {"epochs": 1}, **settings}
+    )
     forecaster = Forecaster(config).fit(frame)
     ahead = None
     if "known_covariates" in settings.get("data", {}):
@@ -304,7 +358,8 @@ NEXT = "settings that are left out are told by who set them, not by their value;
 
 @pytest.mark.xfail(strict=True, reason=NEXT)
 def test_equal_experiments_are_equal_in_what_is_chosen() -> None:
-    """The same loss and epochs, once as defaults and once said: mse and 30 where these are said, else mae and 40."""
+    """The same loss and epochs, once as defaults and once said: mse and 30 where these are said,
+    else mae and 40."""
     plain = Experiment(windows=WindowsConfig(horizon=12))
     said = plain.model_copy(update={"training": TrainingConfig(loss="mse", epochs=30)})
     frame = table(200, "MS")
@@ -313,7 +368,8 @@ def test_equal_experiments_are_equal_in_what_is_chosen() -> None:
 
 @pytest.mark.xfail(strict=True, reason=NEXT)
 def test_a_copy_made_of_what_an_experiment_dumps_is_equal_in_what_is_chosen() -> None:
-    """Every default counts as said in the copy, so that nothing is chosen: no ensemble, and other losses."""
+    """Every default counts as said in the copy, so that nothing is chosen: no ensemble, and other
+    losses."""
     plain = Experiment(windows=WindowsConfig(horizon=12))
     frame = table(200, "MS")
     copy = Experiment.model_validate(plain.model_dump())

@@ -29,26 +29,53 @@ from forecast.models import MODELS, BiGRUConfig
 
 REFUSED = {
     # name: text, what the message must hold, in this order
-    "unknown key": ("model:\n  unit: 3", "line 2: model.unit is no setting; did you mean 'model.units'?"),
-    "key of another section": ("horizon: 3", "line 1: horizon is no setting; did you mean 'windows.horizon'?"),
+    "unknown key": (
+        "model:\n  unit: 3",
+        "line 2: model.unit is no setting; did you mean 'model.units'?",
+    ),
+    "key of another section": (
+        "horizon: 3",
+        "line 1: horizon is no setting; did you mean 'windows.horizon'?",
+    ),
     "key of another model": (
         "model: {name: bigru, channels: joint}",
         "model.channels is no setting of bigru; remove it",
     ),
-    "unknown model": ("model: {name: gru}", "model.name is \"gru\"; expected 'bigru' or 'segment_bigru'"),
-    "hopeless key": ("model: {zzz: 3}", "line 1: model.zzz is no setting; expected one of name, cell, "),
-    "quoted number": ('model:\n  units: "64"', 'line 2: model.units is "64"; expected a whole number from 1 to 4096'),
+    "unknown model": (
+        "model: {name: gru}",
+        "model.name is \"gru\"; expected 'bigru' or 'segment_bigru'",
+    ),
+    "hopeless key": (
+        "model: {zzz: 3}",
+        "line 1: model.zzz is no setting; expected one of name, cell, ",
+    ),
+    "quoted number": (
+        'model:\n  units: "64"',
+        'line 2: model.units is "64"; expected a whole number from 1 to 4096',
+    ),
     "quoted number, the fix": ('model:\n  units: "64"', "(remove the quotes)"),
     "true for a number": ("model: {units: true}", "model.units is true; expected a whole number"),
     "number for a text": ("data: {tz: 5}", "data.tz is 5; expected a text"),
-    "number for a boolean": ("model: {bidirectional: 1}", "model.bidirectional is 1; expected true or false"),
-    "yes is a text": ("model: {bidirectional: yes}", 'model.bidirectional is "yes"; expected true or false'),
-    "fraction for a whole number": ("training: {epochs: 3.0}", "training.epochs is 3.0; expected a whole number"),
+    "number for a boolean": (
+        "model: {bidirectional: 1}",
+        "model.bidirectional is 1; expected true or false",
+    ),
+    "yes is a text": (
+        "model: {bidirectional: yes}",
+        'model.bidirectional is "yes"; expected true or false',
+    ),
+    "fraction for a whole number": (
+        "training: {epochs: 3.0}",
+        "training.epochs is 3.0; expected a whole number",
+    ),
     "out of range": (
         "model:\n\n  dropout: 1.5",
         "line 3: model.dropout is 1.5; expected a number of at least 0 and below 1",
     ),
-    "out of range in a list": ("model:\n  units:\n    - 8\n    - 0", "line 4: model.units[1] is 0; expected"),
+    "out of range in a list": (
+        "model:\n  units:\n    - 8\n    - 0",
+        "line 4: model.units[1] is 0; expected",
+    ),
     "unknown choice": (
         "training: {loss: msee}",
         "training.loss is \"msee\"; expected 'mse', 'mae', 'huber' or 'quantile'",
@@ -58,13 +85,28 @@ REFUSED = {
         "transforms:\n  target:\n  - lag: 3",
         "line 3: transforms.target[0].name is missing; expected 'standard'",
     ),
-    "null section": ("windows: {horizon: 3}\nmodel:", "line 2: model is null; expected settings such as"),
+    "null section": (
+        "windows: {horizon: 3}\nmodel:",
+        "line 2: model is null; expected settings such as",
+    ),
     "cross-check": ("data:\n  tz: UTC\n  gaps: fill", "line 3: data.gaps is 'fill'"),
-    "cross-check of sections": ("evaluation:\n  validation_size: 0", "line 2: training.patience is 5"),
-    "three errors": ("model: {dropout: 2, l2: -1}\nname: a b", "line 1: model.dropout is 2; expected"),
+    "cross-check of sections": (
+        "evaluation:\n  validation_size: 0",
+        "line 2: training.patience is 5",
+    ),
+    "three errors": (
+        "model: {dropout: 2, l2: -1}\nname: a b",
+        "line 1: model.dropout is 2; expected",
+    ),
     "three errors, counted": ("model: {dropout: 2, l2: -1}\nname: a b", "(and 2 more)"),
-    "duplicate key": ("model:\n  units: 3\n  units: 4", "line 3: 'units' is given twice, first in line 2"),
-    "duplicate section": ("model: {units: 3}\nmodel: {units: 4}", "line 2: 'model' is given twice, first in line 1"),
+    "duplicate key": (
+        "model:\n  units: 3\n  units: 4",
+        "line 3: 'units' is given twice, first in line 2",
+    ),
+    "duplicate section": (
+        "model: {units: 3}\nmodel: {units: 4}",
+        "line 2: 'model' is given twice, first in line 1",
+    ),
     "anchor": ("name: &a b", "line 1: anchors"),
     "alias": ("name: b\ndata: *a", "line 2: anchors"),
     "merge key": ("model:\n  <<: {units: 3}", "line 2: model.<< is no setting"),
@@ -90,7 +132,10 @@ REFUSED = {
     "half a character": ('name: "\\ud800"', "line 1: a text holds half"),
     "line break in a key": ('"a\\nb": 1', "a b is no setting"),
     "deep nesting": ("[" * 100_000, "line 1: nested more than 16 levels"),
-    "deep mappings": ("".join(f"{' ' * i}a:\n" for i in range(500)), "line 16: nested more than 16 levels"),
+    "deep mappings": (
+        "".join(f"{' ' * i}a:\n" for i in range(500)),
+        "line 16: nested more than 16 levels",
+    ),
     "too long": ("#" * (2**20 + 1), "has more than 1048576 bytes"),
     "too long in bytes": ("# " + "é" * 2**19, "has more than 1048576 bytes"),
 }
@@ -107,7 +152,9 @@ def test_what_is_wrong_is_one_line_with_its_place(text: str, message: str) -> No
 
 
 def test_expanding_aliases_are_refused_at_once() -> None:
-    bomb = "a: &a [x, x]\n" + "".join(f"{b}: &{b} [*{a}, *{a}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True))
+    bomb = "a: &a [x, x]\n" + "".join(
+        f"{b}: &{b} [*{a}, *{a}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)
+    )
     started = time.perf_counter()
     with pytest.raises(ConfigError, match="aliases"):
         parse_experiment(bomb)
@@ -174,11 +221,16 @@ def test_a_good_file_is_read_with_every_kind_of_value(tmp_path: Path) -> None:
     evaluation: {test_size: 24, validation_size: 0.25}
     """
     path = tmp_path / "a.yaml"
-    path.write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())  # as Windows' Notepad writes it
+    path.write_bytes(
+        b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode()
+    )  # as Windows' Notepad writes it
     experiment = load_experiment(path)
     assert experiment.name == "my-run"
     assert experiment.data.target_cols == ("load", "1e3")
-    assert [(one.name, one.lag) for one in experiment.transforms.target] == [("log1p", 1), ("difference", 7)]
+    assert [(one.name, one.lag) for one in experiment.transforms.target] == [
+        ("log1p", 1),
+        ("difference", 7),
+    ]
     assert experiment.model.units == (32, 16)
     assert experiment.training.learning_rate == 0.0001
     assert experiment.training.patience is None
@@ -189,7 +241,9 @@ def test_a_good_file_is_read_with_every_kind_of_value(tmp_path: Path) -> None:
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "weather.yaml").write_text("name: a")
     (tmp_path / "latin.yaml").write_bytes("name: a\ndata: {source: é}".encode("latin-1"))
-    with pytest.raises(ConfigError, match=r"wether\.yaml: no such file.*did you mean 'weather\.yaml'"):
+    with pytest.raises(
+        ConfigError, match=r"wether\.yaml: no such file.*did you mean 'weather\.yaml'"
+    ):
         load_experiment(tmp_path / "wether.yaml")
     with pytest.raises(ConfigError, match=r"no such file"):
         load_experiment(tmp_path / "none" / "a.yaml")
@@ -205,17 +259,29 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 def test_overrides_replace_what_the_file_says(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_text("model: {units: [8, 8], num_layers: 2}\ntraining: {seed: 3}")
-    experiment = load_experiment(path, ["model.units=64", "training.learning_rate=1e-2", "data.tz=UTC"])
+    experiment = load_experiment(
+        path, ["model.units=64", "training.learning_rate=1e-2", "data.tz=UTC"]
+    )
     assert (experiment.model.units, experiment.model.num_layers) == (64, 2)
-    assert (experiment.training.learning_rate, experiment.training.seed, experiment.data.tz) == (0.01, 3, "UTC")
+    assert (experiment.training.learning_rate, experiment.training.seed, experiment.data.tz) == (
+        0.01,
+        3,
+        "UTC",
+    )
     assert load_experiment(None, ["training.seed=1", "training.seed=2"]).training.seed == 2
     assert load_experiment(None) == Experiment()
 
 
 def test_overrides_leave_the_given_settings_alone() -> None:
     given_settings = {"model": {"units": 3}}
-    changed = apply_overrides(given_settings, ["model.units=[1, 2]", "data.freq=h", "training.patience=null"])
-    assert changed == {"model": {"units": [1, 2]}, "data": {"freq": "h"}, "training": {"patience": None}}
+    changed = apply_overrides(
+        given_settings, ["model.units=[1, 2]", "data.freq=h", "training.patience=null"]
+    )
+    assert changed == {
+        "model": {"units": [1, 2]},
+        "data": {"freq": "h"},
+        "training": {"patience": None},
+    }
     assert given_settings == {"model": {"units": 3}}
 
 
@@ -228,9 +294,15 @@ def test_overrides_leave_the_given_settings_alone() -> None:
         ("model.units=", "write model.units=null for none"),
         ("model.units='64'", "--set model.units='64': model.units is \"64\"; expected"),
         ("model.units=[8, 0]", "--set model.units=[8, 0]: model.units[1] is 0"),
-        ("model.unit=3", "--set model.unit=3: model.unit is no setting; did you mean 'model.units'?"),
+        (
+            "model.unit=3",
+            "--set model.unit=3: model.unit is no setting; did you mean 'model.units'?",
+        ),
         ("name.first=3", "--set name.first=3: name is my, not a section".replace("my", '"my"')),
-        ("training.learning_rate=.inf", "--set training.learning_rate=.inf, line 1: .inf is not a finite"),
+        (
+            "training.learning_rate=.inf",
+            "--set training.learning_rate=.inf, line 1: .inf is not a finite",
+        ),
         ("model.units=[1", "not valid YAML"),
         ("model=3", "--set model=3: model is 3; expected settings such as"),
     ],
@@ -258,7 +330,10 @@ def test_an_override_is_blamed_for_what_it_brings() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["".join(f"a{number}: 1\n" for number in range(5000)), "data: {target_cols: [" + "1," * 15000 + "]}"],
+    [
+        "".join(f"a{number}: 1\n" for number in range(5000)),
+        "data: {target_cols: [" + "1," * 15000 + "]}",
+    ],
     ids=["keys", "entries"],
 )
 def test_many_errors_take_no_longer_than_reading(text: str) -> None:
@@ -290,7 +365,9 @@ def test_what_is_written_reads_back_equal(experiment: Experiment, full: bool) ->
 
 
 def test_short_form_holds_what_was_given_only() -> None:
-    text = dump_experiment(with_settings({"training.seed": 5, "training.refit": False, "model.units": 8}))
+    text = dump_experiment(
+        with_settings({"training.seed": 5, "training.refit": False, "model.units": 8})
+    )
     assert yaml.safe_load(text) == {
         "name": "bigru",
         "model": {"name": "segment_bigru", "units": 8},
@@ -304,11 +381,18 @@ def test_full_form_holds_every_setting() -> None:
     def paths(value: Any, prefix: str = "") -> list[str]:
         if not isinstance(value, dict):
             return [prefix]
-        return [path for name, one in value.items() for path in paths(one, f"{prefix}.{name}".lstrip("."))]
+        return [
+            path
+            for name, one in value.items()
+            for path in paths(one, f"{prefix}.{name}".lstrip("."))
+        ]
 
     of_another_model = {"model.segment_length", "model.channels"}
     expected = {path for path in settings_of(Experiment) if "[]" not in path}
-    expected = {"search", *(path for path in expected if not path.startswith("search."))}  # there is none
+    expected = {
+        "search",
+        *(path for path in expected if not path.startswith("search.")),
+    }  # there is none
     assert sorted(paths(written)) == sorted(expected - of_another_model)
     left = yaml.safe_load(dump_experiment(Experiment(), full=True))
     chosen = {f"{section}.{name}" for section, names in CHOSEN.items() for name in names}
@@ -325,7 +409,9 @@ scalars = (
     | st.none()
 )
 trees = st.recursive(
-    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3), max_leaves=8
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=8,
 )
 
 
@@ -336,7 +422,9 @@ def same(one: Any, other: Any) -> bool:
         return list(one) == list(other) and all(same(one[key], other[key]) for key in one)
     if isinstance(one, list):
         return len(one) == len(other) and all(same(*pair) for pair in zip(one, other, strict=True))
-    return bool(one == other) and (not isinstance(one, float) or math.copysign(1, one) == math.copysign(1, other))
+    return bool(one == other) and (
+        not isinstance(one, float) or math.copysign(1, one) == math.copysign(1, other)
+    )
 
 
 @example("a\x85b")
@@ -349,7 +437,9 @@ def test_any_value_survives_yaml(value: Any) -> None:
 
 @given(st.floats(min_value=1e-300, max_value=10.0), texts.filter(bool))
 def test_settings_survive_yaml_to_the_last_bit(rate: float, text: str) -> None:
-    experiment = with_settings({"training.learning_rate": rate, "data.id_col": f"{text}!", "data.time_format": text})
+    experiment = with_settings(
+        {"training.learning_rate": rate, "data.id_col": f"{text}!", "data.time_format": text}
+    )
     again = parse_experiment(dump_experiment(experiment))
     assert again == experiment
     assert again.training.learning_rate.hex() == rate.hex()
@@ -359,7 +449,9 @@ def test_settings_survive_yaml_to_the_last_bit(rate: float, text: str) -> None:
 def test_no_text_gets_past_the_error_class(text: str) -> None:
     message = ""
     try:
-        assert parse_experiment(text) == Experiment()  # `{}`; no other setting can be spelled with these letters
+        assert (
+            parse_experiment(text) == Experiment()
+        )  # `{}`; no other setting can be spelled with these letters
     except ConfigError as error:
         message = str(error)
     assert "\n" not in message
@@ -373,7 +465,10 @@ def test_paths_and_table_name_every_setting() -> None:
     assert len(set(rows)) == len(rows)
     decoders = [row for row in rows if row.startswith("| `model.decoder` |")]
     assert [row.split("(`")[1].split("`")[0] for row in decoders] == ["bigru", "segment_bigru"]
-    assert "| `model.recurrent_dropout` | `0.0` | a number of at least 0 and below 1 | " in reference_table()
+    assert (
+        "| `model.recurrent_dropout` | `0.0` | a number of at least 0 and below 1 | "
+        in reference_table()
+    )
 
 
 def resolved(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
@@ -399,6 +494,7 @@ def test_schema_refuses_unknown_keys_and_knows_the_defaults() -> None:
 def test_the_page_shows_the_current_table() -> None:
     page = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
     assert with_table(page) == page, (
-        'regenerate it: python -c "from pathlib import Path; from forecast.experiment.schema import with_table; '
+        'regenerate it: python -c "from pathlib import Path; from forecast.experiment.schema '
+        "import with_table; "
         "page = Path('docs/configuration.md'); page.write_text(with_table(page.read_text()))\""
     )

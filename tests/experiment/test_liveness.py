@@ -1,4 +1,5 @@
-"""Every setting is live: changing it changes what is read, split, fed, learned, forecast or refused."""
+"""Every setting is live: changing it changes what is read, split, fed, learned, forecast or
+refused."""
 
 from __future__ import annotations
 
@@ -48,7 +49,8 @@ Observation = Callable[[Experiment, Any], object]
 
 
 def hourly() -> pd.DataFrame:
-    """Two series of unequal length and level; other columns that could be ids, stamps, targets and covariates."""
+    """Two series of unequal length and level; other columns that could be ids, stamps, targets and
+    covariates."""
     draw = np.random.default_rng(0)
     hours = [np.arange(HOURS), np.arange(HOURS - 5)]
     size = sum(map(len, hours))
@@ -91,12 +93,17 @@ def business_days() -> pd.DataFrame:
 
 def unclear_dates() -> pd.DataFrame:
     """The first of twelve months, or the first twelve days of January."""
-    return pd.DataFrame({"ds": [f"{number:02}/01/2024" for number in range(1, 13)], "y": np.arange(12.0) ** 2})
+    return pd.DataFrame(
+        {"ds": [f"{number:02}/01/2024" for number in range(1, 13)], "y": np.arange(12.0) ** 2}
+    )
 
 
 def csv(separator: str = ",", mark: str = ".") -> bytes:
     """A small file in UTF-8."""
-    rows = [["unique_id", "ds", "y"], *(["é", f"2024-01-{day:02}", f"{day % 5}{mark}25"] for day in range(1, 32))]
+    rows = [
+        ["unique_id", "ds", "y"],
+        *(["é", f"2024-01-{day:02}", f"{day % 5}{mark}25"] for day in range(1, 32)),
+    ]
     return "\n".join(separator.join(row) for row in rows).encode()
 
 
@@ -120,7 +127,9 @@ def gathered(windows: Any) -> object:
     if not len(windows):
         return 0
     inputs, target = windows.batch(np.arange(len(windows)))
-    return {name: (array.shape, array.tobytes()) for name, array in inputs.items()}, target.tobytes()
+    return {
+        name: (array.shape, array.tobytes()) for name, array in inputs.items()
+    }, target.tobytes()
 
 
 def learned(config: Experiment, table: Any) -> object:
@@ -146,7 +155,11 @@ def calibrated_on(config: Experiment, table: Any) -> object:
 def named_inputs(config: Experiment, table: Any) -> object:
     """What stands behind the channels and codes of the inputs."""
     prepared = prepare(config, table)
-    return prepared.feature_map.input_names(), prepared.features.sizes, dict(prepared.feature_map.vocabulary)
+    return (
+        prepared.feature_map.input_names(),
+        prepared.features.sizes,
+        dict(prepared.feature_map.vocabulary),
+    )
 
 
 def notes(config: Experiment, table: Any) -> object:
@@ -157,9 +170,13 @@ def undone(config: Experiment, table: Any) -> object:
     """Forecasts of zeros, back in the unit of the data."""
     prepared = prepare(config, table)
     steps = np.zeros((prepared.panel.num_series, config.windows.horizon, 1))
-    history = np.stack([prepared.panel.targets[end - 6 : end] for end in prepared.panel.offsets[1:]])
+    history = np.stack(
+        [prepared.panel.targets[end - 6 : end] for end in prepared.panel.offsets[1:]]
+    )
     chain = prepared.feature_map.target
-    return chain.invert(steps, series=np.arange(prepared.panel.num_series), history=history).tobytes()
+    return chain.invert(
+        steps, series=np.arange(prepared.panel.num_series), history=history
+    ).tobytes()
 
 
 def built(config: Experiment, prepared: Prepared) -> Any:
@@ -229,13 +246,17 @@ def searched(config: Experiment, table: Any) -> object:
 
 
 def backtested(config: Experiment, table: Any) -> object:
-    """What is forecast from which cutoffs, by two models that tell how many rows they learned from."""
+    """What is forecast from which cutoffs, by two models that tell how many rows they learned
+    from."""
     named = make_models(config)
     panel = open_panel(config.data, table)
     models = {name: _Learned() for name in named}
     plan = plan_of(config, panel)
     blocks = [run_block(panel, plan, number, models) for number in range(plan.num_blocks)]
-    return [(one.last.tolist(), {name: values.tolist() for name, values in one.forecasts.items()}) for one in blocks]
+    return [
+        (one.last.tolist(), {name: values.tolist() for name, values in one.forecasts.items()})
+        for one in blocks
+    ]
 
 
 class _Learned:
@@ -251,7 +272,9 @@ class _Learned:
 
 def default_context(config: Experiment, table: Any) -> object:
     """The context length where none is set."""
-    unset = config.model_copy(update={"windows": config.windows.model_copy(update={"context_length": None})})
+    unset = config.model_copy(
+        update={"windows": config.windows.model_copy(update={"context_length": None})}
+    )
     return resolve(unset, open_panel(config.data, table)).windows.context_length
 
 
@@ -277,7 +300,9 @@ class Row:
 ROWS: dict[str, Row] = {
     "name": Row((forecast_columns,)),
     "data.source": Row((panel,), base={"data.source": "first.csv"}, table=lambda: None),
-    "data.layout": Row((panel, named_inputs), base={"data.target_cols": ["y", "z"]}, table=one_series),
+    "data.layout": Row(
+        (panel, named_inputs), base={"data.target_cols": ["y", "z"]}, table=one_series
+    ),
     "data.id_col": Row((panel, learned)),
     "data.time_col": Row((panel,), stays=(learned,)),
     "data.target_cols": Row((panel, learned, named_inputs, size)),
@@ -285,27 +310,47 @@ ROWS: dict[str, Row] = {
     "data.known_covariates": Row((panel, learned, named_inputs, size)),
     "data.static_covariates": Row((panel, learned, named_inputs, size), table=with_constant_a),
     "data.categorical": Row((named_inputs, learned, size), base={"data.past_covariates": ["a"]}),
-    "data.freq": Row((panel, learned), base={"data.gaps": "skip", "windows.context_length": 2}, table=business_days),
+    "data.freq": Row(
+        (panel, learned),
+        base={"data.gaps": "skip", "windows.context_length": 2},
+        table=business_days,
+    ),
     "data.tz": Row((panel,), stays=(learned,)),
     "data.time_format": Row((panel,), base={"data.time_format": "%m/%d/%Y"}, table=unclear_dates),
     "data.separator": Row((panel,), table=csv, refused="there is no column 'ds'"),
     "data.decimal": Row((panel,), table=lambda: csv(";", mark=","), refused="decimal comma"),
     "data.encoding": Row((panel,), table=csv),
     "data.gaps": Row(
-        (panel, learned, notes), base={"data.gaps": "fill", "data.missing": "forward_fill"}, table=with_gap
+        (panel, learned, notes),
+        base={"data.gaps": "fill", "data.missing": "forward_fill"},
+        table=with_gap,
     ),
-    "data.missing": Row((learned, notes), base={"data.missing": "forward_fill"}, table=with_holes, stays=(panel,)),
+    "data.missing": Row(
+        (learned, notes), base={"data.missing": "forward_fill"}, table=with_holes, stays=(panel,)
+    ),
     "data.short_series": Row((notes,), table=with_short_series, refused="short_series: skip"),
     "data.calendar": Row((named_inputs, learned, size), stays=(panel,)),
-    "data.season_length": Row((seasonal_naive, scaled_errors, default_context), stays=(panel, learned)),
-    "windows.horizon": Row((learned, chosen_on, judged_on, default_context), base={"data.season_length": 1}),
+    "data.season_length": Row(
+        (seasonal_naive, scaled_errors, default_context), stays=(panel, learned)
+    ),
+    "windows.horizon": Row(
+        (learned, chosen_on, judged_on, default_context), base={"data.season_length": 1}
+    ),
     "windows.context_length": Row((learned, chosen_on, judged_on)),
     "windows.stride": Row((learned,), stays=(chosen_on, judged_on)),
     "transforms.target": Row((learned, chosen_on, judged_on, undone)),
-    "transforms.target[].name": Row((learned, judged_on, undone), base={"transforms.target[].name": "standard"}),
-    "transforms.target[].scope": Row((learned, judged_on, undone), base={"transforms.target[].name": "standard"}),
-    "transforms.target[].lag": Row((learned, judged_on, undone), base={"transforms.target[].name": "difference"}),
-    "transforms.covariates": Row((learned, judged_on), stays=(undone,), base={"data.past_covariates": ["a"]}),
+    "transforms.target[].name": Row(
+        (learned, judged_on, undone), base={"transforms.target[].name": "standard"}
+    ),
+    "transforms.target[].scope": Row(
+        (learned, judged_on, undone), base={"transforms.target[].name": "standard"}
+    ),
+    "transforms.target[].lag": Row(
+        (learned, judged_on, undone), base={"transforms.target[].name": "difference"}
+    ),
+    "transforms.covariates": Row(
+        (learned, judged_on), stays=(undone,), base={"data.past_covariates": ["a"]}
+    ),
     "model.cell": Row((size, output)),
     "model.bidirectional": Row((size, output), base={"model.bidirectional": True}),
     "model.num_layers": Row((size, output)),
@@ -320,7 +365,9 @@ ROWS: dict[str, Row] = {
     "model.segment_length": Row((size, output), base=SEGMENTS),
     "model.channels": Row((size, output), base=SEGMENTS | {"data.target_cols": ["y", "z"]}),
     "training.loss": Row((weights, losses)),
-    "training.quantile_levels": Row((weights, losses, forecast_columns), base={"training.loss": "quantile"}),
+    "training.quantile_levels": Row(
+        (weights, losses, forecast_columns), base={"training.loss": "quantile"}
+    ),
     "training.optimizer": Row((weights,), stays=(output,)),
     "training.learning_rate": Row((weights, rates)),
     "training.schedule": Row((weights, rates), base={"training.epochs": 3}),
@@ -329,7 +376,9 @@ ROWS: dict[str, Row] = {
     "training.epochs": Row((weights, num_epochs)),
     "training.batch_size": Row((weights, losses)),
     "training.windows_per_epoch": Row((weights, losses)),
-    "training.patience": Row((num_epochs,), base={"training.epochs": 4, "training.learning_rate": 0.1}),
+    "training.patience": Row(
+        (num_epochs,), base={"training.epochs": 4, "training.learning_rate": 0.1}
+    ),
     "training.refit": Row((weights, scales), stays=(losses,)),
     "training.jit": Row((compiled,), stays=(learned, output)),
     "training.strategy": Row((weights,), stays=(learned, output), refused="finds one device"),
@@ -390,7 +439,10 @@ def test_a_setting_acts(path: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatc
     base, changed = both(path, row)
     assert base != changed
     for observe in row.changes:
-        (before, error), (after, other_error) = seen(observe, base, table), seen(observe, changed, table)
+        (before, error), (after, other_error) = (
+            seen(observe, base, table),
+            seen(observe, changed, table),
+        )
         assert bool(error or other_error) == bool(row.refused), error or other_error
         assert row.refused in error + other_error
         assert (before, error) != (after, other_error), f"{path} does not change {observe.__name__}"

@@ -100,8 +100,8 @@ ALTERNATIVES: dict[str, Any] = {
     "search.in_flight": 1,
     "search.seed": 1,
 }
-"""A valid value of every setting that is not its default; `[]` stands for the first entry of a list, `{}` for the entry
-of `training.gradient_clip`."""
+"""A valid value of every setting that is not its default; `[]` stands for the first entry of a
+list, `{}` for the entry of `training.gradient_clip`."""
 
 SEARCH: dict[str, Any] = {"search.max_trials": 7, "search.space{}.float": [0.5, 3.0]}
 """What a search cannot do without."""
@@ -128,7 +128,9 @@ def with_settings(settings: dict[str, Any]) -> Experiment:
         *parents, name = path.split(".")
         for parent in parents:
             if parent.endswith("{}"):
-                section = section.setdefault(parent[:-2], {}).setdefault("training.gradient_clip", {})
+                section = section.setdefault(parent[:-2], {}).setdefault(
+                    "training.gradient_clip", {}
+                )
             elif parent.endswith("[]"):
                 section = section.setdefault(parent[:-2], [{"name": "standard"}])[0]
             else:
@@ -176,7 +178,9 @@ def test_alternatives_name_every_setting_and_no_other() -> None:
     assert set(COMPANIONS) <= set(ALTERNATIVES)
 
 
-@pytest.mark.parametrize("path", [path for path, value in ALTERNATIVES.items() if value is not None])
+@pytest.mark.parametrize(
+    "path", [path for path, value in ALTERNATIVES.items() if value is not None]
+)
 def test_alternatives_are_valid_and_differ(path: str) -> None:
     base, changed = variants(path)
     assert base != changed
@@ -200,28 +204,49 @@ def test_every_setting_is_explained() -> None:
 
 REFUSED = {
     "a fill that refuses": ({"data.gaps": "fill"}, "set missing to"),
-    "wide with a covariate": ({"data.layout": "wide", "data.known_covariates": ["a"]}, "layout: wide"),
+    "wide with a covariate": (
+        {"data.layout": "wide", "data.known_covariates": ["a"]},
+        "layout: wide",
+    ),
     "wide with an id column": ({"data.layout": "wide", "data.id_col": "a"}, "layout: wide"),
     "a category that is no covariate": ({"data.categorical": ["a"]}, "none of the covariates"),
     "the target as a category": ({"data.categorical": ["y"]}, "none of the covariates"),
     "a target that is also past": ({"data.past_covariates": ["y"]}, "a column has one role"),
-    "known and past": ({"data.past_covariates": ["a"], "data.known_covariates": ["a"]}, "a column has one role"),
+    "known and past": (
+        {"data.past_covariates": ["a"], "data.known_covariates": ["a"]},
+        "a column has one role",
+    ),
     "time as target": ({"data.target_cols": ["ds"]}, "a column has one role"),
     "id as target": ({"data.target_cols": ["unique_id"]}, "a column has one role"),
     "id as past covariate": ({"data.past_covariates": ["unique_id"]}, "a column has one role"),
     "a target twice": ({"data.target_cols": ["y", "y"]}, "each column once"),
-    "a category twice": ({"data.known_covariates": ["a"], "data.categorical": ["a", "a"]}, "each column once"),
+    "a category twice": (
+        {"data.known_covariates": ["a"], "data.categorical": ["a", "a"]},
+        "each column once",
+    ),
     "no target": ({"data.target_cols": []}, "at least 1 item"),
     "separator of parquet": ({"data.source": "a.parquet", "data.separator": ";"}, "no CSV file"),
-    "encoding of a data set": ({"data.source": "dataset:a", "data.encoding": "latin-1"}, "no CSV file"),
+    "encoding of a data set": (
+        {"data.source": "dataset:a", "data.encoding": "latin-1"},
+        "no CSV file",
+    ),
     "comma twice": ({"data.separator": ",", "data.decimal": ","}, "two different characters"),
     "a horizon too far": ({"windows.horizon": 100_001}, "less than or equal to 100000"),
     "a context too long": ({"windows.context_length": 100_001}, "less than or equal to 100000"),
     "an empty horizon": ({"windows.horizon": 0}, "greater than or equal to 1"),
     "a lag without difference": ({"transforms.target[].lag": 2}, "read by `difference` only"),
-    "log1p after a scaler": ({"transforms.target": [{"name": "standard"}, {"name": "log1p"}]}, "log1p first"),
-    "log1p after a difference": ({"transforms.target": [{"name": "difference"}, {"name": "log1p"}]}, "log1p first"),
-    "two scalers": ({"transforms.target": [{"name": "standard"}, {"name": "robust"}]}, "one at most"),
+    "log1p after a scaler": (
+        {"transforms.target": [{"name": "standard"}, {"name": "log1p"}]},
+        "log1p first",
+    ),
+    "log1p after a difference": (
+        {"transforms.target": [{"name": "difference"}, {"name": "log1p"}]},
+        "log1p first",
+    ),
+    "two scalers": (
+        {"transforms.target": [{"name": "standard"}, {"name": "robust"}]},
+        "one at most",
+    ),
     "scope without a scaler": (
         {"transforms.target[].name": "log1p", "transforms.target[].scope": "global"},
         "read by the scalers only",
@@ -251,7 +276,10 @@ REFUSED = {
         {"ensemble.seeds": 2, "evaluation.validation_size": 0, "training.patience": None},
         "nothing to choose their weights on",
     ),
-    "a linear map with quantiles": ({"ensemble.linear": "member", "training.loss": "quantile"}, "has no quantiles"),
+    "a linear map with quantiles": (
+        {"ensemble.linear": "member", "training.loss": "quantile"},
+        "has no quantiles",
+    ),
     "patience without validation": ({"evaluation.validation_size": 0}, "nothing to stop on"),
     "an unknown key": ({"model.unit": 3}, "Extra inputs"),
 }
@@ -265,19 +293,29 @@ def test_senseless_combinations_are_refused(settings: dict[str, Any], reason: st
 
 ACCEPTED = {
     "a fill": {"data.gaps": "fill", "data.missing": "mask"},
-    "an embedding of the id": {"data.static_covariates": ["unique_id"], "data.categorical": ["unique_id"]},
+    "an embedding of the id": {
+        "data.static_covariates": ["unique_id"],
+        "data.categorical": ["unique_id"],
+    },
     "wide with named series": {"data.layout": "wide", "data.target_cols": ["a", "b"]},
     "a European CSV": {"data.separator": ";", "data.decimal": ",", "data.encoding": "latin-1"},
     "the longest horizon": {"windows.horizon": 100_000},
     "log1p, then a difference, then a scaler": {
-        "transforms.target": [{"name": "log1p"}, {"name": "difference", "lag": 12}, {"name": "standard"}]
+        "transforms.target": [
+            {"name": "log1p"},
+            {"name": "difference", "lag": 12},
+            {"name": "standard"},
+        ]
     },
     "nothing done to the target": {"transforms.target": []},
     "no early stopping": {"training.patience": None, "evaluation.validation_size": 0},
     "sizes in steps": {"evaluation.validation_size": 10, "evaluation.test_size": 0.99},
     "an old pandas alias": {"data.freq": "H"},
     "no calendar": {"data.calendar": []},
-    "contexts up to that of the window": {"ensemble.context_lengths": [5, 9], "windows.context_length": 9},
+    "contexts up to that of the window": {
+        "ensemble.context_lengths": [5, 9],
+        "windows.context_length": 9,
+    },
 }
 
 
@@ -298,7 +336,10 @@ def test_settings_cannot_be_changed() -> None:
 
 
 def test_sections_made_in_python_answer_in_one_line() -> None:
-    with pytest.raises(ConfigError, match=r"^WindowsConfig\.horizon is 0: input should be greater than or equal to 1$"):
+    with pytest.raises(
+        ConfigError,
+        match=r"^WindowsConfig\.horizon is 0: input should be greater than or equal to 1$",
+    ):
         WindowsConfig(horizon=0)
     with pytest.raises(ConfigError, match="no setting 'horizn' \\(did you mean 'horizon'"):
         WindowsConfig(horizn=3)  # type: ignore[call-arg]

@@ -58,7 +58,8 @@ def die_at(number: int, *, after: bool) -> None:
 
 
 def killed_runs(act: Callable[[], None]) -> Iterator[tuple[int, bool]]:
-    """Run `act` in child processes, killed at each system call in turn, until one lives to its end."""
+    """Run `act` in child processes, killed at each system call in turn, until one lives to its
+    end."""
     number = 0
     while True:
         for after in (False, True):
@@ -93,14 +94,22 @@ def test_a_folder_killed_at_every_call_is_old_or_new(tmp_path: Path) -> None:
         found, set_aside = content_of(target), tmp_path / ".model.old"
         assert found in (OLD, NEW), number
         assert killed or found == NEW
-        assert not set_aside.exists() or content_of(set_aside) == OLD, "never half deleted under this name"
+        assert not set_aside.exists() or content_of(set_aside) == OLD, (
+            "never half deleted under this name"
+        )
         seen.add((found == NEW, killed, target.exists()))
         fill(target, OLD)
         assert content_of(target) == OLD
         assert leftovers(tmp_path) == []
     assert number > 12
-    # killed with the old in place, between the renames, and with the new in place; and not killed at all
-    assert seen == {(False, True, True), (False, True, False), (True, True, True), (True, False, True)}
+    # killed with the old in place, between the renames, and with the new in place; and not killed
+    # at all
+    assert seen == {
+        (False, True, True),
+        (False, True, False),
+        (True, True, True),
+        (True, False, True),
+    }
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -131,7 +140,9 @@ def test_a_file_killed_at_every_call_is_old_or_new(tmp_path: Path) -> None:
     assert seen == {(b"none", True), (b"old", True), (NEW["a"], True), (NEW["a"], False)}
 
 
-def test_the_disk_holds_the_new_before_a_name_points_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_disk_holds_the_new_before_a_name_points_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fill(tmp_path / "model", OLD)
     events: list[str] = []
     names: dict[int, str] = {}
@@ -143,13 +154,16 @@ def test_the_disk_holds_the_new_before_a_name_points_to_it(tmp_path: Path, monke
         return descriptor
 
     monkeypatch.setattr(os, "open", spy_open)
-    monkeypatch.setattr(os, "fsync", lambda one: (events.append(f"sync {names[one]}"), real_fsync(one))[1])
+    monkeypatch.setattr(
+        os, "fsync", lambda one: (events.append(f"sync {names[one]}"), real_fsync(one))[1]
+    )
     monkeypatch.setattr(os, "rename", lambda a, b: (events.append("rename"), real_rename(a, b))[1])
     fill(tmp_path / "model", NEW)
     first = events.index("rename")
     assert {"sync a", "sync c"} < set(events[:first])
     assert events[first - 1].startswith("sync .model.writer-")
-    # the old is renamed, the new takes its place and is on the disk, and only then is the old taken out of the way
+    # the old is renamed, the new takes its place and is on the disk, and only then is the old taken
+    # out of the way
     assert events[first:] == ["rename", "rename", f"sync {tmp_path.name}", "rename"]
 
 
@@ -228,7 +242,9 @@ def test_a_real_limit_on_file_size_is_reported_in_one_line(tmp_path: Path) -> No
     )
     write_file(tmp_path / "a", b"old")
     fill(tmp_path / "f", OLD)
-    run = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=True
+    )
     assert [("file size limit" in line) for line in run.stdout.splitlines()] == [True, True]
     assert (tmp_path / "a").read_bytes() == b"old"
     assert content_of(tmp_path / "f") == OLD
@@ -249,7 +265,9 @@ def test_paths_that_cannot_be(tmp_path: Path) -> None:
     assert (tmp_path / "file").read_bytes() == b"x"
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere"
+)
 def test_a_folder_without_permission(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(FileError, match="no permission"):
@@ -259,7 +277,10 @@ def test_a_folder_without_permission(tmp_path: Path) -> None:
 
 def test_an_error_in_the_block_keeps_the_old_and_passes_through(tmp_path: Path) -> None:
     fill(tmp_path / "model", OLD)
-    with pytest.raises(KeyboardInterrupt), replace_folder(tmp_path / "model", lambda: None) as folder:  # noqa: PT012
+    with (  # noqa: PT012
+        pytest.raises(KeyboardInterrupt),
+        replace_folder(tmp_path / "model", lambda: None) as folder,
+    ):
         (folder / "a").write_bytes(b"half")
         raise KeyboardInterrupt
     assert content_of(tmp_path / "model") == OLD
@@ -285,7 +306,9 @@ def test_files_get_the_usual_permissions(tmp_path: Path) -> None:
     write_file(tmp_path / "a", b"")
     fill(tmp_path / "f", NEW)
     for ours, usual in (("a", "usual"), ("f", "usual_folder")):
-        assert stat.S_IMODE((tmp_path / ours).stat().st_mode) == stat.S_IMODE((tmp_path / usual).stat().st_mode)
+        assert stat.S_IMODE((tmp_path / ours).stat().st_mode) == stat.S_IMODE(
+            (tmp_path / usual).stat().st_mode
+        )
 
 
 def test_what_living_writers_use_is_left_alone(tmp_path: Path) -> None:
@@ -345,7 +368,10 @@ def test_writers_of_one_file_never_mix(tmp_path: Path) -> None:
 
 def test_sha256_of_a_published_example(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")  # FIPS 180-2, appendix B.1
-    assert sha256_of(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert (
+        sha256_of(tmp_path / "a")
+        == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    )
     (tmp_path / "b").write_bytes(bytes(3_000_000))
     assert sha256_of(tmp_path / "b") == hashlib.sha256(bytes(3_000_000)).hexdigest()
 

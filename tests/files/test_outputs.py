@@ -1,4 +1,5 @@
-"""What may be written where: no command changes or deletes what it did not write, and it says so before it works."""
+"""What may be written where: no command changes or deletes what it did not write, and it says so
+before it works."""
 
 from __future__ import annotations
 
@@ -246,11 +247,17 @@ COMMANDS: dict[str, Callable[[str], int]] = {
     "fit": lambda out: main(["fit", "none.csv", *SMALL, "--out", out]),
     "fit --resume": lambda out: main(["fit", "none.csv", *SMALL, "--out", out, "--resume"]),
     "backtest": lambda out: main(["backtest", "none.csv", *SMALL, "--out", out]),
-    "backtest --resume": lambda out: main(["backtest", "none.csv", *SMALL, "--out", out, "--resume"]),
+    "backtest --resume": lambda out: main(
+        ["backtest", "none.csv", *SMALL, "--out", out, "--resume"]
+    ),
     "tune": lambda out: main(["tune", "none.csv", *SMALL, SEARCH, "--out", out]),
-    "tune --resume": lambda out: main(["tune", "none.csv", *SMALL, SEARCH, "--out", out, "--resume"]),
+    "tune --resume": lambda out: main(
+        ["tune", "none.csv", *SMALL, SEARCH, "--out", out, "--resume"]
+    ),
     "tune --chief": lambda out: main(["tune", "none.csv", *SMALL, SEARCH, "--out", out, "--chief"]),
-    "tune --worker": lambda out: main(["tune", "none.csv", *SMALL, SEARCH, "--out", out, "--worker"]),
+    "tune --worker": lambda out: main(
+        ["tune", "none.csv", *SMALL, SEARCH, "--out", out, "--worker"]
+    ),
     "save": save,
     "plot": lambda out: main(["plot", "../a_run", "--out", out]),
 }
@@ -285,7 +292,9 @@ def test_what_others_wrote_stays(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(pictures, "draw_pictures", lambda *_: [])  # takes seconds, and only where it was allowed to
+    monkeypatch.setattr(
+        pictures, "draw_pictures", lambda *_: []
+    )  # takes seconds, and only where it was allowed to
     out = FOREIGN[layout](place)
     before = everything(tmp_path)
     said = refusal(capsys, COMMANDS[command](out))
@@ -305,7 +314,8 @@ def test_what_others_wrote_stays(
     assert {name: after.get(name) for name in before} == before
 
 
-# ------------------------------------------------------------------------------------ our own folders
+# ------------------------------------------------------------------------------------ our own
+# folders
 
 
 @pytest.fixture(scope="module")
@@ -325,7 +335,15 @@ def own(made: Path, tmp_path: Path) -> Path:
 
 
 def fit_again(own: Path, *options: str) -> int:
-    words = ["fit", str(own / "sales.csv"), *SMALL, "--set=training.seed=1", "--out", str(own / "run"), *options]
+    words = [
+        "fit",
+        str(own / "sales.csv"),
+        *SMALL,
+        "--set=training.seed=1",
+        "--out",
+        str(own / "run"),
+        *options,
+    ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pictures, "draw_pictures", lambda *_: [])  # they take most of the time
         return main(words)
@@ -374,19 +392,25 @@ IN_A_RUN: dict[str, Callable[[Path], None]] = {
     "notes beside the model": lambda run: put(run, {"model/notes.txt": "mine"}),
     "a folder": lambda run: (run / "drafts").mkdir(),
     "a link": lambda run: (run / "forecast.csv").symlink_to(run.parent / "sales.csv"),
-    "a model under the name that swaps": lambda run: put(run.with_name(".run.old"), {"thesis.tex": "mine"}),
+    "a model under the name that swaps": lambda run: put(
+        run.with_name(".run.old"), {"thesis.tex": "mine"}
+    ),
     "a file under the name that swaps": lambda run: put(run.parent, {".run.old": "mine"}),
     "a checkpoint that is none": lambda run: put(run.parent, {".run.checkpoint": "mine"}),
     "a later checkpoint that is none": lambda run: put(run.parent, {".run.checkpoint-3": "mine"}),
 }
 
 
-MADE = {"sales.csv", "run", *(f"run/{name}" for name in (*RUN_FILES, "model"))} - {"run/forecast.csv"}
+MADE = {"sales.csv", "run", *(f"run/{name}" for name in (*RUN_FILES, "model"))} - {
+    "run/forecast.csv"
+}
 """What `own` holds; there is no forecast where covariates are to be known ahead."""
 
 
 @pytest.mark.parametrize("case", IN_A_RUN)
-def test_a_run_that_holds_more_is_not_replaced(case: str, own: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_that_holds_more_is_not_replaced(
+    case: str, own: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     IN_A_RUN[case](own / "run")
     before = everything(own)
     name = next(path for path in before if path not in MADE)
@@ -394,14 +418,20 @@ def test_a_run_that_holds_more_is_not_replaced(case: str, own: Path, capsys: pyt
     assert everything(own) == before
 
 
-def test_a_run_is_not_replaced_while_its_table_is_read(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_is_not_replaced_while_its_table_is_read(
+    own: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     before = everything(own)
     table = own / "run" / "test_forecasts.parquet"
-    assert "holds the table that is read" in refusal(capsys, main(["fit", str(table), "--out", str(own / "run")]))
+    assert "holds the table that is read" in refusal(
+        capsys, main(["fit", str(table), "--out", str(own / "run")])
+    )
     assert everything(own) == before
 
 
-def test_files_that_come_while_a_model_is_trained_stay(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_files_that_come_while_a_model_is_trained_stay(
+    own: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run, before = own / "run", weights_of(own / "run")
     with pytest.MonkeyPatch.context() as patch:
         real = run_folder.show_run
@@ -428,7 +458,9 @@ OTHERS = [name for name in COMMANDS if not name.startswith("fit")]
 
 @pytest.mark.parametrize("command", OTHERS)
 @pytest.mark.usefixtures("place")
-def test_a_run_is_no_folder_of_another_command(command: str, own: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_is_no_folder_of_another_command(
+    command: str, own: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     before = everything(own)
     refusal(capsys, COMMANDS[command](str(own / "run")))
     assert everything(own) == before
@@ -440,7 +472,9 @@ def test_a_saved_model_is_replaced_and_no_more() -> None:
     save_artifact("model", an_artifact(1))
     assert load_artifact("model").weights["w"][0] == 1
     put(Path("model"), {"notes.txt": "mine"})
-    with pytest.raises(OutputError, match=r"'notes\.txt'\): move that away, or name .* such as model-2"):
+    with pytest.raises(
+        OutputError, match=r"'notes\.txt'\): move that away, or name .* such as model-2"
+    ):
         save_artifact("model", an_artifact(2))
     assert load_artifact_weights() == 1
     save_artifact("model-2", an_artifact(2))
@@ -453,7 +487,9 @@ def load_artifact_weights() -> float:
 
 
 def test_a_folder_filled_meanwhile_is_not_replaced(place: Path) -> None:
-    content = Content("make", "thing", lambda folder: (folder / "mark").exists(), ("mark", "part/*"))
+    content = Content(
+        "make", "thing", lambda folder: (folder / "mark").exists(), ("mark", "part/*")
+    )
     check = lambda: check_folder("out", content)  # noqa: E731
     with replace_folder("out", check) as folder:
         put(folder, {"mark": "", "part/a": "1"})
@@ -467,7 +503,10 @@ def test_a_folder_filled_meanwhile_is_not_replaced(place: Path) -> None:
 
 
 def test_only_what_was_written_is_removed(tmp_path: Path) -> None:
-    put(tmp_path / "a", {"1.state": "", ".1.state.writer-1.0123abcd.tmp": "", "1.state.bak": "", "b/1.state": ""})
+    put(
+        tmp_path / "a",
+        {"1.state": "", ".1.state.writer-1.0123abcd.tmp": "", "1.state.bak": "", "b/1.state": ""},
+    )
     (tmp_path / "a" / "2.state").symlink_to(tmp_path)
     remove_own(tmp_path / "a", re.compile(r"\d\.state"))
     assert set(everything(tmp_path)) == {"a", "a/1.state.bak", "a/2.state", "a/b", "a/b/1.state"}
@@ -481,7 +520,13 @@ def test_a_backtest_goes_on_beside_what_others_wrote(
     own: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backtesting, "show_run", lambda *_: ([], []))
-    words = ["backtest", str(own / "sales.csv"), *SMALL, "--models=last_value,drift", "--num-windows=2"]
+    words = [
+        "backtest",
+        str(own / "sales.csv"),
+        *SMALL,
+        "--models=last_value,drift",
+        "--num-windows=2",
+    ]
     assert main([*words, "--out", str(own / "b")]) == 0
     mine = {"notes.txt": "mine", "training/notes.txt": "mine", "training/sub/a": "mine"}
     put(own / "b", mine)
@@ -492,14 +537,29 @@ def test_a_backtest_goes_on_beside_what_others_wrote(
     assert "go on with it by --resume" in refusal(capsys, main([*words, "--out", str(own / "b")]))
     assert "holds the table" in refusal(
         capsys,
-        main([*words[:1], str(own / "b" / "forecasts.parquet"), *words[2:], "--out", str(own / "b"), "--resume"]),
+        main(
+            [
+                *words[:1],
+                str(own / "b" / "forecasts.parquet"),
+                *words[2:],
+                "--out",
+                str(own / "b"),
+                "--resume",
+            ]
+        ),
     )
-    assert "no run of fit" in refusal(capsys, main(["fit", str(own / "sales.csv"), *SMALL, "--out", str(own / "b")]))
+    assert "no run of fit" in refusal(
+        capsys, main(["fit", str(own / "sales.csv"), *SMALL, "--out", str(own / "b")])
+    )
 
 
 def test_a_search_goes_on_beside_what_others_wrote(tmp_path: Path) -> None:
     config = experiment(max_trials=2)
-    mine = {"notes.txt": "mine", "training/notes.txt": "mine", "training/0000-x.checkpoint.bak": "mine"}
+    mine = {
+        "notes.txt": "mine",
+        "training/notes.txt": "mine",
+        "training/0000-x.checkpoint.bak": "mine",
+    }
     (tmp_path / "s").mkdir()
     with pytest.raises(KeyboardInterrupt):
         search_in(tmp_path / "s", config, before=interrupt_second)
@@ -520,11 +580,24 @@ def test_folders_of_a_search_are_known(tmp_path: Path) -> None:
     for size in range(len(line) + 1):  # killed anywhere in its first record
         (tmp_path / "journal.jsonl").write_bytes(line[:size])
         assert SEARCH_FOLDER.is_own(tmp_path), line[:size]
-    for text in ("{}", '{"day": 1}\n', "0123456789abcdef [1]", "0123456789abcdef\n", "0123456789 abcdef", "notes"):
+    for text in (
+        "{}",
+        '{"day": 1}\n',
+        "0123456789abcdef [1]",
+        "0123456789abcdef\n",
+        "0123456789 abcdef",
+        "notes",
+    ):
         (tmp_path / "journal.jsonl").write_text(text)
         assert not SEARCH_FOLDER.is_own(tmp_path), text
     (tmp_path / "journal.jsonl").unlink()
-    put(tmp_path, {"training/0001-0-0.checkpoint": "", "training/.best.checkpoint-2.writer-1.0123abcd.tmp": ""})
+    put(
+        tmp_path,
+        {
+            "training/0001-0-0.checkpoint": "",
+            "training/.best.checkpoint-2.writer-1.0123abcd.tmp": "",
+        },
+    )
     assert SEARCH_FOLDER.is_own(tmp_path), "of a worker whose chief is elsewhere"
     put(tmp_path, {"training/0001.checkpoint": ""})
     assert not SEARCH_FOLDER.is_own(tmp_path)
@@ -535,12 +608,19 @@ def test_folders_of_a_search_are_known(tmp_path: Path) -> None:
 
 def known_of(own: Path) -> Path:
     stamps = pd.date_range("2024-03-21", periods=3)
-    pd.DataFrame({"unique_id": "a", "ds": stamps, "promo": 1}).to_csv(own / "known.csv", index=False)
+    pd.DataFrame({"unique_id": "a", "ds": stamps, "promo": 1}).to_csv(
+        own / "known.csv", index=False
+    )
     return own / "known.csv"
 
 
 def predict(own: Path, output: Path | str, *options: str) -> int:
-    words = [str(own / "run"), str(own / "sales.csv"), f"--known={known_of(own)}", f"--output={output}"]
+    words = [
+        str(own / "run"),
+        str(own / "sales.csv"),
+        f"--known={known_of(own)}",
+        f"--output={output}",
+    ]
     return main(["predict", *words, *options])
 
 
@@ -671,7 +751,9 @@ def test_a_template_that_was_filled_in_is_not_emptied(
         assert main([*words, name]) == 0
         template = pd.read_csv(name) if name.endswith("csv") else pd.read_parquet(name)
         template.loc[1, "promo"] = 3.0
-        template.to_csv(name, index=False) if name.endswith("csv") else template.to_parquet(name, index=False)
+        template.to_csv(name, index=False) if name.endswith("csv") else template.to_parquet(
+            name, index=False
+        )
         before = everything(own)
         capsys.readouterr()
         said = refusal(capsys, main([*words, name]))
@@ -687,7 +769,14 @@ def test_a_page_is_written_over_pages_only(place: Path, capsys: pytest.CaptureFi
     for _ in range(2):
         assert main([*words, "page.html"]) == 0
         assert main(["report", "../a_run"]) == 0
-    put(place, {"work/mine.html": "<!DOCTYPE html><title>mine</title>", "work/folder/a": "", "work/notes.txt": "mine"})
+    put(
+        place,
+        {
+            "work/mine.html": "<!DOCTYPE html><title>mine</title>",
+            "work/folder/a": "",
+            "work/notes.txt": "mine",
+        },
+    )
     before = everything(place)
     capsys.readouterr()
     for out in (
@@ -717,7 +806,11 @@ def test_pictures_are_drawn_over_pictures_of_ours_only(
     put(place, {"a_run/mine.png": "mine", "a_run/progress.png": "mine"})
     for out in ([], ["--out=drawn"], ["--out=drawn"]):
         assert main(["plot", "../a_run", *out]) == 0
-    assert (place / "a_run" / "mine.png").read_text() == (place / "a_run" / "progress.png").read_text() == "mine"
+    assert (
+        (place / "a_run" / "mine.png").read_text()
+        == (place / "a_run" / "progress.png").read_text()
+        == "mine"
+    )
     put(place, {"work/drawn/notes.txt": "mine"})
     assert main(["plot", "../a_run", "--out=drawn"]) == 0, "what others put beside pictures stays"
     put(place, {"work/drawn/fan.png": "mine"})
@@ -733,13 +826,20 @@ def test_pictures_are_drawn_over_pictures_of_ours_only(
 NO_RUNS: dict[str, dict[str, str]] = {
     "empty": {},
     "notes": {"notes.txt": "mine", "loss.png": "mine", "report.html": "mine"},
-    "a history of another program": {"history.json": '{"loss": [1.0], "val_loss": []}', "loss.png": "mine"},
+    "a history of another program": {
+        "history.json": '{"loss": [1.0], "val_loss": []}',
+        "loss.png": "mine",
+    },
     "a history like ours": {
         "history.json": '{"loss": [1], "val_loss": [1], "learning_rate": [1], "seconds": [1], "best_epoch": 1}',
         "loss.png": "mine",
         "environment.json": '{"python": "3.12"}',
     },
-    "forecasts of another program": {"forecasts.json": "[]", "forecasts.png": "mine", "report.html": "mine"},
+    "forecasts of another program": {
+        "forecasts.json": "[]",
+        "forecasts.png": "mine",
+        "report.html": "mine",
+    },
 }
 
 
@@ -756,12 +856,17 @@ def test_nothing_is_drawn_of_what_is_no_run(
 
 
 @pytest.mark.parametrize("command", ["fit", "tune", "tune --chief"])
-def test_logs_go_into_folders(command: str, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_logs_go_into_folders(
+    command: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     put(place / "work", {"logs": "mine"})
     before = everything(place)
     name, *role = command.split()
     options = [SEARCH] if name == "tune" else []
-    said = refusal(capsys, main([name, "none.csv", *SMALL, *options, *role, "--out=mine", "--tensorboard=logs"]))
+    said = refusal(
+        capsys,
+        main([name, "none.csv", *SMALL, *options, *role, "--out=mine", "--tensorboard=logs"]),
+    )
     assert "logs is a file" in said
     assert everything(place) == before
 
@@ -772,14 +877,18 @@ def test_a_checkpoint_is_written_over_checkpoints_only(own: Path) -> None:
     with pytest.raises(OutputError, match=r"sales\.csv is no checkpoint"):
         Forecaster(config).fit(sales(), checkpoint=own / "sales.csv")
     assert everything(own) == before
-    state = Checkpoint([np.zeros(2)], [np.zeros(2)], History((), (), (), (), 0), {"data": "of another training"})
+    state = Checkpoint(
+        [np.zeros(2)], [np.zeros(2)], History((), (), (), (), 0), {"data": "of another training"}
+    )
     save_checkpoint(own / "state", state)
     check_place_for_checkpoint(own / "state")
     check_place_for_checkpoint(own / "new")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize("layout", ["itself", "the folder it is in", "a folder that cannot be looked into"])
+@pytest.mark.parametrize(
+    "layout", ["itself", "the folder it is in", "a folder that cannot be looked into"]
+)
 def test_a_folder_that_cannot_be_written_is_refused(
     command: str, layout: str, place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -799,7 +908,8 @@ def test_a_picture_is_saved_over_pictures_only(tmp_path: Path) -> None:
     figure = plot_loss({"seed 0": History((1.0,), (), (1e-3,), (1.0,), 1)})
     put(tmp_path, {"sales.csv": "ds,y", "empty.png": ""})
     with pytest.raises(
-        OutputError, match=r"sales\.csv holds something other than a picture: .* such as .*sales-2\.csv"
+        OutputError,
+        match=r"sales\.csv holds something other than a picture: .* such as .*sales-2\.csv",
     ):
         save_figure(figure, tmp_path / "sales.csv")
     assert (tmp_path / "sales.csv").read_text() == "ds,y"

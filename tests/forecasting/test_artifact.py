@@ -27,7 +27,13 @@ from safetensors.numpy import load_file
 
 from forecast.errors import ArtifactError, OutputError
 from forecast.forecasting import artifact as module
-from forecast.forecasting.artifact import CONTENT, TENSOR_FILES, Artifact, load_artifact, save_artifact
+from forecast.forecasting.artifact import (
+    CONTENT,
+    TENSOR_FILES,
+    Artifact,
+    load_artifact,
+    save_artifact,
+)
 
 FILES = (*CONTENT, "manifest.json")
 
@@ -35,17 +41,32 @@ FILES = (*CONTENT, "manifest.json")
 def example(seed: int = 0) -> Artifact:
     rng = np.random.default_rng(seed)
     return Artifact(
-        config={"model": {"name": "bigru", "units": [8, 4]}, "name": "größe", "rate": 0.1 + 0.2, "none": None},
+        config={
+            "model": {"name": "bigru", "units": [8, 4]},
+            "name": "größe",
+            "rate": 0.1 + 0.2,
+            "none": None,
+        },
         meta={"ids": [1, 2, "1", "c\u2028", True, -(2**70)], "seed": seed, "columns": {"y": ["a"]}},
-        weights={"encoder/kernel": rng.normal(size=(3, 4)).astype(np.float32), "bias": np.zeros(0, np.float32)},
-        state={"mean": rng.normal(size=5), "flag": np.array(True), "codes": np.arange(3, dtype=np.int64)},
+        weights={
+            "encoder/kernel": rng.normal(size=(3, 4)).astype(np.float32),
+            "bias": np.zeros(0, np.float32),
+        },
+        state={
+            "mean": rng.normal(size=5),
+            "flag": np.array(True),
+            "codes": np.arange(3, dtype=np.int64),
+        },
         golden={"past": rng.normal(size=(1, 2, 1)).astype(np.float32)},
     )
 
 
 def flat(artifact: Artifact) -> dict[str, Any]:
     """Everything an artifact holds, in a form that `==` compares bit by bit and type by type."""
-    parts: dict[str, Any] = {"config": json.dumps(artifact.config), "meta": json.dumps(artifact.meta)}
+    parts: dict[str, Any] = {
+        "config": json.dumps(artifact.config),
+        "meta": json.dumps(artifact.meta),
+    }
     for group in ("weights", "state", "golden"):
         for name, array in getattr(artifact, group).items():
             parts[f"{group}/{name}"] = (array.dtype.name, array.shape, array.tobytes())
@@ -72,7 +93,9 @@ def sign(folder: Path, change: Callable[[dict[str, Any]], None] = lambda _: None
         manifest["files"][name] = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
     change(manifest)
     form: dict[str, Any] = {"indent": 1, "sort_keys": True}
-    manifest["checksum"] = hashlib.sha256(json.dumps(manifest | {"checksum": ""}, **form).encode()).hexdigest()
+    manifest["checksum"] = hashlib.sha256(
+        json.dumps(manifest | {"checksum": ""}, **form).encode()
+    ).hexdigest()
     (folder / "manifest.json").write_text(json.dumps(manifest, **form))
 
 
@@ -110,7 +133,8 @@ def test_any_tensor_survives_and_others_can_read_it(
     tmp_path_factory: pytest.TempPathFactory, tensors: dict[str, Any]
 ) -> None:
     tensors = {
-        name: np.nan_to_num(one, posinf=0, neginf=0) if one.dtype.kind == "f" else one for name, one in tensors.items()
+        name: np.nan_to_num(one, posinf=0, neginf=0) if one.dtype.kind == "f" else one
+        for name, one in tensors.items()
     }
     folder = tmp_path_factory.mktemp("any")
     turned = {name: np.asfortranarray(one) if one.ndim else one for name, one in tensors.items()}
@@ -120,7 +144,11 @@ def test_any_tensor_survives_and_others_can_read_it(
     for name, one in tensors.items():
         native = one.astype(one.dtype.newbyteorder("="))
         for found in (ours[name], theirs[name]):
-            assert (found.dtype, found.shape, found.tobytes()) == (native.dtype, native.shape, native.tobytes())
+            assert (found.dtype, found.shape, found.tobytes()) == (
+                native.dtype,
+                native.shape,
+                native.tobytes(),
+            )
     shutil.rmtree(folder)
 
 
@@ -147,7 +175,9 @@ UNSTORABLE = {
 
 
 @pytest.mark.parametrize(("change", "reason"), UNSTORABLE.values(), ids=UNSTORABLE.keys())
-def test_what_would_not_come_back_equal_is_not_written(saved: Path, change: dict[str, Any], reason: str) -> None:
+def test_what_would_not_come_back_equal_is_not_written(
+    saved: Path, change: dict[str, Any], reason: str
+) -> None:
     with pytest.raises(ArtifactError, match=reason):
         save_artifact(saved, replace(example(1), **change))
     assert ordered(load_artifact(saved)) == ordered(example())
@@ -160,7 +190,9 @@ def test_a_folder_of_other_things_is_not_overwritten(tmp_path: Path) -> None:
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
 
 
-def test_too_large_files_are_neither_written_nor_read(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_large_files_are_neither_written_nor_read(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(module.MAX_BYTES, "state.safetensors", 100)
     with pytest.raises(ArtifactError, match=r"state\.safetensors would have"):
         save_artifact(saved.with_name("other"), example())
@@ -199,7 +231,9 @@ def test_any_cut_or_longer_file_is_found(saved: Path) -> None:
 def test_swapped_missing_and_foreign_files_are_found(saved: Path, tmp_path: Path) -> None:
     save_artifact(tmp_path / "other", example(1))
     for name in FILES:
-        for source in [saved / other for other in FILES if other != name] + [tmp_path / "other" / name]:
+        for source in [saved / other for other in FILES if other != name] + [
+            tmp_path / "other" / name
+        ]:
             with_change(saved, name, source.read_bytes())
         original = (saved / name).read_bytes()
         (saved / name).unlink()
@@ -234,7 +268,9 @@ def tensor_file(header: Any, body: bytes = b"", *, length: int | None = None) ->
     return struct.pack("<Q", len(text) if length is None else length) + text + body
 
 
-def tensor(*, dtype: Any = "F32", shape: Any = (2,), offsets: Any = (0, 8), **more: Any) -> dict[str, Any]:
+def tensor(
+    *, dtype: Any = "F32", shape: Any = (2,), offsets: Any = (0, 8), **more: Any
+) -> dict[str, Any]:
     return {"dtype": dtype, "shape": list(shape), "data_offsets": list(offsets), **more}
 
 
@@ -249,8 +285,12 @@ BAD_TENSOR_FILES = {
     "not UTF-8": tensor_file(b'{"\xff": 1}'),
     "deep nesting": tensor_file(b"[" * 100_000),
     "endless number": tensor_file(b"1" * 100_000),
-    "duplicate tensor": tensor_file(b'{"w": %s, "w": %s}' % ((json.dumps(tensor()).encode(),) * 2), EIGHT),
-    "duplicate key": tensor_file(b'{"w": {"dtype":"F32","dtype":"F32","shape":[2],"data_offsets":[0,8]}}', EIGHT),
+    "duplicate tensor": tensor_file(
+        b'{"w": %s, "w": %s}' % ((json.dumps(tensor()).encode(),) * 2), EIGHT
+    ),
+    "duplicate key": tensor_file(
+        b'{"w": {"dtype":"F32","dtype":"F32","shape":[2],"data_offsets":[0,8]}}', EIGHT
+    ),
     "metadata": tensor_file({"w": tensor(), "__metadata__": {"a": "b"}}, EIGHT),
     "unknown type": tensor_file({"w": tensor(dtype="F8")}, EIGHT),
     "type is a list": tensor_file({"w": tensor(dtype=["F32"])}, EIGHT),
@@ -275,12 +315,16 @@ BAD_TENSOR_FILES = {
 
 
 @pytest.mark.parametrize("data", BAD_TENSOR_FILES.values(), ids=BAD_TENSOR_FILES.keys())
-def test_a_malformed_tensor_file_with_a_fitting_manifest_is_refused(saved: Path, data: bytes) -> None:
+def test_a_malformed_tensor_file_with_a_fitting_manifest_is_refused(
+    saved: Path, data: bytes
+) -> None:
     def describe(manifest: dict[str, Any]) -> None:
         described = {}
         try:
             header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-            described = {name: {"dtype": one["dtype"], "shape": one["shape"]} for name, one in header.items()}
+            described = {
+                name: {"dtype": one["dtype"], "shape": one["shape"]} for name, one in header.items()
+            }
         except (ValueError, RecursionError, TypeError, AttributeError, KeyError):
             pass
         manifest["tensors"]["weights.safetensors"] = described
@@ -291,10 +335,14 @@ def test_a_malformed_tensor_file_with_a_fitting_manifest_is_refused(saved: Path,
 
 
 def test_that_form_of_tensor_file_is_accepted_when_it_is_right(saved: Path) -> None:
-    (saved / "weights.safetensors").write_bytes(tensor_file({"w": tensor()}, struct.pack("<2f", 1.5, -2.0)))
+    (saved / "weights.safetensors").write_bytes(
+        tensor_file({"w": tensor()}, struct.pack("<2f", 1.5, -2.0))
+    )
     sign(
         saved,
-        lambda manifest: manifest["tensors"].update({"weights.safetensors": {"w": {"dtype": "F32", "shape": [2]}}}),
+        lambda manifest: manifest["tensors"].update(
+            {"weights.safetensors": {"w": {"dtype": "F32", "shape": [2]}}}
+        ),
     )
     assert load_artifact(saved).weights["w"].tolist() == [1.5, -2.0]
 
@@ -323,11 +371,22 @@ BAD_MANIFESTS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "negative size": (lambda m: m["files"]["config.json"].update(size=-1), "size"),
     "hash in capitals": (lambda m: m["files"]["config.json"].update(sha256="A" * 64), "sha256"),
     "another hash": (lambda m: m["files"]["config.json"].update(sha256="a" * 64), "SHA-256"),
-    "no tensors": (lambda m: m["tensors"]["weights.safetensors"].clear(), "not those of the manifest"),
-    "another shape": (lambda m: m["tensors"]["state.safetensors"]["mean"].update(shape=[5, 1]), "not those"),
-    "another type": (lambda m: m["tensors"]["state.safetensors"]["mean"].update(dtype="I64"), "not those"),
+    "no tensors": (
+        lambda m: m["tensors"]["weights.safetensors"].clear(),
+        "not those of the manifest",
+    ),
+    "another shape": (
+        lambda m: m["tensors"]["state.safetensors"]["mean"].update(shape=[5, 1]),
+        "not those",
+    ),
+    "another type": (
+        lambda m: m["tensors"]["state.safetensors"]["mean"].update(dtype="I64"),
+        "not those",
+    ),
     "another name": (
-        lambda m: m["tensors"]["golden.safetensors"].update(p=m["tensors"]["golden.safetensors"].pop("past")),
+        lambda m: m["tensors"]["golden.safetensors"].update(
+            p=m["tensors"]["golden.safetensors"].pop("past")
+        ),
         "not those",
     ),
 }
@@ -367,7 +426,9 @@ def test_malformed_json_is_refused(saved: Path, name: str, data: bytes) -> None:
 
 def test_a_copy_of_a_key_in_the_manifest_is_refused(saved: Path) -> None:
     text = (saved / "manifest.json").read_text()
-    (saved / "manifest.json").write_text(text.replace('"format": 1,', '"format": 1,\n "format": 1,'))
+    (saved / "manifest.json").write_text(
+        text.replace('"format": 1,', '"format": 1,\n "format": 1,')
+    )
     refused(saved, "duplicate key")
 
 
@@ -412,7 +473,9 @@ while True:
 
 def start_saving(target: Path) -> subprocess.Popen[bytes]:
     here = str(Path(__file__).parents[1])
-    process = subprocess.Popen([sys.executable, "-c", SAVE_FOREVER, str(target), here], stdout=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-c", SAVE_FOREVER, str(target), here], stdout=subprocess.PIPE
+    )
     assert process.stdout is not None
     process.stdout.readline()
     return process
@@ -446,7 +509,9 @@ def test_a_reader_beside_a_writer_always_gets_a_whole_model(tmp_path: Path) -> N
     assert seen == {0, 1}
 
 
-def test_a_reader_follows_the_version_that_a_writer_moves_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_follows_the_version_that_a_writer_moves_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     target = tmp_path / "model"
     save_artifact(target, example(0))
     real = module._read_manifest
@@ -464,12 +529,15 @@ def test_a_reader_follows_the_version_that_a_writer_moves_away(tmp_path: Path, m
 def test_a_full_disk_leaves_the_old_model_and_says_so(saved: Path) -> None:
     script = (
         "import resource, sys\nimport numpy as np\n"
-        "from forecast.forecasting.artifact import Artifact, save_artifact\nfrom forecast.errors import FileError\n"
+        "from forecast.forecasting.artifact import Artifact, save_artifact\nfrom forecast.errors "
+        "import FileError\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (50000, 50000))\n"
         "try: save_artifact(sys.argv[1], Artifact({}, {}, {'w': np.zeros(50000)}, {}, {}))\n"
         "except FileError as error: print(error)"
     )
-    run = subprocess.run([sys.executable, "-c", script, str(saved)], capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        [sys.executable, "-c", script, str(saved)], capture_output=True, text=True, check=True
+    )
     assert run.stdout.count("\n") == 1
     assert "file size limit" in run.stdout
     assert str(saved) in run.stdout
@@ -483,4 +551,8 @@ def test_a_place_that_cannot_be_written(saved: Path) -> None:
 
 
 def test_every_tensor_file_is_named() -> None:
-    assert {name.removesuffix(".safetensors") for name in TENSOR_FILES} == {"weights", "state", "golden"}
+    assert {name.removesuffix(".safetensors") for name in TENSOR_FILES} == {
+        "weights",
+        "state",
+        "golden",
+    }

@@ -1,4 +1,5 @@
-"""The forecaster as a user meets it: properties of forecasts, saved models, and answers to bad input."""
+"""The forecaster as a user meets it: properties of forecasts, saved models, and answers to bad
+input."""
 
 from __future__ import annotations
 
@@ -31,7 +32,11 @@ def hourly(*series: np.ndarray, names: str = "abcdefgh") -> pd.DataFrame:
     return pd.concat(
         [
             pd.DataFrame(
-                {"unique_id": name, "ds": pd.date_range("2024-03-01", periods=len(values), freq="h"), "y": values}
+                {
+                    "unique_id": name,
+                    "ds": pd.date_range("2024-03-01", periods=len(values), freq="h"),
+                    "y": values,
+                }
             )
             for name, values in zip(names, series, strict=False)
         ],
@@ -74,25 +79,36 @@ def test_forecasts_follow_the_last_stamp_of_each_series(plain):
 
 
 def test_the_linear_baseline_counts_every_series_by_its_deviation():
-    """It is the ridge of series that pandas has divided by their deviation over the training rows."""
+    """It is the ridge of series that pandas has divided by their deviation over the training
+    rows."""
     table = hourly(1e3 * np.sin(np.arange(HOURS) / 30), wave(1))
     forecaster = Forecaster(experiment()).fit(table)
     prepared = prepare(experiment(), table)
     train, targets = prepared.split.train, prepared.panel.targets.copy()
     for first, last, end in zip(train.first, train.last, prepared.panel.offsets[1:], strict=True):
         targets[first:end] /= pd.Series(targets[first:last, 0]).std(ddof=0)
-    ridge = RidgeWindow.fit(RidgeRows(targets, np.ones((2, 1))), prepared.training.index, prepared.validation.index)
+    ridge = RidgeWindow.fit(
+        RidgeRows(targets, np.ones((2, 1))), prepared.training.index, prepared.validation.index
+    )
     assert forecaster.fitted.linear.penalty == ridge.penalty
-    np.testing.assert_allclose(forecaster.fitted.linear.weights, ridge.weights, rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(
+        forecaster.fitted.linear.weights, ridge.weights, rtol=1e-8, atol=1e-10
+    )
 
 
-def test_the_same_rows_give_the_same_bits_from_the_table_the_file_and_the_saved_model(plain, tmp_path):
+def test_the_same_rows_give_the_same_bits_from_the_table_the_file_and_the_saved_model(
+    plain, tmp_path
+):
     forecaster, table = plain
     expected = forecaster.predict().values
     table.sample(frac=1, random_state=1).to_csv(tmp_path / "rows.csv", index=False)
     forecaster.save(tmp_path / "model")
     loaded = Forecaster.load(tmp_path / "model")
-    for one in (forecaster.predict(table), forecaster.predict(tmp_path / "rows.csv"), loaded.predict(table)):
+    for one in (
+        forecaster.predict(table),
+        forecaster.predict(tmp_path / "rows.csv"),
+        loaded.predict(table),
+    ):
         assert one.values.tobytes() == expected.tobytes()
     assert loaded.config == forecaster.fitted.config
 
@@ -106,7 +122,9 @@ def test_series_order_and_batch_size_do_not_matter(plain, monkeypatch):
     alone = [forecaster.predict(table[table["unique_id"] == name]).values[0] for name in "abc"]
     np.testing.assert_allclose(np.stack(alone), expected.values, rtol=1e-5, atol=1e-6)
     monkeypatch.setattr(prediction, "batch_rule", lambda *_: (2, False))
-    np.testing.assert_allclose(forecaster.predict(table).values, expected.values, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        forecaster.predict(table).values, expected.values, rtol=1e-5, atol=1e-6
+    )
     assert len(forecaster.predict(renamed).series_ids) == 3
 
 
@@ -123,8 +141,11 @@ def forecast_of_wave() -> np.ndarray:
 
 @pytest.mark.parametrize(("factor", "offset"), [(4.0, 0.0), (0.001, 7.0), (1.0, 1e9)])
 def test_forecasts_move_with_the_unit_of_the_data(factor, offset, forecast_of_wave):
-    """forecast(a y + b) = a forecast(y) + b; with an offset of 1e9 to a millionth of the amplitude."""
-    forecaster = Forecaster(experiment(training=ONE_EPOCH)).fit(hourly(factor * EXACT_WAVE + offset))
+    """forecast(a y + b) = a forecast(y) + b; with an offset of 1e9 to a millionth of the
+    amplitude."""
+    forecaster = Forecaster(experiment(training=ONE_EPOCH)).fit(
+        hourly(factor * EXACT_WAVE + offset)
+    )
     moved = forecaster.predict().values
     np.testing.assert_allclose((moved - offset) / factor, forecast_of_wave, atol=2e-6, rtol=0)
 
@@ -133,7 +154,9 @@ def test_forecasts_move_with_the_unit_of_the_data(factor, offset, forecast_of_wa
 def test_a_series_that_never_changes_is_forecast_exactly(name):
     config = experiment(transforms=TransformsConfig(target=(TransformConfig(name=name),)))
     constants = [0.0, 42.1, -1e-30]
-    forecaster = Forecaster(config).fit(hourly(wave(), *(np.full(HOURS, value) for value in constants)))
+    forecaster = Forecaster(config).fit(
+        hourly(wave(), *(np.full(HOURS, value) for value in constants))
+    )
     values, result = forecaster.predict().values, forecaster.evaluate()
     for series, value in enumerate(constants, start=1):
         assert (values[series] == value).all()
@@ -150,7 +173,10 @@ def test_a_series_that_starts_to_move_after_training_goes_on_from_its_last_value
 
 def test_a_shorter_horizon_is_the_beginning_of_the_longer_one(plain):
     forecaster, _ = plain
-    assert forecaster.predict(horizon=2).values.tobytes() == forecaster.predict().values[:, :2].tobytes()
+    assert (
+        forecaster.predict(horizon=2).values.tobytes()
+        == forecaster.predict().values[:, :2].tobytes()
+    )
 
 
 def test_a_longer_horizon_feeds_forecasts_back(plain):
@@ -159,7 +185,9 @@ def test_a_longer_horizon_feeds_forecasts_back(plain):
     longer = forecaster.predict(horizon=7)
     np.testing.assert_array_equal(longer.values[:, :4], first.values)
     fed = pd.concat([table, first.frame().rename(columns={"bigru": "y"})[["unique_id", "ds", "y"]]])
-    np.testing.assert_allclose(forecaster.predict(fed).values[:, :3], longer.values[:, 4:], rtol=1e-12)
+    np.testing.assert_allclose(
+        forecaster.predict(fed).values[:, :3], longer.values[:, 4:], rtol=1e-12
+    )
 
 
 def test_known_covariates_reach_the_forecast_step_by_step():
@@ -171,32 +199,46 @@ def test_known_covariates_reach_the_forecast_step_by_step():
     changed = known.copy()
     changed.loc[2, "load"] = 30.0
     difference = forecaster.predict(known=changed).values != base
-    assert difference[0, :, 0].tolist() == [False, False, True, True], "a step may not look at later ones"
+    assert difference[0, :, 0].tolist() == [False, False, True, True], (
+        "a step may not look at later ones"
+    )
     assert len(forecaster.make_future_frame(horizon=9)) == 9
     with pytest.raises(DataError, match="lack 5 of 9 rows"):
         forecaster.predict(known=known, horizon=9)
 
 
 def test_quantiles_are_ordered_and_the_point_is_the_median():
-    config = experiment(training=TrainingConfig(epochs=2, loss="quantile", quantile_levels=(0.05, 0.5, 0.8, 0.95)))
+    config = experiment(
+        training=TrainingConfig(epochs=2, loss="quantile", quantile_levels=(0.05, 0.5, 0.8, 0.95))
+    )
     forecast = Forecaster(config).fit(hourly(wave(), wave(1))).predict(horizon=6)
     assert (np.diff(forecast.quantiles, axis=-1) >= 0).all()
     np.testing.assert_array_equal(forecast.quantiles[..., 1], forecast.values)
-    assert {"bigru-lo-90", "bigru-hi-60", "bigru-hi-90", "bigru-median"} <= set(forecast.frame().columns)
+    assert {"bigru-lo-90", "bigru-hi-60", "bigru-hi-90", "bigru-median"} <= set(
+        forecast.frame().columns
+    )
 
 
 def test_several_targets_and_a_series_embedding(tmp_path):
     table = hourly(wave(0), wave(1)).assign(z=np.arange(2 * HOURS) * 1.0)
-    data = DataConfig(target_cols=("y", "z"), static_covariates=("unique_id",), categorical=("unique_id",))
+    data = DataConfig(
+        target_cols=("y", "z"), static_covariates=("unique_id",), categorical=("unique_id",)
+    )
     forecaster = Forecaster(experiment(data=data)).fit(table)
     forecast = forecaster.predict()
     assert forecast.values.shape == (2, 4, 2)
     assert {"bigru-y", "bigru-z"} <= set(forecast.frame().columns)
     same = table.assign(unique_id=table["unique_id"].map({"a": "a", "b": "a2"}))
-    with pytest.raises(DataError, match=r"1 series was not seen in training: 'a2' \(did you mean 'a'\?\); this model"):
+    with pytest.raises(
+        DataError,
+        match=r"1 series was not seen in training: 'a2' \(did you mean 'a'\?\); this model",
+    ):
         forecaster.predict(same)
     forecaster.save(tmp_path / "model")
-    assert Forecaster.load(tmp_path / "model").predict(table).values.tobytes() == forecast.values.tobytes()
+    assert (
+        Forecaster.load(tmp_path / "model").predict(table).values.tobytes()
+        == forecast.values.tobytes()
+    )
 
 
 def test_an_unseen_series_gets_a_scale_of_its_own(plain):
@@ -209,7 +251,8 @@ def test_an_unseen_series_gets_a_scale_of_its_own(plain):
 
 
 @pytest.mark.parametrize(
-    ("missing", "gaps"), [("forward_fill", "skip"), ("interpolate", "fill"), ("zero", "fill"), ("mask", "fill")]
+    ("missing", "gaps"),
+    [("forward_fill", "skip"), ("interpolate", "fill"), ("zero", "fill"), ("mask", "fill")],
 )
 def test_holes_and_gaps_are_survived(missing, gaps):
     values = wave()
@@ -224,9 +267,13 @@ def test_holes_and_gaps_are_survived(missing, gaps):
 @pytest.mark.parametrize("missing", ["interpolate", "mask"])
 def test_only_the_end_of_a_series_is_looked_at(missing, monkeypatch):
     values = wave()
-    values[[96, 97, 104, 110, 119]] = np.nan  # the context of 12 and the differences begin at row 104
+    values[[96, 97, 104, 110, 119]] = (
+        np.nan
+    )  # the context of 12 and the differences begin at row 104
     target = (TransformConfig(name="difference", lag=4), TransformConfig(name="standard"))
-    config = experiment(data=DataConfig(missing=missing), transforms=TransformsConfig(target=target))
+    config = experiment(
+        data=DataConfig(missing=missing), transforms=TransformsConfig(target=target)
+    )
     forecaster = Forecaster(config).fit(hourly(values, wave(1)))
     short = forecaster.predict(horizon=6).values
     monkeypatch.setattr(prediction, "last_rows", lambda panel, _: panel)
@@ -235,7 +282,9 @@ def test_only_the_end_of_a_series_is_looked_at(missing, monkeypatch):
 
 def test_differences_and_logarithms_are_undone():
     positive = np.exp(wave(0)) + np.arange(HOURS) * 0.1
-    maps = tuple(TransformConfig(**one) for one in ({"name": "log1p"}, {"name": "difference", "lag": 24}))
+    maps = tuple(
+        TransformConfig(**one) for one in ({"name": "log1p"}, {"name": "difference", "lag": 24})
+    )
     config = experiment(transforms=TransformsConfig(target=maps))
     forecaster = Forecaster(config).fit(hourly(positive))
     forecast = forecaster.predict().values[0, :, 0]
@@ -253,10 +302,14 @@ def test_judged_rows_were_never_seen(plain):
         judged = result.stamps[result.series == series]
         assert (pd.DatetimeIndex(judged.ravel()) > end).all()
         assert len(judged) == max(0, (one > end).sum() - 4 + 1)
-    newer = hourly(wave(0, HOURS + 30), 5 + 2 * wave(1, HOURS + 30), wave(2, HOURS + 30), wave(9, HOURS))
+    newer = hourly(
+        wave(0, HOURS + 30), 5 + 2 * wave(1, HOURS + 30), wave(2, HOURS + 30), wave(9, HOURS)
+    )
     result = forecaster.evaluate(newer)
     counts = np.bincount(result.series, minlength=4).tolist()
-    assert counts == [47, 47, 47, HOURS - 12 - 4 + 1], "all rows after training; all of a series it never saw"
+    assert counts == [47, 47, 47, HOURS - 12 - 4 + 1], (
+        "all rows after training; all of a series it never saw"
+    )
     cutoff = table["ds"].max() - pd.Timedelta(hours=25)
     with pytest.raises(DataError, match="every row of the table was seen in training"):
         forecaster.evaluate(table[table["ds"] <= cutoff])
@@ -287,11 +340,14 @@ class TestBadInput:
     def test_too_few_rows(self, plain):
         forecaster, table = plain
         with pytest.raises(
-            DataError, match=r"1 series cannot be forecast: 'a' \(5 rows\); each needs its last 12 rows"
+            DataError,
+            match=r"1 series cannot be forecast: 'a' \(5 rows\); each needs its last 12 rows",
         ):
             forecaster.predict(table[table["unique_id"] == "a"].tail(5))
 
-    @pytest.mark.parametrize(("row", "value"), [(HOURS - 2, np.nan), (HOURS - 1, np.inf), (HOURS - 1, -np.inf)])
+    @pytest.mark.parametrize(
+        ("row", "value"), [(HOURS - 2, np.nan), (HOURS - 1, np.inf), (HOURS - 1, -np.inf)]
+    )
     def test_unusable_context(self, plain, row, value):
         forecaster, table = plain
         broken = table.copy()
@@ -301,7 +357,9 @@ class TestBadInput:
 
     def test_other_frequency(self, plain):
         forecaster, _ = plain
-        daily = pd.DataFrame({"unique_id": "a", "ds": pd.date_range("2024-01-01", periods=40), "y": np.arange(40.0)})
+        daily = pd.DataFrame(
+            {"unique_id": "a", "ds": pd.date_range("2024-01-01", periods=40), "y": np.arange(40.0)}
+        )
         with pytest.raises(DataError, match="'h'"):
             forecaster.predict(daily)
 
@@ -343,7 +401,9 @@ class TestBadInput:
             Forecaster.load(tmp_path / "model")
 
 
-@pytest.mark.parametrize(("purge", "freq", "tz"), [(0, "h", None), (5, "MS", None), (3, "D", "Europe/Berlin")])
+@pytest.mark.parametrize(
+    ("purge", "freq", "tz"), [(0, "h", None), (5, "MS", None), (3, "D", "Europe/Berlin")]
+)
 def test_rows_of_the_training_table_that_were_not_seen_are_its_test_part(purge, freq, tz):
     stamps = pd.date_range("2000-01-01", periods=HOURS, freq=freq, tz=tz)
     table = pd.DataFrame({"ds": stamps, "y": wave()})

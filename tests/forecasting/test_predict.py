@@ -1,4 +1,5 @@
-"""How windows reach the network: in which batches, compiled or not, and how long one forecast takes."""
+"""How windows reach the network: in which batches, compiled or not, and how long one forecast
+takes."""
 
 from __future__ import annotations
 
@@ -26,7 +27,13 @@ from forecast.windows.index import WindowShape
 
 LENGTH, HORIZON = 12, 4
 SHAPE = WindowShape(
-    LENGTH, HORIZON, num_past=4, num_known=2, num_static=1, past_categories=(3,), static_categories=(5,)
+    LENGTH,
+    HORIZON,
+    num_past=4,
+    num_known=2,
+    num_static=1,
+    past_categories=(3,),
+    static_categories=(5,),
 )
 
 
@@ -38,7 +45,11 @@ def hourly(num_series: int, rows: int = 150) -> pd.DataFrame:
     stamps = pd.date_range("2024-03-01", periods=rows, freq="h")
     names = [f"s{place}" for place in range(num_series)]
     return pd.DataFrame(
-        {"unique_id": np.repeat(names, rows), "ds": np.tile(stamps, num_series), "y": np.concatenate(series)}
+        {
+            "unique_id": np.repeat(names, rows),
+            "ds": np.tile(stamps, num_series),
+            "y": np.concatenate(series),
+        }
     )
 
 
@@ -59,13 +70,21 @@ def fitted() -> Forecaster:
     [
         {},
         {"cell": "lstm", "num_layers": 2, "attention": "additive", "instance_norm": "standard"},
-        {"cell": "rnn", "bidirectional": False, "decoder": "direct", "attention": "dot", "instance_norm": "none"},
+        {
+            "cell": "rnn",
+            "bidirectional": False,
+            "decoder": "direct",
+            "attention": "dot",
+            "instance_norm": "none",
+        },
     ],
 )
 def test_the_compiled_network_computes_what_the_traced_one_does(settings: dict[str, Any]) -> None:
     run = make_network(build_model(BiGRUConfig(units=5, **settings), SHAPE, seed=1))
     for copies in (1, 1 + FEW_WINDOWS):  # compiled as a whole, and in clusters
-        inputs = {name: np.concatenate([array] * copies) for name, array in golden_inputs(SHAPE).items()}
+        inputs = {
+            name: np.concatenate([array] * copies) for name, array in golden_inputs(SHAPE).items()
+        }
         traced = run(inputs)
         np.testing.assert_allclose(run(inputs, compiled=True), traced, rtol=0, atol=2e-6)
         assert np.ptp(traced) > 0.01
@@ -90,10 +109,14 @@ def test_a_window_is_forecast_the_same_in_any_company(
     np.testing.assert_allclose(together, alone, rtol=1e-6, atol=1e-6)
 
 
-def test_no_other_sizes_are_compiled_than_announced(fitted: Forecaster, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_other_sizes_are_compiled_than_announced(
+    fitted: Forecaster, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sizes: set[int] = set()
 
-    def recorded(self: Network, inputs: dict[str, np.ndarray], *, compiled: bool = False) -> np.ndarray:
+    def recorded(
+        self: Network, inputs: dict[str, np.ndarray], *, compiled: bool = False
+    ) -> np.ndarray:
         if compiled:
             sizes.add(len(inputs["past"]))
         return self.traced(inputs).numpy()
@@ -103,7 +126,13 @@ def test_no_other_sizes_are_compiled_than_announced(fitted: Forecaster, monkeypa
     for many in (network.MANY_WINDOWS, 20):
         monkeypatch.setattr(network, "MANY_WINDOWS", many)
         for stride in range(1, 41):
-            windows = windows_of(prepared.config, prepared.panel, prepared.features, prepared.split.test, stride=stride)
+            windows = windows_of(
+                prepared.config,
+                prepared.panel,
+                prepared.features,
+                prepared.split.test,
+                stride=stride,
+            )
             point, _ = forecast_windows(fitted.fitted, windows, np.arange(len(windows)))
             assert len(point) == len(windows)
     assert sizes == {8, BATCH_SIZES[-1]}
@@ -112,7 +141,11 @@ def test_no_other_sizes_are_compiled_than_announced(fitted: Forecaster, monkeypa
 
 
 def test_few_and_many_windows_are_compiled_and_none_between() -> None:
-    assert [batch_rule(number, 512) for number in (1, 2, FEW_WINDOWS)] == [(1, True), (8, True), (8, True)]
+    assert [batch_rule(number, 512) for number in (1, 2, FEW_WINDOWS)] == [
+        (1, True),
+        (8, True),
+        (8, True),
+    ]
     assert [batch_rule(number, 64) for number in (FEW_WINDOWS + 1, 4095)] == [(64, False)] * 2
     assert batch_rule(4096, 64) == (64, True)
     assert batch_rule(5, 1) == (1, True)
@@ -124,7 +157,12 @@ def test_few_and_many_windows_are_compiled_and_none_between() -> None:
         ({"units": 64}, WindowShape(96, 24), 96 * 128, 512),
         ({"units": 256, "decoder": "direct"}, WindowShape(720, 24), 720 * 512, 64),
         # additive attention holds tanh(q + k) of every pair of steps
-        ({"units": 128, "decoder": "direct", "attention": "additive"}, WindowShape(512, 512), 512 * 512 * 128, 1),
+        (
+            {"units": 128, "decoder": "direct", "attention": "additive"},
+            WindowShape(512, 512),
+            512 * 512 * 128,
+            1,
+        ),
     ],
 )
 def test_batches_are_bound_by_the_widest_array_inside_the_network(
@@ -170,7 +208,8 @@ def seconds_of(call: Callable[[], object], times: int) -> np.ndarray:
 def test_one_forecast_takes_few_milliseconds_besides_the_network(
     fitted: Forecaster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Several times what a quiet machine takes, at the best of many calls: no noise makes this fail."""
+    """Several times what a quiet machine takes, at the best of many calls: no noise makes this
+    fail."""
     table, answer = hourly(1, rows=200), np.zeros((1, HORIZON, 1), np.float32)
     monkeypatch.setattr(Network, "__call__", lambda *_, **__: answer)
     assert seconds_of(lambda: fitted.predict(table), 30).min() < 0.008
@@ -178,9 +217,13 @@ def test_one_forecast_takes_few_milliseconds_besides_the_network(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("covariates", [False, True])
-def test_a_loaded_model_answers_in_less_than_five_milliseconds(tmp_path: Path, covariates: bool) -> None:
+def test_a_loaded_model_answers_in_less_than_five_milliseconds(
+    tmp_path: Path, covariates: bool
+) -> None:
     names = ["a", "b", "c"] if covariates else []
-    table = hourly(1, rows=600).assign(**{name: np.random.default_rng(1).normal(size=600) for name in names})
+    table = hourly(1, rows=600).assign(
+        **{name: np.random.default_rng(1).normal(size=600) for name in names}
+    )
     config = Experiment.model_validate(
         {
             "data": {"past_covariates": names[:1], "known_covariates": names[1:]},

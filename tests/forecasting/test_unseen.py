@@ -35,12 +35,15 @@ SETTINGS: dict[str, Any] = {
 
 
 def history() -> pd.DataFrame:
-    """Three daily series of growing amplitude, with covariates of every role and of types that roads change."""
+    """Three daily series of growing amplitude, with covariates of every role and of types that
+    roads change."""
     draw = np.random.default_rng(0)
     parts = []
     for place, series_id in enumerate([2, 10, 1]):
         step = np.arange(DAYS)
-        one = pd.DataFrame({"unique_id": series_id, "ds": pd.date_range("2024-01-01", periods=DAYS)})
+        one = pd.DataFrame(
+            {"unique_id": series_id, "ds": pd.date_range("2024-01-01", periods=DAYS)}
+        )
         one["wind"] = draw.normal(size=DAYS)
         one["state"] = step % 3
         one["promo"] = step % 4 == place
@@ -57,7 +60,9 @@ def ahead(**changes: Any) -> pd.DataFrame:
     """The known covariates of the steps after `history`."""
     days = pd.date_range("2024-01-01", periods=DAYS + HORIZON)[-HORIZON:]
     frame = pd.DataFrame({"unique_id": np.repeat([2, 10, 1], HORIZON), "ds": np.tile(days, 3)})
-    return frame.assign(**{"promo": [True, False, True] * HORIZON, "price": 2.0, "closed": 0, **changes})
+    return frame.assign(
+        **{"promo": [True, False, True] * HORIZON, "price": 2.0, "closed": 0, **changes}
+    )
 
 
 def text_of(frame: pd.DataFrame) -> pd.DataFrame:
@@ -106,19 +111,25 @@ def test_forecasts_have_equal_bits_on_every_road(
     road: str, fitted: Forecaster, expected: np.ndarray, tmp_path: Path
 ) -> None:
     for known in ROADS:
-        made = fitted.predict(on_road(road, history(), tmp_path), known=on_road(known, ahead(), tmp_path))
+        made = fitted.predict(
+            on_road(road, history(), tmp_path), known=on_road(known, ahead(), tmp_path)
+        )
         assert [str(one) for one in made.series_ids] == ["1", "2", "10"]
         assert made.values.tobytes() == expected.tobytes(), f"known covariates by {known}"
         assert made.notes == ()
 
 
 @pytest.mark.parametrize("road", ["text", "CSV"])
-def test_models_fitted_on_other_roads_have_equal_bits(road: str, expected: np.ndarray, tmp_path: Path) -> None:
+def test_models_fitted_on_other_roads_have_equal_bits(
+    road: str, expected: np.ndarray, tmp_path: Path
+) -> None:
     other = Forecaster(Experiment.model_validate(SETTINGS)).fit(on_road(road, history(), tmp_path))
     assert other.predict(history(), known=ahead()).values.tobytes() == expected.tobytes()
 
 
-def test_the_end_of_a_history_belongs_to_the_series_of_training(fitted: Forecaster, expected: np.ndarray) -> None:
+def test_the_end_of_a_history_belongs_to_the_series_of_training(
+    fitted: Forecaster, expected: np.ndarray
+) -> None:
     """A scale fitted on eight rows would be another."""
     end = text_of(history().groupby("unique_id").tail(LENGTH))
     assert fitted.predict(end, known=ahead()).values.tobytes() == expected.tobytes()
@@ -127,15 +138,24 @@ def test_the_end_of_a_history_belongs_to_the_series_of_training(fitted: Forecast
 def test_forecasts_can_be_joined_with_the_table_they_come_from(fitted: Forecaster) -> None:
     for table, known in ((history(), text_of(ahead())), (text_of(history()), ahead())):
         made = fitted.predict(table, known=known).frame()
-        assert len(made.merge(table[["unique_id"]].drop_duplicates(), on="unique_id")) == 3 * HORIZON
+        assert (
+            len(made.merge(table[["unique_id"]].drop_duplicates(), on="unique_id")) == 3 * HORIZON
+        )
 
 
-def test_names_of_earlier_models_are_understood(fitted: Forecaster, expected: np.ndarray, tmp_path: Path) -> None:
-    """Fitted on a file they have `True` among their categories; and no ranges, so nothing is said of numbers."""
+def test_names_of_earlier_models_are_understood(
+    fitted: Forecaster, expected: np.ndarray, tmp_path: Path
+) -> None:
+    """Fitted on a file they have `True` among their categories; and no ranges, so nothing is said
+    of numbers."""
     fitted.save(tmp_path / "model")
     artifact = load_artifact(tmp_path / "model")
     meta = {name: value for name, value in artifact.meta.items() if name != "ranges"}
-    meta["vocabulary"] = {**meta["vocabulary"], "promo": ["False", "True"], "state": ["0.0", "1.0", "2.0"]}
+    meta["vocabulary"] = {
+        **meta["vocabulary"],
+        "promo": ["False", "True"],
+        "state": ["0.0", "1.0", "2.0"],
+    }
     save_artifact(tmp_path / "model", replace(artifact, meta=meta))
     loaded = Forecaster.load(tmp_path / "model")
     made = loaded.predict(history(), known=ahead(price=200.0))
@@ -143,7 +163,9 @@ def test_names_of_earlier_models_are_understood(fitted: Forecaster, expected: np
     assert loaded.predict(history(), known=ahead()).values.tobytes() == expected.tobytes()
 
 
-def notes_of(fitted: Forecaster, table: pd.DataFrame | None = None, **changes: Any) -> tuple[str, ...]:
+def notes_of(
+    fitted: Forecaster, table: pd.DataFrame | None = None, **changes: Any
+) -> tuple[str, ...]:
     """What is said of a forecast with other known covariates, which a saved model must say too."""
     return fitted.predict(table, known=ahead(**changes)).notes
 
@@ -151,7 +173,9 @@ def notes_of(fitted: Forecaster, table: pd.DataFrame | None = None, **changes: A
 UNLEARNED = "the model has not learned what that means"
 
 
-def test_categories_that_training_has_not_seen_are_named_with_the_nearest(fitted: Forecaster) -> None:
+def test_categories_that_training_has_not_seen_are_named_with_the_nearest(
+    fitted: Forecaster,
+) -> None:
     read = 3 * (LENGTH + HORIZON)
     assert notes_of(fitted, promo=["Tru", *[True] * 11]) == (
         "category 'Tru' (did you mean 'true'?) of 'promo' was not seen in training, "
@@ -169,8 +193,12 @@ def test_categories_that_training_has_not_seen_are_named_with_the_nearest(fitted
     table["region"] = table["region"].astype(int)  # as pandas reads a file
     table.loc[DAYS - 1, "state"] = 7
     state, region = notes_of(fitted, table)
-    assert state.startswith(f"category '7' of 'state' was not seen in training, in 1 of {3 * LENGTH} values; training")
-    assert region.startswith("3 categories of 'region' were not seen in training: '0' (did you mean '00'?), '1' (did")
+    assert state.startswith(
+        f"category '7' of 'state' was not seen in training, in 1 of {3 * LENGTH} values; training"
+    )
+    assert region.startswith(
+        "3 categories of 'region' were not seen in training: '0' (did you mean '00'?), '1' (did"
+    )
 
 
 def test_numbers_far_outside_training_are_named(fitted: Forecaster) -> None:
@@ -182,7 +210,11 @@ def test_numbers_far_outside_training_are_named(fitted: Forecaster) -> None:
     )
     assert len(notes_of(fitted, price=-200.0)) == 1
     low, high = 1.8, 2.2  # the rule of the targets: ten ranges
-    assert notes_of(fitted, price=high + 9.8 * (high - low)) == notes_of(fitted, price=low - 9.8 * (high - low)) == ()
+    assert (
+        notes_of(fitted, price=high + 9.8 * (high - low))
+        == notes_of(fitted, price=low - 9.8 * (high - low))
+        == ()
+    )
     assert len(notes_of(fitted, price=high + 10.2 * (high - low))) == 1
     assert notes_of(fitted, closed=[0] * 11 + [1]) == (
         "'closed' was 0 throughout training and differs in 1 of 36 values, first 1 in series 1: "
@@ -191,7 +223,9 @@ def test_numbers_far_outside_training_are_named(fitted: Forecaster) -> None:
     wind, area = notes_of(fitted, history().assign(wind=1e3, area=-1e4))
     assert wind.startswith("'wind' lies far outside its training values (")
     assert f" in {3 * LENGTH} of {3 * LENGTH} values, first 1000 in series 1: " in wind
-    assert area.startswith("'area' lies far outside its training values (0 to 20) in 3 of 3 values, first -10000 in ")
+    assert area.startswith(
+        "'area' lies far outside its training values (0 to 20) in 3 of 3 values, first -10000 in "
+    )
 
 
 def test_only_rows_that_are_read_count(fitted: Forecaster) -> None:
@@ -276,7 +310,9 @@ def test_the_command_line_says_it_on_standard_error(
     assert "note: category 'Tru' (did you mean 'true'?) of 'promo' was not seen in training" in err
 
 
-def test_an_evaluation_says_it_too(fitted: Forecaster, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_evaluation_says_it_too(
+    fitted: Forecaster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert fitted.evaluate().notes == ()
     later = history().astype({"promo": object})
     later["ds"] += pd.Timedelta(days=DAYS)

@@ -1,4 +1,5 @@
-"""Intervals hold what they say: ranks, conformalised quantiles, adaptation and coverage against slow oracles."""
+"""Intervals hold what they say: ranks, conformalised quantiles, adaptation and coverage against
+slow oracles."""
 
 from __future__ import annotations
 
@@ -48,18 +49,26 @@ def test_the_rank_is_that_of_the_theorem() -> None:
         found = ranked(np.sort(scores, axis=0), level)
         for step in range(3):
             for target in range(2):
-                known = sorted(one for one in scores[:, step, target].tolist() if not math.isnan(one))
+                known = sorted(
+                    one for one in scores[:, step, target].tolist() if not math.isnan(one)
+                )
                 assert found[step, target] == known[math.ceil(level / 100 * (len(known) + 1)) - 1]
 
 
 @pytest.mark.parametrize(("level", "needed"), [(50, 1), (80, 4), (90, 9), (95, 19), (99, 99)])
-def test_a_level_that_the_windows_do_not_support_is_refused_with_the_number(level: float, needed: int) -> None:
+def test_a_level_that_the_windows_do_not_support_is_refused_with_the_number(
+    level: float, needed: int
+) -> None:
     assert needed_windows(level) == needed
     assert math.ceil((needed + 1) * level / 100 - 1e-9) <= needed
     assert math.ceil(needed * level / 100 - 1e-9) > needed - 1
     zero = np.zeros((needed - 1, 2, 1))
-    calibration = calibration_of(zero + DRAW.normal(size=zero.shape), zero, np.ones((needed - 1, 1)))
-    with pytest.raises(ConfigError, match=rf"there are {needed - 1} calibration windows; it takes {needed}"):
+    calibration = calibration_of(
+        zero + DRAW.normal(size=zero.shape), zero, np.ones((needed - 1, 1))
+    )
+    with pytest.raises(
+        ConfigError, match=rf"there are {needed - 1} calibration windows; it takes {needed}"
+    ):
         calibration.ends(np.zeros((1, 2, 1)), np.ones((1, 1)), level)
     for bad in (0, 100, -5):
         with pytest.raises(ConfigError, match="expected per cent between 0 and 100"):
@@ -68,7 +77,8 @@ def test_a_level_that_the_windows_do_not_support_is_refused_with_the_number(leve
 
 @pytest.mark.parametrize(("n", "level"), [(19, 80.0), (19, 95.0), (30, 50.0)])
 def test_coverage_of_exchangeable_windows_is_exact(n: int, level: float) -> None:
-    # The coverage of rank k of n is that of a Beta variable with mean k / (n + 1), whatever the distribution.
+    # The coverage of rank k of n is that of a Beta variable with mean k / (n + 1), whatever the
+    # distribution.
     draws = 20_000
     actual = DRAW.standard_t(3, size=(n, 1, draws))
     fresh = DRAW.standard_t(3, size=(1, 1, draws))
@@ -94,7 +104,8 @@ def test_on_logarithms_errors_are_factors() -> None:
     low, high = calibration.ends(made[:1], np.ones((1, 1)), 80)
     for step in range(3):
         factors = sorted(
-            abs(math.log((1 + a) / (1 + f))) for a, f in zip(actual[:, step, 0], made[:, step, 0], strict=True)
+            abs(math.log((1 + a) / (1 + f)))
+            for a, f in zip(actual[:, step, 0], made[:, step, 0], strict=True)
         )
         factor = math.exp(factors[math.ceil(0.8 * 26) - 1])
         assert high[0, step, 0] == pytest.approx((1 + made[0, step, 0]) * factor - 1)
@@ -110,7 +121,8 @@ def test_a_networks_own_intervals_are_moved_by_what_they_miss() -> None:
     found = calibration.ends(np.zeros((1, 2, 1)), unit[:1], 80, own={0.8: (low[:1], high[:1])})
     for step in range(2):
         missed = sorted(
-            max(low[i, step, 0] - actual[i, step, 0], actual[i, step, 0] - high[i, step, 0]) for i in range(50)
+            max(low[i, step, 0] - actual[i, step, 0], actual[i, step, 0] - high[i, step, 0])
+            for i in range(50)
         )
         moved = missed[math.ceil(0.8 * 51) - 1]
         assert found[0][0, step, 0] == pytest.approx(min(low[0, step, 0] - moved, 0.0))
@@ -144,7 +156,9 @@ def slow_factors(ratios: Array, positions: NDArray[np.int64], share: float, rate
                         seen = ratios[positions == earlier, step, target]
                         seen = seen[~np.isnan(seen)]
                         if len(seen):
-                            factor = max(0.0, factor + rate * (np.mean(seen > used[earlier]) - (1 - share)))
+                            factor = max(
+                                0.0, factor + rate * (np.mean(seen > used[earlier]) - (1 - share))
+                            )
                 used[cutoff] = factor
                 out[positions == cutoff, step, target] = factor
     return out
@@ -171,18 +185,24 @@ def test_the_mean_coverage_keeps_the_bound_whatever_the_data(share: float) -> No
     trend = np.linspace(0.1, most, count)
     waves = most / 2 * (1 + np.sin(np.arange(count) / 30))
     for ratios in (trend, waves, trend[::-1]):
-        factors = adaptive_factors(ratios[:, None, None], np.arange(count), share, rate=rate)[:, 0, 0]
+        factors = adaptive_factors(ratios[:, None, None], np.arange(count), share, rate=rate)[
+            :, 0, 0
+        ]
         covered = float((ratios <= factors).mean())
         assert abs(covered - share) <= (most + rate) / (rate * count)
         assert abs(float((ratios <= 1.0).mean()) - share) > 0.2  # without adapting it is far off
 
 
 @pytest.mark.parametrize("delay", [1, 24, 96])
-def test_the_bound_holds_where_a_step_is_known_late_and_an_opponent_waits_for_that(delay: int) -> None:
+def test_the_bound_holds_where_a_step_is_known_late_and_an_opponent_waits_for_that(
+    delay: int,
+) -> None:
     count, most, rate, share = 300, 2.0, 0.1, 0.8
     ratios = np.zeros((count, delay, 1))
     for number in range(count):
-        factor = adaptive_factors(ratios[: number + 1], np.arange(number + 1), share, rate=rate)[number, -1, 0]
+        factor = adaptive_factors(ratios[: number + 1], np.arange(number + 1), share, rate=rate)[
+            number, -1, 0
+        ]
         ratios[number, -1, 0] = most if factor < most else 0.0
     factors = adaptive_factors(ratios, np.arange(count), share, rate=rate)
     short = share - float((ratios <= factors)[:, -1].mean())
@@ -192,12 +212,16 @@ def test_the_bound_holds_where_a_step_is_known_late_and_an_opponent_waits_for_th
 
 @pytest.mark.parametrize("own", [False, True])
 def test_widths_after_the_last_window_are_those_that_tracking_has_come_to(own: bool) -> None:
-    """By the definition, in loops: a factor of the points' widths; a network's own move by as much as these change."""
+    """By the definition, in loops: a factor of the points' widths; a network's own move by as much
+    as these change."""
     actual = DRAW.standard_t(4, size=(60, 3, 2)) * np.linspace(0.5, 2, 60)[:, None, None]
     made, unit, positions = np.zeros_like(actual), np.ones((60, 2)), np.repeat(np.arange(30), 2)
     ends = {0.8: (made - 0.4, made + 0.9)} if own else {}
     calibration = Calibration.fit(actual, made, unit, positions, own=ends)
-    point, given = np.zeros((1, 3, 2)), {share: (low[:1], high[:1]) for share, (low, high) in ends.items()}
+    point, given = (
+        np.zeros((1, 3, 2)),
+        {share: (low[:1], high[:1]) for share, (low, high) in ends.items()},
+    )
     low, high = calibration.ends(point, unit[:1], 80, own=given, adapting=True)
     fixed = calibration.ends(point, unit[:1], 80)[1][0]
     errors = np.maximum(-0.4 - actual, actual - 0.9) if own else np.abs(actual)
@@ -205,12 +229,19 @@ def test_widths_after_the_last_window_are_those_that_tracking_has_come_to(own: b
     ratios = np.concatenate([1 + (errors - reach) / fixed, np.full((1, 3, 2), np.nan)])
     factors = slow_factors(ratios, np.append(positions, 100), 0.8, 0.05)[-1]
     assert (factors > 1).any()
-    np.testing.assert_allclose(high[0], (0.9 if own else 0.0) + reach + (factors - 1) * fixed, atol=1e-6)
-    np.testing.assert_allclose(low[0], (-0.4 if own else 0.0) - reach - (factors - 1) * fixed, atol=1e-6)
+    np.testing.assert_allclose(
+        high[0], (0.9 if own else 0.0) + reach + (factors - 1) * fixed, atol=1e-6
+    )
+    np.testing.assert_allclose(
+        low[0], (-0.4 if own else 0.0) - reach - (factors - 1) * fixed, atol=1e-6
+    )
 
 
 def test_where_errors_have_grown_intervals_of_what_comes_hold_what_they_should() -> None:
-    sizes, fresh = np.r_[np.ones(300), np.full(150, 2.0)][:, None], np.abs(2.0 * DRAW.normal(size=20_000))
+    sizes, fresh = (
+        np.r_[np.ones(300), np.full(150, 2.0)][:, None],
+        np.abs(2.0 * DRAW.normal(size=20_000)),
+    )
     covered: dict[bool, list[float]] = {False: [], True: []}
     for _ in range(60):
         actual = (sizes * DRAW.normal(size=(450, 1)))[..., None]
@@ -224,14 +255,19 @@ def test_where_errors_have_grown_intervals_of_what_comes_hold_what_they_should()
 
 def test_where_nothing_was_missed_by_a_width_of_zero_it_stays() -> None:
     exact = np.zeros((30, 2, 1))
-    low, high = calibration_of(exact, exact, np.ones((30, 1))).ends(exact[:1], np.ones((1, 1)), 80, adapting=True)
+    low, high = calibration_of(exact, exact, np.ones((30, 1))).ends(
+        exact[:1], np.ones((1, 1)), 80, adapting=True
+    )
     assert (low == 0).all()
     assert (high == 0).all()
 
 
 def shocks(count: int, steps: int) -> Array:
-    """(C,) sums of the next `steps` shocks from every cutoff: errors of a random walk that the last value forecasts."""
-    return np.convolve(DRAW.normal(size=count + steps - 1), np.ones(steps), mode="valid") / math.sqrt(steps)
+    """(C,) sums of the next `steps` shocks from every cutoff: errors of a random walk that the last
+    value forecasts."""
+    return np.convolve(
+        DRAW.normal(size=count + steps - 1), np.ones(steps), mode="valid"
+    ) / math.sqrt(steps)
 
 
 @pytest.mark.parametrize(("steps", "series"), [(1, 1), (12, 1), (1, 20), (12, 5)])
@@ -244,7 +280,9 @@ def test_the_band_holds_as_often_as_it_says_where_windows_overlap_and_series_sha
         common = 0.8 * shocks(count, steps)
         errors = np.concatenate([common + 0.6 * shocks(count, steps) for _ in range(series)])
         held = (np.abs(errors) <= reach).astype(np.float64)
-        for kind, number in enumerate((effective_number(held, positions, places, steps), len(held))):
+        for kind, number in enumerate(
+            (effective_number(held, positions, places, steps), len(held))
+        ):
             low, high = binomial_band(0.8, number)
             inside = bool(low <= held.mean() <= high)
             hits, naive = hits + (inside and kind == 0), naive + (inside and kind == 1)
@@ -267,16 +305,22 @@ def test_the_band_holds_nearly_as_often_where_errors_are_wild_by_spells() -> Non
     reach = float(np.quantile(sample, 0.8))
     for _ in range(repeats):
         held = (np.abs(spells(600)) <= reach).astype(np.float64)
-        low, high = binomial_band(0.8, effective_number(held, np.arange(600), np.zeros(600, np.int64), 1))
+        low, high = binomial_band(
+            0.8, effective_number(held, np.arange(600), np.zeros(600, np.int64), 1)
+        )
         hits += bool(low <= held.mean() <= high)
     assert 0.82 < hits / repeats < 0.93
 
 
 def test_what_counts_where_cutoffs_are_few() -> None:
     held = (DRAW.random(500) < 0.9).astype(np.float64)
-    assert 490 < effective_number(held, np.zeros(500, np.int64), np.arange(500), 12) <= 500  # series
+    assert (
+        490 < effective_number(held, np.zeros(500, np.int64), np.arange(500), 12) <= 500
+    )  # series
     few = np.array([1.0, 1.0, 0.0, 1.0, 1.0, 1.0])
-    assert effective_number(few, np.arange(6), np.zeros(6, np.int64), 3) == 2  # windows beside each other
+    assert (
+        effective_number(few, np.arange(6), np.zeros(6, np.int64), 3) == 2
+    )  # windows beside each other
     assert windows_side_by_side(np.array([0, 1, 2, 3, 0]), np.array([0, 0, 0, 0, 1]), 2) == 3
     assert effective_number(np.full(4, np.nan), np.arange(4), np.zeros(4, np.int64), 1) == 0.0
     assert effective_number(np.ones(40), np.arange(40), np.zeros(40, np.int64), 8) == 5
@@ -326,7 +370,9 @@ TABLE = table()
 
 
 def fitted(**changes: Any) -> Forecaster:
-    settings = {section: {**values, **changes.get(section, {})} for section, values in SETTINGS.items()}
+    settings = {
+        section: {**values, **changes.get(section, {})} for section, values in SETTINGS.items()
+    }
     return Forecaster(Experiment.model_validate(settings)).fit(TABLE)
 
 
@@ -362,10 +408,14 @@ def test_coverage_equals_loops(result: BacktestResult) -> None:
             row = by_step[(by_step["level"] == level) & (by_step["step"] == step + 1)].iloc[0]
             assert row["covered"] == pytest.approx(held[:, step].mean())
             places_of = result.freq.positions(result.cutoffs)
-            number = effective_number(held[:, step].astype(float), places_of, result.series, step + 1)
+            number = effective_number(
+                held[:, step].astype(float), places_of, result.series, step + 1
+            )
             assert row["effective"] == number
         for number in range(2):
-            row = by_series[(by_series["level"] == level) & (by_series["series"] == f"s{number}")].iloc[0]
+            row = by_series[
+                (by_series["level"] == level) & (by_series["series"] == f"s{number}")
+            ].iloc[0]
             assert row["covered"] == pytest.approx(held[result.series == number].mean())
     assert "80 % intervals cover" in coverage_text(result)
     whole = coverage_table(result)
@@ -375,9 +425,12 @@ def test_coverage_equals_loops(result: BacktestResult) -> None:
 
 
 def covering(shares: Sequence[float], windows: int = 400) -> BacktestResult:
-    """Intervals of 80 % from -1 to 1 that cover a given share of each step, misses in random order."""
+    """Intervals of 80 % from -1 to 1 that cover a given share of each step, misses in random
+    order."""
     horizon, draw = len(shares), np.random.default_rng(0)
-    actual = np.stack([draw.permutation(np.arange(windows) >= one * windows) * 5.0 for one in shares], axis=1)
+    actual = np.stack(
+        [draw.permutation(np.arange(windows) >= one * windows) * 5.0 for one in shares], axis=1
+    )
     cutoffs = np.arange(windows) * horizon
     point = np.zeros((windows, horizon, 1))
     return BacktestResult(
@@ -412,7 +465,8 @@ def covering(shares: Sequence[float], windows: int = 400) -> BacktestResult:
 def test_the_sentence_on_coverage_says_what_its_numbers_say(
     shares: tuple[float, ...], covered: str, verdict: str, within: str
 ) -> None:
-    """A step that covers exactly 80 % is within any band around it; one that covers 40, 60 or 100 % is not."""
+    """A step that covers exactly 80 % is within any band around it; one that covers 40, 60 or 100 %
+    is not."""
     text = coverage_text(covering(shares))
     start = f"80 % intervals cover {covered} % of actual values, {verdict} (95 % band "
     assert text.startswith(start)
@@ -426,15 +480,22 @@ def test_what_was_never_measured_is_not_counted_as_missed() -> None:
     whole = covering((0.8, 0.8, 0.4, 0.8))
     actual = whole.actual.copy()
     actual[:, 3] = np.nan
-    assert coverage_text(replace(whole, actual=actual)).endswith("2 of 3 steps are within their band.")
+    assert coverage_text(replace(whole, actual=actual)).endswith(
+        "2 of 3 steps are within their band."
+    )
     assert coverage_text(replace(whole, actual=np.full_like(actual, np.nan))) == ""
 
 
-def test_intervals_of_the_test_part_do_not_know_it(forecaster: Forecaster, result: BacktestResult) -> None:
+def test_intervals_of_the_test_part_do_not_know_it(
+    forecaster: Forecaster, result: BacktestResult
+) -> None:
     changed = TABLE.copy()
     late = changed["ds"] >= changed["ds"].max() - pd.Timedelta(hours=20)
     changed.loc[late, "y"] += 1e3
-    other, cutoff = forecaster.evaluate(changed), changed.loc[late, "ds"].min() - pd.Timedelta(hours=1)
+    other, cutoff = (
+        forecaster.evaluate(changed),
+        changed.loc[late, "ds"].min() - pd.Timedelta(hours=1),
+    )
     before = result.cutoffs <= np.datetime64(cutoff)
     assert before.sum() > 20
     assert result.quantiles is not None
@@ -446,12 +507,16 @@ def test_intervals_of_the_test_part_do_not_know_it(forecaster: Forecaster, resul
 def test_adapting_leaves_a_result_without_intervals_alone(result: BacktestResult) -> None:
     plain = replace(result, quantiles=None, quantile_levels=())
     assert adapt_intervals(plain) is plain
-    with pytest.raises(DataError, match=r"holds no intervals: train with evaluation\.calibration_size above 0"):
+    with pytest.raises(
+        DataError, match=r"holds no intervals: train with evaluation\.calibration_size above 0"
+    ):
         coverage_by(plain, "step")
     assert coverage_text(plain) == ""
 
 
-def test_predict_gives_intervals_and_a_saved_model_the_same(forecaster: Forecaster, tmp_path: Path) -> None:
+def test_predict_gives_intervals_and_a_saved_model_the_same(
+    forecaster: Forecaster, tmp_path: Path
+) -> None:
     made = forecaster.predict(level=[80, 95])
     frame = made.frame()
     assert [name for name in frame.columns if "-" in name] == [
@@ -461,7 +526,9 @@ def test_predict_gives_intervals_and_a_saved_model_the_same(forecaster: Forecast
         "bigru-hi-95",
     ]
     assert (frame["bigru-lo-95"] <= frame["bigru-lo-80"]).all()
-    assert ((frame["bigru-lo-80"] <= frame["bigru"]) & (frame["bigru"] <= frame["bigru-hi-80"])).all()
+    assert (
+        (frame["bigru-lo-80"] <= frame["bigru"]) & (frame["bigru"] <= frame["bigru-hi-80"])
+    ).all()
     assert (frame["bigru-hi-80"] <= frame["bigru-hi-95"]).all()
     forecaster.save(tmp_path / "model")
     again = Forecaster.load(tmp_path / "model").predict(TABLE, level=[80, 95])
@@ -479,8 +546,11 @@ def test_the_width_is_that_of_the_errors_on_unseen_windows(forecaster: Forecaste
     count = len(prepared.calibration) + len(prepared.test)
     assert state.recent.num_windows == count
     half = (quantiles[..., 1] - quantiles[..., 0]) / 2
-    np.testing.assert_allclose(half[1] / half[0], np.broadcast_to(state.unit[1] / state.unit[0], (4, 1)))
-    # At least as many errors of the test windows lie within as the worst share that calibration windows leave to them.
+    np.testing.assert_allclose(
+        half[1] / half[0], np.broadcast_to(state.unit[1] / state.unit[0], (4, 1))
+    )
+    # At least as many errors of the test windows lie within as the worst share that calibration
+    # windows leave to them.
     error = np.abs(judged[0].actual - judged[0].forecasts["bigru"])
     inside = (error <= half[judged[0].series]).sum(axis=0)
     assert (inside >= math.ceil(0.8 * (count + 1)) - len(prepared.calibration)).all()
@@ -489,9 +559,15 @@ def test_the_width_is_that_of_the_errors_on_unseen_windows(forecaster: Forecaste
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"level": [80], "horizon": 5}, "intervals were asked for 5 steps and are calibrated for 4"),
+        (
+            {"level": [80], "horizon": 5},
+            "intervals were asked for 5 steps and are calibrated for 4",
+        ),
         ({"level": [0.5, 100]}, "level is 100; expected per cent"),
-        ({"level": [99.9]}, r"level 99.9 was asked for and there are \d+ calibration windows; it takes 999"),
+        (
+            {"level": [99.9]},
+            r"level 99.9 was asked for and there are \d+ calibration windows; it takes 999",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused(forecaster: Forecaster, asked: Any, message: str) -> None:
@@ -501,7 +577,9 @@ def test_what_cannot_be_is_refused(forecaster: Forecaster, asked: Any, message: 
 
 def test_without_unseen_windows_there_are_no_intervals() -> None:
     none = fitted(evaluation={"calibration_size": 0, "test_size": 0})
-    with pytest.raises(ConfigError, match=r"was not calibrated: train again with evaluation\.test_size or"):
+    with pytest.raises(
+        ConfigError, match=r"was not calibrated: train again with evaluation\.test_size or"
+    ):
         none.predict(level=[80])
 
 
@@ -520,30 +598,37 @@ def test_a_quantile_network_is_moved_and_keeps_its_median() -> None:
     np.testing.assert_array_equal(made.quantiles[..., 2], plain.quantiles[..., 1])
     shift = made.quantiles[..., 3] - plain.quantiles[..., 2]
     np.testing.assert_allclose(
-        shift / one.fitted.unit[:, None], np.broadcast_to(shift[:1] / one.fitted.unit[0], shift.shape)
+        shift / one.fitted.unit[:, None],
+        np.broadcast_to(shift[:1] / one.fitted.unit[0], shift.shape),
     )
     assert coverage_text(one.evaluate()).count("intervals cover") == 2
     assert one.predict(level=[50]).quantile_levels == (0.25, 0.5, 0.75)
 
 
 def test_quantiles_of_a_network_that_are_too_wide_do_not_widen_calibrated_intervals() -> None:
-    """Asked for 95 %, a network whose own 80 % reach ten times too far gets the width that the errors say."""
+    """Asked for 95 %, a network whose own 80 % reach ten times too far gets the width that the
+    errors say."""
     one = fitted(training={"loss": "quantile"})
     state, made = one.fitted, one.predict(level=[95])
     assert state.recent is not None
     wide = np.stack([made.values - 1e3, made.values, made.values + 1e3], axis=-1)
-    levels, quantiles = with_intervals(state, state.recent, made.values, wide, state.unit, [95], adapting=True)
+    levels, quantiles = with_intervals(
+        state, state.recent, made.values, wide, state.unit, [95], adapting=True
+    )
     assert levels == (0.025, 0.5, 0.975)
     np.testing.assert_array_equal(quantiles, made.quantiles)  # type: ignore[arg-type]
     assert quantiles.max() < 200
 
 
 def test_adapting_intervals_of_counts_do_not_reach_below_zero(result: BacktestResult) -> None:
-    """Widened by what was seen above it, the lower end of an interval from 0.2 to 2 around 1 would fall below 0."""
+    """Widened by what was seen above it, the lower end of an interval from 0.2 to 2 around 1 would
+    fall below 0."""
     point = np.ones_like(result.actual)
     ends = np.stack([0.2 * point, 2 * point], axis=-1)
     forecasts = {**result.forecasts, "bigru": point}
-    changed = replace(result, actual=5 * point, forecasts=forecasts, quantiles=ends, quantile_levels=(0.1, 0.9))
+    changed = replace(
+        result, actual=5 * point, forecasts=forecasts, quantiles=ends, quantile_levels=(0.1, 0.9)
+    )
     free, bound = adapt_intervals(changed), adapt_intervals(changed, lowest=np.zeros(1))
     assert free.quantiles is not None
     assert bound.quantiles is not None
@@ -553,8 +638,14 @@ def test_adapting_intervals_of_counts_do_not_reach_below_zero(result: BacktestRe
 
 def test_the_judged_intervals_are_bounded_by_what_was_seen_in_calibration() -> None:
     counts = TABLE.assign(y=np.random.default_rng(0).poisson(1.0, len(TABLE)).astype(float))
-    jumped = counts.assign(y=counts["y"] * np.where(counts.groupby("unique_id").cumcount() < 340, 1.0, 9.0))
+    jumped = counts.assign(
+        y=counts["y"] * np.where(counts.groupby("unique_id").cumcount() < 340, 1.0, 9.0)
+    )
     maps = {"target": [{"name": "log1p"}, {"name": "standard"}]}
-    judged = Forecaster(Experiment.model_validate({**SETTINGS, "transforms": maps})).fit(jumped).evaluate()
+    judged = (
+        Forecaster(Experiment.model_validate({**SETTINGS, "transforms": maps}))
+        .fit(jumped)
+        .evaluate()
+    )
     assert judged.quantiles is not None
     assert (judged.quantiles >= np.minimum(judged.forecasts["bigru"], 0.0)[..., None]).all()

@@ -1,4 +1,5 @@
-"""The loops in C++ are those of Keras, whatever the sizes; and what happens where they cannot be compiled."""
+"""The loops in C++ are those of Keras, whatever the sizes; and what happens where they cannot be
+compiled."""
 
 from __future__ import annotations
 
@@ -44,13 +45,24 @@ SIZES = {
 
 
 def layers_of(kind: str, size: tuple[int, int, int, int], **options: Any) -> tuple[list[Any], Any]:
-    """The layer of Keras in float64 and in float32 and ours in float32, with the same weights, and their input."""
+    """The layer of Keras in float64 and in float32 and ours in float32, with the same weights, and
+    their input."""
     batch, length, channels, units = size
     keras.utils.set_random_seed(SEED)
     both = options.pop("bidirectional", False)
     made = []
-    for module, dtype in ((keras.layers, "float64"), (keras.layers, "float32"), (recurrent, "float32")):
-        chosen = {"return_state": True, "dtype": dtype, "seed": 3, "bias_initializer": "normal", **options}
+    for module, dtype in (
+        (keras.layers, "float64"),
+        (keras.layers, "float32"),
+        (recurrent, "float32"),
+    ):
+        chosen = {
+            "return_state": True,
+            "dtype": dtype,
+            "seed": 3,
+            "bias_initializer": "normal",
+            **options,
+        }
         layer = getattr(module, kind)(units, **chosen)
         made.append(module.Bidirectional(layer, dtype=dtype) if both else layer)
     x = np.random.default_rng(0).normal(size=(batch, length, channels))
@@ -58,8 +70,11 @@ def layers_of(kind: str, size: tuple[int, int, int, int], **options: Any) -> tup
     return made, x
 
 
-def compare(kind: str, size: tuple[int, int, int, int], call: dict[str, Any] | None = None, **options: Any) -> None:
-    """Ours is as far from float64 as Keras' own float32 is, or within 2e-7 for outputs and 1e-6 for slopes."""
+def compare(
+    kind: str, size: tuple[int, int, int, int], call: dict[str, Any] | None = None, **options: Any
+) -> None:
+    """Ours is as far from float64 as Keras' own float32 is, or within 2e-7 for outputs and 1e-6 for
+    slopes."""
     layers, x = layers_of(kind, size, **options)
     results = []
     for layer in layers:
@@ -73,7 +88,9 @@ def compare(kind: str, size: tuple[int, int, int, int], call: dict[str, Any] | N
         for true, theirs, ours in zip(*(result[place] for result in results), strict=True):
             scale = max(1.0, np.abs(true).max())
             error, usual = (np.abs(one - true).max() / scale for one in (ours, theirs))
-            assert error <= max(allowed, 1.5 * usual), f"{error:.2g} where Keras is wrong by {usual:.2g}"
+            assert error <= max(allowed, 1.5 * usual), (
+                f"{error:.2g} where Keras is wrong by {usual:.2g}"
+            )
 
 
 def graph_of(layer: Any, x: Any, **arguments: Any) -> set[str]:
@@ -97,24 +114,39 @@ def test_all_sizes(kind: str, size: tuple[int, int, int, int]) -> None:
 def test_all_ways(kind: str, backwards: bool, sequences: bool, training: bool) -> None:
     size = (2 * recurrent.SMALLEST_SHARD, 7, 3, 5)
     generator = np.random.default_rng(5)
-    states = [tf.constant(generator.normal(size=(size[0], size[3]))) for _ in range(1 + (kind == "LSTM"))]
+    states = [
+        tf.constant(generator.normal(size=(size[0], size[3]))) for _ in range(1 + (kind == "LSTM"))
+    ]
     call = {"training": training, "initial_state": states}
     compare(kind, size, call, return_sequences=sequences, go_backwards=backwards)
 
 
 @needs_operations
 @pytest.mark.parametrize("size", [(70, 9, 4, 6), (34, 40, 19, 37)], ids=str)
-@pytest.mark.parametrize("dropout", [(0.3, 0.0), (0.0, 0.4), (0.3, 0.4)], ids=["input", "state", "both"])
+@pytest.mark.parametrize(
+    "dropout", [(0.3, 0.0), (0.0, 0.4), (0.3, 0.4)], ids=["input", "state", "both"]
+)
 @pytest.mark.parametrize("kind", ["GRU", "LSTM"])
 def test_dropout_draws_what_keras_draws(
     kind: str, dropout: tuple[float, float], size: tuple[int, int, int, int]
 ) -> None:
-    """In float32 alone: in float64 Keras draws other masks. With `recurrent_dropout` each gate has masks of its own."""
-    options = {"return_sequences": True, "bidirectional": True, "dropout": dropout[0], "recurrent_dropout": dropout[1]}
+    """In float32 alone: in float64 Keras draws other masks. With `recurrent_dropout` each gate has
+    masks of its own."""
+    options = {
+        "return_sequences": True,
+        "bidirectional": True,
+        "dropout": dropout[0],
+        "recurrent_dropout": dropout[1],
+    }
     (_, theirs, ours), x = layers_of(kind, size, **options)
-    results = [outputs_and_slopes(one, tf.constant(x, "float32"), jit=False, training=True) for one in (theirs, ours)]
+    results = [
+        outputs_and_slopes(one, tf.constant(x, "float32"), jit=False, training=True)
+        for one in (theirs, ours)
+    ]
     for expected, found in zip(*(result[0] + result[1] for result in results), strict=True):
-        np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6 * max(1.0, np.abs(expected).max()))
+        np.testing.assert_allclose(
+            found, expected, rtol=0, atol=2e-6 * max(1.0, np.abs(expected).max())
+        )
 
 
 @needs_operations
@@ -134,7 +166,8 @@ def test_which_loops_run_natively() -> None:
 @needs_operations
 @pytest.mark.parametrize("kind", ["GRU", "LSTM"])
 def test_a_window_does_not_depend_on_its_neighbours(kind: str) -> None:
-    """Bit for bit, alone and in any place of a batch; and what is not finite stays in its window, and stays so."""
+    """Bit for bit, alone and in any place of a batch; and what is not finite stays in its window,
+    and stays so."""
     (*_, layer), x = layers_of(kind, (130, 6, 3, 21), return_sequences=True, bidirectional=True)
     x = x.astype("float32")
     outputs = np.asarray(layer(x)[0])
@@ -159,7 +192,10 @@ def test_no_window_at_all(kind: str) -> None:
 
 @needs_operations
 def test_operands_that_do_not_fit_are_refused() -> None:
-    given = [tf.zeros(shape) for shape in ((2, 3, 4), (4, 15), (5, 15), (4, 5), (2, 5), (0, 5), (0, 4), (0, 5))]
+    given = [
+        tf.zeros(shape)
+        for shape in ((2, 3, 4), (4, 15), (5, 15), (4, 5), (2, 5), (0, 5), (0, 4), (0, 5))
+    ]
     settings = {"lstm": False, "backwards": False, "keep": False, "sequence": True}
     assert operations().bigru_forward(*given, **settings)[0].shape == (2, 3, 5)
     for number in range(8):
@@ -170,7 +206,8 @@ def test_operands_that_do_not_fit_are_refused() -> None:
 
 @pytest.fixture
 def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty cache folder, and nothing loaded yet; libraries are not really loaded, as that cannot be undone."""
+    """An empty cache folder, and nothing loaded yet; libraries are not really loaded, as that
+    cannot be undone."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.delenv(build.SWITCH, raising=False)
     monkeypatch.setattr(tf, "load_op_library", lambda path: Path(path).read_bytes())
@@ -185,7 +222,10 @@ def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def compiler(folder: Path, script: str) -> str:
     """A compiler that runs `script`, in which `$out` is the file to write."""
     path = folder / "cc.sh"
-    path.write_text(f'#!/bin/sh\nwhile [ "$1" != -o ]; do shift; done\nout=$2\necho x >> {folder}/calls\n{script}\n')
+    path.write_text(
+        f'#!/bin/sh\nwhile [ "$1" != -o ]; do shift; done\nout=$2\necho x >> '
+        f"{folder}/calls\n{script}\n"
+    )
     path.chmod(0o755)
     return str(path)
 
@@ -227,14 +267,18 @@ def test_a_compiler_that_fails_is_named_and_leaves_nothing(
 ) -> None:
     monkeypatch.setenv("CXX", compiler(tmp_path, script))
     monkeypatch.setattr(build, "SECONDS", 1 if "sleep" in script else 60)
-    with pytest.warns(ForecastWarning, match=f"without their compiled loops.*{said}.*{build.SWITCH}=0") as heard:
+    with pytest.warns(
+        ForecastWarning, match=f"without their compiled loops.*{said}.*{build.SWITCH}=0"
+    ) as heard:
         assert [operations(), operations()] == [None, None]
     assert len(heard) == 1
     assert list(fresh.iterdir()) == []
 
 
 REFUSALS = {
-    "noexec or of another system": tf.errors.NotFoundError(None, None, "failed to map segment from shared object"),
+    "noexec or of another system": tf.errors.NotFoundError(
+        None, None, "failed to map segment from shared object"
+    ),
     "permission": PermissionError(13, "Permission denied"),
     "anything": RuntimeError("the registry is closed"),
 }
@@ -242,7 +286,9 @@ REFUSALS = {
 
 @pytest.mark.parametrize("error", REFUSALS.values(), ids=REFUSALS)
 @pytest.mark.usefixtures("fresh")
-def test_a_library_that_cannot_be_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+def test_a_library_that_cannot_be_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
     """Threads that ask at the same time are told once; and training goes on."""
 
     def refuse(_: str) -> None:
@@ -252,7 +298,9 @@ def test_a_library_that_cannot_be_loaded(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(tf, "load_op_library", refuse)
     with (
         ThreadPoolExecutor(4) as pool,
-        pytest.warns(ForecastWarning, match="set XDG_CACHE_HOME to a folder whose files may be executed") as heard,
+        pytest.warns(
+            ForecastWarning, match="set XDG_CACHE_HOME to a folder whose files may be executed"
+        ) as heard,
     ):
         assert list(pool.map(lambda _: operations(), range(4))) == [None] * 4
     assert len(heard) == 1
@@ -264,7 +312,9 @@ def test_a_library_that_cannot_be_loaded(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.usefixtures("fresh")
-def test_a_warning_that_is_an_error_comes_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_warning_that_is_an_error_comes_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("CXX", compiler(tmp_path, "exit 1"))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -281,10 +331,14 @@ def without_home(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "home", refuse)
 
 
-def test_no_compiler_and_the_switch(fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_compiler_and_the_switch(
+    fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CXX", raising=False)
-    with pytest.warns(ForecastWarning, match=r"no C\+\+ compiler was found .*; install one, or name it in CXX"):
+    with pytest.warns(
+        ForecastWarning, match=r"no C\+\+ compiler was found .*; install one, or name it in CXX"
+    ):
         assert operations() is None
     monkeypatch.setenv("CXX", compiler(tmp_path, "exit 1"))
     monkeypatch.setenv(build.SWITCH, "0")
@@ -297,7 +351,9 @@ def test_no_compiler_and_the_switch(fresh: Path, tmp_path: Path, monkeypatch: py
     assert not fresh.exists()
 
 
-def test_a_folder_that_cannot_be_written_to(fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_written_to(
+    fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fresh.write_text("a file in its place")
     monkeypatch.setenv("CXX", compiler(tmp_path, "printf library > $out"))
     assert operations() == b"library"
@@ -305,12 +361,15 @@ def test_a_folder_that_cannot_be_written_to(fresh: Path, tmp_path: Path, monkeyp
 
 @pytest.mark.usefixtures("fresh")
 def test_no_home_and_no_place_for_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a home the library goes into the folder of temporary files; without that as well there is none."""
+    """Without a home the library goes into the folder of temporary files; without that as well
+    there is none."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CXX", compiler(tmp_path, "printf library > $out"))
     without_home(monkeypatch)
     assert operations() == b"library"
-    assert [one.name for one in tmp_path.iterdir() if not one.name.startswith(("cc.sh", "calls"))] == []
+    assert [
+        one.name for one in tmp_path.iterdir() if not one.name.startswith(("cc.sh", "calls"))
+    ] == []
     build.loaded.cache_clear()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
     with pytest.warns(ForecastWarning, match="No such file or directory"):
@@ -318,8 +377,12 @@ def test_no_home_and_no_place_for_files(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.usefixtures("fresh")
-def test_processes_that_compile_at_the_same_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CXX", compiler(tmp_path, "printf lib > $out; sleep 0.3; printf rary >> $out"))
+def test_processes_that_compile_at_the_same_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(
+        "CXX", compiler(tmp_path, "printf lib > $out; sleep 0.3; printf rary >> $out")
+    )
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda _: build.load(os.environ["CXX"]), range(4)))
     assert found == [b"library"] * 4
@@ -339,11 +402,18 @@ print(operations() is not None, *np.asarray(model({"past": past})).ravel())
 
 @needs_operations
 def test_a_network_forecasts_the_same_without_the_compiler(tmp_path: Path) -> None:
-    """In processes of their own, one with and one without the operations, neither with a cache folder."""
+    """In processes of their own, one with and one without the operations, neither with a cache
+    folder."""
     outputs = []
     for switch in ("1", "0"):
         environment = {**os.environ, build.SWITCH: switch, "XDG_CACHE_HOME": str(tmp_path)}
-        done = subprocess.run([sys.executable, "-c", CODE], env=environment, check=True, capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, "-c", CODE],
+            env=environment,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
         native, *numbers = done.stdout.split()
         assert native == str(switch == "1")
         outputs.append(np.array(numbers, float))

@@ -26,16 +26,22 @@ def random_mask() -> Any:
 
 
 def make(module: Any, name: str, dtype: str, *, bidirectional: bool, **options: Any) -> Any:
-    layer = getattr(module, name)(UNITS, return_state=True, dtype=dtype, seed=3, bias_initializer="normal", **options)
+    layer = getattr(module, name)(
+        UNITS, return_state=True, dtype=dtype, seed=3, bias_initializer="normal", **options
+    )
     return module.Bidirectional(layer, dtype=dtype) if bidirectional else layer
 
 
-def compare(name: str, *, jit: bool = True, bidirectional: bool = True, call: dict[str, Any], **options: Any) -> None:
+def compare(
+    name: str, *, jit: bool = True, bidirectional: bool = True, call: dict[str, Any], **options: Any
+) -> None:
     """Both layers with the same weights, on the same input, in float64."""
     x = tf.constant(np.random.default_rng(0).normal(size=(BATCH, LENGTH, CHANNELS)), "float64")
     layers = [make(one, name, "float64", bidirectional=bidirectional, **options) for one in MODULES]
     share_weights(layers, x.shape)
-    theirs, ours = (outputs_and_slopes(layer, x, jit and layer is layers[1], **call) for layer in layers)
+    theirs, ours = (
+        outputs_and_slopes(layer, x, jit and layer is layers[1], **call) for layer in layers
+    )
     for one, other in zip((*ours[0], *ours[1]), (*theirs[0], *theirs[1]), strict=True):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-12 * max(1.0, np.abs(other).max()))
 
@@ -55,7 +61,9 @@ def test_both_directions_with_states_and_dropout(name: str, jit: bool) -> None:
 
 @pytest.mark.parametrize("native", [True, False], ids=["native", "xla"])
 @pytest.mark.parametrize("name", ["GRU", "LSTM"])
-def test_in_float32_the_error_is_that_of_rounding(name: str, native: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_float32_the_error_is_that_of_rounding(
+    name: str, native: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Against Keras in float64, both are wrong by the same few units in the last place."""
     if not native:
         monkeypatch.setattr(recurrent, "operations", lambda: None)
@@ -67,7 +75,10 @@ def test_in_float32_the_error_is_that_of_rounding(name: str, native: bool, monke
         for module in MODULES
         if dtype[-2:] == "32" or module is keras.layers
     ]
-    layers = [make(module, name, dtype, bidirectional=True, return_sequences=True) for module, dtype in kinds]
+    layers = [
+        make(module, name, dtype, bidirectional=True, return_sequences=True)
+        for module, dtype in kinds
+    ]
     share_weights(layers, x.shape)
     results = [
         outputs_and_slopes(layer, tf.constant(x, dtype), module is recurrent)
@@ -144,9 +155,13 @@ def test_a_length_that_no_chunk_divides() -> None:
     """97 steps of 64 windows: four chunks of 24 and one of one, in both directions."""
     x = tf.constant(np.random.default_rng(0).normal(size=(64, 97, 2)), "float64")
     assert chunk_lengths(97, 64) == (24, 1)
-    layers = [make(one, "GRU", "float64", bidirectional=True, return_sequences=True) for one in MODULES]
+    layers = [
+        make(one, "GRU", "float64", bidirectional=True, return_sequences=True) for one in MODULES
+    ]
     share_weights(layers, x.shape)
-    (expected, expected_slopes), (outputs, slopes) = (outputs_and_slopes(layer, x, jit=False) for layer in layers)
+    (expected, expected_slopes), (outputs, slopes) = (
+        outputs_and_slopes(layer, x, jit=False) for layer in layers
+    )
     for one, other in zip(outputs + slopes, expected + expected_slopes, strict=True):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-11)
 

@@ -1,4 +1,5 @@
-"""What the surrounding program has set for its whole process changes no bit, and stays as it was."""
+"""What the surrounding program has set for its whole process changes no bit, and stays as it
+was."""
 
 from __future__ import annotations
 
@@ -30,8 +31,14 @@ from forecast.windows.index import WindowShape
 
 SHAPE = WindowShape(context_length=6, horizon=2)
 SETTINGS: dict[str, dict[str, Any]] = {
-    "bigru": {"model": {"name": "bigru", "units": 4}, "ensemble": {"seeds": 1, "linear": "residual"}},
-    "segment_bigru": {"model": {"name": "segment_bigru", "units": 4}, "ensemble": {"seeds": 1, "linear": "none"}},
+    "bigru": {
+        "model": {"name": "bigru", "units": 4},
+        "ensemble": {"seeds": 1, "linear": "residual"},
+    },
+    "segment_bigru": {
+        "model": {"name": "segment_bigru", "units": 4},
+        "ensemble": {"seeds": 1, "linear": "none"},
+    },
     "blend": {
         "model": {"name": "segment_bigru", "units": 4},
         "ensemble": {"seeds": 2, "linear": "residual"},
@@ -44,14 +51,22 @@ Bits = tuple[bytes, ...]
 def table() -> pd.DataFrame:
     random, steps = np.random.default_rng(3), np.arange(110)
     values = np.sin(steps / 24 * 2 * np.pi) + random.normal(0, 0.1, 110)
-    return pd.DataFrame({"unique_id": "a", "ds": pd.date_range("2020", periods=110, freq="h"), "y": values})
+    return pd.DataFrame(
+        {"unique_id": "a", "ds": pd.date_range("2020", periods=110, freq="h"), "y": values}
+    )
 
 
 def experiment(name: str) -> Experiment:
     settings = {
         "data": {"freq": "h"},
         "windows": {"context_length": 12, "horizon": 4},
-        "training": {"epochs": 1, "batch_size": 16, "schedule": "cosine", "optimizer": "sgd", "refit": False},
+        "training": {
+            "epochs": 1,
+            "batch_size": 16,
+            "schedule": "cosine",
+            "optimizer": "sgd",
+            "refit": False,
+        },
         "evaluation": {"validation_size": 16, "test_size": 8},
     }
     return Experiment.model_validate({**settings, **SETTINGS[name]})
@@ -92,7 +107,9 @@ def test_fits_and_forecasts_at_the_same_time_have_the_bits_of_one_after_the_othe
     names, forecast = ["bigru", "bigru", "segment_bigru"], fitted.predict(table()).values
     expected = {"bigru": bits(fitted), "segment_bigru": fit("segment_bigru")}
     tasks = [lambda name=name: fit(name) for name in names]
-    *fits, forecasts = at_the_same_time([*tasks, lambda: [fitted.predict(table()).values for _ in range(20)]])
+    *fits, forecasts = at_the_same_time(
+        [*tasks, lambda: [fitted.predict(table()).values for _ in range(20)]]
+    )
     assert fits == [expected[name] for name in names]
     assert all(np.array_equal(one, forecast) for one in forecasts)
 
@@ -104,7 +121,10 @@ def test_blends_fitted_at_the_same_time_have_the_bits_of_one() -> None:
 
 
 def weights(name: str, seed: int) -> Bits:
-    return tuple(np.asarray(one).tobytes() for one in build_model(MODELS[name].config(), SHAPE, seed=seed).variables)
+    return tuple(
+        np.asarray(one).tobytes()
+        for one in build_model(MODELS[name].config(), SHAPE, seed=seed).variables
+    )
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -146,7 +166,9 @@ def test_seeds_are_those_of_python_and_only_inside_and_in_one_thread() -> None:
 def test_random_is_not_put_back_either(monkeypatch: pytest.MonkeyPatch) -> None:
     """That would show other threads the same numbers twice."""
     for name in ("seed", "setstate"):
-        monkeypatch.setattr(random, name, lambda *_: pytest.fail("the random of the process was touched"))
+        monkeypatch.setattr(
+            random, name, lambda *_: pytest.fail("the random of the process was touched")
+        )
     build_model(BiGRUConfig(units=2), SHAPE)
 
 
@@ -157,7 +179,9 @@ def test_a_keras_that_keeps_random_elsewhere(monkeypatch: pytest.MonkeyPatch) ->
     expected = weights("bigru", 3)
     monkeypatch.delattr(seed_generator, "python_random")
     monkeypatch.setattr(seed_generator, "make_default_seed", lambda: random.randint(1, 10**9))
-    monkeypatch.setattr("keras.src.backend.random.make_default_seed", lambda: random.randint(1, 10**9))
+    monkeypatch.setattr(
+        "keras.src.backend.random.make_default_seed", lambda: random.randint(1, 10**9)
+    )
     state = random.getstate()
     assert weights("bigru", 3) == expected
     assert random.getstate() == state
@@ -182,7 +206,8 @@ def test_the_random_numbers_of_the_caller_stay_as_they_were(tmp_path: Path) -> N
 def test_the_first_fit_of_a_process_leaves_random_alone() -> None:
     """It imports TensorFlow, which draws numbers."""
     code = (
-        "import random, sys; from forecast import BiGRUConfig; from forecast.models import build_model;"
+        "import random, sys; from forecast import BiGRUConfig; from forecast.models import "
+        "build_model;"
         "from forecast.windows.index import WindowShape; assert 'tensorflow' not in sys.modules;"
         "random.seed(3); build_model(BiGRUConfig(units=2), WindowShape(4, 2));"
         "assert random.random() == random.Random(3).random()"
@@ -237,12 +262,17 @@ SURROUNDINGS: dict[str, Callable[[], Any]] = {
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Bits]:
     """A model fitted and saved where nothing was set, and its bits."""
-    forecaster, path = Forecaster(experiment("bigru")).fit(table()), tmp_path_factory.mktemp("saved") / "model"
+    forecaster, path = (
+        Forecaster(experiment("bigru")).fit(table()),
+        tmp_path_factory.mktemp("saved") / "model",
+    )
     forecaster.save(path)
     return path, bits(forecaster)
 
 
-@pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly`:UserWarning")
+@pytest.mark.filterwarnings(
+    "ignore:Even though the `tf.config.experimental_run_functions_eagerly`:UserWarning"
+)
 @pytest.mark.parametrize("name", list(SURROUNDINGS)[:4])
 def test_a_fit_has_the_same_bits_whatever_the_surrounding_program_has_set(
     name: str, saved: tuple[Path, Bits], tmp_path: Path
@@ -286,11 +316,16 @@ def test_the_copy_for_several_devices_is_in_float32() -> None:
 
 
 def test_calls_inside_a_graph_or_a_strategy_are_refused() -> None:
-    with tf.Graph().as_default(), pytest.raises(ConfigError, match=r"inside tf.function or a tf.Graph; expected"):
+    with (
+        tf.Graph().as_default(),
+        pytest.raises(ConfigError, match=r"inside tf.function or a tf.Graph; expected"),
+    ):
         fit()
     with (
         tf.distribute.OneDeviceStrategy("CPU:0").scope(),
-        pytest.raises(ConfigError, match=r"scope of a tf.distribute strategy.*training.strategy: mirrored"),
+        pytest.raises(
+            ConfigError, match=r"scope of a tf.distribute strategy.*training.strategy: mirrored"
+        ),
     ):
         fit()
 
@@ -308,7 +343,9 @@ def run_python(folder: Path, *words: str, **variables: str) -> subprocess.Comple
     """A process of its own with a `keras.json` in `folder`."""
     environment = {**os.environ, "KERAS_HOME": str(folder), **variables}
     words = (sys.executable, *words)
-    return subprocess.run(words, check=False, env=environment, capture_output=True, text=True, timeout=110)
+    return subprocess.run(
+        words, check=False, env=environment, capture_output=True, text=True, timeout=110
+    )
 
 
 BUILD = (
@@ -322,10 +359,27 @@ BUILD = (
 @pytest.mark.parametrize(
     ("keras_json", "backend", "said"),
     [
-        ({}, "jax", r"ConfigError .*KERAS_BACKEND is 'jax'; expected the backend tensorflow: set the environment"),
-        ({}, "nonsense", r"ConfigError .*KERAS_BACKEND is 'nonsense'; expected the backend tensorflow"),
-        ({"backend": "nonsense"}, "", r"ConfigError .*as keras.json in .*KERAS_HOME says; .*correct or delete"),
-        ({"floatx": "float8"}, "", r"ConfigError .*Invalid `floatx` .*as keras.json in .*: correct or delete"),
+        (
+            {},
+            "jax",
+            r"ConfigError .*KERAS_BACKEND is 'jax'; expected the backend tensorflow: set the "
+            r"environment",
+        ),
+        (
+            {},
+            "nonsense",
+            r"ConfigError .*KERAS_BACKEND is 'nonsense'; expected the backend tensorflow",
+        ),
+        (
+            {"backend": "nonsense"},
+            "",
+            r"ConfigError .*as keras.json in .*KERAS_HOME says; .*correct or delete",
+        ),
+        (
+            {"floatx": "float8"},
+            "",
+            r"ConfigError .*Invalid `floatx` .*as keras.json in .*: correct or delete",
+        ),
         ({"floatx": "float64", "backend": "nonsense"}, "tensorflow", "float32"),
     ],
     ids=["jax", "nonsense", "file", "damaged file", "advice taken"],
@@ -334,13 +388,17 @@ def test_another_backend_is_named_in_one_line(
     keras_json: dict[str, str], backend: str, said: str, tmp_path: Path
 ) -> None:
     (tmp_path / "keras.json").write_text(json.dumps(keras_json))
-    assert re.fullmatch(f"{said}.*\n", run_python(tmp_path, "-c", BUILD, KERAS_BACKEND=backend).stdout)
+    assert re.fullmatch(
+        f"{said}.*\n", run_python(tmp_path, "-c", BUILD, KERAS_BACKEND=backend).stdout
+    )
 
 
 def test_keras_that_runs_on_another_backend_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keras.config, "backend", lambda: "torch")
     monkeypatch.setenv("KERAS_BACKEND", "torch")
-    with pytest.raises(ConfigError, match=r"Keras runs on 'torch', KERAS_BACKEND is 'torch'; expected the backend"):
+    with pytest.raises(
+        ConfigError, match=r"Keras runs on 'torch', KERAS_BACKEND is 'torch'; expected the backend"
+    ):
         build_model(BiGRUConfig(), SHAPE)
 
 
@@ -348,15 +406,29 @@ def test_the_command_line_runs_on_tensorflow_and_without_compiled_loops(tmp_path
     """Whatever is usual on the machine; what is done in another way is said on a line each."""
     (tmp_path / "keras.json").write_text('{"backend": "torch", "floatx": "float64"}')
     table().to_csv(tmp_path / "table.csv", index=False)
-    settings = ["windows.context_length=12", "model.name=bigru", "model.units=2", "training.epochs=1"]
+    settings = [
+        "windows.context_length=12",
+        "model.name=bigru",
+        "model.units=2",
+        "training.epochs=1",
+    ]
     settings += ["ensemble.seeds=1", "ensemble.linear=none"]
     words = ["-m", "forecast", "fit", str(tmp_path / "table.csv"), "--horizon", "4", "--freq", "h"]
     words += ["--out", str(tmp_path / "run"), *(f"--set={one}" for one in settings)]
-    machine = {"KERAS_BACKEND": "jax", "CXX": "false", "XDG_CACHE_HOME": str(tmp_path), "FORECAST_NATIVE": "1"}
+    machine = {
+        "KERAS_BACKEND": "jax",
+        "CXX": "false",
+        "XDG_CACHE_HOME": str(tmp_path),
+        "FORECAST_NATIVE": "1",
+    }
     done = run_python(tmp_path, *words, **machine)
     assert done.returncode == 0, done.stderr
     first, *others = done.stderr.splitlines()
     assert first == "note: KERAS_BACKEND is 'jax'; this command runs Keras on tensorflow"
     (warning,) = (line for line in others if "warn" in line.lower())
-    assert warning.startswith("warning: recurrent layers run without their compiled loops, and training takes about")
-    assert warning.endswith("set FORECAST_NATIVE=0 in the environment to go on without them silently")
+    assert warning.startswith(
+        "warning: recurrent layers run without their compiled loops, and training takes about"
+    )
+    assert warning.endswith(
+        "set FORECAST_NATIVE=0 in the environment to go on without them silently"
+    )

@@ -1,4 +1,5 @@
-"""The leak check of our own pass: it finds nothing there, and it finds what was put in on purpose."""
+"""The leak check of our own pass: it finds nothing there, and it finds what was put in on
+purpose."""
 
 from __future__ import annotations
 
@@ -40,11 +41,14 @@ Patch = pytest.MonkeyPatch
 
 
 def stations(series: int = 4) -> pd.DataFrame:
-    """Hourly series of unequal start with one covariate of each kind; values are missing here and there."""
+    """Hourly series of unequal start with one covariate of each kind; values are missing here and
+    there."""
     draw, parts = np.random.default_rng(0), []
     for number in range(series):
         start = 12 * (number % 2)
-        frame = pd.DataFrame({"unique_id": f"s{number}", "ds": pd.date_range("2024-01-01", periods=HOURS, freq="h")})
+        frame = pd.DataFrame(
+            {"unique_id": f"s{number}", "ds": pd.date_range("2024-01-01", periods=HOURS, freq="h")}
+        )
         frame["y"] = 10 * (number + 1) + draw.normal(size=HOURS).cumsum() / 4
         frame["wind"] = draw.normal(size=HOURS)
         frame["load"] = draw.normal(size=HOURS) + 100
@@ -66,18 +70,27 @@ def experiment(**sections: dict[str, Any]) -> Experiment:
             "missing": "interpolate",
         },
         "windows": {"context_length": 8, "horizon": 3},
-        "model": {"name": "bigru", "units": 2, "cell": "rnn", "decoder": "direct", "bidirectional": False},
+        "model": {
+            "name": "bigru",
+            "units": 2,
+            "cell": "rnn",
+            "decoder": "direct",
+            "bidirectional": False,
+        },
         "training": {"epochs": 2, "batch_size": 64},
         "evaluation": {"validation_size": 10, "test_size": 14, "purge": 2},
     }
-    return experiment_from({name: settings.get(name, {}) | sections.get(name, {}) for name in {**settings, **sections}})
+    return experiment_from(
+        {name: settings.get(name, {}) | sections.get(name, {}) for name in {**settings, **sections}}
+    )
 
 
 def test_our_own_pass_does_not_look_ahead() -> None:
     report = check_experiment(experiment(), stations())
     assert report.ok, report.text()
     assert list(report.compared) == ["choices", "filled", "scales", "features", "windows"]
-    # four cutoffs, of which the first lies before the rows on which something is chosen; five changes, none refused
+    # four cutoffs, of which the first lies before the rows on which something is chosen; five
+    # changes, none refused
     assert report.compared["filled"] == 4 * 5
     assert report.compared["choices"] == 3 * 5
     assert report.refusals == ()
@@ -118,7 +131,9 @@ def target_in_a_known_covariate(patch: Patch) -> None:
 def unpurged_windows(patch: Patch) -> None:
     """Windows may forecast as many rows beyond their part as are purged."""
 
-    def index(panel: Panel, context_length: int, horizon: int, *, part: Part, **options: Any) -> Any:
+    def index(
+        panel: Panel, context_length: int, horizon: int, *, part: Part, **options: Any
+    ) -> Any:
         wider = Part(part.first, np.minimum(part.last + 2, panel.offsets[1:]))
         return index_windows(panel, context_length, horizon, part=wider, **options)
 
@@ -141,7 +156,9 @@ def interpolation_across_the_cutoff(patch: Patch) -> None:
 
     def fill(panel: Panel, policy: Any) -> Any:
         filled, notes = honest(panel, policy)
-        return replace(filled, values=filled.interpolated, interpolated=None, next_observed=None), notes
+        return replace(
+            filled, values=filled.interpolated, interpolated=None, next_observed=None
+        ), notes
 
     patch.setattr(preparation, "fill_missing", fill)
 
@@ -211,7 +228,9 @@ def stopping_on_test_rows(patch: Patch) -> None:
 def weights_on_test_rows(patch: Patch) -> None:
     honest = fitting.validation_errors
     patch.setattr(
-        fitting, "validation_errors", lambda prepared, blend: honest(replace(prepared, validation=prepared.test), blend)
+        fitting,
+        "validation_errors",
+        lambda prepared, blend: honest(replace(prepared, validation=prepared.test), blend),
     )
 
 
@@ -230,7 +249,9 @@ MUTANTS: list[tuple[Callable[[Patch], None], str, tuple[str, ...]]] = [
 ]
 
 
-@pytest.mark.parametrize(("mutate", "stage", "columns"), MUTANTS, ids=lambda one: getattr(one, "__name__", ""))
+@pytest.mark.parametrize(
+    ("mutate", "stage", "columns"), MUTANTS, ids=lambda one: getattr(one, "__name__", "")
+)
 def test_a_mutant_is_caught_at_its_stage_and_column(
     mutate: Callable[[Patch], None], stage: str, columns: tuple[str, ...], monkeypatch: Patch
 ) -> None:
@@ -254,16 +275,29 @@ def untrained(jobs: Any, **_: Any) -> dict[str, TrainingResult]:
 
 
 @pytest.mark.parametrize(
-    "mutate", [None, weights_on_test_rows, pytest.param(stopping_on_test_rows, marks=pytest.mark.slow)]
+    "mutate",
+    [None, weights_on_test_rows, pytest.param(stopping_on_test_rows, marks=pytest.mark.slow)],
 )
 def test_what_training_sees_of_the_test_rows_shows_in_the_forecasts(
     mutate: Callable[[Patch], None] | None, monkeypatch: Patch
 ) -> None:
-    """One cutoff, few changes and one column; networks as they were seeded, but where the epoch is what is chosen."""
-    none = {"past_covariates": [], "known_covariates": [], "static_covariates": [], "categorical": []}
+    """One cutoff, few changes and one column; networks as they were seeded, but where the epoch is
+    what is chosen."""
+    none = {
+        "past_covariates": [],
+        "known_covariates": [],
+        "static_covariates": [],
+        "categorical": [],
+    }
     stops = mutate is stopping_on_test_rows
-    training = {"learning_rate": 1.0 if stops else 0.01, "epochs": 4 if stops else 1, "gradient_clip": None}
-    config = experiment(data=none, training=training | {"jit": "off"}, ensemble={"seeds": 1 if stops else 2})
+    training = {
+        "learning_rate": 1.0 if stops else 0.01,
+        "epochs": 4 if stops else 1,
+        "gradient_clip": None,
+    }
+    config = experiment(
+        data=none, training=training | {"jit": "off"}, ensemble={"seeds": 1 if stops else 2}
+    )
     config, frame = as_frame(config, stations(2))
     own = OwnPipeline.of(config, frame, train=True)
     if not stops:
@@ -271,7 +305,9 @@ def test_what_training_sees_of_the_test_rows_shows_in_the_forecasts(
     if mutate is not None:
         mutate(monkeypatch)
     monkeypatch.setattr(testing, "CHANGES", ("+1e6", "-1e6") if stops else ("-1e6",))
-    report = check_no_leakage(own, frame, cutoffs=own.cutoffs[2:3])  # before it no window ends: the purge
+    report = check_no_leakage(
+        own, frame, cutoffs=own.cutoffs[2:3]
+    )  # before it no window ends: the purge
     found = [(leak.stage, leak.columns) for leak in report.leaks]
     assert found == ([("forecast", ("y",))] if mutate else []), report.text()
     assert report.compared["forecast"] > 0
@@ -295,13 +331,17 @@ def test_random_configurations_do_not_look_ahead() -> None:
     compared = 0
     for seed, _, report in checked_cases(FAST):
         assert report.ok, f"case {seed}: {report.text()}"
-        assert all(re.search("'missing' was refused .*: (BadTable|Data)Error", one) for one in report.refusals), seed
+        assert all(
+            re.search("'missing' was refused .*: (BadTable|Data)Error", one)
+            for one in report.refusals
+        ), seed
         compared += sum(report.compared.values())
     assert compared > FAST * 40
 
 
 def test_files_of_any_form_are_checked_as_they_are_read(tmp_path: Path) -> None:
-    """The frame that is checked holds what the file holds: rows, stamps in their zone, words and gaps."""
+    """The frame that is checked holds what the file holds: rows, stamps in their zone, words and
+    gaps."""
     table = stations(2).drop(index=[20, 21, 40])
     table["ds"] = table["ds"].dt.strftime("%d.%m.%Y %H:%M")
     table.to_csv(tmp_path / "table.csv", sep=";", decimal=",", index=False)
@@ -317,7 +357,9 @@ def test_files_of_any_form_are_checked_as_they_are_read(tmp_path: Path) -> None:
     plain, frame = as_frame(config, tmp_path / "table.csv")
     assert len(frame) == len(table)
     assert frame["state"].tolist() == table["state"].tolist()
-    direct, again = (preparation.prepare(*one) for one in ((config, tmp_path / "table.csv"), (plain, frame)))
+    direct, again = (
+        preparation.prepare(*one) for one in ((config, tmp_path / "table.csv"), (plain, frame))
+    )
     np.testing.assert_array_equal(direct.features.past, again.features.past)
     np.testing.assert_array_equal(direct.features.known, again.features.known)
     np.testing.assert_array_equal(direct.panel.timestamps, again.panel.timestamps)
@@ -343,8 +385,12 @@ def test_wide_tables_are_checked_too() -> None:
 
 
 def test_without_later_rows_there_is_nothing_to_check() -> None:
-    config = experiment(evaluation={"validation_size": 0, "test_size": 0}, training={"patience": None})
-    with pytest.raises(ConfigError, match=r"every row is learned from: set evaluation.validation_size"):
+    config = experiment(
+        evaluation={"validation_size": 0, "test_size": 0}, training={"patience": None}
+    )
+    with pytest.raises(
+        ConfigError, match=r"every row is learned from: set evaluation.validation_size"
+    ):
         check_experiment(config, stations())
 
 
@@ -364,9 +410,18 @@ def test_the_command_says_ok_leak_or_what_is_wrong(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     stations()[["unique_id", "ds", "y"]].to_csv("table.csv", index=False)
-    words = ["leak-check", "table.csv", "--set=data.missing=mask", "--horizon=3", "--set=model.name=bigru"]
+    words = [
+        "leak-check",
+        "table.csv",
+        "--set=data.missing=mask",
+        "--horizon=3",
+        "--set=model.name=bigru",
+    ]
     assert main(words) == 0
-    assert "no stage depends on values after a cutoff (4 cutoffs, 2024-01-03" in capsys.readouterr().out
+    assert (
+        "no stage depends on values after a cutoff (4 cutoffs, 2024-01-03"
+        in capsys.readouterr().out
+    )
     centred_mean(monkeypatch)
     assert main(words) == 1
     assert "stage 'features' is the first that looks ahead, at 'y'" in capsys.readouterr().out

@@ -1,4 +1,5 @@
-"""The leak check of any pipeline: honest ones pass, leaky ones are caught at the stage and column where they look."""
+"""The leak check of any pipeline: honest ones pass, leaky ones are caught at the stage and column
+where they look."""
 
 from __future__ import annotations
 
@@ -43,13 +44,19 @@ def shops() -> pd.DataFrame:
 KNOWN = {"price": HORIZON, "size": None}
 
 
-def check(pipeline: Callable[[pd.DataFrame, Any], Any], table: pd.DataFrame | None = None) -> LeakReport:
-    return check_no_leakage(pipeline, shops() if table is None else table, cutoffs=CUTOFFS, known=KNOWN)
+def check(
+    pipeline: Callable[[pd.DataFrame, Any], Any], table: pd.DataFrame | None = None
+) -> LeakReport:
+    return check_no_leakage(
+        pipeline, shops() if table is None else table, cutoffs=CUTOFFS, known=KNOWN
+    )
 
 
 def honest(table: pd.DataFrame, cutoff: pd.Timestamp) -> Stages:
     """Lags, scaler, ridge, and forecasts with the prices of the horizon."""
-    table = table.assign(lag=table.groupby("unique_id")["y"].shift(HORIZON), day=table["ds"].dt.day_of_week)
+    table = table.assign(
+        lag=table.groupby("unique_id")["y"].shift(HORIZON), day=table["ds"].dt.day_of_week
+    )
     inputs = ["lag", "price", "day", "size"]
     past = table[table["ds"] <= cutoff].dropna()
     ahead = table[(table["ds"] > cutoff) & (table["ds"] <= cutoff + pd.Timedelta(days=HORIZON))]
@@ -63,11 +70,13 @@ def honest(table: pd.DataFrame, cutoff: pd.Timestamp) -> Stages:
 
 
 def test_an_honest_pipeline_passes() -> None:
-    """Lags as long as the horizon, prices of the horizon, the weekday and the size of later rows are lawful."""
+    """Lags as long as the horizon, prices of the horizon, the weekday and the size of later rows
+    are lawful."""
     table = shops().assign(rain=1.0)  # complete, and never read
     report = check(honest, table)
     assert report.ok, report.text()
-    # `dropna` looks at past rows alone and the lags reach no later one, so missing values are taken too
+    # `dropna` looks at past rows alone and the lags reach no later one, so missing values are taken
+    # too
     assert report.compared == dict.fromkeys(("scales", "features", "forecast"), 2 * len(CHANGES))
     assert report.refusals == ()
     assert "no stage depends on values after a cutoff (2 cutoffs, 2024-02-10" in report.text()
@@ -85,7 +94,9 @@ def seasonal_profile_of_all_rows(table: pd.DataFrame, cutoff: pd.Timestamp) -> S
 
 
 def centred_mean(table: pd.DataFrame, cutoff: pd.Timestamp) -> Stages:
-    smooth = table.groupby("unique_id")["y"].transform(lambda one: one.rolling(5, center=True, min_periods=1).mean())
+    smooth = table.groupby("unique_id")["y"].transform(
+        lambda one: one.rolling(5, center=True, min_periods=1).mean()
+    )
     past = table["ds"] <= cutoff
     return {
         "raw": table.loc[past, "y"],
@@ -114,14 +125,21 @@ def best_shops(table: pd.DataFrame, cutoff: pd.Timestamp) -> Stages:
 
 
 def words_of_everything(table: pd.DataFrame, cutoff: pd.Timestamp) -> Stages:
-    coder = OneHotEncoder(sparse_output=False, handle_unknown="ignore").fit(table[["sky"]].astype(str))
-    return {"words": coder.categories_, "codes": coder.transform(table.loc[table["ds"] <= cutoff, ["sky"]].astype(str))}
+    coder = OneHotEncoder(sparse_output=False, handle_unknown="ignore").fit(
+        table[["sky"]].astype(str)
+    )
+    return {
+        "words": coder.categories_,
+        "codes": coder.transform(table.loc[table["ds"] <= cutoff, ["sky"]].astype(str)),
+    }
 
 
 def penalty_by_later_errors(table: pd.DataFrame, cutoff: pd.Timestamp) -> Stages:
     """The penalty that forecasts the test rows best."""
     past, test = table[table["ds"] <= cutoff], table[table["ds"] > cutoff].dropna(subset="y")
-    models = [Ridge(alpha=alpha).fit(past[["price"]].to_numpy(), past["y"]) for alpha in (0.0, 1e3, 1e9)]
+    models = [
+        Ridge(alpha=alpha).fit(past[["price"]].to_numpy(), past["y"]) for alpha in (0.0, 1e3, 1e9)
+    ]
     errors = [np.abs(one.predict(test[["size"]].to_numpy()) - test["y"]).mean() for one in models]
     best = models[int(np.argmin(errors))]
     return {"features": past[["price"]], "forecast": best.predict(past[["price"]].to_numpy())}
@@ -153,12 +171,17 @@ LEAKY = [
 ]
 
 
-@pytest.mark.parametrize(("pipeline", "stage", "columns"), LEAKY, ids=lambda one: getattr(one, "__name__", ""))
+@pytest.mark.parametrize(
+    ("pipeline", "stage", "columns"), LEAKY, ids=lambda one: getattr(one, "__name__", "")
+)
 def test_a_leaky_pipeline_is_caught(pipeline: Any, stage: str, columns: tuple[str, ...]) -> None:
     report = check(pipeline)
     assert not report.ok
     assert (report.leaks[0].stage, report.leaks[0].columns) == (stage, columns), report.text()
-    assert f"stage {stage!r} is the first that looks ahead, at {', '.join(map(repr, columns))}" in report.text()
+    assert (
+        f"stage {stage!r} is the first that looks ahead, at {', '.join(map(repr, columns))}"
+        in report.text()
+    )
 
 
 def test_stages_before_the_leak_are_not_blamed_and_those_after_it_are() -> None:
@@ -175,7 +198,9 @@ def test_what_is_known_ahead_is_known_for_as_long_as_was_said() -> None:
     assert check(reads(HORIZON)).ok
     (leak,) = check(reads(HORIZON + 1)).leaks
     assert (leak.stage, leak.columns) == ("forecast", ("price",))
-    assert not check_no_leakage(reads(1), shops(), cutoffs=CUTOFFS).ok, "nothing is known ahead unless it is declared"
+    assert not check_no_leakage(reads(1), shops(), cutoffs=CUTOFFS).ok, (
+        "nothing is known ahead unless it is declared"
+    )
 
 
 def test_each_series_can_have_its_own_cutoff() -> None:
@@ -214,7 +239,9 @@ def test_a_table_that_is_refused_is_told_and_not_held_against_the_pipeline() -> 
     report = check(strict, table)
     assert report.ok
     assert report.compared == {"forecast": 2 * (len(CHANGES) - 1)}
-    assert report.refusals == ("change 'missing' was refused at 2 of 2 cutoffs: ValueError: y holds NaN",)
+    assert report.refusals == (
+        "change 'missing' was refused at 2 of 2 cutoffs: ValueError: y holds NaN",
+    )
     assert report.refusals[0] in report.text()
 
     def stubborn(changed: pd.DataFrame, _: pd.Timestamp) -> Any:
@@ -240,13 +267,17 @@ def test_a_pipeline_may_write_to_its_table_and_whole_numbers_stay_what_they_were
 
 
 @pytest.mark.parametrize(
-    "value", [-0.0, np.float32(0.0), 0, None, "0.0", [0.0], np.zeros(1), b"0", pd.NaT, pd.Series([0.0])]
+    "value",
+    [-0.0, np.float32(0.0), 0, None, "0.0", [0.0], np.zeros(1), b"0", pd.NaT, pd.Series([0.0])],
 )
 def test_the_same_means_the_same_bits_and_types(value: Any) -> None:
     """Each differs from 0.0 and from nothing else of its own."""
 
     def pipeline(table: pd.DataFrame, cutoff: pd.Timestamp) -> Any:
-        return {"one": value if (table.loc[table["ds"] > cutoff, "y"] == 1e6).all() else 0.0, "two": value}
+        return {
+            "one": value if (table.loc[table["ds"] > cutoff, "y"] == 1e6).all() else 0.0,
+            "two": value,
+        }
 
     report = check(pipeline)
     assert [(leak.stage, leak.changes) for leak in report.leaks] == [("one", ("+1e6",))]
@@ -278,15 +309,37 @@ def nothing(*_: Any) -> Any:
         (lambda *_: {}, {}, "nothing could be compared: there is no cutoff, or no stage"),
         (nothing, {"time_col": "date"}, "the table has no column 'date'"),
         (nothing, {"known": {"prices": 3}}, r"no column 'prices' \(did you mean 'price'\?\)"),
-        (nothing, {"cutoffs": [pd.Timestamp("2025-01-01")]}, "cutoff 2025-01-01 00:00:00 has no row after it"),
-        (nothing, {"cutoffs": [17]}, r"cutoff '17' cannot be compared with the datetime64\[\w+\] stamps of 'ds'"),
+        (
+            nothing,
+            {"cutoffs": [pd.Timestamp("2025-01-01")]},
+            "cutoff 2025-01-01 00:00:00 has no row after it",
+        ),
+        (
+            nothing,
+            {"cutoffs": [17]},
+            r"cutoff '17' cannot be compared with the datetime64\[\w+\] stamps of 'ds'",
+        ),
         (nothing, {"cutoffs": [{"a": 1}], "id_col": "shop"}, "the table has no column of ids"),
-        (nothing, {"known": dict.fromkeys(["y", "rain", "price", "sky", "size"])}, "every column .* known for ever"),
-        (lambda *_: {"noise": np.random.default_rng().normal()}, {}, "'noise' differs between two runs"),
-        (lambda *_: {"model": Ridge()}, {}, r"'model' holds a Ridge; expected .*such as vars\(scaler\)"),
+        (
+            nothing,
+            {"known": dict.fromkeys(["y", "rain", "price", "sky", "size"])},
+            "every column .* known for ever",
+        ),
+        (
+            lambda *_: {"noise": np.random.default_rng().normal()},
+            {},
+            "'noise' differs between two runs",
+        ),
+        (
+            lambda *_: {"model": Ridge()},
+            {},
+            r"'model' holds a Ridge; expected .*such as vars\(scaler\)",
+        ),
     ],
 )
-def test_what_cannot_be_checked_is_refused_in_one_line(pipeline: Any, changes: dict[str, Any], said: str) -> None:
+def test_what_cannot_be_checked_is_refused_in_one_line(
+    pipeline: Any, changes: dict[str, Any], said: str
+) -> None:
     with pytest.raises(ConfigError, match=said) as caught:
         check_no_leakage(pipeline, shops(), **{"cutoffs": CUTOFFS, **changes})
     assert "\n" not in str(caught.value)
@@ -294,7 +347,9 @@ def test_what_cannot_be_checked_is_refused_in_one_line(pipeline: Any, changes: d
 
 def test_a_report_reads_as_a_table() -> None:
     leaks = (Leak("scales", "5", ("+1e6", "shuffled"), ("y", "wind")),)
-    report = LeakReport({"filled": 8, "scales": 8}, ("5", "9"), leaks, ("change 'missing' was refused",))
+    report = LeakReport(
+        {"filled": 8, "scales": 8}, ("5", "9"), leaks, ("change 'missing' was refused",)
+    )
     assert report.text().splitlines() == [
         "stage   compared  verdict",
         "filled         8  ok",

@@ -23,7 +23,9 @@ from forecast.windows.index import WindowShape
 COMBINATIONS = [
     BiGRUConfig(units=5),
     BiGRUConfig(units=(6, 3), num_layers=2, cell="lstm", attention="dot"),
-    BiGRUConfig(units=(6, 3), num_layers=2, cell="rnn", attention="additive", instance_norm="standard"),
+    BiGRUConfig(
+        units=(6, 3), num_layers=2, cell="rnn", attention="additive", instance_norm="standard"
+    ),
     BiGRUConfig(units=4, bidirectional=False, num_layers=2, instance_norm="none"),
     BiGRUConfig(units=4, bidirectional=False, cell="lstm", decoder="direct", attention="additive"),
     BiGRUConfig(units=4, decoder="direct", attention="dot", instance_norm="standard"),
@@ -45,8 +47,11 @@ def test_forecast_equals_reference_in_float64(config: BiGRUConfig, num_quantiles
     np.testing.assert_allclose(np.asarray(model(inputs)), expected, rtol=0, atol=1e-12)
 
 
-def one_step_errors(config: BiGRUConfig, steps: int, dtype: str) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Largest error per step, of single steps from the model's own state and of the whole recurrence."""
+def one_step_errors(
+    config: BiGRUConfig, steps: int, dtype: str
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Largest error per step, of single steps from the model's own state and of the whole
+    recurrence."""
     shape = WindowShape(steps, 2, num_past=4)
     with drawing_seeds(0):
         model = build_bigru(config, shape)
@@ -55,7 +60,9 @@ def one_step_errors(config: BiGRUConfig, steps: int, dtype: str) -> tuple[NDArra
     inputs = random_inputs(shape, 4, dtype=dtype)
     states = np.asarray(outputs(inputs), np.float64)
     past = inputs["past"].copy()
-    past[:, :, :1] -= inputs["past"][:, -1:, :1]  # in the model's precision: the encoder is judged on what it reads
+    past[:, :, :1] -= inputs["past"][
+        :, -1:, :1
+    ]  # in the model's precision: the encoder is judged on what it reads
     past = past.astype(np.float64)
     weights, units = weights_of(model), config.widths[0]
     single, whole = np.zeros(steps), np.zeros(steps)
@@ -99,8 +106,17 @@ def test_gradients_equal_finite_differences_of_reference(config: BiGRUConfig) ->
     weights, generator = weights_of(model), np.random.default_rng(3)
 
     def slow_loss(path: str, value: NDArray[np.float64]) -> float:
-        error = target[..., None] - reference.predict(config, shape, inputs, {**weights, path: value})
-        return float(np.mean([np.maximum(q * error[..., i], (q - 1) * error[..., i]) for i, q in enumerate(levels)]))
+        error = target[..., None] - reference.predict(
+            config, shape, inputs, {**weights, path: value}
+        )
+        return float(
+            np.mean(
+                [
+                    np.maximum(q * error[..., i], (q - 1) * error[..., i])
+                    for i, q in enumerate(levels)
+                ]
+            )
+        )
 
     for variable, gradient in zip(model.trainable_variables, gradients, strict=True):
         exact, at = np.asarray(tf.convert_to_tensor(gradient)), weights[variable.path]
@@ -109,7 +125,9 @@ def test_gradients_equal_finite_differences_of_reference(config: BiGRUConfig) ->
             slope = reference.finite_difference(
                 lambda value, path=variable.path: slow_loss(path, value), at, place, 1e-6
             )
-            np.testing.assert_allclose(exact[place], slope, rtol=2e-6, atol=2e-9, err_msg=f"{variable.path}{place}")
+            np.testing.assert_allclose(
+                exact[place], slope, rtol=2e-6, atol=2e-9, err_msg=f"{variable.path}{place}"
+            )
 
 
 def expected_weights(config: BiGRUConfig, shape: WindowShape) -> int:
@@ -123,10 +141,23 @@ def expected_weights(config: BiGRUConfig, shape: WindowShape) -> int:
         widths = [int(np.ceil(np.sqrt(size))) + 1 for size in sizes]
         return sum(widths), sum(size * width for size, width in zip(sizes, widths, strict=True))
 
-    (past, past_count), (known, known_count) = embedding(shape.past_categories), embedding(shape.known_categories)
-    (static, static_count), (step, step_count) = embedding(shape.static_categories), embedding((shape.horizon,))
-    per_series, count = shape.num_static + static, past_count + known_count + static_count + step_count
-    reads, ways, units = shape.num_past + past + per_series, 1 + config.bidirectional, config.widths[-1]
+    (past, past_count), (known, known_count) = (
+        embedding(shape.past_categories),
+        embedding(shape.known_categories),
+    )
+    (static, static_count), (step, step_count) = (
+        embedding(shape.static_categories),
+        embedding((shape.horizon,)),
+    )
+    per_series, count = (
+        shape.num_static + static,
+        past_count + known_count + static_count + step_count,
+    )
+    reads, ways, units = (
+        shape.num_past + past + per_series,
+        1 + config.bidirectional,
+        config.widths[-1],
+    )
     for width in config.widths:
         count += ways * recurrent(reads, width)
         reads = ways * width
@@ -155,12 +186,16 @@ def test_seed_decides_the_first_weights_and_leaves_random_alone() -> None:
     random.seed(3)
     expected = random.random()
     random.seed(3)
-    one, same, other = (build_model(BiGRUConfig(units=4), shape, seed=seed).get_weights() for seed in (1, 1, 2))
+    one, same, other = (
+        build_model(BiGRUConfig(units=4), shape, seed=seed).get_weights() for seed in (1, 1, 2)
+    )
     assert random.random() == expected
     assert all(np.array_equal(a, b) for a, b in zip(one, same, strict=True))
     assert any(not np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
 
 def test_units_must_fit_the_layers() -> None:
-    with pytest.raises(ConfigError, match=r"units has 3 numbers for num_layers: 2; give one number"):
+    with pytest.raises(
+        ConfigError, match=r"units has 3 numbers for num_layers: 2; give one number"
+    ):
         BiGRUConfig(num_layers=2, units=(4, 4, 4))

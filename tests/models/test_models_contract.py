@@ -63,10 +63,13 @@ def choices(config: type[Section], field: str) -> tuple[str, ...]:
 
 
 def combinations(name: str) -> list[tuple[Any, int]]:
-    """Settings and number of quantiles in which every two choices of two fields meet, greedily few of them."""
+    """Settings and number of quantiles in which every two choices of two fields meet, greedily few
+    of them."""
     config = MODELS[name].config
     fields = [field for field in config.model_fields if field != "name" and choices(config, field)]
-    fields = [field for field in fields if all(isinstance(one, str) for one in choices(config, field))]
+    fields = [
+        field for field in fields if all(isinstance(one, str) for one in choices(config, field))
+    ]
     options = [*(choices(config, field) for field in fields), (True, False), (0, 3)]
 
     def pairs(values: tuple[Any, ...]) -> set[Any]:
@@ -87,12 +90,18 @@ def output(model: Any, inputs: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
     return np.asarray(tf.function(model)(inputs))
 
 
-@pytest.mark.parametrize(("config", "num_quantiles"), [one for name in MODELS for one in combinations(name)], ids=str)
+@pytest.mark.parametrize(
+    ("config", "num_quantiles"), [one for name in MODELS for one in combinations(name)], ids=str
+)
 def test_every_combination_learns(config: Any, num_quantiles: int) -> None:
     shape = full_shape(num_quantiles=num_quantiles)
     source = learnable_source(shape, 32)
     settings = TrainingConfig(
-        loss="quantile" if num_quantiles else "mse", epochs=3, batch_size=32, learning_rate=3e-3, patience=None
+        loss="quantile" if num_quantiles else "mse",
+        epochs=3,
+        batch_size=32,
+        learning_rate=3e-3,
+        patience=None,
     )
     history = train(build_model(config, shape), source, None, settings).history
     assert history.loss[0] > history.loss[1] > history.loss[2]
@@ -105,7 +114,8 @@ def test_entry_is_named_like_its_config(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "decoder"), [(name, one) for name in MODELS for one in choices(MODELS[name].config, "decoder")]
+    ("name", "decoder"),
+    [(name, one) for name in MODELS for one in choices(MODELS[name].config, "decoder")],
 )
 def test_every_input_reaches_the_forecast(name: str, decoder: str) -> None:
     shape = full_shape()
@@ -115,9 +125,13 @@ def test_every_input_reaches_the_forecast(name: str, decoder: str) -> None:
         for channel in range(array.shape[-1]):
             changed = array.copy()
             column = changed[..., channel]
-            changed[..., channel] = 1 + column if array.dtype.kind == "f" else np.where(column == 0, 1, 0)
+            changed[..., channel] = (
+                1 + column if array.dtype.kind == "f" else np.where(column == 0, 1, 0)
+            )
             if key == "past" and channel < shape.num_targets:
-                changed[:, -1, channel] = array[:, -1, channel]  # else the whole level moves, and is put back
+                changed[:, -1, channel] = array[
+                    :, -1, channel
+                ]  # else the whole level moves, and is put back
             moved = np.abs(output(model, {**inputs, key: changed}) - before).max()
             assert moved > 1e-6, (key, channel)
 
@@ -133,7 +147,10 @@ def test_inputs_of_the_smallest_shape_are_enough(name: str) -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_a_window_is_forecast_alike_in_any_batch(name: str) -> None:
     shape = full_shape()
-    model, inputs = tf.function(build_model(small(name, attention="additive"), shape)), random_inputs(shape, 65)
+    model, inputs = (
+        tf.function(build_model(small(name, attention="additive"), shape)),
+        random_inputs(shape, 65),
+    )
     together = np.asarray(model(inputs))
     for rows in (slice(0, 1), slice(3, 10), slice(64, 65)):
         alone = np.asarray(model({key: array[rows] for key, array in inputs.items()}))
@@ -144,7 +161,10 @@ def test_a_window_is_forecast_alike_in_any_batch(name: str) -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_quantiles_are_in_order_whatever_the_weights(name: str, instance_norm: str) -> None:
     shape = full_shape(num_quantiles=5)
-    model, inputs = build_model(small(name, instance_norm=instance_norm), shape), random_inputs(shape, 64)
+    model, inputs = (
+        build_model(small(name, instance_norm=instance_norm), shape),
+        random_inputs(shape, 64),
+    )
     generator = np.random.default_rng(0)
     inputs["past"] *= 1000
     for scale in (1e-3, 1.0, 30.0):
@@ -165,7 +185,10 @@ def test_last_value_norm_moves_with_the_level(name: str) -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_standard_norm_moves_with_level_and_scale_and_survives_a_constant(name: str) -> None:
     shape = full_shape()
-    model, inputs = build_model(small(name, instance_norm="standard"), shape), random_inputs(shape, 8)
+    model, inputs = (
+        build_model(small(name, instance_norm="standard"), shape),
+        random_inputs(shape, 8),
+    )
     moved = inputs["past"].copy()
     moved[..., : shape.num_targets] = 8.0 * moved[..., : shape.num_targets] - 4.0
     after = output(model, {**inputs, "past": moved})
@@ -175,7 +198,8 @@ def test_standard_norm_moves_with_level_and_scale_and_survives_a_constant(name: 
 
 
 def behaviour(config: Any) -> list[NDArray[Any]]:
-    """What can be observed of a model: sizes, forecasts with and without dropout, and its own losses."""
+    """What can be observed of a model: sizes, forecasts with and without dropout, and its own
+    losses."""
     shape = full_shape()
     model, inputs = build_model(config, shape), random_inputs(shape, 4)
     learned = np.asarray(tf.function(lambda one: model(one, training=True))(inputs))
@@ -185,7 +209,12 @@ def behaviour(config: Any) -> list[NDArray[Any]]:
 
 @pytest.mark.parametrize(
     ("name", "field"),
-    [(name, field) for name in MODELS for field in MODELS[name].config.model_fields if field != "name"],
+    [
+        (name, field)
+        for name in MODELS
+        for field in MODELS[name].config.model_fields
+        if field != "name"
+    ],
 )
 def test_every_setting_changes_something(name: str, field: str) -> None:
     usual, changed = behaviour(small(name)), behaviour(small(name, **{field: CHANGES[name][field]}))

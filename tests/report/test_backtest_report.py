@@ -1,4 +1,5 @@
-"""The pictures and the page of a backtest say what its folder holds, and can be made again from it alone."""
+"""The pictures and the page of a backtest say what its folder holds, and can be made again from it
+alone."""
 
 from __future__ import annotations
 
@@ -28,7 +29,12 @@ def calibrated(**data: Any) -> Experiment:
     return experiment(
         data={"source": "hours.parquet", **data},
         evaluation={"validation_size": 12, "calibration_size": 12},
-        backtest={"num_windows": 8, "step": 2, "refit": 4, "models": ["net", "drift", "last_value"]},
+        backtest={
+            "num_windows": 8,
+            "step": 2,
+            "refit": 4,
+            "models": ["net", "drift", "last_value"],
+        },
     )
 
 
@@ -37,7 +43,9 @@ def _folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("backtest")
     hourly().to_parquet(place / "hours.parquet")
     said: list[str] = []
-    folder = backtest_run(calibrated(), str(place / "hours.parquet"), out=place / "out", say=said.append)
+    folder = backtest_run(
+        calibrated(), str(place / "hours.parquet"), out=place / "out", say=said.append
+    )
     (folder / "said.txt").write_text("\n".join(said))
     return folder
 
@@ -47,9 +55,14 @@ def _result() -> BacktestResult:
     return backtest_table(calibrated(), hourly()).result
 
 
-def test_coverage_is_written_and_said_as_evaluate_does(folder: Path, result: BacktestResult) -> None:
+def test_coverage_is_written_and_said_as_evaluate_does(
+    folder: Path, result: BacktestResult
+) -> None:
     assert coverage_text(result) in (folder / "said.txt").read_text()
-    frame, table = pd.read_parquet(folder / "forecasts.parquet"), pd.read_csv(folder / "coverage.csv")
+    frame, table = (
+        pd.read_parquet(folder / "forecasts.parquet"),
+        pd.read_csv(folder / "coverage.csv"),
+    )
     for level in (80, 95):
         held = frame["y"].between(frame[f"net-lo-{level}"], frame[f"net-hi-{level}"])
         row = table.query("by == 'overall' and level == @level").iloc[0]
@@ -65,7 +78,9 @@ def test_the_evaluation_comes_back_from_the_folder(folder: Path, result: Backtes
     assert (stored.alias, stored.baselines) == ("net", ("drift", "last_value"))
     assert stored.quantile_levels == result.quantile_levels == (0.025, 0.1, 0.9, 0.975)
     np.testing.assert_array_equal(stored.quantiles, result.quantiles)
-    np.testing.assert_array_equal(stored.series_ids[stored.series], result.series_ids[result.series])
+    np.testing.assert_array_equal(
+        stored.series_ids[stored.series], result.series_ids[result.series]
+    )
     np.testing.assert_array_equal(stored.cutoffs, result.cutoffs)
     assert stored.scores().to_dict() == result.scores().to_dict()
 
@@ -74,7 +89,12 @@ def test_the_page_says_what_the_folder_holds(folder: Path) -> None:
     page = Page((folder / "report.html").read_text())
     headings = page.words("h2")
     assert "Training" not in headings
-    assert {"Scores", "Prediction against actual", "Where the errors are", "Coverage of the intervals"} <= set(headings)
+    assert {
+        "Scores",
+        "Prediction against actual",
+        "Where the errors are",
+        "Coverage of the intervals",
+    } <= set(headings)
     scores = json.loads((folder / "scores.json").read_text())
     assert any(f"{scores['num_windows']} test windows of" in text for text in page.words("p"))
     cutoffs = "8, 2 steps apart; models are fitted at the first of every 4, on all rows up to it"
@@ -85,7 +105,9 @@ def test_the_page_says_what_the_folder_holds(folder: Path) -> None:
     shown = page.readings("Mean absolute error of the model and the baselines by cutoff")
     place = 2 + shown["names"].index("net")
     assert [float(row[place]) for row in shown["rows"]] == pytest.approx(errors.tolist(), rel=1e-3)
-    assert [row[1] for row in shown["rows"]] == [str(one).removesuffix(" 00:00:00") for one in errors.index]
+    assert [row[1] for row in shown["rows"]] == [
+        str(one).removesuffix(" 00:00:00") for one in errors.index
+    ]
 
 
 def test_pictures_and_page_are_made_again_by_the_commands(
@@ -107,7 +129,9 @@ def test_a_baseline_alone_has_pictures_and_a_page(tmp_path: Path) -> None:
     """Nothing is judged against anything: no skill, no intervals."""
     hourly().to_parquet(tmp_path / "hours.parquet")
     config = experiment(backtest={"num_windows": 3, "models": ["drift"]})
-    folder = backtest_run(config, str(tmp_path / "hours.parquet"), out=tmp_path / "out", say=lambda _: None)
+    folder = backtest_run(
+        config, str(tmp_path / "hours.parquet"), out=tmp_path / "out", say=lambda _: None
+    )
     names = {path.name for path in folder.glob("*.png")}
     assert {"forecasts.png", "error_by_step.png", "residuals.png"} <= names
     assert not names & {"loss.png", "coverage.png"}

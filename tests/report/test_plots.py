@@ -40,7 +40,9 @@ def a_forecast(count: int = 1, horizon: int = 3, targets: tuple[str, ...] = ("y"
         series_ids=np.array([f"s{i}" for i in range(count)], object),
         cutoffs=np.repeat(hours(9, 1), count),
         stamps=np.tile(hours(10, horizon), (count, 1)),
-        values=np.arange(count * horizon * len(targets), dtype=float).reshape(count, horizon, len(targets)),
+        values=np.arange(count * horizon * len(targets), dtype=float).reshape(
+            count, horizon, len(targets)
+        ),
         columns=Columns(target_cols=targets),
         freq=HOURLY,
     )
@@ -80,10 +82,15 @@ def test_the_losses_of_every_network_are_drawn_with_the_epoch_each_kept():
             epochs, drawn = line(axes, name)
             assert epochs.tolist() == list(range(1, len(losses) + 1))
             assert tuple(drawn) == losses
-    rings = {name: [part.item() for part in line(validation, f"kept of {name}")] for name in networks}
+    rings = {
+        name: [part.item() for part in line(validation, f"kept of {name}")] for name in networks
+    }
     assert rings == {"seed 0": [2, 0.7], "seed 1": [2, 0.9], "seed 2": [1, 0.6]}
     assert set(words(validation)) == {"seed 0: epoch 2", "seed 1: epoch 2", "seed 2: epoch 1"}
-    assert finding(figure) == "Validation loss of 3 networks was lowest in epochs 1 to 2 of 3: those weights are kept"
+    assert (
+        finding(figure)
+        == "Validation loss of 3 networks was lowest in epochs 1 to 2 of 3: those weights are kept"
+    )
     assert len({one.get_color() for one in training.lines}) == 3
 
 
@@ -95,11 +102,17 @@ def test_the_losses_of_networks_without_validation_have_one_panel():
 
 def test_many_networks_are_told_apart():
     axes = plot_loss({f"seed {seed}": history((0.5, 0.4)) for seed in range(20)}).axes[0]
-    looks = {(one.get_color(), one.get_linestyle()) for one in axes.lines if one.get_label().startswith("seed")}
+    looks = {
+        (one.get_color(), one.get_linestyle())
+        for one in axes.lines
+        if one.get_label().startswith("seed")
+    }
     assert len(looks) == 20
 
 
-@pytest.mark.parametrize(("losses", "scale"), [((1.0, 0.2), "linear"), ((1.0, 0.05), "log"), ((1.0, -0.01), "linear")])
+@pytest.mark.parametrize(
+    ("losses", "scale"), [((1.0, 0.2), "linear"), ((1.0, 0.05), "log"), ((1.0, -0.01), "linear")]
+)
 def test_the_loss_axis_is_logarithmic_when_the_range_asks_for_it(losses, scale):
     assert plot_loss(history(losses)).axes[0].get_yscale() == scale
 
@@ -120,7 +133,10 @@ def test_coverage_is_drawn_as_counted():
         drawn = next(one for one in axes.lines if len(one.get_xdata()) == 6)
         np.testing.assert_allclose(drawn.get_ydata(), 100 * held)
         assert drawn.get_xdata().tolist() == [1, 2, 3, 4, 5, 6]
-    assert [axes.get_title(loc="left") for axes in figure.axes] == ["Intervals of 80 %", "Intervals of 95 %"]
+    assert [axes.get_title(loc="left") for axes in figure.axes] == [
+        "Intervals of 80 %",
+        "Intervals of 95 %",
+    ]
     assert finding(figure).startswith("Coverage is within its band at ")
     with pytest.raises(DataError, match="holds no intervals"):
         plot_coverage(backtest())
@@ -134,7 +150,9 @@ def test_error_by_step_is_the_mean_over_windows_and_targets(horizon):
     for name, made in result.forecasts.items():
         steps, drawn = line(axes, name)
         assert steps.tolist() == list(range(1, horizon + 1))
-        expected = [np.nanmean(np.abs(made[:, step] - result.actual[:, step])) for step in range(horizon)]
+        expected = [
+            np.nanmean(np.abs(made[:, step] - result.actual[:, step])) for step in range(horizon)
+        ]
         np.testing.assert_allclose(drawn, expected)
 
 
@@ -143,13 +161,18 @@ def test_error_by_step_counts_the_steps_that_are_won():
     worse = result.actual + np.where(np.arange(6) < 2, 100.0, 0.0)[None, :, None]
     figure = plot_error_by_step(replace(result, forecasts={**result.forecasts, "bigru": worse}))
     assert finding(figure) == "bigru is ahead of the best baseline (last_value) at 4 of 6 steps"
-    assert finding(plot_error_by_step(replace(result, baselines=()))) == "bigru: error by step of the horizon"
+    assert (
+        finding(plot_error_by_step(replace(result, baselines=())))
+        == "bigru: error by step of the horizon"
+    )
 
 
 def test_a_hopeless_baseline_does_not_press_the_others_flat():
     result = backtest()
     forecasts = {**result.forecasts, "drift": result.actual + 500.0}
-    axes = plot_error_by_step(replace(result, forecasts=forecasts, baselines=("last_value", "drift"))).axes[0]
+    axes = plot_error_by_step(
+        replace(result, forecasts=forecasts, baselines=("last_value", "drift"))
+    ).axes[0]
     assert axes.get_ylim()[0] == 0
     assert axes.get_ylim()[1] < 20
     assert any(text.startswith("drift \N{UPWARDS ARROW}") for text in words(axes))
@@ -157,7 +180,12 @@ def test_a_hopeless_baseline_does_not_press_the_others_flat():
 
 def test_a_baseline_has_the_same_colour_in_every_picture():
     result = backtest(horizon=3)
-    forecasts = {**result.forecasts, "linear": result.actual, "mine": result.actual, "theirs": result.actual}
+    forecasts = {
+        **result.forecasts,
+        "linear": result.actual,
+        "mine": result.actual,
+        "theirs": result.actual,
+    }
     names = ["last_value", "theirs", "linear", "mine"]
     chosen = np.array([5])
     pictures = (
@@ -165,10 +193,14 @@ def test_a_baseline_has_the_same_colour_in_every_picture():
         plot_forecasts(
             result.forecast("bigru", chosen),
             result.frame(),
-            baselines=[replace(result, forecasts=forecasts).forecast(name, chosen) for name in names],
+            baselines=[
+                replace(result, forecasts=forecasts).forecast(name, chosen) for name in names
+            ],
         ),
     )
-    colours = [{one.get_label(): one.get_color() for one in figure.axes[0].lines} for figure in pictures]
+    colours = [
+        {one.get_label(): one.get_color() for one in figure.axes[0].lines} for figure in pictures
+    ]
     for name in ("bigru", "last_value", "linear"):
         assert colours[0][name] == colours[1][name]
     assert all(len({each[name] for name in ("bigru", *names)}) == 5 for each in colours)
@@ -186,7 +218,9 @@ def test_the_histogram_is_a_density_around_the_mean_residual():
     bars = plot_residuals(result).axes[0].patches
     inside = np.abs(residuals - residuals.mean()) <= 4 * residuals.std()
     assert sum(bar.get_height() * bar.get_width() for bar in bars) == pytest.approx(inside.mean())
-    mean = sum((bar.get_x() + bar.get_width() / 2) * bar.get_height() * bar.get_width() for bar in bars)
+    mean = sum(
+        (bar.get_x() + bar.get_width() / 2) * bar.get_height() * bar.get_width() for bar in bars
+    )
     assert mean == pytest.approx(residuals.mean(), abs=bars[0].get_width() / 2)
 
 
@@ -198,10 +232,14 @@ def test_the_normal_curve_has_the_spread_of_the_residuals():
     area = np.trapezoid(density, x)
     mean = np.trapezoid(x * density, x) / area
     assert mean == pytest.approx(residuals.mean(), abs=1e-6)
-    assert np.sqrt(np.trapezoid((x - mean) ** 2 * density, x) / area) == pytest.approx(residuals.std(), rel=2e-3)
+    assert np.sqrt(np.trapezoid((x - mean) ** 2 * density, x) / area) == pytest.approx(
+        residuals.std(), rel=2e-3
+    )
 
 
-@pytest.mark.parametrize(("shift", "expected"), [(2.0, "too high"), (-2.0, "too low"), (0.0, "next to no bias")])
+@pytest.mark.parametrize(
+    ("shift", "expected"), [(2.0, "too high"), (-2.0, "too low"), (0.0, "next to no bias")]
+)
 def test_the_sign_of_the_bias_in_words(shift, expected):
     result = backtest(num_windows=400)
     noise = np.random.default_rng(1).normal(size=result.actual.shape)
@@ -213,12 +251,17 @@ def test_residuals_of_several_targets_are_scaled():
     result = backtest(num_windows=100, targets=2)
     forecasts = {**result.forecasts, "bigru": result.actual + np.array([2.0, 200.0])}
     scaled = replace(result, forecasts=forecasts, scale=np.tile([2.0, 200.0], (100, 1)))
-    assert finding(plot_residuals(scaled)) == "bigru forecasts are 1 seasonal errors too high on average"
+    assert (
+        finding(plot_residuals(scaled))
+        == "bigru forecasts are 1 seasonal errors too high on average"
+    )
 
 
 def test_forecast_lines_hold_forecast_and_truth():
     forecast = replace(
-        a_forecast(2), quantile_levels=(0.1, 0.5, 0.9), quantiles=a_forecast(2).values[..., None] + np.arange(3)
+        a_forecast(2),
+        quantile_levels=(0.1, 0.5, 0.9),
+        quantiles=a_forecast(2).values[..., None] + np.arange(3),
     )
     other = replace(a_forecast(2), alias="linear", values=a_forecast(2).values + 7)
     figure = plot_forecasts(forecast, observed(2), baselines=[other], context=4)
@@ -252,7 +295,9 @@ def test_the_past_is_that_of_the_series_whatever_the_type_of_its_id():
     forecast = replace(a_forecast(2), series_ids=np.array([0, 1], object))
     table = observed(2)
     for ids in (table["unique_id"].str[1:], table["unique_id"].str[1:].astype(float)):
-        _, values = line(plot_forecasts(forecast, table.assign(unique_id=ids), context=2).axes[1], "observed")
+        _, values = line(
+            plot_forecasts(forecast, table.assign(unique_id=ids), context=2).axes[1], "observed"
+        )
         assert values.tolist() == [210.0, 220.0, 230.0, 240.0, 250.0]
     result = replace(with_intervals(backtest()), series_ids=np.array([8], object))
     assert finding(plot_fan(result, series_id="8")) == finding(plot_fan(result, series_id=8))
@@ -264,7 +309,10 @@ def test_the_finding_counts_the_forecasts_that_are_closer():
     exact = np.stack(truth.to_list())[:, :, None]
     mine = exact + np.array([1.0, 3.0, 1.0])[:, None, None]
     forecast = replace(a_forecast(3), values=mine)
-    others = [replace(forecast, alias=name, values=exact + error) for name, error in (("drift", 9.0), ("linear", 2.0))]
+    others = [
+        replace(forecast, alias=name, values=exact + error)
+        for name, error in (("drift", 9.0), ("linear", 2.0))
+    ]
     assert (
         finding(plot_forecasts(forecast, table, baselines=others))
         == "bigru is closer than linear in 2 of these 3 forecasts"
@@ -279,10 +327,15 @@ def test_gaps_are_not_bridged_and_lonely_points_are_dots():
     axes = plot_forecasts(a_forecast(), table).axes[0]
     _, drawn = line(axes, "observed")
     assert np.flatnonzero(np.isnan(drawn)).tolist() == [3, 4, 6, 8]
-    assert next(one for one in axes.lines if one.get_label() == "observed").get_markevery() == [5, 7]
+    assert next(one for one in axes.lines if one.get_label() == "observed").get_markevery() == [
+        5,
+        7,
+    ]
 
 
-@pytest.mark.parametrize(("count", "targets", "panels"), [(1, 1, 1), (3, 1, 3), (2, 2, 4), (40, 1, 9), (5, 3, 9)])
+@pytest.mark.parametrize(
+    ("count", "targets", "panels"), [(1, 1, 1), (3, 1, 3), (2, 2, 4), (40, 1, 9), (5, 3, 9)]
+)
 def test_at_most_nine_pictures(count, targets, panels):
     names = tuple(f"y{i}" for i in range(targets))
     figure = plot_forecasts(a_forecast(count, targets=names), observed(count, targets=names))
@@ -298,7 +351,10 @@ def test_windows_of_one_series_are_told_apart_by_their_cutoff():
     result = backtest(horizon=3)
     chosen = result.examples(2)
     figure = plot_forecasts(result.forecast("bigru", chosen), result.frame())
-    assert [axes.get_title(loc="left") for axes in figure.axes] == ["after 2024-03-01", "after 2024-03-02 15:00"]
+    assert [axes.get_title(loc="left") for axes in figure.axes] == [
+        "after 2024-03-01",
+        "after 2024-03-02 15:00",
+    ]
     _, drawn = line(figure.axes[1], "observed")
     np.testing.assert_allclose(drawn[-3:], result.actual[39, :, 0])
 
@@ -314,20 +370,36 @@ def test_local_stamps_are_drawn_where_the_forecast_is():
 def test_months_and_whole_numbers():
     months = np.array(["2024-01", "2024-02", "2024-03", "2024-04"], "datetime64[ns]")
     table = pd.DataFrame({"ds": months, "y": [1.0, 2.0, 3.0, 4.0]})
-    forecast = replace(a_forecast(horizon=1), cutoffs=months[2:3], stamps=months[None, 3:], freq=Frequency.parse("MS"))
+    forecast = replace(
+        a_forecast(horizon=1),
+        cutoffs=months[2:3],
+        stamps=months[None, 3:],
+        freq=Frequency.parse("MS"),
+    )
     axes = plot_forecasts(forecast, table, context=2).axes[0]
     np.testing.assert_array_equal(line(axes, "observed")[0], months[1:])
     assert isinstance(axes.xaxis.get_major_formatter(), mdates.ConciseDateFormatter)
-    whole = replace(forecast, cutoffs=np.array([7]), stamps=np.array([[8]]), freq=Frequency.parse("1", is_integer=True))
-    axes = plot_forecasts(whole, pd.DataFrame({"ds": [5, 6, 7, 8], "y": [1.0, 2.0, 3.0, 4.0]}), context=2).axes[0]
+    whole = replace(
+        forecast,
+        cutoffs=np.array([7]),
+        stamps=np.array([[8]]),
+        freq=Frequency.parse("1", is_integer=True),
+    )
+    axes = plot_forecasts(
+        whole, pd.DataFrame({"ds": [5, 6, 7, 8], "y": [1.0, 2.0, 3.0, 4.0]}), context=2
+    ).axes[0]
     assert line(axes, "observed")[0].tolist() == [6, 7, 8]
 
 
 def test_pictures_that_cannot_be_drawn_name_the_reason():
-    with pytest.raises(DataError, match=r"column 'y' is missing in the observed table; it has \['ds'\]"):
+    with pytest.raises(
+        DataError, match=r"column 'y' is missing in the observed table; it has \['ds'\]"
+    ):
         plot_forecasts(a_forecast(), pd.DataFrame({"ds": hours(0, 3)}))
     with pytest.raises(DataError, match="drift does not forecast the same series"):
-        plot_forecasts(a_forecast(), observed(), baselines=[replace(a_forecast(horizon=2), alias="drift")])
+        plot_forecasts(
+            a_forecast(), observed(), baselines=[replace(a_forecast(horizon=2), alias="drift")]
+        )
 
 
 def test_a_figure_is_saved_whole(tmp_path):
@@ -343,10 +415,22 @@ def test_names_from_the_data_are_no_formulas(tmp_path):
     odd = "$x_{$"
     result = with_intervals(backtest())
     forecasts = {odd: result.forecasts["bigru"], "$y^$": result.forecasts["last_value"]}
-    names = {"alias": odd, "baselines": ("$y^$",), "forecasts": forecasts, "series_ids": np.array([odd], object)}
+    names = {
+        "alias": odd,
+        "baselines": ("$y^$",),
+        "forecasts": forecasts,
+        "series_ids": np.array([odd], object),
+    }
     result = replace(result, columns=Columns(target_cols=("$z_$",)), **names)
-    figures = [plot(result) for plot in (plot_error_by_step, plot_error_by_cutoff, plot_bias_by_step, plot_residuals)]
-    figures += [plot_fan(result), plot_coverage(result), plot_loss({odd: history((0.5,)), "b": history((0.4,))})]
+    figures = [
+        plot(result)
+        for plot in (plot_error_by_step, plot_error_by_cutoff, plot_bias_by_step, plot_residuals)
+    ]
+    figures += [
+        plot_fan(result),
+        plot_coverage(result),
+        plot_loss({odd: history((0.5,)), "b": history((0.4,))}),
+    ]
     windows = np.array([3])
     others = [result.forecast("$y^$", windows)]
     figures.append(plot_forecasts(result.forecast(odd, windows), result.frame(), baselines=others))
@@ -357,7 +441,11 @@ def test_names_from_the_data_are_no_formulas(tmp_path):
 
 def test_nothing_global_is_touched(tmp_path):
     before = dict(mpl.rcParams)
-    figures = [plot_error_by_step(backtest()), plot_residuals(backtest()), plot_forecasts(a_forecast(), observed())]
+    figures = [
+        plot_error_by_step(backtest()),
+        plot_residuals(backtest()),
+        plot_forecasts(a_forecast(), observed()),
+    ]
     for figure in figures:
         save_figure(figure, tmp_path / "picture.png")
     assert dict(mpl.rcParams) == before
@@ -368,16 +456,27 @@ def test_results_and_plots_are_imported_without_matplotlib_and_keras():
         "import sys, forecast.scores.forecast, forecast.report.plots;"
         "print([name for name in ('matplotlib', 'keras', 'tensorflow') if name in sys.modules])"
     )
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert answer.stdout.strip() == "[]"
 
 
 def test_long_titles_stay_inside_the_picture():
     name = "a_model_with_a_very_long_name_indeed"
     result = backtest()
-    forecasts = {name: result.forecasts["bigru"], "another_name_of_a_baseline": result.forecasts["last_value"]}
-    long = replace(result, alias=name, baselines=("another_name_of_a_baseline",), forecasts=forecasts)
-    for figure in (plot_error_by_step(long), plot_residuals(long), plot_loss(history((0.5, 0.4), (0.6, 0.5), best=2))):
+    forecasts = {
+        name: result.forecasts["bigru"],
+        "another_name_of_a_baseline": result.forecasts["last_value"],
+    }
+    long = replace(
+        result, alias=name, baselines=("another_name_of_a_baseline",), forecasts=forecasts
+    )
+    for figure in (
+        plot_error_by_step(long),
+        plot_residuals(long),
+        plot_loss(history((0.5, 0.4), (0.6, 0.5), best=2)),
+    ):
         figure.draw_without_rendering()
         assert figure.texts[0].get_window_extent().x1 < figure.bbox.x1
 

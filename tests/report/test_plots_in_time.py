@@ -1,4 +1,5 @@
-"""Pictures of errors along time: by cutoff, as a bias, as a fan, and how they go on from window to window."""
+"""Pictures of errors along time: by cutoff, as a bias, as a fan, and how they go on from window to
+window."""
 
 from __future__ import annotations
 
@@ -21,13 +22,19 @@ def test_errors_by_cutoff_are_drawn_at_their_cutoffs_and_counted():
     result = backtest(num_windows=20)
     result.actual[4, 2] = np.nan
     figure = plot_error_by_cutoff(result)
-    errors = {name: np.nanmean(np.abs(made - result.actual), axis=(1, 2)) for name, made in result.forecasts.items()}
+    errors = {
+        name: np.nanmean(np.abs(made - result.actual), axis=(1, 2))
+        for name, made in result.forecasts.items()
+    }
     for name, expected in errors.items():
         stamps, drawn = line(figure.axes[0], name)
         np.testing.assert_array_equal(stamps, result.cutoffs)
         np.testing.assert_allclose(drawn, expected)
     ahead = int(np.sum(errors["bigru"] < errors["last_value"]))
-    assert finding(figure) == f"bigru is ahead of the best baseline (last_value) at {ahead} of 20 cutoffs"
+    assert (
+        finding(figure)
+        == f"bigru is ahead of the best baseline (last_value) at {ahead} of 20 cutoffs"
+    )
     many = plot_error_by_cutoff(backtest(num_windows=200))
     assert finding(many).endswith("of 80 stretches of up to 3 cutoffs")
     assert len(line(many.axes[0], "bigru")[0]) == 80
@@ -36,10 +43,14 @@ def test_errors_by_cutoff_are_drawn_at_their_cutoffs_and_counted():
 def test_the_bias_by_step_is_that_of_a_loop_and_too_high_means_above():
     result = backtest()
     error = np.where(np.arange(6) < 2, -1.0, 3.0)[None, :, None]
-    figure = plot_bias_by_step(replace(result, forecasts={**result.forecasts, "bigru": result.actual + error}))
+    figure = plot_bias_by_step(
+        replace(result, forecasts={**result.forecasts, "bigru": result.actual + error})
+    )
     assert line(figure.axes[0], "bigru")[1] == pytest.approx([-1, -1, 3, 3, 3, 3])
     noise = (result.forecasts["last_value"] - result.actual)[:, :, 0]
-    assert line(figure.axes[0], "last_value")[1] == pytest.approx([sum(one) / 40 for one in noise.T])
+    assert line(figure.axes[0], "last_value")[1] == pytest.approx(
+        [sum(one) / 40 for one in noise.T]
+    )
     assert finding(figure) == "bigru forecasts are too high at 4 of 6 steps, by 1.67 over all"
     nothing = plot_bias_by_step(replace(result, actual=np.full_like(result.actual, np.nan)))
     assert finding(nothing) == "bigru: nothing was measured in these windows"
@@ -55,7 +66,11 @@ def test_a_fan_shows_the_last_windows_side_by_side():
     for window, drawn in zip(windows, medians, strict=True):
         np.testing.assert_array_equal(drawn.get_xdata(), result.stamps[window])
         np.testing.assert_array_equal(drawn.get_ydata(), result.forecasts["bigru"][window, :, 0])
-    bands = [one.get_paths()[0].vertices[:, 1] for one in axes.collections if one.get_label() == "95 % interval"]
+    bands = [
+        one.get_paths()[0].vertices[:, 1]
+        for one in axes.collections
+        if one.get_label() == "95 % interval"
+    ]
     for window, corners in zip(windows, bands, strict=True):
         point = result.forecasts["bigru"][window]
         assert (corners.min(), corners.max()) == pytest.approx((point.min() - 3, point.max() + 3))
@@ -82,7 +97,9 @@ def test_a_fan_of_what_is_not_there_names_the_reason():
     assert finding(plot_fan(result, series_id="a", target="y1")).startswith("a, y1: of 30 values")
     with pytest.raises(DataError, match=r"no windows of series 'b'; it has \['a'\]"):
         plot_fan(result, series_id="b")
-    with pytest.raises(DataError, match=r"'z' is no target of the evaluation; it has \['y0', 'y1'\]"):
+    with pytest.raises(
+        DataError, match=r"'z' is no target of the evaluation; it has \['y0', 'y1'\]"
+    ):
         plot_fan(result, target="z")
     with pytest.raises(DataError, match="holds no intervals to draw"):
         plot_fan(backtest())
@@ -114,7 +131,10 @@ def test_the_stems_are_the_autocorrelation_of_one_step_residuals():
     band = axes.patches[0].get_height() / 2
     assert band == pytest.approx(1.96 / np.sqrt(300))
     outside = np.sum(np.abs(expected) > band)
-    assert axes.get_title(loc="left") == f"One-step residuals: {outside} of 72 lags outside the 95 % band"
+    assert (
+        axes.get_title(loc="left")
+        == f"One-step residuals: {outside} of 72 lags outside the 95 % band"
+    )
     assert np.asarray(points.get_xdata()).tolist() == list(range(1, 73))
 
 
@@ -122,11 +142,15 @@ def test_lags_of_every_third_window_are_multiples_of_three_steps():
     result = backtest(num_windows=300)
     residuals = (result.actual - result.forecasts["bigru"])[::3, 0, 0]
     points = next(
-        one for one in plot_residuals(result.take(np.arange(0, 300, 3))).axes[1].lines if len(one.get_xdata()) > 2
+        one
+        for one in plot_residuals(result.take(np.arange(0, 300, 3))).axes[1].lines
+        if len(one.get_xdata()) > 2
     )
     assert np.asarray(points.get_xdata()).tolist() == list(range(3, 100, 3))
     centred = residuals - residuals.mean()
-    assert points.get_ydata()[1] == pytest.approx(np.sum(centred[2:] * centred[:-2]) / np.sum(centred**2))
+    assert points.get_ydata()[1] == pytest.approx(
+        np.sum(centred[2:] * centred[:-2]) / np.sum(centred**2)
+    )
 
 
 @pytest.mark.parametrize("kept", [170, 230])
@@ -141,7 +165,9 @@ def test_windows_that_were_left_out_here_and_there_have_no_autocorrelation(kept)
 def test_autocorrelation_equals_a_loop_over_pairs_of_windows(seed):
     rng = np.random.default_rng(seed)
     series = np.repeat(np.arange(3), rng.integers(1, 25, 3))
-    positions = 4 * np.arange(len(series)) + np.where(np.arange(len(series)) > 20, rng.integers(1, 9), 0)
+    positions = 4 * np.arange(len(series)) + np.where(
+        np.arange(len(series)) > 20, rng.integers(1, 9), 0
+    )
     shuffled = rng.permutation(len(series))
     series, positions = series[shuffled], positions[shuffled]
     residuals = rng.normal(size=(len(series), 2))
@@ -153,13 +179,22 @@ def test_autocorrelation_equals_a_loop_over_pairs_of_windows(seed):
             column = residuals[series == group, target]
             if np.isfinite(column).any():
                 spread = np.nanstd(column)
-                scaled[series == group, target] = (column - np.nanmean(column)) / (spread if spread > 0 else 1.0)
-    total, places = np.nansum(scaled**2), dict(zip(positions.tolist(), range(len(series)), strict=True))
-    distances = [b - a for a, b in pairwise(sorted(places)) if series[places[a]] == series[places[b]]]
+                scaled[series == group, target] = (column - np.nanmean(column)) / (
+                    spread if spread > 0 else 1.0
+                )
+    total, places = (
+        np.nansum(scaled**2),
+        dict(zip(positions.tolist(), range(len(series)), strict=True)),
+    )
+    distances = [
+        b - a for a, b in pairwise(sorted(places)) if series[places[a]] == series[places[b]]
+    ]
     step = min(distances, default=None)
     regular = step is not None and np.mean(np.array(distances) == step) >= 0.9
     for lag in range(1, 6):
-        pairs = [(one, places.get(at + lag * step)) for at, one in places.items()] if regular else []
+        pairs = (
+            [(one, places.get(at + lag * step)) for at, one in places.items()] if regular else []
+        )
         pairs = [(a, b) for a, b in pairs if b is not None and series[a] == series[b]]
         known = [scaled[a, t] * scaled[b, t] for a, b in pairs for t in range(2)]
         known = [product for product in known if np.isfinite(product)]

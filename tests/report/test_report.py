@@ -1,4 +1,5 @@
-"""The report page: what it says is what the run folder holds, and nothing in it runs or loads anything."""
+"""The report page: what it says is what the run folder holds, and nothing in it runs or loads
+anything."""
 
 from __future__ import annotations
 
@@ -80,7 +81,9 @@ def test_the_policy_allows_its_own_style_and_script_alone(tmp_path):
 
 
 def test_five_hundred_series_stay_below_five_megabytes(tmp_path):
-    folder = write_run(tmp_path / "run", a_result(num_series=500, num_windows=6, horizon=96, fan=True))
+    folder = write_run(
+        tmp_path / "run", a_result(num_series=500, num_windows=6, horizon=96, fan=True)
+    )
     path = report_run(folder)
     assert path.stat().st_size < 5_000_000
     shown = len(Page(path.read_text()).all("option"))
@@ -91,7 +94,10 @@ def test_five_hundred_series_stay_below_five_megabytes(tmp_path):
 def test_the_choice_of_series_does_not_look_at_errors(tmp_path):
     result = a_result(num_series=120, num_windows=4)
     other = replace(result, forecasts={name: -one[::-1] for name, one in result.forecasts.items()})
-    shown = [page_of(write_run(tmp_path / name, one)).words("option") for name, one in (("a", result), ("b", other))]
+    shown = [
+        page_of(write_run(tmp_path / name, one)).words("option")
+        for name, one in (("a", result), ("b", other))
+    ]
     assert shown[0] == shown[1]
     assert len(set(shown[0])) == len(shown[0])
 
@@ -99,16 +105,25 @@ def test_the_choice_of_series_does_not_look_at_errors(tmp_path):
 def test_errors_and_bias_by_step_are_those_of_loops(tmp_path):
     result = a_result(num_windows=7)
     page = page_of(write_run(tmp_path / "run", result))
-    errors, bias = page.readings("Mean absolute error of the model and the baselines by step"), page.readings("Bias")
+    errors, bias = (
+        page.readings("Mean absolute error of the model and the baselines by step"),
+        page.readings("Bias"),
+    )
     for step in range(6):
         row = dict(zip(errors["names"], errors["rows"][step][2:], strict=True))
         for name in ("bigru", "linear"):
             wanted = sum(
-                abs(f - a) for f, a in zip(result.forecasts[name][:, step, 0], result.actual[:, step, 0], strict=True)
+                abs(f - a)
+                for f, a in zip(
+                    result.forecasts[name][:, step, 0], result.actual[:, step, 0], strict=True
+                )
             )
             assert float(row[name]) == pytest.approx(wanted / len(result.series), rel=1e-3)
         wanted = sum(
-            f - a for f, a in zip(result.forecasts["bigru"][:, step, 0], result.actual[:, step, 0], strict=True)
+            f - a
+            for f, a in zip(
+                result.forecasts["bigru"][:, step, 0], result.actual[:, step, 0], strict=True
+            )
         )
         assert float(bias["rows"][step][2]) == pytest.approx(wanted / len(result.series), rel=1e-3)
 
@@ -122,7 +137,10 @@ def test_a_chart_shows_the_values_of_its_stamps(tmp_path):
         str(stamp.astype("datetime64[m]")).replace("T", " "): (actual, forecast)
         for window in windows
         for stamp, actual, forecast in zip(
-            result.stamps[window], result.actual[window, :, 0], result.forecasts["bigru"][window, :, 0], strict=True
+            result.stamps[window],
+            result.actual[window, :, 0],
+            result.forecasts["bigru"][window, :, 0],
+            strict=True,
         )
     }
     found = {row[1]: dict(zip(readings["names"], row[2:], strict=True)) for row in readings["rows"]}
@@ -181,8 +199,13 @@ def test_of_a_large_evaluation_windows_that_are_equally_far_apart_are_stored(tmp
 def test_every_baseline_has_a_colour_of_its_own(tmp_path):
     names = ("linear", "drift", "last_value", "window_mean", "seasonal_naive", "mine", "theirs")
     result = a_result(num_windows=60)
-    forecasts = {"bigru": result.forecasts["bigru"], **dict.fromkeys(names, result.forecasts["linear"])}
-    page = page_of(write_run(tmp_path / "run", replace(result, forecasts=forecasts, baselines=names)))
+    forecasts = {
+        "bigru": result.forecasts["bigru"],
+        **dict.fromkeys(names, result.forecasts["linear"]),
+    }
+    page = page_of(
+        write_run(tmp_path / "run", replace(result, forecasts=forecasts, baselines=names))
+    )
     looks = [one["class"] for one in page.all("path") if "tone-" in one.get("class", "")]
     assert len({re.search(r"tone-\d", look)[0] for look in looks}) == len(names)
     assert len([look for look in looks if "dense" in look]) == 2 * len(names), (
@@ -204,7 +227,12 @@ def test_headings_are_in_order_and_charts_have_words(tmp_path):
 
 def test_several_targets_have_a_chart_each(tmp_path):
     page = page_of(write_run(tmp_path / "run", a_result(num_series=2, targets=2)))
-    assert page.words("option") == [f"{HOSTILE} · a<b", f"{HOSTILE} · c&d", "s001 · a<b", "s001 · c&d"]
+    assert page.words("option") == [
+        f"{HOSTILE} · a<b",
+        f"{HOSTILE} · c&d",
+        "s001 · a<b",
+        "s001 · c&d",
+    ]
 
 
 def test_a_run_without_a_test_part_has_a_page(tmp_path):
@@ -227,7 +255,9 @@ def test_steps_ahead_are_shown_without_a_test_part_across_a_change_of_clocks(tmp
     header = "unique_id,ds,cutoff,r,r-lo-80,r-hi-80"
     (folder / "forecast.csv").write_text("\n".join([header, *rows]) + "\n")
     config = (folder / "config.yaml").read_text().replace("</title><b>run", "r")
-    (folder / "config.yaml").write_text(config.replace("  source", "  id_col: unique_id\n  time_col: ds\n  source"))
+    (folder / "config.yaml").write_text(
+        config.replace("  source", "  id_col: unique_id\n  time_col: ds\n  source")
+    )
     page = page_of(folder)
     assert page.words("option") == ["007", "NA"]
     assert page.readings("NA: forecast")["names"] == ["next steps"]
@@ -242,7 +272,9 @@ def test_the_page_of_a_folder_is_always_the_same(tmp_path):
     assert report_run(folder, out=tmp_path / "again.html").read_bytes() == first
 
 
-@pytest.mark.parametrize("name", ["config.yaml", "data.json", "environment.json", "scores.json", "history.json"])
+@pytest.mark.parametrize(
+    "name", ["config.yaml", "data.json", "environment.json", "scores.json", "history.json"]
+)
 @pytest.mark.parametrize("damage", ["", "{", "{}", None])
 def test_a_damaged_folder_is_refused_and_the_page_kept(tmp_path, name, damage):
     if (name, damage) in (("config.yaml", "{}"), ("environment.json", "{}")):

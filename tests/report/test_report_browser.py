@@ -1,4 +1,5 @@
-"""The report in a real browser: silent, offline, usable by keyboard, and never wider than the screen."""
+"""The report in a real browser: silent, offline, usable by keyboard, and never wider than the
+screen."""
 
 from __future__ import annotations
 
@@ -18,7 +19,9 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 DRIVER = shutil.which("chromedriver")
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: apt-get install chromium"),
-    pytest.mark.skipif(DRIVER is None, reason="no chromedriver here: apt-get install chromium-driver"),
+    pytest.mark.skipif(
+        DRIVER is None, reason="no chromedriver here: apt-get install chromium-driver"
+    ),
 ]
 OPTIONS = (
     "--headless",
@@ -85,7 +88,9 @@ def visible(browser: Any) -> list[str]:
     return list(browser.execute_script(script))
 
 
-def test_it_says_nothing_on_the_console_and_asks_nothing_of_the_network(browser: Any, page: Path) -> None:
+def test_it_says_nothing_on_the_console_and_asks_nothing_of_the_network(
+    browser: Any, page: Path
+) -> None:
     for kind in ("browser", "performance"):
         browser.get_log(kind)
     show(browser, page)
@@ -144,7 +149,9 @@ def test_focus_can_be_seen(browser: Any, page: Path) -> None:
     reached = []
     for _ in range(4):
         ActionChains(browser).send_keys(Keys.TAB).perform()
-        style = "const o = document.activeElement; return [o.tagName, getComputedStyle(o).outlineStyle]"
+        style = (
+            "const o = document.activeElement; return [o.tagName, getComputedStyle(o).outlineStyle]"
+        )
         reached.append(browser.execute_script(style))
     assert all(outline == "solid" for _, outline in reached), reached
     assert "SELECT" in [name for name, _ in reached]
@@ -154,7 +161,9 @@ def test_focus_can_be_seen(browser: Any, page: Path) -> None:
 def test_the_page_is_never_wider_than_the_screen(browser: Any, page: Path, width: int) -> None:
     show(browser, page, width=width)
     browser.execute_script("document.querySelectorAll('details').forEach(o => { o.open = true; })")
-    inside, needed = browser.execute_script("const o = document.documentElement; return [o.clientWidth, o.scrollWidth]")
+    inside, needed = browser.execute_script(
+        "const o = document.documentElement; return [o.clientWidth, o.scrollWidth]"
+    )
     assert width - 20 <= inside <= width
     assert needed <= inside
 

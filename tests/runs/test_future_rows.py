@@ -1,4 +1,5 @@
-"""Rows of the future on the whole road: what is trained and forecast is that of the table without them."""
+"""Rows of the future on the whole road: what is trained and forecast is that of the table without
+them."""
 
 from __future__ import annotations
 
@@ -18,7 +19,11 @@ from forecast.forecasting.forecaster import Forecaster
 from forecast.leakage.own import check_experiment
 from forecast.runs.records import read_result
 
-ROLES = {"past_covariates": ["wind"], "known_covariates": ["price", "state"], "categorical": ["state"]}
+ROLES = {
+    "past_covariates": ["wind"],
+    "known_covariates": ["price", "state"],
+    "categorical": ["state"],
+}
 END = {"a": 86, "b": 76, "c": 70}
 """Hours with a target of each series of `hourly()`; 4, 4 and none follow."""
 
@@ -29,7 +34,8 @@ def known(**data: Any) -> Experiment:
 
 
 def planned() -> pd.DataFrame:
-    """The last four rows of two of three series have no target, and one a state that was never seen before."""
+    """The last four rows of two of three series have no target, and one a state that was never seen
+    before."""
     table = hourly()
     place = table.groupby("unique_id").cumcount()
     ahead = place >= table["unique_id"].map(END)
@@ -50,7 +56,9 @@ def _fitted() -> Forecaster:
     return Forecaster(known()).fit(planned())
 
 
-def test_fit_and_predict_are_those_of_the_table_without_them(fitted: Forecaster, tmp_path: Path) -> None:
+def test_fit_and_predict_are_those_of_the_table_without_them(
+    fitted: Forecaster, tmp_path: Path
+) -> None:
     table = planned()
     cut, ahead = table[table["y"].notna()], table[table["y"].isna()]
     plain = Forecaster(known()).fit(cut)
@@ -60,7 +68,9 @@ def test_fit_and_predict_are_those_of_the_table_without_them(fitted: Forecaster,
         forecast = fitted.predict(history, known=steps_of("c"))
         assert forecast.values.tobytes() == expected.values.tobytes()
         assert (forecast.cutoffs == expected.cutoffs).all()
-        assert any("8 rows at the end of 2 of 3 series hold no y" in note for note in forecast.notes)
+        assert any(
+            "8 rows at the end of 2 of 3 series hold no y" in note for note in forecast.notes
+        )
     assert fitted.evaluate().frame().equals(plain.evaluate().frame())
     assert plain.predict(table, known=steps_of("c")).values.tobytes() == expected.values.tobytes()
 
@@ -70,7 +80,9 @@ def test_what_is_lacking_is_named_and_the_template_says_the_rest(fitted: Forecas
         fitted.predict()
     template = fitted.make_future_frame()
     assert template["price"].isna().tolist() == [False] * 6 + [True] * 3
-    filled = template.assign(price=template["price"].fillna(0.5), state=template["state"].fillna("dry"))
+    filled = template.assign(
+        price=template["price"].fillna(0.5), state=template["state"].fillna("dry")
+    )
     expected = fitted.predict(known=steps_of("c"))
     assert fitted.predict(known=filled).values.tobytes() == expected.values.tobytes()
     changed = fitted.predict(known=filled.assign(price=7.0)).values
@@ -104,18 +116,24 @@ SMALL = [
 
 
 @pytest.mark.usefixtures("no_pictures")
-def test_the_command_line_takes_them_as_known(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_line_takes_them_as_known(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     table = planned().query("unique_id != 'c'")
     table.to_csv(tmp_path / "planned.csv", index=False)
     options = [*SMALL, "--set=data.known_covariates=[price]", f"--out={tmp_path / 'run'}"]
-    assert main(["check", str(tmp_path / "planned.csv"), "--set=data.known_covariates=[price]"]) == 0
+    assert (
+        main(["check", str(tmp_path / "planned.csv"), "--set=data.known_covariates=[price]"]) == 0
+    )
     note = "8 rows at the end of 2 of 2 series hold no y: they are the future from 2025-01-09 14:00 on, not history"
     assert f"note    {note}; forecasts take price from there" in capsys.readouterr().out
     assert main(["fit", str(tmp_path / "planned.csv"), *options]) == 0
     assert f"note: {note}" in capsys.readouterr().out
     assert main(["predict", str(tmp_path / "run")]) == 0
     out, err = capsys.readouterr()
-    assert out == (tmp_path / "run/forecast.csv").read_text(), "all that must be known is, so fit forecasts too"
+    assert out == (tmp_path / "run/forecast.csv").read_text(), (
+        "all that must be known is, so fit forecasts too"
+    )
     assert f"note: {note}" in err
     assert main(["predict", str(tmp_path / "run"), f"--template={tmp_path / 'known.csv'}"]) == 0
     template = pd.read_csv(tmp_path / "known.csv")
@@ -127,12 +145,16 @@ def test_the_command_line_takes_them_as_known(tmp_path: Path, capsys: pytest.Cap
 
 
 @pytest.mark.usefixtures("no_pictures")
-def test_series_that_ended_are_named_and_not_in_the_scores(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_series_that_ended_are_named_and_not_in_the_scores(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     table = hourly().drop(columns=["wind", "state", "price"])
     table = table[(table["unique_id"] != "c") | (table["ds"] < "2025-01-07 12:00")]
     table.to_csv(tmp_path / "hours.csv", index=False)
     sizes = ["--set=evaluation.validation_size=8", "--set=evaluation.test_size=20"]
-    assert main(["fit", str(tmp_path / "hours.csv"), *SMALL, *sizes, f"--out={tmp_path / 'run'}"]) == 0
+    assert (
+        main(["fit", str(tmp_path / "hours.csv"), *SMALL, *sizes, f"--out={tmp_path / 'run'}"]) == 0
+    )
     note = "1 of 3 series ends before 2025-01-09 17:00 and is forecast from its own end: 'c' (2025-01-07 11:00"
     left_out = "1 of 3 series has no test window and is not in the scores: 'c'"
     said = capsys.readouterr().out
@@ -148,5 +170,8 @@ def test_series_that_ended_are_named_and_not_in_the_scores(tmp_path: Path, capsy
     assert list(stored.unjudged_ids) == ["c"]
     page = (tmp_path / "run/report.html").read_text()
     assert "Shown are 2 of 3 series:" in page
-    assert "1 of 3 series has no window in the test part: &#x27;c&#x27;; the charts at the end of the list" in page
+    assert (
+        "1 of 3 series has no window in the test part: &#x27;c&#x27;; the charts at the end of the "
+        "list" in page
+    )
     assert page.count("c: forecast of the 3 steps after the end of the table") > 0

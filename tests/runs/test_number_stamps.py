@@ -50,7 +50,9 @@ def fitted(frame: pd.DataFrame | str, **data: object) -> Forecaster:
 )
 def test_a_table_of_numbers_is_forecast_as_dates(time_format, numbers, ahead, future, tmp_path):
     table(numbers).to_csv(tmp_path / "table.csv", index=False)
-    forecaster = fitted(str(tmp_path / "table.csv"), time_format=time_format, known_covariates=("promo",))
+    forecaster = fitted(
+        str(tmp_path / "table.csv"), time_format=time_format, known_covariates=("promo",)
+    )
     assert forecaster.config.data.calendar
     forecaster.save(tmp_path / "model")
     rows = future_run(tmp_path / "model", str(tmp_path / "table.csv"))
@@ -67,7 +69,15 @@ def test_a_table_of_numbers_is_forecast_as_dates(time_format, numbers, ahead, fu
         pd.testing.assert_frame_equal(frame, made[0])
     assert pd.DatetimeIndex(made[0]["ds"]).equals(pd.DatetimeIndex(ahead, freq=None))
     assert (
-        main(["predict", str(tmp_path / "model"), str(tmp_path / "table.csv"), "--template", str(tmp_path / "t.csv")])
+        main(
+            [
+                "predict",
+                str(tmp_path / "model"),
+                str(tmp_path / "table.csv"),
+                "--template",
+                str(tmp_path / "t.csv"),
+            ]
+        )
         == 0
     )
     assert pd.read_csv(tmp_path / "t.csv")["ds"].tolist() == list(future)

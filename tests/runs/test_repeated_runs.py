@@ -1,4 +1,5 @@
-"""A run can be repeated: in another process, with more threads, from shuffled rows, in batches of any size."""
+"""A run can be repeated: in another process, with more threads, from shuffled rows, in batches of
+any size."""
 
 from __future__ import annotations
 
@@ -47,7 +48,9 @@ def hourly() -> pd.DataFrame:
         {
             "unique_id": np.repeat(list(lengths), list(lengths.values())),
             "ds": pd.Timestamp("2024-05-01")
-            + pd.to_timedelta(np.concatenate([np.arange(one) for one in lengths.values()]), unit="h"),
+            + pd.to_timedelta(
+                np.concatenate([np.arange(one) for one in lengths.values()]), unit="h"
+            ),
         }
     )
     return table.assign(y=draw.normal(size=len(table)).cumsum(), load=draw.normal(size=len(table)))
@@ -57,7 +60,11 @@ def fit(folder: Path, table: pd.DataFrame, *, threads: int) -> Path:
     """Fit from the command line, in a process of its own, with hashes of its own."""
     folder.mkdir()
     table.to_csv(folder / "table.csv", index=False)
-    environment = {**os.environ, "OPENBLAS_NUM_THREADS": str(threads), "PYTHONHASHSEED": str(threads)}
+    environment = {
+        **os.environ,
+        "OPENBLAS_NUM_THREADS": str(threads),
+        "PYTHONHASHSEED": str(threads),
+    }
     environment["PYTHONPATH"] = str(ROOT)
     options = [f"--set={name}={value}" for name, value in SETTINGS.items()]
     command = [sys.executable, "-c", FIT, "table.csv", *options, "--out=run"]
@@ -70,25 +77,33 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return fit(tmp_path_factory.mktemp("repeated") / "first", hourly(), threads=1)
 
 
-def test_other_processes_threads_and_row_orders_give_the_same_bits(run: Path, tmp_path: Path) -> None:
+def test_other_processes_threads_and_row_orders_give_the_same_bits(
+    run: Path, tmp_path: Path
+) -> None:
     """Weights, losses, scales, scores and every forecast."""
     shuffled = hourly().sample(frac=1, random_state=2)[["load", "y", "ds", "unique_id"]]
     other = fit(tmp_path / "other", shuffled, threads=2)
     for name in ("weights.safetensors", "state.safetensors"):
         assert (run / "model" / name).read_bytes() == (other / "model" / name).read_bytes(), name
     first, second = (
-        json.loads((one / "history.json").read_text(), object_hook=lambda found: found | {"seconds": None})
+        json.loads(
+            (one / "history.json").read_text(), object_hook=lambda found: found | {"seconds": None}
+        )
         for one in (run, other)
     )
     assert first == second
     first, second = (pd.read_parquet(one / "test_forecasts.parquet") for one in (run, other))
     pd.testing.assert_frame_equal(first, second, check_exact=True)
     assert (run / "scores.json").read_bytes() == (other / "scores.json").read_bytes()
-    first, second = (json.loads((one / "data.json").read_text())["fingerprint"] for one in (run, other))
+    first, second = (
+        json.loads((one / "data.json").read_text())["fingerprint"] for one in (run, other)
+    )
     assert first == second
 
 
-def test_judgement_does_not_depend_on_the_batch_size(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_judgement_does_not_depend_on_the_batch_size(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     forecaster = Forecaster.load(run / "model")
     expected = forecaster.evaluate(hourly())
     monkeypatch.setattr(prediction, "batch_rule", lambda *_: (7, False))

@@ -1,8 +1,9 @@
-"""A run folder of version 0.1, stored beside this test: later versions load it, forecast the same and draw it.
+"""A run folder of version 0.1, stored beside this test: later versions load it, forecast the same
+and draw it.
 
-`stored/` was written by the last commit before the modules moved into folders: two networks and a linear member on three
-daily series with a known price, a static category and three missing values. `forecast.csv` is what that commit wrote for
-`forecast predict run --known known.csv --level 80`.
+`stored/` was written by the last commit before the modules moved into folders: two networks and a
+linear member on three daily series with a known price, a static category and three missing values.
+`forecast.csv` is what that commit wrote for `forecast predict run --known known.csv --level 80`.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ def test_a_stored_run_forecasts_as_when_it_was_written(run: Path) -> None:
     names = ["unique_id", "ds", "cutoff"]
     pd.testing.assert_frame_equal(now[names], then[names])
 
-    # Bitwise on one machine; another processor adds the float32 sums of the networks in another order.
+    # Bitwise on one machine; another processor adds the float32 sums of the networks in another
+    # order.
     columns = [name for name in then if name not in names]
     assert list(now) == list(then)
     np.testing.assert_allclose(now[columns], then[columns], rtol=2e-6)

@@ -21,15 +21,20 @@ from forecast.scores.verdict import SCORE_NAMES
 SHAPE = (40, 3, 2)
 
 
-def a_result(shape: tuple[int, int, int] = SHAPE, num_series: int = 5, freq: str = "h") -> BacktestResult:
-    """Windows of several series at shared cutoffs, some values missing, some series without a scale."""
+def a_result(
+    shape: tuple[int, int, int] = SHAPE, num_series: int = 5, freq: str = "h"
+) -> BacktestResult:
+    """Windows of several series at shared cutoffs, some values missing, some series without a
+    scale."""
     rng = np.random.default_rng(4)
     count, horizon, targets = shape
     actual = rng.integers(-3, 4, shape).astype(float)
     actual[rng.random(shape) < 0.3] = np.nan
     actual[3] = np.nan
     number = np.arange(count)
-    cutoffs = np.datetime64("2024-03-01T00", "ns") + (number % (count // num_series)) * np.timedelta64(1, "h")
+    cutoffs = np.datetime64("2024-03-01T00", "ns") + (
+        number % (count // num_series)
+    ) * np.timedelta64(1, "h")
     scale = rng.choice([0.5, 2.0, np.nan, 0.0], (num_series, targets))
     return BacktestResult(
         alias="bigru",
@@ -39,7 +44,10 @@ def a_result(shape: tuple[int, int, int] = SHAPE, num_series: int = 5, freq: str
         cutoffs=cutoffs,
         stamps=cutoffs[:, None] + (1 + np.arange(horizon)) * np.timedelta64(1, "h"),
         actual=actual,
-        forecasts={"bigru": rng.normal(size=shape), "last_value": rng.integers(-1, 2, shape).astype(float)},
+        forecasts={
+            "bigru": rng.normal(size=shape),
+            "last_value": rng.integers(-1, 2, shape).astype(float),
+        },
         scale=scale[number // (count // num_series)],
         season_length=1,
         columns=Columns(id_col="store", target_cols=("a", "b")[:targets]),
@@ -47,13 +55,25 @@ def a_result(shape: tuple[int, int, int] = SHAPE, num_series: int = 5, freq: str
     )
 
 
-def cells(result: BacktestResult, model: str) -> Iterator[tuple[dict[str, object], float, float, float]]:
+def cells(
+    result: BacktestResult, model: str
+) -> Iterator[tuple[dict[str, object], float, float, float]]:
     """Every measured value: its groups, what happened, what was forecast, and the scale."""
     for w, h, d in np.ndindex(result.actual.shape):
         if not math.isnan(result.actual[w, h, d]):
             cutoff = pd.Timestamp(result.cutoffs[w], tz="UTC").tz_convert("Europe/Berlin")
-            groups = {"store": result.series_ids[result.series[w]], "step": h + 1, "cutoff": cutoff, "model": model}
-            yield groups, result.actual[w, h, d], result.forecasts[model][w, h, d], result.scale[w, d]
+            groups = {
+                "store": result.series_ids[result.series[w]],
+                "step": h + 1,
+                "cutoff": cutoff,
+                "model": model,
+            }
+            yield (
+                groups,
+                result.actual[w, h, d],
+                result.forecasts[model][w, h, d],
+                result.scale[w, d],
+            )
 
 
 def loop(result: BacktestResult, key: str, name: object, model: str) -> dict[str, float]:
@@ -65,22 +85,31 @@ def loop(result: BacktestResult, key: str, name: object, model: str) -> dict[str
         "MSE": mean_square,
         "MAE": sum(abs(y - f) for y, f, _ in kept) / count,
         "RMSE": math.sqrt(mean_square),
-        "sMAPE": sum(200 * abs(y - f) / (abs(y) + abs(f)) if y or f else 0 for y, f, _ in kept) / count,
+        "sMAPE": sum(200 * abs(y - f) / (abs(y) + abs(f)) if y or f else 0 for y, f, _ in kept)
+        / count,
         "MASE": sum(scaled) / (len(scaled) or math.nan),
     }
 
 
-@pytest.mark.parametrize(("by", "column"), [("series", "store"), ("step", "step"), ("cutoff", "cutoff")])
+@pytest.mark.parametrize(
+    ("by", "column"), [("series", "store"), ("step", "step"), ("cutoff", "cutoff")]
+)
 def test_scores_of_every_group_equal_a_loop(by, column):
     result = a_result()
     table = scores_by(result, by)
     assert list(table.columns) == [column, "model", "windows", *SCORE_NAMES]
-    names = {"series": result.series_ids[:5], "step": range(1, 4), "cutoff": sorted(set(result.frame()["cutoff"]))}[by]
+    names = {
+        "series": result.series_ids[:5],
+        "step": range(1, 4),
+        "cutoff": sorted(set(result.frame()["cutoff"])),
+    }[by]
     assert table[column].tolist() == [name for name in names for _ in range(2)]
     assert table["model"].tolist() == ["bigru", "last_value"] * len(names)
     for _, row in table.iterrows():
         expected = loop(result, column, row[column], row["model"])
-        np.testing.assert_allclose([row[name] for name in SCORE_NAMES], [expected[name] for name in SCORE_NAMES])
+        np.testing.assert_allclose(
+            [row[name] for name in SCORE_NAMES], [expected[name] for name in SCORE_NAMES]
+        )
     windows = {"series": 8, "step": 40, "cutoff": 5}[by]
     assert (table["windows"] == windows).all()
 
@@ -107,7 +136,9 @@ def test_a_group_without_a_value_has_no_score_and_silence_is_not_rewarded():
 
 
 def test_an_unknown_grouping_is_refused():
-    with pytest.raises(ConfigError, match="scores by 'month'; expected 'series', 'step', 'cutoff' or 'overall'"):
+    with pytest.raises(
+        ConfigError, match="scores by 'month'; expected 'series', 'step', 'cutoff' or 'overall'"
+    ):
         scores_by(a_result(), "month")
 
 
@@ -133,9 +164,15 @@ def test_the_bias_of_a_step_is_that_of_a_loop_with_its_sign() -> None:
     result = a_result()
     for alias in result.forecasts:
         for step, found in enumerate(bias_by_step(result, alias), start=1):
-            errors = [made - came for groups, came, made, _ in cells(result, alias) if groups["step"] == step]
+            errors = [
+                made - came
+                for groups, came, made, _ in cells(result, alias)
+                if groups["step"] == step
+            ]
             assert found == pytest.approx(sum(errors) / len(errors))
-    high = replace(result, forecasts={"bigru": result.actual + 2.0, "last_value": result.actual - 1.0})
+    high = replace(
+        result, forecasts={"bigru": result.actual + 2.0, "last_value": result.actual - 1.0}
+    )
     assert bias_by_step(high, "bigru") == pytest.approx([2.0] * 3)
     assert bias_by_step(high, "last_value") == pytest.approx([-1.0] * 3)
     assert np.isnan(bias_by_step(replace(result, actual=np.full(SHAPE, np.nan)), "bigru")).all()
@@ -154,4 +191,6 @@ def test_neighbouring_cutoffs_are_averaged_where_there_are_too_many(most: int) -
         rows = each[(each["cutoff"] >= start) & (each["cutoff"] < end)]
         assert 0 < rows["cutoff"].nunique() <= -(-len(cutoffs) // len(table))
         for alias in table:
-            assert table.loc[start, alias] == pytest.approx(rows.loc[rows["model"] == alias, "MAE"].mean())
+            assert table.loc[start, alias] == pytest.approx(
+                rows.loc[rows["model"] == alias, "MAE"].mean()
+            )

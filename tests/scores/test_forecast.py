@@ -27,7 +27,9 @@ def hours(count: int) -> np.ndarray:
     return START + np.arange(count) * np.timedelta64(1, "h")
 
 
-def a_forecast(targets: tuple[str, ...] = ("y",), levels: tuple[float, ...] = (), freq: Frequency = HOURLY) -> Forecast:
+def a_forecast(
+    targets: tuple[str, ...] = ("y",), levels: tuple[float, ...] = (), freq: Frequency = HOURLY
+) -> Forecast:
     values = np.arange(2 * 3 * len(targets), dtype=float).reshape(2, 3, -1)
     return Forecast(
         alias="bigru",
@@ -43,7 +45,8 @@ def a_forecast(targets: tuple[str, ...] = ("y",), levels: tuple[float, ...] = ()
 
 
 def a_result(model_error: float = 1.0, **changes: object) -> BacktestResult:
-    """Six windows of two series; the actual value is the window's number plus a tenth of the step."""
+    """Six windows of two series; the actual value is the window's number plus a tenth of the
+    step."""
     actual = np.arange(6.0)[:, None, None] + np.arange(2)[None, :, None] / 10
     fields = {
         "alias": "bigru",
@@ -53,7 +56,11 @@ def a_result(model_error: float = 1.0, **changes: object) -> BacktestResult:
         "cutoffs": hours(6),
         "stamps": hours(7)[np.arange(6)[:, None] + np.arange(2)],
         "actual": actual,
-        "forecasts": {"bigru": actual + model_error, "last_value": actual - 4, "linear": actual + 2},
+        "forecasts": {
+            "bigru": actual + model_error,
+            "last_value": actual - 4,
+            "linear": actual + 2,
+        },
         "scale": np.full((6, 1), 2.0),
         "season_length": 1,
         "columns": Columns(),
@@ -68,7 +75,11 @@ def test_forecast_table_has_the_columns_of_the_field():
     assert list(frame.columns) == ["unique_id", "ds", "cutoff", "bigru", *names]
     assert frame["unique_id"].tolist() == ["b"] * 3 + ["a"] * 3
     row = frame[(frame["unique_id"] == "a") & (frame["ds"] == "2024-03-01 03:00")].iloc[0]
-    assert (row["cutoff"], row["bigru"], row["bigru-lo-90"]) == (pd.Timestamp("2024-03-01 01:00"), 4.0, 3.0)
+    assert (row["cutoff"], row["bigru"], row["bigru-lo-90"]) == (
+        pd.Timestamp("2024-03-01 01:00"),
+        4.0,
+        3.0,
+    )
 
 
 @pytest.mark.parametrize("targets", [("y",), ("load", "oil")])
@@ -80,7 +91,9 @@ def test_forecast_comes_back_from_its_table(targets, levels, tz):
     for name in ("series_ids", "cutoffs", "stamps", "values", "quantile_levels"):
         np.testing.assert_array_equal(getattr(after, name), getattr(before, name))
     assert (after.quantiles is None) == (before.quantiles is None)
-    np.testing.assert_array_equal(np.asarray(after.quantiles, float), np.asarray(before.quantiles, float))
+    np.testing.assert_array_equal(
+        np.asarray(after.quantiles, float), np.asarray(before.quantiles, float)
+    )
 
 
 def test_tables_carry_local_stamps():
@@ -91,7 +104,9 @@ def test_tables_carry_local_stamps():
 
 def test_a_shuffled_table_is_put_in_order():
     frame = a_forecast().frame().astype({"ds": "datetime64[s]", "cutoff": "datetime64[s]"})
-    after = Forecast.from_frame(frame.iloc[[5, 2, 4, 0, 3, 1]], "bigru", columns=Columns(), freq=HOURLY)
+    after = Forecast.from_frame(
+        frame.iloc[[5, 2, 4, 0, 3, 1]], "bigru", columns=Columns(), freq=HOURLY
+    )
     assert after.series_ids.tolist() == ["a", "b"]
     assert after.stamps.dtype == after.cutoffs.dtype == np.dtype("datetime64[ns]")
     np.testing.assert_array_equal(after.values[:, :, 0], [[3, 4, 5], [0, 1, 2]])
@@ -101,7 +116,9 @@ def test_tables_that_cannot_be_read_name_the_reason():
     frame = a_forecast().frame()
     with pytest.raises(DataError, match=r"column 'lstm' is missing.*'bigru'"):
         Forecast.from_frame(frame, "lstm", columns=Columns(), freq=HOURLY)
-    with pytest.raises(DataError, match=r"series 'a' has 2 steps after cutoff 2024-03-01 01:00:00 and the first.*3"):
+    with pytest.raises(
+        DataError, match=r"series 'a' has 2 steps after cutoff 2024-03-01 01:00:00 and the first.*3"
+    ):
         Forecast.from_frame(frame.iloc[:5], "bigru", columns=Columns(), freq=HOURLY)
     with pytest.raises(DataError, match="no rows"):
         Forecast.from_frame(frame.iloc[:0], "bigru", columns=Columns(), freq=HOURLY)
@@ -115,7 +132,11 @@ def test_a_column_is_never_overwritten_by_another():
 def test_shapes_that_do_not_fit_are_refused():
     with pytest.raises(ShapeError, match=r"linear has shape \(6, 1, 1\)"):
         a_result(
-            forecasts={"bigru": np.zeros((6, 2, 1)), "last_value": np.zeros((6, 2, 1)), "linear": np.zeros((6, 1, 1))}
+            forecasts={
+                "bigru": np.zeros((6, 2, 1)),
+                "last_value": np.zeros((6, 2, 1)),
+                "linear": np.zeros((6, 1, 1)),
+            }
         )
     with pytest.raises(ShapeError, match="quantiles has shape"):
         Forecast(**{**vars(a_forecast()), "quantile_levels": (0.5,)})
@@ -149,8 +170,16 @@ def test_skill_is_measured_against_the_best_baseline():
     [
         (1.5, "bigru beats the best baseline (linear) by 25.0 % in MAE on 6 test windows."),
         (1.999, "bigru beats the best baseline (linear) by 0.05 % in MAE on 6 test windows."),
-        (3.0, "bigru does not beat the best baseline (linear): its MAE is 50.0 % higher on 6 test windows."),
-        (2.0, "bigru does not beat the best baseline (linear): their MAE is the same on 6 test windows."),
+        (
+            3.0,
+            "bigru does not beat the best baseline (linear): its MAE is 50.0 % higher on 6 test "
+            "windows.",
+        ),
+        (
+            2.0,
+            "bigru does not beat the best baseline (linear): their MAE is the same on 6 test "
+            "windows.",
+        ),
     ],
 )
 def test_the_verdict_says_plainly_who_wins(error, words):
@@ -161,7 +190,8 @@ def test_the_verdict_says_plainly_who_wins(error, words):
 
 
 def many_windows(skill: float, noise: float) -> BacktestResult:
-    """400 cutoffs, one step ahead; a baseline with errors near 1, and a model whose errors are smaller by a share."""
+    """400 cutoffs, one step ahead; a baseline with errors near 1, and a model whose errors are
+    smaller by a share."""
     rng = np.random.default_rng(0)
     baseline = rng.uniform(0.5, 1.5, 400)
     model = baseline * (1 - skill) + noise * rng.normal(size=400)
@@ -170,7 +200,9 @@ def many_windows(skill: float, noise: float) -> BacktestResult:
         cutoffs=hours(400),
         stamps=hours(401)[1:, None],
         actual=np.zeros((400, 1, 1)),
-        forecasts={name: one[:, None, None] for name, one in (("bigru", model), ("last_value", baseline))},
+        forecasts={
+            name: one[:, None, None] for name, one in (("bigru", model), ("last_value", baseline))
+        },
         baselines=("last_value",),
         scale=np.ones((400, 1)),
     )
@@ -196,7 +228,13 @@ def test_ends_of_an_interval_keep_their_digits_and_signs():
             "windows, but the difference may be chance.",
             False,
         ),
-        (-0.2, 0.1, "bigru does not beat the best baseline (last_value): its MAE is", "windows.", False),
+        (
+            -0.2,
+            0.1,
+            "bigru does not beat the best baseline (last_value): its MAE is",
+            "windows.",
+            False,
+        ),
         (-0.01, 0.3, "bigru does not beat", "higher", False),
     ],
 )
@@ -210,7 +248,11 @@ def test_the_verdict_says_how_sure_it_is(skill, noise, start, end, shown):
     low, high = (one.low, one.high) if scores.skill("bigru") > 0 else (-one.high, -one.low)
     assert f"(95 % interval {100 * low:.1f} to {100 * high:.1f})" in verdict
     row = scores.frame().set_index("model").loc["bigru"]
-    assert (row["skill-lo-95"], row["skill-hi-95"], row["p_value"]) == (one.low, one.high, one.p_value)
+    assert (row["skill-lo-95"], row["skill-hi-95"], row["p_value"]) == (
+        one.low,
+        one.high,
+        one.p_value,
+    )
     assert Scores.from_dict(json.loads(json.dumps(scores.to_dict(), allow_nan=False))) == scores
     if shown:
         scores.require_skill()
@@ -222,8 +264,12 @@ def test_the_verdict_says_how_sure_it_is(skill, noise, start, end, shown):
 def test_few_cutoffs_are_said_to_be_too_few():
     scores = a_result(model_error=1.5).scores()
     assert scores.comparisons == {}
-    assert scores.text().endswith("Note: the cutoffs are too few to say how much of the difference may be chance.")
-    with pytest.raises(SkillError, match=r"beats the best baseline .* too few to tell that from chance"):
+    assert scores.text().endswith(
+        "Note: the cutoffs are too few to say how much of the difference may be chance."
+    )
+    with pytest.raises(
+        SkillError, match=r"beats the best baseline .* too few to tell that from chance"
+    ):
         scores.require_skill()
     with pytest.raises(SkillError, match="compared with no baseline"):
         a_result(baselines=()).scores().require_skill()
@@ -242,7 +288,9 @@ def test_a_perfect_baseline_cannot_be_beaten():
     actual = np.ones((6, 2, 1))
     forecasts = {"bigru": actual + 1, "last_value": actual, "linear": actual}
     scores = a_result(actual=actual, forecasts=forecasts).scores()
-    assert scores.verdict().startswith("bigru does not beat the best baseline (last_value): its MAE is 1 against 0")
+    assert scores.verdict().startswith(
+        "bigru does not beat the best baseline (last_value): its MAE is 1 against 0"
+    )
 
 
 def test_the_table_marks_the_best_of_every_column():
@@ -278,20 +326,36 @@ def test_scores_survive_json_and_missing_numbers():
 
 
 def test_history_survives_json():
-    history = History(loss=(1.0, 0.5), val_loss=(), learning_rate=(1e-3, 5e-4), seconds=(2.0, 1.0), best_epoch=2)
+    history = History(
+        loss=(1.0, 0.5), val_loss=(), learning_rate=(1e-3, 5e-4), seconds=(2.0, 1.0), best_epoch=2
+    )
     assert History.from_dict(json.loads(json.dumps(history.to_dict()))) == history
 
 
 def test_backtest_table_agrees_with_the_arrays():
     result = a_result()
     frame = result.frame()
-    assert list(frame.columns) == ["unique_id", "ds", "cutoff", "y", "bigru", "last_value", "linear"]
-    assert (frame["bigru"] - frame["y"]).abs().mean() == pytest.approx(result.scores().values["bigru"]["MAE"])
-    row = frame[(frame["cutoff"] == "2024-03-01 04:00") & (frame["ds"] == "2024-03-01 05:00")].iloc[0]
+    assert list(frame.columns) == [
+        "unique_id",
+        "ds",
+        "cutoff",
+        "y",
+        "bigru",
+        "last_value",
+        "linear",
+    ]
+    assert (frame["bigru"] - frame["y"]).abs().mean() == pytest.approx(
+        result.scores().values["bigru"]["MAE"]
+    )
+    row = frame[(frame["cutoff"] == "2024-03-01 04:00") & (frame["ds"] == "2024-03-01 05:00")].iloc[
+        0
+    ]
     assert (row["unique_id"], row["y"]) == ("b", 4.1)
 
 
-@pytest.mark.parametrize(("count", "expected"), [(1, [3]), (2, [3, 5]), (3, [0, 3, 5]), (9, [0, 1, 2, 3, 4, 5])])
+@pytest.mark.parametrize(
+    ("count", "expected"), [(1, [3]), (2, [3, 5]), (3, [0, 3, 5]), (9, [0, 1, 2, 3, 4, 5])]
+)
 def test_examples_cover_series_before_time(count, expected):
     assert a_result().examples(count).tolist() == expected
 

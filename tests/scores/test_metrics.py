@@ -33,7 +33,9 @@ from forecast.scores.metrics import (
 
 def pairs(actual: np.ndarray, forecast: np.ndarray) -> list[tuple[float, float]]:
     return [
-        (y, f) for y, f in zip(actual.ravel().tolist(), forecast.ravel().tolist(), strict=True) if not math.isnan(y)
+        (y, f)
+        for y, f in zip(actual.ravel().tolist(), forecast.ravel().tolist(), strict=True)
+        if not math.isnan(y)
     ]
 
 
@@ -46,7 +48,9 @@ SLOW = {
     "mae": lambda kept: sum(abs(y - f) for y, f in kept) / len(kept),
     "rmse": lambda kept: math.sqrt(sum((y - f) ** 2 for y, f in kept) / len(kept)),
     "mape": lambda kept: sum(percentage_terms(kept)) / len(percentage_terms(kept)),
-    "smape": lambda kept: sum(200 * abs(y - f) / (abs(y) + abs(f)) if y or f else 0 for y, f in kept) / len(kept),
+    "smape": lambda kept: (
+        sum(200 * abs(y - f) / (abs(y) + abs(f)) if y or f else 0 for y, f in kept) / len(kept)
+    ),
     "wape": lambda kept: 100 * sum(abs(y - f) for y, f in kept) / sum(abs(y) for y, _ in kept),
     "bias": lambda kept: sum(f - y for y, f in kept) / len(kept),
 }
@@ -64,7 +68,9 @@ def test_point_metric_equals_a_loop(name, seed, holes):
     if holes:
         actual[rng.random(actual.shape) < 0.3] = np.nan
     if percentage_terms(pairs(actual, forecast)):
-        assert METRICS[name](actual, forecast) == pytest.approx(SLOW[name](pairs(actual, forecast)), rel=1e-12)
+        assert METRICS[name](actual, forecast) == pytest.approx(
+            SLOW[name](pairs(actual, forecast)), rel=1e-12
+        )
 
 
 @pytest.mark.parametrize("name", METRICS)
@@ -140,7 +146,9 @@ def test_rmsse_equals_a_loop(seed, wide):
 
 
 def test_rmsse_has_no_unit_where_the_history_is_constant_and_refuses_other_scales():
-    assert np.isnan(rmsse(np.ones((1, 2)), np.zeros((1, 2)), np.array([seasonal_deviation(np.ones(9), 1)])))
+    assert np.isnan(
+        rmsse(np.ones((1, 2)), np.zeros((1, 2)), np.array([seasonal_deviation(np.ones(9), 1)]))
+    )
     assert np.isnan(rmsse(np.ones((1, 2)), np.array([[np.nan, 1.0]]), np.ones(1)))
     with pytest.raises(ShapeError, match=r"\(2, 1\)"):
         rmsse(np.ones((2, 3)), np.ones((2, 3)), np.ones((2, 1)))
@@ -172,9 +180,15 @@ def test_scores_agree_with_utilsforecast():
     actual, forecast, low, high = rng.normal(5, 1, (4, 6, 8))
     train = rng.normal(5, 1, (6, 30))
     ids = np.arange(6)
-    future = {"unique_id": np.repeat(ids, 8), "ds": np.tile(np.arange(30, 38), 6), "y": actual.ravel()}
+    future = {
+        "unique_id": np.repeat(ids, 8),
+        "ds": np.tile(np.arange(30, 38), 6),
+        "y": actual.ravel(),
+    }
     table = pd.DataFrame(future | {"m": forecast.ravel(), "low": low.ravel(), "high": high.ravel()})
-    past = pd.DataFrame({"unique_id": np.repeat(ids, 30), "ds": np.tile(np.arange(30), 6), "y": train.ravel()})
+    past = pd.DataFrame(
+        {"unique_id": np.repeat(ids, 30), "ds": np.tile(np.arange(30), 6), "y": train.ravel()}
+    )
     for ours, theirs, factor in (
         (mse, peer.mse, 1),
         (mae, peer.mae, 1),
@@ -183,7 +197,9 @@ def test_scores_agree_with_utilsforecast():
         (mape, peer.mape, 100),
         (smape, peer.smape, 200),
     ):
-        np.testing.assert_allclose(ours(actual, forecast, axis=1), theirs(table, ["m"])["m"] * factor, rtol=1e-12)
+        np.testing.assert_allclose(
+            ours(actual, forecast, axis=1), theirs(table, ["m"])["m"] * factor, rtol=1e-12
+        )
     scale = np.array([seasonal_error(one, 7) for one in train])
     expected = peer.mase(table, ["m"], seasonality=7, train_df=past)["m"]
     np.testing.assert_allclose(mase(actual, forecast, scale, axis=1), expected, rtol=1e-12)
@@ -191,7 +207,9 @@ def test_scores_agree_with_utilsforecast():
     expected = peer.rmsse(table, ["m"], seasonality=7, train_df=past)["m"]
     np.testing.assert_allclose(rmsse(actual, forecast, scale, axis=1), expected, rtol=1e-12)
     expected = peer.mqloss(table, {"m": ["low", "high"]}, quantiles=np.array([0.1, 0.9]))["m"]
-    np.testing.assert_allclose(pinball(actual, np.stack([low, high], -1), (0.1, 0.9), axis=1), expected, rtol=1e-12)
+    np.testing.assert_allclose(
+        pinball(actual, np.stack([low, high], -1), (0.1, 0.9), axis=1), expected, rtol=1e-12
+    )
 
 
 def test_pinball_is_smallest_at_the_quantile():
@@ -210,7 +228,9 @@ def test_pinball_refuses_wrong_levels_and_shapes():
 
 def test_seasonal_error_by_hand():
     assert seasonal_error(np.array([1.0, 5.0, 2.0, 9.0]), 2) == 2.5
-    np.testing.assert_array_equal(seasonal_error(np.array([[1.0, 0.0], [np.nan, 3.0], [4.0, 1.0]]), 1), [np.nan, 2.5])
+    np.testing.assert_array_equal(
+        seasonal_error(np.array([[1.0, 0.0], [np.nan, 3.0], [4.0, 1.0]]), 1), [np.nan, 2.5]
+    )
     assert np.isnan(seasonal_error(np.array([1.0, 2.0]), 2))
     for scale in (seasonal_error, seasonal_deviation):
         with pytest.raises(ConfigError, match="season_length is 0"):
@@ -224,13 +244,22 @@ def test_seasonal_deviation_by_hand():
 
 @pytest.mark.parametrize(
     ("group", "season", "lag", "published"),
-    [("hourly", 24, 1, (43.003, 11.608)), ("hourly", 24, 24, (13.912, 1.193)), ("weekly", 1, 1, (9.161, 2.777))],
+    [
+        ("hourly", 24, 1, (43.003, 11.608)),
+        ("hourly", 24, 24, (13.912, 1.193)),
+        ("weekly", 1, 1, (9.161, 2.777)),
+    ],
 )
 def test_naive_scores_of_the_m4_competition(shared_data: Path, group, season, lag, published):
-    train, test = (pd.read_parquet(shared_data / "m4" / f"m4_{group}_{part}.parquet") for part in ("train", "test"))
+    train, test = (
+        pd.read_parquet(shared_data / "m4" / f"m4_{group}_{part}.parquet")
+        for part in ("train", "test")
+    )
     past = {name: one.to_numpy() for name, one in train.groupby("unique_id")["y"]}
     actual = np.stack([one.to_numpy() for _, one in test.groupby("unique_id")["y"]])
     horizon = actual.shape[1]
-    forecast = np.stack([np.tile(one[-lag:], horizon // lag + 1)[:horizon] for one in past.values()])
+    forecast = np.stack(
+        [np.tile(one[-lag:], horizon // lag + 1)[:horizon] for one in past.values()]
+    )
     scale = np.array([seasonal_error(one, season) for one in past.values()])
     assert (round(smape(actual, forecast), 3), round(mase(actual, forecast, scale), 3)) == published

@@ -27,13 +27,18 @@ INTERVAL_METRICS: dict[str, Callable[..., Any]] = {
 
 def interval_loop(actual: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> dict[str, float]:
     """The three scores of an 80 % interval, value by value."""
-    cells = [cell for cell in zip(actual.flat, lower.flat, upper.flat, strict=True) if not np.isnan(cell[0])]
+    cells = [
+        cell
+        for cell in zip(actual.flat, lower.flat, upper.flat, strict=True)
+        if not np.isnan(cell[0])
+    ]
     missed = [low - y if y < low else y - high if y > high else 0.0 for y, low, high in cells]
     widths = [high - low for _, low, high in cells]
     return {
         "coverage": sum(one == 0 for one in missed) / len(cells),
         "width": sum(widths) / len(cells),
-        "winkler": sum(wide + 2 / 0.2 * one for wide, one in zip(widths, missed, strict=True)) / len(cells),
+        "winkler": sum(wide + 2 / 0.2 * one for wide, one in zip(widths, missed, strict=True))
+        / len(cells),
     }
 
 
@@ -47,7 +52,9 @@ def test_interval_scores_equal_a_loop(seed):
     expected = interval_loop(actual, lower, upper)
     for name, metric in INTERVAL_METRICS.items():
         assert metric(actual, lower, upper) == pytest.approx(expected[name], rel=1e-12)
-        steps = [interval_loop(actual[:, one], lower[:, one], upper[:, one])[name] for one in range(3)]
+        steps = [
+            interval_loop(actual[:, one], lower[:, one], upper[:, one])[name] for one in range(3)
+        ]
         np.testing.assert_allclose(metric(actual, lower, upper, axis=(0, 2)), steps, rtol=1e-12)
 
 
@@ -55,29 +62,50 @@ def a_table() -> tuple[np.ndarray, np.ndarray, pd.DataFrame]:
     """Actual values (6, 8), quantiles (6, 8, 3) and the same as a long table."""
     rng = np.random.default_rng(3)
     actual, quantiles = rng.normal(5, 1, (6, 8)), np.sort(rng.normal(5, 1, (6, 8, 3)), axis=-1)
-    columns = {"m-lo-80": quantiles[..., 0], "m-median": quantiles[..., 1], "m-hi-80": quantiles[..., 2]}
-    keys = {"unique_id": np.repeat(np.arange(6), 8), "ds": np.tile(np.arange(8), 6), "y": actual.ravel()}
-    return actual, quantiles, pd.DataFrame(keys | {name: values.ravel() for name, values in columns.items()})
+    columns = {
+        "m-lo-80": quantiles[..., 0],
+        "m-median": quantiles[..., 1],
+        "m-hi-80": quantiles[..., 2],
+    }
+    keys = {
+        "unique_id": np.repeat(np.arange(6), 8),
+        "ds": np.tile(np.arange(8), 6),
+        "y": actual.ravel(),
+    }
+    return (
+        actual,
+        quantiles,
+        pd.DataFrame(keys | {name: values.ravel() for name, values in columns.items()}),
+    )
 
 
 def test_scores_agree_with_utilsforecast():
     actual, quantiles, table = a_table()
     ends = quantiles[..., 0], quantiles[..., 2]
-    np.testing.assert_allclose(coverage(actual, *ends, axis=1), peer.coverage(table, ["m"], 80)["m"], rtol=1e-12)
-    np.testing.assert_allclose(winkler(actual, *ends, 0.8, axis=1), peer.winkler_score(table, ["m"], 80)["m"])
+    np.testing.assert_allclose(
+        coverage(actual, *ends, axis=1), peer.coverage(table, ["m"], 80)["m"], rtol=1e-12
+    )
+    np.testing.assert_allclose(
+        winkler(actual, *ends, 0.8, axis=1), peer.winkler_score(table, ["m"], 80)["m"]
+    )
     names = {"m": ["m-lo-80", "m-median", "m-hi-80"]}
     expected = peer.scaled_crps(table, names, np.array(LEVELS))["m"]
-    np.testing.assert_allclose(weighted_quantile_loss(actual, quantiles, LEVELS, axis=1), expected, rtol=1e-12)
+    np.testing.assert_allclose(
+        weighted_quantile_loss(actual, quantiles, LEVELS, axis=1), expected, rtol=1e-12
+    )
 
 
 def test_weighted_quantile_loss_is_a_ratio_of_sums_not_a_mean_of_ratios():
     actual, forecast = np.array([[1.0], [100.0]]), np.array([[[2.0]], [[100.0]]])
     assert weighted_quantile_loss(actual, forecast, [0.5]) == pytest.approx(1 / 101)
-    assert 100 * weighted_quantile_loss(actual, forecast, [0.5]) == pytest.approx(wape(actual, forecast[..., 0]))
+    assert 100 * weighted_quantile_loss(actual, forecast, [0.5]) == pytest.approx(
+        wape(actual, forecast[..., 0])
+    )
 
 
 def sample_crps(actual: float, sample: np.ndarray) -> float:
-    """E|X - y| - E|X - X'| / 2 over all pairs of a sample (Gneiting and Raftery, 2007, equation 21)."""
+    """E|X - y| - E|X - X'| / 2 over all pairs of a sample (Gneiting and Raftery, 2007, equation
+    21)."""
     return float(np.abs(sample - actual).mean() - np.abs(sample[:, None] - sample).mean() / 2)
 
 
@@ -85,15 +113,22 @@ def sample_crps(actual: float, sample: np.ndarray) -> float:
 def test_crps_of_evenly_spread_levels_is_that_of_a_sample(seed, size):
     rng = np.random.default_rng(seed)
     actual, quantiles = rng.normal(size=(3, 2)), np.sort(rng.normal(size=(3, 2, size)), axis=-1)
-    expected = np.mean([sample_crps(actual[place], quantiles[place]) for place in np.ndindex(actual.shape)])
-    assert crps(actual, quantiles, (np.arange(size) + 0.5) / size) == pytest.approx(expected, rel=1e-9)
+    expected = np.mean(
+        [sample_crps(actual[place], quantiles[place]) for place in np.ndindex(actual.shape)]
+    )
+    assert crps(actual, quantiles, (np.arange(size) + 0.5) / size) == pytest.approx(
+        expected, rel=1e-9
+    )
 
 
 @pytest.mark.parametrize("outcome", [-1.3, 0.0, 2.5])
 def test_crps_of_many_levels_is_that_of_the_normal_distribution(outcome):
-    """The closed form of Gneiting et al., Calibrated Probabilistic Forecasting, 2005, equation 5."""
+    """The closed form of Gneiting et al., Calibrated Probabilistic Forecasting, 2005, equation
+    5."""
     normal = NormalDist()
-    expected = outcome * (2 * normal.cdf(outcome) - 1) + 2 * normal.pdf(outcome) - 1 / np.sqrt(np.pi)
+    expected = (
+        outcome * (2 * normal.cdf(outcome) - 1) + 2 * normal.pdf(outcome) - 1 / np.sqrt(np.pi)
+    )
     levels = np.concatenate([[0.001], np.arange(1, 100) / 100, [0.999]])
     quantiles = np.array([normal.inv_cdf(one) for one in levels])
     assert crps(np.array([outcome]), quantiles[None], levels) == pytest.approx(expected, rel=0.01)
@@ -139,7 +174,11 @@ def test_missing_zero_and_constant_values_have_the_documented_answers():
     np.testing.assert_array_equal(
         weighted_quantile_loss(np.diag([1.0, 0.0]), np.ones((2, 2, 1)), [0.5], axis=1), [1, np.nan]
     )
-    assert (coverage(some, some, some), width(some, some, some), winkler(some, some, some, 0.8)) == (1, 0, 0)
+    assert (
+        coverage(some, some, some),
+        width(some, some, some),
+        winkler(some, some, some, 0.8),
+    ) == (1, 0, 0)
 
 
 def test_an_infinite_end_covers_its_side_and_is_infinitely_wide():

@@ -27,7 +27,9 @@ def test_student_equals_scipy(degrees):
         expected = stats.t.sf(value, degrees)
         assert student_tail(value, degrees) == pytest.approx(expected, rel=1e-6, abs=1e-13)
     for tail in (0.4, 0.025, 0.0005):
-        assert student_quantile(tail, degrees) == pytest.approx(stats.t.ppf(tail, degrees), rel=1e-8)
+        assert student_quantile(tail, degrees) == pytest.approx(
+            stats.t.ppf(tail, degrees), rel=1e-8
+        )
 
 
 @pytest.mark.parametrize(
@@ -40,7 +42,8 @@ def test_student_equals_scipy(degrees):
     ],
 )
 def test_diebold_mariano_equals_another_package(overlap, statistic, p_value):
-    """Figures of dieboldmariano 1.1.0 with `h=overlap`; for 7, where the plain sum is below 0, of its `bartlett`."""
+    """Figures of dieboldmariano 1.1.0 with `h=overlap`; for 7, where the plain sum is below 0, of
+    its `bartlett`."""
     time = np.arange(40)
     wave = 3 * np.sin(0.7 * time)
     actual = 10 + wave + np.cos(1.9 * time**2)
@@ -53,13 +56,20 @@ def test_diebold_mariano_equals_another_package(overlap, statistic, p_value):
 def test_diebold_mariano_has_an_answer_for_every_difference():
     assert diebold_mariano(np.zeros(9), 2) == (0.0, 1.0)
     assert diebold_mariano(np.full(9, -2.0), 2) == (-math.inf, 0.0)
-    for differences, overlap in ((np.arange(3.0), 3), (np.zeros(0), 1), (np.array([1.0, np.nan, 2.0]), 1)):
+    for differences, overlap in (
+        (np.arange(3.0), 3),
+        (np.zeros(0), 1),
+        (np.array([1.0, np.nan, 2.0]), 1),
+    ):
         assert all(map(math.isnan, diebold_mariano(differences, overlap)))
 
 
 def overlapping_errors(rng: np.random.Generator, count: int, overlap: int, size: int) -> np.ndarray:
-    """(size, count) means of `overlap` neighbours of white noise: what windows one step apart have in common."""
-    noise = np.cumsum(np.pad(rng.normal(size=(size, count + overlap - 1)), ((0, 0), (1, 0))), axis=1)
+    """(size, count) means of `overlap` neighbours of white noise: what windows one step apart have
+    in common."""
+    noise = np.cumsum(
+        np.pad(rng.normal(size=(size, count + overlap - 1)), ((0, 0), (1, 0))), axis=1
+    )
     return (noise[:, overlap:] - noise[:, :-overlap]) / math.sqrt(overlap)
 
 
@@ -80,7 +90,9 @@ def test_overlap_counts_the_cutoffs_whose_horizons_share_a_step():
     assert num_overlapping(np.array([0, 100, 101, 102, 300]), 3) == 3, "gaps do not hide it"
 
 
-@pytest.mark.parametrize(("num_cutoffs", "overlap", "length"), [(27, 1, 3), (28, 1, 4), (1000, 24, 72), (1, 1, 1)])
+@pytest.mark.parametrize(
+    ("num_cutoffs", "overlap", "length"), [(27, 1, 3), (28, 1, 4), (1000, 24, 72), (1, 1, 1)]
+)
 def test_blocks_hold_the_overlap_thrice_and_the_cube_root(num_cutoffs, overlap, length):
     assert block_length(num_cutoffs, overlap) == length
 
@@ -97,7 +109,9 @@ def test_draws_equal_a_loop_over_blocks_on_a_circle(count, length):
         rows += [(end + step) % count for step in range(rest)]
         assert len(rows) == count
         expected.append(sums[rows].sum(axis=0))
-    np.testing.assert_allclose(draw_sums(sums, length, replicates=50, seed=3), expected, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(
+        draw_sums(sums, length, replicates=50, seed=3), expected, rtol=1e-9, atol=1e-9
+    )
 
 
 def test_an_interval_of_few_blocks_is_as_wide_as_students():
@@ -106,23 +120,33 @@ def test_an_interval_of_few_blocks_is_as_wide_as_students():
     assert (low, high) == pytest.approx((-stats.t.ppf(0.975, 9), stats.t.ppf(0.975, 9)), rel=1e-3)
 
 
-def windows_of(losses: np.ndarray, horizon: int, num_series: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Actual values of 0, and forecasts whose error in each window is `losses` (C,), for several equal series."""
+def windows_of(
+    losses: np.ndarray, horizon: int, num_series: int = 1
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Actual values of 0, and forecasts whose error in each window is `losses` (C,), for several
+    equal series."""
     count = len(losses)
-    forecast = np.tile(np.broadcast_to(losses[:, None, None], (count, horizon, 1)), (num_series, 1, 1))
+    forecast = np.tile(
+        np.broadcast_to(losses[:, None, None], (count, horizon, 1)), (num_series, 1, 1)
+    )
     return np.zeros_like(forecast), forecast, np.tile(np.arange(count), num_series)
 
 
 def share_that_holds_the_truth(count: int, overlap: int, rounds: int) -> tuple[float, float]:
-    """How often an interval holds a skill of 0.2; with blocks, and with single cutoffs as if they were unrelated.
+    """How often an interval holds a skill of 0.2; with blocks, and with single cutoffs as if they
+    were unrelated.
 
-    The model's errors are those of the baseline times 0.8 in distribution, and half of each error is shared.
+    The model's errors are those of the baseline times 0.8 in distribution, and half of each error
+    is shared.
     """
     rng, held, held_by_single = np.random.default_rng(13), 0, 0
     steps = np.arange(count)[:, None] + np.arange(overlap)
     for _ in range(rounds):
         shared, own, other = np.abs(rng.normal(size=(3, count + overlap - 1)))
-        made = {"base": (shared + other)[steps][:, :, None], "model": 0.8 * (shared + own)[steps][:, :, None]}
+        made = {
+            "base": (shared + other)[steps][:, :, None],
+            "model": 0.8 * (shared + own)[steps][:, :, None],
+        }
         one = compare_models(np.zeros((count, overlap, 1)), made, "base", np.arange(count))["model"]
         held += one.low <= 0.2 <= one.high
         sums = np.stack([made[name].sum(axis=(1, 2)) for name in made], axis=1)
@@ -142,7 +166,8 @@ def test_intervals_hold_the_truth_as_often_as_they_say(count, overlap):
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
-    ("count", "overlap"), [(15, 1), (20, 1), (100, 1), (90, 6), (200, 6), (180, 12), (360, 24), (720, 24), (2000, 24)]
+    ("count", "overlap"),
+    [(15, 1), (20, 1), (100, 1), (90, 6), (200, 6), (180, 12), (360, 24), (720, 24), (2000, 24)],
 )
 def test_so_do_those_of_few_and_of_many_cutoffs(count, overlap):
     share = share_that_holds_the_truth(count, overlap, 2000)[0]
@@ -185,7 +210,9 @@ def test_what_was_not_measured_is_left_out_and_missing_forecasts_are_not_compare
     baseline = windows_of(rng.uniform(0.5, 1.5, 100), 2)[1]
     whole = compare_models(actual, {"base": baseline, "model": made}, "base", positions)["model"]
     actual[:, 1], made[:, 1] = np.nan, 1e9
-    assert compare_models(actual, {"base": baseline, "model": made}, "base", positions)["model"] == pytest.approx(whole)
+    assert compare_models(actual, {"base": baseline, "model": made}, "base", positions)[
+        "model"
+    ] == pytest.approx(whole)
     made[3, 0] = np.nan
     assert compare_models(actual, {"base": baseline, "model": made}, "base", positions) == {}
 

@@ -98,7 +98,16 @@ def shifted(steps: int) -> Make:
         (waves(), shaken(shifted(H), 0.05), "model repeats the last 6 values in 3 of 3 series"),
         (walks(), last, "model repeats the last value in 3 of 3 series"),
     ],
-    ids=["level", "nearly level", "last", "nearly last", "season", "shifted", "nearly shifted", "walk"],
+    ids=[
+        "level",
+        "nearly level",
+        "last",
+        "nearly last",
+        "season",
+        "shifted",
+        "nearly shifted",
+        "walk",
+    ],
 )
 def test_flat_and_copied_forecasts_are_named(values, make, words):
     found = notes(values, make)
@@ -151,7 +160,9 @@ def test_copy_ratios_equal_a_loop():
     found = copy_ratios(actual, forecast, copy, series)
     for place, d in np.ndindex(found.shape):
         rows = np.flatnonzero(series == [2, 5, 9][place])
-        cells = [(actual[w, h, d], forecast[w, h, d], copy[w, h, d]) for w in rows for h in range(4)]
+        cells = [
+            (actual[w, h, d], forecast[w, h, d], copy[w, h, d]) for w in rows for h in range(4)
+        ]
         cells = [cell for cell in cells if not np.isnan(cell).any()]
         needed = sum(abs(y - c) for y, _, c in cells)
         expected = sum(abs(f - c) for _, f, c in cells) / needed if needed else np.nan
@@ -161,14 +172,24 @@ def test_copy_ratios_equal_a_loop():
 
 def test_flat_ratios_equal_a_loop():
     actual, forecast, _, series = random_windows()
-    actual[series == 5, :, 0] = 0.1, 0.1, 0.1, np.nan  # whose mean, as a computer takes it, is not 0.1
+    actual[series == 5, :, 0] = (
+        0.1,
+        0.1,
+        0.1,
+        np.nan,
+    )  # whose mean, as a computer takes it, is not 0.1
     found = flat_ratios(actual, forecast, series)
     for place, d in np.ndindex(found.shape):
         spread = np.zeros(2)
         for w in np.flatnonzero(series == [2, 5, 9][place]):
             known = ~np.isnan(actual[w, :, d])
-            spread += [known.sum() * one[w, known, d].var() if known.any() else 0.0 for one in (forecast, actual)]
-        np.testing.assert_allclose(found[place, d], np.sqrt(spread[0] / spread[1]) if (place, d) != (1, 0) else np.nan)
+            spread += [
+                known.sum() * one[w, known, d].var() if known.any() else 0.0
+                for one in (forecast, actual)
+            ]
+        np.testing.assert_allclose(
+            found[place, d], np.sqrt(spread[0] / spread[1]) if (place, d) != (1, 0) else np.nan
+        )
 
 
 def test_the_last_values_are_those_before_the_cutoff():
@@ -232,7 +253,9 @@ def continued(make: Callable[[np.ndarray], np.ndarray], rows: int, horizon: int 
     """What is said where the forecast is what truly follows."""
     values = make(np.arange(rows + horizon, dtype=float))
     ids = np.array(["a"], object)
-    return " ".join(leap_notes(ids, ["y"], values[:rows, None], np.array([0, rows]), values[None, rows:, None]))
+    return " ".join(
+        leap_notes(ids, ["y"], values[:rows, None], np.array([0, rows]), values[None, rows:, None])
+    )
 
 
 @pytest.mark.parametrize("rows", [24, 36, 120])
@@ -248,7 +271,9 @@ def continued(make: Callable[[np.ndarray], np.ndarray], rows: int, horizon: int 
         lambda t: np.full(len(t), 7.0),
     ],
 )
-def test_what_goes_on_as_it_was_is_no_leap(make: Callable[[np.ndarray], np.ndarray], rows: int) -> None:
+def test_what_goes_on_as_it_was_is_no_leap(
+    make: Callable[[np.ndarray], np.ndarray], rows: int
+) -> None:
     assert continued(make, rows) == ""
 
 
@@ -263,7 +288,9 @@ def test_the_air_passengers_never_leap() -> None:
     """From every month after the second year the next twelve, records of the summer included."""
     values = load("air_passengers")["y"].to_numpy(float)
     for cutoff in range(24, len(values) - 12):
-        found = leaps(values[:cutoff, None], np.array([0, cutoff]), values[None, cutoff : cutoff + 12, None])
+        found = leaps(
+            values[:cutoff, None], np.array([0, cutoff]), values[None, cutoff : cutoff + 12, None]
+        )
         assert not found.any()
 
 
@@ -273,13 +300,21 @@ def test_a_forecast_that_leaps_is_named_with_its_history() -> None:
     wild = np.array([90.0, 42, 46, 78, 80, 76, 70, 58, 48, 87, 138, 118])
     history = np.concatenate([season, season])[:, None]
     forecast = np.stack([season[:12], wild])[:, :, None]
-    notes = leap_notes(np.array(["good", "wild"], object), ["y"], history, np.array([0, 36, 72]), forecast)
+    notes = leap_notes(
+        np.array(["good", "wild"], object), ["y"], history, np.array([0, 36, 72]), forecast
+    )
     assert notes == (
-        "the forecast of 1 of 2 series leaves the range of its history by more than the changes of the history "
-        "explain (first 'wild', step 2: 42 after values between 80 and 110): look at it before you use it",
+        "the forecast of 1 of 2 series leaves the range of its history by more than the changes of "
+        "the history "
+        "explain (first 'wild', step 2: 42 after values between 80 and 110): look at it before you "
+        "use it",
     )
     both = np.concatenate([history[:36], history[36:]], axis=1)
     two = leap_notes(
-        np.array(["a"], object), ["x", "y"], both, np.array([0, 36]), np.stack(forecast, axis=1)[None, :, :, 0]
+        np.array(["a"], object),
+        ["x", "y"],
+        both,
+        np.array([0, 36]),
+        np.stack(forecast, axis=1)[None, :, :, 0],
     )
     assert "(first 'a', y, step 2: 42 after" in two[0]

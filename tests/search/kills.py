@@ -1,10 +1,12 @@
-"""Kills a search at every write it makes, or fills the disk there, lets it go on, and counts what came of it.
+"""Kills a search at every write it makes, or fills the disk there, lets it go on, and counts what
+came of it.
 
-    PYTHONPATH=.:tests FORECAST_NATIVE=0 python tests/search/kills.py --algorithms random bayesian --moments 100
+    PYTHONPATH=.:tests FORECAST_NATIVE=0 python tests/search/kills.py --algorithms random bayesian
+    --moments 100
 
-Every search runs in a fork of this process, so that keras-tuner is imported once. The loops in C++ are switched off,
-since TensorFlow must not have started before a fork. A fork is killed by itself, in the
-call that writes: before it, after the first half of its bytes, or after it.
+Every search runs in a fork of this process, so that keras-tuner is imported once. The loops in C++
+are switched off, since TensorFlow must not have started before a fork. A fork is killed by itself,
+in the call that writes: before it, after the first half of its bytes, or after it.
 """
 
 from __future__ import annotations
@@ -51,7 +53,8 @@ class Fault:
 
     Attributes:
         at: number of the write, from 0; none for a search without faults.
-        mode: `before`, `inside` or `after` for a kill there; `full` for a disk that is full from there on.
+        mode: `before`, `inside` or `after` for a kill there; `full` for a disk that is full from
+            there on.
         seen: writes so far.
     """
 
@@ -111,13 +114,16 @@ class Count:
     def text(self) -> str:
         """The counts in one line."""
         return (
-            f"{self.breaks} breaks: {self.unresumable} unresumable, {self.lost} with other results, {self.repeated} "
+            f"{self.breaks} breaks: {self.unresumable} unresumable, {self.lost} with other "
+            f"results, {self.repeated} "
             f"with trainings repeated, {self.wordy} with more or less than one line"
             + "".join(f"\n  {one}" for one in self.examples)
         )
 
 
-def in_fork(work: Act, *, fault: Fault | None = None, wait: float | None = None, said: Path | None = None) -> int:
+def in_fork(
+    work: Act, *, fault: Fault | None = None, wait: float | None = None, said: Path | None = None
+) -> int:
     """Do something in a fork; its exit code, negative for a signal.
 
     Args:
@@ -170,7 +176,9 @@ class Trouble:
 
     def kill_at(self, number: int, mode: str) -> None:
         """Kill a search at one of its writes."""
-        self._go_on(f"write {number}, {mode}", in_fork(self._search("broken"), fault=Fault(number, mode)))
+        self._go_on(
+            f"write {number}, {mode}", in_fork(self._search("broken"), fault=Fault(number, mode))
+        )
 
     def kill_after(self, seconds: float) -> None:
         """Kill a search at some moment."""
@@ -236,7 +244,11 @@ class Trouble:
 
     def again(self) -> set[str]:
         """Trainings of the best trial, which is trained again on purpose at the end."""
-        best = next(one["result"]["trial"] for one in records(self.folder / "whole") if one.get("name") == "again")
+        best = next(
+            one["result"]["trial"]
+            for one in records(self.folder / "whole")
+            if one.get("name") == "again"
+        )
         folds = range(self.config.search.folds if self.config.search else 0)
         return {f"{best:04d}-{fold}-0" for fold in folds}
 
@@ -261,9 +273,14 @@ def troubles(trouble: Trouble, options: argparse.Namespace) -> dict[str, list[Ac
     writes = range(0, trouble.num_writes, options.every)
     shares = [(place + 0.5) / options.full for place in range(options.full)]
     size = (trouble.folder / "whole" / JOURNAL).stat().st_size
-    found = {f"killed {mode} every write": [partial(trouble.kill_at, at, mode) for at in writes] for mode in MODES}
+    found = {
+        f"killed {mode} every write": [partial(trouble.kill_at, at, mode) for at in writes]
+        for mode in MODES
+    }
     found["killed at random moments"] = [partial(trouble.kill_somewhere, draw)] * options.moments
-    found["disk full from a write on"] = [partial(trouble.fill_at, round(at * trouble.num_writes)) for at in shares]
+    found["disk full from a write on"] = [
+        partial(trouble.fill_at, round(at * trouble.num_writes)) for at in shares
+    ]
     found["file size limit"] = [partial(trouble.limit_to, round(at * size)) for at in shares]
     return found
 
@@ -273,14 +290,22 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--algorithms", nargs="+", default=["random", "bayesian"])
     parser.add_argument("--moments", type=int, default=100, help="kills at random moments")
-    parser.add_argument("--every", type=int, default=1, help="take only every so many of the writes")
-    parser.add_argument("--full", type=int, default=20, help="moments at which the disk is full, of both kinds")
+    parser.add_argument(
+        "--every", type=int, default=1, help="take only every so many of the writes"
+    )
+    parser.add_argument(
+        "--full", type=int, default=20, help="moments at which the disk is full, of both kinds"
+    )
     options, clean = parser.parse_args(), True
-    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # where forcing to the disk takes no time
+    memory = (
+        "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    )  # where forcing to the disk takes no time
     for algorithm in options.algorithms:
         with tempfile.TemporaryDirectory(dir=memory) as folder:
             trouble = Trouble(experiment(algorithm=algorithm), Path(folder))
-            print(f"{algorithm}: {trouble.num_writes} writes in {trouble.seconds:.1f} s", flush=True)
+            print(
+                f"{algorithm}: {trouble.num_writes} writes in {trouble.seconds:.1f} s", flush=True
+            )
             for name, acts in troubles(trouble, options).items():
                 trouble.count = Count()
                 for act in acts:

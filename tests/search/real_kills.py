@@ -2,16 +2,19 @@
 
     PYTHONPATH=.:tests python tests/search/real_kills.py --algorithms random bayesian --kills 10
 
-The search is that of `configs/tune_bigru.yaml` made small. For each algorithm it is run once in peace, then
+The search is that of `configs/tune_bigru.yaml` made small. For each algorithm it is run once in
+peace, then
 
     workers   with two workers, one of whose processes is killed (SIGKILL) now and again
-    search    with two workers, where the process that leads them is killed now and again and resumed
-    chief     with a chief and two workers over gRPC, one of whom is killed and replaced now and again; the chief is
+    search    with two workers, where the process that leads them is killed now and again and
+    resumed chief     with a chief and two workers over gRPC, one of whom is killed and replaced now
+    and again; the chief is
               killed once and resumed
 
-Each must end with the table, the best settings and the final scores of the search in peace, and with no training scored
-twice. A chief must have given out the trial of a killed worker again within a minute, and stopped to serve ten seconds
-after the last trial. `--memory 50` runs so many trials and prints by how much the processes grow.
+Each must end with the table, the best settings and the final scores of the search in peace, and
+with no training scored twice. A chief must have given out the trial of a killed worker again within
+a minute, and stopped to serve ten seconds after the last trial. `--memory 50` runs so many trials
+and prints by how much the processes grow.
 """
 
 from __future__ import annotations
@@ -46,7 +49,8 @@ SMALL = [
     "training.epochs=3",
     "training.windows_per_epoch=512",
     "evaluation.stride=24",
-    "search.space={model.units: {choice: [4, 8, 12]}, training.learning_rate: {float: [5e-4, 2e-2], log: true}}",
+    "search.space={model.units: {choice: [4, 8, 12]}, training.learning_rate: {float: [5e-4, "
+    "2e-2], log: true}}",
 ]
 ALGORITHMS = ("random", "grid", "hyperband", "bayesian")
 MODES = ("workers", "search", "chief")
@@ -95,7 +99,9 @@ class Watch:
                 if record["event"] == event:
                     times.setdefault(record["number"], time.monotonic())
         said = self.folder.with_suffix(".txt").read_text()
-        lost = re.findall(r"^trial \d+ is given out again: worker-.*-(\d+) was silent", said, re.MULTILINE)
+        lost = re.findall(
+            r"^trial \d+ is given out again: worker-.*-(\d+) was silent", said, re.MULTILINE
+        )
         self.again += [(time.monotonic(), int(process)) for process in lost[len(self.again) :]]
 
     def wait(self, until: Callable[[], bool], going: Callable[[], bool]) -> bool:
@@ -137,7 +143,9 @@ def start(folder: Path, name: str, *options: str) -> subprocess.Popen[bytes]:
     """Start `forecast tune` as a person would, in a folder of that name."""
     command = [sys.executable, "-m", "forecast", "tune", "--config", str(folder / "config.yaml")]
     with open(folder / f"{name}.txt", "ab") as said:
-        return subprocess.Popen([*command, "--out", str(folder / name), *options], stdout=said, stderr=said, cwd=ROOT)
+        return subprocess.Popen(
+            [*command, "--out", str(folder / name), *options], stdout=said, stderr=said, cwd=ROOT
+        )
 
 
 def trial_processes(parent: int) -> list[int]:
@@ -145,14 +153,21 @@ def trial_processes(parent: int) -> list[int]:
     found = []
     for path in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            *_, state, of, rest = path.joinpath("stat").read_text().rpartition(")")[2].split(maxsplit=2)
-            if int(of) == parent and state != "Z" and b"spawn_main" in path.joinpath("cmdline").read_bytes():
+            *_, state, of, rest = (
+                path.joinpath("stat").read_text().rpartition(")")[2].split(maxsplit=2)
+            )
+            if (
+                int(of) == parent
+                and state != "Z"
+                and b"spawn_main" in path.joinpath("cmdline").read_bytes()
+            ):
                 found.append((int(rest.split()[17]), int(path.name)))
     return [number for _, number in sorted(found)]
 
 
 def kill_trial_process(parent: int) -> int:
-    """Kill the process that has run trials for longest: it is not the one that has taken over from the last."""
+    """Kill the process that has run trials for longest: it is not the one that has taken over from
+    the last."""
     oldest = next(iter(trial_processes(parent)), 0)
     if oldest:
         os.kill(oldest, signal.SIGKILL)
@@ -237,14 +252,22 @@ def listens(address: str) -> bool:
 
 def judged(folder: Path, name: str, watch: Watch, served: float) -> tuple[bool, str]:
     """Whether a search that was killed came to what the one in peace did, and the figures."""
-    same = (folder / name / "trials.csv").exists() and results_of(folder / name) == results_of(folder / "peace")
+    same = (folder / name / "trials.csv").exists() and results_of(folder / name) == results_of(
+        folder / "peace"
+    )
     doubled, waits = len(begun_again(folder / name)), watch.waits
     text = (
         f"{name}: {len(watch.kills)} kills, results the same: {same}, scored twice: {doubled}"
-        + (f", {len(waits)} trials given out again after {max(waits):.1f} s at most" if waits else "")
+        + (
+            f", {len(waits)} trials given out again after {max(waits):.1f} s at most"
+            if waits
+            else ""
+        )
         + (f", served for {served:.1f} s after the last trial" if served else "")
     )
-    clean = same and not doubled and max(waits, default=0) < AGAIN_SECONDS and served < SERVING_SECONDS
+    clean = (
+        same and not doubled and max(waits, default=0) < AGAIN_SECONDS and served < SERVING_SECONDS
+    )
     return clean, text if clean else f"{text}\n{(folder / f'{name}.txt').read_text()[-2000:]}"
 
 
@@ -255,14 +278,21 @@ def kill_one(algorithm: str, modes: list[str], options: argparse.Namespace) -> b
         folder = Path(name)
         write_config(folder, f"search.algorithm={algorithm}", f"search.max_trials={options.trials}")
         begin = time.monotonic()
-        assert start(folder, "peace", "--workers", "2").wait() == 0, (folder / "peace.txt").read_text()[-2000:]
-        print(f"{algorithm}: {options.trials} trials in {time.monotonic() - begin:.0f} s in peace", flush=True)
+        assert start(folder, "peace", "--workers", "2").wait() == 0, (
+            folder / "peace.txt"
+        ).read_text()[-2000:]
+        print(
+            f"{algorithm}: {options.trials} trials in {time.monotonic() - begin:.0f} s in peace",
+            flush=True,
+        )
         for mode in modes:
             begin, served = time.monotonic(), 0.0
             if mode == "chief":
                 watch, served = killed_chief(folder, options.kills, draw)
             else:
-                watch = (killed_workers if mode == "workers" else killed_searches)(folder, options.kills, draw)
+                watch = (killed_workers if mode == "workers" else killed_searches)(
+                    folder, options.kills, draw
+                )
             well, text = judged(folder, mode, watch, served)
             print(f"{algorithm}, {text} ({time.monotonic() - begin:.0f} s)", flush=True)
             clean &= well
@@ -276,38 +306,58 @@ def write_config(folder: Path, *overrides: str) -> None:
 
 
 def memory_over(trials: int) -> bool:
-    """Run a search of so many trials, print what its processes hold, and say whether the leading one stays as it is."""
+    """Run a search of so many trials, print what its processes hold, and say whether the leading
+    one stays as it is."""
     held: list[tuple[float, float]] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_config(folder, f"search.max_trials={trials}", "search.folds=1")
         watch, search = Watch(folder / "memory"), start(folder, "memory")
         for number in range(1, trials + 1):
-            if watch.wait(lambda number=number: len(watch.ended) >= number, lambda: search.poll() is None):  # type: ignore[misc]
+            if watch.wait(
+                lambda number=number: len(watch.ended) >= number, lambda: search.poll() is None
+            ):  # type: ignore[misc]
                 workers = trial_processes(search.pid)
-                held.append((used_memory(search.pid), max(map(used_memory, workers), default=np.nan)))
+                held.append(
+                    (used_memory(search.pid), max(map(used_memory, workers), default=np.nan))
+                )
         assert search.wait() == 0, (folder / "memory.txt").read_text()[-2000:]
     leading, running = np.array(held).T
     later = len(leading) // 5  # what is read and traced first is no growth
     growth = float(np.polyfit(np.arange(later, len(leading)), leading[later:], 1)[0])
     print(
-        f"memory over {trials} trials: leading process {leading[later]:.0f} MiB after trial {later + 1}, "
-        f"{leading[-1]:.0f} at the end, {growth:+.3f} per trial; processes of trials {np.nanmax(running):.0f} at most, "
-        f"{np.nanmax(running[: trials // 2]):.0f} in the first half and {np.nanmax(running[trials // 2 :]):.0f} in the "
+        f"memory over {trials} trials: leading process {leading[later]:.0f} MiB after trial "
+        f"{later + 1}, "
+        f"{leading[-1]:.0f} at the end, {growth:+.3f} per trial; processes of trials "
+        f"{np.nanmax(running):.0f} at most, "
+        f"{np.nanmax(running[: trials // 2]):.0f} in the first half and "
+        f"{np.nanmax(running[trials // 2 :]):.0f} in the "
         "second",
         flush=True,
     )
-    return growth < MOST_GROWTH and np.nanmax(running[trials // 2 :]) < 1.05 * np.nanmax(running[: trials // 2])
+    return growth < MOST_GROWTH and np.nanmax(running[trials // 2 :]) < 1.05 * np.nanmax(
+        running[: trials // 2]
+    )
 
 
 def main() -> int:
     """Do all of it and print the counts."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--algorithms", nargs="*", default=list(ALGORITHMS), choices=ALGORITHMS)
     parser.add_argument("--modes", nargs="+", default=list(MODES), choices=MODES)
-    parser.add_argument("--kills", type=int, default=10, help="of workers, or of the leading process")
+    parser.add_argument(
+        "--kills", type=int, default=10, help="of workers, or of the leading process"
+    )
     parser.add_argument("--trials", type=int, default=16)
-    parser.add_argument("--memory", type=int, default=0, metavar="TRIALS", help="trials over which memory is watched")
+    parser.add_argument(
+        "--memory",
+        type=int,
+        default=0,
+        metavar="TRIALS",
+        help="trials over which memory is watched",
+    )
     options = parser.parse_args()
     clean = [kill_one(algorithm, options.modes, options) for algorithm in options.algorithms]
     if options.memory:

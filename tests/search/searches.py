@@ -1,7 +1,8 @@
-"""Searches whose trials are numbers worked out from their values: as a search with training, and done in no time.
+"""Searches whose trials are numbers worked out from their values: as a search with training, and
+done in no time.
 
-A training takes two epochs, keeps a checkpoint after each, and notes in a log what it does, so that what was lost or
-done twice can be counted.
+A training takes two epochs, keeps a checkpoint after each, and notes in a log what it does, so that
+what was lost or done twice can be counted.
 """
 
 from __future__ import annotations
@@ -57,11 +58,14 @@ def hourly(rows: int = 200) -> pd.DataFrame:
     hour = np.arange(rows)
     noise = np.random.default_rng(0).normal(0, 1, rows)
     stamps = pd.date_range("2025-03-01", periods=rows, freq="h")
-    return pd.DataFrame({"unique_id": "a", "ds": stamps, "y": (50 + 10 * np.sin(hour / 4) + noise).round(2)})
+    return pd.DataFrame(
+        {"unique_id": "a", "ds": stamps, "y": (50 + 10 * np.sin(hour / 4) + noise).round(2)}
+    )
 
 
 def error_of(values: dict[str, Any], epochs: int, seed: int) -> float:
-    """What a trial scores: best at a learning rate of 0.01, better with more epochs, never twice the same."""
+    """What a trial scores: best at a learning rate of 0.01, better with more epochs, never twice
+    the same."""
     rate = values.get("training.learning_rate", 1e-3)
     away = abs(math.log10(rate) + 2) + (values.get("model.cell") == "rnn")
     return 1.0 + away + 1.0 / epochs + seed / 2**40
@@ -82,7 +86,9 @@ class FakeRunner:
         seed = derived_seed(self.bench.config.search.seed, "trial", task.number, fold, execution)
         self._train(f"{task.name}-{fold}-{execution}")
         score = error_of(task.values, task.epochs or 9, seed)
-        return FoldScore(fold, execution, {"MAE": score, "RMSE": 2 / score}, task.epochs or 9, 0.1, 100)
+        return FoldScore(
+            fold, execution, {"MAE": score, "RMSE": 2 / score}, task.epochs or 9, 0.1, 100
+        )
 
     def final(self, name: str, values: dict[str, Any]) -> dict[str, Any]:
         self._train(name)
@@ -122,7 +128,9 @@ def digest(name: str, epochs: int) -> str:
     return name
 
 
-def search_in(folder: Path, config: Experiment, *, workers: int = 1, table: Any = None, **options: Any) -> list[str]:
+def search_in(
+    folder: Path, config: Experiment, *, workers: int = 1, table: Any = None, **options: Any
+) -> list[str]:
     """Search in a folder, from the start or from where it was left; what was said."""
     said: list[str] = []
     bench = make_bench(config, hourly() if table is None else table, folder)
@@ -133,17 +141,24 @@ def search_in(folder: Path, config: Experiment, *, workers: int = 1, table: Any 
 
 
 def results_of(folder: Path) -> tuple[str, ...]:
-    """Everything a search leaves that does not depend on the clock: table, best settings, final scores."""
+    """Everything a search leaves that does not depend on the clock: table, best settings, final
+    scores."""
     rows = list(csv.DictReader(io.StringIO((folder / "trials.csv").read_text())))
     with open_journal(folder / JOURNAL) as journal:
         finals = sorted(json.dumps(one) for one in journal.records if one["event"] == "final")
-    table = [json.dumps({name: cell for name, cell in row.items() if name != "seconds"}) for row in rows]
+    table = [
+        json.dumps({name: cell for name, cell in row.items() if name != "seconds"}) for row in rows
+    ]
     return (*table, (folder / "best.yaml").read_text(), *finals)
 
 
 def begun_again(folder: Path) -> list[str]:
     """Trainings that were begun after their score was recorded."""
     with open_journal(folder / JOURNAL) as journal:
-        scores = [one["score"] | {"number": one["number"]} for one in journal.records if one["event"] == "fold"]
+        scores = [
+            one["score"] | {"number": one["number"]}
+            for one in journal.records
+            if one["event"] == "fold"
+        ]
     names = Counter(f"{one['number']:04d}-{one['fold']}-{one['execution']}" for one in scores)
     return [name for name, count in names.items() if count > 1]

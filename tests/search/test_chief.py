@@ -1,4 +1,5 @@
-"""Chief and workers over keras-tuner's gRPC: the table of a search in one process, whoever is lost on the way."""
+"""Chief and workers over keras-tuner's gRPC: the table of a search in one process, whoever is lost
+on the way."""
 
 from __future__ import annotations
 
@@ -47,7 +48,9 @@ def run_chief(folder: Path, config: Experiment, address: Address, lease: float =
     bench = make_bench(config, hourly(), folder)
     with open_journal(folder / JOURNAL) as journal:
         search = begin(bench, journal, resume=True, say=said.append, lease=lease)
-        run_search(search, [FakeRunner(bench)], elsewhere=lambda: serve_trials(search.oracle, address))
+        run_search(
+            search, [FakeRunner(bench)], elsewhere=lambda: serve_trials(search.oracle, address)
+        )
     return said
 
 
@@ -89,7 +92,9 @@ def lost_once(*numbers: int) -> Callable[[Any], None]:
 
 
 @pytest.mark.parametrize("algorithm", ["random", "bayesian"])
-def test_two_workers_make_the_table_of_one_process(algorithm: str, tmp_path: Path, address: Address) -> None:
+def test_two_workers_make_the_table_of_one_process(
+    algorithm: str, tmp_path: Path, address: Address
+) -> None:
     config = experiment(algorithm=algorithm, max_trials=9)
     search_in(tmp_path / "alone", config)
     workers = Workers(tmp_path / "chief", config, address)
@@ -110,12 +115,16 @@ def test_the_trial_of_a_lost_worker_is_given_out_again(tmp_path: Path, address: 
     said = run_chief(tmp_path / "chief", config, address)
     assert workers.join() == ["lost", "lost"]
     for number in (2, 4):
-        line = re.compile(rf"trial {number} is given out again: worker-.*-{os.getpid()} was silent for 1\.5 s")
+        line = re.compile(
+            rf"trial {number} is given out again: worker-.*-{os.getpid()} was silent for 1\.5 s"
+        )
         assert sum(line.fullmatch(one) is not None for one in said) == 1
     assert results_of(tmp_path / "chief") == results_of(tmp_path / "alone")
 
 
-def test_a_slow_worker_that_gives_signs_of_life_keeps_its_trial(tmp_path: Path, address: Address) -> None:
+def test_a_slow_worker_that_gives_signs_of_life_keeps_its_trial(
+    tmp_path: Path, address: Address
+) -> None:
     begun: list[int] = []
 
     def slow(task: Any) -> None:
@@ -149,7 +158,9 @@ def test_a_chief_that_is_not_there_is_missed_in_one_line(tmp_path: Path, address
     workers = Workers(tmp_path, experiment(), address)
     workers.start()
     (error,) = workers.join()
-    assert error.startswith(f"the chief at {address} does not answer (DEADLINE_EXCEEDED): start it with")
+    assert error.startswith(
+        f"the chief at {address} does not answer (DEADLINE_EXCEEDED): start it with"
+    )
 
 
 def test_a_taken_address_is_said(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
-"""`forecast tune` as a person meets it: one-line errors with their exit codes, Ctrl-C, and how to go on."""
+"""`forecast tune` as a person meets it: one-line errors with their exit codes, Ctrl-C, and how to
+go on."""
 
 from __future__ import annotations
 
@@ -36,12 +37,28 @@ def config(tmp_path: Path) -> Path:
 
 
 REFUSED = {
-    "a range that is no setting": (["--set=search.space={model.unit: {choice: [3]}}"], 2, "did you mean 'model.units'"),
-    "a value that does not fit": (["--set=search.space={model.units: {choice: [0]}}"], 2, "model.units is 0; expected"),
+    "a range that is no setting": (
+        ["--set=search.space={model.unit: {choice: [3]}}"],
+        2,
+        "did you mean 'model.units'",
+    ),
+    "a value that does not fit": (
+        ["--set=search.space={model.units: {choice: [0]}}"],
+        2,
+        "model.units is 0; expected",
+    ),
     "no search": (["--set=search=null"], 2, "there is no search section: name what to search"),
-    "an unknown algorithm": (["--set=search.algorithm=best"], 2, "search.algorithm is \"best\"; expected 'random'"),
+    "an unknown algorithm": (
+        ["--set=search.algorithm=best"],
+        2,
+        "search.algorithm is \"best\"; expected 'random'",
+    ),
     "a table too short": (["--set=search.folds=9"], 2, "leave no row to learn from"),
-    "no validation": (["--set=evaluation.validation_size=0"], 2, "every fold of a search is as long as the validation"),
+    "no validation": (
+        ["--set=evaluation.validation_size=0"],
+        2,
+        "every fold of a search is as long as the validation",
+    ),
     "no worker": (["--workers=0"], 2, "expected a whole number of at least 1"),
     "two roles": (["--chief", "--worker"], 2, "not allowed with argument"),
     "an address without a role": (["--address=there:80"], 2, "add --chief or --worker"),
@@ -77,7 +94,16 @@ def test_a_key_press_leaves_a_search_that_goes_on(config: Path, tmp_path: Path) 
     # A shell has what it starts in the background ignore key presses, and tests may be started so.
     heed = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)"
     start = f"{heed}; from forecast.cli import main; sys.exit(main(sys.argv[1:]))"
-    command = [sys.executable, "-c", start, "tune", "--config", str(config), "--out", str(tmp_path / "out")]
+    command = [
+        sys.executable,
+        "-c",
+        start,
+        "tune",
+        "--config",
+        str(config),
+        "--out",
+        str(tmp_path / "out"),
+    ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True

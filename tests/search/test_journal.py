@@ -15,7 +15,12 @@ import pytest
 from forecast.errors import FileError, SearchError
 from forecast.search.journal import open_journal
 
-RECORDS: list[dict[str, Any]] = [{"event": "search"}, {"number": 0, "rate": 0.1 + 0.2}, {"text": "ü\n"}, {"end": None}]
+RECORDS: list[dict[str, Any]] = [
+    {"event": "search"},
+    {"number": 0, "rate": 0.1 + 0.2},
+    {"text": "ü\n"},
+    {"end": None},
+]
 
 
 def written(path: Path) -> bytes:
@@ -60,14 +65,18 @@ def test_damage_before_the_last_record_is_refused_with_its_line(tmp_path: Path) 
     lines = whole.splitlines(keepends=True)
     for number, line in enumerate(lines[:-1], 1):
         path.write_bytes(whole.replace(line, line.replace(b'"', b"'", 1)))
-        with pytest.raises(SearchError, match=f"line {number}: .*checksum.*search again in another folder"):
+        with pytest.raises(
+            SearchError, match=f"line {number}: .*checksum.*search again in another folder"
+        ):
             read(path)
         path.write_bytes(whole.replace(line, b""))
         with pytest.raises(SearchError, match=f"line {number}: "):
             read(path)
 
 
-def test_a_failed_write_leaves_the_journal_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_write_leaves_the_journal_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path, whole = tmp_path / "journal", written(tmp_path / "journal")
     with open_journal(path) as journal:
         real = os.write
@@ -77,7 +86,9 @@ def test_a_failed_write_leaves_the_journal_as_it_was(tmp_path: Path, monkeypatch
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr(os, "write", full)
-        with pytest.raises(FileError, match=r"the disk is full; .*; the search goes on from here with --resume"):
+        with pytest.raises(
+            FileError, match=r"the disk is full; .*; the search goes on from here with --resume"
+        ):
             journal.append({"more": 1})
         monkeypatch.undo()
         assert journal.records == RECORDS
@@ -88,14 +99,25 @@ def test_a_failed_write_leaves_the_journal_as_it_was(tmp_path: Path, monkeypatch
 
 def test_a_second_process_is_kept_out_until_the_first_ends(tmp_path: Path) -> None:
     path = tmp_path / "journal"
-    code = "import sys; from pathlib import Path; from forecast.search.journal import open_journal\n"
+    code = (
+        "import sys; from pathlib import Path; from forecast.search.journal import open_journal\n"
+    )
     code += "with open_journal(Path(sys.argv[1])): print('open')"
     root = Path(__file__).parents[2]
     with open_journal(path):
-        with pytest.raises(SearchError, match="another process is searching there"), open_journal(path):
+        with (
+            pytest.raises(SearchError, match="another process is searching there"),
+            open_journal(path),
+        ):
             pass
         second = subprocess.run(
-            [sys.executable, "-c", code, path], cwd=root, capture_output=True, text=True, check=False
+            [sys.executable, "-c", code, path],
+            cwd=root,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert "another process is searching there" in second.stderr
-    assert subprocess.run([sys.executable, "-c", code, path], cwd=root, check=True, capture_output=True).stdout
+    assert subprocess.run(
+        [sys.executable, "-c", code, path], cwd=root, check=True, capture_output=True
+    ).stdout

@@ -1,4 +1,5 @@
-"""A search that is killed or meets a full disk goes on as if nothing had happened; `make search-proofs` tries all."""
+"""A search that is killed or meets a full disk goes on as if nothing had happened; `make
+search-proofs` tries all."""
 
 from __future__ import annotations
 
@@ -18,9 +19,21 @@ ROOT = SCRIPT.parents[2]
 @pytest.mark.parametrize("algorithm", ["random", "bayesian"])
 def test_nothing_is_lost_or_done_twice(algorithm: str) -> None:
     paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
-    environment = {**os.environ, "PYTHONPATH": paths, "FORECAST_NATIVE": "0", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": paths,
+        "FORECAST_NATIVE": "0",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
     few = ["--algorithms", algorithm, "--every", "101", "--moments", "3", "--full", "2"]
-    done = subprocess.run([sys.executable, SCRIPT, *few], capture_output=True, text=True, env=environment, check=False)
+    done = subprocess.run(
+        [sys.executable, SCRIPT, *few], capture_output=True, text=True, env=environment, check=False
+    )
     print(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count(" breaks: 0 unresumable, 0 with other results, 0 with trainings repeated, 0 ") == 6
+    assert (
+        done.stdout.count(
+            " breaks: 0 unresumable, 0 with other results, 0 with trainings repeated, 0 "
+        )
+        == 6
+    )

@@ -1,4 +1,5 @@
-"""Pictures and logs of a search: what the artists and the event files hold is what the table says."""
+"""Pictures and logs of a search: what the artists and the event files hold is what the table
+says."""
 
 from __future__ import annotations
 
@@ -11,14 +12,21 @@ import pytest
 from scipy import stats
 from search.searches import experiment, search_in
 
-from forecast.report.plots import plot_cost, plot_importance, plot_parallel, plot_progress, save_figure
+from forecast.report.plots import (
+    plot_cost,
+    plot_importance,
+    plot_parallel,
+    plot_progress,
+    save_figure,
+)
 from forecast.search.journal import State, open_journal
 from forecast.search.results import explained, write_hparams
 from forecast.search.search import JOURNAL
 
 
 def table(trials: int = 40) -> pd.DataFrame:
-    """The score follows the units; the cell says nothing; the rate a little; two fail, some are pruned."""
+    """The score follows the units; the cell says nothing; the rate a little; two fail, some are
+    pruned."""
     draw = np.random.default_rng(0)
     units, rate = draw.choice([8, 16, 32], trials), draw.uniform(1e-4, 1e-2, trials)
     score = 1.0 + units / 8 + 50 * rate + draw.normal(0, 0.2, trials)
@@ -80,7 +88,9 @@ def test_importance_is_epsilon_squared_of_the_ranks() -> None:
     expected = (ratio - 1) * (number - 1) / (ratio * (number - 1) + size - number)
     assert shares["model.units"] == pytest.approx(expected)
     bars = plot_importance(shares, "MAE").axes[0].patches
-    assert [bar.get_width() for bar in bars] == pytest.approx(sorted(100 * share for share in shares.values()))
+    assert [bar.get_width() for bar in bars] == pytest.approx(
+        sorted(100 * share for share in shares.values())
+    )
 
 
 def test_the_cost_of_the_best_is_marked() -> None:

@@ -54,14 +54,19 @@ def test_a_search_comes_out_the_same_however_it_is_run(algorithm: str, tmp_path:
             search_in(tmp_path / "broken", config, before=stop_at(number), workers=1 + number % 2)
     search_in(tmp_path / "broken", config)
     assert results_of(tmp_path / "broken") == expected
-    search_in(tmp_path / "other", experiment(algorithm=algorithm, max_trials=9, in_flight=3, seed=1))
+    search_in(
+        tmp_path / "other", experiment(algorithm=algorithm, max_trials=9, in_flight=3, seed=1)
+    )
     assert results_of(tmp_path / "other") != expected
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_no_settings_are_tried_twice(algorithm: str, tmp_path: Path) -> None:
     search_in(tmp_path, experiment(algorithm=algorithm, max_trials=12))
-    names = [*SETTINGS["search"]["space"], *(["training.epochs"] if algorithm == "hyperband" else [])]
+    names = [
+        *SETTINGS["search"]["space"],
+        *(["training.epochs"] if algorithm == "hyperband" else []),
+    ]
     tried = [tuple(row[name] for name in names) for row in rows_of(tmp_path)]
     assert len(set(tried)) == len(tried) == 12
 
@@ -88,7 +93,9 @@ def test_bayesian_and_hyperband_find_better_than_chance(tmp_path: Path) -> None:
     assert best["bayesian"] < best["random"]
     search_in(tmp_path / "hyperband", experiment(algorithm="hyperband", max_trials=23, in_flight=1))
     epochs = [int(row["training.epochs"]) for row in rows_of(tmp_path / "hyperband")]
-    assert epochs[:13] == [1] * 9 + [3] * 3 + [9], "a bracket of Li et al. 2018, table 1, with R 9 and eta 3"
+    assert epochs[:13] == [1] * 9 + [3] * 3 + [9], (
+        "a bracket of Li et al. 2018, table 1, with R 9 and eta 3"
+    )
     firsts = sorted(rows_of(tmp_path / "hyperband")[:9], key=lambda row: float(row["MAE"]))
     promoted = {row["training.learning_rate"] for row in rows_of(tmp_path / "hyperband")[9:12]}
     assert promoted == {row["training.learning_rate"] for row in firsts[:3]}
@@ -102,7 +109,9 @@ def test_conditions_are_kept(tmp_path: Path) -> None:
     search_in(tmp_path, experiment(space=space, algorithm="bayesian", max_trials=10))
     rows = rows_of(tmp_path)
     assert {row["training.optimizer"] for row in rows} == {"adam", "adamw"}
-    assert all(bool(row["training.weight_decay"]) == (row["training.optimizer"] == "adamw") for row in rows)
+    assert all(
+        bool(row["training.weight_decay"]) == (row["training.optimizer"] == "adamw") for row in rows
+    )
 
 
 def test_the_best_settings_are_a_configuration_file(tmp_path: Path) -> None:
@@ -114,7 +123,10 @@ def test_the_best_settings_are_a_configuration_file(tmp_path: Path) -> None:
     assert config.model.cell == best["model.cell"]
     assert config.training.epochs == 9
     assert any("every bit is the same" in line for line in said)
-    assert any("17 untouched test windows the search beats the settings as written" in line for line in said)
+    assert any(
+        "17 untouched test windows the search beats the settings as written" in line
+        for line in said
+    )
 
 
 def test_hopeless_trials_are_given_up(tmp_path: Path) -> None:
@@ -126,7 +138,9 @@ def test_hopeless_trials_are_given_up(tmp_path: Path) -> None:
     assert min(rows, key=lambda row: float(row["MAE"]))["status"] == "completed"
 
 
-def test_a_trial_that_fails_is_recorded_and_the_search_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trial_that_fails_is_recorded_and_the_search_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from search.searches import FakeRunner
 
     real = FakeRunner.judge
@@ -146,9 +160,13 @@ def test_a_trial_that_fails_is_recorded_and_the_search_goes_on(tmp_path: Path, m
         assert not rows[4]["MAE"]
 
 
-def test_a_search_in_which_all_fails_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_search_in_which_all_fails_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("search.searches.run_trial", lambda *_, **__: Outcome(FAILED, "no memory"))
-    with pytest.raises(SearchError, match="none of 8 trials has a score; the first failed because no memory"):
+    with pytest.raises(
+        SearchError, match="none of 8 trials has a score; the first failed because no memory"
+    ):
         search_in(tmp_path, experiment())
 
 
@@ -194,7 +212,11 @@ EDITS: dict[str, tuple[Experiment, pd.DataFrame, str]] = {
         "the data was",
     ),
     "a row of the data": (changed(), hourly(201), "the data was 1 series, 200 rows"),
-    "a stamp of the data": (changed(), hourly().assign(ds=lambda one: one["ds"] + pd.Timedelta("1h")), "the data was"),
+    "a stamp of the data": (
+        changed(),
+        hourly().assign(ds=lambda one: one["ds"] + pd.Timedelta("1h")),
+        "the data was",
+    ),
 }
 
 
@@ -226,13 +248,20 @@ def test_there_are_twenty_edits() -> None:
 
 def test_another_version_is_refused(half_way: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = metadata.version
-    monkeypatch.setattr(metadata, "version", lambda name: "1.3.9" if name == "keras-tuner" else real(name))
-    with pytest.raises(SearchError, match=r"keras-tuner was 1\.4\.\d+ and is 1\.3\.9: restore what it was"):
+    monkeypatch.setattr(
+        metadata, "version", lambda name: "1.3.9" if name == "keras-tuner" else real(name)
+    )
+    with pytest.raises(
+        SearchError, match=r"keras-tuner was 1\.4\.\d+ and is 1\.3\.9: restore what it was"
+    ):
         search_in(half_way, experiment())
 
 
 def test_a_search_that_was_not_asked_for_is_left_alone(half_way: Path) -> None:
-    with open_journal(half_way / JOURNAL) as journal, pytest.raises(SearchError, match="go on with it by --resume"):
+    with (
+        open_journal(half_way / JOURNAL) as journal,
+        pytest.raises(SearchError, match="go on with it by --resume"),
+    ):
         begin(make_bench(experiment(), hourly(), half_way), journal, resume=False, say=print)
 
 
@@ -254,7 +283,9 @@ def test_without_the_extra_one_line_says_what_to_install(monkeypatch: pytest.Mon
     monkeypatch.setitem(__import__("sys").modules, "sklearn", None)
     search = experiment(algorithm="bayesian").search
     assert search is not None
-    with pytest.raises(ConfigError, match="needs sklearn: pip install 'bigru-forecast\\[bayesian\\]'"):
+    with pytest.raises(
+        ConfigError, match="needs sklearn: pip install 'bigru-forecast\\[bayesian\\]'"
+    ):
         make_oracle(search, epochs=9, known={})
 
 

@@ -1,4 +1,5 @@
-"""Ranges: refused where they fit no setting, and between keras-tuner and settings nothing is lost."""
+"""Ranges: refused where they fit no setting, and between keras-tuner and settings nothing is
+lost."""
 
 from __future__ import annotations
 
@@ -8,38 +9,83 @@ import pytest
 
 from forecast.errors import ConfigError
 from forecast.experiment.file import parse_experiment
-from forecast.search.space import check_space, hyper_parameters, rounded, search_of, values_of, with_values
+from forecast.search.space import (
+    check_space,
+    hyper_parameters,
+    rounded,
+    search_of,
+    values_of,
+    with_values,
+)
 
 HEAD = "model: {name: bigru, units: 8}\ntraining: {epochs: 9}\nsearch:\n  algorithm: ALGORITHM\n  space:\n"
 
 
 def config(*lines: str, algorithm: str = "random") -> Any:
-    return parse_experiment(HEAD.replace("ALGORITHM", algorithm) + "".join(f"    {line}\n" for line in lines))
+    return parse_experiment(
+        HEAD.replace("ALGORITHM", algorithm) + "".join(f"    {line}\n" for line in lines)
+    )
 
 
 REFUSED = {
-    "an unknown field": (["model.unit: {choice: [3]}"], "model.unit is no setting; did you mean 'model.units'"),
-    "an unknown section": (["modl.units: {choice: [3]}"], "modl.units is no setting; did you mean 'model.units'"),
+    "an unknown field": (
+        ["model.unit: {choice: [3]}"],
+        "model.unit is no setting; did you mean 'model.units'",
+    ),
+    "an unknown section": (
+        ["modl.units: {choice: [3]}"],
+        "modl.units is no setting; did you mean 'model.units'",
+    ),
     "a section": (["model: {choice: [3]}"], "is no setting"),
-    "a wrong type": (["model.units: {choice: [a]}"], 'model.units is "a"; expected a whole number from 1 to 4096'),
-    "one wrong of several": (["model.cell: {choice: [gru, lstn]}"], "is \"lstn\"; expected 'gru', 'lstm' or 'rnn'"),
-    "a number out of range": (["model.dropout: {float: [0, 1.5]}"], "model.dropout is 1.5; expected a number of at"),
-    "a fraction of a layer": (["model.num_layers: {float: [1, 3]}"], "expected a whole number from 1 to 16"),
-    "the refit": (["training.refit: {choice: [true, false]}"], "cannot be searched, because no trial is refitted"),
-    "the seed": (["training.seed: {int: [0, 3]}"], "cannot be searched, because every training has a seed of its own"),
-    "the data": (["data.freq: {choice: [h, D]}"], "trials on other data cannot be compared: remove it"),
-    "the horizon": (["windows.horizon: {choice: [1, 2]}"], "that forecast other steps cannot be compared"),
+    "a wrong type": (
+        ["model.units: {choice: [a]}"],
+        'model.units is "a"; expected a whole number from 1 to 4096',
+    ),
+    "one wrong of several": (
+        ["model.cell: {choice: [gru, lstn]}"],
+        "is \"lstn\"; expected 'gru', 'lstm' or 'rnn'",
+    ),
+    "a number out of range": (
+        ["model.dropout: {float: [0, 1.5]}"],
+        "model.dropout is 1.5; expected a number of at",
+    ),
+    "a fraction of a layer": (
+        ["model.num_layers: {float: [1, 3]}"],
+        "expected a whole number from 1 to 16",
+    ),
+    "the refit": (
+        ["training.refit: {choice: [true, false]}"],
+        "cannot be searched, because no trial is refitted",
+    ),
+    "the seed": (
+        ["training.seed: {int: [0, 3]}"],
+        "cannot be searched, because every training has a seed of its own",
+    ),
+    "the data": (
+        ["data.freq: {choice: [h, D]}"],
+        "trials on other data cannot be compared: remove it",
+    ),
+    "the horizon": (
+        ["windows.horizon: {choice: [1, 2]}"],
+        "that forecast other steps cannot be compared",
+    ),
     "the judge": (["evaluation.test_size: {choice: [1, 2]}"], "that are judged on other rows"),
     "a setting that is not read": (
         ["training.weight_decay: {float: [0.1, 0.2]}"],
         "space.training.weight_decay: training.weight_decay is read by adamw only",
     ),
     "a condition on nothing": (
-        ["model.dropout: {float: [0, 0.5], when: {model.cell: gru}}", "model.attention: {choice: [none, dot]}"],
+        [
+            "model.dropout: {float: [0, 0.5], when: {model.cell: gru}}",
+            "model.attention: {choice: [none, dot]}",
+        ],
         "when.model.cell is not searched; expected one of the other ranges",
     ),
     "a condition never met": (
-        ["model.dropout: {float: [0, 0.5], when: {model.cell: gro}}", "model.cell: {choice: [gru, rnn]}"],
+        [
+            "model.dropout: {float: [0, 0.5], when: {model.cell: gro}}",
+            "model.cell: {choice: [gru, rnn]}",
+        ],
         "is \"gro\", which its range does not hold; expected one of \\['gru', 'rnn'\\]",
     ),
     "a condition on a number": (
@@ -113,7 +159,15 @@ def test_every_proposal_is_an_experiment(algorithm: str) -> None:
 
 
 def test_steps_end_where_they_should() -> None:
-    listed = search_of(config("model.dropout: {float: [0, 0.5], step: 0.1}")).space["model.dropout"].listed()
+    listed = (
+        search_of(config("model.dropout: {float: [0, 0.5], step: 0.1}"))
+        .space["model.dropout"]
+        .listed()
+    )
     assert listed == [0.0, 0.1, 0.2, 0.3, 0.4, 0.5], "keras-tuner leaves out the last of these"
-    whole = search_of(config("training.batch_size: {int: [8, 64], step: 8}")).space["training.batch_size"].listed()
+    whole = (
+        search_of(config("training.batch_size: {int: [8, 64], step: 8}"))
+        .space["training.batch_size"]
+        .listed()
+    )
     assert whole == [8, 16, 24, 32, 40, 48, 56, 64]

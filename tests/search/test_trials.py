@@ -1,4 +1,5 @@
-"""Trials on real networks: folds that look at nothing they must not, scores that `fit` gives, watched processes."""
+"""Trials on real networks: folds that look at nothing they must not, scores that `fit` gives,
+watched processes."""
 
 from __future__ import annotations
 
@@ -18,7 +19,12 @@ from search.searches import SETTINGS, hourly
 from forecast import Forecaster
 from forecast.data.panel import Panel
 from forecast.errors import DataError
-from forecast.experiment.file import apply_overrides, dump_experiment, experiment_from, load_experiment
+from forecast.experiment.file import (
+    apply_overrides,
+    dump_experiment,
+    experiment_from,
+    load_experiment,
+)
 from forecast.experiment.prepare import prepare_panel
 from forecast.experiment.settings import Experiment
 from forecast.runs.run import fit_run
@@ -53,12 +59,17 @@ def test_folds_lie_one_after_another_before_the_test_part(tmp_path: Path) -> Non
     prepared = prepare_panel(bench.folds.experiment(bench.config), bench.folds.panels[0])
     split = prepared.split
     assert (split.train.first[0], split.train.last[0]) == (0, 137 - 20 - 3 - 20 - 3)
-    assert (split.validation.first[0], split.validation.last[0]) == (137 - 20 - 3 - 20, 137 - 20 - 3)
+    assert (split.validation.first[0], split.validation.last[0]) == (
+        137 - 20 - 3 - 20,
+        137 - 20 - 3,
+    )
     assert (split.test.first[0], split.test.last[0]) == (137 - 20, 137)
 
 
 def test_series_of_unequal_length_keep_their_own_ends_or_the_common_one(tmp_path: Path) -> None:
-    table = pd.concat([hourly(), hourly(150).assign(unique_id="b"), hourly(200).assign(unique_id="c")[185:]])
+    table = pd.concat(
+        [hourly(), hourly(150).assign(unique_id="b"), hourly(200).assign(unique_id="c")[185:]]
+    )
     for way, ends in (("time", {"a": 180, "b": 150}), ("series", {"a": 180, "b": 130})):
         config = tiny("search.folds=1", f"evaluation.split_by={way}", "data.short_series=skip")
         panel = make_bench(config, table, tmp_path).folds.panels[0]
@@ -113,7 +124,9 @@ def test_no_trial_is_refitted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_table_too_short_for_its_folds_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"search\.folds is 12 with 20 steps each, which leaves no row"):
+    with pytest.raises(
+        DataError, match=r"search\.folds is 12 with 20 steps each, which leaves no row"
+    ):
         make_bench(tiny("search.folds=12"), hourly(), tmp_path)
     with pytest.raises(DataError, match="leave no row to learn from"):
         check_folds(make_bench(tiny("search.folds=9"), hourly(), tmp_path))
@@ -149,17 +162,28 @@ def test_the_best_settings_give_fit_the_score_of_the_search(tmp_path: Path) -> N
         finals = {one["name"]: one["result"] for one in journal.records if one["event"] == "final"}
     assert "every bit is the same" in " ".join(said)
     assert finals["again"]["same"]
-    fit_run(load_experiment(tmp_path / "search" / "best.yaml"), out=tmp_path / "run", say=said.append)
+    fit_run(
+        load_experiment(tmp_path / "search" / "best.yaml"), out=tmp_path / "run", say=said.append
+    )
     scores = pd.read_json(tmp_path / "run" / "scores.json", typ="series")["values"]["small"]
     assert scores["MAE"] == pytest.approx(finals["best"]["scores"]["model"]["MAE"], rel=1e-12)
     assert sorted(one.name for one in (tmp_path / "search").iterdir()) == sorted(
-        ["best.yaml", JOURNAL, "trials.csv", "progress.png", "parallel.png", "importance.png", "cost.png"]
+        [
+            "best.yaml",
+            JOURNAL,
+            "trials.csv",
+            "progress.png",
+            "parallel.png",
+            "importance.png",
+            "cost.png",
+        ]
     )
 
 
 @pytest.mark.timeout(400)
 def test_processes_are_watched_and_replaced(tmp_path: Path) -> None:
-    """One runner: a trial killed twice, one killed once, one that takes too long, one that takes too much."""
+    """One runner: a trial killed twice, one killed once, one that takes too long, one that takes
+    too much."""
     config, endless = tiny(), Task(0, {}, {}, epochs=1_000_000)
     runner = WorkerProcess(Place(config, hourly(), tmp_path), Resources())
     try:
@@ -174,18 +198,28 @@ def test_processes_are_watched_and_replaced(tmp_path: Path) -> None:
         assert well.status == COMPLETED
         assert [one.fold for one in well.folds] == [0, 1]
         assert [one.fold for one in told] == [1]
-        here = make_bench(config, hourly(), tmp_path / "here").judge(Task(1, {}, {}, epochs=150), 1, 0)
-        assert told[0].scores == here.scores, "a trial is the same in any process, and in two of them"
+        here = make_bench(config, hourly(), tmp_path / "here").judge(
+            Task(1, {}, {}, epochs=150), 1, 0
+        )
+        assert told[0].scores == here.scores, (
+            "a trial is the same in any process, and in two of them"
+        )
         runner.resources = Resources(timeout=1)
-        assert runner.run(endless, (), told.append).reason == "took longer than the 1 s of --trial-timeout"
+        assert (
+            runner.run(endless, (), told.append).reason
+            == "took longer than the 1 s of --trial-timeout"
+        )
         runner.resources = Resources(memory=20)
-        assert "MiB, more than the 20 of --trial-memory" in runner.run(endless, (), told.append).reason
+        assert (
+            "MiB, more than the 20 of --trial-memory" in runner.run(endless, (), told.append).reason
+        )
     finally:
         runner.close()
 
 
 def kill_when_busy(runner: WorkerProcess, folder: Path, trial: int, times: int) -> None:
-    """Kill the process of a trial when it has written a checkpoint, and the one after it while it starts."""
+    """Kill the process of a trial when it has written a checkpoint, and the one after it while it
+    starts."""
     before, dead = written(folder, trial), None
     while written(folder, trial) == before:
         time.sleep(0.01)
@@ -198,7 +232,9 @@ def kill_when_busy(runner: WorkerProcess, folder: Path, trial: int, times: int) 
 
 def written(folder: Path, trial: int) -> list[int]:
     """When the checkpoints of a trial were written."""
-    return [one.stat().st_mtime_ns for one in sorted(folder.glob(f"training/{trial:04d}-*.checkpoint"))]
+    return [
+        one.stat().st_mtime_ns for one in sorted(folder.glob(f"training/{trial:04d}-*.checkpoint"))
+    ]
 
 
 ORPHAN = """
@@ -223,6 +259,10 @@ def test_a_process_ends_with_the_one_that_started_it(tmp_path: Path) -> None:
         assert child.exists()
         parent.kill()
     until = time.monotonic() + 30
-    while child.exists() and "Z" not in (child / "stat").read_text().split()[2] and time.monotonic() < until:
+    while (
+        child.exists()
+        and "Z" not in (child / "stat").read_text().split()[2]
+        and time.monotonic() < until
+    ):
         time.sleep(0.05)
     assert time.monotonic() < until

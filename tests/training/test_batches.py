@@ -1,4 +1,5 @@
-"""Every window comes exactly once, in an order of its own in each epoch, and in order for evaluation."""
+"""Every window comes exactly once, in an order of its own in each epoch, and in order for
+evaluation."""
 
 from __future__ import annotations
 
@@ -28,7 +29,9 @@ def source() -> ArraySource:
     """53 windows whose target is their own number."""
     shape = full_shape()
     number = np.arange(53, dtype=np.float32)[:, None, None]
-    return ArraySource(random_inputs(shape, 53), np.broadcast_to(number, (53, shape.horizon, 2)).copy())
+    return ArraySource(
+        random_inputs(shape, 53), np.broadcast_to(number, (53, shape.horizon, 2)).copy()
+    )
 
 
 def order(batches: Any) -> NDArray[np.float32]:
@@ -48,9 +51,14 @@ def test_an_epoch_holds_every_window_once(source: ArraySource) -> None:
 
 def test_epochs_and_seeds_have_orders_of_their_own(source: ArraySource) -> None:
     assert epoch_order(source, 1) != epoch_order(source, 2) != epoch_order(source, 2, seed=2)
-    orders = [tuple(training_order(53, seed=seed, epoch=epoch)) for seed in (1, 2) for epoch in range(1, 6)]
+    orders = [
+        tuple(training_order(53, seed=seed, epoch=epoch))
+        for seed in (1, 2)
+        for epoch in range(1, 6)
+    ]
     assert len(set(orders)) == 10
-    # A shuffle is no rotation or reversal of another: neighbours of one epoch are hardly ever neighbours in the next.
+    # A shuffle is no rotation or reversal of another: neighbours of one epoch are hardly ever
+    # neighbours in the next.
     pairs = [set(itertools.pairwise(one)) for one in orders]
     assert max(len(pairs[0] & other) for other in pairs[1:]) < 8
 
@@ -114,7 +122,8 @@ def test_batches_are_those_of_numpy(
     known: tuple[str, ...],
     static: tuple[str, ...],
 ) -> None:
-    """Bit for bit and in the same order, for every input there can be, runs of many lengths, and late cells."""
+    """Bit for bit and in the same order, for every input there can be, runs of many lengths, and
+    late cells."""
     columns = (*known, *static)
     data = DataConfig(
         past_covariates=past,
@@ -151,7 +160,8 @@ def test_batches_are_those_of_numpy(
 
 
 def test_epochs_share_what_was_traced(source: ArraySource) -> None:
-    """One traced function takes the iterators of all epochs, and rows are made into tensors once."""
+    """One traced function takes the iterators of all epochs, and rows are made into tensors
+    once."""
 
     @tf.function
     def first_two(iterator: Any) -> Any:
@@ -180,29 +190,43 @@ def test_rows_are_shared_and_go_with_their_features() -> None:
 
 
 @pytest.mark.parametrize(("size", "num_windows"), [(10, None), (100, None), (10, 25)])
-def test_the_estimate_is_what_is_held(source: ArraySource, size: int, num_windows: int | None) -> None:
+def test_the_estimate_is_what_is_held(
+    source: ArraySource, size: int, num_windows: int | None
+) -> None:
     expected = estimate(source, size, num_windows=num_windows)
-    batches = list(training_batches(source, batch_size=size, seed=0, epoch=1, num_windows=num_windows))
+    batches = list(
+        training_batches(source, batch_size=size, seed=0, epoch=1, num_windows=num_windows)
+    )
     inputs, target = batches[0]
     assert expected.batch_bytes == sum(one.numpy().nbytes for one in (*inputs.values(), target))
     assert expected.batches == len(batches)
     assert expected.windows == sum(np.isfinite(one[:, 0, 0]).sum() for _, one in batches)
-    assert expected.order_bytes == training_order(53, seed=0, epoch=1, num_windows=num_windows).nbytes
+    assert (
+        expected.order_bytes == training_order(53, seed=0, epoch=1, num_windows=num_windows).nbytes
+    )
     tables = sum(one.numpy().nbytes for one in batching._row_tensors(source.features).values())
     assert expected.row_bytes == tables + 4 * 8 * 53  # each window is a run with four numbers
 
 
 def test_the_estimate_in_words(source: ArraySource) -> None:
-    text = "53 windows of 7 + 3 rows, 6 batches an epoch; rows 0.0 MB, order 0.0 MB, one batch 0.0 MB"
+    text = (
+        "53 windows of 7 + 3 rows, 6 batches an epoch; rows 0.0 MB, order 0.0 MB, one batch 0.0 MB"
+    )
     assert str(estimate(source, 10)) == text
 
 
-def test_large_windows_are_gathered_batch_by_batch(monkeypatch: pytest.MonkeyPatch, source: ArraySource) -> None:
+def test_large_windows_are_gathered_batch_by_batch(
+    monkeypatch: pytest.MonkeyPatch, source: ArraySource
+) -> None:
     """However many batches are gathered at a time, what comes out is the same."""
-    expected = [target.numpy() for _, target in training_batches(source, batch_size=4, seed=1, epoch=1)]
+    expected = [
+        target.numpy() for _, target in training_batches(source, batch_size=4, seed=1, epoch=1)
+    ]
     for bytes_at_a_time in (1, 4 * batching.window_bytes(source) * 3):
         monkeypatch.setattr(batching, "CHUNK_BYTES", bytes_at_a_time)
-        again = [target.numpy() for _, target in training_batches(source, batch_size=4, seed=1, epoch=1)]
+        again = [
+            target.numpy() for _, target in training_batches(source, batch_size=4, seed=1, epoch=1)
+        ]
         assert len(again) == len(expected)
         for one, other in zip(again[:-1], expected[:-1], strict=True):
             np.testing.assert_array_equal(one, other)

@@ -61,4 +61,12 @@ def test_the_first_model_of_a_process_is_like_the_second() -> None:
 def test_other_models_give_the_same_bits(model: dict[str, Any]) -> None:
     one, two, default = ({"threads": 1}, {"threads": 2}, {})
     for jit in ("on", "off"):
-        assert len({bits_of(model=model, jit=jit, **threads) for threads in (one, two, default, default)}) == 1
+        assert (
+            len(
+                {
+                    bits_of(model=model, jit=jit, **threads)
+                    for threads in (one, two, default, default)
+                }
+            )
+            == 1
+        )

@@ -1,4 +1,5 @@
-"""Blends: the sum of their members, the best weights, and a fit that can be interrupted in any member."""
+"""Blends: the sum of their members, the best weights, and a fit that can be interrupted in any
+member."""
 
 from __future__ import annotations
 
@@ -32,7 +33,13 @@ from forecast.forecasting.forecaster import Forecaster
 from forecast.models import SegmentBiGRUConfig
 from forecast.training import EpochDone
 from forecast.training.ensemble import Ensemble, build_ensemble, shares_text
-from forecast.training.ensemble_weights import CAUTION, best_shares, cautious_shares, onto_simplex, robust_shares
+from forecast.training.ensemble_weights import (
+    CAUTION,
+    best_shares,
+    cautious_shares,
+    onto_simplex,
+    robust_shares,
+)
 from forecast.training.fit import independent_windows, last_steps, validation_errors
 from forecast.windows.index import index_windows
 
@@ -49,10 +56,15 @@ def built(**settings: Any) -> Ensemble:
 
 
 def test_a_blend_is_the_weighted_sum_of_its_members() -> None:
-    ensemble, inputs = built(seeds=2, context_lengths=(4, 7), linear="member"), random_inputs(SHAPE, 5)
+    ensemble, inputs = (
+        built(seeds=2, context_lengths=(4, 7), linear="member"),
+        random_inputs(SHAPE, 5),
+    )
     outputs = np.stack([np.asarray(one.model(inputs)) for one in ensemble.members])
     assert len(ensemble.members) == BLEND.num_members == len(outputs) == 6
-    np.testing.assert_allclose(np.asarray(ensemble.model(inputs)), outputs.mean(axis=0), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(
+        np.asarray(ensemble.model(inputs)), outputs.mean(axis=0), rtol=0, atol=1e-6
+    )
     shares = np.array([0.1, 0.0, 0.3, 0.2, 0.15, 0.25])
     ensemble.weigh(shares)
     expected = np.tensordot(shares, outputs, axes=1)
@@ -71,7 +83,10 @@ def test_a_member_looks_at_the_end_of_the_window_only() -> None:
             changed = {**inputs, "past": inputs["past"].copy()}
             changed["past"][:, step] += 1.0
             moved = not np.array_equal(np.asarray(member.model(changed)), before)
-            assert moved == (step >= SHAPE.context_length - member.context_length), (member.name, step)
+            assert moved == (step >= SHAPE.context_length - member.context_length), (
+                member.name,
+                step,
+            )
 
 
 def test_one_member_is_no_blend() -> None:
@@ -82,7 +97,8 @@ def test_one_member_is_no_blend() -> None:
 
 @given(arrays.arrays(np.float64, st.integers(1, 6), elements=st.floats(-3, 3)))
 def test_the_projection_is_the_nearest_point_of_the_simplex(values: Any) -> None:
-    """At the nearest point p no other point q of the simplex lies in the direction of `values`: (v - p)(q - p) <= 0."""
+    """At the nearest point p no other point q of the simplex lies in the direction of `values`: (v
+    - p)(q - p) <= 0."""
     nearest = onto_simplex(values)
     assert (nearest >= 0).all()
     assert nearest.sum() == pytest.approx(1.0)
@@ -93,10 +109,14 @@ def test_the_projection_is_the_nearest_point_of_the_simplex(values: Any) -> None
 @pytest.mark.parametrize("seed", range(6))
 def test_the_best_shares_are_those_of_a_fine_grid(seed: int) -> None:
     draw = np.random.default_rng(seed)
-    errors = draw.normal(size=(3, 400)) * draw.uniform(0.5, 2, (3, 1)) + draw.normal(size=400) * draw.uniform(0, 1)
+    errors = draw.normal(size=(3, 400)) * draw.uniform(0.5, 2, (3, 1)) + draw.normal(
+        size=400
+    ) * draw.uniform(0, 1)
     shares = best_shares(errors)
     grid = np.linspace(0, 1, 201)
-    points = [np.array([a, b, 1 - a - b]) for a, b in itertools.product(grid, grid) if a + b <= 1 + 1e-12]
+    points = [
+        np.array([a, b, 1 - a - b]) for a, b in itertools.product(grid, grid) if a + b <= 1 + 1e-12
+    ]
     squares = [float(np.square(point @ errors).mean()) for point in points]
     assert np.square(shares @ errors).mean() <= min(squares) + 1e-12
     np.testing.assert_allclose(shares, points[int(np.argmin(squares))], atol=0.01)
@@ -110,14 +130,17 @@ def test_a_member_that_is_worse_in_every_way_gets_nothing() -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_the_robust_shares_are_those_of_a_fine_grid(seed: int) -> None:
-    """The sum over windows of the roots of their squared errors is least there; one window in ten is wild."""
+    """The sum over windows of the roots of their squared errors is least there; one window in ten
+    is wild."""
     draw = np.random.default_rng(seed)
     size = np.where(np.arange(200) % 10, 1.0, 50.0)[:, None]
     errors = draw.normal(size=(2, 200, 6)) * size * np.array([1.0, 1.3])[:, None, None]
     errors[0] *= np.where(size > 1, 2.0, 1.0)  # the first is better but for the wild ones
     shares = robust_shares(errors)
     grid = np.linspace(0, 1, 2001)
-    sums = [np.sqrt(np.square(a * errors[0] + (1 - a) * errors[1]).mean(axis=1)).sum() for a in grid]
+    sums = [
+        np.sqrt(np.square(a * errors[0] + (1 - a) * errors[1]).mean(axis=1)).sum() for a in grid
+    ]
     assert shares.sum() == pytest.approx(1.0)
     assert shares[0] == pytest.approx(grid[int(np.argmin(sums))], abs=0.03)
     assert shares[0] > best_shares(errors.reshape(2, -1))[0]
@@ -126,21 +149,36 @@ def test_the_robust_shares_are_those_of_a_fine_grid(seed: int) -> None:
 @pytest.mark.parametrize("robust", [False, True])
 def test_the_less_there_is_to_choose_on_the_more_the_linear_members_weigh(robust: bool) -> None:
     """One window says nothing; after it, `CAUTION` more are worth half."""
-    errors = np.random.default_rng(0).normal(size=(4, 100, 3)) * np.array([1.0, 1.5, 2.0, 3.0])[:, None, None]
+    errors = (
+        np.random.default_rng(0).normal(size=(4, 100, 3))
+        * np.array([1.0, 1.5, 2.0, 3.0])[:, None, None]
+    )
     is_linear = np.array([False, False, True, True])
     best, simple = (
-        robust_shares(some) if robust else best_shares(some.reshape(len(some), -1)) for some in (errors, errors[2:])
+        robust_shares(some) if robust else best_shares(some.reshape(len(some), -1))
+        for some in (errors, errors[2:])
     )
-    for evidence, trust in ((0.5, 0.0), (1.0, 0.0), (1 + CAUTION, 0.5), (1 + 3 * CAUTION, 0.75), (1e12, 1.0)):
+    for evidence, trust in (
+        (0.5, 0.0),
+        (1.0, 0.0),
+        (1 + CAUTION, 0.5),
+        (1 + 3 * CAUTION, 0.75),
+        (1e12, 1.0),
+    ):
         shares = cautious_shares(errors, is_linear, evidence, robust=robust)
-        np.testing.assert_allclose(shares, trust * best + (1 - trust) * np.array([0, 0, *simple]), atol=1e-9)
+        np.testing.assert_allclose(
+            shares, trust * best + (1 - trust) * np.array([0, 0, *simple]), atol=1e-9
+        )
     alike = cautious_shares(errors, np.zeros(4, bool), 0.0, robust=robust)
     np.testing.assert_allclose(alike, 0.25)
 
 
-@pytest.mark.parametrize(("rows", "stride", "expected"), [(100, 1, 100 / 4), (4, 1, 1.0), (100, 3, 100 / 4)])
+@pytest.mark.parametrize(
+    ("rows", "stride", "expected"), [(100, 1, 100 / 4), (4, 1, 1.0), (100, 3, 100 / 4)]
+)
 def test_windows_that_overlap_count_once(rows: int, stride: int, expected: float) -> None:
-    """100 rows to forecast, 4 at a time: as many as fit beside each other, however many there are."""
+    """100 rows to forecast, 4 at a time: as many as fit beside each other, however many there
+    are."""
     panel = panel_of([range(12 + rows)] * 2)
     index = index_windows(panel, 12, 4, stride=stride)
     assert independent_windows(index) == pytest.approx(2 * expected, rel=0.03)
@@ -150,7 +188,13 @@ def waves(rows: int = 260) -> pd.DataFrame:
     hours, draw = np.arange(rows), np.random.default_rng(0)
     stamps = pd.date_range("2024-01-01", periods=rows, freq="h")
     parts = [
-        pd.DataFrame({"unique_id": name, "ds": stamps, "y": level + np.sin(hours / 4) + 0.3 * draw.normal(size=rows)})
+        pd.DataFrame(
+            {
+                "unique_id": name,
+                "ds": stamps,
+                "y": level + np.sin(hours / 4) + 0.3 * draw.normal(size=rows),
+            }
+        )
         for name, level in (("a", 10.0), ("b", 50.0))
     ]
     return pd.concat(parts, ignore_index=True)
@@ -171,7 +215,9 @@ def experiment(**ensemble: Any) -> Experiment:
             schedule="constant",
             refit=False,
         ),
-        ensemble=EnsembleConfig(**{"seeds": 1, "context_lengths": (6, 12), "linear": "member", **ensemble}),
+        ensemble=EnsembleConfig(
+            **{"seeds": 1, "context_lengths": (6, 12), "linear": "member", **ensemble}
+        ),
         evaluation=EvaluationConfig(validation_size=40, test_size=40),
     )
 
@@ -179,7 +225,12 @@ def experiment(**ensemble: Any) -> Experiment:
 def test_a_blend_is_fitted_weighed_saved_and_loaded(tmp_path: Path) -> None:
     forecaster = Forecaster(experiment()).fit(waves())
     shares = forecaster.fitted.shares
-    assert list(shares) == ["context 6, seed 0", "context 12, seed 0", "linear, context 6", "linear, context 12"]
+    assert list(shares) == [
+        "context 6, seed 0",
+        "context 12, seed 0",
+        "linear, context 6",
+        "linear, context 12",
+    ]
     assert sum(shares.values()) == pytest.approx(1.0)
     assert min(shares.values()) >= 0
     forecaster.save(tmp_path / "model")
@@ -187,7 +238,9 @@ def test_a_blend_is_fitted_weighed_saved_and_loaded(tmp_path: Path) -> None:
     assert loaded.fitted.shares == shares
     np.testing.assert_array_equal(loaded.predict(waves()).values, forecaster.predict().values)
     histories = forecaster.fitted.histories
-    assert list(histories) == sorted((name for name in shares if "seed" in name), key=lambda name: -shares[name])
+    assert list(histories) == sorted(
+        (name for name in shares if "seed" in name), key=lambda name: -shares[name]
+    )
     assert list(loaded.fitted.histories.items()) == list(histories.items())
     assert loaded.fitted.history == histories[max(histories, key=lambda name: shares[name])]
 
@@ -211,14 +264,18 @@ def test_the_weights_are_those_of_the_errors_on_validation() -> None:
     prepared = prepare(config, table)
     inputs, target = prepared.validation.batch(np.arange(len(prepared.validation)))
     members = [layer for layer in blend.layers if hasattr(layer, "layers")]
-    errors = np.stack([(np.asarray(one(inputs)) - target)[..., 0] for one in members]).astype(np.float64)
+    errors = np.stack([(np.asarray(one(inputs)) - target)[..., 0] for one in members]).astype(
+        np.float64
+    )
     shares = cautious_shares(errors, np.array([False, False, True, True]), 2 * 40 / 4)
     np.testing.assert_allclose(np.asarray(blend.get_layer("blend").shares), shares, atol=1e-4)
 
 
 def test_missing_targets_say_nothing_of_a_member() -> None:
     table = waves()
-    table.loc[200:205, "y"] = np.nan  # in the validation part of series b is none; in that of a there is
+    table.loc[200:205, "y"] = (
+        np.nan
+    )  # in the validation part of series b is none; in that of a there is
     config = experiment()
     data = config.data.model_copy(update={"missing": "forward_fill"})
     prepared = prepare(config.model_copy(update={"data": data}), table)
@@ -234,10 +291,14 @@ def test_missing_targets_say_nothing_of_a_member() -> None:
 
 @pytest.mark.parametrize("instance_norm", ["none", "last", "standard"])
 def test_a_network_on_a_linear_map_adds_to_it(instance_norm: Any) -> None:
-    """With `last` and `standard` both start from the last value, which counts once; with `none` the map alone does."""
+    """With `last` and `standard` both start from the last value, which counts once; with `none` the
+    map alone does."""
     model = SegmentBiGRUConfig(units=4, segment_length=2, instance_norm=instance_norm)
     settings = EnsembleConfig(seeds=1, context_lengths=(4, 7), linear="residual")
-    ensemble, inputs = build_ensemble(Experiment(model=model, ensemble=settings), SHAPE), random_inputs(SHAPE, 5)
+    ensemble, inputs = (
+        build_ensemble(Experiment(model=model, ensemble=settings), SHAPE),
+        random_inputs(SHAPE, 5),
+    )
     for number, member in enumerate(ensemble.members):
         shuffled(member.model, seed=number)
     last = inputs["past"][:, -1:, : SHAPE.num_targets] if instance_norm != "none" else 0.0
@@ -249,9 +310,12 @@ def test_a_network_on_a_linear_map_adds_to_it(instance_norm: Any) -> None:
 
 
 def test_a_network_on_a_linear_map_learns_its_errors() -> None:
-    """On a line with a wave of known shape ridge is perfect, and a network that starts on it stays close."""
+    """On a line with a wave of known shape ridge is perfect, and a network that starts on it stays
+    close."""
     config = experiment(linear="residual", context_lengths=(12,))
-    quiet = waves().assign(y=lambda table: np.sin(np.arange(len(table)) / 4) + table["unique_id"].eq("b") * 50)
+    quiet = waves().assign(
+        y=lambda table: np.sin(np.arange(len(table)) / 4) + table["unique_id"].eq("b") * 50
+    )
     frozen = config.training.model_copy(update={"learning_rate": 1e-9})
     first = Forecaster(config.model_copy(update={"training": frozen})).fit(quiet)
     losses = Forecaster(config).fit(quiet).fitted.history.loss
@@ -263,11 +327,15 @@ def test_a_linear_member_is_the_ridge_of_the_baselines() -> None:
     prepared = prepare(config, waves())
     blend = Forecaster(config).fit(waves()).fitted.model
     linear = next(layer for layer in blend.layers if layer.name == "linear_12")
-    targets, known = (one.astype(np.float64) for one in (prepared.features.target, prepared.features.known))
+    targets, known = (
+        one.astype(np.float64) for one in (prepared.features.target, prepared.features.known)
+    )
     parts = (prepared.training.index, prepared.validation.index)
     ridge = RidgeWindow.fit(RidgeRows(targets, np.ones((2, 1)), known=known), *parts)
     inputs, _ = prepared.test.batch(np.arange(20))
-    expected = ridge.predict(inputs["past"][:, :, :1].astype(np.float64), inputs["known"].astype(np.float64))
+    expected = ridge.predict(
+        inputs["past"][:, :, :1].astype(np.float64), inputs["known"].astype(np.float64)
+    )
     np.testing.assert_allclose(np.asarray(linear(inputs)), expected, rtol=0, atol=1e-5)
 
 
@@ -284,7 +352,9 @@ class InterruptedFitError(Exception):
     """As if the process were ended."""
 
 
-def test_a_fit_goes_on_in_the_member_it_was_interrupted_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fit_goes_on_in_the_member_it_was_interrupted_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("forecast.training.members.core_count", lambda: 1)
     config, table, checkpoint = experiment(seeds=2), waves(), tmp_path / "state"
     whole = Forecaster(config).fit(table)
@@ -306,5 +376,7 @@ def test_a_fit_goes_on_in_the_member_it_was_interrupted_in(tmp_path: Path, monke
     resumed = Forecaster(config).fit(table, checkpoint=checkpoint, resume=True, reporter=listen)
     assert heard == [1, 2, 3, 1, 2]
     assert again == [2, 3, 1, 2, 3, 1, 2, 3]
-    for one, other in zip(whole.fitted.model.get_weights(), resumed.fitted.model.get_weights(), strict=True):
+    for one, other in zip(
+        whole.fitted.model.get_weights(), resumed.fitted.model.get_weights(), strict=True
+    ):
         np.testing.assert_array_equal(one, other)

@@ -1,4 +1,5 @@
-"""Losses equal a double loop over the cells, refuse what Keras would broadcast, and skip what was not measured."""
+"""Losses equal a double loop over the cells, refuse what Keras would broadcast, and skip what was
+not measured."""
 
 from __future__ import annotations
 
@@ -24,7 +25,10 @@ def slow_loss(name: str, target: NDArray[np.float64], forecast: NDArray[np.float
         if np.isnan(target[place]):
             continue
         if name == "quantile":
-            losses.append(sum(q * e if e >= 0 else (q - 1) * e for q, e in zip(LEVELS, error, strict=True)) / 3)
+            losses.append(
+                sum(q * e if e >= 0 else (q - 1) * e for q, e in zip(LEVELS, error, strict=True))
+                / 3
+            )
         elif name == "huber":
             losses.append(error**2 / 2 if abs(error) <= 1 else abs(error) - 0.5)
         else:
@@ -65,7 +69,9 @@ def test_gradient_is_finite_and_zero_where_missing(name: str, missing: float) ->
     ("target", "forecast"),
     [((4, 3, 2), (4, 3, 1)), ((4, 4, 1), (4, 4)), ((4, 2), (3, 4, 2)), ((1, 3, 2), (4, 3, 2))],
 )
-def test_shapes_that_would_broadcast_are_refused(target: tuple[int, ...], forecast: tuple[int, ...]) -> None:
+def test_shapes_that_would_broadcast_are_refused(
+    target: tuple[int, ...], forecast: tuple[int, ...]
+) -> None:
     assert (np.zeros(target) - np.zeros(forecast)).size
     with pytest.raises(ShapeError, match=r"forecasts have shape .* expected"):
         make_loss("mse")(tf.zeros(target), tf.zeros(forecast))
@@ -89,11 +95,15 @@ def test_pinball_is_least_at_the_empirical_quantile() -> None:
 def test_equals_keras_where_nothing_is_missing() -> None:
     target, forecast = (tf.constant(one) for one in example("mse", 0.0))
     for name, theirs in (("mse", keras.losses.MeanSquaredError()), ("huber", keras.losses.Huber())):
-        assert float(make_loss(name)(target, forecast)) == pytest.approx(float(theirs(target, forecast)), rel=1e-6)
+        assert float(make_loss(name)(target, forecast)) == pytest.approx(
+            float(theirs(target, forecast)), rel=1e-6
+        )
 
 
 def test_settings_are_checked() -> None:
-    with pytest.raises(ConfigError, match=r"loss is 'rmse'; expected one of mse, mae, huber, quantile"):
+    with pytest.raises(
+        ConfigError, match=r"loss is 'rmse'; expected one of mse, mae, huber, quantile"
+    ):
         make_loss("rmse")
     with pytest.raises(ConfigError, match="no quantile_levels"):
         make_loss("quantile")

@@ -1,4 +1,5 @@
-"""Networks of a blend are trained side by side, to the same bits, as many as cores and memory allow."""
+"""Networks of a blend are trained side by side, to the same bits, as many as cores and memory
+allow."""
 
 from __future__ import annotations
 
@@ -38,11 +39,15 @@ def table() -> pd.DataFrame:
 
 def job(name: str, units: int = 4) -> Job:
     config = Experiment.model_validate(SETTINGS)
-    model = build_model(config.model.model_copy(update={"units": units}), WindowShape(24, 6, num_targets=1))
+    model = build_model(
+        config.model.model_copy(update={"units": units}), WindowShape(24, 6, num_targets=1)
+    )
     return Job(name, model, None, None, config.training, None)  # type: ignore[arg-type]
 
 
-def test_side_by_side_gives_the_bits_of_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_side_by_side_gives_the_bits_of_one_after_the_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     fitted = []
     for cores in (1, 3):
         monkeypatch.setattr("forecast.training.members.core_count", lambda cores=cores: cores)
@@ -109,7 +114,9 @@ def test_events_name_their_network_and_come_one_at_a_time(monkeypatch: pytest.Mo
 def test_a_single_network_has_no_name() -> None:
     names = set()
     settings = SETTINGS | {"ensemble": {"seeds": 1, "linear": "residual"}}
-    Forecaster(Experiment.model_validate(settings)).fit(table(), reporter=lambda event: names.add(event.name))
+    Forecaster(Experiment.model_validate(settings)).fit(
+        table(), reporter=lambda event: names.add(event.name)
+    )
     assert names == {""}
 
 
@@ -130,7 +137,9 @@ def test_what_training_takes_grows_with_the_network_and_the_batch() -> None:
 
 def test_cores_are_those_that_the_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
-    monkeypatch.setattr("forecast.layers.runtime.os.sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
+    monkeypatch.setattr(
+        "forecast.layers.runtime.os.sched_getaffinity", lambda _: {0, 1, 2}, raising=False
+    )
     assert core_count() == 3
     monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "2")
     assert core_count() == 2

@@ -1,4 +1,5 @@
-"""Training on two devices is training on one: the same losses and weights up to rounding, resumed to the same bits."""
+"""Training on two devices is training on one: the same losses and weights up to rounding, resumed
+to the same bits."""
 
 from __future__ import annotations
 
@@ -45,7 +46,8 @@ def found(folder: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", mirrored_process.MODELS)
 def test_two_devices_learn_what_one_does(name: str, found: dict[str, Any]) -> None:
-    """Four epochs of six batches, of four windows on one device and five on the other, where nothing is measured."""
+    """Four epochs of six batches, of four windows on one device and five on the other, where
+    nothing is measured."""
     one, two = found[name]["none"], found[name]["mirrored"]
     assert one["moved"] > 0.05
     np.testing.assert_allclose(two["losses"], one["losses"], rtol=0, atol=1e-6)
@@ -64,29 +66,39 @@ def test_every_device_draws_dropout_masks_of_its_own(found: dict[str, Any]) -> N
     assert 16 < (first != second).sum() < 48  # about half of 64
 
 
-def test_a_blend_trained_on_two_devices_is_loaded_on_one(found: dict[str, Any], folder: Path) -> None:
+def test_a_blend_trained_on_two_devices_is_loaded_on_one(
+    found: dict[str, Any], folder: Path
+) -> None:
     loaded = Forecaster.load(folder / "model")
     table = pd.read_csv(folder / "table.csv", parse_dates=["ds"])
     np.testing.assert_allclose(loaded.predict(table).frame()["bigru"], found["forecast"], rtol=1e-6)
 
 
 def test_a_batch_with_fewer_windows_than_devices_is_refused(found: dict[str, Any]) -> None:
-    assert found["refused"].startswith("training.strategy 'mirrored' divides batches of 1 among 2 devices; expected")
+    assert found["refused"].startswith(
+        "training.strategy 'mirrored' divides batches of 1 among 2 devices; expected"
+    )
 
 
 def test_one_device_alone_is_refused() -> None:
     model = build_model(mirrored_process.MODELS["bigru"], SHAPE)
     config = TRAINING.model_copy(update={"strategy": "mirrored"})
-    with pytest.raises(TrainingError, match=r"finds one device, .*CPU:0; expected two or more GPUs: set"):
+    with pytest.raises(
+        TrainingError, match=r"finds one device, .*CPU:0; expected two or more GPUs: set"
+    ):
         train(model, learnable_source(SHAPE, 20), None, config)
 
 
 def test_xla_is_refused_together_with_several_devices() -> None:
-    with pytest.raises(ConfigError, match="jit is 'on', but XLA cannot compile the steps with strategy: mirrored"):
+    with pytest.raises(
+        ConfigError, match="jit is 'on', but XLA cannot compile the steps with strategy: mirrored"
+    ):
         TrainingConfig(jit="on", strategy="mirrored")
 
 
-def test_networks_that_take_all_devices_are_trained_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_networks_that_take_all_devices_are_trained_one_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("forecast.training.members.core_count", lambda: 2)
     model = build_model(mirrored_process.MODELS["bigru"], SHAPE)
     for strategy, number in (("none", 2), ("mirrored", 1)):

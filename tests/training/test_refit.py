@@ -24,7 +24,9 @@ from forecast.training.fit import fit_linear_member
 
 def refitted(**ensemble: Any) -> Experiment:
     config = experiment(**ensemble)
-    return config.model_copy(update={"training": config.training.model_copy(update={"refit": True})})
+    return config.model_copy(
+        update={"training": config.training.model_copy(update={"refit": True})}
+    )
 
 
 def test_every_row_is_learned_from_and_none_is_held_back() -> None:
@@ -40,7 +42,10 @@ def test_every_row_is_learned_from_and_none_is_held_back() -> None:
 def test_members_are_trained_anew_for_the_epochs_and_penalties_that_were_chosen() -> None:
     """Put together by hand from the parts of the package: same members, same numbers."""
     config, table = refitted(linear="residual"), waves()
-    chosen, found = Forecaster(experiment(linear="residual")).fit(table).fitted, Forecaster(config).fit(table).fitted
+    chosen, found = (
+        Forecaster(experiment(linear="residual")).fit(table).fitted,
+        Forecaster(config).fit(table).fitted,
+    )
     assert found.shares == chosen.shares
     assert found.history.val_loss == chosen.history.val_loss
     prepared = prepare(config, table)
@@ -52,7 +57,9 @@ def test_members_are_trained_anew_for_the_epochs_and_penalties_that_were_chosen(
     for one, other in zip(before.members[:2], after.members[:2], strict=True):
         if not chosen.shares[one.name]:
             continue  # it would be trained for nothing
-        epochs = train(one.model, prepared.training, prepared.validation, config.training).best_epoch
+        epochs = train(
+            one.model, prepared.training, prepared.validation, config.training
+        ).best_epoch
         changes = {"epochs": epochs, "patience": None}
         train(other.model, whole.training, None, config.training.model_copy(update=changes))
     after.weigh(list(chosen.shares.values()))
@@ -76,27 +83,42 @@ def test_a_refitted_model_is_saved_and_loaded(tmp_path: Path) -> None:
     table = waves()
     fitted = Forecaster(refitted()).fit(table, checkpoint=tmp_path / "state")
     fitted.save(tmp_path / "model")
-    np.testing.assert_array_equal(Forecaster.load(tmp_path / "model").predict(table).values, fitted.predict().values)
+    np.testing.assert_array_equal(
+        Forecaster.load(tmp_path / "model").predict(table).values, fitted.predict().values
+    )
     again = Forecaster(refitted()).fit(table, checkpoint=tmp_path / "state", resume=True)
     np.testing.assert_array_equal(again.predict().values, fitted.predict().values)
 
 
 def months(draw: np.random.Generator) -> pd.DataFrame:
-    """Three years of months around 85, 25 more in December: one window to learn from, 13 when all rows are in."""
+    """Three years of months around 85, 25 more in December: one window to learn from, 13 when all
+    rows are in."""
     month = np.arange(36)
-    values = 85 + 0.1 * month + 25.0 * (month % 12 == 11) + 5 * np.sin(np.pi * month / 6) + 4 * draw.normal(size=36)
+    values = (
+        85
+        + 0.1 * month
+        + 25.0 * (month % 12 == 11)
+        + 5 * np.sin(np.pi * month / 6)
+        + 4 * draw.normal(size=36)
+    )
     stamps = pd.date_range("2015-01-01", periods=36, freq="MS")
     return pd.DataFrame({"unique_id": "a", "ds": stamps, "y": values})
 
 
 CHOSEN_BY_ITSELF = experiment_from(
-    {"windows": {"horizon": 12}, "model": {"units": 4}, "training": {"epochs": 1}, "ensemble": {"seeds": 1}}
+    {
+        "windows": {"horizon": 12},
+        "model": {"units": 4},
+        "training": {"epochs": 1},
+        "ensemble": {"seeds": 1},
+    }
 )
 """With a network that costs little; in a blend of so few windows the linear map weighs all."""
 
 
 def test_a_short_series_is_forecast_near_its_history() -> None:
-    """36 months: the penalty chosen on one window, 1e-5, is not taken over by a fit on 13 with 36 unknowns."""
+    """36 months: the penalty chosen on one window, 1e-5, is not taken over by a fit on 13 with 36
+    unknowns."""
     table = months(np.random.default_rng(2))
     forecaster = Forecaster(CHOSEN_BY_ITSELF).fit(table)
     assert forecaster.fitted.shares["linear, context 12"] == 1.0
@@ -113,11 +135,14 @@ def test_a_short_series_is_forecast_near_its_history() -> None:
 def test_a_forecast_that_leaves_its_history_is_named_by_every_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without the guard the same months are forecast as 3: `fit`, which writes the forecast, and `predict` say so."""
+    """Without the guard the same months are forecast as 3: `fit`, which writes the forecast, and
+    `predict` say so."""
     monkeypatch.setattr(baselines, "LEAST_PENALTY_OF_FEW", 0.0)
     months(np.random.default_rng(2)).to_csv(tmp_path / "months.csv", index=False)
     said: list[str] = []
-    folder = fit_run(CHOSEN_BY_ITSELF, str(tmp_path / "months.csv"), out=tmp_path / "run", say=said.append)
+    folder = fit_run(
+        CHOSEN_BY_ITSELF, str(tmp_path / "months.csv"), out=tmp_path / "run", say=said.append
+    )
     expected = "the forecast of 1 of 1 series leaves the range of its history by more than"
     assert [line for line in said if line.startswith(f"note: {expected}")]
     notes = predict_run(folder).notes
@@ -127,8 +152,11 @@ def test_a_forecast_that_leaves_its_history_is_named_by_every_command(
 
 
 @pytest.mark.slow
-def test_three_years_of_retail_turnover_are_forecast_better_than_by_the_last_one(shared_data: Path) -> None:
-    """A real series between 75 and 110 that was forecast as 42 in one month and as 138 in another."""
+def test_three_years_of_retail_turnover_are_forecast_better_than_by_the_last_one(
+    shared_data: Path,
+) -> None:
+    """A real series between 75 and 110 that was forecast as 42 in one month and as 138 in
+    another."""
     path = shared_data.parent / "cases" / "everyday" / "retail36_alone.parquet"
     if not path.exists():
         pytest.skip(f"no {path.name} beside the real data")

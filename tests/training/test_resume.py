@@ -56,11 +56,19 @@ def half_way(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_interrupted_and_resumed_training_gives_the_same_bits(uninterrupted: str, tmp_path: Path) -> None:
+def test_interrupted_and_resumed_training_gives_the_same_bits(
+    uninterrupted: str, tmp_path: Path
+) -> None:
     path = tmp_path / "checkpoint"
-    for epoch, step in ((1, 1), (2, 3), (3, None)):  # before the first checkpoint, in an epoch, between two
+    for epoch, step in (
+        (1, 1),
+        (2, 3),
+        (3, None),
+    ):  # before the first checkpoint, in an epoch, between two
         with pytest.raises(InterruptedTrainingError):
-            train_once(random_model(), checkpoint=path, resume=True, reporter=interrupt_at(epoch, step))
+            train_once(
+                random_model(), checkpoint=path, resume=True, reporter=interrupt_at(epoch, step)
+            )
     model = random_model()
     heard: list[Any] = []
     result = train_once(model, checkpoint=path, resume=True, reporter=heard.append)
@@ -75,16 +83,25 @@ def test_interrupted_and_resumed_training_gives_the_same_bits(uninterrupted: str
 
 def run_process(**options: Any) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, SCRIPT, json.dumps(options)], cwd=ROOT, stdout=subprocess.PIPE, text=True, env=environment()
+        [sys.executable, SCRIPT, json.dumps(options)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment(),
     )
 
 
 def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    return {
+        **os.environ,
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
 
 
 def kill_and_resume(path: Path, kills: int, seed: int) -> tuple[str, list[int]]:
-    """Kill training at random moments after its start, then let it end; also the epochs each kill found done."""
+    """Kill training at random moments after its start, then let it end; also the epochs each kill
+    found done."""
     generator, found = random.Random(seed), []
     for _ in range(kills):
         process = run_process(checkpoint=str(path), resume=True)
@@ -92,8 +109,11 @@ def kill_and_resume(path: Path, kills: int, seed: int) -> tuple[str, list[int]]:
         assert process.stdout.readline() == "ready\n"
         start = time.monotonic()
         done = found[-1] if found else 0
-        # To the next checkpoint first, so that every kill loses an unfinished epoch and not the start-up alone.
-        while time.monotonic() - start < 60 and (not path.exists() or len(load_checkpoint(path).history.loss) <= done):
+        # To the next checkpoint first, so that every kill loses an unfinished epoch and not the
+        # start-up alone.
+        while time.monotonic() - start < 60 and (
+            not path.exists() or len(load_checkpoint(path).history.loss) <= done
+        ):
             time.sleep(0.01)
         time.sleep(generator.random() * 0.3)
         process.send_signal(signal.SIGKILL)
@@ -127,19 +147,37 @@ def test_what_differs_is_named(half_way: Path) -> None:
         train_once(random_model(instance_norm="none"), checkpoint=half_way, resume=True)
     training, validation = training_process.sources()
     settings = training_process.TRAINING.model_copy(update={"seed": 4})
-    with pytest.raises(TrainingError, match=r"training\.seed was 0 and is 4: restore what it was, or train again"):
-        training_process.train(random_model(), training, validation, settings, checkpoint=half_way, resume=True)
-    training.target[17] += 1
-    with pytest.raises(TrainingError, match=r"training windows was 100 windows, sha256 \w+ and is 100 windows"):
+    with pytest.raises(
+        TrainingError, match=r"training\.seed was 0 and is 4: restore what it was, or train again"
+    ):
         training_process.train(
-            random_model(), training, validation, training_process.TRAINING, checkpoint=half_way, resume=True
+            random_model(), training, validation, settings, checkpoint=half_way, resume=True
+        )
+    training.target[17] += 1
+    with pytest.raises(
+        TrainingError, match=r"training windows was 100 windows, sha256 \w+ and is 100 windows"
+    ):
+        training_process.train(
+            random_model(),
+            training,
+            validation,
+            training_process.TRAINING,
+            checkpoint=half_way,
+            resume=True,
         )
 
 
 def damaged_files(sound: bytes) -> dict[str, bytes]:
     generator = random.Random(0)
-    files = {"empty": b"", "text": b"epoch: 3", "no metadata": save({"variable/0": np.zeros(3, np.float32)})}
-    files |= {f"cut at {length}": sound[:length] for length in (7, 9, 200, len(sound) // 2, len(sound) - 1)}
+    files = {
+        "empty": b"",
+        "text": b"epoch: 3",
+        "no metadata": save({"variable/0": np.zeros(3, np.float32)}),
+    }
+    files |= {
+        f"cut at {length}": sound[:length]
+        for length in (7, 9, 200, len(sound) // 2, len(sound) - 1)
+    }
     files["longer"] = sound + b"x"
     for _ in range(40):
         place, flipped = generator.randrange(len(sound)), bytearray(sound)
@@ -157,7 +195,9 @@ def test_a_damaged_checkpoint_is_one_clear_error(half_way: Path, tmp_path: Path)
     path = tmp_path / "checkpoint"
     for name, content in damaged_files(half_way.read_bytes()).items():
         path.write_bytes(content)
-        with pytest.raises(TrainingError, match="is damaged or no checkpoint of this version") as raised:
+        with pytest.raises(
+            TrainingError, match="is damaged or no checkpoint of this version"
+        ) as raised:
             load_checkpoint(path)
         assert "\n" not in str(raised.value), name
     with pytest.raises(TrainingError, match="train again without resuming"):

@@ -1,4 +1,5 @@
-"""Training takes the steps that are written down, stops before a bad one, and keeps the best weights."""
+"""Training takes the steps that are written down, stops before a bad one, and keeps the best
+weights."""
 
 from __future__ import annotations
 
@@ -28,15 +29,21 @@ def linear_model(seed: int = 0, regularizer: Any = None) -> Any:
     """One dense layer: quick to compile, and its gradient is known."""
     past = keras.Input((4, 2), name="past")
     start = keras.initializers.RandomNormal(stddev=0.5, seed=seed)
-    flat = keras.layers.Dense(3, kernel_initializer=start, kernel_regularizer=regularizer)(keras.layers.Flatten()(past))
+    flat = keras.layers.Dense(3, kernel_initializer=start, kernel_regularizer=regularizer)(
+        keras.layers.Flatten()(past)
+    )
     return keras.Model({"past": past}, keras.layers.Reshape((3, 1))(flat))
 
 
 def config(**changes: Any) -> TrainingConfig:
-    return TrainingConfig(**{"epochs": 3, "batch_size": 10, "patience": None, "learning_rate": 0.01, **changes})
+    return TrainingConfig(
+        **{"epochs": 3, "batch_size": 10, "patience": None, "learning_rate": 0.01, **changes}
+    )
 
 
-def one_batch_step(source: ArraySource, model: Any, **changes: Any) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
+def one_batch_step(
+    source: ArraySource, model: Any, **changes: Any
+) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
     """Weights before and after a single step on all windows."""
     before = model.get_weights()
     train(model, source, None, config(epochs=1, batch_size=len(source), **changes))
@@ -69,7 +76,9 @@ def test_sgd_takes_the_step_of_the_formula(source: ArraySource) -> None:
 def test_adam_takes_the_step_of_the_formula(source: ArraySource) -> None:
     before, after = one_batch_step(source, linear_model(), gradient_clip=None)
     for old, new, slope in zip(before, after, mse_gradient(source, before), strict=True):
-        np.testing.assert_allclose(new, old - 0.01 * slope / (np.abs(slope) + 1e-7), rtol=0, atol=2e-6)
+        np.testing.assert_allclose(
+            new, old - 0.01 * slope / (np.abs(slope) + 1e-7), rtol=0, atol=2e-6
+        )
 
 
 def test_adamw_also_shrinks_the_weights(source: ArraySource) -> None:
@@ -83,7 +92,9 @@ def test_gradients_are_clipped_by_their_norm_together(source: ArraySource) -> No
     step = np.concatenate([(new - old).ravel() for old, new in zip(before, after, strict=True)])
     slope = np.concatenate([one.ravel() for one in mse_gradient(source, before)])
     assert np.linalg.norm(slope) > 0.5
-    np.testing.assert_allclose(step, -0.01 * 0.25 * slope / np.linalg.norm(slope), rtol=0, atol=1e-7)
+    np.testing.assert_allclose(
+        step, -0.01 * 0.25 * slope / np.linalg.norm(slope), rtol=0, atol=1e-7
+    )
 
 
 def test_the_l2_term_is_learned_and_not_reported(source: ArraySource) -> None:
@@ -92,16 +103,23 @@ def test_the_l2_term_is_learned_and_not_reported(source: ArraySource) -> None:
     slope = mse_gradient(source, before)[0] + 2 * 0.5 * before[0]
     np.testing.assert_allclose(after[0], before[0] - 0.01 * slope, rtol=0, atol=1e-6)
     losses = [
-        train(one, source, None, config(epochs=1, batch_size=35)).history.loss[0] for one in (plain, linear_model())
+        train(one, source, None, config(epochs=1, batch_size=35)).history.loss[0]
+        for one in (plain, linear_model())
     ]
     assert losses[0] == losses[1]
 
 
 @pytest.mark.parametrize(
     ("schedule", "middle", "end"),
-    [("constant", 0.01, 0.01), ("cosine", (0.01 + 0.0001) / 2, 0.0001), ("exponential", 0.001, 0.0001)],
+    [
+        ("constant", 0.01, 0.01),
+        ("cosine", (0.01 + 0.0001) / 2, 0.0001),
+        ("exponential", 0.001, 0.0001),
+    ],
 )
-def test_schedules_end_at_a_hundredth(source: ArraySource, schedule: str, middle: float, end: float) -> None:
+def test_schedules_end_at_a_hundredth(
+    source: ArraySource, schedule: str, middle: float, end: float
+) -> None:
     history = train(linear_model(), source, None, config(epochs=4, schedule=schedule)).history
     assert history.learning_rate[1] == pytest.approx(middle, rel=1e-5)
     assert history.learning_rate[3] == pytest.approx(end, rel=1e-5)
@@ -110,7 +128,9 @@ def test_schedules_end_at_a_hundredth(source: ArraySource, schedule: str, middle
 @pytest.mark.parametrize("batch_size", [1, 7, 35, 100])
 def test_validation_loss_is_the_mean_over_cells(source: ArraySource, batch_size: int) -> None:
     model = linear_model()
-    result = train(model, learnable_source(SHAPE, 5, seed=2), source, config(batch_size=batch_size, epochs=1))
+    result = train(
+        model, learnable_source(SHAPE, 5, seed=2), source, config(batch_size=batch_size, epochs=1)
+    )
     squares = (source.target - np.asarray(model(source.inputs))).astype(np.float64) ** 2
     assert result.history.val_loss[0] == pytest.approx(np.nanmean(squares), rel=1e-6)
 
@@ -130,9 +150,14 @@ def test_early_stopping_restores_the_weights_of_the_best_epoch() -> None:
     assert 1 < result.best_epoch == int(np.argmin(losses)) + 1 == len(losses) - 4
     assert result.stopped_because == "no better loss in 4 epochs"
     shorter = linear_model()
-    again = train(shorter, training, validation, config(**{**settings, "epochs": result.best_epoch}))
+    again = train(
+        shorter, training, validation, config(**{**settings, "epochs": result.best_epoch})
+    )
     assert again.stopped_because == f"all {result.best_epoch} epochs were run"
-    assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), shorter.get_weights(), strict=True))
+    assert all(
+        np.array_equal(a, b)
+        for a, b in zip(model.get_weights(), shorter.get_weights(), strict=True)
+    )
 
 
 @pytest.mark.parametrize("jit", ["on", "off"])
@@ -169,21 +194,30 @@ def test_training_stops_in_the_step_whose_loss_is_not_finite() -> None:
     with pytest.raises(TrainingError) as raised:
         train(model, source, None, config(**{**settings, "epochs": 9}), reporter=steps.append)
     text = str(raised.value)
-    assert text.startswith(f"training stopped in epoch 3, step {drawn[2].index(bad) // 2 + 1}: the loss is inf")
+    assert text.startswith(
+        f"training stopped in epoch 3, step {drawn[2].index(bad) // 2 + 1}: the loss is inf"
+    )
     assert "the weights of epoch 2 were kept: try a learning_rate below 0.01" in text
     assert isinstance(steps[-1], StepDone | EpochDone)
-    assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), sound.get_weights(), strict=True))
+    assert all(
+        np.array_equal(a, b) for a, b in zip(model.get_weights(), sound.get_weights(), strict=True)
+    )
 
 
 def test_training_stops_where_a_gradient_or_a_weight_is_not_finite(source: ArraySource) -> None:
     source.inputs["past"][:] = 0.0
-    source.inputs["past"][0] = 1e20  # the loss of 1e38 fits into float32, the square of its gradient does not
+    source.inputs["past"][0] = (
+        1e20  # the loss of 1e38 fits into float32, the square of its gradient does not
+    )
     source.target[:] = np.nan
     source.target[0] = 0.0
     model = linear_model()
     model.set_weights([np.full((8, 3), 1e-2, np.float32), np.zeros(3, np.float32)])
     before = model.get_weights()
-    with pytest.raises(TrainingError, match=r"epoch 1, step 1: .* norm of the gradients inf; the weights from before"):
+    with pytest.raises(
+        TrainingError,
+        match=r"epoch 1, step 1: .* norm of the gradients inf; the weights from before",
+    ):
         train(model, source, None, config(batch_size=35, gradient_clip=None))
     assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), before, strict=True))
 
@@ -192,7 +226,9 @@ def test_training_stops_where_a_gradient_or_a_weight_is_not_finite(source: Array
     embedded.inputs["static_categories"][:] = 0
     model = build_model(BiGRUConfig(units=2, cell="rnn", decoder="direct"), shape)
     table = model.get_layer("static_embedding_1").weights[0]
-    table.assign(np.where(np.arange(5)[:, None] == 3, np.nan, np.asarray(table)))  # a row that no window reads
+    table.assign(
+        np.where(np.arange(5)[:, None] == 3, np.nan, np.asarray(table))
+    )  # a row that no window reads
     with pytest.raises(TrainingError, match="a weight has become infinite or NaN"):
         train(model, embedded, None, config())
 
@@ -212,7 +248,11 @@ def test_listeners_hear_of_steps_and_of_every_epoch(source: ArraySource) -> None
     """The first step alone, then as many as fit into a call; the last of an epoch always."""
     heard: list[Any] = []
     history = train(
-        linear_model(), source, source, config(epochs=2, windows_per_epoch=21), reporter=heard.append
+        linear_model(),
+        source,
+        source,
+        config(epochs=2, windows_per_epoch=21),
+        reporter=heard.append,
     ).history
     assert heard[0] == Started(estimate(source, 10, num_windows=21), compiled=False, native=False)
     epochs = [one for one in heard if isinstance(one, EpochDone)]
@@ -225,7 +265,9 @@ def test_listeners_hear_of_steps_and_of_every_epoch(source: ArraySource) -> None
         assert heard.index(steps[-1]) + 1 == heard.index(epochs[epoch - 1])
 
 
-def test_how_many_steps_a_call_takes_changes_no_bit(source: ArraySource, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_how_many_steps_a_call_takes_changes_no_bit(
+    source: ArraySource, monkeypatch: pytest.MonkeyPatch
+) -> None:
     weights = []
     for seconds in (0.0, 1e9):
         monkeypatch.setattr("forecast.training.epochs.SECONDS_PER_CALL", seconds)
@@ -247,7 +289,12 @@ def test_how_many_steps_a_call_takes_changes_no_bit(source: ArraySource, monkeyp
     ],
 )
 def test_what_is_compiled(
-    source: ArraySource, monkeypatch: pytest.MonkeyPatch, jit: str, steps: int, native: bool, expected: bool
+    source: ArraySource,
+    monkeypatch: pytest.MonkeyPatch,
+    jit: str,
+    steps: int,
+    native: bool,
+    expected: bool,
 ) -> None:
     monkeypatch.setattr("forecast.layers.native.operations", lambda: "there" if native else None)
     run = make_run(linear_model(), source, config(jit=jit, batch_size=35, epochs=steps))
@@ -279,7 +326,8 @@ CHANGES: dict[str, Any] = {
     "jit": "on",
     "seed": 1,
 }
-"""All but `refit`, which is read by whoever trains more than once, and `strategy`, which needs several devices."""
+"""All but `refit`, which is read by whoever trains more than once, and `strategy`, which needs
+several devices."""
 
 BESIDES: dict[str, dict[str, Any]] = {
     "weight_decay": {"optimizer": "adamw"},
@@ -294,14 +342,18 @@ def outcome(**settings: Any) -> tuple[float, ...]:
     """All losses of a short training."""
     model = linear_model()
     if settings.get("loss") == "quantile":
-        spread = keras.layers.Dense(3, kernel_initializer="ones")(keras.layers.Reshape((3, 1, 1))(model.output))
+        spread = keras.layers.Dense(3, kernel_initializer="ones")(
+            keras.layers.Reshape((3, 1, 1))(model.output)
+        )
         model = keras.Model(model.input, spread)
     chosen = config(**{"epochs": 3, "learning_rate": 0.05, **settings})
     history = train(model, noise_source(1, size=40), noise_source(2), chosen).history
     return (*history.loss, *history.val_loss, history.compiled)
 
 
-@pytest.mark.parametrize("field", sorted(TrainingConfig.model_fields.keys() - {"refit", "strategy"}))
+@pytest.mark.parametrize(
+    "field", sorted(TrainingConfig.model_fields.keys() - {"refit", "strategy"})
+)
 def test_every_setting_changes_something(field: str) -> None:
     besides = BESIDES.get(field, {})
     assert outcome(**besides) != outcome(**{**besides, field: CHANGES[field]})

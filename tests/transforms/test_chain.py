@@ -1,4 +1,5 @@
-"""Chains: the inverse of any chain is the identity, fitted numbers survive, and later rows are never looked at."""
+"""Chains: the inverse of any chain is the identity, fitted numbers survive, and later rows are
+never looked at."""
 
 from __future__ import annotations
 
@@ -21,10 +22,14 @@ class Spec:
     lag: int = 1
 
 
-scaler_specs = st.builds(Spec, st.sampled_from(sorted(SCALERS)), st.sampled_from(["per_series", "global"]))
+scaler_specs = st.builds(
+    Spec, st.sampled_from(sorted(SCALERS)), st.sampled_from(["per_series", "global"])
+)
 difference_specs = st.builds(Spec, st.just("difference"), lag=st.integers(1, 7))
 tails = st.lists(scaler_specs | difference_specs, max_size=3)
-chains = st.tuples(st.booleans(), tails).map(lambda pair: ([Spec("log1p")] if pair[0] else []) + pair[1])
+chains = st.tuples(st.booleans(), tails).map(
+    lambda pair: ([Spec("log1p")] if pair[0] else []) + pair[1]
+)
 
 
 def rows_of(*lengths: int) -> Rows:
@@ -71,7 +76,9 @@ def test_values_after_the_cutoff_change_no_bit_before_it(specs, cutoff):
 def test_state_brings_back_every_bit(specs, seed):
     rows, values = rows_of(40, 50), positive(40, 50, targets=2, seed=seed)
     chain = Chain.fit(specs, values, rows, num_series=2)
-    again = Chain.from_state(specs, safetensors.numpy.load(safetensors.numpy.save(chain.to_state())))
+    again = Chain.from_state(
+        specs, safetensors.numpy.load(safetensors.numpy.save(chain.to_state()))
+    )
     assert [type(stage) for stage in again.stages] == [type(stage) for stage in chain.stages]
     np.testing.assert_array_equal(again.apply(values, rows), chain.apply(values, rows))
     assert again.lag == chain.lag == sum(spec.lag for spec in specs if spec.name == "difference")
@@ -79,10 +86,14 @@ def test_state_brings_back_every_bit(specs, seed):
 
 def test_each_map_is_fitted_on_the_output_of_the_one_before():
     rows, values = rows_of(80), positive(80)
-    chain = Chain.fit([Spec("log1p"), Spec("difference", lag=4), Spec("standard")], values, rows, num_series=1)
+    chain = Chain.fit(
+        [Spec("log1p"), Spec("difference", lag=4), Spec("standard")], values, rows, num_series=1
+    )
     logarithm = np.log(1 + values[:, 0])
     steps = logarithm[4:] - logarithm[:-4]
-    np.testing.assert_allclose(chain.apply(values, rows)[4:, 0], (steps - steps.mean()) / steps.std(), rtol=1e-10)
+    np.testing.assert_allclose(
+        chain.apply(values, rows)[4:, 0], (steps - steps.mean()) / steps.std(), rtol=1e-10
+    )
     assert np.isnan(chain.apply(values, rows)[:4]).all()
 
 
@@ -91,7 +102,9 @@ def test_no_map_at_all_changes_nothing():
     chain = Chain.fit([], values, rows, num_series=1)
     assert chain.lag == 0
     np.testing.assert_array_equal(chain.apply(values, rows), values)
-    out = chain.invert(values[None].astype(np.float32), series=np.array([0]), history=np.zeros((1, 0, 1)))
+    out = chain.invert(
+        values[None].astype(np.float32), series=np.array([0]), history=np.zeros((1, 0, 1))
+    )
     assert out.dtype == np.float64
 
 
@@ -105,7 +118,9 @@ def test_new_series_get_their_own_scale_behind_a_shared_one():
     own = shared[:30, 0]
     middle = (own - np.median(own)) / (np.percentile(own, 75) - np.percentile(own, 25))
     last = trained.stages[2]
-    np.testing.assert_allclose(aligned.apply(values, rows)[:30, 0], (middle - last.centre) / last.scale, rtol=1e-10)
+    np.testing.assert_allclose(
+        aligned.apply(values, rows)[:30, 0], (middle - last.centre) / last.scale, rtol=1e-10
+    )
     as_trained = trained.apply(values, Rows(np.zeros(70, np.int64), rows.positions))[30:]
     np.testing.assert_array_equal(aligned.apply(values, rows)[30:], as_trained)
 
@@ -133,7 +148,9 @@ def test_every_map_of_the_table_keeps_the_contract(name):
     applied = stage.apply(values, rows)
     np.testing.assert_array_equal(values, before, err_msg="the input was written to")
     assert np.isnan(applied[5, 0])
-    assert not np.isnan(np.delete(applied, [*range(stage.lag), *range(12, 12 + stage.lag), 5, 8], axis=0)).any()
+    assert not np.isnan(
+        np.delete(applied, [*range(stage.lag), *range(12, 12 + stage.lag), 5, 8], axis=0)
+    ).any()
     forecast = applied[-4:][None]
     back = stage.invert(forecast, series=np.array([1]), history=values[None, -4 - stage.lag : -4])
     np.testing.assert_allclose(back[0], values[-4:], rtol=1e-12)

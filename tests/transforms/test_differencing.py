@@ -12,13 +12,17 @@ from hypothesis import strategies as st
 from forecast.errors import DataError, ShapeError
 from forecast.transforms import Difference, Log1p, Rows
 
-series_lists = st.lists(st.lists(st.integers(0, 20), unique=True, max_size=15).map(sorted), min_size=1, max_size=4)
+series_lists = st.lists(
+    st.lists(st.integers(0, 20), unique=True, max_size=15).map(sorted), min_size=1, max_size=4
+)
 
 
 @given(series_lists, st.integers(1, 6))
 def test_difference_equals_the_loop_over_rows(series, lag):
     places = [(number, place) for number, one in enumerate(series) for place in one]
-    rows = Rows(np.array([p[0] for p in places], np.int64), np.array([p[1] for p in places], np.int64))
+    rows = Rows(
+        np.array([p[0] for p in places], np.int64), np.array([p[1] for p in places], np.int64)
+    )
     values = np.random.default_rng(0).normal(size=(len(places), 2))
     out = Difference(lag).apply(values, rows)
     for row, (number, place) in enumerate(places):
@@ -30,7 +34,10 @@ def test_difference_equals_the_loop_over_rows(series, lag):
 @given(st.integers(1, 9), st.integers(1, 20), st.integers(0, 3), st.integers(1, 3))
 def test_difference_is_undone_step_by_step(lag, steps, extra, targets):
     rng = np.random.default_rng(lag + 31 * steps)
-    forecast, history = rng.normal(size=(4, steps, targets)), rng.normal(size=(4, lag + extra, targets))
+    forecast, history = (
+        rng.normal(size=(4, steps, targets)),
+        rng.normal(size=(4, lag + extra, targets)),
+    )
     out = Difference(lag).invert(forecast, series=np.zeros(4, np.int64), history=history)
     for window in range(4):
         known = list(history[window])
@@ -41,7 +48,9 @@ def test_difference_is_undone_step_by_step(lag, steps, extra, targets):
 
 def test_difference_needs_its_lag_of_history():
     with pytest.raises(ShapeError, match="history has 3 rows; a difference over 12 steps needs 12"):
-        Difference(12).invert(np.zeros((1, 5, 1)), series=np.zeros(1, np.int64), history=np.zeros((1, 3, 1)))
+        Difference(12).invert(
+            np.zeros((1, 5, 1)), series=np.zeros(1, np.int64), history=np.zeros((1, 3, 1))
+        )
 
 
 @given(st.lists(st.floats(-0.999, 1e90), min_size=1, max_size=20))
@@ -63,7 +72,9 @@ def test_logarithm_names_the_smallest_value_and_its_series():
     assert np.isnan(Log1p.fit(values[:1], rows).apply(np.array([[np.nan, np.nan]]), rows)).all()
 
 
-@pytest.mark.parametrize(("training", "floor"), [([3.0, 100.0], 0.0), ([-0.5, np.nan, 4.0], -0.5), ([0.0, 2.0], 0.0)])
+@pytest.mark.parametrize(
+    ("training", "floor"), [([3.0, 100.0], 0.0), ([-0.5, np.nan, 4.0], -0.5), ([0.0, 2.0], 0.0)]
+)
 def test_what_lies_below_the_training_values_and_below_zero_is_read_as_the_floor(training, floor):
     rows = Rows(np.zeros(9, np.int64), np.arange(9))
     logarithm = Log1p.fit(np.array(training)[:, None], rows)
@@ -74,9 +85,13 @@ def test_what_lies_below_the_training_values_and_below_zero_is_read_as_the_floor
 
 def test_a_logarithm_saved_without_a_floor_takes_zero():
     rows = Rows(np.zeros(2, np.int64), np.arange(2))
-    np.testing.assert_array_equal(Log1p.from_state({}).apply(np.array([[-3.0, 1.0]]), rows), [[0.0, math.log1p(1.0)]])
+    np.testing.assert_array_equal(
+        Log1p.from_state({}).apply(np.array([[-3.0, 1.0]]), rows), [[0.0, math.log1p(1.0)]]
+    )
 
 
 def test_a_forecast_beyond_the_floats_is_infinite_not_a_warning():
-    out = Log1p(np.zeros(1)).invert(np.array([[[800.0]]]), series=np.zeros(1, np.int64), history=np.zeros((1, 0, 1)))
+    out = Log1p(np.zeros(1)).invert(
+        np.array([[[800.0]]]), series=np.zeros(1, np.int64), history=np.zeros((1, 0, 1))
+    )
     assert out[0, 0, 0] == np.inf

@@ -14,7 +14,9 @@ from forecast.errors import DataError
 from forecast.transforms.missing import fill_missing
 
 POLICIES = ("forward_fill", "interpolate", "zero", "mask")
-series_lists = st.lists(st.lists(st.integers(0, 40), unique=True, max_size=15).map(sorted), min_size=1, max_size=4)
+series_lists = st.lists(
+    st.lists(st.integers(0, 40), unique=True, max_size=15).map(sorted), min_size=1, max_size=4
+)
 COLUMNS = Columns(past_covariates=("x",), known_covariates=("c",), categorical=("c",))
 
 
@@ -31,7 +33,9 @@ def panels_with_holes(draw: st.DrawFn) -> Panel:
 def by_series(panel: Panel, column: int, function: object) -> np.ndarray:
     """Apply a pandas method to one column of every series, indexed by position."""
     parts = [
-        function(pd.Series(panel.values[a:b, column], index=panel.positions[a:b].astype(float))).to_numpy()
+        function(
+            pd.Series(panel.values[a:b, column], index=panel.positions[a:b].astype(float))
+        ).to_numpy()
         for a, b in zip(panel.offsets[:-1], panel.offsets[1:], strict=True)
     ]
     return np.concatenate(parts)
@@ -42,7 +46,10 @@ def test_fills_equal_pandas(panel):
     if not np.isnan(panel.values).any():
         return
     forward = np.stack([by_series(panel, c, lambda s: s.ffill()) for c in range(3)], axis=1)
-    line = [by_series(panel, c, lambda s: s.interpolate("index", limit_area="inside").ffill()) for c in range(2)]
+    line = [
+        by_series(panel, c, lambda s: s.interpolate("index", limit_area="inside").ffill())
+        for c in range(2)
+    ]
     for policy in ("forward_fill", "mask"):
         filled, _ = fill_missing(panel, policy)
         np.testing.assert_array_equal(filled.values, forward)
@@ -50,7 +57,9 @@ def test_fills_equal_pandas(panel):
         assert filled.interpolated is None
     filled, _ = fill_missing(panel, "interpolate")
     np.testing.assert_array_equal(filled.values, forward)
-    np.testing.assert_allclose(filled.interpolated, np.stack([*line, forward[:, 2]], axis=1), rtol=1e-12)
+    np.testing.assert_allclose(
+        filled.interpolated, np.stack([*line, forward[:, 2]], axis=1), rtol=1e-12
+    )
     filled, _ = fill_missing(panel, "zero")
     np.testing.assert_array_equal(filled.values[:, :2], np.nan_to_num(panel.values[:, :2], nan=0.0))
     np.testing.assert_array_equal(filled.values[:, 2], forward[:, 2])
@@ -100,7 +109,12 @@ def test_a_panel_without_holes_is_not_copied(policy):
     panel = panel_of([range(4)])
     filled, notes = fill_missing(panel, policy)
     assert filled.values is panel.values
-    assert (filled.observed, filled.interpolated, filled.next_observed, notes) == (None, None, None, ())
+    assert (filled.observed, filled.interpolated, filled.next_observed, notes) == (
+        None,
+        None,
+        None,
+        (),
+    )
 
 
 def test_refusal_names_series_dates_and_count():
@@ -117,7 +131,9 @@ def test_refusal_names_series_dates_and_count():
 
 def test_notes_count_what_was_filled_and_what_could_not_be():
     panel = panel_of(
-        [range(6)], [[np.nan, 1, 1], [5, 2, np.nan], [np.nan, 3, np.nan]] + [[1, 1, 1]] * 3, columns=COLUMNS
+        [range(6)],
+        [[np.nan, 1, 1], [5, 2, np.nan], [np.nan, 3, np.nan]] + [[1, 1, 1]] * 3,
+        columns=COLUMNS,
     )
     assert fill_missing(panel, "zero")[1] == (
         "y: 2 of 6 values were missing; 2 filled with 0",

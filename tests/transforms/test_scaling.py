@@ -35,7 +35,10 @@ def exact(name: str, values: list[float]) -> tuple[float, float]:
 
     if numbers[0] == numbers[-1]:
         return float(numbers[0]), 0.0
-    deviation = float(Fraction(np.sqrt(float(variance / (numbers[-1] - numbers[0]) ** 2))) * (numbers[-1] - numbers[0]))
+    deviation = float(
+        Fraction(np.sqrt(float(variance / (numbers[-1] - numbers[0]) ** 2)))
+        * (numbers[-1] - numbers[0])
+    )
     spread = float(quantile(Fraction(3, 4)) - quantile(Fraction(1, 4)))
     return {
         "standard": (float(mean), deviation),
@@ -46,7 +49,9 @@ def exact(name: str, values: list[float]) -> tuple[float, float]:
 
 
 series_values = st.lists(
-    st.floats(-1e90, 1e90, allow_subnormal=False).filter(lambda x: x == 0 or abs(x) > 1e-90), min_size=2, max_size=12
+    st.floats(-1e90, 1e90, allow_subnormal=False).filter(lambda x: x == 0 or abs(x) > 1e-90),
+    min_size=2,
+    max_size=12,
 )
 
 
@@ -75,14 +80,21 @@ def test_parameters_equal_numpy_with_missing_values(scope):
     formulas = {
         Standard: lambda x: (np.nanmean(x, 0), np.nanstd(x, 0)),
         MinMax: lambda x: (np.nanmin(x, 0), np.nanmax(x, 0) - np.nanmin(x, 0)),
-        Robust: lambda x: (np.nanmedian(x, 0), np.nanpercentile(x, 75, 0) - np.nanpercentile(x, 25, 0)),
+        Robust: lambda x: (
+            np.nanmedian(x, 0),
+            np.nanpercentile(x, 75, 0) - np.nanpercentile(x, 25, 0),
+        ),
         MeanAbs: lambda x: (np.zeros(2), np.nanmean(np.abs(x), 0)),
     }
     for scaler_class, formula in formulas.items():
         scaler = scaler_class.fit(values, rows, num_series=3, scope=scope)
         expected = [formula(x) for x in groups]
-        np.testing.assert_allclose(np.atleast_2d(scaler.centre), [e[0] for e in expected], rtol=1e-13, atol=1e-14)
-        np.testing.assert_allclose(np.atleast_2d(scaler.scale), [e[1] for e in expected], rtol=1e-13)
+        np.testing.assert_allclose(
+            np.atleast_2d(scaler.centre), [e[0] for e in expected], rtol=1e-13, atol=1e-14
+        )
+        np.testing.assert_allclose(
+            np.atleast_2d(scaler.scale), [e[1] for e in expected], rtol=1e-13
+        )
         applied = scaler.apply(values, rows)
         want = np.concatenate([(x - c) / s for x, (c, s) in zip(groups, expected, strict=True)])
         np.testing.assert_allclose(applied, want, rtol=1e-12, atol=1e-13)
@@ -98,8 +110,12 @@ def test_inverse_is_the_identity(name, scope, data):
     rows = rows_of(*map(len, series))
     scaler = SCALERS[name].fit(values, rows, num_series=len(series), scope=scope)
     applied = scaler.apply(values, rows)
-    back = scaler.invert(applied[:, None, :], series=rows.series, history=np.zeros((len(values), 0, 1)))[:, 0]
-    scale_of_rows = [np.abs(values if scope == "global" else values[rows.series == i]).max() for i in rows.series]
+    back = scaler.invert(
+        applied[:, None, :], series=rows.series, history=np.zeros((len(values), 0, 1))
+    )[:, 0]
+    scale_of_rows = [
+        np.abs(values if scope == "global" else values[rows.series == i]).max() for i in rows.series
+    ]
     assert (np.abs(back - values)[:, 0] <= 1e-14 * np.array(scale_of_rows)).all()
 
 
@@ -111,8 +127,13 @@ def test_a_constant_comes_back_exactly_whatever_the_network_says(name, constant)
     scaler = SCALERS[name].fit(values, rows, num_series=2)
     assert (scaler.apply(values, rows)[:1001] == 0).all()
     output = np.array([[-1e30], [0.0], [17.5]])[None]
-    assert (scaler.invert(output, series=np.array([0]), history=np.zeros((1, 0, 1))) == constant).all()
-    assert len(np.unique(scaler.invert(output, series=np.array([1]), history=np.zeros((1, 0, 1))))) == 3
+    assert (
+        scaler.invert(output, series=np.array([0]), history=np.zeros((1, 0, 1))) == constant
+    ).all()
+    assert (
+        len(np.unique(scaler.invert(output, series=np.array([1]), history=np.zeros((1, 0, 1)))))
+        == 3
+    )
 
 
 @pytest.mark.parametrize("name", ["standard", "min_max", "robust"])
@@ -154,7 +175,9 @@ def test_robust_falls_back_to_the_deviation_when_most_values_are_equal():
 @pytest.mark.parametrize("name", NAMES)
 def test_series_without_two_values_take_the_scale_of_all(name):
     values = np.array([1.0, 4.0, 2.0, 9.0, np.nan, 5.0])[:, None]
-    rows = Rows(np.array([0, 0, 0, 2, 2, 3]), np.array([0, 1, 2, 0, 1, 0]))  # series 1 has no row, 2 and 3 have one
+    rows = Rows(
+        np.array([0, 0, 0, 2, 2, 3]), np.array([0, 1, 2, 0, 1, 0])
+    )  # series 1 has no row, 2 and 3 have one
     scaler = SCALERS[name].fit(values, rows, num_series=4)
     everything = SCALERS[name].fit(values, rows, num_series=4, scope="global")
     own = SCALERS[name].fit(values[:3], rows_of(3), num_series=1)
@@ -167,7 +190,9 @@ def test_series_without_two_values_take_the_scale_of_all(name):
 def test_rows_out_of_order_and_empty_columns_are_refused():
     with pytest.raises(DataError, match="not grouped by series"):
         Standard.fit(np.zeros((3, 1)), Rows(np.array([1, 0, 1]), np.arange(3)), num_series=2)
-    with pytest.raises(DataError, match="none of 3 training rows holds a finite value to fit Robust on"):
+    with pytest.raises(
+        DataError, match="none of 3 training rows holds a finite value to fit Robust on"
+    ):
         Robust.fit(np.full((3, 1), np.nan), rows_of(3), num_series=1)
 
 
@@ -179,7 +204,9 @@ def test_align_picks_known_series_and_takes_new_ones_from_the_fresh_fit(name):
     both = old.align(np.array([2, -1]), new)
     np.testing.assert_array_equal(both.scale, [old.scale[2], new.scale[1]])
     np.testing.assert_array_equal(both.centre, [old.centre[2], new.centre[1]])
-    shared = SCALERS[name].fit(rng.normal(size=(30, 1)), rows_of(10, 10, 10), num_series=3, scope="global")
+    shared = SCALERS[name].fit(
+        rng.normal(size=(30, 1)), rows_of(10, 10, 10), num_series=3, scope="global"
+    )
     assert shared.align(np.array([2, -1]), shared) is shared
 
 

@@ -56,7 +56,9 @@ def table(seed: int = 0, *, series: int = 2, holes: float = 0.0) -> pd.DataFrame
     return whole
 
 
-def experiment(missing: str = "refuse", target: tuple[TransformConfig, ...] | None = None) -> Experiment:
+def experiment(
+    missing: str = "refuse", target: tuple[TransformConfig, ...] | None = None
+) -> Experiment:
     """All kinds of columns, small windows."""
     return Experiment(
         data=DataConfig(
@@ -97,7 +99,9 @@ def test_a_batch_holds_the_rows_a_reader_of_the_table_would_take():
         assert inputs["known_categories"][window, :, 0].tolist() == codes[6:]
         assert inputs["past_categories"][window, :, 0].tolist() == codes[:6]
         hour = rows["ds"].dt.hour.to_numpy()
-        np.testing.assert_allclose(inputs["known"][window, :, 1], np.sin(2 * np.pi * hour[6:] / 24), atol=1e-6)
+        np.testing.assert_allclose(
+            inputs["known"][window, :, 1], np.sin(2 * np.pi * hour[6:] / 24), atol=1e-6
+        )
 
 
 def test_a_category_first_seen_after_the_cutoff_is_unknown():
@@ -109,8 +113,12 @@ def test_a_category_first_seen_after_the_cutoff_is_unknown():
     assert "fog" not in prepared.feature_map.vocabulary["state"]
 
 
-scalers = st.sampled_from([(), (TransformConfig(name="standard"),), (TransformConfig(name="robust", scope="global"),)])
-differences = st.sampled_from([(), (TransformConfig(name="difference"),), (TransformConfig(name="difference", lag=4),)])
+scalers = st.sampled_from(
+    [(), (TransformConfig(name="standard"),), (TransformConfig(name="robust", scope="global"),)]
+)
+differences = st.sampled_from(
+    [(), (TransformConfig(name="difference"),), (TransformConfig(name="difference", lag=4),)]
+)
 chains = st.tuples(differences, scalers).map(lambda pair: pair[0] + pair[1])
 
 
@@ -123,7 +131,8 @@ chains = st.tuples(differences, scalers).map(lambda pair: pair[0] + pair[1])
     st.integers(0, 8),
 )
 def test_nothing_after_a_cutoff_reaches_the_inputs(seed, missing, target, change, later):
-    """Scales come from before the training cutoff, inputs from before each window's own: bit for bit."""
+    """Scales come from before the training cutoff, inputs from before each window's own: bit for
+    bit."""
     frame = table(seed, holes=0.0 if missing == "refuse" else 0.2)
     # The last rows may lose their targets here, and are compared all the same.
     before = prepare(experiment(missing, target), frame, cut_future=False)
@@ -220,7 +229,11 @@ def test_future_rows_carry_the_covariates_that_were_given():
     assert longer.num_rows == panel.num_rows + 6
     for series in range(2):
         rows = slice(longer.offsets[series + 1] - 3, longer.offsets[series + 1])
-        assert longer.column("load")[rows].tolist() == [3.0 * series, 3.0 * series + 1, 3.0 * series + 2]
+        assert longer.column("load")[rows].tolist() == [
+            3.0 * series,
+            3.0 * series + 1,
+            3.0 * series + 2,
+        ]
         words = [longer.categories["state"][int(code)] for code in longer.column("state")[rows]]
         assert words == ["wet", "fog", "dry"]
         assert np.isnan(longer.targets[rows]).all()
@@ -238,9 +251,13 @@ def test_missing_future_covariates_are_named():
 
     with pytest.raises(DataError, match="no known covariates were given"):
         append_future(panel, 6)
-    with pytest.raises(DataError, match=r"lack 3 of 12 rows, first series 's1' at 2024-01-03 20:00:00"):
+    with pytest.raises(
+        DataError, match=r"lack 3 of 12 rows, first series 's1' at 2024-01-03 20:00:00"
+    ):
         append_future(panel, 6, read(wanted.iloc[:9]))
-    with pytest.raises(DataError, match=r"'load' is empty in 1 cells, first series 's0' at 2024-01-03 14:00:00"):
+    with pytest.raises(
+        DataError, match=r"'load' is empty in 1 cells, first series 's0' at 2024-01-03 14:00:00"
+    ):
         append_future(panel, 6, read(wanted.assign(load=[1.0, 1.0, np.nan, *[1.0] * 9])))
     with pytest.raises(DataError, match="load"):
         read(wanted.drop(columns="load"))
@@ -251,7 +268,9 @@ def test_selected_series_keep_their_rows():
     chosen = select_series(panel, np.array([3, 1]))
     for place, series in enumerate((3, 1)):
         old = panel.values[panel.offsets[series] : panel.offsets[series + 1]]
-        np.testing.assert_array_equal(chosen.values[chosen.offsets[place] : chosen.offsets[place + 1]], old)
+        np.testing.assert_array_equal(
+            chosen.values[chosen.offsets[place] : chosen.offsets[place + 1]], old
+        )
     assert chosen.series_ids.tolist() == ["s3", "s1"]
 
 
@@ -273,8 +292,12 @@ def replace_data(config: Experiment, **changes: object) -> Experiment:
 
 def test_a_part_without_a_window_is_refused():
     config = experiment()
-    small = config.model_copy(update={"evaluation": EvaluationConfig(validation_size=8, test_size=2)})
-    with pytest.raises(DataError, match="the test part holds no window: its longest series has 2 rows"):
+    small = config.model_copy(
+        update={"evaluation": EvaluationConfig(validation_size=8, test_size=2)}
+    )
+    with pytest.raises(
+        DataError, match="the test part holds no window: its longest series has 2 rows"
+    ):
         prepare(small, table(series=1))
 
 
@@ -288,7 +311,9 @@ def test_panels_cannot_be_written():
 def test_known_rows_of_another_minute_are_not_taken():
     panel = open_panel(experiment().data, table(series=1))
     wanted = future_frame(panel, 3).assign(load=1.0, state="dry")
-    late = read_known(panel, wanted.assign(ds=wanted["ds"] + pd.Timedelta(minutes=30)), table_format=TableFormat())
+    late = read_known(
+        panel, wanted.assign(ds=wanted["ds"] + pd.Timedelta(minutes=30)), table_format=TableFormat()
+    )
     with pytest.raises(DataError, match="lack 3 of 3 rows"):
         append_future(panel, 3, late)
 
@@ -314,5 +339,7 @@ def test_no_more_is_judged_than_memory_holds(monkeypatch):
     windows = max(len(everything.validation), len(everything.test))
     assert windows * 3 / stride <= 15 < windows * 3 / (stride - 1)
     assert len(fewer.test) < len(everything.test)
-    asked = config.model_copy(update={"evaluation": config.evaluation.model_copy(update={"stride": 1})})
+    asked = config.model_copy(
+        update={"evaluation": config.evaluation.model_copy(update={"stride": 1})}
+    )
     assert len(prepare(asked, table()).test) == len(everything.test)

@@ -16,7 +16,11 @@ from forecast.windows.splits import Part
 
 def panel_of(*positions: list[int]) -> Panel:
     """A panel with one series per list of positions; the value of a row is its row number."""
-    stamps = np.concatenate([np.asarray(one, np.int64) for one in positions]) if positions else np.zeros(0, np.int64)
+    stamps = (
+        np.concatenate([np.asarray(one, np.int64) for one in positions])
+        if positions
+        else np.zeros(0, np.int64)
+    )
     offsets = np.concatenate([[0], np.cumsum([len(one) for one in positions])]).astype(np.int64)
     return Panel(
         columns=Columns(),
@@ -39,7 +43,10 @@ def naive_windows(
         start, stop = panel.offsets[series : series + 2]
         for first in range(start, stop - context - horizon + 1):
             steps = np.diff(panel.positions[first : first + context + horizon])
-            inside = part.first[series] <= first + context and first + context + horizon <= part.last[series]
+            inside = (
+                part.first[series] <= first + context
+                and first + context + horizon <= part.last[series]
+            )
             readable = usable is None or usable[first : first + context].all()
             if (steps == 1).all() and inside and readable:
                 found.append((series, first))
@@ -52,18 +59,27 @@ def test_a_series_that_begins_where_another_ends_is_not_its_continuation():
     assert np.transpose(index.locate(np.arange(len(index)))).tolist() == [[0, 0], [0, 1], [1, 4]]
 
 
-positions = st.lists(st.lists(st.integers(0, 40), unique=True, max_size=30).map(sorted), min_size=1, max_size=4)
+positions = st.lists(
+    st.lists(st.integers(0, 40), unique=True, max_size=30).map(sorted), min_size=1, max_size=4
+)
 
 
 @given(positions, st.integers(1, 5), st.integers(1, 4), st.data())
 def test_index_equals_the_double_loop(stamps, context, horizon, data):
     panel = panel_of(*stamps)
-    cuts = [sorted(data.draw(st.tuples(st.integers(0, n), st.integers(0, n)))) for n in panel.lengths]
-    part = Part(*(panel.offsets[:-1] + np.array([cut[side] for cut in cuts], np.int64) for side in (0, 1)))
+    cuts = [
+        sorted(data.draw(st.tuples(st.integers(0, n), st.integers(0, n)))) for n in panel.lengths
+    ]
+    part = Part(
+        *(panel.offsets[:-1] + np.array([cut[side] for cut in cuts], np.int64) for side in (0, 1))
+    )
     index = index_windows(panel, context, horizon, part=part)
     series, first = index.locate(np.arange(len(index)))
     assert list(zip(series, first, strict=True)) == naive_windows(panel, context, horizon, part)
-    assert index.series_counts(panel.num_series).tolist() == np.bincount(series, minlength=panel.num_series).tolist()
+    assert (
+        index.series_counts(panel.num_series).tolist()
+        == np.bincount(series, minlength=panel.num_series).tolist()
+    )
 
 
 @given(st.integers(0, 12), st.integers(1, 5), st.integers(1, 4))
@@ -74,7 +90,9 @@ def test_contexts_begin_at_the_first_usable_row(unusable, context, horizon):
     usable[25:27] = False
     index = index_windows(panel, context, horizon, usable=usable)
     series, first = index.locate(np.arange(len(index)))
-    assert list(zip(series, first, strict=True)) == naive_windows(panel, context, horizon, Part.whole(panel), usable)
+    assert list(zip(series, first, strict=True)) == naive_windows(
+        panel, context, horizon, Part.whole(panel), usable
+    )
 
 
 @pytest.mark.parametrize("stride", [1, 2, 3, 7])

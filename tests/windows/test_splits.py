@@ -14,7 +14,9 @@ from forecast.data.panel import Panel
 from forecast.errors import ConfigError, DataError
 from forecast.windows.splits import Part, first_rows_at, split_panel
 
-series_lists = st.lists(st.lists(st.integers(-40, 60), unique=True, max_size=25).map(sorted), min_size=1, max_size=5)
+series_lists = st.lists(
+    st.lists(st.integers(-40, 60), unique=True, max_size=25).map(sorted), min_size=1, max_size=5
+)
 sizes = st.integers(0, 30) | st.floats(0, 0.9)
 
 
@@ -28,7 +30,9 @@ def naive_labels(panel: Panel, validation: float, test: float, purge: int, by: s
             end = max(span) + 1
             length = end - min(span)
             num_test = round(test * length) if isinstance(test, float) else test
-            num_validation = round(validation * length) if isinstance(validation, float) else validation
+            num_validation = (
+                round(validation * length) if isinstance(validation, float) else validation
+            )
             left = end - place  # steps from this row to the end, itself included
             if left <= num_test:
                 labels.append("test")
@@ -83,9 +87,13 @@ def test_size_zero_gives_an_empty_part_and_no_purge():
 
 def test_the_refusals_say_the_numbers():
     panel = panel_of([range(50)])
-    with pytest.raises(DataError, match=r"validation_size 20, test_size 0\.6 and purge 1 leave .* spans 50 steps"):
+    with pytest.raises(
+        DataError, match=r"validation_size 20, test_size 0\.6 and purge 1 leave .* spans 50 steps"
+    ):
         split_panel(panel, validation_size=20, test_size=0.6, purge=1)
-    with pytest.raises(ConfigError, match=r"test_size is 1\.5; expected a whole number of steps, or a share"):
+    with pytest.raises(
+        ConfigError, match=r"test_size is 1\.5; expected a whole number of steps, or a share"
+    ):
         split_panel(panel, validation_size=0, test_size=1.5)
     with pytest.raises(ConfigError, match="purge is -1"):
         split_panel(panel, validation_size=0, test_size=1, purge=-1)
@@ -95,7 +103,10 @@ def test_the_refusals_say_the_numbers():
 def test_first_rows_equal_searchsorted_in_each_series(series, data):
     panel = panel_of(series)
     wanted = np.array([data.draw(st.integers(-50, 70)) for _ in series], np.int64)
-    expected = [panel.offsets[i] + np.searchsorted(np.asarray(one), wanted[i]) for i, one in enumerate(series)]
+    expected = [
+        panel.offsets[i] + np.searchsorted(np.asarray(one), wanted[i])
+        for i, one in enumerate(series)
+    ]
     assert first_rows_at(panel, wanted).tolist() == expected
 
 

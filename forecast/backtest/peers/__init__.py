@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
-from forecast.backtest.peers.statistical import PYTHON, STATISTICAL, StatisticalModel, find_python, version_of
+from forecast.backtest.peers.statistical import (
+    PYTHON,
+    STATISTICAL,
+    StatisticalModel,
+    find_python,
+    version_of,
+)
 
 __all__ = ["PYTHON", "STATISTICAL", "StatisticalModel", "find_python", "version_of"]

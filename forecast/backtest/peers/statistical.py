@@ -1,7 +1,8 @@
 """Statistical models of statsforecast, fitted in an environment of its own and asked through parquet files.
 
-statsforecast does not work with pandas 3. The variable `FORECAST_STATSFORECAST` names the Python of an environment
-that has it; `make bench-peers` makes one. Fitted parameters go on to later cutoffs by statsforecast's `forward`.
+statsforecast does not work with pandas 3. The variable `FORECAST_STATSFORECAST` names the Python of
+an environment that has it; `make bench-peers` makes one. Fitted parameters go on to later cutoffs
+by statsforecast's `forward`.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ PYTHON = "FORECAST_STATSFORECAST"
 WORKER = Path(__file__).with_name("worker.py")
 
 
-HINT = f"set {PYTHON} to the Python of an environment with statsforecast; `make bench-peers` makes one"
+HINT = (
+    f"set {PYTHON} to the Python of an environment with statsforecast; `make bench-peers` makes one"
+)
 
 
 def find_python() -> str:
@@ -46,7 +49,9 @@ def find_python() -> str:
     """
     path = os.environ.get(PYTHON, "")
     if not path:
-        raise ConfigError(f"{PYTHON} is not set, and {', '.join(STATISTICAL)} are models of statsforecast: {HINT}")
+        raise ConfigError(
+            f"{PYTHON} is not set, and {', '.join(STATISTICAL)} are models of statsforecast: {HINT}"
+        )
     if not os.access(path, os.X_OK) or Path(path).is_dir():
         raise ConfigError(f"{PYTHON} is {path!r}; expected a Python that can be run: {HINT}")
     return path
@@ -58,7 +63,9 @@ def version_of(python: str) -> str:
     Raises:
         ConfigError: it has none.
     """
-    done = _run([python, "-c", "from importlib.metadata import version; print(version('statsforecast'))"])
+    done = _run(
+        [python, "-c", "from importlib.metadata import version; print(version('statsforecast'))"]
+    )
     if done.returncode:
         raise ConfigError(f"{PYTHON} is {python!r}, which has no statsforecast: {HINT}")
     return done.stdout.strip()
@@ -130,40 +137,59 @@ class FittedStatisticalModel:
         """
         place = {series_id: number for number, series_id in enumerate(self.learned.series_ids)}
         own = np.array([place.get(series_id, -1) for series_id in panel.series_ids], np.int64)
-        begin, end = (self.learned.offsets[np.maximum(own, 0) + one] for one in (0, 1))  # of any where there is none
-        first, last = (first_rows_at(panel, self.learned.positions[row]) for row in (begin, end - 1))
+        begin, end = (
+            self.learned.offsets[np.maximum(own, 0) + one] for one in (0, 1)
+        )  # of any where there is none
+        first, last = (
+            first_rows_at(panel, self.learned.positions[row]) for row in (begin, end - 1)
+        )
         first = np.maximum(first, _begins(panel, values, np.minimum(last, panel.num_rows - 1)))
-        return np.where((own >= 0)[:, None], np.stack([first, np.maximum(first, last + 1)], axis=1), 0)
+        return np.where(
+            (own >= 0)[:, None], np.stack([first, np.maximum(first, last + 1)], axis=1), 0
+        )
 
-    def _ask(self, panel: Panel, values: FloatArray, learned: IntArray, asked: IntArray) -> FloatArray:
+    def _ask(
+        self, panel: Panel, values: FloatArray, learned: IntArray, asked: IntArray
+    ) -> FloatArray:
         """(W, H) forecasts of one target.
 
         Args:
             panel: all rows.
             values: (R,) filled.
             learned: (N, 2) rows to fit on.
-            asked: (W, 3) series of each window, first row of its history, and the row after its last.
+            asked: (W, 3) series of each window, first row of its history, and the row after its
+                last.
         """
         with tempfile.TemporaryDirectory() as folder:
             sent = _write_question(Path(folder), panel, values, learned, asked)
-            words = [self.model.name, self.model.season_length or panel.freq.season_length, self.model.horizon, folder]
+            words = [
+                self.model.name,
+                self.model.season_length or panel.freq.season_length,
+                self.model.horizon,
+                folder,
+            ]
             done = _run([self.model.python, str(WORKER), *map(str, words)])
             failure = Path(folder, "failure.json")
             if failure.is_file():
                 number, reason = json.loads(failure.read_text(encoding="utf-8"))
                 raise DataError(
-                    f"{self.model.name} of statsforecast fails on series {panel.series_ids[sent[number]]!r} "
+                    f"{self.model.name} of statsforecast fails on series "
+                    f"{panel.series_ids[sent[number]]!r} "
                     f"({reason}): leave the series or the model out"
                 )
             if done.returncode:
                 said = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
-                raise ConfigError(f"{PYTHON} is {self.model.python!r}, which cannot run {self.model.name}: {said}")
+                raise ConfigError(
+                    f"{PYTHON} is {self.model.python!r}, which cannot run {self.model.name}: {said}"
+                )
             column = pq.read_table(Path(folder, "forecasts.parquet"))["mean"].combine_chunks()
         made: FloatArray = column.flatten().to_numpy().reshape(len(asked), self.model.horizon)
         return made
 
 
-def _write_question(folder: Path, panel: Panel, values: FloatArray, learned: IntArray, asked: IntArray) -> IntArray:
+def _write_question(
+    folder: Path, panel: Panel, values: FloatArray, learned: IntArray, asked: IntArray
+) -> IntArray:
     """Write what the worker reads; returns the series that are sent. Rows are counted from the start of a series."""
     sent, number = np.unique(asked[:, 0], return_inverse=True)
     start = panel.offsets[sent]
@@ -176,7 +202,11 @@ def _write_question(folder: Path, panel: Panel, values: FloatArray, learned: Int
         "train_first": learned[sent, 0] - start,
         "train_last": learned[sent, 1] - start,
     }
-    windows = {"series": number, "first": asked[:, 1] - start[number], "last": asked[:, 2] - start[number]}
+    windows = {
+        "series": number,
+        "first": asked[:, 1] - start[number],
+        "last": asked[:, 2] - start[number],
+    }
     pq.write_table(pa.table(series), folder / "series.parquet")
     pq.write_table(pa.table(windows), folder / "windows.parquet")
     return sent
@@ -195,8 +225,14 @@ def _run(words: Sequence[str]) -> subprocess.CompletedProcess[str]:
     Raises:
         ConfigError: it cannot be started.
     """
-    clean = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
+    clean = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("PYTHONPATH", "PYTHONHOME")
+    }
     try:
         return subprocess.run(words, capture_output=True, text=True, check=False, env=clean)
     except OSError as error:
-        raise ConfigError(f"{PYTHON} is {words[0]!r}, which cannot be started ({error.strerror}): {HINT}") from error
+        raise ConfigError(
+            f"{PYTHON} is {words[0]!r}, which cannot be started ({error.strerror}): {HINT}"
+        ) from error

@@ -5,8 +5,9 @@ It shares no code with the rest of the package, which that environment need not 
     python worker.py MODEL SEASON_LENGTH HORIZON FOLDER
 
 reads in FOLDER
-    series.parquet      one row per series: `values`, and the part `train_first:train_last` of them to fit on
-    windows.parquet     one row per window: the number of its `series`, and its history `first:last`
+    series.parquet      one row per series: `values`, and the part `train_first:train_last` of them
+    to fit on windows.parquet     one row per window: the number of its `series`, and its history
+    `first:last`
 and writes
     forecasts.parquet   one row per window: `mean`, HORIZON numbers
 or
@@ -42,13 +43,19 @@ def main(name: str, season_length: str, horizon: str, folder: str) -> None:
     windows = pq.read_table(place / "windows.parquet").to_pydict()
     tasks: list[Task] = [
         (name, int(season_length), int(horizon), np.array(values, np.float64), (first, last), [])
-        for values, first, last in zip(series["values"], series["train_first"], series["train_last"], strict=True)
+        for values, first, last in zip(
+            series["values"], series["train_first"], series["train_last"], strict=True
+        )
     ]
-    for number, first, last in zip(windows["series"], windows["first"], windows["last"], strict=True):
+    for number, first, last in zip(
+        windows["series"], windows["first"], windows["last"], strict=True
+    ):
         tasks[number][-1].append((first, last))
     with ProcessPoolExecutor(min(os.cpu_count() or 1, max(len(tasks), 1))) as pool:
         answers = list(pool.map(forecast, tasks, chunksize=max(1, len(tasks) // 64)))
-    failed = next(((number, one) for number, one in enumerate(answers) if isinstance(one, str)), None)
+    failed = next(
+        ((number, one) for number, one in enumerate(answers) if isinstance(one, str)), None
+    )
     if failed is not None:
         (place / "failure.json").write_text(json.dumps(failed), encoding="utf-8")
         return
@@ -61,7 +68,9 @@ def main(name: str, season_length: str, horizon: str, folder: str) -> None:
 def forecast(task: Task) -> list[Any] | str:
     """Fit on one series and forecast its windows, or say why not."""
     name, season_length, horizon, values, (first, last), windows = task
-    model = getattr(models, name)(**({} if name in WITHOUT_SEASON else {"season_length": season_length}))
+    model = getattr(models, name)(
+        **({} if name in WITHOUT_SEASON else {"season_length": season_length})
+    )
     try:
         model = model.fit(values[first:last])
         return [

@@ -1,8 +1,8 @@
 """Compiles the operations for the processor at hand, once, and keeps them in the user's cache folder.
 
-A library compiled for every processor could use the vectors of the oldest only. Whatever goes wrong on the way, from a
-missing compiler to a folder whose files may not be executed, the loops of `recurrence` do the same work more slowly:
-`operations` warns once and says None.
+A library compiled for every processor could use the vectors of the oldest only. Whatever goes wrong
+on the way, from a missing compiler to a folder whose files may not be executed, the loops of
+`recurrence` do the same work more slowly: `operations` warns once and says None.
 """
 
 from __future__ import annotations
@@ -27,7 +27,15 @@ SWITCH = "FORECAST_NATIVE"
 """Environment variable: `0` has the loops run without the compiled operations."""
 
 SOURCES = ("vectors.h", "cells.h", "layout.h", "forward.h", "backward.h", "operations.cc")
-FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC")
+FLAGS = (
+    "-std=c++17",
+    "-O3",
+    "-march=native",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-shared",
+    "-fPIC",
+)
 COMPILERS = ("c++", "g++", "clang++")
 SECONDS = 300
 """After which a compiler is given up; it takes 3 s."""
@@ -43,7 +51,8 @@ _ONE_AT_A_TIME = threading.Lock()
 def operations() -> Any:
     """The operations `bigru_forward` and `bigru_backward`, or None where they cannot be had.
 
-    The first call on a machine compiles them, which takes about 3 s. A process warns once, with the reason for a None.
+    The first call on a machine compiles them, which takes about 3 s. A process warns once, with the
+    reason for a None.
     """
     with _ONE_AT_A_TIME:  # loaded twice, they would be registered twice
         found, reason = loaded()
@@ -60,7 +69,8 @@ def warn(reason: str) -> None:
     if tf.config.list_logical_devices("GPU"):
         return
     warnings.warn(
-        f"recurrent layers run without their compiled loops, and training takes about twice as long: {reason}; "
+        f"recurrent layers run without their compiled loops, and training takes about twice as "
+        f"long: {reason}; "
         f"set {SWITCH}=0 in the environment to go on without them silently",
         ForecastWarning,
         stacklevel=3,
@@ -74,7 +84,10 @@ def loaded() -> tuple[Any, str]:
         return None, ""
     compiler = os.environ.get("CXX") or next(filter(None, map(shutil.which, COMPILERS)), None)
     if compiler is None:
-        return None, f"no C++ compiler was found ({', '.join(COMPILERS)}); install one, or name it in CXX"
+        return (
+            None,
+            f"no C++ compiler was found ({', '.join(COMPILERS)}); install one, or name it in CXX",
+        )
     try:
         return load(compiler), ""
     except Exception as error:  # whatever it is, there is another way
@@ -109,7 +122,8 @@ def load(compiler: str) -> Any:
             return tf.load_op_library(str(library))
         except Exception as error:  # of TensorFlow's own, which are no OSError
             raise OSError(
-                f"{error}: delete {library} if another system has compiled it, or set XDG_CACHE_HOME to a folder "
+                f"{error}: delete {library} if another system has compiled it, or set "
+                f"XDG_CACHE_HOME to a folder "
                 "whose files may be executed"
             ) from error
 
@@ -166,13 +180,21 @@ def compile_library(command: list[str], library: Path) -> None:
     """Compile into a temporary file and put it in its place whole; its checksum comes last.
 
     Raises:
-        subprocess.SubprocessError: the compiler fails, and `stderr` says why; or takes longer than `SECONDS`.
+        subprocess.SubprocessError: the compiler fails, and `stderr` says why; or takes longer than
+            `SECONDS`.
     """
     source = Path(__file__).with_name("operations.cc")
     with tempfile.TemporaryDirectory(dir=library.parent) as folder:
         made, digest = Path(folder) / library.name, Path(folder) / "sha256"
         compile_it = [*command, str(source), "-o", str(made)]
-        subprocess.run(compile_it, check=True, capture_output=True, text=True, errors="replace", timeout=SECONDS)
+        subprocess.run(
+            compile_it,
+            check=True,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=SECONDS,
+        )
         digest.write_text(checksum(made), encoding="ascii")
         made.replace(library)
         digest.replace(library.with_suffix(".sha256"))

@@ -35,10 +35,12 @@ class NativeLoop:
 
         Args:
             x: (B, L, C).
-            rest: kernel (C, gates x U), recurrent kernel (U, gates x U), bias (4, U), and states (B, U).
+            rest: kernel (C, gates x U), recurrent kernel (U, gates x U), bias (4, U), and states
+                (B, U).
 
         Returns:
-            The final states, the outputs (B, L, U) in the order of time, and what to hand to `slopes`.
+            The final states, the outputs (B, L, U) in the order of time, and what to hand to
+            `slopes`.
         """
         outputs, last, memory, kept = self._forward(x, *rest, keep=True, sequence=True)
         return [last, memory][: self.num_states], [outputs], [outputs, kept]
@@ -66,7 +68,13 @@ class NativeLoop:
         d_outputs = d[number] if len(d) > number else nothing
         d_memory = d[1] if self.lstm else nothing
         results = operations().bigru_backward(
-            *self._read(x, *rest), outputs, arrays, d_outputs, d[0], d_memory, **self._settings(keep=True)
+            *self._read(x, *rest),
+            outputs,
+            arrays,
+            d_outputs,
+            d[0],
+            d_memory,
+            **self._settings(keep=True),
         )
         slopes = list(results)[: 5 + self.lstm]
         for slope, read in zip(slopes, (x, *rest), strict=True):

@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from forecast.intervals.coverage import coverage_by
-from forecast.report.plots.style import MODEL, MUTED, PANEL_TITLE, dress, new_figure, set_ticks_in_steps, write_finding
+from forecast.report.plots.style import (
+    MODEL,
+    MUTED,
+    PANEL_TITLE,
+    dress,
+    new_figure,
+    set_ticks_in_steps,
+    write_finding,
+)
 from forecast.scores.evaluation import BacktestResult
 
 if TYPE_CHECKING:
@@ -15,7 +23,8 @@ if TYPE_CHECKING:
 def plot_coverage(result: BacktestResult) -> Figure:
     """Draw the share of actual values that the intervals of each level cover, for every step of the horizon.
 
-    The band is that of `forecast.intervals.coverage.coverage_by`: where 95 % of samples lie if the intervals are right.
+    The band is that of `forecast.intervals.coverage.coverage_by`: where 95 % of samples lie if the
+    intervals are right.
 
     Args:
         result: an evaluation with intervals.
@@ -28,14 +37,25 @@ def plot_coverage(result: BacktestResult) -> Figure:
     figure = new_figure((4.3 * max(len(levels), 2), 3.8))
     measured = table[table["values"] > 0]
     inside = int(measured["inside"].sum())
-    write_finding(figure, f"Coverage is within its band at {inside} of {len(measured)} steps and levels")
+    write_finding(
+        figure, f"Coverage is within its band at {inside} of {len(measured)} steps and levels"
+    )
     for axes, level in zip(figure.subplots(1, len(levels), squeeze=False)[0], levels, strict=True):
         rows = table[table["level"] == level]
         steps = rows["step"].to_numpy()
-        low, high, covered = (100.0 * rows[name].to_numpy(float) for name in ("low", "high", "covered"))
+        low, high, covered = (
+            100.0 * rows[name].to_numpy(float) for name in ("low", "high", "covered")
+        )
         axes.fill_between(steps, low, high, step="mid", color=MUTED, alpha=0.16, linewidth=0)
         axes.axhline(level, color=MUTED, linewidth=0.9)
-        axes.plot(steps, covered, color=MODEL, linewidth=1.8, marker="o" if len(steps) <= 14 else "", markersize=4)
+        axes.plot(
+            steps,
+            covered,
+            color=MODEL,
+            linewidth=1.8,
+            marker="o" if len(steps) <= 14 else "",
+            markersize=4,
+        )
         axes.set_title(f"Intervals of {level:g} %", **PANEL_TITLE)
         dress(axes, x="step of the horizon", y="covered [%]")
         set_ticks_in_steps(axes, len(steps), result.season_length)

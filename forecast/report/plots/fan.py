@@ -11,7 +11,15 @@ from forecast.axes import FloatArray
 from forecast.data.names import name_of
 from forecast.errors import DataError
 from forecast.intervals.levels import central_levels
-from forecast.report.plots.style import INK, MODEL, MUTED, dress, new_figure, set_dates, write_finding_and_key
+from forecast.report.plots.style import (
+    INK,
+    MODEL,
+    MUTED,
+    dress,
+    new_figure,
+    set_dates,
+    write_finding_and_key,
+)
 from forecast.scores.evaluation import BacktestResult
 
 if TYPE_CHECKING:
@@ -23,7 +31,9 @@ MIN_WINDOWS, MIN_STEPS = 4, 30
 """Windows of a fan chart, or more of them where they are short."""
 
 
-def plot_fan(result: BacktestResult, *, series_id: object = None, target: str | None = None, unit: str = "") -> Figure:
+def plot_fan(
+    result: BacktestResult, *, series_id: object = None, target: str | None = None, unit: str = ""
+) -> Figure:
     """Draw the last forecasts of one series that do not overlap, with all their intervals, and what came.
 
     Args:
@@ -39,23 +49,35 @@ def plot_fan(result: BacktestResult, *, series_id: object = None, target: str | 
     levels = central_levels(result)
     if not levels or result.quantiles is None:
         raise DataError(
-            f"the evaluation of {result.alias} holds no intervals to draw: train with evaluation.calibration_size "
+            f"the evaluation of {result.alias} holds no intervals to draw: train with "
+            f"evaluation.calibration_size "
             "above 0, or with training.loss quantile"
         )
     horizon = result.actual.shape[1]
     windows = last_windows(result, place, max(MIN_WINDOWS, -(-MIN_STEPS // horizon)))
     actual, point, ends = (
-        values[windows][:, :, number] for values in (result.actual, result.forecasts[result.alias], result.quantiles)
+        values[windows][:, :, number]
+        for values in (result.actual, result.forecasts[result.alias], result.quantiles)
     )
     figure = new_figure((11.0, 4.4))
     axes = figure.add_subplot()
-    axes.plot(*_measured(result, place, number, windows), color=INK, linewidth=1.2, label="observed", zorder=4)
+    axes.plot(
+        *_measured(result, place, number, windows),
+        color=INK,
+        linewidth=1.2,
+        label="observed",
+        zorder=4,
+    )
     median = "median" if 0.5 in result.quantile_levels else result.alias
     for stamps, values in zip(*_pieces(result.stamps[windows], point), strict=True):
         axes.plot(stamps, values, color=MODEL, linewidth=1.8, label=median, zorder=3)
     for depth, (level, (low, high)) in enumerate(sorted(levels.items(), reverse=True)):
-        for stamps, *band in zip(*_pieces(result.stamps[windows], ends[..., low], ends[..., high]), strict=True):
-            drawn = axes.fill_between(stamps, *band, color=MODEL, linewidth=0, label=f"{level:g} % interval")
+        for stamps, *band in zip(
+            *_pieces(result.stamps[windows], ends[..., low], ends[..., high]), strict=True
+        ):
+            drawn = axes.fill_between(
+                stamps, *band, color=MODEL, linewidth=0, label=f"{level:g} % interval"
+            )
             drawn.set(alpha=min(0.14 + 0.1 * depth, 0.5), zorder=1)
     if horizon > 1:
         _mark_cutoffs(axes, result.cutoffs[windows])
@@ -63,10 +85,15 @@ def plot_fan(result: BacktestResult, *, series_id: object = None, target: str | 
     dress(axes, y=unit or targets[number])
     set_dates(axes, result.stamps[windows])
     axes.margins(x=0.012)
-    held = {level: (ends[..., low] <= actual) & (actual <= ends[..., high]) for level, (low, high) in levels.items()}
+    held = {
+        level: (ends[..., low] <= actual) & (actual <= ends[..., high])
+        for level, (low, high) in levels.items()
+    }
     name = f"{result.series_ids[place]}{f', {targets[number]}' if len(targets) > 1 else ''}"
     key = {artist.get_label(): artist for artist in (*axes.lines, *axes.collections)}
-    write_finding_and_key(figure, _finding(name, held, int(np.isfinite(actual).sum())), list(key.values()))
+    write_finding_and_key(
+        figure, _finding(name, held, int(np.isfinite(actual).sum())), list(key.values())
+    )
     return figure
 
 
@@ -99,7 +126,8 @@ def _place_of(result: BacktestResult, series_id: object) -> int:
         if name_of(result.series_ids[place]) == name_of(series_id):
             return int(place)
     raise DataError(
-        f"the evaluation has no windows of series {series_id!r}; it has {list(result.series_ids[present[:5]])}"
+        f"the evaluation has no windows of series {series_id!r}; it has "
+        f"{list(result.series_ids[present[:5]])}"
     )
 
 
@@ -132,9 +160,14 @@ def _measured(
 
 def _mark_cutoffs(axes: Axes, cutoffs: NDArray[Any]) -> None:
     for cutoff in cutoffs:
-        axes.axvline(cutoff, color=MUTED, linewidth=0.9, linestyle=(0, (2, 3)), label="cutoff", zorder=1)
+        axes.axvline(
+            cutoff, color=MUTED, linewidth=0.9, linestyle=(0, (2, 3)), label="cutoff", zorder=1
+        )
 
 
 def _finding(name: str, held: dict[float, NDArray[np.bool_]], total: int) -> str:
-    counts = [f"{int(inside.sum())} lie in the {level:g} % intervals" for level, inside in sorted(held.items())]
+    counts = [
+        f"{int(inside.sum())} lie in the {level:g} % intervals"
+        for level, inside in sorted(held.items())
+    ]
     return f"{name}: of {total} values {' and '.join(counts)}"

@@ -39,11 +39,16 @@ def plot_loss(history: History | Mapping[str, History]) -> Figure:
         history: losses per epoch of one network, or of several by name, as in `Fitted.histories`.
     """
     histories = {"": history} if isinstance(history, History) else history
-    return _one_network(*histories.values()) if len(histories) == 1 else _several_networks(histories)
+    return (
+        _one_network(*histories.values()) if len(histories) == 1 else _several_networks(histories)
+    )
 
 
 def _one_network(history: History) -> Figure:
-    lines = {"training": (np.array(history.loss), MODEL), "validation": (np.array(history.val_loss), ACCENT)}
+    lines = {
+        "training": (np.array(history.loss), MODEL),
+        "validation": (np.array(history.val_loss), ACCENT),
+    }
     lines = {name: line for name, line in lines.items() if len(line[0])}
     figure = new_figure((8.0, 4.2))
     write_finding(figure, _finding(history))
@@ -51,14 +56,26 @@ def _one_network(history: History) -> Figure:
     epochs = np.arange(1, len(history.loss) + 1)
     for name, (losses, colour) in lines.items():
         marker = "o" if len(epochs) <= 40 else ""
-        axes.plot(epochs[: len(losses)], losses, color=colour, linewidth=1.8, marker=marker, markersize=3, label=name)
+        axes.plot(
+            epochs[: len(losses)],
+            losses,
+            color=colour,
+            linewidth=1.8,
+            marker=marker,
+            markersize=3,
+            label=name,
+        )
     _choose_scale(axes, np.concatenate([losses for losses, _ in lines.values()]))
     dress(axes, x="epoch", y="loss on the transformed scale")
     set_ticks_in_steps(axes, len(epochs))
     axes.set_xlim(0.5, len(epochs) + 0.5)
     _mark_best(axes, history)
     if len(epochs):
-        label_ends(axes, len(epochs), [(name, float(losses[-1]), colour) for name, (losses, colour) in lines.items()])
+        label_ends(
+            axes,
+            len(epochs),
+            [(name, float(losses[-1]), colour) for name, (losses, colour) in lines.items()],
+        )
     return figure
 
 
@@ -79,7 +96,9 @@ def _several_networks(histories: Mapping[str, History]) -> Figure:
         dress(axes, x="epoch", y="loss on the transformed scale" if kind == "training" else "")
         set_ticks_in_steps(axes, epochs)
         axes.set_xlim(0.5, epochs + 0.5)
-    _choose_scale(panels[-1], np.concatenate([line for lines in losses.values() for line in lines.values()]))
+    _choose_scale(
+        panels[-1], np.concatenate([line for lines in losses.values() for line in lines.values()])
+    )
     _mark_kept(panels[-1], histories)
     return figure
 
@@ -91,8 +110,16 @@ def _mark_kept(axes: Axes, histories: Mapping[str, History]) -> None:
         losses, colour, words = one.val_loss or one.loss, looks[name]["color"], name
         if 1 <= one.best_epoch <= len(losses):
             words = f"{name}: epoch {one.best_epoch}"
-            ring = axes.plot([one.best_epoch], [losses[one.best_epoch - 1]], "o", label=f"kept of {name}")[0]
-            ring.set(markersize=7, markerfacecolor="white", markeredgecolor=colour, markeredgewidth=1.5, zorder=4)
+            ring = axes.plot(
+                [one.best_epoch], [losses[one.best_epoch - 1]], "o", label=f"kept of {name}"
+            )[0]
+            ring.set(
+                markersize=7,
+                markerfacecolor="white",
+                markeredgecolor=colour,
+                markeredgewidth=1.5,
+                zorder=4,
+            )
         ends += [(words, float(losses[-1]), colour)] if losses else []
     label_ends(axes, axes.get_xlim()[1] - 0.5, ends, bold=ends[0][0] if ends else "")
 
@@ -135,7 +162,13 @@ def _mark_best(axes: Axes, history: History) -> None:
     best = losses[history.best_epoch - 1]
     axes.axvline(history.best_epoch, color=MUTED, linewidth=0.9, linestyle=(0, (2, 3)), zorder=1)
     axes.plot(
-        [history.best_epoch], [best], "o", markersize=7, markerfacecolor="white", markeredgecolor=INK, label="best"
+        [history.best_epoch],
+        [best],
+        "o",
+        markersize=7,
+        markerfacecolor="white",
+        markeredgecolor=INK,
+        label="best",
     )
     axes.annotate(
         f"best: {best:.4g}",

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 
 FAR_OUT = 4.0
-"""Lines higher than this many times the largest error of the model and the best baseline leave the picture."""
+"""Lines higher than this many times the largest error of the model and the best baseline leave the
+picture."""
 
 
 MAX_LAGS = 72
@@ -51,7 +52,9 @@ def plot_error_by_step(result: BacktestResult, *, unit: str = "") -> Figure:
         result: an evaluation.
         unit: of the targets, for the axis.
     """
-    errors = {name: mae(result.actual, made, axis=(0, 2)) for name, made in result.forecasts.items()}
+    errors = {
+        name: mae(result.actual, made, axis=(0, 2)) for name, made in result.forecasts.items()
+    }
     best = result.scores().best_baseline
     figure = new_figure((8.6, 4.4))
     write_finding(figure, _step_finding(result.alias, best, errors))
@@ -89,9 +92,17 @@ def plot_bias_by_step(result: BacktestResult, *, unit: str = "") -> Figure:
     colours = {**colours_of(names[:-1]), result.alias: MODEL}
     axes.axhline(0.0, color=MUTED, linewidth=0.9)
     for name, one in bias.items():
-        line = axes.plot(steps, one, color=colours[name], label=name, linewidth=1.4 + 1.2 * (name == result.alias))[0]
+        line = axes.plot(
+            steps,
+            one,
+            color=colours[name],
+            label=name,
+            linewidth=1.4 + 1.2 * (name == result.alias),
+        )[0]
         line.set(marker="o" if len(steps) <= 14 else "", markersize=4)
-    dress(axes, x="step of the horizon", y=f"mean of forecast - actual{f' [{unit}]' if unit else ''}")
+    dress(
+        axes, x="step of the horizon", y=f"mean of forecast - actual{f' [{unit}]' if unit else ''}"
+    )
     edge = 0.012 * (len(steps) - 1) or 0.5
     axes.set_xlim(1 - edge, len(steps) + edge)
     set_ticks_in_steps(axes, len(steps), result.season_length)
@@ -103,26 +114,37 @@ def plot_bias_by_step(result: BacktestResult, *, unit: str = "") -> Figure:
 def plot_residuals(result: BacktestResult, *, unit: str = "") -> Figure:
     """Draw the distribution of the judged model's residuals, and the autocorrelation of its one-step residuals.
 
-    The second picture is left out where the windows of no series are neighbours; where a series has several, words in
-    the first one say so.
+    The second picture is left out where the windows of no series are neighbours; where a series has
+    several, words in the first one say so.
 
-    Of several series or targets each residual is divided by the `seasonal_error` of its series first.
+    Of several series or targets each residual is divided by the `seasonal_error` of its series
+    first.
 
     Args:
         result: an evaluation.
         unit: of the target, for the axis.
     """
     residuals, several = comparable_residuals(result)
-    label = "residual / seasonal error of its series" if several else f"actual - forecast{f' [{unit}]' if unit else ''}"
+    label = (
+        "residual / seasonal error of its series"
+        if several
+        else f"actual - forecast{f' [{unit}]' if unit else ''}"
+    )
     positions = result.freq.positions(result.cutoffs)
-    correlation, count = autocorrelation(residuals[:, 0], result.series, positions, _num_lags(result))
+    correlation, count = autocorrelation(
+        residuals[:, 0], result.series, positions, _num_lags(result)
+    )
     step = cutoff_step(result.series, positions)
     pictures = 2 if np.isfinite(correlation).any() else 1
     figure = new_figure((6.0 + 2.0 * pictures, 4.2))
-    write_finding(figure, _residual_finding(result.alias, residuals, "seasonal errors" if several else unit))
+    write_finding(
+        figure, _residual_finding(result.alias, residuals, "seasonal errors" if several else unit)
+    )
     axes = figure.subplots(1, pictures, squeeze=False)[0]
     apart = step is None and len(result.series) > len(np.unique(result.series))
-    _draw_histogram(axes[0], residuals[np.isfinite(residuals)], label, NO_NEIGHBOURS if apart else "")
+    _draw_histogram(
+        axes[0], residuals[np.isfinite(residuals)], label, NO_NEIGHBOURS if apart else ""
+    )
     if pictures > 1:
         _draw_correlation(axes[1], correlation, (step or 1, count), result.season_length)
     return figure
@@ -135,8 +157,14 @@ def highest_error(errors: Mapping[str, FloatArray], contenders: Iterable[str | N
         errors: of every model.
         contenders: the judged model and the best baseline, if there is one.
     """
-    peaks = {name: float(np.max(error, where=np.isfinite(error), initial=0.0)) for name, error in errors.items()}
-    return min(1.06 * max(peaks.values()), FAR_OUT * max(peaks[name] for name in contenders if name)) or 1.0
+    peaks = {
+        name: float(np.max(error, where=np.isfinite(error), initial=0.0))
+        for name, error in errors.items()
+    }
+    return (
+        min(1.06 * max(peaks.values()), FAR_OUT * max(peaks[name] for name in contenders if name))
+        or 1.0
+    )
 
 
 def _step_finding(alias: str, best: str | None, errors: dict[str, FloatArray]) -> str:
@@ -192,14 +220,25 @@ def _draw_histogram(axes: Axes, residuals: FloatArray, label: str, note: str) ->
     bins = np.linspace(mean - edge, mean + edge, int(np.clip(np.sqrt(len(residuals)), 9, 60)) + 1)
     counts, _ = np.histogram(residuals, bins)
     density = counts / (len(residuals) * np.diff(bins))
-    axes.bar(bins[:-1], density, np.diff(bins), align="edge", color=MODEL, alpha=0.35, edgecolor="white", linewidth=0.6)
+    axes.bar(
+        bins[:-1],
+        density,
+        np.diff(bins),
+        align="edge",
+        color=MODEL,
+        alpha=0.35,
+        edgecolor="white",
+        linewidth=0.6,
+    )
     grid = np.linspace(bins[0], bins[-1], 200)
     normal = np.exp(-0.5 * ((grid - mean) / spread) ** 2) / (spread * np.sqrt(2 * np.pi))
     axes.plot(grid, normal, color=INK, linewidth=1.2)
     axes.axvline(0.0, color=MUTED, linewidth=0.9)
     axes.axvline(mean, color=ACCENT, linewidth=1.6, linestyle=(0, (4, 2)))
     axes.set_ylim(0, 1.18 * max(density.max(), normal.max()))
-    axes.set_title(f"{len(residuals):,} residuals, standard deviation {deviation:.3g}", **PANEL_TITLE)
+    axes.set_title(
+        f"{len(residuals):,} residuals, standard deviation {deviation:.3g}", **PANEL_TITLE
+    )
     beyond = len(residuals) - int(counts.sum())
     words = [(f"mean residual {mean:+.3g}", ACCENT), ("normal curve of equal spread", INK)]
     words += [(f"{beyond:,} beyond ±{HISTOGRAM_SPREADS:g} deviations", MUTED)] * (beyond > 0)
@@ -209,10 +248,20 @@ def _draw_histogram(axes: Axes, residuals: FloatArray, label: str, note: str) ->
 def _write_words(axes: Axes, words: list[tuple[str, str]]) -> None:
     """Write lines of text and their colours into the upper right corner."""
     for line, (text, colour) in enumerate(words):
-        axes.text(0.985, 0.96 - 0.065 * line, text, transform=axes.transAxes, ha="right", fontsize=8.5, color=colour)
+        axes.text(
+            0.985,
+            0.96 - 0.065 * line,
+            text,
+            transform=axes.transAxes,
+            ha="right",
+            fontsize=8.5,
+            color=colour,
+        )
 
 
-def _draw_correlation(axes: Axes, correlation: FloatArray, sizes: tuple[int, int], season_length: int) -> None:
+def _draw_correlation(
+    axes: Axes, correlation: FloatArray, sizes: tuple[int, int], season_length: int
+) -> None:
     """Stems of the autocorrelation over the band that 95 % of the values of white noise stay in.
 
     `sizes` are the steps between neighbouring cutoffs and the number of residuals.
@@ -230,5 +279,8 @@ def _draw_correlation(axes: Axes, correlation: FloatArray, sizes: tuple[int, int
     axes.vlines(lags[known], 0.0, correlation[known], color=MODEL, linewidth=1.6)
     axes.plot(lags[known], correlation[known], "o", color=MODEL, markersize=3.2)
     axes.set_xlim(0.0, lags[-1] + step)
-    axes.set_ylim(min(1.15 * correlation[known].min(), -1.6 * band), max(1.15 * correlation[known].max(), 1.6 * band))
+    axes.set_ylim(
+        min(1.15 * correlation[known].min(), -1.6 * band),
+        max(1.15 * correlation[known].max(), 1.6 * band),
+    )
     set_ticks_in_steps(axes, lags[-1], season_length)

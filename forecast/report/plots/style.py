@@ -49,14 +49,21 @@ MODEL = "#0072b2"
 ACCENT = "#d55e00"
 
 
-# Names from the data may hold dollar signs, between which matplotlib looks for formulas unless it is told not to.
+# Names from the data may hold dollar signs, between which matplotlib looks for formulas unless it
+# is told not to.
 TITLE: dict[str, Any] = {"fontsize": 12.5, "fontweight": "bold", "color": INK, "parse_math": False}
 
 
 LETTERS_PER_INCH = 8.8  # of a title
 
 
-PANEL_TITLE: dict[str, Any] = {"loc": "left", "fontsize": 9.5, "color": INK, "pad": 6, "parse_math": False}
+PANEL_TITLE: dict[str, Any] = {
+    "loc": "left",
+    "fontsize": 9.5,
+    "color": INK,
+    "pad": 6,
+    "parse_math": False,
+}
 
 
 # Okabe and Ito, Color Universal Design, 2008: told apart with every common colour blindness.
@@ -85,7 +92,10 @@ def line_looks(names: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Give each of many lines of equal standing a colour, and another dash where the colours begin again."""
     colours = (MODEL, *BASELINES.values(), *OTHERS)
     return {
-        name: {"color": colours[place % len(colours)], "linestyle": DASHES[place // len(colours) % len(DASHES)]}
+        name: {
+            "color": colours[place % len(colours)],
+            "linestyle": DASHES[place // len(colours) % len(DASHES)],
+        }
         for place, name in enumerate(names)
     }
 
@@ -146,7 +156,14 @@ def set_ticks_in_steps(axes: Axes, steps: int, season_length: int = 1) -> None:
     if steps == 1:
         axes.xaxis.set_major_locator(FixedLocator([1]))
         return
-    each = next((season_length * k for k in (0.25, 0.5, 1, 2, 5, 10) if 3 <= steps / (season_length * k) <= 9), 0.0)
+    each = next(
+        (
+            season_length * k
+            for k in (0.25, 0.5, 1, 2, 5, 10)
+            if 3 <= steps / (season_length * k) <= 9
+        ),
+        0.0,
+    )
     whole = season_length >= 4 and each >= 1 and float(each).is_integer()
     axes.xaxis.set_major_locator(MultipleLocator(each) if whole else MaxNLocator(8, integer=True))
 
@@ -165,7 +182,9 @@ def set_dates(axes: Axes, stamps: NDArray[Any]) -> None:
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
 
 
-def label_ends(axes: Axes, x: float, ends: Sequence[tuple[str, float, str]], *, bold: str = "") -> None:
+def label_ends(
+    axes: Axes, x: float, ends: Sequence[tuple[str, float, str]], *, bold: str = ""
+) -> None:
     """Write names at the right ends of lines, moved apart where they would overlap.
 
     Args:
@@ -176,8 +195,12 @@ def label_ends(axes: Axes, x: float, ends: Sequence[tuple[str, float, str]], *, 
     """
     limits = axes.get_ylim()
     heights = np.array([*limits, *(height for _, height, _ in ends)])
-    low, high, *scaled = axes.transScale.transform(np.column_stack([np.ones_like(heights), heights]))[:, 1]
-    places = _spread(np.clip((np.array(scaled) - low) / (high - low), 0.0, 1.0), 11.0 / _height_in_points(axes))
+    low, high, *scaled = axes.transScale.transform(
+        np.column_stack([np.ones_like(heights), heights])
+    )[:, 1]
+    places = _spread(
+        np.clip((np.array(scaled) - low) / (high - low), 0.0, 1.0), 11.0 / _height_in_points(axes)
+    )
     for (name, height, colour), place in zip(ends, places, strict=True):
         axes.annotate(
             f"{name} \N{UPWARDS ARROW}" if height > limits[1] else name,
@@ -241,7 +264,8 @@ def _height_in_points(axes: Axes) -> float:
 def _spread(places: NDArray[np.float64], gap: float) -> NDArray[np.float64]:
     """Move places apart to at least `gap`, in their order, as little as possible.
 
-    Places that collide form a block around the mean of what they asked for, as in isotonic regression.
+    Places that collide form a block around the mean of what they asked for, as in isotonic
+    regression.
     """
     order = np.argsort(places, kind="stable")
     blocks: list[tuple[float, int]] = []  # mean of the lowest place asked for, and number of labels
@@ -251,7 +275,9 @@ def _spread(places: NDArray[np.float64], gap: float) -> NDArray[np.float64]:
             other, number = blocks.pop()
             mean, count = (other * number + mean * count) / (number + count), number + count
         blocks.append((float(mean), count))
-    spread = np.repeat([mean for mean, _ in blocks], [count for _, count in blocks]) + gap * np.arange(len(places))
+    spread = np.repeat(
+        [mean for mean, _ in blocks], [count for _, count in blocks]
+    ) + gap * np.arange(len(places))
     spread -= max(spread[-1] - 1.0, 0.0) if len(spread) else 0.0
     moved = np.empty_like(places)
     moved[order] = spread

@@ -1,7 +1,7 @@
 """What a search went through: score over trials, which values did well, which settings matter, what a score costs.
 
-The table is that of `trials.csv`: a row per trial, with the columns `trial`, `status`, the objective, `seconds` and
-`parameters`, and a column per setting that was searched.
+The table is that of `trials.csv`: a row per trial, with the columns `trial`, `status`, the
+objective, `seconds` and `parameters`, and a column per setting that was searched.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 
 FAR_OFF = 3.0
-"""Scores further above the median than this many times the median is above the best leave the picture."""
+"""Scores further above the median than this many times the median is above the best leave the
+picture."""
 
 
 MOST_NAMED = 12
@@ -48,14 +49,28 @@ def plot_progress(table: pd.DataFrame, objective: str) -> Figure:
         chosen = (table["status"] == status).to_numpy()
         if chosen.any():
             axes.plot(
-                number[chosen], scores[chosen], marker, color=edge, markersize=4, markerfacecolor=fill, label=status
+                number[chosen],
+                scores[chosen],
+                marker,
+                color=edge,
+                markersize=4,
+                markerfacecolor=fill,
+                label=status,
             )
     axes.step(number, best, where="post", color=ACCENT, linewidth=1.6, label="best so far")
     _limit(axes, scores)
     failed = number[(table["status"] == "failed").to_numpy()]
     if len(failed):
         bottom = axes.get_xaxis_transform()
-        axes.plot(failed, np.zeros(len(failed)), "x", color=INK, transform=bottom, clip_on=False, label="failed")
+        axes.plot(
+            failed,
+            np.zeros(len(failed)),
+            "x",
+            color=INK,
+            transform=bottom,
+            clip_on=False,
+            label="failed",
+        )
     dress(axes, x="trial", y=objective)
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     axes.legend(frameon=False, fontsize=8.5, labelcolor=INK, loc="best")
@@ -79,7 +94,13 @@ def plot_parallel(table: pd.DataFrame, objective: str, paths: Sequence[str]) -> 
     ranks = np.linspace(1.0, 0.0, len(scored)) if len(scored) > 1 else np.zeros(len(scored))
     for row, rank in zip(places, ranks, strict=True):
         colour = ACCENT if rank == 0.0 else MODEL
-        axes.plot(range(len(columns)), row, color=colour, alpha=0.9 - 0.75 * rank, linewidth=2.4 - 1.6 * rank)
+        axes.plot(
+            range(len(columns)),
+            row,
+            color=colour,
+            alpha=0.9 - 0.75 * rank,
+            linewidth=2.4 - 1.6 * rank,
+        )
     axes.set_xticks(range(len(columns)), [name.split(".")[-1] for name in columns])
     dress(axes)
     axes.grid(visible=False)
@@ -89,7 +110,13 @@ def plot_parallel(table: pd.DataFrame, objective: str, paths: Sequence[str]) -> 
         axes.axvline(place, color="#bdbdbd", linewidth=0.8, zorder=0)
         for height, text in _marks(scored[name]):
             axes.annotate(
-                text, (place, height), xytext=(4, 0), textcoords="offset points", fontsize=7.5, color=MUTED, va="center"
+                text,
+                (place, height),
+                xytext=(4, 0),
+                textcoords="offset points",
+                fontsize=7.5,
+                color=MUTED,
+                va="center",
             )
     write_finding(figure, f"The best of {len(scored)} trials, and what the others tried")
     return figure
@@ -105,11 +132,18 @@ def plot_importance(importance: Mapping[str, float], objective: str) -> Figure:
     ordered = sorted(importance.items(), key=lambda one: one[1])
     figure = new_figure((7.0, 1.4 + 0.36 * len(ordered)))
     axes = figure.add_subplot()
-    axes.barh([name for name, _ in ordered], [100 * share for _, share in ordered], color=MODEL, height=0.6)
+    axes.barh(
+        [name for name, _ in ordered],
+        [100 * share for _, share in ordered],
+        color=MODEL,
+        height=0.6,
+    )
     dress(axes, x=f"% of the variance of the ranks by {objective}")
     axes.set_xlim(0, max(10.0, 105 * max([share for _, share in ordered], default=0.0)))
     first = ordered[-1] if ordered else ("", 0.0)
-    words = f"{first[0]} matters most" if first[1] > 0 else "No setting explains more than chance would"
+    words = (
+        f"{first[0]} matters most" if first[1] > 0 else "No setting explains more than chance would"
+    )
     write_finding(figure, f"{words}, each setting by itself")
     return figure
 
@@ -135,7 +169,9 @@ def plot_cost(table: pd.DataFrame, objective: str) -> Figure:
         dress(axes, x=column, y=objective if column == "parameters" else "")
     _limit(panels[0], scored[objective].to_numpy(np.float64))
     found = (
-        "" if best is None else f": the best has {best['parameters']:,.0f} parameters and took {best['seconds']:.0f} s"
+        ""
+        if best is None
+        else f": the best has {best['parameters']:,.0f} parameters and took {best['seconds']:.0f} s"
     )
     write_finding(figure, f"What a score costs{found}")
     return figure
@@ -147,8 +183,14 @@ def _heights(column: pd.Series) -> NDArray[np.float64]:
         names = sorted(column.astype(str).unique())
         return column.astype(str).map(names.index).to_numpy(np.float64) / max(len(names) - 1, 1)
     numbers = column.to_numpy(np.float64)
-    numbers = np.log(numbers) if np.nanmin(numbers) > 0 and np.nanmax(numbers) > 10 * np.nanmin(numbers) else numbers
-    return np.nan_to_num((numbers - np.nanmin(numbers)) / (np.nanmax(numbers) - np.nanmin(numbers)), nan=-0.05)
+    numbers = (
+        np.log(numbers)
+        if np.nanmin(numbers) > 0 and np.nanmax(numbers) > 10 * np.nanmin(numbers)
+        else numbers
+    )
+    return np.nan_to_num(
+        (numbers - np.nanmin(numbers)) / (np.nanmax(numbers) - np.nanmin(numbers)), nan=-0.05
+    )
 
 
 def _marks(column: pd.Series) -> list[tuple[float, str]]:
@@ -156,7 +198,10 @@ def _marks(column: pd.Series) -> list[tuple[float, str]]:
     frame = pd.DataFrame({"height": _heights(column), "value": column.to_numpy()}).drop_duplicates()
     frame = frame[frame["height"] >= 0].sort_values("height")
     shown = frame if len(frame) <= MOST_NAMED else frame.iloc[[0, -1]]
-    return [(float(height), _short(value)) for height, value in zip(shown["height"], shown["value"], strict=True)]
+    return [
+        (float(height), _short(value))
+        for height, value in zip(shown["height"], shown["value"], strict=True)
+    ]
 
 
 def _short(value: Any) -> str:
