@@ -15,8 +15,8 @@ import tempfile
 from pathlib import Path
 
 import machine
-from report import PRINTED, RESULTS, write_report
 from rounds import HERE, PEERS, write_json
+from write_page import PRINTED, RESULTS, write_report
 
 COMMANDS = {
     "steps": ["steps.py"],

@@ -294,7 +294,7 @@ def steps_found() -> dict[str, Any]:
 
 
 def test_the_report_shows_what_was_measured(tmp_path: Path) -> None:
-    report, fits, steps = load("report"), load("fits"), load("steps")
+    report, fits, steps = load("write_page"), load("fits"), load("steps")
     found = steps_found()
     contenders = {
         "ours": fits.summary(fits.Setting(), [fit_found()] * 3),
@@ -345,11 +345,11 @@ def test_the_report_shows_what_was_measured(tmp_path: Path) -> None:
 
 def test_a_page_without_a_place_is_refused() -> None:
     with pytest.raises(ValueError, match="no place for 'steps'"):
-        load("report").replace_between("nothing here", "steps", "text")
+        load("write_page").replace_between("nothing here", "steps", "text")
 
 
 def test_the_readme_has_a_place_for_every_result() -> None:
-    report = load("report")
+    report = load("write_page")
     page = (FOLDER / "README.md").read_text()
     for name in (*report.SECTIONS, *report.PRINTED):
         assert report.replace_between(page, name, "text") != page

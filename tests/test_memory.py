@@ -19,7 +19,7 @@ from forecast.training.batches import training_order
 
 SCRIPT = Path(__file__).resolve().parents[1] / "benchmarks" / "memory.py"
 FORMATS = [".parquet", ".csv"]
-NAME_FILES = {"cells.py", "names.py"}
+NAME_FILES = {"parse.py", "names.py"}
 OF_NAMES = {
     "encode",
     "_is_named",

@@ -1,6 +1,6 @@
 """Writes what is in `results/` into the README: tables between markers, and pictures beside it.
 
-python benchmarks/report.py
+python benchmarks/write_page.py
 """
 
 from __future__ import annotations
