@@ -1,4 +1,4 @@
-"""The command line."""
+"""The command line: one file per group of commands, `parser` for what they share."""
 
 from forecast.cli.entry import build_parser, main
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,7 +17,11 @@ import pytest
 from data.bad_tables import BAD_TABLES, BadTable, clean
 from reports import a_result, write_run
 
+import forecast
 from forecast.cli import main
+from forecast.cli.backtesting import BACKTEST_SHORTCUTS
+from forecast.cli.parser import SHORTCUTS
+from forecast.experiment.settings import Experiment
 from forecast.runs.pictures import show_run
 from forecast.scores.history import History
 
@@ -482,11 +487,58 @@ def test_killed_training_resumes_to_the_same_bits(tmp_path, capsys):
     assert first == second
 
 
-def test_help_names_every_command(capsys):
+COMMANDS = (
+    "check",
+    "fit",
+    "predict",
+    "evaluate",
+    "plot",
+    "report",
+    "backtest",
+    "tune",
+    "leak-check",
+    "show-config",
+)
+
+
+def help_of(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     with pytest.raises(SystemExit, match="0"):
-        main(["--help"])
-    out = capsys.readouterr().out
-    assert all(
-        name in out
-        for name in ("check", "fit", "predict", "evaluate", "plot", "show-config", "examples:")
-    )
+        main([*arguments, "--help"])
+    return capsys.readouterr().out
+
+
+def test_help_lists_every_command_with_its_summary_on_one_line(capsys):
+    lines = help_of([], capsys).splitlines()
+    listed = [line.split()[0] for line in lines if re.match(r"    [a-z-]+ +[a-z]", line)]
+    assert listed == list(COMMANDS)
+    assert "examples:" in lines
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_is_explained(command, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    text = help_of([command], capsys)
+    options = text.partition("options:\n")[2].splitlines()
+    assert [line for line in options if not re.match(r"  (-|  ).*  \S", line)] == []
+    assert "left out" not in text
+
+
+def test_the_defaults_in_the_help_are_those_of_the_settings():
+    config = Experiment()
+    defaults = {
+        "--id": config.data.id_col,
+        "--time": config.data.time_col,
+        "--target": ",".join(config.data.target_cols),
+        "--horizon": str(config.windows.horizon),
+        "--num-windows": str(config.backtest.num_windows),
+        "--refit": config.backtest.refit,
+    }
+    texts = {shortcut.option: shortcut.help for shortcut in (*SHORTCUTS, *BACKTEST_SHORTCUTS)}
+    for option, default in defaults.items():
+        assert texts[option].endswith(f"; default: {default}")
+
+
+def test_version_is_printed(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert capsys.readouterr().out == f"forecast {forecast.__version__}\n"
