@@ -43,8 +43,9 @@ from forecast.experiment.file import dump_experiment
 from forecast.experiment.identity import PACKAGES, describe, differences
 from forecast.experiment.prepare import open_panel, resolve
 from forecast.experiment.settings import Experiment
-from forecast.files.atomic import open_alone, write_file
-from forecast.files.outputs import Content, check_folder, read_record, remove_own, strangers
+from forecast.files.atomic import write_file
+from forecast.files.lock import open_locked
+from forecast.files.outputs import Content, check_folder, foreign_paths, read_record, remove_own
 from forecast.intervals.coverage import coverage_table, coverage_text
 from forecast.intervals.levels import central_levels
 from forecast.runs.pictures import show_run
@@ -170,7 +171,7 @@ def backtest_run(
         f"{folder}: another process is evaluating there; wait for it, or name another folder with "
         f"--out"
     )
-    with open_alone(folder / LOCK, busy):
+    with open_locked(folder / LOCK, busy):
         _check_folder(
             folder, resume, config.data.source
         )  # again: another process may have begun and ended since
@@ -221,7 +222,7 @@ def identity_of(config: Experiment, panel: Panel) -> dict[str, str]:
 def _is_backtest(folder: Path) -> bool:
     """Whether a folder holds a backtest that was begun, or what one leaves that was killed before."""
     if not (folder / ABOUT).exists():
-        return not strangers(folder, (LOCK,)) and not (folder / LOCK).stat().st_size
+        return not foreign_paths(folder, (LOCK,)) and not (folder / LOCK).stat().st_size
     return {"the data", "Python", *PACKAGES} <= read_record(folder / ABOUT).keys()
 
 

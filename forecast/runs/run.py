@@ -34,7 +34,7 @@ from forecast.experiment.file import dump_experiment
 from forecast.experiment.prepare import Prepared, prepare
 from forecast.experiment.settings import Experiment
 from forecast.files.atomic import replace_folder
-from forecast.files.outputs import Content, check_file, check_folder, check_place
+from forecast.files.outputs import Content, check_file, check_folder, check_writable
 from forecast.forecasting.artifact import SAVED_MODEL
 from forecast.forecasting.forecaster import Forecaster
 from forecast.intervals.coverage import coverage_text
@@ -140,7 +140,7 @@ def fit_run(
     if not resume:  # a checkpoint that is read is checked then
         _check_checkpoints(checkpoint)
     if tensorboard:
-        check_place(tensorboard)
+        check_writable(tensorboard)
     prepared = prepare(config)
     if require_skill and not len(prepared.test):
         raise ConfigError(

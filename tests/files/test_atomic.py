@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import signal
 import stat
@@ -18,7 +17,7 @@ import pytest
 
 from forecast.errors import FileError
 from forecast.files import atomic as files
-from forecast.files.atomic import current_folder, replace_folder, sha256_of, write_file
+from forecast.files.atomic import current_folder, replace_folder, write_file
 
 CALLS = ("open", "write", "fsync", "close", "mkdir", "replace", "rename", "unlink", "rmdir")
 """The functions of `os` by which the module changes anything on the disk."""
@@ -364,16 +363,6 @@ def test_writers_of_one_file_never_mix(tmp_path: Path) -> None:
         writer.kill()
         writer.communicate()
     assert seen == {b"a", b"b"}
-
-
-def test_sha256_of_a_published_example(tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes(b"abc")  # FIPS 180-2, appendix B.1
-    assert (
-        sha256_of(tmp_path / "a")
-        == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    )
-    (tmp_path / "b").write_bytes(bytes(3_000_000))
-    assert sha256_of(tmp_path / "b") == hashlib.sha256(bytes(3_000_000)).hexdigest()
 
 
 def test_nothing_is_kept_in_use(tmp_path: Path) -> None:

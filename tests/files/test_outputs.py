@@ -22,7 +22,7 @@ from forecast.cli import main
 from forecast.errors import ForecastError, OutputError
 from forecast.experiment.file import load_experiment
 from forecast.files.atomic import replace_folder
-from forecast.files.outputs import LITTER, Content, check_folder, remove_own, strangers
+from forecast.files.outputs import LITTER, Content, check_folder, foreign_paths, remove_own
 from forecast.forecasting.artifact import SAVED_MODEL, Artifact, load_artifact, save_artifact
 from forecast.forecasting.forecaster import Forecaster
 from forecast.report.plots import plot_loss, save_figure
@@ -354,9 +354,9 @@ def weights_of(run: Path) -> bytes:
 
 
 def test_every_file_of_a_run_is_known(made: Path) -> None:
-    assert strangers(made / "run", RUN_FILES) == []
+    assert foreign_paths(made / "run", RUN_FILES) == []
     assert RUN.is_own(made / "run")
-    assert set(strangers(made / "run", ())) >= {"config.yaml", "model", *(PICTURES[:6])}
+    assert set(foreign_paths(made / "run", ())) >= {"config.yaml", "model", *(PICTURES[:6])}
     assert SAVED_MODEL.is_own(made / "run" / "model")
 
 
@@ -379,7 +379,7 @@ def test_a_run_is_replaced_with_what_was_left_in_it(own: Path) -> None:
     assert fit_again(own) == 0
     assert weights_of(run) != before
     assert set(os.listdir(own)) == {"sales.csv", "run"}
-    assert strangers(run, RUN_FILES) == []
+    assert foreign_paths(run, RUN_FILES) == []
     shutil.rmtree(run)
     run.mkdir()
     check_folder(run, RUN)
@@ -423,7 +423,7 @@ def test_a_run_is_not_replaced_while_its_table_is_read(
 ) -> None:
     before = everything(own)
     table = own / "run" / "test_forecasts.parquet"
-    assert "holds the table that is read" in refusal(
+    assert "contains the table that is read" in refusal(
         capsys, main(["fit", str(table), "--out", str(own / "run")])
     )
     assert everything(own) == before
@@ -473,7 +473,7 @@ def test_a_saved_model_is_replaced_and_no_more() -> None:
     assert load_artifact("model").weights["w"][0] == 1
     put(Path("model"), {"notes.txt": "mine"})
     with pytest.raises(
-        OutputError, match=r"'notes\.txt'\): move that away, or name .* such as model-2"
+        OutputError, match=r"'notes\.txt'\): move those away, or name .* such as model-2"
     ):
         save_artifact("model", an_artifact(2))
     assert load_artifact_weights() == 1
@@ -535,7 +535,7 @@ def test_a_backtest_goes_on_beside_what_others_wrote(
     assert {name: (own / "b" / name).read_text() for name in mine} == mine
     capsys.readouterr()
     assert "go on with it by --resume" in refusal(capsys, main([*words, "--out", str(own / "b")]))
-    assert "holds the table" in refusal(
+    assert "contains the table" in refusal(
         capsys,
         main(
             [
@@ -909,7 +909,7 @@ def test_a_picture_is_saved_over_pictures_only(tmp_path: Path) -> None:
     put(tmp_path, {"sales.csv": "ds,y", "empty.png": ""})
     with pytest.raises(
         OutputError,
-        match=r"sales\.csv holds something other than a picture: .* such as .*sales-2\.csv",
+        match=r"sales\.csv exists and is not a picture: .* such as .*sales-2\.csv",
     ):
         save_figure(figure, tmp_path / "sales.csv")
     assert (tmp_path / "sales.csv").read_text() == "ds,y"
