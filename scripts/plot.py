@@ -10,7 +10,7 @@ import sys
 import pandas as pd
 
 from forecast.report.plots import plot_forecasts, save_figure
-from forecast.runs.run import load_run
+from forecast.runs.use import load_run
 
 
 def main(run: str, table: str, picture: str) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from forecast.runs.run import predict_run
+from forecast.runs.use import predict_run
 
 
 def main(folder: str, table: str, output: str) -> None:

@@ -21,7 +21,7 @@ def evaluate_command(options: argparse.Namespace) -> int:
     """Print the scores of a run on a table."""
     with quiet_start():
         from forecast.intervals.coverage import coverage_text
-        from forecast.runs.run import evaluate_run
+        from forecast.runs.use import evaluate_run
 
     result = evaluate_run(options.run_folder, options.table)
     scores = result.scores()

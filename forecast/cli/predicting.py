@@ -40,7 +40,7 @@ def add_predict(commands: Commands) -> None:
 def predict_command(options: argparse.Namespace) -> int:
     """Forecast from a run folder, or write the template of its known covariates."""
     with quiet_start():
-        from forecast.runs.run import future_run, predict_run
+        from forecast.runs.use import future_run, predict_run
 
     if options.template:
         future_run(

@@ -152,12 +152,12 @@ def test_a_report_or_a_picture_that_fails_loses_no_model(tmp_path, monkeypatch, 
     assert main(["fit", str(tmp_path / "clean.csv"), *SMALL, f"--out={folder}"]) == 0
     said = capsys.readouterr().out.splitlines()
     assert f"wrote {folder}: model, forecasts and scores" in said
-    for what, command in (("pictures", "plot"), ("report", "report")):
+    for what, command in (
+        ("figures could not be drawn", "plot"),
+        ("report could not be written", "report"),
+    ):
         reason = "(ZeroDivisionError: by zero)"
-        assert (
-            f"without the {what}, which failed {reason}: try forecast {command} on the folder"
-            in said
-        )
+        assert f"the {what} {reason}: try forecast {command} on the folder" in said
     assert not (folder / "report.html").exists()
     assert not list(folder.glob("*.png"))
     monkeypatch.undo()
@@ -175,8 +175,8 @@ def test_pictures_are_drawn_where_only_the_report_fails(tmp_path):
     (folder / "environment.json").unlink()
     histories = {"seed 0": History((1.0,), (), (1e-3,), (1.0,), 1)}
     made, failures = show_run(folder, histories, a_result(), a_result().frame())
-    assert made == ["6 pictures"]
-    assert [line.split(", which")[0] for line in failures] == ["without the report"]
+    assert made == ["6 figures"]
+    assert [line.split(" (")[0] for line in failures] == ["the report could not be written"]
     assert {path.name for path in folder.glob("*.png")} == {f"{name}.png" for name in PICTURES}
 
 
@@ -371,7 +371,7 @@ def test_32_one_window_is_enough_to_train_and_none_to_be_judged(tmp_path, capsys
     assert fit_small(clean(30), tmp_path) == 2
     assert "part holds no window" in capsys.readouterr().err
     assert fit_small(clean(30), tmp_path, *alone) == 0
-    assert "1 to learn from" in capsys.readouterr().out
+    assert "1 for training" in capsys.readouterr().out
 
 
 def test_34_a_short_series_among_others_is_named_or_left_out(tmp_path, capsys):

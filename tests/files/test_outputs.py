@@ -26,7 +26,7 @@ from forecast.files.outputs import LITTER, Content, check_folder, foreign_paths,
 from forecast.forecasting.artifact import SAVED_MODEL, Artifact, load_artifact, save_artifact
 from forecast.forecasting.forecaster import Forecaster
 from forecast.report.plots import plot_loss, save_figure
-from forecast.runs import pictures
+from forecast.runs import pictures, use
 from forecast.runs import run as run_folder
 from forecast.runs.pictures import PICTURES
 from forecast.runs.run import RUN, RUN_FILES
@@ -444,7 +444,7 @@ def test_files_that_come_while_a_model_is_trained_stay(
         assert fit_again(own) == 2
     said = capsys.readouterr().err.splitlines()[-1]
     assert "'notes.txt'" in said
-    assert "the training is kept, and goes on with --resume" in said
+    assert "the training is kept: move them away and resume with --resume" in said
     assert (run / "notes.txt").read_text() == "mine"
     assert weights_of(run) == before
     (run / "notes.txt").unlink()
@@ -627,13 +627,13 @@ def predict(own: Path, output: Path | str, *options: str) -> int:
 @pytest.fixture(scope="module")
 def forecaster(made: Path) -> Forecaster:
     """The model of the run."""
-    return run_folder.load_run(made / "run")
+    return use.load_run(made / "run")
 
 
 @pytest.fixture
 def loaded(forecaster: Forecaster, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """The model of the run is not read again for every command, which takes seconds."""
-    monkeypatch.setattr(run_folder, "load_run", lambda _: forecaster)
+    monkeypatch.setattr(use, "load_run", lambda _: forecaster)
     return monkeypatch
 
 

@@ -17,7 +17,7 @@ from forecast.errors import DataError
 from forecast.experiment.settings import Experiment
 from forecast.forecasting.forecaster import Forecaster
 from forecast.leakage.own import check_experiment
-from forecast.runs.records import read_result
+from forecast.runs.stored import read_result
 
 ROLES = {
     "past_covariates": ["wind"],
