@@ -1,4 +1,4 @@
-"""Draw what a run folder or a saved model forecasts after the end of a table, with the rows before it.
+"""Draw the forecast of a run folder or a saved model after the end of a table.
 
 .venv/bin/python scripts/plot.py runs/mine newest.csv forecast.png
 """

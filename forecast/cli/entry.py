@@ -29,10 +29,10 @@ from forecast.cli.terminal import warnings_on_one_line
 from forecast.cli.tuning import add_tune
 from forecast.errors import FileError, ForecastError, SkillError, TrainingError
 
-FAILURES = (TrainingError, SkillError, FileError, OSError, MemoryError)
+_FAILURES = (TrainingError, SkillError, FileError, OSError, MemoryError)
 """Errors with exit code 1: the input is not to blame. Other errors of the package have code 2."""
 
-EXAMPLES = """examples:
+_EXAMPLES = """examples:
   forecast check sales.csv --time date --target sales
   forecast fit sales.csv --time date --target sales --horizon 14 --out runs/sales
   forecast fit --config configs/demo.yaml --set model.units=32
@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.debug:
             traceback.print_exc()
         print(f"forecast: error: {_one_line(error)}", file=sys.stderr)
-        if isinstance(error, FAILURES):
+        if isinstance(error, _FAILURES):
             return FAILURE
         return BAD_INPUT
 
@@ -83,7 +83,7 @@ def build_parser() -> Parser:
     parser = Parser(
         prog="forecast",
         description="Forecast time series with a bidirectional GRU, next to simple baselines.",
-        epilog=EXAMPLES,
+        epilog=_EXAMPLES,
         formatter_class=CommandsFormatter,
     )
     parser.add_argument("--version", action=PrintVersion, help="print the version and exit")

@@ -115,7 +115,7 @@ def plot_run(run: str | Path, *, out: str | Path | None = None) -> list[Path]:
     target = Path(out or folder)
     histories = read_histories(folder)
     if os.path.realpath(target) != os.path.realpath(folder):
-        check_folder(target, PICTURE_FOLDER)
+        check_folder(target, _PICTURE_FOLDER)
     elif not has_environment(folder):
         raise OutputError(
             f"{folder} contains no {ENVIRONMENT} of a run or a backtest: name another folder with "
@@ -221,7 +221,7 @@ def _is_picture_folder(folder: Path) -> bool:
     return all(is_picture(path) for path in paths)
 
 
-PICTURE_FOLDER = Content("figures of plot", "figures", _is_picture_folder)
+_PICTURE_FOLDER = Content("figures of plot", "figures", _is_picture_folder)
 """Content that `plot_run` writes into a folder other than the run."""
 
 

@@ -63,7 +63,7 @@ MAX_STORED_ROWS = 500_000
 NUM_EXAMPLES = 9
 """Windows that the figure of forecasts shows."""
 
-RECORDED_PACKAGES = (
+_RECORDED_PACKAGES = (
     "bigru-forecast",
     "tensorflow",
     "keras",
@@ -83,8 +83,8 @@ def write_records(
 ) -> None:
     """Write settings, package versions, and the description of the table."""
     write(folder / CONFIG, dump_experiment(config, full=True).encode())
-    write(folder / ENVIRONMENT, to_json(environment_record(config.training.seed)))
-    write(folder / DATA, to_json(data_record(panel)))
+    write(folder / ENVIRONMENT, to_json(_environment_record(config.training.seed)))
+    write(folder / DATA, to_json(_data_record(panel)))
 
 
 def write_histories(histories: Mapping[str, History], folder: Path) -> None:
@@ -119,11 +119,11 @@ def write_evaluation(
         write: writes one file.
 
     Returns:
-        `observed_table` of the evaluation.
+        Long table of the actual values around the windows that figures show.
     """
     write(folder / SCORES, to_json(scores.to_dict()))
     write(folder / SCORES_TEXT, (scores.text() + "\n").encode())
-    observed = observed_table(panel, result)
+    observed = _observed_table(panel, result)
     write_result(folder, result, observed, table=table, files=files, write=write)
     return observed
 
@@ -159,7 +159,7 @@ def write_result(
     write(folder / files.about, _about(result, unjudged))
 
 
-def observed_table(panel: Panel, result: BacktestResult) -> pd.DataFrame:
+def _observed_table(panel: Panel, result: BacktestResult) -> pd.DataFrame:
     """Return the actual values of the series that figures show, from before their first window.
 
     Args:
@@ -190,7 +190,7 @@ def observed_table(panel: Panel, result: BacktestResult) -> pd.DataFrame:
     return table.assign(**{name: panel.column(name)[rows] for name in columns.target_cols})
 
 
-def data_record(panel: Panel) -> dict[str, Any]:
+def _data_record(panel: Panel) -> dict[str, Any]:
     """Describe a table as JSON values; the fingerprint is equal if all values are."""
     return {
         "fingerprint": panel_digest(panel),
@@ -203,10 +203,10 @@ def data_record(panel: Panel) -> dict[str, Any]:
     }
 
 
-def environment_record(seed: int) -> dict[str, Any]:
+def _environment_record(seed: int) -> dict[str, Any]:
     """Return package versions, platform and seed as JSON values."""
     versions = {}
-    for name in RECORDED_PACKAGES:
+    for name in _RECORDED_PACKAGES:
         try:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
@@ -220,7 +220,7 @@ def environment_record(seed: int) -> dict[str, Any]:
 
 
 def has_environment(folder: Path) -> bool:
-    """Return whether a folder contains an `environment_record`, as runs and backtests do."""
+    """Return whether a folder contains the record of packages that runs and backtests write."""
     keys = {"python", "platform", "packages", "seed"}
     return read_record(folder / ENVIRONMENT).keys() == keys
 

@@ -77,7 +77,7 @@ def read_forecast(
     Args:
         path: the CSV file.
         settings: of the run, as in `config.yaml`.
-        data: `data_record` of the run.
+        data: content of `data.json` of the run.
     """
     if not path.is_file():
         return None
