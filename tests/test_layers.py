@@ -1,4 +1,4 @@
-"""The rooms import downwards only, and what must start fast starts without TensorFlow."""
+"""The rooms import downwards only, and whatever must start quickly starts without TensorFlow."""
 
 from __future__ import annotations
 
