@@ -11,6 +11,7 @@ from typing import Any, Literal
 import pandas as pd
 from matplotlib.figure import Figure
 
+from forecast.data.findings import counted
 from forecast.errors import DataError, OutputError
 from forecast.files.atomic import write_file
 from forecast.files.outputs import Content, check_file, check_folder
@@ -178,7 +179,7 @@ def show_run(
     failures = []
     try:
         paths = draw_pictures(folder, histories, result, observed)
-        written.append(f"{len(paths)} figures")
+        written.append(counted(len(paths), "figure"))
     except Exception as error:
         failures.append(
             f"the figures could not be drawn ({_reason(error)}): try forecast plot on the folder"

@@ -81,7 +81,14 @@ Writer = Callable[[Path, bytes], object]
 def write_records(
     folder: Path, config: Experiment, panel: Panel, write: Writer = Path.write_bytes
 ) -> None:
-    """Write settings, package versions, and the description of the table."""
+    """Write settings, package versions, and the description of the table.
+
+    Args:
+        folder: of the run or the backtest.
+        config: the experiment, with the settings that the data decided.
+        panel: the series.
+        write: writes one file.
+    """
     write(folder / CONFIG, dump_experiment(config, full=True).encode())
     write(folder / ENVIRONMENT, to_json(_environment_record(config.training.seed)))
     write(folder / DATA, to_json(_data_record(panel)))
@@ -91,6 +98,10 @@ def write_histories(histories: Mapping[str, History], folder: Path) -> None:
     """Write the losses per epoch of every network.
 
     The first network is also written at the top level, where readers of version 0.1 look for it.
+
+    Args:
+        histories: of each network by name, at least one.
+        folder: of the run.
     """
     networks = {name: history.to_dict() for name, history in histories.items()}
     first = next(iter(networks.values()))

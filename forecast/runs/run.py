@@ -163,8 +163,7 @@ def fit_run(
 
     for line in _conclusions(prepared, forecaster, result, future):
         say(line)
-    *names, last = ["model", "forecasts", "scores", *written]
-    say(f"wrote {folder}: {', '.join(names)} and {last}")
+    say(f"wrote {folder}: {_listed(written)}")
     for line in failures:
         say(line)
     if require_skill and result is not None:
@@ -256,14 +255,26 @@ def _write_run(
     result: BacktestResult | None,
     future: Forecast | None,
 ) -> tuple[list[str], list[str]]:
-    """Write all files of a run, and return what `show_run` returns."""
+    """Write all files of a run; return names of what was written, and a sentence per failure."""
     histories = forecaster.fitted.histories
     write_records(folder, prepared.config, prepared.panel)
     write_histories(histories, folder)
+    forecaster.save(folder / MODEL)
+    written = ["model"]
     if future is not None:
         future.frame().to_csv(folder / FORECAST, index=False)
-    forecaster.save(folder / MODEL)
+    if future is not None or result is not None:
+        written.append("forecasts")
     observed = None
     if result is not None:
         observed = write_evaluation(folder, result, prepared.panel, scores=result.scores())
-    return show_run(folder, histories, result, observed)
+        written.append("scores")
+    shown, failures = show_run(folder, histories, result, observed)
+    return [*written, *shown], failures
+
+
+def _listed(names: list[str]) -> str:
+    """Join names as `a, b and c`."""
+    if len(names) == 1:
+        return names[0]
+    return f"{', '.join(names[:-1])} and {names[-1]}"

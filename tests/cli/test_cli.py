@@ -371,7 +371,10 @@ def test_32_one_window_is_enough_to_train_and_none_to_evaluate(tmp_path, capsys)
     assert fit_small(clean(30), tmp_path) == 2
     assert "part holds no window" in capsys.readouterr().err
     assert fit_small(clean(30), tmp_path, *alone) == 0
-    assert "1 for training" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "1 for training" in out
+    assert "no test set (evaluation.test_size: 0): the model is not evaluated" in out
+    assert f"wrote {tmp_path / 'run'}: model, forecasts, 1 figure and report.html" in out
 
 
 def test_34_a_short_series_among_others_is_named_or_left_out(tmp_path, capsys):
