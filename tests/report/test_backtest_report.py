@@ -143,7 +143,7 @@ def test_a_baseline_alone_has_pictures_and_a_page(tmp_path: Path) -> None:
 def test_a_backtest_that_has_not_ended_has_no_page(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "backtest.json").write_bytes((folder / "backtest.json").read_bytes())
     for work in (report_run, plot_run):
-        with pytest.raises(DataError, match="a backtest that has ended"):
+        with pytest.raises(DataError, match="a finished backtest"):
             work(tmp_path)
 
 
