@@ -6,10 +6,9 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from forecast.data.findings import counted
 from forecast.errors import DataError, OutputError
@@ -53,6 +52,9 @@ from forecast.runs.stored import (
 from forecast.scores.evaluation import BacktestResult
 from forecast.scores.history import History
 from forecast.scores.verdict import Scores
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PICTURES = (
     "loss.png",
