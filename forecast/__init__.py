@@ -1,6 +1,7 @@
-"""`forecast`: time-series forecasting with a bidirectional GRU on Keras.
+"""Time-series forecasting with a bidirectional GRU on Keras.
 
-Names are imported when they are first used, so that `import forecast` starts without TensorFlow.
+Names are imported when they are first used, so that `import forecast` is quick and starts without
+TensorFlow.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    __version__: str
     from forecast import data
     from forecast.axes import check_shape
     from forecast.backtest.folder import backtest_table
@@ -78,7 +80,7 @@ _HOMES = {
     "make_windows": "windows.index",
     "scores_by": "scores.breakdown",
 }
-"""Public name -> the module it lives in."""
+"""Public name -> module that defines it."""
 
 _MODULES = {
     "data": "data",
@@ -86,6 +88,13 @@ _MODULES = {
     "plots": "report.plots",
     "testing": "leakage.pipeline",
 }
+"""Public name of a module -> the module."""
+
+DISTRIBUTION = "bigru-forecast"
+"""Name under which the package is installed."""
+
+VERSION_IF_NOT_INSTALLED = "0+not.installed"
+"""`__version__` of a source tree that is on the path and was never installed."""
 
 __all__ = [
     "BASELINES",
@@ -111,6 +120,7 @@ __all__ = [
     "TransformConfig",
     "TransformsConfig",
     "WindowsConfig",
+    "__version__",
     "backtest_table",
     "check_no_leakage",
     "check_shape",
@@ -127,6 +137,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return _version()
     if name in _MODULES:
         return import_module(f"forecast.{_MODULES[name]}")
     if name in _HOMES:
@@ -136,3 +148,13 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+def _version() -> str:
+    """Return the version of the installed distribution."""
+    from importlib import metadata  # here, since its import takes as long as that of the package
+
+    try:
+        return metadata.version(DISTRIBUTION)
+    except metadata.PackageNotFoundError:
+        return VERSION_IF_NOT_INSTALLED

@@ -1,8 +1,9 @@
-"""The axis key used in every docstring, and the one function that checks shapes.
+"""Letters of axes used in every docstring, array types, and the function that checks shapes.
 
 | letter | axis                                                   |
 |--------|--------------------------------------------------------|
 | B      | windows in a batch                                     |
+| W      | windows of an evaluation                               |
 | N      | series                                                 |
 | R      | rows of a panel, all series one after another          |
 | L      | context steps (`context_length`)                       |
@@ -22,29 +23,38 @@ from numpy.typing import NDArray
 from forecast.errors import ShapeError
 
 FloatArray = NDArray[np.float64]
+"""Targets, forecasts, errors: computed in float64, and cast to float32 for a network alone."""
+
 IntArray = NDArray[np.int64]
+"""Numbers of rows, windows and series."""
 
 
 def check_shape(name: str, array: Any, axes: str, **sizes: int) -> None:
-    """Raise unless `array` has one axis per letter of `axes`, with the sizes that are given.
+    """Raise unless an array has the expected axes and sizes.
 
     Args:
-        name: what the array is called in the message.
+        name: of the array in the message.
         array: anything with a `shape`.
-        axes: one letter of the axis key per axis, for example `"BHD"`.
+        axes: one letter per axis, for example `"BHD"`.
         **sizes: the expected size of some of the letters, for example `H=24`.
 
     Raises:
         ShapeError: the number of axes or one of the sizes differs.
+
+    Example:
+        >>> import numpy as np
+        >>> from forecast import check_shape
+        >>> check_shape("forecast", np.zeros((5, 24, 1)), "BHD", H=24)
+        >>> check_shape("forecast", np.zeros((5, 1, 24)), "BHD", H=24)
+        Traceback (most recent call last):
+        forecast.errors.ShapeError: forecast has shape (5, 1, 24); expected (B, H=24, D)
     """
     shape = tuple(array.shape)
-    expected = tuple(sizes.get(letter) for letter in axes)
-    fits = len(shape) == len(expected) and all(
-        want is None or have == want for have, want in zip(shape, expected, strict=True)
-    )
-    if not fits:
-        wanted = ", ".join(
-            letter if size is None else f"{letter}={size}"
-            for letter, size in zip(axes, expected, strict=True)
-        )
-        raise ShapeError(f"{name} has shape {shape}; expected ({wanted})")
+    if len(shape) == len(axes):
+        pairs = zip(axes, shape, strict=True)
+        if all(sizes.get(letter, size) == size for letter, size in pairs):
+            return
+
+    with_size = {letter: f"{letter}={size}" for letter, size in sizes.items()}
+    expected = ", ".join(with_size.get(letter, letter) for letter in axes)
+    raise ShapeError(f"{name} has shape {shape}; expected ({expected})")

@@ -4,16 +4,16 @@
     |-- ConfigError       a setting that is unknown, of the wrong type or out of range
     |-- DataError         a table that cannot be turned into checked series
     |-- ShapeError        arrays whose shapes do not fit together
-    |-- NotFittedError    a forecaster asked to predict or save before it was fitted
+    |-- NotFittedError    a forecaster that must predict or save before it is fitted
     |-- TrainingError     training that diverged or cannot be resumed
-    |-- SkillError        a model that was required to beat the best baseline and was not shown to
+    |-- SkillError        a model that is not shown to beat the best baseline, though required
     |-- SearchError       a search that is damaged, in use or was begun with other settings
     |-- BacktestError     a backtest that is damaged, in use or was begun with other settings
-    |-- OutputError       a place to write to that is taken: it holds what the command did not write
-    |-- FileError         a file or folder that cannot be written: disk full, no permission, path in use
+    |-- OutputError       a file or folder that contains what the command did not write
+    |-- FileError         a file or folder that cannot be written, as on a full disk
     `-- ArtifactError     a saved model that is damaged, incomplete or of another version
 
-Every message answers three questions: what was given, what was expected, what to do.
+Every message states three things: what was given, what was expected, what to do.
 `ForecastWarning` is the category of warnings.
 """
 
@@ -24,11 +24,20 @@ from collections.abc import Iterable
 
 
 class ForecastError(Exception):
-    """Base of everything this package raises on purpose."""
+    """Base class of all exceptions that this package raises on purpose.
+
+    Example:
+        >>> import forecast
+        >>> try:
+        ...     forecast.Experiment(name="two words")
+        ... except forecast.ForecastError as error:
+        ...     print(type(error).__name__)
+        ConfigError
+    """
 
 
 class ForecastWarning(UserWarning):
-    """Something is done in another way than usual: results hold, time or memory may suffer."""
+    """Something is done in an unusual way: results stay right, time or memory may suffer."""
 
 
 class ConfigError(ForecastError):
@@ -40,11 +49,11 @@ class DataError(ForecastError):
 
 
 class ShapeError(ForecastError):
-    """Arrays do not have the shapes that were announced."""
+    """Arrays do not have the expected shapes."""
 
 
 class NotFittedError(ForecastError):
-    """A forecaster was asked for something that only a fitted one can give."""
+    """A forecaster must be fitted before it can do this."""
 
 
 class TrainingError(ForecastError):
@@ -52,7 +61,7 @@ class TrainingError(ForecastError):
 
 
 class SkillError(ForecastError):
-    """A model was required to beat the best baseline and was not shown to."""
+    """A model was required to beat the best baseline and is not shown to."""
 
 
 class SearchError(ForecastError):
@@ -64,7 +73,7 @@ class BacktestError(ForecastError):
 
 
 class OutputError(ForecastError):
-    """A place to write to holds what the command did not write, or cannot be written to."""
+    """A file or folder contains what the command did not write, or may not be written to."""
 
 
 class FileError(ForecastError):
@@ -78,4 +87,6 @@ class ArtifactError(ForecastError):
 def nearest(word: str, choices: Iterable[str]) -> str:
     """Return ` (did you mean 'x'?)` for the choice closest to `word`, or an empty string."""
     close = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.5)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    if not close:
+        return ""
+    return f" (did you mean {close[0]!r}?)"

@@ -1,14 +1,14 @@
-"""Makes `.venv` ready for this project, with nothing but the standard library.
+"""Prepare `.venv` for this project with the standard library alone.
 
     python3 scripts/bootstrap.py                  # what the package needs
     python3 scripts/bootstrap.py --extras test    # and the tools of scripts/test.sh
 
-When everything is in place this returns within 0.3 s. Otherwise it finds a Python that the project
-runs on, makes the environment, installs the project in it (with `uv` where there is one) and writes
-a stamp last, so that a run that was cut short is seen and repaired by the next one. To move to
-another Python, delete `.venv` and run it again.
+When everything is in place this returns within 0.3 s. Otherwise it finds a supported Python,
+creates the environment, installs the project in it (with `uv` if it is on the PATH) and writes a
+stamp last, so that the next run detects and repairs an interrupted one. To change to another
+Python, delete `.venv` and run it again.
 
-Any Python from 3.6 on can start this file, so that an old one gets a sentence and not a syntax
+Python 3.6 and later can start this file, so that an old one prints a sentence and not a syntax
 error.
 """
 
@@ -40,11 +40,11 @@ INSTALLING = "installing"
 
 
 class SetupError(Exception):
-    """One sentence for the person at the terminal: what went wrong and what to do."""
+    """One sentence for the terminal: the cause, and what to do."""
 
 
 def main(argv: "Sequence[str] | None" = None) -> int:
-    """Make the environment ready; return 0, or 2 where that is not possible."""
+    """Prepare the environment; return 0, or 2 if that is not possible."""
     parser = argparse.ArgumentParser(description="Make .venv ready for this project.")
     parser.add_argument(
         "--extras", nargs="*", default=[], help="optional dependencies, for example: test"
@@ -65,13 +65,13 @@ def main(argv: "Sequence[str] | None" = None) -> int:
 
 
 def is_ready(extras: "frozenset[str]") -> bool:
-    """Whether the stamp speaks of the files and the Python as they are now, and of all these extras."""
+    """Return whether the stamp matches the current files and Python, and has all these extras."""
     stamp = read_stamp()
     return stamp.get("fingerprint") == fingerprint() and extras <= set(stamp["extras"])
 
 
 def read_stamp() -> "dict":
-    """What the last finished set-up left; empty where none has finished."""
+    """Return the stamp of the last finished set-up; empty if there is none."""
     try:
         return dict(json.loads(STAMP.read_text(encoding="utf-8")))
     except (OSError, TypeError, ValueError):
@@ -79,10 +79,10 @@ def read_stamp() -> "dict":
 
 
 def fingerprint() -> str:
-    """A digest of all that the environment depends on.
+    """Return a digest of everything that the environment depends on.
 
-    The folder is part of it because console scripts and the editable install hold its path, and the
-    interpreter because a system update can put another version behind the same link.
+    The folder is part of it because console scripts and the editable install contain its path, and
+    the interpreter because a system update can put another version behind the same link.
     """
     digest = hashlib.sha256()
     for name in SOURCES:
@@ -93,10 +93,10 @@ def fingerprint() -> str:
 
 @contextlib.contextmanager
 def locked() -> "Iterator[None]":
-    """Hold the lock of this folder, waiting for another set-up to finish.
+    """Lock this folder until the block ends; wait for another set-up to finish.
 
-    The system frees it if we are killed, once an installer that outlives us has ended too: it
-    inherits the lock.
+    The system releases the lock if this process is killed, and an installer that outlives it and
+    inherits the lock has ended.
     """
     with LOCK.open("a") as file:
         os.set_inheritable(file.fileno(), True)
@@ -112,7 +112,7 @@ def locked() -> "Iterator[None]":
 
 
 def take(descriptor: int) -> None:
-    """Lock a file, with a word to the person if it takes a while."""
+    """Lock a file; print a line if that takes a while."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -121,16 +121,15 @@ def take(descriptor: int) -> None:
 
 
 def set_up(wanted: "frozenset[str]") -> None:
-    """Make or repair the environment, install, and stamp it last."""
+    """Create or repair the environment, install, and write the stamp last."""
     started = time.time()
     previous = read_stamp()
     extras = wanted | set(previous.get("extras", ()))
     uv = working_uv()
     if LOCK.read_text(encoding="utf-8") == INSTALLING or not is_sound(previous):
         make_venv(uv)
-    print(
-        f"set-up: installing with {'uv' if uv else 'pip'}, some minutes the first time", flush=True
-    )
+    installer = "uv" if uv else "pip"
+    print(f"set-up: installing with {installer}, some minutes the first time", flush=True)
     install(uv, extras)
     write_stamp(extras)
     named = ", ".join(sorted(extras)) or "none"
@@ -138,7 +137,10 @@ def set_up(wanted: "frozenset[str]") -> None:
 
 
 def is_sound(stamp: "dict") -> bool:
-    """Whether `.venv` can be installed into: its Python runs and is supported, and it was not moved or upgraded."""
+    """Return whether `.venv` can be installed into.
+
+    Its Python runs and is supported, and it was not moved or upgraded since the stamp.
+    """
     version = supported_version(str(PYTHON))
     if not stamp:  # made by hand: kept as long as its Python will do
         return bool(version)
@@ -146,13 +148,15 @@ def is_sound(stamp: "dict") -> bool:
 
 
 def working_uv() -> "str | None":
-    """The `uv` on the PATH, if it runs."""
+    """Return the `uv` on the PATH, if it runs."""
     uv = shutil.which("uv")
-    return uv if uv and answer([uv, "--version"]) else None
+    if uv and output_of([uv, "--version"]):
+        return uv
+    return None
 
 
-def answer(command: "list[str]") -> "str | None":
-    """What a command prints, or None where it fails or does not exist."""
+def output_of(command: "list[str]") -> "str | None":
+    """Return the output of a command, or None if it fails or does not exist."""
     try:
         done = subprocess.run(
             command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True
@@ -163,44 +167,42 @@ def answer(command: "list[str]") -> "str | None":
 
 
 def supported_version(python: str) -> "str | None":
-    """The version an interpreter gives, or None where it does not run or is not supported."""
-    version = answer([python, "-c", "import platform; print(platform.python_version())"])
+    """Return the version of an interpreter, or None if it does not run or is not supported."""
+    version = output_of([python, "-c", "import platform; print(platform.python_version())"])
     if not version:
         return None
-    return (
-        version if OLDEST <= tuple(int(part) for part in version.split(".")[:2]) <= NEWEST else None
-    )
+    major_minor = tuple(int(part) for part in version.split(".")[:2])
+    if OLDEST <= major_minor <= NEWEST:
+        return version
+    return None
 
 
 def make_venv(uv: "str | None") -> None:
-    """Replace `.venv` by a new, empty environment.
+    """Replace `.venv` with a new, empty environment.
 
     Raises:
-        SetupError: no Python is suitable, or the one that is cannot make environments.
+        SetupError: no Python is suitable, or the suitable one cannot create environments.
     """
     python, version = find_python()
     print(f"set-up: making .venv with Python {version}", flush=True)
     LOCK.write_text(INSTALLING, encoding="utf-8")
     if VENV.exists():
         shutil.rmtree(str(VENV))
-    command = (
-        [uv, "venv", "--quiet", "--python", python, str(VENV)]
-        if uv
-        else [python, "-m", "venv", str(VENV)]
-    )
+    command = [python, "-m", "venv", str(VENV)]
+    if uv:
+        command = [uv, "venv", "--quiet", "--python", python, str(VENV)]
     if subprocess.call(command) != 0:
         raise SetupError(
-            f"{python} made no environment (see above); on Debian and Ubuntu `apt install "
-            f"python3-venv` helps, "
-            "then run this again"
+            f"{python} could not create an environment (see above); on Debian and Ubuntu `apt "
+            f"install python3-venv` helps, then run this again"
         )
 
 
 def find_python() -> "tuple[str, str]":
-    """An interpreter the project runs on, and its version: this one if it will do, else one on the PATH.
+    """Return a supported interpreter and its version: this one, or else one on the PATH.
 
     Raises:
-        SetupError: none runs, whatever the PATH promises (a version manager's stand-ins may not).
+        SetupError: none runs; those on the PATH may be stand-ins of a version manager.
     """
     for python in candidates():
         version = supported_version(python)
@@ -208,14 +210,16 @@ def find_python() -> "tuple[str, str]":
             return python, version
     raise SetupError(
         f"this is Python {sys.version_info[0]}.{sys.version_info[1]} and the project needs 3.11, "
-        f"3.12 or 3.13; no "
-        "python3.13, python3.12 or python3.11 on the PATH runs: install one of them and run this "
-        "again"
+        f"3.12 or 3.13; no python3.13, python3.12 or python3.11 on the PATH runs: install one of "
+        f"them and run this again"
     )
 
 
 def candidates() -> "Iterator[str]":
-    """Interpreters worth trying, best first. The base of a virtual environment stands for it: it may be ours."""
+    """Yield interpreters to try, best first.
+
+    The base of a virtual environment stands for it: the environment may be the one to replace.
+    """
     if sys.prefix == sys.base_prefix:
         yield sys.executable
     else:
@@ -228,15 +232,23 @@ def candidates() -> "Iterator[str]":
 
 
 def install(uv: "str | None", extras: "frozenset[str]") -> None:
-    """Install the project, editable, at the tested versions; byte-compiled, or `import keras` takes seconds each time.
+    """Install the project, editable, at the tested versions.
+
+    Packages are byte-compiled, without which `import keras` takes seconds every time.
 
     Raises:
-        SetupError: the installer failed; what it said stands above the message.
+        SetupError: the installer failed; its output is above the message.
     """
-    project = "{}[{}]".format(ROOT, ",".join(sorted(extras))) if extras else str(ROOT)
-    quiet = [] if sys.stdout.isatty() else ["-q" if uv else "-qq"]  # errors are still told
+    project = str(ROOT)
+    if extras:
+        project += "[{}]".format(",".join(sorted(extras)))
+    quiet = []
+    if not sys.stdout.isatty():
+        quiet = ["-q" if uv else "-qq"]  # errors are still printed
     what = ["--constraint", str(ROOT / "constraints.txt"), "--editable", project]
+    installer = "pip"
     if uv:
+        installer = "uv"
         command = [
             uv,
             "pip",
@@ -253,26 +265,25 @@ def install(uv: "str | None", extras: "frozenset[str]") -> None:
     with contextlib.suppress(FileNotFoundError):
         STAMP.unlink()
     status = subprocess.call(command, close_fds=False)
-    if status >= 0:  # it ended by itself, so what it leaves is whole; a killed one leaves the mark
+    if status >= 0:  # ended by itself, so the environment is whole; killed, the mark stays
         LOCK.write_text("", encoding="utf-8")
     if status != 0:
         raise SetupError(
-            f"{'uv' if uv else 'pip'} could not install the packages (see above); check the "
-            f"connection to the package "
-            "index, then run this again"
+            f"{installer} could not install the packages (see above); check the connection to the "
+            f"package index, then run this again"
         )
 
 
 def pip() -> "list[str]":
-    """The command for the environment's own pip, which an environment made by uv does not bring."""
+    """Return the command of the environment's pip, which an environment made by uv lacks."""
     command = [str(PYTHON), "-m", "pip"]
-    if not answer([*command, "--version"]):
+    if not output_of([*command, "--version"]):
         subprocess.call([str(PYTHON), "-m", "ensurepip"])
     return command
 
 
 def write_stamp(extras: "frozenset[str]") -> None:
-    """Say that all is done, in one step: a reader finds the whole stamp or none."""
+    """Write the stamp atomically: a reader finds all of it or none."""
     version = supported_version(str(PYTHON))
     stamp = {
         "fingerprint": fingerprint(),

@@ -1,4 +1,4 @@
-"""Draw what a run folder or a saved model forecasts after the end of a table, with the rows before it.
+"""Draw the forecast of a run folder or a saved model after the end of a table.
 
 .venv/bin/python scripts/plot.py runs/mine newest.csv forecast.png
 """
@@ -10,7 +10,7 @@ import sys
 import pandas as pd
 
 from forecast.report.plots import plot_forecasts, save_figure
-from forecast.runs.run import load_run
+from forecast.runs.use import load_run
 
 
 def main(run: str, table: str, picture: str) -> None:

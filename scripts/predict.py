@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import sys
 
-from forecast.runs.run import predict_run
+from forecast.runs.use import predict_run
 
 
 def main(folder: str, table: str, output: str) -> None:
-    """Load, predict, write; a file that is no forecast of this model is not written over."""
+    """Load, predict, write; only an earlier forecast of this model is overwritten."""
     forecast = predict_run(folder, table, output=output)
     for note in forecast.notes:
         print(f"note: {note}")

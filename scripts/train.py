@@ -1,4 +1,4 @@
-"""Train on a table of your own and keep the model: copy this file and change the settings.
+"""Train on your own table and save the model: copy this file and change the settings.
 
 .venv/bin/python scripts/train.py data.csv runs/mine/model
 """
@@ -13,7 +13,7 @@ from forecast.forecasting.artifact import SAVED_MODEL
 
 
 def main(table: str, folder: str) -> None:
-    """Fit, judge beside the baselines, save."""
+    """Fit, evaluate next to the baselines, save, forecast."""
     check_folder(folder, SAVED_MODEL, table)  # before minutes of training, not after
     config = Experiment(
         data=DataConfig(id_col="unique_id", time_col="ds", target_cols=("y",)),

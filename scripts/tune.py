@@ -1,4 +1,4 @@
-"""Search for better settings on a table of your own: copy this file and change the ranges.
+"""Search for the best hyperparameters on your own table: copy this file, change the ranges.
 
 .venv/bin/python scripts/tune.py data.csv runs/mine-search
 """
@@ -20,7 +20,7 @@ from forecast.search.search import tune_run
 
 
 def main(table: str, folder: str, trials: str = "20") -> None:
-    """Search, and go on with what was interrupted."""
+    """Search, or resume an interrupted search."""
     config = Experiment(
         data=DataConfig(id_col="unique_id", time_col="ds", target_cols=("y",)),
         windows=WindowsConfig(horizon=24),

@@ -1,10 +1,10 @@
-"""Run the notebooks and the essay of `examples/` again, and store what they print and draw.
+"""Run the notebooks and the essay of `examples/` again, and store their output and figures.
 
 .venv/bin/python scripts/write_examples.py [NOTEBOOK ...]
 
 A notebook is its own source: edit it anywhere, then run this. Each runs from its first cell to its
-last in a process and a folder of its own. The files hold no times and no paths, so equal results
-are equal bytes.
+last in its own process and folder. The files contain no times and no paths, so equal results are
+equal bytes.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 DOTS_PER_INCH = 72
 MAGIC = "%matplotlib inline\n"
-"""What shows figures in a notebook; here `shown` does."""
+"""Shows figures in a notebook; here `shown` does that."""
 
 Notebook = dict[str, Any]
 
 
 def read_notebook(path: Path) -> Notebook:
-    """The cells of a notebook, without what differs from one run or editor to another."""
+    """Return a notebook without anything that differs between runs or editors."""
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     for number, cell in enumerate(cells, 1):
         cell.update(id=f"cell-{number:02}", metadata={}, source="".join(cell["source"]))
@@ -46,12 +46,12 @@ def read_notebook(path: Path) -> Notebook:
 
 
 def code_of(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The cells that hold code."""
+    """Return the cells with code."""
     return [cell for cell in cells if cell["cell_type"] == "code"]
 
 
 def run_notebook(notebook: Notebook) -> dict[str, Any]:
-    """Run all cells in the current folder, put their outputs in their place, and return the names they made."""
+    """Run all cells in the current folder, store their outputs, and return their names."""
     names: dict[str, Any] = {"__name__": "notebook"}
     for number, cell in enumerate(code_of(notebook["cells"]), 1):
         cell.update(execution_count=number, outputs=run_cell(cell["source"], number, names))
@@ -59,16 +59,17 @@ def run_notebook(notebook: Notebook) -> dict[str, Any]:
 
 
 def run_cell(source: str, number: int, names: dict[str, Any]) -> list[dict[str, Any]]:
-    """Run one cell; return what it printed and its last expression, as a kernel would."""
+    """Run one cell; return its output and its last expression, as a kernel does."""
     body = ast.parse(source.removeprefix(MAGIC)).body
-    last = body.pop() if body and isinstance(body[-1], ast.Expr) else None
+    last = None
+    if body and isinstance(body[-1], ast.Expr):
+        last = ast.Expression(body[-1].value)
+        body.pop()
+    value = None
     with redirect_stdout(io.StringIO()) as printed:
         exec(compile(ast.Module(body, []), f"cell {number}", "exec"), names)
-        value = (
-            eval(compile(ast.Expression(last.value), f"cell {number}", "eval"), names)
-            if last
-            else None
-        )
+        if last:
+            value = eval(compile(last, f"cell {number}", "eval"), names)
     stream = {"name": "stdout", "output_type": "stream", "text": printed.getvalue()}
     result = {
         "data": shown(value),
@@ -80,7 +81,7 @@ def run_cell(source: str, number: int, names: dict[str, Any]) -> list[dict[str, 
 
 
 def shown(value: Any) -> dict[str, str]:
-    """A value as text, and as a table or a picture where it is one."""
+    """Return a value as text, and as a table or an image if it is one."""
     if hasattr(value, "savefig"):
         buffer = io.BytesIO()
         value.savefig(buffer, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
@@ -89,12 +90,14 @@ def shown(value: Any) -> dict[str, str]:
             "image/png": base64.b64encode(buffer.getvalue()).decode(),
             "text/plain": f"<{width:g} x {height:g} in>",
         }
-    table = {"text/html": value.to_html()} if hasattr(value, "to_html") else {}
-    return {"text/plain": repr(value), **table}
+    data = {"text/plain": repr(value)}
+    if hasattr(value, "to_html"):
+        data["text/html"] = value.to_html()
+    return data
 
 
 def text_of(notebook: Notebook) -> str:
-    """A notebook as its file holds it: in the form of nbformat, keys in order."""
+    """Return the text of a notebook file: in the form of nbformat, with sorted keys."""
     lined = json.loads(json.dumps(notebook))
     for cell in lined["cells"]:
         cell["source"] = cell["source"].splitlines(keepends=True)
@@ -117,7 +120,7 @@ def renew(path: Path) -> None:
 
 
 def renew_essay() -> None:
-    """Run the essay: its pictures to `examples/pictures`, what it prints into the page on the examples."""
+    """Run the essay: figures to `examples/pictures`, its output into the page on the examples."""
     with redirect_stdout(io.StringIO()) as printed:
         runpy.run_path(str(EXAMPLES / "gru_from_scratch.py"))["main"](str(EXAMPLES / "pictures"))
     page = EXAMPLES / "README.md"
@@ -130,7 +133,7 @@ def renew_essay() -> None:
 def main(*notebooks: str) -> None:
     """Renew some notebooks, or all of them and the essay."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    paths = [Path(one).resolve() for one in notebooks] or sorted(EXAMPLES.glob("*.ipynb"))
+    paths = [Path(notebook).resolve() for notebook in notebooks] or sorted(EXAMPLES.glob("*.ipynb"))
     with ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
         list(pool.map(renew, paths))
     if not notebooks:

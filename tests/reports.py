@@ -86,5 +86,5 @@ def write_run(folder: Path, result: BacktestResult | None) -> Path:
         observed = pd.DataFrame(
             {name: [] for name in ("unique_id", "ds", *result.columns.target_cols)}
         )
-        write_result(result, observed.astype({"unique_id": object, "ds": "datetime64[ns]"}), folder)
+        write_result(folder, result, observed.astype({"unique_id": object, "ds": "datetime64[ns]"}))
     return folder

@@ -1,5 +1,4 @@
-"""The set-up, run as a person runs it, with a `uv` that installs nothing and writes down what it
-was asked."""
+"""The set-up, run as a user runs it, with a `uv` that installs nothing and records its calls."""
 
 from __future__ import annotations
 
@@ -37,7 +36,7 @@ esac
 
 @dataclass(frozen=True)
 class Project:
-    """A folder with the files the set-up reads, and a PATH of its own."""
+    """A folder with the files the set-up reads, and its own PATH."""
 
     folder: Path
     path: Path
@@ -220,8 +219,7 @@ def test_an_installer_that_outlives_its_set_up_is_waited_for(project: Project) -
 
 
 def run_as(project: Project, version: tuple[int, ...]) -> subprocess.CompletedProcess[str]:
-    """Run the set-up with a Python that says it is of another version, and with nothing else on the
-    PATH."""
+    """Run the set-up with a Python that reports another version, alone on the PATH."""
     executable(
         project.path / "old-python",
         f'#!/bin/sh\n[ "$1" = -c ] && echo {".".join(map(str, version))} || exec "{BASE_PYTHON}" '
@@ -284,7 +282,7 @@ def test_the_pinned_set_satisfies_every_range_and_names_no_place() -> None:
 
 
 def direct_requirements() -> list[Requirement]:
-    """What requirements.txt and the extras ask for."""
+    """Return the requirements of requirements.txt and of the extras."""
     text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
     base = [line for line in text.splitlines() if line and not line.startswith("#")]
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][

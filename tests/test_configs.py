@@ -13,7 +13,8 @@ import pytest
 from forecast.cli import build_parser
 from forecast.experiment.file import load_experiment
 from forecast.experiment.settings import CHOSEN
-from forecast.runs.run import fit_run, predict_run
+from forecast.runs.run import fit_run
+from forecast.runs.use import predict_run
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
@@ -133,4 +134,4 @@ def test_a_blend_leaves_no_checkpoint_whatever_the_folder_is_called(tmp_path: Pa
         say=said.append,
     )
     assert [one.name for one in tmp_path.iterdir()] == ["a [1]*"]
-    assert any(line.startswith("blend: ") and line.count(" + ") == 2 for line in said)
+    assert any(line.startswith("ensemble: ") and line.count(" + ") == 2 for line in said)

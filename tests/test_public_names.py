@@ -6,12 +6,14 @@ import inspect
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from packaging.version import Version
 
 import forecast
 
@@ -29,13 +31,18 @@ NOT_WITH_THE_PACKAGE = {
 NOT_WITH_ANY_NAME = {"tensorflow", "keras", "keras_tuner", "matplotlib", "sklearn", "scipy"}
 
 
-def loaded_after(code: str) -> set[str]:
-    """Packages a fresh process has imported after running some code."""
-    shown = f"{code}\nimport sys\nprint(*{{name.partition('.')[0] for name in sys.modules}})"
+def modules_after(code: str) -> set[str]:
+    """Modules a fresh process has imported after running some code."""
+    shown = f"{code}\nimport sys\nprint(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", shown], check=True, capture_output=True, text=True, cwd=ROOT
     )
     return set(done.stdout.split())
+
+
+def loaded_after(code: str) -> set[str]:
+    """Packages a fresh process has imported after running some code."""
+    return {name.partition(".")[0] for name in modules_after(code)}
 
 
 def test_importing_the_package_imports_nothing_else() -> None:
@@ -63,11 +70,28 @@ def test_the_lists_of_names_agree() -> None:
         forecast.__all__, key=lambda name: (name.lower() == name, not name.isupper(), name)
     )
     assert dir(forecast) == sorted(forecast.__all__)
-    assert {*forecast._HOMES, *forecast._MODULES} == set(forecast.__all__)
+    assert {*forecast._HOMES, *forecast._MODULES, "__version__"} == set(forecast.__all__)
     assert not hasattr(forecast, "Forecastr")
 
 
-@pytest.mark.parametrize("name", forecast.__all__)
+def test_the_version_is_that_of_the_project() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["name"] == forecast.DISTRIBUTION
+    assert forecast.__version__ == project["version"]
+
+
+def test_a_source_tree_that_is_not_installed_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forecast, "DISTRIBUTION", "never-installed-anywhere")
+    assert forecast.__version__ == "0+not.installed"
+    assert Version(forecast.__version__) < Version("0.0.1"), "older than every release"
+
+
+def test_the_version_is_looked_up_when_it_is_asked_for() -> None:
+    assert "importlib.metadata" not in modules_after("import forecast")
+    assert "importlib.metadata" in modules_after("import forecast; forecast.__version__")
+
+
+@pytest.mark.parametrize("name", [name for name in forecast.__all__ if name != "__version__"])
 def test_a_name_leads_to_the_thing_itself(name: str) -> None:
     found = getattr(forecast, name)
     if isinstance(found, ModuleType):

@@ -48,12 +48,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def written(folder: Path) -> pd.DataFrame:
-    """What `predict.py` writes for the newest rows."""
+    """The output of `predict.py` for the newest rows."""
     run("predict.py", folder / "model", folder / "newest.csv", folder / "forecast.csv")
     return pd.read_csv(folder / "forecast.csv", parse_dates=["ds", "cutoff"])
 
 
-def test_predict_goes_on_after_the_newest_row(folder: Path, written: pd.DataFrame) -> None:
+def test_predict_continues_after_the_newest_row(folder: Path, written: pd.DataFrame) -> None:
     last = pd.read_csv(folder / "newest.csv", parse_dates=["ds"])["ds"].iloc[-1]
     assert (written["cutoff"] == last).all()
     assert list(written["ds"]) == list(pd.date_range(last, periods=25, freq="h")[1:])
@@ -79,7 +79,7 @@ def test_plot_draws_what_predict_writes(
     assert (tmp_path / "drawn.png").read_bytes() == (tmp_path / "expected.png").read_bytes()
 
 
-def test_tune_names_a_search_that_can_be_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tune_gives_a_search_that_can_be_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[str, Any] = {}
     monkeypatch.setattr(
         "forecast.search.search.tune_run", lambda *given, **named: seen.update(given=given, **named)
@@ -93,9 +93,7 @@ def test_tune_names_a_search_that_can_be_run(folder: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_wrong_arguments_are_answered_with_the_usage(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_wrong_arguments_print_the_usage(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", [name])
     with pytest.raises(SystemExit, match=f"usage: scripts/{name} "):
         runpy.run_path(str(SCRIPTS / name), run_name="__main__")

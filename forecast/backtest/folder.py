@@ -22,7 +22,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from forecast.backtest.blocks import decode_block, encode_block
 from forecast.backtest.entrants import BASELINE_NAMES, make_models, names_of
@@ -39,31 +38,17 @@ from forecast.backtest.rolling import (
 from forecast.data.panel import Panel
 from forecast.data.read import Source
 from forecast.errors import BacktestError
-from forecast.experiment.file import dump_experiment
 from forecast.experiment.identity import PACKAGES, describe, differences
 from forecast.experiment.prepare import open_panel, resolve
 from forecast.experiment.settings import Experiment
-from forecast.files.atomic import open_alone, write_file
-from forecast.files.outputs import Content, check_folder, read_record, remove_own, strangers
-from forecast.intervals.coverage import coverage_table, coverage_text
-from forecast.intervals.levels import central_levels
+from forecast.files.atomic import write_file
+from forecast.files.lock import open_locked
+from forecast.files.outputs import Content, check_folder, foreign_paths, read_record, remove_own
+from forecast.intervals.coverage import coverage_text
 from forecast.runs.pictures import show_run
-from forecast.runs.records import (
-    BACKTEST_ABOUT,
-    BACKTEST_TABLE,
-    COVERAGE,
-    OBSERVED,
-    data_record,
-    environment_record,
-    observed_table,
-    result_about,
-)
+from forecast.runs.records import BACKTEST_RESULT, to_json, write_evaluation, write_records
 from forecast.training import Reporter
 from forecast.transforms.missing import fill_missing
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 Say = Callable[[str], None]
 
@@ -170,14 +155,22 @@ def backtest_run(
         f"{folder}: another process is evaluating there; wait for it, or name another folder with "
         f"--out"
     )
-    with open_alone(folder / LOCK, busy):
+    with open_locked(folder / LOCK, busy):
         _check_folder(
             folder, resume, config.data.source
         )  # again: another process may have begun and ended since
         _begin(folder, identity)
         result = _run(Backtest(config, panel, plan, models), folder, say)
-        _write_records(config, panel, folder)
-        observed = _write_result(result, panel, folder)
+        write_records(folder, config, panel, write_file)
+        observed = write_evaluation(
+            folder,
+            result.result,
+            panel,
+            scores=result.scores(),
+            table=result.frame(),
+            files=BACKTEST_RESULT,
+            write=write_file,
+        )
         made, failures = show_run(folder, {}, result.result, observed)
         remove_own(folder / TRAINING, CHECKPOINTS)
     for text in filter(None, (result.scores().text(), coverage_text(result.result))):
@@ -221,7 +214,7 @@ def identity_of(config: Experiment, panel: Panel) -> dict[str, str]:
 def _is_backtest(folder: Path) -> bool:
     """Whether a folder holds a backtest that was begun, or what one leaves that was killed before."""
     if not (folder / ABOUT).exists():
-        return not strangers(folder, (LOCK,)) and not (folder / LOCK).stat().st_size
+        return not foreign_paths(folder, (LOCK,)) and not (folder / LOCK).stat().st_size
     return {"the data", "Python", *PACKAGES} <= read_record(folder / ABOUT).keys()
 
 
@@ -247,7 +240,7 @@ def _begin(folder: Path, identity: dict[str, str]) -> None:
     """
     path = folder / ABOUT
     if not path.is_file():
-        write_file(path, _json(identity))
+        write_file(path, to_json(identity))
         return
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
@@ -286,28 +279,3 @@ def _run(backtest: Backtest, folder: Path, say: Say) -> RollingResult:
             f"forecast; about {left // 60}:{left % 60:02d} left"
         )
     return backtest.result([decode_block(path) for path in paths])
-
-
-def _write_result(result: RollingResult, panel: Panel, folder: Path) -> pd.DataFrame:
-    """Write forecasts, scores and coverage; return what was measured around the windows in the pictures."""
-    scores, observed = result.scores(), observed_table(panel, result.result)
-    write_file(folder / BACKTEST_TABLE, result.frame().to_parquet(index=False))
-    write_file(folder / OBSERVED, observed.to_parquet(index=False))
-    write_file(folder / "scores.json", _json(scores.to_dict()))
-    write_file(folder / "scores.txt", (scores.text() + "\n").encode())
-    if central_levels(result.result):
-        write_file(folder / COVERAGE, coverage_table(result.result).to_csv(index=False).encode())
-    about = result_about(result.result, result.result.unjudged_ids)
-    write_file(folder / BACKTEST_ABOUT, about.encode())  # last: it says that all is there
-    return observed
-
-
-def _write_records(config: Experiment, panel: Panel, folder: Path) -> None:
-    """Write settings, packages, and what the table was."""
-    write_file(folder / "config.yaml", dump_experiment(config, full=True).encode())
-    write_file(folder / "environment.json", _json(environment_record(config.training.seed)))
-    write_file(folder / "data.json", _json(data_record(panel)))
-
-
-def _json(values: Mapping[str, Any]) -> bytes:
-    return (json.dumps(values, indent=2) + "\n").encode()

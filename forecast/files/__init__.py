@@ -1,1 +1,1 @@
-"""Bytes on disk: atomic writes, tensors, and a YAML reader without surprises."""
+"""Bytes on disk: atomic writes, locks, tensors, and a YAML reader without surprises."""

@@ -1,23 +1,22 @@
-"""Files and folders that are written whole or not at all, even where the process is killed.
+"""Atomic writes: files and folders that are old or new as a whole, even if the process is killed.
 
-A file goes to a temporary name beside its place, is forced to the disk and renamed over the old
-one: a rename of a file is atomic. A folder cannot be renamed over another that holds something,
-so it takes two renames, and the reader knows the state between them:
+A file is written under a temporary name in the same folder, forced to the disk (fsync) and renamed
+over the old one: a rename of a file is atomic. A folder cannot be renamed over another that is not
+empty, so it takes two renames, and readers know the state between them:
 
     1. the new folder is complete and on the disk under a temporary name
     2. `model`             is renamed to  `.model.old`    (after this, `model` is missing)
     3. the temporary name  is renamed to  `model`
     4. `.model.old` is renamed to a temporary name and deleted
 
-`current_folder` gives `model` where it exists and else `.model.old`, which at that moment is the
-complete old version. Temporary names carry the writer's process number; the next writer removes
-those whose process is gone. What may be replaced at all is said by `outputs`.
+`current_folder` returns `model` if it exists and else `.model.old`, which at that moment is the
+complete old version. Temporary names contain the process number of the writer; the next writer
+removes those whose process has ended. `outputs` decides what may be replaced at all.
 """
 
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import re
 import secrets
@@ -26,12 +25,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from forecast.errors import FileError, ForecastError
+from forecast.errors import FileError
 
-REASONS = {
+TEMPORARY = re.compile(r"\..*\.writer-(\d+)\.[0-9a-f]{8}\.tmp")
+"""Names of unfinished files and folders; the group is the process number of the writer."""
+
+_REASONS = {
     errno.ENOSPC: "the disk is full; free some space or choose another folder",
     errno.EDQUOT: "the disk quota is used up; free some space or choose another folder",
-    errno.EFBIG: "it would be larger than the file size limit; raise the limit or choose another folder",
+    errno.EFBIG: (
+        "it would be larger than the file size limit; raise the limit or choose another folder"
+    ),
     errno.EACCES: "no permission; choose a folder you may write to",
     errno.EPERM: "no permission; choose a folder you may write to",
     errno.EROFS: "the disk is read-only; choose another folder",
@@ -40,27 +44,21 @@ REASONS = {
     errno.EEXIST: "part of the path is a file; expected a folder",
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
     errno.EBUSY: "the folder is in use as a mount or working folder; choose a folder inside it",
-    errno.ENOTEMPTY: "another process is writing there; give each process a folder of its own",
+    errno.ENOTEMPTY: "another process is writing there; give each process its own folder",
 }
-"""What the numbers of the operating system mean, and what to do."""
-
-
-TEMPORARY = re.compile(r"\..*\.writer-(\d+)\.[0-9a-f]{8}\.tmp")
-"""Names that writers give to what they have not finished; the group is the number of the
-process."""
-
+"""Error number of the operating system -> cause and remedy."""
 
 _in_use: set[str] = set()
-"""Temporary names of this process's own unfinished writers."""
+"""Temporary names of the unfinished writers of this process."""
 
 
 def write_file(path: str | Path, data: bytes) -> None:
-    """Write `data` to `path`, so that at every moment the file is the old or the new one as a whole.
+    """Write `data` to `path`; at every moment the file is the old or the new one as a whole.
 
-    Folders on the way are made. A symbolic link is followed: the file it points to is replaced.
+    Missing folders are created. A symbolic link is followed: the file it points to is replaced.
 
     Raises:
-        FileError: the file cannot be written; the old one is untouched.
+        FileError: the file cannot be written; the old one is unchanged.
     """
     with _plain_errors(path):
         target = _prepare(path)
@@ -74,20 +72,20 @@ def write_file(path: str | Path, data: bytes) -> None:
 
 @contextmanager
 def replace_folder(path: str | Path, check: Callable[[], None]) -> Iterator[Path]:
-    """Give an empty folder to fill; when the block ends well it takes the place of `path`.
+    """Yield an empty folder to fill; it replaces `path` when the block ends without an error.
 
-    Whatever `path` held before is deleted. Read the folder through `current_folder`.
+    Everything in the old folder is deleted. Read the folder through `current_folder`.
 
     Args:
-        path: the folder to make or replace.
-        check: raises where `path` holds what must not be deleted; called first, and again before
-            the swap, since the block may take long.
+        path: the folder to create or replace.
+        check: raises if `path` contains something that must not be deleted; called first, and again
+            before the swap, since the block may take long.
 
     Yields:
-        A temporary folder beside `path`, removed where the block raises.
+        A temporary folder beside `path`, removed if the block raises.
 
     Raises:
-        FileError: the folder cannot be written; the old one is untouched.
+        FileError: the folder cannot be written; the old one is unchanged.
     """
     with _plain_errors(path):
         check()
@@ -103,88 +101,48 @@ def replace_folder(path: str | Path, check: Callable[[], None]) -> Iterator[Path
 
 
 def current_folder(path: str | Path) -> Path:
-    """Return where the folder `path` is: there, or under the name a killed writer left it at.
+    """Return the current version of a folder: `path`, or the old version a killed writer left.
 
-    The folder need not exist; the answer is then `path` itself.
+    The folder need not exist; `path` itself is returned then.
     """
     target = Path(os.path.realpath(path))
     old = old_name(target)
-    return old if not target.exists() and old.is_dir() else target
+    if not target.exists() and old.is_dir():
+        return old
+    return target
 
 
-@contextmanager
-def open_alone(path: Path, busy: ForecastError) -> Iterator[int]:
-    """Open a file to read and append, made where there is none, and keep other processes out until the block ends.
-
-    The system frees the lock when the process ends, however it ends. On Windows nothing keeps two
-    processes apart.
-
-    Args:
-        path: the file.
-        busy: what to raise where another process has it.
-
-    Yields:
-        The descriptor.
-
-    Raises:
-        ForecastError: `busy`.
-        FileError: the file cannot be opened.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
-    except OSError as error:
-        reason = REASONS.get(error.errno or 0, error.strerror or str(error))
-        raise FileError(f"cannot open {path}: {reason}") from error
-    try:
-        if not _lock(descriptor):
-            raise busy
-        yield descriptor
-    finally:
-        os.close(descriptor)
+def old_name(target: Path) -> Path:
+    """Return the name of the old version of a folder while the new one takes its place."""
+    return target.with_name(f".{target.name}.old")
 
 
-def sha256_of(path: str | Path) -> str:
-    """Return the SHA-256 of a file as 64 hexadecimal digits.
-
-    Raises:
-        OSError: the file cannot be read.
-    """
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _lock(descriptor: int) -> bool:
-    """Take the lock of an open file; False where another process has it."""
-    try:
-        import fcntl
-    except ImportError:  # on Windows
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno not in (errno.EAGAIN, errno.EACCES):
-            raise
-        return False
-    return True
+def reason_for(error: OSError) -> str:
+    """Return the cause of an error of the operating system, and the remedy where one is known."""
+    return _REASONS.get(error.errno or 0, error.strerror or str(error))
 
 
 def _prepare(path: str | Path) -> Path:
-    """Follow links, make the parent folder and remove what killed writers left of this target."""
+    """Follow links, create the parent folder and remove unfinished files of killed writers."""
     target = Path(os.path.realpath(path))
     target.parent.mkdir(parents=True, exist_ok=True)
-    prefix = _temporary_prefix(target)
     for name in os.listdir(target.parent):
-        form = TEMPORARY.fullmatch(name)
-        is_ours = form is not None and name.startswith(prefix)
-        if form and is_ours and name not in _in_use and not _is_running(form.group(1)):
+        if _is_abandoned(name, target):
             _remove(target.parent / name)
     return target
 
 
+def _is_abandoned(name: str, target: Path) -> bool:
+    """Return whether a name is that of an unfinished `target` whose writer has ended."""
+    temporary = TEMPORARY.fullmatch(name)
+    if temporary is None or not name.startswith(_temporary_prefix(target)):
+        return False
+    return name not in _in_use and not _is_running(temporary.group(1))
+
+
 @contextmanager
 def _temporary(target: Path) -> Iterator[Path]:
-    """Give a free name beside `target`; what stands there is removed where the block raises."""
+    """Yield a free name beside `target`; it is removed if the block raises."""
     path = _temporary_name(target)
     _in_use.add(path.name)
     try:
@@ -197,28 +155,22 @@ def _temporary(target: Path) -> Iterator[Path]:
 
 
 def _temporary_prefix(target: Path) -> str:
-    return f".{target.name[:40]}.writer-"  # cut: file systems allow 255 bytes
+    return f".{target.name[:40]}.writer-"  # shortened: file systems allow names of 255 bytes
 
 
 def _temporary_name(target: Path) -> Path:
     return target.with_name(f"{_temporary_prefix(target)}{os.getpid()}.{secrets.token_hex(4)}.tmp")
 
 
-def old_name(target: Path) -> Path:
-    """Where a folder is for the moment in which the new one takes its place."""
-    return target.with_name(f".{target.name}.old")
-
-
 def _is_running(process: str) -> bool:
-    """Whether another process of this number exists; taken as running where that cannot be known."""
-    if process == str(
-        os.getpid()
-    ):  # left by an earlier process: in containers numbers repeat at every start
+    """Return whether another process has this number; True where that cannot be found out."""
+    if process == str(os.getpid()):
+        # left by an earlier process: in containers numbers repeat at every start
         return False
     if os.name != "posix" or not process.isdecimal():
         return True
     try:
-        os.kill(int(process), 0)
+        os.kill(int(process), 0)  # signal 0 only checks that the process exists
     except ProcessLookupError:
         return False
     except (PermissionError, OverflowError):
@@ -259,7 +211,7 @@ def _sync_tree(folder: Path) -> None:
 
 
 def _swap(new: Path, target: Path) -> None:
-    """Steps 2 to 4 of the module's description."""
+    """Do steps 2 to 4 of the docstring of the module."""
     old = old_name(target)
     if target.exists():
         _discard(old, target)  # of a writer killed before step 4; `target` is complete
@@ -275,17 +227,17 @@ def _swap(new: Path, target: Path) -> None:
 
 
 def _discard(old: Path, target: Path) -> None:
-    """Delete the old version under a temporary name, so that a kill leaves it whole or to be removed."""
+    """Delete the old version; renamed first, so that a kill never leaves half of it as `old`."""
     if not old.exists():
         return
     temporary = _temporary_name(target)
-    with suppress(OSError):  # what resists is left to the next writer
+    with suppress(OSError):  # the next writer tries again
         os.rename(old, temporary)
         _remove(temporary)
 
 
 def _remove(path: Path) -> None:
-    """Delete a file or a folder if it is there; what resists is left to the next writer."""
+    """Delete a file or a folder if it exists; the next writer tries again where that fails."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -298,10 +250,9 @@ def _plain_errors(path: str | Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = REASONS.get(error.errno or 0, error.strerror or str(error))
-        place = (
-            f" ({error.filename})" if error.filename and str(error.filename) != str(path) else ""
-        )
+        detail = ""
+        if error.filename and str(error.filename) != str(path):
+            detail = f" ({error.filename})"
         raise FileError(
-            f"cannot write {path}: {reason}{place}; what was there before is unchanged"
+            f"cannot write {path}: {reason_for(error)}{detail}; existing files are unchanged"
         ) from error

@@ -1,5 +1,5 @@
 """One experiment and its folder."""
 
-from forecast.runs.run import load_run
+from forecast.runs.use import load_run
 
 __all__ = ["load_run"]

@@ -1,18 +1,19 @@
-"""Pictures and report of a run or a backtest, and the stored evaluation they are made from again without the model."""
+"""Figures and report of a run or a backtest, from its records and without its model."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
+from forecast.data.findings import counted
 from forecast.errors import DataError, OutputError
 from forecast.files.atomic import write_file
-from forecast.files.outputs import Content, check_file, check_folder, read_record
+from forecast.files.outputs import Content, check_file, check_folder
 from forecast.files.yaml import parse_yaml
 from forecast.intervals.levels import central_levels
 from forecast.report import RunRecord, is_report, report_page
@@ -29,43 +30,43 @@ from forecast.report.plots import (
 )
 from forecast.report.plots.style import is_picture
 from forecast.runs.records import (
+    CONFIG,
     COVERAGE,
+    DATA,
+    ENVIRONMENT,
     FORECAST,
     NUM_EXAMPLES,
     OBSERVED,
     REPORT,
-    _read_forecast,
-    _read_histories,
-    _steps_of,
-    _table_in,
+    SCORES,
+    has_environment,
+)
+from forecast.runs.stored import (
     is_backtest,
+    read_forecast,
+    read_histories,
     read_result,
+    read_table,
+    steps_of,
 )
 from forecast.scores.evaluation import BacktestResult
 from forecast.scores.history import History
 from forecast.scores.verdict import Scores
 
-PICTURES = tuple(
-    f"{name}.png"
-    for name in (
-        "loss",
-        "forecasts",
-        "error_by_step",
-        "error_by_cutoff",
-        "bias_by_step",
-        "residuals",
-        "coverage",
-        "fan",
-    )
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PICTURES = (
+    "loss.png",
+    "forecasts.png",
+    "error_by_step.png",
+    "error_by_cutoff.png",
+    "bias_by_step.png",
+    "residuals.png",
+    "coverage.png",
+    "fan.png",
 )
-"""Every picture that is drawn of a run or a backtest."""
-
-
-ENVIRONMENT = "environment.json"
-
-
-ENVIRONMENT_KEYS = {"python", "platform", "packages", "seed"}
-"""Entries by which the record of a run or a backtest is known."""
+"""Files of all figures of a run or a backtest."""
 
 
 def draw_pictures(
@@ -74,137 +75,87 @@ def draw_pictures(
     result: BacktestResult | None,
     observed: pd.DataFrame | None,
 ) -> list[Path]:
-    """Draw every picture of a run.
+    """Draw every figure of a run or a backtest.
 
     Args:
-        folder: where they go.
+        folder: where the files go.
         histories: losses per epoch of each network by name; none for a backtest.
-        result: the evaluation on the test part or in a backtest, if there was one.
-        observed: long table of what was measured around the windows shown.
+        result: the evaluation on the test set or in a backtest, if there is one.
+        observed: long table of the actual values around the windows shown.
 
     Returns:
         The files.
     """
-    figures = {"loss": plot_loss(histories)} if histories else {}
+    figures: dict[str, Figure] = {}
+    if histories:
+        figures["loss"] = plot_loss(histories)
     if result is not None and observed is not None:
-        windows = result.examples(NUM_EXAMPLES)
-        best = result.scores().best_baseline
-        figures["forecasts"] = plot_forecasts(
-            result.forecast(result.alias, windows),
-            observed,
-            baselines=[
-                result.forecast(name, windows)
-                for name in dict.fromkeys(("seasonal_naive", best))
-                if name in result.baselines
-            ],
-        )
-        figures["error_by_step"] = plot_error_by_step(result)
-        figures["error_by_cutoff"] = plot_error_by_cutoff(result)
-        figures["bias_by_step"] = plot_bias_by_step(result)
-        figures["residuals"] = plot_residuals(result)
-        if central_levels(result):
-            figures["coverage"] = plot_coverage(result)
-            figures["fan"] = plot_fan(result)
+        figures |= _result_figures(result, observed)
+
     paths = []
     for name, figure in figures.items():
-        paths.append(folder / f"{name}.png")
-        save_figure(figure, paths[-1])
+        path = folder / f"{name}.png"
+        save_figure(figure, path)
+        paths.append(path)
     return paths
 
 
 def plot_run(run: str | Path, *, out: str | Path | None = None) -> list[Path]:
-    """Draw the pictures of a run or a backtest again, without the model.
+    """Draw the figures of a run or a backtest again, without the model.
 
     Args:
         run: the folder.
-        out: where the pictures go; into the folder if left out.
+        out: folder for the figures; default: `run`.
+
+    Returns:
+        The files.
 
     Raises:
-        DataError: the folder is neither, or its files are damaged.
-        OutputError: the pictures would go among, or over, files that are not of this command.
+        DataError: `run` is neither a run nor a backtest, or its files are damaged.
+        OutputError: the figures would lie among files of another origin, or replace them.
     """
     folder = Path(run)
     target = Path(out or folder)
-    histories = _read_histories(folder)
+    histories = read_histories(folder)
     if os.path.realpath(target) != os.path.realpath(folder):
-        check_folder(target, PICTURE_FOLDER)
-    elif not is_recorded(folder):
+        check_folder(target, _PICTURE_FOLDER)
+    elif not has_environment(folder):
         raise OutputError(
-            f"{folder} holds no {ENVIRONMENT} of a run or a backtest: name another folder with "
+            f"{folder} contains no {ENVIRONMENT} of a run or a backtest: name another folder with "
             f"--out"
         )
     target.mkdir(parents=True, exist_ok=True)
-    return draw_pictures(target, histories, read_result(folder), _table_in(folder, OBSERVED))
+    return draw_pictures(target, histories, read_result(folder), read_table(folder / OBSERVED))
 
 
 def report_run(run: str | Path, *, out: str | Path | None = None) -> Path:
-    """Write `report.html` of a run or a backtest, from what its folder holds alone.
+    """Write the HTML report of a run or a backtest from its records alone.
 
     Args:
         run: the folder.
-        out: the file; `report.html` in the folder if left out. One that is there is replaced in one
-            piece.
+        out: the file; default: `report.html` in `run`. An existing report is replaced.
 
     Returns:
         The file.
 
     Raises:
-        DataError: the folder is neither, or its files are damaged.
-        OutputError: the file is there and is no such page.
+        DataError: `run` is neither a run nor a backtest, or its files are damaged.
+        OutputError: the file exists and is not such a report.
     """
     folder = Path(run)
     target = Path(out or folder / REPORT)
     check_file(target, is_report, "report")
-    histories, result = _read_histories(folder), read_result(folder)
+    histories = read_histories(folder)
+    result = read_result(folder)
     try:
         page = report_page(_record(folder, histories, result))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
-            f"{folder}: its records cannot be read ({type(error).__name__}: {error}): make them "
+            f"{folder}: its records cannot be read ({type(error).__name__}: {error}): write them "
             f"again with forecast fit"
         ) from error
     write_file(target, page.encode())
     return target
-
-
-def is_recorded(folder: Path) -> bool:
-    """Whether a folder holds the record of packages that a run and a backtest leave."""
-    return read_record(folder / ENVIRONMENT).keys() == ENVIRONMENT_KEYS
-
-
-def _holds_pictures(folder: Path) -> bool:
-    """Whether a folder outside a run holds our pictures, and under their names nothing else."""
-    there = [folder / name for name in PICTURES if os.path.lexists(folder / name)]
-    return bool(there) and all(is_picture(path) for path in there) and not is_recorded(folder)
-
-
-PICTURE_FOLDER = Content("pictures of plot", "pictures", _holds_pictures)
-"""What `plot_run` writes into a folder that is no run."""
-
-
-def _record(
-    folder: Path, histories: Mapping[str, History], result: BacktestResult | None
-) -> RunRecord:
-    """Read what a report shows beside losses and evaluation."""
-    config = (folder / "config.yaml").read_text(encoding="utf-8")
-
-    def values(name: str) -> dict[str, Any]:
-        return dict(json.loads((folder / name).read_text(encoding="utf-8")))
-
-    settings, data = parse_yaml(config, str(folder / "config.yaml")).value, values("data.json")
-    return RunRecord(
-        config=config,
-        settings=settings,
-        data=data,
-        environment=values(ENVIRONMENT),
-        histories=histories,
-        scores=Scores.from_dict(values("scores.json")) if result else None,
-        result=result,
-        observed=_table_in(folder, OBSERVED),
-        forecast=_read_forecast(folder / FORECAST, settings, data),
-        coverage=_steps_of(_table_in(folder, COVERAGE)),
-        command="backtest" if is_backtest(folder) else "fit",
-    )
 
 
 def show_run(
@@ -213,30 +164,102 @@ def show_run(
     result: BacktestResult | None,
     observed: pd.DataFrame | None,
 ) -> tuple[list[str], list[str]]:
-    """Draw the pictures and write the report of a run folder that holds everything else.
+    """Draw the figures and write the report of a folder that contains all other records.
+
+    A failure is reported and not raised: a trained model must not be lost over a figure.
 
     Args:
-        folder: where they go.
+        folder: of the run or the backtest.
         histories: losses per epoch of each network by name.
-        result: the evaluation on the test part, if there was one.
-        observed: what `write_judgement` returned.
+        result: the evaluation, if there is one.
+        observed: as returned by `write_evaluation`.
 
     Returns:
-        What was made, and a line for what could not be made.
+        The names of what was written, and one sentence per failure.
     """
-    steps: dict[str, Callable[[], str]] = {
-        "plot": lambda: f"{len(draw_pictures(folder, histories, result, observed))} pictures",
-        "report": lambda: report_run(folder).name,
+    written = []
+    failures = []
+    try:
+        paths = draw_pictures(folder, histories, result, observed)
+        written.append(counted(len(paths), "figure"))
+    except Exception as error:
+        failures.append(
+            f"the figures could not be drawn ({_reason(error)}): try forecast plot on the folder"
+        )
+    try:
+        written.append(report_run(folder).name)
+    except Exception as error:
+        failures.append(
+            f"the report could not be written ({_reason(error)}): try forecast report on the folder"
+        )
+    return written, failures
+
+
+def _result_figures(result: BacktestResult, observed: pd.DataFrame) -> dict[str, Figure]:
+    """Return the figures of an evaluation by name."""
+    windows = result.examples(NUM_EXAMPLES)
+    # without repeats, since the best baseline may be the seasonal naive one
+    candidates = dict.fromkeys(("seasonal_naive", result.scores().best_baseline))
+    baselines = [result.forecast(name, windows) for name in candidates if name in result.baselines]
+    figures = {
+        "forecasts": plot_forecasts(
+            result.forecast(result.alias, windows), observed, baselines=baselines
+        ),
+        "error_by_step": plot_error_by_step(result),
+        "error_by_cutoff": plot_error_by_cutoff(result),
+        "bias_by_step": plot_bias_by_step(result),
+        "residuals": plot_residuals(result),
     }
-    made: list[str] = []
-    failures: list[str] = []
-    for command, make in steps.items():
-        try:
-            made.append(make())
-        except Exception as error:  # whatever it is, a trained model is worth more
-            what = {"plot": "the pictures", "report": "the report"}[command]
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
-            failures.append(
-                f"without {what}, which failed ({reason}): try forecast {command} on the folder"
-            )
-    return made, failures
+    if central_levels(result):
+        figures["coverage"] = plot_coverage(result)
+        figures["fan"] = plot_fan(result)
+    return figures
+
+
+def _is_picture_folder(folder: Path) -> bool:
+    """Return whether a folder outside a run contains our figures, under their names only ours."""
+    paths = [folder / name for name in PICTURES if os.path.lexists(folder / name)]
+    if not paths or has_environment(folder):
+        return False
+    return all(is_picture(path) for path in paths)
+
+
+_PICTURE_FOLDER = Content("figures of plot", "figures", _is_picture_folder)
+"""Content that `plot_run` writes into a folder other than the run."""
+
+
+def _record(
+    folder: Path, histories: Mapping[str, History], result: BacktestResult | None
+) -> RunRecord:
+    """Read everything that a report shows."""
+    config = (folder / CONFIG).read_text(encoding="utf-8")
+    settings = parse_yaml(config, str(folder / CONFIG)).value
+    data = _read_json(folder / DATA)
+    scores = None
+    if result is not None:
+        scores = Scores.from_dict(_read_json(folder / SCORES))
+    command: Literal["fit", "backtest"] = "fit"
+    if is_backtest(folder):
+        command = "backtest"
+    return RunRecord(
+        config=config,
+        settings=settings,
+        data=data,
+        environment=_read_json(folder / ENVIRONMENT),
+        histories=histories,
+        scores=scores,
+        result=result,
+        observed=read_table(folder / OBSERVED),
+        forecast=read_forecast(folder / FORECAST, settings, data),
+        coverage=steps_of(read_table(folder / COVERAGE)),
+        command=command,
+    )
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+def _reason(error: Exception) -> str:
+    """Return type and message of an error in one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())

@@ -1,104 +1,99 @@
-"""A run folder: everything one experiment leaves behind, written in one piece.
+"""One experiment and its run folder, which contains all outputs and is written atomically.
 
-config.yaml             settings with what the data decided filled in
-environment.json        package versions, seed, when
-data.json               what the table was: fingerprint, size, span, notes
-history.json            losses per epoch of every network
-scores.json, .txt       model and baselines on the test windows
-test_forecasts.parquet  actual values and every forecast, window by window
-coverage.csv            share of actual values that the intervals cover, by step and series, where
-there are any observed.parquet        what was measured around the windows shown in the pictures
-forecast.csv            the steps after the end of the data, where the table holds what must be
-known of them model/                  the saved model
-*.png                   pictures, see `forecast.runs.pictures.draw_pictures`
-report.html             all of this on one page
+- `config.yaml`: settings, those chosen from the data included
+- `environment.json`: package versions, platform, seed
+- `data.json`: description of the table: fingerprint, size, span, notes
+- `history.json`: losses per epoch of every network
+- `scores.json`, `scores.txt`: scores of the model and the baselines on the test set
+- `test_forecasts.parquet`: actual values and every forecast, window by window
+- `test_forecasts.json`: what that table does not contain, such as scales and units of time
+- `coverage.csv`: share of actual values inside the intervals, by step and series, if there are any
+- `observed.parquet`: actual values around the windows that figures show
+- `forecast.csv`: the steps after the end of the data, if all their covariates are known
+- `model/`: the saved model
+- `*.png`: figures, see `forecast.runs.pictures.draw_pictures`
+- `report.html`: all of this on one page
 
-Pictures and report are left out where they cannot be made: no trained model is lost for them.
+A figure or a report that fails is left out: the trained model is kept.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from forecast.data.known import covers
-from forecast.data.number_dates import write_stamps
-from forecast.errors import ConfigError, DataError, OutputError
-from forecast.experiment.file import dump_experiment
+from forecast.errors import ConfigError, OutputError
 from forecast.experiment.prepare import Prepared, prepare
 from forecast.experiment.settings import Experiment
 from forecast.files.atomic import replace_folder
-from forecast.files.outputs import Content, check_file, check_folder, check_place
+from forecast.files.outputs import Content, check_folder, check_writable
 from forecast.forecasting.artifact import SAVED_MODEL
 from forecast.forecasting.forecaster import Forecaster
 from forecast.intervals.coverage import coverage_text
-from forecast.runs.pictures import ENVIRONMENT, PICTURES, is_recorded, show_run
+from forecast.runs.pictures import PICTURES, show_run
 from forecast.runs.records import (
+    CONFIG,
     COVERAGE,
+    DATA,
+    ENVIRONMENT,
     FORECAST,
     HISTORY,
+    MODEL,
     OBSERVED,
     REPORT,
-    RESULT_ABOUT,
-    RESULT_TABLE,
-    _span,
-    data_record,
-    environment_record,
-    read_result,
+    RUN_RESULT,
+    SCORES,
+    SCORES_TEXT,
+    has_environment,
+    span_text,
+    write_evaluation,
     write_histories,
-    write_judgement,
+    write_records,
 )
-from forecast.runs.table_files import check_ending, is_forecast, is_template, write_table
 from forecast.scores.evaluation import BacktestResult
 from forecast.scores.forecast import Forecast
+from forecast.training import Reporter
 from forecast.training.checkpoint import check_place_for_checkpoint, is_checkpoint
 from forecast.training.ensemble import shares_text
 from forecast.training.fit import member_checkpoint
 from forecast.training.progress import both, tensorboard_reporter, terminal_reporter
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-
 Say = Callable[[str], None]
-
+"""Prints one line."""
 
 RUN_FILES = (
-    "config.yaml",
+    CONFIG,
     ENVIRONMENT,
-    "data.json",
+    DATA,
     HISTORY,
-    "scores.json",
-    "scores.txt",
-    RESULT_TABLE,
-    RESULT_ABOUT,
+    SCORES,
+    SCORES_TEXT,
+    RUN_RESULT.table,
+    RUN_RESULT.about,
     COVERAGE,
     OBSERVED,
     FORECAST,
     REPORT,
     *PICTURES,
-    *(f"model/{name}" for name in SAVED_MODEL.names or ()),
+    *(f"{MODEL}/{name}" for name in SAVED_MODEL.names or ()),
 )
 """Every file of a run folder."""
-
 
 RUN = Content(
     "run of fit",
     "run",
-    lambda folder: is_recorded(folder) and (folder / HISTORY).is_file(),
+    lambda folder: has_environment(folder) and (folder / HISTORY).is_file(),
     RUN_FILES,
 )
-"""What `fit_run` writes into its folder."""
+"""Content that `fit_run` writes into its folder."""
 
-
-NOTE_WIDTH = 150
-"""Characters of a note that are printed; `data.json` and `forecast check` hold the whole of it."""
+_NOTE_WIDTH = 150
+"""Printed characters of a note; `data.json` and `forecast check` contain all of it."""
 
 
 def fit_run(
@@ -111,235 +106,175 @@ def fit_run(
     require_skill: bool = False,
     say: Say,
 ) -> Path:
-    """Prepare, train, judge, forecast, and write the run folder.
+    """Train on a table, evaluate, forecast, and write the run folder.
 
     Args:
         config: the experiment.
-        table: a file or `dataset:NAME`; `config.data.source` if left out.
-        out: the folder; `runs/NAME` if left out. New, empty, or an earlier run, which is replaced
-            when the new one is whole.
-        resume: go on with training that was interrupted.
+        table: a file or `dataset:NAME`; default: `config.data.source`.
+        out: the folder; default: `runs/NAME`. It is new, empty, or an earlier run, which is
+            replaced when the new one is complete.
+        resume: resume interrupted training.
         tensorboard: folder for TensorBoard logs.
-        require_skill: complain, when all is written, if the model does not beat the best baseline
-            beyond chance.
+        require_skill: raise at the end, when everything is written, unless the model is
+            significantly better than the best baseline.
         say: prints one line.
 
     Returns:
         The folder.
 
     Raises:
-        ConfigError: skill is required and there is no test part to show it on.
-        OutputError: the folder holds something else, or cannot be written.
-        SkillError: the required skill was not shown.
+        ConfigError: skill is required and there is no test set to measure it on.
+        OutputError: the folder contains something else, or cannot be written.
+        SkillError: the model is not shown to have the required skill.
     """
     folder = Path(out or Path("runs") / config.name)
     config = config.with_source(table)
     check = partial(check_folder, folder, RUN, config.data.source)
     check()
     checkpoint = folder.with_name(f".{folder.name}.checkpoint")
-    if not resume:  # a checkpoint that is read is checked then
+    if not resume:  # otherwise the checkpoint is checked when it is read
         _check_checkpoints(checkpoint)
     if tensorboard:
-        check_place(tensorboard)
+        check_writable(tensorboard)
+
     prepared = prepare(config)
     if require_skill and not len(prepared.test):
         raise ConfigError(
-            "skill is required and there is no test part to show it on: set evaluation.test_size "
+            "skill is required but there is no test set to measure it on: set evaluation.test_size "
             "above 0"
         )
     for line in describe(prepared):
         say(line)
+
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    reporter = (
-        both(terminal_reporter(), tensorboard_reporter(tensorboard))
-        if tensorboard
-        else terminal_reporter()
-    )
     forecaster = Forecaster(config).fit_prepared(
-        prepared, checkpoint=checkpoint, resume=resume, reporter=reporter
+        prepared, checkpoint=checkpoint, resume=resume, reporter=_reporter(tensorboard)
     )
-    result = forecaster.evaluate() if len(prepared.test) else None
-    future = forecaster.predict() if covers(prepared.panel, config.windows.horizon) else None
-    with _kept_where_refused(), replace_folder(folder, check) as temporary:
-        _write_records(temporary, prepared, forecaster, future)
-        observed = write_judgement(temporary, result, prepared.panel)
-        made, failures = show_run(temporary, forecaster.fitted.histories, result, observed)
-    for place in range(
-        2 * prepared.config.ensemble.num_members
-    ):  # as many again where they were fitted anew
-        path = member_checkpoint(checkpoint, place)
-        if is_checkpoint(path):
-            path.unlink()
-    new = [note for note in future.notes if note not in prepared.notes] if future else []
-    for note in new:
-        say(f"note: {note}")
-    if len(forecaster.fitted.shares) > 1:
-        say(f"blend: {shares_text(forecaster.fitted.shares)}")
-    say(
-        result.scores().text()
-        if result
-        else "no test part (evaluation.test_size: 0): this model was not judged"
-    )
-    if result and (text := coverage_text(result)):
-        say(text)
-    *first, last = ["model", "forecasts", "scores", *made]
-    say(f"wrote {folder}: {', '.join(first)} and {last}")
+    result = None
+    if len(prepared.test):
+        result = forecaster.evaluate()
+    future = None
+    if covers(prepared.panel, config.windows.horizon):
+        future = forecaster.predict()
+
+    with _training_kept(), replace_folder(folder, check) as temporary:
+        written, failures = _write_run(temporary, prepared, forecaster, result, future)
+    _remove_checkpoints(checkpoint, prepared.config.ensemble.num_members)
+
+    for line in _conclusions(prepared, forecaster, result, future):
+        say(line)
+    say(f"wrote {folder}: {_listed(written)}")
     for line in failures:
         say(line)
-    if require_skill and result:
+    if require_skill and result is not None:
         result.scores().require_skill()
     return folder
 
 
-def predict_run(
-    run: str | Path,
-    table: str | None = None,
-    *,
-    known: str | None = None,
-    horizon: int | None = None,
-    level: Sequence[float] = (),
-    output: str | Path | None = None,
-) -> Forecast:
-    """Forecast from a run folder or a saved model.
-
-    Args:
-        run: the folder.
-        table: history to forecast from; the table of the run if left out.
-        known: file with known covariates of the steps ahead.
-        horizon: steps to forecast; as trained if left out.
-        level: of intervals, in per cent.
-        output: CSV or parquet file to write; new, or an earlier forecast of the run.
-
-    Raises:
-        OutputError: `output` is read here, or holds something else.
-    """
-    forecaster, table = _opened(run, table, output)
-    fitted = forecaster.fitted
-    if output is not None:
-        is_own = partial(is_forecast, fitted.config.name, fitted.feature_map.columns)
-        check_file(output, is_own, "forecast of this run", (table, known))
-    forecast = forecaster.predict(table, known=known, horizon=horizon, level=level)
-    if output is not None:
-        write_table(forecast.frame(), output)
-    return forecast
-
-
-def future_run(
-    run: str | Path,
-    table: str | None = None,
-    *,
-    horizon: int | None = None,
-    output: str | Path | None = None,
-) -> pd.DataFrame:
-    """Return the rows of known covariates that `predict_run` needs, to be filled in.
-
-    Args:
-        run: the folder.
-        table: the history; the table of the run if left out.
-        horizon: steps to forecast; as trained if left out.
-        output: CSV or parquet file to write; new, or such rows of which nothing was filled in.
-
-    Raises:
-        OutputError: `output` is read here, or holds something else.
-    """
-    forecaster, table = _opened(run, table, output)
-    data = forecaster.fitted.config.data
-    if output is not None:
-        is_own = partial(is_template, forecaster.fitted.feature_map.columns)
-        check_file(output, is_own, "template of this run that is still empty", (table,))
-    frame = forecaster.make_future_frame(table, horizon=horizon)
-    if data.time_format:  # the rows are read back in the format of the table
-        frame[data.time_col] = write_stamps(frame[data.time_col], data.time_format)
-    if output is not None:
-        write_table(frame, output)
-    return frame
-
-
-def evaluate_run(run: str | Path, table: str | None = None) -> BacktestResult:
-    """Judge a run folder or a saved model on the unseen rows of a table, the run's own if left out.
-
-    A model that was trained once more on all rows of its table was judged on that before; the run
-    folder holds how.
-    """
-    forecaster = load_run(run)
-    if (
-        table is None
-        and forecaster.config.training.refit
-        and (stored := read_result(Path(run))) is not None
-    ):
-        return stored
-    return forecaster.evaluate(table or _table_of(forecaster))
-
-
-def load_run(run: str | Path) -> Forecaster:
-    """Load the model of a run folder, or a saved model."""
-    inside = Path(run) / "model"
-    return Forecaster.load(inside if inside.is_dir() else run)
-
-
 def describe(prepared: Prepared) -> list[str]:
-    """Say in a few lines what was read and how it is divided."""
-    panel, config = prepared.panel, prepared.config
-    # what was missing is said again, and shorter, by the policy that fills it
-    notes = [note for note in prepared.notes if " is missing in " not in note]
-    counts = [f"{len(part):,}" for part in (prepared.training, prepared.validation, prepared.test)]
-    return [
-        f"data: {panel.num_series:,} series, {panel.num_rows:,} rows, frequency "
-        f"{panel.freq.alias}, {_span(panel)}",
-        f"windows: context {config.windows.context_length}, horizon {config.windows.horizon}; "
-        f"{counts[0]} to learn from, {counts[1]} for validation, {counts[2]} for the test",
-        *(f"note: {textwrap.shorten(note, NOTE_WIDTH, placeholder=' ...')}" for note in notes),
+    """Describe the table and its division into sets, in a few lines."""
+    panel = prepared.panel
+    windows = prepared.config.windows
+    lines = [
+        f"data: {panel.num_series:,} series, {panel.num_rows:,} rows, "
+        f"frequency {panel.freq.alias}, {span_text(panel)}",
+        f"windows: context {windows.context_length}, horizon {windows.horizon}; "
+        f"{len(prepared.training):,} for training, {len(prepared.validation):,} for validation, "
+        f"{len(prepared.test):,} for testing",
     ]
+    for note in prepared.notes:
+        # a shorter note about missing values comes from the policy that fills them
+        if " is missing in " not in note:
+            lines.append(f"note: {textwrap.shorten(note, _NOTE_WIDTH, placeholder=' ...')}")
+    return lines
+
+
+def _conclusions(
+    prepared: Prepared,
+    forecaster: Forecaster,
+    result: BacktestResult | None,
+    future: Forecast | None,
+) -> Iterator[str]:
+    """Yield what is printed after training: new notes, weights, scores, coverage."""
+    if future is not None:
+        for note in future.notes:
+            if note not in prepared.notes:
+                yield f"note: {note}"
+    if len(forecaster.fitted.shares) > 1:
+        yield f"ensemble: {shares_text(forecaster.fitted.shares)}"
+    if result is None:
+        yield "no test set (evaluation.test_size: 0): the model is not evaluated"
+        return
+    yield result.scores().text()
+    coverage = coverage_text(result)
+    if coverage:
+        yield coverage
+
+
+def _reporter(tensorboard: str | None) -> Reporter:
+    """Return a reporter to the terminal, and to a folder of TensorBoard logs if one is given."""
+    terminal = terminal_reporter()
+    if not tensorboard:
+        return terminal
+    return both(terminal, tensorboard_reporter(tensorboard))
 
 
 def _check_checkpoints(checkpoint: Path) -> None:
-    """Raise where the state of training, of whatever member, would overwrite a file of another kind."""
+    """Raise if the checkpoint of any member would overwrite a file of another kind."""
+    if not checkpoint.parent.is_dir():
+        return
     names = re.compile(re.escape(checkpoint.name) + r"(-\d+)?")
-    there = sorted(checkpoint.parent.iterdir()) if checkpoint.parent.is_dir() else []
-    for path in there:
+    for path in sorted(checkpoint.parent.iterdir()):
         if names.fullmatch(path.name):
             check_place_for_checkpoint(path)
 
 
+def _remove_checkpoints(checkpoint: Path, num_members: int) -> None:
+    """Delete the checkpoints of all members, and of as many again if they were refitted."""
+    for number in range(2 * num_members):
+        path = member_checkpoint(checkpoint, number)
+        if is_checkpoint(path):
+            path.unlink()
+
+
 @contextmanager
-def _kept_where_refused() -> Iterator[None]:
-    """Say how to go on where somebody has put files into the folder while the model was trained."""
+def _training_kept() -> Iterator[None]:
+    """Add how to resume to the error about files that appeared in the folder during training."""
     try:
         yield
     except OutputError as error:
         raise OutputError(
-            f"{error}; the training is kept, and goes on with --resume once they are away"
+            f"{error}; the training is kept: move them away and resume with --resume"
         ) from error
 
 
-def _write_records(
-    folder: Path, prepared: Prepared, forecaster: Forecaster, future: Forecast | None
-) -> None:
-    config = prepared.config
-    (folder / "config.yaml").write_text(dump_experiment(config, full=True), encoding="utf-8")
-    environment = json.dumps(environment_record(config.training.seed), indent=2)
-    (folder / ENVIRONMENT).write_text(environment + "\n", encoding="utf-8")
-    (folder / "data.json").write_text(
-        json.dumps(data_record(prepared.panel), indent=2) + "\n", encoding="utf-8"
-    )
-    write_histories(forecaster.fitted.histories, folder)
+def _write_run(
+    folder: Path,
+    prepared: Prepared,
+    forecaster: Forecaster,
+    result: BacktestResult | None,
+    future: Forecast | None,
+) -> tuple[list[str], list[str]]:
+    """Write all files of a run; return names of what was written, and a sentence per failure."""
+    histories = forecaster.fitted.histories
+    write_records(folder, prepared.config, prepared.panel)
+    write_histories(histories, folder)
+    forecaster.save(folder / MODEL)
+    written = ["model"]
     if future is not None:
         future.frame().to_csv(folder / FORECAST, index=False)
-    forecaster.save(folder / "model")
+    if future is not None or result is not None:
+        written.append("forecasts")
+    observed = None
+    if result is not None:
+        observed = write_evaluation(folder, result, prepared.panel, scores=result.scores())
+        written.append("scores")
+    shown, failures = show_run(folder, histories, result, observed)
+    return [*written, *shown], failures
 
 
-def _opened(
-    run: str | Path, table: str | None, output: str | Path | None
-) -> tuple[Forecaster, str]:
-    """The model and the table it is to read, once the name of the file to write is known to be one."""
-    if output is not None:
-        check_ending(output)
-    forecaster = load_run(run)
-    return forecaster, table or _table_of(forecaster)
-
-
-def _table_of(forecaster: Forecaster) -> str:
-    source = forecaster.config.data.source
-    if source is None:
-        raise DataError("this model was trained on a frame: name the table to read")
-    return source
+def _listed(names: list[str]) -> str:
+    """Join names as `a, b and c`."""
+    if len(names) == 1:
+        return names[0]
+    return f"{', '.join(names[:-1])} and {names[-1]}"

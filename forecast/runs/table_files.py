@@ -1,6 +1,6 @@
-"""Tables that commands write for others to read: forecasts, and rows of known covariates to be filled in.
+"""Tables that commands write for users: forecasts, and templates of known covariates.
 
-Nothing marks a CSV file as ours but its columns, so an earlier table is known by these.
+A CSV file has no mark of its origin, so an earlier table is recognised by its columns.
 """
 
 from __future__ import annotations
@@ -18,25 +18,26 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-ENDINGS = (".csv", ".parquet")
+_ENDINGS = (".csv", ".parquet")
 
 
 def check_ending(path: str | Path) -> None:
-    """Raise unless a table can be written under a name.
+    """Raise unless a table can be written under this name.
 
     Raises:
-        DataError: it ends in something else.
+        DataError: it ends in something else than `.csv` or `.parquet`.
     """
     ending = Path(path).suffix
-    if ending not in ENDINGS:
-        raise DataError(
-            f"{path}: cannot write {ending or 'a file without an ending'!r}; name it .csv or "
-            f".parquet"
-        )
+    if ending in _ENDINGS:
+        return
+    given = repr(ending)
+    if not ending:
+        given = "a file without an ending"
+    raise DataError(f"{path}: cannot write {given}; expected a name in .csv or .parquet")
 
 
 def write_table(frame: pd.DataFrame, path: str | Path) -> None:
-    """Write a frame as CSV or parquet, by the ending of the name; a file there is replaced in one piece."""
+    """Write a frame as CSV or Parquet, by the ending of the name; an old file is replaced."""
     check_ending(path)
     if Path(path).suffix == ".csv":
         write_file(path, frame.to_csv(index=False).encode())
@@ -45,45 +46,46 @@ def write_table(frame: pd.DataFrame, path: str | Path) -> None:
 
 
 def is_forecast(alias: str, columns: Columns, path: Path) -> bool:
-    """Whether a file has the columns of a forecast, with intervals of any level.
+    """Return whether a file has the columns of a forecast, with intervals of any level.
 
     Args:
-        alias: of the model.
-        columns: of the table it was trained on.
+        alias: name of the model.
+        columns: roles of the columns in its training table.
         path: the file.
     """
     found = _columns_in(path)
     first = [columns.id_col, columns.time_col, "cutoff"]
+    rest = found[len(first) :]
     names = column_names(alias, columns.target_cols)
+    if found[: len(first)] != first or not set(names) <= set(rest):
+        return False
     interval = re.compile(
         "|".join(rf"{re.escape(name)}-((lo|hi)-[0-9.]+|median)" for name in names)
     )
-    rest = found[len(first) :]
-    is_known = all(name in names or interval.fullmatch(name) for name in rest)
-    return found[: len(first)] == first and set(names) <= set(rest) and is_known
+    return all(name in names or interval.fullmatch(name) for name in rest)
 
 
 def is_template(columns: Columns, path: Path) -> bool:
-    """Whether a file has the columns of the rows to be filled in, and nothing was filled in yet.
+    """Return whether a file is a template of known covariates in which no cell is filled in.
 
     Args:
-        columns: of the table that was trained on.
+        columns: roles of the columns in the training table.
         path: the file.
     """
     import pandas as pd
 
-    to_fill = list(columns.known_covariates)
+    covariates = list(columns.known_covariates)
     try:
         table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, dtype=str)
-    except (OSError, ValueError):  # errors of pandas and Arrow among them
+    except (OSError, ValueError):  # the base classes of the errors of pandas and Arrow
         return False
-    if list(table.columns) != [columns.id_col, columns.time_col, *to_fill]:
+    if list(table.columns) != [columns.id_col, columns.time_col, *covariates]:
         return False
-    return bool(table[to_fill].isna().all(axis=None))
+    return bool(table[covariates].isna().all(axis=None))
 
 
 def _columns_in(path: Path) -> list[str]:
-    """Columns of the table in a file; none where it is no table."""
+    """Return the columns of the table in a file; none if it is not a table."""
     import pandas as pd
     import pyarrow.parquet
 
@@ -91,5 +93,5 @@ def _columns_in(path: Path) -> list[str]:
         if path.suffix == ".parquet":
             return list(pyarrow.parquet.read_schema(path).names)
         return [str(name) for name in pd.read_csv(path, nrows=0).columns]
-    except (OSError, ValueError):  # errors of pandas and Arrow among them
+    except (OSError, ValueError):  # the base classes of the errors of pandas and Arrow
         return []

@@ -31,7 +31,7 @@ from keras_tuner.src.distribute.oracle_chief import OracleServicer
 
 from forecast.errors import SearchError
 from forecast.experiment.settings import Experiment
-from forecast.files.outputs import check_place
+from forecast.files.outputs import check_writable
 from forecast.search.journal import open_journal
 from forecast.search.oracles import SCORE
 from forecast.search.ordered import IDENTITY, OrderedOracle
@@ -211,7 +211,7 @@ def tune_as_chief(
     """Give out the trials of a search, then judge the best here; see `search.tune_run`."""
     folder = search_folder(config, out)
     if tensorboard is not None:
-        check_place(tensorboard)
+        check_writable(tensorboard)
     check_space(config)
     bench = make_bench(config, None, folder)
     check_folds(bench)

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from forecast.errors import FileError, SearchError
-from forecast.files.atomic import REASONS, open_alone
+from forecast.files.atomic import reason_for
+from forecast.files.lock import open_locked
 
 COMPLETED, PRUNED, FAILED = "completed", "pruned", "failed"
 """How a trial ends: judged on all folds; given up after some; without a score."""
@@ -68,9 +69,9 @@ class Journal:
             _write(self._descriptor, line)
             os.fsync(self._descriptor)
         except OSError as error:
-            reason = REASONS.get(error.errno or 0, error.strerror or str(error))
             raise FileError(
-                f"cannot write {self._path}: {reason}; the search goes on from here with --resume"
+                f"cannot write {self._path}: {reason_for(error)}; the search goes on from here "
+                f"with --resume"
             ) from error
         self._digest, self._size = digest, self._size + len(line)
         self.records.append(json.loads(text))
@@ -91,7 +92,7 @@ def open_journal(path: Path) -> Iterator[Journal]:
         f"{path.parent}: another process is searching there; wait for it, or name another folder "
         f"with --out"
     )
-    with open_alone(path, busy) as descriptor:
+    with open_locked(path, busy) as descriptor:
         yield Journal(path, descriptor)
 
 

@@ -26,7 +26,7 @@ from forecast.experiment.identity import PACKAGES, describe, differences
 from forecast.experiment.prepare import prepare_panel
 from forecast.experiment.settings import Experiment
 from forecast.files.atomic import TEMPORARY
-from forecast.files.outputs import Content, check_folder, check_place, remove_own, strangers
+from forecast.files.outputs import Content, check_folder, check_writable, foreign_paths, remove_own
 from forecast.search.journal import (
     DIGITS,
     LOOKS_AT_RESULTS,
@@ -129,7 +129,7 @@ def tune_run(
         config, table = config.with_source(table), None
     folder, resources = search_folder(config, out), resources or Resources()
     if tensorboard is not None:
-        check_place(tensorboard)
+        check_writable(tensorboard)
     check_space(config)
     bench = make_bench(config, table, folder)
     check_folds(bench)
@@ -176,13 +176,14 @@ def _is_search(folder: Path) -> bool:
         with open(folder / JOURNAL, "rb") as file:
             head = file.read(DIGITS + 1 + len(begin))
     except FileNotFoundError:
-        there = strangers(folder, (f"{TRAINING}/*",))
+        there = foreign_paths(folder, (f"{TRAINING}/*",))
         names = os.listdir(folder / TRAINING) if (folder / TRAINING).is_dir() else []
         return not there and all(
             CHECKPOINTS.fullmatch(name) or TEMPORARY.fullmatch(name) for name in names
         )
-    except OSError:
-        return False
+    except OSError as error:
+        # on Windows a journal that another process has locked cannot be read
+        return os.name == "nt" and isinstance(error, PermissionError)
     # A journal that was killed in its first record is torn.
     digest, space, record = head[:DIGITS], head[DIGITS : DIGITS + 1], head[DIGITS + 1 :]
     return (

@@ -227,7 +227,7 @@ def test_other_folders_are_left_alone(table: str, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "scores.json").write_text("{}")
     for resume in (False, True):
-        with pytest.raises(OutputError, match="holds files and no backtest"):
+        with pytest.raises(OutputError, match="contains files but no backtest"):
             run(of_baselines(), table, tmp_path / "mine", resume=resume)
 
 

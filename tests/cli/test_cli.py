@@ -1,9 +1,10 @@
-"""The command line as a person meets it: exit codes, one-line errors, files left behind."""
+"""The command line as users see it: exit codes, one-line errors, files that remain."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,7 +17,11 @@ import pytest
 from data.bad_tables import BAD_TABLES, BadTable, clean
 from reports import a_result, write_run
 
+import forecast
 from forecast.cli import main
+from forecast.cli.backtesting import BACKTEST_SHORTCUTS
+from forecast.cli.parser import SHORTCUTS
+from forecast.experiment.settings import Experiment
 from forecast.runs.pictures import show_run
 from forecast.scores.history import History
 
@@ -33,7 +38,7 @@ WRITTEN = [pytest.param(t, id=f"{n}-{t.name}") for n, t in TABLES if t.survives_
 
 
 def settings_of(table: BadTable) -> list[str]:
-    """The options that declare a table's columns and form."""
+    """Return the options that describe the columns and format of a table."""
     columns, form = table.columns, table.table_format
     values = {
         "id_col": columns.id_col,
@@ -59,11 +64,11 @@ def settings_of(table: BadTable) -> list[str]:
 
 
 IN_A_FILE = {"complex": ("no number",)}
-"""What is said where writing a table to a file changes what is wrong with it."""
+"""Words of the message where writing the table to a file changes the problem."""
 
 
 @pytest.mark.parametrize("table", WRITTEN)
-def test_check_says_what_load_says(table, tmp_path, capsys):
+def test_check_reports_the_errors_of_loading(table, tmp_path, capsys):
     code = main(["check", str(table.file(tmp_path)), *settings_of(table)])
     out, err = capsys.readouterr()
     said = " ".join((out + err).split()).lower()
@@ -78,7 +83,7 @@ def test_check_says_what_load_says(table, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("table", [case for case in WRITTEN if case.values[0].words])
-def test_fit_refuses_in_one_line_and_leaves_nothing(table, tmp_path, capsys):
+def test_fit_refuses_in_one_line_and_writes_nothing(table, tmp_path, capsys):
     source = table.file(tmp_path)
     code = main(["fit", str(source), *settings_of(table), *SMALL, f"--out={tmp_path / 'run'}"])
     out, err = capsys.readouterr()
@@ -108,7 +113,7 @@ def run_with_load(tmp_path_factory) -> Path:
     return folder / "run"
 
 
-def test_a_run_folder_holds_everything(run):
+def test_a_run_folder_contains_everything(run):
     names = {path.name for path in run.iterdir()}
     pictures = {f"{name}.png" for name in PICTURES}
     records = {
@@ -135,7 +140,7 @@ def test_a_run_folder_holds_everything(run):
     )
 
 
-def test_a_report_or_a_picture_that_fails_loses_no_model(tmp_path, monkeypatch, capsys):
+def test_a_figure_or_report_that_fails_loses_no_model(tmp_path, monkeypatch, capsys):
     clean().to_csv(tmp_path / "clean.csv", index=False)
 
     def fail(*_: object) -> None:
@@ -147,12 +152,12 @@ def test_a_report_or_a_picture_that_fails_loses_no_model(tmp_path, monkeypatch, 
     assert main(["fit", str(tmp_path / "clean.csv"), *SMALL, f"--out={folder}"]) == 0
     said = capsys.readouterr().out.splitlines()
     assert f"wrote {folder}: model, forecasts and scores" in said
-    for what, command in (("pictures", "plot"), ("report", "report")):
+    for what, command in (
+        ("figures could not be drawn", "plot"),
+        ("report could not be written", "report"),
+    ):
         reason = "(ZeroDivisionError: by zero)"
-        assert (
-            f"without the {what}, which failed {reason}: try forecast {command} on the folder"
-            in said
-        )
+        assert f"the {what} {reason}: try forecast {command} on the folder" in said
     assert not (folder / "report.html").exists()
     assert not list(folder.glob("*.png"))
     monkeypatch.undo()
@@ -165,13 +170,13 @@ def test_a_report_or_a_picture_that_fails_loses_no_model(tmp_path, monkeypatch, 
     assert not list(tmp_path.glob(".run*")), "no checkpoint or temporary folder is left"
 
 
-def test_pictures_are_drawn_where_only_the_report_fails(tmp_path):
+def test_figures_are_drawn_if_only_the_report_fails(tmp_path):
     folder = write_run(tmp_path / "run", a_result())
     (folder / "environment.json").unlink()
     histories = {"seed 0": History((1.0,), (), (1e-3,), (1.0,), 1)}
     made, failures = show_run(folder, histories, a_result(), a_result().frame())
-    assert made == ["6 pictures"]
-    assert [line.split(", which")[0] for line in failures] == ["without the report"]
+    assert made == ["6 figures"]
+    assert [line.split(" (")[0] for line in failures] == ["the report could not be written"]
     assert {path.name for path in folder.glob("*.png")} == {f"{name}.png" for name in PICTURES}
 
 
@@ -199,7 +204,7 @@ def test_evaluate_prints_the_table_of_the_run(run, capsys):
     assert capsys.readouterr().out == (run / "scores.txt").read_text()
 
 
-def test_plot_draws_the_same_pictures_without_tensorflow(run, tmp_path):
+def test_plot_draws_the_same_figures_without_tensorflow(run, tmp_path):
     code = (
         "import sys; from forecast.cli import main; "
         f"code = main(['plot', {str(run)!r}, '--out', {str(tmp_path)!r}]); "
@@ -211,7 +216,7 @@ def test_plot_draws_the_same_pictures_without_tensorflow(run, tmp_path):
 
 
 def driven_table(strength: float) -> pd.DataFrame:
-    """400 hours of noise around a covariate known ahead, which no baseline looks at."""
+    """Return 400 hours of noise around a known covariate, which no baseline reads."""
     rng = np.random.default_rng(0)
     load = rng.normal(size=400)
     stamps = pd.date_range("2024-01-01", periods=400, freq="h")
@@ -259,7 +264,7 @@ def test_required_skill_decides_the_exit_code_and_the_run_is_written(
     assert main(["evaluate", str(run)]) == 0
 
 
-def test_required_skill_needs_a_test_part(tmp_path, capsys):
+def test_required_skill_needs_a_test_set(tmp_path, capsys):
     clean().to_csv(tmp_path / "clean.csv", index=False)
     options = ["--set=evaluation.test_size=0", f"--out={tmp_path / 'run'}", "--require-skill"]
     assert main(["fit", str(tmp_path / "clean.csv"), *SMALL, *options]) == 2
@@ -357,7 +362,7 @@ def test_31_a_series_that_is_too_short_is_named(tmp_path, capsys):
     assert "'a' (10 rows)" in capsys.readouterr().err
 
 
-def test_32_one_window_is_enough_to_train_and_none_to_be_judged(tmp_path, capsys):
+def test_32_one_window_is_enough_to_train_and_none_to_evaluate(tmp_path, capsys):
     alone = [
         "--set=evaluation.test_size=0",
         "--set=evaluation.validation_size=0",
@@ -366,7 +371,10 @@ def test_32_one_window_is_enough_to_train_and_none_to_be_judged(tmp_path, capsys
     assert fit_small(clean(30), tmp_path) == 2
     assert "part holds no window" in capsys.readouterr().err
     assert fit_small(clean(30), tmp_path, *alone) == 0
-    assert "1 to learn from" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "1 for training" in out
+    assert "no test set (evaluation.test_size: 0): the model is not evaluated" in out
+    assert f"wrote {tmp_path / 'run'}: model, forecasts, 1 figure and report.html" in out
 
 
 def test_34_a_short_series_among_others_is_named_or_left_out(tmp_path, capsys):
@@ -377,7 +385,7 @@ def test_34_a_short_series_among_others_is_named_or_left_out(tmp_path, capsys):
     assert "left out: 1 of 2 series" in capsys.readouterr().out
 
 
-def test_fit_says_what_its_forecast_reads_and_training_has_not_seen(tmp_path, capsys):
+def test_fit_notes_values_that_the_forecast_reads_and_training_did_not_see(tmp_path, capsys):
     table = clean().assign(load=1.0)
     table.loc[table.index[-1], "load"] = 2.0
     options = [
@@ -409,7 +417,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_wrong_requests_are_answered_in_one_line(case, capsys, monkeypatch, tmp_path):
+def test_wrong_requests_end_in_one_line(case, capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     arguments, word = WRONG[case]
     assert main(arguments) == 2
@@ -482,11 +490,58 @@ def test_killed_training_resumes_to_the_same_bits(tmp_path, capsys):
     assert first == second
 
 
-def test_help_names_every_command(capsys):
+COMMANDS = (
+    "check",
+    "fit",
+    "predict",
+    "evaluate",
+    "plot",
+    "report",
+    "backtest",
+    "tune",
+    "leak-check",
+    "show-config",
+)
+
+
+def help_of(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     with pytest.raises(SystemExit, match="0"):
-        main(["--help"])
-    out = capsys.readouterr().out
-    assert all(
-        name in out
-        for name in ("check", "fit", "predict", "evaluate", "plot", "show-config", "examples:")
-    )
+        main([*arguments, "--help"])
+    return capsys.readouterr().out
+
+
+def test_help_lists_every_command_with_its_summary_on_one_line(capsys):
+    lines = help_of([], capsys).splitlines()
+    listed = [line.split()[0] for line in lines if re.match(r"    [a-z-]+ +[a-z]", line)]
+    assert listed == list(COMMANDS)
+    assert "examples:" in lines
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_is_explained(command, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    text = help_of([command], capsys)
+    options = text.partition("options:\n")[2].splitlines()
+    assert [line for line in options if not re.match(r"  (-|  ).*  \S", line)] == []
+    assert "left out" not in text
+
+
+def test_the_defaults_in_the_help_are_those_of_the_settings():
+    config = Experiment()
+    defaults = {
+        "--id": config.data.id_col,
+        "--time": config.data.time_col,
+        "--target": ",".join(config.data.target_cols),
+        "--horizon": str(config.windows.horizon),
+        "--num-windows": str(config.backtest.num_windows),
+        "--refit": config.backtest.refit,
+    }
+    texts = {shortcut.option: shortcut.help for shortcut in (*SHORTCUTS, *BACKTEST_SHORTCUTS)}
+    for option, default in defaults.items():
+        assert texts[option].endswith(f"; default: {default}")
+
+
+def test_version_is_printed(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert capsys.readouterr().out == f"forecast {forecast.__version__}\n"

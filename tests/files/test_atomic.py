@@ -1,9 +1,8 @@
-"""Atomic writing: killed at every system call, on a full disk, and with other writers about."""
+"""Atomic writes: killed at every system call, on a full disk, and beside other writers."""
 
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import signal
 import stat
@@ -18,10 +17,10 @@ import pytest
 
 from forecast.errors import FileError
 from forecast.files import atomic as files
-from forecast.files.atomic import current_folder, replace_folder, sha256_of, write_file
+from forecast.files.atomic import current_folder, replace_folder, write_file
 
 CALLS = ("open", "write", "fsync", "close", "mkdir", "replace", "rename", "unlink", "rmdir")
-"""The functions of `os` by which the module changes anything on the disk."""
+"""Functions of `os` with which the module changes the disk."""
 
 OLD, NEW = {"a": b"old a", "b": b"old b"}, {"a": b"new a" * 1000, "c": b"new c"}
 
@@ -58,8 +57,7 @@ def die_at(number: int, *, after: bool) -> None:
 
 
 def killed_runs(act: Callable[[], None]) -> Iterator[tuple[int, bool]]:
-    """Run `act` in child processes, killed at each system call in turn, until one lives to its
-    end."""
+    """Run `act` in child processes, killed at each system call in turn, until one survives."""
     number = 0
     while True:
         for after in (False, True):
@@ -251,7 +249,7 @@ def test_a_real_limit_on_file_size_is_reported_in_one_line(tmp_path: Path) -> No
     assert leftovers(tmp_path) == []
 
 
-def test_paths_that_cannot_be(tmp_path: Path) -> None:
+def test_impossible_paths_are_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x")
     with pytest.raises(FileError, match="it is a folder; expected the name of a file"):
         write_file(tmp_path, b"")
@@ -311,7 +309,7 @@ def test_files_get_the_usual_permissions(tmp_path: Path) -> None:
         )
 
 
-def test_what_living_writers_use_is_left_alone(tmp_path: Path) -> None:
+def test_files_of_running_writers_are_left_alone(tmp_path: Path) -> None:
     with replace_folder(tmp_path / "model", lambda: None) as ours:
         (ours / "a").write_bytes(b"first")
         fill(tmp_path / "model", NEW)
@@ -366,17 +364,7 @@ def test_writers_of_one_file_never_mix(tmp_path: Path) -> None:
     assert seen == {b"a", b"b"}
 
 
-def test_sha256_of_a_published_example(tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes(b"abc")  # FIPS 180-2, appendix B.1
-    assert (
-        sha256_of(tmp_path / "a")
-        == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    )
-    (tmp_path / "b").write_bytes(bytes(3_000_000))
-    assert sha256_of(tmp_path / "b") == hashlib.sha256(bytes(3_000_000)).hexdigest()
-
-
-def test_nothing_is_kept_in_use(tmp_path: Path) -> None:
+def test_no_name_stays_in_use(tmp_path: Path) -> None:
     write_file(tmp_path / "a", b"")
     with pytest.raises(FileError):
         write_file(tmp_path, b"")

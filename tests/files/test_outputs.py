@@ -1,5 +1,4 @@
-"""What may be written where: no command changes or deletes what it did not write, and it says so
-before it works."""
+"""Outputs: no command changes or deletes what it did not write, and it refuses before it works."""
 
 from __future__ import annotations
 
@@ -22,11 +21,11 @@ from forecast.cli import main
 from forecast.errors import ForecastError, OutputError
 from forecast.experiment.file import load_experiment
 from forecast.files.atomic import replace_folder
-from forecast.files.outputs import LITTER, Content, check_folder, remove_own, strangers
+from forecast.files.outputs import LITTER, Content, check_folder, foreign_paths, remove_own
 from forecast.forecasting.artifact import SAVED_MODEL, Artifact, load_artifact, save_artifact
 from forecast.forecasting.forecaster import Forecaster
 from forecast.report.plots import plot_loss, save_figure
-from forecast.runs import pictures
+from forecast.runs import pictures, use
 from forecast.runs import run as run_folder
 from forecast.runs.pictures import PICTURES
 from forecast.runs.run import RUN, RUN_FILES
@@ -46,7 +45,7 @@ SEARCH = "--set=search={space: {model.units: {choice: [2, 3]}}}"
 
 
 def sales() -> pd.DataFrame:
-    """Eighty days with a covariate that is known ahead."""
+    """Return eighty days with a known covariate."""
     days = np.arange(80)
     stamps = pd.date_range("2024-01-01", periods=80)
     return pd.DataFrame({"unique_id": "a", "ds": stamps, "y": 10.0 + days % 7, "promo": days % 5})
@@ -65,7 +64,7 @@ def put(folder: Path, texts: dict[str, str]) -> None:
 
 
 def everything(place: Path) -> dict[str, bytes | str]:
-    """All that lies in a folder: bytes of files, aims of links, and folders."""
+    """Return the content of a folder: bytes of files, targets of links, and folders."""
     found: dict[str, bytes | str] = {}
     for path in sorted(place.rglob("*")):
         name = path.relative_to(place).as_posix()
@@ -201,7 +200,7 @@ FOREIGN: dict[str, Layout] = {
     "a lock that is not empty": in_mine({".lock": "mine"}),
     "names of a search": in_mine(
         {
-            "journal.jsonl": '{"day": "Monday"}',  # no end of line: a search would take it for torn, and cut it off
+            "journal.jsonl": '{"day": "Monday"}',  # no end of line, as if torn
             "trials.csv": "a,b\n1,2\n",
             "best.yaml": "mine",
             "training/notes.txt": "mine",
@@ -233,7 +232,7 @@ FOREIGN: dict[str, Layout] = {
 
 
 def save(out: str) -> int:
-    """What `Forecaster.save` does, answered as a command would."""
+    """Do what `Forecaster.save` does, with the exit code of a command."""
     try:
         save_artifact(out, an_artifact())
     except ForecastError as error:
@@ -273,7 +272,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def refusal(capsys: pytest.CaptureFixture[str], code: int) -> str:
-    """The one line that was said."""
+    """Return the one line of the error."""
     out, err = capsys.readouterr()
     assert code == 2, err
     assert err.startswith("forecast: error: ")
@@ -284,7 +283,7 @@ def refusal(capsys: pytest.CaptureFixture[str], code: int) -> str:
 
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("layout", FOREIGN)
-def test_what_others_wrote_stays(
+def test_files_of_others_stay(
     command: str,
     layout: str,
     place: Path,
@@ -314,13 +313,12 @@ def test_what_others_wrote_stays(
     assert {name: after.get(name) for name in before} == before
 
 
-# ------------------------------------------------------------------------------------ our own
-# folders
+# ---------------------------------------------------------------------------- our own folders
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a table, its run, and what is to be known ahead."""
+    """A folder with a table and its run."""
     folder = tmp_path_factory.mktemp("made")
     sales().to_csv(folder / "sales.csv", index=False)
     assert main(["fit", str(folder / "sales.csv"), *SMALL, "--out", str(folder / "run")]) == 0
@@ -329,7 +327,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def own(made: Path, tmp_path: Path) -> Path:
-    """A copy of it that may be changed; the run reads the table of the first."""
+    """A copy of it that may be changed; the run reads the original table."""
     shutil.copytree(made, tmp_path / "own")
     return tmp_path / "own"
 
@@ -354,9 +352,9 @@ def weights_of(run: Path) -> bytes:
 
 
 def test_every_file_of_a_run_is_known(made: Path) -> None:
-    assert strangers(made / "run", RUN_FILES) == []
+    assert foreign_paths(made / "run", RUN_FILES) == []
     assert RUN.is_own(made / "run")
-    assert set(strangers(made / "run", ())) >= {"config.yaml", "model", *(PICTURES[:6])}
+    assert set(foreign_paths(made / "run", ())) >= {"config.yaml", "model", *(PICTURES[:6])}
     assert SAVED_MODEL.is_own(made / "run" / "model")
 
 
@@ -372,14 +370,14 @@ def test_every_picture_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert sorted(path.name for path in drawn) == sorted(PICTURES)
 
 
-def test_a_run_is_replaced_with_what_was_left_in_it(own: Path) -> None:
+def test_a_run_is_replaced_with_the_litter_in_it(own: Path) -> None:
     """File managers and killed writers leave files there; an empty folder may be written too."""
     run, before = own / "run", weights_of(own / "run")
     put(run, {LITTER[0]: "", ".loss.png.writer-999999999.0123abcd.tmp": "half a picture"})
     assert fit_again(own) == 0
     assert weights_of(run) != before
     assert set(os.listdir(own)) == {"sales.csv", "run"}
-    assert strangers(run, RUN_FILES) == []
+    assert foreign_paths(run, RUN_FILES) == []
     shutil.rmtree(run)
     run.mkdir()
     check_folder(run, RUN)
@@ -404,11 +402,11 @@ IN_A_RUN: dict[str, Callable[[Path], None]] = {
 MADE = {"sales.csv", "run", *(f"run/{name}" for name in (*RUN_FILES, "model"))} - {
     "run/forecast.csv"
 }
-"""What `own` holds; there is no forecast where covariates are to be known ahead."""
+"""Paths in `own`; there is no forecast, since its covariates are not known."""
 
 
 @pytest.mark.parametrize("case", IN_A_RUN)
-def test_a_run_that_holds_more_is_not_replaced(
+def test_a_run_with_other_files_is_not_replaced(
     case: str, own: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     IN_A_RUN[case](own / "run")
@@ -423,7 +421,7 @@ def test_a_run_is_not_replaced_while_its_table_is_read(
 ) -> None:
     before = everything(own)
     table = own / "run" / "test_forecasts.parquet"
-    assert "holds the table that is read" in refusal(
+    assert "contains the table that is read" in refusal(
         capsys, main(["fit", str(table), "--out", str(own / "run")])
     )
     assert everything(own) == before
@@ -444,7 +442,7 @@ def test_files_that_come_while_a_model_is_trained_stay(
         assert fit_again(own) == 2
     said = capsys.readouterr().err.splitlines()[-1]
     assert "'notes.txt'" in said
-    assert "the training is kept, and goes on with --resume" in said
+    assert "the training is kept: move them away and resume with --resume" in said
     assert (run / "notes.txt").read_text() == "mine"
     assert weights_of(run) == before
     (run / "notes.txt").unlink()
@@ -473,7 +471,7 @@ def test_a_saved_model_is_replaced_and_no_more() -> None:
     assert load_artifact("model").weights["w"][0] == 1
     put(Path("model"), {"notes.txt": "mine"})
     with pytest.raises(
-        OutputError, match=r"'notes\.txt'\): move that away, or name .* such as model-2"
+        OutputError, match=r"'notes\.txt'\): move those away, or name .* such as model-2"
     ):
         save_artifact("model", an_artifact(2))
     assert load_artifact_weights() == 1
@@ -481,7 +479,7 @@ def test_a_saved_model_is_replaced_and_no_more() -> None:
 
 
 def load_artifact_weights() -> float:
-    """Of a model in a folder that holds more, which `load_artifact` refuses."""
+    """Read from a folder with another file, which `load_artifact` refuses."""
     (Path("model") / "notes.txt").rename("notes.txt")
     return float(load_artifact("model").weights["w"][0])
 
@@ -516,7 +514,7 @@ def test_only_what_was_written_is_removed(tmp_path: Path) -> None:
     remove_own(tmp_path / "c", re.compile(""))
 
 
-def test_a_backtest_goes_on_beside_what_others_wrote(
+def test_a_backtest_resumes_beside_files_of_others(
     own: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backtesting, "show_run", lambda *_: ([], []))
@@ -535,7 +533,7 @@ def test_a_backtest_goes_on_beside_what_others_wrote(
     assert {name: (own / "b" / name).read_text() for name in mine} == mine
     capsys.readouterr()
     assert "go on with it by --resume" in refusal(capsys, main([*words, "--out", str(own / "b")]))
-    assert "holds the table" in refusal(
+    assert "contains the table" in refusal(
         capsys,
         main(
             [
@@ -553,7 +551,7 @@ def test_a_backtest_goes_on_beside_what_others_wrote(
     )
 
 
-def test_a_search_goes_on_beside_what_others_wrote(tmp_path: Path) -> None:
+def test_a_search_resumes_beside_files_of_others(tmp_path: Path) -> None:
     config = experiment(max_trials=2)
     mine = {
         "notes.txt": "mine",
@@ -627,13 +625,13 @@ def predict(own: Path, output: Path | str, *options: str) -> int:
 @pytest.fixture(scope="module")
 def forecaster(made: Path) -> Forecaster:
     """The model of the run."""
-    return run_folder.load_run(made / "run")
+    return use.load_run(made / "run")
 
 
 @pytest.fixture
 def loaded(forecaster: Forecaster, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """The model of the run is not read again for every command, which takes seconds."""
-    monkeypatch.setattr(run_folder, "load_run", lambda _: forecaster)
+    monkeypatch.setattr(use, "load_run", lambda _: forecaster)
     return monkeypatch
 
 
@@ -799,7 +797,7 @@ def draw_few(folder: Path, *_: object) -> list[Path]:
     return [save_figure(Figure((1, 1)), folder / name) for name in PICTURES[:2]]
 
 
-def test_pictures_are_drawn_over_pictures_of_ours_only(
+def test_figures_are_drawn_over_our_figures_only(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(pictures, "draw_pictures", draw_few)
@@ -845,7 +843,7 @@ NO_RUNS: dict[str, dict[str, str]] = {
 
 @pytest.mark.parametrize("case", NO_RUNS)
 @pytest.mark.parametrize("command", ["plot", "report"])
-def test_nothing_is_drawn_of_what_is_no_run(
+def test_nothing_is_drawn_from_a_folder_that_is_no_run(
     command: str, case: str, place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (place / "work" / "mine").mkdir()
@@ -909,7 +907,7 @@ def test_a_picture_is_saved_over_pictures_only(tmp_path: Path) -> None:
     put(tmp_path, {"sales.csv": "ds,y", "empty.png": ""})
     with pytest.raises(
         OutputError,
-        match=r"sales\.csv holds something other than a picture: .* such as .*sales-2\.csv",
+        match=r"sales\.csv exists and is not a picture: .* such as .*sales-2\.csv",
     ):
         save_figure(figure, tmp_path / "sales.csv")
     assert (tmp_path / "sales.csv").read_text() == "ds,y"

@@ -185,7 +185,7 @@ def test_what_would_not_come_back_equal_is_not_written(
 
 def test_a_folder_of_other_things_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(OutputError, match=r"holds files and no saved model \('thesis\.tex'\)"):
+    with pytest.raises(OutputError, match=r"contains files but no saved model \('thesis\.tex'\)"):
         save_artifact(tmp_path, example())
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
 

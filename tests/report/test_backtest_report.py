@@ -20,7 +20,7 @@ from forecast.errors import DataError
 from forecast.experiment.settings import Experiment
 from forecast.intervals.coverage import coverage_text
 from forecast.runs.pictures import plot_run, report_run
-from forecast.runs.records import read_result
+from forecast.runs.stored import read_result
 from forecast.scores.evaluation import BacktestResult
 
 
@@ -143,7 +143,7 @@ def test_a_baseline_alone_has_pictures_and_a_page(tmp_path: Path) -> None:
 def test_a_backtest_that_has_not_ended_has_no_page(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "backtest.json").write_bytes((folder / "backtest.json").read_bytes())
     for work in (report_run, plot_run):
-        with pytest.raises(DataError, match="a backtest that has ended"):
+        with pytest.raises(DataError, match="a finished backtest"):
             work(tmp_path)
 
 
@@ -151,7 +151,7 @@ def test_damage_is_said_with_what_mends_it(folder: Path, tmp_path: Path) -> None
     for name in ("forecasts.json", "config.yaml", "data.json"):
         (tmp_path / name).write_bytes((folder / name).read_bytes())
     (tmp_path / "forecasts.parquet").write_bytes(b"PAR1")
-    with pytest.raises(DataError, match="make them again with forecast backtest --resume"):
+    with pytest.raises(DataError, match="write them again with forecast backtest --resume"):
         report_run(tmp_path)
 
 

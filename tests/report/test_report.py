@@ -19,7 +19,8 @@ from reports import HOSTILE, a_result, write_run
 from forecast.errors import ForecastError
 from forecast.report.chart import MAX_POINTS, round_ticks, thin
 from forecast.runs.pictures import plot_run, report_run
-from forecast.runs.records import read_result, write_histories
+from forecast.runs.records import write_histories
+from forecast.runs.stored import read_result
 from forecast.scores.history import History
 
 

@@ -1,5 +1,4 @@
-"""Rows of the future on the whole road: what is trained and forecast is that of the table without
-them."""
+"""Future rows from table to forecast: they change neither training nor forecast."""
 
 from __future__ import annotations
 
@@ -17,7 +16,7 @@ from forecast.errors import DataError
 from forecast.experiment.settings import Experiment
 from forecast.forecasting.forecaster import Forecaster
 from forecast.leakage.own import check_experiment
-from forecast.runs.records import read_result
+from forecast.runs.stored import read_result
 
 ROLES = {
     "past_covariates": ["wind"],
@@ -75,7 +74,7 @@ def test_fit_and_predict_are_those_of_the_table_without_them(
     assert plain.predict(table, known=steps_of("c")).values.tobytes() == expected.values.tobytes()
 
 
-def test_what_is_lacking_is_named_and_the_template_says_the_rest(fitted: Forecaster) -> None:
+def test_missing_covariates_are_named_and_the_template_has_them(fitted: Forecaster) -> None:
     with pytest.raises(DataError, match="known covariates lack 3 of 9 rows, first series 'c'"):
         fitted.predict()
     template = fitted.make_future_frame()

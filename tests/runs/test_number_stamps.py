@@ -9,7 +9,7 @@ import pytest
 from forecast.cli import main
 from forecast.experiment.settings import DataConfig, Experiment
 from forecast.forecasting.forecaster import Forecaster
-from forecast.runs.run import future_run
+from forecast.runs.use import future_run
 
 ROWS, HORIZON = 60, 4
 SMALL = {

@@ -49,7 +49,7 @@ def hourly() -> pd.DataFrame:
             "unique_id": np.repeat(list(lengths), list(lengths.values())),
             "ds": pd.Timestamp("2024-05-01")
             + pd.to_timedelta(
-                np.concatenate([np.arange(one) for one in lengths.values()]), unit="h"
+                np.concatenate([np.arange(length) for length in lengths.values()]), unit="h"
             ),
         }
     )
@@ -57,7 +57,7 @@ def hourly() -> pd.DataFrame:
 
 
 def fit(folder: Path, table: pd.DataFrame, *, threads: int) -> Path:
-    """Fit from the command line, in a process of its own, with hashes of its own."""
+    """Fit from the command line, in another process with other hashes."""
     folder.mkdir()
     table.to_csv(folder / "table.csv", index=False)
     environment = {
@@ -101,9 +101,7 @@ def test_other_processes_threads_and_row_orders_give_the_same_bits(
     assert first == second
 
 
-def test_judgement_does_not_depend_on_the_batch_size(
-    run: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_scores_do_not_depend_on_the_batch_size(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     forecaster = Forecaster.load(run / "model")
     expected = forecaster.evaluate(hourly())
     monkeypatch.setattr(prediction, "batch_rule", lambda *_: (7, False))

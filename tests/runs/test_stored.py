@@ -18,7 +18,7 @@ import pytest
 
 from forecast.runs import load_run
 from forecast.runs.pictures import plot_run, report_run
-from forecast.runs.run import evaluate_run, predict_run
+from forecast.runs.use import evaluate_run, predict_run
 
 STORED = Path(__file__).parent / "stored"
 

@@ -116,7 +116,7 @@ def test_a_key_press_leaves_a_search_that_goes_on(config: Path, tmp_path: Path) 
     assert process.returncode == 130, said
     assert (
         said.splitlines()[-1]
-        == "forecast: interrupted; `fit`, `backtest` and `tune` go on where they stopped with --resume"
+        == "forecast: interrupted; resume `fit`, `backtest` or `tune` with --resume"
     )
     with open_journal(tmp_path / "out" / JOURNAL) as journal:
         assert [one["event"] for one in journal.records] == ["search", "start"], (

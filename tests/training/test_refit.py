@@ -16,7 +16,8 @@ from forecast.experiment.file import experiment_from
 from forecast.experiment.prepare import prepare, with_all_rows
 from forecast.experiment.settings import Experiment
 from forecast.forecasting.forecaster import Forecaster
-from forecast.runs.run import fit_run, predict_run
+from forecast.runs.run import fit_run
+from forecast.runs.use import predict_run
 from forecast.training import train
 from forecast.training.ensemble import build_ensemble
 from forecast.training.fit import fit_linear_member

@@ -1,0 +1,88 @@
+"""Commands that check before a fit: `check`, `leak-check` and `show-config`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from forecast.cli.parser import (
+    BAD_INPUT,
+    FAILURE,
+    SUCCESS,
+    Commands,
+    add_command,
+    add_settings,
+    add_table,
+    read_experiment,
+)
+from forecast.cli.terminal import quiet_start
+
+
+def add_check(commands: Commands) -> None:
+    """Add the command `check`."""
+    parser = add_command(
+        commands, "check", check_command, "report problems in a table and how to fix them"
+    )
+    add_table(parser)
+
+
+def check_command(options: argparse.Namespace) -> int:
+    """Report the problems of a table."""
+    from forecast.experiment.prepare import diagnose_table
+
+    diagnosis = diagnose_table(read_experiment(options), options.table)
+    print(diagnosis.text())
+    if diagnosis.panel is not None:
+        return SUCCESS
+    print("give settings as --set data.NAME=VALUE, or under `data:` in the file of --config")
+    return BAD_INPUT
+
+
+def add_leak_check(commands: Commands) -> None:
+    """Add the command `leak-check`."""
+    parser = add_command(
+        commands,
+        "leak-check",
+        leak_command,
+        "check that values after a cutoff do not leak into earlier stages",
+        "Values after a cutoff are changed; every stage up to the cutoff must stay the same.",
+    )
+    add_table(parser)
+    parser.add_argument(
+        "--train", action="store_true", help="also fit a model on every changed table (slow)"
+    )
+
+
+def leak_command(options: argparse.Namespace) -> int:
+    """Change values after cutoffs and compare what comes before."""
+    config = read_experiment(options)
+    with quiet_start():
+        from forecast.leakage.own import check_experiment
+
+    report = check_experiment(config, options.table, train=options.train)
+    print(report.text())
+    if report.ok:
+        return SUCCESS
+    return FAILURE
+
+
+def add_show_config(commands: Commands) -> None:
+    """Add the command `show-config`."""
+    parser = add_command(
+        commands, "show-config", show_command, "print all settings, defaults included"
+    )
+    add_settings(parser)
+    parser.add_argument(
+        "--schema", action="store_true", help="print the JSON schema of the settings, for editors"
+    )
+
+
+def show_command(options: argparse.Namespace) -> int:
+    """Print the resolved settings, or their JSON schema."""
+    from forecast.experiment.file import dump_experiment, json_schema
+
+    if options.schema:
+        print(json.dumps(json_schema(), indent=2))
+    else:
+        print(dump_experiment(read_experiment(options), full=True).rstrip("\n"))
+    return SUCCESS

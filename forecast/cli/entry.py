@@ -1,0 +1,109 @@
+"""The command `forecast`: its parser, its exit codes, and errors in one line.
+
+Each command parses its arguments, calls one function of the library and prints the result.
+Heavy imports happen inside the commands, so that `--help` and wrong arguments return at once.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+
+from forecast.cli.backtesting import add_backtest
+from forecast.cli.checking import add_check, add_leak_check, add_show_config
+from forecast.cli.evaluating import add_evaluate
+from forecast.cli.fitting import add_fit
+from forecast.cli.parser import (
+    BAD_INPUT,
+    FAILURE,
+    INTERRUPTED,
+    SUCCESS,
+    CommandsFormatter,
+    Parser,
+    PrintVersion,
+)
+from forecast.cli.predicting import add_predict
+from forecast.cli.redrawing import add_plot, add_report
+from forecast.cli.terminal import warnings_on_one_line
+from forecast.cli.tuning import add_tune
+from forecast.errors import FileError, ForecastError, SkillError, TrainingError
+
+_FAILURES = (TrainingError, SkillError, FileError, OSError, MemoryError)
+"""Errors with exit code 1: the input is not to blame. Other errors of the package have code 2."""
+
+_EXAMPLES = """examples:
+  forecast check sales.csv --time date --target sales
+  forecast fit sales.csv --time date --target sales --horizon 14 --out runs/sales
+  forecast fit --config configs/demo.yaml --set model.units=32
+  forecast predict runs/sales --output next.csv
+  forecast evaluate runs/sales newer.csv
+  forecast plot runs/sales
+  forecast report runs/sales
+  forecast backtest --config configs/demo.yaml --num-windows 8 --refit each
+  forecast tune --config configs/tune_bigru.yaml --workers 2
+  forecast leak-check sales.csv --time date --target sales --horizon 14
+  forecast show-config --schema > experiment.schema.json
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: words after the program's name; default: those of the process.
+
+    Returns:
+        0 for success, 1 for failure, 2 for bad input, 130 when interrupted.
+    """
+    options = build_parser().parse_args(arguments)
+    try:
+        with warnings_on_one_line():
+            return int(options.run(options))
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader, such as `head`, has gone: nothing more can be printed
+        return SUCCESS
+    except KeyboardInterrupt:
+        print(
+            "forecast: interrupted; resume `fit`, `backtest` or `tune` with --resume",
+            file=sys.stderr,
+        )
+        return INTERRUPTED
+    except (ForecastError, OSError, MemoryError) as error:
+        if options.debug:
+            traceback.print_exc()
+        print(f"forecast: error: {_one_line(error)}", file=sys.stderr)
+        if isinstance(error, _FAILURES):
+            return FAILURE
+        return BAD_INPUT
+
+
+def build_parser() -> Parser:
+    """Return the parser of every command and option."""
+    parser = Parser(
+        prog="forecast",
+        description="Forecast time series with a bidirectional GRU, next to simple baselines.",
+        epilog=_EXAMPLES,
+        formatter_class=CommandsFormatter,
+    )
+    parser.add_argument("--version", action=PrintVersion, help="print the version and exit")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    # in the order of `forecast --help`
+    add_check(commands)
+    add_fit(commands)
+    add_predict(commands)
+    add_evaluate(commands)
+    add_plot(commands)
+    add_report(commands)
+    add_backtest(commands)
+    add_tune(commands)
+    add_leak_check(commands)
+    add_show_config(commands)
+    return parser
+
+
+def _one_line(error: BaseException) -> str:
+    if isinstance(error, MemoryError):
+        return "not enough memory: use fewer series, a shorter context or a smaller batch"
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,52 @@
+"""The command `fit`."""
+
+from __future__ import annotations
+
+import argparse
+
+from forecast.cli.parser import (
+    SUCCESS,
+    Commands,
+    add_command,
+    add_require_skill,
+    add_table,
+    read_experiment,
+)
+from forecast.cli.terminal import print_line, quiet_start
+
+
+def add_fit(commands: Commands) -> None:
+    """Add the command `fit`."""
+    parser = add_command(
+        commands, "fit", fit_command, "train a model, evaluate it and write a run folder"
+    )
+    add_table(parser)
+    parser.add_argument(
+        "--out",
+        metavar="FOLDER",
+        help="run folder to write: new, empty, or an earlier run, which is replaced; "
+        "default: runs/NAME, with the setting name",
+    )
+    parser.add_argument("--resume", action="store_true", help="resume interrupted training")
+    parser.add_argument(
+        "--tensorboard", metavar="FOLDER", help="also write TensorBoard logs to this folder"
+    )
+    add_require_skill(parser)
+
+
+def fit_command(options: argparse.Namespace) -> int:
+    """Train, evaluate, and write the run folder."""
+    config = read_experiment(options)
+    with quiet_start():
+        from forecast.runs.run import fit_run
+
+    fit_run(
+        config,
+        options.table,
+        out=options.out,
+        resume=options.resume,
+        tensorboard=options.tensorboard,
+        require_skill=options.require_skill,
+        say=print_line,
+    )
+    return SUCCESS

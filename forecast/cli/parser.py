@@ -1,0 +1,203 @@
+"""Shared parts of the commands' parsers: exit codes, common options, and the settings they give.
+
+Each command's file adds its own parser with `add_command` and then the options it needs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+
+if TYPE_CHECKING:
+    from forecast.experiment.settings import Experiment
+
+SUCCESS = 0
+FAILURE = 1
+BAD_INPUT = 2
+INTERRUPTED = 130
+"""Exit codes; 130 is what shells use for Ctrl-C (128 + SIGINT)."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that reports a wrong argument in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the message and exit with the code for bad input."""
+        self.exit(BAD_INPUT, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+class CommandsFormatter(argparse.RawDescriptionHelpFormatter):
+    """A formatter of the list of commands that keeps the line breaks of the examples."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog)
+        # argparse does not count the indentation of commands: without this, the summary of a long
+        # name goes to the next line
+        self._action_max_length = len("    show-config")
+
+
+class PrintVersion(argparse.Action):
+    """Print the version and exit; it is looked up only then, since the look-up takes time."""
+
+    def __init__(self, option_strings: Sequence[str], **options: Any) -> None:
+        super().__init__(option_strings, nargs=0, **options)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
+        """Print the version and exit."""
+        import forecast
+
+        print(f"{parser.prog} {forecast.__version__}")
+        parser.exit(SUCCESS)
+
+
+Command = Callable[[argparse.Namespace], int]
+"""Runs a command and returns its exit code."""
+
+Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
+"""The parsers of all commands."""
+
+
+@dataclass(frozen=True)
+class Shortcut:
+    """An option that stands for `--set SETTING=VALUE`.
+
+    Attributes:
+        option: name on the command line.
+        setting: path of the setting.
+        metavar: name of the value in the help.
+        help: one line.
+        to_yaml: writes the text of the option as a YAML value.
+    """
+
+    option: str
+    setting: str
+    metavar: str
+    help: str
+    to_yaml: Callable[[str], str]
+
+
+def to_list(text: str) -> str:
+    """Write `a,b` as the YAML list `["a", "b"]`."""
+    return json.dumps(text.split(","))
+
+
+SHORTCUTS = (
+    # `json.dumps` quotes a name, so that YAML does not take `1` or `null` for something else
+    Shortcut(
+        "--id", "data.id_col", "COLUMN", "column with the series id; default: unique_id", json.dumps
+    ),
+    Shortcut(
+        "--time", "data.time_col", "COLUMN", "column with the timestamps; default: ds", json.dumps
+    ),
+    Shortcut(
+        "--target", "data.target_cols", "COLUMN,...", "columns to forecast; default: y", to_list
+    ),
+    Shortcut(
+        "--freq",
+        "data.freq",
+        "ALIAS",
+        "step between timestamps, such as h, D, ME or 15min; default: inferred",
+        json.dumps,
+    ),
+    Shortcut("--horizon", "windows.horizon", "STEPS", "steps to forecast; default: 24", str),
+)
+"""Shortcuts of every command that reads a table."""
+
+
+def add_command(
+    commands: Commands, name: str, run: Command, summary: str, details: str = ""
+) -> Parser:
+    """Add the parser of one command.
+
+    Args:
+        commands: the parsers of all commands.
+        name: of the command.
+        run: runs the command and returns its exit code.
+        summary: one line for the list of commands, in lower case and without a full stop.
+        details: sentences that follow the summary in the help of the command.
+    """
+    description = f"{summary[0].upper()}{summary[1:]}. {details}".strip()
+    parser = commands.add_parser(
+        name,
+        help=summary,
+        description=description,
+        formatter_class=partial(argparse.HelpFormatter, max_help_position=28),
+    )
+    parser.set_defaults(run=run)
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return parser
+
+
+def add_table(parser: argparse.ArgumentParser) -> None:
+    """Add the table to read and the options that describe it."""
+    parser.add_argument(
+        "table",
+        nargs="?",
+        metavar="TABLE",
+        help="CSV or Parquet file, or dataset:NAME; default: the setting data.source",
+    )
+    add_settings(parser)
+    add_shortcuts(parser, SHORTCUTS)
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Add the options that give settings."""
+    parser.add_argument("--config", metavar="FILE", help="YAML file with settings")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="override a setting, such as model.units=64; can be repeated",
+    )
+
+
+def add_shortcuts(parser: argparse.ArgumentParser, shortcuts: Sequence[Shortcut]) -> None:
+    """Add options that stand for settings; `read_experiment` reads them."""
+    for shortcut in shortcuts:
+        parser.add_argument(
+            shortcut.option, dest=shortcut.setting, metavar=shortcut.metavar, help=shortcut.help
+        )
+
+
+def add_run(parser: argparse.ArgumentParser, table: str) -> None:
+    """Add a run folder and a table, whose help is `table`."""
+    parser.add_argument(
+        "run_folder", metavar="RUN", help="run folder, or the folder of a saved model"
+    )
+    parser.add_argument("table", nargs="?", metavar="TABLE", help=table)
+
+
+def add_require_skill(parser: argparse.ArgumentParser) -> None:
+    """Add the option that turns a model without skill into a failure."""
+    parser.add_argument(
+        "--require-skill",
+        action="store_true",
+        help="exit with code 1 unless the model is significantly better than the best baseline: "
+        "95 %% confidence interval of its skill above 0",
+    )
+
+
+def positive_integer(text: str) -> int:
+    """Parse a whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}; expected a whole number of at least 1")
+    return int(text)
+
+
+def read_experiment(
+    options: argparse.Namespace, shortcuts: Sequence[Shortcut] = SHORTCUTS
+) -> Experiment:
+    """Read the settings: those of the file, then `--set`, then the shortcuts; later ones win."""
+    from forecast.experiment.file import load_experiment
+
+    overrides = list(options.set)
+    for shortcut in shortcuts:
+        value = getattr(options, shortcut.setting, None)
+        if value is not None:
+            overrides.append(f"{shortcut.setting}={shortcut.to_yaml(value)}")
+    return load_experiment(options.config, overrides)

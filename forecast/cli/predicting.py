@@ -1,0 +1,73 @@
+"""The command `predict`."""
+
+from __future__ import annotations
+
+import argparse
+
+from forecast.cli.parser import SUCCESS, Commands, add_command, add_run
+from forecast.cli.terminal import print_line, print_note, quiet_start
+
+
+def add_predict(commands: Commands) -> None:
+    """Add the command `predict`."""
+    parser = add_command(
+        commands, "predict", predict_command, "forecast the steps after the end of a table"
+    )
+    add_run(parser, "history to forecast from; default: the table of the run")
+    parser.add_argument(
+        "--known", metavar="FILE", help="table of the known covariates of the steps to forecast"
+    )
+    parser.add_argument(
+        "--template",
+        metavar="FILE",
+        help="write the rows that --known needs, to be filled in, and exit",
+    )
+    parser.add_argument(
+        "--horizon", type=int, metavar="STEPS", help="steps to forecast; default: as trained"
+    )
+    parser.add_argument(
+        "--level",
+        type=_levels,
+        default=(),
+        metavar="PERCENT,...",
+        help="add prediction intervals of these levels in %%, such as 80,95; default: none",
+    )
+    parser.add_argument(
+        "--output", metavar="FILE", help="CSV or Parquet file to write; default: print as CSV"
+    )
+
+
+def predict_command(options: argparse.Namespace) -> int:
+    """Forecast from a run folder, or write the template of its known covariates."""
+    with quiet_start():
+        from forecast.runs.use import future_run, predict_run
+
+    if options.template:
+        future_run(
+            options.run_folder, options.table, horizon=options.horizon, output=options.template
+        )
+        print_line(f"wrote {options.template}: fill in the empty cells and pass it with --known")
+        return SUCCESS
+
+    forecast = predict_run(
+        options.run_folder,
+        options.table,
+        known=options.known,
+        horizon=options.horizon,
+        level=options.level,
+        output=options.output,
+    )
+    for note in forecast.notes:
+        print_note(note)
+    if options.output:
+        print_line(f"wrote {options.output}")
+    else:
+        print(forecast.frame().to_csv(index=False), end="")
+    return SUCCESS
+
+
+def _levels(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(level) for level in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}; expected %, such as 80 or 80,95") from None

@@ -1,0 +1,170 @@
+"""Read back the records of a run or a backtest, without its model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from forecast.axes import FloatArray
+from forecast.data.frequency import Frequency
+from forecast.data.panel import Columns
+from forecast.errors import DataError
+from forecast.runs.records import BACKTEST_RESULT, HISTORY, RUN_RESULT
+from forecast.scores.evaluation import BacktestResult
+from forecast.scores.forecast import Forecast, column_names, level_name, levels_of, plain_stamps
+from forecast.scores.history import History
+
+
+def is_backtest(folder: Path) -> bool:
+    """Return whether a folder contains a finished backtest."""
+    return (folder / BACKTEST_RESULT.about).is_file()
+
+
+def read_result(folder: Path) -> BacktestResult | None:
+    """Read the evaluation of a run or a backtest; None if there is none.
+
+    Raises:
+        DataError: the files are damaged or do not belong together.
+    """
+    files = RUN_RESULT
+    command = "fit"
+    if is_backtest(folder):
+        files = BACKTEST_RESULT
+        command = "backtest --resume"
+    if not (folder / files.about).exists():
+        return None
+    try:
+        about = json.loads((folder / files.about).read_text(encoding="utf-8"))
+        return _rebuild(pd.read_parquet(folder / files.table), about)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{folder}: {files.table} and {files.about} cannot be read ({error}): write them again "
+            f"with forecast {command}"
+        ) from error
+
+
+def read_histories(folder: Path) -> dict[str, History]:
+    """Read the losses of each network by name; none for a backtest.
+
+    Folders of version 0.1 contain the losses of one network, without a name.
+    """
+    if is_backtest(folder):
+        return {}
+    path = folder / HISTORY
+    if not path.is_file():
+        raise DataError(
+            f"{folder}: no {HISTORY} here; expected a run folder written by forecast fit, or a "
+            f"finished backtest"
+        )
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        networks = content.get("networks") or {"network": content}
+        return {name: History.from_dict(history) for name, history in networks.items()}
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise DataError(f"{path}: cannot be read ({error}): train again") from error
+
+
+def read_forecast(
+    path: Path, settings: Mapping[str, Any], data: Mapping[str, Any]
+) -> Forecast | None:
+    """Read the forecast of a run; None if it needs covariates that were not known.
+
+    Args:
+        path: the CSV file.
+        settings: of the run, as in `config.yaml`.
+        data: content of `data.json` of the run.
+    """
+    if not path.is_file():
+        return None
+    roles = settings["data"]
+    columns = Columns(roles["id_col"], roles["time_col"], tuple(roles["target_cols"]))
+    table = pd.read_csv(path, dtype={columns.id_col: str}, keep_default_na=False, na_values=[""])
+    freq = Frequency.parse(data["frequency"], tz=data["time_zone"])
+    if freq.tz is not None:  # offsets differ where clocks change
+        for name in (columns.time_col, "cutoff"):
+            table[name] = pd.to_datetime(table[name], utc=True)
+    return Forecast.from_frame(table, settings["name"], columns=columns, freq=freq)
+
+
+def read_table(path: Path) -> pd.DataFrame | None:
+    """Read a CSV or Parquet table of a run folder; None if it does not exist."""
+    if not path.is_file():
+        return None
+    if path.suffix == ".csv":
+        return pd.read_csv(path)
+    return pd.read_parquet(path)
+
+
+def steps_of(coverage: pd.DataFrame | None) -> pd.DataFrame | None:
+    """Return the rows of `coverage.csv` that are about single steps."""
+    if coverage is None:
+        return None
+    rows = coverage[coverage["by"] == "step"].rename(columns={"group": "step"})
+    return rows.astype({"step": int})
+
+
+def _rebuild(table: pd.DataFrame, about: Mapping[str, Any]) -> BacktestResult:
+    """Turn the long table, whose rows are ordered window by window, into arrays again."""
+    columns = _columns_from(about["columns"])
+    freq = Frequency(**about["freq"])
+    horizon = about["horizon"]
+    targets = len(columns.target_cols)
+
+    def block(names: tuple[str, ...]) -> FloatArray:
+        """Return columns of the table as (W, H, D)."""
+        return table[list(names)].to_numpy(np.float64).reshape(-1, horizon, targets)
+
+    names = column_names(about["alias"], columns.target_cols)
+    levels = levels_of(table, names[0])
+    quantiles = None
+    if levels:
+        per_level = [
+            block(tuple(f"{name}-{level_name(level)}" for name in names)) for level in levels
+        ]
+        quantiles = np.stack(per_level, axis=-1)  # (W, H, D, Q)
+
+    first_rows = table.iloc[::horizon]  # of each window
+    series, judged_ids = pd.factorize(first_rows[columns.id_col])
+    scale = np.array(about["scale"], np.float64).reshape(-1, targets)
+    return BacktestResult(
+        alias=about["alias"],
+        baselines=tuple(about["baselines"]),
+        series_ids=np.concatenate(
+            [judged_ids.to_numpy(object), _objects(about.get("unjudged", []))]
+        ),
+        series=series,
+        cutoffs=plain_stamps(first_rows["cutoff"], freq),
+        stamps=plain_stamps(table[columns.time_col], freq).reshape(-1, horizon),
+        actual=block(columns.target_cols),
+        forecasts={
+            alias: block(column_names(alias, columns.target_cols)) for alias in about["models"]
+        },
+        scale=np.where(scale > 0, scale, np.nan),  # NaN is stored as 0
+        season_length=about["season_length"],
+        columns=columns,
+        freq=freq,
+        quantile_levels=levels,
+        quantiles=quantiles,
+        notes=tuple(about.get("notes", ())),
+    )
+
+
+def _columns_from(record: Mapping[str, Any]) -> Columns:
+    """Rebuild the roles of columns; JSON has lists where they have tuples."""
+    roles = dict(record)
+    for name, value in roles.items():
+        if isinstance(value, list):
+            roles[name] = tuple(value)
+    return Columns(**roles)
+
+
+def _objects(values: list[Any]) -> Any:
+    """Return (N,) an array of objects, whatever the values are."""
+    array = np.empty(len(values), object)
+    array[:] = values
+    return array

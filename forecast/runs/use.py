@@ -1,0 +1,133 @@
+"""Uses of a run folder or a saved model: predict, evaluate, and the template of covariates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from forecast.data.number_dates import write_stamps
+from forecast.errors import DataError
+from forecast.files.outputs import check_file
+from forecast.forecasting.forecaster import Forecaster
+from forecast.runs.records import MODEL
+from forecast.runs.stored import read_result
+from forecast.runs.table_files import check_ending, is_forecast, is_template, write_table
+from forecast.scores.evaluation import BacktestResult
+from forecast.scores.forecast import Forecast
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def predict_run(
+    run: str | Path,
+    table: str | None = None,
+    *,
+    known: str | None = None,
+    horizon: int | None = None,
+    level: Sequence[float] = (),
+    output: str | Path | None = None,
+) -> Forecast:
+    """Forecast from a run folder or a saved model.
+
+    Args:
+        run: the folder.
+        table: history to forecast from; default: the table of the run.
+        known: file with the known covariates of the steps to forecast.
+        horizon: steps to forecast; default: as trained.
+        level: levels of intervals in %.
+        output: CSV or Parquet file to write; new, or an earlier forecast of the run.
+
+    Returns:
+        The forecast.
+
+    Raises:
+        OutputError: `output` is read here, or is something else.
+    """
+    forecaster, table = _open(run, table, output)
+    fitted = forecaster.fitted
+    if output is not None:
+        is_own = partial(is_forecast, fitted.config.name, fitted.feature_map.columns)
+        check_file(output, is_own, "forecast of this run", (table, known))
+    forecast = forecaster.predict(table, known=known, horizon=horizon, level=level)
+    if output is not None:
+        write_table(forecast.frame(), output)
+    return forecast
+
+
+def future_run(
+    run: str | Path,
+    table: str | None = None,
+    *,
+    horizon: int | None = None,
+    output: str | Path | None = None,
+) -> pd.DataFrame:
+    """Return the rows of known covariates that `predict_run` needs, to be filled in.
+
+    Args:
+        run: the folder.
+        table: the history; default: the table of the run.
+        horizon: steps to forecast; default: as trained.
+        output: CSV or Parquet file to write; new, or such rows that are still empty.
+
+    Returns:
+        Long table: id, time, and the known covariates, which are empty.
+
+    Raises:
+        OutputError: `output` is read here, or is something else.
+    """
+    forecaster, table = _open(run, table, output)
+    data = forecaster.fitted.config.data
+    if output is not None:
+        is_own = partial(is_template, forecaster.fitted.feature_map.columns)
+        check_file(output, is_own, "template of this run that is still empty", (table,))
+    frame = forecaster.make_future_frame(table, horizon=horizon)
+    if data.time_format:  # the rows are read back in the format of the table
+        frame[data.time_col] = write_stamps(frame[data.time_col], data.time_format)
+    if output is not None:
+        write_table(frame, output)
+    return frame
+
+
+def evaluate_run(run: str | Path, table: str | None = None) -> BacktestResult:
+    """Evaluate a run folder or a saved model on the unseen rows of a table.
+
+    Args:
+        run: the folder.
+        table: default: the table of the run. A model that was refitted on all its rows cannot be
+            evaluated on it again: the evaluation before the refit is read from the folder.
+
+    Returns:
+        Forecasts of the model and the baselines beside the actual values.
+    """
+    forecaster = load_run(run)
+    if table is None and forecaster.config.training.refit:
+        stored = read_result(Path(run))
+        if stored is not None:
+            return stored
+    return forecaster.evaluate(table or _table_of(forecaster))
+
+
+def load_run(run: str | Path) -> Forecaster:
+    """Load the model of a run folder, or a saved model."""
+    folder = Path(run) / MODEL
+    if folder.is_dir():
+        return Forecaster.load(folder)
+    return Forecaster.load(run)
+
+
+def _open(run: str | Path, table: str | None, output: str | Path | None) -> tuple[Forecaster, str]:
+    """Return the model and the name of its table, after a check of the name of the output."""
+    if output is not None:
+        check_ending(output)
+    forecaster = load_run(run)
+    return forecaster, table or _table_of(forecaster)
+
+
+def _table_of(forecaster: Forecaster) -> str:
+    source = forecaster.config.data.source
+    if source is None:
+        raise DataError("this model was trained on a DataFrame: name the table to read")
+    return source
