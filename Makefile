@@ -1,5 +1,5 @@
 # Short names for those who work here.
-.PHONY: check test slow search-proofs bench bench-accuracy bench-coverage bench-cells bench-peers format docs lock demo clean leak-proofs examples
+.PHONY: check test slow site search-proofs bench bench-accuracy bench-coverage bench-cells bench-peers format docs lock demo clean leak-proofs examples
 
 SETUP := python3 scripts/bootstrap.py --extras test
 UV := $(or $(shell command -v uv),.venv/bin/uv)
@@ -13,7 +13,7 @@ test: ## the tests alone; make test ARGS="tests/scores/test_metrics.py -x"
 	.venv/bin/pytest $(ARGS)
 
 slow: ## the proofs that take minutes
-	$(SETUP)
+	$(SETUP) docs
 	.venv/bin/pytest -m slow $(ARGS)
 
 search-proofs: ## searches killed at every write, on full disks, and with their processes: prints the counts; REAL="--kills 3"
@@ -58,6 +58,11 @@ format: ## put the code into the agreed form
 docs: ## write the generated parts of docs/: the table of settings, what is said about damaged tables
 	$(SETUP)
 	.venv/bin/python scripts/write_documents.py
+
+site: ## build the site in build/site: the pages of docs/ and an API reference
+	$(SETUP) docs
+	.venv/bin/sphinx-build -W --keep-going -q -c docs -d build/doctrees . build/site
+	@echo "open build/site/index.html"
 
 examples: ## run the notebooks and the essay again and store their outputs; make examples ARGS=examples/NAME.ipynb
 	$(SETUP)

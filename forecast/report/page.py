@@ -38,28 +38,28 @@ def report_page(record: RunRecord) -> str:
     Args:
         record: what the folder holds.
     """
-    style, script = (
-        resources.files(__package__).joinpath(name).read_text("utf-8")
-        for name in ("page.css", "page.js")
-    )
+    style = resources.files(__package__).joinpath("page.css").read_text("utf-8")
+    script = resources.files(__package__).joinpath("page.js").read_text("utf-8")
     policy = (
         f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
     title = escape(str(record.settings.get("name") or "run"))
-    sections = "".join(
-        f'<section aria-labelledby="part-{place}"><h2 '
-        f'id="part-{place}">{heading}</h2>{content}</section>'
-        for place, (heading, content) in enumerate(_sections(record).items())
-    )
+    sections = ""
+    for number, (heading, content) in enumerate(_sections(record).items()):
+        sections += (
+            f'<section aria-labelledby="part-{number}"><h2 id="part-{number}">{heading}</h2>'
+            f"{content}</section>"
+        )
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
-        f'<link rel="icon" href="data:,">\n<title>{title}{TITLE_END}\n<style>{style}</style>\n</head>\n'
-        f"<body>\n<main>\n<header><h1>{title}</h1><p "
-        f'class="verdict">{escape(verdict(record))}</p></header>\n'
+        f'<link rel="icon" href="data:,">\n<title>{title}{TITLE_END}\n'
+        f"<style>{style}</style>\n</head>\n"
+        f"<body>\n<main>\n<header><h1>{title}</h1>"
+        f'<p class="verdict">{escape(verdict(record))}</p></header>\n'
         f"{sections}\n</main>\n<script>{script}</script>\n</body>\n</html>\n"
     )
 
@@ -92,16 +92,20 @@ def _sections(record: RunRecord) -> dict[str, str]:
 
 
 def _stored(record: RunRecord) -> str:
-    """Say so where charts are drawn from a part of the windows that were scored."""
-    if (
-        record.result is None
-        or record.scores is None
-        or len(record.result.series) == record.scores.num_windows
-    ):
+    """Return a note where charts are drawn from fewer windows than were scored."""
+    if record.result is None or record.scores is None:
         return ""
-    kept, total = len(record.result.series), record.scores.num_windows
-    return f"<p>Charts are drawn from the {kept:,} evenly spaced windows of {total:,} that the run folder holds.</p>"
+    stored = len(record.result.series)
+    total = record.scores.num_windows
+    if stored == total:
+        return ""
+    return (
+        f"<p>Charts are drawn from the {stored:,} evenly spaced windows of {total:,} that the run "
+        "folder holds.</p>"
+    )
 
 
 def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+    """Return the source of a Content-Security-Policy that allows one text."""
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"

@@ -7,9 +7,8 @@ from html import escape
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from forecast.axes import FloatArray
+from forecast.axes import FloatArray, IntArray
 from forecast.data.findings import listed
 from forecast.data.frequency import Frequency
 from forecast.intervals.levels import central_levels, central_pairs
@@ -30,10 +29,16 @@ them."""
 
 @dataclass(frozen=True, eq=False)
 class _Shown:
-    """What the charts of one series need: windows (ascending) and the values measured around them."""
+    """One series and target to draw.
+
+    Attributes:
+        series_id: the series.
+        windows: (W,) index of its windows to draw, ascending in time.
+        target: column of the target.
+    """
 
     series_id: Any
-    windows: NDArray[np.int64]
+    windows: IntArray
     target: int
 
 
@@ -41,21 +46,24 @@ def series_section(record: RunRecord) -> str:
     """Return the selector and its charts, or a sentence where nothing was judged."""
     result = record.result
     if result is None:
-        words = "<p>There was no test part, so no forecast can be shown beside what came.</p>"
-        return words if record.forecast is None else _ahead_section(record.forecast)
-    chosen, total = _chosen(result)
+        if record.forecast is not None:
+            return _ahead_section(record.forecast)
+        return "<p>There was no test part, so no forecast can be shown beside what came.</p>"
     targets = result.columns.target_cols
-    names = [_name(one.series_id, targets, one.target) for one in chosen]
+    pairs, total = _chosen(result)
+    names = [_name(pair.series_id, targets, pair.target) for pair in pairs]
+    charts = [_chart(record, result, pair, name) for pair, name in zip(pairs, names, strict=True)]
+    unjudged = _unjudged(record, result, MAX_CHARTS - len(pairs))
+
     judged = "test part" if record.command == "fit" else "backtest"
-    every = total + len(result.unjudged_ids) * len(targets)
+    total_with_unjudged = total + len(result.unjudged_ids) * len(targets)
     about = (
-        f"<p>Shown are {len(chosen):,} of {every:,} {_things(targets)}{_which(names, total)}: of "
+        f"<p>Shown are {len(pairs):,} of {total_with_unjudged:,} "
+        f"{_things(targets)}{_which(names, total)}: of "
         f"each the last "
         f"{SHOWN_WINDOWS} forecasts of the {judged} that do not overlap, or fewer. "
         f"{_thinned(result)}</p>"
     )
-    charts = [_chart(record, result, one, name) for one, name in zip(chosen, names, strict=True)]
-    unjudged = _unjudged(record, result, MAX_CHARTS - len(chosen))
     about += _about_unjudged(result, judged, len(unjudged))
     return about + _selector([*names, *unjudged], [*charts, *unjudged.values()])
 
@@ -67,7 +75,7 @@ def _about_unjudged(result: BacktestResult, judged: str, shown: int) -> str:
         return ""
     number = f"{len(ids):,} of {len(result.series_ids):,} series"
     verb = "has" if len(ids) == 1 else "have"
-    charts = "; the charts at the end of the list show their next steps alone" if shown else ""
+    charts = "; the charts at the end of the list show their next steps alone" * (shown > 0)
     return f"<p>{number} {verb} no window in the {judged}: {escape(listed(ids, 5))}{charts}.</p>"
 
 
@@ -76,7 +84,8 @@ def _unjudged(record: RunRecord, result: BacktestResult, most: int) -> dict[str,
     if record.forecast is None:
         return {}
     row_of = {series_id: row for row, series_id in enumerate(record.forecast.series_ids)}
-    rows = [row_of[str(one)] for one in result.unjudged_ids if str(one) in row_of]
+    names = [str(series_id) for series_id in result.unjudged_ids]
+    rows = [row_of[name] for name in names if name in row_of]
     picks = [(row, target) for row in rows for target in range(len(result.columns.target_cols))]
     return dict(_ahead_chart(record.forecast, row, target) for row, target in picks[:most])
 
@@ -89,60 +98,43 @@ def _thinned(result: BacktestResult) -> str:
 
 
 def _chosen(result: BacktestResult) -> tuple[list[_Shown], int]:
-    """Pairs of series and target, chosen without a look at errors, and how many there are."""
-    targets, present = len(result.columns.target_cols), np.unique(result.series)
-    chosen = []
-    for pick in _evenly(len(present) * targets):
-        series = present[pick // targets]
-        windows = last_windows(result, int(series), SHOWN_WINDOWS)
-        chosen.append(_Shown(result.series_ids[series], windows, int(pick % targets)))
-    return chosen, len(present) * targets
+    """Return pairs of series and target, chosen without a look at errors, and their total."""
+    num_targets = len(result.columns.target_cols)
+    present = np.unique(result.series)
+    pairs = []
+    for pick in _evenly(len(present) * num_targets):
+        series = int(present[pick // num_targets])
+        windows = last_windows(result, series, SHOWN_WINDOWS)
+        pairs.append(_Shown(result.series_ids[series], windows, int(pick % num_targets)))
+    return pairs, len(present) * num_targets
 
 
 def _name(series_id: object, targets: tuple[str, ...], target: int) -> str:
-    return f"{series_id}" if len(targets) == 1 else f"{series_id} · {targets[target]}"
+    if len(targets) == 1:
+        return f"{series_id}"
+    return f"{series_id} · {targets[target]}"
 
 
 def _chart(record: RunRecord, result: BacktestResult, shown: _Shown, name: str) -> Chart:
-    actual = _actual(record, result, shown)
-    stamps = result.stamps[shown.windows]
-    x = stamps.astype(np.int64).astype(np.float64)
-    best = record.scores.best_baseline if record.scores else None
-    alias, target, bands = result.alias, shown.target, []
-    lines = [Line("actual", "actual", *actual)]
-    for label, look in [(best, baseline_looks(result, best).get(best or "", "")), (alias, "model")]:
-        if label is not None:
-            made = result.forecasts[label][shown.windows, :, target]
-            lines.append(Line(label, look, *_joined(x, made)))
-    for depth, (level, (low, high)) in enumerate(
-        sorted(central_levels(result).items(), reverse=True)
-    ):
-        if result.quantiles is not None:
-            for place, window in enumerate(shown.windows):
-                ends = result.quantiles[window, :, target]
-                bands.append(
-                    Band(
-                        f"{level:g} % interval",
-                        f"fan fan-{min(depth, 2)}",
-                        x[place],
-                        ends[:, low],
-                        ends[:, high],
-                    )
-                )
+    """Return the chart of one series and target: actual values, forecasts and intervals."""
     future = _future(record.forecast, shown.series_id, shown.target)
-    bands += [band for band in future if isinstance(band, Band)]
-    lines += [line for line in future if isinstance(line, Line)]
-    everywhere = np.unique(np.concatenate([line.x[np.isfinite(line.x)] for line in lines])).astype(
-        np.int64
-    )
-    readings = list(
-        zip(everywhere.astype(np.float64).tolist(), _labels(everywhere, result.freq), strict=True)
-    )
+    lines = [
+        Line("actual", "actual", *_actual(record, result, shown)),
+        *_forecast_lines(record, result, shown),
+        *(part for part in future if isinstance(part, Line)),
+    ]
+    bands = [
+        *_interval_bands(result, shown),
+        *(part for part in future if isinstance(part, Band)),
+    ]
+    known_x = np.concatenate([line.x[np.isfinite(line.x)] for line in lines])
+    stamps = np.unique(known_x).astype(np.int64)
+    readings = _labelled(stamps, result.freq)
     counted = f"{len(shown.windows)} forecast{'s' * (len(shown.windows) > 1)}"
     return Chart(
-        title=f"{name}: {counted} of {alias} beside what was measured",
+        title=f"{name}: {counted} of {result.alias} beside what was measured",
         x_title=result.columns.time_col,
-        y_title=result.columns.target_cols[target],
+        y_title=result.columns.target_cols[shown.target],
         lines=lines,
         bands=bands,
         ticks=_dates(readings),
@@ -150,71 +142,100 @@ def _chart(record: RunRecord, result: BacktestResult, shown: _Shown, name: str) 
     )
 
 
+def _forecast_lines(record: RunRecord, result: BacktestResult, shown: _Shown) -> list[Line]:
+    """Return the forecasts of the best baseline, if there is one, and of the model on top."""
+    x = result.stamps[shown.windows].astype(np.int64).astype(np.float64)
+    looks = {result.alias: "model"}
+    if record.scores is not None and record.scores.best_baseline is not None:
+        best = record.scores.best_baseline
+        looks = {best: baseline_looks(result, best)[best], **looks}
+    lines = []
+    for name, look in looks.items():
+        values = result.forecasts[name][shown.windows, :, shown.target]
+        lines.append(Line(name, look, *_joined(x, values)))
+    return lines
+
+
+def _interval_bands(result: BacktestResult, shown: _Shown) -> list[Band]:
+    """Return the intervals around the forecasts of every window, the widest first."""
+    if result.quantiles is None:
+        return []
+    bands = []
+    levels = sorted(central_levels(result).items(), reverse=True)
+    for depth, (level, (low, high)) in enumerate(levels):
+        look = f"fan fan-{min(depth, 2)}"
+        for window in shown.windows:
+            x = result.stamps[window].astype(np.int64).astype(np.float64)
+            ends = result.quantiles[window, :, shown.target]
+            bands.append(Band(f"{level:g} % interval", look, x, ends[:, low], ends[:, high]))
+    return bands
+
+
 def _actual(
     record: RunRecord, result: BacktestResult, shown: _Shown
 ) -> tuple[FloatArray, FloatArray]:
-    """Stamps and measured values, from a little before the first forecast to the end of the last; NaN in gaps."""
-    windows, columns = shown.windows, result.columns
-    column = columns.target_cols[shown.target]
-    found = dict(
-        zip(
-            result.stamps[windows].astype(np.int64).ravel(),
-            result.actual[windows, :, shown.target].ravel(),
-            strict=True,
-        )
-    )
-    horizon = result.actual.shape[1]
-    first = result.freq.positions(result.cutoffs[windows[:1]]) - CONTEXT_HORIZONS * horizon
+    """Return stamps and actual values from a little before the first forecast to the last's end.
+
+    Values are NaN in gaps.
+    """
+    windows = shown.windows
+    columns = result.columns
     own = np.flatnonzero(result.series == result.series[windows[0]])
-    stamps, values = (
-        result.stamps[own].astype(np.int64).ravel(),
-        result.actual[own, :, shown.target].ravel(),
-    )
+    stamps = result.stamps[own].astype(np.int64).ravel()
+    values = result.actual[own, :, shown.target].ravel()
     if record.observed is not None:
         rows = record.observed[record.observed[columns.id_col] == shown.series_id]
-        stamps = np.concatenate(
-            [plain_stamps(rows[columns.time_col], result.freq).astype(np.int64), stamps]
-        )
-        values = np.concatenate([rows[column].to_numpy(np.float64), values])
-    start, end = (
-        int(result.freq.stamps(first)[0].astype(np.int64)),
-        int(result.stamps[windows].astype(np.int64).max()),
+        row_stamps = plain_stamps(rows[columns.time_col], result.freq).astype(np.int64)
+        row_values = rows[columns.target_cols[shown.target]].to_numpy(np.float64)
+        stamps = np.concatenate([row_stamps, stamps])
+        values = np.concatenate([row_values, values])
+
+    horizon = result.actual.shape[1]
+    first = result.freq.positions(result.cutoffs[windows[:1]]) - CONTEXT_HORIZONS * horizon
+    start = int(result.freq.stamps(first)[0].astype(np.int64))
+    shown_stamps = result.stamps[windows].astype(np.int64)
+    inside = (stamps >= start) & (stamps <= int(shown_stamps.max()))
+    value_at = dict(zip(stamps[inside].tolist(), values[inside].tolist(), strict=True))
+    # the values in the windows that are shown count for more than those around them
+    window_values = result.actual[windows, :, shown.target]
+    value_at |= dict(
+        zip(shown_stamps.ravel().tolist(), window_values.ravel().tolist(), strict=True)
     )
-    inside = (stamps >= start) & (stamps <= end)
-    found = dict(zip(stamps[inside].tolist(), values[inside].tolist(), strict=True)) | found
-    x = np.array(sorted(found), np.float64)
-    return x, np.array([found[one] for one in sorted(found)], np.float64)
+    x = sorted(value_at)
+    return np.array(x, np.float64), np.array([value_at[stamp] for stamp in x], np.float64)
 
 
 def _future(ahead: Forecast | None, series_id: object, target: int) -> list[Line | Band]:
-    """The forecast of the steps after the end of the table: a line, and the intervals around it."""
-    rows = (
-        np.zeros(0, np.int64)
-        if ahead is None
-        else np.flatnonzero(ahead.series_ids == str(series_id))
-    )
-    if ahead is None or not len(rows):
+    """Return the steps after the end of the table: a line, and the intervals around it."""
+    if ahead is None:
+        return []
+    rows = np.flatnonzero(ahead.series_ids == str(series_id))
+    if not len(rows):
         return []
     row = rows[0]
     x = ahead.stamps[row].astype(np.int64).astype(np.float64)
-    found: list[Line | Band] = [Line("next steps", "model next", x, ahead.values[row, :, target])]
-    if ahead.quantiles is not None:
-        ends, pairs = ahead.quantiles[row, :, target], central_pairs(ahead.quantile_levels)
-        for depth, (share, (low, high)) in enumerate(reversed(pairs.items())):
-            name = f"{100 * share:.8g} % interval"
-            found.append(Band(name, f"fan fan-{min(depth, 2)}", x, ends[:, low], ends[:, high]))
-    return found
+    parts: list[Line | Band] = [Line("next steps", "model next", x, ahead.values[row, :, target])]
+    if ahead.quantiles is None:
+        return parts
+    ends = ahead.quantiles[row, :, target]
+    pairs = central_pairs(ahead.quantile_levels)
+    for depth, (share, (low, high)) in enumerate(reversed(pairs.items())):
+        name = f"{100 * share:.8g} % interval"
+        parts.append(Band(name, f"fan fan-{min(depth, 2)}", x, ends[:, low], ends[:, high]))
+    return parts
 
 
 def _ahead_section(ahead: Forecast) -> str:
-    """Charts of the steps ahead alone, where nothing was judged."""
+    """Return charts of the steps ahead alone, where nothing was judged."""
     targets = ahead.columns.target_cols
     total = len(ahead.series_ids) * len(targets)
-    shown = [
-        _ahead_chart(ahead, int(pick // len(targets)), int(pick % len(targets)))
-        for pick in _evenly(total)
-    ]
-    names, charts = [name for name, _ in shown], [chart for _, chart in shown]
+    names = []
+    charts = []
+    for pick in _evenly(total):
+        row, target = divmod(int(pick), len(targets))
+        name, chart = _ahead_chart(ahead, row, target)
+        names.append(name)
+        charts.append(chart)
     return (
         "<p>There was no test part, so no forecast can be shown beside what came. The charts show "
         "the steps after the "
@@ -224,41 +245,36 @@ def _ahead_section(ahead: Forecast) -> str:
 
 
 def _ahead_chart(ahead: Forecast, row: int, target: int) -> tuple[str, Chart]:
-    """Name and chart of the steps ahead of one series and target."""
+    """Return the name and the chart of the steps ahead of one series and target."""
     name = _name(ahead.series_ids[row], ahead.columns.target_cols, target)
     future = _future(ahead, ahead.series_ids[row], target)
-    x = np.unique(ahead.stamps[row].astype(np.int64))
-    places = list(zip(x.astype(np.float64).tolist(), _labels(x, ahead.freq), strict=True))
+    stamps = np.unique(ahead.stamps[row].astype(np.int64))
+    readings = _labelled(stamps, ahead.freq)
     chart = Chart(
-        title=f"{name}: forecast of the {len(x)} steps after the end of the table",
+        title=f"{name}: forecast of the {len(stamps)} steps after the end of the table",
         x_title=ahead.columns.time_col,
         y_title=ahead.columns.target_cols[target],
-        lines=[one for one in future if isinstance(one, Line)],
-        bands=[one for one in future if isinstance(one, Band)],
-        ticks=_dates(places),
-        readings=places,
+        lines=[part for part in future if isinstance(part, Line)],
+        bands=[part for part in future if isinstance(part, Band)],
+        ticks=_dates(readings),
+        readings=readings,
     )
     return name, chart
 
 
 def _selector(names: list[str], charts: list[Chart]) -> str:
-    """The list of names, and a chart for each; the script shows the chosen one."""
-    options = [
-        f'<option value="series-{place}">{escape(name)}</option>'
-        for place, name in enumerate(names)
-    ]
-    shown = [
-        f'<div class="choice" id="series-{place}">{draw_chart(chart)}</div>'
-        for place, chart in enumerate(charts)
-    ]
-    select = (
-        f'<p><label for="series">Series </label><select id="series">{"".join(options)}</select></p>'
-    )
-    return select + "".join(shown)
+    """Return the list of names, and a chart for each; the script shows the chosen one."""
+    options = ""
+    choices = ""
+    for number, (name, chart) in enumerate(zip(names, charts, strict=True)):
+        options += f'<option value="series-{number}">{escape(name)}</option>'
+        choices += f'<div class="choice" id="series-{number}">{draw_chart(chart)}</div>'
+    select = f'<label for="series">Series </label><select id="series">{options}</select>'
+    return f"<p>{select}</p>{choices}"
 
 
-def _evenly(total: int) -> NDArray[np.int64]:
-    """Numbers of the charts to show."""
+def _evenly(total: int) -> IntArray:
+    """Return the numbers of the charts to show."""
     return np.unique(np.linspace(0, total - 1, min(total, MAX_CHARTS)).round().astype(np.int64))
 
 
@@ -270,27 +286,32 @@ def _which(names: list[str], total: int) -> str:
     return ", evenly spaced in the order of the table, whatever their errors" * (len(names) < total)
 
 
-def _dates(places: list[tuple[float, str]]) -> list[tuple[float, str]]:
-    """Five ticks at most: days, or days and times without the year where a day would stand twice."""
-    chosen = [places[one] for one in np.unique(np.linspace(0, len(places) - 1, 5).astype(int))]
-    days = [label.split(" ")[0] for _, label in chosen]
-    short = days if len(set(days)) == len(days) else [label[5:] for _, label in chosen]
-    return [(place, words) for (place, _), words in zip(chosen, short, strict=True)]
+def _dates(readings: list[tuple[float, str]]) -> list[tuple[float, str]]:
+    """Return five ticks at most: days, or month, day and time where a day would stand twice."""
+    chosen = np.unique(np.linspace(0, len(readings) - 1, 5).astype(int))
+    labels = [readings[index][1] for index in chosen]
+    words = [label.split(" ")[0] for label in labels]
+    if len(set(words)) < len(words):
+        words = [label[5:] for label in labels]
+    return [(readings[index][0], word) for index, word in zip(chosen, words, strict=True)]
 
 
 def _joined(x: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Windows one after another, broken between them."""
-    gaps = (x[:, -1:] + 0.5, np.full((len(x), 1), np.nan))
-    return tuple(
-        np.concatenate([one, gap], axis=1).ravel()[:-1]
-        for one, gap in zip((x, values), gaps, strict=True)
-    )  # type: ignore[return-value]
+    """Return (W, H) windows one after another, (W * (H + 1) - 1,), broken between them."""
+    gap_x = x[:, -1:] + 0.5
+    gap_values = np.full((len(x), 1), np.nan)
+    joined_x = np.concatenate([x, gap_x], axis=1).ravel()[:-1]
+    joined_values = np.concatenate([values, gap_values], axis=1).ravel()[:-1]
+    return joined_x, joined_values
 
 
-def _labels(stamps: NDArray[np.int64], freq: Frequency) -> list[str]:
+def _labelled(stamps: IntArray, freq: Frequency) -> list[tuple[float, str]]:
+    """Return every stamp as a position on the axis, with its words."""
+    positions = stamps.astype(np.float64).tolist()
     if freq.is_integer:
-        return [f"{one}" for one in stamps]
+        return list(zip(positions, [f"{stamp}" for stamp in stamps], strict=True))
     local = freq.local(stamps.astype("datetime64[ns]"))
-    return list(
-        local.strftime("%Y-%m-%d" if (local == local.normalize()).all() else "%Y-%m-%d %H:%M")
-    )
+    style = "%Y-%m-%d %H:%M"
+    if (local == local.normalize()).all():
+        style = "%Y-%m-%d"
+    return list(zip(positions, local.strftime(style), strict=True))

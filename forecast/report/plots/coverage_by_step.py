@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from forecast.intervals.coverage import coverage_by
 from forecast.report.plots.style import (
     MODEL,
     MUTED,
     PANEL_TITLE,
     dress,
+    marker_of,
     new_figure,
     set_ticks_in_steps,
     write_finding,
@@ -17,6 +20,7 @@ from forecast.report.plots.style import (
 from forecast.scores.evaluation import BacktestResult
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
@@ -34,29 +38,28 @@ def plot_coverage(result: BacktestResult) -> Figure:
     """
     table = coverage_by(result, "step")
     levels = sorted(table["level"].unique())
-    figure = new_figure((4.3 * max(len(levels), 2), 3.8))
     measured = table[table["values"] > 0]
     inside = int(measured["inside"].sum())
+    figure = new_figure((4.3 * max(len(levels), 2), 3.8))
     write_finding(
         figure, f"Coverage is within its band at {inside} of {len(measured)} steps and levels"
     )
-    for axes, level in zip(figure.subplots(1, len(levels), squeeze=False)[0], levels, strict=True):
+    panels = figure.subplots(1, len(levels), squeeze=False)[0]
+    for axes, level in zip(panels, levels, strict=True):
         rows = table[table["level"] == level]
-        steps = rows["step"].to_numpy()
-        low, high, covered = (
-            100.0 * rows[name].to_numpy(float) for name in ("low", "high", "covered")
-        )
-        axes.fill_between(steps, low, high, step="mid", color=MUTED, alpha=0.16, linewidth=0)
-        axes.axhline(level, color=MUTED, linewidth=0.9)
-        axes.plot(
-            steps,
-            covered,
-            color=MODEL,
-            linewidth=1.8,
-            marker="o" if len(steps) <= 14 else "",
-            markersize=4,
-        )
+        _draw_level(axes, rows, level)
         axes.set_title(f"Intervals of {level:g} %", **PANEL_TITLE)
         dress(axes, x="step of the horizon", y="covered [%]")
-        set_ticks_in_steps(axes, len(steps), result.season_length)
+        set_ticks_in_steps(axes, len(rows), result.season_length)
     return figure
+
+
+def _draw_level(axes: Axes, rows: pd.DataFrame, level: float) -> None:
+    steps = rows["step"].to_numpy()
+    covered = 100.0 * rows["covered"].to_numpy(float)
+    low = 100.0 * rows["low"].to_numpy(float)
+    high = 100.0 * rows["high"].to_numpy(float)
+    axes.fill_between(steps, low, high, step="mid", color=MUTED, alpha=0.16, linewidth=0)
+    axes.axhline(level, color=MUTED, linewidth=0.9)
+    line = axes.plot(steps, covered, color=MODEL, linewidth=1.8)[0]
+    line.set(marker=marker_of(len(steps)), markersize=4)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from forecast.axes import FloatArray
 from forecast.report.plots.step_errors import highest_error
 from forecast.report.plots.style import (
     MODEL,
     colours_of,
     dress,
+    in_unit,
     label_ends,
+    marker_of,
     new_figure,
     set_dates,
     write_finding,
@@ -37,50 +41,53 @@ def plot_error_by_cutoff(result: BacktestResult, *, unit: str = "") -> Figure:
         result: an evaluation.
         unit: of the targets, for the axis.
     """
-    table, best, alias = (
-        error_by_cutoff(result, MAX_CUTOFFS),
-        result.scores().best_baseline,
-        result.alias,
-    )
+    alias = result.alias
+    best = result.scores().best_baseline
+    table = error_by_cutoff(result, MAX_CUTOFFS)
     errors = {name: table[name].to_numpy(np.float64) for name in result.forecasts}
-    most = -(-len(np.unique(result.cutoffs)) // len(table)) if len(table) else 1
+    merged = 1  # cutoffs in one point
+    if len(table):
+        merged = math.ceil(len(np.unique(result.cutoffs)) / len(table))
     figure = new_figure((10.0, 4.4))
-    write_finding(figure, _finding(errors, alias, best, most))
+    write_finding(figure, _finding(errors, alias, best, merged))
     axes = figure.add_subplot()
-    local = (
-        table.index.tz_localize(None) if isinstance(table.index, pd.DatetimeIndex) else table.index
-    )
-    stamps = local.to_numpy()
-    colours = {**colours_of([name for name in errors if name != alias]), alias: MODEL}
+
+    stamps = _local_stamps(table.index)
+    colours = colours_of([name for name in errors if name != alias])
+    colours[alias] = MODEL
     widths = {alias: 2.4, best: 1.6}
     for name, error in errors.items():
-        line = axes.plot(
-            stamps, error, color=colours[name], linewidth=widths.get(name, 0.9), label=name
-        )[0]
-        line.set(
-            marker="o" if len(stamps) <= 14 else "",
-            markersize=4,
-            zorder=2 + (name == best) + 2 * (name == alias),
-        )
+        line = axes.plot(stamps, error, color=colours[name], label=name)[0]
+        line.set(linewidth=widths.get(name, 0.9), marker=marker_of(len(stamps)), markersize=4)
+        line.set_zorder(2 + (name == best) + 2 * (name == alias))
     axes.set_ylim(0.0, highest_error(errors, (alias, best)))
-    words = f"mean absolute error{f' [{unit}]' if unit else ''}"
-    dress(
-        axes,
-        x="cutoff" if most == 1 else f"cutoff; each point is the mean of up to {most} neighbours",
-        y=words,
-    )
+
+    words = "cutoff"
+    if merged > 1:
+        words = f"cutoff; each point is the mean of up to {merged} neighbours"
+    dress(axes, x=words, y=in_unit("mean absolute error", unit))
     set_dates(axes, stamps)
     axes.margins(x=0.012)
-    ends = [(name, float(error[-1]), colours[name]) for name, error in errors.items() if len(error)]
-    label_ends(axes, axes.get_xlim()[1], [end for end in ends if np.isfinite(end[1])], bold=alias)
+    if len(table):
+        ends = [(name, float(error[-1]), colours[name]) for name, error in errors.items()]
+        ends = [end for end in ends if np.isfinite(end[1])]
+        label_ends(axes, axes.get_xlim()[1], ends, bold=alias)
     return figure
 
 
-def _finding(
-    errors: Mapping[str, NDArray[np.float64]], alias: str, best: str | None, most: int
-) -> str:
+def _local_stamps(index: pd.Index) -> NDArray[Any]:
+    """Return cutoffs as they read on a clock, without their time zone."""
+    if isinstance(index, pd.DatetimeIndex):
+        index = index.tz_localize(None)
+    return index.to_numpy()
+
+
+def _finding(errors: Mapping[str, FloatArray], alias: str, best: str | None, merged: int) -> str:
     if best is None:
         return f"{alias}: error by cutoff"
-    ahead, total = int(np.sum(errors[alias] < errors[best])), len(errors[alias])
-    places = f"cutoff{'s' * (total > 1)}" if most == 1 else f"stretches of up to {most} cutoffs"
-    return f"{alias} is ahead of the best baseline ({best}) at {ahead} of {total} {places}"
+    ahead = int(np.sum(errors[alias] < errors[best]))
+    total = len(errors[alias])
+    points = f"cutoff{'s' * (total > 1)}"
+    if merged > 1:
+        points = f"stretches of up to {merged} cutoffs"
+    return f"{alias} is ahead of the best baseline ({best}) at {ahead} of {total} {points}"

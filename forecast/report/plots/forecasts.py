@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,13 +15,15 @@ from forecast.axes import FloatArray
 from forecast.data.frequency import Frequency
 from forecast.data.names import name_of
 from forecast.errors import DataError
+from forecast.intervals.levels import central_pairs
 from forecast.report.plots.style import (
     INK,
     MODEL,
-    MUTED,
     PANEL_TITLE,
     colours_of,
     dress,
+    mark_cutoff,
+    marker_of,
     new_figure,
     set_dates,
     write_finding_and_key,
@@ -40,16 +43,16 @@ MIN_CONTEXT = 30
 
 @dataclass(frozen=True, eq=False)
 class _Panel:
-    """One small picture: one forecast of one target.
+    """One panel of the figure: one forecast of one target.
 
     Attributes:
-        place: row of the forecast.
+        row: row of the forecast.
         target: column of the target.
         stamps: of the observed values, context and horizon.
         values: observed values, NaN where there is none.
     """
 
-    place: int
+    row: int
     target: int
     stamps: NDArray[Any]
     values: FloatArray
@@ -77,41 +80,51 @@ def plot_forecasts(
         DataError: a column is missing, or a baseline forecasts something else.
     """
     _check_same(forecast, baselines)
-    panels = _panels_of(
-        forecast, observed, context or max(2 * forecast.values.shape[1], MIN_CONTEXT)
-    )
-    columns = len(panels) if len(panels) < 3 else 2 if len(panels) == 4 else 3
-    rows = -(-len(panels) // columns)
-    size = (9.0, 4.2) if len(panels) == 1 else (min(4.6 * columns, 12.0), 1.0 + 2.3 * rows)
+    context = context or max(2 * forecast.values.shape[1], MIN_CONTEXT)
+    panels = _panels_of(forecast, observed, context)
+    columns = _num_columns(len(panels))
+    rows = math.ceil(len(panels) / columns)
+    size = (min(4.6 * columns, 12.0), 1.0 + 2.3 * rows)
+    if len(panels) == 1:
+        size = (9.0, 4.2)
+        unit = unit or forecast.columns.target_cols[panels[0].target]
+
     figure = new_figure(size)
     grid = figure.subplots(rows, columns, squeeze=False)
     for panel, axes in zip(panels, grid.flat, strict=False):
         _draw_panel(axes, panel, forecast, baselines)
-        label = unit or (forecast.columns.target_cols[panel.target] if len(panels) == 1 else "")
-        dress(axes, y=label if axes in grid[:, 0] else "")
+        dress(axes, y=unit if axes in grid[:, 0] else "")
         set_dates(axes, forecast.stamps)
         axes.set_title(_panel_title(forecast, panel), fontweight="bold", **PANEL_TITLE)
     for axes in grid.flat[len(panels) :]:
         axes.set_visible(False)
-    lines = {artist.get_label(): artist for artist in (*grid[0, 0].lines, *grid[0, 0].collections)}
-    cutoff = lines.pop("cutoff")
-    write_finding_and_key(figure, _finding(forecast, baselines, panels), [*lines.values(), cutoff])
+
+    artists = (*grid[0, 0].lines, *grid[0, 0].collections)
+    key = {artist.get_label(): artist for artist in artists}
+    cutoff = key.pop("cutoff")
+    finding = _finding(forecast, baselines, panels)
+    write_finding_and_key(figure, finding, [*key.values(), cutoff])
     return figure
 
 
+def _num_columns(num_panels: int) -> int:
+    if num_panels == 4:
+        return 2
+    return min(num_panels, 3)
+
+
 def _check_same(forecast: Forecast, baselines: Sequence[Forecast]) -> None:
-    for one in baselines:
+    for baseline in baselines:
         same = (
-            one.stamps.shape == forecast.stamps.shape and one.values.shape == forecast.values.shape
+            baseline.stamps.shape == forecast.stamps.shape
+            and baseline.values.shape == forecast.values.shape
+            and bool((baseline.stamps == forecast.stamps).all())
+            and bool((baseline.series_ids == forecast.series_ids).all())
         )
-        if not (
-            same
-            and (one.stamps == forecast.stamps).all()
-            and (one.series_ids == forecast.series_ids).all()
-        ):
+        if not same:
             raise DataError(
-                f"{one.alias} does not forecast the same series and stamps as {forecast.alias}: "
-                "take both from the same windows of one evaluation"
+                f"{baseline.alias} does not forecast the same series and stamps as "
+                f"{forecast.alias}: take both from the same windows of one evaluation"
             )
 
 
@@ -131,28 +144,30 @@ def _panels_of(forecast: Forecast, observed: pd.DataFrame, context: int) -> list
     chosen = np.unique(np.linspace(0, total - 1, min(total, MAX_PANELS)).round().astype(int))
     panels = []
     for number in chosen:
-        place, target = divmod(int(number), num_targets)
-        rows = observed
-        if columns.id_col in observed.columns:
-            name = name_of(forecast.series_ids[place])
-            spelled = [one for one in observed[columns.id_col].unique() if name_of(one) == name]
-            rows = observed[observed[columns.id_col].isin(spelled)]
-        stamps, values = _on_grid(
-            rows, columns.time_col, columns.target_cols[target], forecast.freq
-        )
-        last, end = forecast.freq.positions(
-            np.array([forecast.cutoffs[place], forecast.stamps[place, -1]])
-        )
+        row, target = divmod(int(number), num_targets)
+        own = _rows_of(observed, columns.id_col, forecast.series_ids[row])
+        stamps, values = _on_grid(own, columns.time_col, columns.target_cols[target], forecast.freq)
+        ends = np.array([forecast.cutoffs[row], forecast.stamps[row, -1]])
+        cutoff, last = forecast.freq.positions(ends)
         positions = forecast.freq.positions(stamps)
-        shown = (positions > last - context) & (positions <= end)
-        panels.append(_Panel(place, target, stamps[shown], values[shown]))
+        shown = (positions > cutoff - context) & (positions <= last)
+        panels.append(_Panel(row, target, stamps[shown], values[shown]))
     return panels
+
+
+def _rows_of(observed: pd.DataFrame, id_col: str, series_id: object) -> pd.DataFrame:
+    """Return the rows of one series, however the table spells its id."""
+    if id_col not in observed.columns:
+        return observed
+    name = name_of(series_id)
+    spellings = [value for value in observed[id_col].unique() if name_of(value) == name]
+    return observed[observed[id_col].isin(spellings)]
 
 
 def _on_grid(
     rows: pd.DataFrame, time_col: str, target: str, freq: Frequency
 ) -> tuple[NDArray[Any], FloatArray]:
-    """Stamps without a step left out, and the value at each, NaN where a row or a value is missing."""
+    """Return stamps at every step, and the value at each, NaN where there is none."""
     stamps = plain_stamps(rows[time_col], freq)
     positions = freq.positions(stamps)
     if not len(positions):
@@ -167,124 +182,95 @@ def _on_grid(
 def _draw_panel(
     axes: Axes, panel: _Panel, forecast: Forecast, baselines: Sequence[Forecast]
 ) -> None:
-    stamps, place, target = forecast.stamps[panel.place], panel.place, panel.target
-    axes.plot(
-        panel.stamps,
-        panel.values,
-        color=INK,
-        linewidth=1.1,
-        label="observed",
-        zorder=3,
-        **_points(panel.values),
-    )
-    made = axes.plot(
-        stamps, forecast.values[place, :, target], color=MODEL, linewidth=1.9, label=forecast.alias
-    )[0]
-    made.set(zorder=4, marker="o" if len(stamps) <= 14 else "", markersize=3.2)
-    colours = colours_of([one.alias for one in baselines])
-    for one in baselines:
-        line = axes.plot(
-            stamps, one.values[place, :, target], color=colours[one.alias], label=one.alias
-        )[0]
-        line.set(
-            linewidth=1.2,
-            alpha=0.6,
-            zorder=2,
-            marker="o" if len(stamps) == 1 else "",
-            markersize=3.2,
-        )
-    for number, (bounds, share) in enumerate(_bands(forecast, place, target)):
-        band = axes.fill_between(
-            stamps, *bounds, color=MODEL, linewidth=0, label=f"{share:.3g} % band"
-        )
-        band.set(alpha=min(0.14 + 0.1 * number, 0.5), zorder=1)
-    axes.axvline(
-        forecast.cutoffs[place],
-        color=MUTED,
-        linewidth=0.9,
-        linestyle=(0, (2, 3)),
-        label="cutoff",
-        zorder=1,
-    )
+    stamps = forecast.stamps[panel.row]
+    column = (panel.row, slice(None), panel.target)
+    observed = axes.plot(panel.stamps, panel.values, color=INK, label="observed")[0]
+    observed.set(linewidth=1.1, zorder=3, **_points(panel.values))
+    line = axes.plot(stamps, forecast.values[column], color=MODEL, label=forecast.alias)[0]
+    line.set(linewidth=1.9, zorder=4, marker=marker_of(len(stamps)), markersize=3.2)
+
+    colours = colours_of([baseline.alias for baseline in baselines])
+    for baseline in baselines:
+        name = baseline.alias
+        line = axes.plot(stamps, baseline.values[column], color=colours[name], label=name)[0]
+        line.set(linewidth=1.2, alpha=0.6, zorder=2, markersize=3.2)
+        if len(stamps) == 1:
+            line.set_marker("o")
+    if forecast.quantiles is not None:
+        ends = forecast.quantiles[column]
+        pairs = central_pairs(forecast.quantile_levels)
+        for depth, (share, (low, high)) in enumerate(reversed(pairs.items())):
+            label = f"{100 * share:.3g} % band"
+            band = axes.fill_between(stamps, ends[:, low], ends[:, high], color=MODEL, label=label)
+            band.set(linewidth=0, alpha=min(0.14 + 0.1 * depth, 0.5), zorder=1)
+    mark_cutoff(axes, forecast.cutoffs[panel.row])
     axes.margins(x=0.02)
 
 
 def _points(values: FloatArray) -> dict[str, Any]:
-    """Dots where a value stands between two holes and no line would show it."""
-    known = np.concatenate([[False], np.isfinite(values), [False]])
-    alone = np.flatnonzero(known[1:-1] & ~known[:-2] & ~known[2:])
-    return {"marker": ".", "markersize": 4, "markevery": alone.tolist()} if len(alone) else {}
-
-
-def _bands(
-    forecast: Forecast, place: int, target: int
-) -> list[tuple[tuple[FloatArray, FloatArray], float]]:
-    """Lower and upper end of every central band, widest first, and its share in percent."""
-    if forecast.quantiles is None:
-        return []
-    levels, values = np.array(forecast.quantile_levels), forecast.quantiles[place, :, target]
-    pairs = [
-        (low, np.flatnonzero(np.isclose(levels, 1 - level)))
-        for low, level in enumerate(levels)
-        if level < 0.5
-    ]
-    return [
-        ((values[:, low], values[:, high[0]]), 100 * (1 - 2 * levels[low]))
-        for low, high in pairs
-        if len(high)
-    ]
+    """Return the look that dots values between two gaps, which no line would show."""
+    is_known = np.concatenate([[False], np.isfinite(values), [False]])
+    alone = np.flatnonzero(is_known[1:-1] & ~is_known[:-2] & ~is_known[2:])
+    if not len(alone):
+        return {}
+    return {"marker": ".", "markersize": 4, "markevery": alone.tolist()}
 
 
 def _panel_title(forecast: Forecast, panel: _Panel) -> str:
-    """Say what tells this picture from the others: series, target, cutoff."""
-    name, ids = forecast.series_ids[panel.place], forecast.series_ids
+    """Return the parts of series, target and cutoff that differ from panel to panel."""
+    series_id = forecast.series_ids[panel.row]
     targets = forecast.columns.target_cols
-    several = len(np.unique(ids.astype(str))) > 1
-    parts = [str(name)] if several or (len(ids) == 1 and len(targets) == 1) else []
-    parts += [targets[panel.target]] if len(targets) > 1 else []
-    if np.sum(ids == name) > 1:
-        cutoff = forecast.cutoffs[panel.place]
-        stamp = (
-            str(cutoff)
-            if forecast.freq.is_integer
-            else f"{pd.Timestamp(cutoff):%Y-%m-%d %H:%M}".removesuffix(" 00:00")
-        )
-        parts.append(f"after {stamp}")
+    num_series = len(np.unique(forecast.series_ids.astype(str)))
+    parts = []
+    if num_series > 1 or (len(forecast.series_ids) == 1 and len(targets) == 1):
+        parts.append(str(series_id))
+    if len(targets) > 1:
+        parts.append(targets[panel.target])
+    if np.sum(forecast.series_ids == series_id) > 1:
+        cutoff = forecast.cutoffs[panel.row]
+        words = str(cutoff)
+        if not forecast.freq.is_integer:
+            words = f"{pd.Timestamp(cutoff):%Y-%m-%d %H:%M}".removesuffix(" 00:00")
+        parts.append(f"after {words}")
     return ", ".join(parts)
 
 
 def _finding(forecast: Forecast, baselines: Sequence[Forecast], panels: list[_Panel]) -> str:
-    """Compare with the best of the baselines where the truth is known, else say what is shown."""
-    total = forecast.values.shape[0] * forecast.values.shape[2]
-    number = (
-        f"{len(panels)} of {total:,} forecasts"
-        if len(panels) < total
-        else f"{total} forecast{'s' * (total > 1)}"
-    )
-    mine = _errors(forecast, panels)
-    if np.isnan(mine).all():
-        return f"{forecast.alias}: {number} of {forecast.values.shape[1]} steps"
-    others = {one.alias: _errors(one, panels) for one in baselines}
-    if not others:
-        return (
-            f"{forecast.alias} against what happened: {number} of {forecast.values.shape[1]} steps"
-        )
-    judged = np.isfinite(mine)
-    best = max(others, key=lambda name: int(np.sum(others[name][judged] < mine[judged])))
-    closer = int(np.sum(mine[judged] < others[best][judged]))
-    if judged.sum() == 1:
-        return f"{forecast.alias} is {'closer' if closer else 'not closer'} than {best} in this forecast"
-    return f"{forecast.alias} is closer than {best} in {closer} of these {judged.sum()} forecasts"
+    """Compare with the best of the baselines where values are known, else count the forecasts."""
+    alias = forecast.alias
+    num_forecasts, num_steps, num_targets = forecast.values.shape
+    total = num_forecasts * num_targets
+    counted = f"{total} forecast{'s' * (total > 1)}"
+    if len(panels) < total:
+        counted = f"{len(panels)} of {total:,} forecasts"
+    counted += f" of {num_steps} steps"
+
+    errors = _errors(forecast, panels)
+    known = np.isfinite(errors)
+    if not known.any():
+        return f"{alias}: {counted}"
+    if not baselines:
+        return f"{alias} against what happened: {counted}"
+    closer = {}  # baseline -> panels in which the model is closer
+    further = {}  # baseline -> panels in which the model is further away
+    for baseline in baselines:
+        others = _errors(baseline, panels)
+        closer[baseline.alias] = int(np.sum(errors[known] < others[known]))
+        further[baseline.alias] = int(np.sum(others[known] < errors[known]))
+    best = max(further, key=lambda name: further[name])
+    if known.sum() == 1:
+        words = "closer" if closer[best] else "not closer"
+        return f"{alias} is {words} than {best} in this forecast"
+    return f"{alias} is closer than {best} in {closer[best]} of these {known.sum()} forecasts"
 
 
 def _errors(forecast: Forecast, panels: list[_Panel]) -> FloatArray:
-    """(panels,) mean absolute error in each picture, NaN where nothing was observed after the cutoff."""
+    """Return the mean absolute error in each panel, NaN where nothing was observed after the cutoff."""
     errors = np.full(len(panels), np.nan)
-    for number, panel in enumerate(panels):
-        truth = (
-            pd.Series(panel.values, panel.stamps).reindex(forecast.stamps[panel.place]).to_numpy()
-        )
-        error = np.abs(truth - forecast.values[panel.place, :, panel.target])
+    for index, panel in enumerate(panels):
+        observed = pd.Series(panel.values, panel.stamps)
+        actual = observed.reindex(forecast.stamps[panel.row]).to_numpy()
+        error = np.abs(actual - forecast.values[panel.row, :, panel.target])
         if np.isfinite(error).any():
-            errors[number] = np.nanmean(error)
+            errors[index] = np.nanmean(error)
     return errors

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.axes import FloatArray
 from forecast.files.atomic import write_file
 from forecast.files.outputs import check_file
 
@@ -19,43 +20,31 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-
 DPI = 150
-
 
 SOFTWARE = "bigru-forecast"
 """Said in every picture, by which it is known again."""
 
-
 PNG_HEAD = b"\x89PNG\r\n\x1a\n"
-
 
 HEAD_BYTES = 200
 """What stands at the beginning of every PNG file, and how far on our mark does."""
 
-
 INK = "#262626"
-
 
 MUTED = "#6b6b6b"
 
-
 GRID = "#e6e6e6"
-
 
 MODEL = "#0072b2"
 
-
 ACCENT = "#d55e00"
-
 
 # Names from the data may hold dollar signs, between which matplotlib looks for formulas unless it
 # is told not to.
 TITLE: dict[str, Any] = {"fontsize": 12.5, "fontweight": "bold", "color": INK, "parse_math": False}
 
-
 LETTERS_PER_INCH = 8.8  # of a title
-
 
 PANEL_TITLE: dict[str, Any] = {
     "loc": "left",
@@ -64,7 +53,6 @@ PANEL_TITLE: dict[str, Any] = {
     "pad": 6,
     "parse_math": False,
 }
-
 
 # Okabe and Ito, Color Universal Design, 2008: told apart with every common colour blindness.
 BASELINES = {
@@ -75,29 +63,51 @@ BASELINES = {
     "linear": "#d55e00",
 }
 
-
 OTHERS = ("#8c6d1f", "#7a5195", "#4d4d4d")
 
-
 DASHES = ("-", "--", ":", "-.")
+
+DOTTED = (0, (2, 3))
+"""The dashes of a thin mark, such as that of a cutoff."""
+
+UP = "\N{UPWARDS ARROW}"
+"""Stands behind the name of a line that leaves the figure."""
+
+LABEL_POINTS = 11.0
+"""Height of a label at the end of a line, in points."""
+
+MAX_MARKED = 14
+"""Points of a line up to which each point gets a dot."""
 
 
 def colours_of(names: Sequence[str]) -> dict[str, str]:
     """Give every name a colour; a baseline has the same one in all pictures."""
     others = [name for name in names if name not in BASELINES]
-    return {**BASELINES, **{name: OTHERS[place % len(OTHERS)] for place, name in enumerate(others)}}
+    colours = dict(BASELINES)
+    for number, name in enumerate(others):
+        colours[name] = OTHERS[number % len(OTHERS)]
+    return colours
 
 
 def line_looks(names: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Give each of many lines of equal standing a colour, and another dash where the colours begin again."""
     colours = (MODEL, *BASELINES.values(), *OTHERS)
-    return {
-        name: {
-            "color": colours[place % len(colours)],
-            "linestyle": DASHES[place // len(colours) % len(DASHES)],
-        }
-        for place, name in enumerate(names)
-    }
+    looks = {}
+    for number, name in enumerate(names):
+        repetition, colour = divmod(number, len(colours))
+        dash = DASHES[repetition % len(DASHES)]
+        looks[name] = {"color": colours[colour], "linestyle": dash}
+    return looks
+
+
+def marker_of(num_points: int) -> str:
+    """Return the marker of the points of a line; none where they stand too close."""
+    return "o" if num_points <= MAX_MARKED else ""
+
+
+def in_unit(words: str, unit: str) -> str:
+    """Return the title of an axis with its unit, if there is one."""
+    return f"{words} [{unit}]" if unit else words
 
 
 def new_figure(size: tuple[float, float]) -> Figure:
@@ -156,16 +166,13 @@ def set_ticks_in_steps(axes: Axes, steps: int, season_length: int = 1) -> None:
     if steps == 1:
         axes.xaxis.set_major_locator(FixedLocator([1]))
         return
-    each = next(
-        (
-            season_length * k
-            for k in (0.25, 0.5, 1, 2, 5, 10)
-            if 3 <= steps / (season_length * k) <= 9
-        ),
-        0.0,
-    )
-    whole = season_length >= 4 and each >= 1 and float(each).is_integer()
-    axes.xaxis.set_major_locator(MultipleLocator(each) if whole else MaxNLocator(8, integer=True))
+    factors = (0.25, 0.5, 1, 2, 5, 10)
+    distances = [season_length * factor for factor in factors]
+    suitable = [distance for distance in distances if 3 <= steps / distance <= 9]
+    locator: Any = MaxNLocator(8, integer=True)
+    if season_length >= 4 and suitable and suitable[0] >= 1 and float(suitable[0]).is_integer():
+        locator = MultipleLocator(suitable[0])
+    axes.xaxis.set_major_locator(locator)
 
 
 def set_dates(axes: Axes, stamps: NDArray[Any]) -> None:
@@ -182,6 +189,12 @@ def set_dates(axes: Axes, stamps: NDArray[Any]) -> None:
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
 
 
+def mark_cutoff(axes: Axes, cutoff: Any) -> None:
+    """Draw a dotted upright line at the end of what the model has seen."""
+    line = axes.axvline(cutoff, color=MUTED, linewidth=0.9, label="cutoff")
+    line.set(linestyle=DOTTED, zorder=1)
+
+
 def label_ends(
     axes: Axes, x: float, ends: Sequence[tuple[str, float, str]], *, bold: str = ""
 ) -> None:
@@ -195,26 +208,28 @@ def label_ends(
     """
     limits = axes.get_ylim()
     heights = np.array([*limits, *(height for _, height, _ in ends)])
-    low, high, *scaled = axes.transScale.transform(
-        np.column_stack([np.ones_like(heights), heights])
-    )[:, 1]
-    places = _spread(
-        np.clip((np.array(scaled) - low) / (high - low), 0.0, 1.0), 11.0 / _height_in_points(axes)
-    )
-    for (name, height, colour), place in zip(ends, places, strict=True):
-        axes.annotate(
-            f"{name} \N{UPWARDS ARROW}" if height > limits[1] else name,
-            (x, place),
+    points = axes.transScale.transform(np.column_stack([np.ones_like(heights), heights]))
+    low, high, *scaled = points[:, 1]
+    shares = np.clip((np.array(scaled) - low) / (high - low), 0.0, 1.0)
+    shares = _spread(shares, LABEL_POINTS / _height_in_points(axes))
+    for (name, height, colour), share in zip(ends, shares, strict=True):
+        words = name
+        if height > limits[1]:
+            words += f" {UP}"
+        text = axes.annotate(
+            words,
+            (x, share),
             xycoords=("data", "axes fraction"),
             xytext=(7, 0),
             textcoords="offset points",
             va="center",
             fontsize=8.5,
             color=colour,
-            fontweight="bold" if name == bold else "normal",
             annotation_clip=False,
             parse_math=False,
         )
+        if name == bold:
+            text.set_fontweight("bold")
 
 
 def save_figure(figure: Figure, path: str | Path) -> Path:
@@ -261,24 +276,28 @@ def _height_in_points(axes: Axes) -> float:
     return float(figure.get_figheight()) * 72.0 * 0.75 / rows
 
 
-def _spread(places: NDArray[np.float64], gap: float) -> NDArray[np.float64]:
-    """Move places apart to at least `gap`, in their order, as little as possible.
+def _spread(heights: FloatArray, gap: float) -> FloatArray:
+    """Move heights apart to at least `gap`, in their order, as little as possible.
 
-    Places that collide form a block around the mean of what they asked for, as in isotonic
+    Heights that collide form a block around the mean of the heights wanted, as in isotonic
     regression.
     """
-    order = np.argsort(places, kind="stable")
-    blocks: list[tuple[float, int]] = []  # mean of the lowest place asked for, and number of labels
-    for rank, place in enumerate(places[order]):
-        mean, count = place - gap * rank, 1
+    order = np.argsort(heights, kind="stable")
+    blocks: list[tuple[float, int]] = []  # mean of the lowest height wanted, and number of labels
+    for rank, height in enumerate(heights[order]):
+        mean = float(height - gap * rank)
+        count = 1
         while blocks and blocks[-1][0] >= mean:
-            other, number = blocks.pop()
-            mean, count = (other * number + mean * count) / (number + count), number + count
-        blocks.append((float(mean), count))
-    spread = np.repeat(
-        [mean for mean, _ in blocks], [count for _, count in blocks]
-    ) + gap * np.arange(len(places))
-    spread -= max(spread[-1] - 1.0, 0.0) if len(spread) else 0.0
-    moved = np.empty_like(places)
+            other_mean, other_count = blocks.pop()
+            total = other_count + count
+            mean = (other_mean * other_count + mean * count) / total
+            count = total
+        blocks.append((mean, count))
+    means = [mean for mean, _ in blocks]
+    counts = [count for _, count in blocks]
+    spread = np.repeat(means, counts) + gap * np.arange(len(heights))
+    if len(spread):
+        spread -= max(spread[-1] - 1.0, 0.0)  # the highest label stays inside
+    moved = np.empty_like(heights)
     moved[order] = spread
     return moved
