@@ -31,8 +31,8 @@ from forecast.runs import run as run_folder
 from forecast.runs.pictures import PICTURES
 from forecast.runs.run import RUN, RUN_FILES
 from forecast.scores.history import History
-from forecast.search.journal import Task
-from forecast.search.search import SEARCH as SEARCH_FOLDER
+from forecast.search.start import SEARCH as SEARCH_FOLDER
+from forecast.search.state import Task
 from forecast.training.checkpoint import Checkpoint, check_place_for_checkpoint, save_checkpoint
 
 SMALL = [

@@ -34,8 +34,7 @@ from search.searches import LOG, REAL_WRITE, begun_again, experiment, results_of
 from forecast.errors import ForecastError
 from forecast.experiment.settings import Experiment
 from forecast.search import tuner  # noqa: F401 - keras-tuner is imported here, once
-from forecast.search.journal import open_journal
-from forecast.search.search import JOURNAL
+from forecast.search.journal import JOURNAL, open_journal
 
 WRITES = ("write", "replace", "rename", "unlink", "mkdir", "rmdir", "ftruncate", "fsync")
 """Functions of `os` by which a search changes what is on the disk."""

@@ -40,7 +40,7 @@ import numpy as np
 from search.searches import begun_again, results_of
 
 from forecast.experiment.file import dump_experiment, load_experiment
-from forecast.search.search import JOURNAL
+from forecast.search.journal import JOURNAL
 from forecast.search.workers import used_memory
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,7 +100,9 @@ class Watch:
                     times.setdefault(record["number"], time.monotonic())
         said = self.folder.with_suffix(".txt").read_text()
         lost = re.findall(
-            r"^trial \d+ is given out again: worker-.*-(\d+) was silent", said, re.MULTILINE
+            r"^trial \d+ is given out again: no heartbeat from worker-.*-(\d+) for",
+            said,
+            re.MULTILINE,
         )
         self.again += [(time.monotonic(), int(process)) for process in lost[len(self.again) :]]
 

@@ -24,9 +24,11 @@ import pandas as pd
 from forecast.experiment.file import experiment_from
 from forecast.experiment.settings import Experiment
 from forecast.files.atomic import write_file
-from forecast.search.journal import FoldScore, Outcome, Task, derived_seed, open_journal
-from forecast.search.search import JOURNAL, begin, run_search
-from forecast.search.trial import Bench, Tell, checkpoint_of, make_bench, run_trial
+from forecast.search.journal import JOURNAL, open_journal
+from forecast.search.search import run_search
+from forecast.search.start import begin
+from forecast.search.state import FoldScore, Outcome, Task, derived_seed
+from forecast.search.trial import Bench, OnScore, checkpoint_of, make_bench, run_trial
 
 EPOCHS = 2
 LOG = "log.txt"
@@ -77,12 +79,14 @@ class FakeRunner:
     def __init__(self, bench: Bench, before: Callable[[Task], None] | None = None) -> None:
         self.bench, self.before = bench, before
 
-    def run(self, task: Task, done: Sequence[FoldScore], tell: Tell) -> Outcome:
+    def run(self, task: Task, done: Sequence[FoldScore], on_score: OnScore) -> Outcome:
         if self.before is not None:
             self.before(task)
-        return run_trial(self.bench.config, task, done, judge=self.judge, tell=tell)
+        return run_trial(
+            self.bench.config, task, done, train_fold=self.train_fold, on_score=on_score
+        )
 
-    def judge(self, task: Task, fold: int, execution: int) -> FoldScore:
+    def train_fold(self, task: Task, fold: int, execution: int) -> FoldScore:
         seed = derived_seed(self.bench.config.search.seed, "trial", task.number, fold, execution)
         self._train(f"{task.name}-{fold}-{execution}")
         score = error_of(task.values, task.epochs or 9, seed)

@@ -19,9 +19,10 @@ from forecast.experiment.settings import Experiment
 from forecast.search import chief as chief_module
 from forecast.search import tuner as tuner_module
 from forecast.search.chief import Address, serve_trials, work
-from forecast.search.journal import open_journal
+from forecast.search.journal import JOURNAL, open_journal
 from forecast.search.roles import role_of, tune_in_role
-from forecast.search.search import JOURNAL, begin, run_search
+from forecast.search.search import run_search
+from forecast.search.start import begin
 from forecast.search.trial import make_bench
 
 
@@ -33,7 +34,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
     monkeypatch.setattr(chief_module, "FAREWELL_SECONDS", 2.0)
     monkeypatch.setattr(chief_module, "PATIENCE_SECONDS", 5)
-    monkeypatch.setattr(tuner_module, "BEAT_SECONDS", 0.2)
+    monkeypatch.setattr(tuner_module, "HEARTBEAT_SECONDS", 0.2)
 
 
 @pytest.fixture
@@ -116,13 +117,14 @@ def test_the_trial_of_a_lost_worker_is_given_out_again(tmp_path: Path, address: 
     assert workers.join() == ["lost", "lost"]
     for number in (2, 4):
         line = re.compile(
-            rf"trial {number} is given out again: worker-.*-{os.getpid()} was silent for 1\.5 s"
+            rf"trial {number} is given out again: no heartbeat from "
+            rf"worker-.*-{os.getpid()} for 1\.5 s"
         )
         assert sum(line.fullmatch(one) is not None for one in said) == 1
     assert results_of(tmp_path / "chief") == results_of(tmp_path / "alone")
 
 
-def test_a_slow_worker_that_gives_signs_of_life_keeps_its_trial(
+def test_a_slow_worker_that_sends_heartbeats_keeps_its_trial(
     tmp_path: Path, address: Address
 ) -> None:
     begun: list[int] = []

@@ -15,8 +15,7 @@ from search.searches import SETTINGS, hourly
 
 from forecast.cli import main
 from forecast.experiment.file import apply_overrides, dump_experiment, experiment_from
-from forecast.search.journal import open_journal
-from forecast.search.search import JOURNAL
+from forecast.search.journal import JOURNAL, open_journal
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -57,7 +56,7 @@ REFUSED = {
     "no validation": (
         ["--set=evaluation.validation_size=0"],
         2,
-        "every fold of a search is as long as the validation",
+        "every fold of a search is as long as the validation set",
     ),
     "no worker": (["--workers=0"], 2, "expected a whole number of at least 1"),
     "two roles": (["--chief", "--worker"], 2, "not allowed with argument"),

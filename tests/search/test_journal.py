@@ -87,7 +87,7 @@ def test_a_failed_write_leaves_the_journal_as_it_was(
 
         monkeypatch.setattr(os, "write", full)
         with pytest.raises(
-            FileError, match=r"the disk is full; .*; the search goes on from here with --resume"
+            FileError, match=r"the disk is full; .*; fix this, then resume with --resume"
         ):
             journal.append({"more": 1})
         monkeypatch.undo()

@@ -19,9 +19,9 @@ from forecast.report.plots import (
     plot_progress,
     save_figure,
 )
-from forecast.search.journal import State, open_journal
+from forecast.search.journal import JOURNAL, open_journal
 from forecast.search.results import explained, write_hparams
-from forecast.search.search import JOURNAL
+from forecast.search.state import State
 
 
 def table(trials: int = 40) -> pd.DataFrame:

@@ -69,7 +69,7 @@ REFUSED = {
         ["windows.horizon: {choice: [1, 2]}"],
         "that forecast other steps cannot be compared",
     ),
-    "the judge": (["evaluation.test_size: {choice: [1, 2]}"], "that are judged on other rows"),
+    "the judge": (["evaluation.test_size: {choice: [1, 2]}"], "that are evaluated on other rows"),
     "a setting that is not read": (
         ["training.weight_decay: {float: [0.1, 0.2]}"],
         "space.training.weight_decay: training.weight_decay is read by adamw only",
@@ -86,7 +86,7 @@ REFUSED = {
             "model.dropout: {float: [0, 0.5], when: {model.cell: gro}}",
             "model.cell: {choice: [gru, rnn]}",
         ],
-        "is \"gro\", which its range does not hold; expected one of \\['gru', 'rnn'\\]",
+        "is \"gro\", which is not in its range; expected one of \\['gru', 'rnn'\\]",
     ),
     "a condition on a number": (
         ["model.dropout: {float: [0, 0.5], when: {model.l2: 0.1}}", "model.l2: {float: [0, 0.1]}"],
