@@ -36,7 +36,7 @@ _NOT_SEARCHED = {
     "windows.horizon": "trials that forecast other steps cannot be compared",
     "evaluation.": "trials that are evaluated on other rows cannot be compared",
     "search.": "it is a setting of the search itself",
-    "training.refit": "a trial ends before the refit",
+    "training.refit": "no trial is refitted",
     "training.seed": "every training has its own seed, from search.seed",
 }
 """First characters of settings that are not searched, and why."""

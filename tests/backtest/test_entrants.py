@@ -20,7 +20,8 @@ from forecast.backtest.entrants import (
     names_of,
 )
 from forecast.backtest.folder import backtest_table, plan_of
-from forecast.backtest.rolling import FittedModel, RollingResult, run_block
+from forecast.backtest.gather import RollingResult
+from forecast.backtest.rolling import FittedModel, run_block
 from forecast.errors import ConfigError, DataError
 from forecast.experiment.prepare import open_panel, prepare_panel
 from forecast.experiment.settings import Experiment

@@ -197,7 +197,7 @@ def test_an_edit_is_refused_with_the_difference(
     run(of_baselines(), table, folder)
     before = contents(folder)
     edit(hourly()).to_parquet(table)
-    with pytest.raises(BacktestError, match="cannot go on with the backtest") as found:
+    with pytest.raises(BacktestError, match="cannot resume the backtest") as found:
         run(of_baselines(**backtest), table, folder, resume=True)
     assert words in str(found.value)
     assert "\n" not in str(found.value)
@@ -222,7 +222,7 @@ def test_a_table_that_was_moved_is_the_same(table: str, tmp_path: Path) -> None:
 
 def test_other_folders_are_left_alone(table: str, tmp_path: Path) -> None:
     run(of_baselines(), table, tmp_path / "out")
-    with pytest.raises(BacktestError, match="holds a backtest: go on with it by --resume"):
+    with pytest.raises(BacktestError, match="holds a backtest: resume it with --resume"):
         run(of_baselines(), table, tmp_path / "out")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "scores.json").write_text("{}")
@@ -275,7 +275,8 @@ def test_a_damaged_block_is_named(damage: Any, table: str, tmp_path: Path) -> No
     broken = damage(path.read_bytes())
     path.write_bytes(broken if isinstance(broken, bytes) else b"")
     with pytest.raises(
-        BacktestError, match=r"00001\.npz: cannot be read .*remove it, and --resume makes it again"
+        BacktestError,
+        match=r"00001\.npz: cannot be read .*remove it, and --resume computes it again",
     ):
         run(of_baselines(), table, tmp_path / "out", resume=True)
     path.unlink()

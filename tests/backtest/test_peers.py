@@ -23,7 +23,7 @@ STAND_IN = '''
 import numpy as np
 
 class Theta:
-    """Forecasts tell of the season, of the rows it was fitted on, and of the history it goes on from."""
+    """Forecasts that depend on season length, on the rows to fit on, and on a later history."""
 
     def __init__(self, season_length):
         self.season_length = season_length
@@ -48,11 +48,12 @@ class Naive(Theta):
 
 @pytest.fixture(name="python")
 def _python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """This Python with a package that calls itself statsforecast."""
+    """This Python with a package named statsforecast, and without `forecast`."""
     (tmp_path / "other" / "statsforecast").mkdir(parents=True)
     (tmp_path / "other" / "statsforecast" / "__init__.py").write_text("")
     (tmp_path / "other" / "statsforecast" / "models.py").write_text(STAND_IN)
     (tmp_path / "other" / "statsforecast-9.8.dist-info").mkdir()
+    (tmp_path / "other" / "forecast.py").write_text("raise ImportError('not installed here')\n")
     (tmp_path / "other" / "statsforecast-9.8.dist-info" / "METADATA").write_text(
         "Name: statsforecast\nVersion: 9.8\n"
     )

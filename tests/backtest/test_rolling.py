@@ -132,7 +132,7 @@ def test_anything_with_fit_and_predict_takes_part():
     assert frame["cutoff"].tolist() == [stop - 1 for stop in range(10, 20, 2) for _ in range(2)]
     assert frame["y"].tolist() == [row + 1.0 for row in range(10, 20)]
     assert result.left_out == {"mine": 5, "twin": 5}
-    assert any("5 windows are left out" in note for note in result.scores().notes)
+    assert any("5 windows without a forecast of mine" in note for note in result.scores().notes)
 
 
 def _spread(name: str) -> tuple[str, str]:

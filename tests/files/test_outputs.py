@@ -534,7 +534,7 @@ def test_a_backtest_goes_on_beside_what_others_wrote(
     assert main([*words, "--out", str(own / "b"), "--resume"]) == 0
     assert {name: (own / "b" / name).read_text() for name in mine} == mine
     capsys.readouterr()
-    assert "go on with it by --resume" in refusal(capsys, main([*words, "--out", str(own / "b")]))
+    assert "resume it with --resume" in refusal(capsys, main([*words, "--out", str(own / "b")]))
     assert "holds the table" in refusal(
         capsys,
         main(
