@@ -389,7 +389,7 @@ def test_without_later_rows_there_is_nothing_to_check() -> None:
         evaluation={"validation_size": 0, "test_size": 0}, training={"patience": None}
     )
     with pytest.raises(
-        ConfigError, match=r"every row is learned from: set evaluation.validation_size"
+        ConfigError, match=r"all rows are training rows: set evaluation.validation_size"
     ):
         check_experiment(config, stations())
 
@@ -424,6 +424,6 @@ def test_the_command_says_ok_leak_or_what_is_wrong(
     )
     centred_mean(monkeypatch)
     assert main(words) == 1
-    assert "stage 'features' is the first that looks ahead, at 'y'" in capsys.readouterr().out
+    assert "first leak: stage 'features' depends on later values of 'y'" in capsys.readouterr().out
     assert main([*words, "--set=data.target_cols=[z]"]) == 2
     assert "there is no column 'z'" in capsys.readouterr().err

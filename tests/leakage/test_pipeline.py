@@ -79,7 +79,7 @@ def test_an_honest_pipeline_passes() -> None:
     # too
     assert report.compared == dict.fromkeys(("scales", "features", "forecast"), 2 * len(CHANGES))
     assert report.refusals == ()
-    assert "no stage depends on values after a cutoff (2 cutoffs, 2024-02-10" in report.text()
+    assert "no stage depends on values after a cutoff (2 cutoffs: 2024-02-10" in report.text()
 
 
 def scaler_of_everything(table: pd.DataFrame, cutoff: pd.Timestamp) -> Stages:
@@ -179,7 +179,7 @@ def test_a_leaky_pipeline_is_caught(pipeline: Any, stage: str, columns: tuple[st
     assert not report.ok
     assert (report.leaks[0].stage, report.leaks[0].columns) == (stage, columns), report.text()
     assert (
-        f"stage {stage!r} is the first that looks ahead, at {', '.join(map(repr, columns))}"
+        f"first leak: stage {stage!r} depends on later values of {', '.join(map(repr, columns))}"
         in report.text()
     )
 
@@ -240,7 +240,7 @@ def test_a_table_that_is_refused_is_told_and_not_held_against_the_pipeline() -> 
     assert report.ok
     assert report.compared == {"forecast": 2 * (len(CHANGES) - 1)}
     assert report.refusals == (
-        "change 'missing' was refused at 2 of 2 cutoffs: ValueError: y holds NaN",
+        "the pipeline refused change 'missing' at 2 of 2 cutoffs: ValueError: y holds NaN",
     )
     assert report.refusals[0] in report.text()
 
@@ -333,7 +333,7 @@ def nothing(*_: Any) -> Any:
         (
             lambda *_: {"model": Ridge()},
             {},
-            r"'model' holds a Ridge; expected .*such as vars\(scaler\)",
+            r"'model' contains a Ridge; expected .*such as vars\(scaler\)",
         ),
     ],
 )
@@ -353,7 +353,7 @@ def test_a_report_reads_as_a_table() -> None:
     assert report.text().splitlines() == [
         "stage   compared  verdict",
         "filled         8  ok",
-        "scales         8  leak: later values of y, wind, seen at cutoff 5 (+1e6, shuffled)",
+        "scales         8  leak: later values of y, wind (cutoff 5; changes +1e6, shuffled)",
         "note: change 'missing' was refused",
-        "stage 'scales' is the first that looks ahead, at 'y', 'wind' (2 cutoffs, 5, 9)",
+        "first leak: stage 'scales' depends on later values of 'y', 'wind' (2 cutoffs: 5, 9)",
     ]

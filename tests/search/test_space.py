@@ -59,7 +59,7 @@ REFUSED = {
     ),
     "the seed": (
         ["training.seed: {int: [0, 3]}"],
-        "cannot be searched, because every training has a seed of its own",
+        "cannot be searched, because every training has its own seed",
     ),
     "the data": (
         ["data.freq: {choice: [h, D]}"],
@@ -69,7 +69,7 @@ REFUSED = {
         ["windows.horizon: {choice: [1, 2]}"],
         "that forecast other steps cannot be compared",
     ),
-    "the judge": (["evaluation.test_size: {choice: [1, 2]}"], "that are evaluated on other rows"),
+    "the test set": (["evaluation.test_size: {choice: [1, 2]}"], "that are evaluated on other rows"),
     "a setting that is not read": (
         ["training.weight_decay: {float: [0.1, 0.2]}"],
         "space.training.weight_decay: training.weight_decay is read by adamw only",
