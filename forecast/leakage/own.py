@@ -1,17 +1,17 @@
 """Leak check of our own pipeline: from a table to windows and forecasts, stage by stage.
 
-| stage      | identical at every cutoff                                                              |
-|------------|----------------------------------------------------------------------------------------|
-| `choices`  | every setting, those that are chosen from the data among them                          |
-| `filled`   | rows up to the cutoff after the missing policy, as a window that ends there reads them |
-| `scales`   | transforms, scalers, vocabularies                                                      |
-| `features` | model inputs of the rows up to the cutoff, as a window that ends there reads them      |
-| `windows`  | training and validation rows; which windows end up to the cutoff, and their batches    |
-| `forecast` | forecasts of a model that is fitted anew, from windows that end up to the cutoff       |
+| stage      | identical at every cutoff                                                       |
+|------------|---------------------------------------------------------------------------------|
+| `choices`  | every setting, those that are chosen from the data among them                   |
+| `filled`   | rows up to the cutoff after the missing policy, as a window reads them          |
+| `scales`   | transforms, scalers, vocabularies                                               |
+| `features` | model inputs of the rows up to the cutoff, as a window reads them               |
+| `windows`  | training and validation rows; which windows end up to the cutoff; their batches |
+| `forecast` | forecasts of a model that is fitted anew, from windows up to the cutoff         |
 
-Cutoffs are the end of the training set, the end of the validation set, and two within the test set.
-At the first, only choices may depend on validation rows: settings count as given there, and nothing
-is trained.
+The windows that read rows end at the cutoff. Cutoffs are the ends of the training and the
+validation set, and two within the test set. At the first, only choices may depend on validation
+rows: settings count as given there, and nothing is trained.
 """
 
 from __future__ import annotations
