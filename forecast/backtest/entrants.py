@@ -202,9 +202,9 @@ class FittedNetworkModel:
     @property
     def quantile_levels(self) -> Levels:
         """Levels of the calibrated intervals, or of the network where there are none."""
-        shown = shown_levels(self.fitted)
-        if shown:
-            return quantile_levels_of(self.fitted, shown)
+        levels = shown_levels(self.fitted)
+        if levels:
+            return quantile_levels_of(self.fitted, levels)
         return self.fitted.quantile_levels
 
     @property
@@ -240,11 +240,11 @@ class FittedNetworkModel:
         numbers = learned[whole]  # windows with a whole context
         windows = WindowedFeatures(features, index)
         points[numbers], spread = forecast_windows(aligned, windows, np.arange(len(index)))
-        shown = shown_levels(aligned)
-        if shown:
+        interval_levels = shown_levels(aligned)
+        if interval_levels:
             unit = aligned.unit[known.series_at(rows[numbers])]
             _, spread = with_intervals(
-                aligned, aligned.calibration, points[numbers], spread, unit, shown
+                aligned, aligned.calibration, points[numbers], spread, unit, interval_levels
             )
         if quantiles is not None and spread is not None:
             quantiles[numbers] = spread

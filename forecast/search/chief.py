@@ -40,7 +40,7 @@ from forecast.search.space import check_space, hyper_parameters, search_of
 from forecast.search.start import begin, check_same_search, identity_of, search_folder
 from forecast.search.trial import Bench, make_bench
 from forecast.search.tuner import HaltedError, SearchTuner
-from forecast.search.workers import Place, Resources, Runner, WorkerProcess
+from forecast.search.workers import BenchArguments, Resources, Runner, WorkerProcess
 
 _TUNER = "KERASTUNER_TUNER_ID"
 _IP = "KERASTUNER_ORACLE_IP"
@@ -213,7 +213,7 @@ def tune_as_chief(
             f"chief at {address}: waiting for workers (forecast tune --worker --address {address} "
             f"with the same file)"
         )
-        runner = WorkerProcess(Place(config, None, folder), resources)
+        runner = WorkerProcess(BenchArguments(config, None, folder), resources)
         run_search(search, [runner], elsewhere=partial(serve_trials, search.oracle, address))
         present(search, tensorboard)
     return folder
@@ -225,6 +225,6 @@ def tune_as_worker(
     """Run trials that a chief gives out, in a separate process."""
     folder = search_folder(config, out)
     bench = make_bench(config, None, folder)
-    runner = WorkerProcess(Place(config, None, folder), resources)
+    runner = WorkerProcess(BenchArguments(config, None, folder), resources)
     work(bench, runner, address)
     return folder

@@ -28,7 +28,7 @@ from forecast.search.start import Say, Search, begin, search_folder
 from forecast.search.state import State
 from forecast.search.summary import closing_lines, heading, trial_line
 from forecast.search.trial import CHECKPOINTS, TRAINING, Bench, make_bench
-from forecast.search.workers import Place, Resources, Runner, WorkerProcess
+from forecast.search.workers import BenchArguments, Resources, Runner, WorkerProcess
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,8 +79,8 @@ def tune_run(
 
     with open_journal(folder / JOURNAL) as journal:
         search = begin(bench, journal, resume=resume, say=say)
-        place = Place(config, table, folder)
-        runners = [WorkerProcess(place, resources) for _ in range(resources.workers)]
+        arguments = BenchArguments(config, table, folder)
+        runners = [WorkerProcess(arguments, resources) for _ in range(resources.workers)]
         run_search(search, runners)
         present(search, tensorboard)
     return folder

@@ -85,7 +85,7 @@ class Runner(Protocol):
 
 
 @dataclass(frozen=True)
-class Place:
+class BenchArguments:
     """Arguments of `make_bench`, as a process needs them.
 
     Attributes:
@@ -108,8 +108,8 @@ class _Killed(str):
 class WorkerProcess:
     """Runs trials in a separate process."""
 
-    def __init__(self, place: Place, resources: Resources) -> None:
-        self.place = place
+    def __init__(self, arguments: BenchArguments, resources: Resources) -> None:
+        self.arguments = arguments
         self.resources = resources
         self._process: Any = None
         self._pipe: Connection[Any, Any] | None = None
@@ -172,8 +172,11 @@ class WorkerProcess:
             self.close()
             context = multiprocessing.get_context("spawn")
             self._pipe, theirs = context.Pipe()
-            arguments = (theirs, self.place, self.resources.threads, os.getpid())
-            self._process = context.Process(target=_serve, args=arguments, daemon=True)
+            self._process = context.Process(
+                target=_serve,
+                args=(theirs, self.arguments, self.resources.threads, os.getpid()),
+                daemon=True,
+            )
             self._process.start()
             theirs.close()
             self._await_start(self._pipe)
@@ -262,12 +265,14 @@ def used_memory(process: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def _serve(pipe: Connection[Any, Any], place: Place, threads: int | None, parent: int) -> None:
+def _serve(
+    pipe: Connection[Any, Any], arguments: BenchArguments, threads: int | None, parent: int
+) -> None:
     """Run in a worker's process: answer requests until the pipe closes.
 
     Args:
         pipe: to the process that started this one.
-        place: arguments of the bench.
+        arguments: of `make_bench`.
         threads: for TensorFlow; None for its default.
         parent: id of the process that started this one; this one ends with it, however it ends.
     """
@@ -276,7 +281,7 @@ def _serve(pipe: Connection[Any, Any], place: Place, threads: int | None, parent
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     try:
         with _few_threads(threads):
-            bench = make_bench(place.config, place.table, place.folder)
+            bench = make_bench(arguments.config, arguments.table, arguments.folder)
     except ForecastError as error:
         pipe.send(("halt", error))
         return

@@ -1,5 +1,4 @@
-"""Chief and workers over keras-tuner's gRPC: the table of a search in one process, whoever is lost
-on the way."""
+"""Chief and workers over gRPC give the table of a single process, even if workers are lost."""
 
 from __future__ import annotations
 
@@ -39,9 +38,9 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def address() -> Address:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return Address("127.0.0.1", str(one.getsockname()[1]))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return Address("127.0.0.1", str(free.getsockname()[1]))
 
 
 def run_chief(folder: Path, config: Experiment, address: Address, lease: float = 1.5) -> list[str]:
@@ -59,7 +58,9 @@ class Workers:
     """Workers in threads, and what they ended with."""
 
     def __init__(self, folder: Path, config: Experiment, address: Address) -> None:
-        self.folder, self.config, self.address = folder, config, address
+        self.folder = folder
+        self.config = config
+        self.address = address
         self.threads: list[threading.Thread] = []
         self.errors: list[str] = []
 
@@ -75,13 +76,13 @@ class Workers:
         self.threads[-1].start()
 
     def join(self) -> list[str]:
-        for one in self.threads:
-            one.join(60)
+        for thread in self.threads:
+            thread.join(60)
         return self.errors
 
 
 def lost_once(*numbers: int) -> Callable[[Any], None]:
-    """Whoever gets one of these trials first is lost."""
+    """Return a function that raises when a worker first gets one of these trials."""
     left = set(numbers)
 
     def before(task: Any) -> None:
@@ -120,7 +121,7 @@ def test_the_trial_of_a_lost_worker_is_given_out_again(tmp_path: Path, address: 
             rf"trial {number} is given out again: no heartbeat from "
             rf"worker-.*-{os.getpid()} for 1\.5 s"
         )
-        assert sum(line.fullmatch(one) is not None for one in said) == 1
+        assert sum(line.fullmatch(text) is not None for text in said) == 1
     assert results_of(tmp_path / "chief") == results_of(tmp_path / "alone")
 
 

@@ -1,5 +1,4 @@
-"""`forecast tune` as a person meets it: one-line errors with their exit codes, Ctrl-C, and how to
-go on."""
+"""The command `forecast tune`: one-line errors with exit codes, Ctrl-C and resuming."""
 
 from __future__ import annotations
 
@@ -118,6 +117,6 @@ def test_a_key_press_leaves_a_search_that_goes_on(config: Path, tmp_path: Path) 
         == "forecast: interrupted; `fit`, `backtest` and `tune` go on where they stopped with --resume"
     )
     with open_journal(tmp_path / "out" / JOURNAL) as journal:
-        assert [one["event"] for one in journal.records] == ["search", "start"], (
-            "the trial is not taken for a failed one"
+        assert [record["event"] for record in journal.records] == ["search", "start"], (
+            "the trial has not failed"
         )

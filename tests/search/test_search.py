@@ -173,7 +173,8 @@ def test_a_search_in_which_all_fails_says_so(
 
 def test_a_finished_search_has_nothing_left_to_do(tmp_path: Path) -> None:
     search_in(tmp_path, experiment())
-    expected, size = results_of(tmp_path), (tmp_path / JOURNAL).stat().st_size
+    expected = results_of(tmp_path)
+    size = (tmp_path / JOURNAL).stat().st_size
     (tmp_path / "trials.csv").unlink()
     search_in(tmp_path, experiment(), before=stop_at(0))
     assert results_of(tmp_path) == expected
@@ -209,13 +210,13 @@ EDITS: dict[str, tuple[Experiment, pd.DataFrame, str]] = {
 } | {
     "a value of the data": (
         changed(),
-        hourly().assign(y=lambda one: one["y"].mask(one.index == 7, 1.0)),
+        hourly().assign(y=lambda table: table["y"].mask(table.index == 7, 1.0)),
         "the data was",
     ),
     "a row of the data": (changed(), hourly(201), "the data was 1 series, 200 rows"),
     "a stamp of the data": (
         changed(),
-        hourly().assign(ds=lambda one: one["ds"] + pd.Timedelta("1h")),
+        hourly().assign(ds=lambda table: table["ds"] + pd.Timedelta("1h")),
         "the data was",
     ),
 }

@@ -1,5 +1,4 @@
-"""Trials on real networks: folds that look at nothing they must not, scores that `fit` gives,
-watched processes."""
+"""Trials on real networks: no leakage between folds, scores equal to `fit`, watched processes."""
 
 from __future__ import annotations
 
@@ -34,7 +33,7 @@ from forecast.search.space import with_values
 from forecast.search.start import begin
 from forecast.search.state import COMPLETED, FAILED, FoldScore, Task, derived_seed
 from forecast.search.trial import Bench, make_bench
-from forecast.search.workers import Place, Resources, WorkerProcess
+from forecast.search.workers import BenchArguments, Resources, WorkerProcess
 
 TINY = [
     "model={name: bigru, units: 3, cell: rnn, bidirectional: false, decoder: direct}",
@@ -63,7 +62,7 @@ class InThisProcess:
 
 
 def stamps_of(panel: Panel) -> list[pd.Timestamp]:
-    return [pd.Timestamp(one) for one in panel.timestamps]
+    return [pd.Timestamp(stamp) for stamp in panel.timestamps]
 
 
 def test_folds_lie_one_after_another_before_the_test_part(tmp_path: Path) -> None:
@@ -97,8 +96,8 @@ def test_what_happens_in_the_test_part_changes_nothing_in_a_trial(tmp_path: Path
     table = hourly()
     later = table.assign(y=table["y"].where(table.index < 180, 1e6 + table.index))
     scores = []
-    for number, one in enumerate((table, later)):
-        bench = make_bench(tiny(), one, tmp_path / str(number))
+    for number, rows in enumerate((table, later)):
+        bench = make_bench(tiny(), rows, tmp_path / str(number))
         scores.append(bench.train_fold(Task(0, {}, {}), 1, 0).scores)
     assert scores[0] == scores[1]
 
@@ -119,7 +118,7 @@ def test_a_fold_scores_what_a_fit_on_a_shorter_table_does(tmp_path: Path) -> Non
 
 
 def test_no_trial_is_refitted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is left out has a fit refit with this architecture; its scores are those from before."""
+    """By default a fit refits this architecture; a trial has the scores from before."""
     model = "model={name: segment_bigru, units: 4, segment_length: 4}"
     training = "training={loss: mae, schedule: constant, epochs: 2, batch_size: 64}"
     usual = [model, training, "ensemble={seeds: 1, linear: none}", "evaluation.split_by=time"]
@@ -177,7 +176,8 @@ def test_the_best_settings_give_fit_the_score_of_the_search(tmp_path: Path) -> N
         search = begin(bench, journal, resume=False, say=said.append)
         run_search(search, [InThisProcess(bench)])
         present(search, None)
-        finals = {one["name"]: one["result"] for one in journal.records if one["event"] == "final"}
+        records = [record for record in journal.records if record["event"] == "final"]
+        finals = {record["name"]: record["result"] for record in records}
     assert "retrained: bitwise identical" in " ".join(said)
     assert finals["again"]["same"]
     fit_run(
@@ -185,7 +185,7 @@ def test_the_best_settings_give_fit_the_score_of_the_search(tmp_path: Path) -> N
     )
     scores = pd.read_json(tmp_path / "run" / "scores.json", typ="series")["values"]["small"]
     assert scores["MAE"] == pytest.approx(finals["best"]["scores"]["model"]["MAE"], rel=1e-12)
-    assert sorted(one.name for one in (tmp_path / "search").iterdir()) == sorted(
+    assert sorted(path.name for path in (tmp_path / "search").iterdir()) == sorted(
         [
             "best.yaml",
             JOURNAL,
@@ -200,10 +200,10 @@ def test_the_best_settings_give_fit_the_score_of_the_search(tmp_path: Path) -> N
 
 @pytest.mark.timeout(400)
 def test_processes_are_watched_and_replaced(tmp_path: Path) -> None:
-    """One runner: a trial killed twice, one killed once, one that takes too long, one that takes
-    too much."""
-    config, endless = tiny(), Task(0, {}, {}, epochs=1_000_000)
-    runner = WorkerProcess(Place(config, hourly(), tmp_path), Resources())
+    """One runner: a trial killed twice, one killed once, one over its time, one over its memory."""
+    config = tiny()
+    endless = Task(0, {}, {}, epochs=1_000_000)
+    runner = WorkerProcess(BenchArguments(config, hourly(), tmp_path), Resources())
     try:
         threading.Thread(target=kill_when_busy, args=(runner, tmp_path, 0, 2), daemon=True).start()
         killed = runner.run(endless, (), lambda _: None)
@@ -217,8 +217,8 @@ def test_processes_are_watched_and_replaced(tmp_path: Path) -> None:
         threading.Thread(target=kill_when_busy, args=(runner, tmp_path, 1, 1), daemon=True).start()
         well = runner.run(Task(1, {}, {}, epochs=150), done, told.append)
         assert well.status == COMPLETED
-        assert [one.fold for one in well.folds] == [0, 1]
-        assert [one.fold for one in told] == [1]
+        assert [score.fold for score in well.folds] == [0, 1]
+        assert [score.fold for score in told] == [1]
         here = make_bench(config, hourly(), tmp_path / "here").train_fold(
             Task(1, {}, {}, epochs=150), 1, 0
         )
@@ -239,9 +239,9 @@ def test_processes_are_watched_and_replaced(tmp_path: Path) -> None:
 
 
 def kill_when_busy(runner: WorkerProcess, folder: Path, trial: int, times: int) -> None:
-    """Kill the process of a trial when it has written a checkpoint, and the one after it while it
-    starts."""
-    before, dead = written(folder, trial), None
+    """Kill the process of a trial after a checkpoint, and the next one while it starts."""
+    before = written(folder, trial)
+    dead = None
     while written(folder, trial) == before:
         time.sleep(0.01)
     for _ in range(times):
@@ -254,7 +254,8 @@ def kill_when_busy(runner: WorkerProcess, folder: Path, trial: int, times: int) 
 def written(folder: Path, trial: int) -> list[int]:
     """When the checkpoints of a trial were written."""
     return [
-        one.stat().st_mtime_ns for one in sorted(folder.glob(f"training/{trial:04d}-*.checkpoint"))
+        path.stat().st_mtime_ns
+        for path in sorted(folder.glob(f"training/{trial:04d}-*.checkpoint"))
     ]
 
 
