@@ -418,7 +418,7 @@ def test_the_command_says_ok_leak_or_what_is_wrong(
     ]
     assert main(words) == 0
     assert (
-        "no stage depends on values after a cutoff (4 cutoffs, 2024-01-03"
+        "no stage depends on values after a cutoff (4 cutoffs: 2024-01-03"
         in capsys.readouterr().out
     )
     centred_mean(monkeypatch)
