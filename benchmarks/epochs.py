@@ -1,4 +1,4 @@
-"""What an epoch of the public `Forecaster` costs beside the bare steps in it.
+"""Time of an epoch of the public `Forecaster` beside that of its bare training steps.
 
     python benchmarks/epochs.py --json FILE
 

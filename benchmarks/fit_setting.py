@@ -1,4 +1,4 @@
-"""What is fitted by all: sizes, and a table whose best forecast is known."""
+"""Setting of all fits: sizes, and a table whose best forecast is known."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ AUTOCORRELATION = 0.6
 
 @dataclass(frozen=True)
 class Setting:
-    """What is fitted, alike for all.
+    """Sizes of a fit, equal for all.
 
     Attributes:
         series: number of series.
@@ -78,7 +78,7 @@ QUICK = Setting(
 
 
 def make_series(setting: Setting) -> tuple[Array, Array]:
-    """Hourly series (N, T) in two parts: a level with two harmonics of a day, and autocorrelated noise.
+    """Return hourly (N, T): a level with two harmonics of a day, and autocorrelated noise.
 
     There is no trend, so that what was learned still holds in the rows held out, and the validation
     loss goes on falling.
@@ -95,7 +95,7 @@ def make_series(setting: Setting) -> tuple[Array, Array]:
 
 
 def least_loss(setting: Setting) -> float:
-    """The validation loss to expect of the best possible forecast, `expected + AUTOCORRELATION**h * noise`.
+    """Return the loss of the best possible forecast, `expected + AUTOCORRELATION**h * noise`.
 
     Its squared error at step h is (1 - a^2h) / (1 - a^2) for noise with the autocorrelation a and
     steps of variance 1 (Box, Jenkins 1976, section 5.1).

@@ -38,7 +38,7 @@ COMPARED = ("whole", "fit", "epoch", "latency", "import")
 
 
 def fit_afresh(contender: Contender, setting: Setting, table: Path, seed: int) -> dict[str, Any]:
-    """One fit in a process of its own.
+    """One fit in a separate process.
 
     Returns:
         What `fitting.measure_fit` found, with `whole`, the seconds from the start of the process to
@@ -85,12 +85,12 @@ def summary(setting: Setting, found: Sequence[Mapping[str, Any]]) -> dict[str, A
 
 
 def after_the_first(ends: Sequence[float]) -> float:
-    """Median seconds of the epochs after the first, which holds whatever is compiled."""
+    """Median seconds of the epochs after the first, which includes compilation."""
     return median(end - begin for begin, end in pairwise(ends))
 
 
 def seconds_to_loss(found: Mapping[str, Any], loss: float) -> float | None:
-    """Seconds from the start of the imports to the end of the first epoch with this validation loss or a lower one."""
+    """Return seconds from the imports to the first epoch with at most this validation loss."""
     reached = (
         end for end, one in zip(found["epochs"], found["losses"], strict=True) if one <= loss
     )
@@ -155,7 +155,7 @@ def line_of(name: str, found: Mapping[str, Any]) -> str:
 
 
 def main() -> None:
-    """Measure as the command line says."""
+    """Measure with the options of the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

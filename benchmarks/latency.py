@@ -1,4 +1,4 @@
-"""How long one forecast takes from a loaded model, stage by stage, and how many windows a second are judged.
+"""Time of one forecast from a loaded model, stage by stage, and windows evaluated per second.
 
     python benchmarks/latency.py                      a table of all cases
     python benchmarks/latency.py --calls 50           fewer calls of each
@@ -33,7 +33,7 @@ PAST, KNOWN = ["wind"], ["price", "load"]
 
 @dataclass(frozen=True)
 class Case:
-    """What is forecast.
+    """Sizes of a forecast.
 
     Attributes:
         name: in the table.
@@ -69,7 +69,7 @@ class Stopwatch:
         self.seconds = {}
 
     def around(self, owner: Any, name: str, stage: str) -> None:
-        """Measure a function of a module, or a method of a class, whenever it is called by this name."""
+        """Measure every call of a function of a module, or of a method of a class."""
         function: Callable[..., Any] = getattr(owner, name)
 
         def measured(*args: Any, **kwargs: Any) -> Any:
@@ -171,7 +171,7 @@ def measure_judging(folder: str, case: Case, calls: int) -> dict[str, Any]:
 
 
 def measure_afresh(folder: Path, case: Case, calls: int) -> dict[str, Any]:
-    """Measure in a process of its own."""
+    """Measure in a separate process."""
     root = str(Path(__file__).resolve().parents[1])
     environment = {**os.environ, "PYTHONPATH": root, "TF_CPP_MIN_LOG_LEVEL": "3"}
     task = json.dumps({"folder": str(folder), "case": asdict(case), "calls": calls})

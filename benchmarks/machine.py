@@ -1,4 +1,4 @@
-"""What the measurements were taken on."""
+"""Facts of the machine that measured."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def describe() -> dict[str, str | int | float]:
-    """Processor, cores, memory, system, Python and the load that others make; no names of users, hosts or folders."""
+    """Return processor, cores, memory, system, Python and load; no user, host or folder names."""
     cores = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
@@ -24,7 +24,7 @@ def describe() -> dict[str, str | int | float]:
 
 
 def processor() -> str:
-    """The processor as the system names it, with family and model number, since names are often general."""
+    """Return the name of the processor with family and model, since names are often generic."""
     path = Path("/proc/cpuinfo")
     if not path.exists():
         return platform.processor() or platform.machine()
@@ -42,7 +42,7 @@ def processor() -> str:
 
 
 def busy_seconds() -> float:
-    """Processor seconds that all programs together have taken, the time stolen by other machines included.
+    """Return processor seconds of all programs, including time stolen by other machines.
 
     Linux counts them in hundredths; elsewhere the answer is 0.
     """
@@ -62,5 +62,5 @@ class Onlooker:
         self.busy, self.start = busy_seconds(), time.perf_counter()
 
     def others(self, own: float) -> float:
-        """Cores kept busy by others, where the program that is measured took `own` processor seconds."""
+        """Return cores busy with other programs; the measured one took `own` processor seconds."""
         return max(0.0, busy_seconds() - self.busy - own) / (time.perf_counter() - self.start)

@@ -1,4 +1,4 @@
-"""Memory and time from a large table to training batches, stage by stage, each table in a fresh process.
+"""Memory and time from a large table to training batches, by stage, in fresh processes.
 
     python benchmarks/memory.py                   ten million rows, as one series and as 10,000
     python benchmarks/memory.py --rows 200000     fewer rows
@@ -74,7 +74,7 @@ def peak_megabytes() -> float:
 
 
 def write_table(path: Path, *, rows: int, series: int) -> Path:
-    """Write series by the minute, all of one length, as CSV or parquet by the ending of the name."""
+    """Write minutely series of one length, as CSV or parquet by the suffix of the name."""
     length = rows // series
     names = pa.array([f"series_{number}" for number in range(series)])
     ids = pa.DictionaryArray.from_arrays(
@@ -154,7 +154,7 @@ def read_through_tensorflow(source: Any) -> None:
 
 
 def measure_afresh(path: Path, *, tensorflow: bool = False) -> dict[str, Any]:
-    """Measure in a process of its own."""
+    """Measure in a separate process."""
     command = [
         sys.executable,
         __file__,

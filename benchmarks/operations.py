@@ -1,4 +1,4 @@
-"""How many floating-point operations the matrix products of a step take: the floor that no program gets below."""
+"""Floating-point operations of the matrix products of a step: a lower bound for any program."""
 
 from __future__ import annotations
 
@@ -34,5 +34,5 @@ OPERATIONS = {"forward": forward_operations, "train": train_operations}
 
 
 def floor_milliseconds(case: Case, mode: str, rate: float) -> float:
-    """The time a step takes if nothing but its matrix products is done, at `rate` 1e9 operations per second."""
+    """Return the time of the matrix products of a step, at `rate` 1e9 operations per second."""
     return OPERATIONS[mode](case) / rate / 1e6

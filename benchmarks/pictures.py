@@ -27,7 +27,7 @@ MODES = {"train": "Train step", "forward": "Inference step"}
 
 
 def steps_picture(result: Result, labels: Mapping[str, str]) -> Figure:
-    """Bars of milliseconds per size, one panel per step and number of threads, the floor as a line."""
+    """Draw bars of milliseconds by size, a panel per step and thread count, the floor as a line."""
     threads = sorted({row["threads"] for row in result["rows"]}, reverse=True)
     figure = Figure(figsize=(11, 3.6 * len(threads)), layout="constrained")
     panels = figure.subplots(len(threads), len(MODES), squeeze=False)

@@ -1,4 +1,4 @@
-"""Taking turns: every contender in a process of its own, one at work at a time, and ratios per round.
+"""Interleaved measurements: one process per contender, one at a time, and ratios per round.
 
 Noise of the machine comes and goes within seconds. Contenders that take turns meet the same noise,
 so what is compared are times of one round, and the spread over rounds says how far the comparison
@@ -64,7 +64,7 @@ class Contender:
         return self.python.exists()
 
     def command(self, *more: str) -> list[str]:
-        """How to start it."""
+        """Return the command that starts it."""
         return [str(self.python), str(HERE / "contenders" / self.script), *self.arguments, *more]
 
 
@@ -96,7 +96,7 @@ def ratio(theirs: Sequence[float], ours: Sequence[float]) -> Ratio:
 
 
 def ratios(measured: Mapping[str, Sequence[float]], to: str) -> dict[str, dict[str, float]]:
-    """The ratio of each contender to one of them, itself left out."""
+    """Return the ratio of each other contender to one of them."""
     return {
         name: asdict(ratio(values, measured[to])) for name, values in measured.items() if name != to
     }
@@ -139,7 +139,7 @@ class Worker:
 
 
 def last_line(errors: Any) -> str:
-    """What a process said last on standard error."""
+    """Return the last line of a process on standard error."""
     errors.seek(0)
     lines = errors.read().decode(errors="replace").strip().splitlines()
     return str(lines[-1]) if lines else "ended without a word"
@@ -212,7 +212,7 @@ def in_peace(act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 
 def write_json(path: Path, result: Mapping[str, Any]) -> None:
-    """Write results, numbers rounded to what the measurement can tell apart."""
+    """Write results, numbers rounded to the resolution of the measurement."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(rounded(result), indent=1) + "\n", encoding="utf-8")
 

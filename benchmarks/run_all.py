@@ -1,8 +1,8 @@
-"""Runs the benchmarks, one after the other, and writes tables and pictures: what `make bench` does.
+"""Run the benchmarks one after another, and write tables and figures (`make bench`).
 
 python benchmarks/run_all.py                     everything
 python benchmarks/run_all.py --only steps fits   some of them
-python benchmarks/run_all.py --quick             a few steps of `steps` and `fits`, to a folder thrown away
+python benchmarks/run_all.py --quick             a few steps of `steps` and `fits`, not stored
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ COMMANDS = {
 
 
 def run_printed(name: str) -> None:
-    """Run a benchmark that prints, show its output and keep it, with its figures where it writes them."""
+    """Run a benchmark, print and store its output, and its figures where it writes some."""
     print(f"--- {name}", flush=True)
     described = machine.describe()
     with tempfile.TemporaryDirectory() as folder:

@@ -58,7 +58,7 @@ PRODUCT_SIZE = 2048
 
 @dataclass(frozen=True)
 class Turns:
-    """How long to measure.
+    """Duration of a measurement.
 
     Attributes:
         rounds: turns of each contender.
@@ -185,7 +185,8 @@ def line_of(row: Mapping[str, Any]) -> str:
     times = ", ".join(
         f"{name} {median(values):.2f}" for name, values in row["milliseconds"].items()
     )
-    return f"{row['case']:>12} {row['threads']} threads {row['mode']:8} floor {row['floor']:7.2f}  {times} ms"
+    case = f"{row['case']:>12} {row['threads']} threads {row['mode']:8}"
+    return f"{case} floor {row['floor']:7.2f}  {times} ms"
 
 
 def run(
@@ -211,7 +212,7 @@ def run(
 
 
 def main() -> None:
-    """Measure as the command line says."""
+    """Measure with the options of the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,13 +1,13 @@
 """Windows per second: ours beside Keras, `Dataset.window` and a gather by NumPy, on the same array.
 
-    python benchmarks/windows.py                  lengths 96 + 24, 1 and 7 channels, batches of 32, 64 and 256
-    python benchmarks/windows.py --json FILE      the figures as JSON as well
+    python benchmarks/windows.py               96 + 24 steps, 1 and 7 channels, batches of 32 to 256
+    python benchmarks/windows.py --json FILE   the figures as JSON as well
 
-Every way gives shuffled batches of contexts (B, 96, C); ours and NumPy's give the targets (B, 24,
-C) too. Datasets are read by `next` inside a `tf.function`, as training does it, and once more from
-Python. In every round each way in its turn begins anew, is warmed up and is timed, and nothing of
-it runs on while the others are timed: what Keras has gathered ahead in their time would count as
-gathered in none. A ratio is that of the windows per second of one round.
+Every way yields shuffled batches of contexts (B, 96, C); ours and NumPy's yield targets (B, 24, C)
+too. Datasets are read by `next` inside a `tf.function`, as in training, and once more from Python.
+In every round, each way is started, warmed up and timed in turn, and stopped before the next:
+batches that Keras prefetches while others are timed would count as free. Ratios are of windows per
+second within one round.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def source_of(values: np.ndarray[Any, Any]) -> Any:
 
 
 def keras_dataset(values: Any, batch_size: int) -> Any:
-    """What Keras offers."""
+    """Windows by Keras."""
     import keras
 
     return keras.utils.timeseries_dataset_from_array(
@@ -201,7 +201,8 @@ def line(row: dict[str, Any]) -> str:
     ratios = "".join(
         f"{row[name]:9.1f}" for name in ("ratio", "smallest_ratio", "median_ratio", "largest_ratio")
     )
-    return f"{row['channels']:8}{row['batch_size']:7}  {row['way']:20}{row['windows_per_second']:12,.0f}{ratios}"
+    case = f"{row['channels']:8}{row['batch_size']:7}  {row['way']:20}"
+    return f"{case}{row['windows_per_second']:12,.0f}{ratios}"
 
 
 def measure(rounds: int, seconds: float) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""A gated recurrent unit from scratch: its equations, its training, and what a second direction is good for.
+"""A gated recurrent unit from scratch: equations, training, and the use of a second direction.
 
 An essay in code, to be read from top to bottom. It writes the equations of the GRU in NumPy and
 holds them against the layer of the package, trains that layer on a simulated sequence, and then
@@ -94,7 +94,7 @@ def gru_as_published(sequence: Array, kernel: Array, recurrent: Array, bias: Arr
 
 
 def gru_reset_after(sequence: Array, kernel: Array, recurrent: Array, bias: Array) -> Array:
-    """The GRU of cuDNN and Keras: as `gru_as_published`, with the bias (2, 3U), which holds b and c."""
+    """GRU of cuDNN and Keras: as `gru_as_published`, with the bias (2, 3U), the rows b and c."""
     h = np.zeros((len(sequence), len(recurrent)))
     for x in np.moveaxis(sequence, 1, 0):
         x_z, x_r, x_h = np.split(x @ kernel + bias[0], 3, axis=1)
@@ -142,12 +142,12 @@ NOISE, CONTEXT, HORIZON = 0.2, 48, 12
 
 
 def waves(steps: Array) -> Array:
-    """What could be known of the sequence."""
+    """The predictable component of the sequence."""
     return np.sin(2 * np.pi * steps / 24) + 0.6 * np.sin(2 * np.pi * steps / 57 + 1)
 
 
 def sequence_parts(seed: int = 0) -> tuple[Array, Array]:
-    """A sequence of 1,600 steps: (1200, 1) to learn from and (400, 1) to be judged on."""
+    """Return a sequence of 1,600 steps: (1200, 1) to train on and (400, 1) to test on."""
     steps = np.arange(1600)
     noise = np.random.default_rng(seed).normal(0, NOISE, len(steps))
     values = (waves(steps) + noise)[:, None].astype(np.float32)
@@ -233,7 +233,7 @@ def draw_loss(losses: list[float], bar: float) -> Figure:
 
 
 def draw_forecasts(model: Any, part: Array, shown: int = 240) -> Figure:
-    """Forecasts made every 12 steps, each of the 12 steps that follow, over what came."""
+    """Draw forecasts of 12 steps, made every 12 steps, over the actual values."""
     past, _ = windows_of(part)
     forecasts = model.predict(past[:shown:HORIZON], verbose=0)
     steps = CONTEXT + np.arange(shown)
@@ -290,7 +290,7 @@ def echoes(of: str, count: int, seed: int) -> Windows:
 
 
 def compare_directions(of: str, seed: int) -> tuple[float, float]:
-    """Mean squared error with one direction and with two on windows not learned from; 1 is that of the mean."""
+    """Return the test error (MSE) with one direction and with two; that of the mean is 1."""
     learn, judge = echoes(of, 3200, seed), echoes(of, 1000, 1000 + seed)
     errors = [train(learn, judge, both=both, epochs=4, seed=seed)[1][-1] for both in (False, True)]
     return errors[0], errors[1]

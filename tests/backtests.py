@@ -25,7 +25,7 @@ SETTINGS: dict[str, Any] = {
     "training": {"epochs": 1, "patience": None},
     "evaluation": {"validation_size": 12},
 }
-"""What is traced fastest and never compiled."""
+"""The model that is traced fastest and never compiled."""
 
 
 def experiment(**sections: dict[str, Any]) -> Experiment:
@@ -35,10 +35,10 @@ def experiment(**sections: dict[str, Any]) -> Experiment:
 
 
 def hourly(rows: int = 90) -> pd.DataFrame:
-    """Three series of unlike level and length, the last one ending earlier, with covariates of
-    every kind."""
+    """Return three series of different level and length, one ending early, with all covariates."""
     draw = np.random.default_rng(0)
-    lengths, starts = (rows, rows - 10, rows - 20), (0, 10, 5)
+    lengths = (rows, rows - 10, rows - 20)
+    starts = (0, 10, 5)
     hours = np.concatenate(
         [start + np.arange(length) for start, length in zip(starts, lengths, strict=True)]
     )

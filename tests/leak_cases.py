@@ -1,5 +1,4 @@
-"""Random tables and experiments for the leak check; run as a program it checks many and prints the
-counts.
+"""Random tables and experiments for the leak check; as a program, check many and print counts.
 
 make leak-proofs ARGS="--cases 200"
 """
@@ -49,10 +48,8 @@ def random_table(draw: Draw, freq: str) -> pd.DataFrame:
     """Some series of unequal start, length and level, with one covariate of each kind."""
     parts = []
     for number in range(int(draw.integers(1, 5))):
-        rows, start = (
-            int(draw.integers(45, 80)),
-            int(draw.integers(0, 3)) * int(draw.integers(0, 30)),
-        )
+        rows = int(draw.integers(45, 80))
+        start = int(draw.integers(0, 3)) * int(draw.integers(0, 30))
         places = np.arange(start, start + rows)
         stamps = (
             places
@@ -69,15 +66,12 @@ def random_table(draw: Draw, freq: str) -> pd.DataFrame:
         part = pd.DataFrame(
             {"unique_id": f"s{number}", "ds": stamps, "y": y, "z": np.round(np.abs(y))}
         )
-        part["wind"], part["price"] = (
-            draw.normal(size=rows).cumsum(),
-            draw.integers(1, 5, size=rows),
-        )
-        part["sky"], part["sale"] = (
-            draw.choice(WORDS, size=rows),
-            draw.choice(["yes", "no"], size=rows),
-        )
-        part["size"], part["kind"] = level, draw.choice(["large", "small"])
+        part["wind"] = draw.normal(size=rows).cumsum()
+        part["price"] = draw.integers(1, 5, size=rows)
+        part["sky"] = draw.choice(WORDS, size=rows)
+        part["sale"] = draw.choice(["yes", "no"], size=rows)
+        part["size"] = level
+        part["kind"] = draw.choice(["large", "small"])
         parts.append(part)
     if draw.random() < 0.2:
         parts.append(parts[0].head(3).assign(unique_id="tiny"))
@@ -119,7 +113,8 @@ def random_case(seed: int) -> tuple[dict[str, Any], pd.DataFrame]:
         draw.choice(["refuse", "skip"] if policy == "refuse" else ["refuse", "skip", "fill"])
     )
     table = damaged(draw, random_table(draw, freq), holes=policy != "refuse", gaps=gaps != "refuse")
-    past, known = subset(draw, ("wind", "sky")), subset(draw, ("price", "sale"))
+    past = subset(draw, ("wind", "sky"))
+    known = subset(draw, ("price", "sale"))
     static = subset(draw, ("size", "kind", "unique_id"), 0.3)
     words = ("sky", "sale", "kind", "unique_id")
     data: dict[str, Any] = {
@@ -193,7 +188,9 @@ def main() -> int:
     options = parser.parse_args()
     kinds: Counter[str] = Counter()
     compared: Counter[str] = Counter()
-    leaking, refused, begun = [], 0, time.monotonic()
+    leaking = []
+    refused = 0
+    begun = time.monotonic()
     for seed, config, report in checked_cases(
         options.cases, train_every=TRAIN_EVERY, first=options.first
     ):

@@ -29,7 +29,9 @@ echo "$@" >> "$UV_LOG"
 case "$1" in
   --version) echo "uv 0" ;;
   venv) exec "{BASE_PYTHON}" -m venv --without-pip "$5" ;;
-  pip) [ -z "$UV_WAIT" ] || exec sleep "$UV_WAIT"; [ -z "$UV_FAIL" ] || {{ echo "no route to index" >&2; exit 1; }} ;;
+  pip)
+    [ -z "$UV_WAIT" ] || exec sleep "$UV_WAIT"
+    [ -z "$UV_FAIL" ] || {{ echo "no route to index" >&2; exit 1; }} ;;
 esac
 """
 

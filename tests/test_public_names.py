@@ -52,7 +52,9 @@ def test_importing_the_package_imports_nothing_else() -> None:
 
 
 def test_no_public_name_starts_tensorflow() -> None:
-    code = "import forecast\nfor name in forecast.__all__: getattr(forecast, name)\nforecast.Forecaster()"
+    code = "import forecast\n"
+    code += "for name in forecast.__all__: getattr(forecast, name)\n"
+    code += "forecast.Forecaster()"
     loaded = loaded_after(code)
     assert "pandas" in loaded
     assert not loaded & NOT_WITH_ANY_NAME

@@ -1,4 +1,4 @@
-"""How much the intervals of 80 and 95 % hold on real test parts, fixed and adapting, and those of `predict`.
+"""Coverage of 80 and 95 % intervals on real test sets: fixed, adapting, and those of `predict`.
 
 Prints one row per set and level.
 
@@ -107,7 +107,7 @@ def without_adapting(forecaster: Forecaster, result: BacktestResult) -> Backtest
 
 
 def after_the_table(recent: Calibration | None, first: int, level: float, *, adapting: bool) -> str:
-    """What the intervals of `predict` would have held, had the table ended at `CUTOFFS` rows of the test part.
+    """Return the coverage of `predict`, as if the table ended at `CUTOFFS` rows of the test set.
 
     Args:
         recent: errors on calibration and test windows.

@@ -1,4 +1,4 @@
-"""What one gets without settings: the table, the horizon, and nothing else said. Prints one row per set.
+"""Accuracy of the defaults: only table and horizon are given. Prints one row per data set.
 
     python benchmarks/accuracy/defaults.py                  all sets, and the table of the page
     python benchmarks/accuracy/defaults.py months air       some of them, printed only
@@ -30,7 +30,7 @@ PAGE = Path(__file__).resolve().parent / "README.md"
 
 @dataclass(frozen=True)
 class Case:
-    """A table and what a person would say of it.
+    """A table, and the few settings that a person would give.
 
     Attributes:
         table: makes the rows, long.
@@ -58,13 +58,13 @@ def quarters() -> pd.DataFrame:
 
 
 def days() -> pd.DataFrame:
-    """One series of births, its test month left out."""
+    """Return one series of births without its test month."""
     frame = pd.read_csv(DATA / "us_births.csv", parse_dates=["ds"])
     return frame.iloc[:-30].assign(unique_id="births")
 
 
 def days_with_holes() -> pd.DataFrame:
-    """Eight series of 750 days cut out of the births, each at a level of its own, a tenth of the values missing."""
+    """Return eight series of 750 days of births at different levels, 10 % of the values missing."""
     values, draw, parts = days()["y"].to_numpy(float), np.random.default_rng(0), []
     for number in range(8):
         own = values[750 * number : 750 * (number + 1)] * (1 + number)
@@ -107,7 +107,7 @@ CASES = {
 
 
 def judge(case: Case) -> tuple[dict[str, float], dict[str, float], Forecaster, float]:
-    """Score the default and the last season carried on: sMAPE and MASE of both, the default, and its seconds."""
+    """Return sMAPE and MASE of the default and of seasonal naive, the default, and its seconds."""
     frame = case.table().sort_values(["unique_id", "ds"])
     left = frame.groupby("unique_id").cumcount(ascending=False)
     train, test = frame[left >= case.horizon], frame[left < case.horizon]

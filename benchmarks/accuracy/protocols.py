@@ -54,7 +54,7 @@ class Protocol:
 
 
 def ett(name: str) -> Callable[[Experiment, int], tuple[Scores, Forecaster]]:
-    """Seven channels, scaled by the training rows, all windows of the test part."""
+    """Seven channels, scaled by the training rows, all windows of the test set."""
 
     def run(config: Experiment, horizon: int) -> tuple[Scores, Forecaster]:
         frame = pd.read_csv(DATA / f"{name}.csv").head(ETT_ROWS)
@@ -64,13 +64,13 @@ def ett(name: str) -> Callable[[Experiment, int], tuple[Scores, Forecaster]]:
 
 
 def exchange_rate(config: Experiment, horizon: int) -> tuple[Scores, Forecaster]:
-    """Eight channels, 70/10/20, all windows of the test part."""
+    """Eight channels, 70/10/20, all windows of the test set."""
     frame = pd.read_csv(DATA / "exchange_rate.csv")
     return judged(with_horizon(config, horizon), frame, EXCHANGE_TRAIN, EXCHANGE_WINDOWS[horizon])
 
 
 def epf(config: Experiment, market: str) -> tuple[Scores, Forecaster]:
-    """One price, two forecasts known ahead, 70/10/20; the markets name those columns differently."""
+    """One price, two forecasts known ahead, 70/10/20; column names differ between markets."""
     frame = pd.read_csv(DATA / "epf" / f"{market}.csv")
     data = config.data.model_copy(update={"known_covariates": tuple(frame.columns[1:3])})
     return judged(config.model_copy(update={"data": data}), frame, EPF_TRAIN, EPF_WINDOWS)
@@ -91,7 +91,7 @@ def with_horizon(config: Experiment, horizon: int) -> Experiment:
 def judged(
     config: Experiment, frame: pd.DataFrame, training_rows: int, num_windows: int
 ) -> tuple[Scores, Forecaster]:
-    """Fit, and score all windows of the test part on the scale of the training rows.
+    """Fit, and score all windows of the test set on the scale of the training rows.
 
     Raises:
         ValueError: the number of windows is not that of the protocol.
@@ -108,7 +108,7 @@ def judged(
 
 
 def scaled_scores(actual: Array, forecasts: Mapping[str, Array], spread: Array) -> Scores:
-    """MSE and MAE of values divided by the spread of the training rows, over windows, steps and channels."""
+    """Return MSE and MAE of values in standard deviations of the training rows, over all axes."""
     found = {}
     for name, values in forecasts.items():
         error = (values - actual) / spread
@@ -184,7 +184,7 @@ def mase_of(
 
 
 def last_values(train: pd.DataFrame, test: pd.DataFrame, alias: str) -> pd.DataFrame:
-    """The last value of each series for all steps of its test part."""
+    """Return the last value of each series for all steps of its test set."""
     last = train.groupby("unique_id")["y"].last()
     return test[["unique_id", "ds"]].assign(**{alias: test["unique_id"].map(last)})
 

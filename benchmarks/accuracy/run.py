@@ -1,11 +1,10 @@
-"""Runs protocols from the raw files to their scores, and writes the tables: what `make bench-accuracy` does.
+"""Run protocols from raw files to scores, and write the tables (`make bench-accuracy`).
 
     python benchmarks/accuracy/run.py                               all sets, three seeds
     python benchmarks/accuracy/run.py --sets etth1 --seeds 0        some of it
-    python benchmarks/accuracy/run.py --tables                      the page anew, from the results that are there
+    python benchmarks/accuracy/run.py --tables                      the page, from stored results
 
-A case whose result is there and was made with the same settings is not run again, so a run that was
-ended goes on.
+A case with a stored result of the same settings is not run again, so an interrupted run resumes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The tables of the page: ours beside the published rows and the baselines, from the results that are there."""
+"""Tables of the page, from stored results: ours beside published rows and baselines."""
 
 from __future__ import annotations
 

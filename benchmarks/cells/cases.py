@@ -1,4 +1,4 @@
-"""What is trained, with which settings, and what of it is there already."""
+"""Cases to train, their settings, and the stored results."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def load_preset(name: str, overrides: tuple[str, ...]) -> Any:
 
 
 def result_of(name: str) -> dict[str, Any]:
-    """What is there of a set, if it was made with the settings of now; otherwise an empty result."""
+    """Return the stored result of a data set, empty unless it has the current settings."""
     settings = preset(name).model_dump(mode="json")
     path = RESULTS / f"{name}.json"
     if path.exists():
@@ -92,7 +92,7 @@ def result_of(name: str) -> dict[str, Any]:
 
 
 def missing(name: str, part: str, seed: int) -> list[Case]:
-    """What is still to be run of a set, a part and a seed."""
+    """Return the cases of a data set, a part and a seed that are still to be run."""
     rows = result_of(name)["rows"]
     found = [
         one

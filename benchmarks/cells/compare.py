@@ -1,4 +1,4 @@
-"""What the results say: differences between pairs of networks that differ in one thing, and how far to trust them."""
+"""Differences between pairs of networks that differ in one setting, with confidence intervals."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ there are."""
 
 @dataclass(frozen=True)
 class Difference:
-    """How much larger the error of one side of many pairs is than that of the other, in percent.
+    """Relative difference in error between the two sides of many pairs, in percent.
 
     Attributes:
         each: one number per pair.
@@ -35,7 +35,7 @@ class Difference:
 
     @property
     def error(self) -> float:
-        """Standard error of the mean: the spread over pairs holds that over seeds and that between kinds of network."""
+        """Standard error of the mean; its variance includes seeds and kinds of network."""
         return stdev(self.each) / math.sqrt(len(self.each))
 
     @property
@@ -46,7 +46,7 @@ class Difference:
 
     @property
     def is_measurable(self) -> bool:
-        """Whether the interval leaves out 0."""
+        """Whether the interval excludes 0."""
         low, high = self.interval
         return low > 0 or high < 0
 
@@ -57,7 +57,7 @@ class Difference:
 
 
 def instead(field: str, new: Mapping[Any, Any]) -> list[Pair]:
-    """All pairs of the grid in which the first has the new value of a field and the second the old one.
+    """Return all pairs of the grid: the first with the new value of a field, the second the old.
 
     Args:
         field: of `Choice`.
@@ -82,7 +82,7 @@ QUESTIONS: dict[str, list[Pair]] = {
 
 @dataclass(frozen=True)
 class Results:
-    """What was found on one set.
+    """Results on one data set.
 
     Attributes:
         name: of `SETS`.
@@ -128,6 +128,6 @@ class Results:
         return {question: self.difference(pairs, seeds) for question, pairs in keys.items()}
 
     def seed_spread(self, seeds: Sequence[int]) -> float:
-        """Deviation over the seeds of one network in percent of its error, root mean square over the grid."""
+        """Deviation over seeds in percent of a network's error, RMS over the grid."""
         found = [self.errors(choice.key, seeds) for choice in GRID]
         return 100 * math.sqrt(fmean(variance(errors) / fmean(errors) ** 2 for errors in found))

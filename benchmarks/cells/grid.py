@@ -1,7 +1,8 @@
-"""What is compared: cells, attention and layers at one number of parameters, and how their widths are found."""
+"""Networks that are compared: cells, attention and layers at an equal number of parameters."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
@@ -118,7 +119,7 @@ SETS = {
 
 
 def count_parameters(config: SegmentBiGRUConfig, shape: WindowShape) -> int:
-    """Numbers that the network learns, layer by layer as `segment_bigru` builds it, one network for every target.
+    """Return the number of weights, layer by layer as `segment_bigru` builds it.
 
     Args:
         config: the settings, with `channels: independent`.
@@ -130,7 +131,7 @@ def count_parameters(config: SegmentBiGRUConfig, shape: WindowShape) -> int:
     known = shape.num_known + sum(map(embedding_width, shape.known_categories))
     inputs = [widths[0], *(directions * width for width in widths[:-1])]
     codes = (*shape.past_categories, *shape.known_categories)
-    segments = -(-shape.horizon // length)
+    segments = math.ceil(shape.horizon / length)
     return sum(
         (
             sum(size * embedding_width(size) for size in codes),
@@ -158,7 +159,7 @@ def of_cell(cell: str, inputs: int, units: int) -> int:
 def within_budget(
     choice: Choice, fields: dict[str, Any], shape: WindowShape, budget: int = BUDGET
 ) -> tuple[int, ...]:
-    """The width of each layer with which a network comes as near to a number of parameters as it can.
+    """Return the width of each layer that brings a network nearest to a number of parameters.
 
     All layers have the same width, or the first ones are wider by one.
 

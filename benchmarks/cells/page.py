@@ -78,19 +78,19 @@ def answers_table(found: list[Results]) -> str:
 
 
 def seeds_in_words(seeds: tuple[int, ...]) -> str:
-    """How many there are."""
+    """Return the number of seeds in words."""
     return f"{len(seeds)} seed{'s' if len(seeds) > 1 else ''}"
 
 
 def shown(one: Difference) -> str:
-    """Mean, interval and how many pairs are better; bold where the interval leaves out 0."""
+    """Mean, interval and number of better pairs; bold where the interval excludes 0."""
     low, high = one.interval
     mark = "**" if one.is_measurable else ""
     return f"{mark}{one.mean:+.1f}{mark} ({low:+.1f} to {high:+.1f}); {one.num_better} better"
 
 
 def units_table(found: list[Results]) -> str:
-    """A GRU of the grid and the LSTM with its units, one layer in one direction; below the errors of all six pairs."""
+    """Rows of GRU and LSTM with equal units, one layer, one direction; then errors of all."""
     heads = [
         "set",
         "units",
@@ -168,7 +168,7 @@ def set_table(found: Results) -> str:
 
 
 def figures(found: Results, choice: Choice, others: Iterable[str]) -> list[str]:
-    """What one network is and how it did over the seeds."""
+    """Settings of one network, and its errors over the seeds."""
     key, seeds = choice.key, found.seeds()
     errors = found.errors(key, seeds)
     mean = f"{fmean(errors):.4f}" + (f" ({stdev(errors):.4f})" if len(errors) > 1 else "")
@@ -202,7 +202,7 @@ def about(found: Results) -> str:
 
 
 def times(found: Results) -> dict[str, list[str]]:
-    """Columns of time by network: measured in turns, or the seconds of an epoch of the calmest training, disturbed."""
+    """Columns of time by network: interleaved steps, or seconds per epoch of the fastest."""
     path = RESULTS / "time.json"
     measured: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     if (one := measured.get(found.name)) is None:

@@ -35,7 +35,7 @@ SHIFTS = {"none": -0.13, "dot": 0.13}
 
 
 def answers_picture(found: Mapping[str, Mapping[str, Difference]]) -> Figure:
-    """One panel per set, one line per question: all pairs as dots, their mean with its 95 % interval."""
+    """Draw a panel per data set, a line per question: pairs as dots, mean with 95 % interval."""
     from matplotlib.lines import Line2D
 
     figure = new_figure((9.4, 4.2))
@@ -82,7 +82,7 @@ def answers_picture(found: Mapping[str, Mapping[str, Difference]]) -> Figure:
 
 
 def draw_answer(axes: Axes, place: int, one: Difference) -> None:
-    """A line of dots with mean and interval; grey where the interval holds 0."""
+    """Draw a line of dots with mean and interval; grey where the interval includes 0."""
     colour = MUTED if not one.is_measurable else MODEL if one.mean < 0 else ACCENT
     low, high = one.interval
     axes.plot(

@@ -1,12 +1,13 @@
-"""Trains every network of the grid on every set, and writes docs/cells.md: what `make bench-cells` does.
+"""Train every network of the grid on every set, and write docs/cells.md (`make bench-cells`).
 
-    python benchmarks/cells/run.py                               everything, then the page
-    python benchmarks/cells/run.py --sets etth1 --seeds 0        some of it
-    python benchmarks/cells/run.py --time                        milliseconds per step, all networks in turns
-    python benchmarks/cells/run.py --page                        the page anew, from the results that are there
+    python benchmarks/cells/run.py                           everything, then the page
+    python benchmarks/cells/run.py --sets etth1 --seeds 0    some of it
+    python benchmarks/cells/run.py --time                    milliseconds per step, interleaved
+    python benchmarks/cells/run.py --page                    the page, from stored results
 
-A result is written after every network, and what is there with the same settings is not run again,
-so a run that was ended goes on. The data are read from the folder that `FORECAST_DATA` names.
+A result is written after every network, and a case with a stored result of the same settings is not
+run again, so an interrupted run resumes. The environment variable `FORECAST_DATA` names the folder
+of the data.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def run_one(name: str, case: Case, seed: int) -> tuple[dict[str, Any], dict[str,
 
 
 def fit_ridge_once() -> None:
-    """Let one fit of the ridge baseline serve all networks of this process: they share its windows and its inputs."""
+    """Share one fit of the ridge baseline, which reads the same windows, between all networks."""
     from forecast.forecasting import forecaster
 
     fit = forecaster.fit_linear
@@ -78,7 +79,7 @@ def fit_ridge_once() -> None:
 
 
 def run_apart(parts: list[str], sets: list[str], seeds: list[int]) -> list[str]:
-    """Run each part, set and seed in a process of its own; the names of those that failed."""
+    """Run each part, set and seed in a separate process; return the names of those that failed."""
     failed = []
     for part, name, seed in product(parts, sets, seeds):
         command = [

@@ -1,8 +1,9 @@
-"""Milliseconds of one train step of every network of the grid, taken in turns, so that noise meets all alike."""
+"""Milliseconds per training step of every network, interleaved, so that noise affects all."""
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -61,14 +62,14 @@ def measure(name: str) -> dict[str, Any]:
         "machine": described,
         "others": others,
         "rounds": ROUNDS,
-        "steps": -(-training.windows_per_epoch // training.batch_size),
+        "steps": math.ceil(training.windows_per_epoch / training.batch_size),
         "milliseconds": taken,
         "ratios": ratios,
     }
 
 
 def steps_of(choice: Choice, settings: Any, shape: WindowShape) -> Callable[[], float]:
-    """What takes as many train steps as last a quarter of a second, and says the milliseconds of one."""
+    """Return a function that trains for a quarter of a second and returns milliseconds per step."""
     import tensorflow as tf
 
     from forecast.models import build_model
@@ -94,7 +95,7 @@ def steps_of(choice: Choice, settings: Any, shape: WindowShape) -> Callable[[], 
 
 
 def random_batch(shape: WindowShape, size: int) -> tuple[dict[str, Any], Any]:
-    """Inputs and target of a batch; what they hold makes no difference to the time."""
+    """Return inputs and target of a batch; their values do not affect the time."""
     rng = np.random.default_rng(0)
     sizes = {
         "past": (shape.context_length, shape.num_past),

@@ -10,7 +10,7 @@ from fitting import Journal, Task, serve_fit
 
 
 class Darts:
-    """Darts, through its public interface, on float32 series (it would train in float64 on float64 ones)."""
+    """Darts by its public interface, on float32 series (float64 ones would train in float64)."""
 
     def load(self, threads: int) -> dict[str, str]:
         """Import Darts."""
@@ -82,7 +82,7 @@ class Darts:
 
 
 def windows_of(batch: Any) -> int:
-    """How many there are in what the network is given; a function with a name, since Darts saves the callbacks."""
+    """Return the number of windows in a batch; a named function, since Darts saves callbacks."""
     return len(batch.past_target)
 
 

@@ -60,7 +60,7 @@ class Ours:
         self.forecaster.save(folder / "model")
 
     def weights(self) -> int:
-        """Of the network; also writes down how many windows an epoch had, which takes time and is not in the fit."""
+        """Return the number of weights; also store the windows per epoch, outside the timed fit."""
         self.journal.windows[:] = [self.count()] * len(self.journal.losses)
         return int(self.forecaster.fitted.model.count_params())
 

@@ -1,4 +1,4 @@
-"""What all whole-fit contenders share: the order of events, the clock, the scales, the test windows.
+"""Common code of all whole-fit contenders: order of events, clock, scales, test windows.
 
 A contender is an object with the methods of `Contender`; `serve_fit` calls them in one order and
 notes times, so that every library is measured between the same two moments: the name of a CSV file
@@ -19,7 +19,7 @@ import wire
 
 @dataclass(frozen=True)
 class Task:
-    """What to fit.
+    """Settings of a fit.
 
     Attributes:
         table: CSV file of hourly series with the columns `unique_id`, `ds`, `y`, all of one length.
@@ -94,10 +94,10 @@ class Contender(Protocol):
         """Write what a later process needs to forecast."""
 
     def weights(self) -> int:
-        """How many numbers were trained."""
+        """Return the number of trained weights."""
 
     def forecast(self, history: Any) -> Any:
-        """The next H values (N, H) of every series of a long frame, in its order and in the unit of the data."""
+        """Return (N, H) forecasts of every series of a long frame, in the unit of the data."""
 
 
 def serve_fit(contender: Contender) -> None:
@@ -133,7 +133,7 @@ def measure_fit(contender: Contender, task: Task) -> dict[str, Any]:
 
 
 def judge(contender: Contender, task: Task) -> tuple[float, float]:
-    """Milliseconds of a single forecast of one series, and the mean absolute error on the test part.
+    """Return milliseconds per forecast of one series, and the MAE on the test set.
 
     The test part is forecast in windows that do not overlap.
     """

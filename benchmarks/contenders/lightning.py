@@ -1,4 +1,4 @@
-"""What the two contenders that train with PyTorch Lightning share."""
+"""Common code of the two contenders that train with PyTorch Lightning."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pytorch_lightning import Callback
 
 
 class EpochNotes(Callback):
-    """Notes every validation, and counts the windows that went through the network since the one before.
+    """Records every validation, and counts the windows that were trained on since the last one.
 
     Args:
         journal: what to note in.

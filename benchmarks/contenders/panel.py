@@ -1,4 +1,4 @@
-"""The table as arrays and scales, for contenders that leave both to their caller."""
+"""Arrays and scales of the table, for contenders without their own."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def compile_steps(model: keras.Model, layers: str, *, xla: bool) -> dict[str, Ca
 
 
 def clusters() -> tuple[Callable[[], Any], Callable[..., Any]]:
-    """What traces a step as training does: XLA compiles its parts where the loops in C++ are not to be had."""
+    """Return the tracer of training: XLA compiles parts of a step where C++ loops are missing."""
     from forecast.layers.clusters import cluster, tracing
     from forecast.layers.native import operations
 
@@ -88,7 +88,7 @@ class Steps:
         self.case: list[int] = []
 
     def prepare(self, case: list[int], mode: str) -> dict[str, Any]:
-        """Build the model of a case unless it is there, compile the step and take it three times."""
+        """Build the model of a case unless it exists, compile the step and run it three times."""
         start = time.perf_counter()
         if case != self.case:
             keras.backend.clear_session()
@@ -127,7 +127,8 @@ def main() -> None:
     if arguments.layers == "ours":
         from forecast.layers.runtime import settle_threads
 
-        settle_threads()  # the number of threads is set already; this keeps each product of XLA in one of them
+        # the number of threads is set already; this keeps each product of XLA in one of them
+        settle_threads()
     wire.serve_steps(
         Steps(arguments.layers, xla=arguments.xla == "on"), multiply, "tensorflow", "keras", "numpy"
     )

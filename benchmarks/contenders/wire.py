@@ -1,4 +1,4 @@
-"""What the processes of all contenders share: answering requests line by line, and their own peak memory.
+"""Common code of all contender processes: requests line by line, and peak memory.
 
 Runs in the environment of every contender, so it needs nothing but Python.
 """

@@ -12,24 +12,23 @@ import numpy as np
 from forecast.backtest.rolling import Block
 from forecast.errors import BacktestError
 
-FIELDS = ("forecasts", "quantiles", "levels", "lowest", "left_out")
-"""Of a block, each a value per model."""
+_FIELDS = ("forecasts", "quantiles", "levels", "lowest", "left_out")
+"""Fields of a block with one value per model."""
 
 
 def encode_block(block: Block) -> bytes:
-    """A block as the bytes of a NumPy archive, in which every array has a checksum."""
+    """Return a block as the bytes of a NumPy archive, in which every array has a checksum."""
     arrays: dict[str, Any] = {"last": block.last}
-    for field in FIELDS:
-        arrays |= {
-            f"{field}/{name}": np.asarray(value) for name, value in getattr(block, field).items()
-        }
+    for field in _FIELDS:
+        for name, value in getattr(block, field).items():
+            arrays[f"{field}/{name}"] = np.asarray(value)
     file = io.BytesIO()
     np.savez(file, **arrays)
     return file.getvalue()
 
 
 def decode_block(path: Path) -> Block:
-    """Read back what `encode_block` wrote.
+    """Read a file that `encode_block` made.
 
     Raises:
         BacktestError: the file is damaged.
@@ -40,17 +39,18 @@ def decode_block(path: Path) -> Block:
         last = arrays.pop("last")
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise BacktestError(
-            f"{path}: cannot be read ({error}): remove it, and --resume makes it again"
+            f"{path}: cannot be read ({error}): remove it, and --resume computes it again"
         ) from error
-    fields: dict[str, dict[str, Any]] = {name: {} for name in FIELDS}
+
+    fields: dict[str, dict[str, Any]] = {name: {} for name in _FIELDS}
     for key, array in arrays.items():
         field, _, name = key.partition("/")
         fields[field][name] = array
     return Block(
-        last,
-        fields["forecasts"],
-        fields["quantiles"],
-        {name: tuple(levels.tolist()) for name, levels in fields["levels"].items()},
-        fields["lowest"],
-        {name: int(count) for name, count in fields["left_out"].items()},
+        last=last,
+        forecasts=fields["forecasts"],
+        quantiles=fields["quantiles"],
+        levels={name: tuple(levels.tolist()) for name, levels in fields["levels"].items()},
+        lowest=fields["lowest"],
+        left_out={name: int(count) for name, count in fields["left_out"].items()},
     )

@@ -1,4 +1,4 @@
-"""Who takes part in a backtest: the experiment, the baselines and models of statsforecast, each with `fit`."""
+"""Models of a backtest: the experiment, the baselines and models of statsforecast."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ from forecast.windows.features import WindowedFeatures
 from forecast.windows.index import index_after
 from forecast.windows.splits import Part
 
-LINEAR = "linear"
+_LINEAR = "linear"
 
 
-BASELINE_NAMES = (*BASELINES, LINEAR)
+BASELINE_NAMES = (*BASELINES, _LINEAR)
 
 
 def names_of(config: Experiment) -> tuple[str, ...]:
-    """The models of a backtest, in order.
+    """Return the names of the models of a backtest, in order.
 
     Raises:
-        ConfigError: a name stands for nothing, or twice.
+        ConfigError: a name is unknown, or stands for two models.
     """
     known = (config.name, *BASELINE_NAMES, *STATISTICAL)
     names = config.backtest.models or (config.name, *BASELINE_NAMES)
@@ -49,12 +49,12 @@ def names_of(config: Experiment) -> tuple[str, ...]:
                 f"backtest.models names {name!r}{nearest(name, known)}; expected some of "
                 f"{', '.join(known)}"
             )
-    double = next((name for name in known if known.count(name) > 1 or names.count(name) > 1), None)
-    if double is not None:
-        raise ConfigError(
-            f"backtest.models is {list(names)} and {double!r} stands for two models: expected each "
-            f"once"
-        )
+    for name in known:
+        if known.count(name) > 1 or names.count(name) > 1:
+            raise ConfigError(
+                f"backtest.models is {list(names)} and {name!r} stands for two models: expected "
+                f"each once"
+            )
     return names
 
 
@@ -65,28 +65,37 @@ def make_models(
 
     Args:
         config: the experiment.
-        checkpoints: folder in which the state of a training is kept after each epoch.
-        reporter: is told of the progress of trainings.
+        checkpoints: optional; folder of checkpoints, written after each epoch.
+        reporter: optional; called with the progress of trainings.
 
     Raises:
-        ConfigError: a name stands for nothing, or there is no statsforecast.
+        ConfigError: a name is unknown, or statsforecast is missing.
     """
-    config, names = at_a_cutoff(config), names_of(config)
-    python = find_python() if set(names) & set(STATISTICAL) else ""
+    config = at_a_cutoff(config)
+    names = names_of(config)
+    python = ""
+    if set(names) & set(STATISTICAL):
+        python = find_python()
 
-    def model(name: str) -> Model:
+    models: dict[str, Model] = {}
+    for name in names:
         if name == config.name:
-            return NetworkModel(config, checkpoints, reporter)
-        if name in STATISTICAL:
-            horizon, missing = config.windows.horizon, config.data.missing
-            return StatisticalModel(name, horizon, config.data.season_length, missing, python)
-        return BaselineModel(config, name)
-
-    return {name: model(name) for name in names}
+            models[name] = NetworkModel(config, checkpoints, reporter)
+        elif name in STATISTICAL:
+            models[name] = StatisticalModel(
+                name,
+                horizon=config.windows.horizon,
+                season_length=config.data.season_length,
+                missing=config.data.missing,
+                python=python,
+            )
+        else:
+            models[name] = BaselineModel(config, name)
+    return models
 
 
 def at_a_cutoff(config: Experiment) -> Experiment:
-    """The settings of a fit in a backtest: no test part, and series that are too short at that time left out."""
+    """Return the settings of a fit at a cutoff: no test set, and too short series are skipped."""
     return config.model_copy(
         update={
             "evaluation": config.evaluation.model_copy(update={"test_size": 0}),
@@ -97,7 +106,7 @@ def at_a_cutoff(config: Experiment) -> Experiment:
 
 @dataclass(frozen=True)
 class BaselineModel:
-    """A baseline; its context is what the experiment would see of the same rows.
+    """A baseline, with the context length that the experiment has on the same rows.
 
     Attributes:
         config: the experiment at a cutoff.
@@ -107,27 +116,28 @@ class BaselineModel:
     config: Experiment
     name: str
 
-    def fit(self, panel: Panel) -> FittedBaseline:
-        """Take context and season from the rows; of `linear`, solve the regression too."""
+    def fit(self, panel: Panel) -> _FittedBaseline:
+        """Take context and season length from the rows; for `linear`, fit the ridge regression."""
         ridge = None
-        if self.name == LINEAR:
+        if self.name == _LINEAR:
             prepared = prepare_panel(self.config, panel)
-            config, ridge = prepared.config, fit_linear(prepared)
+            config = prepared.config
+            ridge = fit_linear(prepared)
         else:
             config = resolve(self.config, panel)
         season_length = config.data.season_length or panel.freq.season_length
         steps = Steps(config.windows.horizon, context_length_of(config), season_length)
-        return FittedBaseline(all_baselines(steps, ridge)[self.name], steps, config.data.missing)
+        return _FittedBaseline(all_baselines(steps, ridge)[self.name], steps, config.data.missing)
 
 
 @dataclass(frozen=True)
-class FittedBaseline:
-    """A function of the history.
+class _FittedBaseline:
+    """A baseline as a function of the history.
 
     Attributes:
         function: (B, M, D) -> (B, H, D).
-        steps: how far it looks back and ahead.
-        missing: what stands in for missing values.
+        steps: lengths of context, horizon and season.
+        missing: policy for missing values.
     """
 
     function: Baseline
@@ -136,28 +146,30 @@ class FittedBaseline:
 
     @property
     def quantile_levels(self) -> Levels:
-        """None."""
+        """Empty: a baseline forecasts points."""
         return ()
 
     def predict(self, panel: Panel, last: IntArray) -> tuple[FloatArray, None]:
         """Forecast (B, H, D); see `backtest.rolling.FittedModel`."""
         num_targets = len(panel.columns.target_cols)
-        values = fill_missing(panel, self.missing)[0].values[:, :num_targets]
-        history_of = history_reader(panel, values, self.steps.history_length)
+        filled = fill_missing(panel, self.missing)[0]
+        length = self.steps.history_length
+        history_of = history_reader(panel, filled.values[:, :num_targets], length)
+
         out = np.empty((len(last), self.steps.horizon, num_targets))
-        for numbers in batches_of_history(len(last), self.steps.history_length * num_targets):
+        for numbers in batches_of_history(len(last), length * num_targets):
             out[numbers] = self.function(history_of(last[numbers]))
         return out, None
 
 
 @dataclass(frozen=True)
 class NetworkModel:
-    """The experiment: network or blend, trained as `forecast fit` trains it.
+    """The experiment: network or ensemble, trained as `forecast fit` trains it.
 
     Attributes:
         config: the experiment at a cutoff.
-        checkpoints: folder in which the state of a training is kept after each epoch.
-        reporter: is told of the progress of a training.
+        checkpoints: optional; folder of checkpoints, written after each epoch.
+        reporter: optional; called with the progress of a training.
     """
 
     config: Experiment
@@ -165,10 +177,10 @@ class NetworkModel:
     reporter: Reporter | None = None
 
     def fit(self, panel: Panel) -> FittedNetworkModel:
-        """Train, going on from the last epoch where a checkpoint of the same rows is left."""
-        checkpoint = (
-            self.checkpoints and self.checkpoints / f"{panel_digest(panel)[:16]}.checkpoint"
-        )
+        """Train, or resume where there is a checkpoint of the same rows."""
+        checkpoint = None
+        if self.checkpoints is not None:
+            checkpoint = self.checkpoints / f"{panel_digest(panel)[:16]}.checkpoint"
         prepared = prepare_panel(self.config, panel)
         forecaster = Forecaster(self.config)
         forecaster.fit_prepared(
@@ -179,69 +191,80 @@ class NetworkModel:
 
 @dataclass(frozen=True, eq=False)
 class FittedNetworkModel:
-    """A trained experiment; it forecasts the series that it has learned.
+    """A trained experiment; it forecasts the series that it was fitted on.
 
     Attributes:
-        fitted: the trained state.
+        fitted: the fitted state.
     """
 
     fitted: Fitted
 
     @property
     def quantile_levels(self) -> Levels:
-        """Levels of the calibrated intervals, or those the network writes where there are none."""
-        shown = shown_levels(self.fitted)
-        return quantile_levels_of(self.fitted, shown) if shown else self.fitted.quantile_levels
+        """Levels of the calibrated intervals, or of the network where there are none."""
+        levels = shown_levels(self.fitted)
+        if levels:
+            return quantile_levels_of(self.fitted, levels)
+        return self.fitted.quantile_levels
 
     @property
     def lowest_end(self) -> FloatArray | None:
-        """(D,) below which no calibrated interval ends; None where intervals are not calibrated."""
-        return (
-            self.fitted.calibration.lowest
-            if self.fitted.calibration and shown_levels(self.fitted)
-            else None
-        )
+        """(D,) lower bound of calibrated interval ends; None where intervals are not calibrated."""
+        if self.fitted.calibration is None or not shown_levels(self.fitted):
+            return None
+        return self.fitted.calibration.lowest
 
     def predict(self, panel: Panel, last: IntArray) -> tuple[FloatArray, FloatArray | None]:
         """Forecast (B, H, D), and (B, H, D, Q) quantiles; see `backtest.rolling.FittedModel`."""
-        shape, levels = self.fitted.shape, self.quantile_levels
+        shape = self.fitted.shape
+        levels = self.quantile_levels
         points = np.full((len(last), shape.horizon, shape.num_targets), np.nan)
-        quantiles = np.full((*points.shape, len(levels)), np.nan) if levels else None
+        quantiles = None
+        if levels:
+            quantiles = np.full((*points.shape, len(levels)), np.nan)
+
         known, row_of = _learned_series(self.fitted, panel)
         rows = row_of(last)
-        learned = np.flatnonzero(rows >= 0)
+        learned = np.flatnonzero(rows >= 0)  # windows of series that the network knows
         if not len(learned):
             return points, quantiles
+
         aligned = align(self.fitted, known, Part.whole(known))
         features = aligned.feature_map.apply(known)
         index, whole = index_after(
             known, shape.context_length, shape.horizon, rows[learned], usable=features.usable
         )
-        if len(whole):
-            place = learned[whole]
-            windows = WindowedFeatures(features, index)
-            points[place], spread = forecast_windows(aligned, windows, np.arange(len(index)))
-            if shown := shown_levels(aligned):
-                unit = aligned.unit[known.series_at(rows[place])]
-                spread = with_intervals(
-                    aligned, aligned.calibration, points[place], spread, unit, shown
-                )[1]
-            if quantiles is not None and spread is not None:
-                quantiles[place] = spread
+        if not len(whole):
+            return points, quantiles
+
+        numbers = learned[whole]  # windows with a whole context
+        windows = WindowedFeatures(features, index)
+        points[numbers], spread = forecast_windows(aligned, windows, np.arange(len(index)))
+        interval_levels = shown_levels(aligned)
+        if interval_levels:
+            unit = aligned.unit[known.series_at(rows[numbers])]
+            _, spread = with_intervals(
+                aligned, aligned.calibration, points[numbers], spread, unit, interval_levels
+            )
+        if quantiles is not None and spread is not None:
+            quantiles[numbers] = spread
         return points, quantiles
 
 
 def _learned_series(fitted: Fitted, panel: Panel) -> tuple[Panel, Callable[[IntArray], IntArray]]:
-    """The series of a panel that training has seen, and what turns rows of the panel into rows of those, or -1."""
-    seen = fitted.places(panel.series_ids) >= 0
-    if seen.all():
+    """Return the series of a panel that were fitted on, and a function from rows to their rows.
+
+    The function returns -1 for rows of other series.
+    """
+    is_known = fitted.places(panel.series_ids) >= 0
+    if is_known.all():
         return panel, lambda rows: rows
-    known = select_series(panel, np.flatnonzero(seen))
+    known = select_series(panel, np.flatnonzero(is_known))
     shift = np.zeros(panel.num_series, np.int64)
-    shift[seen] = known.offsets[:-1] - panel.offsets[:-1][seen]
+    shift[is_known] = known.offsets[:-1] - panel.offsets[:-1][is_known]
 
     def row_of(rows: IntArray) -> IntArray:
         series = panel.series_at(rows)
-        return np.where(seen[series], rows + shift[series], -1)
+        return np.where(is_known[series], rows + shift[series], -1)
 
     return known, row_of

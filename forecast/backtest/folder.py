@@ -1,17 +1,18 @@
-"""A backtest from the experiment to its folder. Every finished block is kept, so that it goes on where it stopped.
+"""A backtest from the experiment to its folder; finished blocks are stored, so it can resume.
 
-backtest.json       what is evaluated: settings, data, packages
+backtest.json       identity of the backtest: settings, data, packages
 config.yaml         the settings, as `forecast backtest --config` takes them
 environment.json    package versions, platform, seed
-data.json           what the table was: fingerprint, size, span, notes
-blocks/             what the models said after each fit
-training/           state of a training under way; gone at the end
-forecasts.parquet   actual values and all forecasts: one row per series, cutoff and step;
-forecasts.json says the rest scores.json, .txt   every model over all windows
-coverage.csv        share of actual values that the intervals cover, by step and series, where there
-are any observed.parquet    what was measured around the windows shown in the pictures
-*.png, report.html  pictures, and all of this on one page
-.lock               empty; held by the process that works on the folder
+data.json           facts of the table: fingerprint, size, span, notes
+blocks/             forecasts of all models, one file per fit
+training/           checkpoints of a training under way; removed at the end
+forecasts.parquet   actual values and all forecasts, one row per series, cutoff and step
+forecasts.json      metadata of that table
+scores.json, .txt   scores of every model over all windows
+coverage.csv        coverage of the intervals by step and series, where there are any
+observed.parquet    measured values around the windows that the figures show
+*.png, report.html  figures, and all of this on one page
+.lock               empty; locked by the process that works on the folder
 """
 
 from __future__ import annotations
@@ -25,16 +26,10 @@ from pathlib import Path
 
 from forecast.backtest.blocks import decode_block, encode_block
 from forecast.backtest.entrants import BASELINE_NAMES, make_models, names_of
+from forecast.backtest.gather import RollingResult, gather
 from forecast.backtest.peers import STATISTICAL, find_python, version_of
-from forecast.backtest.rolling import (
-    Block,
-    Model,
-    Plan,
-    RollingResult,
-    gather,
-    make_plan,
-    run_block,
-)
+from forecast.backtest.rolling import Block, Model, Plan, make_plan, run_block
+from forecast.data.findings import counted
 from forecast.data.panel import Panel
 from forecast.data.read import Source
 from forecast.errors import BacktestError
@@ -51,18 +46,22 @@ from forecast.training import Reporter
 from forecast.transforms.missing import fill_missing
 
 Say = Callable[[str], None]
+"""Prints one line."""
 
 
-ABOUT, BLOCKS, TRAINING, LOCK = "backtest.json", "blocks", "training", ".lock"
+_ABOUT = "backtest.json"
+BLOCKS = "blocks"
+_TRAINING = "training"
+LOCK = ".lock"
 
 
-CHECKPOINTS = re.compile(r"[0-9a-f]{16}\.checkpoint(-\d+)?")
+_CHECKPOINTS = re.compile(r"[0-9a-f]{16}\.checkpoint(-\d+)?")
 """Names of files in `training/`, as `backtest.entrants.NetworkModel` gives them."""
 
 
 @dataclass(frozen=True, eq=False)
-class Backtest:
-    """What is to be forecast, and by whom.
+class _Backtest:
+    """Data, cutoffs and models of a backtest.
 
     Attributes:
         config: the experiment.
@@ -77,7 +76,7 @@ class Backtest:
     models: Mapping[str, Model]
 
     def block(self, number: int) -> Block:
-        """Fit, and forecast the windows of one block."""
+        """Fit all models, and forecast the windows of one block."""
         return run_block(self.panel, self.plan, number, self.models)
 
     def result(self, blocks: list[Block]) -> RollingResult:
@@ -96,13 +95,13 @@ class Backtest:
 def backtest_table(
     config: Experiment, table: Source | None = None, *, models: Mapping[str, Model] | None = None
 ) -> RollingResult:
-    """Forecast from every cutoff and keep it in memory.
+    """Evaluate models on rolling cutoffs, in memory.
 
     Args:
-        config: the experiment; `config.backtest` says from where.
-        table: a frame or a file; `config.data.source` if left out.
-        models: by alias, anything with `fit` and `predict` (`backtest.rolling.Model`); those that
-            `config.backtest.models` names if left out.
+        config: the experiment; `config.backtest` places the cutoffs.
+        table: a frame or a file; default: `config.data.source`.
+        models: by alias, any objects with `fit` and `predict` (`backtest.rolling.Model`); default:
+            those that `config.backtest.models` names.
 
     Returns:
         The forecasts of every model at every cutoff, beside the actual values.
@@ -110,10 +109,27 @@ def backtest_table(
     Raises:
         DataError: the table is refused, or too short for the cutoffs.
         ConfigError: a model is not known.
+
+    Example:
+        >>> import pandas as pd
+        >>> from forecast import BacktestConfig, Experiment, WindowsConfig, backtest_table
+        >>> table = pd.DataFrame({"ds": pd.date_range("2025-01-01", periods=60), "y": range(60)})
+        >>> config = Experiment(
+        ...     windows=WindowsConfig(context_length=14, horizon=2),
+        ...     backtest=BacktestConfig(num_windows=2, step=7, models=("last_value", "drift")),
+        ... )
+        >>> result = backtest_table(config, table)
+        >>> result.frame()[["cutoff", "ds", "y", "last_value", "drift"]]
+              cutoff         ds     y  last_value  drift
+        0 2025-02-20 2025-02-21  51.0        50.0   51.0
+        1 2025-02-20 2025-02-22  52.0        50.0   52.0
+        2 2025-02-27 2025-02-28  58.0        57.0   58.0
+        3 2025-02-27 2025-03-01  59.0        57.0   59.0
     """
     panel = open_panel(config.data, table)
-    backtest = Backtest(config, panel, plan_of(config, panel), models or make_models(config))
-    return backtest.result([backtest.block(number) for number in range(backtest.plan.num_blocks)])
+    plan = plan_of(config, panel)
+    backtest = _Backtest(config, panel, plan, models or make_models(config))
+    return backtest.result([backtest.block(number) for number in range(plan.num_blocks)])
 
 
 def backtest_run(
@@ -125,14 +141,14 @@ def backtest_run(
     reporter: Reporter | None = None,
     say: Say,
 ) -> Path:
-    """Forecast from every cutoff and write the folder.
+    """Evaluate models on rolling cutoffs and write the folder.
 
     Args:
-        config: the experiment; `config.backtest` says from where.
-        table: a file or `dataset:NAME`; `config.data.source` if left out.
-        out: the folder; `runs/NAME-backtest` if left out.
-        resume: go on with the backtest that is there.
-        reporter: is told of the progress of trainings.
+        config: the experiment; `config.backtest` places the cutoffs.
+        table: a file or `dataset:NAME`; default: `config.data.source`.
+        out: the folder; default: `runs/NAME-backtest`.
+        resume: whether to continue a backtest in the folder.
+        reporter: optional; called with the progress of trainings.
         say: prints one line.
 
     Returns:
@@ -140,27 +156,25 @@ def backtest_run(
 
     Raises:
         OutputError: the folder holds something else, or cannot be written.
-        BacktestError: the folder holds a backtest, or another process is at it.
+        BacktestError: the folder holds a backtest, or another process works on it.
     """
     config = config.with_source(table)
     folder = Path(out or Path("runs") / f"{config.name}-backtest")
     _check_folder(folder, resume, config.data.source)
     panel = open_panel(config.data)
     plan = plan_of(config, panel)
-    models = make_models(config, checkpoints=folder / TRAINING, reporter=reporter)
-    identity = identity_of(
-        config, panel
-    )  # before anything is written: a model may lack its package
+    models = make_models(config, checkpoints=folder / _TRAINING, reporter=reporter)
+    # Before anything is written, because the package of a model may be missing.
+    identity = _identity_of(config, panel)
     busy = BacktestError(
         f"{folder}: another process is evaluating there; wait for it, or name another folder with "
         f"--out"
     )
     with open_locked(folder / LOCK, busy):
-        _check_folder(
-            folder, resume, config.data.source
-        )  # again: another process may have begun and ended since
+        # Again, because another process may have started and ended since the first check.
+        _check_folder(folder, resume, config.data.source)
         _begin(folder, identity)
-        result = _run(Backtest(config, panel, plan, models), folder, say)
+        result = _run(_Backtest(config, panel, plan, models), folder, say)
         write_records(folder, config, panel, write_file)
         observed = write_evaluation(
             folder,
@@ -171,15 +185,15 @@ def backtest_run(
             files=BACKTEST_RESULT,
             write=write_file,
         )
-        made, failures = show_run(folder, {}, result.result, observed)
-        remove_own(folder / TRAINING, CHECKPOINTS)
-    for text in filter(None, (result.scores().text(), coverage_text(result.result))):
-        say(text)
-    say(
-        f"wrote {folder}: forecasts and scores of {len(models)} models from {plan.num_windows} "
-        f"cutoffs"
-        f"{''.join(f', {one}' for one in made)}"
-    )
+        figures, failures = show_run(folder, {}, result.result, observed)
+        remove_own(folder / _TRAINING, _CHECKPOINTS)
+
+    for text in (result.scores().text(), coverage_text(result.result)):
+        if text:
+            say(text)
+    written = ", ".join(["forecasts and scores", *figures])
+    cutoffs = counted(plan.num_windows, "cutoff")
+    say(f"wrote {folder}: {written} of {counted(len(models), 'model')} from {cutoffs}")
     for line in failures:
         say(line)
     return folder
@@ -191,54 +205,60 @@ def plan_of(config: Experiment, panel: Panel) -> Plan:
     Raises:
         DataError: the series are too short.
     """
-    backtest, horizon = config.backtest, config.windows.horizon
-    refits = {"never": backtest.num_windows, "each": 1}
+    backtest = config.backtest
+    horizon = config.windows.horizon
+    if backtest.refit == "never":
+        cutoffs_per_fit = backtest.num_windows
+    elif backtest.refit == "each":
+        cutoffs_per_fit = 1
+    else:
+        cutoffs_per_fit = int(backtest.refit)
     return make_plan(
         panel,
         horizon,
         num_windows=backtest.num_windows,
         step=backtest.step or horizon,
-        each=refits.get(str(backtest.refit)) or int(backtest.refit),
+        each=cutoffs_per_fit,
         history=backtest.history,
         by=resolve(config, panel).evaluation.split_by or "time",
     )
 
 
-def identity_of(config: Experiment, panel: Panel) -> dict[str, str]:
+def _identity_of(config: Experiment, panel: Panel) -> dict[str, str]:
     """Describe a backtest; see `experiment.identity.describe`."""
-    peers = set(names_of(config)) & set(STATISTICAL)
-    found = describe(config, panel, without=("search",))
-    return found | ({"statsforecast": version_of(find_python())} if peers else {})
+    identity = describe(config, panel, without=("search",))
+    if set(names_of(config)) & set(STATISTICAL):
+        identity["statsforecast"] = version_of(find_python())
+    return identity
 
 
 def _is_backtest(folder: Path) -> bool:
-    """Whether a folder holds a backtest that was begun, or what one leaves that was killed before."""
-    if not (folder / ABOUT).exists():
+    """Return whether a folder holds a backtest, or nothing but the empty lock of a killed one."""
+    if not (folder / _ABOUT).exists():
         return not foreign_paths(folder, (LOCK,)) and not (folder / LOCK).stat().st_size
-    return {"the data", "Python", *PACKAGES} <= read_record(folder / ABOUT).keys()
+    return {"the data", "Python", *PACKAGES} <= read_record(folder / _ABOUT).keys()
 
 
-BACKTEST = Content("backtest", "backtest", _is_backtest)
-"""What `backtest_run` writes into its folder."""
+_BACKTEST = Content("backtest", "backtest", _is_backtest)
+"""Content of the folder of a backtest."""
 
 
 def _check_folder(folder: Path, resume: bool, table: str | None) -> None:
-    """Raise where something stands in the way."""
-    check_folder(folder, BACKTEST, table)
-    if (folder / ABOUT).is_file() and not resume:
+    """Raise if the folder holds something else, or a backtest that is not to be resumed."""
+    check_folder(folder, _BACKTEST, table)
+    if (folder / _ABOUT).is_file() and not resume:
         raise BacktestError(
-            f"{folder} holds a backtest: go on with it by --resume, or name another folder with "
-            f"--out"
+            f"{folder} holds a backtest: resume it with --resume, or name another folder with --out"
         )
 
 
 def _begin(folder: Path, identity: dict[str, str]) -> None:
-    """Write down what is evaluated, or compare it with what was.
+    """Write the identity of a new backtest, or compare it with the stored one.
 
     Raises:
         BacktestError: settings, data or packages differ.
     """
-    path = folder / ABOUT
+    path = folder / _ABOUT
     if not path.is_file():
         write_file(path, to_json(identity))
         return
@@ -248,34 +268,33 @@ def _begin(folder: Path, identity: dict[str, str]) -> None:
         raise BacktestError(
             f"{path}: cannot be read ({error}): evaluate again in another folder"
         ) from error
-    found = differences(stored, identity)
-    if found:
+    difference = differences(stored, identity)
+    if difference:
         raise BacktestError(
-            f"cannot go on with the backtest in {folder}: {found}: restore what it was, or "
-            f"evaluate again in another "
-            "folder"
+            f"cannot resume the backtest in {folder}: {difference}: undo the change, or evaluate "
+            f"again in another folder"
         )
 
 
-def _run(backtest: Backtest, folder: Path, say: Say) -> RollingResult:
-    """Run the blocks that are missing, and keep each."""
-    plan, paths = (
-        backtest.plan,
-        [folder / BLOCKS / f"{number:05d}.npz" for number in range(backtest.plan.num_blocks)],
-    )
+def _run(backtest: _Backtest, folder: Path, say: Say) -> RollingResult:
+    """Run the blocks that are missing, and store each."""
+    plan = backtest.plan
+    paths = [folder / BLOCKS / f"{number:05d}.npz" for number in range(plan.num_blocks)]
     waiting = [number for number, path in enumerate(paths) if not path.is_file()]
     if len(waiting) < len(paths):
         say(f"{len(paths) - len(waiting)} of {len(paths)} fits are done")
-    (folder / TRAINING).mkdir(parents=True, exist_ok=True)
+
+    (folder / _TRAINING).mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
-    for done, number in enumerate(waiting, 1):
+    for num_done, number in enumerate(waiting, 1):
         block = backtest.block(number)
         write_file(paths[number], encode_block(block))
-        remove_own(folder / TRAINING, CHECKPOINTS)
-        left = round((time.monotonic() - start) / done * (len(waiting) - done))
+        remove_own(folder / _TRAINING, _CHECKPOINTS)
+
+        seconds_per_block = (time.monotonic() - start) / num_done
+        minutes, seconds = divmod(round(seconds_per_block * (len(waiting) - num_done)), 60)
         say(
-            f"cutoff {plan.cutoffs(number)[-1] + 1} of {plan.num_windows}: {len(block.last):,} "
-            f"more windows are "
-            f"forecast; about {left // 60}:{left % 60:02d} left"
+            f"cutoff {plan.cutoffs(number)[-1] + 1} of {plan.num_windows}: forecast "
+            f"{counted(len(block.last), 'window')}; about {minutes}:{seconds:02d} left"
         )
     return backtest.result([decode_block(path) for path in paths])

@@ -1,4 +1,4 @@
-"""Checks that no value after a cutoff leaks into what was before: of any pipeline, and of this one."""
+"""Checks that values after a cutoff do not leak into earlier stages of a pipeline."""
 
 from forecast.leakage.pipeline import LeakReport, check_no_leakage
 

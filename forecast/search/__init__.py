@@ -1,4 +1,4 @@
-"""Hyperparameter search on keras-tuner: see `search` for the road, `ordered` for what makes it repeatable."""
+"""Hyperparameter search on keras-tuner: see `search` for the whole, `ordered` for repeatability."""
 
 from forecast.search.search import tune_run
 

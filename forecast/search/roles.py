@@ -1,4 +1,4 @@
-"""What a process is in a search: all of it, the chief, or a worker; by options or by keras-tuner's variables."""
+"""Role of a process in a search: alone, chief or worker, by options or environment."""
 
 from __future__ import annotations
 
@@ -25,14 +25,13 @@ def tune_in_role(
 
     Args:
         config: the experiment with its search.
-        table: a file or `dataset:NAME`; `config.data.source` if left out.
-        role: what this process is; by `KERASTUNER_TUNER_ID` if left out, and alone where that is
-            not set.
-        address: `HOST:PORT` of the chief.
+        table: a file or `dataset:NAME`; default: `config.data.source`.
+        role: of this process; None for that of `KERASTUNER_TUNER_ID`, or alone where it is not set.
+        address: `HOST:PORT` of the chief; None for that of keras-tuner's variables.
         settings: `out`, `resume`, `resources`, `tensorboard` and `say`, as in `tune_run`.
 
     Raises:
-        SearchError: the address is none, or there is no use for it.
+        SearchError: the address is malformed, or this role does not read an option that is given.
     """
     role = role or role_of(os.environ)
     if role is None:
@@ -44,22 +43,25 @@ def tune_in_role(
     if settings["resources"].workers != 1:
         raise SearchError(
             f"--workers is {settings['resources'].workers}, which a {role} does not read: start a "
-            f"command for each of "
-            "the workers"
+            f"command for each of the workers"
         )
     from forecast.search.chief import Address, tune_as_chief, tune_as_worker
 
     config = config.with_source(table)
-    place = Address.of(address, os.environ)
+    chief = Address.of(address, os.environ)
     if role == "chief":
-        return tune_as_chief(config, address=place, **settings)
+        return tune_as_chief(config, address=chief, **settings)
     return tune_as_worker(
-        config, out=settings["out"], resources=settings["resources"], address=place
+        config, out=settings["out"], resources=settings["resources"], address=chief
     )
 
 
 def role_of(environment: Any) -> Role | None:
-    """What keras-tuner's variables make of this process."""
+    """Return the role that keras-tuner's variables give this process.
+
+    Raises:
+        SearchError: there is an address of a chief and no `KERASTUNER_TUNER_ID`.
+    """
     if "KERASTUNER_ORACLE_IP" not in environment:
         return None
     name = environment.get("KERASTUNER_TUNER_ID")
@@ -68,4 +70,6 @@ def role_of(environment: Any) -> Role | None:
             "KERASTUNER_ORACLE_IP is set and KERASTUNER_TUNER_ID is not: set it to chief, or to a "
             "name"
         )
-    return "chief" if "chief" in name else "worker"
+    if "chief" in name:
+        return "chief"
+    return "worker"

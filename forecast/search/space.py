@@ -1,9 +1,10 @@
-"""Ranges that name settings: checked against the schema, turned into keras-tuner's, and back into an experiment."""
+"""Ranges that name settings: checked against the schema, turned into keras-tuner's and back."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from forecast.errors import ConfigError
@@ -20,32 +21,33 @@ Values = dict[str, Any]
 """Setting -> value, as in a configuration file."""
 
 
-GRID_VALUES = 10
-"""Values that a grid takes of a range without steps, its ends among them."""
+_GRID_VALUES = 10
+"""Values that a grid takes from a range without steps, both ends included."""
 
 
-SIGNIFICANT_DIGITS = 4
-"""Of numbers without steps. Fewer bits than a float has, so that the last ones, which differ
-between processors, never reach a trial."""
+_SIGNIFICANT_DIGITS = 4
+"""Of numbers without steps. The last bits of a float differ between processors; rounding keeps them
+out of the trials."""
 
 
-NOT_SEARCHED = {
+_NOT_SEARCHED = {
     "name": "it is only a name",
     "data.": "trials on other data cannot be compared",
     "windows.horizon": "trials that forecast other steps cannot be compared",
-    "evaluation.": "trials that are judged on other rows cannot be compared",
+    "evaluation.": "trials that are evaluated on other rows cannot be compared",
     "search.": "it is a setting of the search itself",
-    "training.refit": "no trial is refitted, since it is judged before that",
-    "training.seed": "every training has a seed of its own, from search.seed",
+    "training.refit": "no trial is refitted",
+    "training.seed": "every training has its own seed, from search.seed",
 }
-"""Beginnings of settings that a search leaves alone, and why."""
+"""First characters of settings that are not searched, and why."""
 
 
-SEARCHED_ALL_THE_SAME = {"data.calendar"}
+_EXCEPTIONS = {"data.calendar"}
+"""Settings that are searched although `_NOT_SEARCHED` matches."""
 
 
 def search_of(experiment: Experiment) -> SearchConfig:
-    """The search section of an experiment.
+    """Return the search section of an experiment.
 
     Raises:
         ConfigError: there is none.
@@ -58,54 +60,60 @@ def search_of(experiment: Experiment) -> SearchConfig:
     return experiment.search
 
 
+def looks_at_results(search: SearchConfig) -> bool:
+    """Return whether a proposal, or the pruning of its trial, depends on earlier scores."""
+    return search.algorithm in ("hyperband", "bayesian") or search.pruning == "median"
+
+
 def check_space(experiment: Experiment) -> None:
     """Try every value of every range on the experiment before anything runs.
 
     Raises:
-        ConfigError: a range names no setting, holds a value the setting does not take, or depends
-            on something that is not searched; names the range and what was expected.
+        ConfigError: a range names no setting, contains a value the setting does not take, or
+            depends on a setting that is not searched; names the range and what was expected.
     """
     search = search_of(experiment)
-    for path, one in search.space.items():
+    for path, setting_range in search.space.items():
         _check_path(path)
-        _check_conditions(path, one, search)
-    for path in ordered_paths(search):
+        _check_conditions(path, setting_range, search)
+    for path in _ordered_paths(search):
+        conditions = _conditions_of(path, search)
         for value in _probes(search.space[path]):
             try:
-                with_values(experiment, {**_conditions_of(path, search), path: value})
+                with_values(experiment, {**conditions, path: value})
             except ConfigError as error:
                 raise ConfigError(f"search.space.{path}: {error}") from error
     if search.algorithm == "hyperband":
         _check_epochs(experiment, search)
 
 
-def ordered_paths(search: SearchConfig) -> list[str]:
-    """The paths of a space in the order written, but each after those its `when` names.
+def _ordered_paths(search: SearchConfig) -> list[str]:
+    """Return the paths of a space as written, but each after those its `when` names.
 
     Raises:
         ConfigError: ranges depend on each other in a circle.
     """
-    left, order = list(search.space), []
+    left = list(search.space)
+    order: list[str] = []
     while left:
-        ready = next((path for path in left if not set(search.space[path].when) & set(left)), None)
-        if ready is None:
+        ready = [path for path in left if not set(search.space[path].when) & set(left)]
+        if not ready:
             raise ConfigError(
                 f"search.space: {' and '.join(left)} depend on each other by `when`: remove one of "
                 f"them"
             )
-        order.append(ready)
-        left.remove(ready)
+        order.append(ready[0])
+        left.remove(ready[0])
     return order
 
 
 def with_values(experiment: Experiment, values: Mapping[str, Any]) -> Experiment:
-    """The experiment with some settings replaced, and without its search.
+    """Return the experiment with other values of some settings, and without its search.
 
     Raises:
         ConfigError: a value does not fit its setting, or the settings do not fit together.
     """
-    # What was written stays written where it is a default too: what is left out may be chosen from
-    # the data.
+    # A default that was written stays written: settings that were not may be chosen from the data.
     settings = experiment.model_dump(mode="json", exclude_unset=True, exclude={"search"})
     settings["model"] = {"name": experiment.model.name} | settings.get("model", {})
     for path, value in values.items():
@@ -118,79 +126,101 @@ def with_values(experiment: Experiment, values: Mapping[str, Any]) -> Experiment
 
 
 def hyper_parameters(search: SearchConfig) -> HyperParameters:
-    """The space as keras-tuner has it: ranges that can be listed as choices of texts, the others as numbers."""
+    """Return keras-tuner's space: choices of JSON texts for short ranges, numbers for others."""
     from keras_tuner import HyperParameters
 
     space = HyperParameters()
-    listed = {path: _listed(one, search) for path, one in search.space.items()}
-    for path in ordered_paths(search):
+    listed = {path: _listed(values, search) for path, values in search.space.items()}
+    for path in _ordered_paths(search):
         with _scopes(space, search.space[path], listed):
-            values, sampling = listed[path], "log" if search.space[path].log else "linear"
-            bounds = search.space[path].bounds
-            if values is not None:
-                space.Choice(path, [json.dumps(value) for value in values])
-            elif bounds and search.space[path].int is not None:
-                space.Int(path, int(bounds[0]), int(bounds[1]), sampling=sampling)
-            elif bounds:
-                space.Float(path, *bounds, sampling=sampling)
+            _add_range(space, path, search.space[path], listed[path])
     return space
 
 
+def _add_range(
+    space: HyperParameters, path: str, setting_range: RangeConfig, values: list[Any] | None
+) -> None:
+    """Add one range to keras-tuner's space; `values` are all of its values, where there are few."""
+    sampling = "linear"
+    if setting_range.log:
+        sampling = "log"
+    bounds = setting_range.bounds
+
+    if values is not None:
+        space.Choice(path, [json.dumps(value) for value in values])
+    elif bounds and setting_range.int is not None:
+        space.Int(path, int(bounds[0]), int(bounds[1]), sampling=sampling)
+    elif bounds:
+        space.Float(path, *bounds, sampling=sampling)
+
+
 def values_of(search: SearchConfig, proposal: Mapping[str, Any]) -> Values:
-    """Turn what keras-tuner proposes into settings; entries that are no settings are left out."""
-    return {
-        path: json.loads(value) if isinstance(value, str) else value
-        for path, value in proposal.items()
-        if path in search.space
-    }
+    """Return the settings of a keras-tuner proposal, without its other entries."""
+    values: Values = {}
+    for path, value in proposal.items():
+        if path not in search.space:
+            continue
+        values[path] = value
+        if isinstance(value, str):
+            values[path] = json.loads(value)
+    return values
 
 
 def rounded(search: SearchConfig, proposal: Mapping[str, Any]) -> dict[str, Any]:
-    """The proposal with every number that has no steps rounded to `SIGNIFICANT_DIGITS`, within its range."""
+    """Return the proposal with numbers without steps rounded to 4 digits, within their ranges."""
     return {path: _rounded(search.space.get(path), value) for path, value in proposal.items()}
 
 
-def _rounded(one: RangeConfig | None, value: Any) -> Any:
-    if one is None or one.bounds is None or not isinstance(value, float):
+def _rounded(setting_range: RangeConfig | None, value: Any) -> Any:
+    if setting_range is None or setting_range.bounds is None or not isinstance(value, float):
         return value
-    low, high = one.bounds
-    return min(max(float(f"{value:.{SIGNIFICANT_DIGITS}g}"), float(low)), float(high))
+    low, high = setting_range.bounds
+    number = float(f"{value:.{_SIGNIFICANT_DIGITS}g}")
+    return min(max(number, float(low)), float(high))
 
 
-def _listed(one: RangeConfig, search: SearchConfig) -> list[Any] | None:
-    """The values of a range if it has few; a grid takes some of every range."""
-    listed = one.listed()
-    if one.log and one.int is not None:
-        listed = None  # a choice of all would try them all alike
-    if listed is not None or search.algorithm != "grid" or one.bounds is None:
+def _listed(setting_range: RangeConfig, search: SearchConfig) -> list[Any] | None:
+    """Return the values of a range, or None for many; a grid takes some of any range."""
+    listed = setting_range.listed()
+    if setting_range.log and setting_range.int is not None:
+        listed = None  # a choice of all would sample them uniformly
+    if listed is not None or search.algorithm != "grid" or setting_range.bounds is None:
         return listed
-    low, high = one.bounds
-    shares = [place / (GRID_VALUES - 1) for place in range(GRID_VALUES)]
-    numbers = [
-        low * (high / low) ** share if one.log else low + (high - low) * share for share in shares
-    ]
-    chosen = [
-        round(number) if one.int is not None else _rounded(one, float(number)) for number in numbers
-    ]
-    return list(dict.fromkeys(chosen))
+    return _grid_values(setting_range, *setting_range.bounds)
+
+
+def _grid_values(setting_range: RangeConfig, low: float, high: float) -> list[Any]:
+    """Return evenly spaced values from `low` to `high`, on a log scale with `log: true`."""
+    values: list[Any] = []
+    for step in range(_GRID_VALUES):
+        share = step / (_GRID_VALUES - 1)
+        number = low + (high - low) * share
+        if setting_range.log:
+            number = low * (high / low) ** share
+        if setting_range.int is not None:
+            values.append(round(number))
+        else:
+            values.append(_rounded(setting_range, float(number)))
+    return list(dict.fromkeys(values))  # rounding may repeat a value
 
 
 def _scopes(
-    space: HyperParameters, one: RangeConfig, listed: Mapping[str, list[Any] | None]
-) -> Any:
-    """Everything a range depends on, as keras-tuner's conditions."""
-    from contextlib import ExitStack
-
+    space: HyperParameters, setting_range: RangeConfig, listed: Mapping[str, list[Any] | None]
+) -> ExitStack:
+    """Enter keras-tuner's conditional scopes for all that a range depends on."""
     stack = ExitStack()
-    for parent, value in one.when.items():
-        wanted = _several(value)
-        texts = [json.dumps(one) for one in wanted] if listed[parent] is not None else wanted
-        stack.enter_context(space.conditional_scope(parent, texts))
+    for parent, condition in setting_range.when.items():
+        values = _as_list(condition)
+        if listed[parent] is not None:
+            values = [json.dumps(value) for value in values]
+        stack.enter_context(space.conditional_scope(parent, values))
     return stack
 
 
-def _several(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
+def _as_list(value: Any) -> list[Any]:
+    if isinstance(value, list):
+        return value
+    return [value]
 
 
 def _check_path(path: str) -> None:
@@ -198,54 +228,58 @@ def _check_path(path: str) -> None:
         raise ConfigError(
             f"search.space.{path} is no setting; {suggestion(tuple(path.split('.')))}"
         )
-    for beginning, reason in NOT_SEARCHED.items():
-        if path.startswith(beginning) and path not in SEARCHED_ALL_THE_SAME:
+    if path in _EXCEPTIONS:
+        return
+    for beginning, reason in _NOT_SEARCHED.items():
+        if path.startswith(beginning):
             raise ConfigError(
                 f"search.space.{path} cannot be searched, because {reason}: remove it"
             )
 
 
-def _check_conditions(path: str, one: RangeConfig, search: SearchConfig) -> None:
-    for parent, value in one.when.items():
-        place = f"search.space.{path}.when.{parent}"
+def _check_conditions(path: str, setting_range: RangeConfig, search: SearchConfig) -> None:
+    for parent, condition in setting_range.when.items():
+        name = f"search.space.{path}.when.{parent}"
         if parent not in search.space:
             others = ", ".join(other for other in search.space if other != path) or "nothing else"
             raise ConfigError(
-                f"{place} is not searched; expected one of the other ranges ({others})"
+                f"{name} is not searched; expected one of the other ranges ({others})"
             )
-        known = _listed(search.space[parent], search)
-        if known is None:
+        listed = _listed(search.space[parent], search)
+        if listed is None:
             raise ConfigError(
-                f"{place} depends on a range without steps; expected a range of values that are "
-                f"listed"
+                f"{name} depends on a range without steps; expected a range with a list of values"
             )
-        for wanted in _several(value):
-            if wanted not in known:
+        for value in _as_list(condition):
+            if value not in listed:
                 raise ConfigError(
-                    f"{place} is {json.dumps(wanted)}, which its range does not hold; expected one "
-                    f"of {known}"
+                    f"{name} is {json.dumps(value)}, which is not in its range; expected one of "
+                    f"{listed}"
                 )
 
 
 def _conditions_of(path: str, search: SearchConfig) -> Values:
-    """Values of other ranges with which a range is searched, those that they depend on included."""
-    found: Values = {}
-    for parent, value in search.space[path].when.items():
-        found |= _conditions_of(parent, search) | {parent: _several(value)[0]}
-    return found
+    """Return values of all ranges that a range depends on, with which it is active."""
+    conditions: Values = {}
+    for parent, condition in search.space[path].when.items():
+        conditions |= _conditions_of(parent, search)
+        conditions[parent] = _as_list(condition)[0]
+    return conditions
 
 
-def _probes(one: RangeConfig) -> Iterator[Any]:
-    """Every value of a choice; the ends of a range of numbers, between which the schema takes all."""
-    yield from one.choice if one.choice is not None else one.bounds or ()
+def _probes(setting_range: RangeConfig) -> Iterator[Any]:
+    """Yield every value of a choice, or both ends of a range: the schema takes all between."""
+    if setting_range.choice is not None:
+        yield from setting_range.choice
+    elif setting_range.bounds is not None:
+        yield from setting_range.bounds
 
 
 def _check_epochs(experiment: Experiment, search: SearchConfig) -> None:
     if "training.epochs" in search.space:
         raise ConfigError(
             "search.space.training.epochs cannot be searched by hyperband, which gives each trial "
-            "its epochs, at most "
-            "training.epochs: remove it, or take another algorithm"
+            "its epochs, at most training.epochs: remove it, or use another algorithm"
         )
     if not experiment.training.epochs:
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""One trial: every fold prepared, trained and judged by the same path as `forecast fit`."""
+"""One trial: every fold prepared, trained and scored by the same path as `forecast fit`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from forecast.errors import ConfigError, DataError, FileError, ForecastError
 from forecast.experiment.prepare import open_panel, prepare_panel, resolve, split_at_cutoffs
 from forecast.experiment.settings import Experiment
 from forecast.forecasting.forecaster import Forecaster
-from forecast.search.journal import (
+from forecast.search.space import Values, search_of, with_values
+from forecast.search.state import (
     COMPLETED,
     FAILED,
     PRUNED,
@@ -29,61 +30,68 @@ from forecast.search.journal import (
     by_fold,
     derived_seed,
 )
-from forecast.search.space import Values, search_of, with_values
 from forecast.windows.splits import ends_of, first_rows_at
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-Tell = Callable[[FoldScore], None]
+OnScore = Callable[[FoldScore], None]
+"""Called with the score of every training as soon as it is known."""
 
 
-Judge = Callable[[Task, int, int], FoldScore]
+TrainFold = Callable[[Task, int, int], FoldScore]
+"""Trains and scores (task, fold, execution)."""
 
 
-Tick = Callable[[Any], None]
+_Reporter = Callable[[Any], None]
+
+
+_MAX_REASON = 400
+"""Characters of an unexpected error that are recorded."""
 
 
 @dataclass(frozen=True, eq=False)
 class Bench:
-    """Where trials are run: the data, read once, and a folder for what must outlive an interruption.
+    """Context of trials: settings, the data, read once, and a folder for checkpoints.
 
     Attributes:
         config: the experiment with its search.
         panel: all rows.
-        folds: what trials are judged on.
-        folder: for checkpoints.
-        tick: is told of every step and epoch of training.
+        folds: that trials are evaluated on.
+        folder: of the search.
+        reporter: optional; called with every step and epoch of training.
     """
 
     config: Experiment
     panel: Panel
     folds: Folds
     folder: Path
-    tick: Tick | None = None
+    reporter: _Reporter | None = None
 
-    def run(self, task: Task, done: Sequence[FoldScore], tell: Tell) -> Outcome:
+    def run(self, task: Task, done: Sequence[FoldScore], on_score: OnScore) -> Outcome:
         """Run a trial; see `run_trial`."""
-        return run_trial(self.config, task, done, judge=self.judge, tell=tell)
+        return run_trial(self.config, task, done, train_fold=self.train_fold, on_score=on_score)
 
-    def judge(self, task: Task, fold: int, execution: int) -> FoldScore:
-        """Train on one fold and score the stretch after it.
+    def train_fold(self, task: Task, fold: int, execution: int) -> FoldScore:
+        """Train on one fold and score its test set.
 
-        Training goes on from its last epoch where a checkpoint of it is left.
+        Training resumes after its last epoch where there is a checkpoint of it.
         """
-        start, search = time.perf_counter(), search_of(self.config)
+        start = time.perf_counter()
+        search = search_of(self.config)
+        seed = derived_seed(search.seed, "trial", task.number, fold, execution)
         config = self.folds.experiment(with_values(self.config, task.values))
-        training = {"seed": derived_seed(search.seed, "trial", task.number, fold, execution)}
+        config = _with_training(config, seed=seed)
         if task.epochs is not None:
-            training["epochs"] = task.epochs
-        config = with_training(config, **training)
+            config = _with_training(config, epochs=task.epochs)
+
         checkpoint = checkpoint_of(self.folder, f"{task.name}-{fold}-{execution}")
         forecaster = self._fit(config, self.folds.panels[fold], checkpoint)
         scores = forecaster.evaluate().scores().values[config.name]
         if not math.isfinite(scores[search.objective]):
             raise DataError(
-                f"{search.objective} cannot be worked out on fold {fold + 1}: choose another "
+                f"{search.objective} is not defined on fold {fold + 1}: choose another "
                 f"search.objective"
             )
         return FoldScore(
@@ -96,7 +104,7 @@ class Bench:
         )
 
     def final(self, name: str, values: Values) -> dict[str, Any]:
-        """Train as `forecast fit` would and score the test part, beside the best baseline.
+        """Train as `forecast fit` does and score the test set, beside the best baseline.
 
         Args:
             name: of the checkpoint.
@@ -104,90 +112,109 @@ class Bench:
 
         Returns:
             Scores of the model as `model`, those of the best baseline under its name, and the
-            `windows` judged.
+            number of `windows`.
         """
         config = with_values(self.config, values)
         forecaster = self._fit(config, self.panel, checkpoint_of(self.folder, name))
         scores = forecaster.evaluate().scores()
-        chosen = {"model": config.name} | (
-            {scores.best_baseline: scores.best_baseline} if scores.best_baseline else {}
-        )
+        names = {"model": config.name}
+        if scores.best_baseline:
+            names[scores.best_baseline] = scores.best_baseline
         return {
-            "scores": {shown: _finite(scores.values[name]) for shown, name in chosen.items()},
+            "scores": {alias: _finite(scores.values[name]) for alias, name in names.items()},
             "windows": scores.num_windows,
         }
 
     def _fit(self, config: Experiment, panel: Panel, checkpoint: Path) -> Forecaster:
-        # What is refitted is not judged any more, and nobody forecasts with it.
-        config = with_training(config, refit=False)
+        # A refit changes no score, and this model makes no other forecasts.
+        config = _with_training(config, refit=False)
         prepared = prepare_panel(config, panel)
         return Forecaster(config).fit_prepared(
-            prepared, checkpoint=checkpoint, resume=True, reporter=self.tick
+            prepared, checkpoint=checkpoint, resume=True, reporter=self.reporter
         )
 
 
-def with_training(config: Experiment, **settings: Any) -> Experiment:
-    """The experiment with other settings of `training`, which nothing chooses from the data any more."""
+def _with_training(config: Experiment, **settings: Any) -> Experiment:
+    """Return the experiment with other settings of `training`, now fixed rather than chosen."""
     return config.model_copy(update={"training": config.training.model_copy(update=settings)})
 
 
 def make_bench(
-    config: Experiment, table: str | pd.DataFrame | None, folder: Path, tick: Tick | None = None
+    config: Experiment,
+    table: str | pd.DataFrame | None,
+    folder: Path,
+    reporter: _Reporter | None = None,
 ) -> Bench:
     """Read the table of an experiment and cut it into folds."""
     panel = open_panel(config.data, table)
-    return Bench(config, panel, make_folds(config, panel), folder, tick)
+    return Bench(config, panel, make_folds(config, panel), folder, reporter)
 
 
 TRAINING = "training"
+"""Folder of the checkpoints of trainings under way."""
 
 
 CHECKPOINTS = re.compile(r"(\d{4,}-\d+-\d+|best|written)\.checkpoint(-\d+)?")
-"""Names of files in the folder of trainings under way."""
+"""Names of the files in it."""
 
 
 def checkpoint_of(folder: Path, name: str) -> Path:
-    """The file of a training under way."""
+    """Return the checkpoint file of a training."""
     return folder / TRAINING / f"{name}.checkpoint"
 
 
 def drop_checkpoints(folder: Path, name: str) -> None:
-    """Remove the checkpoints of a training; `*` in its name stands for any text."""
+    """Remove the checkpoints of a training; `*` in its name matches any text."""
     for path in (folder / TRAINING).glob(f"{name}.checkpoint*"):
         if CHECKPOINTS.fullmatch(path.name):
             path.unlink(missing_ok=True)
 
 
 def run_trial(
-    config: Experiment, task: Task, done: Sequence[FoldScore], *, judge: Judge, tell: Tell
+    config: Experiment,
+    task: Task,
+    done: Sequence[FoldScore],
+    *,
+    train_fold: TrainFold,
+    on_score: OnScore,
 ) -> Outcome:
-    """Judge a trial on fold after fold, until the last one or until it is hopeless.
+    """Evaluate a trial fold by fold, until the last one or until it is pruned.
 
     Args:
         config: the experiment with its search.
         task: the trial.
-        done: what its trainings left before an interruption.
-        judge: trains and scores (task, fold, execution).
-        tell: is given every new score before the next training begins.
+        done: scores from before an interruption.
+        train_fold: trains and scores (task, fold, execution).
+        on_score: called with every new score before the next training begins.
 
     Raises:
-        FileError: the disk is full or cannot be written; that is no fault of the trial.
+        FileError: the disk is full or cannot be written; the trial is not to blame.
     """
-    search, folds = search_of(config), list(done)
+    search = search_of(config)
+    folds = list(done)
+    scored = {(score.fold, score.execution) for score in folds}
     try:
         for fold in range(search.folds):
             for execution in range(search.executions):
-                if not any((one.fold, one.execution) == (fold, execution) for one in folds):
-                    folds.append(judge(task, fold, execution))
-                    tell(folds[-1])
+                if (fold, execution) in scored:
+                    continue
+                score = train_fold(task, fold, execution)
+                folds.append(score)
+                on_score(score)
+
             mean = statistics.fmean(by_fold(folds, search.objective)[: fold + 1])
-            limit = task.limits[fold] if task.limits else None
-            if limit is not None and mean > limit and fold + 1 < search.folds:
-                reason = f"{search.objective} {mean:.4g} after fold {fold + 1}, above the median of {limit:.4g}"
+            limit = None
+            if task.limits and fold + 1 < search.folds:
+                limit = task.limits[fold]
+            if limit is not None and mean > limit:
+                reason = (
+                    f"{search.objective} {mean:.4g} after fold {fold + 1}, above the median of "
+                    f"{limit:.4g}"
+                )
                 return Outcome(PRUNED, reason, tuple(folds))
     except FileError:
         raise
-    except Exception as error:  # whatever it is, it goes into the table
+    except Exception as error:  # any error of a trial is its result, and goes into the table
         return Outcome(FAILED, one_line(error), tuple(folds))
     return Outcome(COMPLETED, "", tuple(folds))
 
@@ -197,25 +224,29 @@ def _finite(scores: dict[str, float]) -> dict[str, float]:
 
 
 def one_line(error: BaseException) -> str:
-    """What an error says, without line breaks."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if isinstance(error, ForecastError) else f"{type(error).__name__}: {text}"[:400]
+    """Return the message of an error without line breaks."""
+    name = type(error).__name__
+    text = " ".join(str(error).split()) or name
+    if isinstance(error, ForecastError):
+        return text
+    return f"{name}: {text}"[:_MAX_REASON]
 
 
 @dataclass(frozen=True, eq=False)
 class Folds:
-    """What trials are judged on.
+    """The folds that trials are evaluated on.
 
     Attributes:
-        panels: of each fold, from the earliest to the latest, the rows it may know.
-        size: steps of a judged stretch, and of the validation part before it.
+        panels: of each fold, from the earliest to the latest, the rows up to the end of its test
+            set.
+        size: steps of the test set of a fold, and of the validation set before it.
     """
 
     panels: tuple[Panel, ...]
     size: int
 
     def experiment(self, config: Experiment) -> Experiment:
-        """The settings of a trial with the sizes of a fold; series too short for a fold are left out of it."""
+        """Return the settings of a trial with the sizes of a fold, which skips too short series."""
         sizes = {"validation_size": self.size, "calibration_size": 0, "test_size": self.size}
         return config.model_copy(
             update={
@@ -226,51 +257,51 @@ class Folds:
 
 
 def make_folds(config: Experiment, panel: Panel) -> Folds:
-    """Cut the rows before the test part into folds.
+    """Cut the rows before the test set into folds.
 
     Args:
         config: the experiment with its search.
         panel: all rows.
 
     Raises:
-        ConfigError: the validation part, which gives the folds their size, is empty.
+        ConfigError: the validation set, which gives the folds their size, is empty.
         DataError: there are too few rows.
     """
-    search, config = search_of(config), resolve(config, panel)
+    search = search_of(config)
+    config = resolve(config, panel)
     split = split_at_cutoffs(panel, config)
-    end = np.maximum(split.train.last, split.validation.last)
-    size = _judged_steps(config, panel)
-    known = rows_before(panel, end)
+    size = _steps_of_a_fold(config, panel)
+    known = rows_before(panel, np.maximum(split.train.last, split.validation.last))
+    ends = ends_of(known, config.evaluation.split_by or "time")
+
     panels = []
-    for back in reversed(range(search.folds)):
-        stop = ends_of(known, config.evaluation.split_by or "time") - back * size
-        panels.append(rows_before(known, first_rows_at(known, stop)))
+    for steps_back in reversed(range(0, search.folds * size, size)):
+        panels.append(rows_before(known, first_rows_at(known, ends - steps_back)))
     if not panels[0].num_series:
         raise DataError(
             f"search.folds is {search.folds} with {size} steps each, which leaves no row before "
-            f"the first: give more "
-            "rows, or lower search.folds or evaluation.validation_size"
+            f"the first: give more rows, or lower search.folds or evaluation.validation_size"
         )
     return Folds(tuple(panels), size)
 
 
-def _judged_steps(config: Experiment, panel: Panel) -> int:
-    """Steps of the validation part, of the series in the middle where each has its own; at least one horizon."""
-    asked = config.evaluation.validation_size
-    if not asked:
+def _steps_of_a_fold(config: Experiment, panel: Panel) -> int:
+    """Return the length of the validation set, at least one horizon.
+
+    Where it is a share of the rows and series are split by their own ends, that of a median series.
+    """
+    size = config.evaluation.validation_size
+    if not size:
         raise ConfigError(
             "evaluation.validation_size is 0, and every fold of a search is as long as the "
-            "validation part: give it "
-            "some rows"
+            "validation set: give it some rows"
         )
-    if isinstance(asked, float):
+    if isinstance(size, float):
         filled = panel.lengths > 0
         first = panel.positions[panel.offsets[:-1][filled]]
         stop = panel.positions[panel.offsets[1:][filled] - 1] + 1
-        span = (
-            np.median(stop - first)
-            if config.evaluation.split_by == "series"
-            else stop.max() - first.min()
-        )
-        asked = round(asked * float(span))
-    return max(int(asked), config.windows.horizon)
+        span = stop.max() - first.min()
+        if config.evaluation.split_by == "series":
+            span = np.median(stop - first)
+        size = round(size * float(span))
+    return max(int(size), config.windows.horizon)

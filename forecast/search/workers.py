@@ -1,4 +1,4 @@
-"""Processes that run trials: started anew, watched, replaced where one ends, grows too large or takes too long."""
+"""Worker processes that run trials, replaced when they end or exceed a limit."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from forecast.errors import FileError, ForecastError, SearchError, TrainingError
 from forecast.experiment.settings import Experiment
 from forecast.layers.runtime import core_count
-from forecast.search.journal import FAILED, FoldScore, Outcome, Task
 from forecast.search.space import Values
-from forecast.search.trial import Bench, Tell, make_bench, one_line
+from forecast.search.state import FAILED, FoldScore, Outcome, Task
+from forecast.search.trial import Bench, OnScore, make_bench, one_line
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -25,30 +25,27 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-TRIALS_PER_PROCESS = 10
-"""A process is replaced after so many: what TensorFlow has traced for a model stays until its
-process ends."""
+_TRIALS_PER_PROCESS = 10
+"""Trials after which a process is replaced: TensorFlow keeps the traced graphs of every model until
+its process ends."""
 
 
-KILLS = (signal.SIGKILL, signal.SIGTERM)
-"""Signals by which others end a process."""
+_KILLS = (signal.SIGKILL, signal.SIGTERM)
+"""Signals with which another process ends a worker."""
 
 
-LOOK_SECONDS = 0.2
-"""Between two looks at a process that is silent."""
-
-
-Progress = Callable[[Task, int, int], None]
+_POLL_SECONDS = 0.2
+"""Longest wait for a message before the limits of a process are checked."""
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What trials may use.
+    """Limits of trials.
 
     Attributes:
         workers: processes at a time.
-        timeout: seconds one trial may take; None for any.
-        memory: MiB the process of a trial may use; None for any.
+        timeout: most seconds of one trial; None for no limit.
+        memory: most MiB of the process of a trial; None for no limit.
     """
 
     workers: int = 1
@@ -57,41 +54,43 @@ class Resources:
 
     @property
     def threads(self) -> int | None:
-        """Threads of each of several processes; None to leave the only one as it is."""
-        return max(1, core_count() // self.workers) if self.workers > 1 else None
+        """Threads of each of several processes; None to leave TensorFlow's default for one."""
+        if self.workers <= 1:
+            return None
+        return max(1, core_count() // self.workers)
 
 
 class Runner(Protocol):
     """Runs one trial at a time."""
 
-    def run(self, task: Task, done: Sequence[FoldScore], tell: Tell) -> Outcome:
+    def run(self, task: Task, done: Sequence[FoldScore], on_score: OnScore) -> Outcome:
         """Run a trial.
 
         Raises:
-            ForecastError: the search cannot go on, through no fault of the trial.
+            ForecastError: the search cannot continue, for a reason outside the trial.
         """
         ...
 
     def final(self, name: str, values: Values) -> dict[str, Any]:
-        """Train on all rows before the test part, and score that."""
+        """Train on all rows before the test set, and score that."""
         ...
 
     def stop(self) -> None:
-        """Give up what runs, from another thread."""
+        """Abort the current trial, from another thread."""
         ...
 
     def close(self) -> None:
-        """Free what it holds."""
+        """Free all resources."""
         ...
 
 
 @dataclass(frozen=True)
-class Place:
-    """What a process needs to make its bench.
+class BenchArguments:
+    """Arguments of `make_bench`, as a process needs them.
 
     Attributes:
         config: the experiment with its search.
-        table: what it is run on; None for the experiment's own.
+        table: its rows; None for the experiment's own table.
         folder: of the search.
     """
 
@@ -100,68 +99,58 @@ class Place:
     folder: Path
 
 
-class Killed(str):
-    """Why there is no answer: the process was ended by somebody else, as far as can be told."""
+class _Killed(str):
+    """Reason why a process gave no answer: another process ended it, as far as one can tell."""
 
     __slots__ = ()
 
 
-class InThisProcess:
-    """Runs trials here: for tests, and where there is no other way."""
-
-    def __init__(self, bench: Bench) -> None:
-        self.run, self.final = bench.run, bench.final
-
-    def stop(self) -> None:
-        """What runs cannot be given up."""
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-
 class WorkerProcess:
-    """Runs trials in a process of its own."""
+    """Runs trials in a separate process."""
 
-    def __init__(self, place: Place, resources: Resources) -> None:
-        self.place, self.resources = place, resources
+    def __init__(self, arguments: BenchArguments, resources: Resources) -> None:
+        self.arguments = arguments
+        self.resources = resources
         self._process: Any = None
-        self._is_stopped = False
         self._pipe: Connection[Any, Any] | None = None
-        self._trials = 0
+        self._is_stopped = False
+        self._num_trials = 0
 
-    def run(self, task: Task, done: Sequence[FoldScore], tell: Tell) -> Outcome:
-        """Run a trial; whatever becomes of the process, there is an outcome.
+    def run(self, task: Task, done: Sequence[FoldScore], on_score: OnScore) -> Outcome:
+        """Run a trial; there is an outcome even if the process dies.
 
-        A trial whose process is killed goes on in another; one that is killed there too has failed.
+        A trial whose process is killed continues in another; if that is killed too, it has failed.
 
         Raises:
-            ForecastError: the search cannot go on, through no fault of the trial.
+            ForecastError: the search cannot continue, for a reason outside the trial.
         """
         folds = list(done)
 
-        def hear(score: FoldScore) -> None:
+        def keep(score: FoldScore) -> None:
             folds.append(score)
-            tell(score)
+            on_score(score)
 
-        answer = self._ask_again(lambda: ("run", task, tuple(folds)), hear)
-        self._trials += 1
-        if self._trials >= TRIALS_PER_PROCESS:
+        answer = self._request_twice(lambda: ("run", task, tuple(folds)), keep)
+        self._num_trials += 1
+        if self._num_trials >= _TRIALS_PER_PROCESS:
             self.close()
-        return answer if isinstance(answer, Outcome) else Outcome(FAILED, str(answer), tuple(folds))
+        if isinstance(answer, Outcome):
+            return answer
+        return Outcome(FAILED, str(answer), tuple(folds))
 
     def final(self, name: str, values: Values) -> dict[str, Any]:
-        """Train on all rows before the test part, and score that.
+        """Train on all rows before the test set, and score that.
 
         Raises:
             TrainingError: the process ended before.
         """
-        answer = self._ask_again(lambda: ("final", name, values), lambda _: None)
+        answer = self._request_twice(lambda: ("final", name, values), lambda _: None)
         if not isinstance(answer, dict):
             raise TrainingError(str(answer))
         return answer
 
     def stop(self) -> None:
-        """End the process, from another thread, so that its trial is not taken for one that failed."""
+        """End the process, from another thread, without a failure of its trial."""
         self._is_stopped = True
         if self._process is not None and self._process.is_alive():
             self._process.kill()
@@ -173,17 +162,21 @@ class WorkerProcess:
             self._process.join()
         if self._pipe is not None:
             self._pipe.close()
-        self._process = self._pipe = None
-        self._trials = 0
+        self._process = None
+        self._pipe = None
+        self._num_trials = 0
 
     def _start(self) -> Connection[Any, Any]:
-        """Start the process if there is none; the time this takes is not the trial's."""
+        """Start the process if there is none, and wait; this time does not count for the trial."""
         if self._pipe is None or not self._process.is_alive():
             self.close()
             context = multiprocessing.get_context("spawn")
             self._pipe, theirs = context.Pipe()
-            arguments = (theirs, self.place, self.resources.threads, os.getpid())
-            self._process = context.Process(target=serve, args=arguments, daemon=True)
+            self._process = context.Process(
+                target=_serve,
+                args=(theirs, self.arguments, self.resources.threads, os.getpid()),
+                daemon=True,
+            )
             self._process.start()
             theirs.close()
             self._await_start(self._pipe)
@@ -195,28 +188,30 @@ class WorkerProcess:
         except (EOFError, OSError):
             self._process.join()
             ending = self._ending()
-            if isinstance(ending, Killed):
+            if isinstance(ending, _Killed):
                 raise EOFError from None
             raise TrainingError(
-                f"a process for trials did not start ({ending}): see what it said above"
+                f"a process for trials did not start ({ending}): see its output above"
             ) from None
         if kind == "halt":
             raise content[0]
 
-    def _ask_again(self, request: Callable[[], tuple[Any, ...]], hear: Tell) -> Any:
-        """Send a request, once more if the process is killed: nothing says yet that the trial is to blame."""
-        answer = self._ask(request(), hear)
-        return self._ask(request(), hear) if isinstance(answer, Killed) else answer
+    def _request_twice(self, request: Callable[[], tuple[Any, ...]], on_score: OnScore) -> Any:
+        """Send a request, once more if the process is killed: the trial may not be the cause."""
+        answer = self._request(request(), on_score)
+        if isinstance(answer, _Killed):
+            return self._request(request(), on_score)
+        return answer
 
-    def _ask(self, request: tuple[Any, ...], hear: Tell) -> Any:
-        """Send a request and return the answer, or in words why there is none."""
+    def _request(self, request: tuple[Any, ...], on_score: OnScore) -> Any:
+        """Send a request and return the answer, or a text with the reason why there is none."""
         try:
             pipe = self._start()
             start = time.monotonic()
             pipe.send(request)
             while True:
-                if not pipe.poll(LOOK_SECONDS):
-                    reason = self._excess(time.monotonic() - start)
+                if not pipe.poll(_POLL_SECONDS):
+                    reason = self._exceeded_limit(time.monotonic() - start)
                     if reason:
                         self.close()
                         return reason
@@ -226,38 +221,43 @@ class WorkerProcess:
                     raise content
                 if kind == "answer":
                     return content
-                hear(content)
+                on_score(content)
         except (EOFError, BrokenPipeError, ConnectionResetError):
             self._process.join()
             reason = self._ending()
             self.close()
             if self._is_stopped:
-                raise SearchError("the search was stopped; it goes on with --resume") from None
+                raise SearchError("the search was stopped; resume it with --resume") from None
             return reason
 
-    def _excess(self, seconds: float) -> str:
-        """What the process uses too much of, in words; empty where all is well."""
-        timeout, memory = self.resources.timeout, self.resources.memory
+    def _exceeded_limit(self, seconds: float) -> str:
+        """Return which limit the process exceeds, in words; empty for none."""
+        timeout = self.resources.timeout
+        memory = self.resources.memory
         if timeout is not None and seconds > timeout:
             return f"took longer than the {timeout:g} s of --trial-timeout"
-        used = used_memory(self._process.pid) if memory is not None else 0.0
-        if memory is not None and used > memory:
-            return f"used {used:.0f} MiB, more than the {memory:g} of --trial-memory"
+        if memory is not None:
+            used = used_memory(self._process.pid)
+            if used > memory:
+                return f"used {used:.0f} MiB, more than the {memory:g} of --trial-memory"
         return ""
 
     def _ending(self) -> str:
+        """Return in words how the process ended."""
         code = self._process.exitcode
-        if code is not None and code < 0:
-            name = signal.Signals(-code).name
-            said = f"its process was ended by {name}" + (
-                ", as a system short of memory does" * (name == "SIGKILL")
-            )
-            return Killed(said) if -code in KILLS else said
-        return f"its process ended by itself with code {code}"
+        if code is None or code >= 0:
+            return f"its process exited with code {code}"
+        number = signal.Signals(-code)
+        reason = f"its process was ended by {number.name}"
+        if number == signal.SIGKILL:
+            reason += ", as by a system that is out of memory"
+        if number in _KILLS:
+            return _Killed(reason)
+        return reason
 
 
 def used_memory(process: int) -> float:
-    """MiB a process has in memory; 0 where that cannot be known."""
+    """Return the resident memory of a process in MiB; 0 where the system does not provide it."""
     try:
         pages = int(Path(f"/proc/{process}/statm").read_text(encoding="ascii").split()[1])
     except (OSError, ValueError, IndexError):
@@ -265,25 +265,27 @@ def used_memory(process: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def serve(pipe: Connection[Any, Any], place: Place, threads: int | None, parent: int) -> None:
-    """Answer requests until the pipe closes: what a worker's process does.
+def _serve(
+    pipe: Connection[Any, Any], arguments: BenchArguments, threads: int | None, parent: int
+) -> None:
+    """Run in a worker's process: answer requests until the pipe closes.
 
     Args:
         pipe: to the process that started this one.
-        place: what to run trials on.
-        threads: for TensorFlow; None to leave it alone.
-        parent: the process that started this one; when it ends, however it does, this one ends too.
+        arguments: of `make_bench`.
+        threads: for TensorFlow; None for its default.
+        parent: id of the process that started this one; this one ends with it, however it ends.
     """
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # a key press reaches both; the parent ends this one
+    # Ctrl-C reaches both processes; the parent ends this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     try:
         with _few_threads(threads):
-            bench = make_bench(place.config, place.table, place.folder)
+            bench = make_bench(arguments.config, arguments.table, arguments.folder)
     except ForecastError as error:
         pipe.send(("halt", error))
         return
+
     pipe.send(("ready",))
     while True:
         try:
@@ -293,25 +295,26 @@ def serve(pipe: Connection[Any, Any], place: Place, threads: int | None, parent:
         pipe.send(_answer(bench, kind, request, lambda score: pipe.send(("fold", score))))
 
 
-def _answer(bench: Bench, kind: str, request: list[Any], tell: Tell) -> tuple[str, Any]:
+def _answer(bench: Bench, kind: str, request: list[Any], on_score: OnScore) -> tuple[str, Any]:
     try:
         if kind == "run":
-            return "answer", bench.run(request[0], request[1], tell)
+            return "answer", bench.run(request[0], request[1], on_score)
         return "answer", bench.final(request[0], request[1])
     except FileError as error:
         return "halt", error
-    except Exception as error:  # whatever it is, it goes into the table
+    except Exception as error:  # any error of a trial is its result, and goes into the table
         return "answer", one_line(error)
 
 
 def _end_with(parent: int) -> None:
+    """End this process as soon as its parent has ended."""
     while os.getppid() == parent:
-        time.sleep(LOOK_SECONDS)
+        time.sleep(_POLL_SECONDS)
     os._exit(1)
 
 
 def _few_threads(threads: int | None) -> Any:
-    """Start TensorFlow quietly, with so many threads."""
+    """Import TensorFlow without its log output, and limit its threads."""
     from forecast.layers.runtime import quiet_start
 
     if threads is not None:

@@ -1,5 +1,4 @@
-"""The experiment at many cutoffs against a plain loop of fits; nothing after a cutoff reaches its
-forecast."""
+"""Backtests of the experiment equal a loop of fits; later values change no earlier forecast."""
 
 from __future__ import annotations
 
@@ -20,7 +19,8 @@ from forecast.backtest.entrants import (
     names_of,
 )
 from forecast.backtest.folder import backtest_table, plan_of
-from forecast.backtest.rolling import FittedModel, RollingResult, run_block
+from forecast.backtest.gather import RollingResult
+from forecast.backtest.rolling import FittedModel, run_block
 from forecast.errors import ConfigError, DataError
 from forecast.experiment.prepare import open_panel, prepare_panel
 from forecast.experiment.settings import Experiment
@@ -35,7 +35,7 @@ QUANTILES: dict[str, Any] = {"loss": "quantile", "quantile_levels": [0.1, 0.5, 0
 
 
 def cutoff_times(result: RollingResult) -> list[pd.Timestamp]:
-    return sorted(pd.Timestamp(one) for one in set(result.result.cutoffs))
+    return sorted(pd.Timestamp(stamp) for stamp in set(result.result.cutoffs))
 
 
 LOOPS = [
@@ -52,9 +52,11 @@ def test_a_backtest_equals_a_loop_of_fits(
     num_windows = 2 if refit == "each" else 3
     backtest = {"num_windows": num_windows, "step": 4, "refit": refit, "models": ["net"]}
     backtest |= {} if history is None else {"history": history}
-    config, table = experiment(data=COVARIATES, training=training, backtest=backtest), hourly()
+    config = experiment(data=COVARIATES, training=training, backtest=backtest)
+    table = hourly()
     result = backtest_table(config, table)
-    frame, times = result.frame(), cutoff_times(result)
+    frame = result.frame()
+    times = cutoff_times(result)
     assert len(times) == num_windows
     each = {"each": 1, "never": 3}.get(refit, refit)
     expected = []
@@ -134,7 +136,7 @@ def test_what_comes_after_a_cutoff_changes_no_forecast_up_to_it(
     before = backtest_table(config, table)
     cutoff = cutoff_times(before)[0 if refit == "each" else 1]
     after = backtest_table(config, damaged(table, cutoff, kind))
-    early = [one.result.cutoffs <= cutoff.to_datetime64() for one in (before, after)]
+    early = [run.result.cutoffs <= cutoff.to_datetime64() for run in (before, after)]
     assert early[0].sum() == (2 if refit == "each" else 4)  # of `a` and `b`; `c` has ended
     assert list(before.result.forecasts) == ["net", *BASELINE_NAMES]
     for name, values in before.result.forecasts.items():
@@ -159,8 +161,7 @@ def test_series_that_came_after_the_fit_are_left_out_for_all() -> None:
 
 
 def test_baselines_are_those_of_evaluate() -> None:
-    """One fit on the rows before the test part, forecasts in all its windows: what `evaluate`
-    does."""
+    """One fit on the rows before the test set, forecasts in all its windows, as in `evaluate`."""
     table = hourly()
     config = experiment(evaluation={"validation_size": 12, "test_size": 14})
     expected = Forecaster(config).fit(table).evaluate()
@@ -193,12 +194,9 @@ NETWORKS: list[Any] = [
 def test_calibrated_intervals_are_those_of_evaluate(
     training: dict[str, Any], target: list[Any]
 ) -> None:
-    """One fit, and intervals that adapt from each cutoff to the next: what `evaluate` does with its
-    test part."""
-    table, sections = (
-        hourly(),
-        {"training": training, "transforms": {"target": target} if target else {}},
-    )
+    """One fit, and intervals that adapt over cutoffs, as in `evaluate` on its test set."""
+    table = hourly()
+    sections = {"training": training, "transforms": {"target": target} if target else {}}
     if target:  # half of the values are 0, and no interval of logarithms may end below
         table["y"] = (table["y"] - table.groupby("unique_id")["y"].transform("median")).clip(
             lower=0.0
@@ -226,8 +224,7 @@ def test_calibrated_intervals_are_those_of_evaluate(
 
 
 def test_intervals_of_many_fits_adapt_by_what_was_seen() -> None:
-    """Against the calibration of each fit, and a factor worked out for each step from the one
-    cutoff before."""
+    """Compare with the calibration of each fit, and a factor per step from the previous cutoff."""
     table = hourly()
     backtest = {"num_windows": 2, "step": 4, "refit": "each", "models": ["net"]}
     result = backtest_table(config := experiment(evaluation=CALIBRATED, backtest=backtest), table)
@@ -241,7 +238,8 @@ def test_intervals_of_many_fits_adapt_by_what_was_seen() -> None:
             .merge(table[["unique_id", "ds", "y"]], on=["unique_id", "ds"])
         )
         made = made.query("unique_id != 'c'")  # it has ended
-        calibration, unit = forecaster.fitted.calibration, forecaster.fitted.unit[:2]
+        calibration = forecaster.fitted.calibration
+        unit = forecaster.fitted.unit[:2]
         assert calibration is not None
         found = result.frame().query("cutoff == @cutoff").reset_index(drop=True)
         assert len(found) == len(made) == 2 * HORIZON
@@ -262,8 +260,7 @@ def test_intervals_of_many_fits_adapt_by_what_was_seen() -> None:
 
 @pytest.mark.parametrize("refit", ["never", pytest.param(2, marks=pytest.mark.slow)])
 def test_what_comes_after_a_cutoff_changes_no_interval_up_to_it(refit: Any) -> None:
-    """Windows of earlier cutoffs are still open at the cutoff: what they turn out to be must not
-    count yet."""
+    """Windows of earlier cutoffs that are not over at the cutoff must not count yet."""
     table = hourly(70)
     backtest = {"num_windows": 8, "step": 1, "refit": refit, "models": ["net"]}
     config = experiment(evaluation=CALIBRATED, backtest=backtest)
@@ -273,9 +270,10 @@ def test_what_comes_after_a_cutoff_changes_no_interval_up_to_it(refit: Any) -> N
         after = backtest_table(config, damaged(table.assign(wind=0.0, state="dry"), cutoff, kind))
         early = before.result.cutoffs <= cutoff.to_datetime64()
         assert early.sum() == 8
-        one, other = before.result.quantiles, after.result.quantiles
-        np.testing.assert_array_equal(one[early], other[early])
-        assert not np.array_equal(one[~early], other[~early])
+        first = before.result.quantiles
+        other = after.result.quantiles
+        np.testing.assert_array_equal(first[early], other[early])
+        assert not np.array_equal(first[~early], other[~early])
 
 
 def test_levels_that_early_calibration_windows_do_not_support_are_left_out() -> None:
@@ -285,9 +283,10 @@ def test_levels_that_early_calibration_windows_do_not_support_are_left_out() -> 
     backtest = {"num_windows": 2, "step": 14, "refit": "each", "models": ["net"]}
     config = experiment(evaluation=sizes, backtest=backtest)
     panel = open_panel(config.data, table)
-    plan, models = plan_of(config, panel), make_models(config)
+    plan = plan_of(config, panel)
+    models = make_models(config)
     blocks = [run_block(panel, plan, number, models) for number in (0, 1)]
-    assert [one.levels["net"] for one in blocks] == [(0.1, 0.9), (0.025, 0.1, 0.9, 0.975)]
+    assert [block.levels["net"] for block in blocks] == [(0.1, 0.9), (0.025, 0.1, 0.9, 0.975)]
     assert backtest_table(config, table).result.quantile_levels == (0.1, 0.9)
 
 
@@ -331,7 +330,7 @@ def test_many_cutoffs_cost_no_more_than_twice_one_pass_of_their_windows(
     )
     table = pd.concat(
         [
-            hourly(1000).assign(unique_id=lambda one, k=k: one["unique_id"] + str(k))
+            hourly(1000).assign(unique_id=lambda table, k=k: table["unique_id"] + str(k))
             for k in range(40)
         ]
     )
@@ -365,7 +364,7 @@ class _Given:
 
 
 def best_of(times: int, work: Any) -> tuple[Any, float]:
-    """What comes of some work, and its shortest time in seconds."""
+    """Return the result of some work, and its shortest time in seconds."""
     seconds = []
     for _ in range(times):
         start = time.perf_counter()
@@ -390,10 +389,12 @@ def test_a_training_goes_on_from_its_last_epoch(tmp_path: Any) -> None:
         NetworkModel(config, tmp_path, stop).fit(panel)
     told.clear()
     fitted = NetworkModel(config, tmp_path, told.append).fit(panel).fitted
-    epochs = {one.epoch for one in told if hasattr(one, "epoch")}
+    epochs = {event.epoch for event in told if hasattr(event, "epoch")}
     assert epochs == {2, 3}
-    for one, other in zip(straight.model.get_weights(), fitted.model.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, other)
+    for weights, other in zip(
+        straight.model.get_weights(), fitted.model.get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(weights, other)
     shorter = open_panel(config.data, hourly().query("unique_id != 'c'"))
     assert len(prepare_panel(config, shorter).panel.series_ids) == 2
     NetworkModel(config, tmp_path).fit(shorter)  # of other rows: a state of its own

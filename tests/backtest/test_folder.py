@@ -1,5 +1,4 @@
-"""The folder of a backtest: stopped anywhere, gone on with, refused where something has changed;
-the command."""
+"""The folder of a backtest: stopped anywhere and resumed, refused after changes; the command."""
 
 from __future__ import annotations
 
@@ -84,7 +83,8 @@ class StopError(BaseException):
 
 def stop_at(number: int, after: bool, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Stop in the given write, before or after its file is in place; nothing is tidied up."""
-    real, done = os.replace, 0
+    real = os.replace
+    done = 0
 
     def replace(source: Any, target: Any) -> None:
         nonlocal done
@@ -106,7 +106,8 @@ def test_a_backtest_stopped_in_any_write_ends_with_the_same_files_and_fits_nothi
     config = of_baselines()
     run(config, table, tmp_path / "whole")
     whole = contents(tmp_path / "whole")
-    real, fits = BaselineModel.fit, 0
+    real = BaselineModel.fit
+    fits = 0
 
     def fit(model: BaselineModel, panel: Any) -> Any:
         nonlocal fits
@@ -141,7 +142,8 @@ def test_a_backtest_stopped_in_any_write_ends_with_the_same_files_and_fits_nothi
 @pytest.mark.slow
 def test_a_killed_process_is_gone_on_with(table: str, tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
-    folder, whole = tmp_path / "killed", tmp_path / "whole"
+    folder = tmp_path / "killed"
+    whole = tmp_path / "whole"
     words = ["--num-windows=12", "--step=2", "--refit=each", "--models=linear,drift", "--horizon=3"]
     config.write_text("windows: {context_length: 8}\ndata: {missing: refuse}\n", encoding="utf-8")
     command = [sys.executable, "-m", "forecast", "backtest", table, f"--config={config}", *words]
@@ -197,7 +199,7 @@ def test_an_edit_is_refused_with_the_difference(
     run(of_baselines(), table, folder)
     before = contents(folder)
     edit(hourly()).to_parquet(table)
-    with pytest.raises(BacktestError, match="cannot go on with the backtest") as found:
+    with pytest.raises(BacktestError, match="cannot resume the backtest") as found:
         run(of_baselines(**backtest), table, folder, resume=True)
     assert words in str(found.value)
     assert "\n" not in str(found.value)
@@ -222,7 +224,7 @@ def test_a_table_that_was_moved_is_the_same(table: str, tmp_path: Path) -> None:
 
 def test_other_folders_are_left_alone(table: str, tmp_path: Path) -> None:
     run(of_baselines(), table, tmp_path / "out")
-    with pytest.raises(BacktestError, match="holds a backtest: go on with it by --resume"):
+    with pytest.raises(BacktestError, match="holds a backtest: resume it with --resume"):
         run(of_baselines(), table, tmp_path / "out")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "scores.json").write_text("{}")
@@ -232,7 +234,8 @@ def test_other_folders_are_left_alone(table: str, tmp_path: Path) -> None:
 
 
 def test_two_processes_are_never_at_one_folder(table: str, tmp_path: Path) -> None:
-    folder, met = tmp_path / "out", []
+    folder = tmp_path / "out"
+    met = []
 
     def say(line: str) -> None:
         if line.startswith("cutoff "):
@@ -254,7 +257,8 @@ def test_of_two_that_begin_at_once_the_later_sees_what_the_earlier_left(
     table: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The other begins and ends after the folder was looked at and before its lock is taken."""
-    folder, real = tmp_path / "out", backtesting.make_models
+    folder = tmp_path / "out"
+    real = backtesting.make_models
 
     def meanwhile(*words: Any, **options: Any) -> Any:
         monkeypatch.undo()
@@ -275,7 +279,8 @@ def test_a_damaged_block_is_named(damage: Any, table: str, tmp_path: Path) -> No
     broken = damage(path.read_bytes())
     path.write_bytes(broken if isinstance(broken, bytes) else b"")
     with pytest.raises(
-        BacktestError, match=r"00001\.npz: cannot be read .*remove it, and --resume makes it again"
+        BacktestError,
+        match=r"00001\.npz: cannot be read .*remove it, and --resume computes it again",
     ):
         run(of_baselines(), table, tmp_path / "out", resume=True)
     path.unlink()
@@ -285,7 +290,8 @@ def test_a_damaged_block_is_named(damage: Any, table: str, tmp_path: Path) -> No
 def test_a_block_comes_back_as_it_was(tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
     values = draw.normal(size=(4, 3, 2))
-    spread, lowest = {"c": values[..., None]}, {"c": np.array([-1.0, -np.inf])}
+    spread = {"c": values[..., None]}
+    lowest = {"c": np.array([-1.0, -np.inf])}
     block = Block(
         np.arange(4), {"a-b": values, "c": -values}, spread, {"c": (0.5,)}, lowest, {"a-b": 2}
     )

@@ -1,5 +1,4 @@
-"""Models in another environment: what they are given and what comes back, by a stand-in that adds
-up what it saw."""
+"""Models in another environment: requests and results, with a stand-in that sums its input."""
 
 from __future__ import annotations
 
@@ -23,7 +22,7 @@ STAND_IN = '''
 import numpy as np
 
 class Theta:
-    """Forecasts tell of the season, of the rows it was fitted on, and of the history it goes on from."""
+    """Forecasts that depend on season length, on the rows to fit on, and on a later history."""
 
     def __init__(self, season_length):
         self.season_length = season_length
@@ -48,11 +47,12 @@ class Naive(Theta):
 
 @pytest.fixture(name="python")
 def _python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """This Python with a package that calls itself statsforecast."""
+    """This Python with a package named statsforecast, and without `forecast`."""
     (tmp_path / "other" / "statsforecast").mkdir(parents=True)
     (tmp_path / "other" / "statsforecast" / "__init__.py").write_text("")
     (tmp_path / "other" / "statsforecast" / "models.py").write_text(STAND_IN)
     (tmp_path / "other" / "statsforecast-9.8.dist-info").mkdir()
+    (tmp_path / "other" / "forecast.py").write_text("raise ImportError('not installed here')\n")
     (tmp_path / "other" / "statsforecast-9.8.dist-info" / "METADATA").write_text(
         "Name: statsforecast\nVersion: 9.8\n"
     )
@@ -67,10 +67,12 @@ def test_models_are_fitted_on_the_rows_after_the_last_gap_and_go_on_from_later_o
     python: str,
 ) -> None:
     positions = [[0, 1, 2, 5, 6, 7, 8, 9, 10, 11, 12], [3, 4, 5, 6, 7, 8, 9, 10, 11, 12]]
-    first, second = 2.0 ** np.arange(11), 3.0 ** np.arange(10)
-    first[4], second[0] = np.nan, np.nan
+    first = 2.0 ** np.arange(11)
+    second = 3.0 ** np.arange(10)
+    first[4] = np.nan
+    second[0] = np.nan
     panel = panel_of(positions, np.concatenate([first, second]))
-    learned = panel_of([one[:stop] for one, stop in zip(positions, (7, 6), strict=True)])
+    learned = panel_of([series[:stop] for series, stop in zip(positions, (7, 6), strict=True)])
     last = np.array([6, 8, 16, 19])  # two cutoffs of each series
     made, quantiles = (
         StatisticalModel("Theta", 2, 4, "forward_fill", python).fit(learned).predict(panel, last)
@@ -87,7 +89,8 @@ def test_models_are_fitted_on_the_rows_after_the_last_gap_and_go_on_from_later_o
 
 
 def test_a_series_without_rows_to_fit_on_is_not_forecast(python: str) -> None:
-    panel, learned = panel_of([[0, 1, 2, 3], [0, 1, 2, 3]]), panel_of([[0, 1, 2, 3]])
+    panel = panel_of([[0, 1, 2, 3], [0, 1, 2, 3]])
+    learned = panel_of([[0, 1, 2, 3]])
     made, _ = (
         StatisticalModel("Theta", 1, 1, "refuse", python)
         .fit(learned)
@@ -178,8 +181,7 @@ def _statsforecast() -> None:
 def test_published_figures_of_the_m4_competition(
     shared_data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Weekly: AutoETS within 0.01 OWA of the published figure; both naive forecasts are Naive2, and
-    ours."""
+    """Weekly: AutoETS within 0.01 OWA of the published figure; naive ones equal Naive2 and ours."""
     found = m4(shared_data, "weekly", ["AutoETS", "Naive", "SeasonalNaive", "last_value"])
     with capsys.disabled():
         for name, (smape, mase, owa) in found.items():
@@ -208,6 +210,6 @@ def test_every_model_forecasts_at_every_cutoff(refit: str) -> None:
     np.testing.assert_allclose(forecasts["SeasonalNaive"], forecasts["seasonal_naive"], rtol=1e-12)
     np.testing.assert_allclose(forecasts["Naive"], forecasts["last_value"], rtol=1e-12)
     errors = pd.DataFrame(
-        {name: one["MAE"] for name, one in result.scores().values.items()}, index=[0]
+        {name: scores["MAE"] for name, scores in result.scores().values.items()}, index=[0]
     ).iloc[0]
     assert (errors[["AutoETS", "AutoARIMA", "Theta"]] < errors["last_value"]).all()

@@ -1,5 +1,4 @@
-"""Cutoffs, blocks and windows against plain loops over rows; results as utilsforecast reads
-them."""
+"""Cutoffs, blocks and windows equal plain loops over rows; utilsforecast reads the results."""
 
 from __future__ import annotations
 
@@ -27,7 +26,7 @@ def gaps(draw_positions: st.DataObject) -> list[list[int]]:
     series = draw_positions.draw(
         st.lists(st.sets(st.integers(0, 30), min_size=1), min_size=1, max_size=3)
     )
-    return [sorted(one) for one in series]
+    return [sorted(positions) for positions in series]
 
 
 @given(
@@ -39,12 +38,13 @@ def gaps(draw_positions: st.DataObject) -> list[list[int]]:
 )
 def test_windows_and_learned_rows_equal_a_loop(data, by, num_windows, step, horizon):
     positions = gaps(data)
-    each, history = data.draw(st.integers(1, 4)), data.draw(st.none() | st.integers(1, 5))
+    each = data.draw(st.integers(1, 4))
+    history = data.draw(st.none() | st.integers(1, 5))
     panel = panel_of(positions)
-    ends = [max(one) + 1 for one in positions]
+    ends = [max(series) + 1 for series in positions]
     ends = ends if by == "series" else [max(ends)] * len(ends)
     stops = [[end - horizon - step * back for end in ends] for back in reversed(range(num_windows))]
-    if not any(row < stop for one, stop in zip(positions, stops[0], strict=True) for row in one):
+    if not any(min(series) < stop for series, stop in zip(positions, stops[0], strict=True)):
         with pytest.raises(DataError, match="leaves no row before"):
             make_plan(
                 panel,
@@ -65,24 +65,26 @@ def test_windows_and_learned_rows_equal_a_loop(data, by, num_windows, step, hori
         expected = []
         for number in plan.cutoffs(block):
             covered.append(number)
-            for place, (one, stop) in enumerate(zip(positions, stops[number], strict=True)):
-                if all(position in one for position in range(stop - 1, stop + horizon)):
-                    expected.append(offsets[place] + one.index(stop - 1))
+            for index, (series, stop) in enumerate(zip(positions, stops[number], strict=True)):
+                if all(position in series for position in range(stop - 1, stop + horizon)):
+                    expected.append(offsets[index] + series.index(stop - 1))
         assert plan.windows(panel, block).tolist() == expected
-        learned, first = plan.learned(panel, block), stops[block * each]
+        learned = plan.learned(panel, block)
+        first = stops[block * each]
         kept = [
-            [row for row in one if row < stop][-(history or 99) :]
-            for one, stop in zip(positions, first, strict=True)
+            [row for row in series if row < stop][-(history or 99) :]
+            for series, stop in zip(positions, first, strict=True)
         ]
-        assert learned.positions.tolist() == [row for one in kept for row in one]
-        assert learned.series_ids.tolist() == [f"s{place}" for place, one in enumerate(kept) if one]
+        assert learned.positions.tolist() == [row for series in kept for row in series]
+        assert learned.series_ids.tolist() == [
+            f"s{number}" for number, series in enumerate(kept) if series
+        ]
     assert covered == list(range(num_windows))
 
 
 @dataclass
 class LastPlusCount:
-    """A model from outside: the last value, plus how many rows it was fitted on; a series of zeros
-    it cannot do."""
+    """A user's model: last value plus number of fitted rows; it cannot forecast zeros."""
 
     fits: list[int]
 
@@ -118,7 +120,7 @@ def test_anything_with_fit_and_predict_takes_part():
     model = LastPlusCount([])
     result = backtest_table(config, table, models={"mine": model, "twin": LastPlusCount([])})
     firsts = [10, 14, 18]  # rows before the cutoffs 1, 3 and 5
-    assert model.fits == [2 * one for one in firsts]
+    assert model.fits == [2 * count for count in firsts]
     frame = result.frame()
     own = ["mine", *_spread("mine"), "twin", *_spread("twin")]
     assert list(frame) == ["unique_id", "ds", "cutoff", "y", *own]
@@ -132,7 +134,7 @@ def test_anything_with_fit_and_predict_takes_part():
     assert frame["cutoff"].tolist() == [stop - 1 for stop in range(10, 20, 2) for _ in range(2)]
     assert frame["y"].tolist() == [row + 1.0 for row in range(10, 20)]
     assert result.left_out == {"mine": 5, "twin": 5}
-    assert any("5 windows are left out" in note for note in result.scores().notes)
+    assert any("5 windows without a forecast of mine" in note for note in result.scores().notes)
 
 
 def _spread(name: str) -> tuple[str, str]:
@@ -140,8 +142,7 @@ def _spread(name: str) -> tuple[str, str]:
 
 
 class Widening:
-    """A model whose intervals around the last value reach as far as their share says; later fits
-    write more of them."""
+    """A model with intervals as wide as their level; later fits write more of them."""
 
     def fit(self, panel: Panel) -> Any:
         self.quantile_levels = (0.1, 0.9) if panel.num_rows < 14 else (0.025, 0.1, 0.9, 0.975)
@@ -164,7 +165,7 @@ def test_intervals_of_a_backtest_are_judged_like_those_of_an_evaluation():
     models = {"mine": Widening(), "twin": Widening()}
     result = backtest_table(config, growing, models=models)
     assert result.result.quantile_levels == (0.1, 0.9)  # what the fit on 10 rows has too
-    assert [one.alias for one in result.others] == ["twin"]
+    assert [other.alias for other in result.others] == ["twin"]
     held = []
     for stop in range(10, 20, 2):
         change = np.abs(growing["y"][stop : stop + 2].to_numpy() - growing["y"][stop - 1])
@@ -177,13 +178,15 @@ def test_intervals_of_a_backtest_are_judged_like_those_of_an_evaluation():
     assert coverage_text(result.result).startswith(
         f"80 % intervals cover {100 * expected.mean():.1f} %"
     )
-    frame, wide = result.frame(), result.result
-    actual, spread = wide.actual, wide.quantiles
+    frame = result.frame()
+    wide = result.result
+    actual = wide.actual
+    spread = wide.quantiles
     inside = [
         (frame[f"{name}-lo-80"] <= frame["y"]) & (frame["y"] <= frame[f"{name}-hi-80"])
         for name in models
     ]
-    assert [one.mean() for one in inside] == [expected.mean()] * 2
+    assert [mask.mean() for mask in inside] == [expected.mean()] * 2
     assert coverage(actual, spread[..., 0], spread[..., 1]) == expected.mean()
 
 
@@ -223,7 +226,8 @@ def test_the_frame_goes_into_utilsforecast():
     names = ["last_value", "seasonal_naive"]
     config = experiment(backtest={"num_windows": 4, "step": 2, "models": names})
     result = backtest_table(config, hourly()[["unique_id", "ds", "y"]])
-    frame, scores = result.frame(), result.scores()
+    frame = result.frame()
+    scores = result.scores()
     scored = evaluation.evaluate(frame, metrics=[losses.mae, losses.rmse, losses.mse])
     assert set(scored["cutoff"]) == set(frame["cutoff"])
     assert len(scored) == len(frame)  # three metrics of every window, which has three rows
@@ -264,10 +268,11 @@ def m4(folder: Any, group: str, models: list[str]) -> dict[str, list[float]]:
     )
     scores = backtest_table(config, pd.concat(parts)).scores()
     assert scores.num_series == {"hourly": 414, "weekly": 359}[group]
-    pairs = {name: (one["sMAPE"], one["MASE"]) for name, one in scores.values.items()}
+    pairs = {name: (values["sMAPE"], values["MASE"]) for name, values in scores.values.items()}
     naive2 = NAIVE2[group]
     return {
-        name: [*one, (one[0] / naive2[0] + one[1] / naive2[1]) / 2] for name, one in pairs.items()
+        name: [*pair, (pair[0] / naive2[0] + pair[1] / naive2[1]) / 2]
+        for name, pair in pairs.items()
     }
 
 

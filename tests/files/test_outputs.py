@@ -30,8 +30,8 @@ from forecast.runs import run as run_folder
 from forecast.runs.pictures import PICTURES
 from forecast.runs.run import RUN, RUN_FILES
 from forecast.scores.history import History
-from forecast.search.journal import Task
-from forecast.search.search import SEARCH as SEARCH_FOLDER
+from forecast.search.start import SEARCH as SEARCH_FOLDER
+from forecast.search.state import Task
 from forecast.training.checkpoint import Checkpoint, check_place_for_checkpoint, save_checkpoint
 
 SMALL = [
@@ -532,7 +532,7 @@ def test_a_backtest_resumes_beside_files_of_others(
     assert main([*words, "--out", str(own / "b"), "--resume"]) == 0
     assert {name: (own / "b" / name).read_text() for name in mine} == mine
     capsys.readouterr()
-    assert "go on with it by --resume" in refusal(capsys, main([*words, "--out", str(own / "b")]))
+    assert "resume it with --resume" in refusal(capsys, main([*words, "--out", str(own / "b")]))
     assert "contains the table" in refusal(
         capsys,
         main(

@@ -1,5 +1,4 @@
-"""The leak check of our own pass: it finds nothing there, and it finds what was put in on
-purpose."""
+"""The leak check of our own pipeline finds no leak, and finds those that mutants add."""
 
 from __future__ import annotations
 
@@ -41,9 +40,9 @@ Patch = pytest.MonkeyPatch
 
 
 def stations(series: int = 4) -> pd.DataFrame:
-    """Hourly series of unequal start with one covariate of each kind; values are missing here and
-    there."""
-    draw, parts = np.random.default_rng(0), []
+    """Return hourly series of unequal start, a covariate of each kind, some values missing."""
+    draw = np.random.default_rng(0)
+    parts = []
     for number in range(series):
         start = 12 * (number % 2)
         frame = pd.DataFrame(
@@ -96,7 +95,7 @@ def test_our_own_pass_does_not_look_ahead() -> None:
     assert report.refusals == ()
 
 
-# ---- mutants: each looks ahead in one room
+# ---- mutants: each leaks in one stage
 
 
 def scales_of_everything(patch: Patch) -> None:
@@ -250,7 +249,7 @@ MUTANTS: list[tuple[Callable[[Patch], None], str, tuple[str, ...]]] = [
 
 
 @pytest.mark.parametrize(
-    ("mutate", "stage", "columns"), MUTANTS, ids=lambda one: getattr(one, "__name__", "")
+    ("mutate", "stage", "columns"), MUTANTS, ids=lambda value: getattr(value, "__name__", "")
 )
 def test_a_mutant_is_caught_at_its_stage_and_column(
     mutate: Callable[[Patch], None], stage: str, columns: tuple[str, ...], monkeypatch: Patch
@@ -281,8 +280,7 @@ def untrained(jobs: Any, **_: Any) -> dict[str, TrainingResult]:
 def test_what_training_sees_of_the_test_rows_shows_in_the_forecasts(
     mutate: Callable[[Patch], None] | None, monkeypatch: Patch
 ) -> None:
-    """One cutoff, few changes and one column; networks as they were seeded, but where the epoch is
-    what is chosen."""
+    """One cutoff, few changes, one column; networks stay untrained unless epochs are chosen."""
     none = {
         "past_covariates": [],
         "known_covariates": [],
@@ -332,16 +330,15 @@ def test_random_configurations_do_not_look_ahead() -> None:
     for seed, _, report in checked_cases(FAST):
         assert report.ok, f"case {seed}: {report.text()}"
         assert all(
-            re.search("'missing' was refused .*: (BadTable|Data)Error", one)
-            for one in report.refusals
+            re.search("refused change 'missing' .*: (BadTable|Data)Error", refusal)
+            for refusal in report.refusals
         ), seed
         compared += sum(report.compared.values())
     assert compared > FAST * 40
 
 
 def test_files_of_any_form_are_checked_as_they_are_read(tmp_path: Path) -> None:
-    """The frame that is checked holds what the file holds: rows, stamps in their zone, words and
-    gaps."""
+    """The checked frame equals the file: rows, stamps in their time zone, words and gaps."""
     table = stations(2).drop(index=[20, 21, 40])
     table["ds"] = table["ds"].dt.strftime("%d.%m.%Y %H:%M")
     table.to_csv(tmp_path / "table.csv", sep=";", decimal=",", index=False)
@@ -358,7 +355,8 @@ def test_files_of_any_form_are_checked_as_they_are_read(tmp_path: Path) -> None:
     assert len(frame) == len(table)
     assert frame["state"].tolist() == table["state"].tolist()
     direct, again = (
-        preparation.prepare(*one) for one in ((config, tmp_path / "table.csv"), (plain, frame))
+        preparation.prepare(*arguments)
+        for arguments in ((config, tmp_path / "table.csv"), (plain, frame))
     )
     np.testing.assert_array_equal(direct.features.past, again.features.past)
     np.testing.assert_array_equal(direct.features.known, again.features.known)
@@ -379,7 +377,8 @@ def test_wide_tables_are_checked_too() -> None:
         }
     )
     plain, frame = as_frame(config, wide)
-    direct, again = preparation.prepare(config, wide), preparation.prepare(plain, frame)
+    direct = preparation.prepare(config, wide)
+    again = preparation.prepare(plain, frame)
     np.testing.assert_array_equal(direct.features.past, again.features.past)
     assert check_experiment(config, wide).ok
 
@@ -389,7 +388,7 @@ def test_without_later_rows_there_is_nothing_to_check() -> None:
         evaluation={"validation_size": 0, "test_size": 0}, training={"patience": None}
     )
     with pytest.raises(
-        ConfigError, match=r"every row is learned from: set evaluation.validation_size"
+        ConfigError, match=r"all rows are training rows: set evaluation.validation_size"
     ):
         check_experiment(config, stations())
 
@@ -419,11 +418,11 @@ def test_the_command_says_ok_leak_or_what_is_wrong(
     ]
     assert main(words) == 0
     assert (
-        "no stage depends on values after a cutoff (4 cutoffs, 2024-01-03"
+        "no stage depends on values after a cutoff (4 cutoffs: 2024-01-03"
         in capsys.readouterr().out
     )
     centred_mean(monkeypatch)
     assert main(words) == 1
-    assert "stage 'features' is the first that looks ahead, at 'y'" in capsys.readouterr().out
+    assert "first leak: stage 'features' depends on later values of 'y'" in capsys.readouterr().out
     assert main([*words, "--set=data.target_cols=[z]"]) == 2
     assert "there is no column 'z'" in capsys.readouterr().err

@@ -1,5 +1,4 @@
-"""The leak check of any pipeline: honest ones pass, leaky ones are caught at the stage and column
-where they look."""
+"""Leak check of any pipeline: honest ones pass, leaky ones are caught with stage and column."""
 
 from __future__ import annotations
 
@@ -17,7 +16,8 @@ from forecast.errors import ConfigError
 from forecast.leakage.pipeline import CHANGES, Leak, LeakReport, check_no_leakage
 
 Stages = dict[str, Any]
-DAYS, HORIZON = 90, 3
+DAYS = 90
+HORIZON = 3
 CUTOFFS = [pd.Timestamp("2024-02-10"), pd.Timestamp("2024-03-01")]
 
 
@@ -70,8 +70,7 @@ def honest(table: pd.DataFrame, cutoff: pd.Timestamp) -> Stages:
 
 
 def test_an_honest_pipeline_passes() -> None:
-    """Lags as long as the horizon, prices of the horizon, the weekday and the size of later rows
-    are lawful."""
+    """Lags as long as the horizon, its prices, weekdays and sizes of later rows are allowed."""
     table = shops().assign(rain=1.0)  # complete, and never read
     report = check(honest, table)
     assert report.ok, report.text()
@@ -79,7 +78,7 @@ def test_an_honest_pipeline_passes() -> None:
     # too
     assert report.compared == dict.fromkeys(("scales", "features", "forecast"), 2 * len(CHANGES))
     assert report.refusals == ()
-    assert "no stage depends on values after a cutoff (2 cutoffs, 2024-02-10" in report.text()
+    assert "no stage depends on values after a cutoff (2 cutoffs: 2024-02-10" in report.text()
 
 
 def scaler_of_everything(table: pd.DataFrame, cutoff: pd.Timestamp) -> Stages:
@@ -95,7 +94,7 @@ def seasonal_profile_of_all_rows(table: pd.DataFrame, cutoff: pd.Timestamp) -> S
 
 def centred_mean(table: pd.DataFrame, cutoff: pd.Timestamp) -> Stages:
     smooth = table.groupby("unique_id")["y"].transform(
-        lambda one: one.rolling(5, center=True, min_periods=1).mean()
+        lambda values: values.rolling(5, center=True, min_periods=1).mean()
     )
     past = table["ds"] <= cutoff
     return {
@@ -136,11 +135,14 @@ def words_of_everything(table: pd.DataFrame, cutoff: pd.Timestamp) -> Stages:
 
 def penalty_by_later_errors(table: pd.DataFrame, cutoff: pd.Timestamp) -> Stages:
     """The penalty that forecasts the test rows best."""
-    past, test = table[table["ds"] <= cutoff], table[table["ds"] > cutoff].dropna(subset="y")
+    past = table[table["ds"] <= cutoff]
+    test = table[table["ds"] > cutoff].dropna(subset="y")
     models = [
         Ridge(alpha=alpha).fit(past[["price"]].to_numpy(), past["y"]) for alpha in (0.0, 1e3, 1e9)
     ]
-    errors = [np.abs(one.predict(test[["size"]].to_numpy()) - test["y"]).mean() for one in models]
+    errors = [
+        np.abs(model.predict(test[["size"]].to_numpy()) - test["y"]).mean() for model in models
+    ]
     best = models[int(np.argmin(errors))]
     return {"features": past[["price"]], "forecast": best.predict(past[["price"]].to_numpy())}
 
@@ -172,14 +174,14 @@ LEAKY = [
 
 
 @pytest.mark.parametrize(
-    ("pipeline", "stage", "columns"), LEAKY, ids=lambda one: getattr(one, "__name__", "")
+    ("pipeline", "stage", "columns"), LEAKY, ids=lambda value: getattr(value, "__name__", "")
 )
 def test_a_leaky_pipeline_is_caught(pipeline: Any, stage: str, columns: tuple[str, ...]) -> None:
     report = check(pipeline)
     assert not report.ok
     assert (report.leaks[0].stage, report.leaks[0].columns) == (stage, columns), report.text()
     assert (
-        f"stage {stage!r} is the first that looks ahead, at {', '.join(map(repr, columns))}"
+        f"first leak: stage {stage!r} depends on later values of {', '.join(map(repr, columns))}"
         in report.text()
     )
 
@@ -204,7 +206,7 @@ def test_what_is_known_ahead_is_known_for_as_long_as_was_said() -> None:
 
 
 def test_each_series_can_have_its_own_cutoff() -> None:
-    table = shops().assign(ds=lambda one: one.groupby("unique_id").cumcount())
+    table = shops().assign(ds=lambda table: table.groupby("unique_id").cumcount())
     ends = {f"shop {number}": 30 + 10 * number for number in range(3)}  # the fourth is known whole
 
     def up_to(table: pd.DataFrame, cutoff: dict[str, int]) -> Any:
@@ -240,7 +242,7 @@ def test_a_table_that_is_refused_is_told_and_not_held_against_the_pipeline() -> 
     assert report.ok
     assert report.compared == {"forecast": 2 * (len(CHANGES) - 1)}
     assert report.refusals == (
-        "change 'missing' was refused at 2 of 2 cutoffs: ValueError: y holds NaN",
+        "the pipeline refused change 'missing' at 2 of 2 cutoffs: ValueError: y holds NaN",
     )
     assert report.refusals[0] in report.text()
 
@@ -333,7 +335,7 @@ def nothing(*_: Any) -> Any:
         (
             lambda *_: {"model": Ridge()},
             {},
-            r"'model' holds a Ridge; expected .*such as vars\(scaler\)",
+            r"'model' contains a Ridge; expected .*such as vars\(scaler\)",
         ),
     ],
 )
@@ -353,7 +355,7 @@ def test_a_report_reads_as_a_table() -> None:
     assert report.text().splitlines() == [
         "stage   compared  verdict",
         "filled         8  ok",
-        "scales         8  leak: later values of y, wind, seen at cutoff 5 (+1e6, shuffled)",
+        "scales         8  leak: later values of y, wind (cutoff 5; changes +1e6, shuffled)",
         "note: change 'missing' was refused",
-        "stage 'scales' is the first that looks ahead, at 'y', 'wind' (2 cutoffs, 5, 9)",
+        "first leak: stage 'scales' depends on later values of 'y', 'wind' (2 cutoffs: 5, 9)",
     ]

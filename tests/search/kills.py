@@ -1,8 +1,7 @@
-"""Kills a search at every write it makes, or fills the disk there, lets it go on, and counts what
-came of it.
+"""Kill a search at every write, or fill the disk there, resume it, and count the damage.
 
-    PYTHONPATH=.:tests FORECAST_NATIVE=0 python tests/search/kills.py --algorithms random bayesian
-    --moments 100
+    export PYTHONPATH=.:tests FORECAST_NATIVE=0
+    python tests/search/kills.py --algorithms random bayesian --moments 100
 
 Every search runs in a fork of this process, so that keras-tuner is imported once. The loops in C++
 are switched off, since TensorFlow must not have started before a fork. A fork is killed by itself,
@@ -34,22 +33,23 @@ from search.searches import LOG, REAL_WRITE, begun_again, experiment, results_of
 from forecast.errors import ForecastError
 from forecast.experiment.settings import Experiment
 from forecast.search import tuner  # noqa: F401 - keras-tuner is imported here, once
-from forecast.search.journal import open_journal
-from forecast.search.search import JOURNAL
+from forecast.search.journal import JOURNAL, open_journal
 
 WRITES = ("write", "replace", "rename", "unlink", "mkdir", "rmdir", "ftruncate", "fsync")
 """Functions of `os` by which a search changes what is on the disk."""
 
 MODES = ("before", "inside", "after")
-DONE, REFUSED, BROKEN = 0, 3, 1
-"""How a fork ends: at its end, with an error that the package raises, with any other."""
+DONE = 0
+REFUSED = 3
+BROKEN = 1
+"""Exit codes of a fork: at its end, after an error of the package, after any other."""
 
 Act = Callable[[], object]
 
 
 @dataclass
 class Fault:
-    """What happens at one of the writes.
+    """A fault at one of the writes.
 
     Attributes:
         at: number of the write, from 0; none for a search without faults.
@@ -69,7 +69,8 @@ class Fault:
 
     def _wrapped(self, name: str, function: Any) -> Any:
         def call(*arguments: Any, **options: Any) -> Any:
-            number, self.seen = self.seen, self.seen + 1
+            number = self.seen
+            self.seen = self.seen + 1
             if self.mode == "full" and name == "write" and number >= self.at >= 0:
                 REAL_WRITE(arguments[0], bytes(arguments[1])[: len(arguments[1]) // 2])
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -88,7 +89,7 @@ class Fault:
 
 @dataclass
 class Count:
-    """What came of searches that were broken off and went on.
+    """Counts of damage in searches that were broken off and resumed.
 
     Attributes:
         breaks: searches that were broken off.
@@ -117,7 +118,7 @@ class Count:
             f"{self.breaks} breaks: {self.unresumable} unresumable, {self.lost} with other "
             f"results, {self.repeated} "
             f"with trainings repeated, {self.wordy} with more or less than one line"
-            + "".join(f"\n  {one}" for one in self.examples)
+            + "".join(f"\n  {example}" for example in self.examples)
         )
 
 
@@ -139,9 +140,11 @@ def in_fork(
             if fault is not None:
                 fault.install()
             work()
-            code, text = DONE, str(fault.seen if fault else 0)
+            code = DONE
+            text = str(fault.seen if fault else 0)
         except ForecastError as error:
-            code, text = REFUSED, str(error)
+            code = REFUSED
+            text = str(error)
         except BaseException:
             text = traceback.format_exc()
         if said is not None and (code != DONE or (fault is not None and fault.at < 0)):
@@ -163,7 +166,9 @@ class Trouble:
     """
 
     def __init__(self, config: Experiment, folder: Path) -> None:
-        self.config, self.folder, self.count = config, folder, Count()
+        self.config = config
+        self.folder = folder
+        self.count = Count()
         start = time.monotonic()
         code = in_fork(self._search("whole"), fault=Fault(), said=folder / "said")
         assert code == DONE, (folder / "said").read_text()
@@ -223,7 +228,8 @@ class Trouble:
         if code == DONE:  # it was over before
             shutil.rmtree(self.folder / "broken")
             return
-        broken, count = self.folder / "broken", self.count
+        broken = self.folder / "broken"
+        count = self.count
         count.breaks += 1
         scored = recorded(broken)
         log = broken / LOG
@@ -245,16 +251,16 @@ class Trouble:
     def again(self) -> set[str]:
         """Trainings of the best trial, which is trained again on purpose at the end."""
         best = next(
-            one["result"]["trial"]
-            for one in records(self.folder / "whole")
-            if one.get("name") == "again"
+            record["result"]["trial"]
+            for record in records(self.folder / "whole")
+            if record.get("name") == "again"
         )
         folds = range(self.config.search.folds if self.config.search else 0)
         return {f"{best:04d}-{fold}-0" for fold in folds}
 
 
 def records(folder: Path) -> list[dict[str, Any]]:
-    """What the journal in a folder holds."""
+    """Return the records of the journal in a folder."""
     if not (folder / JOURNAL).exists():
         return []
     with open_journal(folder / JOURNAL) as journal:
@@ -263,12 +269,13 @@ def records(folder: Path) -> list[dict[str, Any]]:
 
 def recorded(folder: Path) -> set[str]:
     """Names of the trainings whose score is in the journal."""
-    scores = [(one["number"], one["score"]) for one in records(folder) if one["event"] == "fold"]
+    folds = [record for record in records(folder) if record["event"] == "fold"]
+    scores = [(record["number"], record["score"]) for record in folds]
     return {f"{number:04d}-{score['fold']}-{score['execution']}" for number, score in scores}
 
 
 def troubles(trouble: Trouble, options: argparse.Namespace) -> dict[str, list[Act]]:
-    """What is done to a search, by the name of what it shows."""
+    """Return the faults to try, by name."""
     draw = random.Random(0)
     writes = range(0, trouble.num_writes, options.every)
     shares = [(place + 0.5) / options.full for place in range(options.full)]
@@ -296,7 +303,8 @@ def main() -> int:
     parser.add_argument(
         "--full", type=int, default=20, help="moments at which the disk is full, of both kinds"
     )
-    options, clean = parser.parse_args(), True
+    options = parser.parse_args()
+    clean = True
     memory = (
         "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     )  # where forcing to the disk takes no time

@@ -1,20 +1,19 @@
-"""Kills the real processes of searches whose networks train, and counts what came of it.
+"""Kill real processes of searches with training, and count the damage.
 
     PYTHONPATH=.:tests python tests/search/real_kills.py --algorithms random bayesian --kills 10
 
-The search is that of `configs/tune_bigru.yaml` made small. For each algorithm it is run once in
-peace, then
+The search is a small version of `configs/tune_bigru.yaml`. For each algorithm it runs once without
+kills, then
 
-    workers   with two workers, one of whose processes is killed (SIGKILL) now and again
-    search    with two workers, where the process that leads them is killed now and again and
-    resumed chief     with a chief and two workers over gRPC, one of whom is killed and replaced now
-    and again; the chief is
-              killed once and resumed
+    workers   with two workers, one of whose processes is killed (SIGKILL) from time to time
+    search    with two workers, whose parent process is killed from time to time and resumed
+    chief     with a chief and two workers over gRPC, one of which is killed and replaced from time
+              to time; the chief is killed once and resumed
 
-Each must end with the table, the best settings and the final scores of the search in peace, and
-with no training scored twice. A chief must have given out the trial of a killed worker again within
-a minute, and stopped to serve ten seconds after the last trial. `--memory 50` runs so many trials
-and prints by how much the processes grow.
+Each must end with the table, the best settings and the final scores of the search without kills,
+and no training may be scored twice. A chief must give out the trial of a killed worker again within
+a minute, and stop serving ten seconds after the last trial. `--memory 50` runs 50 trials and prints
+how much the processes grow.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ import numpy as np
 from search.searches import begun_again, results_of
 
 from forecast.experiment.file import dump_experiment, load_experiment
-from forecast.search.search import JOURNAL
+from forecast.search.journal import JOURNAL
 from forecast.search.workers import used_memory
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,7 +72,7 @@ Kill = Callable[[], int]
 
 @dataclass
 class Watch:
-    """What the journal of a running search says, and when it was first seen to say so.
+    """Records of the journal of a running search, with the time each was first seen.
 
     Attributes:
         folder: of the search.
@@ -100,7 +99,9 @@ class Watch:
                     times.setdefault(record["number"], time.monotonic())
         said = self.folder.with_suffix(".txt").read_text()
         lost = re.findall(
-            r"^trial \d+ is given out again: worker-.*-(\d+) was silent", said, re.MULTILINE
+            r"^trial \d+ is given out again: no heartbeat from worker-.*-(\d+) for",
+            said,
+            re.MULTILINE,
         )
         self.again += [(time.monotonic(), int(process)) for process in lost[len(self.again) :]]
 
@@ -123,7 +124,8 @@ class Watch:
             moment = time.monotonic() + draw.uniform(0, LONGEST_PAUSE)
             if not self.wait(lambda moment=moment: time.monotonic() > moment, going):  # type: ignore[misc]
                 return
-            at, process = time.monotonic(), act()
+            at = time.monotonic()
+            process = act()
             self.kills += [(at, process)] if process else []
 
     @property
@@ -166,8 +168,7 @@ def trial_processes(parent: int) -> list[int]:
 
 
 def kill_trial_process(parent: int) -> int:
-    """Kill the process that has run trials for longest: it is not the one that has taken over from
-    the last."""
+    """Kill the process that has run trials for longest, not the last replacement."""
     oldest = next(iter(trial_processes(parent)), 0)
     if oldest:
         os.kill(oldest, signal.SIGKILL)
@@ -183,7 +184,8 @@ def kill(process: subprocess.Popen[bytes]) -> int:
 
 def killed_workers(folder: Path, kills: int, draw: random.Random) -> Watch:
     """See `workers` above."""
-    watch, search = Watch(folder / "workers"), start(folder, "workers", "--workers", "2")
+    watch = Watch(folder / "workers")
+    search = start(folder, "workers", "--workers", "2")
     watch.kill(kills, lambda: kill_trial_process(search.pid), lambda: search.poll() is None, draw)
     watch.wait(lambda: False, lambda: search.poll() is None)
     return watch
@@ -191,12 +193,14 @@ def killed_workers(folder: Path, kills: int, draw: random.Random) -> Watch:
 
 def killed_searches(folder: Path, kills: int, draw: random.Random) -> Watch:
     """See `search` above."""
-    watch, options = Watch(folder / "search"), ("--workers", "2", "--resume")
+    watch = Watch(folder / "search")
+    options = ("--workers", "2", "--resume")
     search = start(folder, "search", *options)
 
     def again() -> int:
         nonlocal search
-        killed, search = kill(search), start(folder, "search", *options)
+        killed = kill(search)
+        search = start(folder, "search", *options)
         return killed
 
     watch.kill(kills, again, lambda: search.poll() is None, draw)
@@ -207,7 +211,8 @@ def killed_searches(folder: Path, kills: int, draw: random.Random) -> Watch:
 def killed_chief(folder: Path, kills: int, draw: random.Random) -> tuple[Watch, float]:
     """See `chief` above; also for how long it served after the last trial."""
     address = ("--address", f"127.0.0.1:{free_port()}")
-    watch, chief = Watch(folder / "chief"), start(folder, "chief", "--chief", "--resume", *address)
+    watch = Watch(folder / "chief")
+    chief = start(folder, "chief", "--chief", "--resume", *address)
     workers = [start(folder, f"worker-{number}", "--worker", *address) for number in range(2)]
 
     def replace_worker() -> int:
@@ -218,7 +223,8 @@ def killed_chief(folder: Path, kills: int, draw: random.Random) -> tuple[Watch, 
 
     def replace_chief() -> int:
         nonlocal chief
-        killed, chief = kill(chief), start(folder, "chief", "--chief", "--resume", *address)
+        killed = kill(chief)
+        chief = start(folder, "chief", "--chief", "--resume", *address)
         return killed
 
     def going() -> bool:
@@ -230,16 +236,16 @@ def killed_chief(folder: Path, kills: int, draw: random.Random) -> tuple[Watch, 
     watch.wait(lambda: len(watch.ended) == len(watch.begun) and not listens(address[1]), going)
     served = time.monotonic() - max(watch.ended.values(), default=0.0)
     watch.wait(lambda: False, going)
-    for one in workers:  # one that was started after the end would wait for a chief
-        kill(one)
+    for worker in workers:  # a worker that was started after the end would wait for a chief
+        kill(worker)
     return watch, served
 
 
 def free_port() -> int:
     """A port that nobody listens on."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 def listens(address: str) -> bool:
@@ -255,7 +261,8 @@ def judged(folder: Path, name: str, watch: Watch, served: float) -> tuple[bool, 
     same = (folder / name / "trials.csv").exists() and results_of(folder / name) == results_of(
         folder / "peace"
     )
-    doubled, waits = len(begun_again(folder / name)), watch.waits
+    doubled = len(begun_again(folder / name))
+    waits = watch.waits
     text = (
         f"{name}: {len(watch.kills)} kills, results the same: {same}, scored twice: {doubled}"
         + (
@@ -273,7 +280,8 @@ def judged(folder: Path, name: str, watch: Watch, served: float) -> tuple[bool, 
 
 def kill_one(algorithm: str, modes: list[str], options: argparse.Namespace) -> bool:
     """Do it for one algorithm and print what came of it."""
-    clean, draw = True, random.Random(0)
+    clean = True
+    draw = random.Random(0)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_config(folder, f"search.algorithm={algorithm}", f"search.max_trials={options.trials}")
@@ -286,7 +294,8 @@ def kill_one(algorithm: str, modes: list[str], options: argparse.Namespace) -> b
             flush=True,
         )
         for mode in modes:
-            begin, served = time.monotonic(), 0.0
+            begin = time.monotonic()
+            served = 0.0
             if mode == "chief":
                 watch, served = killed_chief(folder, options.kills, draw)
             else:
@@ -306,13 +315,13 @@ def write_config(folder: Path, *overrides: str) -> None:
 
 
 def memory_over(trials: int) -> bool:
-    """Run a search of so many trials, print what its processes hold, and say whether the leading
-    one stays as it is."""
+    """Run a search of many trials, print the memory of its processes, and check its growth."""
     held: list[tuple[float, float]] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_config(folder, f"search.max_trials={trials}", "search.folds=1")
-        watch, search = Watch(folder / "memory"), start(folder, "memory")
+        watch = Watch(folder / "memory")
+        search = start(folder, "memory")
         for number in range(1, trials + 1):
             if watch.wait(
                 lambda number=number: len(watch.ended) >= number, lambda: search.poll() is None

@@ -1,5 +1,4 @@
-"""Searches whose trials are numbers worked out from their values: as a search with training, and
-done in no time.
+"""Searches without training: the score of a trial is a formula of its values.
 
 A training takes two epochs, keeps a checkpoint after each, and notes in a log what it does, so that
 what was lost or done twice can be counted.
@@ -24,9 +23,11 @@ import pandas as pd
 from forecast.experiment.file import experiment_from
 from forecast.experiment.settings import Experiment
 from forecast.files.atomic import write_file
-from forecast.search.journal import FoldScore, Outcome, Task, derived_seed, open_journal
-from forecast.search.search import JOURNAL, begin, run_search
-from forecast.search.trial import Bench, Tell, checkpoint_of, make_bench, run_trial
+from forecast.search.journal import JOURNAL, open_journal
+from forecast.search.search import run_search
+from forecast.search.start import begin
+from forecast.search.state import FoldScore, Outcome, Task, derived_seed
+from forecast.search.trial import Bench, OnScore, checkpoint_of, make_bench, run_trial
 
 EPOCHS = 2
 LOG = "log.txt"
@@ -64,8 +65,7 @@ def hourly(rows: int = 200) -> pd.DataFrame:
 
 
 def error_of(values: dict[str, Any], epochs: int, seed: int) -> float:
-    """What a trial scores: best at a learning rate of 0.01, better with more epochs, never twice
-    the same."""
+    """Return the score of a trial: best at rate 0.01, better with more epochs, never equal."""
     rate = values.get("training.learning_rate", 1e-3)
     away = abs(math.log10(rate) + 2) + (values.get("model.cell") == "rnn")
     return 1.0 + away + 1.0 / epochs + seed / 2**40
@@ -75,14 +75,17 @@ class FakeRunner:
     """Stands for a process that trains."""
 
     def __init__(self, bench: Bench, before: Callable[[Task], None] | None = None) -> None:
-        self.bench, self.before = bench, before
+        self.bench = bench
+        self.before = before
 
-    def run(self, task: Task, done: Sequence[FoldScore], tell: Tell) -> Outcome:
+    def run(self, task: Task, done: Sequence[FoldScore], on_score: OnScore) -> Outcome:
         if self.before is not None:
             self.before(task)
-        return run_trial(self.bench.config, task, done, judge=self.judge, tell=tell)
+        return run_trial(
+            self.bench.config, task, done, train_fold=self.train_fold, on_score=on_score
+        )
 
-    def judge(self, task: Task, fold: int, execution: int) -> FoldScore:
+    def train_fold(self, task: Task, fold: int, execution: int) -> FoldScore:
         seed = derived_seed(self.bench.config.search.seed, "trial", task.number, fold, execution)
         self._train(f"{task.name}-{fold}-{execution}")
         score = error_of(task.values, task.epochs or 9, seed)
@@ -97,7 +100,8 @@ class FakeRunner:
 
     def _train(self, name: str) -> None:
         """Go on from the last epoch; the checkpoint holds their number and what came of them."""
-        path, state = checkpoint_of(self.bench.folder, name), [0, name]
+        path = checkpoint_of(self.bench.folder, name)
+        state = [0, name]
         if path.exists():
             state = json.loads(path.read_bytes())
             assert state == [state[0], digest(name, state[0])], "the checkpoint of something else"
@@ -122,7 +126,7 @@ REAL_WRITE = os.write
 
 
 def digest(name: str, epochs: int) -> str:
-    """What a fake training has come to."""
+    """Return the state of a fake training after some epochs."""
     for _ in range(epochs):
         name = hashlib.sha256(name.encode()).hexdigest()
     return name
@@ -141,11 +145,12 @@ def search_in(
 
 
 def results_of(folder: Path) -> tuple[str, ...]:
-    """Everything a search leaves that does not depend on the clock: table, best settings, final
-    scores."""
+    """Return all results that do not depend on the clock: table, best settings, final scores."""
     rows = list(csv.DictReader(io.StringIO((folder / "trials.csv").read_text())))
     with open_journal(folder / JOURNAL) as journal:
-        finals = sorted(json.dumps(one) for one in journal.records if one["event"] == "final")
+        finals = sorted(
+            json.dumps(record) for record in journal.records if record["event"] == "final"
+        )
     table = [
         json.dumps({name: cell for name, cell in row.items() if name != "seconds"}) for row in rows
     ]
@@ -156,9 +161,11 @@ def begun_again(folder: Path) -> list[str]:
     """Trainings that were begun after their score was recorded."""
     with open_journal(folder / JOURNAL) as journal:
         scores = [
-            one["score"] | {"number": one["number"]}
-            for one in journal.records
-            if one["event"] == "fold"
+            record["score"] | {"number": record["number"]}
+            for record in journal.records
+            if record["event"] == "fold"
         ]
-    names = Counter(f"{one['number']:04d}-{one['fold']}-{one['execution']}" for one in scores)
+    names = Counter(
+        f"{score['number']:04d}-{score['fold']}-{score['execution']}" for score in scores
+    )
     return [name for name, count in names.items() if count > 1]

@@ -1,5 +1,4 @@
-"""Chief and workers over keras-tuner's gRPC: the table of a search in one process, whoever is lost
-on the way."""
+"""Chief and workers over gRPC give the table of a single process, even if workers are lost."""
 
 from __future__ import annotations
 
@@ -19,9 +18,10 @@ from forecast.experiment.settings import Experiment
 from forecast.search import chief as chief_module
 from forecast.search import tuner as tuner_module
 from forecast.search.chief import Address, serve_trials, work
-from forecast.search.journal import open_journal
+from forecast.search.journal import JOURNAL, open_journal
 from forecast.search.roles import role_of, tune_in_role
-from forecast.search.search import JOURNAL, begin, run_search
+from forecast.search.search import run_search
+from forecast.search.start import begin
 from forecast.search.trial import make_bench
 
 
@@ -33,14 +33,14 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
     monkeypatch.setattr(chief_module, "FAREWELL_SECONDS", 2.0)
     monkeypatch.setattr(chief_module, "PATIENCE_SECONDS", 5)
-    monkeypatch.setattr(tuner_module, "BEAT_SECONDS", 0.2)
+    monkeypatch.setattr(tuner_module, "HEARTBEAT_SECONDS", 0.2)
 
 
 @pytest.fixture
 def address() -> Address:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return Address("127.0.0.1", str(one.getsockname()[1]))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return Address("127.0.0.1", str(free.getsockname()[1]))
 
 
 def run_chief(folder: Path, config: Experiment, address: Address, lease: float = 1.5) -> list[str]:
@@ -58,7 +58,9 @@ class Workers:
     """Workers in threads, and what they ended with."""
 
     def __init__(self, folder: Path, config: Experiment, address: Address) -> None:
-        self.folder, self.config, self.address = folder, config, address
+        self.folder = folder
+        self.config = config
+        self.address = address
         self.threads: list[threading.Thread] = []
         self.errors: list[str] = []
 
@@ -74,13 +76,13 @@ class Workers:
         self.threads[-1].start()
 
     def join(self) -> list[str]:
-        for one in self.threads:
-            one.join(60)
+        for thread in self.threads:
+            thread.join(60)
         return self.errors
 
 
 def lost_once(*numbers: int) -> Callable[[Any], None]:
-    """Whoever gets one of these trials first is lost."""
+    """Return a function that raises when a worker first gets one of these trials."""
     left = set(numbers)
 
     def before(task: Any) -> None:
@@ -116,13 +118,14 @@ def test_the_trial_of_a_lost_worker_is_given_out_again(tmp_path: Path, address: 
     assert workers.join() == ["lost", "lost"]
     for number in (2, 4):
         line = re.compile(
-            rf"trial {number} is given out again: worker-.*-{os.getpid()} was silent for 1\.5 s"
+            rf"trial {number} is given out again: no heartbeat from "
+            rf"worker-.*-{os.getpid()} for 1\.5 s"
         )
-        assert sum(line.fullmatch(one) is not None for one in said) == 1
+        assert sum(line.fullmatch(text) is not None for text in said) == 1
     assert results_of(tmp_path / "chief") == results_of(tmp_path / "alone")
 
 
-def test_a_slow_worker_that_gives_signs_of_life_keeps_its_trial(
+def test_a_slow_worker_that_sends_heartbeats_keeps_its_trial(
     tmp_path: Path, address: Address
 ) -> None:
     begun: list[int] = []

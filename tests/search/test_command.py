@@ -1,5 +1,4 @@
-"""`forecast tune` as a person meets it: one-line errors with their exit codes, Ctrl-C, and how to
-go on."""
+"""The command `forecast tune`: one-line errors with exit codes, Ctrl-C and resuming."""
 
 from __future__ import annotations
 
@@ -15,8 +14,7 @@ from search.searches import SETTINGS, hourly
 
 from forecast.cli import main
 from forecast.experiment.file import apply_overrides, dump_experiment, experiment_from
-from forecast.search.journal import open_journal
-from forecast.search.search import JOURNAL
+from forecast.search.journal import JOURNAL, open_journal
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -57,7 +55,7 @@ REFUSED = {
     "no validation": (
         ["--set=evaluation.validation_size=0"],
         2,
-        "every fold of a search is as long as the validation",
+        "every fold of a search is as long as the validation set",
     ),
     "no worker": (["--workers=0"], 2, "expected a whole number of at least 1"),
     "two roles": (["--chief", "--worker"], 2, "not allowed with argument"),
@@ -119,6 +117,6 @@ def test_a_key_press_leaves_a_search_that_goes_on(config: Path, tmp_path: Path) 
         == "forecast: interrupted; resume `fit`, `backtest` or `tune` with --resume"
     )
     with open_journal(tmp_path / "out" / JOURNAL) as journal:
-        assert [one["event"] for one in journal.records] == ["search", "start"], (
-            "the trial is not taken for a failed one"
+        assert [record["event"] for record in journal.records] == ["search", "start"], (
+            "the trial has not failed"
         )

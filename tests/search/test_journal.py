@@ -43,14 +43,16 @@ def test_records_come_back_as_they_were_written(tmp_path: Path) -> None:
 def test_checksums_are_those_of_an_independent_reader(tmp_path: Path) -> None:
     before = ""
     for line in written(tmp_path / "journal").decode().splitlines():
-        checksum, text = line[:16], line[17:]
+        checksum = line[:16]
+        text = line[17:]
         before = hashlib.sha256((before + " " + text).encode()).hexdigest()
         assert before.startswith(checksum)
         json.loads(text)
 
 
 def test_a_record_cut_anywhere_is_taken_off_and_written_anew(tmp_path: Path) -> None:
-    path, whole = tmp_path / "journal", written(tmp_path / "journal")
+    path = tmp_path / "journal"
+    whole = written(tmp_path / "journal")
     last = whole.rindex(b"\n", 0, -1) + 1
     for size in range(last, len(whole)):
         path.write_bytes(whole[:size])
@@ -61,7 +63,8 @@ def test_a_record_cut_anywhere_is_taken_off_and_written_anew(tmp_path: Path) -> 
 
 
 def test_damage_before_the_last_record_is_refused_with_its_line(tmp_path: Path) -> None:
-    path, whole = tmp_path / "journal", written(tmp_path / "journal")
+    path = tmp_path / "journal"
+    whole = written(tmp_path / "journal")
     lines = whole.splitlines(keepends=True)
     for number, line in enumerate(lines[:-1], 1):
         path.write_bytes(whole.replace(line, line.replace(b'"', b"'", 1)))
@@ -77,7 +80,8 @@ def test_damage_before_the_last_record_is_refused_with_its_line(tmp_path: Path) 
 def test_a_failed_write_leaves_the_journal_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, whole = tmp_path / "journal", written(tmp_path / "journal")
+    path = tmp_path / "journal"
+    whole = written(tmp_path / "journal")
     with open_journal(path) as journal:
         real = os.write
 
@@ -87,7 +91,7 @@ def test_a_failed_write_leaves_the_journal_as_it_was(
 
         monkeypatch.setattr(os, "write", full)
         with pytest.raises(
-            FileError, match=r"the disk is full; .*; the search goes on from here with --resume"
+            FileError, match=r"the disk is full; .*; fix this, then resume with --resume"
         ):
             journal.append({"more": 1})
         monkeypatch.undo()

@@ -1,5 +1,4 @@
-"""A search that is killed or meets a full disk goes on as if nothing had happened; `make
-search-proofs` tries all."""
+"""A killed search, or one with a full disk, resumes unharmed; `make search-proofs` tries all."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Pictures and logs of a search: what the artists and the event files hold is what the table
-says."""
+"""Figures and TensorBoard logs of a search show what its table contains."""
 
 from __future__ import annotations
 
@@ -19,16 +18,16 @@ from forecast.report.plots import (
     plot_progress,
     save_figure,
 )
-from forecast.search.journal import State, open_journal
+from forecast.search.journal import JOURNAL, open_journal
 from forecast.search.results import explained, write_hparams
-from forecast.search.search import JOURNAL
+from forecast.search.state import State
 
 
 def table(trials: int = 40) -> pd.DataFrame:
-    """The score follows the units; the cell says nothing; the rate a little; two fail, some are
-    pruned."""
+    """Return trials: score follows units, a little the rate, not the cell; some failed."""
     draw = np.random.default_rng(0)
-    units, rate = draw.choice([8, 16, 32], trials), draw.uniform(1e-4, 1e-2, trials)
+    units = draw.choice([8, 16, 32], trials)
+    rate = draw.uniform(1e-4, 1e-2, trials)
     score = 1.0 + units / 8 + 50 * rate + draw.normal(0, 0.2, trials)
     status = np.where(np.arange(trials) % 7 == 3, "pruned", "completed").astype(object)
     status[[4, 11]] = "failed"
@@ -53,7 +52,8 @@ def test_the_best_so_far_is_that_of_completed_trials() -> None:
     trials = table()
     figure = plot_progress(trials, "MAE")
     lines: dict[Any, Any] = {line.get_label(): line for line in figure.axes[0].lines}
-    best, expected = np.inf, []
+    best = np.inf
+    expected = []
     for _, row in trials.iterrows():
         best = min(best, row["MAE"]) if row["status"] == "completed" else best
         expected.append(best)
@@ -84,7 +84,9 @@ def test_importance_is_epsilon_squared_of_the_ranks() -> None:
     assert shares["model.cell"] < 0.1
     scored = trials.dropna()
     groups = [group for _, group in scored["MAE"].rank().groupby(scored["model.units"])]
-    ratio, number, size = stats.f_oneway(*groups).statistic, len(groups), len(scored)
+    ratio = stats.f_oneway(*groups).statistic
+    number = len(groups)
+    size = len(scored)
     expected = (ratio - 1) * (number - 1) / (ratio * (number - 1) + size - number)
     assert shares["model.units"] == pytest.approx(expected)
     bars = plot_importance(shares, "MAE").axes[0].patches

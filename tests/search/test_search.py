@@ -16,9 +16,10 @@ from search.searches import SETTINGS, experiment, hourly, results_of, search_in
 from forecast.errors import ConfigError, SearchError
 from forecast.experiment.file import apply_overrides, experiment_from, load_experiment
 from forecast.experiment.settings import Experiment
-from forecast.search.journal import FAILED, Outcome, Task, open_journal
+from forecast.search.journal import JOURNAL, open_journal
 from forecast.search.oracles import make_oracle
-from forecast.search.search import JOURNAL, begin
+from forecast.search.start import begin
+from forecast.search.state import FAILED, Outcome, Task
 from forecast.search.trial import make_bench
 from forecast.search.workers import Resources
 
@@ -122,9 +123,9 @@ def test_the_best_settings_are_a_configuration_file(tmp_path: Path) -> None:
     assert str(config.training.learning_rate) == best["training.learning_rate"]
     assert config.model.cell == best["model.cell"]
     assert config.training.epochs == 9
-    assert any("every bit is the same" in line for line in said)
+    assert any("retrained: bitwise identical" in line for line in said)
     assert any(
-        "17 untouched test windows the search beats the settings as written" in line
+        "test set, 17 unseen windows: the best settings beat those of the file: " in line
         for line in said
     )
 
@@ -143,14 +144,14 @@ def test_a_trial_that_fails_is_recorded_and_the_search_goes_on(
 ) -> None:
     from search.searches import FakeRunner
 
-    real = FakeRunner.judge
+    real = FakeRunner.train_fold
 
-    def judge(self: Any, task: Task, fold: int, execution: int) -> Any:
+    def train_fold(self: Any, task: Task, fold: int, execution: int) -> Any:
         if task.number == 2 or (task.number, fold) == (4, 1):
             raise ValueError("two\nlines")
         return real(self, task, fold, execution)
 
-    monkeypatch.setattr(FakeRunner, "judge", judge)
+    monkeypatch.setattr(FakeRunner, "train_fold", train_fold)
     for algorithm in ALGORITHMS:
         search_in(tmp_path / algorithm, experiment(algorithm=algorithm))
         rows = rows_of(tmp_path / algorithm)
@@ -172,7 +173,8 @@ def test_a_search_in_which_all_fails_says_so(
 
 def test_a_finished_search_has_nothing_left_to_do(tmp_path: Path) -> None:
     search_in(tmp_path, experiment())
-    expected, size = results_of(tmp_path), (tmp_path / JOURNAL).stat().st_size
+    expected = results_of(tmp_path)
+    size = (tmp_path / JOURNAL).stat().st_size
     (tmp_path / "trials.csv").unlink()
     search_in(tmp_path, experiment(), before=stop_at(0))
     assert results_of(tmp_path) == expected
@@ -208,13 +210,13 @@ EDITS: dict[str, tuple[Experiment, pd.DataFrame, str]] = {
 } | {
     "a value of the data": (
         changed(),
-        hourly().assign(y=lambda one: one["y"].mask(one.index == 7, 1.0)),
+        hourly().assign(y=lambda table: table["y"].mask(table.index == 7, 1.0)),
         "the data was",
     ),
     "a row of the data": (changed(), hourly(201), "the data was 1 series, 200 rows"),
     "a stamp of the data": (
         changed(),
-        hourly().assign(ds=lambda one: one["ds"] + pd.Timedelta("1h")),
+        hourly().assign(ds=lambda table: table["ds"] + pd.Timedelta("1h")),
         "the data was",
     ),
 }
@@ -236,7 +238,7 @@ def test_an_edit_is_refused_with_the_difference(
     before = (half_way / JOURNAL).read_bytes()
     with pytest.raises(SearchError) as found:
         search_in(half_way, config, table=table)
-    assert f"cannot go on with the search in {half_way}: " in str(found.value)
+    assert f"cannot resume the search in {half_way}: " in str(found.value)
     assert words in str(found.value)
     assert "\n" not in str(found.value)
     assert (half_way / JOURNAL).read_bytes() == before
@@ -252,7 +254,7 @@ def test_another_version_is_refused(half_way: Path, monkeypatch: pytest.MonkeyPa
         metadata, "version", lambda name: "1.3.9" if name == "keras-tuner" else real(name)
     )
     with pytest.raises(
-        SearchError, match=r"keras-tuner was 1\.4\.\d+ and is 1\.3\.9: restore what it was"
+        SearchError, match=r"keras-tuner was 1\.4\.\d+ and is 1\.3\.9: undo the change"
     ):
         search_in(half_way, experiment())
 
@@ -260,7 +262,7 @@ def test_another_version_is_refused(half_way: Path, monkeypatch: pytest.MonkeyPa
 def test_a_search_that_was_not_asked_for_is_left_alone(half_way: Path) -> None:
     with (
         open_journal(half_way / JOURNAL) as journal,
-        pytest.raises(SearchError, match="go on with it by --resume"),
+        pytest.raises(SearchError, match="resume it with --resume"),
     ):
         begin(make_bench(experiment(), hourly(), half_way), journal, resume=False, say=print)
 
@@ -275,7 +277,7 @@ def test_a_journal_of_another_algorithm_is_found_out(tmp_path: Path) -> None:
     with open_journal(tmp_path / JOURNAL) as journal:
         for record in records:
             journal.append(record)
-    with pytest.raises(SearchError, match="does not hold what random proposes for trial 0"):
+    with pytest.raises(SearchError, match="trial 0 of the journal is not what random proposes"):
         search_in(tmp_path, experiment())
 
 

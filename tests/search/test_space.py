@@ -1,5 +1,4 @@
-"""Ranges: refused where they fit no setting, and between keras-tuner and settings nothing is
-lost."""
+"""Ranges are refused where they fit no setting; keras-tuner and settings translate exactly."""
 
 from __future__ import annotations
 
@@ -18,7 +17,13 @@ from forecast.search.space import (
     with_values,
 )
 
-HEAD = "model: {name: bigru, units: 8}\ntraining: {epochs: 9}\nsearch:\n  algorithm: ALGORITHM\n  space:\n"
+HEAD = """\
+model: {name: bigru, units: 8}
+training: {epochs: 9}
+search:
+  algorithm: ALGORITHM
+  space:
+"""
 
 
 def config(*lines: str, algorithm: str = "random") -> Any:
@@ -59,7 +64,7 @@ REFUSED = {
     ),
     "the seed": (
         ["training.seed: {int: [0, 3]}"],
-        "cannot be searched, because every training has a seed of its own",
+        "cannot be searched, because every training has its own seed",
     ),
     "the data": (
         ["data.freq: {choice: [h, D]}"],
@@ -69,7 +74,10 @@ REFUSED = {
         ["windows.horizon: {choice: [1, 2]}"],
         "that forecast other steps cannot be compared",
     ),
-    "the judge": (["evaluation.test_size: {choice: [1, 2]}"], "that are judged on other rows"),
+    "the test set": (
+        ["evaluation.test_size: {choice: [1, 2]}"],
+        "that are evaluated on other rows",
+    ),
     "a setting that is not read": (
         ["training.weight_decay: {float: [0.1, 0.2]}"],
         "space.training.weight_decay: training.weight_decay is read by adamw only",
@@ -86,7 +94,7 @@ REFUSED = {
             "model.dropout: {float: [0, 0.5], when: {model.cell: gro}}",
             "model.cell: {choice: [gru, rnn]}",
         ],
-        "is \"gro\", which its range does not hold; expected one of \\['gru', 'rnn'\\]",
+        "is \"gro\", which is not in its range; expected one of \\['gru', 'rnn'\\]",
     ),
     "a condition on a number": (
         ["model.dropout: {float: [0, 0.5], when: {model.l2: 0.1}}", "model.l2: {float: [0, 0.1]}"],
@@ -142,9 +150,9 @@ def test_every_proposal_is_an_experiment(algorithm: str) -> None:
     for seed in range(40):
         drawn = hyper_parameters(search)
         drawn.values = {}
-        for number, one in enumerate(space.space):
-            if drawn.is_active(one):
-                drawn.values[one.name] = one.random_sample(100 * seed + number)
+        for number, hyper in enumerate(space.space):
+            if drawn.is_active(hyper):
+                drawn.values[hyper.name] = hyper.random_sample(100 * seed + number)
         values = values_of(search, rounded(search, drawn.values))
         made = with_values(experiment, values)
         assert made.search is None

@@ -1,5 +1,4 @@
-"""Trials on real networks: folds that look at nothing they must not, scores that `fit` gives,
-watched processes."""
+"""Trials on real networks: no leakage between folds, scores equal to `fit`, watched processes."""
 
 from __future__ import annotations
 
@@ -28,11 +27,13 @@ from forecast.experiment.file import (
 from forecast.experiment.prepare import prepare_panel
 from forecast.experiment.settings import Experiment
 from forecast.runs.run import fit_run
-from forecast.search.journal import COMPLETED, FAILED, FoldScore, Task, derived_seed, open_journal
-from forecast.search.search import JOURNAL, begin, check_folds, present, run_search
+from forecast.search.journal import JOURNAL, open_journal
+from forecast.search.search import check_folds, present, run_search
 from forecast.search.space import with_values
-from forecast.search.trial import make_bench
-from forecast.search.workers import InThisProcess, Place, Resources, WorkerProcess
+from forecast.search.start import begin
+from forecast.search.state import COMPLETED, FAILED, FoldScore, Task, derived_seed
+from forecast.search.trial import Bench, make_bench
+from forecast.search.workers import BenchArguments, Resources, WorkerProcess
 
 TINY = [
     "model={name: bigru, units: 3, cell: rnn, bidirectional: false, decoder: direct}",
@@ -46,8 +47,22 @@ def tiny(*overrides: str) -> Experiment:
     return experiment_from(apply_overrides(SETTINGS, [*TINY, *overrides]))
 
 
+class InThisProcess:
+    """A runner without a worker process."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.run = bench.run
+        self.final = bench.final
+
+    def stop(self) -> None:
+        """Stop nothing."""
+
+    def close(self) -> None:
+        """Free nothing."""
+
+
 def stamps_of(panel: Panel) -> list[pd.Timestamp]:
-    return [pd.Timestamp(one) for one in panel.timestamps]
+    return [pd.Timestamp(stamp) for stamp in panel.timestamps]
 
 
 def test_folds_lie_one_after_another_before_the_test_part(tmp_path: Path) -> None:
@@ -81,16 +96,16 @@ def test_what_happens_in_the_test_part_changes_nothing_in_a_trial(tmp_path: Path
     table = hourly()
     later = table.assign(y=table["y"].where(table.index < 180, 1e6 + table.index))
     scores = []
-    for number, one in enumerate((table, later)):
-        bench = make_bench(tiny(), one, tmp_path / str(number))
-        scores.append(bench.judge(Task(0, {}, {}), 1, 0).scores)
+    for number, rows in enumerate((table, later)):
+        bench = make_bench(tiny(), rows, tmp_path / str(number))
+        scores.append(bench.train_fold(Task(0, {}, {}), 1, 0).scores)
     assert scores[0] == scores[1]
 
 
 def test_a_fold_scores_what_a_fit_on_a_shorter_table_does(tmp_path: Path) -> None:
     bench = make_bench(tiny("search.seed=5"), hourly(), tmp_path)
     task = Task(3, {}, {"training.learning_rate": 0.03}, epochs=3)
-    score = bench.judge(task, 0, 1)
+    score = bench.train_fold(task, 0, 1)
     settings = [
         "training.learning_rate=0.03",
         "training.epochs=3",
@@ -103,7 +118,7 @@ def test_a_fold_scores_what_a_fit_on_a_shorter_table_does(tmp_path: Path) -> Non
 
 
 def test_no_trial_is_refitted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is left out has a fit refit with this architecture; its scores are those from before."""
+    """By default a fit refits this architecture; a trial has the scores from before."""
     model = "model={name: segment_bigru, units: 4, segment_length: 4}"
     training = "training={loss: mae, schedule: constant, epochs: 2, batch_size: 64}"
     usual = [model, training, "ensemble={seeds: 1, linear: none}", "evaluation.split_by=time"]
@@ -115,7 +130,7 @@ def test_no_trial_is_refitted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert by_hand._prepared.config.training.refit
     expected = by_hand.evaluate().scores().values["small"]["MAE"]
     monkeypatch.setattr("forecast.forecasting.forecaster.refit_network", None)
-    assert bench.judge(Task(0, {}, {}), 0, 0).scores["MAE"] == expected
+    assert bench.train_fold(Task(0, {}, {}), 0, 0).scores["MAE"] == expected
     assert bench.final("best", {})["windows"] > 0
     written = dump_experiment(with_values(config, {}))
     assert "refit" not in written
@@ -133,7 +148,9 @@ def test_a_table_too_short_for_its_folds_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_training_goes_on_from_its_last_epoch(tmp_path: Path) -> None:
-    whole = make_bench(tiny(), hourly(), tmp_path / "whole").judge(Task(0, {}, {}, epochs=4), 0, 0)
+    whole = make_bench(tiny(), hourly(), tmp_path / "whole").train_fold(
+        Task(0, {}, {}, epochs=4), 0, 0
+    )
     epochs: list[Any] = []
 
     def stop(event: Any) -> None:
@@ -144,8 +161,8 @@ def test_a_training_goes_on_from_its_last_epoch(tmp_path: Path) -> None:
 
     bench = make_bench(tiny(), hourly(), tmp_path / "broken", stop)
     with pytest.raises(KeyboardInterrupt):
-        bench.judge(Task(0, {}, {}, epochs=4), 0, 0)
-    score = bench.judge(Task(0, {}, {}, epochs=4), 0, 0)
+        bench.train_fold(Task(0, {}, {}, epochs=4), 0, 0)
+    score = bench.train_fold(Task(0, {}, {}, epochs=4), 0, 0)
     assert epochs == [1, 2, 3, 3, 4]
     assert score.scores == whole.scores
 
@@ -159,15 +176,16 @@ def test_the_best_settings_give_fit_the_score_of_the_search(tmp_path: Path) -> N
         search = begin(bench, journal, resume=False, say=said.append)
         run_search(search, [InThisProcess(bench)])
         present(search, None)
-        finals = {one["name"]: one["result"] for one in journal.records if one["event"] == "final"}
-    assert "every bit is the same" in " ".join(said)
+        records = [record for record in journal.records if record["event"] == "final"]
+        finals = {record["name"]: record["result"] for record in records}
+    assert "retrained: bitwise identical" in " ".join(said)
     assert finals["again"]["same"]
     fit_run(
         load_experiment(tmp_path / "search" / "best.yaml"), out=tmp_path / "run", say=said.append
     )
     scores = pd.read_json(tmp_path / "run" / "scores.json", typ="series")["values"]["small"]
     assert scores["MAE"] == pytest.approx(finals["best"]["scores"]["model"]["MAE"], rel=1e-12)
-    assert sorted(one.name for one in (tmp_path / "search").iterdir()) == sorted(
+    assert sorted(path.name for path in (tmp_path / "search").iterdir()) == sorted(
         [
             "best.yaml",
             JOURNAL,
@@ -182,23 +200,26 @@ def test_the_best_settings_give_fit_the_score_of_the_search(tmp_path: Path) -> N
 
 @pytest.mark.timeout(400)
 def test_processes_are_watched_and_replaced(tmp_path: Path) -> None:
-    """One runner: a trial killed twice, one killed once, one that takes too long, one that takes
-    too much."""
-    config, endless = tiny(), Task(0, {}, {}, epochs=1_000_000)
-    runner = WorkerProcess(Place(config, hourly(), tmp_path), Resources())
+    """One runner: a trial killed twice, one killed once, one over its time, one over its memory."""
+    config = tiny()
+    endless = Task(0, {}, {}, epochs=1_000_000)
+    runner = WorkerProcess(BenchArguments(config, hourly(), tmp_path), Resources())
     try:
         threading.Thread(target=kill_when_busy, args=(runner, tmp_path, 0, 2), daemon=True).start()
         killed = runner.run(endless, (), lambda _: None)
         assert killed.status == FAILED
-        assert killed.reason == "its process was ended by SIGKILL, as a system short of memory does"
+        assert (
+            killed.reason
+            == "its process was ended by SIGKILL, as by a system that is out of memory"
+        )
         done = [FoldScore(0, 0, {"MAE": 1.5}, 2, 0.1, 3)]
         told: list[FoldScore] = []
         threading.Thread(target=kill_when_busy, args=(runner, tmp_path, 1, 1), daemon=True).start()
         well = runner.run(Task(1, {}, {}, epochs=150), done, told.append)
         assert well.status == COMPLETED
-        assert [one.fold for one in well.folds] == [0, 1]
-        assert [one.fold for one in told] == [1]
-        here = make_bench(config, hourly(), tmp_path / "here").judge(
+        assert [score.fold for score in well.folds] == [0, 1]
+        assert [score.fold for score in told] == [1]
+        here = make_bench(config, hourly(), tmp_path / "here").train_fold(
             Task(1, {}, {}, epochs=150), 1, 0
         )
         assert told[0].scores == here.scores, (
@@ -218,9 +239,9 @@ def test_processes_are_watched_and_replaced(tmp_path: Path) -> None:
 
 
 def kill_when_busy(runner: WorkerProcess, folder: Path, trial: int, times: int) -> None:
-    """Kill the process of a trial when it has written a checkpoint, and the one after it while it
-    starts."""
-    before, dead = written(folder, trial), None
+    """Kill the process of a trial after a checkpoint, and the next one while it starts."""
+    before = written(folder, trial)
+    dead = None
     while written(folder, trial) == before:
         time.sleep(0.01)
     for _ in range(times):
@@ -233,7 +254,8 @@ def kill_when_busy(runner: WorkerProcess, folder: Path, trial: int, times: int) 
 def written(folder: Path, trial: int) -> list[int]:
     """When the checkpoints of a trial were written."""
     return [
-        one.stat().st_mtime_ns for one in sorted(folder.glob(f"training/{trial:04d}-*.checkpoint"))
+        path.stat().st_mtime_ns
+        for path in sorted(folder.glob(f"training/{trial:04d}-*.checkpoint"))
     ]
 
 

@@ -1,4 +1,4 @@
-"""Models of other packages, run by a Python of their own: what they need may not fit what we need."""
+"""Models of other packages, run by another Python: their requirements may conflict with ours."""
 
 from __future__ import annotations
 

@@ -1,13 +1,14 @@
-"""Fit models of statsforecast and forecast with them: run by the Python of an environment that has it, as a script.
+"""Fit models of statsforecast and forecast with them: a script for a Python that has it.
 
-It shares no code with the rest of the package, which that environment need not have.
+It imports nothing from the rest of the package, which that environment need not have.
 
     python worker.py MODEL SEASON_LENGTH HORIZON FOLDER
 
 reads in FOLDER
-    series.parquet      one row per series: `values`, and the part `train_first:train_last` of them
-    to fit on windows.parquet     one row per window: the number of its `series`, and its history
-    `first:last`
+    series.parquet      one row per series: `values`, and the range `train_first:train_last` of
+                        them to fit on
+    windows.parquet     one row per window: the number of its `series`, and the range `first:last`
+                        of its history
 and writes
     forecasts.parquet   one row per window: `mean`, HORIZON numbers
 or
@@ -20,29 +21,52 @@ import json
 import os
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 from statsforecast import models
 
-from forecast.axes import FloatArray
+FloatArray = NDArray[np.float64]
+"""As in `forecast.axes`, which this environment need not have."""
 
-Task = tuple[str, int, int, FloatArray, tuple[int, int], list[tuple[int, int]]]
+
+_WITHOUT_SEASON = ("Naive",)
+"""Models without a season length."""
 
 
-WITHOUT_SEASON = ("Naive",)
+@dataclass
+class _Task:
+    """One series, to fit on and to forecast.
+
+    Attributes:
+        model: name of the model.
+        season_length: m.
+        horizon: H.
+        values: (R,) of the series.
+        learned: first row to fit on, and the row after the last.
+        windows: the same of the history of each window.
+    """
+
+    model: str
+    season_length: int
+    horizon: int
+    values: FloatArray
+    learned: tuple[int, int]
+    windows: list[tuple[int, int]] = field(default_factory=list)
 
 
 def main(name: str, season_length: str, horizon: str, folder: str) -> None:
     """Read, forecast on all cores, write."""
-    place = Path(folder)
-    series = pq.read_table(place / "series.parquet").to_pydict()
-    windows = pq.read_table(place / "windows.parquet").to_pydict()
-    tasks: list[Task] = [
-        (name, int(season_length), int(horizon), np.array(values, np.float64), (first, last), [])
+    path = Path(folder)
+    series = pq.read_table(path / "series.parquet").to_pydict()
+    windows = pq.read_table(path / "windows.parquet").to_pydict()
+    tasks = [
+        _Task(name, int(season_length), int(horizon), np.array(values, np.float64), (first, last))
         for values, first, last in zip(
             series["values"], series["train_first"], series["train_last"], strict=True
         )
@@ -50,43 +74,41 @@ def main(name: str, season_length: str, horizon: str, folder: str) -> None:
     for number, first, last in zip(
         windows["series"], windows["first"], windows["last"], strict=True
     ):
-        tasks[number][-1].append((first, last))
-    with ProcessPoolExecutor(min(os.cpu_count() or 1, max(len(tasks), 1))) as pool:
-        answers = list(pool.map(forecast, tasks, chunksize=max(1, len(tasks) // 64)))
-    failed = next(
-        ((number, one) for number, one in enumerate(answers) if isinstance(one, str)), None
-    )
-    if failed is not None:
-        (place / "failure.json").write_text(json.dumps(failed), encoding="utf-8")
-        return
-    made = [iter(one) for one in answers]
-    means = [next(made[number]) for number in windows["series"]]
+        tasks[number].windows.append((first, last))
+
+    num_processes = min(os.cpu_count() or 1, max(len(tasks), 1))
+    with ProcessPoolExecutor(num_processes) as pool:
+        results = list(pool.map(forecast, tasks, chunksize=max(1, len(tasks) // 64)))
+    for number, result in enumerate(results):
+        if isinstance(result, str):
+            (path / "failure.json").write_text(json.dumps((number, result)), encoding="utf-8")
+            return
+
+    # The forecasts of a series are in the order of its windows.
+    remaining = [iter(result) for result in results]
+    means = [next(remaining[number]) for number in windows["series"]]
     column = pa.array(means, pa.list_(pa.float64()))
-    pq.write_table(pa.table({"mean": column}), place / "forecasts.parquet")
+    pq.write_table(pa.table({"mean": column}), path / "forecasts.parquet")
 
 
-def forecast(task: Task) -> list[Any] | str:
-    """Fit on one series and forecast its windows, or say why not."""
-    name, season_length, horizon, values, (first, last), windows = task
-    model = getattr(models, name)(
-        **({} if name in WITHOUT_SEASON else {"season_length": season_length})
-    )
+def forecast(task: _Task) -> list[Any] | str:
+    """Fit on one series and forecast its windows; return a text with the reason where it fails."""
+    settings = {"season_length": task.season_length}
+    if task.model in _WITHOUT_SEASON:
+        settings = {}
+    model = getattr(models, task.model)(**settings)
     try:
-        model = model.fit(values[first:last])
-        return [
-            model.predict(horizon)["mean"]
-            if window == (first, last)
-            else forward(model, values[slice(*window)], horizon)
-            for window in windows
-        ]
-    except Exception as error:  # it goes into the file, whatever it is
+        model = model.fit(task.values[slice(*task.learned)])
+        forecasts = []
+        for window in task.windows:
+            if window == task.learned:
+                forecasts.append(model.predict(task.horizon)["mean"])
+            else:  # another history, with the fitted parameters
+                history = task.values[slice(*window)]
+                forecasts.append(model.forward(y=history, h=task.horizon)["mean"])
+    except Exception as error:  # any error goes into the file
         return f"{type(error).__name__}: {' '.join(str(error).split())}"
-
-
-def forward(model: Any, history: FloatArray, horizon: int) -> FloatArray:
-    """Forecast from another history with the parameters as they were fitted."""
-    mean: FloatArray = model.forward(y=history, h=horizon)["mean"]
-    return mean
+    return forecasts
 
 
 if __name__ == "__main__":
