@@ -220,8 +220,9 @@ def build_parser() -> Parser:
         help="fit a model on every changed table too, which takes long",
     )
 
-    show = _command(commands, "show-config", show_command, "print settings with their defaults")
-    _add_settings(show)
+    text = "print every setting; with a table, what auto becomes for it and why"
+    show = _command(commands, "show-config", show_command, text)
+    _add_table(show)
     show.add_argument("--schema", action="store_true", help="print the JSON schema, for editors")
     return parser
 
@@ -230,7 +231,9 @@ def check_command(options: argparse.Namespace) -> int:
     """Diagnose a table."""
     from forecast.experiment.prepare import diagnose_table
 
-    diagnosis = diagnose_table(_experiment(options), options.table)
+    config = _experiment(options)
+    horizon_given = "horizon" in config.windows.model_fields_set
+    diagnosis = diagnose_table(config, options.table, for_windows=horizon_given)
     print(diagnosis.text())
     if diagnosis.panel is not None:
         return SUCCESS
@@ -357,13 +360,15 @@ def leak_command(options: argparse.Namespace) -> int:
 
 def show_command(options: argparse.Namespace) -> int:
     """Print the resolved settings or their schema."""
+    from forecast.experiment.explain import explained
     from forecast.experiment.file import dump_experiment, json_schema
 
-    text = (
-        json.dumps(json_schema(), indent=2)
-        if options.schema
-        else dump_experiment(_experiment(options), full=True)
-    )
+    if options.schema:
+        text = json.dumps(json_schema(), indent=2)
+    elif options.table:
+        text = explained(_experiment(options).with_source(options.table))
+    else:
+        text = dump_experiment(_experiment(options), full=True)
     print(text.rstrip("\n"))
     return SUCCESS
 

@@ -58,6 +58,7 @@ from forecast.runs.records import (
     observed_table,
     result_about,
 )
+from forecast.section import decided
 from forecast.training import Reporter
 from forecast.transforms.missing import fill_missing
 
@@ -207,7 +208,7 @@ def plan_of(config: Experiment, panel: Panel) -> Plan:
         step=backtest.step or horizon,
         each=refits.get(str(backtest.refit)) or int(backtest.refit),
         history=backtest.history,
-        by=resolve(config, panel).evaluation.split_by or "time",
+        by=decided(resolve(config, panel).evaluation.split_by, "evaluation.split_by"),
     )
 
 

@@ -40,6 +40,7 @@ from forecast.search.journal import (
 )
 from forecast.search.oracles import EPOCHS, SCORE, make_oracle
 from forecast.search.space import hyper_parameters, search_of, values_of
+from forecast.section import AUTO
 
 TASK, DONE, IDENTITY = "forecast/task", "forecast/done", "forecast/identity"
 """Under these names a trial carries to the tuner its task, the folds done so far and what is
@@ -97,7 +98,10 @@ class OrderedOracle(keras_tuner.Oracle):
         self._proposed = self._shown = 0
         self._wants_more = self._exhausted = self._is_halted = False
         known = {self._id_of(number): task.proposal for number, task in self.state.tasks.items()}
-        self._algorithm = make_oracle(search, epochs=config.training.epochs or 1, known=known)
+        epochs = config.training.epochs
+        if epochs == AUTO:
+            epochs = 1  # read by hyperband alone, which `check_space` refuses then
+        self._algorithm = make_oracle(search, epochs=epochs, known=known)
         while self._proposed < len(self.state.tasks):
             self._propose_again()
         if lease is not None:  # tuners may still be at what an earlier process gave out

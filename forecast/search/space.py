@@ -11,6 +11,7 @@ from forecast.experiment.file import experiment_from
 from forecast.experiment.schema import setting_paths, suggestion
 from forecast.experiment.search_settings import RangeConfig, SearchConfig
 from forecast.experiment.settings import Experiment
+from forecast.section import AUTO
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
@@ -104,10 +105,10 @@ def with_values(experiment: Experiment, values: Mapping[str, Any]) -> Experiment
     Raises:
         ConfigError: a value does not fit its setting, or the settings do not fit together.
     """
-    # What was written stays written where it is a default too: what is left out may be chosen from
-    # the data.
     settings = experiment.model_dump(mode="json", exclude_unset=True, exclude={"search"})
-    settings["model"] = {"name": experiment.model.name} | settings.get("model", {})
+    # defaults are left away, since those of another architecture may differ
+    model = experiment.model.model_dump(mode="json", exclude_defaults=True)
+    settings["model"] = {"name": experiment.model.name} | model
     for path, value in values.items():
         *parents, name = path.split(".")
         section = settings
@@ -247,8 +248,8 @@ def _check_epochs(experiment: Experiment, search: SearchConfig) -> None:
             "its epochs, at most "
             "training.epochs: remove it, or take another algorithm"
         )
-    if not experiment.training.epochs:
+    if experiment.training.epochs == AUTO:
         raise ConfigError(
-            "training.epochs is not set; expected the most epochs that hyperband may give to a "
-            "trial"
+            "training.epochs is 'auto'; expected the most epochs that hyperband may give to a "
+            "trial: set it"
         )

@@ -30,6 +30,7 @@ from forecast.search.journal import (
     derived_seed,
 )
 from forecast.search.space import Values, search_of, with_values
+from forecast.section import decided
 from forecast.windows.splits import ends_of, first_rows_at
 
 if TYPE_CHECKING:
@@ -243,7 +244,9 @@ def make_folds(config: Experiment, panel: Panel) -> Folds:
     known = rows_before(panel, end)
     panels = []
     for back in reversed(range(search.folds)):
-        stop = ends_of(known, config.evaluation.split_by or "time") - back * size
+        stop = (
+            ends_of(known, decided(config.evaluation.split_by, "evaluation.split_by")) - back * size
+        )
         panels.append(rows_before(known, first_rows_at(known, stop)))
     if not panels[0].num_series:
         raise DataError(
@@ -256,7 +259,7 @@ def make_folds(config: Experiment, panel: Panel) -> Folds:
 
 def _judged_steps(config: Experiment, panel: Panel) -> int:
     """Steps of the validation part, of the series in the middle where each has its own; at least one horizon."""
-    asked = config.evaluation.validation_size
+    asked = decided(config.evaluation.validation_size, "evaluation.validation_size")
     if not asked:
         raise ConfigError(
             "evaluation.validation_size is 0, and every fold of a search is as long as the "
