@@ -31,8 +31,10 @@ MODELS: dict[str, Any] = {
     "segment_bigru": SegmentBiGRUConfig(units=5, dropout=0.0, l2=0.01, segment_length=2),
 }
 TRAINING = TrainingConfig(
+    loss="mse",
     epochs=4,
     batch_size=BATCH,
+    windows_per_epoch=None,
     optimizer="adamw",
     learning_rate=0.01,
     weight_decay=0.01,

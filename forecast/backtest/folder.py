@@ -42,6 +42,7 @@ from forecast.files.outputs import Content, check_folder, foreign_paths, read_re
 from forecast.intervals.coverage import coverage_text
 from forecast.runs.pictures import show_run
 from forecast.runs.records import BACKTEST_RESULT, to_json, write_evaluation, write_records
+from forecast.section import decided
 from forecast.training import Reporter
 from forecast.transforms.missing import fill_missing
 
@@ -220,7 +221,7 @@ def plan_of(config: Experiment, panel: Panel) -> Plan:
         step=backtest.step or horizon,
         each=cutoffs_per_fit,
         history=backtest.history,
-        by=resolve(config, panel).evaluation.split_by or "time",
+        by=decided(resolve(config, panel).evaluation.split_by, "evaluation.split_by"),
     )
 
 

@@ -11,7 +11,6 @@ from forecast.cli.parser import (
     SUCCESS,
     Commands,
     add_command,
-    add_settings,
     add_table,
     read_experiment,
 )
@@ -30,7 +29,9 @@ def check_command(options: argparse.Namespace) -> int:
     """Report the problems of a table."""
     from forecast.experiment.prepare import diagnose_table
 
-    diagnosis = diagnose_table(read_experiment(options), options.table)
+    config = read_experiment(options)
+    horizon_given = "horizon" in config.windows.model_fields_set
+    diagnosis = diagnose_table(config, options.table, for_windows=horizon_given)
     print(diagnosis.text())
     if diagnosis.panel is not None:
         return SUCCESS
@@ -69,9 +70,12 @@ def leak_command(options: argparse.Namespace) -> int:
 def add_show_config(commands: Commands) -> None:
     """Add the command `show-config`."""
     parser = add_command(
-        commands, "show-config", show_command, "print all settings, defaults included"
+        commands,
+        "show-config",
+        show_command,
+        "print every setting; with a table, what auto becomes for it and why",
     )
-    add_settings(parser)
+    add_table(parser)
     parser.add_argument(
         "--schema", action="store_true", help="print the JSON schema of the settings, for editors"
     )
@@ -79,10 +83,14 @@ def add_show_config(commands: Commands) -> None:
 
 def show_command(options: argparse.Namespace) -> int:
     """Print the resolved settings, or their JSON schema."""
+    from forecast.experiment.explain import explained
     from forecast.experiment.file import dump_experiment, json_schema
 
     if options.schema:
-        print(json.dumps(json_schema(), indent=2))
+        text = json.dumps(json_schema(), indent=2)
+    elif options.table:
+        text = explained(read_experiment(options).with_source(options.table))
     else:
-        print(dump_experiment(read_experiment(options), full=True).rstrip("\n"))
+        text = dump_experiment(read_experiment(options), full=True)
+    print(text.rstrip("\n"))
     return SUCCESS

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
-
 from forecast.errors import ConfigError, nearest
-from forecast.experiment.schema import dotted, expected_at, is_setting, json_schema, suggestion
-from forecast.experiment.settings import CHOSEN, Experiment
-from forecast.files.yaml import MAX_BYTES, Place, parse_yaml, to_yaml
+from forecast.experiment.schema import json_schema
+from forecast.experiment.settings import Experiment
+from forecast.files.yaml import MAX_BYTES, parse_yaml, to_yaml
+from forecast.section import Place, section_from
+from forecast.section.problems import shown
+from forecast.section.wording import dotted
 
 __all__ = [
     "apply_overrides",
@@ -45,10 +45,18 @@ def load_experiment(path: str | Path | None, overrides: Sequence[str] = ()) -> E
             counts.
 
     Raises:
-        ConfigError: the file cannot be read or holds something that is no setting.
+        ConfigError: the file cannot be read, or something in it is no setting.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from forecast import load_experiment
+        >>> _ = Path("sales.yaml").write_text("windows: {horizon: 14}")
+        >>> config = load_experiment("sales.yaml", ["training.epochs=20"])
+        >>> config.windows.horizon, config.training.epochs, config.training.loss
+        (14, 20, 'auto')
     """
     if path is None:
-        return _validated(*_overridden({}, overrides, {}))
+        return section_from(Experiment, *_overridden({}, overrides, {}))
     return parse_experiment(_read(Path(path)), overrides, source=str(path))
 
 
@@ -58,7 +66,7 @@ def parse_experiment(
     """Read a configuration from text; `source` is what messages call it.
 
     Raises:
-        ConfigError: the text holds something that is no setting.
+        ConfigError: something in the text is no setting.
     """
     document = parse_yaml(text, source)
     if document.value is None:
@@ -67,13 +75,12 @@ def parse_experiment(
         )
     if not isinstance(document.value, dict):
         raise ConfigError(
-            f"{source}, line 1: holds {_shown(document.value)}; expected settings such as `name: "
-            f"bigru`"
+            f"{source}, line 1: the document is {shown(document.value)}; expected settings such "
+            f"as `name: bigru`"
         )
-    origins = {(): source} | {
-        place: f"{source}, line {line}" for place, line in document.lines.items()
-    }
-    return _validated(*_overridden(document.value, overrides, origins))
+    origins: Origins = {(): source}
+    origins |= {place: f"{source}, line {line}" for place, line in document.lines.items()}
+    return section_from(Experiment, *_overridden(document.value, overrides, origins))
 
 
 def apply_overrides(mapping: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
@@ -96,7 +103,7 @@ def experiment_from(settings: Mapping[str, Any]) -> Experiment:
     Raises:
         ConfigError: something in them is no setting.
     """
-    return _validated(*_overridden(settings, (), {}))
+    return section_from(Experiment, json.loads(json.dumps(dict(settings))))
 
 
 def dump_experiment(experiment: Experiment, *, full: bool = False) -> str:
@@ -104,15 +111,10 @@ def dump_experiment(experiment: Experiment, *, full: bool = False) -> str:
 
     Args:
         experiment: the settings.
-        full: write every setting but those that are left to be chosen from the data; else those
-            that were given, and the names.
+        full: write every setting; else those that were given, and the names.
     """
     everything = experiment.model_dump(mode="json")
     if full:
-        for section, names in CHOSEN.items():
-            for name in names:
-                if experiment.is_left_out(section, name):
-                    del everything[section][name]
         return to_yaml(everything)
     given = experiment.model_dump(mode="json", exclude_unset=True)
     given["name"] = experiment.name
@@ -126,7 +128,9 @@ def _read(path: Path) -> str:
             data = file.read(MAX_BYTES + 1)
         return data.decode("utf-8-sig")
     except FileNotFoundError as error:
-        siblings = os.listdir(path.parent) if os.access(path.parent, os.R_OK) else []
+        siblings = []
+        if os.access(path.parent, os.R_OK):
+            siblings = os.listdir(path.parent)
         raise ConfigError(
             f"{path}: no such file; expected a YAML file{nearest(path.name, siblings)}"
         ) from error
@@ -160,7 +164,7 @@ def _overridden(
             origins.setdefault(place[:depth], source)
             if not isinstance(section, dict):
                 raise ConfigError(
-                    f"{source}: {dotted(place[:depth])} is {_shown(section)}, not a section; set "
+                    f"{source}: {dotted(place[:depth])} is {shown(section)}, not a section; set "
                     f"it whole"
                 )
         section[str(place[-1])] = value
@@ -184,102 +188,6 @@ def _parse_override(override: str, source: str) -> tuple[tuple[str, ...], Any]:
         if "not valid YAML" not in str(error) or text.strip()[0] in "[{\"'&*!|>":
             raise
         return place, text.strip()  # such as data.decimal=, or data.time_format=%d.%m.%Y
-
-
-def _validated(settings: dict[str, Any], origins: Origins) -> Experiment:
-    """Check settings with JSON's exact types, in which a list may stand for a tuple."""
-    try:
-        return Experiment.model_validate_json(json.dumps(settings), strict=True)
-    except ValidationError as error:
-        raise ConfigError(_first_problem(error, settings, origins)) from error
-
-
-def _first_problem(error: ValidationError, settings: dict[str, Any], origins: Origins) -> str:
-    """Say in one line what is wrong first in the order of the text, and how much more is.
-
-    Of the types a setting may have, only the one that got furthest counts.
-    """
-    problems = {place: (one, value) for place, one, value in _problems(error, settings)}
-    above = {place[:depth] for place in problems for depth in range(len(place))}
-    order = {place: number for number, place in enumerate(origins)}
-    places = [place for place in problems if place not in above]
-    first = min(places, key=lambda place: order.get(_known(place, origins), len(order)))
-    origin = origins.get(_known(first, origins), "")
-    more = f" (and {len(places) - 1} more)" if len(places) > 1 else ""
-    return _one_line(f"{origin}{': ' if origin else ''}{_sentence(first, *problems[first])}{more}")
-
-
-def _known(place: Place, origins: Origins) -> Place:
-    """The nearest place at or above `place` that was given; the top if there is none."""
-    while place and place not in origins:
-        place = place[:-1]
-    return place
-
-
-def _problems(
-    error: ValidationError, settings: dict[str, Any]
-) -> Iterator[tuple[Place, ErrorDetails, Any]]:
-    """Give the place of every error, the error and the value there."""
-    for one in error.errors(include_url=False):
-        place, value = _locate(one["loc"], settings)
-        if one["type"] == "missing":
-            place = (*place, one["loc"][-1])
-        if one["type"] == "union_tag_invalid":
-            place, value = (*place, "name"), value["name"]
-        if one["type"] == "value_error":
-            place = _mentioned(str(one["ctx"]["error"]), place, value)
-        yield place, one, value
-
-
-def _locate(loc: tuple[int | str, ...], settings: Any) -> tuple[Place, Any]:
-    """Follow an error's location as far as it names settings; it also names the types that were tried."""
-    place: Place = ()
-    for part in loc:
-        if isinstance(settings, dict) and part in settings:
-            settings, place = settings[str(part)], (*place, part)
-        elif isinstance(settings, list) and isinstance(part, int) and part < len(settings):
-            settings, place = settings[part], (*place, part)
-    return place, settings
-
-
-def _mentioned(message: str, place: Place, section: Any) -> Place:
-    """Find the place a validator's message is about: the first setting it names that was given, or the section."""
-    for word in message.split():
-        parts = tuple(word.strip(",;:'").split("."))
-        if _locate(parts, section)[0] == parts:
-            return (*place, *parts)
-    return place
-
-
-def _sentence(place: Place, error: ErrorDetails, value: Any) -> str:
-    path = dotted(place)
-    if error["type"] == "value_error":
-        message = str(error["ctx"]["error"])
-        section = tuple(part for part in error["loc"] if part in place)
-        sign = (
-            "." if is_setting((*section, *message.split(" ", maxsplit=1)[0].split("."))) else ": "
-        )
-        return f"{dotted(section)}{sign}{message}".lstrip(".: ")
-    if error["type"] == "extra_forbidden":
-        if is_setting(place):  # of another architecture
-            return f"{path} is no setting of {error['loc'][-2]}; remove it, or name another model"
-        return f"{path} is no setting; {suggestion(place)}"
-    if error["type"] == "missing":
-        return f"{path} is missing; expected {expected_at(place)}"
-    hint = " (remove the quotes)" if isinstance(value, str) and _is_number(value) else ""
-    return f"{path} is {_shown(value)}; expected {expected_at(place)}{hint}"
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return isinstance(parse_yaml(text, "").value, int | float)
-    except ConfigError:
-        return False
-
-
-def _shown(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _one_line(text: str) -> str:

@@ -1,20 +1,20 @@
-"""What is done, on what and with which packages, as short texts that are compared before it goes on."""
+"""Descriptions of work as short texts that are compared before it is resumed."""
 
 from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
 from forecast.data.panel import Panel, panel_digest
-from forecast.experiment.settings import CHOSEN, Experiment
+from forecast.experiment.settings import Experiment
 
 PACKAGES = ("bigru-forecast", "tensorflow", "keras", "numpy", "pandas")
 
-
 LISTED_DIFFERENCES = 3
+"""Differences that a message names, at most."""
 
 
 def describe(
@@ -30,65 +30,65 @@ def describe(
         config: the experiment.
         panel: all rows.
         without: sections that are not read.
-        packages: whose versions count.
+        packages: names of the packages whose versions count.
 
     Returns:
         Setting -> value, and what stands for the data, the packages and the way recurrent layers
-        are computed. Where the table lies is left out: what it holds counts.
+        are computed. The path of the table is not among them: its contents count.
     """
     from forecast.layers.native import operations
 
     unread: dict[str, Any] = {"data": {"source"}, **dict.fromkeys(without, True)}
-    chosen = [
-        f"{section}.{name}"
-        for section, names in CHOSEN.items()
-        for name in names
-        if config.is_left_out(section, name)
-    ]
     size = f"{panel.num_series:,} series, {panel.num_rows:,} rows"
+    loops = "in C++"
+    if operations() is None:
+        loops = "of TensorFlow"
     return {
-        **_flat(config.model_dump(mode="json", exclude=unread), ""),
-        **dict.fromkeys(chosen, "chosen from the data"),
+        **flat(config.model_dump(mode="json", exclude=unread)),
         "the data": f"{size}, sha256 {panel_digest(panel)[:12]}",
         "Python": ".".join(platform.python_version_tuple()[:2]),
-        "recurrent loops": "of TensorFlow" if operations() is None else "in C++",
+        "recurrent loops": loops,
         **{name: metadata.version(name) for name in packages},
     }
 
 
 def differences(stored: Mapping[str, str], current: Mapping[str, str]) -> str:
-    """Name what differs between two descriptions; empty where nothing does."""
-    names = [
-        name
-        for name in (*current, *(stored.keys() - current.keys()))
-        if stored.get(name) != current.get(name)
-    ]
-    shown = [
+    """Name what differs between two descriptions; an empty text where nothing does."""
+    names = [*current, *(name for name in stored if name not in current)]
+    different = [name for name in names if stored.get(name) != current.get(name)]
+    listed = [
         _difference(name, stored.get(name), current.get(name))
-        for name in names[:LISTED_DIFFERENCES]
+        for name in different[:LISTED_DIFFERENCES]
     ]
-    more = f" and {len(names) - LISTED_DIFFERENCES} more" if len(names) > LISTED_DIFFERENCES else ""
-    return "; ".join(shown) + more
+    text = "; ".join(listed)
+    if len(different) > LISTED_DIFFERENCES:
+        text += f" and {len(different) - LISTED_DIFFERENCES} more"
+    return text
 
 
 def _difference(name: str, stored: str | None, current: str | None) -> str:
     if stored is None:
         return f"{name} is new ({current})"
-    return (
-        f"{name} is gone (it was {stored})"
-        if current is None
-        else f"{name} was {stored} and is {current}"
-    )
+    if current is None:
+        return f"{name} is gone (it was {stored})"
+    return f"{name} was {stored} and is {current}"
 
 
-def _flat(settings: Mapping[str, Any], prefix: str) -> dict[str, str]:
-    """Nested settings as path -> JSON text."""
-    flat: dict[str, str] = {}
+def flat(
+    settings: Mapping[str, Any], prefix: str = "", *, text: Callable[[Any], str] = json.dumps
+) -> dict[str, str]:
+    """Return nested settings as path -> text.
+
+    Args:
+        settings: nested settings.
+        prefix: path of the settings themselves, such as `encoder_0`.
+        text: writes a value that is no mapping.
+    """
+    texts: dict[str, str] = {}
     for name, value in settings.items():
-        path = f"{prefix}{name}"
-        flat |= (
-            _flat(value, f"{path}.")
-            if isinstance(value, dict) and value
-            else {path: json.dumps(value)}
-        )
-    return flat
+        path = f"{prefix}.{name}".removeprefix(".")
+        if isinstance(value, dict) and value:
+            texts |= flat(value, path, text=text)
+        else:
+            texts[path] = text(value)
+    return texts

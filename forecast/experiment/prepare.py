@@ -1,7 +1,9 @@
-"""From settings and a table to windows ready for a model: every stage of the road before training, in order."""
+"""Every stage before training, in order: from settings and a table to windows ready for a model."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,16 +15,18 @@ from forecast.data.panel import Columns, Panel
 from forecast.data.read import Source, TableFormat
 from forecast.data.subset import select_series
 from forecast.errors import ConfigError, DataError
-from forecast.experiment.choices import choose, choose_scale
+from forecast.experiment.choices import CHOOSING_MODEL, Choice, Choices, Chosen, choose
 from forecast.experiment.settings import DataConfig, Experiment
+from forecast.experiment.target_scale import choose_scale
+from forecast.section import AUTO, decided
 from forecast.transforms.missing import Filled, fill_missing
 from forecast.windows.calendar import default_calendar
 from forecast.windows.features import FeatureMap, Features, FeatureSettings, WindowedFeatures
 from forecast.windows.index import index_windows
 from forecast.windows.splits import Part, Split, split_panel
 
-JUDGED_VALUES = 10_000_000
-"""Values of one model that are judged by default, at most: 80 MB each."""
+EVALUATED_VALUES = 10_000_000
+"""Values of one model that are evaluated with `evaluation.stride: null`, at most: 80 MB each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,12 +34,12 @@ class Prepared:
     """Everything made from the table before a model sees it.
 
     Attributes:
-        config: the experiment, with what the data decided filled in (frequency, season, context,
-            calendar).
+        config: the experiment, with every setting that the data decide replaced by its value.
+        reasons: path of every such setting, for example `training.epochs` -> the reason for it.
         panel: the checked series.
-        filled: what the missing policy made of them.
-        split: the rows of each part.
-        feature_map: scales and vocabularies, fitted on the training part.
+        filled: its rows after the missing policy.
+        split: the rows of each set.
+        feature_map: scales and vocabularies, fitted on the training set.
         features: the model inputs of every row.
         training: windows to learn from.
         validation: windows for early stopping; none where `validation_size` is 0.
@@ -45,6 +49,7 @@ class Prepared:
     """
 
     config: Experiment
+    reasons: Mapping[str, str]
     panel: Panel
     filled: Filled
     split: Split
@@ -60,142 +65,172 @@ class Prepared:
 def prepare(
     config: Experiment, source: Source | None = None, *, cut_future: bool = True
 ) -> Prepared:
-    """Take the road from a table to windows.
+    """Read a table and make windows of it.
 
     Args:
         config: the experiment.
-        source: a table or its file; `config.data.source` if left out.
+        source: a table or its file; default: `config.data.source`.
         cut_future: as in `load_panel`.
 
     Raises:
-        DataError: the table is refused, or a part of it holds no window.
+        DataError: the table is refused, or one of the sets has no window.
         ConfigError: no source is named, or a setting does not fit the data.
     """
     return prepare_panel(config, open_panel(config.data, source, cut_future=cut_future))
 
 
 def prepare_panel(config: Experiment, panel: Panel) -> Prepared:
-    """Take the rest of the road from a checked panel; see `prepare`."""
-    config = resolve(config, panel)
-    panel, notes = _long_enough(panel, config)
-    split = split_at_cutoffs(panel, config)
+    """Make windows of a checked panel; see `prepare`."""
+    chosen = resolve_with_reasons(config, panel)
+    panel, notes = _long_enough(panel, chosen.config)
+    split = split_at_cutoffs(panel, chosen.config)
     filled, fill_notes = fill_missing(panel, config.data.missing)
-    config = _with_stride(choose_scale(config, panel, filled, split), panel, split)
-    prepared = _prepared(config, panel, filled, split, notes=panel.notes + notes + fill_notes)
-    _refuse_empty_parts(prepared)
+    chosen = choose_scale(chosen, panel, filled, split)
+    chosen = _with_stride(chosen, panel, split)
+    prepared = _prepared(chosen, panel, filled, split, notes=panel.notes + notes + fill_notes)
+    _refuse_empty_sets(prepared)
     return prepared
 
 
 def with_all_rows(prepared: Prepared) -> Prepared:
-    """The same table with every row to learn from, scales and vocabularies included, and none to choose or judge on.
+    """Return the same table with every row in the training set, for scales and vocabularies too.
 
-    Targets that the logarithm of the training part cannot map are learned as it read them.
+    Targets that the logarithm of the training set cannot map are learned as it read them.
     """
-    panel, end = prepared.panel, prepared.panel.offsets[1:]
-    split = Split(Part.whole(panel), Part(end, end), Part(end, end), Part(end, end))
+    panel = prepared.panel
+    end = panel.offsets[1:]
+    nothing = Part(end, end)
+    split = Split(Part.whole(panel), nothing, nothing, nothing)
     filled = replace(prepared.filled, values=prepared.feature_map.clip(prepared.filled.values)[0])
-    return _prepared(prepared.config, panel, filled, split, notes=prepared.notes)
+    chosen = Chosen(prepared.config, prepared.reasons)
+    return _prepared(chosen, panel, filled, split, notes=prepared.notes)
 
 
 def _prepared(
-    config: Experiment, panel: Panel, filled: Filled, split: Split, *, notes: tuple[str, ...]
+    chosen: Chosen, panel: Panel, filled: Filled, split: Split, *, notes: tuple[str, ...]
 ) -> Prepared:
-    """What follows from a resolved experiment and a division of the rows: scales, inputs and windows."""
+    """Fit scales, and make inputs and windows, for a resolved experiment and divided rows."""
+    config = chosen.config
     feature_map = FeatureMap.fit(panel, filled, part=split.train, settings=feature_settings(config))
     features = feature_map.apply(panel, filled)
+
+    def held_back(part: Part) -> WindowedFeatures:
+        return windows_of(config, panel, features, part, stride=config.evaluation.stride or 1)
+
     return Prepared(
         config=config,
+        reasons=chosen.reasons,
         panel=panel,
         filled=filled,
         split=split,
         feature_map=feature_map,
         features=features,
         training=windows_of(config, panel, features, split.train, stride=config.windows.stride),
-        validation=windows_of(
-            config, panel, features, split.validation, stride=config.evaluation.stride or 1
-        ),
-        calibration=windows_of(
-            config, panel, features, split.calibration, stride=config.evaluation.stride or 1
-        ),
-        test=windows_of(config, panel, features, split.test, stride=config.evaluation.stride or 1),
+        validation=held_back(split.validation),
+        calibration=held_back(split.calibration),
+        test=held_back(split.test),
         notes=notes + feature_map.clip(filled.values)[1],
     )
 
 
 def resolve(config: Experiment, panel: Panel) -> Experiment:
-    """Fill in what the settings leave to the data: frequency, season, context, calendar, split and what is chosen."""
+    """Return the experiment with the settings that the data decide before they are divided.
+
+    These are the frequency, the season, the calendar and everything that is `auto`, but for the
+    scale of the targets, which is decided on the training rows.
+
+    Args:
+        config: the experiment.
+        panel: its series.
+
+    Raises:
+        ConfigError: a chosen value does not fit one that was given.
+    """
+    return resolve_with_reasons(config, panel).config
+
+
+def resolve_with_reasons(config: Experiment, panel: Panel) -> Chosen:
+    """Resolve an experiment as `resolve` does, and give the reasons."""
     season_length = config.data.season_length or panel.freq.season_length
-    config = choose(config, panel, season_length)
-    usual = max(3 * config.windows.horizon, 2 * season_length)
-    context_length = config.windows.context_length or max(
-        config.ensemble.context_lengths, default=usual
-    )
-    calendar = (
-        default_calendar(panel.freq) if config.data.calendar == "auto" else config.data.calendar
-    )
-    data = config.data.model_copy(
-        update={
-            "freq": panel.freq.alias,
-            "season_length": season_length,
-            "calendar": tuple(calendar),
-        }
-    )
-    windows = config.windows.model_copy(update={"context_length": context_length})
-    split_by = config.evaluation.split_by or ("series" if panel.freq.is_integer else "time")
-    evaluation = config.evaluation.model_copy(update={"split_by": split_by})
-    return config.model_copy(update={"data": data, "windows": windows, "evaluation": evaluation})
+    chosen = choose(config, panel, season_length)
+    chosen = chosen.with_choices({"data.calendar": _calendar(panel)})
+    found: Choices = {}
+    if config.data.freq is None:
+        found["data.freq"] = Choice(panel.freq.alias, "the step between stamps")
+    if config.data.season_length is None:
+        found["data.season_length"] = Choice(season_length, "by the frequency")
+    chosen = chosen.with_values(found)
+    spelled = chosen.config.with_settings({"data.freq": panel.freq.alias})  # H, given, is h now
+    return replace(chosen, config=spelled)
 
 
-def _with_stride(config: Experiment, panel: Panel, split: Split) -> Experiment:
-    """Fill in the stride of evaluation that keeps every forecast of every model in memory."""
+def _calendar(panel: Panel) -> Choice:
+    return Choice(tuple(default_calendar(panel.freq)), "by the frequency")
+
+
+def _with_stride(chosen: Chosen, panel: Panel, split: Split) -> Chosen:
+    """Choose the stride of evaluation that keeps every forecast of every model in memory."""
+    config = chosen.config
     if config.evaluation.stride is not None:
-        return config
-    length, horizon = context_length_of(config), config.windows.horizon
+        return chosen
+    length = context_length_of(config)
+    horizon = config.windows.horizon
     most = max(
         len(index_windows(panel, length, horizon, part=part))
         for part in (split.validation, split.test)
     )
-    stride = max(1, -(-most * horizon * len(panel.columns.target_cols) // JUDGED_VALUES))
-    evaluation = config.evaluation.model_copy(update={"stride": stride})
-    return config.model_copy(update={"evaluation": evaluation})
+    values = most * horizon * len(panel.columns.target_cols)
+    stride = max(1, math.ceil(values / EVALUATED_VALUES))
+    return chosen.with_values({"evaluation.stride": Choice(stride, f"{values:,} values")})
 
 
 def split_at_cutoffs(panel: Panel, config: Experiment) -> Split:
-    """Divide the rows in time as the evaluation settings say."""
+    """Divide the rows in time by the evaluation settings of a resolved experiment."""
     evaluation = config.evaluation
     return split_panel(
         panel,
-        validation_size=evaluation.validation_size,
-        test_size=evaluation.test_size,
+        validation_size=decided(evaluation.validation_size, "evaluation.validation_size"),
+        test_size=decided(evaluation.test_size, "evaluation.test_size"),
         calibration_size=evaluation.calibration_size,
         purge=evaluation.purge,
-        by=evaluation.split_by or "time",
+        by=decided(evaluation.split_by, "evaluation.split_by"),
     )
 
 
 def windows_of(
     config: Experiment, panel: Panel, features: Features, part: Part, *, stride: int
 ) -> WindowedFeatures:
-    """The windows of a resolved experiment whose forecast rows lie in `part`."""
-    context_length, horizon = context_length_of(config), config.windows.horizon
+    """Return the windows of a resolved experiment whose forecast rows lie in `part`."""
     index = index_windows(
-        panel, context_length, horizon, part=part, stride=stride, usable=features.usable
+        panel,
+        context_length_of(config),
+        config.windows.horizon,
+        part=part,
+        stride=stride,
+        usable=features.usable,
     )
     return WindowedFeatures(features, index)
 
 
 def context_length_of(config: Experiment) -> int:
-    """L of a resolved experiment."""
-    if config.windows.context_length is None:
-        raise ConfigError(
-            "windows.context_length is not set: resolve the experiment with its data first"
-        )
-    return config.windows.context_length
+    """Return the context length L of a resolved experiment."""
+    return decided(config.windows.context_length, "windows.context_length")
 
 
-def diagnose_table(config: Experiment, source: Source | None = None) -> Diagnosis:
-    """Collect everything that is wrong with the table of an experiment."""
+def diagnose_table(
+    config: Experiment, source: Source | None = None, *, for_windows: bool = True
+) -> Diagnosis:
+    """Collect everything that is wrong with the table of an experiment.
+
+    Args:
+        config: the experiment.
+        source: a table or its file; default: `config.data.source`.
+        for_windows: whether every series must have the rows of one window, rather than two.
+    """
     data = config.data
+    needed_rows = 2
+    if for_windows:
+        needed_rows = _needed_rows(config)
     return diagnose(
         _table_of(data, source),
         columns_of(data),
@@ -203,23 +238,33 @@ def diagnose_table(config: Experiment, source: Source | None = None) -> Diagnosi
         freq=data.freq,
         gaps=data.gaps,
         allow_missing=data.missing != "refuse",
-        needed_rows=_needed_rows(config) if "horizon" in config.windows.model_fields_set else 2,
+        needed_rows=needed_rows,
     )
 
 
 def _needed_rows(config: Experiment) -> int:
-    """Rows one window takes; of the context its least where it is left to the data."""
-    horizon = config.windows.horizon
-    least = 2 if config.is_left_out("windows", "context_length") else 3 * horizon
-    context_length = config.windows.context_length or max(
-        config.ensemble.context_lengths, default=least
-    )
-    return context_length + horizon + _lag(config)
+    """Return the rows that one window takes; with a context that is `auto`, the fewest there can be."""
+    return _least_context(config) + config.windows.horizon + _lag(config)
+
+
+def _least_context(config: Experiment) -> int:
+    context_length = config.windows.context_length
+    if context_length != AUTO:
+        return context_length
+    lengths = config.ensemble.context_lengths
+    if lengths not in (AUTO, ()):
+        return max(lengths)
+    if config.model.name == CHOOSING_MODEL:
+        return 2
+    return 3 * config.windows.horizon
 
 
 def _lag(config: Experiment) -> int:
-    """Earlier rows that the differences of the targets take."""
-    return sum(one.lag for one in config.transforms.target if one.name == "difference")
+    """Return the earlier rows that the differences of the targets take."""
+    target = config.transforms.target
+    if target == AUTO:  # which stands for maps without a difference
+        return 0
+    return sum(transform.lag for transform in target if transform.name == "difference")
 
 
 def open_panel(
@@ -233,8 +278,8 @@ def open_panel(
 
     Args:
         data: the settings of the table.
-        source: a table or its file; `data.source` if left out.
-        freq: the frequency the table must have; `data.freq` if left out.
+        source: a table or its file; default: `data.source`.
+        freq: the frequency the table must have; default: `data.freq`.
         cut_future: as in `load_panel`.
     """
     return load_panel(
@@ -283,64 +328,63 @@ def table_format_of(data: DataConfig) -> TableFormat:
 
 
 def feature_settings(config: Experiment) -> FeatureSettings:
-    """How the columns become inputs, for a resolved experiment."""
+    """Return the settings by which columns become inputs, for a resolved experiment."""
     return FeatureSettings(
-        target=config.transforms.target,
+        target=decided(config.transforms.target, "transforms.target"),
         covariates=config.transforms.covariates,
-        calendar=tuple(config.data.calendar),
+        calendar=decided(config.data.calendar, "data.calendar"),
         missing=config.data.missing,
     )
 
 
 def _long_enough(panel: Panel, config: Experiment) -> tuple[Panel, tuple[str, ...]]:
-    """Refuse or leave out the series that cannot hold one window."""
-    context_length, lag, needed = context_length_of(config), _lag(config), _needed_rows(config)
+    """Refuse or leave out the series that are shorter than one window."""
+    needed = _needed_rows(config)
     short = np.flatnonzero(panel.lengths < needed)
     if not len(short):
         return panel, ()
-    parts = f"context {context_length} + horizon {config.windows.horizon}" + (
-        f" + differences {lag}" if lag else ""
-    )
+
+    window = f"context {context_length_of(config)} + horizon {config.windows.horizon}"
+    if _lag(config):
+        window += f" + differences {_lag(config)}"
     named = ", ".join(f"{panel.series_ids[i]!r} ({panel.lengths[i]} rows)" for i in short[:5])
-    text = f"{len(short)} of {panel.num_series} series are shorter than the {needed} rows of one window ({parts}): {named}"
-    if config.data.short_series == "refuse" or len(short) == panel.num_series:
-        fix = "shorten windows.context_length or windows.horizon, or give more rows"
-        raise DataError(
-            text
-            + f": {fix}"
-            + ("" if len(short) == panel.num_series else ", or set short_series: skip")
-        )
-    return select_series(panel, np.setdiff1d(np.arange(panel.num_series), short)), (
-        f"left out: {text}",
+    text = (
+        f"{len(short)} of {panel.num_series} series are shorter than the {needed} rows of one "
+        f"window ({window}): {named}"
     )
+    fix = "shorten windows.context_length or windows.horizon, or give more rows"
+    if len(short) == panel.num_series:
+        raise DataError(f"{text}: {fix}")
+    if config.data.short_series == "refuse":
+        raise DataError(f"{text}: {fix}, or set short_series: skip")
+    long = np.setdiff1d(np.arange(panel.num_series), short)
+    return select_series(panel, long), (f"left out: {text}",)
 
 
-def _refuse_empty_parts(prepared: Prepared) -> None:
-    """Raise where a part that was asked for holds no window."""
-    evaluation, horizon = prepared.config.evaluation, prepared.config.windows.horizon
-    asked = {
-        "training": (prepared.training, True, prepared.split.train),
-        "validation": (
-            prepared.validation,
-            evaluation.validation_size > 0,
-            prepared.split.validation,
-        ),
-        "calibration": (
-            prepared.calibration,
-            evaluation.calibration_size > 0,
-            prepared.split.calibration,
-        ),
-        "test": (prepared.test, evaluation.test_size > 0, prepared.split.test),
+def _refuse_empty_sets(prepared: Prepared) -> None:
+    """Raise where a set that was asked for has no window."""
+    evaluation = prepared.config.evaluation
+    split = prepared.split
+    sizes = (evaluation.validation_size, evaluation.calibration_size, evaluation.test_size)
+    held_back = ("validation", "calibration", "test")
+    asked = ["training"] + [name for name, size in zip(held_back, sizes, strict=True) if size != 0]
+    sets = {
+        "training": (prepared.training, split.train),
+        "validation": (prepared.validation, split.validation),
+        "calibration": (prepared.calibration, split.calibration),
+        "test": (prepared.test, split.test),
     }
-    for name, (windows, wanted, part) in asked.items():
-        if wanted and not len(windows):
-            longest = int(np.max(part.last - part.first, initial=0))
-            raise DataError(
-                f"the {name} part holds no window: its longest series has {longest} rows, a window "
-                f"needs {horizon} "
-                f"to forecast after {context_length_of(prepared.config)} of context: give more "
-                f"rows, or change "
-                f"evaluation.validation_size, "
-                f"{'evaluation.calibration_size, ' * (evaluation.calibration_size > 0)}"
-                "evaluation.test_size, windows.context_length or windows.horizon"
-            )
+    changes = [f"evaluation.{name}_size" for name in held_back]
+    if evaluation.calibration_size == 0:
+        changes.remove("evaluation.calibration_size")
+    for name in asked:
+        windows, part = sets[name]
+        if len(windows):
+            continue
+        longest = int(np.max(part.last - part.first, initial=0))
+        raise DataError(
+            f"the {name} set has no window: its longest series has {longest} rows, a window needs "
+            f"{prepared.config.windows.horizon} to forecast after "
+            f"{context_length_of(prepared.config)} of context: give more rows, or change "
+            f"{', '.join(changes)}, windows.context_length or windows.horizon"
+        )

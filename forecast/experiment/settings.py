@@ -1,42 +1,39 @@
-"""An experiment as settings: data, windows, transforms, model, training and evaluation.
+"""An experiment as settings: data, windows, transforms, model, training, ensemble and evaluation.
 
-This module only says what may be set and checks each value. Reading and writing YAML is in
-`config_file`; the settings of a model stand beside its architecture in `models/`.
+Settings are described and checked here and beside this module (`training_settings`,
+`evaluation_settings`, `search_settings`), those of a model beside its architecture in `models/`.
+`file` reads and writes them as YAML. Settings that the data decide are `auto` until `prepare`
+replaces them (`choices`).
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
+from pydantic_core import to_jsonable_python
 
-from forecast.experiment.search_settings import SearchConfig
+from forecast.experiment.evaluation_settings import BacktestConfig, EvaluationConfig
+from forecast.experiment.search_settings import RangeConfig, SearchConfig
+from forecast.experiment.training_settings import EnsembleConfig, TrainingConfig
 from forecast.models import ModelConfig
 from forecast.models.segment_bigru import SegmentBiGRUConfig
-from forecast.section import Section
+from forecast.section import AUTO, Auto, Name, PositiveInt, Section, Steps, section_from
 
-CHOSEN: dict[str, tuple[str, ...]] = {
-    "windows": ("context_length",),
-    "transforms": ("target",),
-    "model": ("units",),
-    "training": ("loss", "schedule", "epochs", "batch_size", "windows_per_epoch", "refit"),
-    "ensemble": ("seeds", "context_lengths", "linear"),
-    "evaluation": ("validation_size", "test_size", "split_by"),
-}
-"""Settings that are chosen from the data with `segment_bigru`, where they are left out
-(`choices.py`)."""
-
-
-PositiveInt = Annotated[int, Field(ge=1, le=1_000_000_000)]
-
-
-Steps = Annotated[int, Field(ge=1, le=100_000)]
-
-
-Name = Annotated[str, Field(min_length=1)]
-
-
-Size = Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0.0, lt=1.0)]
+__all__ = [
+    "BacktestConfig",
+    "DataConfig",
+    "EnsembleConfig",
+    "EvaluationConfig",
+    "Experiment",
+    "RangeConfig",
+    "SearchConfig",
+    "TrainingConfig",
+    "TransformConfig",
+    "TransformsConfig",
+    "WindowsConfig",
+]
 
 
 def _as_text(value: object) -> object:
@@ -177,18 +174,32 @@ class DataConfig(Section):
 
 
 class WindowsConfig(Section):
-    """How much the model sees and how far it looks ahead, in steps."""
+    """Lengths of a window, in steps: the context that the model sees and the horizon it forecasts.
+
+    Example:
+        >>> from forecast import WindowsConfig
+        >>> WindowsConfig(horizon=14)
+        WindowsConfig(horizon=14, context_length='auto', stride=1)
+    """
 
     horizon: Steps = 24
     """Steps to forecast."""
-    context_length: Steps | None = None
-    """Steps the model sees; three horizons or two seasons, whichever is more, if left out."""
+    context_length: Steps | Auto = AUTO
+    """Steps the model sees; `auto`: the longest of `ensemble.context_lengths` where these are
+    given, else one or two seasons by the frequency and the rows (`bigru`: three horizons or two
+    seasons, whichever is more)."""
     stride: Steps = 1
     """Steps between the starts of two training windows."""
 
 
 class TransformConfig(Section):
-    """One reversible map of the targets."""
+    """One reversible map of the targets.
+
+    Example:
+        >>> from forecast import TransformConfig
+        >>> TransformConfig(name="difference", lag=12)
+        TransformConfig(name='difference', scope='per_series', lag=12)
+    """
 
     name: Literal["standard", "min_max", "robust", "mean_abs", "log1p", "difference"]
     """Which map."""
@@ -207,170 +218,52 @@ class TransformConfig(Section):
 
 
 class TransformsConfig(Section):
-    """What is done to the numbers before the model, undone after it."""
+    """Maps of the numbers before the model, inverted after it.
 
-    target: tuple[TransformConfig, ...] = (TransformConfig(name="standard"),)
-    """Maps of the targets, applied in this order and inverted in the reverse order."""
+    Example:
+        >>> from forecast import TransformConfig, TransformsConfig
+        >>> maps = TransformConfig(name="log1p"), TransformConfig(name="standard")
+        >>> [each.name for each in TransformsConfig(target=maps).target]
+        ['log1p', 'standard']
+    """
+
+    target: Auto | tuple[TransformConfig, ...] = AUTO
+    """Maps of the targets, applied in this order and inverted in the reverse order; `auto`:
+    standard, after log1p where the series grow by factors (`bigru`: standard)."""
     covariates: Literal["standard", "min_max", "robust", "mean_abs", "none"] = "standard"
     """Scaler of the numeric covariates, fitted over all series together."""
 
     @model_validator(mode="after")
     def _check_order(self) -> TransformsConfig:
-        names = [one.name for one in self.target]
+        if self.target == AUTO:
+            return self
+        names = [transform.name for transform in self.target]
         scalers = [name for name in names if name not in ("log1p", "difference")]
         if len(scalers) > 1:
             raise ValueError(
-                f"target holds the scalers {' and '.join(scalers)}; expected one at most"
+                f"target has the scalers {' and '.join(scalers)}; expected one at most"
             )
         if "log1p" in names[1:]:
+            before = names[names.index("log1p", 1) - 1]
             raise ValueError(
-                f"target has log1p after {names[names.index('log1p', 1) - 1]}, whose values may "
-                f"lie below -1; "
-                "expected log1p first and once"
+                f"target has log1p after {before}, whose values may lie below -1; expected log1p "
+                f"first and once"
             )
         return self
-
-
-class TrainingConfig(Section):
-    """How the weights are found."""
-
-    loss: Literal["mse", "mae", "huber", "quantile"] = "mse"
-    """What is minimised, on the transformed scale."""
-    quantile_levels: Annotated[
-        tuple[Annotated[float, Field(gt=0.0, lt=1.0)], ...], Field(max_length=99)
-    ] = (
-        0.1,
-        0.5,
-        0.9,
-    )
-    """Levels forecast with `loss: quantile`; ascending, 0.5 among them."""
-    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
-    """Rule that turns gradients into steps."""
-    learning_rate: Annotated[float, Field(gt=0.0, le=10.0)] = 1e-3
-    """Size of the first step."""
-    schedule: Literal["constant", "cosine", "exponential"] = "constant"
-    """How the learning rate goes down to a hundredth of its start over all epochs."""
-    weight_decay: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
-    """Decoupled weight decay; read by `adamw` only."""
-    gradient_clip: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] | None = 1.0
-    """Largest norm of all gradients together; none for no limit."""
-    epochs: PositiveInt = 30
-    """Passes over the training windows, at most."""
-    batch_size: PositiveInt = 64
-    """Windows per step."""
-    windows_per_epoch: PositiveInt | None = None
-    """Training windows drawn anew for each epoch; all of them if left out."""
-    patience: PositiveInt | None = 5
-    """Epochs without a better validation loss before training stops; none to run all epochs."""
-    refit: bool = False
-    """Whether the members are trained once more, on all rows, after epochs, penalties and weights
-    were chosen on the validation rows and the model was judged on the test rows."""
-    jit: Literal["auto", "on", "off"] = "auto"
-    """Whether XLA compiles the steps: `auto` does on a CPU without a C++ compiler, from 300 planned
-    steps on."""
-    strategy: Literal["none", "mirrored"] = "none"
-    """`mirrored`: every batch is divided among the devices of the machine, its GPUs or else its CPU
-    devices; XLA then compiles no step."""
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    """Start of every random choice."""
-
-    @model_validator(mode="after")
-    def _check_together(self) -> TrainingConfig:
-        levels = self.quantile_levels
-        if list(levels) != sorted(set(levels)) or 0.5 not in levels:
-            raise ValueError(
-                f"quantile_levels is {list(levels)}; expected ascending levels with 0.5 among them"
-            )
-        if levels != type(self).model_fields["quantile_levels"].default and self.loss != "quantile":
-            raise ValueError(
-                f"quantile_levels is read with loss: quantile only, not with {self.loss!r}: remove "
-                f"it"
-            )
-        if self.weight_decay and self.optimizer != "adamw":
-            raise ValueError(
-                f"weight_decay is read by adamw only, not by {self.optimizer!r}: set optimizer: "
-                f"adamw"
-            )
-        if self.jit == "on" and self.strategy == "mirrored":
-            raise ValueError(
-                "jit is 'on', but XLA cannot compile the steps with strategy: mirrored: set jit: "
-                "auto or strategy: none"
-            )
-        return self
-
-
-class EvaluationConfig(Section):
-    """How the rows are divided in time, and what is judged."""
-
-    validation_size: Size = 0.1
-    """Last part of the training history, for early stopping: steps (whole number) or share of the
-    time."""
-    test_size: Size = 0.2
-    """Last part of the data, for the scores: steps (whole number) or share of the time."""
-    calibration_size: Size = 0
-    """Part between validation and test whose errors give intervals their width, so that the test
-    part can judge them: steps or share of the time. With 0 the test part gives the intervals of
-    what comes after the table."""
-    purge: Annotated[int, Field(ge=0, le=100_000)] = 0
-    """Steps left out between two parts."""
-    split_by: Literal["time", "series"] | None = None
-    """`time`: one cutoff for all series; so for stamps if left out. `series`: counted back from
-    each series' own end; so for an integer index if left out."""
-    stride: Steps | None = None
-    """Steps between two validation or test windows; if left out 1, or more where over 10 million
-    values are judged."""
-
-    @model_validator(mode="after")
-    def _leave_something_to_learn_from(self) -> EvaluationConfig:
-        sizes = {"validation_size": self.validation_size, "test_size": self.test_size}
-        sizes |= {"calibration_size": self.calibration_size} if self.calibration_size else {}
-        if sum(size for size in sizes.values() if isinstance(size, float)) >= 1.0:
-            raise ValueError(
-                f"{' and '.join(f'{name} is {size}' for name, size in sizes.items())}; "
-                "expected shares that leave some of the time for training"
-            )
-        return self
-
-
-class BacktestConfig(Section):
-    """Forecasts from many cutoffs, each as it would have been made then; run by `forecast backtest`."""
-
-    num_windows: Annotated[int, Field(ge=1, le=100_000)] = 5
-    """Cutoffs; after the last one comes one horizon of rows."""
-    step: Steps | None = None
-    """Steps from one cutoff to the next; the horizon if left out."""
-    refit: Literal["never", "each"] | PositiveInt = "never"
-    """Whether models are fitted anew: at the first cutoff alone, at each, or at the first of every
-    so many; always on rows up to that cutoff, some of them held back for validation, none for a
-    test."""
-    history: PositiveInt | None = None
-    """Rows of each series that are learned from, the latest before the cutoff; all of them if left
-    out."""
-    models: tuple[Name, ...] = ()
-    """What forecasts: `name` for the experiment, baselines, AutoETS, AutoARIMA, Theta,
-    SeasonalNaive, Naive of statsforecast; the experiment and all baselines if left out."""
-
-
-class EnsembleConfig(Section):
-    """Several networks that forecast together, each with a weight chosen on the validation windows."""
-
-    seeds: Annotated[int, Field(ge=1, le=100)] = 1
-    """Networks that differ by their seed alone: `training.seed` and the numbers after it."""
-    context_lengths: tuple[Steps, ...] = ()
-    """Contexts of the networks, `seeds` networks for each; that of the windows alone if left
-    out."""
-    linear: Literal["none", "member", "residual"] = "none"
-    """A ridge regression on each context, as `linear` among the baselines: none, a member too, or a
-    member on whose errors the networks learn."""
-
-    @property
-    def num_members(self) -> int:
-        """Networks and linear maps."""
-        return max(1, len(self.context_lengths)) * (self.seeds + (self.linear != "none"))
 
 
 class Experiment(Section):
-    """Everything needed to repeat an experiment."""
+    """Everything needed to repeat an experiment.
+
+    Example:
+        >>> from forecast import Experiment, TrainingConfig, WindowsConfig
+        >>> windows = WindowsConfig(horizon=14)
+        >>> config = Experiment(windows=windows, training=TrainingConfig(epochs=20))
+        >>> config.training.epochs, config.training.batch_size
+        (20, 'auto')
+        >>> Experiment.model_validate(config.model_dump()) == config
+        True
+    """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] = "bigru"
     """Name of the forecast column and of the run folder."""
@@ -379,7 +272,7 @@ class Experiment(Section):
     windows: WindowsConfig = WindowsConfig()
     """How much the model sees and how far it looks ahead."""
     transforms: TransformsConfig = TransformsConfig()
-    """What is done to the numbers before the model."""
+    """Maps of the numbers before the model."""
     model: ModelConfig = SegmentBiGRUConfig()
     """The architecture."""
     training: TrainingConfig = TrainingConfig()
@@ -387,29 +280,54 @@ class Experiment(Section):
     ensemble: EnsembleConfig = EnsembleConfig()
     """Several networks that forecast together."""
     evaluation: EvaluationConfig = EvaluationConfig()
-    """How the rows are divided in time, and what is judged."""
+    """How the rows are divided in time."""
     backtest: BacktestConfig = BacktestConfig()
-    """Which cutoffs are forecast from, and by what."""
+    """Cutoffs of a backtest, and the models that forecast from them."""
     search: SearchConfig | None = None
-    """Where better settings are looked for, and how; read by `forecast tune`."""
+    """Hyperparameter search; read by `forecast tune`."""
 
     @model_validator(mode="after")
     def _check_together(self) -> Experiment:
         if self.training.patience is not None and self.evaluation.validation_size == 0:
             raise ValueError(
                 f"training.patience is {self.training.patience}, but with "
-                f"evaluation.validation_size 0 there is "
-                "nothing to stop on: set training.patience: null, or hold some rows back for "
-                "validation"
+                f"evaluation.validation_size 0 there is nothing to stop on: set "
+                f"training.patience: null, or hold some rows back for validation"
             )
-        self._check_ensemble()
+        self._check_contexts()
+        if self.ensemble.num_members > 1 and self.evaluation.validation_size == 0:
+            raise ValueError(
+                f"ensemble has {self.ensemble.num_members} members, but with "
+                f"evaluation.validation_size 0 there is nothing to choose their weights on: hold "
+                f"some rows back for validation"
+            )
+        if self.ensemble.linear in ("member", "residual") and self.training.loss == "quantile":
+            raise ValueError(
+                f"ensemble.linear is {self.ensemble.linear!r}, but a linear map has no quantiles "
+                f"for training.loss 'quantile': set one of them to another value"
+            )
         return self
+
+    def _check_contexts(self) -> None:
+        lengths = self.ensemble.context_lengths
+        if lengths == AUTO or not lengths:
+            return
+        if len(set(lengths)) < len(lengths):
+            raise ValueError(
+                f"ensemble.context_lengths is {list(lengths)}; expected each length once"
+            )
+        context_length = self.windows.context_length
+        if context_length not in (AUTO, max(lengths)):
+            raise ValueError(
+                f"ensemble.context_lengths is {list(lengths)} and windows.context_length "
+                f"{context_length}; expected the longest of them, or windows.context_length: auto"
+            )
 
     def with_source(self, source: str | None) -> Experiment:
         """Return the same experiment on another table.
 
         Args:
-            source: a file or `dataset:NAME`; where it is left out, the experiment stays as it is.
+            source: a file or `dataset:NAME`; None: the experiment stays as it is.
 
         Returns:
             The experiment.
@@ -418,37 +336,30 @@ class Experiment(Section):
             return self
         return self.model_copy(update={"data": self.data.model_copy(update={"source": source})})
 
-    def is_left_out(self, section: str, name: str) -> bool:
-        """Return whether a setting will be chosen from the data.
+    def setting(self, path: str) -> Any:
+        """Return the value of a setting.
 
         Args:
-            section: such as `training`.
-            name: such as `epochs`.
+            path: section and name, such as `training.epochs`.
         """
-        chosen = self.model.name == "segment_bigru" and name in CHOSEN.get(section, ())
-        return chosen and name not in getattr(self, section).model_fields_set
+        section, name = path.split(".")
+        return getattr(getattr(self, section), name)
 
-    def _check_ensemble(self) -> None:
-        lengths, context_length = self.ensemble.context_lengths, self.windows.context_length
-        if len(set(lengths)) < len(lengths):
-            raise ValueError(
-                f"ensemble.context_lengths is {list(lengths)}; expected each length once"
-            )
-        if lengths and context_length not in (None, max(lengths)):
-            raise ValueError(
-                f"ensemble.context_lengths is {list(lengths)} and windows.context_length "
-                f"{context_length}; expected "
-                "the longest of them, or leave windows.context_length out"
-            )
-        if self.ensemble.num_members > 1 and self.evaluation.validation_size == 0:
-            raise ValueError(
-                f"ensemble has {self.ensemble.num_members} members, but with "
-                f"evaluation.validation_size 0 there is "
-                "nothing to choose their weights on: hold some rows back for validation"
-            )
-        if self.ensemble.linear != "none" and self.training.loss == "quantile":
-            raise ValueError(
-                f"ensemble.linear is {self.ensemble.linear!r}, but a linear map has no quantiles "
-                f"for training.loss "
-                "'quantile': set one of them to another value"
-            )
+    def with_settings(self, settings: Mapping[str, Any]) -> Experiment:
+        """Return the experiment with some settings replaced, checked together.
+
+        Args:
+            settings: path, such as `training.epochs`, -> value.
+
+        Returns:
+            The experiment.
+
+        Raises:
+            ConfigError: the settings do not fit together.
+        """
+        values = self.model_dump(mode="json", exclude={"search"})
+        for path, value in settings.items():
+            section, name = path.split(".")
+            values[section][name] = to_jsonable_python(value)
+        checked = section_from(Experiment, values)
+        return checked.model_copy(update={"search": self.search})

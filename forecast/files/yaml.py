@@ -18,25 +18,17 @@ from typing import Any
 import yaml
 
 from forecast.errors import ConfigError
+from forecast.section import Place
 
 MAX_BYTES = 2**20
 
-
 MAX_DEPTH = 16
-
 
 MAX_DIGITS = 40
 
-
-Place = tuple[str | int, ...]
-"""Keys and list indices from the top of a document to one entry."""
-
-
 _TAG = "tag:yaml.org,2002:"
 
-
 _INT = r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+"
-
 
 _FLOAT = r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
 
@@ -48,7 +40,6 @@ _CORE_TYPES = (
     ("float", _FLOAT, "-+.0123456789"),
 )
 
-
 Resolvers = dict[str, list[tuple[str, re.Pattern[str]]]]
 
 
@@ -57,7 +48,7 @@ class Document:
     """A parsed document.
 
     Attributes:
-        value: what it says, in plain Python types.
+        value: the document in plain Python types.
         lines: the line of every entry, in the order of the text.
     """
 
@@ -99,7 +90,7 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes what either version of YAML would read as something else than a text."""
+    """Quotes texts that YAML 1.1 or 1.2 would read as another type."""
 
     yaml_implicit_resolvers = _resolvers(yaml.SafeDumper.yaml_implicit_resolvers)
 
@@ -107,13 +98,12 @@ class _Dumper(yaml.SafeDumper):
         return True
 
     def represent_scalar(self, tag: str, value: str, style: str | None = None) -> Any:
-        odd_line_break = any(
-            letter in value for letter in "\x85\u2028\u2029"
-        )  # PyYAML folds these unless escaped
-        return super().represent_scalar(tag, value, style='"' if odd_line_break else style)
+        if any(letter in value for letter in "\x85\u2028\u2029"):
+            style = '"'  # PyYAML folds these line breaks unless they are escaped
+        return super().represent_scalar(tag, value, style=style)
 
     def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> Any:  # noqa: ARG002
-        flat = not any(isinstance(one, list | dict) for one in sequence)
+        flat = not any(isinstance(item, list | dict) for item in sequence)
         return super().represent_sequence(tag, sequence, flow_style=flat)
 
 
@@ -122,7 +112,7 @@ def parse_yaml(text: str, source: str) -> Document:
 
     Args:
         text: the document.
-        source: what the text is called in messages, usually a file name.
+        source: name of the text in messages, usually a file name.
 
     Raises:
         ConfigError: the text is not YAML, or uses one of the features that are refused; names the
@@ -137,11 +127,13 @@ def parse_yaml(text: str, source: str) -> Document:
         loader = _Loader(text)
         loader.source = source
         node = loader.get_single_node()
-        value = None if node is None else _value(loader, node, (), lines)
+        value = None
+        if node is not None:
+            value = _value(loader, node, (), lines)
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise ConfigError(
-            f"{source}, line {line}: holds a character that text cannot: remove it"
+            f"{source}, line {line}: a character that text cannot have: remove it"
         ) from error
     except yaml.MarkedYAMLError as error:
         raise ConfigError(_syntax_error(error, source)) from error
@@ -165,7 +157,10 @@ def _syntax_error(error: yaml.MarkedYAMLError, source: str) -> str:
         problem = "a second document begins here: expected one"
     else:
         problem = f"not valid YAML: {problem[:120]}: check indentation, colons and quotes"
-    return f"{source}, line {mark.line + 1 if mark else 1}: {problem}"
+    line = 1
+    if mark:
+        line = mark.line + 1
+    return f"{source}, line {line}: {problem}"
 
 
 def _value(loader: _Loader, node: yaml.Node, place: Place, lines: dict[Place, int]) -> Any:
@@ -186,7 +181,9 @@ def _mapping(
 ) -> dict[str, Any]:
     mapping: dict[str, Any] = {}
     for key_node, value_node in node.value:
-        key = _scalar(loader, key_node) if isinstance(key_node, yaml.ScalarNode) else None
+        key = None
+        if isinstance(key_node, yaml.ScalarNode):
+            key = _scalar(loader, key_node)
         if not isinstance(key, str):
             raise loader.refusal(
                 key_node, f"a key is {str(key_node.value)[:40]!r}; expected the name of a setting"
@@ -201,7 +198,8 @@ def _mapping(
 
 
 def _scalar(loader: _Loader, node: yaml.Node) -> Any:
-    kind, text = node.tag.removeprefix(_TAG), str(node.value)
+    kind = node.tag.removeprefix(_TAG)
+    text = str(node.value)
     if kind == "null":
         return None
     if kind == "bool":
@@ -210,7 +208,7 @@ def _scalar(loader: _Loader, node: yaml.Node) -> Any:
         return _number(loader, node, text)
     if any("\ud800" <= letter <= "\udfff" for letter in text):
         raise loader.refusal(
-            node, "a text holds half of a surrogate pair, which is no character: remove it"
+            node, "a text has half of a surrogate pair, which is no character: remove it"
         )
     return text
 
@@ -221,11 +219,13 @@ def _number(loader: _Loader, node: yaml.Node, text: str) -> int | float:
         raise loader.refusal(
             node, f"a number has {len(text)} digits; expected at most {MAX_DIGITS}"
         )
+    if text[:2] in ("0x", "0o"):
+        return int(text, 0)
     if whole:
-        return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
-    number = (
-        math.inf if text[-1] in "fFnN" else float(text)
-    )  # `.inf` and `.nan` end so, in any case
+        return int(text)
+    number = math.inf
+    if text[-1] not in "fFnN":  # the last letters of `.inf` and `.nan`, in any case
+        number = float(text)
     if not math.isfinite(number):
         raise loader.refusal(
             node, f"{text[:MAX_DIGITS]} is not a finite number; expected one that is"

@@ -20,6 +20,7 @@ from forecast.intervals.conformal import Calibration, log_mapped
 from forecast.models.network import Network
 from forecast.scores.history import History
 from forecast.scores.seasonal import seasonal_errors
+from forecast.section import decided
 from forecast.transforms import Chain, Rows
 from forecast.transforms.missing import fill_missing
 from forecast.windows.features import FeatureMap, part_rows, rows_of
@@ -189,7 +190,8 @@ def error_units(config: Experiment, panel: Panel, part: Part, season_length: int
 
 def on_logarithms(config: Experiment) -> bool:
     """Whether the targets are learned as logarithms, so that errors are factors."""
-    return any(one.name == "log1p" for one in config.transforms.target)
+    target = decided(config.transforms.target, "transforms.target")
+    return any(transform.name == "log1p" for transform in target)
 
 
 def _fit_series(fitted: Fitted, panel: Panel, part: Part) -> tuple[Chain, FloatArray, FloatArray]:
@@ -199,7 +201,7 @@ def _fit_series(fitted: Fitted, panel: Panel, part: Part) -> tuple[Chain, FloatA
     )
     train, rows = part_rows(part), rows_of(panel)
     chain = Chain.fit(
-        fitted.config.transforms.target,
+        decided(fitted.config.transforms.target, "transforms.target"),
         values[train],
         Rows(rows.series[train], rows.positions[train]),
         num_series=panel.num_series,

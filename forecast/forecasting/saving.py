@@ -21,6 +21,7 @@ from forecast.forecasting.fitted import Fitted
 from forecast.intervals.conformal import Calibration
 from forecast.models.network import make_network
 from forecast.scores.history import History
+from forecast.section import decided
 from forecast.training.ensemble import build_ensemble
 from forecast.transforms import TRANSFORMS, Chain, Transform
 from forecast.windows.features import FeatureMap, FeatureSettings
@@ -229,7 +230,7 @@ def _rebuild(artifact: Artifact) -> Fitted:
 
 def _feature_map(config: Experiment, meta: Mapping[str, Any], state: Arrays) -> FeatureMap:
     settings = FeatureSettings(
-        target=config.transforms.target,
+        target=decided(config.transforms.target, "transforms.target"),
         covariates=config.transforms.covariates,
         calendar=tuple(meta["calendar"]),
         missing=config.data.missing,
@@ -237,7 +238,7 @@ def _feature_map(config: Experiment, meta: Mapping[str, Any], state: Arrays) -> 
     return FeatureMap(
         columns=columns_of(config.data),
         settings=settings,
-        target=Chain.from_state(config.transforms.target, _group(state, "target")),
+        target=Chain.from_state(settings.target, _group(state, "target")),
         covariates=_scaler(config.transforms.covariates, _group(state, "covariates")),
         static=_scaler(config.transforms.covariates, _group(state, "static")),
         vocabulary={name: tuple(words) for name, words in meta["vocabulary"].items()},

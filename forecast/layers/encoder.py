@@ -6,7 +6,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from forecast.section import Section
+from forecast.section import AUTO, Auto, Section
+
+PLAIN_UNITS = 64
+"""Width of each direction where no data decide on it."""
 
 Units = Annotated[int, Field(ge=1, le=4096)]
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -23,9 +26,10 @@ class RecurrentConfig(Section):
     """Whether the encoder also reads the context backwards."""
     num_layers: Annotated[int, Field(ge=1, le=16)] = 1
     """Encoder layers."""
-    units: Units | Annotated[tuple[Units, ...], Field(min_length=1)] = 64
+    units: Units | Auto | Annotated[tuple[Units, ...], Field(min_length=1)] = AUTO
     """Width of each direction, one number or one per layer; the decoder has the width of the last
-    layer."""
+    layer. `auto`: 32, 64 or 128 by the amount of data (`bigru`, and a model built without data:
+    64)."""
     dropout: Share = 0.2
     """Share of the inputs of every recurrent layer set to zero in training."""
     recurrent_dropout: Share = 0.0
@@ -45,7 +49,11 @@ class RecurrentConfig(Section):
     @property
     def widths(self) -> tuple[int, ...]:
         """Units of each encoder layer."""
-        return self.units if isinstance(self.units, tuple) else (self.units,) * self.num_layers
+        if isinstance(self.units, tuple):
+            return self.units
+        if self.units == AUTO:
+            return (PLAIN_UNITS,) * self.num_layers
+        return (self.units,) * self.num_layers
 
 
 def encode(config: RecurrentConfig, sequence: Any) -> tuple[Any, list[Any]]:

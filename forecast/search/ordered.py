@@ -38,6 +38,7 @@ from forecast.search.state import (
     fold_record,
     start_record,
 )
+from forecast.section import AUTO
 
 TASK = "forecast/task"
 DONE = "forecast/done"
@@ -108,7 +109,10 @@ class OrderedOracle(keras_tuner.Oracle):
         self._is_halted = False
 
         known = {self._id_of(number): task.proposal for number, task in self.state.tasks.items()}
-        self._algorithm = make_oracle(search, epochs=config.training.epochs or 1, known=known)
+        epochs = config.training.epochs
+        if epochs == AUTO:
+            epochs = 1  # read by hyperband alone, which `check_space` refuses then
+        self._algorithm = make_oracle(search, epochs=epochs, known=known)
         while self._num_proposed < len(self.state.tasks):
             self._propose_again()
 

@@ -12,6 +12,7 @@ from forecast.experiment.file import experiment_from
 from forecast.experiment.schema import setting_paths, suggestion
 from forecast.experiment.search_settings import RangeConfig, SearchConfig
 from forecast.experiment.settings import Experiment
+from forecast.section import AUTO
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
@@ -113,9 +114,10 @@ def with_values(experiment: Experiment, values: Mapping[str, Any]) -> Experiment
     Raises:
         ConfigError: a value does not fit its setting, or the settings do not fit together.
     """
-    # A default that was written stays written: settings that were not may be chosen from the data.
     settings = experiment.model_dump(mode="json", exclude_unset=True, exclude={"search"})
-    settings["model"] = {"name": experiment.model.name} | settings.get("model", {})
+    # defaults are left away, since those of another architecture may differ
+    model = experiment.model.model_dump(mode="json", exclude_defaults=True)
+    settings["model"] = {"name": experiment.model.name} | model
     for path, value in values.items():
         *parents, name = path.split(".")
         section = settings
@@ -281,8 +283,8 @@ def _check_epochs(experiment: Experiment, search: SearchConfig) -> None:
             "search.space.training.epochs cannot be searched by hyperband, which gives each trial "
             "its epochs, at most training.epochs: remove it, or use another algorithm"
         )
-    if not experiment.training.epochs:
+    if experiment.training.epochs == AUTO:
         raise ConfigError(
-            "training.epochs is not set; expected the most epochs that hyperband may give to a "
-            "trial"
+            "training.epochs is 'auto'; expected the most epochs that hyperband may give to a "
+            "trial: set it"
         )

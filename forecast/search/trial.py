@@ -30,6 +30,7 @@ from forecast.search.state import (
     by_fold,
     derived_seed,
 )
+from forecast.section import decided
 from forecast.windows.splits import ends_of, first_rows_at
 
 if TYPE_CHECKING:
@@ -272,7 +273,7 @@ def make_folds(config: Experiment, panel: Panel) -> Folds:
     split = split_at_cutoffs(panel, config)
     size = _steps_of_a_fold(config, panel)
     known = rows_before(panel, np.maximum(split.train.last, split.validation.last))
-    ends = ends_of(known, config.evaluation.split_by or "time")
+    ends = ends_of(known, decided(config.evaluation.split_by, "evaluation.split_by"))
 
     panels = []
     for steps_back in reversed(range(0, search.folds * size, size)):
@@ -290,7 +291,7 @@ def _steps_of_a_fold(config: Experiment, panel: Panel) -> int:
 
     Where it is a share of the rows and series are split by their own ends, that of a median series.
     """
-    size = config.evaluation.validation_size
+    size = decided(config.evaluation.validation_size, "evaluation.validation_size")
     if not size:
         raise ConfigError(
             "evaluation.validation_size is 0, and every fold of a search is as long as the "

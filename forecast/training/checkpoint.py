@@ -21,13 +21,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from forecast.errors import OutputError, TrainingError
+from forecast.experiment.identity import differences
 from forecast.files.atomic import write_file
 from forecast.scores.history import History
 
 Arrays = list[NDArray[Any]]
 Fingerprint = Mapping[str, str]
 FORMAT = "forecast checkpoint 1"
-LISTED_DIFFERENCES = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,20 +116,11 @@ def check_same_training(path: Path, stored: Fingerprint, current: Fingerprint) -
     Raises:
         TrainingError: settings, model or data differ; the message names the differences.
     """
-    names = [name for name in sorted({*stored, *current}) if stored.get(name) != current.get(name)]
-    if names:
-        shown = [
-            f"{name} was {stored.get(name)} and is {current.get(name)}"
-            for name in names[:LISTED_DIFFERENCES]
-        ]
-        more = (
-            f" and {len(names) - LISTED_DIFFERENCES} more"
-            if len(names) > LISTED_DIFFERENCES
-            else ""
-        )
+    different = differences(stored, current)
+    if different:
         raise TrainingError(
-            f"cannot resume from {path}: {'; '.join(shown)}{more}: restore what it was, or train "
-            f"again without resuming"
+            f"cannot resume from {path}: {different}: restore what it was, or train again without "
+            f"resuming"
         )
 
 

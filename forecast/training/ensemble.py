@@ -17,6 +17,7 @@ from forecast.axes import FloatArray
 from forecast.experiment.settings import Experiment
 from forecast.layers.runtime import build_apart
 from forecast.models import build_model
+from forecast.section import decided
 from forecast.windows.index import WindowShape
 
 if TYPE_CHECKING:
@@ -86,15 +87,15 @@ def build_ensemble(config: Experiment, shape: WindowShape) -> Ensemble:
 
 
 def _build(config: Experiment, shape: WindowShape) -> Ensemble:
-    lengths, linear = (
-        config.ensemble.context_lengths or (shape.context_length,),
-        config.ensemble.linear,
-    )
+    lengths = decided(config.ensemble.context_lengths, "ensemble.context_lengths")
+    if not lengths:
+        lengths = (shape.context_length,)
+    linear = decided(config.ensemble.linear, "ensemble.linear")
     maps = [] if linear == "none" else [_linear(shape, length) for length in lengths]
     members = [
         _network(config, shape, length, seed=config.training.seed + number)
         for length in lengths
-        for number in range(config.ensemble.seeds)
+        for number in range(decided(config.ensemble.seeds, "ensemble.seeds"))
     ]
     if linear == "residual":
         by_length = dict(zip(lengths, maps, strict=True))

@@ -14,6 +14,7 @@ from forecast.errors import TrainingError
 from forecast.experiment.settings import TrainingConfig
 from forecast.layers.runtime import in_float32
 from forecast.scores.history import History
+from forecast.section import decided
 from forecast.training.batches import (
     WindowSource,
     count_batches,
@@ -109,7 +110,11 @@ def train(
     report = reporter or ignore
     report(
         Started(
-            estimate(training, config.batch_size, num_windows=config.windows_per_epoch),
+            estimate(
+                training,
+                decided(config.batch_size, "training.batch_size"),
+                num_windows=decided(config.windows_per_epoch, "training.windows_per_epoch"),
+            ),
             run.compiled,
             run.native,
         )
@@ -143,7 +148,8 @@ def run_epoch(
     seconds = time.perf_counter() - start
     with in_float32():  # a schedule computes it anew
         rate = float(run.optimizer.learning_rate)
-    report(EpochDone(epoch, run.config.epochs, loss, val_loss, rate, seconds, is_best))
+    num_epochs = decided(run.config.epochs, "training.epochs")
+    report(EpochDone(epoch, num_epochs, loss, val_loss, rate, seconds, is_best))
     return replace(
         history,
         loss=(*history.loss, loss),
@@ -165,10 +171,14 @@ def learn(run: Run, training: WindowSource, history: History, report: Reporter) 
     """
     config, epoch, start = run.config, len(history.loss) + 1, time.perf_counter()
     before = history.val_loss[-1] if history.val_loss else None
-    event = StepDone(epoch, config.epochs, 0, run.num_steps, math.inf, before, 0.0)
-    drawn = config.windows_per_epoch
+    num_epochs = decided(config.epochs, "training.epochs")
+    event = StepDone(epoch, num_epochs, 0, run.num_steps, math.inf, before, 0.0)
     batches = training_batches(
-        training, batch_size=config.batch_size, seed=config.seed, epoch=epoch, num_windows=drawn
+        training,
+        batch_size=decided(config.batch_size, "training.batch_size"),
+        seed=config.seed,
+        epoch=epoch,
+        num_windows=decided(config.windows_per_epoch, "training.windows_per_epoch"),
     )
     iterator, done, most = iter(batches), 0, 1
     if run.strategy is not None:
@@ -232,7 +242,7 @@ def mean_loss(run: Run, source: WindowSource) -> float:
     Raises:
         TrainingError: no cell was measured, or the loss is not finite.
     """
-    size = run.config.batch_size
+    size = decided(run.config.batch_size, "training.batch_size")
     batches = iter(evaluation_batches(source, size))
     total, count = (float(one) for one in run.measure(batches, count_batches(source, size)))
     if not count:
@@ -251,8 +261,9 @@ def mean_loss(run: Run, source: WindowSource) -> float:
 def stop_reason(history: History, config: TrainingConfig) -> str | None:
     """Why training is over, or None to go on."""
     done = len(history.loss)
-    if done >= config.epochs:
-        return f"all {config.epochs} epochs were run"
+    num_epochs = decided(config.epochs, "training.epochs")
+    if done >= num_epochs:
+        return f"all {num_epochs} epochs were run"
     if config.patience is not None and done - history.best_epoch >= config.patience:
         return f"no better loss in {config.patience} epochs"
     return None

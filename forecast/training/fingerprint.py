@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from forecast.experiment.identity import flat
 from forecast.experiment.settings import TrainingConfig
 from forecast.training.batches import WindowSource
 
@@ -60,17 +61,8 @@ def model_settings(model: keras.Model) -> dict[str, str]:
                 f"{layer.name}.{key}": value for key, value in model_settings(layer).items()
             }
         elif layer.weights:
-            settings |= flattened(layer.get_config(), layer.name)
+            settings |= flat(layer.get_config(), layer.name, text=str)
     return settings
-
-
-def flattened(settings: dict[str, Any], prefix: str) -> dict[str, str]:
-    """Turn nested settings into `layer.setting` -> text."""
-    flat: dict[str, str] = {}
-    for name, value in settings.items():
-        place = f"{prefix}.{name}"
-        flat |= flattened(value, place) if isinstance(value, dict) else {place: str(value)}
-    return flat
 
 
 def window_digest(source: WindowSource) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 
 from forecast.experiment.settings import TrainingConfig
 from forecast.layers.runtime import core_count, free_bytes
+from forecast.section import decided
 from forecast.training import Event, Reporter, TrainingResult, train
 from forecast.training.batches import WindowSource
 
@@ -113,7 +114,9 @@ def side_by_side(jobs: Sequence[Job]) -> int:
     ):
         return 1
     fits, room = 1, SPARE * free_bytes()
-    needs = sorted((training_bytes(job.model, job.config.batch_size) for job in jobs), reverse=True)
+    sizes = [decided(job.config.batch_size, "training.batch_size") for job in jobs]
+    needs = [training_bytes(job.model, size) for job, size in zip(jobs, sizes, strict=True)]
+    needs.sort(reverse=True)
     for need in needs[1:]:
         room -= need
         fits += room >= 0

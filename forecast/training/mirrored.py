@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from forecast.errors import TrainingError
 from forecast.experiment.settings import TrainingConfig
 from forecast.layers.runtime import build_apart
+from forecast.section import decided
 from forecast.training.batches import WindowSource, fixed_batch_size
 
 if TYPE_CHECKING:
@@ -63,7 +64,9 @@ def check_divisible(
     Raises:
         TrainingError: there are fewer windows than devices.
     """
-    size, number = fixed_batch_size(training, config.batch_size), strategy.num_replicas_in_sync
+    batch_size = decided(config.batch_size, "training.batch_size")
+    size = fixed_batch_size(training, batch_size)
+    number = strategy.num_replicas_in_sync
     if size < number:
         raise TrainingError(
             f"training.strategy 'mirrored' divides batches of {size} among {number} devices; "

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from forecast.experiment.settings import TrainingConfig
 from forecast.layers.runtime import in_float32
+from forecast.section import decided
 from forecast.training.batches import WindowSource, count_batches
 from forecast.training.losses import make_cell_losses
 from forecast.training.mirrored import check_divisible, gradients_of_parts, make_strategy, mirror
@@ -101,16 +102,22 @@ def make_run(model: keras.Model, training: WindowSource, config: TrainingConfig)
     from forecast.layers.recurrent import runs_natively
 
     make_deterministic()
-    num_steps = count_batches(training, config.batch_size, num_windows=config.windows_per_epoch)
+    num_steps = count_batches(
+        training,
+        decided(config.batch_size, "training.batch_size"),
+        num_windows=decided(config.windows_per_epoch, "training.windows_per_epoch"),
+    )
+    all_steps = num_steps * decided(config.epochs, "training.epochs")
     strategy = make_strategy(config)
     if strategy is not None:
         check_divisible(strategy, training, config)
         model = mirror(model, strategy)
     with in_float32(), strategy.scope() if strategy is not None else nullcontext():
-        optimizer = make_optimizer(config, num_steps * config.epochs)
+        optimizer = make_optimizer(config, all_steps)
         optimizer.build(model.trainable_variables)
-    measure = make_cell_losses(config.loss, quantile_levels=config.quantile_levels)
-    compiled = compiles(config, num_steps * config.epochs)
+    loss = decided(config.loss, "training.loss")
+    measure = make_cell_losses(loss, quantile_levels=config.quantile_levels)
+    compiled = compiles(config, all_steps)
     learn = make_learn(model, optimizer, measure, strategy=strategy, compiled=compiled)
     validate = make_measure(model, measure, compiled=compiled)
     return Run(
@@ -296,9 +303,10 @@ def make_optimizer(config: TrainingConfig, num_steps: int) -> keras.Optimizer:
     from keras import optimizers
 
     rate: Any = config.learning_rate
-    if config.schedule == "cosine":
+    schedule = decided(config.schedule, "training.schedule")
+    if schedule == "cosine":
         rate = optimizers.schedules.CosineDecay(rate, num_steps, alpha=SMALLEST_RATE)
-    elif config.schedule == "exponential":
+    elif schedule == "exponential":
         rate = optimizers.schedules.ExponentialDecay(rate, num_steps, decay_rate=SMALLEST_RATE)
     clip = config.gradient_clip
     if config.optimizer == "adamw":

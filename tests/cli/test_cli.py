@@ -369,7 +369,7 @@ def test_32_one_window_is_enough_to_train_and_none_to_evaluate(tmp_path, capsys)
         "--set=training.patience=null",
     ]
     assert fit_small(clean(30), tmp_path) == 2
-    assert "part holds no window" in capsys.readouterr().err
+    assert "set has no window" in capsys.readouterr().err
     assert fit_small(clean(30), tmp_path, *alone) == 0
     out = capsys.readouterr().out
     assert "1 for training" in out

@@ -1,4 +1,4 @@
-"""What is chosen from the data: the rules, and that what a person says always counts."""
+"""Settings that are `auto`: the rules by which the data decide, and that a given value always wins."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from panels import panel_of
 
 from forecast.data import datasets
 from forecast.errors import DataError
-from forecast.experiment import choices
-from forecast.experiment.choices import growth_of_spread
+from forecast.experiment import target_scale
 from forecast.experiment.file import dump_experiment, experiment_from, parse_experiment
 from forecast.experiment.prepare import prepare, with_all_rows
-from forecast.experiment.settings import CHOSEN, Experiment, TrainingConfig, WindowsConfig
+from forecast.experiment.settings import Experiment, TrainingConfig, WindowsConfig
+from forecast.experiment.target_scale import growth_of_spread
 from forecast.forecasting.forecaster import Forecaster
 from forecast.transforms.missing import Filled
 from forecast.windows.splits import Part
@@ -210,7 +210,7 @@ def test_the_growth_of_the_spread_is_seen_over_the_season_that_was_declared(
         seen.append(season_length)
         return growth_of_spread(targets, train, season_length)
 
-    monkeypatch.setattr(choices, "growth_of_spread", growth)
+    monkeypatch.setattr(target_scale, "growth_of_spread", growth)
     chosen(factors(90), 12, data={} if declared is None else {"season_length": declared})
     assert seen == [expected]
 
@@ -254,14 +254,24 @@ GIVEN: Settings = {
     "ensemble": {"seeds": 1, "context_lengths": [], "linear": "none"},
     "evaluation": {"validation_size": 0.1, "test_size": 0.2, "split_by": "time"},
 }
-"""Of everything that may be chosen a value that would not be, most of them the default."""
+"""Of everything that may be chosen a value that would not be, most of them that of `bigru`."""
+
+NOT_BY_RULE = {("training", "jit"), ("data", "calendar")}
+"""Settings whose `auto` no rule of `choices` replaces: by the machine, and by the frequency."""
 
 
 def test_what_is_given_is_never_chosen() -> None:
-    assert {
-        section: tuple(name for name in values if name != "name")
-        for section, values in GIVEN.items()
-    } == CHOSEN
+    given = {
+        (section, name) for section, values in GIVEN.items() for name in values if name != "name"
+    }
+    sections = Experiment().model_dump(exclude={"name", "search"})
+    automatic = {
+        (section, name)
+        for section, values in sections.items()
+        for name, value in values.items()
+        if value == "auto"
+    }
+    assert given == automatic - NOT_BY_RULE
     settings = {**GIVEN, "windows": {"horizon": 12, **GIVEN["windows"]}}
     config = experiment_from(settings)
     found = prepare(config, table(200, "MS", series=3)).config.model_dump(mode="json")
@@ -353,23 +363,16 @@ def test_without_asking_one_gets_a_forecast(
     assert (made["bigru"] - 100).abs().max() < 5
 
 
-NEXT = "settings that are left out are told by who set them, not by their value; `auto` as their default will cure it"
-
-
-@pytest.mark.xfail(strict=True, reason=NEXT)
 def test_equal_experiments_are_equal_in_what_is_chosen() -> None:
-    """The same loss and epochs, once as defaults and once said: mse and 30 where these are said,
-    else mae and 40."""
+    """Loss and epochs once `auto` and once given: mae and 40, or mse and 30."""
     plain = Experiment(windows=WindowsConfig(horizon=12))
     said = plain.model_copy(update={"training": TrainingConfig(loss="mse", epochs=30)})
     frame = table(200, "MS")
     assert plain != said or prepare(plain, frame).config == prepare(said, frame).config
 
 
-@pytest.mark.xfail(strict=True, reason=NEXT)
 def test_a_copy_made_of_what_an_experiment_dumps_is_equal_in_what_is_chosen() -> None:
-    """Every default counts as said in the copy, so that nothing is chosen: no ensemble, and other
-    losses."""
+    """An ensemble in both, although the copy was given every setting."""
     plain = Experiment(windows=WindowsConfig(horizon=12))
     frame = table(200, "MS")
     copy = Experiment.model_validate(plain.model_dump())

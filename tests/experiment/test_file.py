@@ -23,7 +23,7 @@ from forecast.experiment.file import (
     parse_experiment,
 )
 from forecast.experiment.schema import reference_table, setting_paths, with_table
-from forecast.experiment.settings import CHOSEN, Experiment
+from forecast.experiment.settings import Experiment
 from forecast.files.yaml import parse_yaml, to_yaml
 from forecast.models import MODELS, BiGRUConfig
 
@@ -78,7 +78,7 @@ REFUSED = {
     ),
     "unknown choice": (
         "training: {loss: msee}",
-        "training.loss is \"msee\"; expected 'mse', 'mae', 'huber' or 'quantile'",
+        "training.loss is \"msee\"; expected 'auto', 'mse', 'mae', 'huber' or 'quantile'",
     ),
     "text for a list": ("data: {target_cols: y}", 'data.target_cols is "y"; expected a list'),
     "missing entry": (
@@ -118,8 +118,8 @@ REFUSED = {
     "huge number": (f"model:\n  units: {'9' * 5000}", "line 2: a number has 5000 digits"),
     "empty": ("", "is empty"),
     "comment only": ("# nothing\n", "is empty"),
-    "a list": ("- a\n- b", 'line 1: holds ["a", "b"]; expected settings'),
-    "a text": ("hello", 'line 1: holds "hello"; expected settings'),
+    "a list": ("- a\n- b", 'line 1: the document is ["a", "b"]; expected settings'),
+    "a text": ("hello", 'line 1: the document is "hello"; expected settings'),
     "tab": ("model:\n\tunits: 3", "line 2: a tab: indent with spaces"),
     "two colons": ("model:\n  units: 3: 4", "line 2: not valid YAML"),
     "open bracket": ("model:\n  units: [3,\n", "not valid YAML"),
@@ -127,9 +127,9 @@ REFUSED = {
     "two documents": ("name: a\n---\nname: b", "line 2: a second document"),
     "number as key": ("1: 2", "line 1: a key is '1'"),
     "list as key": ("? [a]\n: 2", "line 1: a key is"),
-    "control character": ("name: a\nmodel: \x07", "line 2: holds a character"),
+    "control character": ("name: a\nmodel: \x07", "line 2: a character that text cannot have"),
     "impossible escape": ('name: "\\UFFFFFFFF"', "is not YAML"),
-    "half a character": ('name: "\\ud800"', "line 1: a text holds half"),
+    "half a character": ('name: "\\ud800"', "line 1: a text has half"),
     "line break in a key": ('"a\\nb": 1', "a b is no setting"),
     "deep nesting": ("[" * 100_000, "line 1: nested more than 16 levels"),
     "deep mappings": (
@@ -394,9 +394,8 @@ def test_full_form_holds_every_setting() -> None:
         *(path for path in expected if not path.startswith("search.")),
     }  # there is none
     assert sorted(paths(written)) == sorted(expected - of_another_model)
-    left = yaml.safe_load(dump_experiment(Experiment(), full=True))
-    chosen = {f"{section}.{name}" for section, names in CHOSEN.items() for name in names}
-    assert sorted(paths(left)) == sorted(expected - chosen)
+    default = yaml.safe_load(dump_experiment(Experiment(), full=True))
+    assert sorted(paths(default)) == sorted(expected)
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)

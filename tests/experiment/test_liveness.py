@@ -273,7 +273,7 @@ class _Learned:
 def default_context(config: Experiment, table: Any) -> object:
     """The context length where none is set."""
     unset = config.model_copy(
-        update={"windows": config.windows.model_copy(update={"context_length": None})}
+        update={"windows": config.windows.model_copy(update={"context_length": "auto"})}
     )
     return resolve(unset, open_panel(config.data, table)).windows.context_length
 
@@ -384,7 +384,7 @@ ROWS: dict[str, Row] = {
     "training.strategy": Row((weights,), stays=(learned, output), refused="finds one device"),
     "training.seed": Row((output, weights), stays=(learned,)),
     "ensemble.seeds": Row((weights,)),
-    "ensemble.context_lengths": Row((weights, learned), base={"windows.context_length": None}),
+    "ensemble.context_lengths": Row((weights, learned), base={"windows.context_length": "auto"}),
     "ensemble.linear": Row((weights,)),
     "evaluation.validation_size": Row((learned, chosen_on)),
     "evaluation.test_size": Row((learned, chosen_on, judged_on)),

@@ -338,10 +338,12 @@ def test_settings_cannot_be_changed() -> None:
 def test_sections_made_in_python_answer_in_one_line() -> None:
     with pytest.raises(
         ConfigError,
-        match=r"^WindowsConfig\.horizon is 0: input should be greater than or equal to 1$",
+        match=r"^WindowsConfig\.horizon is 0; expected a whole number from 1 to 100000$",
     ):
         WindowsConfig(horizon=0)
-    with pytest.raises(ConfigError, match="no setting 'horizn' \\(did you mean 'horizon'"):
+    with pytest.raises(
+        ConfigError, match=r"^WindowsConfig\.horizn is no setting; did you mean 'horizon'\?$"
+    ):
         WindowsConfig(horizn=3)  # type: ignore[call-arg]
     with pytest.raises(ConfigError, match="weight_decay is read by adamw only"):
         TrainingConfig(weight_decay=0.1)

@@ -306,7 +306,10 @@ def test_a_library_that_cannot_be_loaded(
     assert len(heard) == 1
     shape = WindowShape(context_length=4, horizon=2)
     model = build_model(BiGRUConfig(units=2, bidirectional=False, decoder="direct"), shape)
-    history = train(model, learnable_source(shape, 16), None, TrainingConfig(epochs=1)).history
+    settings = TrainingConfig(
+        loss="mse", schedule="constant", epochs=1, batch_size=64, windows_per_epoch=None
+    )
+    history = train(model, learnable_source(shape, 16), None, settings).history
     assert np.isfinite(history.loss[0])
     assert not history.native
 

@@ -16,8 +16,8 @@ from leak_cases import checked_cases
 from forecast.cli import main
 from forecast.data.panel import Panel
 from forecast.errors import ConfigError
-from forecast.experiment import choices
 from forecast.experiment import prepare as preparation
+from forecast.experiment import target_scale
 from forecast.experiment.file import experiment_from
 from forecast.experiment.settings import Experiment
 from forecast.leakage import pipeline as testing
@@ -319,7 +319,7 @@ def test_the_choice_of_logarithms_saw_all_rows_once(monkeypatch: Patch) -> None:
     frame["y"] = 100 * np.exp(0.02 * months + 0.3 * np.sin(months * np.pi / 6) + 0.03 * noise)
     config = experiment_from({"windows": {"horizon": 12}})
     assert check_experiment(config, frame).ok
-    monkeypatch.setattr(choices, "part_rows", lambda part: np.arange(part.first[0], 240))
+    monkeypatch.setattr(target_scale, "part_rows", lambda part: np.arange(part.first[0], 240))
     leak = check_experiment(config, frame).leaks[0]
     assert (leak.stage, leak.columns) == ("choices", ("y",))
     assert set(leak.changes) == {"-1e6", "mirrored"}

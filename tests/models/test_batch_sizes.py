@@ -231,7 +231,14 @@ def test_a_batch_as_large_as_the_horizon_learns_as_one_that_is_larger(name: str,
     config = MODELS[name].config(name=name, units=UNITS, dropout=0.0, instance_norm=norm)
 
     def last_loss(batch_size: int) -> float:
-        settings = TrainingConfig(loss="mse", epochs=3, batch_size=batch_size, patience=None)
+        settings = TrainingConfig(
+            loss="mse",
+            schedule="constant",
+            epochs=3,
+            batch_size=batch_size,
+            windows_per_epoch=None,
+            patience=None,
+        )
         return train(build_model(config, shape), source, None, settings).history.loss[-1]
 
     assert last_loss(shape.horizon) == pytest.approx(last_loss(shape.horizon + 1), rel=0.1)

@@ -98,8 +98,10 @@ def test_every_combination_learns(config: Any, num_quantiles: int) -> None:
     source = learnable_source(shape, 32)
     settings = TrainingConfig(
         loss="quantile" if num_quantiles else "mse",
+        schedule="constant",
         epochs=3,
         batch_size=32,
+        windows_per_epoch=None,
         learning_rate=3e-3,
         patience=None,
     )

@@ -36,9 +36,16 @@ def linear_model(seed: int = 0, regularizer: Any = None) -> Any:
 
 
 def config(**changes: Any) -> TrainingConfig:
-    return TrainingConfig(
-        **{"epochs": 3, "batch_size": 10, "patience": None, "learning_rate": 0.01, **changes}
-    )
+    settings: dict[str, Any] = {
+        "loss": "mse",
+        "schedule": "constant",
+        "epochs": 3,
+        "batch_size": 10,
+        "windows_per_epoch": None,
+        "patience": None,
+        "learning_rate": 0.01,
+    }
+    return TrainingConfig(**{**settings, **changes})
 
 
 def one_batch_step(

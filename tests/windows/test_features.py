@@ -296,7 +296,7 @@ def test_a_part_without_a_window_is_refused():
         update={"evaluation": EvaluationConfig(validation_size=8, test_size=2)}
     )
     with pytest.raises(
-        DataError, match="the test part holds no window: its longest series has 2 rows"
+        DataError, match="the test set has no window: its longest series has 2 rows"
     ):
         prepare(small, table(series=1))
 
@@ -333,7 +333,7 @@ def test_no_more_is_judged_than_memory_holds(monkeypatch):
     config = experiment()
     everything = prepare(config, table())
     assert everything.config.evaluation.stride == 1
-    monkeypatch.setattr(preparation, "JUDGED_VALUES", 15)
+    monkeypatch.setattr(preparation, "EVALUATED_VALUES", 15)
     fewer = prepare(config, table())
     stride = fewer.config.evaluation.stride
     windows = max(len(everything.validation), len(everything.test))

@@ -1,0 +1,124 @@
+"""Settings of training and of the ensemble."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from forecast.section import AUTO, Auto, PositiveInt, Section, Steps
+
+Level = Annotated[float, Field(gt=0.0, lt=1.0)]
+
+
+class TrainingConfig(Section):
+    """How the weights are found.
+
+    Example:
+        >>> from forecast import TrainingConfig
+        >>> training = TrainingConfig(epochs=10, learning_rate=3e-3)
+        >>> training.epochs, training.loss  # the data decide on the loss
+        (10, 'auto')
+    """
+
+    loss: Literal["auto", "mse", "mae", "huber", "quantile"] = AUTO
+    """Loss function on the transformed scale; `auto`: mae (`bigru`: mse)."""
+    quantile_levels: Annotated[tuple[Level, ...], Field(max_length=99)] = (0.1, 0.5, 0.9)
+    """Levels forecast with `loss: quantile`; ascending, 0.5 among them."""
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    """Rule that turns gradients into steps."""
+    learning_rate: Annotated[float, Field(gt=0.0, le=10.0)] = 1e-3
+    """Size of the first step."""
+    schedule: Literal["auto", "constant", "cosine", "exponential"] = AUTO
+    """Decay of the learning rate to a hundredth of its start over all epochs; `auto`: cosine
+    (`bigru`: constant)."""
+    weight_decay: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+    """Decoupled weight decay; read by `adamw` only."""
+    gradient_clip: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] | None = 1.0
+    """Largest norm of all gradients together; null for no limit."""
+    epochs: PositiveInt | Auto = AUTO
+    """Passes over the training windows, at most; `auto`: 40, 20 or 15 by the amount of data
+    (`bigru`: 30)."""
+    batch_size: PositiveInt | Auto = AUTO
+    """Windows per step; `auto`: 32, 64 or 128 by the amount of data, divided by the number of
+    targets, at least 8 (`bigru`: 64)."""
+    windows_per_epoch: PositiveInt | Auto | None = AUTO
+    """Training windows drawn anew for each epoch, null for all; `auto`: 40,000 divided by the
+    number of targets where there are more rows than that, else all (`bigru`: all)."""
+    patience: PositiveInt | None = 5
+    """Epochs without a better validation loss before training stops; null to run all epochs."""
+    refit: bool | Auto = AUTO
+    """Whether the members are trained once more, on all rows, after epochs, penalties and weights
+    were chosen on the validation set and the model was evaluated on the test set; `auto`: true
+    (`bigru`: false)."""
+    jit: Literal["auto", "on", "off"] = "auto"
+    """Whether XLA compiles the steps; no choice by the data, so it stays `auto` in a run: compiled
+    on a CPU without a C++ compiler, from 300 planned steps on."""
+    strategy: Literal["none", "mirrored"] = "none"
+    """`mirrored`: every batch is divided among the devices of the machine, its GPUs or else its CPU
+    devices; XLA then compiles no step."""
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """Start of every random choice."""
+
+    @model_validator(mode="after")
+    def _check_together(self) -> TrainingConfig:
+        self._check_levels()
+        if self.weight_decay and self.optimizer != "adamw":
+            raise ValueError(
+                f"weight_decay is read by adamw only, not by {self.optimizer!r}: set optimizer: "
+                f"adamw"
+            )
+        if self.jit == "on" and self.strategy == "mirrored":
+            raise ValueError(
+                "jit is 'on', but XLA cannot compile the steps with strategy: mirrored: set jit: "
+                "auto or strategy: none"
+            )
+        return self
+
+    def _check_levels(self) -> None:
+        levels = self.quantile_levels
+        if list(levels) != sorted(set(levels)) or 0.5 not in levels:
+            raise ValueError(
+                f"quantile_levels is {list(levels)}; expected ascending levels with 0.5 among them"
+            )
+        default = type(self).model_fields["quantile_levels"].default
+        if levels != default and self.loss != "quantile":
+            raise ValueError(
+                f"quantile_levels is read with loss: quantile only, not with {self.loss!r}: remove "
+                f"it, or set loss: quantile"
+            )
+
+
+class EnsembleConfig(Section):
+    """Several networks that forecast together, each with a weight chosen on the validation windows.
+
+    Example:
+        >>> from forecast import EnsembleConfig
+        >>> EnsembleConfig(seeds=2, context_lengths=(28, 56), linear="member").num_members
+        6
+    """
+
+    seeds: Annotated[int, Field(ge=1, le=100)] | Auto = AUTO
+    """Networks that differ by their seed alone: `training.seed` and the numbers after it; `auto`:
+    two up to 30,000 values to learn from, else one, as without a validation set (`bigru`: one)."""
+    context_lengths: Auto | tuple[Steps, ...] = AUTO
+    """Contexts of the networks, `seeds` networks for each, or an empty list for that of the windows
+    alone; `auto`: one or two by season and rows, and that of the windows alone where it is given or
+    there is no validation set (`bigru`: that of the windows)."""
+    linear: Literal["auto", "none", "member", "residual"] = AUTO
+    """A ridge regression on each context, as `linear` among the baselines: none, a member too, or a
+    member on whose residuals the networks learn; `auto`: residual, but none with `training.loss:
+    quantile` or without a validation set (`bigru`: none)."""
+
+    @property
+    def num_members(self) -> int:
+        """Networks and linear maps; with settings that are still `auto`, the fewest there can be."""
+        contexts = 1
+        if self.context_lengths != AUTO:
+            contexts = max(1, len(self.context_lengths))
+        each = 1
+        if self.seeds != AUTO:
+            each = self.seeds
+        if self.linear not in (AUTO, "none"):
+            each += 1
+        return contexts * each

@@ -1,0 +1,29 @@
+"""Base of every configuration section.
+
+A section is strict and frozen, and an error in it is one line. A setting that the data decide has
+the value `auto` (`Auto`) until an experiment is prepared with its table; `decided` reads it then.
+"""
+
+from forecast.section.strict import (
+    AUTO,
+    Auto,
+    Name,
+    PositiveInt,
+    Section,
+    Steps,
+    decided,
+    section_from,
+)
+from forecast.section.wording import Place
+
+__all__ = [
+    "AUTO",
+    "Auto",
+    "Name",
+    "Place",
+    "PositiveInt",
+    "Section",
+    "Steps",
+    "decided",
+    "section_from",
+]

@@ -1,0 +1,97 @@
+"""Strict, frozen groups of settings, and the value `auto` of a setting that the data decide."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from forecast.errors import ConfigError
+from forecast.section.problems import describe_problem
+from forecast.section.wording import Place
+
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+else:
+    ModelMetaclass = type(BaseModel)  # the same class, without importing a private module
+
+Auto = Literal["auto"]
+"""Value of a setting that the data decide."""
+
+AUTO: Auto = "auto"
+
+PositiveInt = Annotated[int, Field(ge=1, le=1_000_000_000)]
+
+Steps = Annotated[int, Field(ge=1, le=100_000)]
+
+Name = Annotated[str, Field(min_length=1)]
+
+Value = TypeVar("Value")
+
+AnySection = TypeVar("AnySection", bound="Section")
+
+
+def decided(value: Value | Auto, name: str) -> Value:
+    """Return a setting that may be `auto`, once it has a value.
+
+    Args:
+        value: the setting.
+        name: its path, such as `training.epochs`, for the message.
+
+    Raises:
+        ConfigError: it is still `auto`.
+    """
+    if isinstance(value, str) and value == AUTO:
+        raise ConfigError(
+            f"{name} is 'auto', which the data decide: prepare the experiment with its table "
+            f"first, or set a value"
+        )
+    return value
+
+
+class _OneLineErrors(ModelMetaclass):
+    """Turns a validation error into a `ConfigError` of one line, where a section is made in Python."""
+
+    def __call__(self, *args: Any, **settings: Any) -> Any:
+        try:
+            return super().__call__(*args, **settings)
+        except ValidationError as error:
+            root = cast(type[BaseModel], self)
+            raise ConfigError(describe_problem(root, error, settings)) from error
+
+
+class Section(BaseModel, metaclass=_OneLineErrors):
+    """A group of settings that cannot be changed once made and refuses keys it does not know.
+
+    Raises:
+        ConfigError: a setting is unknown, of the wrong type or out of range.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, use_attribute_docstrings=True
+    )
+
+
+def section_from(
+    kind: type[AnySection],
+    settings: Mapping[str, Any],
+    origins: Mapping[Place, str] | None = None,
+) -> AnySection:
+    """Make a section from settings in plain types, as JSON or YAML give them.
+
+    Types are exact: a text is no number, and a list may stand for a tuple.
+
+    Args:
+        kind: the class of the section.
+        settings: nested settings.
+        origins: where each was given, such as `my.yaml, line 3`, in that order; for messages.
+
+    Raises:
+        ConfigError: a setting is wrong; names its place and what was expected.
+    """
+    try:
+        return kind.model_validate_json(json.dumps(settings), strict=True)
+    except ValidationError as error:
+        raise ConfigError(describe_problem(kind, error, settings, origins or {})) from error
