@@ -15,6 +15,7 @@ from forecast.data.subset import select_series
 from forecast.errors import ConfigError, DataError
 from forecast.experiment.choices import choose, choose_scale
 from forecast.experiment.settings import DataConfig, Experiment
+from forecast.transforms import TRANSFORMS
 from forecast.transforms.missing import Filled, fill_missing
 from forecast.windows.calendar import default_calendar
 from forecast.windows.features import FeatureMap, Features, FeatureSettings, WindowedFeatures
@@ -219,7 +220,7 @@ def _needed_rows(config: Experiment) -> int:
 
 def _lag(config: Experiment) -> int:
     """Earlier rows that the differences of the targets take."""
-    return sum(one.lag for one in config.transforms.target if one.name == "difference")
+    return sum(spec.lag for spec in config.transforms.target if TRANSFORMS[spec.name].takes_lag)
 
 
 def open_panel(

@@ -6,6 +6,7 @@ This module only says what may be set and checks each value. Reading and writing
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -13,7 +14,8 @@ from pydantic import BeforeValidator, Field, model_validator
 from forecast.experiment.search_settings import SearchConfig
 from forecast.models import ModelConfig
 from forecast.models.segment_bigru import SegmentBiGRUConfig
-from forecast.section import Section
+from forecast.section import OneOf, Section
+from forecast.transforms import TRANSFORMS, scaler_names
 
 CHOSEN: dict[str, tuple[str, ...]] = {
     "windows": ("context_length",),
@@ -190,7 +192,7 @@ class WindowsConfig(Section):
 class TransformConfig(Section):
     """One reversible map of the targets."""
 
-    name: Literal["standard", "min_max", "robust", "mean_abs", "log1p", "difference"]
+    name: Annotated[str, OneOf(lambda: TRANSFORMS)]
     """Which map."""
     scope: Literal["per_series", "global"] = "per_series"
     """Whether each series has its own scale; read by the four scalers."""
@@ -199,9 +201,11 @@ class TransformConfig(Section):
 
     @model_validator(mode="after")
     def _refuse_dead_settings(self) -> TransformConfig:
-        if self.lag != 1 and self.name != "difference":
-            raise ValueError(f"lag is read by `difference` only, not by {self.name!r}: remove it")
-        if self.scope != "per_series" and self.name in ("log1p", "difference"):
+        kind = TRANSFORMS[self.name]
+        if self.lag != 1 and not kind.takes_lag:
+            readers = " and ".join(name for name, kind in TRANSFORMS.items() if kind.takes_lag)
+            raise ValueError(f"lag is read by {readers} only, not by {self.name!r}: remove it")
+        if self.scope != "per_series" and not kind.is_scaler:
             raise ValueError(f"scope is read by the scalers only, not by {self.name!r}: remove it")
         return self
 
@@ -211,23 +215,22 @@ class TransformsConfig(Section):
 
     target: tuple[TransformConfig, ...] = (TransformConfig(name="standard"),)
     """Maps of the targets, applied in this order and inverted in the reverse order."""
-    covariates: Literal["standard", "min_max", "robust", "mean_abs", "none"] = "standard"
+    covariates: Annotated[str, OneOf(lambda: [*scaler_names(), "none"])] = "standard"
     """Scaler of the numeric covariates, fitted over all series together."""
 
     @model_validator(mode="after")
     def _check_order(self) -> TransformsConfig:
-        names = [one.name for one in self.target]
-        scalers = [name for name in names if name not in ("log1p", "difference")]
+        scalers = [spec.name for spec in self.target if TRANSFORMS[spec.name].is_scaler]
         if len(scalers) > 1:
             raise ValueError(
                 f"target holds the scalers {' and '.join(scalers)}; expected one at most"
             )
-        if "log1p" in names[1:]:
-            raise ValueError(
-                f"target has log1p after {names[names.index('log1p', 1) - 1]}, whose values may "
-                f"lie below -1; "
-                "expected log1p first and once"
-            )
+        for previous, spec in pairwise(self.target):
+            if TRANSFORMS[spec.name].must_come_first:
+                raise ValueError(
+                    f"target has {spec.name} after {previous.name}, but it reads values in the "
+                    f"unit of the data; expected {spec.name} first and once"
+                )
         return self
 
 

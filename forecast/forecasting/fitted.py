@@ -20,7 +20,7 @@ from forecast.intervals.conformal import Calibration, log_mapped
 from forecast.models.network import Network
 from forecast.scores.history import History
 from forecast.scores.seasonal import seasonal_errors
-from forecast.transforms import Chain, Rows
+from forecast.transforms import TRANSFORMS, Chain, Rows
 from forecast.transforms.missing import fill_missing
 from forecast.windows.features import FeatureMap, part_rows, rows_of
 from forecast.windows.index import WindowShape
@@ -189,7 +189,7 @@ def error_units(config: Experiment, panel: Panel, part: Part, season_length: int
 
 def on_logarithms(config: Experiment) -> bool:
     """Whether the targets are learned as logarithms, so that errors are factors."""
-    return any(one.name == "log1p" for one in config.transforms.target)
+    return any(TRANSFORMS[spec.name].is_logarithm for spec in config.transforms.target)
 
 
 def _fit_series(fitted: Fitted, panel: Panel, part: Part) -> tuple[Chain, FloatArray, FloatArray]:
