@@ -1,4 +1,4 @@
-"""The axis key used in every docstring, and the one function that checks shapes.
+"""The axis letters used in every docstring, array types, and the check of shapes.
 
 | letter | axis                                                   |
 |--------|--------------------------------------------------------|
@@ -26,25 +26,31 @@ IntArray = NDArray[np.int64]
 
 
 def check_shape(name: str, array: Any, axes: str, **sizes: int) -> None:
-    """Raise unless `array` has one axis per letter of `axes`, with the sizes that are given.
+    """Raise unless `array` has one axis per letter of `axes`, with the given sizes.
 
     Args:
-        name: what the array is called in the message.
+        name: of the array in the message.
         array: anything with a `shape`.
         axes: one letter of the axis key per axis, for example `"BHD"`.
         **sizes: the expected size of some of the letters, for example `H=24`.
 
     Raises:
         ShapeError: the number of axes or one of the sizes differs.
+
+    Example:
+        >>> import numpy as np
+        >>> from forecast import check_shape
+        >>> check_shape("forecast", np.zeros((8, 24, 1)), "BHD", H=24)
+        >>> check_shape("forecast", np.zeros((8, 12, 1)), "BHD", H=24)
+        Traceback (most recent call last):
+        ...
+        forecast.errors.ShapeError: forecast has shape (8, 12, 1); expected (B, H=24, D)
     """
     shape = tuple(array.shape)
-    expected = tuple(sizes.get(letter) for letter in axes)
-    fits = len(shape) == len(expected) and all(
-        want is None or have == want for have, want in zip(shape, expected, strict=True)
+    has_sizes = len(shape) == len(axes) and all(
+        sizes.get(letter, size) == size for letter, size in zip(axes, shape, strict=True)
     )
-    if not fits:
-        wanted = ", ".join(
-            letter if size is None else f"{letter}={size}"
-            for letter, size in zip(axes, expected, strict=True)
-        )
-        raise ShapeError(f"{name} has shape {shape}; expected ({wanted})")
+    if has_sizes:
+        return
+    expected = [f"{letter}={sizes[letter]}" if letter in sizes else letter for letter in axes]
+    raise ShapeError(f"{name} has shape {shape}; expected ({', '.join(expected)})")

@@ -1,13 +1,13 @@
 """Fill missing values such that no row is filled from a value after the cutoff.
 
-| policy         | a missing number becomes                                         | trained and scored |
-|----------------|------------------------------------------------------------------|--------------------|
-| `refuse`       | an error                                                         |                    |
-| `forward_fill` | the last observed value of its series                            | no                 |
-| `mask`         | the same; the model also reads which cells were observed         | no                 |
-| `interpolate`  | the straight line in time between its neighbours, in windows     | no                 |
-|                | that see the later one; the last observed value in all others    |                    |
-| `zero`         | 0, taken as measured (no row means nothing was sold)             | yes                |
+| policy         | a missing number becomes                                 | trained and scored |
+|----------------|----------------------------------------------------------|--------------------|
+| `refuse`       | an error                                                 |                    |
+| `forward_fill` | the last observed value of its series                    | no                 |
+| `mask`         | the same; the model also reads which cells were observed | no                 |
+| `interpolate`  | the line in time between its neighbours, in windows that | no                 |
+|                | see the later one; the last observed value in all others |                    |
+| `zero`         | 0, taken as measured (no row means nothing was sold)     | yes                |
 
 A missing category becomes the last one observed under every policy: categories have no zero and no
 line between them. Cells before the first observation of a series have no value to be filled with;
@@ -31,7 +31,8 @@ MissingPolicy = Literal["refuse", "forward_fill", "interpolate", "zero", "mask"]
 _WORDS = {
     "forward_fill": "the last observed value",
     "mask": "the last observed value and masked",
-    "interpolate": "the line between its neighbours, or the last observed value where the later one is not yet known",
+    "interpolate": "the line between its neighbours, or the last observed value where the later "
+    "one is not yet known",
     "zero": "0",
 }
 
@@ -56,7 +57,7 @@ class Filled:
     next_observed: IntArray | None = None
 
     def measured(self, num_columns: int) -> FloatArray:
-        """Return the first columns, (R, num_columns), for scoring: NaN where nothing was measured."""
+        """Return the first columns for scoring, (R, num_columns): NaN where not measured."""
         values = self.values[:, :num_columns]
         if self.observed is None:
             return values

@@ -7,7 +7,7 @@ amplitude of 3 nothing.
 Three rules hold for all four scalers:
 
 * Where the fitting values never change, the centre is that constant and the scale is 0: `apply`
-  gives 0, `invert` gives exactly the constant whatever the network says.
+  gives 0, `invert` gives exactly the constant whatever the output of the network.
 * A series with fewer than two finite fitting values takes the parameters fitted over all series.
 * NaN is ignored when fitting and stays NaN when applied.
 """
@@ -97,7 +97,7 @@ class Scaler(ABC):
     @staticmethod
     @abstractmethod
     def measure(groups: Groups) -> tuple[FloatArray, FloatArray]:
-        """Return centre (g,) and scale (g,) of each group; of a constant group they are not used."""
+        """Return centre and scale of each group, (g,); those of a constant one are not used."""
 
     @classmethod
     def fit(
