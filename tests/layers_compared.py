@@ -10,7 +10,7 @@ import tensorflow as tf
 from forecast.layers.clusters import tracing
 
 
-def outputs_and_slopes(
+def outputs_and_gradients(
     layer: Any, x: Any, jit: bool, **arguments: Any
 ) -> tuple[list[Any], list[Any]]:
     """All outputs of a layer, and the gradient of a random sum of them for the input and every
@@ -30,8 +30,8 @@ def outputs_and_slopes(
         )
 
     with tracing(compiled=jit):
-        outputs, slopes = run(x)
-    return [np.asarray(one) for one in outputs], [np.asarray(one) for one in slopes]
+        outputs, gradients = run(x)
+    return [np.asarray(one) for one in outputs], [np.asarray(one) for one in gradients]
 
 
 def share_weights(layers: list[Any], shape: Any) -> None:

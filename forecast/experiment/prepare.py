@@ -19,6 +19,7 @@ from forecast.experiment.choices import CHOOSING_MODEL, Choice, Choices, Chosen,
 from forecast.experiment.settings import DataConfig, Experiment
 from forecast.experiment.target_scale import choose_scale
 from forecast.section import AUTO, decided
+from forecast.transforms import TRANSFORMS
 from forecast.transforms.missing import Filled, fill_missing
 from forecast.windows.calendar import default_calendar
 from forecast.windows.features import FeatureMap, Features, FeatureSettings, WindowedFeatures
@@ -264,7 +265,7 @@ def _lag(config: Experiment) -> int:
     target = config.transforms.target
     if target == AUTO:  # which stands for maps without a difference
         return 0
-    return sum(transform.lag for transform in target if transform.name == "difference")
+    return sum(spec.lag for spec in target if TRANSFORMS[spec.name].takes_lag)
 
 
 def open_panel(

@@ -9,6 +9,7 @@ replaces them (`choices`).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -19,7 +20,8 @@ from forecast.experiment.search_settings import RangeConfig, SearchConfig
 from forecast.experiment.training_settings import EnsembleConfig, TrainingConfig
 from forecast.models import ModelConfig
 from forecast.models.segment_bigru import SegmentBiGRUConfig
-from forecast.section import AUTO, Auto, Name, PositiveInt, Section, Steps, section_from
+from forecast.section import AUTO, Auto, Name, OneOf, PositiveInt, Section, Steps, section_from
+from forecast.transforms import TRANSFORMS, scaler_names
 
 __all__ = [
     "BacktestConfig",
@@ -201,7 +203,7 @@ class TransformConfig(Section):
         TransformConfig(name='difference', scope='per_series', lag=12)
     """
 
-    name: Literal["standard", "min_max", "robust", "mean_abs", "log1p", "difference"]
+    name: Annotated[str, OneOf(lambda: TRANSFORMS)]
     """Which map."""
     scope: Literal["per_series", "global"] = "per_series"
     """Whether each series has its own scale; read by the four scalers."""
@@ -210,9 +212,11 @@ class TransformConfig(Section):
 
     @model_validator(mode="after")
     def _refuse_dead_settings(self) -> TransformConfig:
-        if self.lag != 1 and self.name != "difference":
-            raise ValueError(f"lag is read by `difference` only, not by {self.name!r}: remove it")
-        if self.scope != "per_series" and self.name in ("log1p", "difference"):
+        kind = TRANSFORMS[self.name]
+        if self.lag != 1 and not kind.takes_lag:
+            readers = " and ".join(name for name, kind in TRANSFORMS.items() if kind.takes_lag)
+            raise ValueError(f"lag is read by {readers} only, not by {self.name!r}: remove it")
+        if self.scope != "per_series" and not kind.is_scaler:
             raise ValueError(f"scope is read by the scalers only, not by {self.name!r}: remove it")
         return self
 
@@ -230,25 +234,24 @@ class TransformsConfig(Section):
     target: Auto | tuple[TransformConfig, ...] = AUTO
     """Maps of the targets, applied in this order and inverted in the reverse order; `auto`:
     standard, after log1p where the series grow by factors (`bigru`: standard)."""
-    covariates: Literal["standard", "min_max", "robust", "mean_abs", "none"] = "standard"
+    covariates: Annotated[str, OneOf(lambda: [*scaler_names(), "none"])] = "standard"
     """Scaler of the numeric covariates, fitted over all series together."""
 
     @model_validator(mode="after")
     def _check_order(self) -> TransformsConfig:
         if self.target == AUTO:
             return self
-        names = [transform.name for transform in self.target]
-        scalers = [name for name in names if name not in ("log1p", "difference")]
+        scalers = [spec.name for spec in self.target if TRANSFORMS[spec.name].is_scaler]
         if len(scalers) > 1:
             raise ValueError(
                 f"target has the scalers {' and '.join(scalers)}; expected one at most"
             )
-        if "log1p" in names[1:]:
-            before = names[names.index("log1p", 1) - 1]
-            raise ValueError(
-                f"target has log1p after {before}, whose values may lie below -1; expected log1p "
-                f"first and once"
-            )
+        for previous, spec in pairwise(self.target):
+            if TRANSFORMS[spec.name].must_come_first:
+                raise ValueError(
+                    f"target has {spec.name} after {previous.name}, but it reads values in the "
+                    f"unit of the data; expected {spec.name} first and once"
+                )
         return self
 
 

@@ -21,7 +21,7 @@ from forecast.models.network import Network
 from forecast.scores.history import History
 from forecast.scores.seasonal import seasonal_errors
 from forecast.section import decided
-from forecast.transforms import Chain, Rows
+from forecast.transforms import TRANSFORMS, Chain, Rows
 from forecast.transforms.missing import fill_missing
 from forecast.windows.features import FeatureMap, part_rows, rows_of
 from forecast.windows.index import WindowShape
@@ -191,7 +191,7 @@ def error_units(config: Experiment, panel: Panel, part: Part, season_length: int
 def on_logarithms(config: Experiment) -> bool:
     """Whether the targets are learned as logarithms, so that errors are factors."""
     target = decided(config.transforms.target, "transforms.target")
-    return any(transform.name == "log1p" for transform in target)
+    return any(TRANSFORMS[spec.name].is_logarithm for spec in target)
 
 
 def _fit_series(fitted: Fitted, panel: Panel, part: Part) -> tuple[Chain, FloatArray, FloatArray]:

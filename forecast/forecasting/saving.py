@@ -253,7 +253,7 @@ def _calibration(state: Arrays) -> Calibration | None:
 
 
 def _scaler(name: str, state: Arrays) -> Transform | None:
-    return TRANSFORMS[name].from_state(state) if state else None
+    return TRANSFORMS[name].transform.from_state(state) if state else None
 
 
 def _group(state: Mapping[str, NDArray[Any]], group: str) -> Arrays:

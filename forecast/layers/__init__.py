@@ -1,1 +1,1 @@
-"""What stock Keras layers cannot say."""
+"""Layers and functions of layers that stock Keras lacks."""

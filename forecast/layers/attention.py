@@ -6,7 +6,7 @@ from typing import Any
 
 
 def attend(queries: Any, memory: Any, *, units: int, score: str) -> Any:
-    """Let every query look back at the memory, and merge what it finds into the query.
+    """Attend from every query to the memory, and merge the context into the query.
 
     The score of step `i` and memory row `j`, with learned projections to `units`, is
 
@@ -27,11 +27,12 @@ def attend(queries: Any, memory: Any, *, units: int, score: str) -> Any:
     """
     from keras import layers  # TensorFlow starts when a model is built, not before
 
-    keys = layers.Dense(units, use_bias=False, name="attention_keys")(memory)
+    keys = layers.Dense(units, use_bias=False, name="attention_keys")(memory)  # (B, L, units)
     if score == "dot":
         context = layers.Attention(name="attention")([queries, keys])
     else:
         projected = layers.Dense(units, use_bias=False, name="attention_queries")(queries)
         context = layers.AdditiveAttention(name="attention")([projected, keys])
-    merged = layers.Concatenate(name="attention_and_query")([context, queries])
+    # context: (B, H, units)
+    merged = layers.Concatenate(name="attention_and_query")([context, queries])  # (B, H, 2 units)
     return layers.Dense(units, activation="tanh", use_bias=False, name="attention_state")(merged)

@@ -1,71 +1,19 @@
-"""One step of a GRU and of an LSTM, and the slopes of that step, on TensorFlow tensors.
+"""The GRU and the LSTM: one step, its gradient, and the Keras layer that takes that step.
 
-Both are written so that `recurrence` can treat them alike. A step reads the products of its input
-with the kernel and of its state with the recurrent kernel, one (B, U) per gate, and four biases. It
-hands on its states and keeps the numbers that its slopes are made of. `recurrent` slopes are those
-of the products of the state; `extra` slopes are those of input gates that do not equal them.
+The layers have the weights, options, random numbers and outputs of `keras.layers.GRU` and
+`keras.layers.LSTM`; only their loop is another, see `dispatch`. The same steps in C++ are in
+`native/cells.h`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
-Tensors = Sequence[Any]
+import keras
+import tensorflow as tf
 
-
-class Cell(Protocol):
-    """What `recurrence` asks of a cell.
-
-    Attributes:
-        num_gates: products of input and of state that a step reads.
-        num_kept: numbers per unit that a step keeps for its slopes.
-        num_extra: how many `extra` slopes there are.
-    """
-
-    num_gates: int
-    num_kept: int
-    num_extra: int
-
-    def step(
-        self, x: Tensors, m: Tensors, bias: Tensors, states: Tensors
-    ) -> tuple[list[Any], list[Any]]:
-        """Take one step.
-
-        Args:
-            x: input products, (B, U) per gate.
-            m: state products, (B, U) per gate.
-            bias: four biases (U,).
-            states: (B, U) each, the output first.
-
-        Returns:
-            The next states, and what to keep.
-        """
-        ...
-
-    def slopes(
-        self, d: Tensors, before: Tensors, kept: Tensors
-    ) -> tuple[list[Any], list[Any], list[Any]]:
-        """Turn the slopes of a step's new states into those of everything it read.
-
-        Args:
-            d: slopes of the new states.
-            before: the states the step started from.
-            kept: what it kept.
-
-        Returns:
-            The recurrent slopes, one per gate; the extra slopes; and the slopes of the states
-            before, without what comes through the recurrent product.
-        """
-        ...
-
-    def input_slopes(self, recurrent: Any, extra: Tensors) -> Any:
-        """Slopes of the input products (rows, gates x U), from the recurrent ones (rows, gates x U) and the extra."""
-        ...
-
-    def bias_slopes(self, recurrent: Any, extra: Tensors) -> Any:
-        """Slopes (4, U) of the four biases, from sums of slopes over all rows: (gates x U,) and (U,)."""
-        ...
+from forecast.layers.cell_contract import Cell, Tensors
+from forecast.layers.dispatch import FasterLoop
 
 
 class GRUCell:
@@ -74,91 +22,130 @@ class GRUCell:
         z = sigmoid(x_z + m_z + b_z)    r = sigmoid(x_r + m_r + b_r)
         q = m_h + c    g = tanh(x_h + b_h + r q)    h' = z h + (1 - z) g
 
-    The biases are b_z, b_r, b_h and c; those of input and state are one number where both are only
-    added.
+    The biases are b_z, b_r, b_h and c. Keras has two biases per gate, one for the input and one for
+    the state; where both are only added, their sum is one bias here.
     """
 
-    num_gates, num_kept, num_extra = 3, 4, 1
+    native_name: str | None = "gru"
+    num_states = 1
+    num_gates = 3
+    num_saved = 4
+    num_extra = 1
+
+    def biases(self, bias: Any) -> Any:
+        """See `Cell`; of a bias (2, 3 U), those of the input first."""
+        of_input, of_state = tf.unstack(bias)
+        z, r, h = tf.split(of_input, 3)
+        state_z, state_r, state_h = tf.split(of_state, 3)
+        return tf.stack([z + state_z, r + state_r, h, state_h])
 
     def step(
         self, x: Tensors, m: Tensors, bias: Tensors, states: Tensors
     ) -> tuple[list[Any], list[Any]]:
-        """See `Cell`; keeps z, r, g, q."""
-        import tensorflow as tf
-
+        """See `Cell`; saves z, r, g, q."""
         (h,) = states
-        z = tf.sigmoid(x[0] + m[0] + bias[0])
-        r = tf.sigmoid(x[1] + m[1] + bias[1])
+        z = tf.sigmoid(x[0] + m[0] + bias[0])  # update gate
+        r = tf.sigmoid(x[1] + m[1] + bias[1])  # reset gate
         q = m[2] + bias[3]
-        g = tf.tanh(x[2] + bias[2] + r * q)
+        g = tf.tanh(x[2] + bias[2] + r * q)  # candidate
         return [z * h + (1.0 - z) * g], [z, r, g, q]
 
-    def slopes(
-        self, d: Tensors, before: Tensors, kept: Tensors
+    def gradients(
+        self, d: Tensors, before: Tensors, saved: Tensors
     ) -> tuple[list[Any], list[Any], list[Any]]:
-        """See `Cell`; the extra slope is that of the input's product for the candidate g."""
-        (dh,), (h,), (z, r, g, q) = d, before, kept
+        """See `Cell`; the extra gradient is that of the input's product for the candidate g."""
+        (dh,) = d
+        (h,) = before
+        z, r, g, q = saved
         dg = dh * (1.0 - z) * (1.0 - g * g)
         dz = dh * (h - g) * z * (1.0 - z)
         dr = dg * q * r * (1.0 - r)
         return [dz, dr, dg * r], [dg], [dh * z]
 
-    def input_slopes(self, recurrent: Any, extra: Tensors) -> Any:
+    def input_gradients(self, recurrent: Any, extra: Tensors) -> Any:
         """See `Cell`."""
-        import tensorflow as tf
+        (dg,) = extra
+        units = dg.shape[-1]
+        return tf.concat([recurrent[..., : 2 * units], dg], axis=-1)
 
-        units = extra[0].shape[-1]
-        return tf.concat([recurrent[..., : 2 * units], extra[0]], axis=-1)
-
-    def bias_slopes(self, recurrent: Any, extra: Tensors) -> Any:
+    def bias_gradients(self, recurrent: Any, extra: Tensors) -> Any:
         """See `Cell`."""
-        import tensorflow as tf
-
-        z, r, q = tf.split(recurrent, 3)
-        return tf.stack([z, r, extra[0], q])
+        (dg,) = extra
+        dz, dr, dq = tf.split(recurrent, 3)
+        return tf.stack([dz, dr, dg, dq])
 
 
 class LSTMCell:
     """Hochreiter & Schmidhuber 1997 with the forget gate of Gers et al. 2000.
 
-    i, f, o = sigmoid(x + m + b), g = tanh(x + m + b), c' = f c + i g, h' = o tanh(c'); gates in the
-    order i, f, g, o.
+        i, f, o = sigmoid(x + m + b)    g = tanh(x + m + b)
+        c' = f c + i g    h' = o tanh(c')
+
+    Gates are in the order i, f, g, o.
     """
 
-    num_gates, num_kept, num_extra = 4, 5, 0
+    native_name: str | None = "lstm"
+    num_states = 2
+    num_gates = 4
+    num_saved = 5
+    num_extra = 0
+
+    def biases(self, bias: Any) -> Any:
+        """See `Cell`; of a bias (4 U,)."""
+        return tf.reshape(bias, [4, bias.shape[0] // 4])
 
     def step(
         self, x: Tensors, m: Tensors, bias: Tensors, states: Tensors
     ) -> tuple[list[Any], list[Any]]:
-        """See `Cell`; keeps i, f, g, o and tanh(c')."""
-        import tensorflow as tf
+        """See `Cell`; saves i, f, g, o and tanh(c')."""
+        _, memory = states
+        sums = [x_gate + m_gate + b for x_gate, m_gate, b in zip(x, m, bias, strict=True)]
+        i = tf.sigmoid(sums[0])  # input gate
+        f = tf.sigmoid(sums[1])  # forget gate
+        g = tf.tanh(sums[2])  # candidate
+        o = tf.sigmoid(sums[3])  # output gate
+        memory = f * memory + i * g
+        squashed = tf.tanh(memory)
+        return [o * squashed, memory], [i, f, g, o, squashed]
 
-        i, f, g, o = (a + b + c for a, b, c in zip(x, m, bias, strict=True))
-        i, f, g, o = tf.sigmoid(i), tf.sigmoid(f), tf.tanh(g), tf.sigmoid(o)
-        memory = f * states[1] + i * g
-        shown = tf.tanh(memory)
-        return [o * shown, memory], [i, f, g, o, shown]
-
-    def slopes(
-        self, d: Tensors, before: Tensors, kept: Tensors
+    def gradients(
+        self, d: Tensors, before: Tensors, saved: Tensors
     ) -> tuple[list[Any], list[Any], list[Any]]:
         """See `Cell`."""
-        import tensorflow as tf
-
-        (dh, dc), (i, f, g, o, shown) = d, kept
-        dc = dc + dh * o * (1.0 - shown * shown)
+        dh, dc = d
+        _, memory = before
+        i, f, g, o, squashed = saved
+        dc = dc + dh * o * (1.0 - squashed * squashed)
         di = dc * g * i * (1.0 - i)
-        df = dc * before[1] * f * (1.0 - f)
+        df = dc * memory * f * (1.0 - f)
         dg = dc * i * (1.0 - g * g)
-        do = dh * shown * o * (1.0 - o)
+        do = dh * squashed * o * (1.0 - o)
         return [di, df, dg, do], [], [tf.zeros_like(dh), dc * f]
 
-    def input_slopes(self, recurrent: Any, extra: Tensors) -> Any:  # noqa: ARG002 - the LSTM has none
+    def input_gradients(self, recurrent: Any, extra: Tensors) -> Any:  # noqa: ARG002 - none
         """See `Cell`."""
         return recurrent
 
-    def bias_slopes(self, recurrent: Any, extra: Tensors) -> Any:  # noqa: ARG002 - the LSTM has none
+    def bias_gradients(self, recurrent: Any, extra: Tensors) -> Any:  # noqa: ARG002 - none
         """See `Cell`."""
-        import tensorflow as tf
-
         return tf.stack(tf.split(recurrent, 4))
+
+
+@keras.saving.register_keras_serializable("forecast")
+class GRU(FasterLoop, keras.layers.GRU):
+    """A `keras.layers.GRU` with a faster loop on a CPU."""
+
+    step_cell: Cell = GRUCell()
+    keras_layer = keras.layers.GRU
+
+
+@keras.saving.register_keras_serializable("forecast")
+class LSTM(FasterLoop, keras.layers.LSTM):
+    """A `keras.layers.LSTM` with a faster loop on a CPU."""
+
+    step_cell: Cell = LSTMCell()
+    keras_layer = keras.layers.LSTM
+
+
+FASTER_LAYERS = (GRU, LSTM)
+"""All layers that replace one of Keras."""

@@ -1,4 +1,4 @@
-"""Whether the parts of a model that gain most are compiled by XLA, decided where a function is traced."""
+"""Clusters: functions of tensors that XLA compiles, where the surrounding trace wants that."""
 
 from __future__ import annotations
 
@@ -13,21 +13,23 @@ from tensorflow.python.framework import ops
 from forecast.layers.runtime import in_float32
 
 _COMPILED: ContextVar[bool] = ContextVar("clusters are compiled", default=False)
+"""Whether the trace of this thread compiles its clusters."""
 
 
 @contextmanager
 def tracing(*, compiled: bool) -> Iterator[None]:
-    """Trace a function inside this block, with the gradients that it takes.
+    """Trace a function inside this block, with its gradients.
 
     TensorFlow keeps every gradient that `tf.custom_gradient` defines, and with it the whole graph
     it belongs to, until the process ends: a search over many models would run out of memory. Those
-    of this block are let go at its end; other threads wait for that.
+    of this block are released at its end; other threads wait for that.
 
     Args:
         compiled: whether XLA compiles the clusters of the function.
     """
     with in_float32():
-        token, known = _COMPILED.set(compiled), set(_gradients())
+        token = _COMPILED.set(compiled)
+        known = set(_gradients())
         try:
             yield
         finally:
@@ -38,21 +40,23 @@ def tracing(*, compiled: bool) -> Iterator[None]:
 
 
 def _gradients() -> dict[str, Any]:
-    """TensorFlow's table of gradients by name; an empty one where a version of it keeps none there."""
+    """Return TensorFlow's table of gradients by name; empty where a version keeps none there."""
     table: dict[str, Any] = getattr(ops.gradient_registry, "_registry", {})
     return table
 
 
 def clusters_are_compiled() -> bool:
-    """Whether the surrounding trace compiles its clusters."""
+    """Return whether the surrounding trace compiles its clusters."""
     return _COMPILED.get()
 
 
 def cluster(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Make a function of tensors one compiled operation, if that is what the surrounding trace wants.
+    """Make a function of tensors one compiled operation, if the surrounding trace wants that.
 
-    Compiled apart, two clusters that do not need each other run at the same time, such as the two
-    directions of a layer; inside one large compilation they hardly do. And each runs in one thread,
-    so that its bits do not depend on how many there are.
+    Compiled separately, two clusters that do not need each other run at the same time, such as the
+    two directions of a layer; inside one large compilation they hardly do. And each runs in one
+    thread, so that its bits do not depend on the number of threads.
     """
-    return tf.function(function, jit_compile=True, autograph=False) if _COMPILED.get() else function
+    if not _COMPILED.get():
+        return function
+    return tf.function(function, jit_compile=True, autograph=False)

@@ -1,15 +1,60 @@
-"""A stack of recurrent layers that reads a sequence, its settings, and the bridge from its states to a decoder."""
+"""The recurrent encoder: its settings, the table of cells, and the bridge to a decoder."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from forecast.section import AUTO, Auto, Section
+from forecast.section import AUTO, Auto, OneOf, Section
 
 PLAIN_UNITS = 64
 """Width of each direction where no data decide on it."""
+
+# Keras is imported inside functions, here and in the other modules that a configuration needs:
+# reading and checking one then takes no TensorFlow.
+
+
+@dataclass(frozen=True)
+class CellKind:
+    """An entry of `CELLS`.
+
+    Attributes:
+        layer: returns the class of the layer, which takes the options of `keras.layers.GRU` that
+            `recurrent_layer` sets.
+        num_states: states of the layer, (B, U) each: the output, and of an LSTM its memory.
+    """
+
+    layer: Callable[[], Any]
+    num_states: int = 1
+
+
+def _gru() -> Any:
+    from forecast.layers.cells import GRU
+
+    return GRU
+
+
+def _lstm() -> Any:
+    from forecast.layers.cells import LSTM
+
+    return LSTM
+
+
+def _simple_rnn() -> Any:
+    from keras.layers import SimpleRNN
+
+    return SimpleRNN
+
+
+CELLS: dict[str, CellKind] = {
+    "gru": CellKind(_gru),
+    "lstm": CellKind(_lstm, num_states=2),
+    "rnn": CellKind(_simple_rnn),
+}
+"""Every recurrent cell by the name that settings know it by."""
 
 Units = Annotated[int, Field(ge=1, le=4096)]
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -20,7 +65,7 @@ class RecurrentConfig(Section):
 
     name: str
     """Which architecture."""
-    cell: Literal["gru", "lstm", "rnn"] = "gru"
+    cell: Annotated[str, OneOf(lambda: CELLS)] = "gru"
     """Recurrent cell of encoder and decoder."""
     bidirectional: bool = True
     """Whether the encoder also reads the context backwards."""
@@ -67,60 +112,64 @@ def encode(config: RecurrentConfig, sequence: Any) -> tuple[Any, list[Any]]:
         Outputs at every step (B, L, U or 2U), and the final states of the last layer, (B, U) each:
         of an LSTM two per direction, those of the forward direction first.
     """
-    from forecast.layers.recurrent import (
-        Bidirectional,
-    )  # TensorFlow starts when a model is built, not before
+    from forecast.layers.recurrent import Bidirectional
 
-    outputs, states = sequence, []
+    outputs = sequence
+    states: list[Any] = []
     for number, units in enumerate(config.widths):
         name = f"encoder_{number}"
         layer = recurrent_layer(config, units, name=name, return_state=True)
-        outputs, *states = (Bidirectional(layer, name=name) if config.bidirectional else layer)(
-            outputs
-        )
+        if config.bidirectional:
+            layer = Bidirectional(layer, name=name)
+        outputs, *states = layer(outputs)
     return outputs, states
 
 
 def bridge(config: RecurrentConfig, states: list[Any], *, memory: bool) -> list[Any]:
-    """Merge the final states of the encoder's last layer into those a decoder of the same width starts from.
+    """Merge the final states of the encoder into the initial states of a decoder of the same width.
 
-    An LSTM has two: its output, which lies in (-1, 1) like a GRU's state, and its memory, which
-    does not.
+    An LSTM has two states: its output, which lies in (-1, 1) like a GRU's state, and its memory,
+    which does not.
 
     Args:
         config: the settings.
-        states: from `encode`.
-        memory: whether the memory of an LSTM is wanted; a decoder that is no LSTM starts from the
-            output alone.
+        states: from `encode`, (B, U) each.
+        memory: whether to return the memory of an LSTM too; a decoder that is no LSTM starts from
+            the output alone.
+
+    Returns:
+        (B, U) each.
     """
     from keras import layers
 
-    units, kinds = config.widths[-1], 2 if config.cell == "lstm" else 1
-    wanted = [("bridge", "tanh"), ("bridge_memory", "linear")][: kinds if memory else 1]
+    num_states = CELLS[config.cell].num_states
+    named = [("bridge", "tanh"), ("bridge_memory", "linear")]
+    wanted = named[:num_states] if memory else named[:1]
+
     merged = []
-    for kind, (name, activation) in enumerate(wanted):
-        both = states[kind::kinds]
-        joined = layers.Concatenate(name=f"{name}_states")(both) if len(both) > 1 else both[0]
-        merged.append(layers.Dense(units, activation=activation, name=name)(joined))
+    for index, (name, activation) in enumerate(wanted):
+        directions = states[index::num_states]  # (B, U) of one direction or two
+        joined = directions[0]
+        if len(directions) > 1:
+            joined = layers.Concatenate(name=f"{name}_states")(directions)  # (B, 2 U)
+        merged.append(layers.Dense(config.widths[-1], activation=activation, name=name)(joined))
     return merged
 
 
 def recurrent_layer(
     config: RecurrentConfig, units: int, *, name: str, return_state: bool = False
 ) -> Any:
-    """One recurrent layer of the chosen cell, which returns its outputs at all steps."""
-    from keras import layers, regularizers
+    """Return a recurrent layer of the chosen cell, which returns its outputs at all steps."""
+    from keras import regularizers
 
-    from forecast.layers.recurrent import GRU, LSTM
-
-    kinds = {"gru": GRU, "lstm": LSTM, "rnn": layers.SimpleRNN}
-    return kinds[config.cell](
+    penalty = regularizers.L2(config.l2) if config.l2 else None
+    return CELLS[config.cell].layer()(
         units,
         return_sequences=True,
         return_state=return_state,
         dropout=config.dropout,
         recurrent_dropout=config.recurrent_dropout,
-        kernel_regularizer=regularizers.L2(config.l2) if config.l2 else None,
-        recurrent_regularizer=regularizers.L2(config.l2) if config.l2 else None,
+        kernel_regularizer=penalty,
+        recurrent_regularizer=penalty,
         name=name,
     )

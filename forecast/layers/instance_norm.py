@@ -1,4 +1,4 @@
-"""Reversible normalisation of every window by its own level and spread.
+"""Reversible normalisation of every window by its level and spread.
 
 Source: Kim et al. 2022, "Reversible Instance Normalization for Accurate Time-Series Forecasting
 against Distribution Shift" (RevIN), without its learned affine part; subtracting the last value
@@ -12,7 +12,7 @@ from typing import Any
 
 
 def normalise(past: Any, num_targets: int, how: str) -> tuple[Any, Any, Any]:
-    """Take the level, and for `standard` the spread, out of the target channels of each window.
+    """Remove the level, and for `standard` the spread, from the target channels of each window.
 
     Args:
         past: (B, L, C), targets first.
@@ -25,19 +25,23 @@ def normalise(past: Any, num_targets: int, how: str) -> tuple[Any, Any, Any]:
     """
     from keras import ops  # TensorFlow starts when a model is built, not before
 
-    targets = past[:, :, :num_targets]
-    level = ops.zeros_like(targets[:, -1:]) if how == "none" else targets[:, -1:]
+    targets = past[:, :, :num_targets]  # (B, L, D)
+    level = targets[:, -1:]  # (B, 1, D)
+    if how == "none":
+        level = ops.zeros_like(level)
+
     # Centred first: the deviation of a constant window is then exactly 0, whatever its level.
     centred = targets - level
     spread = ops.ones_like(level)
     if how == "standard":
         deviation = ops.std(centred, axis=1, keepdims=True)
-        spread = ops.where(deviation > 0, deviation, spread)
-    return ops.concatenate([centred / spread, past[:, :, num_targets:]], axis=2), level, spread
+        spread = ops.where(deviation > 0, deviation, spread)  # (B, 1, D)
+    normalised = ops.concatenate([centred / spread, past[:, :, num_targets:]], axis=2)
+    return normalised, level, spread
 
 
 def denormalise(forecast: Any, level: Any, spread: Any) -> Any:
-    """Put level and spread back.
+    """Restore level and spread.
 
     Args:
         forecast: (B, H, D) or (B, H, D, Q).
@@ -49,8 +53,10 @@ def denormalise(forecast: Any, level: Any, spread: Any) -> Any:
     """
     from keras import ops
 
-    if len(forecast.shape) == len(level.shape) + 1:
-        level, spread = ops.expand_dims(level, -1), ops.expand_dims(spread, -1)
+    has_quantiles = len(forecast.shape) == len(level.shape) + 1
+    if has_quantiles:
+        level = ops.expand_dims(level, -1)  # (B, 1, D, 1)
+        spread = ops.expand_dims(spread, -1)
 
     # The smaller operand of a sum stands first: Keras takes a small *second* one for a bias where
     # its only axis happens to be as long as an axis of the first, so that B = H windows would trade

@@ -1,10 +1,11 @@
-"""The state of Keras and TensorFlow that a whole process shares: what this package needs of it, and leaves as it was.
+"""State of Keras and TensorFlow that is shared by the whole process, used without changing it.
 
 - The random numbers of the surrounding program are neither read nor touched: `drawing_seeds`.
 - Its float type, dtype policy, name scopes and devices do not reach our networks: `build_apart` and
   `in_float32`.
 - Settings that cannot be worked around are refused by name: `check_surroundings`.
-- The number of threads is settled once: `settle_threads`.
+- The number of threads is set once: `settle_threads`.
+- TensorFlow is imported without its log output on the command line: `quiet_start`.
 """
 
 from __future__ import annotations
@@ -26,29 +27,25 @@ from forecast.errors import ConfigError, ForecastError
 
 Made = TypeVar("Made")
 
-
 BACKEND = "KERAS_BACKEND"
-"""Environment variable that Keras reads when it is imported; it goes before the file
+"""Environment variable that Keras reads when it is imported; it takes precedence over the file
 `keras.json`."""
 
-
 XLA_ONE_THREAD = "--xla_cpu_multi_thread_eigen=false"
-
+"""Flag of XLA: every matrix product runs in one thread."""
 
 _ONE_AT_A_TIME = threading.RLock()
 
-
-_SEEDS: ContextVar[Any] = ContextVar("what Keras draws seeds from", default=random)
-
+_SEEDS: ContextVar[Any] = ContextVar("source of the seeds of Keras", default=random)
 
 _IS_APART: ContextVar[bool] = ContextVar("whether layers are made apart", default=False)
 
 
 def check_surroundings() -> None:
-    """Raise where the surrounding program has settled something that our networks cannot work with.
+    """Raise where a setting of the surrounding program does not work with our networks.
 
     Raises:
-        ConfigError: Keras runs on another backend or cannot start; or the caller stands inside
+        ConfigError: Keras runs on another backend or cannot start; or the caller is inside
             `tf.function`, `tf.Graph.as_default` or the scope of a distribution strategy.
     """
     check_backend()
@@ -56,14 +53,13 @@ def check_surroundings() -> None:
 
     if not tf.executing_eagerly():
         raise ConfigError(
-            "the call stands inside tf.function or a tf.Graph; expected eager execution: move it "
+            "the call is inside tf.function or a tf.Graph; expected eager execution: move it "
             "outside of them"
         )
     if tf.distribute.has_strategy():
         raise ConfigError(
-            "the call stands inside the scope of a tf.distribute strategy; expected none: move it "
-            "outside of the "
-            "scope, and set training.strategy: mirrored to train on several devices"
+            "the call is inside the scope of a tf.distribute strategy; expected none: move it "
+            "outside of the scope, and set training.strategy: mirrored to train on several devices"
         )
 
 
@@ -73,32 +69,32 @@ def check_backend() -> None:
     Raises:
         ConfigError: it does not; the message names the setting.
     """
+    # The first import of TensorFlow draws from `random`. Later on, `random` must not be touched:
+    # other threads use it.
+    unchanged: Any = contextlib.nullcontext()
+    if "keras" not in sys.modules:
+        unchanged = _random_unchanged()
     try:
-        # The first import of TensorFlow draws from `random`. Later on it must stay alone: other
-        # threads use it.
-        with _random_kept() if "keras" not in sys.modules else contextlib.nullcontext():
+        with unchanged:
             import keras
         if keras.config.backend() == "tensorflow":
             return
         given = f"Keras runs on {keras.config.backend()!r}"
-    except (
-        ImportError,
-        ValueError,
-    ) as error:  # what the other backend needs is missing, or there is no such backend
+    except (ImportError, ValueError) as error:
+        # A package of the other backend is missing, or there is no such backend.
         if getattr(error, "name", None) in {"keras", "tensorflow"}:
             raise
         given = f"Keras does not start ({error})"
-    named = os.environ.get(BACKEND)
-    if not named or (named == "tensorflow" and "keras" not in sys.modules):
+
+    variable = os.environ.get(BACKEND)
+    if not variable or (variable == "tensorflow" and "keras" not in sys.modules):
         raise ConfigError(
-            f"{given}, as keras.json in the folder ~/.keras or KERAS_HOME says; expected the "
-            f"backend tensorflow: "
-            f"correct or delete that file, before Keras is imported"
+            f"{given}, as set in keras.json in the folder ~/.keras or KERAS_HOME; expected the "
+            "backend tensorflow: correct or delete that file, before Keras is imported"
         )
     raise ConfigError(
-        f"{given}, {BACKEND} is {named!r}; expected the backend tensorflow: set the environment "
-        f"variable "
-        f"{BACKEND}=tensorflow before Keras is imported"
+        f"{given}, {BACKEND} is {variable!r}; expected the backend tensorflow: set the "
+        f"environment variable {BACKEND}=tensorflow before Keras is imported"
     )
 
 
@@ -106,15 +102,15 @@ def build_apart(make: Callable[[], Made], *, seed: int) -> Made:
     """Make layers that depend on nothing but their settings and a seed.
 
     Keras keeps its dtype policy and name scopes, and TensorFlow its device, for each thread. So
-    layers are made in a thread of its own, where all of them are as they were when Python started.
-    Inside such a thread a further call only begins with another seed.
+    layers are made in a new thread, where all of them are as they were when Python started. Inside
+    such a thread a further call only begins with another seed.
 
     Args:
-        make: makes them.
-        seed: start of the initial weights and of the dropout masks.
+        make: makes the layers.
+        seed: of the initial weights and of the dropout masks.
 
     Returns:
-        What `make` returned.
+        The result of `make`.
 
     Raises:
         ConfigError: see `check_surroundings`.
@@ -124,46 +120,46 @@ def build_apart(make: Callable[[], Made], *, seed: int) -> Made:
             return make()
     check_surroundings()
     settle_threads()
-    made: Future[Made] = Future()
+    result: Future[Made] = Future()
 
     def run() -> None:
         _IS_APART.set(True)
         try:
             with in_float32(), drawing_seeds(seed):
-                made.set_result(make())
+                result.set_result(make())
         except BaseException as error:
-            made.set_exception(error)
+            result.set_exception(error)
 
     thread = threading.Thread(target=run, name="layers")
     thread.start()
     thread.join()
-    return made.result()
+    return result.result()
 
 
 @contextmanager
 def in_float32() -> Iterator[None]:
-    """Make, trace or call something of Keras inside this block in float32, whatever `keras.config.floatx` was set to.
+    """Make, trace or call layers inside this block in float32, whatever `keras.config.floatx` is.
 
     Keras has one such setting for the process, so one thread at a time is inside such a block.
     """
     import keras
 
     with _ONE_AT_A_TIME:
-        usual = keras.config.floatx()
+        previous = keras.config.floatx()
         keras.config.set_floatx("float32")
         try:
             yield
         finally:
-            keras.config.set_floatx(usual)
+            keras.config.set_floatx(previous)
 
 
 @contextmanager
 def drawing_seeds(seed: int) -> Iterator[None]:
-    """Have Keras draw the seeds of the layers that are made inside this block, in this thread, from one seed.
+    """Draw the seeds of all layers made inside this block, in this thread, from a single seed.
 
-    It draws a seed for every initializer and dropout mask from Python's `random`, which belongs to
-    the whole process: other threads read and seed it. Here it is shown numbers of its own, the same
-    that `random.seed(seed)` would give.
+    Keras draws a seed for every initializer and dropout mask from Python's `random`, which belongs
+    to the whole process: other threads read and seed it. Here it draws from a separate generator,
+    with the same numbers that `random.seed(seed)` would give.
     """
     from keras.src.random import seed_generator
 
@@ -181,7 +177,7 @@ def drawing_seeds(seed: int) -> Iterator[None]:
 
 
 class _SeedsOfThread:
-    """Stands where Keras expects the module `random`, and is that module but for threads inside `drawing_seeds`."""
+    """Stands in for the module `random` in Keras; another generator inside `drawing_seeds`."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(_SEEDS.get(), name)
@@ -189,15 +185,15 @@ class _SeedsOfThread:
 
 @contextmanager
 def _seeded_for_all(seed: int) -> Iterator[None]:
-    """Seed the `random` of the process inside this block, one thread at a time, and put it back."""
-    with _ONE_AT_A_TIME, _random_kept():
+    """Seed the `random` of the process inside this block, one thread at a time, and restore it."""
+    with _ONE_AT_A_TIME, _random_unchanged():
         random.seed(seed)
         yield
 
 
 @contextmanager
-def _random_kept() -> Iterator[None]:
-    """Put Python's `random` back as it was before the block."""
+def _random_unchanged() -> Iterator[None]:
+    """Restore the state of Python's `random` after the block."""
     state = random.getstate()
     try:
         yield
@@ -206,13 +202,14 @@ def _random_kept() -> Iterator[None]:
 
 
 def settle_threads() -> None:
-    """Have the same seed give the same bits whatever the number of threads, unless TensorFlow was told otherwise.
+    """Set the threads of TensorFlow such that a seed gives the same bits on any number of cores.
 
     Where four or more threads share one matrix product, the order of its sums follows their timing.
-    With up to two per operation bits were equal to those of one. XLA is told to keep each product
-    in one thread: what it compiles runs beside each other instead, such as the two directions of a
+    With up to two per operation bits were equal to those of one. XLA keeps each product in one
+    thread: the clusters it compiles run at the same time instead, such as the two directions of a
     layer, which does not change a bit and takes less time. The settings belong to the process, and
-    count only before TensorFlow has run anything.
+    count only before TensorFlow has run anything. A number of threads that the caller has set
+    stays.
     """
     import tensorflow as tf
 
@@ -221,38 +218,38 @@ def settle_threads() -> None:
         os.environ["XLA_FLAGS"] = f"{flags} {XLA_ONE_THREAD}".strip()
     threading_config = tf.config.threading
     if threading_config.get_intra_op_parallelism_threads() == 0:
-        # Refused where TensorFlow runs already: then its threads are the caller's choice.
+        # Refused where TensorFlow already runs: then its threads are the caller's choice.
         with contextlib.suppress(RuntimeError):
             threading_config.set_intra_op_parallelism_threads(2)
 
 
 def core_count() -> int:
-    """Cores that this process may use: those it is bound to, or as many as TensorFlow was told to use."""
-    told = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
-    if told.isdecimal() and int(told):
-        return int(told)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return the number of cores for this process: as set for TensorFlow, or as bound to."""
+    variable = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
+    if variable.isdecimal() and int(variable):
+        return int(variable)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def free_bytes() -> float:
-    """Memory that is free; no bound where a system does not say so."""
+    """Return the free memory in bytes; infinity where a system does not report it."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        return 1024.0 * next(
-            int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")
-        )
+        available = next(line for line in lines if line.startswith("MemAvailable:"))
+        return 1024.0 * int(available.split()[1])  # the file is in KiB
     except (OSError, StopIteration):
         return float("inf")
 
 
 @contextmanager
 def quiet_start() -> Iterator[None]:
-    """Import TensorFlow inside this block on the command line.
+    """Import TensorFlow inside this block without its log output, on the command line.
 
     Its libraries write to file descriptor 2 before any Python setting is read, so the descriptor
-    itself is turned aside. If the block raises, what was held back is written out first. Keras is
-    started on TensorFlow, whatever backend is usual on the machine: the process is this command's
-    own.
+    itself is redirected. If the block raises, the output is written after all. Keras is started on
+    TensorFlow, whatever backend is usual on the machine: the process belongs to the command.
 
     Raises:
         ConfigError: Keras was started on another backend before, or does not start.
@@ -260,27 +257,27 @@ def quiet_start() -> Iterator[None]:
     if "keras" not in sys.modules:
         os.environ[BACKEND] = "tensorflow"
     sys.stderr.flush()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # what comes after the import still obeys it
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # for output after the import
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as output:
+        os.dup2(output.fileno(), 2)
         try:
             _wake_tensorflow()
             yield
-        except ForecastError:  # says all that there is to say
+        except ForecastError:  # its message is enough
             raise
         except BaseException:
-            os.dup2(kept, 2)
-            held.seek(0)
-            os.write(2, held.read())
+            os.dup2(stderr, 2)
+            output.seek(0)
+            os.write(2, output.read())
             raise
         finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+            os.dup2(stderr, 2)
+            os.close(stderr)
 
 
 def _wake_tensorflow() -> None:
-    """Import everything that greets, and look for devices once."""
+    """Import everything that logs at its start, and look for devices once."""
     check_backend()
     import tensorflow as tf
 

@@ -1,4 +1,14 @@
-"""One architecture per file: its configuration and its builder; `MODELS` names them all."""
+"""One architecture per file: its settings and the function that builds it.
+
+`MODELS` is the table of all architectures, by the name that `model: {name: ...}` knows them by:
+
+Example:
+    >>> from forecast import MODELS
+    >>> sorted(MODELS)
+    ['bigru', 'segment_bigru']
+    >>> MODELS["bigru"].config(units=32, num_layers=2).widths
+    (32, 32)
+"""
 
 from __future__ import annotations
 
@@ -42,28 +52,26 @@ DEFAULT_MODEL = "segment_bigru"
 
 
 def _name_of(settings: Any) -> str | None:
-    """What tells the settings of one architecture from those of another."""
-    return (
-        settings.get("name", DEFAULT_MODEL)
-        if isinstance(settings, dict)
-        else getattr(settings, "name", None)
-    )
+    """Return the name of the architecture that settings, or a mapping of them, belong to."""
+    if isinstance(settings, dict):
+        return settings.get("name", DEFAULT_MODEL)
+    return getattr(settings, "name", None)
 
 
 ModelConfig = Annotated[
     Annotated[BiGRUConfig, Tag("bigru")] | Annotated[SegmentBiGRUConfig, Tag("segment_bigru")],
     Discriminator(_name_of),
 ]
-"""Settings of any architecture, told apart by `name`."""
+"""Settings of any architecture, distinguished by `name`."""
 
 
 def build_model(config: ModelConfig, shape: WindowShape, *, seed: int = 0) -> keras.Model:
-    """Build the model a configuration describes, in float32, whatever dtype policy the surrounding program has set.
+    """Build the model of a configuration, in float32, whatever dtype policy Keras has.
 
     Args:
         config: settings of one of `MODELS`.
-        shape: what the model reads and writes.
-        seed: start of the initial weights and of the dropout masks.
+        shape: sizes of inputs and output.
+        seed: of the initial weights and of the dropout masks.
 
     Returns:
         A model from the input dictionary of `WindowShape` to (B, H, D) or (B, H, D, Q).

@@ -24,14 +24,25 @@ if TYPE_CHECKING:
 
 
 class BiGRUConfig(RecurrentConfig):
-    """Settings of the bidirectional GRU sequence-to-sequence regressor."""
+    """Settings of the bidirectional GRU sequence-to-sequence regressor.
+
+    Example:
+        >>> from forecast import BiGRUConfig
+        >>> config = BiGRUConfig(units=32, attention="dot")
+        >>> config.cell, config.bidirectional, config.decoder
+        ('gru', True, 'recurrent')
+        >>> BiGRUConfig(units=(32, 16))
+        Traceback (most recent call last):
+        ...
+        forecast.errors.ConfigError: BiGRUConfig: units has 2 numbers for num_layers: 1; ...
+    """
 
     name: Literal["bigru"] = "bigru"
     """Which architecture."""
     decoder: Literal["recurrent", "direct"] = "recurrent"
     """A recurrent decoder over the horizon, or one dense head for all steps."""
     attention: Literal["none", "dot", "additive"] = "none"
-    """How the decoder looks back at the encoder's outputs."""
+    """Attention of the decoder over the encoder's outputs."""
     instance_norm: Literal["none", "last", "standard"] = "last"
     """Per-window normalisation of the targets, undone on the forecast."""
 
@@ -40,15 +51,16 @@ def build_bigru(config: BiGRUConfig, shape: WindowShape) -> keras.Model:
     """Build the model.
 
         past -> instance norm -> [past, past embeddings, static] over L steps
-             -> encoder: `num_layers` bidirectional recurrent layers -> outputs (B, L, 2U), final
-             states -> bridge: forward and backward state joined, projected to U with tanh
-             -> decoder over H steps, each reading [step embedding, known, known embeddings, static]
-                  recurrent: one recurrent layer that starts from the bridged state
-                  direct:    one dense layer gives a state to each step, a second joins it with what
-                  the step reads
-             -> attention over the encoder's outputs, the decoder's outputs asking
-             -> forecast: one dense layer, the same for every step -> (B, H, D) or (B, H, D, Q)
-             -> quantiles put in order, instance norm undone
+          -> encoder: `num_layers` bidirectional recurrent layers
+             -> outputs (B, L, 2U) and final states
+          -> bridge: forward and backward state joined, projected to U with tanh
+          -> decoder over H steps, each reading [step embedding, known, known embeddings, static]
+               recurrent: one recurrent layer that starts from the bridged state
+               direct:    one dense layer makes a state for each step, a second joins it with the
+                          inputs of the step
+          -> attention over the encoder's outputs, with the decoder's outputs as queries
+          -> forecast: one dense layer, the same for every step -> (B, H, D) or (B, H, D, Q)
+          -> quantiles ordered, instance norm undone
 
     The step of the GRU (Cho et al. 2014, arXiv 1406.1078, in the `reset_after` variant that cuDNN
     computes), with input x, state h and one kernel W, recurrent kernel R and two biases b, c per
@@ -62,13 +74,13 @@ def build_bigru(config: BiGRUConfig, shape: WindowShape) -> keras.Model:
     LSTM: Hochreiter & Schmidhuber 1997 with the forget gate of Gers et al. 2000; rnn: Elman 1990,
     h' = tanh(W x + R h + b). Attention and instance norm: see `layers/`.
 
-    Weights of a recurrent layer of U units that reads C numbers: GRU 3 U (C + U + 2), LSTM 4 U (C +
-    U + 1), rnn U (C + U + 1), twice that for both directions; of a dense layer from C to U: C U +
-    U.
+    Weights of a recurrent layer of U units that reads C numbers: GRU 3 U (C + U + 2), LSTM
+    4 U (C + U + 1), rnn U (C + U + 1), twice that for both directions; of a dense layer from C to
+    U: C U + U.
 
     Args:
         config: the settings.
-        shape: what the model reads and writes.
+        shape: sizes of inputs and output.
 
     Returns:
         A functional model from the input dictionary of `WindowShape` to (B, H, D) or (B, H, D, Q).
@@ -78,25 +90,32 @@ def build_bigru(config: BiGRUConfig, shape: WindowShape) -> keras.Model:
     inputs = model_inputs(shape)
     past, level, spread = normalise(inputs["past"], shape.num_targets, config.instance_norm)
     static = static_features(inputs, shape)
-    context = context_sequence(past, inputs, shape, static)
-    future = future_sequence(inputs, shape, static)
+    context = context_sequence(past, inputs, shape, static)  # (B, L, C)
+    future = future_sequence(inputs, shape, static)  # (B, H, C)
 
-    outputs, final = encode(config, context)
-    states = bridge(config, final, memory=config.decoder == "recurrent")
+    # Encoder and bridge.
     units = config.widths[-1]
-    if config.decoder == "recurrent":
-        decoded = recurrent_layer(config, units, name="decoder")(future, initial_state=states)
-    else:
-        decoded = direct_decoder(states[0], future, units)
-    if config.attention != "none":
-        decoded = attend(decoded, outputs, units=units, score=config.attention)
+    outputs, final_states = encode(config, context)  # (B, L, 2U)
+    is_recurrent = config.decoder == "recurrent"
+    states = bridge(config, final_states, memory=is_recurrent)  # (B, U) each
 
-    forecast = forecast_head(decoded, shape)
+    # Decoder and attention.
+    if is_recurrent:
+        decoder = recurrent_layer(config, units, name="decoder")
+        decoded = decoder(future, initial_state=states)  # (B, H, U)
+    else:
+        decoded = _direct_decoder(states[0], future, units)  # (B, H, U)
+    if config.attention != "none":
+        decoded = attend(decoded, outputs, units=units, score=config.attention)  # (B, H, U)
+
+    forecast = _forecast_head(decoded, shape)  # (B, H, D) or (B, H, D, Q)
     return keras.Model(inputs, denormalise(forecast, level, spread), name=config.name)
 
 
-def direct_decoder(state: Any, future: Any, units: int) -> Any:
-    """All steps at once: one dense layer gives every step a state, a second joins it with what the step reads.
+def _direct_decoder(state: Any, future: Any, units: int) -> Any:
+    """Decode all steps at once.
+
+    One dense layer makes a state for every step, a second joins it with the inputs of the step.
 
     Args:
         state: (B, U).
@@ -110,21 +129,19 @@ def direct_decoder(state: Any, future: Any, units: int) -> Any:
 
     horizon = future.shape[1]
     steps = layers.Dense(horizon * units, activation="tanh", name="decoder_steps")(state)
-    steps = layers.Reshape((horizon, units), name="decoder_states")(steps)
-    joined = layers.Concatenate(name="decoder_inputs")([steps, future])
+    steps = layers.Reshape((horizon, units), name="decoder_states")(steps)  # (B, H, U)
+    joined = layers.Concatenate(name="decoder_inputs")([steps, future])  # (B, H, U + C)
     return layers.Dense(units, activation="tanh", name="decoder")(joined)
 
 
-def forecast_head(decoded: Any, shape: WindowShape) -> Any:
-    """Turn the decoder's outputs (B, H, U) into (B, H, D) numbers, or (B, H, D, Q) ascending quantiles."""
+def _forecast_head(decoded: Any, shape: WindowShape) -> Any:
+    """Return (B, H, D) numbers or (B, H, D, Q) ascending quantiles from outputs (B, H, U)."""
     from keras import layers
 
-    numbers = layers.Dense(shape.num_targets * max(1, shape.num_quantiles), name="forecast")(
-        decoded
-    )
+    num_levels = max(1, shape.num_quantiles)
+    width = shape.num_targets * num_levels
+    numbers = layers.Dense(width, name="forecast")(decoded)  # (B, H, D Q)
     if not shape.num_quantiles:
         return numbers
-    by_level = layers.Reshape(
-        (shape.horizon, shape.num_targets, shape.num_quantiles), name="by_level"
-    )(numbers)
-    return ordered_quantiles(by_level)
+    by_level = layers.Reshape((shape.horizon, shape.num_targets, num_levels), name="by_level")
+    return ordered_quantiles(by_level(numbers))

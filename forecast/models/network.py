@@ -1,4 +1,4 @@
-"""The trained network as a function of arrays, and which of its calls XLA compiles."""
+"""The trained network as a function of arrays, some of whose calls XLA compiles."""
 
 from __future__ import annotations
 
@@ -19,16 +19,12 @@ if TYPE_CHECKING:
 BATCH_SIZES = (1, 8, 64, 512)
 """Windows that the network reads at once: no other number is ever compiled."""
 
-
 FEW_WINDOWS = 8
-"""Up to so many windows are forecast by the compiled network, since who asks for few asks again and
-waits."""
-
+"""Up to this number of windows the compiled network forecasts, since a caller with few windows
+usually comes again, and waits for the answer."""
 
 MANY_WINDOWS = 4096
-"""From here on compiling pays: about a second, for a network that reads a window in half the
-time."""
-
+"""From this number on compiling pays: it takes about a second, and halves the time per window."""
 
 BATCH_BYTES = 2**30
 """Memory that a batch may take inside the network."""
@@ -40,7 +36,7 @@ class Network:
 
     Attributes:
         traced: the network as TensorFlow runs it, for batches of any size.
-        whole: all of it compiled as one, which calls it fastest.
+        whole: compiled as one, the fastest for a small batch.
         in_clusters: its layers compiled one by one, so that the directions of a layer run at the
             same time.
     """
@@ -52,46 +48,60 @@ class Network:
     def __call__(
         self, inputs: Mapping[str, NDArray[Any]], *, compiled: bool = False
     ) -> NDArray[np.float32]:
-        """Run the network on inputs as in `WindowShape`."""
+        """Run the network.
+
+        Args:
+            inputs: as in `WindowShape`, B windows.
+            compiled: whether to run the compiled network.
+
+        Returns:
+            (B, H, D) or (B, H, D, Q).
+        """
         import tensorflow as tf
 
-        few = len(next(iter(inputs.values()))) <= FEW_WINDOWS
-        function = (self.whole if few else self.in_clusters) if compiled else self.traced
-        output: NDArray[np.float32] = function(
-            {name: tf.constant(array) for name, array in inputs.items()}
-        ).numpy()
+        num_windows = len(next(iter(inputs.values())))
+        if not compiled:
+            function = self.traced
+        elif num_windows <= FEW_WINDOWS:
+            function = self.whole
+        else:
+            function = self.in_clusters
+        tensors = {name: tf.constant(array) for name, array in inputs.items()}
+        output: NDArray[np.float32] = function(tensors).numpy()
         return output
 
     @cached_property
     def window_bytes(self) -> int:
-        """About the memory that one window takes inside the network: eight arrays of its widest tensor.
+        """Estimated memory of one window inside the network: eight arrays of its widest tensor.
 
-        A recurrent layer holds what it reads, what it writes, and between them the gates of both
+        A recurrent layer has its inputs, its outputs, and between them the gates of both
         directions.
         """
         operations = self.traced.get_concrete_function().graph.get_operations()
         shapes = [
             output.shape.as_list()
-            for one in operations
-            for output in one.outputs
+            for operation in operations
+            for output in operation.outputs
             if output.shape.rank
         ]
-        return 8 * 4 * max(prod(filter(None, shape)) for shape in shapes if None in shape)
+        per_window = [shape for shape in shapes if None in shape]  # None: the axis of the batch
+        widest = max(prod(filter(None, shape)) for shape in per_window)
+        return 8 * 4 * widest  # float32
 
     @property
     def largest_batch(self) -> int:
-        """The largest of `BATCH_SIZES` that memory holds."""
+        """The largest of `BATCH_SIZES` that fits into memory."""
         return max(
             size for size in BATCH_SIZES if size == 1 or size * self.window_bytes <= BATCH_BYTES
         )
 
 
 def make_network(model: keras.Model, *, jit: str = "auto") -> Network:
-    """Return the network as a function of arrays; each way is traced when it first runs.
+    """Return the network as a function of arrays; each function is traced when it first runs.
 
     XLA runs the loop over the steps without a return to TensorFlow's executor after each one, which
-    is most of the time of a small batch. Nothing is compiled where faster loops are there that XLA
-    cannot hold: those in C++, and cuDNN's on a GPU.
+    is most of the time of a small batch. Nothing is compiled where there are faster loops that XLA
+    cannot contain: those in C++, and cuDNN's on a GPU.
 
     Args:
         model: the network.
@@ -107,7 +117,8 @@ def make_network(model: keras.Model, *, jit: str = "auto") -> Network:
             return model(inputs, training=False)
 
     signature = {
-        one.name: tf.TensorSpec(one.shape, one.dtype, name=one.name) for one in model.inputs
+        tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype, name=tensor.name)
+        for tensor in model.inputs
     }
     function = partial(tf.function, input_signature=[signature], autograph=False)
     traced = function(lambda inputs: run(inputs, compiled=False))
@@ -121,16 +132,17 @@ def make_network(model: keras.Model, *, jit: str = "auto") -> Network:
 
 
 def batch_rule(num_windows: int, largest: int) -> tuple[int, bool]:
-    """Windows per batch, and whether the network is compiled for that number.
+    """Return the windows per batch, and whether the network is compiled for that number.
 
-    Compiling takes about a second for every size. That pays for many windows, and for few that are
-    asked for again and again, as a service does; in between the network runs as it was traced, on
-    batches of any size.
+    Compiling takes about a second for every size. That pays for many windows, and for few windows
+    again and again, as in a service; in between the network runs as it was traced, on batches of
+    any size.
 
     Args:
-        num_windows: all windows that are to be forecast.
-        largest: windows that memory holds.
+        num_windows: all windows to forecast.
+        largest: windows that fit into memory.
     """
     if num_windows <= FEW_WINDOWS:
-        return min(largest, next(size for size in BATCH_SIZES if size >= num_windows)), True
+        smallest_fit = next(size for size in BATCH_SIZES if size >= num_windows)
+        return min(largest, smallest_fit), True
     return largest, num_windows >= MANY_WINDOWS

@@ -1,8 +1,9 @@
-"""A bidirectional GRU that reads the context segment by segment and writes the horizon segment by segment."""
+"""A bidirectional GRU that reads the context and writes the horizon segment by segment."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
@@ -11,18 +12,34 @@ from forecast.layers.attention import attend
 from forecast.layers.encoder import RecurrentConfig, Share, bridge, encode, recurrent_layer
 from forecast.layers.instance_norm import denormalise, normalise
 from forecast.layers.quantiles import ordered_quantiles
-from forecast.layers.sequences import context_sequence, embed, model_inputs, static_features
+from forecast.layers.sequences import (
+    context_sequence,
+    join,
+    known_features,
+    model_inputs,
+    static_features,
+)
 from forecast.windows.index import WindowShape
 
 if TYPE_CHECKING:
     import keras
 
 LONGEST_SEGMENT = 24
-"""Steps of a segment where none is set, at most."""
+"""Most steps of a segment where no length is set."""
 
 
 class SegmentBiGRUConfig(RecurrentConfig):
-    """Settings of the bidirectional GRU over segments."""
+    """Settings of the bidirectional GRU over segments, the default architecture.
+
+    Example:
+        >>> from forecast import SegmentBiGRUConfig
+        >>> SegmentBiGRUConfig(units=32).decoder
+        'parallel'
+        >>> SegmentBiGRUConfig(segment_length=0)
+        Traceback (most recent call last):
+        ...
+        forecast.errors.ConfigError: SegmentBiGRUConfig.segment_length is 0: input should be ...
+    """
 
     name: Literal["segment_bigru"] = "segment_bigru"
     """Which architecture."""
@@ -30,37 +47,54 @@ class SegmentBiGRUConfig(RecurrentConfig):
     """Share of the inputs of every recurrent layer and of the forecast layer set to zero in
     training."""
     segment_length: Annotated[int, Field(ge=1, le=10_000)] | None = None
-    """Steps that the network reads and writes at once; if left out, the horizon in equal parts of
-    at most 24."""
+    """Steps that the network reads and writes at once; default: the horizon in equal parts of at
+    most 24."""
     decoder: Literal["parallel", "recurrent"] = "parallel"
     """All segments of the horizon from the state of the encoder, or one after another."""
     channels: Literal["independent", "joint"] = "independent"
     """Several targets: one network for each of them by itself, or all of them read and written
     together."""
     attention: Literal["none", "dot", "additive"] = "none"
-    """How the decoder looks back at the encoder's outputs."""
+    """Attention of the decoder over the encoder's outputs."""
     instance_norm: Literal["none", "last", "standard"] = "last"
     """Per-window normalisation of the targets, undone on the forecast."""
+
+
+@dataclass(frozen=True)
+class _Sizes:
+    """Sizes inside the network, beside those of `WindowShape`.
+
+    Attributes:
+        length: S, steps of a segment.
+        units: U, width of the decoder.
+        folds: F, windows made of each window: D where each target is read by itself, else 1.
+    """
+
+    length: int
+    units: int
+    folds: int
 
 
 def build_segment_bigru(config: SegmentBiGRUConfig, shape: WindowShape) -> keras.Model:
     """Build the model.
 
-        past -> instance norm -> with `channels: independent`, each target a window of its own (B D,
-        L, 1)
-             -> [target, past covariates, embeddings] cut into segments of S steps, zeros before the
-             first -> segment: one dense layer with relu, from [S steps, static] to U
-             -> encoder: `num_layers` bidirectional recurrent layers over the segments -> outputs,
-             final states -> bridge: forward and backward state joined, projected to U with tanh
-             -> queries: for each segment of the horizon [known, embeddings, static] projected to U,
-             plus a learned
-                vector for its place and one for the target
-             -> decoder, one recurrent layer:
-                  parallel:  one step from the bridged state for every query
-                  recurrent: from the bridged state over all queries
-             -> attention over the encoder's outputs, the decoder's outputs asking
-             -> forecast: dropout and one dense layer from U to S steps; what lies beyond the
-             horizon is cut off -> quantiles put in order, instance norm undone
+        past -> instance norm
+          -> with `channels: independent` each target becomes a separate window, (B D, L, 1)
+          -> [target, past covariates, embeddings] cut into N segments of S steps, zeros before the
+             first
+          -> segment: one dense layer with relu, from [S steps, static] to U
+          -> encoder: `num_layers` bidirectional recurrent layers over the segments
+             -> outputs and final states
+          -> bridge: forward and backward state joined, projected to U with tanh
+          -> queries: for each of M segments of the horizon [known, embeddings, static] projected to
+             U, plus a learned vector for its position and one for the target
+          -> decoder, one recurrent layer:
+               parallel:  one step from the bridged state for every query
+               recurrent: from the bridged state over all queries
+          -> attention over the encoder's outputs, with the decoder's outputs as queries
+          -> forecast: dropout and one dense layer from U to S steps; steps beyond the horizon are
+             cut off
+          -> quantiles ordered, instance norm undone
 
     Source: Lin et al. 2023, "SegRNN: Segment Recurrent Neural Network for Long-Term Time Series
     Forecasting", arXiv 2308.11200, of which this has the segments and the parallel decoder; both
@@ -69,166 +103,183 @@ def build_segment_bigru(config: SegmentBiGRUConfig, shape: WindowShape) -> keras
 
     Args:
         config: the settings.
-        shape: what the model reads and writes.
+        shape: sizes of inputs and output.
 
     Returns:
         A functional model from the input dictionary of `WindowShape` to (B, H, D) or (B, H, D, Q).
     """
     import keras
 
+    folds = 1
+    if config.channels == "independent":
+        folds = shape.num_targets
+    sizes = _Sizes(segment_length(config, shape), config.widths[-1], folds)
+
     inputs = model_inputs(shape)
     normalised, level, spread = normalise(inputs["past"], shape.num_targets, config.instance_norm)
-    static = static_features(inputs, shape)
-    context, future = context_sequence(normalised, inputs, shape, []), known_sequence(inputs, shape)
-    folds = shape.num_targets if config.channels == "independent" else 1
+    static = static_features(inputs, shape)  # (B, width) each
+    context = context_sequence(normalised, inputs, shape, [])  # (B, L, C)
+    future = known_features(inputs, shape)
+    if future:
+        future = [join(future, name="future")]  # one tensor (B, H, C), or none
     if folds > 1:
-        context = apart(context, folds)
-        future, *static = (
-            None if one is None else repeated(one, folds) for one in (future, *static)
-        )
+        context = _each_target_apart(context, folds)  # (B D, L, 1 + C - D)
+        future = [_repeated(tensor, folds) for tensor in future]  # (B D, H, C)
+        static = [_repeated(values, folds) for values in static]  # (B D, width)
 
-    units, length = config.widths[-1], segment_length(config, shape)
-    segments = embedded_segments(context, static, length, config.widths[0])
-    outputs, final = encode(config, segments)
-    states = bridge(config, final, memory=True)
-    queries = horizon_queries(inputs["past"], future, static, shape, (length, units, folds))
-    decoded = decode(config, queries, states)
+    # Encoder and bridge; from here on B F windows.
+    segments = _embedded_segments(context, static, sizes.length, config.widths[0])  # (B F, N, U)
+    outputs, final_states = encode(config, segments)  # (B F, N, 2U)
+    states = bridge(config, final_states, memory=True)  # (B F, U) each
+
+    # Decoder and attention.
+    queries = _horizon_queries(inputs["past"], future, static, shape, sizes)  # (B F, M, U)
+    decoded = _decode(config, queries, states)  # (B F, M, U)
     if config.attention != "none":
-        decoded = attend(decoded, outputs, units=units, score=config.attention)
-    forecast = forecast_head(config, decoded, shape, (length, folds))
+        decoded = attend(decoded, outputs, units=sizes.units, score=config.attention)
+
+    forecast = _forecast_head(config, decoded, shape, sizes)  # (B, H, D) or (B, H, D, Q)
     return keras.Model(inputs, denormalise(forecast, level, spread), name=config.name)
 
 
 def segment_length(config: SegmentBiGRUConfig, shape: WindowShape) -> int:
-    """S: as set, or the horizon in as few equal parts as have at most `LONGEST_SEGMENT` steps."""
-    return config.segment_length or math.ceil(
-        shape.horizon / math.ceil(shape.horizon / LONGEST_SEGMENT)
-    )
+    """Return S: as set, or the horizon in as few equal parts as the longest segment allows."""
+    if config.segment_length is not None:
+        return config.segment_length
+    num_segments = math.ceil(shape.horizon / LONGEST_SEGMENT)
+    return math.ceil(shape.horizon / num_segments)
 
 
-def known_sequence(inputs: dict[str, Any], shape: WindowShape) -> Any:
-    """What is known of every forecast step, (B, H, C), or None."""
-    from keras import layers
+def _each_target_apart(context: Any, num_targets: int) -> Any:
+    """Make each target a separate window beside the shared channels.
 
-    parts = [inputs["known"]] if shape.num_known else []
-    if shape.known_categories:
-        parts += embed(inputs["known_categories"], shape.known_categories, name="known_embedding")
-    return (
-        (layers.Concatenate(name="future")(parts) if len(parts) > 1 else parts[0])
-        if parts
-        else None
-    )
+    Args:
+        context: (B, L, C), targets first.
+        num_targets: D.
 
-
-def apart(context: Any, num_targets: int) -> Any:
-    """Each target a window of its own beside what all of them read: (B D, L, 1 + C - D) from (B, L, C)."""
+    Returns:
+        (B D, L, 1 + C - D).
+    """
     from keras import ops
 
-    targets = ops.transpose(context[:, :, :num_targets], (0, 2, 1))
-    alone = ops.reshape(targets, (-1, context.shape[1], 1))
-    shared = context.shape[2] - num_targets
-    return (
-        ops.concatenate([alone, repeated(context[:, :, num_targets:], num_targets)], axis=2)
-        if shared
-        else alone
-    )
+    length, num_channels = context.shape[1:]
+    targets = ops.transpose(context[:, :, :num_targets], (0, 2, 1))  # (B, D, L)
+    windows = ops.reshape(targets, (-1, length, 1))  # (B D, L, 1)
+    if num_channels == num_targets:
+        return windows
+    shared = _repeated(context[:, :, num_targets:], num_targets)  # (B D, L, C - D)
+    return ops.concatenate([windows, shared], axis=2)
 
 
-def repeated(array: Any, times: int) -> Any:
-    """Every window as often as there are targets: (B D, ...) from (B, ...)."""
+def _repeated(array: Any, times: int) -> Any:
+    """Repeat every window: (B F, ...) from (B, ...)."""
     from keras import ops
 
     return ops.reshape(ops.repeat(array[:, None], times, axis=1), (-1, *array.shape[1:]))
 
 
-def embedded_segments(context: Any, static: list[Any], length: int, units: int) -> Any:
-    """(B, N, U) from (B, L, C): N segments of `length` steps, zeros before the first where L is no multiple."""
+def _embedded_segments(context: Any, static: list[Any], length: int, units: int) -> Any:
+    """Cut the context into segments and project each to U.
+
+    Args:
+        context: (B, L, C).
+        static: tensors (B, width).
+        length: S; zeros stand before the first segment where L is no multiple of it.
+        units: U.
+
+    Returns:
+        (B, N, U).
+    """
     from keras import layers
 
-    number = math.ceil(context.shape[1] / length)
-    filled = layers.ZeroPadding1D((number * length - context.shape[1], 0), name="filled_context")(
-        context
-    )
-    parts = [layers.Reshape((number, length * context.shape[2]), name="segments")(filled)]
-    parts += [layers.RepeatVector(number)(one) for one in static]
-    joined = layers.Concatenate(name="segments_and_static")(parts) if len(parts) > 1 else parts[0]
+    num_steps, num_channels = context.shape[1:]
+    number = math.ceil(num_steps / length)  # N
+    missing = number * length - num_steps
+    padded = layers.ZeroPadding1D((missing, 0), name="filled_context")(context)  # (B, N S, C)
+    segments = layers.Reshape((number, length * num_channels), name="segments")(padded)
+    repeated = [layers.RepeatVector(number)(values) for values in static]  # (B, N, width)
+    joined = join([segments, *repeated], name="segments_and_static")
     return layers.Dense(units, activation="relu", name="segment")(joined)
 
 
-def horizon_queries(
-    past: Any, future: Any, static: list[Any], shape: WindowShape, sizes: tuple[int, int, int]
+def _horizon_queries(
+    past: Any, future: list[Any], static: list[Any], shape: WindowShape, sizes: _Sizes
 ) -> Any:
-    """What the decoder asks for: (B D, M, U) for M segments of the horizon.
+    """Return the inputs of the decoder, one query for each of the M segments of the horizon.
 
     Args:
         past: (B, L, C); only its number of windows counts.
-        future: (B D, H, C) or None.
-        static: tensors (B D, width).
-        shape: sizes of the inputs.
-        sizes: steps of a segment, U, and D, or 1 where targets are read together.
+        future: the known covariates (B F, H, C), or nothing.
+        static: tensors (B F, width).
+        shape: sizes of inputs and output.
+        sizes: sizes inside the network.
+
+    Returns:
+        (B F, M, U).
     """
     from keras import layers, ops
 
-    length, units, folds = sizes
-    number = math.ceil(shape.horizon / length)
-    windows = ops.zeros_like(past[:, :1, 0], dtype="int32")  # learned vectors must hang on an input
-    queries = layers.Embedding(number, units, name="place_embedding")(
-        ops.arange(number, dtype="int32") + windows
-    )
-    if folds > 1:
-        targets = layers.Embedding(folds, units, name="target_embedding")(
-            ops.arange(folds, dtype="int32") + windows
-        )
+    number = math.ceil(shape.horizon / sizes.length)  # M
+    # Learned vectors must depend on an input: zeros (B, 1) stand for the windows of the batch.
+    windows = ops.zeros_like(past[:, :1, 0], dtype="int32")
+    positions = ops.arange(number, dtype="int32") + windows  # (B, M)
+    queries = layers.Embedding(number, sizes.units, name="place_embedding")(positions)
+    if sizes.folds > 1:
+        targets = ops.arange(sizes.folds, dtype="int32") + windows  # (B, D)
+        by_target = layers.Embedding(sizes.folds, sizes.units, name="target_embedding")(targets)
         # The smaller operand stands first; see `denormalise`.
-        queries = ops.reshape(targets, (-1, 1, units)) + repeated(queries, folds)
-    parts = [layers.RepeatVector(number)(one) for one in static]
-    if future is not None:
-        filled = layers.ZeroPadding1D((0, number * length - shape.horizon), name="filled_future")(
-            future
-        )
-        parts.append(
-            layers.Reshape((number, length * future.shape[2]), name="future_segments")(filled)
-        )
-    if not parts:
+        queries = ops.reshape(by_target, (-1, 1, sizes.units)) + _repeated(queries, sizes.folds)
+
+    known = [layers.RepeatVector(number)(values) for values in static]
+    for covariates in future:
+        missing = number * sizes.length - shape.horizon
+        padded = layers.ZeroPadding1D((0, missing), name="filled_future")(covariates)
+        width = sizes.length * covariates.shape[2]
+        known.append(layers.Reshape((number, width), name="future_segments")(padded))
+    if not known:
         return queries
-    known = layers.Concatenate(name="known_segments")(parts) if len(parts) > 1 else parts[0]
-    return queries + layers.Dense(units, name="query")(known)
+    joined = join(known, name="known_segments")
+    return queries + layers.Dense(sizes.units, name="query")(joined)
 
 
-def decode(config: SegmentBiGRUConfig, queries: Any, states: list[Any]) -> Any:
-    """Answer every query (B, M, U) from the states (B, U)."""
+def _decode(config: SegmentBiGRUConfig, queries: Any, states: list[Any]) -> Any:
+    """Decode every query (B, M, U) from the states (B, U); return (B, M, U)."""
     from keras import ops
 
-    units, number = config.widths[-1], queries.shape[1]
-    layer = recurrent_layer(config, units, name="decoder")
+    _, number, units = queries.shape
+    decoder = recurrent_layer(config, units, name="decoder")
     if config.decoder == "recurrent":
-        return layer(queries, initial_state=states)
-    alone = ops.reshape(queries, (-1, 1, units))
-    answers = layer(alone, initial_state=[repeated(state, number) for state in states])
-    return ops.reshape(answers, (-1, number, units))
+        return decoder(queries, initial_state=states)
+    single = ops.reshape(queries, (-1, 1, units))  # every query is a sequence of one step
+    decoded = decoder(single, initial_state=[_repeated(state, number) for state in states])
+    return ops.reshape(decoded, (-1, number, units))
 
 
-def forecast_head(
-    config: SegmentBiGRUConfig, decoded: Any, shape: WindowShape, sizes: tuple[int, int]
+def _forecast_head(
+    config: SegmentBiGRUConfig, decoded: Any, shape: WindowShape, sizes: _Sizes
 ) -> Any:
-    """(B, H, D) numbers or (B, H, D, Q) ascending quantiles from the decoder's outputs (B D, M, U).
+    """Return (B, H, D) numbers or (B, H, D, Q) ascending quantiles.
 
     Args:
         config: the settings.
-        decoded: (B D, M, U).
-        shape: what the model writes.
-        sizes: steps of a segment, and D, or 1 where targets are written together.
+        decoded: outputs of the decoder, (B F, M, U).
+        shape: sizes of inputs and output.
+        sizes: sizes inside the network.
     """
     from keras import layers, ops
 
-    length, folds = sizes
-    together, levels = shape.num_targets // folds, max(1, shape.num_quantiles)
-    kept = layers.Dropout(config.dropout, name="forecast_dropout")(decoded)
-    numbers = layers.Dense(length * together * levels, name="forecast")(kept)
-    steps = ops.reshape(numbers, (-1, folds, decoded.shape[1] * length, together, levels))[
-        :, :, : shape.horizon
-    ]
-    by_target = ops.reshape(
-        ops.transpose(steps, (0, 2, 1, 3, 4)), (-1, shape.horizon, shape.num_targets, levels)
-    )
-    return ordered_quantiles(by_target) if shape.num_quantiles else by_target[..., 0]
+    targets_each = shape.num_targets // sizes.folds  # targets that a window writes: D or 1
+    num_levels = max(1, shape.num_quantiles)
+    num_steps = decoded.shape[1] * sizes.length  # M S
+
+    dropped = layers.Dropout(config.dropout, name="forecast_dropout")(decoded)
+    width = sizes.length * targets_each * num_levels
+    numbers = layers.Dense(width, name="forecast")(dropped)  # (B F, M, width)
+
+    by_fold = ops.reshape(numbers, (-1, sizes.folds, num_steps, targets_each, num_levels))
+    by_fold = by_fold[:, :, : shape.horizon]  # (B, F, H, D / F, Q)
+    by_step = ops.transpose(by_fold, (0, 2, 1, 3, 4))  # (B, H, F, D / F, Q)
+    by_target = ops.reshape(by_step, (-1, shape.horizon, shape.num_targets, num_levels))
+    if shape.num_quantiles:
+        return ordered_quantiles(by_target)
+    return by_target[..., 0]

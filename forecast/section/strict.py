@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationError
+from pydantic_core import PydanticKnownError, core_schema
 
 from forecast.errors import ConfigError
 from forecast.section.problems import describe_problem
@@ -49,6 +51,35 @@ def decided(value: Value | Auto, name: str) -> Value:
             f"first, or set a value"
         )
     return value
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """Annotation of a text setting that takes one of the names in a table: `Annotated[str, OneOf]`.
+
+    The table is read whenever a value is checked, so an entry added later counts too.
+
+    Attributes:
+        names: returns the names, in the order in which messages list them.
+    """
+
+    names: Callable[[], Iterable[str]]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> Any:
+        """Check the name after pydantic has checked that it is a text."""
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
+        """List the names, as the schema of a `Literal` does."""
+        return {**handler(schema), "enum": list(self.names())}
+
+    def _check(self, name: str) -> str:
+        names = list(self.names())
+        if name in names:
+            return name
+        *others, last = map(repr, names)
+        expected = f"{', '.join(others)} or {last}" if others else last
+        raise PydanticKnownError("literal_error", {"expected": expected})
 
 
 class _OneLineErrors(ModelMetaclass):

@@ -105,7 +105,7 @@ def _build(config: Experiment, shape: WindowShape) -> Ensemble:
         return Ensemble(tuple(members), members[0].model)
     import keras
 
-    from forecast.layers.blend import WeightedSum
+    from forecast.layers.combination import WeightedSum
 
     inputs = {
         one.name: keras.Input(one.shape[1:], name=one.name, dtype=one.dtype)
@@ -159,7 +159,7 @@ def _linear(shape: WindowShape, length: int) -> Member:
     """A linear map of the last `length` steps and of what is known ahead, still without its numbers."""
     import keras
 
-    from forecast.layers.blend import LinearWindow
+    from forecast.layers.combination import LinearWindow
     from forecast.layers.sequences import model_inputs
 
     inputs = model_inputs(shape)

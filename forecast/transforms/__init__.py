@@ -1,12 +1,11 @@
 """Reversible maps, fitted on training history only and frozen once fitted."""
 
-from forecast.transforms.base import Rows, Transform
-from forecast.transforms.chain import TRANSFORMS, Chain, TransformSpec
+from forecast.transforms.base import Rows, Transform, TransformKind
+from forecast.transforms.chain import TRANSFORMS, Chain, TransformSpec, scaler_names
 from forecast.transforms.differencing import Difference, Log1p
-from forecast.transforms.scaling import SCALERS, MeanAbs, MinMax, Robust, Scaler, Standard
+from forecast.transforms.scaling import MeanAbs, MinMax, Robust, Scaler, Standard
 
 __all__ = [
-    "SCALERS",
     "TRANSFORMS",
     "Chain",
     "Difference",
@@ -18,5 +17,7 @@ __all__ = [
     "Scaler",
     "Standard",
     "Transform",
+    "TransformKind",
     "TransformSpec",
+    "scaler_names",
 ]

@@ -1,9 +1,10 @@
-"""Reversible maps one after another, fitted in order and undone in reverse."""
+"""The table of reversible maps, and chains of them: fitted in order, undone in reverse."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol, Self, final
 
 import numpy as np
@@ -11,18 +12,24 @@ from numpy.typing import NDArray
 
 from forecast.axes import FloatArray, IntArray
 from forecast.errors import ConfigError, ShapeError
-from forecast.transforms.base import Rows, Transform
+from forecast.transforms.base import Rows, Scope, Transform, TransformKind
 from forecast.transforms.differencing import Difference, Log1p
-from forecast.transforms.scaling import SCALERS, MeanAbs, MinMax, Robust, Scope, Standard
+from forecast.transforms.scaling import MeanAbs, MinMax, Robust, Standard
 
-TRANSFORMS: dict[str, type[Transform]] = {
-    "standard": Standard,
-    "min_max": MinMax,
-    "robust": Robust,
-    "mean_abs": MeanAbs,
-    "log1p": Log1p,
-    "difference": Difference,
+TRANSFORMS: dict[str, TransformKind] = {
+    "standard": TransformKind(Standard, is_scaler=True),
+    "min_max": TransformKind(MinMax, is_scaler=True),
+    "robust": TransformKind(Robust, is_scaler=True),
+    "mean_abs": TransformKind(MeanAbs, is_scaler=True),
+    "log1p": TransformKind(Log1p, must_come_first=True, is_logarithm=True),
+    "difference": TransformKind(Difference, takes_lag=True),
 }
+"""Every map by the name that settings and saved models know it by."""
+
+
+def scaler_names() -> list[str]:
+    """Return the names in `TRANSFORMS` of all scalers."""
+    return [name for name, kind in TRANSFORMS.items() if kind.is_scaler]
 
 
 class TransformSpec(Protocol):
@@ -44,7 +51,11 @@ class TransformSpec(Protocol):
 @final
 @dataclass(frozen=True, eq=False)
 class Chain:
-    """Maps applied in order; the chain offers what a single map offers."""
+    """Maps applied in order; a chain has the methods of a single map.
+
+    Attributes:
+        stages: the fitted maps.
+    """
 
     stages: tuple[Transform, ...] = ()
 
@@ -58,33 +69,41 @@ class Chain:
         num_series: int,
         shared: Chain | None = None,
     ) -> Chain:
-        """Fit each map on what the ones before it make of the training rows.
+        """Fit each map on the training rows as the maps before it transform them.
 
         Args:
             specs: the maps, in order.
             values: (R, D) training values.
-            rows: where they stand, series ascending.
+            rows: their series and positions, series ascending.
             num_series: N.
             shared: a chain of the same maps whose global scales are taken over instead of fitted;
-                what `align` needs where a per-series scale follows a global one.
+                needed for `align` where a per-series scale follows a global one.
 
         Raises:
-            ConfigError: `log1p` follows a map that gives values below -1.
+            ConfigError: a map that must come first does not.
             DataError: a value cannot be mapped, or there is nothing to fit on.
         """
-        _refuse_late_logarithm(specs)
+        _check_order(specs)
+
         stages: list[Transform] = []
-        for place, spec in enumerate(specs):
-            kept = (
-                None if shared is None or shared.stages[place].per_series else shared.stages[place]
-            )
-            if (
-                kept is None or spec.name == "log1p"
-            ):  # a logarithm refuses what it cannot map, of new series too
-                own = _fit_stage(spec, values, rows, num_series)
-            stages.append(own if kept is None else kept)
-            if place + 1 < len(specs):
-                values = stages[-1].apply(values, rows)
+        for number, spec in enumerate(specs):
+            stage = None
+            if shared is not None and not shared.stages[number].per_series:
+                stage = shared.stages[number]
+            # A map that must come first is fitted all the same: it refuses values of new series
+            # that it cannot map.
+            kind = TRANSFORMS[spec.name]
+            if stage is None or kind.must_come_first:
+                fresh = kind.fit(
+                    values, rows, num_series=num_series, scope=spec.scope, lag=spec.lag
+                )
+                if stage is None:
+                    stage = fresh
+            stages.append(stage)
+
+            is_last = number + 1 == len(specs)
+            if not is_last:
+                values = stage.apply(values, rows)
         return cls(tuple(stages))
 
     @property
@@ -107,42 +126,48 @@ class Chain:
             history: (B, M, D) values in the unit of the data of the M >= `lag` steps before the
                 forecast, without a gap, the last one last.
 
+        Returns:
+            (B, H, D) in the unit of the data, float64.
+
         Raises:
             ShapeError: the history is shorter than `lag`.
         """
-        known = history.shape[1]
-        if known < self.lag:
+        num_known = history.shape[1]
+        if num_known < self.lag:
             raise ShapeError(
-                f"history has {known} rows; the transforms need {self.lag} to be undone"
+                f"history has {num_known} rows; the transforms need {self.lag} to be undone"
             )
-        history = history[:, known - self.lag :]
+        history = history[:, num_known - self.lag :]
+
+        # Each stage is undone with the history as it read it.
         inputs = []
         for stage in self.stages:
             inputs.append(history)
             history = _apply_to_windows(stage, history, series)
+
         forecast = forecast.astype(np.float64)
-        for stage, before in zip(reversed(self.stages), reversed(inputs), strict=True):
-            forecast = stage.invert(forecast, series=series, history=before)
+        for stage, stage_input in zip(reversed(self.stages), reversed(inputs), strict=True):
+            forecast = stage.invert(forecast, series=series, history=stage_input)
         return forecast
 
     def align(self, index: IntArray, fresh: Chain | None) -> Chain:
         """Return the chain for other series.
 
         Args:
-            index: (N',) place of each series here, or -1.
+            index: (N',) position of each series among those the chain was fitted on, or -1.
             fresh: the same maps fitted on the other series, with `shared=` this chain; None where
                 all are known.
         """
-        maps = (None,) * len(self.stages) if fresh is None else fresh.stages
-        return Chain(
-            tuple(old.align(index, new) for old, new in zip(self.stages, maps, strict=True))
-        )
+        if fresh is None:
+            return Chain(tuple(stage.align(index, None) for stage in self.stages))
+        pairs = zip(self.stages, fresh.stages, strict=True)
+        return Chain(tuple(stage.align(index, new) for stage, new in pairs))
 
     def to_state(self) -> dict[str, NDArray[np.generic]]:
-        """Everything fitted, under `<place>.<name>`."""
+        """Return the fitted state of all stages, under `<number>.<name>`."""
         return {
-            f"{place}.{name}": array
-            for place, stage in enumerate(self.stages)
+            f"{number}.{name}": array
+            for number, stage in enumerate(self.stages)
             for name, array in stage.to_state().items()
         }
 
@@ -152,23 +177,15 @@ class Chain:
     ) -> Self:
         """Return the chain of these maps that `to_state` was called on."""
         stages = []
-        for place, spec in enumerate(specs):
-            prefix = f"{place}."
-            own = {
+        for number, spec in enumerate(specs):
+            prefix = f"{number}."
+            stage_state = {
                 key.removeprefix(prefix): array
                 for key, array in state.items()
                 if key.startswith(prefix)
             }
-            stages.append(TRANSFORMS[spec.name].from_state(own))
+            stages.append(TRANSFORMS[spec.name].transform.from_state(stage_state))
         return cls(tuple(stages))
-
-
-def _fit_stage(spec: TransformSpec, values: FloatArray, rows: Rows, num_series: int) -> Transform:
-    if spec.name == "log1p":
-        return Log1p.fit(values, rows)
-    if spec.name == "difference":
-        return Difference(spec.lag)
-    return SCALERS[spec.name].fit(values, rows, num_series=num_series, scope=spec.scope)
 
 
 def _apply_to_windows(stage: Transform, history: FloatArray, series: IntArray) -> FloatArray:
@@ -178,11 +195,10 @@ def _apply_to_windows(stage: Transform, history: FloatArray, series: IntArray) -
     return stage.apply(history.reshape(-1, targets), rows).reshape(history.shape)
 
 
-def _refuse_late_logarithm(specs: Sequence[TransformSpec]) -> None:
-    names = [spec.name for spec in specs]
-    before = names[: names.index("log1p")] if "log1p" in names else []
-    for name in before:
-        if name in ("standard", "robust", "difference"):
+def _check_order(specs: Sequence[TransformSpec]) -> None:
+    for previous, spec in pairwise(specs):
+        if TRANSFORMS[spec.name].must_come_first:
             raise ConfigError(
-                f"transforms hold {name} before log1p, which needs values above -1: put log1p first"
+                f"transforms have {previous.name} before {spec.name}, which reads values in the "
+                f"unit of the data: put {spec.name} first"
             )

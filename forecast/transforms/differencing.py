@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self, final
@@ -19,9 +20,9 @@ from forecast.transforms.base import Rows
 class Log1p:
     """The natural logarithm of 1 + value, for values above -1.
 
-    Training values of -1 or less are refused. Rows after the training part may hold such values
-    without anybody having known it when the map was chosen: what lies below `floor` is read as
-    `floor`, so a later row never decides whether a table can be learned from.
+    Training values of -1 or less are refused. Rows after the training set may have such values,
+    which nobody could know when the map was chosen: a value below `floor` is read as `floor`, so a
+    later row never decides whether a table can be learned from.
 
     Attributes:
         floor: (D,) smallest training value of each target, or 0 where all are above it.
@@ -30,12 +31,13 @@ class Log1p:
     floor: FloatArray
 
     @classmethod
-    def fit(cls, values: FloatArray, rows: Rows) -> Self:
-        """Take the floor of (R, D) training values.
+    def fit(cls, values: FloatArray, rows: Rows, *, num_series: int) -> Self:  # noqa: ARG003
+        """Take the floor of the training values.
 
         Args:
             values: (R, D).
-            rows: where they stand.
+            rows: their series and positions.
+            num_series: N; not needed.
 
         Raises:
             DataError: a value is -1 or less.
@@ -44,8 +46,8 @@ class Log1p:
             row, column = np.unravel_index(int(np.nanargmin(values)), values.shape)
             raise DataError(
                 f"log1p needs values above -1; the smallest is {values[row, column]:g}, target "
-                f"{column + 1} of series "
-                f"number {rows.series[row] + 1}: leave log1p out, or add a constant to the series"
+                f"{column + 1} of series number {rows.series[row] + 1}: "
+                "leave log1p out, or add a constant to the series"
             )
         return cls(np.fmin.reduce(values, axis=0, initial=0.0))
 
@@ -60,11 +62,17 @@ class Log1p:
         return False
 
     def apply(self, values: FloatArray, rows: Rows) -> FloatArray:  # noqa: ARG002
-        """Take logarithms of (R, D) values, of those below `floor` that of `floor`; see `Transform.apply`."""
+        """Take logarithms of (R, D) values; one below `floor` is read as `floor`."""
         return np.log1p(np.maximum(values, self.floor))
 
-    def invert(self, forecast: FloatArray, *, series: IntArray, history: FloatArray) -> FloatArray:  # noqa: ARG002
-        """Exponential of (B, H, D) forecasts minus 1; see `Transform.invert`. Too large a forecast gives inf."""
+    def invert(
+        self,
+        forecast: FloatArray,
+        *,
+        series: IntArray,  # noqa: ARG002
+        history: FloatArray,  # noqa: ARG002
+    ) -> FloatArray:
+        """Return the exponential of (B, H, D) forecasts minus 1; inf where it overflows."""
         with np.errstate(over="ignore"):
             return np.expm1(forecast)
 
@@ -73,21 +81,30 @@ class Log1p:
         return self
 
     def to_state(self) -> dict[str, NDArray[np.generic]]:
-        """The floor."""
+        """Return the floor."""
         return {"floor": self.floor}
 
     @classmethod
     def from_state(cls, state: Mapping[str, NDArray[np.generic]]) -> Self:
-        """Return the map `to_state` was called on; models of 0.1.0 hold no floor and take 0."""
+        """Return the map `to_state` was called on; models of 0.1.0 have no floor and take 0."""
         return cls(state.get("floor", np.zeros(1)).astype(np.float64))
 
 
 @final
 @dataclass(frozen=True)
 class Difference:
-    """Each value minus the one `lag` steps before: 1 for changes, the season length for seasonal changes."""
+    """Each value minus the value `lag` steps before.
+
+    Attributes:
+        lag: steps; 1 for changes, the season length for seasonal changes.
+    """
 
     lag: int = 1
+
+    @classmethod
+    def fit(cls, values: FloatArray, rows: Rows, *, num_series: int, lag: int) -> Self:  # noqa: ARG003
+        """Return the difference over `lag` steps; nothing is fitted."""
+        return cls(lag)
 
     @property
     def per_series(self) -> bool:
@@ -95,18 +112,25 @@ class Difference:
         return False
 
     def apply(self, values: FloatArray, rows: Rows) -> FloatArray:
-        """Subtract from (R, D) values those `lag` steps before; NaN where there is none; see `Transform.apply`.
+        """Subtract from (R, D) values those `lag` steps before; NaN where there is none.
 
         A difference never reaches across a gap: after one, the first `lag` rows are NaN.
         """
         lag = self.lag
-        out = np.full_like(values, np.nan)
-        same = rows.series[lag:] == rows.series[:-lag]
-        same &= rows.positions[lag:] - rows.positions[:-lag] == lag
-        np.subtract(values[lag:], values[:-lag], out=out[lag:], where=same[:, None])
-        return out
+        differences = np.full_like(values, np.nan)
+        is_same_series = rows.series[lag:] == rows.series[:-lag]
+        is_adjacent = rows.positions[lag:] - rows.positions[:-lag] == lag
+        usable = is_same_series & is_adjacent
+        np.subtract(values[lag:], values[:-lag], out=differences[lag:], where=usable[:, None])
+        return differences
 
-    def invert(self, forecast: FloatArray, *, series: IntArray, history: FloatArray) -> FloatArray:  # noqa: ARG002
+    def invert(
+        self,
+        forecast: FloatArray,
+        *,
+        series: IntArray,  # noqa: ARG002
+        history: FloatArray,
+    ) -> FloatArray:
         """Add (B, H, D) differences up from the last `lag` known values; see `Transform.invert`.
 
         Raises:
@@ -114,25 +138,31 @@ class Difference:
         """
         batch, steps, targets = forecast.shape
         check_shape("history", history, "BMD", B=batch, D=targets)
-        known = history.shape[1]
-        if known < self.lag:
+        num_known = history.shape[1]
+        if num_known < self.lag:
             raise ShapeError(
-                f"history has {known} rows; a difference over {self.lag} steps needs {self.lag} to "
-                f"undo it"
+                f"history has {num_known} rows; a difference over {self.lag} steps needs "
+                f"{self.lag} to undo it"
             )
+
+        # Known values, then differences, filled up to whole seasons of `lag` steps: (B, S lag, D).
         end = self.lag + steps
-        chains = np.zeros((batch, -(-end // self.lag) * self.lag, targets))
-        chains[:, : self.lag] = history[:, known - self.lag :]
+        num_seasons = math.ceil(end / self.lag)
+        chains = np.zeros((batch, num_seasons * self.lag, targets))
+        chains[:, : self.lag] = history[:, num_known - self.lag :]
         chains[:, self.lag : end] = forecast
-        summed = chains.reshape(batch, -1, self.lag, targets).cumsum(axis=1)
-        return summed.reshape(chains.shape)[:, self.lag : end]
+
+        # A running sum over seasons adds the values that are `lag` steps apart.
+        by_season = chains.reshape(batch, num_seasons, self.lag, targets)
+        summed = by_season.cumsum(axis=1).reshape(chains.shape)
+        return summed[:, self.lag : end]
 
     def align(self, index: IntArray, fresh: Self | None) -> Self:  # noqa: ARG002
         """Return this map: it is the same for all series."""
         return self
 
     def to_state(self) -> dict[str, NDArray[np.generic]]:
-        """The lag."""
+        """Return the lag."""
         return {"lag": np.array([self.lag], np.int64)}
 
     @classmethod

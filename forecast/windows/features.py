@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from forecast.axes import IntArray
 from forecast.data.names import name_of
 from forecast.data.panel import Columns, Panel
-from forecast.transforms import SCALERS, Chain, Log1p, Rows, Transform
+from forecast.transforms import TRANSFORMS, Chain, Log1p, Rows, Standard, Transform
 from forecast.transforms.chain import TransformSpec
 from forecast.transforms.missing import Filled, MissingPolicy, fill_missing
 from forecast.windows.calendar import calendar_columns, calendar_features
@@ -397,9 +397,7 @@ def series_deviations(panel: Panel, values: NDArray[np.float64], part: Part) -> 
     """
     rows, chosen = rows_of(panel), part_rows(part)
     places = Rows(rows.series[chosen], rows.positions[chosen])
-    scaler = SCALERS["standard"].fit(
-        values[chosen], places, num_series=panel.num_series, scope="per_series"
-    )
+    scaler = Standard.fit(values[chosen], places, num_series=panel.num_series, scope="per_series")
     return scaler.scale
 
 
@@ -432,7 +430,7 @@ def _fit_scaler(
 ) -> Transform | None:
     if name == "none" or not values.shape[1]:
         return None
-    return SCALERS[name].fit(values, rows, num_series=num_series, scope="global")
+    return TRANSFORMS[name].fit(values, rows, num_series=num_series, scope="global")
 
 
 def _ranges(names: tuple[str, ...], values: NDArray[np.float64]) -> dict[str, tuple[float, float]]:

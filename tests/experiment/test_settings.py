@@ -234,7 +234,7 @@ REFUSED = {
     "a horizon too far": ({"windows.horizon": 100_001}, "less than or equal to 100000"),
     "a context too long": ({"windows.context_length": 100_001}, "less than or equal to 100000"),
     "an empty horizon": ({"windows.horizon": 0}, "greater than or equal to 1"),
-    "a lag without difference": ({"transforms.target[].lag": 2}, "read by `difference` only"),
+    "a lag without difference": ({"transforms.target[].lag": 2}, "read by difference only"),
     "log1p after a scaler": (
         {"transforms.target": [{"name": "standard"}, {"name": "log1p"}]},
         "log1p first",

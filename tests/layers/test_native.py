@@ -17,12 +17,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from layers_compared import outputs_and_slopes, share_weights
+from layers_compared import outputs_and_gradients, share_weights
 from window_arrays import learnable_source
 
 from forecast.errors import ForecastWarning
 from forecast.experiment.settings import TrainingConfig
-from forecast.layers import recurrent
+from forecast.layers import dispatch, recurrent
 from forecast.layers.native import build, operations
 from forecast.layers.native.loop import OPERATION
 from forecast.models import build_model
@@ -74,7 +74,7 @@ def compare(
     kind: str, size: tuple[int, int, int, int], call: dict[str, Any] | None = None, **options: Any
 ) -> None:
     """Ours is as far from float64 as Keras' own float32 is, or within 2e-7 for outputs and 1e-6 for
-    slopes."""
+    gradients."""
     layers, x = layers_of(kind, size, **options)
     results = []
     for layer in layers:
@@ -83,7 +83,7 @@ def compare(
             name: [tf.cast(one, dtype) for one in value] if name == "initial_state" else value
             for name, value in (call or {}).items()
         }
-        results.append(outputs_and_slopes(layer, tf.constant(x, dtype), jit=False, **given))
+        results.append(outputs_and_gradients(layer, tf.constant(x, dtype), jit=False, **given))
     for place, allowed in ((0, 2e-7), (1, 1e-6)):
         for true, theirs, ours in zip(*(result[place] for result in results), strict=True):
             scale = max(1.0, np.abs(true).max())
@@ -112,7 +112,7 @@ def test_all_sizes(kind: str, size: tuple[int, int, int, int]) -> None:
 @pytest.mark.parametrize("backwards", [True, False], ids=["backwards", "forwards"])
 @pytest.mark.parametrize("kind", ["GRU", "LSTM"])
 def test_all_ways(kind: str, backwards: bool, sequences: bool, training: bool) -> None:
-    size = (2 * recurrent.SMALLEST_SHARD, 7, 3, 5)
+    size = (2 * dispatch.SMALLEST_SHARD, 7, 3, 5)
     generator = np.random.default_rng(5)
     states = [
         tf.constant(generator.normal(size=(size[0], size[3]))) for _ in range(1 + (kind == "LSTM"))
@@ -140,7 +140,7 @@ def test_dropout_draws_what_keras_draws(
     }
     (_, theirs, ours), x = layers_of(kind, size, **options)
     results = [
-        outputs_and_slopes(one, tf.constant(x, "float32"), jit=False, training=True)
+        outputs_and_gradients(one, tf.constant(x, "float32"), jit=False, training=True)
         for one in (theirs, ours)
     ]
     for expected, found in zip(*(result[0] + result[1] for result in results), strict=True):
@@ -184,10 +184,10 @@ def test_a_window_does_not_depend_on_its_neighbours(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["GRU", "LSTM"])
 def test_no_window_at_all(kind: str) -> None:
     layer = getattr(recurrent, kind)(3, return_sequences=True, return_state=True)
-    outputs, slopes = outputs_and_slopes(layer, tf.zeros((0, 4, 2)), jit=False)
+    outputs, gradients = outputs_and_gradients(layer, tf.zeros((0, 4, 2)), jit=False)
     assert outputs[0].shape == (0, 4, 3)
-    assert [one.shape for one in slopes[1:]] == [one.shape for one in layer.trainable_variables]
-    assert not any(np.any(one) for one in slopes)
+    assert [one.shape for one in gradients[1:]] == [one.shape for one in layer.trainable_variables]
+    assert not any(np.any(one) for one in gradients)
 
 
 @needs_operations
@@ -196,7 +196,7 @@ def test_operands_that_do_not_fit_are_refused() -> None:
         tf.zeros(shape)
         for shape in ((2, 3, 4), (4, 15), (5, 15), (4, 5), (2, 5), (0, 5), (0, 4), (0, 5))
     ]
-    settings = {"lstm": False, "backwards": False, "keep": False, "sequence": True}
+    settings = {"cell": "gru", "backwards": False, "save": False, "sequence": True}
     assert operations().bigru_forward(*given, **settings)[0].shape == (2, 3, 5)
     for number in range(8):
         wrong = [tf.zeros((1, 1)) if place == number else one for place, one in enumerate(given)]

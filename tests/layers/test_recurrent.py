@@ -8,9 +8,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from layers_compared import outputs_and_slopes, share_weights
+from layers_compared import outputs_and_gradients, share_weights
 
-from forecast.layers import recurrent
+from forecast.layers import dispatch, recurrent
 from forecast.layers.clusters import tracing
 from forecast.layers.recurrence import chunk_lengths
 
@@ -40,7 +40,7 @@ def compare(
     layers = [make(one, name, "float64", bidirectional=bidirectional, **options) for one in MODULES]
     share_weights(layers, x.shape)
     theirs, ours = (
-        outputs_and_slopes(layer, x, jit and layer is layers[1], **call) for layer in layers
+        outputs_and_gradients(layer, x, jit and layer is layers[1], **call) for layer in layers
     )
     for one, other in zip((*ours[0], *ours[1]), (*theirs[0], *theirs[1]), strict=True):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-12 * max(1.0, np.abs(other).max()))
@@ -66,7 +66,7 @@ def test_in_float32_the_error_is_that_of_rounding(
 ) -> None:
     """Against Keras in float64, both are wrong by the same few units in the last place."""
     if not native:
-        monkeypatch.setattr(recurrent, "operations", lambda: None)
+        monkeypatch.setattr(dispatch, "operations", lambda: None)
     keras.utils.set_random_seed(0)
     x = np.random.default_rng(0).normal(size=(BATCH, 96, CHANNELS))
     kinds = [
@@ -81,7 +81,7 @@ def test_in_float32_the_error_is_that_of_rounding(
     ]
     share_weights(layers, x.shape)
     results = [
-        outputs_and_slopes(layer, tf.constant(x, dtype), module is recurrent)
+        outputs_and_gradients(layer, tf.constant(x, dtype), module is recurrent)
         for layer, (module, dtype) in zip(layers, kinds, strict=True)
     ]
     for place, allowed in ((0, 2e-7), (1, 1e-6)):
@@ -109,19 +109,19 @@ def test_masks_in_both_directions_with_recurrent_dropout(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["GRU", "LSTM"])
 def test_one_direction_runs_in_two_parts_of_the_batch(name: str) -> None:
-    size = 2 * recurrent.SMALLEST_SHARD
+    size = 2 * dispatch.SMALLEST_SHARD
     x = tf.constant(np.random.default_rng(0).normal(size=(size, LENGTH, CHANNELS)), "float64")
     options = {"return_sequences": True, "dropout": 0.2, "recurrent_dropout": 0.4}
     layers = [make(one, name, "float64", bidirectional=False, **options) for one in MODULES]
     share_weights(layers, x.shape)
     call = {"training": True, "mask": np.tile(random_mask(), (size // BATCH, 1))}
-    theirs, ours = (outputs_and_slopes(layer, x, layer is layers[1], **call) for layer in layers)
+    theirs, ours = (outputs_and_gradients(layer, x, layer is layers[1], **call) for layer in layers)
     for one, other in zip((*ours[0], *ours[1]), (*theirs[0], *theirs[1]), strict=True):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-12 * max(1.0, np.abs(other).max()))
     with tracing(compiled=True):
-        assert recurrent.num_shards(layers[1], x, native=False) == 2
-    assert recurrent.num_shards(layers[1], x, native=False) == 1
-    assert recurrent.num_shards(layers[1], x, native=True) == 2
+        assert dispatch.num_shards(layers[1], x, native=False) == 2
+    assert dispatch.num_shards(layers[1], x, native=False) == 1
+    assert dispatch.num_shards(layers[1], x, native=True) == 2
 
 
 @pytest.mark.parametrize("name", ["GRU", "LSTM"])
@@ -159,10 +159,10 @@ def test_a_length_that_no_chunk_divides() -> None:
         make(one, "GRU", "float64", bidirectional=True, return_sequences=True) for one in MODULES
     ]
     share_weights(layers, x.shape)
-    (expected, expected_slopes), (outputs, slopes) = (
-        outputs_and_slopes(layer, x, jit=False) for layer in layers
+    (expected, expected_gradients), (outputs, gradients) = (
+        outputs_and_gradients(layer, x, jit=False) for layer in layers
     )
-    for one, other in zip(outputs + slopes, expected + expected_slopes, strict=True):
+    for one, other in zip(outputs + gradients, expected + expected_gradients, strict=True):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-11)
 
 

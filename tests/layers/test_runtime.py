@@ -373,7 +373,7 @@ BUILD = (
         (
             {"backend": "nonsense"},
             "",
-            r"ConfigError .*as keras.json in .*KERAS_HOME says; .*correct or delete",
+            r"ConfigError .*as set in keras.json in .*KERAS_HOME; .*correct or delete",
         ),
         (
             {"floatx": "float8"},
@@ -429,6 +429,4 @@ def test_the_command_line_runs_on_tensorflow_and_without_compiled_loops(tmp_path
     assert warning.startswith(
         "warning: recurrent layers run without their compiled loops, and training takes about"
     )
-    assert warning.endswith(
-        "set FORECAST_NATIVE=0 in the environment to go on without them silently"
-    )
+    assert warning.endswith("set FORECAST_NATIVE=0 in the environment to turn off this warning")

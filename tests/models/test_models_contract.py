@@ -13,7 +13,7 @@ from window_arrays import full_shape, learnable_source, random_inputs
 
 from forecast.experiment.settings import TrainingConfig
 from forecast.models import MODELS, build_model
-from forecast.section import Section
+from forecast.section import OneOf, Section
 from forecast.training import train
 from forecast.windows.index import WindowShape
 
@@ -59,7 +59,12 @@ def small(name: str, **settings: Any) -> Any:
 
 
 def choices(config: type[Section], field: str) -> tuple[str, ...]:
-    return get_args(config.model_fields[field].annotation)
+    """The names that a field takes: those of a `Literal`, or of a table."""
+    info = config.model_fields[field]
+    for marker in info.metadata:
+        if isinstance(marker, OneOf):
+            return tuple(marker.names())
+    return get_args(info.annotation)
 
 
 def combinations(name: str) -> list[tuple[Any, int]]:

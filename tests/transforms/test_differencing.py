@@ -57,7 +57,7 @@ def test_difference_needs_its_lag_of_history():
 def test_logarithm_equals_math_and_comes_back(numbers):
     values = np.array(numbers)[:, None]
     rows = Rows(np.zeros(len(numbers), np.int64), np.arange(len(numbers)))
-    logarithm = Log1p.fit(values, rows)
+    logarithm = Log1p.fit(values, rows, num_series=1)
     out = logarithm.apply(values, rows)
     np.testing.assert_allclose(out[:, 0], [math.log1p(x) for x in numbers], rtol=1e-15)
     back = logarithm.invert(out[None], series=np.zeros(1, np.int64), history=np.zeros((1, 0, 1)))[0]
@@ -68,8 +68,10 @@ def test_logarithm_names_the_smallest_value_and_its_series():
     rows = Rows(np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1]))
     values = np.array([[1.0, 2], [-1, 3], [np.nan, -2.5], [4, 5]])
     with pytest.raises(DataError, match=r"the smallest is -2\.5, target 2 of series number 2"):
-        Log1p.fit(values, rows)
-    assert np.isnan(Log1p.fit(values[:1], rows).apply(np.array([[np.nan, np.nan]]), rows)).all()
+        Log1p.fit(values, rows, num_series=1)
+    assert np.isnan(
+        Log1p.fit(values[:1], rows, num_series=1).apply(np.array([[np.nan, np.nan]]), rows)
+    ).all()
 
 
 @pytest.mark.parametrize(
@@ -77,7 +79,7 @@ def test_logarithm_names_the_smallest_value_and_its_series():
 )
 def test_what_lies_below_the_training_values_and_below_zero_is_read_as_the_floor(training, floor):
     rows = Rows(np.zeros(9, np.int64), np.arange(9))
-    logarithm = Log1p.fit(np.array(training)[:, None], rows)
+    logarithm = Log1p.fit(np.array(training)[:, None], rows, num_series=1)
     later = np.array([-1e6, -1.0, -0.7, -0.5, 0.0, 1.0, 2.9])
     expected = [math.log1p(max(x, floor)) for x in later]
     np.testing.assert_allclose(logarithm.apply(later[:, None], rows)[:, 0], expected, rtol=1e-15)

@@ -74,8 +74,9 @@ def test_what_a_cutoff_lets_a_window_read_does_not_depend_on_later_rows(panel, p
     own = panel.offsets[np.searchsorted(panel.offsets, cutoff, side="right") - 1]
     later = panel.values.copy()
     later[cutoff + 1 :] = 77.0
-    changed = panel_of([panel.positions[a:b] for a, b in zip(panel.offsets[:-1], panel.offsets[1:], strict=True)],
-                       later, columns=COLUMNS)  # fmt: skip
+    bounds = zip(panel.offsets[:-1], panel.offsets[1:], strict=True)
+    positions = [panel.positions[first:end] for first, end in bounds]
+    changed = panel_of(positions, later, columns=COLUMNS)
 
     def readable(one: Panel) -> np.ndarray:
         filled, _ = fill_missing(one, policy)
@@ -121,8 +122,11 @@ def test_refusal_names_series_dates_and_count():
     values = np.arange(20.0)
     values[[11, 12, 13, 14, 15, 16, 3]] = np.nan
     panel = panel_of([range(10), range(20, 30)], values, alias="D")
-    with pytest.raises(DataError, match=r"'y' has 7 missing values in 2 series, 1 of them in series 's0', first at "
-                       r"1970-01-04 00:00:00: fill them in, or set missing: forward_fill"):  # fmt: skip
+    expected = (
+        r"'y' has 7 missing values in 2 series, 1 of them in series 's0', first at "
+        r"1970-01-04 00:00:00: fill them in, or set missing: forward_fill"
+    )
+    with pytest.raises(DataError, match=expected):
         fill_missing(panel, "refuse")
     values[3] = 0
     with pytest.raises(DataError, match=r"6 of them in series 's1', first at 21, 22, 23, 24, 25: "):

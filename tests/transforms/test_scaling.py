@@ -10,9 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forecast.errors import DataError
-from forecast.transforms import SCALERS, MeanAbs, MinMax, Robust, Rows, Scaler, Standard
+from forecast.transforms import (
+    TRANSFORMS,
+    MeanAbs,
+    MinMax,
+    Robust,
+    Rows,
+    Scaler,
+    Standard,
+    scaler_names,
+)
 
-NAMES = sorted(SCALERS)
+NAMES = sorted(scaler_names())
 
 
 def rows_of(*lengths: int) -> Rows:
@@ -59,7 +68,7 @@ series_values = st.lists(
 @given(series=st.lists(series_values, min_size=1, max_size=4))
 def test_parameters_equal_exact_fractions(name, series):
     values = np.array([v for one in series for v in one])[:, None]
-    scaler = SCALERS[name].fit(values, rows_of(*map(len, series)), num_series=len(series))
+    scaler = TRANSFORMS[name].fit(values, rows_of(*map(len, series)), num_series=len(series))
     for place, one in enumerate(series):
         centre, scale = exact(name, one)
         largest = max(map(abs, one))
@@ -108,7 +117,7 @@ def test_inverse_is_the_identity(name, scope, data):
     series = data.draw(st.lists(series_values, min_size=1, max_size=3))
     values = np.array([v for one in series for v in one])[:, None]
     rows = rows_of(*map(len, series))
-    scaler = SCALERS[name].fit(values, rows, num_series=len(series), scope=scope)
+    scaler = TRANSFORMS[name].fit(values, rows, num_series=len(series), scope=scope)
     applied = scaler.apply(values, rows)
     back = scaler.invert(
         applied[:, None, :], series=rows.series, history=np.zeros((len(values), 0, 1))
@@ -124,7 +133,7 @@ def test_inverse_is_the_identity(name, scope, data):
 def test_a_constant_comes_back_exactly_whatever_the_network_says(name, constant):
     values = np.r_[np.full(1001, constant), 1.0, 2.0, 3.0][:, None]
     rows = rows_of(1001, 3)
-    scaler = SCALERS[name].fit(values, rows, num_series=2)
+    scaler = TRANSFORMS[name].fit(values, rows, num_series=2)
     assert (scaler.apply(values, rows)[:1001] == 0).all()
     output = np.array([[-1e30], [0.0], [17.5]])[None]
     assert (
@@ -141,8 +150,8 @@ def test_a_constant_comes_back_exactly_whatever_the_network_says(name, constant)
 def test_a_large_offset_costs_nothing_beyond_its_own_rounding(name, offset, tolerance):
     wave = 3 * np.sin(np.arange(500) / 7)
     rows = rows_of(500)
-    plain = SCALERS[name].fit(wave[:, None], rows, num_series=1)
-    moved = SCALERS[name].fit(wave[:, None] + offset, rows, num_series=1)
+    plain = TRANSFORMS[name].fit(wave[:, None], rows, num_series=1)
+    moved = TRANSFORMS[name].fit(wave[:, None] + offset, rows, num_series=1)
     np.testing.assert_allclose(
         moved.apply(wave[:, None] + offset, rows), plain.apply(wave[:, None], rows), atol=tolerance
     )
@@ -153,14 +162,14 @@ def test_a_large_offset_costs_nothing_beyond_its_own_rounding(name, offset, tole
 def test_a_change_of_unit_changes_nothing(name, unit):
     values = np.random.default_rng(0).normal(size=(200, 1)) + 2
     rows = rows_of(120, 80)
-    plain = SCALERS[name].fit(values, rows, num_series=2).apply(values, rows)
-    scaled = SCALERS[name].fit(values * unit, rows, num_series=2).apply(values * unit, rows)
+    plain = TRANSFORMS[name].fit(values, rows, num_series=2).apply(values, rows)
+    scaled = TRANSFORMS[name].fit(values * unit, rows, num_series=2).apply(values * unit, rows)
     np.testing.assert_allclose(scaled, plain, rtol=1e-12, atol=1e-13)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_series_that_was_constant_in_training_stays_at_zero(name):
-    scaler = SCALERS[name].fit(np.full((9, 1), 4.0), rows_of(9), num_series=1)
+    scaler = TRANSFORMS[name].fit(np.full((9, 1), 4.0), rows_of(9), num_series=1)
     later = scaler.apply(np.array([[4.0], [7e9], [np.nan], [-1.0]]), rows_of(4))
     np.testing.assert_array_equal(later[:, 0], [0, 0, np.nan, 0])
 
@@ -178,9 +187,9 @@ def test_series_without_two_values_take_the_scale_of_all(name):
     rows = Rows(
         np.array([0, 0, 0, 2, 2, 3]), np.array([0, 1, 2, 0, 1, 0])
     )  # series 1 has no row, 2 and 3 have one
-    scaler = SCALERS[name].fit(values, rows, num_series=4)
-    everything = SCALERS[name].fit(values, rows, num_series=4, scope="global")
-    own = SCALERS[name].fit(values[:3], rows_of(3), num_series=1)
+    scaler = TRANSFORMS[name].fit(values, rows, num_series=4)
+    everything = TRANSFORMS[name].fit(values, rows, num_series=4, scope="global")
+    own = TRANSFORMS[name].fit(values[:3], rows_of(3), num_series=1)
     np.testing.assert_array_equal(scaler.centre[0], own.centre[0])
     for place in (1, 2, 3):
         np.testing.assert_array_equal(scaler.centre[place], everything.centre)
@@ -191,7 +200,7 @@ def test_rows_out_of_order_and_empty_columns_are_refused():
     with pytest.raises(DataError, match="not grouped by series"):
         Standard.fit(np.zeros((3, 1)), Rows(np.array([1, 0, 1]), np.arange(3)), num_series=2)
     with pytest.raises(
-        DataError, match="none of 3 training rows holds a finite value to fit Robust on"
+        DataError, match="none of 3 training rows has a finite value to fit Robust on"
     ):
         Robust.fit(np.full((3, 1), np.nan), rows_of(3), num_series=1)
 
@@ -199,12 +208,12 @@ def test_rows_out_of_order_and_empty_columns_are_refused():
 @pytest.mark.parametrize("name", NAMES)
 def test_align_picks_known_series_and_takes_new_ones_from_the_fresh_fit(name):
     rng = np.random.default_rng(3)
-    old: Scaler = SCALERS[name].fit(rng.normal(size=(30, 1)), rows_of(10, 10, 10), num_series=3)
-    new: Scaler = SCALERS[name].fit(rng.normal(size=(20, 1)), rows_of(10, 10), num_series=2)
+    old: Scaler = TRANSFORMS[name].fit(rng.normal(size=(30, 1)), rows_of(10, 10, 10), num_series=3)
+    new: Scaler = TRANSFORMS[name].fit(rng.normal(size=(20, 1)), rows_of(10, 10), num_series=2)
     both = old.align(np.array([2, -1]), new)
     np.testing.assert_array_equal(both.scale, [old.scale[2], new.scale[1]])
     np.testing.assert_array_equal(both.centre, [old.centre[2], new.centre[1]])
-    shared = SCALERS[name].fit(
+    shared = TRANSFORMS[name].fit(
         rng.normal(size=(30, 1)), rows_of(10, 10, 10), num_series=3, scope="global"
     )
     assert shared.align(np.array([2, -1]), shared) is shared
@@ -214,6 +223,6 @@ def test_many_series_are_fitted_without_a_loop():
     lengths = np.full(50_000, 20)
     values = np.random.default_rng(0).normal(size=(1_000_000, 1))
     for name in NAMES:
-        scaler = SCALERS[name].fit(values, rows_of(*lengths), num_series=50_000)
-        one = SCALERS[name].fit(values[20 * 777 : 20 * 778], rows_of(20), num_series=1)
+        scaler = TRANSFORMS[name].fit(values, rows_of(*lengths), num_series=50_000)
+        one = TRANSFORMS[name].fit(values[20 * 777 : 20 * 778], rows_of(20), num_series=1)
         np.testing.assert_allclose(scaler.scale[777], one.scale[0], rtol=1e-14)

@@ -3,11 +3,11 @@
 operations.cc    two operations of TensorFlow
 forward.h        a layer over a sequence
 backward.h       its gradient
-layout.h         what they read and write, and how numbers lie inside
-cells.h          one step of each cell
+layout.h         their inputs and outputs, and the layout of numbers inside
+cells.h          one step of each cell, and the cells by name
 vectors.h        vectors, tanh and sigmoid, the product of a tile
 build            compiles them once for each machine
-loop             what `recurrent` calls
+loop             calls them for `dispatch`
 """
 
 from forecast.layers.native.build import operations

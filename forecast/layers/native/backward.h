@@ -1,7 +1,8 @@
 // The gradient of a recurrent layer.
 //
-// Only the slopes of the states go from step to step. Those of the input and of the kernels are products taken for a
-// chunk of steps at once, from the slopes of its gates: (panel, step, row, column, lane).
+// Only the gradients of the states go from step to step. Those of the input and of the kernels are
+// products computed for a chunk of steps at once, from the gradients of its gates: (panel, step,
+// row, column, lane).
 #pragma once
 
 #include "layout.h"
@@ -9,33 +10,37 @@
 template <typename Cell>
 class Backward {
   public:
-    // `results` holds what `Forward` wrote: the outputs, and what it kept.
-    Backward(const Layer& layer, const Inputs& in, const Results& results, const Slopes& d)
+    // `results`: the outputs and saved activations that `Forward` wrote.
+    Backward(const Layer& layer, const Inputs& in, const Results& results, const Gradients& d)
         : layer_(layer),
           in_(in),
           results_(results),
           d_(d),
-          most_(std::min(BLOCK_ROWS, layer.batch)),
-          steps_(layer.chunk_steps(most_)),
+          block_rows_(std::min(BLOCK_ROWS, layer.batch)),
+          steps_(layer.chunk_steps(block_rows_)),
           width_((layer.channels + LANES - 1) / LANES * LANES),
-          kernel_(turned<Cell>(layer, in.kernel, layer.channels, Cell::input_first)),
-          recurrent_(turned<Cell>(layer, in.recurrent_kernel, layer.units, Cell::state_first)),
+          kernel_(transposed<Cell>(layer, in.kernel, layer.channels, Cell::input_first)),
+          recurrent_(transposed<Cell>(layer, in.recurrent_kernel, layer.units, Cell::state_first)),
           kernel_sums_(layer.panels() * layer.channels * G * LANES),
           recurrent_sums_(layer.panels() * layer.units * G * LANES),
           bias_sums_(COLUMNS * layer.padded()),
-          columns_(layer.panels() * steps_ * most_ * ROW),
-          x_(steps_ * most_ * width_),
-          before_(steps_ * most_ * layer.padded()),
-          output_(most_ * layer.padded()),
-          memory_(most_ * layer.padded()),
-          input_mask_(in.input_mask ? G * most_ * width_ : 0),
-          state_mask_(in.state_mask ? G * most_ * layer.padded() : 0),
-          masked_(in.input_mask || in.state_mask ? G * steps_ * most_ * std::max(layer.padded(), width_) : 0) {}
+          columns_(layer.panels() * steps_ * block_rows_ * ROW),
+          x_(steps_ * block_rows_ * width_),
+          before_(steps_ * block_rows_ * layer.padded()),
+          output_(block_rows_ * layer.padded()),
+          memory_(block_rows_ * layer.padded()),
+          input_mask_(in.input_mask ? G * block_rows_ * width_ : 0),
+          state_mask_(in.state_mask ? G * block_rows_ * layer.padded() : 0),
+          masked_(in.input_mask || in.state_mask
+                      ? G * steps_ * block_rows_ * std::max(layer.padded(), width_)
+                      : 0) {}
 
     void run() {
-        for (long b = 0; b < layer_.batch; b += most_) run_block(b, std::min(most_, layer_.batch - b));
+        for (long b = 0; b < layer_.batch; b += block_rows_)
+            run_block(b, std::min(block_rows_, layer_.batch - b));
         from_panels<Cell>(layer_, kernel_sums_, layer_.channels, Cell::input_first, d_.kernel);
-        from_panels<Cell>(layer_, recurrent_sums_, layer_.units, Cell::state_first, d_.recurrent_kernel);
+        from_panels<Cell>(layer_, recurrent_sums_, layer_.units, Cell::state_first,
+                          d_.recurrent_kernel);
         for (int c = 0; c < COLUMNS; ++c) {
             float* to = d_.bias + Cell::bias_of_column[c] * layer_.units;
             copy_rows(to, 0, bias_sums_ + c * layer_.padded(), 0, 1, layer_.units);
@@ -50,50 +55,59 @@ class Backward {
         const long units = layer_.units, padded = layer_.padded();
         copy_rows(output_, padded, d_.output + b * units, units, rows, units);
         if (Cell::has_memory) copy_rows(memory_, padded, d_.memory + b * units, units, rows, units);
-        read_masks<Cell>(layer_, in_.input_mask, layer_.channels, Cell::input_first, b, rows, width_, input_mask_);
-        read_masks<Cell>(layer_, in_.state_mask, units, Cell::state_first, b, rows, padded, state_mask_);
+        read_masks<Cell>(layer_, in_.input_mask, layer_.channels, Cell::input_first, b, rows,
+                         width_, input_mask_);
+        read_masks<Cell>(layer_, in_.state_mask, units, Cell::state_first, b, rows, padded,
+                         state_mask_);
         for (long end = layer_.length; end > 0;) {
             const long count = std::min(steps_, end), chunk = count * rows;
             end -= count;
             for (long s = count - 1; s >= 0; --s) {
-                step_slopes(b, rows, end + s, s, chunk);
-                state_slopes(rows, s, chunk);
+                step_gradients(b, rows, end + s, s, chunk);
+                add_state_gradients(rows, s, chunk);
             }
-            kernel_slopes(b, rows, end, count);
-            input_slopes(b, rows, end, count);
+            add_kernel_gradients(b, rows, end, count);
+            write_input_gradients(b, rows, end, count);
         }
         copy_rows(d_.first_output + b * units, units, output_, padded, rows, units);
-        if (Cell::has_memory) copy_rows(d_.first_memory + b * units, units, memory_, padded, rows, units);
+        if (Cell::has_memory)
+            copy_rows(d_.first_memory + b * units, units, memory_, padded, rows, units);
     }
 
-    // From the slopes of the states after a step, in `output_` and `memory_`, those of its gates into `columns_`; what
-    // does not pass through a product stays as the slopes of the states before it.
-    void step_slopes(long b, long rows, long step, long s, long chunk) {
+    // From the gradients of the states after a step, in `output_` and `memory_`, write those of its
+    // gates into `columns_`, and leave those of the states before it, without the path through the
+    // products.
+    void step_gradients(long b, long rows, long step, long s, long chunk) {
         const long units = layer_.units, padded = layer_.padded(), length = layer_.length;
         const long t = layer_.time(step), earlier = step ? layer_.time(step - 1) : -1;
         for (long p = 0; p < layer_.panels(); ++p) {
             const int lanes = std::min<long>(LANES, units - p * LANES);
             for (long r = 0; r < rows; ++r) {
                 const long at = r * padded + p * LANES, window = b + r;
-                const float* from =
-                    earlier < 0 ? in_.output + window * units : results_.outputs + (window * length + earlier) * units;
+                const float* from = earlier < 0
+                                        ? in_.output + window * units
+                                        : results_.outputs + (window * length + earlier) * units;
                 const Vector before = load_some(from + p * LANES, lanes);
                 store(before_ + s * rows * padded + at, before);
-                Vector slope = load(output_ + at);
-                if (d_.outputs) slope += load_some(d_.outputs + (window * length + t) * units + p * LANES, lanes);
-                const States after{slope, Cell::has_memory ? load(memory_ + at) : Vector{}};
-                const float* keep =
-                    results_.kept + ((t * layer_.panels() + p) * layer_.batch + window) * Cell::kept * LANES;
+                Vector d_output = load(output_ + at);
+                if (d_.outputs)
+                    d_output +=
+                        load_some(d_.outputs + (window * length + t) * units + p * LANES, lanes);
+                const States d_after{d_output, Cell::has_memory ? load(memory_ + at) : Vector{}};
+                const float* activations =
+                    results_.saved +
+                    ((t * layer_.panels() + p) * layer_.batch + window) * Cell::saved * LANES;
                 float* to = columns_ + (p * chunk + s * rows + r) * ROW;
-                const States passed = Cell::slopes(after, {before, Vector{}}, keep, to);
-                store(output_ + at, passed.output);
-                if (Cell::has_memory) store(memory_ + at, passed.memory);
+                const States d_before =
+                    Cell::gradients(d_after, {before, Vector{}}, activations, to);
+                store(output_ + at, d_before.output);
+                if (Cell::has_memory) store(memory_ + at, d_before.memory);
             }
         }
     }
 
-    // Add what comes back through the products of the state.
-    void state_slopes(long rows, long s, long chunk) {
+    // Add the gradients that pass through the products of the state.
+    void add_state_gradients(long rows, long s, long chunk) {
         const long padded = layer_.padded();
         for_columns(padded, [&](auto vectors, long n) __attribute__((always_inline)) {
             constexpr int V = decltype(vectors)::value;
@@ -102,15 +116,17 @@ class Backward {
                 Vector sums[R][V] = {};
                 const float* columns = columns_ + (s * rows + r) * ROW + Cell::state_first * LANES;
                 const float* mask = in_.state_mask ? state_mask_ + r * padded + n : nullptr;
-                multiply_back<R, V>(sums, columns, chunk, recurrent_ + n, padded, mask, rows * padded);
+                multiply_back<R, V>(sums, columns, chunk, recurrent_ + n, padded, mask,
+                                    rows * padded);
                 for (int i = 0; i < R; ++i)
-                    for (int v = 0; v < V; ++v) add_to(output_ + (r + i) * padded + n + v * LANES, sums[i][v]);
+                    for (int v = 0; v < V; ++v)
+                        add_to(output_ + (r + i) * padded + n + v * LANES, sums[i][v]);
             });
         });
     }
 
-    // Add the slopes of the kernels and biases of a chunk.
-    void kernel_slopes(long b, long rows, long begin, long count) {
+    // Add the gradients of the kernels and biases of a chunk.
+    void add_kernel_gradients(long b, long rows, long begin, long count) {
         const long padded = layer_.padded(), channels = layer_.channels, chunk = count * rows;
         read_chunk(layer_, in_.x + b * layer_.length * channels, begin, count, rows, width_, x_);
         const float* read = x_;
@@ -118,42 +134,45 @@ class Backward {
             apply_masks(x_, input_mask_, G, count, rows * width_, masked_);
             read = masked_;
         }
-        add_products(read, channels, width_, in_.input_mask ? chunk * width_ : 0, Cell::input_first, chunk,
-                     kernel_sums_);
+        add_products(read, channels, width_, in_.input_mask ? chunk * width_ : 0, Cell::input_first,
+                     chunk, kernel_sums_);
         read = before_;
         if (in_.state_mask) {
             apply_masks(before_, state_mask_, G, count, rows * padded, masked_);
             read = masked_;
         }
-        add_products(read, layer_.units, padded, in_.state_mask ? chunk * padded : 0, Cell::state_first, chunk,
-                     recurrent_sums_);
+        add_products(read, layer_.units, padded, in_.state_mask ? chunk * padded : 0,
+                     Cell::state_first, chunk, recurrent_sums_);
         for (long p = 0; p < layer_.panels(); ++p) {
             Vector sums[COLUMNS] = {};
             for (long r = 0; r < chunk; ++r)
-                for (int c = 0; c < COLUMNS; ++c) sums[c] += load(columns_ + (p * chunk + r) * ROW + c * LANES);
+                for (int c = 0; c < COLUMNS; ++c)
+                    sums[c] += load(columns_ + (p * chunk + r) * ROW + c * LANES);
             for (int c = 0; c < COLUMNS; ++c) add_to(bias_sums_ + c * padded + p * LANES, sums[c]);
         }
     }
 
-    // sums (panel, row of a, gate, lane) += a (chunk, a_width), turned, times the columns from `first` on; each gate
-    // has an a of its own, `apart` from the one before, where they are masked. Each chunk is summed by itself: sums
-    // over many rows would lose digits.
-    void add_products(const float* a, long a_rows, long a_width, long apart, int first, long chunk, float* sums) {
+    // sums (panel, row of a, gate, lane) += a (chunk, a_width), transposed, times the columns from
+    // `first` on; with masks each gate has its own a, `apart` from the one before. Each chunk is
+    // summed separately: sums over many rows would lose digits.
+    void add_products(const float* a, long a_rows, long a_width, long apart, int first, long chunk,
+                      float* sums) {
         for (long p = 0; p < layer_.panels(); ++p) {
             const float* columns = columns_ + p * chunk * ROW + first * LANES;
             for_tiles<G>(a_rows, [&](auto tile, long m) __attribute__((always_inline)) {
                 constexpr int R = decltype(tile)::value;
-                Vector found[R][G] = {};
-                multiply_gates<R, G>(found, {a + m, 1, a_width, 0}, apart, chunk, columns, ROW);
+                Vector chunk_sums[R][G] = {};
+                multiply_gates<R, G>(chunk_sums, {a + m, 1, a_width, 0}, apart, chunk, columns,
+                                     ROW);
                 float* to = sums + (p * a_rows + m) * G * LANES;
                 for (int i = 0; i < R; ++i)
-                    for (int g = 0; g < G; ++g) add_to(to + (i * G + g) * LANES, found[i][g]);
+                    for (int g = 0; g < G; ++g) add_to(to + (i * G + g) * LANES, chunk_sums[i][g]);
             });
         }
     }
 
-    // Write the slopes of a chunk of the input.
-    void input_slopes(long b, long rows, long begin, long count) {
+    // Write the gradients of a chunk of the input.
+    void write_input_gradients(long b, long rows, long begin, long count) {
         const long channels = layer_.channels, row = layer_.length * channels, chunk = count * rows;
         for_columns(width_, [&](auto vectors, long n) __attribute__((always_inline)) {
             constexpr int V = decltype(vectors)::value;
@@ -162,9 +181,11 @@ class Backward {
                 for_tiles<V>(rows, [&](auto tile, long r) __attribute__((always_inline)) {
                     constexpr int R = decltype(tile)::value;
                     Vector sums[R][V] = {};
-                    const float* columns = columns_ + (s * rows + r) * ROW + Cell::input_first * LANES;
+                    const float* columns =
+                        columns_ + (s * rows + r) * ROW + Cell::input_first * LANES;
                     const float* mask = in_.input_mask ? input_mask_ + r * width_ + n : nullptr;
-                    multiply_back<R, V>(sums, columns, chunk, kernel_ + n, width_, mask, rows * width_);
+                    multiply_back<R, V>(sums, columns, chunk, kernel_ + n, width_, mask,
+                                        rows * width_);
                     for (int i = 0; i < R; ++i) {
                         for (int v = 0; v < V; ++v) {
                             const int lanes = std::min<long>(LANES, channels - n - v * LANES);
@@ -176,27 +197,32 @@ class Backward {
         });
     }
 
-    // sums += the columns of a tile of rows times a kernel turned, `width` wide. With masks (gate, row, width) that
-    // differ by gate, `apart` from one to the next, the products of each gate are masked by themselves.
+    // sums += the columns of a tile of rows times a transposed kernel, `width` wide. With masks
+    // (gate, row, width), `apart` from one gate to the next, the products of each gate are masked
+    // separately.
     template <int ROWS, int VECTORS>
-    inline __attribute__((always_inline)) void multiply_back(Vector (&sums)[ROWS][VECTORS], const float* columns,
-                                                             long chunk, const float* kernel, long width,
+    inline __attribute__((always_inline)) void multiply_back(Vector (&sums)[ROWS][VECTORS],
+                                                             const float* columns, long chunk,
+                                                             const float* kernel, long width,
                                                              const float* mask, long apart) {
         const long panels = layer_.panels();
         if (!mask) {
-            return multiply<ROWS, VECTORS>(sums, {columns, ROW, 1, chunk * ROW}, panels, G * LANES, kernel, width);
+            return multiply<ROWS, VECTORS>(sums, {columns, ROW, 1, chunk * ROW}, panels, G * LANES,
+                                           kernel, width);
         }
         for (int g = 0; g < G; ++g) {
-            Vector one[ROWS][VECTORS] = {};
-            multiply<ROWS, VECTORS>(one, {columns + g * LANES, ROW, 1, chunk * ROW}, panels, LANES,
-                                    kernel + g * LANES * width, width, (G - 1) * LANES * width);
+            Vector gate_sums[ROWS][VECTORS] = {};
+            multiply<ROWS, VECTORS>(gate_sums, {columns + g * LANES, ROW, 1, chunk * ROW}, panels,
+                                    LANES, kernel + g * LANES * width, width,
+                                    (G - 1) * LANES * width);
             for (int i = 0; i < ROWS; ++i)
                 for (int v = 0; v < VECTORS; ++v)
-                    sums[i][v] += one[i][v] * load(mask + g * apart + i * width + v * LANES);
+                    sums[i][v] += gate_sums[i][v] * load(mask + g * apart + i * width + v * LANES);
         }
     }
 
-    // Visit the columns of an array of whole vectors, two vectors at a time as long as there are two.
+    // Visit the columns of an array of whole vectors, two vectors at a time as long as there are
+    // two.
     template <typename Visit>
     static void for_columns(long width, Visit visit) {
         long n = 0;
@@ -207,9 +233,10 @@ class Backward {
     const Layer& layer_;
     const Inputs& in_;
     const Results& results_;
-    const Slopes& d_;
-    const long most_, steps_, width_;  // windows of a block, steps of a chunk, channels in whole vectors
+    const Gradients& d_;
+    const long block_rows_, steps_,
+        width_;  // windows of a block, steps of a chunk, channels in whole vectors
     const Array kernel_, recurrent_;
-    Array kernel_sums_, recurrent_sums_, bias_sums_, columns_, x_, before_, output_, memory_, input_mask_, state_mask_,
-        masked_;
+    Array kernel_sums_, recurrent_sums_, bias_sums_, columns_, x_, before_, output_, memory_,
+        input_mask_, state_mask_, masked_;
 };

@@ -1,7 +1,7 @@
 // A recurrent layer over a sequence.
 //
-// The products of the input are taken for a chunk of steps at once; those of the state end in registers, where the step
-// of the cell goes on with them.
+// The products of the input are taken for a chunk of steps at once; those of the state end in
+// registers, where the step of the cell uses them.
 #pragma once
 
 #include "layout.h"
@@ -13,24 +13,27 @@ class Forward {
         : layer_(layer),
           in_(in),
           out_(out),
-          most_(std::min(BLOCK_ROWS, layer.batch)),
-          steps_(layer.chunk_steps(most_)),
+          block_rows_(std::min(BLOCK_ROWS, layer.batch)),
+          steps_(layer.chunk_steps(block_rows_)),
           kernel_(by_panels<Cell>(layer, in.kernel, layer.channels, Cell::input_first)),
           recurrent_(by_panels<Cell>(layer, in.recurrent_kernel, layer.units, Cell::state_first)),
-          input_bias_(biases_by_panels<Cell>(layer, in.bias, Cell::input_first, Cell::input_has_bias)),
-          state_bias_(biases_by_panels<Cell>(layer, in.bias, Cell::state_first, Cell::state_has_bias)),
-          x_(steps_ * most_ * layer.channels),
-          products_(layer.panels() * steps_ * most_ * G * LANES),
-          state_(most_ * layer.padded()),
-          next_(most_ * layer.padded()),
-          memory_(most_ * layer.padded()),
-          input_mask_(in.input_mask ? G * most_ * layer.channels : 0),
-          state_mask_(in.state_mask ? G * most_ * layer.padded() : 0),
-          masked_x_(in.input_mask ? G * steps_ * most_ * layer.channels : 0),
-          masked_state_(in.state_mask ? G * most_ * layer.padded() : 0) {}
+          input_bias_(
+              biases_by_panels<Cell>(layer, in.bias, Cell::input_first, Cell::input_has_bias)),
+          state_bias_(
+              biases_by_panels<Cell>(layer, in.bias, Cell::state_first, Cell::state_has_bias)),
+          x_(steps_ * block_rows_ * layer.channels),
+          products_(layer.panels() * steps_ * block_rows_ * G * LANES),
+          state_(block_rows_ * layer.padded()),
+          next_(block_rows_ * layer.padded()),
+          memory_(block_rows_ * layer.padded()),
+          input_mask_(in.input_mask ? G * block_rows_ * layer.channels : 0),
+          state_mask_(in.state_mask ? G * block_rows_ * layer.padded() : 0),
+          masked_x_(in.input_mask ? G * steps_ * block_rows_ * layer.channels : 0),
+          masked_state_(in.state_mask ? G * block_rows_ * layer.padded() : 0) {}
 
     void run() {
-        for (long b = 0; b < layer_.batch; b += most_) run_block(b, std::min(most_, layer_.batch - b));
+        for (long b = 0; b < layer_.batch; b += block_rows_)
+            run_block(b, std::min(block_rows_, layer_.batch - b));
     }
 
   private:
@@ -40,22 +43,26 @@ class Forward {
     void run_block(long b, long rows) {
         const long units = layer_.units, padded = layer_.padded();
         copy_rows(state_, padded, in_.output + b * units, units, rows, units);
-        if (Cell::has_memory) copy_rows(memory_, padded, in_.memory + b * units, units, rows, units);
-        read_masks<Cell>(layer_, in_.input_mask, layer_.channels, Cell::input_first, b, rows, layer_.channels,
-                         input_mask_);
-        read_masks<Cell>(layer_, in_.state_mask, units, Cell::state_first, b, rows, padded, state_mask_);
+        if (Cell::has_memory)
+            copy_rows(memory_, padded, in_.memory + b * units, units, rows, units);
+        read_masks<Cell>(layer_, in_.input_mask, layer_.channels, Cell::input_first, b, rows,
+                         layer_.channels, input_mask_);
+        read_masks<Cell>(layer_, in_.state_mask, units, Cell::state_first, b, rows, padded,
+                         state_mask_);
         for (long begin = 0; begin < layer_.length; begin += steps_) {
             const long count = std::min(steps_, layer_.length - begin);
             multiply_inputs(b, rows, begin, count);
             for (long s = 0; s < count; ++s) {
                 for (long p = 0; p < layer_.panels(); ++p) {
-                    take_step(b, rows, layer_.time(begin + s), p, products_ + (p * count + s) * rows * G * LANES);
+                    take_step(b, rows, layer_.time(begin + s), p,
+                              products_ + (p * count + s) * rows * G * LANES);
                 }
                 std::swap(state_.at, next_.at);
             }
         }
         copy_rows(out_.output + b * units, units, state_, padded, rows, units);
-        if (Cell::has_memory) copy_rows(out_.memory + b * units, units, memory_, padded, rows, units);
+        if (Cell::has_memory)
+            copy_rows(out_.memory + b * units, units, memory_, padded, rows, units);
     }
 
     // The products of a chunk of the input, biases added, as (panel, step, row, gate, lane).
@@ -74,8 +81,9 @@ class Forward {
                 Vector sums[R][G];
                 for (int i = 0; i < R; ++i)
                     for (int g = 0; g < G; ++g) sums[i][g] = load(start + g * LANES);
-                multiply_gates<R, G>(sums, {read + r * channels, channels, 1, 0}, in_.input_mask ? chunk * channels : 0,
-                                     channels, kernel_ + p * channels * G * LANES, G * LANES);
+                multiply_gates<R, G>(sums, {read + r * channels, channels, 1, 0},
+                                     in_.input_mask ? chunk * channels : 0, channels,
+                                     kernel_ + p * channels * G * LANES, G * LANES);
                 float* to = products_ + (p * chunk + r) * G * LANES;
                 for (int i = 0; i < R; ++i)
                     for (int g = 0; g < G; ++g) store(to + (i * G + g) * LANES, sums[i][g]);
@@ -87,10 +95,10 @@ class Forward {
     void take_step(long b, long rows, long t, long p, const float* products) {
         const long units = layer_.units, padded = layer_.padded();
         const int lanes = std::min<long>(LANES, units - p * LANES);
-        const float* multiplied = state_;
+        const float* factors = state_;
         if (in_.state_mask) {
             if (p == 0) apply_masks(state_, state_mask_, G, 1, rows * padded, masked_state_);
-            multiplied = masked_state_;
+            factors = masked_state_;
         }
         const float* start = state_bias_ + p * G * LANES;
         for_tiles<G>(rows, [&](auto tile, long r) __attribute__((always_inline)) {
@@ -98,18 +106,22 @@ class Forward {
             Vector sums[R][G];
             for (int i = 0; i < R; ++i)
                 for (int g = 0; g < G; ++g) sums[i][g] = load(start + g * LANES);
-            multiply_gates<R, G>(sums, {multiplied + r * padded, padded, 1, 0}, in_.state_mask ? rows * padded : 0,
-                                 units, recurrent_ + p * units * G * LANES, G * LANES);
+            multiply_gates<R, G>(sums, {factors + r * padded, padded, 1, 0},
+                                 in_.state_mask ? rows * padded : 0, units,
+                                 recurrent_ + p * units * G * LANES, G * LANES);
             for (int i = 0; i < R; ++i) {
                 const long at = (r + i) * padded + p * LANES, window = b + r + i;
-                const long place = (t * layer_.panels() + p) * layer_.batch + window;
-                float* keep = out_.kept ? out_.kept + place * Cell::kept * LANES : nullptr;
-                const States before{load(state_ + at), Cell::has_memory ? load(memory_ + at) : Vector{}};
-                const States after = Cell::step(products + (r + i) * G * LANES, sums[i], before, keep);
+                const long offset = (t * layer_.panels() + p) * layer_.batch + window;
+                float* save = out_.saved ? out_.saved + offset * Cell::saved * LANES : nullptr;
+                const States before{load(state_ + at),
+                                    Cell::has_memory ? load(memory_ + at) : Vector{}};
+                const States after =
+                    Cell::step(products + (r + i) * G * LANES, sums[i], before, save);
                 store(next_ + at, after.output);
                 if (Cell::has_memory) store(memory_ + at, after.memory);
                 if (out_.outputs) {
-                    store_some(out_.outputs + (window * layer_.length + t) * units + p * LANES, after.output, lanes);
+                    store_some(out_.outputs + (window * layer_.length + t) * units + p * LANES,
+                               after.output, lanes);
                 }
             }
         });
@@ -118,7 +130,7 @@ class Forward {
     const Layer& layer_;
     const Inputs& in_;
     const Results& out_;
-    const long most_, steps_;  // windows of a block, steps of a chunk
+    const long block_rows_, steps_;  // windows of a block, steps of a chunk
     const Array kernel_, recurrent_, input_bias_, state_bias_;
     Array x_, products_, state_, next_, memory_, input_mask_, state_mask_, masked_x_, masked_state_;
 };

@@ -1,7 +1,8 @@
-// What a layer reads and writes, and how its numbers are laid out inside.
+// Inputs and outputs of a layer, and how its numbers are laid out inside.
 //
-// The windows of a batch are cut into blocks, and the steps of a block into chunks: what a chunk needs stays in the
-// cache. Units are cut into panels of `LANES`, the last one filled up with zeros. Arrays are (panel, row, gate, lane).
+// The windows of a batch are cut into blocks, and the steps of a block into chunks, whose numbers
+// stay in the cache. Units are cut into panels of `LANES`, the last one padded with zeros. Arrays
+// are (panel, row, gate, lane).
 #pragma once
 
 #include <algorithm>
@@ -12,7 +13,7 @@
 
 constexpr long BLOCK_ROWS = 64;           // windows of a block
 constexpr long CHUNK_FLOATS = 96 * 1024;  // of the largest array of a chunk, at most
-constexpr long CHUNK_ROWS = 256;          // at most: slopes of kernels are summed over as many by themselves
+constexpr long CHUNK_ROWS = 256;  // at most: gradients of kernels are summed over as many at a time
 
 struct Layer {
     long batch, length, channels, units;
@@ -27,7 +28,8 @@ struct Layer {
     long time(long step) const { return backwards ? length - 1 - step : step; }
 };
 
-// What a layer reads. `memory` is null for a GRU, the masks where there is no dropout that differs by gate.
+// Inputs of a layer. `memory` is null for a GRU, the masks where there is no dropout that differs
+// by gate.
 struct Inputs {
     const float* x;                          // (batch, length, channels)
     const float *kernel, *recurrent_kernel;  // (channels, gates x units), (units, gates x units)
@@ -36,15 +38,15 @@ struct Inputs {
     const float *input_mask, *state_mask;    // (gates, batch, channels), (gates, batch, units)
 };
 
-// What it writes. `outputs` and `kept` may be null.
+// Outputs of a layer. `outputs` and `saved` may be null.
 struct Results {
     float* outputs;          // (batch, length, units)
     float *output, *memory;  // (batch, units), after the last step
-    float* kept;             // (length, panels, batch, Cell::kept, LANES)
+    float* saved;            // (length, panels, batch, Cell::saved, LANES)
 };
 
-struct Slopes {
-    const float *outputs, *output, *memory;  // of the results; `outputs` may be null
+struct Gradients {
+    const float *outputs, *output, *memory;  // given: of the results; `outputs` may be null
     float *x, *kernel, *recurrent_kernel, *bias;
     float *first_output, *first_memory;  // of the states before the first step
 };
@@ -54,7 +56,7 @@ struct Array {
     explicit Array(long size) {
         const size_t bytes = (sizeof(float) * std::max(size, 1L) + 63) / 64 * 64;
         at.reset(static_cast<float*>(std::aligned_alloc(64, bytes)));
-        if (!at) std::abort();  // as TensorFlow does where memory is at its end
+        if (!at) std::abort();  // as TensorFlow does where memory is exhausted
         std::memset(at.get(), 0, bytes);
     }
     operator float*() const { return at.get(); }
@@ -64,7 +66,8 @@ struct Array {
     std::unique_ptr<float, Free> at;
 };
 
-// The kernel (rows, gates x units) as (panel, row, gate, lane), gates in the order of the columns from `first` on.
+// The kernel (rows, gates x units) as (panel, row, gate, lane), gates in the order of the columns
+// from `first` on.
 template <typename Cell>
 Array by_panels(const Layer& layer, const float* kernel, long rows, int first) {
     Array packed(layer.panels() * rows * Cell::gates * LANES);
@@ -74,7 +77,8 @@ Array by_panels(const Layer& layer, const float* kernel, long rows, int first) {
         for (long k = 0; k < rows; ++k) {
             for (int gate = 0; gate < Cell::gates; ++gate, to += LANES) {
                 const int source = Cell::keras_of_column[first + gate];
-                std::memcpy(to, kernel + (k * Cell::gates + source) * layer.units + p * LANES, sizeof(float) * count);
+                std::memcpy(to, kernel + (k * Cell::gates + source) * layer.units + p * LANES,
+                            sizeof(float) * count);
             }
         }
     }
@@ -83,18 +87,20 @@ Array by_panels(const Layer& layer, const float* kernel, long rows, int first) {
 
 // The biases (4, units) as (panel, gate, lane), 0 in columns that have none.
 template <typename Cell>
-Array biases_by_panels(const Layer& layer, const float* bias, int first, const bool (&has_bias)[COLUMNS]) {
+Array biases_by_panels(const Layer& layer, const float* bias, int first,
+                       const bool (&has_bias)[COLUMNS]) {
     Array packed(layer.padded() * Cell::gates);
     for (long u = 0; u < layer.units; ++u) {
         for (int gate = 0; gate < Cell::gates; ++gate) {
             float* to = packed + (u / LANES * Cell::gates + gate) * LANES + u % LANES;
-            if (has_bias[first + gate]) *to = bias[Cell::bias_of_column[first + gate] * layer.units + u];
+            if (has_bias[first + gate])
+                *to = bias[Cell::bias_of_column[first + gate] * layer.units + u];
         }
     }
     return packed;
 }
 
-// The other way round: what `by_panels` made, written as Keras has it.
+// The inverse of `by_panels`: a kernel as Keras has it.
 template <typename Cell>
 void from_panels(const Layer& layer, const float* packed, long rows, int first, float* kernel) {
     for (long p = 0; p < layer.panels(); ++p) {
@@ -109,9 +115,9 @@ void from_panels(const Layer& layer, const float* packed, long rows, int first, 
     }
 }
 
-// The kernel turned: (panel, gate, lane, row), rows filled up to whole vectors.
+// The kernel transposed: (panel, gate, lane, row), rows padded to whole vectors.
 template <typename Cell>
-Array turned(const Layer& layer, const float* kernel, long rows, int first) {
+Array transposed(const Layer& layer, const float* kernel, long rows, int first) {
     const long width = (rows + LANES - 1) / LANES * LANES;
     Array packed(layer.padded() * Cell::gates * width);
     for (long u = 0; u < layer.units; ++u) {
@@ -125,33 +131,39 @@ Array turned(const Layer& layer, const float* kernel, long rows, int first) {
 }
 
 // Copy rows of `units` numbers into rows of `padded` ones, or back.
-inline void copy_rows(float* to, long to_row, const float* from, long from_row, long rows, long count) {
-    for (long r = 0; r < rows; ++r) std::memcpy(to + r * to_row, from + r * from_row, sizeof(float) * count);
+inline void copy_rows(float* to, long to_row, const float* from, long from_row, long rows,
+                      long count) {
+    for (long r = 0; r < rows; ++r)
+        std::memcpy(to + r * to_row, from + r * from_row, sizeof(float) * count);
 }
 
-// x (rows, length, channels) of `count` steps from `begin` on as (step, row, width). Beside each other the rows do not
-// fall into the same few places of the cache, as those of long sequences do.
-inline void read_chunk(const Layer& layer, const float* x, long begin, long count, long rows, long width, float* to) {
+// x (rows, length, channels) of `count` steps from `begin` on as (step, row, width). Packed like
+// this, the rows do not compete for the same few lines of the cache, as those of long sequences do.
+inline void read_chunk(const Layer& layer, const float* x, long begin, long count, long rows,
+                       long width, float* to) {
     const long row = layer.length * layer.channels;
     for (long s = 0; s < count; ++s, to += rows * width) {
         copy_rows(to, width, x + layer.time(begin + s) * layer.channels, row, rows, layer.channels);
     }
 }
 
-// The masks of a block of windows, gates in the order of the columns from `first` on: (gate, row, width).
+// The masks of a block of windows, gates in the order of the columns from `first` on: (gate, row,
+// width).
 template <typename Cell>
-void read_masks(const Layer& layer, const float* masks, long count, int first, long b, long rows, long width,
-                float* to) {
+void read_masks(const Layer& layer, const float* masks, long count, int first, long b, long rows,
+                long width, float* to) {
     for (int gate = 0; masks && gate < Cell::gates; ++gate) {
         const float* from = masks + (Cell::keras_of_column[first + gate] * layer.batch + b) * count;
         copy_rows(to + gate * rows * width, width, from, count, rows, count);
     }
 }
 
-// What is multiplied for each gate, (gate, step, row, width), from numbers (step, row, width) and masks (gate, row,
-// width).
-inline void apply_masks(const float* numbers, const float* masks, int gates, long steps, long size, float* to) {
+// The left factors of each gate, (gate, step, row, width), from numbers (step, row, width) and
+// masks (gate, row, width).
+inline void apply_masks(const float* numbers, const float* masks, int gates, long steps, long size,
+                        float* to) {
     for (long n = 0; n < gates * steps; ++n) {
-        for (long i = 0; i < size; ++i) *to++ = numbers[n % steps * size + i] * masks[n / steps * size + i];
+        for (long i = 0; i < size; ++i)
+            *to++ = numbers[n % steps * size + i] * masks[n / steps * size + i];
     }
 }

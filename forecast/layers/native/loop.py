@@ -1,4 +1,4 @@
-"""A recurrent layer over a sequence through the compiled operations: the functions that `recurrent` calls."""
+"""A recurrent layer over a sequence through the compiled operations, as `dispatch` calls it."""
 
 from __future__ import annotations
 
@@ -16,89 +16,114 @@ OPERATION = "BigruForward"
 
 @dataclass(frozen=True, eq=False)
 class NativeLoop:
-    """How a layer goes through its sequence.
+    """A recurrent layer in C++, and how it traverses its sequence.
 
     Attributes:
-        lstm: whether the cell is an LSTM's; it is a GRU's otherwise.
+        cell: name of a cell in `cells.h`.
+        num_states: states of that cell: 1, or 2 with a memory beside the output.
         backwards: whether the last step of the sequence comes first.
         input_masks: dropout of the input, (B, C): one per gate, or none.
         state_masks: dropout of the state, (B, U): one per gate, or none.
     """
 
-    lstm: bool
+    cell: str
+    num_states: int
     backwards: bool
     input_masks: tuple[Any, ...] = ()
     state_masks: tuple[Any, ...] = ()
 
-    def keep(self, x: Any, *rest: Any) -> tuple[list[Any], list[Any], list[Any]]:
-        """Run, and keep what the gradient needs.
+    def infer(self, x: Any, *rest: Any, sequence: bool) -> tuple[list[Any], list[Any]]:
+        """Run, and save nothing.
 
         Args:
             x: (B, L, C).
             rest: kernel (C, gates x U), recurrent kernel (U, gates x U), bias (4, U), and states
                 (B, U).
+            sequence: whether to return the outputs.
 
         Returns:
-            The final states, the outputs (B, L, U) in the order of time, and what to hand to
-            `slopes`.
+            The final states (B, U), and a list of the outputs (B, L, U) in the order of time, or an
+            empty one.
         """
-        outputs, last, memory, kept = self._forward(x, *rest, keep=True, sequence=True)
-        return [last, memory][: self.num_states], [outputs], [outputs, kept]
+        outputs, states, _ = self._forward(x, *rest, save=False, sequence=sequence)
+        return states, [outputs] if sequence else []
 
-    def infer(self, x: Any, *rest: Any, sequence: bool) -> tuple[list[Any], list[Any]]:
-        """The final states, and with `sequence` the outputs."""
-        outputs, last, memory, _ = self._forward(x, *rest, keep=False, sequence=sequence)
-        return [last, memory][: self.num_states], [outputs] if sequence else []
-
-    def slopes(self, kept: Sequence[Any], d: Sequence[Any], x: Any, *rest: Any) -> list[Any]:
-        """The gradient.
+    def forward(self, x: Any, *rest: Any) -> tuple[list[Any], list[Any], list[Any]]:
+        """Run, and save the activations that the gradient needs.
 
         Args:
-            kept: from `keep`.
-            d: slopes of the final states, then those of the outputs, if those were returned.
-            x: as for `keep`.
-            rest: as for `keep`.
+            x: as for `infer`.
+            rest: as for `infer`.
 
         Returns:
-            Slopes of x and of `rest`, in their order.
+            The final states, the list of the outputs, and the arrays that `backward` takes.
         """
-        outputs, arrays = kept
-        number = self.num_states
-        nothing = tf.zeros((0, rest[1].shape[0]))
-        d_outputs = d[number] if len(d) > number else nothing
-        d_memory = d[1] if self.lstm else nothing
+        outputs, states, saved = self._forward(x, *rest, save=True, sequence=True)
+        return states, [outputs], [outputs, saved]
+
+    def backward(self, arrays: Sequence[Any], d: Sequence[Any], x: Any, *rest: Any) -> list[Any]:
+        """Return the gradients of x and of `rest`, in their order.
+
+        Args:
+            arrays: from `forward`.
+            d: gradients of the final states, then those of the outputs, if those were returned.
+            x: as for `infer`.
+            rest: as for `infer`.
+        """
+        outputs, saved = arrays
+        absent = tf.zeros((0, rest[1].shape[0]))
+        d_last, *d_others = d
+        d_memory = absent
+        if self.num_states == 2:
+            d_memory, *d_others = d_others
+        d_outputs = d_others[0] if d_others else absent
+
         results = operations().bigru_backward(
             *self._read(x, *rest),
             outputs,
-            arrays,
+            saved,
             d_outputs,
-            d[0],
+            d_last,
             d_memory,
-            **self._settings(keep=True),
+            **self._settings(save=True, sequence=True),
         )
-        slopes = list(results)[: 5 + self.lstm]
-        for slope, read in zip(slopes, (x, *rest), strict=True):
-            slope.set_shape(read.shape)
-        return slopes
+        gradients = list(results)[: 4 + self.num_states]  # x, two kernels, bias, states
+        for gradient, tensor in zip(gradients, (x, *rest), strict=True):
+            gradient.set_shape(tensor.shape)
+        return gradients
 
-    @property
-    def num_states(self) -> int:
-        """An LSTM has two."""
-        return 2 if self.lstm else 1
+    def _forward(
+        self, x: Any, *rest: Any, save: bool, sequence: bool
+    ) -> tuple[Any, list[Any], Any]:
+        """Return the outputs, the final states and the saved activations."""
+        settings = self._settings(save=save, sequence=sequence)
+        results = operations().bigru_forward(*self._read(x, *rest), **settings)
+        outputs, last, memory, saved = results
 
-    def _forward(self, x: Any, *rest: Any, keep: bool, sequence: bool) -> tuple[Any, Any, Any, Any]:
-        settings = self._settings(keep=keep, sequence=sequence)
-        outputs, last, memory, kept = operations().bigru_forward(*self._read(x, *rest), **settings)
+        batch, length, _ = x.shape
         units = rest[1].shape[0]
-        outputs.set_shape((x.shape[0], x.shape[1] if sequence else 0, units))
-        last.set_shape((x.shape[0], units))
-        memory.set_shape((x.shape[0] if self.lstm else 0, units))
-        return outputs, last, memory, kept
+        outputs.set_shape((batch, length if sequence else 0, units))
+        last.set_shape((batch, units))
+        memory.set_shape((batch if self.num_states == 2 else 0, units))
+        return outputs, [last, memory][: self.num_states], saved
 
     def _read(self, x: Any, *rest: Any) -> list[Any]:
-        nothing = tf.zeros((0, rest[1].shape[0]))
-        masks = [tf.stack(one) if one else nothing for one in (self.input_masks, self.state_masks)]
-        return [x, *rest, *([] if self.lstm else [nothing]), *masks]
+        """Return the inputs of the operations; an absent one is a tensor without elements."""
+        absent = tf.zeros((0, rest[1].shape[0]))
+        memory = [absent] if self.num_states == 1 else []
+        input_mask = absent
+        state_mask = absent
+        if self.input_masks:
+            input_mask = tf.stack(self.input_masks)  # (gates, B, C)
+        if self.state_masks:
+            state_mask = tf.stack(self.state_masks)  # (gates, B, U)
+        return [x, *rest, *memory, input_mask, state_mask]
 
-    def _settings(self, *, keep: bool, sequence: bool = True) -> dict[str, bool]:
-        return {"lstm": self.lstm, "backwards": self.backwards, "keep": keep, "sequence": sequence}
+    def _settings(self, *, save: bool, sequence: bool) -> dict[str, Any]:
+        """Return the attributes of the operations."""
+        return {
+            "cell": self.cell,
+            "backwards": self.backwards,
+            "save": save,
+            "sequence": sequence,
+        }

@@ -1,10 +1,14 @@
-// The loops as two operations of TensorFlow, registered through its C interface, which is the same in every version.
+// The loops as two operations of TensorFlow, registered through its C interface, which is the same
+// in every version.
 //
 // BigruForward  : x, kernel, recurrent_kernel, bias, output, memory, input_mask, state_mask
-//                 -> outputs, output, memory, kept
-// BigruBackward : the same, then outputs, kept, and the slopes of outputs, output and memory
-//                 -> slopes of x, kernel, recurrent_kernel, bias, output, memory
-// A tensor that a layer does without has no elements.
+//                 -> outputs, output, memory, saved
+// BigruBackward : the same, then outputs, saved, and the gradients of outputs, output and memory
+//                 -> gradients of x, kernel, recurrent_kernel, bias, output, memory
+// The attribute `cell` is the name of a cell in cells.h. A tensor that a layer does without has no
+// elements.
+
+#include <string>
 
 #include "backward.h"
 #include "forward.h"
@@ -16,24 +20,40 @@
 namespace {
 
 struct Settings {
-    bool lstm, backwards, keep, sequence;
+    std::string cell;
+    bool backwards, save, sequence;
 };
+
+// The attribute `cell`; empty where it cannot be read, which `status` reports.
+std::string read_cell(TF_OpKernelConstruction* construction, TF_Status* status) {
+    int32_t list_size = 0, size = 0;
+    TF_OpKernelConstruction_GetAttrSize(construction, "cell", &list_size, &size, status);
+    if (TF_GetCode(status) != TF_OK) return "";
+    std::string name(size, '\0');
+    TF_OpKernelConstruction_GetAttrString(construction, "cell", &name[0], name.size(), status);
+    return name;
+}
 
 void* read_settings(TF_OpKernelConstruction* construction) {
     auto* settings = new Settings();
     TF_Status* status = TF_NewStatus();
+    settings->cell = read_cell(construction, status);
+    if (TF_GetCode(status) == TF_OK && !with_cell(settings->cell, [](auto) {})) {
+        TF_SetStatus(status, TF_INVALID_ARGUMENT, "cells.h has no cell of this name");
+    }
+    if (TF_GetCode(status) != TF_OK) TF_OpKernelConstruction_Failure(construction, status);
+
     const struct {
         const char* name;
         bool* to;
-    } fields[] = {{"lstm", &settings->lstm},
-                  {"backwards", &settings->backwards},
-                  {"keep", &settings->keep},
-                  {"sequence", &settings->sequence}};
-    for (const auto& field : fields) {
+    } flags[] = {{"backwards", &settings->backwards},
+                 {"save", &settings->save},
+                 {"sequence", &settings->sequence}};
+    for (const auto& flag : flags) {
         unsigned char value = 0;
-        TF_OpKernelConstruction_GetAttrBool(construction, field.name, &value, status);
+        TF_OpKernelConstruction_GetAttrBool(construction, flag.name, &value, status);
         if (TF_GetCode(status) != TF_OK) TF_OpKernelConstruction_Failure(construction, status);
-        *field.to = value;
+        *flag.to = value;
     }
     TF_DeleteStatus(status);
     return settings;
@@ -41,7 +61,7 @@ void* read_settings(TF_OpKernelConstruction* construction) {
 
 void delete_settings(void* settings) { delete static_cast<Settings*>(settings); }
 
-// The tensors of one call; they are let go at its end.
+// The tensors of one call; they are released at its end.
 class Call {
   public:
     explicit Call(TF_OpKernelContext* context) : context_(context), status_(TF_NewStatus()) {}
@@ -60,29 +80,31 @@ class Call {
     // Null for a tensor without elements.
     const float* floats(int number) {
         TF_Tensor* tensor = input(number);
-        return TF_TensorElementCount(tensor) ? static_cast<const float*>(TF_TensorData(tensor)) : nullptr;
+        return TF_TensorElementCount(tensor) ? static_cast<const float*>(TF_TensorData(tensor))
+                                             : nullptr;
     }
 
-    // Null where the size is 0 or memory is at its end; `failed` tells them apart.
+    // Null where the size is 0 or memory is exhausted; `failed` tells them apart.
     float* output(int number, std::initializer_list<int64_t> shape) {
         int64_t elements = 1;
         for (const int64_t size : shape) elements *= size;
-        TF_Tensor* tensor = TF_AllocateOutput(context_, number, TF_FLOAT, shape.begin(), static_cast<int>(shape.size()),
-                                              elements * sizeof(float), status_);
+        TF_Tensor* tensor =
+            TF_AllocateOutput(context_, number, TF_FLOAT, shape.begin(),
+                              static_cast<int>(shape.size()), elements * sizeof(float), status_);
         if (failed()) return nullptr;
         tensors_[count_++] = tensor;
         return elements ? static_cast<float*>(TF_TensorData(tensor)) : nullptr;
     }
 
-    // Whether something went wrong; TensorFlow is told.
+    // Whether something went wrong, which is reported to TensorFlow.
     bool failed() {
         if (TF_GetCode(status_) == TF_OK) return false;
         TF_OpKernelContext_Failure(context_, status_);
         return true;
     }
 
-    bool require(bool holds, const char* message) {
-        if (!holds) TF_SetStatus(status_, TF_INVALID_ARGUMENT, message);
+    bool require(bool condition, const char* message) {
+        if (!condition) TF_SetStatus(status_, TF_INVALID_ARGUMENT, message);
         return !failed();
     }
 
@@ -93,66 +115,68 @@ class Call {
     int count_ = 0;
 };
 
-constexpr int NUM_INPUTS = 8, NUM_OPTIONAL = 2;  // the last ones may be left out
+constexpr int NUM_INPUTS = 8, NUM_OPTIONAL = 2;  // the last inputs, the masks, may be absent
 
+// Sizes and inputs of a layer; false where they do not fit each other, which is reported.
+template <typename Cell>
 bool read_layer(Call& call, const Settings& settings, Layer& layer, Inputs& in) {
     TF_Tensor *x = call.input(0), *state = call.input(4);
-    const bool sound = TF_NumDims(x) == 3 && TF_NumDims(state) == 2 && TF_Dim(x, 0) == TF_Dim(state, 0);
-    if (!call.require(sound, "expected x (B, L, C) and a state (B, U)")) return false;
+    const bool has_axes =
+        TF_NumDims(x) == 3 && TF_NumDims(state) == 2 && TF_Dim(x, 0) == TF_Dim(state, 0);
+    if (!call.require(has_axes, "expected x (B, L, C) and a state (B, U)")) return false;
     layer = {TF_Dim(x, 0), TF_Dim(x, 1), TF_Dim(x, 2), TF_Dim(state, 1), settings.backwards};
-    const int64_t gates = settings.lstm ? Lstm::gates : Gru::gates, units = layer.units, states = layer.batch * units;
-    const int64_t inputs = layer.batch * layer.channels;
+
+    const int64_t gates = Cell::gates, units = layer.units;
+    const int64_t inputs = layer.batch * layer.channels, states = layer.batch * units;
     const int64_t expected[NUM_INPUTS] = {inputs * layer.length,
                                           layer.channels * gates * units,
                                           units * gates * units,
                                           4 * units,
                                           states,
-                                          settings.lstm ? states : 0,
+                                          Cell::has_memory ? states : 0,
                                           gates * inputs,
                                           gates * states};
     const float* data[NUM_INPUTS];
     for (int i = 0; i < NUM_INPUTS; ++i) {
         TF_Tensor* tensor = call.input(i);
         const int64_t count = TF_TensorElementCount(tensor);
-        const bool fits = count == expected[i] || (i >= NUM_INPUTS - NUM_OPTIONAL && count == 0);
-        if (!call.require(fits, "the sizes of x, kernels, bias, states and masks do not fit each other")) return false;
+        const bool is_absent = i >= NUM_INPUTS - NUM_OPTIONAL && count == 0;
+        const bool fits = count == expected[i] || is_absent;
+        if (!call.require(fits,
+                          "the sizes of x, kernels, bias, states and masks do not fit each other"))
+            return false;
         data[i] = count ? static_cast<const float*>(TF_TensorData(tensor)) : nullptr;
     }
     in = {data[0], data[1], data[2], data[3], data[4], data[5], data[6], data[7]};
     return true;
 }
 
-void compute_forward(void* kernel, TF_OpKernelContext* context) {
-    const Settings& settings = *static_cast<Settings*>(kernel);
-    Call call(context);
+template <typename Cell>
+void forward(Call& call, const Settings& settings) {
     Layer layer;
     Inputs in;
-    if (!read_layer(call, settings, layer, in)) return;
-    const long batch = layer.batch, length = layer.length, kept = settings.lstm ? Lstm::kept : Gru::kept;
+    if (!read_layer<Cell>(call, settings, layer, in)) return;
+    const long batch = layer.batch, length = layer.length;
     Results out;
     out.outputs = call.output(0, {batch, settings.sequence ? length : 0, layer.units});
     out.output = call.output(1, {batch, layer.units});
-    out.memory = call.output(2, {settings.lstm ? batch : 0, layer.units});
-    out.kept = call.output(3, {settings.keep ? length : 0, layer.panels(), batch, kept, LANES});
+    out.memory = call.output(2, {Cell::has_memory ? batch : 0, layer.units});
+    out.saved =
+        call.output(3, {settings.save ? length : 0, layer.panels(), batch, Cell::saved, LANES});
     if (call.failed() || batch * layer.units == 0) return;
-    if (settings.lstm) {
-        Forward<Lstm>(layer, in, out).run();
-    } else {
-        Forward<Gru>(layer, in, out).run();
-    }
+    Forward<Cell>(layer, in, out).run();
 }
 
-void compute_backward(void* kernel, TF_OpKernelContext* context) {
-    const Settings& settings = *static_cast<Settings*>(kernel);
-    Call call(context);
+template <typename Cell>
+void backward(Call& call, const Settings& settings) {
     Layer layer;
     Inputs in;
-    if (!read_layer(call, settings, layer, in)) return;
-    const int64_t batch = layer.batch, units = layer.units, gates = settings.lstm ? Lstm::gates : Gru::gates;
+    if (!read_layer<Cell>(call, settings, layer, in)) return;
+    const int64_t batch = layer.batch, units = layer.units, gates = Cell::gates;
     Results results{};
     results.outputs = const_cast<float*>(call.floats(NUM_INPUTS));
-    results.kept = const_cast<float*>(call.floats(NUM_INPUTS + 1));
-    Slopes d{};
+    results.saved = const_cast<float*>(call.floats(NUM_INPUTS + 1));
+    Gradients d{};
     d.outputs = call.floats(NUM_INPUTS + 2);
     d.output = call.floats(NUM_INPUTS + 3);
     d.memory = call.floats(NUM_INPUTS + 4);
@@ -161,26 +185,37 @@ void compute_backward(void* kernel, TF_OpKernelContext* context) {
     d.recurrent_kernel = call.output(2, {units, gates * units});
     d.bias = call.output(3, {4, units});
     d.first_output = call.output(4, {batch, units});
-    d.first_memory = call.output(5, {settings.lstm ? batch : 0, units});
+    d.first_memory = call.output(5, {Cell::has_memory ? batch : 0, units});
     if (call.failed()) return;
-    const bool sound = batch == 0 || (results.outputs && results.kept && d.output && (d.memory || !settings.lstm));
-    if (!call.require(sound, "expected the outputs and what was kept of them")) return;
-    if (settings.lstm) {
-        Backward<Lstm>(layer, in, results, d).run();
-    } else {
-        Backward<Gru>(layer, in, results, d).run();
-    }
+    const bool has_memory = d.memory || !Cell::has_memory;
+    const bool complete =
+        batch == 0 || (results.outputs && results.saved && d.output && has_memory);
+    if (!call.require(complete, "expected the outputs and the activations saved with them")) return;
+    Backward<Cell>(layer, in, results, d).run();
+}
+
+void compute_forward(void* kernel, TF_OpKernelContext* context) {
+    const Settings& settings = *static_cast<Settings*>(kernel);
+    Call call(context);
+    with_cell(settings.cell, [&](auto cell) { forward<decltype(cell)>(call, settings); });
+}
+
+void compute_backward(void* kernel, TF_OpKernelContext* context) {
+    const Settings& settings = *static_cast<Settings*>(kernel);
+    Call call(context);
+    with_cell(settings.cell, [&](auto cell) { backward<decltype(cell)>(call, settings); });
 }
 
 void any_shape(TF_ShapeInferenceContext* context, TF_Status* status) {
     TF_ShapeInferenceContextSetUnknownShape(context, status);
 }
 
-void add(const char* name, std::initializer_list<const char*> inputs, std::initializer_list<const char*> outputs,
-         void (*compute)(void*, TF_OpKernelContext*)) {
+void add(const char* name, std::initializer_list<const char*> inputs,
+         std::initializer_list<const char*> outputs, void (*compute)(void*, TF_OpKernelContext*)) {
     TF_Status* status = TF_NewStatus();
     TF_OpDefinitionBuilder* operation = TF_NewOpDefinitionBuilder(name);
-    for (const char* attribute : {"lstm: bool", "backwards: bool", "keep: bool", "sequence: bool"}) {
+    for (const char* attribute :
+         {"cell: string", "backwards: bool", "save: bool", "sequence: bool"}) {
         TF_OpDefinitionBuilderAddAttr(operation, attribute);
     }
     for (const char* input : inputs) TF_OpDefinitionBuilderAddInput(operation, input);
@@ -200,14 +235,14 @@ extern "C" void TF_InitKernel() {}
 
 __attribute__((constructor)) static void add_operations() {
     add("BigruForward",
-        {"x: float", "kernel: float", "recurrent_kernel: float", "bias: float", "output: float", "memory: float",
-         "input_mask: float", "state_mask: float"},
-        {"outputs: float", "last: float", "last_memory: float", "kept: float"}, compute_forward);
+        {"x: float", "kernel: float", "recurrent_kernel: float", "bias: float", "output: float",
+         "memory: float", "input_mask: float", "state_mask: float"},
+        {"outputs: float", "last: float", "last_memory: float", "saved: float"}, compute_forward);
     add("BigruBackward",
-        {"x: float", "kernel: float", "recurrent_kernel: float", "bias: float", "output: float", "memory: float",
-         "input_mask: float", "state_mask: float", "outputs: float", "kept: float", "d_outputs: float", "d_last: float",
-         "d_last_memory: float"},
-        {"d_x: float", "d_kernel: float", "d_recurrent_kernel: float", "d_bias: float", "d_output: float",
-         "d_memory: float"},
+        {"x: float", "kernel: float", "recurrent_kernel: float", "bias: float", "output: float",
+         "memory: float", "input_mask: float", "state_mask: float", "outputs: float",
+         "saved: float", "d_outputs: float", "d_last: float", "d_last_memory: float"},
+        {"d_x: float", "d_kernel: float", "d_recurrent_kernel: float", "d_bias: float",
+         "d_output: float", "d_memory: float"},
         compute_backward);
 }

@@ -1,4 +1,5 @@
-// Vectors as wide as the processor's, tanh and sigmoid on them, and the product of a tile of a matrix.
+// Vectors as wide as the processor's, tanh and sigmoid on them, and the product of a tile of a
+// matrix.
 #pragma once
 
 #include <cstdint>
@@ -41,8 +42,8 @@ INLINE void store_some(float* to, Vector value, int count) {
     std::memcpy(to, &value, sizeof(float) * count);
 }
 
-// tanh as a ratio of polynomials, the one that Eigen takes for float (MathFunctionsImpl.h, "ptanh_float"); a NaN
-// stays a NaN, since both comparisons with it are false.
+// tanh as a ratio of polynomials, the one that Eigen takes for float (MathFunctionsImpl.h,
+// "ptanh_float"); a NaN stays a NaN, since both comparisons with it are false.
 INLINE Vector tanh_of(Vector x) {
     const Vector bound = all(7.90531110763549805f);
     x = x > bound ? bound : x;
@@ -62,19 +63,19 @@ INLINE Vector tanh_of(Vector x) {
 
 INLINE Vector sigmoid_of(Vector x) { return tanh_of(x * 0.5f) * 0.5f + 0.5f; }
 
-// One operand of a product, row by row: element (i, k) stands at `at + i * row + k * step` inside a block of columns,
-// and `block` further for each block.
+// One operand of a product, row by row: element (i, k) stands at `at + i * row + k * step` inside a
+// block of columns, and `block` further for each block.
 struct Operand {
     const float* at;
     long row, step, block;
 };
 
-// sums[i][v] += sum over k of a(i, k) b(k, v), where row k of b holds `VECTORS` vectors and begins `b_row` after the
-// one before, and `b_skip` is left out after each block. Every element is summed in the order of k, so its bits do not
-// depend on the shape of the tile.
+// sums[i][v] += sum over k of a(i, k) b(k, v), where row k of b holds `VECTORS` vectors and begins
+// `b_row` after the one before, and `b_skip` numbers are skipped after each block. Every element is
+// summed in the order of k, so its bits do not depend on the shape of the tile.
 template <int ROWS, int VECTORS>
-INLINE void multiply(Vector (&sums)[ROWS][VECTORS], Operand a, long blocks, long length, const float* b, long b_row,
-                     long b_skip = 0) {
+INLINE void multiply(Vector (&sums)[ROWS][VECTORS], Operand a, long blocks, long length,
+                     const float* b, long b_row, long b_skip = 0) {
     for (long n = 0; n < blocks; ++n, b += b_skip) {
         const float* column = a.at + n * a.block;
         for (long k = 0; k < length; ++k, column += a.step, b += b_row) {
@@ -90,19 +91,21 @@ INLINE void multiply(Vector (&sums)[ROWS][VECTORS], Operand a, long blocks, long
     }
 }
 
-// `multiply` for all gates, each with an operand of its own `apart` after that of the one before, or with the same.
+// `multiply` for all gates, each with its own operand, `apart` after that of the one before, or
+// with the same.
 template <int ROWS, int GATES>
-INLINE void multiply_gates(Vector (&sums)[ROWS][GATES], Operand a, long apart, long length, const float* b,
-                           long b_row) {
+INLINE void multiply_gates(Vector (&sums)[ROWS][GATES], Operand a, long apart, long length,
+                           const float* b, long b_row) {
     if (!apart) return multiply<ROWS, GATES>(sums, a, 1, length, b, b_row);
 #pragma GCC unroll 8
     for (int g = 0; g < GATES; ++g) {
-        Vector one[ROWS][1];
+        Vector gate_sums[ROWS][1];
 #pragma GCC unroll 8
-        for (int i = 0; i < ROWS; ++i) one[i][0] = sums[i][g];
-        multiply<ROWS, 1>(one, {a.at + g * apart, a.row, a.step, a.block}, 1, length, b + g * LANES, b_row);
+        for (int i = 0; i < ROWS; ++i) gate_sums[i][0] = sums[i][g];
+        multiply<ROWS, 1>(gate_sums, {a.at + g * apart, a.row, a.step, a.block}, 1, length,
+                          b + g * LANES, b_row);
 #pragma GCC unroll 8
-        for (int i = 0; i < ROWS; ++i) sums[i][g] = one[i][0];
+        for (int i = 0; i < ROWS; ++i) sums[i][g] = gate_sums[i][0];
     }
 }
 
@@ -116,7 +119,8 @@ struct Constant {
     static constexpr int value = NUMBER;
 };
 
-// Cut `count` rows into tiles of `TILE_ROWS<VECTORS>` rows, then of half as many and so on, and visit each.
+// Cut `count` rows into tiles of `TILE_ROWS<VECTORS>` rows, then of half as many and so on, and
+// visit each.
 template <int VECTORS, typename Visit, int ROWS = TILE_ROWS<VECTORS>>
 INLINE void for_tiles(long count, Visit visit, long first = 0) {
     for (; first + ROWS <= count; first += ROWS) visit(Constant<ROWS>{}, first);
