@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from forecast.axes import FloatArray, IntArray
 from forecast.errors import ConfigError, DataError
-from forecast.experiment import schema
+from forecast.section import wording
 from forecast.experiment.file import load_experiment, parse_experiment
 from forecast.experiment.settings import (
     DataConfig,
@@ -84,9 +84,9 @@ def foreign(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Two entries more in the table, and settings described anew before and after."""
     monkeypatch.setitem(TRANSFORMS, "sqrt", TransformKind(Sqrt, must_come_first=True))
     monkeypatch.setitem(TRANSFORMS, "midrange", TransformKind(Midrange, is_scaler=True))
-    schema._schema.cache_clear()
+    wording.schema_of.cache_clear()
     yield
-    schema._schema.cache_clear()
+    wording.schema_of.cache_clear()
 
 
 def wave(seed: int = 0) -> NDArray[np.float64]:
@@ -171,7 +171,7 @@ def test_a_wrong_name_is_refused_with_the_names_of_the_table(
         monkeypatch.delitem(TRANSFORMS, "midrange")
     *others, last = map(repr, TRANSFORMS)
     names = f"{', '.join(others)} or {last}"
-    with pytest.raises(ConfigError, match=f"TransformConfig.name is 'root': .*{names}$"):
+    with pytest.raises(ConfigError, match=f"TransformConfig.name is \"root\"; expected {names}$"):
         TransformConfig(name="root")
     with pytest.raises(ConfigError, match=f'name is "root"; expected {names}'):
         parse_experiment("transforms: {target: [{name: root}]}")
