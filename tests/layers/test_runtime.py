@@ -378,7 +378,7 @@ BUILD = (
         (
             {"floatx": "float8"},
             "",
-            r"ConfigError .*Invalid `floatx` .*as keras.json in .*: correct or delete",
+            r"ConfigError .*Invalid `floatx` .*as set in keras.json in .*: correct or delete",
         ),
         ({"floatx": "float64", "backend": "nonsense"}, "tensorflow", "float32"),
     ],

@@ -3,6 +3,9 @@
 // The windows of a batch are cut into blocks, and the steps of a block into chunks, whose numbers
 // stay in the cache. Units are cut into panels of `LANES`, the last one padded with zeros. Arrays
 // are (panel, row, gate, lane).
+//
+// Indices: b first window of a block, r row of a block or chunk, s step of a chunk, t step in time,
+// p panel, g gate, c column of gradients, u unit, k summed over in a product.
 #pragma once
 
 #include <algorithm>
