@@ -222,7 +222,7 @@ class FittedNetworkModel:
             windows = WindowedFeatures(features, index)
             points[place], spread = forecast_windows(aligned, windows, np.arange(len(index)))
             if shown := shown_levels(aligned):
-                unit = aligned.unit[known.series_at(rows[place])]
+                unit = aligned.series.unit[known.series_at(rows[place])]
                 spread = with_intervals(
                     aligned, aligned.calibration, points[place], spread, unit, shown
                 )[1]
@@ -233,7 +233,7 @@ class FittedNetworkModel:
 
 def _learned_series(fitted: Fitted, panel: Panel) -> tuple[Panel, Callable[[IntArray], IntArray]]:
     """The series of a panel that training has seen, and what turns rows of the panel into rows of those, or -1."""
-    seen = fitted.places(panel.series_ids) >= 0
+    seen = fitted.series.index_of(panel.series_ids) >= 0
     if seen.all():
         return panel, lambda rows: rows
     known = select_series(panel, np.flatnonzero(seen))

@@ -63,7 +63,7 @@ def _calibration(
                 measured[rows],
                 forecast,
                 spread,
-                fitted.unit[series],
+                fitted.series.unit[series],
                 prepared.panel.positions[rows[:, 0]] - 1,
             )
         )
@@ -92,7 +92,7 @@ def forecast_with_intervals(
     Raises:
         ConfigError: there are no calibration windows, or too few.
     """
-    unit = align(fitted, panel, Part.whole(panel)).unit
+    unit = align(fitted, panel, Part.whole(panel)).series.unit
     quantile_levels, quantiles = with_intervals(
         fitted, fitted.recent, forecast.values, forecast.quantiles, unit, levels, adapting=True
     )

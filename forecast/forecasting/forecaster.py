@@ -7,16 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from forecast.baselines.ridge import RidgeWindow
 from forecast.data.known import future_frame, read_known
 from forecast.data.panel import Panel
 from forecast.data.read import Source
 from forecast.errors import ConfigError, NotFittedError
 from forecast.experiment.prepare import (
     Prepared,
-    context_length_of,
     open_panel,
     prepare,
     table_format_of,
@@ -24,21 +20,17 @@ from forecast.experiment.prepare import (
 )
 from forecast.experiment.settings import Experiment
 from forecast.forecasting.calibrate import calibrate, forecast_with_intervals
-from forecast.forecasting.fitted import NEVER, Fitted, error_units, training_range
+from forecast.forecasting.fitted import Fitted, collect, shape_of
 from forecast.forecasting.judge import fit_linear, judge, unseen_part
 from forecast.forecasting.predict import forecast_future
 from forecast.forecasting.saving import load_fitted, save_fitted
 from forecast.intervals.levels import check_level
-from forecast.models.network import make_network
 from forecast.scores.evaluation import BacktestResult
 from forecast.scores.forecast import Forecast
-from forecast.training.fit import FittedNetwork, fit_network, refit_network
-from forecast.windows.splits import Part
+from forecast.training.fit import fit_network, refit_network
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from forecast.windows.index import WindowShape
 
 
 Reporter = Callable[[Any], None]
@@ -118,25 +110,28 @@ class Forecaster:
             This forecaster.
         """
         network = fit_network(
-            prepared, _shape(prepared), checkpoint=checkpoint, resume=resume, reporter=reporter
+            prepared, shape_of(prepared), checkpoint=checkpoint, resume=resume, reporter=reporter
         )
         linear = fit_linear(prepared)
-        fitted = calibrate(_collect(prepared, network, linear), prepared)
+        fitted = calibrate(collect(prepared, network, linear), prepared)
         self._fitted, self._prepared, self._judged = fitted, prepared, None
         if prepared.config.training.refit:
             self._judged = self.evaluate() if len(prepared.test) else None
             self._prepared = with_all_rows(prepared)
             network = refit_network(
                 self._prepared,
-                _shape(self._prepared),
+                shape_of(self._prepared),
                 network,
                 checkpoint=checkpoint,
                 resume=resume,
                 reporter=reporter,
             )
-            again = _collect(self._prepared, network, linear)
+            again = collect(self._prepared, network, linear)
             self._fitted = replace(
-                again, calibration=fitted.calibration, recent=fitted.recent, unit=fitted.unit
+                again,
+                calibration=fitted.calibration,
+                recent=fitted.recent,
+                series=replace(again.series, unit=fitted.series.unit),
             )
         return self
 
@@ -262,47 +257,3 @@ class Forecaster:
                 "or train with a longer horizon or without them"
             )
         return steps
-
-
-def _shape(prepared: Prepared) -> WindowShape:
-    """What the network of a prepared experiment reads and writes."""
-    config = prepared.config
-    levels = config.training.quantile_levels if config.training.loss == "quantile" else ()
-    return prepared.features.shape(
-        context_length_of(config), config.windows.horizon, num_quantiles=len(levels)
-    )
-
-
-def _collect(prepared: Prepared, network: FittedNetwork, linear: RidgeWindow) -> Fitted:
-    """Gather what a trained model needs later."""
-    shape = _shape(prepared)
-    panel = prepared.panel
-    season_length = prepared.config.data.season_length or panel.freq.season_length
-    targets = prepared.filled.measured(shape.num_targets)
-    low, high = training_range(targets, panel, prepared.split.train)
-    split = prepared.split
-    parts = (split.train, split.validation, split.calibration)
-    seen = Part(panel.offsets[:-1], np.max([one.last for one in parts], axis=0))
-    last = np.maximum(seen.last - 1, panel.offsets[:-1])
-    return Fitted(
-        config=prepared.config,
-        model=network.model,
-        predict=make_network(network.model, jit=prepared.config.training.jit),
-        shape=shape,
-        feature_map=prepared.feature_map,
-        freq=panel.freq.alias,
-        season_length=season_length,
-        series_ids=panel.series_ids,
-        constants=np.where(low == high, low, np.nan),
-        low=low,
-        high=high,
-        seen_until=np.where(
-            seen.last > panel.offsets[:-1], panel.timestamps[last].astype(np.int64), NEVER
-        ),
-        unit=error_units(prepared.config, panel, split.train, season_length),
-        calibration=None,
-        recent=None,
-        linear=linear,
-        histories=network.histories,
-        shares=network.shares,
-    )

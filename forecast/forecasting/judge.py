@@ -14,8 +14,9 @@ from forecast.data.panel import Panel
 from forecast.errors import DataError
 from forecast.experiment.prepare import Prepared, windows_of
 from forecast.forecasting.calibrate import shown_levels, with_intervals
-from forecast.forecasting.fitted import NEVER, Fitted, align
+from forecast.forecasting.fitted import Fitted, align
 from forecast.forecasting.predict import forecast_windows, new_series_notes
+from forecast.forecasting.series_facts import NEVER
 from forecast.forecasting.unseen import RowsRead, covariate_notes
 from forecast.intervals.adaptive import adapt_intervals
 from forecast.scores.evaluation import BacktestResult
@@ -91,7 +92,7 @@ def judge(
     calibration, shown = fitted.calibration, shown_levels(fitted)
     if calibration is None or not shown:
         return result
-    forecasts, unit = result.forecasts[config.name], aligned.unit[result.series]
+    forecasts, unit = result.forecasts[config.name], aligned.series.unit[result.series]
     levels, quantiles = with_intervals(
         aligned, calibration, forecasts, result.quantiles, unit, shown
     )
@@ -118,8 +119,8 @@ def unseen_part(fitted: Fitted, panel: Panel) -> Part:
     Raises:
         DataError: there is none.
     """
-    place = fitted.places(panel.series_ids)
-    until = fitted.seen_until[place]
+    place = fitted.series.index_of(panel.series_ids)
+    until = fitted.series.seen_until[place]
     looked_at = (place >= 0) & (until > NEVER)
     stamps = np.where(looked_at, until, 0).astype(panel.timestamps.dtype)
     last_seen = panel.freq.positions(stamps) + fitted.config.evaluation.purge

@@ -40,7 +40,7 @@ def forecast_windows(
     Raises:
         DataError: a forecast is not finite.
     """
-    size, compiled = batch_rule(len(windows), fitted.predict.largest_batch)
+    size, compiled = batch_rule(len(windows), fitted.network.largest_batch)
     parts = [
         _forecast_batch(fitted, windows, numbers[start : start + size], size if compiled else 0)
         for start in range(0, len(numbers), size)
@@ -61,7 +61,7 @@ def _forecast_batch(
         if compiled > wanted
         else numbers
     )
-    output = fitted.predict(windows.batch(filled_up)[0], compiled=compiled > 0)[:wanted].astype(
+    output = fitted.network(windows.batch(filled_up)[0], compiled=compiled > 0)[:wanted].astype(
         np.float64
     )
     if not fitted.quantile_levels:
@@ -77,12 +77,12 @@ def _forecast_batch(
     values = np.stack(levels, axis=-1)
     # A series that never changed in training has no scale to forecast changes on: its last value
     # goes on.
-    never_changed = np.isfinite(fitted.constants[series])[:, None, :, None]
+    never_changed = np.isfinite(fitted.series.constants[series])[:, None, :, None]
     values = np.where(never_changed, history[:, -1, None, :, None], values)
     if not np.isfinite(values).all():
         bad = int(np.flatnonzero(~np.isfinite(values).all(axis=(1, 2, 3)))[0])
         raise DataError(
-            f"the forecast of series {fitted.series_ids[series[bad]]!r} is not finite: its context "
+            f"the forecast of series {fitted.series.ids[series[bad]]!r} is not finite: its context "
             f"is too far from "
             "the training data for the transforms to be undone; check its last rows"
         )
@@ -204,7 +204,7 @@ def new_series_notes(fitted: Fitted, panel: Panel, lengths: IntArray) -> tuple[s
         panel: the series to forecast.
         lengths: (N,) rows that the scale of a new series may come from.
     """
-    new = fitted.places(panel.series_ids) < 0
+    new = fitted.series.index_of(panel.series_ids) < 0
     if not new.any():
         return ()
     per_series = any(stage.per_series for stage in fitted.feature_map.target.stages)
@@ -213,7 +213,7 @@ def new_series_notes(fitted: Fitted, panel: Panel, lengths: IntArray) -> tuple[s
     )  # of less there is none: see `transforms.scaling`
     return (
         new_series_note(
-            panel.series_ids[new], fitted.series_ids, lengths[new] if own_scale else None
+            panel.series_ids[new], fitted.series.ids, lengths[new] if own_scale else None
         ),
     )
 
@@ -225,9 +225,11 @@ def drift_notes(fitted: Fitted, panel: Panel) -> tuple[str, ...]:
         ends[:, None] - np.arange(1, fitted.shape.context_length + 1), panel.offsets[:-1, None]
     )
     context = panel.targets[rows]
-    reach = DRIFT_RANGES * (fitted.high - fitted.low)  # none for a series that never changed
-    far = (np.fmax.reduce(context, axis=1) > fitted.high + reach) | (
-        np.fmin.reduce(context, axis=1) < fitted.low - reach
+    reach = DRIFT_RANGES * (
+        fitted.series.high - fitted.series.low
+    )  # none for a series that never changed
+    far = (np.fmax.reduce(context, axis=1) > fitted.series.high + reach) | (
+        np.fmin.reduce(context, axis=1) < fitted.series.low - reach
     )
     drifted = np.flatnonzero(far.any(axis=1))
     if not len(drifted):

@@ -18,10 +18,12 @@ from forecast.experiment.prepare import columns_of
 from forecast.experiment.settings import Experiment
 from forecast.forecasting.artifact import Artifact, load_artifact, save_artifact
 from forecast.forecasting.fitted import Fitted
+from forecast.forecasting.series_facts import SeriesFacts
 from forecast.intervals.conformal import Calibration
 from forecast.models.network import make_network
 from forecast.scores.history import History
 from forecast.training.ensemble import build_ensemble
+from forecast.training.fit import TrainingRecord
 from forecast.transforms import TRANSFORMS, Chain, Transform
 from forecast.windows.features import FeatureMap, FeatureSettings
 from forecast.windows.index import WindowShape
@@ -49,7 +51,7 @@ def save_fitted(fitted: Fitted, path: Path) -> None:
     """
     inputs = golden_inputs(fitted.shape)
     golden: Arrays = {f"input/{name}": array for name, array in inputs.items()}
-    golden["output"] = fitted.predict(inputs)
+    golden["output"] = fitted.network(inputs)
     save_artifact(
         path,
         Artifact(
@@ -84,7 +86,7 @@ def load_fitted(path: Path) -> Fitted:
         for name, array in artifact.golden.items()
         if name != "output"
     }
-    difference = np.max(np.abs(fitted.predict(inputs) - artifact.golden["output"]))
+    difference = np.max(np.abs(fitted.network(inputs) - artifact.golden["output"]))
     if not difference <= GOLDEN_TOLERANCE:
         raise ArtifactError(
             f"{path}/golden.safetensors: the rebuilt model is off its stored output by "
@@ -151,15 +153,15 @@ def _meta(fitted: Fitted) -> dict[str, Any]:
         },
         "freq": fitted.freq,
         "season_length": fitted.season_length,
-        "series_ids": list(fitted.series_ids),
+        "series_ids": list(fitted.series.ids),
         "calendar": list(settings.calendar),
         "vocabulary": {name: list(words) for name, words in fitted.feature_map.vocabulary.items()},
         "ranges": {name: list(ends) for name, ends in fitted.feature_map.ranges.items()},
         "history": fitted.history.to_dict(),  # all that earlier versions read
         "histories": [
-            [name, one.to_dict()] for name, one in fitted.histories.items()
+            [name, one.to_dict()] for name, one in fitted.training.histories.items()
         ],  # a mapping would be sorted
-        "shares": fitted.shares,
+        "shares": fitted.training.weights,
     }
 
 
@@ -172,15 +174,7 @@ def _state(fitted: Fitted) -> Arrays:
         "linear": fitted.linear.to_state(),
         "calibration": fitted.calibration.to_state() if fitted.calibration else {},
         "recent": fitted.recent.to_state() if fitted.recent else {},
-        "series": {
-            "is_constant": np.isfinite(fitted.constants),
-            "constants": np.nan_to_num(fitted.constants),
-            "has_range": np.isfinite(fitted.low),
-            "low": np.nan_to_num(fitted.low),
-            "high": np.nan_to_num(fitted.high),
-            "seen_until": fitted.seen_until,
-            "unit": fitted.unit,
-        },
+        "series": fitted.series.to_state(),
     }
     return {
         f"{group}/{name}": array
@@ -199,31 +193,30 @@ def _rebuild(artifact: Artifact) -> Fitted:
     shape = WindowShape(**sizes)
     model = build_ensemble(config, shape).model
     set_model_weights(model, artifact.weights)
-    series = _group(state, "series")
     ids = np.empty(len(meta["series_ids"]), object)
     ids[:] = meta["series_ids"]
     return Fitted(
         config=config,
         model=model,
-        predict=make_network(model, jit=config.training.jit),
+        network=make_network(model, jit=config.training.jit),
         shape=shape,
         feature_map=_feature_map(config, meta, state),
         freq=meta["freq"],
         season_length=meta["season_length"],
-        series_ids=ids,
-        constants=np.where(series["is_constant"], series["constants"], np.nan),
-        low=np.where(series["has_range"], series["low"], np.nan),
-        high=np.where(series["has_range"], series["high"], np.nan),
-        seen_until=series["seen_until"],
-        unit=series["unit"] if "unit" in series else np.ones_like(series["low"]),
+        series=SeriesFacts.from_state(ids, _group(state, "series")),
         calibration=_calibration(_group(state, "calibration")),
         recent=_calibration(_group(state, "recent")),
         linear=RidgeWindow.from_state(_group(state, "linear")),
-        histories={
-            name: History.from_dict(one)
-            for name, one in meta.get("histories", [["network", meta["history"]]])
-        },
-        shares={str(name): float(share) for name, share in meta.get("shares", {}).items()},
+        training=_training_record(meta),
+    )
+
+
+def _training_record(meta: Mapping[str, Any]) -> TrainingRecord:
+    histories = meta.get("histories", [["network", meta["history"]]])
+    weights = meta.get("shares", {})
+    return TrainingRecord(
+        histories={name: History.from_dict(history) for name, history in histories},
+        weights={str(name): float(weight) for name, weight in weights.items()},
     )
 
 

@@ -58,7 +58,7 @@ from forecast.runs.table_files import check_ending, is_forecast, is_template, wr
 from forecast.scores.evaluation import BacktestResult
 from forecast.scores.forecast import Forecast
 from forecast.training.checkpoint import check_place_for_checkpoint, is_checkpoint
-from forecast.training.ensemble import shares_text
+from forecast.training.ensemble import weights_text
 from forecast.training.fit import member_checkpoint
 from forecast.training.progress import both, tensorboard_reporter, terminal_reporter
 
@@ -163,7 +163,7 @@ def fit_run(
     with _kept_where_refused(), replace_folder(folder, check) as temporary:
         _write_records(temporary, prepared, forecaster, future)
         observed = write_judgement(temporary, result, prepared.panel)
-        made, failures = show_run(temporary, forecaster.fitted.histories, result, observed)
+        made, failures = show_run(temporary, forecaster.fitted.training.histories, result, observed)
     for place in range(
         2 * prepared.config.ensemble.num_members
     ):  # as many again where they were fitted anew
@@ -173,8 +173,8 @@ def fit_run(
     new = [note for note in future.notes if note not in prepared.notes] if future else []
     for note in new:
         say(f"note: {note}")
-    if len(forecaster.fitted.shares) > 1:
-        say(f"blend: {shares_text(forecaster.fitted.shares)}")
+    if len(forecaster.fitted.training.weights) > 1:
+        say(f"blend: {weights_text(forecaster.fitted.training.weights)}")
     say(
         result.scores().text()
         if result
@@ -322,7 +322,7 @@ def _write_records(
     (folder / "data.json").write_text(
         json.dumps(data_record(prepared.panel), indent=2) + "\n", encoding="utf-8"
     )
-    write_histories(forecaster.fitted.histories, folder)
+    write_histories(forecaster.fitted.training.histories, folder)
     if future is not None:
         future.frame().to_csv(folder / FORECAST, index=False)
     forecaster.save(folder / "model")

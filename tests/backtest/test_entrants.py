@@ -241,7 +241,7 @@ def test_intervals_of_many_fits_adapt_by_what_was_seen() -> None:
             .merge(table[["unique_id", "ds", "y"]], on=["unique_id", "ds"])
         )
         made = made.query("unique_id != 'c'")  # it has ended
-        calibration, unit = forecaster.fitted.calibration, forecaster.fitted.unit[:2]
+        calibration, unit = forecaster.fitted.calibration, forecaster.fitted.series.unit[:2]
         assert calibration is not None
         found = result.frame().query("cutoff == @cutoff").reset_index(drop=True)
         assert len(found) == len(made) == 2 * HORIZON
