@@ -113,7 +113,7 @@ def decode_tensors(data: bytes, expected: dict[str, TensorType], name: str) -> T
         ArtifactError: the file is malformed or contradicts `expected`, or a value is not finite.
     """
     try:
-        entries = dict(deserialize(data))
+        entries: dict[str, Any] = dict(deserialize(data))  # type: ignore[no-untyped-call]
     except SafetensorError as error:
         raise damaged(name, f"it is not a valid safetensors file ({str(error)[:80]})") from error
     _check_keys(data, name)
