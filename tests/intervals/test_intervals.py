@@ -561,7 +561,7 @@ def test_the_width_is_that_of_the_errors_on_unseen_windows(forecaster: Forecaste
     [
         (
             {"level": [80], "horizon": 5},
-            "intervals were asked for 5 steps and are calibrated for 4",
+            "intervals were asked for 5 steps, and the model is calibrated for 4",
         ),
         ({"level": [0.5, 100]}, "level is 100; expected per cent"),
         (

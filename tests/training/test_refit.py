@@ -73,7 +73,7 @@ def test_the_judgement_is_that_of_the_model_that_had_not_seen_the_test_rows() ->
     for name, forecasts in before.evaluate().forecasts.items():
         np.testing.assert_array_equal(after.evaluate().forecasts[name], forecasts)
     assert not np.array_equal(after.predict().values, before.predict().values)
-    with pytest.raises(DataError, match="every row of the table was seen in training"):
+    with pytest.raises(DataError, match="training has seen every row of the table"):
         after.evaluate(table)
     newer = waves(300)
     assert len(after.evaluate(newer).actual) == 2 * (40 - 4 + 1)
