@@ -98,7 +98,7 @@ def run(name: str) -> list[str]:
 def without_adapting(forecaster: Forecaster, result: BacktestResult) -> BacktestResult:
     """The same evaluation with the intervals that the calibration windows alone give."""
     fitted = forecaster.fitted
-    unit = fitted.unit[fitted.places(result.series_ids)][result.series]
+    unit = fitted.series.unit[fitted.series.index_of(result.series_ids)][result.series]
     forecasts = result.forecasts[result.alias]
     levels, quantiles = with_intervals(
         fitted, fitted.calibration, forecasts, None, unit, SHOWN_LEVELS

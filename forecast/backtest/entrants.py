@@ -242,7 +242,7 @@ class FittedNetworkModel:
         points[numbers], spread = forecast_windows(aligned, windows, np.arange(len(index)))
         interval_levels = shown_levels(aligned)
         if interval_levels:
-            unit = aligned.unit[known.series_at(rows[numbers])]
+            unit = aligned.series.unit[known.series_at(rows[numbers])]
             _, spread = with_intervals(
                 aligned, aligned.calibration, points[numbers], spread, unit, interval_levels
             )
@@ -256,7 +256,7 @@ def _learned_series(fitted: Fitted, panel: Panel) -> tuple[Panel, Callable[[IntA
 
     The function returns -1 for rows of other series.
     """
-    is_known = fitted.places(panel.series_ids) >= 0
+    is_known = fitted.series.index_of(panel.series_ids) >= 0
     if is_known.all():
         return panel, lambda rows: rows
     known = select_series(panel, np.flatnonzero(is_known))

@@ -1,20 +1,21 @@
-"""Named arrays as the bytes of a safetensors file, and back with every claim of the header checked.
+"""Named arrays as the bytes of a safetensors file, and back, compared with what is expected.
 
-Source of the format: https://github.com/huggingface/safetensors#format. Eight bytes hold the length
-of a JSON header, which gives each tensor's type, shape and place; the tensors' bytes follow.
+The safetensors library writes and reads the format: its reader refuses a header that contradicts
+itself or the length of the file. Source: https://github.com/huggingface/safetensors#format. The
+first eight bytes give the length of a JSON header, which holds the type, shape and offsets of each
+tensor; the bytes of the tensors follow.
 """
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
-from safetensors import SafetensorError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError, deserialize
 from safetensors.numpy import save
 
 from forecast.errors import ArtifactError
@@ -33,17 +34,15 @@ DTYPES = {
     "F32": "<f4",
     "F64": "<f8",
 }
-"""Safetensors' names of the types a tensor may have, and NumPy's."""
-
+"""Types that a tensor may have: the name in a safetensors file -> the name in NumPy."""
 
 _NAMES = {np.dtype(dtype): name for name, dtype in DTYPES.items()}
 
+_HEADER_KEYS = {"dtype", "shape", "data_offsets"}
 
 Tensors = dict[str, NDArray[Any]]
 
-
 Count = Annotated[int, Field(ge=0, lt=2**48)]
-
 
 Checked = TypeVar("Checked")
 
@@ -62,32 +61,16 @@ class TensorType(Entry):
     ]
     shape: Annotated[list[Count], Field(max_length=32)]
 
-    @property
-    def num_bytes(self) -> int:
-        """Bytes the values take."""
-        return math.prod(self.shape) * np.dtype(DTYPES[self.dtype]).itemsize
-
-
-class _StoredTensor(TensorType):
-    data_offsets: Annotated[list[Count], Field(min_length=2, max_length=2)]
-
-    @property
-    def type(self) -> TensorType:
-        return TensorType(dtype=self.dtype, shape=self.shape)
-
-
-_HEADER = TypeAdapter(dict[str, _StoredTensor])
-
 
 def encode_tensors(tensors: Tensors, name: str) -> bytes:
     """Return the bytes of a safetensors file.
 
     Args:
         tensors: arrays of numbers or bool, in any memory order.
-        name: what the file is called in messages.
+        name: of the file, for messages.
 
     Raises:
-        ArtifactError: an array is of another type or holds NaN or infinite values.
+        ArtifactError: an array is of another type, or has NaN or infinite values.
     """
     for key, array in tensors.items():
         if array.dtype.newbyteorder("<") not in _NAMES:
@@ -99,10 +82,10 @@ def encode_tensors(tensors: Tensors, name: str) -> bytes:
         raise ArtifactError(
             f"{name}: a tensor is called '__metadata__', a reserved name; expected another one"
         )
+    # The library writes the buffer as it is in memory: a strided view would come back scrambled.
+    in_c_order = {key: np.asarray(array, order="C") for key, array in tensors.items()}
     try:
-        # safetensors writes the buffer as it lies in memory: a view with strides would come back
-        # scrambled
-        return save({name: np.asarray(array, order="C") for name, array in tensors.items()})
+        return save(in_c_order)
     except (SafetensorError, UnicodeError) as error:
         raise ArtifactError(f"{name}: the tensors cannot be stored: {error}") from error
 
@@ -116,33 +99,30 @@ def describe_tensors(tensors: Tensors) -> dict[str, dict[str, Any]]:
 
 
 def decode_tensors(data: bytes, expected: dict[str, TensorType], name: str) -> Tensors:
-    """Turn the bytes of a safetensors file into read-only views of them.
+    """Return the arrays of a safetensors file.
 
     Args:
         data: the whole file.
-        expected: type and shape of every tensor it must hold.
-        name: what the file is called in messages.
+        expected: type and shape of every tensor that the file must have.
+        name: of the file, for messages.
 
     Returns:
-        The arrays in the order of their names.
+        The arrays in the order of their names; they are read-only.
 
     Raises:
-        ArtifactError: the header is malformed, contradicts `expected` or the file's length, or a
-            value is not finite.
+        ArtifactError: the file is malformed or contradicts `expected`, or a value is not finite.
     """
-    length = int.from_bytes(data[:8], "little")
-    if len(data) < 8 or length > len(data) - 8:
-        raise damaged(name, f"its header claims {length} bytes, the file has {len(data)}")
-    header = checked(_HEADER.validate_python, parse_json(data[8 : 8 + length], name), name)
-    if {key: one.type for key, one in header.items()} != expected:
+    try:
+        entries: dict[str, Any] = dict(deserialize(data))  # type: ignore[no-untyped-call]
+    except SafetensorError as error:
+        raise damaged(name, f"it is not a valid safetensors file ({str(error)[:80]})") from error
+    _check_keys(data, name)
+    types = {key: (entry["dtype"], entry["shape"]) for key, entry in entries.items()}
+    if types != {key: (tensor.dtype, tensor.shape) for key, tensor in expected.items()}:
         raise damaged(
             name, "the names, types and shapes of its tensors are not those of the manifest"
         )
-    _check_places(header, len(data) - 8 - length, name)
-    return {
-        key: _view(data, 8 + length, header[key], f"{name}: tensor {key!r}")
-        for key in sorted(header)
-    }
+    return {key: _array(entries[key], f"{name}: tensor {key!r}") for key in sorted(entries)}
 
 
 def damaged(file: object, reason: str) -> ArtifactError:
@@ -156,7 +136,7 @@ def parse_json(data: bytes, name: str) -> Any:
     """Parse JSON, refusing duplicate keys, NaN and infinity.
 
     Raises:
-        ArtifactError: `data` is no such JSON; `name` says of which file.
+        ArtifactError: `data` is no such JSON; `name` is that of the file.
     """
     try:
         return json.loads(data, object_pairs_hook=_unique, parse_constant=_no_constant)
@@ -165,13 +145,13 @@ def parse_json(data: bytes, name: str) -> Any:
 
 
 def checked(validate: Callable[[Any], Checked], document: Any, name: str) -> Checked:
-    """Return the validated `document`, or raise ArtifactError naming the first entry that is wrong."""
+    """Return the validated `document`, or raise ArtifactError for its first wrong entry."""
     try:
         return validate(document)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part)[:40] for part in first["loc"]) or "the document"
-        raise damaged(name, f"{place}: {first['msg']}") from error
+        path = ".".join(str(key)[:40] for key in first["loc"]) or "the document"
+        raise damaged(name, f"{path}: {first['msg']}") from error
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -185,36 +165,27 @@ def _no_constant(text: str) -> float:
     raise ValueError(f"{text} is no number")
 
 
+def _check_keys(data: bytes, name: str) -> None:
+    """Raise where the header has a duplicate or unknown key, which the library lets pass."""
+    length = int.from_bytes(data[:8], "little")
+    for key, entry in parse_json(data[8 : 8 + length], name).items():
+        if set(entry) != _HEADER_KEYS:
+            raise damaged(name, f"the header entry {key!r} has keys other than those of a tensor")
+
+
 def _check_finite(array: NDArray[Any], name: str) -> None:
     if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise ArtifactError(
-            f"{name} holds {int((~np.isfinite(array)).sum())} NaN or infinite values; expected none"
-        )
+        count = int((~np.isfinite(array)).sum())
+        raise ArtifactError(f"{name} holds {count} NaN or infinite values; expected none")
 
 
-def _check_places(header: dict[str, _StoredTensor], num_bytes: int, name: str) -> None:
-    """Raise unless the tensors lie one after another and fill the rest of the file."""
-    end = 0
-    for key, one in sorted(header.items(), key=lambda item: item[1].data_offsets):
-        start, stop = one.data_offsets
-        if start != end or stop - start != one.num_bytes:
-            raise damaged(
-                name,
-                f"tensor {key!r} lies at {start}..{stop}; expected {end}..{end + one.num_bytes}",
-            )
-        end = stop
-    if end != num_bytes:
-        raise damaged(name, f"its tensors take {end} bytes where {num_bytes} follow the header")
-
-
-def _view(data: bytes, start: int, entry: _StoredTensor, name: str) -> NDArray[Any]:
-    """One tensor as an array over `data`, checked to be finite."""
-    flat = np.frombuffer(
-        data, DTYPES[entry.dtype], math.prod(entry.shape), start + entry.data_offsets[0]
-    )
+def _array(entry: dict[str, Any], name: str) -> NDArray[Any]:
+    """Return one tensor as a read-only array, checked to be finite."""
+    flat = np.frombuffer(entry["data"], DTYPES[entry["dtype"]])
     try:
-        array = flat.reshape(entry.shape)
+        array = flat.reshape(entry["shape"])
     except ValueError as error:  # an empty tensor whose other axes are absurdly long
-        raise ArtifactError(f"{name} has the impossible shape {entry.shape}") from error
+        raise ArtifactError(f"{name} has the impossible shape {entry['shape']}") from error
+    array.flags.writeable = False
     _check_finite(array, name)
     return array

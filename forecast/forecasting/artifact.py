@@ -1,14 +1,16 @@
-"""The saved model: a folder of JSON and safetensors that is checked before anything is believed.
+"""The saved model: a folder of JSON and safetensors files that is verified before use.
 
     manifest.json        format, versions, size and SHA-256 of the other files, type and shape of
-    every tensor config.json          the experiment, and what else is needed to rebuild the model
-    (columns, ids, ...) weights.safetensors  the weights of the model
-    state.safetensors    what was fitted besides: scalers and the like
-    golden.safetensors   one input and the output the model gave for it
+                         every tensor
+    config.json          the experiment, and what else is needed to rebuild the model (columns,
+                         ids, ...)
+    weights.safetensors  the weights of the model
+    state.safetensors    the other fitted arrays: scalers and the like
+    golden.safetensors   one input, and the output of the model for it
 
-Nothing in the folder is code and nothing is pickled. The hashes find damage, not malice: who can
-write the folder can write the hashes too, but can make the reader neither run anything nor ask for
-more memory than the files on the disk take. Writing is atomic (see `files`).
+Nothing in the folder is code and nothing is pickled. The hashes find damage, not malice: a person
+who can write the folder can write the hashes too, but cannot make the reader run code or take more
+memory than a few times the size of the files. Writing is atomic (see `files`).
 """
 
 from __future__ import annotations
@@ -44,15 +46,10 @@ from forecast.files.tensors import (
 FORMAT = 1
 """Raised whenever an older reader would misunderstand the folder."""
 
-
-MANIFEST, CONFIG = "manifest.json", "config.json"
-
-
+MANIFEST = "manifest.json"
+CONFIG = "config.json"
 TENSOR_FILES = ("weights.safetensors", "state.safetensors", "golden.safetensors")
-
-
 CONTENT = (CONFIG, *TENSOR_FILES)
-
 
 MAX_BYTES = {MANIFEST: 2**26, CONFIG: 2**28, **dict.fromkeys(TENSOR_FILES, 2**33)}
 """Files above these sizes are neither written nor read."""
@@ -60,11 +57,11 @@ MAX_BYTES = {MANIFEST: 2**26, CONFIG: 2**28, **dict.fromkeys(TENSOR_FILES, 2**33
 
 @dataclass(frozen=True, eq=False)
 class Artifact:
-    """What a saved model holds.
+    """Content of a saved model.
 
     Attributes:
         config: the experiment as JSON values.
-        meta: what else is needed to rebuild the model, as JSON values; ids may be numbers or texts.
+        meta: the other values that rebuild the model, as JSON values; ids may be numbers or texts.
         weights: the weights of the model by name.
         state: fitted arrays by name.
         golden: one input and its output by name.
@@ -97,22 +94,27 @@ class _Document(Entry):
 
 
 def save_artifact(path: str | Path, artifact: Artifact) -> None:
-    """Write a saved model, in place of the one that `path` held if any.
+    """Write a saved model; one that is in the folder already is replaced.
 
-    Killed at any moment it leaves the old model or the new one, both complete.
+    A kill at any moment leaves the old model or the new one, both complete.
+
+    Args:
+        path: the folder.
+        artifact: the content.
 
     Raises:
         ArtifactError: the content cannot be stored so that it comes back equal.
-        OutputError: `path` holds something that is no saved model.
+        OutputError: the folder has files other than those of a saved model.
         FileError: the folder cannot be written (disk full, no permission).
     """
     check = partial(check_folder, path, SAVED_MODEL)
     check()
-    tensors = dict(
-        zip(TENSOR_FILES, (artifact.weights, artifact.state, artifact.golden), strict=True)
-    )
-    content = {CONFIG: _encode_json({"config": artifact.config, "meta": artifact.meta}, CONFIG)}
-    content |= {name: encode_tensors(one, name) for name, one in tensors.items()}
+    groups = (artifact.weights, artifact.state, artifact.golden)
+    tensors = dict(zip(TENSOR_FILES, groups, strict=True))
+    document = {"config": artifact.config, "meta": artifact.meta}
+    content = {CONFIG: _encode_json(document, CONFIG)}
+    for name, arrays in tensors.items():
+        content[name] = encode_tensors(arrays, name)
     content[MANIFEST] = _encode_json(_describe(content, tensors, artifact.config), MANIFEST)
     for name, data in content.items():
         if len(data) > MAX_BYTES[name]:
@@ -125,14 +127,16 @@ def save_artifact(path: str | Path, artifact: Artifact) -> None:
 
 
 def load_artifact(path: str | Path) -> Artifact:
-    """Read a saved model and check all of it before giving any of it out.
+    """Read a saved model and verify all of it.
+
+    Args:
+        path: the folder.
 
     Returns:
         The content; its arrays are read-only.
 
     Raises:
-        ArtifactError: the folder is no saved model, of another format, incomplete or damaged; names
-            the file and the reason.
+        ArtifactError: the folder is no saved model, of another format, incomplete or damaged.
     """
     while True:
         folder = current_folder(path)
@@ -142,62 +146,60 @@ def load_artifact(path: str | Path) -> Artifact:
         except ArtifactError:
             now = current_folder(path)
             if now == folder and _identity(now) == before:
-                raise  # else a writer moved this version or put a new one in place meanwhile: read what is there
+                raise
+            # A writer has moved this version or put a new one in place: read that.
 
 
 def _load(path: str | Path, folder: Path) -> Artifact:
     _check_listing(path, folder)
     manifest = _read_manifest(folder / MANIFEST)
     content = {name: _read_content(folder / name, manifest.files[name]) for name in CONTENT}
-    document = checked(
-        _Document.model_validate,
-        parse_json(content[CONFIG], f"{folder / CONFIG}"),
-        f"{folder / CONFIG}",
-    )
+    config_file = str(folder / CONFIG)
+    document = parse_json(content[CONFIG], config_file)
+    config = checked(_Document.model_validate, document, config_file)
     tensors = [
         decode_tensors(content[name], manifest.tensors[name], f"{folder / name}")
         for name in TENSOR_FILES
     ]
-    return Artifact(document.config, document.meta, *tensors)
+    return Artifact(config.config, config.meta, *tensors)
 
 
 def _identity(folder: Path) -> tuple[int, ...] | None:
-    """What tells one version of a folder from the next."""
+    """Return numbers that differ between two versions of a folder; None without a folder."""
     try:
-        found = os.stat(folder)
+        status = os.stat(folder)
     except OSError:
         return None
-    return found.st_dev, found.st_ino, found.st_mtime_ns
+    return status.st_dev, status.st_ino, status.st_mtime_ns
 
 
 def _is_saved_model(folder: Path) -> bool:
-    """Whether a folder holds the manifest of a saved model, of whatever format."""
-    return {"format", "package_version", "tensors", "checksum"} <= read_record(
-        folder / MANIFEST
-    ).keys()
+    """Return whether a folder has the manifest of a saved model, of any format."""
+    record = read_record(folder / MANIFEST)
+    return {"format", "package_version", "tensors", "checksum"} <= record.keys()
 
 
 SAVED_MODEL = Content("saved model", "model", _is_saved_model, tuple(MAX_BYTES))
-"""What `Forecaster.save` writes into a folder."""
+"""Content of a folder that `Forecaster.save` has written."""
 
 
 def _json_bytes(value: Any) -> bytes:
-    """JSON in the one form that is ever written."""
+    """Return JSON in the only form that is written."""
     return json.dumps(value, indent=1, sort_keys=True, allow_nan=False).encode("ascii")
 
 
 def _encode_json(value: Any, name: str) -> bytes:
-    """Return JSON bytes, refusing what would not come back equal."""
+    """Return JSON bytes, refusing values that would not come back equal."""
     try:
         data = _json_bytes(value)
         back = json.loads(data)
     except (TypeError, ValueError, RecursionError) as error:
         raise ArtifactError(
-            f"{name} cannot hold what was given: {error}; expected JSON values"
+            f"{name} cannot store the values: {error}; expected JSON values"
         ) from error
     if back != value:
         raise ArtifactError(
-            f"{name} cannot hold what was given, it would come back changed: "
+            f"{name} cannot store the values, they would come back changed: "
             "expected lists instead of tuples, and texts as the keys of dictionaries"
         )
     return data
@@ -208,21 +210,24 @@ def _describe(
 ) -> dict[str, Any]:
     """Return the manifest of a saved model."""
     model = config.get("model")
+    model_name = ""
+    if isinstance(model, dict):
+        model_name = str(model.get("name", ""))
     manifest = {
         "format": FORMAT,
         "package_version": _package_version(),
-        "model": str(model.get("name", "")) if isinstance(model, dict) else "",
+        "model": model_name,
         "files": {
-            name: {"size": len(one), "sha256": hashlib.sha256(one).hexdigest()}
-            for name, one in content.items()
+            name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+            for name, data in content.items()
         },
-        "tensors": {name: describe_tensors(one) for name, one in tensors.items()},
+        "tensors": {name: describe_tensors(arrays) for name, arrays in tensors.items()},
     }
     return manifest | {"checksum": _checksum(manifest)}
 
 
 def _checksum(manifest: dict[str, Any]) -> str:
-    """Hash of the manifest itself, the entry `checksum` left empty."""
+    """Return the hash of the manifest itself, with an empty entry `checksum`."""
     return hashlib.sha256(_json_bytes(manifest | {"checksum": ""})).hexdigest()
 
 
@@ -234,30 +239,31 @@ def _package_version() -> str:
 
 
 def _check_listing(path: str | Path, folder: Path) -> None:
-    """Raise unless the folder holds exactly the files of a saved model, and plain files only."""
-    found = _list_folder(path, folder)
-    if MANIFEST not in found:
-        raise ArtifactError(f"{path}: holds no {MANIFEST}; expected the folder of a saved model")
-    for name in sorted({*MAX_BYTES, *found}):
-        if name not in found:
+    """Raise unless the folder has exactly the files of a saved model, and plain files only."""
+    modes = _list_folder(path, folder)
+    if MANIFEST not in modes:
+        raise ArtifactError(f"{path}: it has no {MANIFEST}; expected the folder of a saved model")
+    for name in sorted({*MAX_BYTES, *modes}):
+        if name not in modes:
             raise damaged(folder / name, "the file is missing")
         if name not in MAX_BYTES:
             raise ArtifactError(
-                f"{folder / name}: no part of a saved model; expected {', '.join(MAX_BYTES)}: "
+                f"{folder / name}: not a file of a saved model; expected {', '.join(MAX_BYTES)}: "
                 f"remove it"
             )
-        if not stat.S_ISREG(found[name]):
+        if not stat.S_ISREG(modes[name]):
             raise damaged(folder / name, "it is a link or a folder, expected a plain file")
 
 
 def _list_folder(path: str | Path, folder: Path) -> dict[str, int]:
-    """Return the mode of every entry, links not followed."""
+    """Return the mode of every entry; links are not followed."""
     try:
         with os.scandir(folder) as entries:
             return {entry.name: entry.stat(follow_symlinks=False).st_mode for entry in entries}
     except FileNotFoundError as error:
-        siblings = os.listdir(folder.parent) if os.access(folder.parent, os.R_OK) else []
-        hint = nearest(folder.name, siblings)
+        hint = ""
+        if os.access(folder.parent, os.R_OK):
+            hint = nearest(folder.name, os.listdir(folder.parent))
         raise ArtifactError(
             f"{path}: no such folder; expected the folder of a saved model{hint}"
         ) from error
@@ -271,13 +277,12 @@ def _read_manifest(file: Path) -> _Manifest:
     data = _read(file, None)
     document = parse_json(data, str(file))
     if not isinstance(document, dict):
-        raise damaged(file, "it holds no mapping")
+        raise damaged(file, "it is no JSON mapping")
     if document.get("format") != FORMAT:
         raise ArtifactError(
             f"{file}: format {repr(document.get('format'))[:20]}, written by package version "
-            f"{repr(document.get('package_version'))[:20]}; this one, {_package_version()!r}, "
-            f"reads format {FORMAT}: "
-            "load it with the version that wrote it"
+            f"{repr(document.get('package_version'))[:20]}; this version, {_package_version()!r}, "
+            f"reads format {FORMAT}: load it with the version that wrote it"
         )
     manifest = checked(_Manifest.model_validate, document, str(file))
     if manifest.checksum != _checksum(document) or _json_bytes(document) != data:
@@ -295,16 +300,20 @@ def _read_content(file: Path, entry: _File) -> bytes:
 
 
 def _read(file: Path, size: int | None) -> bytes:
-    """Read a file whose size is checked before memory is asked for; None for any size up to the limit."""
+    """Read a file, checking its size before memory is taken.
+
+    Args:
+        file: the file.
+        size: the size in the manifest; None for the manifest itself, of any size up to the limit.
+    """
+    limit = MAX_BYTES[file.name]
     try:
         with open(file, "rb") as stream:
-            found = os.fstat(stream.fileno()).st_size
-            if found != (found if size is None else size):
-                raise damaged(file, f"it has {found} bytes where the manifest says {size}")
-            if found > MAX_BYTES[file.name]:
-                raise ArtifactError(
-                    f"{file}: it has {found} bytes; expected at most {MAX_BYTES[file.name]}"
-                )
-            return stream.read(found)
+            actual = os.fstat(stream.fileno()).st_size
+            if size is not None and actual != size:
+                raise damaged(file, f"it has {actual} bytes where the manifest says {size}")
+            if actual > limit:
+                raise ArtifactError(f"{file}: it has {actual} bytes; expected at most {limit}")
+            return stream.read(actual)
     except OSError as error:
         raise ArtifactError(f"{file}: {error.strerror}; expected a readable file") from error

@@ -1,4 +1,4 @@
-"""Intervals of a trained model: its errors on windows it has not learned from, put around its forecasts."""
+"""Conformal intervals of a trained model, from its errors on windows outside the training set."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from forecast.axes import FloatArray
+from forecast.axes import FloatArray, IntArray
 from forecast.data.panel import Panel
 from forecast.errors import ConfigError
 from forecast.experiment.prepare import Prepared
@@ -19,19 +19,22 @@ from forecast.scores.forecast import Forecast
 from forecast.windows.features import WindowedFeatures
 from forecast.windows.splits import Part
 
-CALIBRATED_WINDOWS, CALIBRATED_NUMBERS = 5_000, 1_000_000
-"""Windows whose errors are kept, and errors in all, at most."""
+CALIBRATED_WINDOWS = 5_000
+"""Windows whose errors are stored, at most."""
+
+CALIBRATED_NUMBERS = 1_000_000
+"""Errors that are stored, at most: windows times steps times targets."""
 
 
 def calibrate(fitted: Fitted, prepared: Prepared) -> Fitted:
-    """Give a trained state the errors on windows it has not learned from.
+    """Return the state with its errors on windows outside the training set.
 
     Of many windows some are taken, evenly spaced: fewer exchangeable windows are exchangeable too.
 
     Args:
         fitted: the state.
-        prepared: what it was trained on. The calibration windows are for intervals in the test
-            part; these and the test windows together for intervals of what comes after the table.
+        prepared: the data it was trained on. The calibration windows serve intervals in the test
+            set; these and the test windows together serve intervals after the end of the table.
     """
     return replace(
         fitted,
@@ -41,58 +44,70 @@ def calibrate(fitted: Fitted, prepared: Prepared) -> Fitted:
 
 
 def _calibration(
-    fitted: Fitted, prepared: Prepared, parts: Sequence[WindowedFeatures]
+    fitted: Fitted, prepared: Prepared, sources: Sequence[WindowedFeatures]
 ) -> Calibration | None:
-    """The errors on the windows of some parts; None where there is no window."""
-    shape, measured = fitted.shape, prepared.filled.measured(fitted.shape.num_targets)
-    most = min(
-        CALIBRATED_WINDOWS, max(1, CALIBRATED_NUMBERS // (shape.horizon * shape.num_targets))
-    )
-    total, found = sum(map(len, parts)), []
-    for windows in parts:
-        if not len(windows):
-            continue
-        kept = max(1, len(windows) * most // max(total, most))
-        numbers = np.linspace(0, len(windows) - 1, kept).round().astype(np.int64)
-        forecast, quantiles = forecast_windows(fitted, windows, numbers)
-        series, first = windows.index.locate(numbers)
-        spread = forecast[..., None] if quantiles is None else quantiles
-        rows = windows.index.horizon_rows(first)
-        found.append(
-            (
-                measured[rows],
-                forecast,
-                spread,
-                fitted.unit[series],
-                prepared.panel.positions[rows[:, 0]] - 1,
-            )
+    """Return the errors on the windows of some sources; None where there is no window."""
+    shape = fitted.shape
+    numbers_per_window = shape.horizon * shape.num_targets
+    most = min(CALIBRATED_WINDOWS, max(1, CALIBRATED_NUMBERS // numbers_per_window))
+    total = sum(map(len, sources))
+    batches = [
+        _calibration_arrays(
+            fitted, prepared, windows, max(1, len(windows) * most // max(total, most))
         )
-    if not found:
+        for windows in sources
+        if len(windows)
+    ]
+    if not batches:
         return None
-    actual, forecast, spread, unit, positions = (
-        np.concatenate(one) for one in zip(*found, strict=True)
-    )
-    own = own_intervals(fitted.quantile_levels, spread if fitted.quantile_levels else None)
+
+    actual, forecast, spread, unit, positions = map(np.concatenate, zip(*batches, strict=True))
+    quantiles = spread if fitted.quantile_levels else None
     return Calibration.fit(
-        actual, forecast, unit, positions, logarithms=on_logarithms(fitted.config), own=own
+        actual,
+        forecast,
+        unit,
+        positions,
+        logarithms=on_logarithms(fitted.config),
+        own=own_intervals(fitted.quantile_levels, quantiles),
     )
+
+
+def _calibration_arrays(
+    fitted: Fitted, prepared: Prepared, windows: WindowedFeatures, count: int
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, IntArray]:
+    """Return the arrays that `Calibration.fit` compares, for evenly spaced windows.
+
+    Returns:
+        (B, H, D) actual values, (B, H, D) point forecasts, (B, H, D, Q) quantiles (the point
+        forecasts where the network writes none), (B, D) units and (B,) positions of the cutoffs.
+    """
+    measured = prepared.filled.measured(fitted.shape.num_targets)
+    numbers = np.linspace(0, len(windows) - 1, count).round().astype(np.int64)
+    forecast, quantiles = forecast_windows(fitted, windows, numbers)
+    if quantiles is None:
+        quantiles = forecast[..., None]
+    series, first = windows.index.locate(numbers)
+    rows = windows.index.horizon_rows(first)
+    cutoffs = prepared.panel.positions[rows[:, 0]] - 1
+    return measured[rows], forecast, quantiles, fitted.series.unit[series], cutoffs
 
 
 def forecast_with_intervals(
     fitted: Fitted, panel: Panel, forecast: Forecast, levels: Sequence[float]
 ) -> Forecast:
-    """The forecast of what comes after a table, with intervals as wide as the last windows that were seen ask for.
+    """Return a forecast of the steps after a table with intervals adapted to the last windows.
 
     Args:
         fitted: the trained state.
-        panel: the history it was made from.
-        forecast: of every series of the panel, no further ahead than the network writes.
-        levels: of the intervals, in per cent.
+        panel: the history that it was made from.
+        forecast: of every series of the panel, for at most the horizon of training.
+        levels: of the intervals, in %.
 
     Raises:
         ConfigError: there are no calibration windows, or too few.
     """
-    unit = align(fitted, panel, Part.whole(panel)).unit
+    unit = align(fitted, panel, Part.whole(panel)).series.unit
     quantile_levels, quantiles = with_intervals(
         fitted, fitted.recent, forecast.values, forecast.quantiles, unit, levels, adapting=True
     )
@@ -102,32 +117,37 @@ def forecast_with_intervals(
 def own_intervals(
     levels: tuple[float, ...], quantiles: FloatArray | None
 ) -> dict[float, tuple[FloatArray, FloatArray]]:
-    """Lower and upper ends (B, H, D) of the central intervals among the quantiles a network writes, by their share."""
+    """Return (B, H, D) lower and upper ends of the central intervals that a network writes.
+
+    The keys are the coverage of each interval, such as 0.8.
+    """
     if quantiles is None:
         return {}
     return {
-        share: (quantiles[..., low], quantiles[..., high])
-        for share, (low, high) in central_pairs(levels).items()
+        coverage: (quantiles[..., low], quantiles[..., high])
+        for coverage, (low, high) in central_pairs(levels).items()
     }
 
 
 def shown_levels(fitted: Fitted) -> tuple[float, ...]:
-    """The intervals that can be compared with what came, in per cent: those with calibration windows enough."""
+    """Return the levels, in %, of the intervals in an evaluation: those with enough windows."""
     calibration = fitted.calibration
-    return tuple(
-        level for level in SHOWN_LEVELS if calibration is not None and calibration.supports(level)
-    )
+    if calibration is None:
+        return ()
+    return tuple(level for level in SHOWN_LEVELS if calibration.supports(level))
 
 
 def quantile_levels_of(fitted: Fitted, levels: Sequence[float]) -> tuple[float, ...]:
-    """Ascending levels of the quantiles that `with_intervals` gives.
+    """Return the ascending levels of the quantiles that `with_intervals` returns.
 
     Args:
-        fitted: the state; of a network that writes quantiles the median is kept.
-        levels: of the intervals, in per cent.
+        fitted: the state; the median of a network that writes quantiles is kept.
+        levels: of the intervals, in %.
     """
-    median = (0.5,) if fitted.quantile_levels else ()
-    return tuple(sorted({*median, *(one for level in levels for one in tails(level))}))
+    quantile_levels = {0.5} if fitted.quantile_levels else set()
+    for level in levels:
+        quantile_levels.update(tails(level))
+    return tuple(sorted(quantile_levels))
 
 
 def with_intervals(
@@ -140,19 +160,22 @@ def with_intervals(
     *,
     adapting: bool = False,
 ) -> tuple[tuple[float, ...], FloatArray]:
-    """Quantile levels, and the quantiles (B, H, D, Q): the ends of calibrated intervals, and the median of a network.
+    """Return the ends of calibrated intervals, and the median of a network, as quantiles.
 
-    Its other quantiles are left out: they are not calibrated, and where they lie too far out they
-    would widen those that are.
+    The other quantiles of a network are dropped: they are not calibrated, and those that lie too
+    far out would widen the intervals.
 
     Args:
         fitted: the state.
-        calibration: what its errors were.
+        calibration: its errors.
         forecast: (B, H, D) point forecasts.
-        quantiles: (B, H, D, Q) what the network writes.
+        quantiles: (B, H, D, Q) quantiles that the network writes; None for a point forecast.
         unit: (B, D) of the series of each forecast.
-        levels: of the intervals, in per cent.
+        levels: of the intervals, in %.
         adapting: see `Calibration.ends`.
+
+    Returns:
+        Quantile levels, and (B, H, D, Q) quantiles.
 
     Raises:
         ConfigError: there are no calibration windows, or too few.
@@ -160,15 +183,17 @@ def with_intervals(
     if calibration is None:
         raise ConfigError(
             "intervals were asked for and this model was not calibrated: train again with "
-            "evaluation.test_size or "
-            "evaluation.calibration_size above 0"
+            "evaluation.test_size or evaluation.calibration_size above 0"
         )
     own = own_intervals(fitted.quantile_levels, quantiles)
     columns: dict[float, FloatArray] = {}
     if quantiles is not None:
-        columns = {0.5: quantiles[..., fitted.quantile_levels.index(0.5)]}
+        columns[0.5] = quantiles[..., fitted.quantile_levels.index(0.5)]
     for level in levels:
         low, high = calibration.ends(forecast, unit, level, own=own, adapting=adapting)
-        columns |= dict(zip(tails(level), (low, high), strict=True))
+        low_level, high_level = tails(level)
+        columns[low_level] = low
+        columns[high_level] = high
     ordered = quantile_levels_of(fitted, levels)
-    return ordered, nested(ordered, np.stack([columns[one] for one in ordered], axis=-1), forecast)
+    stacked = np.stack([columns[level] for level in ordered], axis=-1)
+    return ordered, nested(ordered, stacked, forecast)

@@ -1,9 +1,8 @@
-"""The fitted state: everything that a forecast needs, frozen once training is over."""
+"""The fitted state: everything that a forecast needs, frozen after training."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,200 +10,222 @@ from numpy.typing import NDArray
 
 from forecast.axes import FloatArray, IntArray
 from forecast.baselines.ridge import RidgeWindow
-from forecast.data.names import name_of
 from forecast.data.panel import Panel
 from forecast.errors import DataError
+from forecast.experiment.prepare import Prepared, context_length_of
 from forecast.experiment.settings import Experiment
+from forecast.forecasting.series_facts import NEVER, SeriesFacts
 from forecast.forecasting.unseen import new_series_note
 from forecast.intervals.conformal import Calibration, log_mapped
-from forecast.models.network import Network
+from forecast.models.network import Network, make_network
 from forecast.scores.history import History
 from forecast.scores.seasonal import seasonal_errors
 from forecast.section import decided
-from forecast.transforms import TRANSFORMS, Chain, Rows
+from forecast.training.fit import FittedNetwork, TrainingRecord
+from forecast.transforms import Chain, Rows
 from forecast.transforms.missing import fill_missing
 from forecast.windows.features import FeatureMap, part_rows, rows_of
 from forecast.windows.index import WindowShape
-from forecast.windows.splits import Part
+from forecast.windows.splits import Part, Split
 
 if TYPE_CHECKING:
     import keras
 
 
-NEVER = np.iinfo(np.int64).min
-"""`Fitted.seen_until` of a series training has no row of."""
-
-
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """Everything a forecast needs, frozen once training is over.
+    """Everything that a forecast needs, frozen after training.
 
     Attributes:
         config: the experiment.
-        model: the trained network.
-        predict: the same as a function of arrays.
-        shape: the arrays the network reads and writes.
+        model: the trained network, or the ensemble.
+        network: the same as a function of arrays.
+        shape: the arrays that the network reads and writes.
         feature_map: scales and vocabularies.
-        freq: alias of the frequency of the training data.
+        freq: alias of the frequency of the training table.
         season_length: steps in one season.
-        series_ids: (N,) ids seen in training.
-        constants: (N, D) value of the series that never changed in training, NaN for all others;
-            the forecast of such a series is its last value.
-        low: (N, D) smallest training value.
-        high: (N, D) largest training value.
-        seen_until: (N,) last stamp learned from, chosen on, or calibrated on by a part of its own,
-            in ns since 1970 or as the integer index, or `NEVER`.
-        unit: (N, D) size of usual changes of each series before it was calibrated: what errors are
-            measured in.
-        calibration: errors on the calibration windows, for intervals of what follows them; None
-            where there were none.
-        recent: errors on calibration and test windows, for intervals of what comes after the table
-            of training.
+        series: facts about each series of the training set.
+        calibration: errors on the calibration windows, for intervals of the test set; None without
+            calibration windows.
+        recent: errors on calibration and test windows, for intervals after the end of the training
+            table; None without such windows.
         linear: the ridge baseline.
-        histories: losses per epoch of each network by name, that with the largest weight first.
-        shares: weight of each member of a blend by name; where there is no blend one of 1, or none.
+        training: losses and weights of the members.
     """
 
     config: Experiment
     model: keras.Model
-    predict: Network
+    network: Network
     shape: WindowShape
     feature_map: FeatureMap
     freq: str
     season_length: int
-    series_ids: NDArray[np.object_]
-    constants: FloatArray
-    low: FloatArray
-    high: FloatArray
-    seen_until: IntArray
-    unit: FloatArray
+    series: SeriesFacts
     calibration: Calibration | None
     recent: Calibration | None
     linear: RidgeWindow
-    histories: dict[str, History]
-    shares: dict[str, float]
+    training: TrainingRecord
 
     @property
     def history(self) -> History:
-        """Losses per epoch; of a blend, those of the network with the largest weight."""
-        return next(iter(self.histories.values()))
+        """Losses per epoch; of an ensemble, those of the network with the largest weight."""
+        return self.training.history
 
     @property
     def quantile_levels(self) -> tuple[float, ...]:
-        """Levels the network writes; none for a point forecast."""
-        return (
-            self.config.training.quantile_levels if self.config.training.loss == "quantile" else ()
-        )
-
-    @cached_property
-    def _place_of(self) -> dict[str, int]:
-        return {name_of(series_id): place for place, series_id in enumerate(self.series_ids)}
-
-    def places(self, series_ids: NDArray[np.object_]) -> IntArray:
-        """(N',) place of each id among the series of training by its name, -1 where training has not seen it."""
-        return np.array(
-            [self._place_of.get(name_of(series_id), -1) for series_id in series_ids], np.int64
-        )
+        """Levels that the network writes; none for a point forecast."""
+        return _quantile_levels(self.config)
 
 
-def training_range(values: FloatArray, panel: Panel, part: Part) -> tuple[FloatArray, FloatArray]:
-    """(N, D) smallest and (N, D) largest value of each series in the rows of a part; NaN where there is none."""
-    rows = part_rows(part)
-    series = panel.series_of_rows()[rows]
-    low = np.full((panel.num_series, values.shape[1]), np.inf)
-    high = -low
-    chosen = values[rows]
-    np.fmin.at(low, series, chosen)
-    np.fmax.at(high, series, chosen)
-    empty = low > high
-    return np.where(empty, np.nan, low), np.where(empty, np.nan, high)
+def collect(prepared: Prepared, network: FittedNetwork, linear: RidgeWindow) -> Fitted:
+    """Return the fitted state of a trained network, not yet calibrated.
+
+    Args:
+        prepared: the windows that the network was trained on.
+        network: the result of training.
+        linear: the ridge baseline.
+    """
+    config = prepared.config
+    panel = prepared.panel
+    shape = shape_of(prepared)
+    season_length = config.data.season_length or panel.freq.season_length
+    series = SeriesFacts.fit(
+        panel,
+        prepared.filled.measured(shape.num_targets),
+        prepared.split.train,
+        seen_until=_last_stamps(panel, prepared.split),
+        unit=_error_units(config, panel, prepared.split.train, season_length),
+    )
+    return Fitted(
+        config=config,
+        model=network.model,
+        network=make_network(network.model, jit=config.training.jit),
+        shape=shape,
+        feature_map=prepared.feature_map,
+        freq=panel.freq.alias,
+        season_length=season_length,
+        series=series,
+        calibration=None,
+        recent=None,
+        linear=linear,
+        training=network.record,
+    )
+
+
+def shape_of(prepared: Prepared) -> WindowShape:
+    """Return the shapes of the arrays that the network of an experiment reads and writes."""
+    config = prepared.config
+    return prepared.features.shape(
+        context_length_of(config),
+        config.windows.horizon,
+        num_quantiles=len(_quantile_levels(config)),
+    )
+
+
+def _quantile_levels(config: Experiment) -> tuple[float, ...]:
+    if config.training.loss == "quantile":
+        return config.training.quantile_levels
+    return ()
+
+
+def _last_stamps(panel: Panel, split: Split) -> IntArray:
+    """Return the (N,) last stamp of each series before the test set, `NEVER` without a row there."""
+    first = panel.offsets[:-1]
+    end = np.max([split.train.last, split.validation.last, split.calibration.last], axis=0)
+    last = np.maximum(end - 1, first)
+    return np.where(end > first, panel.timestamps[last].astype(np.int64), NEVER)
 
 
 def align(fitted: Fitted, panel: Panel, part: Part) -> Fitted:
-    """Return the fitted state with its per-series numbers in the order of another panel's series.
+    """Return the fitted state with its series in the order of another panel.
 
-    A series that was not seen in training gets scales of its own, from its rows in `part`.
+    A series that training has not seen gets its scales from its rows in `part`.
 
     Args:
         fitted: the state.
         panel: the series to forecast.
-        part: the rows of `panel` that may be looked at.
+        part: the rows of `panel` before the cutoff.
 
     Raises:
-        DataError: a series is new and the model has learned an embedding of the ids.
+        DataError: a series is new, and the model has learned an embedding of the ids.
     """
-    index = fitted.places(panel.series_ids)
-    if np.array_equal(index, np.arange(len(fitted.series_ids))):
+    index = fitted.series.index_of(panel.series_ids)
+    if np.array_equal(index, np.arange(len(fitted.series.ids))):
         return fitted
-    new, fresh = index < 0, None
-    low, high, unit = fitted.low[index], fitted.high[index], fitted.unit[index]
-    if new.any():
-        _refuse_new_ids(fitted, panel, new)
-        fresh, *own = _fit_series(fitted, panel, part)
-        low, high = (
-            np.where(new[:, None], one, trained)
-            for one, trained in zip(own, (low, high), strict=True)
-        )
-        unit = np.where(
-            new[:, None], error_units(fitted.config, panel, part, fitted.season_length), unit
-        )
+
+    chain = None
+    new_facts = None
+    is_new = index < 0
+    if is_new.any():
+        _refuse_new_ids(fitted, panel, is_new)
+        chain, new_facts = _fit_series(fitted, panel, part)
+
+    target = fitted.feature_map.target.align(index, chain)
     return replace(
         fitted,
-        feature_map=replace(
-            fitted.feature_map, target=fitted.feature_map.target.align(index, fresh)
-        ),
-        series_ids=panel.series_ids,
-        constants=np.where(low == high, low, np.nan),
-        low=low,
-        high=high,
-        seen_until=np.where(new, NEVER, fitted.seen_until[index]),
-        unit=unit,
+        feature_map=replace(fitted.feature_map, target=target),
+        series=fitted.series.take(index, panel.series_ids, new_facts),
     )
 
 
-def _refuse_new_ids(fitted: Fitted, panel: Panel, new: NDArray[np.bool_]) -> None:
+def _refuse_new_ids(fitted: Fitted, panel: Panel, is_new: NDArray[np.bool_]) -> None:
     """Raise where the model has learned an embedding of the ids."""
     columns = panel.columns
     if columns.id_col in columns.static_covariates:
-        named = new_series_note(panel.series_ids[new], fitted.series_ids, None)
+        named = new_series_note(panel.series_ids[is_new], fitted.series.ids, None)
         raise DataError(
-            f"{named}; this model has learned its series by id: "
-            f"leave them out, or train again without {columns.id_col!r} among the static covariates"
+            f"{named}; this model has learned its series by id: leave them out, or train again "
+            f"without {columns.id_col!r} among the static covariates"
         )
 
 
-def error_units(config: Experiment, panel: Panel, part: Part, season_length: int) -> FloatArray:
-    """(N, D) mean change over a season in the rows of a part, of logarithms where the experiment works on them.
-
-    A series that has none, or none but 0, takes the middle one of the others.
-    """
-    if on_logarithms(config):
-        values, targets = panel.values.copy(), len(panel.columns.target_cols)
-        values[:, :targets] = log_mapped(values[:, :targets])
-        panel = replace(panel, values=values)
-    found = seasonal_errors(panel, season_length, part=part)
-    usable = np.where(found > 0, found, np.nan)
-    usual = [float(np.median(one[one > 0])) if (one > 0).any() else 1.0 for one in usable.T]
-    return np.where(np.isfinite(usable), usable, usual)
-
-
-def on_logarithms(config: Experiment) -> bool:
-    """Whether the targets are learned as logarithms, so that errors are factors."""
-    target = decided(config.transforms.target, "transforms.target")
-    return any(TRANSFORMS[spec.name].is_logarithm for spec in target)
-
-
-def _fit_series(fitted: Fitted, panel: Panel, part: Part) -> tuple[Chain, FloatArray, FloatArray]:
-    """The maps of the targets and the training range of each series, from its rows in `part`."""
-    values = fill_missing(panel, fitted.config.data.missing)[0].measured(
-        len(panel.columns.target_cols)
-    )
-    train, rows = part_rows(part), rows_of(panel)
+def _fit_series(fitted: Fitted, panel: Panel, part: Part) -> tuple[Chain, SeriesFacts]:
+    """Return the target transforms and the facts of each series, from its rows in `part`."""
+    config = fitted.config
+    filled, _ = fill_missing(panel, config.data.missing)
+    values = filled.measured(len(panel.columns.target_cols))
+    rows = part_rows(part)
+    all_rows = rows_of(panel)
     chain = Chain.fit(
-        decided(fitted.config.transforms.target, "transforms.target"),
-        values[train],
-        Rows(rows.series[train], rows.positions[train]),
+        decided(config.transforms.target, "transforms.target"),
+        values[rows],
+        Rows(all_rows.series[rows], all_rows.positions[rows]),
         num_series=panel.num_series,
         shared=fitted.feature_map.target,
     )
-    return chain, *training_range(values, panel, part)
+    facts = SeriesFacts.fit(
+        panel,
+        values,
+        part,
+        seen_until=np.full(panel.num_series, NEVER),
+        unit=_error_units(config, panel, part, fitted.season_length),
+    )
+    return chain, facts
+
+
+def _error_units(config: Experiment, panel: Panel, part: Part, season_length: int) -> FloatArray:
+    """Return the (N, D) mean change over a season in the rows of a part.
+
+    The changes are those of logarithms where the experiment works on logarithms. A series without
+    a change gets the median of the others.
+    """
+    if on_logarithms(config):
+        num_targets = len(panel.columns.target_cols)
+        values = panel.values.copy()
+        values[:, :num_targets] = log_mapped(values[:, :num_targets])
+        panel = replace(panel, values=values)
+
+    changes = seasonal_errors(panel, season_length, part=part)
+    usual = np.ones(changes.shape[1])
+    for target, of_target in enumerate(changes.T):
+        positive = of_target[of_target > 0]
+        if len(positive):
+            usual[target] = np.median(positive)
+    is_usable = np.isfinite(changes) & (changes > 0)
+    return np.where(is_usable, changes, usual)
+
+
+def on_logarithms(config: Experiment) -> bool:
+    """Return whether the targets are learned as logarithms, so that errors are factors."""
+    target = decided(config.transforms.target, "transforms.target")
+    return any(TRANSFORMS[transform.name].is_logarithm for transform in target)

@@ -1,4 +1,4 @@
-"""`Forecaster`: fit on a table, predict, judge, save, load."""
+"""`Forecaster`: fit on a table, predict, evaluate, save, load."""
 
 from __future__ import annotations
 
@@ -7,16 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from forecast.baselines.ridge import RidgeWindow
 from forecast.data.known import future_frame, read_known
 from forecast.data.panel import Panel
 from forecast.data.read import Source
 from forecast.errors import ConfigError, NotFittedError
 from forecast.experiment.prepare import (
     Prepared,
-    context_length_of,
     open_panel,
     prepare,
     table_format_of,
@@ -24,47 +20,72 @@ from forecast.experiment.prepare import (
 )
 from forecast.experiment.settings import Experiment
 from forecast.forecasting.calibrate import calibrate, forecast_with_intervals
-from forecast.forecasting.fitted import NEVER, Fitted, error_units, training_range
+from forecast.forecasting.fitted import Fitted, collect, shape_of
 from forecast.forecasting.judge import fit_linear, judge, unseen_part
 from forecast.forecasting.predict import forecast_future
 from forecast.forecasting.saving import load_fitted, save_fitted
 from forecast.intervals.levels import check_level
-from forecast.models.network import make_network
 from forecast.scores.evaluation import BacktestResult
 from forecast.scores.forecast import Forecast
-from forecast.training.fit import FittedNetwork, fit_network, refit_network
-from forecast.windows.splits import Part
+from forecast.training.fit import fit_network, refit_network
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from forecast.windows.index import WindowShape
 
 
 Reporter = Callable[[Any], None]
 
 
 class Forecaster:
-    """A model together with everything that must happen before and after it.
+    """An experiment that is fitted on a table of series, forecasts them, and is saved and loaded.
+
+    Args:
+        config: the experiment; default: `Experiment()`, which lets the data choose most settings.
 
     Example:
-        >>> config = Experiment(windows=WindowsConfig(horizon=12))
-        >>> forecaster = Forecaster(config).fit(frame)
-        >>> forecaster.predict().frame()
+        >>> import pandas as pd
+        >>> from forecast import BiGRUConfig, Experiment, Forecaster, TrainingConfig, WindowsConfig
+        >>> days = pd.date_range("2026-01-01", periods=91, freq="D")
+        >>> sales = [5.0, 6, 7, 8, 9, 2, 1] * 13
+        >>> table = pd.DataFrame({"unique_id": "shop", "ds": days, "y": sales})
+        >>> config = Experiment(
+        ...     windows=WindowsConfig(context_length=14, horizon=7),
+        ...     model=BiGRUConfig(units=4),
+        ...     training=TrainingConfig(epochs=1),
+        ... )
+        >>> forecaster = Forecaster(config).fit(table)
+        >>> forecaster
+        Forecaster('bigru', model='bigru', horizon=7, fitted on 1 series)
+        >>> forecast = forecaster.predict(level=80)
+        >>> list(forecast.frame())
+        ['unique_id', 'ds', 'cutoff', 'bigru', 'bigru-lo-80', 'bigru-hi-80']
+        >>> forecaster.save("model")
+        >>> bool((Forecaster.load("model").predict(table).values == forecast.values).all())
+        True
     """
 
     def __init__(self, config: Experiment | None = None) -> None:
         self.config = config or Experiment()
         self._fitted: Fitted | None = None
         self._prepared: Prepared | None = None
-        self._judged: BacktestResult | None = None
+        self._evaluated: BacktestResult | None = None
+
+    def __repr__(self) -> str:
+        config = self.config
+        state = "not fitted"
+        if self._fitted is not None:
+            state = f"fitted on {len(self._fitted.series.ids):,} series"
+        return (
+            f"Forecaster({config.name!r}, model={config.model.name!r}, "
+            f"horizon={config.windows.horizon}, {state})"
+        )
 
     @property
     def fitted(self) -> Fitted:
-        """What `fit` or `load` left.
+        """The fitted state.
 
         Raises:
-            NotFittedError: there was neither.
+            NotFittedError: neither `fit` nor `load` was called.
         """
         if self._fitted is None:
             raise NotFittedError(
@@ -83,17 +104,19 @@ class Forecaster:
         """Train on a table.
 
         Args:
-            table: a frame, an Arrow table or a file; `config.data.source` if left out.
-            checkpoint: file that holds the state of training after each epoch.
-            resume: go on from `checkpoint` where it exists.
-            reporter: is told of progress.
+            table: a frame, an Arrow table or a file; default: the file `config.data.source`.
+            checkpoint: file for the state of training after each epoch; optional.
+            resume: whether to resume training from `checkpoint` where it exists.
+            reporter: function that gets each event of training, such as
+                `forecast.training.progress.terminal_reporter()`; optional.
 
         Returns:
             This forecaster.
 
         Raises:
             DataError: the table is refused.
-            TrainingError: training diverged, or the checkpoint belongs to something else.
+            ConfigError: no table is named, or a setting does not fit the data.
+            TrainingError: training diverged, or the checkpoint is that of another training.
         """
         prepared = prepare(self.config, table)
         return self.fit_prepared(prepared, checkpoint=checkpoint, resume=resume, reporter=reporter)
@@ -106,38 +129,51 @@ class Forecaster:
         resume: bool = False,
         reporter: Reporter | None = None,
     ) -> Forecaster:
-        """Train on the windows that `prepare` made with this forecaster's config.
+        """Train on the windows that `prepare` made with the config of this forecaster.
 
         Args:
-            prepared: the windows, and what they were made of.
+            prepared: the windows, and the data they were made from.
             checkpoint: as in `fit`.
             resume: as in `fit`.
             reporter: as in `fit`.
 
         Returns:
             This forecaster.
+
+        Raises:
+            TrainingError: as in `fit`.
         """
         network = fit_network(
-            prepared, _shape(prepared), checkpoint=checkpoint, resume=resume, reporter=reporter
+            prepared, shape_of(prepared), checkpoint=checkpoint, resume=resume, reporter=reporter
         )
         linear = fit_linear(prepared)
-        fitted = calibrate(_collect(prepared, network, linear), prepared)
-        self._fitted, self._prepared, self._judged = fitted, prepared, None
-        if prepared.config.training.refit:
-            self._judged = self.evaluate() if len(prepared.test) else None
-            self._prepared = with_all_rows(prepared)
-            network = refit_network(
-                self._prepared,
-                _shape(self._prepared),
-                network,
-                checkpoint=checkpoint,
-                resume=resume,
-                reporter=reporter,
-            )
-            again = _collect(self._prepared, network, linear)
-            self._fitted = replace(
-                again, calibration=fitted.calibration, recent=fitted.recent, unit=fitted.unit
-            )
+        fitted = calibrate(collect(prepared, network, linear), prepared)
+        self._fitted = fitted
+        self._prepared = prepared
+        self._evaluated = None
+        if not prepared.config.training.refit:
+            return self
+
+        if len(prepared.test):
+            self._evaluated = self.evaluate()
+        whole = with_all_rows(prepared)
+        network = refit_network(
+            whole,
+            shape_of(whole),
+            network,
+            checkpoint=checkpoint,
+            resume=resume,
+            reporter=reporter,
+        )
+        refitted = collect(whole, network, linear)
+        # Errors on unseen windows, and the units they are measured in, are those of the first fit.
+        self._fitted = replace(
+            refitted,
+            calibration=fitted.calibration,
+            recent=fitted.recent,
+            series=replace(refitted.series, unit=fitted.series.unit),
+        )
+        self._prepared = whole
         return self
 
     def predict(
@@ -151,37 +187,44 @@ class Forecaster:
         """Forecast the steps after the end of each series.
 
         Args:
-            table: the history to forecast from; the training table if left out.
-            known: known covariates of the steps ahead, with the rows that `make_future_frame`
-                lists.
-            horizon: steps to forecast; beyond the trained horizon forecasts are fed back.
-            level: of intervals, in per cent, such as `[80, 95]`: calibrated on windows no network
-                has learned from (`forecast.intervals.conformal`), for at most the trained horizon.
+            table: the history to forecast from; default: the training table.
+            known: known covariates of the steps ahead, in the rows that `make_future_frame`
+                returns; needed where the model has such covariates.
+            horizon: steps H to forecast; default: the horizon of training. Further steps are
+                forecast from forecasts.
+            level: of intervals, in %, such as `80` or `[80, 95]`; default: no intervals. They are
+                calibrated on windows outside the training set
+                (`forecast.intervals.conformal`), for at most the horizon of training.
 
         Returns:
             One forecast per series, in the unit of the data.
 
         Raises:
-            NotFittedError: there is no model yet.
+            NotFittedError: neither `fit` nor `load` was called.
             DataError: the history is too short or damaged, or known covariates are missing.
-            ConfigError: the horizon cannot be reached, or a level is none or more than the
-                calibration supports.
+            ConfigError: the horizon cannot be reached, or a level is invalid or higher than the
+                number of calibration windows allows.
         """
-        fitted, panel, steps = self.fitted, self._history(table), self._steps(horizon)
+        fitted = self.fitted
+        panel = self._history(table)
+        steps = self._steps(horizon)
         levels = (level,) if isinstance(level, int | float) else tuple(level)
-        for one in levels:
-            check_level(one)
+        for single_level in levels:
+            check_level(single_level)
         if levels and steps > fitted.shape.horizon:
             raise ConfigError(
-                f"intervals were asked for {steps} steps and are calibrated for "
-                f"{fitted.shape.horizon}: ask for no "
-                "more, or train with a longer horizon"
+                f"intervals were asked for {steps} steps, and the model is calibrated for "
+                f"{fitted.shape.horizon}: ask for at most {fitted.shape.horizon} steps, or train "
+                f"with a longer horizon"
             )
+
         ahead = None
         if known is not None:
             ahead = read_known(panel, known, table_format=table_format_of(fitted.config.data))
-        made = forecast_future(fitted, panel, steps, ahead)
-        return forecast_with_intervals(fitted, panel, made, levels) if levels else made
+        forecast = forecast_future(fitted, panel, steps, ahead)
+        if levels:
+            return forecast_with_intervals(fitted, panel, forecast, levels)
+        return forecast
 
     def make_future_frame(
         self, table: Source | None = None, *, horizon: int | None = None
@@ -189,40 +232,52 @@ class Forecaster:
         """Return the rows of known covariates that `predict` needs, to be filled in.
 
         Args:
-            table: the history; the training table if left out.
-            horizon: steps to forecast; the trained horizon if left out.
+            table: the history; default: the training table.
+            horizon: steps to forecast; default: the horizon of training.
+
+        Returns:
+            A row per series and step, with ids, stamps and empty columns of covariates.
+
+        Raises:
+            NotFittedError: neither `fit` nor `load` was called.
         """
         return future_frame(self._history(table), self._steps(horizon))
 
     def evaluate(self, table: Source | None = None) -> BacktestResult:
-        """Judge the model beside the baselines on the rows of a table that training has not seen.
+        """Evaluate the model and the baselines on the rows of a table that training has not seen.
+
+        Rows that training has seen are context only. After `training.refit` the result for the
+        training table is the evaluation before the refit.
 
         Args:
-            table: the rows to judge on; the training table, of which that is the test part, if left
-                out. Rows that training has seen are read as context and never judged. With
-                `training.refit` the training table was judged before its test part was learned
-                from, and that is what is returned.
+            table: the rows to evaluate on; default: the test set of the training table.
 
         Returns:
             The forecasts of the model and of every baseline, window by window.
 
         Raises:
-            DataError: nothing is left to judge.
+            NotFittedError: neither `fit` nor `load` was called.
+            DataError: training has seen every row, or no window fits into the others.
         """
-        if table is None and self._judged is not None:
-            return self._judged
-        fitted, panel = self.fitted, self._history(table)
-        features = self._prepared.features if table is None and self._prepared else None
+        if table is None and self._evaluated is not None:
+            return self._evaluated
+        fitted = self.fitted
+        panel = self._history(table)
+        features = None
+        if table is None and self._prepared is not None:
+            features = self._prepared.features
         return judge(fitted, panel, unseen_part(fitted, panel), features=features)
 
     def save(self, path: str | Path) -> None:
-        """Write the model to a folder; a kill at any moment leaves the old version or the new one.
+        """Write the model to a folder, atomically: a kill leaves the old version or the new one.
 
         Args:
-            path: the folder; a saved model that is there is replaced.
+            path: the folder; a saved model in it is replaced.
 
         Raises:
-            OutputError: the folder holds something that is no saved model.
+            NotFittedError: neither `fit` nor `load` was called.
+            OutputError: the folder has files other than those of a saved model.
+            FileError: the folder cannot be written.
         """
         save_fitted(self.fitted, Path(path))
 
@@ -231,7 +286,10 @@ class Forecaster:
         """Read a model from a folder.
 
         Args:
-            path: what `save` wrote.
+            path: a folder that `save` wrote.
+
+        Returns:
+            A fitted forecaster, without the training table.
 
         Raises:
             ArtifactError: the folder is damaged, incomplete or of another version.
@@ -242,67 +300,29 @@ class Forecaster:
         return forecaster
 
     def _history(self, table: Source | None) -> Panel:
+        """Return the series of a table, or of the training table."""
+        freq = self.fitted.freq
         if table is not None:
-            return open_panel(self.config.data, table, freq=self.fitted.freq)
+            return open_panel(self.config.data, table, freq=freq)
         if self._prepared is None:
-            raise ConfigError("a loaded model keeps no data: pass the table to forecast from")
+            raise ConfigError(
+                "no table is given, and a loaded model has no training table: pass the table to "
+                "forecast from"
+            )
         return self._prepared.panel
 
     def _steps(self, horizon: int | None) -> int:
-        trained, columns = self.fitted.shape.horizon, self.fitted.feature_map.columns
-        steps = trained if horizon is None else horizon
-        if steps < 1:
-            raise ConfigError(f"horizon is {steps}; expected a whole number of at least 1")
-        if steps > trained and columns.past_covariates:
+        """Return the steps to forecast, checked against the model."""
+        trained = self.fitted.shape.horizon
+        past = self.fitted.feature_map.columns.past_covariates
+        if horizon is None:
+            return trained
+        if horizon < 1:
+            raise ConfigError(f"horizon is {horizon}; expected a whole number of at least 1")
+        if horizon > trained and past:
             raise ConfigError(
-                f"horizon is {steps} and the model was trained for {trained}: beyond that the past "
-                f"covariates "
-                f"({', '.join(columns.past_covariates)}) would have to be known; ask for at most "
-                f"{trained} steps, "
-                "or train with a longer horizon or without them"
+                f"horizon is {horizon} and the model was trained for {trained}: further steps need "
+                f"future values of the past covariates ({', '.join(past)}); ask for at most "
+                f"{trained} steps, or train with a longer horizon or without them"
             )
-        return steps
-
-
-def _shape(prepared: Prepared) -> WindowShape:
-    """What the network of a prepared experiment reads and writes."""
-    config = prepared.config
-    levels = config.training.quantile_levels if config.training.loss == "quantile" else ()
-    return prepared.features.shape(
-        context_length_of(config), config.windows.horizon, num_quantiles=len(levels)
-    )
-
-
-def _collect(prepared: Prepared, network: FittedNetwork, linear: RidgeWindow) -> Fitted:
-    """Gather what a trained model needs later."""
-    shape = _shape(prepared)
-    panel = prepared.panel
-    season_length = prepared.config.data.season_length or panel.freq.season_length
-    targets = prepared.filled.measured(shape.num_targets)
-    low, high = training_range(targets, panel, prepared.split.train)
-    split = prepared.split
-    parts = (split.train, split.validation, split.calibration)
-    seen = Part(panel.offsets[:-1], np.max([one.last for one in parts], axis=0))
-    last = np.maximum(seen.last - 1, panel.offsets[:-1])
-    return Fitted(
-        config=prepared.config,
-        model=network.model,
-        predict=make_network(network.model, jit=prepared.config.training.jit),
-        shape=shape,
-        feature_map=prepared.feature_map,
-        freq=panel.freq.alias,
-        season_length=season_length,
-        series_ids=panel.series_ids,
-        constants=np.where(low == high, low, np.nan),
-        low=low,
-        high=high,
-        seen_until=np.where(
-            seen.last > panel.offsets[:-1], panel.timestamps[last].astype(np.int64), NEVER
-        ),
-        unit=error_units(prepared.config, panel, split.train, season_length),
-        calibration=None,
-        recent=None,
-        linear=linear,
-        histories=network.histories,
-        shares=network.shares,
-    )
+        return horizon

@@ -1,4 +1,4 @@
-"""A trained model beside the baselines, on windows it has not seen."""
+"""Evaluation of a trained model and the baselines on windows that training has not seen."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from forecast.data.panel import Panel
 from forecast.errors import DataError
 from forecast.experiment.prepare import Prepared, windows_of
 from forecast.forecasting.calibrate import shown_levels, with_intervals
-from forecast.forecasting.fitted import NEVER, Fitted, align
+from forecast.forecasting.fitted import Fitted, align
 from forecast.forecasting.predict import forecast_windows, new_series_notes
+from forecast.forecasting.series_facts import NEVER
 from forecast.forecasting.unseen import RowsRead, covariate_notes
 from forecast.intervals.adaptive import adapt_intervals
 from forecast.scores.evaluation import BacktestResult
@@ -26,35 +27,34 @@ from forecast.windows.splits import Part
 
 
 def fit_linear(prepared: Prepared) -> RidgeWindow:
-    """Fit the ridge baseline on the windows the model learns from, its penalty chosen on the validation windows.
+    """Fit the ridge baseline on the training windows; the validation windows choose its penalty.
 
-    Every series counts by its own deviation over the training rows. By its changes from step to
-    step instead, a smooth one would outweigh the others: on ETTh2, 336 steps ahead, the error of
-    this baseline would be 0.45 in place of 0.35.
+    Every series is divided by its standard deviation over the training rows. Divided by its changes
+    from step to step instead, a smooth series outweighs the others: on ETTh2, 336 steps ahead, the
+    error of this baseline is then 0.45 in place of 0.35.
     """
     num_targets = len(prepared.panel.columns.target_cols)
     targets = prepared.filled.measured(num_targets)
     scale = series_deviations(prepared.panel, targets, prepared.split.train)
-    learned = RidgeRows(targets, scale, inputs=prepared.filled.values[:, :num_targets])
-    return RidgeWindow.fit(learned, prepared.training.index, prepared.validation.index)
+    rows = RidgeRows(targets, scale, inputs=prepared.filled.values[:, :num_targets])
+    return RidgeWindow.fit(rows, prepared.training.index, prepared.validation.index)
 
 
 def judge(
     fitted: Fitted, panel: Panel, part: Part, *, features: Features | None = None
 ) -> BacktestResult:
-    """Let the model and every baseline forecast the windows of a part.
+    """Forecast the windows of a part with the model and every baseline.
 
-    Where the model was calibrated on a part of its own there are intervals too, which adapt from
-    cutoff to cutoff.
+    With a calibration set there are intervals too, which adapt from cutoff to cutoff.
 
     Args:
         fitted: the trained state.
         panel: the series.
-        part: the rows to judge on; contexts may reach back before them.
-        features: what the trained map makes of the panel, where it is that of training.
+        part: the rows to evaluate on; contexts may reach back before them.
+        features: features of the panel, where they are known; optional.
 
     Raises:
-        DataError: the part holds no window.
+        DataError: no window fits into the part.
     """
     config = fitted.config
     before = Part(panel.offsets[:-1], part.first)
@@ -70,7 +70,8 @@ def judge(
 
     def forecast(numbers: NDArray[np.int64]) -> NDArray[np.float64]:
         point, quantiles = forecast_windows(aligned, windows, numbers)
-        spread.extend([] if quantiles is None else [quantiles])
+        if quantiles is not None:
+            spread.append(quantiles)
         return point
 
     result = compare(
@@ -82,54 +83,62 @@ def judge(
         season_length=fitted.season_length,
         scale=seasonal_errors(panel, fitted.season_length, part=before),
     )
-    result = replace(
-        result,
-        quantile_levels=fitted.quantile_levels,
-        quantiles=np.concatenate(spread) if spread else None,
-        notes=_unseen_notes(fitted, panel, windows, before),
-    )
-    calibration, shown = fitted.calibration, shown_levels(fitted)
-    if calibration is None or not shown:
+    result = replace(result, notes=_unseen_notes(fitted, panel, windows, before))
+    if spread:
+        result = replace(
+            result, quantile_levels=fitted.quantile_levels, quantiles=np.concatenate(spread)
+        )
+    return _with_adaptive_intervals(aligned, result)
+
+
+def _with_adaptive_intervals(fitted: Fitted, result: BacktestResult) -> BacktestResult:
+    """Return a result with the intervals of the calibration set, where there is one."""
+    levels = shown_levels(fitted)
+    if fitted.calibration is None or not levels:
         return result
-    forecasts, unit = result.forecasts[config.name], aligned.unit[result.series]
-    levels, quantiles = with_intervals(
-        aligned, calibration, forecasts, result.quantiles, unit, shown
+    quantile_levels, quantiles = with_intervals(
+        fitted,
+        fitted.calibration,
+        result.forecasts[fitted.config.name],
+        result.quantiles,
+        fitted.series.unit[result.series],
+        levels,
     )
-    return adapt_intervals(
-        replace(result, quantile_levels=levels, quantiles=quantiles), lowest=calibration.lowest
-    )
+    result = replace(result, quantile_levels=quantile_levels, quantiles=quantiles)
+    return adapt_intervals(result, lowest=fitted.calibration.lowest)
 
 
 def _unseen_notes(
     fitted: Fitted, panel: Panel, windows: WindowedFeatures, before: Part
 ) -> tuple[str, ...]:
-    """Name what the windows read that training has not seen; new series have their scales from the rows `before`."""
-    own = np.maximum(before.last - before.first, 0)
+    """Return notes about series and values in the windows that training has not seen.
+
+    The scale of a new series comes from its rows `before` the windows.
+    """
+    lengths = np.maximum(before.last - before.first, 0)
     rows = RowsRead.of(windows.index, panel.num_rows)
     values = windows.features.filled.values
-    return new_series_notes(fitted, panel, own) + covariate_notes(
-        fitted.feature_map, panel, values, rows
-    )
+    notes = new_series_notes(fitted, panel, lengths)
+    return notes + covariate_notes(fitted.feature_map, panel, values, rows)
 
 
 def unseen_part(fitted: Fitted, panel: Panel) -> Part:
-    """Rows of a table that training has not looked at: of the training table, its test part.
+    """Return the rows of a table that training has not seen: of the training table, its test set.
 
     Raises:
         DataError: there is none.
     """
-    place = fitted.places(panel.series_ids)
-    until = fitted.seen_until[place]
-    looked_at = (place >= 0) & (until > NEVER)
-    stamps = np.where(looked_at, until, 0).astype(panel.timestamps.dtype)
+    index = fitted.series.index_of(panel.series_ids)
+    until = fitted.series.seen_until[index]
+    is_known = (index >= 0) & (until > NEVER)
+    stamps = np.where(is_known, until, 0).astype(panel.timestamps.dtype)
     last_seen = panel.freq.positions(stamps) + fitted.config.evaluation.purge
     series = panel.series_of_rows()
-    seen = looked_at[series] & (panel.positions <= last_seen[series])
+    seen = is_known[series] & (panel.positions <= last_seen[series])
     first = panel.offsets[:-1] + np.bincount(series[seen], minlength=panel.num_series)
     if (first >= panel.offsets[1:]).all():
         raise DataError(
-            "every row of the table was seen in training: there is nothing to judge on; give newer "
-            "rows, or train "
-            "with evaluation.test_size above 0"
+            "training has seen every row of the table, so that there is none to evaluate on: give "
+            "newer rows, or train with evaluation.test_size above 0"
         )
     return Part(first, panel.offsets[1:])

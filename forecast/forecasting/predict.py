@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -26,12 +27,15 @@ from forecast.windows.splits import Part
 def forecast_windows(
     fitted: Fitted, windows: WindowedFeatures, numbers: IntArray
 ) -> tuple[FloatArray, FloatArray | None]:
-    """Forecast numbered windows; how depends on how many there are in all, so that a window keeps its forecast.
+    """Forecast windows by their numbers.
+
+    The size of the batches follows from the number of all windows, so that the forecast of a window
+    does not depend on which others are asked for.
 
     Args:
         fitted: state aligned with the panel of the windows.
         windows: the windows.
-        numbers: (B,) which of them.
+        numbers: (B,) numbers of the windows to forecast.
 
     Returns:
         (B, H, D) forecasts in the unit of the data, and (B, H, D, Q) quantiles where the network
@@ -40,57 +44,70 @@ def forecast_windows(
     Raises:
         DataError: a forecast is not finite.
     """
-    size, compiled = batch_rule(len(windows), fitted.predict.largest_batch)
-    parts = [
-        _forecast_batch(fitted, windows, numbers[start : start + size], size if compiled else 0)
+    size, is_compiled = batch_rule(len(windows), fitted.network.largest_batch)
+    compiled_size = size if is_compiled else None
+    batches = [
+        _forecast_batch(fitted, windows, numbers[start : start + size], compiled_size)
         for start in range(0, len(numbers), size)
     ]
-    raw = np.concatenate(parts)
+    raw = np.concatenate(batches)
     if not fitted.quantile_levels:
         return raw[..., 0], None
     return raw[..., fitted.quantile_levels.index(0.5)], raw
 
 
 def _forecast_batch(
-    fitted: Fitted, windows: WindowedFeatures, numbers: IntArray, compiled: int
+    fitted: Fitted, windows: WindowedFeatures, numbers: IntArray, compiled_size: int | None
 ) -> FloatArray:
-    """(B, H, D, Q) in the unit of the data; Q is 1 for a point forecast. `compiled` is a size, or 0."""
-    wanted = len(numbers)
-    filled_up = (
-        np.append(numbers, np.repeat(numbers[:1], compiled - wanted))
-        if compiled > wanted
-        else numbers
-    )
-    output = fitted.predict(windows.batch(filled_up)[0], compiled=compiled > 0)[:wanted].astype(
-        np.float64
-    )
-    if not fitted.quantile_levels:
-        output = output[..., None]
+    """Return (B, H, D, Q) forecasts of one batch in the unit of the data; Q is 1 for a point."""
     series, first = windows.index.locate(numbers)
     cutoff = first + windows.index.context_length
     chain = fitted.feature_map.target
     history = targets_before(windows.features, cutoff, max(chain.lag, 1))
+
+    output = _run_network(fitted, windows, numbers, compiled_size)
     levels = [
         chain.invert(output[..., q], series=series, history=history)
         for q in range(output.shape[-1])
     ]
     values = np.stack(levels, axis=-1)
-    # A series that never changed in training has no scale to forecast changes on: its last value
-    # goes on.
-    never_changed = np.isfinite(fitted.constants[series])[:, None, :, None]
+    # A series that never changed in training has no scale: its forecast is its last value.
+    never_changed = np.isfinite(fitted.series.constants[series])[:, None, :, None]
     values = np.where(never_changed, history[:, -1, None, :, None], values)
-    if not np.isfinite(values).all():
-        bad = int(np.flatnonzero(~np.isfinite(values).all(axis=(1, 2, 3)))[0])
+
+    is_finite = np.isfinite(values).all(axis=(1, 2, 3))
+    if not is_finite.all():
+        worst = series[np.flatnonzero(~is_finite)[0]]
         raise DataError(
-            f"the forecast of series {fitted.series_ids[series[bad]]!r} is not finite: its context "
-            f"is too far from "
-            "the training data for the transforms to be undone; check its last rows"
+            f"the forecast of series {fitted.series.ids[worst]!r} is not finite: its context is "
+            f"too far from the training data for the transforms to be undone; check its last rows"
         )
     return values
 
 
+def _run_network(
+    fitted: Fitted, windows: WindowedFeatures, numbers: IntArray, compiled_size: int | None
+) -> FloatArray:
+    """Return the (B, H, D, Q) output of the network; Q is 1 for a point forecast.
+
+    A batch for a compiled network is filled up to its size with copies of the first window.
+    """
+    num_windows = len(numbers)
+    if compiled_size is not None and compiled_size > num_windows:
+        numbers = np.append(numbers, np.repeat(numbers[:1], compiled_size - num_windows))
+    inputs, _ = windows.batch(numbers)
+    output = fitted.network(inputs, compiled=compiled_size is not None)
+    output_values = output[:num_windows].astype(np.float64)
+    if fitted.quantile_levels:
+        return output_values
+    return output_values[..., None]
+
+
 def targets_before(features: Features, cutoff: IntArray, steps: int) -> FloatArray:
-    """(B, steps, D) filled targets of the rows before each cutoff row; an unfinished gap is not looked across."""
+    """Return (B, steps, D) filled targets of the rows before each cutoff row.
+
+    In a gap that ends after the cutoff no value is interpolated from behind it.
+    """
     num_targets = features.target.shape[1]
     rows = cutoff[:, None] + np.arange(-steps, 0)
     filled = features.filled
@@ -102,14 +119,16 @@ def targets_before(features: Features, cutoff: IntArray, steps: int) -> FloatArr
 
 
 def forecast_future(fitted: Fitted, panel: Panel, steps: int, known: Panel | None) -> Forecast:
-    """Forecast the steps after the end of every series, feeding forecasts back beyond the trained horizon.
+    """Forecast the steps after the end of every series.
+
+    Steps after the horizon of training are forecast from forecasts.
 
     Args:
         fitted: the trained state.
         panel: the history.
         steps: H to forecast.
-        known: known covariates of those steps, from `read_known`; those in rows of the future that
-            the table of the history held are used where these say nothing.
+        known: known covariates of those steps, from `read_known`; missing values are taken from
+            future rows of the history's own table.
 
     Raises:
         DataError: the history is too short, or known covariates are missing.
@@ -123,8 +142,9 @@ def forecast_future(fitted: Fitted, panel: Panel, steps: int, known: Panel | Non
     whole = panel
     panel = last_rows(panel, fitted.shape.context_length + fitted.feature_map.target.lag)
     notes += fitted.feature_map.clip(panel.values)[1]
+
     horizon = fitted.shape.horizon
-    rounded = -(-steps // horizon) * horizon
+    rounded = math.ceil(steps / horizon) * horizon
     future = append_future(panel, rounded, known, needed=steps)
     first_new = panel.offsets[1:] + np.arange(panel.num_series) * rounded
     points: list[FloatArray] = []
@@ -133,9 +153,11 @@ def forecast_future(fitted: Fitted, panel: Panel, steps: int, known: Panel | Non
         windows = _final_windows(aligned, future, first_new + done)
         point, spread = forecast_windows(aligned, windows, np.arange(panel.num_series))
         points.append(point)
-        quantiles += [] if spread is None else [spread]
+        if spread is not None:
+            quantiles.append(spread)
         if done + horizon < rounded:
             future = _with_targets(future, first_new + done, point)
+
     notes += covariate_notes(
         fitted.feature_map,
         future,
@@ -146,95 +168,102 @@ def forecast_future(fitted: Fitted, panel: Panel, steps: int, known: Panel | Non
     notes += leap_notes(
         whole.series_ids, whole.columns.target_cols, whole.targets, whole.offsets, values
     )
-    ahead = panel.positions[panel.offsets[1:] - 1][:, None] + np.arange(1, steps + 1)
+    all_quantiles = None
+    if quantiles:
+        all_quantiles = np.concatenate(quantiles, axis=1)[:, :steps]
+    last = panel.offsets[1:] - 1
+    ahead = panel.positions[last][:, None] + np.arange(1, steps + 1)
     return Forecast(
         series_ids=panel.series_ids,
-        cutoffs=panel.timestamps[panel.offsets[1:] - 1],
+        cutoffs=panel.timestamps[last],
         stamps=panel.freq.stamps(ahead.ravel()).reshape(ahead.shape),
         values=values,
         alias=fitted.config.name,
         columns=panel.columns,
         freq=panel.freq,
         quantile_levels=fitted.quantile_levels,
-        quantiles=np.concatenate(quantiles, axis=1)[:, :steps] if quantiles else None,
+        quantiles=all_quantiles,
         notes=notes,
     )
 
 
 def _final_windows(fitted: Fitted, panel: Panel, first_new: IntArray) -> WindowedFeatures:
-    """One window per series, which forecasts the rows from `first_new` on."""
+    """Return one window per series, which forecasts the rows from `first_new` on."""
     policy = fitted.config.data.missing
-    filled: Filled = fill_missing(panel, "forward_fill" if policy == "refuse" else policy)[0]
+    if policy == "refuse":
+        policy = "forward_fill"  # the rows ahead have no targets
+    filled: Filled = fill_missing(panel, policy)[0]
     features = fitted.feature_map.apply(panel, filled)
-    context_length, horizon = fitted.shape.context_length, fitted.shape.horizon
-    part = Part(first_new, first_new + horizon)
-    index = index_windows(panel, context_length, horizon, part=part, usable=features.usable)
+
+    shape = fitted.shape
+    part = Part(first_new, first_new + shape.horizon)
+    index = index_windows(
+        panel, shape.context_length, shape.horizon, part=part, usable=features.usable
+    )
     missing = np.flatnonzero(index.series_counts(panel.num_series) == 0)
     if len(missing):
-        needed = context_length + fitted.feature_map.target.lag
+        needed = shape.context_length + fitted.feature_map.target.lag
         rows = first_new - panel.offsets[:-1]
         named = ", ".join(f"{panel.series_ids[i]!r} ({rows[i]} rows)" for i in missing[:5])
         raise DataError(
             f"{len(missing)} series cannot be forecast: {named}; each needs its last {needed} rows "
-            f"without a gap "
-            "or an unfilled value: give a longer history"
+            f"without a gap or an unfilled value: give a longer history"
         )
     return WindowedFeatures(features, index)
 
 
 def _rows_read(fitted: Fitted, first_new: IntArray, steps: int) -> RowsRead:
-    """The rows that forecasts of `steps` rows from `first_new` (N,) on read, later blocks included."""
+    """Return the rows that forecasts of `steps` rows from `first_new` (N,) on read."""
     context = first_new[:, None] - np.arange(fitted.shape.context_length, 0, -1)
     return RowsRead(context.ravel(), (first_new[:, None] + np.arange(steps)).ravel())
 
 
 def _with_targets(panel: Panel, first: IntArray, values: FloatArray) -> Panel:
-    """The panel with forecasts in the place of the targets of some rows."""
-    out = panel.values.copy()
+    """Return the panel with forecasts as the targets of some rows."""
+    with_forecasts = panel.values.copy()
     rows = first[:, None] + np.arange(values.shape[1])
-    out[rows, : values.shape[2]] = values
-    return replace(panel, values=out)
+    with_forecasts[rows, : values.shape[2]] = values
+    return replace(panel, values=with_forecasts)
 
 
 def new_series_notes(fitted: Fitted, panel: Panel, lengths: IntArray) -> tuple[str, ...]:
-    """Name the series that training has not seen.
+    """Return a note that names the series that training has not seen, if there are any.
 
     Args:
         fitted: the state, not yet aligned with `panel`.
         panel: the series to forecast.
         lengths: (N,) rows that the scale of a new series may come from.
     """
-    new = fitted.places(panel.series_ids) < 0
-    if not new.any():
+    is_new = fitted.series.index_of(panel.series_ids) < 0
+    if not is_new.any():
         return ()
-    per_series = any(stage.per_series for stage in fitted.feature_map.target.stages)
-    own_scale = per_series and bool(
-        (lengths[new] >= 2).all()
-    )  # of less there is none: see `transforms.scaling`
-    return (
-        new_series_note(
-            panel.series_ids[new], fitted.series_ids, lengths[new] if own_scale else None
-        ),
-    )
+    new_ids = panel.series_ids[is_new]
+    new_lengths = lengths[is_new]
+    has_scales = any(stage.per_series for stage in fitted.feature_map.target.stages)
+    # A series of one row has no scale: see `transforms.scaling`.
+    if has_scales and (new_lengths >= 2).all():
+        return (new_series_note(new_ids, fitted.series.ids, new_lengths),)
+    return (new_series_note(new_ids, fitted.series.ids, None),)
 
 
 def drift_notes(fitted: Fitted, panel: Panel) -> tuple[str, ...]:
-    """Name the series whose context lies far outside what was seen in training."""
+    """Return a note that names the series whose context lies far outside the training data."""
     ends = panel.offsets[1:]
     rows = np.maximum(
         ends[:, None] - np.arange(1, fitted.shape.context_length + 1), panel.offsets[:-1, None]
     )
     context = panel.targets[rows]
-    reach = DRIFT_RANGES * (fitted.high - fitted.low)  # none for a series that never changed
-    far = (np.fmax.reduce(context, axis=1) > fitted.high + reach) | (
-        np.fmin.reduce(context, axis=1) < fitted.low - reach
+    facts = fitted.series
+    reach = DRIFT_RANGES * (facts.high - facts.low)  # 0 for a series that never changed
+    is_far = (np.fmax.reduce(context, axis=1) > facts.high + reach) | (
+        np.fmin.reduce(context, axis=1) < facts.low - reach
     )
-    drifted = np.flatnonzero(far.any(axis=1))
+    drifted = np.flatnonzero(is_far.any(axis=1))
     if not len(drifted):
         return ()
     named = ", ".join(repr(panel.series_ids[i]) for i in drifted[:5])
     return (
         f"the last values of {len(drifted)} series lie far outside the training data (first "
-        f"{named}): "
-        "the forecast is an extrapolation; check the unit, or train again on recent rows",
+        f"{named}): the forecast is an extrapolation; check the unit, or train again on recent "
+        f"rows",
     )

@@ -1,4 +1,4 @@
-"""A trained forecaster as an artifact and back: what is stored, under which name, and how it is rebuilt."""
+"""A fitted state as a saved model and back: names of the stored values, and how to rebuild."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ from forecast.experiment.prepare import columns_of
 from forecast.experiment.settings import Experiment
 from forecast.forecasting.artifact import Artifact, load_artifact, save_artifact
 from forecast.forecasting.fitted import Fitted
+from forecast.forecasting.series_facts import SeriesFacts
 from forecast.intervals.conformal import Calibration
 from forecast.models.network import make_network
 from forecast.scores.history import History
 from forecast.section import decided
 from forecast.training.ensemble import build_ensemble
+from forecast.training.fit import TrainingRecord
 from forecast.transforms import TRANSFORMS, Chain, Transform
 from forecast.windows.features import FeatureMap, FeatureSettings
 from forecast.windows.index import WindowShape
@@ -36,21 +38,20 @@ Arrays = dict[str, NDArray[Any]]
 
 GOLDEN_WINDOWS = 3
 
-
 GOLDEN_TOLERANCE = 1e-4
 """Other processors may round differently; a wrong weight moves the golden output far more than
 this."""
 
 
 def save_fitted(fitted: Fitted, path: Path) -> None:
-    """Write a trained state to a folder; a kill at any moment leaves the old version or the new one.
+    """Write a fitted state to a folder, atomically: a kill leaves the old version or the new one.
 
     Raises:
-        OutputError: the folder holds something that is no saved model.
+        OutputError: the folder has files other than those of a saved model.
     """
     inputs = golden_inputs(fitted.shape)
     golden: Arrays = {f"input/{name}": array for name, array in inputs.items()}
-    golden["output"] = fitted.predict(inputs)
+    golden["output"] = fitted.network(inputs)
     save_artifact(
         path,
         Artifact(
@@ -64,7 +65,7 @@ def save_fitted(fitted: Fitted, path: Path) -> None:
 
 
 def load_fitted(path: Path) -> Fitted:
-    """Rebuild a trained state from a folder.
+    """Rebuild a fitted state from a folder.
 
     Raises:
         ArtifactError: the folder is damaged, incomplete, of another version, or does not reproduce
@@ -77,7 +78,7 @@ def load_fitted(path: Path) -> Fitted:
         if isinstance(error, ArtifactError):
             raise
         raise ArtifactError(
-            f"{path}: the parts of this saved model do not fit together ({error}): save it again "
+            f"{path}: the files of this saved model do not fit together ({error}): save it again "
             f"with this version"
         ) from error
     inputs = {
@@ -85,19 +86,18 @@ def load_fitted(path: Path) -> Fitted:
         for name, array in artifact.golden.items()
         if name != "output"
     }
-    difference = np.max(np.abs(fitted.predict(inputs) - artifact.golden["output"]))
+    difference = np.max(np.abs(fitted.network(inputs) - artifact.golden["output"]))
     if not difference <= GOLDEN_TOLERANCE:
         raise ArtifactError(
-            f"{path}/golden.safetensors: the rebuilt model is off its stored output by "
-            f"{difference:.2g} "
-            f"(at most {GOLDEN_TOLERANCE:g} expected): the model was saved by a version that "
-            f"computes differently"
+            f"{path}/golden.safetensors: the output of the rebuilt model differs from the stored "
+            f"one by {difference:.2g}; expected at most {GOLDEN_TOLERANCE:g}: load it with the "
+            f"version that saved it"
         )
     return fitted
 
 
 def golden_inputs(shape: WindowShape) -> Arrays:
-    """A few seeded windows with which a rebuilt model is compared."""
+    """Return a few seeded random windows, for which a rebuilt model must give the stored output."""
     draw = np.random.default_rng(20140603)
     sizes = {
         "past": (shape.context_length, shape.num_past),
@@ -123,108 +123,115 @@ def golden_inputs(shape: WindowShape) -> Arrays:
 
 
 def model_weights(model: keras.Model) -> Arrays:
-    """The trained variables by path; the states of random generators are left out."""
-    return {f"{place:03d}/{one.path}": np.asarray(one) for place, one in enumerate(model.weights)}
+    """Return the trained variables by path, without the states of random generators."""
+    return {
+        f"{number:03d}/{variable.path}": np.asarray(variable)
+        for number, variable in enumerate(model.weights)
+    }
 
 
 def set_model_weights(model: keras.Model, weights: Mapping[str, NDArray[Any]]) -> None:
     """Put stored variables into a freshly built model.
 
     Raises:
-        ArtifactError: a variable is missing, left over or of another shape.
+        ArtifactError: a variable is missing, unknown or of another shape.
     """
     expected = {name: array.shape for name, array in model_weights(model).items()}
     given = {name: array.shape for name, array in weights.items()}
     if expected != given:
-        differing = sorted(set(expected.items()) ^ set(given.items()))[0]
+        name, shape = sorted(set(expected.items()) ^ set(given.items()))[0]
         raise ArtifactError(
-            f"weights.safetensors: {differing[0]} with shape {differing[1]} does not fit the config"
+            f"weights.safetensors: {name} with shape {shape} does not fit the config: save the "
+            f"model again"
         )
     model.set_weights([weights[name] for name in expected])
 
 
 def _meta(fitted: Fitted) -> dict[str, Any]:
+    """Return what is stored as JSON beside the config."""
     settings = fitted.feature_map.settings
+    shape = asdict(fitted.shape)
+    histories = fitted.training.histories
     return {
-        "shape": {
-            name: list(size) if isinstance(size, tuple) else size
-            for name, size in asdict(fitted.shape).items()
-        },
+        "shape": {name: _to_json(size) for name, size in shape.items()},
         "freq": fitted.freq,
         "season_length": fitted.season_length,
-        "series_ids": list(fitted.series_ids),
+        "series_ids": list(fitted.series.ids),
         "calendar": list(settings.calendar),
         "vocabulary": {name: list(words) for name, words in fitted.feature_map.vocabulary.items()},
         "ranges": {name: list(ends) for name, ends in fitted.feature_map.ranges.items()},
-        "history": fitted.history.to_dict(),  # all that earlier versions read
-        "histories": [
-            [name, one.to_dict()] for name, one in fitted.histories.items()
-        ],  # a mapping would be sorted
-        "shares": fitted.shares,
+        # Earlier versions read this one alone.
+        "history": fitted.history.to_dict(),
+        # Pairs, since a mapping would be sorted.
+        "histories": [[name, history.to_dict()] for name, history in histories.items()],
+        "shares": fitted.training.weights,
     }
+
+
+def _to_json(size: int | tuple[int, ...]) -> int | list[int]:
+    """Return a size of `WindowShape` as JSON has it: a list in place of a tuple."""
+    if isinstance(size, tuple):
+        return list(size)
+    return size
 
 
 def _state(fitted: Fitted) -> Arrays:
+    """Return the fitted arrays as `group/name`; an optional group that is None is not stored."""
     feature_map = fitted.feature_map
-    groups: dict[str, Mapping[str, NDArray[Any]]] = {
-        "target": feature_map.target.to_state(),
-        "covariates": feature_map.covariates.to_state() if feature_map.covariates else {},
-        "static": feature_map.static.to_state() if feature_map.static else {},
-        "linear": fitted.linear.to_state(),
-        "calibration": fitted.calibration.to_state() if fitted.calibration else {},
-        "recent": fitted.recent.to_state() if fitted.recent else {},
-        "series": {
-            "is_constant": np.isfinite(fitted.constants),
-            "constants": np.nan_to_num(fitted.constants),
-            "has_range": np.isfinite(fitted.low),
-            "low": np.nan_to_num(fitted.low),
-            "high": np.nan_to_num(fitted.high),
-            "seen_until": fitted.seen_until,
-            "unit": fitted.unit,
-        },
+    groups = {
+        "target": feature_map.target,
+        "covariates": feature_map.covariates,
+        "static": feature_map.static,
+        "linear": fitted.linear,
+        "calibration": fitted.calibration,
+        "recent": fitted.recent,
+        "series": fitted.series,
     }
-    return {
-        f"{group}/{name}": array
-        for group, arrays in groups.items()
-        for name, array in arrays.items()
-    }
+    state: Arrays = {}
+    for group, part in groups.items():
+        if part is not None:
+            state |= {f"{group}/{name}": array for name, array in part.to_state().items()}
+    return state
 
 
 def _rebuild(artifact: Artifact) -> Fitted:
+    """Return the fitted state of a saved model."""
     config = experiment_from(artifact.config)
-    meta, state = artifact.meta, artifact.state
-    sizes: dict[str, Any] = {
-        name: tuple(size) if isinstance(size, list) else size
-        for name, size in meta["shape"].items()
-    }
-    shape = WindowShape(**sizes)
+    meta = artifact.meta
+    state = artifact.state
+    shape = WindowShape(**{name: _from_json(size) for name, size in meta["shape"].items()})
     model = build_ensemble(config, shape).model
     set_model_weights(model, artifact.weights)
-    series = _group(state, "series")
     ids = np.empty(len(meta["series_ids"]), object)
     ids[:] = meta["series_ids"]
     return Fitted(
         config=config,
         model=model,
-        predict=make_network(model, jit=config.training.jit),
+        network=make_network(model, jit=config.training.jit),
         shape=shape,
         feature_map=_feature_map(config, meta, state),
         freq=meta["freq"],
         season_length=meta["season_length"],
-        series_ids=ids,
-        constants=np.where(series["is_constant"], series["constants"], np.nan),
-        low=np.where(series["has_range"], series["low"], np.nan),
-        high=np.where(series["has_range"], series["high"], np.nan),
-        seen_until=series["seen_until"],
-        unit=series["unit"] if "unit" in series else np.ones_like(series["low"]),
+        series=SeriesFacts.from_state(ids, _group(state, "series")),
         calibration=_calibration(_group(state, "calibration")),
         recent=_calibration(_group(state, "recent")),
         linear=RidgeWindow.from_state(_group(state, "linear")),
-        histories={
-            name: History.from_dict(one)
-            for name, one in meta.get("histories", [["network", meta["history"]]])
-        },
-        shares={str(name): float(share) for name, share in meta.get("shares", {}).items()},
+        training=_training_record(meta),
+    )
+
+
+def _from_json(size: Any) -> Any:
+    if isinstance(size, list):
+        return tuple(size)
+    return size
+
+
+def _training_record(meta: Mapping[str, Any]) -> TrainingRecord:
+    histories = meta.get("histories", [["network", meta["history"]]])
+    weights = meta.get("shares", {})
+    return TrainingRecord(
+        histories={name: History.from_dict(history) for name, history in histories},
+        weights={str(name): float(weight) for name, weight in weights.items()},
     )
 
 
@@ -249,14 +256,19 @@ def _feature_map(config: Experiment, meta: Mapping[str, Any], state: Arrays) -> 
 
 
 def _calibration(state: Arrays) -> Calibration | None:
-    return Calibration.from_state(state) if state else None
+    if not state:
+        return None
+    return Calibration.from_state(state)
 
 
 def _scaler(name: str, state: Arrays) -> Transform | None:
-    return TRANSFORMS[name].transform.from_state(state) if state else None
+    if not state:
+        return None
+    return TRANSFORMS[name].transform.from_state(state)
 
 
 def _group(state: Mapping[str, NDArray[Any]], group: str) -> Arrays:
+    """Return the arrays of a group by name."""
     prefix = f"{group}/"
     return {
         name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)

@@ -1,4 +1,4 @@
-"""What a forecast reads that training has not seen, or that lies far outside it: one sentence each."""
+"""Notes about inputs of a forecast that training has not seen, or that lie far outside it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DRIFT_RANGES = 10.0
 
 
 SAME = 1e-9
-"""Relative difference up to which a value is the constant of training."""
+"""Relative difference up to which a value equals the constant of training."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,37 +53,33 @@ class RowsRead:
 def covariate_notes(
     feature_map: FeatureMap, panel: Panel, values: FloatArray, rows: RowsRead
 ) -> tuple[str, ...]:
-    """Name the categories and the numbers among covariates that training has seen nothing like.
+    """Return notes about categories and numbers of covariates that are unlike those of training.
 
     Args:
-        feature_map: knows the categories and the ranges of training.
+        feature_map: the categories and the ranges of training.
         panel: the series.
-        values: (R, C) its values with missing ones filled as the model reads them.
-        rows: which of them are read.
+        values: (R, C) its values, with missing values filled as for the model.
+        rows: the rows that forecasts read.
     """
     columns = panel.columns
-    notes: list[str | None] = []
+    notes = []
     for name in (*columns.past_covariates, *columns.known_covariates, *columns.static_covariates):
         cells, series = _cells_read(name, panel, values, rows)
         if name in columns.categorical:
             words = panel.categories[name]
             counts = np.bincount(cells.astype(np.int64), minlength=len(words))
-            notes.append(
-                _category_note(
-                    name, dict(zip(words, counts, strict=True)), feature_map.vocabulary[name]
-                )
-            )
+            count_of = dict(zip(words, counts, strict=True))
+            notes.append(_category_note(name, count_of, feature_map.vocabulary[name]))
         elif name in feature_map.ranges:
-            far = _far(cells, feature_map.ranges[name])
-            owners = panel.series_ids[series[far]]
-            notes.append(
-                _range_note(name, cells[far], owners, feature_map.ranges[name], len(cells))
-            )
+            seen = feature_map.ranges[name]
+            is_far = _is_far(cells, seen)
+            owners = panel.series_ids[series[is_far]]
+            notes.append(_range_note(name, cells[is_far], owners, seen, len(cells)))
     return tuple(note for note in notes if note is not None)
 
 
 def _covered(first: IntArray, last: IntArray, num_rows: int) -> IntArray:
-    """Rows from any `first` (W,) to before its `last` (W,), each once."""
+    """Return the rows from any `first` (W,) to before its `last` (W,), each once."""
     edges = np.bincount(first, minlength=num_rows + 1) - np.bincount(last, minlength=num_rows + 1)
     return np.flatnonzero(np.cumsum(edges) > 0)
 
@@ -91,14 +87,15 @@ def _covered(first: IntArray, last: IntArray, num_rows: int) -> IntArray:
 def _cells_read(
     name: str, panel: Panel, values: FloatArray, rows: RowsRead
 ) -> tuple[FloatArray, IntArray]:
-    """Values of a covariate that are read, missing ones left out, and the series of each."""
+    """Return the values of a covariate that are read and not missing, and the series of each."""
     columns = panel.columns
     if name in columns.static_covariates:
-        series = np.arange(panel.num_series)
+        series: IntArray = np.arange(panel.num_series)
         cells = panel.static_values[:, columns.static_covariates.index(name)]
     else:
-        ahead = rows.ahead if name in columns.known_covariates else rows.ahead[:0]
-        read = np.concatenate([rows.context, ahead])
+        read = rows.context
+        if name in columns.known_covariates:
+            read = np.concatenate([rows.context, rows.ahead])
         series = panel.series_at(read)
         cells = values[read, columns.dynamic.index(name)]
     present = np.isfinite(cells)
@@ -106,7 +103,7 @@ def _cells_read(
 
 
 def _category_note(name: str, counts: Mapping[str, int], vocabulary: Collection[str]) -> str | None:
-    """Name the categories that training has not seen, with the nearest it has.
+    """Return a note about the categories that training has not seen, with the nearest known ones.
 
     Args:
         name: of the column.
@@ -114,30 +111,24 @@ def _category_note(name: str, counts: Mapping[str, int], vocabulary: Collection[
         vocabulary: the categories of training.
     """
     known = {name_of(word): word for word in vocabulary}
-    found = [word for word, count in counts.items() if count and name_of(word) not in known]
-    if not found:
+    new = [word for word, count in counts.items() if count and name_of(word) not in known]
+    if not new:
         return None
-    new, cells = sum(counts[word] for word in found), int(sum(counts.values()))
-    named = _with_nearest(found, tuple(known.values()))
-    subject = (
-        f"{len(found)} categories of {name!r} were"
-        if len(found) > 1
-        else f"category {named} of {name!r} was"
-    )
-    several = f": {named}" if len(found) > 1 else ""
-    seen = (
-        ""
-        if "did you mean" in named
-        else f"; training has seen {listed(sorted(known.values()), SHOWN)}"
-    )
-    return (
-        f"{subject} not seen in training{several}, in {new:,} of {counted(cells, 'value')}{seen}: "
-        "the model has not learned what that means"
-    )
+    num_new = sum(counts[word] for word in new)
+    cells = counted(int(sum(counts.values())), "value")
+    named = _with_nearest(new, tuple(known.values()))
+
+    text = f"category {named} of {name!r} was not seen in training"
+    if len(new) > 1:
+        text = f"{len(new)} categories of {name!r} were not seen in training: {named}"
+    text += f", in {num_new:,} of {cells}"
+    if "did you mean" not in named:
+        text += f"; training has seen {listed(sorted(known.values()), SHOWN)}"
+    return f"{text}: the model has not learned what that means"
 
 
-def _far(cells: FloatArray, seen: tuple[float, float]) -> NDArray[np.bool_]:
-    """Tell the values far outside those of training; where training had one value, all others."""
+def _is_far(cells: FloatArray, seen: tuple[float, float]) -> NDArray[np.bool_]:
+    """Return which values lie far outside those of training, or differ from its only value."""
     low, high = seen
     if low == high:
         return ~np.isclose(cells, low, rtol=SAME, atol=0)
@@ -152,11 +143,11 @@ def _range_note(
     seen: tuple[float, float],
     num_read: int,
 ) -> str | None:
-    """Say where a number lies far outside the training values, or changes that never changed there.
+    """Return a note about numbers far outside the training values, or unlike their only value.
 
     Args:
         name: of the column.
-        far: the values that `_far` tells.
+        far: the values that lie far outside.
         owners: the series of each.
         seen: smallest and largest value of training.
         num_read: values that are read in all.
@@ -164,9 +155,13 @@ def _range_note(
     if not len(far):
         return None
     low, high = seen
-    where = f"in {len(far):,} of {counted(num_read, 'value')}, first {far[0]:.6g} in series {owners[0]!r}"
+    read = counted(num_read, "value")
+    where = f"in {len(far):,} of {read}, first {far[0]:.6g} in series {owners[0]!r}"
     if low == high:
-        return f"{name!r} was {low:.6g} throughout training and differs {where}: the model has not learned what it does"
+        return (
+            f"{name!r} was {low:.6g} throughout training and differs {where}: the model has not "
+            f"learned what it does"
+        )
     return (
         f"{name!r} lies far outside its training values ({low:.6g} to {high:.6g}) {where}: "
         "the forecast is an extrapolation; check the unit, or train again on recent rows"
@@ -176,7 +171,7 @@ def _range_note(
 def new_series_note(
     series_ids: NDArray[np.object_], known: NDArray[np.object_], lengths: IntArray | None
 ) -> str:
-    """Name the series that training has not seen, with the nearest it has.
+    """Return a note about the series that training has not seen, with the nearest known ones.
 
     Args:
         series_ids: (N,) the new series.
@@ -184,28 +179,29 @@ def new_series_note(
         lengths: (N,) rows that the scale of each new series comes from; None where it is that of
             all series.
     """
-    named = _with_nearest([name_of(one) for one in series_ids], [name_of(one) for one in known])
-    if len(series_ids) > 1:
-        scale = (
-            ""
-            if lengths is None
-            else f"; their scales come from the rows given ({_span(lengths)} each)"
-        )
-        return f"{len(series_ids):,} series were not seen in training: {named}{scale}"
-    scale = (
-        ""
-        if lengths is None
-        else f"; its scale comes from the {counted(int(lengths[0]), 'row')} given"
-    )
-    return f"1 series was not seen in training: {named}{scale}"
+    names = [name_of(series_id) for series_id in series_ids]
+    named = _with_nearest(names, [name_of(series_id) for series_id in known])
+    if len(names) == 1:
+        note = f"1 series was not seen in training: {named}"
+        if lengths is None:
+            return note
+        return f"{note}; its scale comes from the {counted(int(lengths[0]), 'row')} given"
+
+    note = f"{len(names):,} series were not seen in training: {named}"
+    if lengths is None:
+        return note
+    return f"{note}; their scales come from the rows given ({_span(lengths)} each)"
 
 
 def _span(lengths: IntArray) -> str:
-    low, high = int(lengths.min()), int(lengths.max())
-    return str(low) if low == high else f"{low} to {high}"
+    low = int(lengths.min())
+    high = int(lengths.max())
+    if low == high:
+        return str(low)
+    return f"{low} to {high}"
 
 
 def _with_nearest(names: Sequence[str], known: Collection[str]) -> str:
-    """Write the first of some names, each with the known one it may be meant for."""
+    """Return the first of some names, each with the known name that it may stand for."""
     shown = ", ".join(f"{name!r}{nearest_name(name, known)}" for name in names[:SHOWN])
     return shown + and_more(len(names))

@@ -59,7 +59,6 @@ from forecast.scores.evaluation import BacktestResult
 from forecast.scores.forecast import Forecast
 from forecast.training import Reporter
 from forecast.training.checkpoint import check_place_for_checkpoint, is_checkpoint
-from forecast.training.ensemble import shares_text
 from forecast.training.fit import member_checkpoint
 from forecast.training.progress import both, tensorboard_reporter, terminal_reporter
 
@@ -200,8 +199,9 @@ def _conclusions(
         for note in future.notes:
             if note not in prepared.notes:
                 yield f"note: {note}"
-    if len(forecaster.fitted.shares) > 1:
-        yield f"ensemble: {shares_text(forecaster.fitted.shares)}"
+    weights = forecaster.fitted.training.weights
+    if len(weights) > 1:
+        yield f"ensemble: {weights_text(weights)}"
     if result is None:
         yield "no test set (evaluation.test_size: 0): the model is not evaluated"
         return
@@ -256,7 +256,7 @@ def _write_run(
     future: Forecast | None,
 ) -> tuple[list[str], list[str]]:
     """Write all files of a run; return names of what was written, and a sentence per failure."""
-    histories = forecaster.fitted.histories
+    histories = forecaster.fitted.training.histories
     write_records(folder, prepared.config, prepared.panel)
     write_histories(histories, folder)
     forecaster.save(folder / MODEL)

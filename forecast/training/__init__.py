@@ -8,6 +8,15 @@ fingerprint   what a checkpoint belongs to
 """
 
 from forecast.training.epochs import TrainingResult, train
-from forecast.training.events import EpochDone, Event, Reporter, Started, StepDone
+from forecast.training.events import Ended, EpochDone, Event, Reporter, Started, StepDone
 
-__all__ = ["EpochDone", "Event", "Reporter", "Started", "StepDone", "TrainingResult", "train"]
+__all__ = [
+    "Ended",
+    "EpochDone",
+    "Event",
+    "Reporter",
+    "Started",
+    "StepDone",
+    "TrainingResult",
+    "train",
+]

@@ -60,17 +60,19 @@ class Ensemble:
     model: keras.Model
 
     @property
-    def shares(self) -> dict[str, float]:
+    def weights(self) -> dict[str, float]:
         """Weight of each member by name."""
         if len(self.members) == 1:
             return {self.members[0].name: 1.0}
-        shares = np.asarray(self.model.get_layer("blend").shares)
-        return {one.name: float(share) for one, share in zip(self.members, shares, strict=True)}
+        weights = np.asarray(self.model.get_layer("blend").shares)
+        return {
+            member.name: float(weight) for member, weight in zip(self.members, weights, strict=True)
+        }
 
-    def weigh(self, shares: Sequence[float] | FloatArray) -> None:
+    def set_weights(self, weights: Sequence[float] | FloatArray) -> None:
         """Set the weights of the members."""
         if len(self.members) > 1:
-            self.model.get_layer("blend").set_weights([np.asarray(shares, np.float32)])
+            self.model.get_layer("blend").set_weights([np.asarray(weights, np.float32)])
 
 
 def build_ensemble(config: Experiment, shape: WindowShape) -> Ensemble:
@@ -171,6 +173,6 @@ def _linear(shape: WindowShape, length: int) -> Member:
     return Member(f"linear, context {length}", length, None, model, reads_known)
 
 
-def shares_text(shares: Mapping[str, float]) -> str:
+def weights_text(weights: Mapping[str, float]) -> str:
     """One line, for example `0.52 context 336, seed 0 + 0.48 linear, context 336`."""
-    return " + ".join(f"{share:.2f} {name}" for name, share in shares.items())
+    return " + ".join(f"{weight:.2f} {name}" for name, weight in weights.items())

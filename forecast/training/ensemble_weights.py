@@ -21,7 +21,7 @@ STEPS, TOLERANCE = 10_000, 1e-12
 """Of the search for the best weights: at most, and by which they still move at its end."""
 
 
-def robust_shares(errors: FloatArray) -> FloatArray:
+def robust_weights(errors: FloatArray) -> FloatArray:
     """Weights of at least 0 with sum 1 that make the sum of the roots of the windows' squared errors least.
 
     Squared errors are dominated by the wildest series, which a network trained with absolute errors
@@ -34,16 +34,16 @@ def robust_shares(errors: FloatArray) -> FloatArray:
     Returns:
         (M,) weights.
     """
-    shares = best_shares(errors.reshape(len(errors), -1))
+    weights = best_weights(errors.reshape(len(errors), -1))
     for _ in range(ROUNDS):
-        size = np.sqrt(np.square(np.tensordot(shares, errors, axes=1)).mean(axis=1))
+        size = np.sqrt(np.square(np.tensordot(weights, errors, axes=1)).mean(axis=1))
         least = LEAST_ERROR * float(np.sqrt(np.square(size).mean())) + np.finfo(np.float64).tiny
         weighed = errors / np.sqrt(np.hypot(size, least))[:, None]
-        shares = best_shares(weighed.reshape(len(errors), -1))
-    return shares
+        weights = best_weights(weighed.reshape(len(errors), -1))
+    return weights
 
 
-def best_shares(errors: FloatArray) -> FloatArray:
+def best_weights(errors: FloatArray) -> FloatArray:
     """Weights of at least 0 with sum 1 that make the squared error of the weighted sum least.
 
     The error of the sum is the sum of the errors, so what is minimised is w' G w with G = E E'. The
@@ -57,17 +57,17 @@ def best_shares(errors: FloatArray) -> FloatArray:
         (M,) weights.
     """
     gram = errors @ errors.T
-    shares = np.full(len(gram), 1.0 / len(gram))
+    weights = np.full(len(gram), 1.0 / len(gram))
     length = 1.0 / max(float(np.linalg.eigvalsh(gram)[-1]), np.finfo(np.float64).tiny)
     for _ in range(STEPS):
-        moved = onto_simplex(shares - length * (gram @ shares))
-        if np.abs(moved - shares).max() < TOLERANCE:
+        moved = onto_simplex(weights - length * (gram @ weights))
+        if np.abs(moved - weights).max() < TOLERANCE:
             return moved
-        shares = moved
-    return shares
+        weights = moved
+    return weights
 
 
-def cautious_shares(
+def cautious_weights(
     errors: FloatArray, is_linear: NDArray[np.bool_], evidence: float, *, robust: bool = False
 ) -> FloatArray:
     """The best weights, moved towards simple ones the further the less there is to choose them on.
@@ -83,12 +83,12 @@ def cautious_shares(
         errors: (M, W, H) forecast minus actual of each member, 0 where nothing was measured.
         is_linear: (M,).
         evidence: number of validation windows that do not overlap.
-        robust: choose by `robust_shares` in place of `best_shares`.
+        robust: choose by `robust_weights` in place of `best_weights`.
 
     Returns:
         (M,) weights of at least 0 with sum 1.
     """
-    choose = robust_shares if robust else lambda some: best_shares(some.reshape(len(some), -1))
+    choose = robust_weights if robust else lambda some: best_weights(some.reshape(len(some), -1))
     simple = np.full(len(errors), 1.0 / len(errors))
     if is_linear.any():
         simple = np.zeros(len(errors))

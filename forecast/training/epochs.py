@@ -29,7 +29,7 @@ from forecast.training.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from forecast.training.events import EpochDone, Reporter, Started, StepDone, ignore
+from forecast.training.events import Ended, EpochDone, Reporter, Started, StepDone, ignore
 from forecast.training.fingerprint import fingerprint
 from forecast.training.mirrored import spread_seeds
 from forecast.training.step import BAD_GRADIENT, BAD_WEIGHT, Learned, Run, make_run
@@ -128,6 +128,7 @@ def train(
                 save_checkpoint(checkpoint, Checkpoint(run.values(), best, history, identity))
     finally:
         model.set_weights(best)
+        report(Ended())
     return TrainingResult(history, reason)
 
 

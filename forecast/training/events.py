@@ -1,4 +1,4 @@
-"""What training tells while it runs."""
+"""Events that training reports while it runs."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from forecast.training.batches import Estimate
 
 @dataclass(frozen=True)
 class Started:
-    """Training is about to take its first step.
+    """The training of a network begins.
 
     Attributes:
-        estimate: what an epoch takes.
+        estimate: windows, batches and memory of an epoch.
         compiled: whether XLA compiles the steps, which takes some seconds.
         native: whether the recurrent loops run in C++.
-        name: of the network, where several are trained.
+        name: of the network, where there are several.
     """
 
     estimate: Estimate
@@ -27,7 +27,7 @@ class Started:
 
 @dataclass(frozen=True)
 class StepDone:
-    """Batches were learned, up to this one; some more than one are learned between two of these events.
+    """Steps were taken, up to this one; there may be several between two such events.
 
     Attributes:
         epoch: counted from 1.
@@ -35,9 +35,9 @@ class StepDone:
         step: counted from 1.
         num_steps: of one epoch.
         loss: mean of the epoch so far.
-        val_loss: validation loss of the epoch before, None before there is one.
+        val_loss: validation loss of the epoch before; None in the first epoch.
         seconds: since the epoch began.
-        name: as of `Started`.
+        name: as in `Started`.
     """
 
     epoch: int
@@ -58,11 +58,11 @@ class EpochDone:
         epoch: counted from 1.
         num_epochs: at most.
         loss: mean training loss.
-        val_loss: validation loss, None without validation windows.
+        val_loss: validation loss; None without validation windows.
         learning_rate: after the last step.
         seconds: wall time of the epoch, validation included.
-        is_best: whether this epoch's weights are the best so far.
-        name: as of `Started`.
+        is_best: whether the weights of this epoch are the best so far.
+        name: as in `Started`.
     """
 
     epoch: int
@@ -75,7 +75,18 @@ class EpochDone:
     name: str = ""
 
 
-Event = Started | StepDone | EpochDone
+@dataclass(frozen=True)
+class Ended:
+    """The training of a network is over: after its last epoch, an error, or an interrupt.
+
+    Attributes:
+        name: as in `Started`.
+    """
+
+    name: str = ""
+
+
+Event = Started | StepDone | EpochDone | Ended
 Reporter = Callable[[Event], None]
 
 

@@ -15,7 +15,7 @@ from forecast.models.network import make_network
 from forecast.scores.history import History
 from forecast.training import Reporter
 from forecast.training.ensemble import Ensemble, Member, build_ensemble
-from forecast.training.ensemble_weights import cautious_shares
+from forecast.training.ensemble_weights import cautious_weights
 from forecast.training.members import Job, train_members
 from forecast.windows.index import WindowIndex, WindowShape
 
@@ -28,20 +28,36 @@ JUDGED_NUMBERS = 5_000_000
 
 
 @dataclass(frozen=True, eq=False)
-class FittedNetwork:
-    """What training leaves.
+class TrainingRecord:
+    """Losses and weights of the members.
 
     Attributes:
-        model: the network, or the blend.
-        histories: losses of each network by name, that with the largest weight first.
-        penalties: of each linear map by name.
-        shares: weight of each member by name.
+        histories: losses per epoch of each network by name, that with the largest weight first.
+        weights: weight of each member of an ensemble by name; 1 for a single network.
+    """
+
+    histories: dict[str, History]
+    weights: dict[str, float]
+
+    @property
+    def history(self) -> History:
+        """Losses per epoch of the network with the largest weight."""
+        return next(iter(self.histories.values()))
+
+
+@dataclass(frozen=True, eq=False)
+class FittedNetwork:
+    """Result of training: the model, with the penalties and the record of its members.
+
+    Attributes:
+        model: the network, or the ensemble.
+        penalties: ridge penalty of each linear member by name.
+        record: losses and weights of the members.
     """
 
     model: keras.Model
-    histories: dict[str, History]
     penalties: dict[str, float]
-    shares: dict[str, float]
+    record: TrainingRecord
 
 
 def fit_network(
@@ -84,10 +100,13 @@ def fit_network(
         errors = validation_errors(prepared, ensemble)
         is_linear = np.array([one.seed is None for one in ensemble.members])
         evidence = independent_windows(prepared.validation.index)
-        ensemble.weigh(cautious_shares(errors, is_linear, evidence, robust=is_robust(prepared)))
-    heaviest_first = sorted(trained, key=lambda name: -ensemble.shares[name])
+        ensemble.set_weights(
+            cautious_weights(errors, is_linear, evidence, robust=is_robust(prepared))
+        )
+    heaviest_first = sorted(trained, key=lambda name: -ensemble.weights[name])
     histories = {name: trained[name].history for name in heaviest_first}
-    return FittedNetwork(ensemble.model, histories, penalties, ensemble.shares)
+    record = TrainingRecord(histories, ensemble.weights)
+    return FittedNetwork(ensemble.model, penalties, record)
 
 
 def refit_network(
@@ -118,18 +137,18 @@ def refit_network(
             fit_linear_member(whole, member, chosen.penalties[member.name])
     jobs = []
     for place, member in enumerate(ensemble.members, start=len(ensemble.members)):
-        if member.seed is None or not chosen.shares[member.name]:
+        if member.seed is None or not chosen.record.weights[member.name]:
             continue
         changes = {
             "seed": member.seed,
-            "epochs": chosen.histories[member.name].best_epoch,
+            "epochs": chosen.record.histories[member.name].best_epoch,
             "patience": None,
         }
         training = whole.config.training.model_copy(update=changes)
         kept = checkpoint and member_checkpoint(checkpoint, place)
         jobs.append(Job(member.name, member.model, whole.training, None, training, kept))
     train_members(jobs, resume=resume, reporter=reporter)
-    ensemble.weigh(list(chosen.shares.values()))
+    ensemble.set_weights(list(chosen.record.weights.values()))
     return replace(chosen, model=ensemble.model)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from forecast.experiment.settings import TrainingConfig
 from forecast.layers.runtime import core_count, free_bytes
 from forecast.section import decided
-from forecast.training import Event, Reporter, TrainingResult, train
+from forecast.training import Ended, Event, Reporter, TrainingResult, train
 from forecast.training.batches import WindowSource
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def train_members(
 
     def run(job: Job) -> TrainingResult:
         def report(event: Event) -> None:
-            if given_up.is_set():
+            if given_up.is_set() and not isinstance(event, Ended):
                 raise _GivenUpError
             if reporter is not None:
                 with listening:

@@ -1,134 +1,242 @@
-"""Who listens to training: a terminal, a log file, TensorBoard."""
+"""Progress reporters: terminal, notebook, log file, TensorBoard."""
 
 from __future__ import annotations
 
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from forecast.training.events import EpochDone, Event, Reporter, Started, StepDone
 
-BAR_WIDTH = 20
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
 
+BAR_WIDTH = 20
+"""Characters of a bar; fewer in a narrow terminal."""
+
+WIDE = 100
+"""Characters of a terminal with room for the validation loss beside a bar."""
 
 REDRAW_SECONDS = 0.1
+"""Least time between two drawings of the bars."""
 
 
 def terminal_reporter(stream: TextIO | None = None) -> Reporter:
-    """Draw a bar where `stream` is a terminal; write a plain line at the start and one per epoch anywhere.
+    """Return a reporter that writes a line at the start of training and one for each epoch.
 
-    Where several networks are trained side by side, the bar is that of the one that has most time
-    left.
+    In a terminal, and in a notebook where `ipywidgets` is installed, a bar below these lines shows
+    the steps of each network that is being trained. A log gets the lines alone.
 
     Args:
-        stream: where to write; standard error if left out.
+        stream: where to write; default: standard error.
     """
+    console = _live_console(stream)
+    if console is not None:
+        return _Bars(console)
     out = stream or sys.stderr
-    live = out.isatty()
-    drawn_at = float("-inf")
-    under_way: dict[str, StepDone] = {}
 
     def report(event: Event) -> None:
-        nonlocal drawn_at
-        if not isinstance(event, StepDone):
-            under_way.pop(event.name, None)
-            line = start_line(event) if isinstance(event, Started) else epoch_line(event)
-            out.write(("\r\x1b[K" if live else "") + line + "\n")
-            out.flush()
-            return
-        under_way[event.name] = event
-        if live and time.monotonic() - drawn_at >= REDRAW_SECONDS:
-            drawn_at = time.monotonic()
-            out.write("\r\x1b[K" + bar_line(max(under_way.values(), key=seconds_left)))
+        line = event_line(event)
+        if line is not None:
+            out.write(line + "\n")
             out.flush()
 
     return report
 
 
+def _live_console(stream: TextIO | None) -> Console | None:
+    """Return a console that can draw bars; None for a log."""
+    if stream is None and "ipykernel" in sys.modules and find_spec("ipywidgets"):
+        from rich.console import Console
+
+        return Console()
+
+    out = stream or sys.stderr
+    if out.isatty():
+        from rich.console import Console
+
+        return Console(file=out, force_jupyter=False)
+    return None
+
+
+class _Bars:
+    """Reporter that draws one bar for each network that is being trained."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.progress: Progress | None = None
+        self.tasks: dict[str, TaskID] = {}
+        self.drawn_at = float("-inf")
+        # In a narrow terminal a bar says more than the validation loss, which the line above has.
+        self.num_losses = 2 if console.width >= WIDE else 1
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, StepDone):
+            self._draw(event)
+            return
+        self._remove(event.name)
+        line = event_line(event)
+        if line is not None:
+            # As plain text, on as many rows as it takes: the terminal breaks long lines itself.
+            self.console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
+
+    def _draw(self, event: StepDone) -> None:
+        if self.progress is None:
+            self.progress = _make_progress(self.console)
+            self.progress.start()
+
+        fields: dict[str, Any] = {
+            "description": epoch_text(event),
+            "total": event.num_steps,
+            "completed": event.step,
+            "losses": "  ".join(loss_texts(event)[: self.num_losses]),
+            "left": left_text(event),
+        }
+        if event.name in self.tasks:
+            self.progress.update(self.tasks[event.name], **fields)
+        else:
+            self.tasks[event.name] = self.progress.add_task(**fields)
+        if time.monotonic() - self.drawn_at >= REDRAW_SECONDS:
+            self.drawn_at = time.monotonic()
+            self.progress.refresh()
+
+    def _remove(self, name: str) -> None:
+        """Remove the bar of a network; without bars the terminal is as if there had been none."""
+        if self.progress is None or name not in self.tasks:
+            return
+        self.progress.remove_task(self.tasks.pop(name))
+        if self.tasks:
+            self.progress.refresh()
+        else:
+            self.progress.stop()
+            self.progress = None
+
+
+def _make_progress(console: Console) -> Progress:
+    """Return the bars of the networks that are being trained, one row for each.
+
+    They are drawn when they are told to, by the thread that trains: a thread of their own would
+    draw on after an interrupt.
+    """
+    from rich.progress import BarColumn, Progress, TextColumn
+    from rich.table import Column
+
+    def text(template: str) -> TextColumn:
+        column = Column(no_wrap=True, overflow="ellipsis")
+        return TextColumn(template, markup=False, table_column=column)
+
+    return Progress(
+        text("{task.description}"),
+        BarColumn(BAR_WIDTH),
+        text("{task.fields[losses]}"),
+        text("{task.fields[left]}"),
+        console=console,
+        auto_refresh=False,
+        transient=True,
+        redirect_stdout=False,  # standard output may be a file
+        redirect_stderr=console.file is sys.stderr,  # warnings appear above the bars
+    )
+
+
 def tensorboard_reporter(folder: str | Path) -> Reporter:
-    """Write loss, validation loss and learning rate of every epoch as TensorBoard scalars.
+    """Return a reporter that writes loss, validation loss and learning rate of every epoch.
 
     Args:
-        folder: where the event file goes, in a folder of its own for each of several networks; a
-            new file is made for every run.
+        folder: where the event files of TensorBoard go: a new file for every run, in a subfolder
+            for each network where there are several.
     """
-    import tensorflow as tf  # only who asks for logs needs it
+    import tensorflow as tf  # needed only for these logs
 
     writers: dict[str, Any] = {}
 
     def report(event: Event) -> None:
-        if isinstance(event, EpochDone):
-            if event.name not in writers:
-                writers[event.name] = tf.summary.create_file_writer(str(Path(folder) / event.name))
-            writer = writers[event.name]
-            scalars = {
-                "loss": event.loss,
-                "val_loss": event.val_loss,
-                "learning_rate": event.learning_rate,
-            }
-            with writer.as_default(step=event.epoch):
-                for name, value in scalars.items():
-                    if value is not None:
-                        tf.summary.scalar(name, value)
-            writer.flush()
+        if not isinstance(event, EpochDone):
+            return
+        if event.name not in writers:
+            writers[event.name] = tf.summary.create_file_writer(str(Path(folder) / event.name))
+        scalars = {
+            "loss": event.loss,
+            "val_loss": event.val_loss,
+            "learning_rate": event.learning_rate,
+        }
+        writer = writers[event.name]
+        with writer.as_default(step=event.epoch):
+            for name, value in scalars.items():
+                if value is not None:
+                    tf.summary.scalar(name, value)
+        writer.flush()
 
     return report
 
 
 def both(*reporters: Reporter) -> Reporter:
-    """Tell several listeners."""
+    """Return a reporter that passes every event to all of these."""
 
     def report(event: Event) -> None:
-        for one in reporters:
-            one(event)
+        for reporter in reporters:
+            reporter(event)
 
     return report
 
 
+def event_line(event: Event) -> str | None:
+    """Return the line about an event in a log, None for one without a line."""
+    if isinstance(event, Started):
+        return start_line(event)
+    if isinstance(event, EpochDone):
+        return epoch_line(event)
+    return None
+
+
 def start_line(event: Started) -> str:
-    """One line about what comes, for example `48,210 windows of 72 + 24 rows, 754 batches an epoch; rows 3.1 MB`."""
-    loops = "; recurrent loops in C++" if event.native else ""
-    return f"{label(event)}{event.estimate}{loops}" + (
-        "; the steps are being compiled" if event.compiled else ""
-    )
+    """Return a line such as `48,210 windows of 72 + 24 rows, 754 batches an epoch; rows 3.1 MB`."""
+    line = f"{label(event)}{event.estimate}"
+    if event.native:
+        line += "; recurrent loops in C++"
+    if event.compiled:
+        line += "; the steps are being compiled"
+    return line
 
 
 def epoch_line(event: EpochDone) -> str:
-    """One line about an epoch, for example `epoch  3/30  loss 0.1234  val_loss 0.2345  lr 0.001  4.1 s  best`."""
-    width = len(str(event.num_epochs))
-    parts = [
-        f"{label(event)}epoch {event.epoch:>{width}}/{event.num_epochs}",
-        f"loss {event.loss:.4g}",
+    """Return a line such as `epoch  3/30  loss 0.1234  val_loss 0.2345  lr 0.001  4.1 s  best`."""
+    texts = [
+        epoch_text(event),
+        *loss_texts(event),
+        f"lr {event.learning_rate:.3g}",
+        f"{event.seconds:.1f} s",
     ]
-    parts += [] if event.val_loss is None else [f"val_loss {event.val_loss:.4g}"]
-    parts += [f"lr {event.learning_rate:.3g}", f"{event.seconds:.1f} s"] + (
-        ["best"] if event.is_best else []
-    )
-    return "  ".join(parts)
+    if event.is_best:
+        texts.append("best")
+    return "  ".join(texts)
 
 
-def bar_line(event: StepDone) -> str:
-    """One line about a step: a bar for the epoch, the losses, and the time left if training goes on to the end."""
+def epoch_text(event: StepDone | EpochDone) -> str:
+    """Return the number of an epoch, for example `epoch  3/30`, after the name of the network."""
     width = len(str(event.num_epochs))
-    filled = BAR_WIDTH * event.step // event.num_steps
-    left = round(seconds_left(event))
-    parts = [
-        f"{label(event)}epoch {event.epoch:>{width}}/{event.num_epochs}",
-        "█" * filled + "·" * (BAR_WIDTH - filled),
-    ]
-    parts += [f"loss {event.loss:.4g}"] + (
-        [] if event.val_loss is None else [f"val_loss {event.val_loss:.4g}"]
-    )
-    return "  ".join([*parts, f"at most {left // 60}:{left % 60:02d} left"])
+    return f"{label(event)}epoch {event.epoch:>{width}}/{event.num_epochs}"
 
 
-def seconds_left(event: StepDone) -> float:
-    """Until the last epoch is over, if training goes on as it does."""
+def loss_texts(event: StepDone | EpochDone) -> list[str]:
+    """Return the losses, for example `loss 0.1234` and `val_loss 0.2345`."""
+    texts = [f"loss {event.loss:.4g}"]
+    if event.val_loss is not None:
+        texts.append(f"val_loss {event.val_loss:.4g}")
+    return texts
+
+
+def left_text(event: StepDone) -> str:
+    """Return the time until the last epoch is over at this speed; training may stop earlier."""
     steps_left = (event.num_epochs - event.epoch + 1) * event.num_steps - event.step
-    return steps_left * event.seconds / event.step
+    seconds = round(steps_left * event.seconds / event.step)
+    return f"at most {seconds // 60}:{seconds % 60:02d} left"
 
 
 def label(event: Event) -> str:
-    """The name of a network before what is said of it, where there are several."""
-    return f"{event.name}: " if event.name else ""
+    """Return the name of a network and a colon, where there are several."""
+    if event.name:
+        return f"{event.name}: "
+    return ""

@@ -239,7 +239,7 @@ def test_intervals_of_many_fits_adapt_by_what_was_seen() -> None:
         )
         made = made.query("unique_id != 'c'")  # it has ended
         calibration = forecaster.fitted.calibration
-        unit = forecaster.fitted.unit[:2]
+        unit = forecaster.fitted.series.unit[:2]
         assert calibration is not None
         found = result.frame().query("cutoff == @cutoff").reset_index(drop=True)
         assert len(found) == len(made) == 2 * HORIZON

@@ -247,7 +247,7 @@ def test_swapped_missing_and_foreign_files_are_found(saved: Path, tmp_path: Path
         (saved / name).unlink()
         (saved / name).write_bytes(original)
     (saved / "run.py").write_text("")
-    refused(saved, r"run\.py: no part of a saved model")
+    refused(saved, r"run\.py: not a file of a saved model")
 
 
 def with_change(folder: Path, name: str, data: bytes) -> None:
@@ -435,7 +435,7 @@ def test_a_copy_of_a_key_in_the_manifest_is_refused(saved: Path) -> None:
 def test_folders_that_are_no_saved_model(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "file").write_bytes(b"")
-    refused(tmp_path / "model", r"holds no manifest\.json")
+    refused(tmp_path / "model", r"it has no manifest\.json")
     refused(tmp_path / "modle", "no such folder.*did you mean 'model'")
     refused(tmp_path / "none" / "model", "no such folder")
     refused(tmp_path / "file", "Not a directory")

@@ -311,7 +311,7 @@ def test_judged_rows_were_never_seen(plain):
         "all rows after training; all of a series it never saw"
     )
     cutoff = table["ds"].max() - pd.Timedelta(hours=25)
-    with pytest.raises(DataError, match="every row of the table was seen in training"):
+    with pytest.raises(DataError, match="training has seen every row of the table"):
         forecaster.evaluate(table[table["ds"] <= cutoff])
 
 
@@ -412,3 +412,8 @@ def test_rows_of_the_training_table_that_were_not_seen_are_its_test_part(purge, 
     forecaster = Forecaster(experiment(evaluation=sizes)).fit(table)
     part = unseen_part(forecaster.fitted, prepared.panel)
     assert part.first.tolist() == prepared.split.test.first.tolist() == [HOURS - 20]
+
+
+def test_a_forecaster_shows_in_one_line_what_it_is() -> None:
+    forecaster = Forecaster(Experiment(name="sales", windows=WindowsConfig(horizon=7)))
+    assert repr(forecaster) == "Forecaster('sales', model='bigru', horizon=7, not fitted)"

@@ -539,7 +539,7 @@ def test_predict_gives_intervals_and_a_saved_model_the_same(
 
 def test_the_width_is_that_of_the_errors_on_unseen_windows(forecaster: Forecaster) -> None:
     state, plain = forecaster.fitted, forecaster.predict()
-    quantiles = with_intervals(state, state.recent, plain.values, None, state.unit, [80])[1]
+    quantiles = with_intervals(state, state.recent, plain.values, None, state.series.unit, [80])[1]
     judged = [forecaster.evaluate()]
     prepared = prepare(Experiment.model_validate(SETTINGS), TABLE)
     assert state.recent is not None
@@ -547,7 +547,7 @@ def test_the_width_is_that_of_the_errors_on_unseen_windows(forecaster: Forecaste
     assert state.recent.num_windows == count
     half = (quantiles[..., 1] - quantiles[..., 0]) / 2
     np.testing.assert_allclose(
-        half[1] / half[0], np.broadcast_to(state.unit[1] / state.unit[0], (4, 1))
+        half[1] / half[0], np.broadcast_to(state.series.unit[1] / state.series.unit[0], (4, 1))
     )
     # At least as many errors of the test windows lie within as the worst share that calibration
     # windows leave to them.
@@ -561,7 +561,7 @@ def test_the_width_is_that_of_the_errors_on_unseen_windows(forecaster: Forecaste
     [
         (
             {"level": [80], "horizon": 5},
-            "intervals were asked for 5 steps and are calibrated for 4",
+            "intervals were asked for 5 steps, and the model is calibrated for 4",
         ),
         ({"level": [0.5, 100]}, "level is 100; expected per cent"),
         (
@@ -598,8 +598,8 @@ def test_a_quantile_network_is_moved_and_keeps_its_median() -> None:
     np.testing.assert_array_equal(made.quantiles[..., 2], plain.quantiles[..., 1])
     shift = made.quantiles[..., 3] - plain.quantiles[..., 2]
     np.testing.assert_allclose(
-        shift / one.fitted.unit[:, None],
-        np.broadcast_to(shift[:1] / one.fitted.unit[0], shift.shape),
+        shift / one.fitted.series.unit[:, None],
+        np.broadcast_to(shift[:1] / one.fitted.series.unit[0], shift.shape),
     )
     assert coverage_text(one.evaluate()).count("intervals cover") == 2
     assert one.predict(level=[50]).quantile_levels == (0.25, 0.5, 0.75)
@@ -613,7 +613,7 @@ def test_quantiles_of_a_network_that_are_too_wide_do_not_widen_calibrated_interv
     assert state.recent is not None
     wide = np.stack([made.values - 1e3, made.values, made.values + 1e3], axis=-1)
     levels, quantiles = with_intervals(
-        state, state.recent, made.values, wide, state.unit, [95], adapting=True
+        state, state.recent, made.values, wide, state.series.unit, [95], adapting=True
     )
     assert levels == (0.025, 0.5, 0.975)
     np.testing.assert_array_equal(quantiles, made.quantiles)  # type: ignore[arg-type]

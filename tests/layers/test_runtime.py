@@ -75,7 +75,7 @@ def experiment(name: str) -> Experiment:
 def bits(forecaster: Forecaster) -> Bits:
     """Weights, learning rates and forecasts."""
     fitted = forecaster.fitted
-    rates = [one.learning_rate for one in fitted.histories.values()]
+    rates = [one.learning_rate for one in fitted.training.histories.values()]
     arrays = [*fitted.model.get_weights(), np.array(rates), forecaster.predict(table()).values]
     return tuple(array.tobytes() for array in arrays)
 

@@ -65,3 +65,5 @@ def test_a_stored_run_is_saved_again_as_it_was(run: Path, tmp_path: Path) -> Non
     load_run(run).save(tmp_path / "again")
     again = load_run(tmp_path / "again")
     assert again.fitted.config == load_run(run).fitted.config
+    for name in ("state.safetensors", "weights.safetensors"):
+        assert (tmp_path / "again" / name).read_bytes() == (run / "model" / name).read_bytes()

@@ -32,13 +32,13 @@ from forecast.forecasting.artifact import load_artifact, save_artifact
 from forecast.forecasting.forecaster import Forecaster
 from forecast.models import SegmentBiGRUConfig
 from forecast.training import EpochDone
-from forecast.training.ensemble import Ensemble, build_ensemble, shares_text
+from forecast.training.ensemble import Ensemble, build_ensemble, weights_text
 from forecast.training.ensemble_weights import (
     CAUTION,
-    best_shares,
-    cautious_shares,
+    best_weights,
+    cautious_weights,
     onto_simplex,
-    robust_shares,
+    robust_weights,
 )
 from forecast.training.fit import independent_windows, last_steps, validation_errors
 from forecast.windows.index import index_windows
@@ -65,12 +65,12 @@ def test_a_blend_is_the_weighted_sum_of_its_members() -> None:
     np.testing.assert_allclose(
         np.asarray(ensemble.model(inputs)), outputs.mean(axis=0), rtol=0, atol=1e-6
     )
-    shares = np.array([0.1, 0.0, 0.3, 0.2, 0.15, 0.25])
-    ensemble.weigh(shares)
-    expected = np.tensordot(shares, outputs, axes=1)
+    weights = np.array([0.1, 0.0, 0.3, 0.2, 0.15, 0.25])
+    ensemble.set_weights(weights)
+    expected = np.tensordot(weights, outputs, axes=1)
     np.testing.assert_allclose(np.asarray(ensemble.model(inputs)), expected, rtol=0, atol=1e-6)
-    assert list(ensemble.shares.values()) == pytest.approx(shares.tolist())
-    assert shares_text({"context 4, seed 0": 0.4, "linear, context 4": 0.6}) == (
+    assert list(ensemble.weights.values()) == pytest.approx(weights.tolist())
+    assert weights_text({"context 4, seed 0": 0.4, "linear, context 4": 0.6}) == (
         "0.40 context 4, seed 0 + 0.60 linear, context 4"
     )
 
@@ -92,7 +92,7 @@ def test_a_member_looks_at_the_end_of_the_window_only() -> None:
 def test_one_member_is_no_blend() -> None:
     ensemble = built()
     assert ensemble.model is ensemble.members[0].model
-    assert list(ensemble.shares.values()) == [1.0]
+    assert list(ensemble.weights.values()) == [1.0]
 
 
 @given(arrays.arrays(np.float64, st.integers(1, 6), elements=st.floats(-3, 3)))
@@ -107,43 +107,43 @@ def test_the_projection_is_the_nearest_point_of_the_simplex(values: Any) -> None
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_the_best_shares_are_those_of_a_fine_grid(seed: int) -> None:
+def test_the_best_weights_are_those_of_a_fine_grid(seed: int) -> None:
     draw = np.random.default_rng(seed)
     errors = draw.normal(size=(3, 400)) * draw.uniform(0.5, 2, (3, 1)) + draw.normal(
         size=400
     ) * draw.uniform(0, 1)
-    shares = best_shares(errors)
+    weights = best_weights(errors)
     grid = np.linspace(0, 1, 201)
     points = [
         np.array([a, b, 1 - a - b]) for a, b in itertools.product(grid, grid) if a + b <= 1 + 1e-12
     ]
     squares = [float(np.square(point @ errors).mean()) for point in points]
-    assert np.square(shares @ errors).mean() <= min(squares) + 1e-12
-    np.testing.assert_allclose(shares, points[int(np.argmin(squares))], atol=0.01)
+    assert np.square(weights @ errors).mean() <= min(squares) + 1e-12
+    np.testing.assert_allclose(weights, points[int(np.argmin(squares))], atol=0.01)
 
 
 def test_a_member_that_is_worse_in_every_way_gets_nothing() -> None:
     good = np.random.default_rng(0).normal(size=500)
-    np.testing.assert_allclose(best_shares(np.stack([good, 3 * good])), [1, 0], atol=1e-9)
-    np.testing.assert_allclose(best_shares(np.stack([good, good])), [0.5, 0.5], atol=1e-9)
+    np.testing.assert_allclose(best_weights(np.stack([good, 3 * good])), [1, 0], atol=1e-9)
+    np.testing.assert_allclose(best_weights(np.stack([good, good])), [0.5, 0.5], atol=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_the_robust_shares_are_those_of_a_fine_grid(seed: int) -> None:
+def test_the_robust_weights_are_those_of_a_fine_grid(seed: int) -> None:
     """The sum over windows of the roots of their squared errors is least there; one window in ten
     is wild."""
     draw = np.random.default_rng(seed)
     size = np.where(np.arange(200) % 10, 1.0, 50.0)[:, None]
     errors = draw.normal(size=(2, 200, 6)) * size * np.array([1.0, 1.3])[:, None, None]
     errors[0] *= np.where(size > 1, 2.0, 1.0)  # the first is better but for the wild ones
-    shares = robust_shares(errors)
+    weights = robust_weights(errors)
     grid = np.linspace(0, 1, 2001)
     sums = [
         np.sqrt(np.square(a * errors[0] + (1 - a) * errors[1]).mean(axis=1)).sum() for a in grid
     ]
-    assert shares.sum() == pytest.approx(1.0)
-    assert shares[0] == pytest.approx(grid[int(np.argmin(sums))], abs=0.03)
-    assert shares[0] > best_shares(errors.reshape(2, -1))[0]
+    assert weights.sum() == pytest.approx(1.0)
+    assert weights[0] == pytest.approx(grid[int(np.argmin(sums))], abs=0.03)
+    assert weights[0] > best_weights(errors.reshape(2, -1))[0]
 
 
 @pytest.mark.parametrize("robust", [False, True])
@@ -155,7 +155,7 @@ def test_the_less_there_is_to_choose_on_the_more_the_linear_members_weigh(robust
     )
     is_linear = np.array([False, False, True, True])
     best, simple = (
-        robust_shares(some) if robust else best_shares(some.reshape(len(some), -1))
+        robust_weights(some) if robust else best_weights(some.reshape(len(some), -1))
         for some in (errors, errors[2:])
     )
     for evidence, trust in (
@@ -165,11 +165,11 @@ def test_the_less_there_is_to_choose_on_the_more_the_linear_members_weigh(robust
         (1 + 3 * CAUTION, 0.75),
         (1e12, 1.0),
     ):
-        shares = cautious_shares(errors, is_linear, evidence, robust=robust)
+        weights = cautious_weights(errors, is_linear, evidence, robust=robust)
         np.testing.assert_allclose(
-            shares, trust * best + (1 - trust) * np.array([0, 0, *simple]), atol=1e-9
+            weights, trust * best + (1 - trust) * np.array([0, 0, *simple]), atol=1e-9
         )
-    alike = cautious_shares(errors, np.zeros(4, bool), 0.0, robust=robust)
+    alike = cautious_weights(errors, np.zeros(4, bool), 0.0, robust=robust)
     np.testing.assert_allclose(alike, 0.25)
 
 
@@ -224,25 +224,25 @@ def experiment(**ensemble: Any) -> Experiment:
 
 def test_a_blend_is_fitted_weighed_saved_and_loaded(tmp_path: Path) -> None:
     forecaster = Forecaster(experiment()).fit(waves())
-    shares = forecaster.fitted.shares
-    assert list(shares) == [
+    weights = forecaster.fitted.training.weights
+    assert list(weights) == [
         "context 6, seed 0",
         "context 12, seed 0",
         "linear, context 6",
         "linear, context 12",
     ]
-    assert sum(shares.values()) == pytest.approx(1.0)
-    assert min(shares.values()) >= 0
+    assert sum(weights.values()) == pytest.approx(1.0)
+    assert min(weights.values()) >= 0
     forecaster.save(tmp_path / "model")
     loaded = Forecaster.load(tmp_path / "model")
-    assert loaded.fitted.shares == shares
+    assert loaded.fitted.training.weights == weights
     np.testing.assert_array_equal(loaded.predict(waves()).values, forecaster.predict().values)
-    histories = forecaster.fitted.histories
+    histories = forecaster.fitted.training.histories
     assert list(histories) == sorted(
-        (name for name in shares if "seed" in name), key=lambda name: -shares[name]
+        (name for name in weights if "seed" in name), key=lambda name: -weights[name]
     )
-    assert list(loaded.fitted.histories.items()) == list(histories.items())
-    assert loaded.fitted.history == histories[max(histories, key=lambda name: shares[name])]
+    assert list(loaded.fitted.training.histories.items()) == list(histories.items())
+    assert loaded.fitted.history == histories[max(histories, key=lambda name: weights[name])]
 
 
 def test_a_model_saved_with_the_losses_of_one_network_can_be_loaded(tmp_path: Path) -> None:
@@ -254,7 +254,7 @@ def test_a_model_saved_with_the_losses_of_one_network_can_be_loaded(tmp_path: Pa
     save_artifact(tmp_path / "old", replace(stored, meta=meta))
     loaded = Forecaster.load(tmp_path / "old").fitted
     assert loaded.history == forecaster.fitted.history
-    assert len(loaded.histories) == 1
+    assert len(loaded.training.histories) == 1
 
 
 def test_the_weights_are_those_of_the_errors_on_validation() -> None:
@@ -267,8 +267,8 @@ def test_the_weights_are_those_of_the_errors_on_validation() -> None:
     errors = np.stack([(np.asarray(one(inputs)) - target)[..., 0] for one in members]).astype(
         np.float64
     )
-    shares = cautious_shares(errors, np.array([False, False, True, True]), 2 * 40 / 4)
-    np.testing.assert_allclose(np.asarray(blend.get_layer("blend").shares), shares, atol=1e-4)
+    weights = cautious_weights(errors, np.array([False, False, True, True]), 2 * 40 / 4)
+    np.testing.assert_allclose(np.asarray(blend.get_layer("blend").shares), weights, atol=1e-4)
 
 
 def test_missing_targets_say_nothing_of_a_member() -> None:

@@ -53,7 +53,7 @@ def test_side_by_side_gives_the_bits_of_one_after_the_other(
         monkeypatch.setattr("forecast.training.members.core_count", lambda cores=cores: cores)
         fitted.append(Forecaster(Experiment.model_validate(SETTINGS)).fit(table()).fitted)
     one, other = fitted
-    assert one.shares == other.shares
+    assert one.training.weights == other.training.weights
     for a, b in zip(one.model.get_weights(), other.model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 

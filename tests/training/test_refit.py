@@ -47,7 +47,7 @@ def test_members_are_trained_anew_for_the_epochs_and_penalties_that_were_chosen(
         Forecaster(experiment(linear="residual")).fit(table).fitted,
         Forecaster(config).fit(table).fitted,
     )
-    assert found.shares == chosen.shares
+    assert found.training.weights == chosen.training.weights
     assert found.history.val_loss == chosen.history.val_loss
     prepared = prepare(config, table)
     whole = with_all_rows(prepared)
@@ -56,14 +56,14 @@ def test_members_are_trained_anew_for_the_epochs_and_penalties_that_were_chosen(
     for one, other in zip(before.members[2:], after.members[2:], strict=True):
         fit_linear_member(whole, other, fit_linear_member(prepared, one))
     for one, other in zip(before.members[:2], after.members[:2], strict=True):
-        if not chosen.shares[one.name]:
+        if not chosen.training.weights[one.name]:
             continue  # it would be trained for nothing
         epochs = train(
             one.model, prepared.training, prepared.validation, config.training
         ).best_epoch
         changes = {"epochs": epochs, "patience": None}
         train(other.model, whole.training, None, config.training.model_copy(update=changes))
-    after.weigh(list(chosen.shares.values()))
+    after.set_weights(list(chosen.training.weights.values()))
     for one, other in zip(after.model.get_weights(), found.model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -74,7 +74,7 @@ def test_the_judgement_is_that_of_the_model_that_had_not_seen_the_test_rows() ->
     for name, forecasts in before.evaluate().forecasts.items():
         np.testing.assert_array_equal(after.evaluate().forecasts[name], forecasts)
     assert not np.array_equal(after.predict().values, before.predict().values)
-    with pytest.raises(DataError, match="every row of the table was seen in training"):
+    with pytest.raises(DataError, match="training has seen every row of the table"):
         after.evaluate(table)
     newer = waves(300)
     assert len(after.evaluate(newer).actual) == 2 * (40 - 4 + 1)
@@ -122,7 +122,7 @@ def test_a_short_series_is_forecast_near_its_history() -> None:
     unknowns."""
     table = months(np.random.default_rng(2))
     forecaster = Forecaster(CHOSEN_BY_ITSELF).fit(table)
-    assert forecaster.fitted.shares["linear, context 12"] == 1.0
+    assert forecaster.fitted.training.weights["linear, context 12"] == 1.0
     made = forecaster.predict()
     season = table["y"].to_numpy().reshape(3, 12)
     spread = season.max() - season.min()

@@ -17,7 +17,7 @@ from forecast.errors import TrainingError
 from forecast.experiment.settings import TrainingConfig
 from forecast.models import build_model
 from forecast.models.bigru import BiGRUConfig
-from forecast.training import EpochDone, Started, StepDone, train
+from forecast.training import Ended, EpochDone, Started, StepDone, train
 from forecast.training.batches import estimate, evaluation_batches, training_batches, training_order
 from forecast.training.step import make_run
 from forecast.windows.index import WindowShape
@@ -205,7 +205,8 @@ def test_training_stops_in_the_step_whose_loss_is_not_finite() -> None:
         f"training stopped in epoch 3, step {drawn[2].index(bad) // 2 + 1}: the loss is inf"
     )
     assert "the weights of epoch 2 were kept: try a learning_rate below 0.01" in text
-    assert isinstance(steps[-1], StepDone | EpochDone)
+    assert isinstance(steps[-2], StepDone | EpochDone)
+    assert steps[-1] == Ended()
     assert all(
         np.array_equal(a, b) for a, b in zip(model.get_weights(), sound.get_weights(), strict=True)
     )
@@ -261,6 +262,7 @@ def test_listeners_hear_of_steps_and_of_every_epoch(source: ArraySource) -> None
         config(epochs=2, windows_per_epoch=21),
         reporter=heard.append,
     ).history
+    assert heard[-1] == Ended()
     assert heard[0] == Started(estimate(source, 10, num_windows=21), compiled=False, native=False)
     epochs = [one for one in heard if isinstance(one, EpochDone)]
     assert tuple(one.loss for one in epochs) == history.loss

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from forecast.axes import FloatArray, IntArray
 from forecast.errors import ConfigError, DataError
-from forecast.section import wording
 from forecast.experiment.file import load_experiment, parse_experiment
 from forecast.experiment.settings import (
     DataConfig,
@@ -30,6 +29,7 @@ from forecast.experiment.settings import (
 )
 from forecast.forecasting.forecaster import Forecaster
 from forecast.models.bigru import BiGRUConfig
+from forecast.section import wording
 from forecast.transforms import TRANSFORMS, Chain, Rows, Scaler, TransformKind
 from forecast.transforms.scaling import Groups
 
@@ -171,7 +171,7 @@ def test_a_wrong_name_is_refused_with_the_names_of_the_table(
         monkeypatch.delitem(TRANSFORMS, "midrange")
     *others, last = map(repr, TRANSFORMS)
     names = f"{', '.join(others)} or {last}"
-    with pytest.raises(ConfigError, match=f"TransformConfig.name is \"root\"; expected {names}$"):
+    with pytest.raises(ConfigError, match=f'TransformConfig.name is "root"; expected {names}$'):
         TransformConfig(name="root")
     with pytest.raises(ConfigError, match=f'name is "root"; expected {names}'):
         parse_experiment("transforms: {target: [{name: root}]}")

@@ -36,7 +36,7 @@ def plot_loss(history: History | Mapping[str, History]) -> Figure:
     """Draw training and validation loss per epoch, and mark the epoch whose weights were kept.
 
     Args:
-        history: losses per epoch of one network, or of several by name, as in `Fitted.histories`.
+        history: losses per epoch of one network, or of several by name, as in `TrainingRecord.histories`.
     """
     histories = {"": history} if isinstance(history, History) else history
     return (
