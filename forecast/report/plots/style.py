@@ -36,6 +36,8 @@ MUTED = "#6b6b6b"
 
 GRID = "#e6e6e6"
 
+LIGHT = "#bdbdbd"
+
 MODEL = "#0072b2"
 
 ACCENT = "#d55e00"
@@ -152,9 +154,9 @@ def dress(axes: Axes, *, x: str = "", y: str = "") -> None:
     axes.grid(axis="y", color=GRID, linewidth=0.8)
     for side, spine in axes.spines.items():
         spine.set_visible(side == "bottom")
-        spine.set_color("#bdbdbd")
+        spine.set_color(LIGHT)
     axes.tick_params(which="both", colors=MUTED, labelsize=8.5, length=0, pad=4)
-    axes.tick_params(axis="x", which="major", length=3, color="#bdbdbd")
+    axes.tick_params(axis="x", which="major", length=3, color=LIGHT)
     axes.set_xlabel(x, fontsize=9, color=MUTED, parse_math=False)
     axes.set_ylabel(y, fontsize=9, color=MUTED, parse_math=False)
 
