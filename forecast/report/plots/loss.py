@@ -1,4 +1,4 @@
-"""How training went."""
+"""Losses by epoch."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 
 
 MAX_MARKED_EPOCHS = 40
-"""Epochs up to which each gets a dot."""
+"""Epochs up to which each gets a dot, so that a single one is visible."""
 
 Y_TITLE = "loss on the transformed scale"
 
 LOG_RANGE = 10.0
-"""Ratio of the largest to the smallest loss from which on the axis is logarithmic."""
+"""Ratio of the largest to the smallest loss above which the axis is logarithmic."""
 
 
 def plot_loss(history: History | Mapping[str, History]) -> Figure:

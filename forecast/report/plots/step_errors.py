@@ -1,4 +1,7 @@
-"""Where and how a model errs: by step of the horizon, as a bias, and as a distribution."""
+"""Errors and bias by step of the horizon, and the distribution of the residuals.
+
+Signs are fixed: a residual is actual - forecast, the bias is mean(forecast - actual).
+"""
 
 from __future__ import annotations
 
@@ -35,12 +38,13 @@ if TYPE_CHECKING:
 
 
 FAR_OUT = 4.0
-"""Lines higher than this many times the largest error of the model and the best baseline leave the
-picture."""
+"""Lines are cut above this multiple of the largest error of model and best baseline."""
 
 MAX_LAGS = 72
+"""Lags of the autocorrelation at most."""
 
 HISTOGRAM_SPREADS = 4.0
+"""Standard deviations from the mean to either end of the histogram."""
 
 NO_NEIGHBOURS = "no autocorrelation: the windows are not neighbours"
 
@@ -71,7 +75,9 @@ def plot_error_by_step(result: BacktestResult, *, unit: str = "") -> Figure:
 
 
 def plot_bias_by_step(result: BacktestResult, *, unit: str = "") -> Figure:
-    """Draw the bias, the mean of forecast minus actual, of the model and the best baseline for every step.
+    """Draw the bias of the model and the best baseline for every step of the horizon.
+
+    The bias is mean(forecast - actual): positive where forecasts are too high.
 
     Args:
         result: an evaluation.
@@ -87,7 +93,7 @@ def plot_bias_by_step(result: BacktestResult, *, unit: str = "") -> Figure:
     axes = figure.add_subplot()
     axes.axhline(0.0, color=MUTED, linewidth=0.9)
     _draw_steps(axes, bias, colours, alias)
-    dress(axes, x="step of the horizon", y=in_unit("mean of forecast - actual", unit))
+    dress(axes, x="step of the horizon", y=in_unit("bias: mean(forecast - actual)", unit))
     _label_steps(axes, bias, colours, result)
     return figure
 
@@ -118,22 +124,20 @@ def _label_steps(
 
 
 def plot_residuals(result: BacktestResult, *, unit: str = "") -> Figure:
-    """Draw the distribution of the judged model's residuals, and the autocorrelation of its one-step residuals.
+    """Draw the distribution of the residuals, and the autocorrelation of those of the first step.
 
-    The second picture is left out where the windows of no series are neighbours; where a series has
-    several, words in the first one say so.
-
-    Of several series or targets each residual is divided by the `seasonal_error` of its series
-    first.
+    A residual is actual - forecast; of several series or targets each is divided by the seasonal
+    error of its series. The second panel is missing where the windows of no series are neighbours;
+    a note in the first explains why.
 
     Args:
         result: an evaluation.
         unit: of the target, for the axis.
     """
     residuals, are_scaled = comparable_residuals(result)
-    label = in_unit("actual - forecast", unit)
+    label = in_unit("residual: actual - forecast", unit)
     if are_scaled:
-        label = "residual / seasonal error of its series"
+        label = "residual (actual - forecast) / seasonal error of its series"
         unit = "seasonal errors"
     positions = result.freq.positions(result.cutoffs)
     num_lags = _num_lags(result)
@@ -156,11 +160,11 @@ def plot_residuals(result: BacktestResult, *, unit: str = "") -> Figure:
 
 
 def highest_error(errors: Mapping[str, FloatArray], contenders: Iterable[str | None]) -> float:
-    """Where an axis of errors ends, so that one hopeless line does not press the others flat.
+    """Return the upper end of an axis of errors, so that one bad line does not flatten the others.
 
     Args:
-        errors: of every model.
-        contenders: the judged model and the best baseline, if there is one.
+        errors: those of every model.
+        contenders: the evaluated model and the best baseline, if there is one.
     """
     peaks = {
         name: float(np.max(error, where=np.isfinite(error), initial=0.0))
@@ -186,7 +190,7 @@ def _size(value: float, unit: str) -> str:
 def _bias_finding(alias: str, bias: FloatArray, unit: str) -> str:
     num_steps = int(np.isfinite(bias).sum())
     if not num_steps:
-        return f"{alias}: nothing was measured in these windows"
+        return f"{alias}: there are no actual values in these windows"
     mean = float(np.nanmean(bias))
     side = "low"
     count = int(np.sum(bias < 0))
@@ -215,10 +219,10 @@ def _deviation(values: FloatArray) -> float:
 def _residual_finding(alias: str, residuals: FloatArray, unit: str) -> str:
     finite = residuals[np.isfinite(residuals)]
     if not len(finite):
-        return f"{alias}: nothing was measured in these windows"
+        return f"{alias}: there are no actual values in these windows"
     bias = -float(finite.mean())  # a residual is actual - forecast, a bias forecast - actual
     if abs(bias) <= 0.05 * _deviation(finite):
-        return f"{alias} has next to no bias: {bias:+.2g} {unit}".rstrip()
+        return f"{alias} has next to no bias: mean(forecast - actual) = {bias:+.2g} {unit}".rstrip()
     side = "high" if bias > 0 else "low"
     return f"{alias} forecasts are {_size(bias, unit)} too {side} on average"
 
@@ -256,7 +260,7 @@ def _draw_histogram(axes: Axes, residuals: FloatArray, label: str, note: str) ->
     words = [(f"mean residual {mean:+.3g}", ACCENT), ("normal curve of equal spread", INK)]
     beyond = len(residuals) - int(counts.sum())
     if beyond:
-        words.append((f"{beyond:,} beyond ±{HISTOGRAM_SPREADS:g} deviations", MUTED))
+        words.append((f"{beyond:,} beyond ±{HISTOGRAM_SPREADS:g} standard deviations", MUTED))
     if note:
         words.append((note, MUTED))
     for line, (text, colour) in enumerate(words):

@@ -1,4 +1,4 @@
-"""What a search went through: score over trials, which values did well, which settings matter, what a score costs.
+"""Results of a search: scores, values of the settings, their importance, and costs.
 
 The table is that of `trials.csv`: a row per trial, with the columns `trial`, `status`, the
 objective, `seconds` and `parameters`, and a column per setting that was searched.
@@ -30,11 +30,10 @@ if TYPE_CHECKING:
 
 
 FAR_OFF = 3.0
-"""Scores further above the median than this many times the median is above the best leave the
-picture."""
+"""Scores are cut this many times the distance from the best to the median above the median."""
 
 MOST_NAMED = 12
-"""Values of one setting that are named on its axis."""
+"""Values of one setting up to which all are named on its axis."""
 
 MAX_LETTERS = 14
 """Letters of a name on an axis."""
@@ -45,7 +44,7 @@ def plot_progress(table: pd.DataFrame, objective: str) -> Figure:
 
     Args:
         table: of the trials.
-        objective: the column that was brought down.
+        objective: the column that was minimised.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -82,11 +81,13 @@ def plot_progress(table: pd.DataFrame, objective: str) -> Figure:
 
 
 def plot_parallel(table: pd.DataFrame, objective: str, paths: Sequence[str]) -> Figure:
-    """Draw every trial as a line through its values, dark where its score is low; an axis for each setting.
+    """Draw every trial as a line through its values, dark where its score is low.
+
+    There is an axis for each setting.
 
     Args:
         table: of the trials.
-        objective: the column that was brought down.
+        objective: the column that was minimised.
         paths: columns of the settings.
     """
     figure = new_figure((max(6.0, 1.7 * (len(paths) + 1)), 4.6))
@@ -119,12 +120,12 @@ def plot_parallel(table: pd.DataFrame, objective: str, paths: Sequence[str]) -> 
                 color=MUTED,
                 va="center",
             )
-    write_finding(figure, f"The best of {len(scored)} trials, and what the others tried")
+    write_finding(figure, f"Settings of {len(scored)} trials, the best in orange")
     return figure
 
 
 def plot_importance(importance: Mapping[str, float], objective: str) -> Figure:
-    """Draw how much of the order of the scores each setting explains by itself.
+    """Draw the share of the variance of the ranks that each setting explains by itself.
 
     Args:
         importance: share of the variance of the ranks, by setting.
@@ -137,7 +138,7 @@ def plot_importance(importance: Mapping[str, float], objective: str) -> Figure:
     axes.barh(paths, shares, color=MODEL, height=0.6)
     dress(axes, x=f"% of the variance of the ranks by {objective}")
     axes.set_xlim(0, max(10.0, 1.05 * max(shares, default=0.0)))
-    finding = "No setting explains more than chance would"
+    finding = "No setting explains more than chance"
     if max(shares, default=0.0) > 0:
         finding = f"{paths[-1]} matters most"
     write_finding(figure, f"{finding}, each setting by itself")
@@ -149,7 +150,7 @@ def plot_cost(table: pd.DataFrame, objective: str) -> Figure:
 
     Args:
         table: of the trials.
-        objective: the column that was brought down.
+        objective: the column that was minimised.
     """
     figure = new_figure((9.0, 4.0))
     scored: Any = table[table[objective].notna()]
@@ -164,7 +165,7 @@ def plot_cost(table: pd.DataFrame, objective: str) -> Figure:
         dress(axes, x=column)
     panels[0].set_ylabel(objective)
     _limit(panels[0], scored[objective].to_numpy(np.float64))
-    finding = "What a score costs"
+    finding = "Score by size and training time"
     if len(best):
         row = best.iloc[0]
         finding += f": the best has {row['parameters']:,.0f} parameters"
@@ -224,4 +225,4 @@ def _progress_finding(numbers: IntArray, best: FloatArray, objective: str) -> st
         return f"No trial of {len(best)} has a score"
     first = np.flatnonzero(best == best[-1])[0]
     total = len(best)
-    return f"{objective} came down to {best[-1]:.4g} in trial {int(numbers[first])} of {total}"
+    return f"{objective} fell to {best[-1]:.4g} in trial {int(numbers[first])} of {total}"
