@@ -263,8 +263,8 @@ def _correlation(residuals: FloatArray, result: BacktestResult) -> str:
     step = cutoff_step(result.series, positions)
     if step is None and longest > 1:
         return (
-            "<p>No autocorrelation of the residuals is shown, because the windows are not "
-            "neighbours.</p>"
+            "<p>The windows are not neighbours, so no autocorrelation of the residuals is "
+            "shown.</p>"
         )
     if step is None or not np.isfinite(values).any():
         return ""
