@@ -22,7 +22,7 @@ from forecast.scores.history import History
 from forecast.scores.seasonal import seasonal_errors
 from forecast.section import decided
 from forecast.training.fit import FittedNetwork, TrainingRecord
-from forecast.transforms import Chain, Rows
+from forecast.transforms import TRANSFORMS, Chain, Rows
 from forecast.transforms.missing import fill_missing
 from forecast.windows.features import FeatureMap, part_rows, rows_of
 from forecast.windows.index import WindowShape

@@ -1,4 +1,4 @@
-"""One page that shows a whole run: `report.html`, which opens from a file and asks nothing of the network."""
+"""One page about a whole run: `report.html`, which opens from a file and loads nothing."""
 
 from forecast.report.page import is_report, report_page
 from forecast.report.record import RunRecord

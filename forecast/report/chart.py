@@ -80,7 +80,7 @@ class Chart:
     """Lines, bands and bars over one pair of axes.
 
     Attributes:
-        title: description for a reader who does not see the chart.
+        title: description for readers who cannot see the chart.
         x_title: of the horizontal axis.
         y_title: of the vertical axis.
         lines: drawn over each other, the last on top.

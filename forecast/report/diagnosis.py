@@ -1,4 +1,4 @@
-"""Where and how the model errs, how it learned, and what its intervals held."""
+"""Sections on errors, residuals, training and the coverage of intervals."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from forecast.scores.history import History
 from forecast.scores.residuals import autocorrelation, comparable_residuals, cutoff_step
 
 MAX_DASHED = 40
-"""Points of a line whose dashes can be seen."""
+"""Points of a line up to which its dashes are visible."""
 
 MAX_LAGS = 48
 
@@ -42,13 +42,16 @@ def errors_section(record: RunRecord, result: BacktestResult) -> str:
 def residuals_section(result: BacktestResult) -> str:
     """Return the distribution, autocorrelation and bias of the errors of the evaluated model."""
     residuals, are_scaled = comparable_residuals(result)
-    words = "actual minus forecast"
-    note = ""
+    words = "residual (actual - forecast)"
+    note = (
+        "<p>A residual is actual - forecast. The bias is mean(forecast - actual): it is positive "
+        "where forecasts are too high.</p>"
+    )
     if are_scaled:
-        words += ", in seasonal errors of the series"
-        note = (
-            "<p>Each residual is divided by the usual change of its series over a season (the "
-            "scale of MASE), so that series of different size can be shown together.</p>"
+        words += " / seasonal error of the series"
+        note += (
+            "<p>Each residual is divided by the mean change of its series over a season (the scale "
+            "of MASE), so that series of different size can be shown together.</p>"
         )
     charts = [_histogram(residuals, words), _correlation(residuals, result), _bias(result)]
     return note + "".join(charts)
@@ -76,19 +79,19 @@ def coverage_section(coverage: pd.DataFrame) -> str:
         high = 100 * rows["high"].to_numpy(np.float64)
         look = f"model dash-{number_of_level % 3}"
         lines.append(Line(f"{level:g} % interval", look, steps, covered))
-        name = "where chance alone would put it"
+        name = "95 % band if the intervals are right"
         bands.append(Band(name, "chance", steps, low, high, listed=number_of_level == 0))
     chart = Chart(
-        title="Share of the measured values inside the intervals, by step of the horizon",
+        title="Share of actual values inside the intervals, by step of the horizon",
         x_title="step",
-        y_title="values inside, %",
+        y_title="coverage, % of actual values",
         lines=lines,
         bands=bands,
         ticks=step_ticks(int(coverage["step"].max())),
     )
     return (
-        "<p>A line that leaves its grey band covers fewer or more values than it should, "
-        "by more than chance explains.</p>" + draw_chart(chart)
+        "<p>If the intervals are right, their coverage is in the grey band for 95 % of samples. A "
+        f"line outside it is higher or lower than chance explains.</p>{draw_chart(chart)}"
     )
 
 
@@ -105,7 +108,7 @@ def _one_network(history: History) -> str:
     chart = Chart(
         title=f"Loss by epoch. {best}",
         x_title="epoch",
-        y_title="loss, on the scale the network sees",
+        y_title="loss on the transformed scale",
         lines=lines,
         ticks=step_ticks(num_epochs),
     )
@@ -143,7 +146,7 @@ def _losses_of_several(kind: str, losses: Mapping[str, FloatArray], best: Mappin
     chart = Chart(
         title=f"{kind.capitalize()} loss by epoch of {len(losses)} networks",
         x_title="epoch",
-        y_title=f"{kind} loss, on the scale the networks see",
+        y_title=f"{kind} loss on the transformed scale",
         lines=lines,
         rings=rings,
         ticks=step_ticks(max(map(len, losses.values()))),
@@ -223,14 +226,14 @@ def _lines(
 
 
 def _highest(record: RunRecord, result: BacktestResult, errors: dict[str, FloatArray]) -> float:
-    """Return the top of the axis."""
+    """Return the upper end of the axis of errors."""
     return highest_error(errors, (result.alias, _best_baseline(record)))
 
 
 def _histogram(residuals: FloatArray, words: str) -> str:
     finite = residuals[np.isfinite(residuals)]
     if not len(finite):
-        return "<p>Nothing was measured in these windows.</p>"
+        return "<p>There are no actual values in these windows.</p>"
     mean = float(finite.mean())
     deviation = float(finite.std())
     spread = deviation or abs(mean) or 1.0
@@ -248,7 +251,7 @@ def _histogram(residuals: FloatArray, words: str) -> str:
     return draw_chart(chart) + (
         f"<p>{len(finite):,} residuals: mean {mean:+.3g}, standard deviation "
         f"{deviation:.3g}; {beyond:,} lie "
-        f"more than {HISTOGRAM_SPREADS:g} deviations from the mean, outside the picture.</p>"
+        f"more than {HISTOGRAM_SPREADS:g} standard deviations from the mean and are not drawn.</p>"
     )
 
 
@@ -259,19 +262,24 @@ def _correlation(residuals: FloatArray, result: BacktestResult) -> str:
     values, count = autocorrelation(residuals[:, 0], result.series, positions, num_lags)
     step = cutoff_step(result.series, positions)
     if step is None and longest > 1:
-        return "<p>The windows are not neighbours, so no autocorrelation of the residuals is shown.</p>"
+        return (
+            "<p>The windows are not neighbours, so no autocorrelation of the residuals is "
+            "shown.</p>"
+        )
     if step is None or not np.isfinite(values).any():
         return ""
     lags = step * np.arange(1.0, len(values) + 1)
-    band = 1.96 / np.sqrt(max(count, 1))  # holds 95 % of the values of white noise
+    band = 1.96 / np.sqrt(max(count, 1))  # 95 % of the values of white noise are inside
     outside = int(np.sum(np.abs(values[np.isfinite(values)]) > band))
     title = "Autocorrelation of the first step's residuals"
     edges = np.array([0.0, lags[-1] + step])
     chart = Chart(
-        title=f"{title}; {outside} of {len(lags)} lags leave the 95 % band of noise",
+        title=f"{title}; {outside} of {len(lags)} lags are outside the 95 % band of white noise",
         x_title="lag in steps of time",
         y_title="autocorrelation of the residuals of the first step",
-        bands=[Band("95 % band of noise", "chance", edges, np.full(2, -band), np.full(2, band))],
+        bands=[
+            Band("95 % band of white noise", "chance", edges, np.full(2, -band), np.full(2, band))
+        ],
         stems=(lags, values),
     )
     return draw_chart(chart)
@@ -283,9 +291,9 @@ def _bias(result: BacktestResult) -> str:
     steps = np.arange(1.0, len(bias) + 1)
     zero = Line("no bias", "zero", np.array([1.0, max(len(bias), 1.0)]), np.zeros(2), listed=False)
     chart = Chart(
-        title="Bias, the mean of forecast minus actual, by step of the horizon",
+        title="Bias = mean(forecast - actual) by step of the horizon",
         x_title="step",
-        y_title="bias (forecast minus actual) by step of the horizon",
+        y_title="bias = mean(forecast - actual) by step of the horizon",
         lines=[zero, Line(result.alias, "model", steps, bias)],
         ticks=step_ticks(len(steps)),
     )

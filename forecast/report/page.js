@@ -2,7 +2,7 @@
 "use strict";
 const select = document.getElementById("series");
 function choose() {
-  for (const one of document.querySelectorAll(".choice")) one.hidden = one.id !== select.value;
+  for (const choice of document.querySelectorAll(".choice")) choice.hidden = choice.id !== select.value;
 }
 if (select) {
   select.addEventListener("change", choose);
@@ -16,28 +16,28 @@ for (const plot of document.querySelectorAll(".plot[data-readings]")) {
   cursor.setAttribute("class", "cursor");
   cursor.setAttribute("y1", "0");
   cursor.setAttribute("y2", "100%");
-  let place = -1;
+  let current = -1;
   const show = (next) => {
-    place = Math.max(0, Math.min(rows.length - 1, next));
-    const [x, label, ...values] = rows[place];
+    current = Math.max(0, Math.min(rows.length - 1, next));
+    const [x, label, ...values] = rows[current];
     cursor.setAttribute("x1", x + "%");
     cursor.setAttribute("x2", x + "%");
     plot.append(cursor);
-    const told = names.map((name, one) => values[one] && name + " " + values[one]).filter(Boolean);
-    words.textContent = [label, ...told].join("   ·   ");
+    const readings = names.map((name, index) => values[index] && name + " " + values[index]).filter(Boolean);
+    words.textContent = [label, ...readings].join("   ·   ");
   };
   const hide = () => { cursor.remove(); words.textContent = ""; };
   plot.addEventListener("pointermove", (event) => {
     const box = plot.getBoundingClientRect();
     const x = (100 * (event.clientX - box.left)) / box.width;
     let nearest = 0;
-    rows.forEach((row, one) => { if (Math.abs(row[0] - x) < Math.abs(rows[nearest][0] - x)) nearest = one; });
+    rows.forEach((row, index) => { if (Math.abs(row[0] - x) < Math.abs(rows[nearest][0] - x)) nearest = index; });
     show(nearest);
   });
   plot.addEventListener("pointerleave", hide);
   plot.addEventListener("blur", hide);
   plot.addEventListener("keydown", (event) => {
-    const moves = { ArrowLeft: place - 1, ArrowRight: place + 1, Home: 0, End: rows.length - 1 };
+    const moves = { ArrowLeft: current - 1, ArrowRight: current + 1, Home: 0, End: rows.length - 1 };
     if (!(event.key in moves)) return;
     event.preventDefault();
     show(moves[event.key]);

@@ -1,4 +1,7 @@
-"""The whole page: sections in order, the style sheet and the script, and a policy that lets nothing else run."""
+"""The whole page: its sections in order, the style sheet, the script and a content policy.
+
+The policy lets nothing else run and nothing be loaded.
+"""
 
 from __future__ import annotations
 
@@ -26,17 +29,17 @@ from forecast.report.words import (
 
 TITLE_END = ": forecast report</title>"
 HEAD_BYTES = 10_000
-"""The title of every page ends within so many bytes."""
+"""Bytes at the start of a page within which its title ends."""
 
 
 def report_page(record: RunRecord) -> str:
-    """Return the report of a run or a backtest as one HTML page that needs nothing else.
+    """Return the report of a run or a backtest as one HTML page that needs no other file.
 
     Every text from the data is escaped, and the Content-Security-Policy names the one style sheet
     and the one script by their hashes: nothing else is run, and nothing is loaded from anywhere.
 
     Args:
-        record: what the folder holds.
+        record: content of the folder.
     """
     style = resources.files(__package__).joinpath("page.css").read_text("utf-8")
     script = resources.files(__package__).joinpath("page.js").read_text("utf-8")
@@ -65,21 +68,23 @@ def report_page(record: RunRecord) -> str:
 
 
 def is_report(path: Path) -> bool:
-    """Whether a file is a page of `report_page`, by its head."""
+    """Return whether a file is a page of `report_page`, by its first bytes."""
     with open(path, "rb") as file:
         head = file.read(HEAD_BYTES)
     return head.startswith(b"<!DOCTYPE html>") and TITLE_END.encode() in head
 
 
 def _sections(record: RunRecord) -> dict[str, str]:
-    """Heading and content of every section."""
+    """Return the content of every section under its heading."""
     sections = {
-        "What was forecast": data_section(record),
+        "Task and data": data_section(record),
         "Scores": scores_section(record.scores),
-        "Prediction against actual": series_section(record),
+        "Forecasts and actual values": series_section(record),
     }
     if record.result is not None:
-        sections["Where the errors are"] = _stored(record) + errors_section(record, record.result)
+        sections["Errors by step and cutoff"] = _stored(record) + errors_section(
+            record, record.result
+        )
         sections["Residuals"] = residuals_section(record.result)
     if record.histories:
         sections["Training"] = loss_section(record.histories)

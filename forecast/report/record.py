@@ -1,4 +1,4 @@
-"""What a report is made of."""
+"""The content of a run folder that a report needs."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from forecast.scores.verdict import Scores
 
 @dataclass(frozen=True, eq=False)
 class RunRecord:
-    """The files of a run folder or of the folder of a backtest, read.
+    """The content of a run folder or of the folder of a backtest.
 
     Attributes:
         config: text of config.yaml.
-        settings: the same as nested values.
-        data: what the table was.
+        settings: the same, as nested mappings.
+        data: size, span, frequency, notes and fingerprint of the table.
         environment: package versions, platform and seed.
         histories: losses per epoch of each network by name, that with the largest weight first;
             none for a backtest, which may hold many trainings.
-        scores: of all test windows, or None where the model was not judged.
-        result: the stored evaluation, or None; of a large one it holds a part of the windows.
-        observed: long table of what was measured around the windows in the pictures, or None.
-        forecast: the steps after the end of the data, series named by texts, or None.
-        coverage: `step`, `level`, `covered`, `low` and `high`, or None where there are no
-            intervals.
-        command: what made the folder.
+        scores: of all test windows, or None where the model was not evaluated.
+        result: the stored evaluation, or None; of a large one only some windows are stored.
+        observed: long table of the actual values around the windows in the figures, or None.
+        forecast: the steps after the end of the data, with ids as text, or None.
+        coverage: table of `step`, `level` in %, `covered`, `low` and `high` as shares, or None
+            where there are no intervals.
+        command: the command that made the folder.
     """
 
     config: str

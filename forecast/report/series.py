@@ -1,4 +1,4 @@
-"""Prediction against actual: one chart per chosen series and target, and a selector."""
+"""Forecasts and actual values: one chart per chosen series and target, and a selector."""
 
 from __future__ import annotations
 
@@ -19,12 +19,11 @@ from forecast.scores.evaluation import BacktestResult
 from forecast.scores.forecast import Forecast, plain_stamps
 
 MAX_CHARTS = 48
-"""Charts of series and targets; of more, evenly spaced ones in the order of the table are shown."""
+"""Charts at most; of more pairs of series and target, evenly spaced ones are shown."""
 
 SHOWN_WINDOWS = 3
 CONTEXT_HORIZONS = 2
-"""Horizons of measured values that are drawn before the first forecast, where the run folder has
-them."""
+"""Horizons of actual values before the first forecast, where the run folder has them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,44 +42,44 @@ class _Shown:
 
 
 def series_section(record: RunRecord) -> str:
-    """Return the selector and its charts, or a sentence where nothing was judged."""
+    """Return the selector and its charts, or a sentence where there is no test set."""
     result = record.result
     if result is None:
         if record.forecast is not None:
             return _ahead_section(record.forecast)
-        return "<p>There was no test part, so no forecast can be shown beside what came.</p>"
+        return "<p>There is no test set, so no forecast can be compared with actual values.</p>"
     targets = result.columns.target_cols
     pairs, total = _chosen(result)
     names = [_name(pair.series_id, targets, pair.target) for pair in pairs]
     charts = [_chart(record, result, pair, name) for pair, name in zip(pairs, names, strict=True)]
-    unjudged = _unjudged(record, result, MAX_CHARTS - len(pairs))
+    unevaluated = _unevaluated(record, result, MAX_CHARTS - len(pairs))
 
-    judged = "test part" if record.command == "fit" else "backtest"
-    total_with_unjudged = total + len(result.unjudged_ids) * len(targets)
+    evaluation = "test set" if record.command == "fit" else "backtest"
+    total_with_unevaluated = total + len(result.unjudged_ids) * len(targets)
     about = (
-        f"<p>Shown are {len(pairs):,} of {total_with_unjudged:,} "
-        f"{_things(targets)}{_which(names, total)}: of "
-        f"each the last "
-        f"{SHOWN_WINDOWS} forecasts of the {judged} that do not overlap, or fewer. "
-        f"{_thinned(result)}</p>"
+        f"<p>Shown are {len(pairs):,} of {total_with_unevaluated:,} "
+        f"{_things(targets)}{_which(names, total)}: of each the last {SHOWN_WINDOWS} forecasts of "
+        f"the {evaluation} that do not overlap, or fewer. {_thinned(result)}</p>"
     )
-    about += _about_unjudged(result, judged, len(unjudged))
-    return about + _selector([*names, *unjudged], [*charts, *unjudged.values()])
+    about += _about_unevaluated(result, evaluation, len(unevaluated))
+    return about + _selector([*names, *unevaluated], [*charts, *unevaluated.values()])
 
 
-def _about_unjudged(result: BacktestResult, judged: str, shown: int) -> str:
-    """Name the series without a window, and say what is shown of them."""
+def _about_unevaluated(result: BacktestResult, evaluation: str, shown: int) -> str:
+    """Return a sentence on the series without a window."""
     ids = result.unjudged_ids
     if not len(ids):
         return ""
     number = f"{len(ids):,} of {len(result.series_ids):,} series"
     verb = "has" if len(ids) == 1 else "have"
-    charts = "; the charts at the end of the list show their next steps alone" * (shown > 0)
-    return f"<p>{number} {verb} no window in the {judged}: {escape(listed(ids, 5))}{charts}.</p>"
+    charts = "; the charts at the end of the list show only their next steps" * (shown > 0)
+    return (
+        f"<p>{number} {verb} no window in the {evaluation}: {escape(listed(ids, 5))}{charts}.</p>"
+    )
 
 
-def _unjudged(record: RunRecord, result: BacktestResult, most: int) -> dict[str, Chart]:
-    """Charts of the next steps of the first series without a window, by name."""
+def _unevaluated(record: RunRecord, result: BacktestResult, most: int) -> dict[str, Chart]:
+    """Return charts of the next steps of series without a window, by name."""
     if record.forecast is None:
         return {}
     row_of = {series_id: row for row, series_id in enumerate(record.forecast.series_ids)}
@@ -91,14 +90,17 @@ def _unjudged(record: RunRecord, result: BacktestResult, most: int) -> dict[str,
 
 
 def _thinned(result: BacktestResult) -> str:
-    """Say so where lines have more steps than are drawn."""
+    """Return a note where lines have more steps than are drawn."""
     if (CONTEXT_HORIZONS + SHOWN_WINDOWS) * result.actual.shape[1] <= MAX_POINTS:
         return ""
-    return f"Lines of more than {MAX_POINTS} steps are drawn through the lowest and highest value of every stretch."
+    return (
+        f"Lines of more than {MAX_POINTS} steps are drawn through the lowest and highest value of "
+        "each stretch."
+    )
 
 
 def _chosen(result: BacktestResult) -> tuple[list[_Shown], int]:
-    """Return pairs of series and target, chosen without a look at errors, and their total."""
+    """Return pairs of series and target, chosen regardless of errors, and their total."""
     num_targets = len(result.columns.target_cols)
     present = np.unique(result.series)
     pairs = []
@@ -132,7 +134,7 @@ def _chart(record: RunRecord, result: BacktestResult, shown: _Shown, name: str) 
     readings = _labelled(stamps, result.freq)
     counted = f"{len(shown.windows)} forecast{'s' * (len(shown.windows) > 1)}"
     return Chart(
-        title=f"{name}: {counted} of {result.alias} beside what was measured",
+        title=f"{name}: {counted} of {result.alias} and the actual values",
         x_title=result.columns.time_col,
         y_title=result.columns.target_cols[shown.target],
         lines=lines,
@@ -174,10 +176,7 @@ def _interval_bands(result: BacktestResult, shown: _Shown) -> list[Band]:
 def _actual(
     record: RunRecord, result: BacktestResult, shown: _Shown
 ) -> tuple[FloatArray, FloatArray]:
-    """Return stamps and actual values from a little before the first forecast to the last's end.
-
-    Values are NaN in gaps.
-    """
+    """Return stamps and actual values of the context and the windows, NaN in gaps."""
     windows = shown.windows
     columns = result.columns
     own = np.flatnonzero(result.series == result.series[windows[0]])
@@ -196,7 +195,7 @@ def _actual(
     shown_stamps = result.stamps[windows].astype(np.int64)
     inside = (stamps >= start) & (stamps <= int(shown_stamps.max()))
     value_at = dict(zip(stamps[inside].tolist(), values[inside].tolist(), strict=True))
-    # the values in the windows that are shown count for more than those around them
+    # values of the windows that are shown take precedence over those of their neighbours
     window_values = result.actual[windows, :, shown.target]
     value_at |= dict(
         zip(shown_stamps.ravel().tolist(), window_values.ravel().tolist(), strict=True)
@@ -226,7 +225,7 @@ def _future(ahead: Forecast | None, series_id: object, target: int) -> list[Line
 
 
 def _ahead_section(ahead: Forecast) -> str:
-    """Return charts of the steps ahead alone, where nothing was judged."""
+    """Return charts of the next steps only, where there is no test set."""
     targets = ahead.columns.target_cols
     total = len(ahead.series_ids) * len(targets)
     names = []
@@ -237,10 +236,9 @@ def _ahead_section(ahead: Forecast) -> str:
         names.append(name)
         charts.append(chart)
     return (
-        "<p>There was no test part, so no forecast can be shown beside what came. The charts show "
-        "the steps after the "
-        f"end of the table, of {len(names):,} of {total:,} "
-        f"{_things(targets)}{_which(names, total)}.</p>" + _selector(names, charts)
+        "<p>There is no test set, so no forecast can be compared with actual values. The charts "
+        f"show the steps after the end of the table, of {len(names):,} of {total:,} "
+        f"{_things(targets)}{_which(names, total)}.</p>{_selector(names, charts)}"
     )
 
 
@@ -283,7 +281,9 @@ def _things(targets: tuple[str, ...]) -> str:
 
 
 def _which(names: list[str], total: int) -> str:
-    return ", evenly spaced in the order of the table, whatever their errors" * (len(names) < total)
+    return ", evenly spaced in the order of the table, regardless of their errors" * (
+        len(names) < total
+    )
 
 
 def _dates(readings: list[tuple[float, str]]) -> list[tuple[float, str]]:

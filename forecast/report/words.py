@@ -1,4 +1,4 @@
-"""The parts of a report that are words and tables."""
+"""Sections of a report that are text and tables."""
 
 from __future__ import annotations
 
@@ -12,37 +12,37 @@ import numpy as np
 from forecast.report.record import RunRecord
 from forecast.scores.verdict import SCORE_NAMES, Scores, column_style
 
-NOT_JUDGED = "There was no test part (evaluation.test_size: 0): this model was not judged."
+NOT_EVALUATED = "There is no test set (evaluation.test_size: 0): this model was not evaluated."
 
 NOT_INSTALLED = "not installed"
 """The version of a package that is missing, as `environment.json` has it."""
 
 FEW = 3
-"""Notes on the table that are shown unasked; more are folded."""
+"""Notes on the table up to which they are unfolded."""
 
 
 def verdict(record: RunRecord) -> str:
-    """What the run shows, in one sentence."""
+    """Return the result of the run in one sentence."""
     if record.scores is None:
-        return NOT_JUDGED
+        return NOT_EVALUATED
     return record.scores.verdict().replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def data_section(record: RunRecord) -> str:
-    """Return what was forecast, from which table, and what was remarkable about it."""
+    """Return the targets and the horizon, the table they come from, and the notes on it."""
     data = record.data
     windows = record.settings.get("windows", {})
     roles = record.settings.get("data", {})
     targets = ", ".join(map(str, roles.get("target_cols", [])))
     rows = {
         "Forecast": f"{targets}, {windows.get('horizon')} steps ahead",
-        "Read": _context(windows.get("context_length")),
+        "Context": _context(windows.get("context_length")),
     }
     if record.command == "backtest":
         rows["Cutoffs"] = _cutoffs(record.settings)
     zone = f", {data['time_zone']}" if data.get("time_zone") else ""
     rows |= {
-        "Table": str(roles.get("source") or "a table handed over in Python"),
+        "Table": str(roles.get("source") or "a table passed in Python"),
         "Length": f"{data['num_series']:,} series, {data['num_rows']:,} rows",
         "Span": f"{data['span']}, frequency {data['frequency']}{zone}",
         "Fingerprint": str(data["fingerprint"]),
@@ -52,23 +52,23 @@ def data_section(record: RunRecord) -> str:
 
 
 def _notes_on_table(notes: Sequence[str]) -> str:
-    """Return the notes, open where they are few."""
+    """Return the notes, unfolded where they are few."""
     if not notes:
         return ""
     is_open = " open" * (len(notes) <= FEW)
-    summary = f"What was found in it: {len(notes)} note{'s' * (len(notes) > 1)}"
+    summary = f"{len(notes)} note{'s' * (len(notes) > 1)} on the table"
     items = "".join(f"<li>{escape(note)}</li>" for note in notes)
     return f"<details{is_open}><summary>{summary}</summary><ul>{items}</ul></details>"
 
 
 def scores_section(scores: Scores | None) -> str:
-    """Return the table of scores, the best of every column marked, with the intervals of the skill."""
+    """Return the table of scores with intervals of the skill; the best of each column is bold."""
     if scores is None:
-        return f"<p>{NOT_JUDGED}</p>"
+        return f"<p>{NOT_EVALUATED}</p>"
     table = scores.frame()
     best = {name: table[name].min() for name in SCORE_NAMES}
     styles = {name: column_style(table[name].to_list()) for name in SCORE_NAMES}
-    columns = ("Model", *SCORE_NAMES, "Skill", "95 % interval", "p")
+    columns = ("Model", *SCORE_NAMES, "Skill", "95 % interval", "p-value")
     head = "".join(f'<th scope="col">{name}</th>' for name in columns)
     body = ""
     for row in table.to_dict("records"):
@@ -78,12 +78,13 @@ def scores_section(scores: Scores | None) -> str:
         interval = _interval(row["skill-lo-95"], row["skill-hi-95"])
         cells += f"<td>{_percent(row['skill'])}</td><td>{interval}</td>"
         cells += f"<td>{_p_value(row['p_value'])}</td>"
-        look = ' class="judged"' * (row["model"] == scores.alias)
+        look = ' class="evaluated"' * (row["model"] == scores.alias)
         body += f'<tr{look}><th scope="row">{escape(str(row["model"]))}</th>{cells}</tr>'
     about = (
-        f"{scores.num_windows:,} test windows of {scores.num_series:,} series, {scores.horizon} "
-        f"steps ahead, season of {scores.season_length}. Skill is the share of the best baseline's "
-        "MAE that is saved; the best score of every column is bold."
+        f"{scores.num_windows:,} test windows of {scores.num_series:,} series, horizon "
+        f"{scores.horizon}, season length {scores.season_length}. Skill is 1 - MAE / MAE of the "
+        "best baseline, with its 95 % interval and the p-value of a Diebold-Mariano test. The best "
+        "score of each column is bold."
     )
     notes = "".join(f"<li>{escape(note)}.</li>" for note in scores.notes)
     if notes:
@@ -103,9 +104,9 @@ def settings_section(record: RunRecord) -> str:
     table = "".join(
         f"<dt>{escape(str(name))}</dt><dd>{escape(str(value))}</dd>" for name, value in rows.items()
     )
-    decided = ", with what the data decided"
+    decided = ", with the choices made from the data"
     if record.command == "backtest":
-        decided = "; the rows of each fit decide the rest"
+        decided = "; each fit chooses the rest from its rows"
     return (
         f'<details><summary>Settings{decided}</summary><pre tabindex="0">{escape(record.config)}'
         f"</pre></details><details><summary>Packages, platform and "
@@ -123,13 +124,13 @@ def reproduce_section(record: RunRecord) -> str:
     if not source:
         command.insert(2, "TABLE")
         where += (
-            "; the run was given a frame in Python, so write it to a file and name it in place of "
-            "TABLE"
+            "; the run was given a frame in Python, so write it to a file and put its name in "
+            "place of TABLE"
         )
     elif not str(source).startswith("dataset:"):
         where += (
-            "; data.source in config.yaml is the path as it was given, counted from where the "
-            "command runs"
+            "; data.source in config.yaml is the path as it was given, relative to the folder the "
+            "command runs in"
         )
     versions = record.environment.get("packages", {})
     pins = [f"{name}=={version}" for name, version in versions.items() if version != NOT_INSTALLED]
@@ -138,14 +139,14 @@ def reproduce_section(record: RunRecord) -> str:
         f"<p>With the packages below, {escape(where)}:</p>"
         f'<pre tabindex="0">{escape(shlex.join(command))}</pre>'
         f'<pre tabindex="0">{escape(install)}</pre>'
-        f"<p>The table is the same where data.json of the new run has the fingerprint above.</p>"
+        "<p>The table is the same if data.json of the new run has the fingerprint above.</p>"
     )
 
 
 def _context(context_length: object) -> str:
-    """Return the rows a forecast reads; those of a backtest may be chosen by each fit."""
+    """Return the steps a forecast reads; each fit of a backtest may choose them."""
     if not isinstance(context_length, int):  # None or `auto`
-        return "as many of the last steps as each fit chose"
+        return "the last steps, as many as each fit chose"
     return f"the last {context_length} steps"
 
 

@@ -59,6 +59,7 @@ from forecast.scores.evaluation import BacktestResult
 from forecast.scores.forecast import Forecast
 from forecast.training import Reporter
 from forecast.training.checkpoint import check_place_for_checkpoint, is_checkpoint
+from forecast.training.ensemble import weights_text
 from forecast.training.fit import member_checkpoint
 from forecast.training.progress import both, tensorboard_reporter, terminal_reporter
 

@@ -91,8 +91,8 @@ def test_the_page_says_what_the_folder_holds(folder: Path) -> None:
     assert "Training" not in headings
     assert {
         "Scores",
-        "Prediction against actual",
-        "Where the errors are",
+        "Forecasts and actual values",
+        "Errors by step and cutoff",
         "Coverage of the intervals",
     } <= set(headings)
     scores = json.loads((folder / "scores.json").read_text())

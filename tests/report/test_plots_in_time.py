@@ -53,7 +53,7 @@ def test_the_bias_by_step_is_that_of_a_loop_and_too_high_means_above():
     )
     assert finding(figure) == "bigru forecasts are too high at 4 of 6 steps, by 1.67 over all"
     nothing = plot_bias_by_step(replace(result, actual=np.full_like(result.actual, np.nan)))
-    assert finding(nothing) == "bigru: nothing was measured in these windows"
+    assert finding(nothing) == "bigru: there are no actual values in these windows"
 
 
 def test_a_fan_shows_the_last_windows_side_by_side():

@@ -238,7 +238,7 @@ def test_several_targets_have_a_chart_each(tmp_path):
 
 def test_a_run_without_a_test_part_has_a_page(tmp_path):
     page = page_of(write_run(tmp_path / "run", None))
-    assert "this model was not judged" in " ".join(page.words("p"))
+    assert "this model was not evaluated" in " ".join(page.words("p"))
     assert not page.all("select")
     assert not page.all("table")
     assert "Coverage of the intervals" not in page.words("h2")

@@ -170,7 +170,7 @@ def test_series_that_ended_are_named_and_not_in_the_scores(
     page = (tmp_path / "run/report.html").read_text()
     assert "Shown are 2 of 3 series:" in page
     assert (
-        "1 of 3 series has no window in the test part: &#x27;c&#x27;; the charts at the end of the "
+        "1 of 3 series has no window in the test set: &#x27;c&#x27;; the charts at the end of the "
         "list" in page
     )
     assert page.count("c: forecast of the 3 steps after the end of the table") > 0

@@ -1,4 +1,21 @@
-"""Pictures: one figure per function; each takes results and returns a matplotlib figure."""
+"""Figures: one function each, which takes results and returns a matplotlib figure.
+
+Example:
+    >>> from forecast import plots
+    >>> from forecast.scores.history import History
+    >>> history = History(
+    ...     loss=(0.9, 0.5, 0.4),
+    ...     val_loss=(1.0, 0.7, 0.8),
+    ...     learning_rate=(0.001, 0.001, 0.001),
+    ...     seconds=(1.5, 1.0, 1.0),
+    ...     best_epoch=2,
+    ... )
+    >>> figure = plots.plot_loss(history)
+    >>> figure.get_suptitle()
+    'Validation loss was lowest in epoch 2 of 3: those weights are kept'
+    >>> plots.save_figure(figure, "loss.png").name
+    'loss.png'
+"""
 
 from __future__ import annotations
 

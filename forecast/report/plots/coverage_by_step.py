@@ -1,4 +1,4 @@
-"""How much intervals cover, step by step, beside what they should cover."""
+"""Coverage of intervals by step of the horizon, beside their level."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 
 
 def plot_coverage(result: BacktestResult) -> Figure:
-    """Draw the share of actual values that the intervals of each level cover, for every step of the horizon.
+    """Draw the share of actual values inside the intervals, by step of the horizon.
 
-    The band is that of `forecast.intervals.coverage.coverage_by`: where 95 % of samples lie if the
-    intervals are right.
+    There is one panel for each level. Its band is that of `intervals.coverage.coverage_by`: 95 % of
+    samples are inside it if the intervals are right.
 
     Args:
         result: an evaluation with intervals.
 
     Raises:
-        DataError: it has none.
+        DataError: the evaluation has no intervals.
     """
     table = coverage_by(result, "step")
     levels = sorted(table["level"].unique())

@@ -1,4 +1,4 @@
-"""When a model errs: by cutoff."""
+"""Errors by cutoff."""
 
 from __future__ import annotations
 
@@ -31,11 +31,13 @@ if TYPE_CHECKING:
 
 
 MAX_CUTOFFS = 80
-"""Points of a line at most: six lines of more cannot be told apart."""
+"""Points of a line at most; six lines with more cannot be read."""
 
 
 def plot_error_by_cutoff(result: BacktestResult, *, unit: str = "") -> Figure:
-    """Draw the mean absolute error of model and baselines along time; of many cutoffs neighbours are averaged.
+    """Draw the mean absolute error of model and baselines by cutoff.
+
+    Of many cutoffs, neighbours are averaged.
 
     Args:
         result: an evaluation.
@@ -76,7 +78,7 @@ def plot_error_by_cutoff(result: BacktestResult, *, unit: str = "") -> Figure:
 
 
 def _local_stamps(index: pd.Index) -> NDArray[Any]:
-    """Return cutoffs as they read on a clock, without their time zone."""
+    """Return cutoffs in local time, without their time zone."""
     if isinstance(index, pd.DatetimeIndex):
         index = index.tz_localize(None)
     return index.to_numpy()

@@ -1,4 +1,4 @@
-"""The intervals of one series through the test part, beside what came."""
+"""Intervals and actual values of one series over the last windows of an evaluation."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ MIN_WINDOWS = 4
 """Windows of a fan chart."""
 
 MIN_STEPS = 30
-"""Steps of a fan chart: of short windows it has more than `MIN_WINDOWS`."""
+"""Steps of a fan chart; it has more than `MIN_WINDOWS` where windows are short."""
 
 
 def plot_fan(
     result: BacktestResult, *, series_id: object = None, target: str | None = None, unit: str = ""
 ) -> Figure:
-    """Draw the last forecasts of one series that do not overlap, with all their intervals, and what came.
+    """Draw the last forecasts of one series that do not overlap, with intervals and actuals.
 
     Args:
         result: an evaluation with intervals.
-        series_id: the series; the first one if left out.
-        target: the target; the first one if left out.
+        series_id: the series; default: the first.
+        target: the target; default: the first.
         unit: of the target, for the axis.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What a model said, beside what happened."""
+"""Forecasts beside the observed values."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
 MAX_PANELS = 9
 
-
 MIN_CONTEXT = 30
+"""Steps before the cutoff at least."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,14 +66,14 @@ def plot_forecasts(
     context: int | None = None,
     unit: str = "",
 ) -> Figure:
-    """Draw forecasts against what was observed, one small picture per series, cutoff and target.
+    """Draw forecasts and observed values, one panel per series, cutoff and target.
 
     Args:
-        forecast: what the model said; of more than nine, nine evenly spaced ones are drawn.
+        forecast: forecasts of the model; of more than nine, nine evenly spaced ones are drawn.
         observed: long table with the id, time and target columns, of the context and, where it is
             known, of the horizon; a `BacktestResult.frame()` will do.
         baselines: forecasts of others for the same series and cutoffs.
-        context: steps shown before the cutoff; two horizons and at least 30 if left out.
+        context: steps shown before the cutoff; default: two horizons and at least 30.
         unit: of the targets, for the axes.
 
     Raises:
@@ -129,7 +129,7 @@ def _check_same(forecast: Forecast, baselines: Sequence[Forecast]) -> None:
 
 
 def _panels_of(forecast: Forecast, observed: pd.DataFrame, context: int) -> list[_Panel]:
-    """Choose what to draw and look up what was observed there."""
+    """Choose the forecasts to draw and look up the values observed there."""
     columns = forecast.columns
     missing = [
         name for name in (columns.time_col, *columns.target_cols) if name not in observed.columns
@@ -250,7 +250,7 @@ def _finding(forecast: Forecast, baselines: Sequence[Forecast], panels: list[_Pa
     if not known.any():
         return f"{alias}: {counted}"
     if not baselines:
-        return f"{alias} against what happened: {counted}"
+        return f"{alias} and observed values: {counted}"
     closer = {}  # baseline -> panels in which the model is closer
     further = {}  # baseline -> panels in which the model is further away
     for baseline in baselines:
@@ -265,7 +265,7 @@ def _finding(forecast: Forecast, baselines: Sequence[Forecast], panels: list[_Pa
 
 
 def _errors(forecast: Forecast, panels: list[_Panel]) -> FloatArray:
-    """Return the mean absolute error in each panel, NaN where nothing was observed after the cutoff."""
+    """Return the mean absolute error in each panel, NaN without values after the cutoff."""
     errors = np.full(len(panels), np.nan)
     for index, panel in enumerate(panels):
         observed = pd.Series(panel.values, panel.stamps)

@@ -1,4 +1,4 @@
-"""The look that all pictures share. Nothing global is touched: no pyplot, no rcParams."""
+"""The common look of all figures, without pyplot and without a change of rcParams."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 DPI = 150
 
 SOFTWARE = "bigru-forecast"
-"""Said in every picture, by which it is known again."""
+"""Written into every file, which is recognised by it."""
 
 PNG_HEAD = b"\x89PNG\r\n\x1a\n"
+"""First bytes of every PNG file."""
 
 HEAD_BYTES = 200
-"""What stands at the beginning of every PNG file, and how far on our mark does."""
+"""Bytes at the start of a file that include `SOFTWARE`."""
 
 INK = "#262626"
 
@@ -36,12 +37,13 @@ MUTED = "#6b6b6b"
 
 GRID = "#e6e6e6"
 
+LIGHT = "#bdbdbd"
+
 MODEL = "#0072b2"
 
 ACCENT = "#d55e00"
 
-# Names from the data may hold dollar signs, between which matplotlib looks for formulas unless it
-# is told not to.
+# Without `parse_math` matplotlib reads dollar signs in names from the data as formulas.
 TITLE: dict[str, Any] = {"fontsize": 12.5, "fontweight": "bold", "color": INK, "parse_math": False}
 
 LETTERS_PER_INCH = 8.8  # of a title
@@ -54,7 +56,7 @@ PANEL_TITLE: dict[str, Any] = {
     "parse_math": False,
 }
 
-# Okabe and Ito, Color Universal Design, 2008: told apart with every common colour blindness.
+# Okabe and Ito, Color Universal Design, 2008: distinct with every common colour blindness.
 BASELINES = {
     "last_value": "#e69f00",
     "seasonal_naive": "#009e73",
@@ -68,10 +70,10 @@ OTHERS = ("#8c6d1f", "#7a5195", "#4d4d4d")
 DASHES = ("-", "--", ":", "-.")
 
 DOTTED = (0, (2, 3))
-"""The dashes of a thin mark, such as that of a cutoff."""
+"""Dashes of a thin mark, such as that of a cutoff."""
 
 UP = "\N{UPWARDS ARROW}"
-"""Stands behind the name of a line that leaves the figure."""
+"""Behind the name of a line that leaves the figure."""
 
 LABEL_POINTS = 11.0
 """Height of a label at the end of a line, in points."""
@@ -81,7 +83,7 @@ MAX_MARKED = 14
 
 
 def colours_of(names: Sequence[str]) -> dict[str, str]:
-    """Give every name a colour; a baseline has the same one in all pictures."""
+    """Give every name a colour; a baseline has the same one in all figures."""
     others = [name for name in names if name not in BASELINES]
     colours = dict(BASELINES)
     for number, name in enumerate(others):
@@ -90,7 +92,7 @@ def colours_of(names: Sequence[str]) -> dict[str, str]:
 
 
 def line_looks(names: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Give each of many lines of equal standing a colour, and another dash where the colours begin again."""
+    """Give each of many equal lines a colour, and new dashes where the colours start again."""
     colours = (MODEL, *BASELINES.values(), *OTHERS)
     looks = {}
     for number, name in enumerate(names):
@@ -120,12 +122,12 @@ def new_figure(size: tuple[float, float]) -> Figure:
 
 
 def write_finding(figure: Figure, words: str) -> None:
-    """Write on top of a figure what it shows."""
+    """Write the finding of a figure on top of it."""
     figure.suptitle(_wrapped(words, figure), x=0.012, ha="left", **TITLE)
 
 
 def write_finding_and_key(figure: Figure, words: str, handles: Sequence[Artist]) -> None:
-    """Write on top of a figure what it shows, and below that one row with the names of the lines."""
+    """Write the finding of a figure on top of it, and below that the names of the lines."""
     key = figure.legend(
         handles=list(handles),
         title=_wrapped(words, figure),
@@ -152,9 +154,9 @@ def dress(axes: Axes, *, x: str = "", y: str = "") -> None:
     axes.grid(axis="y", color=GRID, linewidth=0.8)
     for side, spine in axes.spines.items():
         spine.set_visible(side == "bottom")
-        spine.set_color("#bdbdbd")
+        spine.set_color(LIGHT)
     axes.tick_params(which="both", colors=MUTED, labelsize=8.5, length=0, pad=4)
-    axes.tick_params(axis="x", which="major", length=3, color="#bdbdbd")
+    axes.tick_params(axis="x", which="major", length=3, color=LIGHT)
     axes.set_xlabel(x, fontsize=9, color=MUTED, parse_math=False)
     axes.set_ylabel(y, fontsize=9, color=MUTED, parse_math=False)
 
@@ -190,7 +192,7 @@ def set_dates(axes: Axes, stamps: NDArray[Any]) -> None:
 
 
 def mark_cutoff(axes: Axes, cutoff: Any) -> None:
-    """Draw a dotted upright line at the end of what the model has seen."""
+    """Draw a dotted vertical line at the last stamp the model may see."""
     line = axes.axvline(cutoff, color=MUTED, linewidth=0.9, label="cutoff")
     line.set(linestyle=DOTTED, zorder=1)
 
@@ -233,17 +235,17 @@ def label_ends(
 
 
 def save_figure(figure: Figure, path: str | Path) -> Path:
-    """Write a figure as PNG; at every moment the file is the old picture or the new one as a whole.
+    """Write a figure as PNG, atomically.
 
     Args:
-        figure: what a plot function returned.
-        path: the file; its folder is made if it is missing.
+        figure: result of a plot function.
+        path: the file; a missing folder is created.
 
     Returns:
         The path.
 
     Raises:
-        OutputError: the file is there and is no picture.
+        OutputError: the file exists and is no picture.
         FileError: the file cannot be written.
     """
     check_file(path, lambda there: _head_of(there).startswith(PNG_HEAD), "picture")
@@ -255,7 +257,7 @@ def save_figure(figure: Figure, path: str | Path) -> Path:
 
 
 def is_picture(path: Path) -> bool:
-    """Whether a file was written by `save_figure`: the text chunk after the PNG's head says so."""
+    """Return whether a file was written by `save_figure`, by the text after its PNG head."""
     return path.is_file() and f"Software\0{SOFTWARE}".encode() in _head_of(path)
 
 

@@ -1,4 +1,4 @@
-"""What a search went through: score over trials, which values did well, which settings matter, what a score costs.
+"""Results of a search: scores, values of the settings, their importance, and costs.
 
 The table is that of `trials.csv`: a row per trial, with the columns `trial`, `status`, the
 objective, `seconds` and `parameters`, and a column per setting that was searched.
@@ -11,9 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from forecast.report.plots.style import ACCENT, INK, MODEL, MUTED, dress, new_figure, write_finding
+from forecast.axes import FloatArray, IntArray
+from forecast.report.plots.style import (
+    ACCENT,
+    INK,
+    LIGHT,
+    MODEL,
+    MUTED,
+    dress,
+    new_figure,
+    write_finding,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,12 +30,13 @@ if TYPE_CHECKING:
 
 
 FAR_OFF = 3.0
-"""Scores further above the median than this many times the median is above the best leave the
-picture."""
-
+"""Scores are cut this many times the distance from the best to the median above the median."""
 
 MOST_NAMED = 12
-"""Values of one setting that are named on its axis."""
+"""Values of one setting up to which all are named on its axis."""
+
+MAX_LETTERS = 14
+"""Letters of a name on an axis."""
 
 
 def plot_progress(table: pd.DataFrame, objective: str) -> Figure:
@@ -34,117 +44,104 @@ def plot_progress(table: pd.DataFrame, objective: str) -> Figure:
 
     Args:
         table: of the trials.
-        objective: the column that was brought down.
+        objective: the column that was minimised.
     """
     from matplotlib.ticker import MaxNLocator
 
     figure = new_figure((8.0, 4.2))
     axes = figure.add_subplot()
     scores = table[objective].to_numpy(np.float64)
-    completed = (table["status"] == "completed").to_numpy()
-    number = table["trial"].to_numpy()
-    best = np.fmin.accumulate(np.where(completed, scores, np.nan)) if len(scores) else scores
-    marks = {"completed": ("o", MODEL, MODEL), "pruned": ("o", MUTED, "none")}
-    for status, (marker, edge, fill) in marks.items():
-        chosen = (table["status"] == status).to_numpy()
+    numbers = table["trial"].to_numpy()
+    has_status = {
+        status: (table["status"] == status).to_numpy() for status in ("completed", "pruned")
+    }
+    best = scores
+    if len(scores):
+        best = np.fmin.accumulate(np.where(has_status["completed"], scores, np.nan))
+    looks = {
+        "completed": {"color": MODEL, "markerfacecolor": MODEL},
+        "pruned": {"color": MUTED, "markerfacecolor": "none"},
+    }
+    for status, look in looks.items():
+        chosen = has_status[status]
         if chosen.any():
-            axes.plot(
-                number[chosen],
-                scores[chosen],
-                marker,
-                color=edge,
-                markersize=4,
-                markerfacecolor=fill,
-                label=status,
-            )
-    axes.step(number, best, where="post", color=ACCENT, linewidth=1.6, label="best so far")
+            dots = axes.plot(numbers[chosen], scores[chosen], "o", label=status)[0]
+            dots.set(markersize=4, **look)
+    axes.step(numbers, best, where="post", color=ACCENT, linewidth=1.6, label="best so far")
     _limit(axes, scores)
-    failed = number[(table["status"] == "failed").to_numpy()]
+    failed = numbers[(table["status"] == "failed").to_numpy()]
     if len(failed):
-        bottom = axes.get_xaxis_transform()
-        axes.plot(
-            failed,
-            np.zeros(len(failed)),
-            "x",
-            color=INK,
-            transform=bottom,
-            clip_on=False,
-            label="failed",
-        )
+        crosses = axes.plot(failed, np.zeros(len(failed)), "x", color=INK, label="failed")[0]
+        crosses.set(transform=axes.get_xaxis_transform(), clip_on=False)  # at the bottom
     dress(axes, x="trial", y=objective)
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     axes.legend(frameon=False, fontsize=8.5, labelcolor=INK, loc="best")
-    write_finding(figure, _progress_finding(number, best, objective))
+    write_finding(figure, _progress_finding(numbers, best, objective))
     return figure
 
 
 def plot_parallel(table: pd.DataFrame, objective: str, paths: Sequence[str]) -> Figure:
-    """Draw every trial as a line through its values, dark where its score is low; an axis for each setting.
+    """Draw every trial as a line through its values, dark where its score is low.
+
+    There is an axis for each setting.
 
     Args:
         table: of the trials.
-        objective: the column that was brought down.
+        objective: the column that was minimised.
         paths: columns of the settings.
     """
     figure = new_figure((max(6.0, 1.7 * (len(paths) + 1)), 4.6))
     axes = figure.add_subplot()
     scored = table[table[objective].notna()].sort_values(objective, ascending=False, kind="stable")
     columns = [*paths, objective]
-    places = np.stack([_heights(scored[name]) for name in columns], axis=1)
-    ranks = np.linspace(1.0, 0.0, len(scored)) if len(scored) > 1 else np.zeros(len(scored))
-    for row, rank in zip(places, ranks, strict=True):
-        colour = ACCENT if rank == 0.0 else MODEL
-        axes.plot(
-            range(len(columns)),
-            row,
-            color=colour,
-            alpha=0.9 - 0.75 * rank,
-            linewidth=2.4 - 1.6 * rank,
-        )
+    heights = np.stack([_heights(scored[name]) for name in columns], axis=1)
+    ranks = np.zeros(len(scored))  # 1 is the worst trial, 0 the best
+    if len(scored) > 1:
+        ranks = np.linspace(1.0, 0.0, len(scored))
+    for row, rank in zip(heights, ranks, strict=True):
+        line = axes.plot(range(len(columns)), row, color=MODEL)[0]
+        line.set(alpha=0.9 - 0.75 * rank, linewidth=2.4 - 1.6 * rank)
+        if rank == 0.0:
+            line.set_color(ACCENT)
     axes.set_xticks(range(len(columns)), [name.split(".")[-1] for name in columns])
     dress(axes)
     axes.grid(visible=False)
     axes.set_yticks([])
     axes.set_ylim(-0.06, 1.06)
-    for place, name in enumerate(columns):
-        axes.axvline(place, color="#bdbdbd", linewidth=0.8, zorder=0)
+    for position, name in enumerate(columns):
+        axes.axvline(position, color=LIGHT, linewidth=0.8, zorder=0)
         for height, text in _marks(scored[name]):
             axes.annotate(
                 text,
-                (place, height),
+                (position, height),
                 xytext=(4, 0),
                 textcoords="offset points",
                 fontsize=7.5,
                 color=MUTED,
                 va="center",
             )
-    write_finding(figure, f"The best of {len(scored)} trials, and what the others tried")
+    write_finding(figure, f"Settings of {len(scored)} trials, the best in orange")
     return figure
 
 
 def plot_importance(importance: Mapping[str, float], objective: str) -> Figure:
-    """Draw how much of the order of the scores each setting explains by itself.
+    """Draw the share of the variance of the ranks that each setting explains by itself.
 
     Args:
         importance: share of the variance of the ranks, by setting.
         objective: the score.
     """
-    ordered = sorted(importance.items(), key=lambda one: one[1])
-    figure = new_figure((7.0, 1.4 + 0.36 * len(ordered)))
+    paths = sorted(importance, key=lambda path: importance[path])
+    shares = [100 * importance[path] for path in paths]
+    figure = new_figure((7.0, 1.4 + 0.36 * len(paths)))
     axes = figure.add_subplot()
-    axes.barh(
-        [name for name, _ in ordered],
-        [100 * share for _, share in ordered],
-        color=MODEL,
-        height=0.6,
-    )
+    axes.barh(paths, shares, color=MODEL, height=0.6)
     dress(axes, x=f"% of the variance of the ranks by {objective}")
-    axes.set_xlim(0, max(10.0, 105 * max([share for _, share in ordered], default=0.0)))
-    first = ordered[-1] if ordered else ("", 0.0)
-    words = (
-        f"{first[0]} matters most" if first[1] > 0 else "No setting explains more than chance would"
-    )
-    write_finding(figure, f"{words}, each setting by itself")
+    axes.set_xlim(0, max(10.0, 1.05 * max(shares, default=0.0)))
+    finding = "No setting explains more than chance"
+    if max(shares, default=0.0) > 0:
+        finding = f"{paths[-1]} matters most"
+    write_finding(figure, f"{finding}, each setting by itself")
     return figure
 
 
@@ -153,74 +150,79 @@ def plot_cost(table: pd.DataFrame, objective: str) -> Figure:
 
     Args:
         table: of the trials.
-        objective: the column that was brought down.
+        objective: the column that was minimised.
     """
     figure = new_figure((9.0, 4.0))
     scored: Any = table[table[objective].notna()]
     panels = figure.subplots(1, 2, sharey=True)
-    best = scored.loc[scored[objective].idxmin()] if len(scored) else None
+    best = scored.nsmallest(1, objective)
     for axes, column in zip(panels, ("parameters", "seconds"), strict=True):
         numbers = scored[column].to_numpy(np.float64)
         axes.plot(numbers, scored[objective], "o", color=MODEL, markersize=4)
-        if best is not None:
-            axes.plot([best[column]], [best[objective]], "o", color=ACCENT, markersize=6)
+        axes.plot(best[column], best[objective], "o", color=ACCENT, markersize=6)
         if len(numbers) and numbers.min() > 0:
             axes.set_xscale("log")
-        dress(axes, x=column, y=objective if column == "parameters" else "")
+        dress(axes, x=column)
+    panels[0].set_ylabel(objective)
     _limit(panels[0], scored[objective].to_numpy(np.float64))
-    found = (
-        ""
-        if best is None
-        else f": the best has {best['parameters']:,.0f} parameters and took {best['seconds']:.0f} s"
-    )
-    write_finding(figure, f"What a score costs{found}")
+    finding = "Score by size and training time"
+    if len(best):
+        row = best.iloc[0]
+        finding += f": the best has {row['parameters']:,.0f} parameters"
+        finding += f" and took {row['seconds']:.0f} s"
+    write_finding(figure, finding)
     return figure
 
 
-def _heights(column: pd.Series) -> NDArray[np.float64]:
-    """Where values stand on an axis from 0 to 1: numbers to scale, by orders of magnitude where they span one."""
+def _heights(column: pd.Series) -> FloatArray:
+    """Return where values stand on an axis from 0 to 1.
+
+    Numbers stand to scale, on a logarithmic one where they span an order of magnitude; words stand
+    evenly spaced. A missing value stands below the axis.
+    """
     if not pd.api.types.is_numeric_dtype(column) or column.nunique() < 2:
         names = sorted(column.astype(str).unique())
         return column.astype(str).map(names.index).to_numpy(np.float64) / max(len(names) - 1, 1)
     numbers = column.to_numpy(np.float64)
-    numbers = (
-        np.log(numbers)
-        if np.nanmin(numbers) > 0 and np.nanmax(numbers) > 10 * np.nanmin(numbers)
-        else numbers
-    )
-    return np.nan_to_num(
-        (numbers - np.nanmin(numbers)) / (np.nanmax(numbers) - np.nanmin(numbers)), nan=-0.05
-    )
+    if np.nanmin(numbers) > 0 and np.nanmax(numbers) > 10 * np.nanmin(numbers):
+        numbers = np.log(numbers)
+    low = np.nanmin(numbers)
+    high = np.nanmax(numbers)
+    return np.nan_to_num((numbers - low) / (high - low), nan=-0.05)
 
 
 def _marks(column: pd.Series) -> list[tuple[float, str]]:
-    """Heights and names on an axis: of every value where there are few, else of the ends."""
+    """Return heights and names on an axis: of every value where there are few, else of the ends."""
     frame = pd.DataFrame({"height": _heights(column), "value": column.to_numpy()}).drop_duplicates()
     frame = frame[frame["height"] >= 0].sort_values("height")
-    shown = frame if len(frame) <= MOST_NAMED else frame.iloc[[0, -1]]
-    return [
-        (float(height), _short(value))
-        for height, value in zip(shown["height"], shown["value"], strict=True)
-    ]
+    if len(frame) > MOST_NAMED:
+        frame = frame.iloc[[0, -1]]
+    rows = zip(frame["height"], frame["value"], strict=True)
+    return [(float(height), _short(value)) for height, value in rows]
 
 
 def _short(value: Any) -> str:
     text = f"{value:.4g}" if isinstance(value, float) else str(value)
-    return text if len(text) <= 14 else f"{text[:13]}…"
+    if len(text) <= MAX_LETTERS:
+        return text
+    return f"{text[: MAX_LETTERS - 1]}…"
 
 
-def _limit(axes: Axes, scores: NDArray[np.float64]) -> None:
-    """Leave scores that are far off out of the picture, which they would press flat."""
+def _limit(axes: Axes, scores: FloatArray) -> None:
+    """Leave scores that are far off out of the figure, which they would press flat."""
     finite = scores[np.isfinite(scores)]
-    if len(finite) > 2:
-        low, middle = float(finite.min()), float(np.median(finite))
-        top = min(float(finite.max()), middle + FAR_OFF * (middle - low))
-        margin = 0.06 * (top - low) or 0.01
-        axes.set_ylim(low - margin, top + margin)
+    if len(finite) < 3:
+        return
+    low = float(finite.min())
+    middle = float(np.median(finite))
+    top = min(float(finite.max()), middle + FAR_OFF * (middle - low))
+    margin = 0.06 * (top - low) or 0.01
+    axes.set_ylim(low - margin, top + margin)
 
 
-def _progress_finding(number: NDArray[np.int64], best: NDArray[np.float64], objective: str) -> str:
+def _progress_finding(numbers: IntArray, best: FloatArray, objective: str) -> str:
     if not len(best) or not np.isfinite(best[-1]):
         return f"No trial of {len(best)} has a score"
-    found = int(number[np.flatnonzero(best == best[-1])[0]])
-    return f"{objective} came down to {best[-1]:.4g} in trial {found} of {len(best)}"
+    first = np.flatnonzero(best == best[-1])[0]
+    total = len(best)
+    return f"{objective} fell to {best[-1]:.4g} in trial {int(numbers[first])} of {total}"
