@@ -25,8 +25,9 @@ from forecast.data.subset import rows_before
 from forecast.errors import DataError
 from forecast.intervals.adaptive import adapt_intervals
 from forecast.scores.evaluation import BacktestResult
-from forecast.scores.forecast import Forecast, Scores
+from forecast.scores.forecast import Forecast
 from forecast.scores.seasonal import seasonal_errors
+from forecast.scores.verdict import Scores
 from forecast.windows.splits import Part, ends_of, first_rows_at
 
 Levels = tuple[float, ...]
@@ -250,13 +251,20 @@ class RollingResult:
     left_out: dict[str, int]
 
     def scores(self) -> Scores:
-        """Score every model over all windows, steps and targets at once."""
+        """Score every model over all windows, steps and targets at once.
+
+        Quantiles of another model are scored where its levels are those of the evaluated model.
+        """
         scores = self.result.scores()
+        values = dict(scores.values)
+        for other in self.others:
+            if other.quantile_levels == self.result.quantile_levels:
+                values[other.alias] = self.result.scores_of(other)
         notes = tuple(
             f"{count:,} windows are left out, for every model, because {name} cannot forecast them"
             for name, count in self.left_out.items()
         )
-        return replace(scores, notes=scores.notes + notes)
+        return replace(scores, values=values, notes=scores.notes + notes)
 
     def frame(self) -> pd.DataFrame:
         """Long table: id, time, `cutoff`, the targets, then of every model its forecast, and all quantiles.

@@ -9,6 +9,7 @@ import numpy as np
 from forecast.axes import FloatArray
 from forecast.errors import ConfigError
 from forecast.scores.evaluation import BacktestResult
+from forecast.scores.quantile_metrics import central_pairs
 
 SHOWN_LEVELS = (80.0, 95.0)
 """Intervals of a test part, in per cent, where there are calibration windows enough."""
@@ -20,17 +21,6 @@ def central_levels(result: BacktestResult) -> dict[float, tuple[int, int]]:
         round(100.0 * share, 8): places
         for share, places in central_pairs(result.quantile_levels).items()
     }
-
-
-def central_pairs(quantile_levels: Sequence[float]) -> dict[float, tuple[int, int]]:
-    """The central intervals among quantile levels by their share, narrow ones first: places of lower and upper end."""
-    pairs = {
-        round(1.0 - 2.0 * low, 10): (place, other)
-        for place, low in enumerate(quantile_levels)
-        for other, high in enumerate(quantile_levels)
-        if low < 0.5 and abs(low + high - 1.0) < 1e-9
-    }
-    return dict(sorted(pairs.items()))
 
 
 def tails(level: float) -> tuple[float, float]:

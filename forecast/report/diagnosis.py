@@ -25,7 +25,7 @@ from forecast.report.record import RunRecord
 from forecast.scores.breakdown import bias_by_step, error_by_cutoff, scores_by
 from forecast.scores.evaluation import BacktestResult
 from forecast.scores.history import History
-from forecast.scores.residuals import autocorrelation, comparable_residuals, cutoff_step
+from forecast.scores.residuals import SIGNS, autocorrelation, comparable_residuals, cutoff_step
 
 MAX_DASHED = 40
 """Points of a line whose dashes can be seen."""
@@ -41,14 +41,15 @@ def errors_section(record: RunRecord, result: BacktestResult) -> str:
 def residuals_section(result: BacktestResult) -> str:
     """Return the distribution, autocorrelation and bias of the errors of the judged model."""
     residuals, several = comparable_residuals(result)
-    words = "actual minus forecast" + ", in seasonal errors of the series" * several
+    words = "actual - forecast" + ", in seasonal errors of the series" * several
     note = (
         "<p>Each residual is divided by the usual change of its series over a season (the scale of "
         "MASE), so that "
         "series of different size can be shown together.</p>"
     )
     return (
-        (note if several else "")
+        f"<p>Signs: {escape(SIGNS)}, above 0 where forecasts are too high.</p>"
+        + (note if several else "")
         + _histogram(residuals, words)
         + _correlation(residuals, result)
         + _bias(result)
@@ -288,9 +289,9 @@ def _bias(result: BacktestResult) -> str:
     steps = np.arange(1.0, len(bias) + 1)
     zero = Line("no bias", "zero", np.array([1.0, max(len(bias), 1.0)]), np.zeros(2), listed=False)
     chart = Chart(
-        title="Bias, the mean of forecast minus actual, by step of the horizon",
+        title="Bias, the mean of forecast - actual, by step of the horizon",
         x_title="step",
-        y_title="bias (forecast minus actual) by step of the horizon",
+        y_title="bias (forecast - actual) by step of the horizon",
         lines=[zero, Line(result.alias, "model", steps, bias)],
         ticks=step_ticks(len(steps)),
     )

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from forecast.report.record import RunRecord
-from forecast.scores.verdict import SCORE_NAMES, Scores, column_style
+from forecast.scores.layout import Column, html_table
+from forecast.scores.verdict import Scores
 
 NOT_JUDGED = "There was no test part (evaluation.test_size: 0): this model was not judged."
 
@@ -53,17 +54,15 @@ def scores_section(scores: Scores | None) -> str:
     if scores is None:
         return f"<p>{NOT_JUDGED}</p>"
     table = scores.frame()
-    best = {name: table[name].min() for name in SCORE_NAMES}
-    styles = {name: column_style(table[name].to_list()) for name in SCORE_NAMES}
+    columns = scores.point_columns()[1:]
+    names = [column.heading for column in columns]
     head = "".join(
-        f'<th scope="col">{name}</th>'
-        for name in ("Model", *SCORE_NAMES, "Skill", "95 % interval", "p")
+        f'<th scope="col">{escape(name)}</th>'
+        for name in ("Model", *names, "Skill", "95 % interval", "p")
     )
     body = []
-    for row in table.to_dict("records"):
-        cells = [
-            _score(row[name], styles[name], is_best=row[name] == best[name]) for name in SCORE_NAMES
-        ]
+    for number, row in enumerate(table.to_dict("records")):
+        cells = [_score(column, number) for column in columns]
         low, high = row["skill-lo-95"], row["skill-hi-95"]
         interval = (
             f"{_percent(low)[:-2]} to {_percent(high)}" if np.isfinite([low, high]).all() else "-"
@@ -86,15 +85,26 @@ def scores_section(scores: Scores | None) -> str:
         )
     notes = "".join(f"<li>{escape(note)}.</li>" for note in scores.notes)
     return (
-        f"<p>{scores.num_windows:,} test windows of {scores.num_series:,} series, {scores.horizon} "
-        f"steps ahead, "
-        f"season of {scores.season_length}. Skill is the share of the best baseline's MAE that is "
-        f"saved; the best "
-        "score of every column is bold.</p>"
+        f"<p>{scores.num_windows:,} test windows, {scores.task()}. Skill is the share of the best "
+        f"baseline's MAE that is saved; the best score of every column is bold.</p>"
         f'<div class="wide" tabindex="0" role="region" aria-label="Table of '
         f'scores"><table><thead><tr>{head}</tr>'
         f"</thead><tbody>{''.join(body)}</tbody></table></div>"
+        + _quantiles(scores)
         + (f"<ul>{notes}</ul>" if notes else "")
+    )
+
+
+def _quantiles(scores: Scores) -> str:
+    """Return the table of quantiles and intervals; nothing where no model writes any."""
+    columns = scores.quantile_columns()
+    if not columns:
+        return ""
+    heading = scores.quantile_heading()
+    return (
+        f"<p>{heading[0].upper()}{heading[1:]}.</p>"
+        '<div class="wide" tabindex="0" role="region" aria-label="Scores of quantiles and '
+        f'intervals">{html_table(columns)}</div>'
     )
 
 
@@ -180,9 +190,12 @@ def _zone(name: object) -> str:
     return f", {name}" if name else ""
 
 
-def _score(value: float, style: str, *, is_best: bool) -> str:
-    words = format(value, style) if np.isfinite(value) else "-"
-    return f"<td><b>{words}</b></td>" if is_best else f"<td>{words}</td>"
+def _score(column: Column, number: int) -> str:
+    """Return one cell of a table of scores, the best of its column bold."""
+    words = escape(column.cells[number])
+    if column.best[number]:
+        words = f"<b>{words}</b>"
+    return f"<td>{words}</td>"
 
 
 def _percent(value: float) -> str:

@@ -8,6 +8,10 @@ from numpy.typing import NDArray
 from forecast.axes import FloatArray, IntArray
 from forecast.scores.evaluation import BacktestResult
 
+SIGNS = "residual = actual - forecast; bias = mean(forecast - actual)"
+"""The signs, said wherever residuals and a bias are shown: a bias above 0 is too high a forecast."""
+
+
 MOSTLY = 0.9
 """Share of the windows that must be as far from the next one of their series as the nearest are."""
 

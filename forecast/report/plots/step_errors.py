@@ -24,7 +24,7 @@ from forecast.report.plots.style import (
 from forecast.scores.breakdown import bias_by_step
 from forecast.scores.evaluation import BacktestResult
 from forecast.scores.metrics import mae
-from forecast.scores.residuals import autocorrelation, comparable_residuals, cutoff_step
+from forecast.scores.residuals import SIGNS, autocorrelation, comparable_residuals, cutoff_step
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -117,7 +117,7 @@ def plot_residuals(result: BacktestResult, *, unit: str = "") -> Figure:
     The second picture is left out where the windows of no series are neighbours; where a series has
     several, words in the first one say so.
 
-    Of several series or targets each residual is divided by the `seasonal_error` of its series
+    Of several series or targets each residual is divided by the `seasonal_errors` of its series
     first.
 
     Args:
@@ -125,11 +125,10 @@ def plot_residuals(result: BacktestResult, *, unit: str = "") -> Figure:
         unit: of the target, for the axis.
     """
     residuals, several = comparable_residuals(result)
-    label = (
-        "residual / seasonal error of its series"
-        if several
-        else f"actual - forecast{f' [{unit}]' if unit else ''}"
-    )
+    label = f"residual [{unit}]" if unit else "residual"
+    if several:
+        label = "residual / seasonal error of its series"
+    label += f"\n{SIGNS}"
     positions = result.freq.positions(result.cutoffs)
     correlation, count = autocorrelation(
         residuals[:, 0], result.series, positions, _num_lags(result)
