@@ -215,7 +215,7 @@ def binomial_band(share: float, count: float) -> tuple[float, float]:
 def _variance(
     centred: FloatArray, positions: IntArray, series: IntArray, overlap: int
 ) -> tuple[float, int]:
-    """Variance of the sum of (B, ...) centred misses, 0 if unknown; and the groups it comes from."""
+    """Variance of the sum of (B, ...) centred misses, 0 if unknown; and the number of groups."""
     sums = centred.reshape(len(centred), -1).sum(axis=1)
     cutoffs, cutoff = np.unique(positions, return_inverse=True)
     length = block_length(len(cutoffs), num_overlapping(cutoffs, overlap))

@@ -27,15 +27,16 @@ def scores_by(result: BacktestResult, by: By = "overall") -> pd.DataFrame:
         >>> from forecast import BacktestResult, Columns, scores_by
         >>> from forecast.data.frequency import Frequency
         >>> cutoffs = np.arange(4)
+        >>> forecast = np.array([1.0, 1.0, 3.0, 3.0]).reshape(4, 1, 1)
         >>> result = BacktestResult(
         ...     alias="gru",
         ...     baselines=(),
         ...     series_ids=np.array(["a", "b"], object),
         ...     series=np.array([0, 0, 1, 1]),
         ...     cutoffs=cutoffs,
-        ...     stamps=cutoffs[:, None] + [1, 2],
-        ...     actual=np.zeros((4, 2, 1)),
-        ...     forecasts={"gru": np.array([1.0, 1.0, 3.0, 3.0])[:, None, None] + np.zeros((4, 2, 1))},
+        ...     stamps=cutoffs[:, None] + 1,
+        ...     actual=np.zeros((4, 1, 1)),
+        ...     forecasts={"gru": forecast},
         ...     scale=np.ones((4, 1)),
         ...     season_length=1,
         ...     columns=Columns(),

@@ -174,7 +174,7 @@ class BacktestResult:
         return Scorable(self.actual, self.forecasts[alias], scale, levels, quantiles)
 
     def scores_of(self, forecast: Forecast) -> dict[str, float]:
-        """Score the forecasts of another model in the same windows, quantiles among them.
+        """Return the scores of another model's forecasts in the same windows.
 
         Args:
             forecast: one entry for every window, in the same order.

@@ -187,7 +187,7 @@ def column_names(alias: str, target_cols: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def plain_stamps(column: pd.Series, freq: Frequency) -> NDArray[Any]:
-    """Return the stamps of a table as results store them: int64, or datetime64[ns], UTC if aware."""
+    """Return the stamps of a table as in results: int64, or datetime64[ns], in UTC if aware."""
     if freq.is_integer:
         return column.to_numpy(np.int64)
     stamps = pd.DatetimeIndex(pd.to_datetime(column))

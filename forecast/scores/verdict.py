@@ -211,7 +211,7 @@ class Scores:
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Scores:
-        """Read back what `to_dict` wrote; earlier versions wrote neither quantiles nor intervals."""
+        """Read back what `to_dict` wrote; earlier versions wrote no scores of quantiles."""
         fields = {**stored, "quantile_levels": stored.get("quantile_levels", ())}
         for name in ("baselines", "notes", "quantile_levels"):
             fields[name] = tuple(fields[name])

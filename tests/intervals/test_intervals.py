@@ -72,7 +72,7 @@ def test_a_level_that_the_windows_do_not_support_is_refused_with_the_number(
     ):
         calibration.ends(np.zeros((1, 2, 1)), np.ones((1, 1)), level)
     for bad in (0, 100, -5):
-        with pytest.raises(ConfigError, match="expected per cent between 0 and 100"):
+        with pytest.raises(ConfigError, match="expected percent between 0 and 100"):
             calibration.ends(np.zeros((1, 2, 1)), np.ones((1, 1)), bad)
 
 
@@ -531,7 +531,7 @@ def test_adapting_leaves_a_result_without_intervals_alone(result: BacktestResult
     plain = replace(result, quantiles=None, quantile_levels=())
     assert adapt_intervals(plain) is plain
     with pytest.raises(
-        DataError, match=r"holds no intervals: train with evaluation\.calibration_size above 0"
+        DataError, match=r"has no intervals: train with evaluation\.calibration_size above 0"
     ):
         coverage_by(plain, "step")
     assert coverage_text(plain) == ""
@@ -586,7 +586,7 @@ def test_the_width_is_that_of_the_errors_on_unseen_windows(forecaster: Forecaste
             {"level": [80], "horizon": 5},
             "intervals were asked for 5 steps and are calibrated for 4",
         ),
-        ({"level": [0.5, 100]}, "level is 100; expected per cent"),
+        ({"level": [0.5, 100]}, "level is 100; expected percent"),
         (
             {"level": [99.9]},
             r"level 99.9 was asked for and there are \d+ calibration windows; it takes 999",
