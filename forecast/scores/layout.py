@@ -10,7 +10,7 @@ import numpy as np
 
 from forecast.scores.measure import Score
 from forecast.scores.metrics import SCORES
-from forecast.scores.scoring import entry_of
+from forecast.scores.scoring import entry_of, interval_name
 
 Values = Mapping[str, Mapping[str, float]]
 """Score by model and by name."""
@@ -41,7 +41,7 @@ class Column:
     @classmethod
     def of_numbers(cls, heading: str, values: Sequence[float], score: Score) -> Column:
         """Format the numbers of one score; NaN is shown as `-`."""
-        cells = _formatted(values, score.style or column_style(values))
+        cells = _formatted(values, score.style or _column_style(values))
         return cls(heading, cells, tuple(_are_best(values, score)))
 
 
@@ -67,7 +67,7 @@ def quantile_columns(values: Values) -> list[Column]:
         return []
     models = [model for model, _ in rows]
     is_first = [models.index(model) == number for number, model in enumerate(models)]
-    columns = [_only_where(is_first, Column.of_texts("model", models))]
+    columns = [Column.of_texts("model", models)]
 
     for name, score in SCORES.items():
         if score.printed and not score.is_of_points and not score.is_of_intervals:
@@ -121,28 +121,21 @@ def html_table(columns: Sequence[Column]) -> str:
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
 
 
-def column_style(values: Sequence[float]) -> str:
-    """Format of one column: equal decimals, four significant digits in the smallest above 0."""
-    smallest = min((value for value in values if np.isfinite(value) and value > 0), default=1.0)
-    decimals = max(3 - int(np.floor(np.log10(smallest))), 0)
-    if decimals > 7:
-        return ".3e"
-    return f",.{decimals}f"
-
-
 def _interval_column(
     name: str, score: Score, rows: Sequence[tuple[str, float | None]], values: Values
 ) -> Column:
     """Return a score of intervals, its best marked among the models at each level."""
     numbers = []
     for model, level in rows:
-        full_name = "" if level is None else f"{name}-{level:.8g}"
-        numbers.append(values[model].get(full_name, np.nan))
+        number = np.nan
+        if level is not None:
+            number = values[model].get(interval_name(name, level), np.nan)
+        numbers.append(number)
     best = np.zeros(len(rows), bool)
     for level in {level for _, level in rows}:
         same = [number for number, row in enumerate(rows) if row[1] == level]
         best[same] = _are_best([numbers[number] for number in same], score)
-    cells = _formatted(numbers, score.style or column_style(numbers))
+    cells = _formatted(numbers, score.style or _column_style(numbers))
     return Column(name, cells, tuple(best.tolist()))
 
 
@@ -167,6 +160,16 @@ def _only_where(is_shown: Sequence[bool], column: Column) -> Column:
     cells = [cell if shown else "" for cell, shown in zip(column.cells, is_shown, strict=True)]
     best = [mark and shown for mark, shown in zip(column.best, is_shown, strict=True)]
     return Column(column.heading, tuple(cells), tuple(best))
+
+
+def _column_style(values: Sequence[float]) -> str:
+    """Format of one column: equal decimals, four significant digits in the smallest not 0."""
+    sizes = [abs(value) for value in values if np.isfinite(value) and value != 0]
+    smallest = min(sizes, default=1.0)
+    decimals = max(3 - int(np.floor(np.log10(smallest))), 0)
+    if decimals > 7:
+        return ".3e"
+    return f",.{decimals}f"
 
 
 def _formatted(values: Sequence[float], style: str) -> tuple[str, ...]:

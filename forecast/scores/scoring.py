@@ -75,12 +75,12 @@ class Scorable:
             known["lower"] = self.quantiles[..., lower]
             known["upper"] = self.quantiles[..., upper]
             known["nominal"] = nominal
-            yield interval_name(name, nominal), [known[need] for need in score.needs]
+            yield interval_name(name, 100.0 * nominal), [known[need] for need in score.needs]
 
 
-def interval_name(name: str, nominal: float) -> str:
-    """Name of the score of one central interval: `coverage-80` for a nominal share of 0.8."""
-    return f"{name}-{100.0 * nominal:.8g}"
+def interval_name(name: str, level: float) -> str:
+    """Name of the score of one central interval by its level in percent, such as `coverage-80`."""
+    return f"{name}-{level:.8g}"
 
 
 def entry_of(name: str) -> tuple[str, float | None] | None:

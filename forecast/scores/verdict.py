@@ -123,7 +123,9 @@ class Scores:
         """Return the same scores with the models compared, or with a note that they cannot be."""
         notes = self.notes
         if self.alias not in comparisons:
-            too_few = "the cutoffs are too few to say how much of the difference may be chance"
+            too_few = (
+                "there are too few cutoffs to estimate how much of the difference may be chance"
+            )
             notes = (*notes, too_few)
         return replace(self, comparisons=comparisons, notes=notes)
 
@@ -143,8 +145,8 @@ class Scores:
             raise SkillError(f"skill was required: {verdict}")
         if comparison is None:
             raise SkillError(
-                f"skill was required: {verdict}, but their cutoffs are too few to tell that from "
-                f"chance; use a larger test set or a shorter horizon"
+                f"skill was required: {verdict}, but there are too few cutoffs to rule out chance; "
+                f"use a larger test set or a shorter horizon"
             )
 
     def task(self) -> str:

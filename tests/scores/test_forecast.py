@@ -267,10 +267,10 @@ def test_few_cutoffs_are_said_to_be_too_few():
     scores = a_result(model_error=1.5).scores()
     assert scores.comparisons == {}
     assert scores.text().endswith(
-        "Note: the cutoffs are too few to say how much of the difference may be chance."
+        "Note: there are too few cutoffs to estimate how much of the difference may be chance."
     )
     with pytest.raises(
-        SkillError, match=r"beats the best baseline .* too few to tell that from chance"
+        SkillError, match=r"beats the best baseline .* too few cutoffs to rule out chance"
     ):
         scores.require_skill()
     with pytest.raises(SkillError, match="compared with no baseline"):
