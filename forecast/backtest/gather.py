@@ -16,8 +16,9 @@ from forecast.data.panel import Panel
 from forecast.errors import DataError
 from forecast.intervals.adaptive import adapt_intervals
 from forecast.scores.evaluation import BacktestResult
-from forecast.scores.forecast import Forecast, Scores
+from forecast.scores.forecast import Forecast
 from forecast.scores.seasonal import seasonal_errors
+from forecast.scores.verdict import Scores
 from forecast.windows.splits import Part, first_rows_at
 
 
@@ -44,13 +45,20 @@ class RollingResult:
         return f"RollingResult({windows} from {counted(num_cutoffs, 'cutoff')}; models: {names})"
 
     def scores(self) -> Scores:
-        """Score every model over all windows, steps and targets at once."""
+        """Score every model over all windows, steps and targets at once.
+
+        Quantiles of another model are scored where its levels are those of the evaluated model.
+        """
         scores = self.result.scores()
+        values = dict(scores.values)
+        for other in self.others:
+            if other.quantile_levels == self.result.quantile_levels:
+                values[other.alias] = self.result.scores_of(other)
         notes = tuple(
             f"left out for every model: {counted(count, 'window')} without a forecast of {name}"
             for name, count in self.left_out.items()
         )
-        return replace(scores, notes=scores.notes + notes)
+        return replace(scores, values=values, notes=scores.notes + notes)
 
     def frame(self) -> pd.DataFrame:
         """Return a long table: id, time, `cutoff`, targets, forecasts of every model, quantiles.

@@ -1,4 +1,4 @@
-"""The forecasts to beat: simple rules and a ridge regression, and how models are compared on the same windows."""
+"""Baselines to beat: simple rules and a ridge regression, compared on the same windows."""
 
 from forecast.baselines.simple import BASELINES
 

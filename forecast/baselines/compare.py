@@ -1,4 +1,4 @@
-"""Rolling-origin evaluation: every model forecasts the same windows and is compared with what happened."""
+"""Comparison: models and baselines forecast the same windows, beside the actual values."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ def compare(
     season_length: int,
     scale: FloatArray,
 ) -> BacktestResult:
-    """Let models and baselines forecast all windows of an index.
+    """Forecast all windows of an index with models and baselines.
 
     Args:
         panel: the series.
-        index: the windows, for example those of the test part.
-        filled: what the missing policy made of the panel: baselines read its values, and what it
-            did not observe is not scored.
+        index: the windows, for example those of the test set.
+        filled: the panel after the missing policy: baselines read its values, and values that were
+            not observed are not scored.
         models: by alias, functions of window numbers (B,) that return (B, H, D) in the unit of the
-            data; the first one is judged, the others are listed.
+            data; the first one is evaluated, the others are listed.
         baselines: by name, functions of the history (B, M, D), with M the longer of context and
             season.
         season_length: steps in one season.
@@ -57,7 +57,7 @@ def compare(
     Raises:
         DataError: there is no window or no model, two share a name, or a forecast is not finite.
     """
-    _check_contest(index, models, baselines)
+    _check_models(index, models, baselines)
     num_targets = len(panel.columns.target_cols)
     check_shape("scale", scale, "ND", N=panel.num_series, D=num_targets)
     series, first = index.locate(np.arange(len(index)))
@@ -69,9 +69,9 @@ def compare(
     history_of = history_reader(panel, filled.values[:, :num_targets], length)
     for numbers in batches_of_history(len(index), length * num_targets):
         history = history_of(last[numbers])
-        made = {name: model(numbers) for name, model in models.items()}
-        made |= {name: baseline(history) for name, baseline in baselines.items()}
-        for name, values in made.items():
+        batch = {name: model(numbers) for name, model in models.items()}
+        batch |= {name: baseline(history) for name, baseline in baselines.items()}
+        for name, values in batch.items():
             check_shape(
                 f"forecast of {name}", values, "BHD", B=len(numbers), H=shape[1], D=shape[2]
             )
@@ -95,7 +95,7 @@ def compare(
 
 
 def batches_of_history(count: int, values_each: int) -> Iterator[IntArray]:
-    """Numbers 0 .. `count` - 1 in stretches whose histories hold about `BATCH_VALUES` values."""
+    """Numbers 0 .. `count` - 1 in batches whose histories have about `BATCH_VALUES` values."""
     size = min(max(BATCH_VALUES // values_each, 1), 4096)
     return (np.arange(start, min(start + size, count)) for start in range(0, count, size))
 
@@ -103,9 +103,14 @@ def batches_of_history(count: int, values_each: int) -> Iterator[IntArray]:
 def history_reader(
     panel: Panel, targets: FloatArray, length: int
 ) -> Callable[[IntArray], FloatArray]:
-    """Return a function from last rows (B,) to the `length` rows up to and with them, (B, length, D).
+    """Return a function from last rows (B,) to the `length` rows that end there, (B, length, D).
 
     Rows before the start of a series or before a gap are NaN.
+
+    Args:
+        panel: the series.
+        targets: (R, D) values of all rows.
+        length: rows to read.
     """
     starts, _, _ = contiguous_runs(panel)
 
@@ -118,18 +123,22 @@ def history_reader(
     return history
 
 
-def _check_contest(
+def _check_models(
     index: WindowIndex, models: Mapping[str, Predict], baselines: Mapping[str, Baseline]
 ) -> None:
     if not len(index):
         raise DataError(
-            f"no window of {index.context_length} + {index.horizon} steps to evaluate on: "
-            "use a larger test part, a shorter horizon or a shorter context"
+            f"no window of {index.context_length} + {index.horizon} steps to evaluate on: use a "
+            f"larger test set, a shorter horizon or a shorter context"
         )
+    if not models:
+        raise DataError("no model was given; expected at least one")
     double = sorted(models.keys() & baselines.keys())
-    if double or not models:
-        given = f"{double[0]!r} names a model and a baseline" if double else "no model was given"
-        raise DataError(f"{given}; expected at least one model under a name of its own: rename it")
+    if double:
+        raise DataError(
+            f"{double[0]!r} names a model and a baseline; expected different names: rename the "
+            f"model"
+        )
 
 
 def _check_finite(
@@ -137,21 +146,27 @@ def _check_finite(
 ) -> None:
     bad = np.flatnonzero(~np.isfinite(values).all(axis=(1, 2)))
     if len(bad):
-        one = bad[0]
+        window = bad[0]
         raise DataError(
             f"{name} forecast NaN or inf in {len(bad)} of {len(values)} windows, first series "
-            f"{series_ids[one]!r} "
-            f"after cutoff {cutoffs[one]}; expected finite numbers: check the training log and the "
-            f"scale of the data"
+            f"{series_ids[window]!r} after cutoff {cutoffs[window]}; expected finite numbers: "
+            f"check the training log and the scale of the data"
         )
 
 
 def all_baselines(steps: Steps, ridge: RidgeWindow | None) -> dict[str, Baseline]:
-    """Every baseline as a function of the history alone; `linear` among them where a ridge was fitted."""
-    simple: dict[str, Baseline] = {
+    """Return every baseline as a function of the history; `linear` if a ridge is given.
+
+    Args:
+        steps: lengths of the task.
+        ridge: the fitted `linear` baseline, or None.
+    """
+    baselines: dict[str, Baseline] = {
         name: _bind(function, steps) for name, function in BASELINES.items()
     }
-    return {**simple, "linear": ridge.predict} if ridge else simple
+    if ridge is not None:
+        baselines["linear"] = ridge.predict
+    return baselines
 
 
 def _bind(function: Callable[[FloatArray, Steps], FloatArray], steps: Steps) -> Baseline:

@@ -1,4 +1,7 @@
-"""Ridge regression from a window to the steps after it: the linear baseline and the linear members of an ensemble."""
+"""Ridge regression from a window to the steps after it.
+
+It is the linear baseline, and a member of ensembles.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +26,11 @@ PENALTY_WITHOUT_VALIDATION = PENALTIES[6]
 LEAST_PENALTY_OF_FEW = PENALTIES[8]
 """Least penalty, 0.1, of a fit with fewer windows than unknowns.
 
-Such a fit can follow its windows exactly, whatever they hold, and with a small penalty it does.
-Until there are as many windows as unknowns, each further one makes that worse: a penalty chosen on
-few windows is too small for more of them. With as many of both the best penalty is the noise over
-the signal, and 0.1 is that of a signal ten times the noise. Leave-one-out over all windows chose no
-better on short tables: windows that overlap give each other away.
+Such a fit can interpolate its windows, noise included, and with a small penalty it does. Until
+there are as many windows as unknowns, each further one makes that worse: a penalty chosen on few
+windows is too small for more of them. With as many of both the best penalty is the noise over the
+signal, and 0.1 is that of a signal ten times the noise. Leave-one-out over all windows chose no
+better on short tables: windows that overlap leak into each other.
 
 Source: Hastie, Montanari, Rosset and Tibshirani, Surprises in High-Dimensional Ridgeless Least
 Squares Interpolation, 2022, for both.
@@ -35,11 +38,10 @@ Squares Interpolation, 2022, for both.
 
 
 MAX_WINDOWS = 100_000
-"""Windows of one target that a ridge is fitted on, at most; evenly spaced ones if there are
-more."""
+"""Windows of one target that a ridge is fitted on, at most; more are thinned evenly."""
 
 
-JUDGED_WINDOWS = 4_000
+SCORED_WINDOWS = 4_000
 """Windows of one target that the penalty of a robust fit is chosen on, at most."""
 
 
@@ -47,13 +49,13 @@ CHUNK_WINDOWS = 2048
 
 
 ROBUST_ROUNDS = 2
-"""Times a robust fit weighs the windows anew: further rounds moved validation errors by less than
-0.5 %."""
+"""Times that a robust fit weights the windows anew: further rounds moved validation errors by less
+than 0.5 %."""
 
 
 LEAST_ERROR = 0.03
-"""Of a window in a robust fit, as a share of the root mean squared error of all: bounds the weight
-of one window."""
+"""Least error that weights a window in a robust fit, as a share of the root mean squared error of
+all windows: bounds the weight of one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,12 +63,12 @@ class RidgeRows:
     """The rows a ridge regression is fitted on.
 
     Attributes:
-        targets: (R, D) what is to be forecast; NaN where nothing was measured.
+        targets: (R, D) values to forecast; NaN where nothing was measured.
         scale: (N, D) size of each series, by which its windows are divided so that all count alike;
             series whose scale is 0 or NaN are left out.
-        inputs: (R, D) what contexts read, in which missing values may be filled in; `targets` if
-            left out.
-        known: (R, K) numbers that are known of each row ahead, of zero mean and comparable spread.
+        inputs: (R, D) values that contexts read, in which missing ones may be filled in; default:
+            `targets`.
+        known: (R, K) known covariates of each row, of zero mean and comparable spread; optional.
     """
 
     targets: FloatArray
@@ -77,7 +79,9 @@ class RidgeRows:
     @property
     def num_known(self) -> int:
         """K."""
-        return 0 if self.known is None else self.known.shape[1]
+        if self.known is None:
+            return 0
+        return self.known.shape[1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,15 +89,14 @@ class RidgeWindow:
     """Linear map from the context to the horizon, one for all series and targets.
 
     The last value is subtracted from the window and added to the forecast, so adding a constant to
-    a series adds it to the forecast, and a factor goes through as well: `forecast(a y + b) = a
-    forecast(y) + b`.
+    a series adds it to the forecast, and a factor multiplies it: `forecast(a y + b) = a forecast(y)
+    + b`.
 
     Source: Hoerl and Kennard, Ridge Regression, 1970; the subtraction is NLinear's, Zeng et al.,
     2023.
 
     Attributes:
-        weights: (L, H), followed by (H K, H) for K numbers known of each forecast step, where there
-            are any.
+        weights: (L, H), followed by (H K, H) for K known covariates of each forecast step, if any.
         penalty: the chosen entry of `PENALTIES`.
         num_known: K.
     """
@@ -112,61 +115,60 @@ class RidgeWindow:
         penalty: float | None = None,
         robust: bool = False,
     ) -> RidgeWindow:
-        """Solve the normal equations of the training windows for every penalty; keep the best on validation.
+        """Solve the normal equations for every penalty, and keep the best on validation.
 
         Where there are fewer windows than unknowns, no penalty is below `LEAST_PENALTY_OF_FEW`,
         given ones included.
 
-        The squared errors of all windows are made least. A robust fit makes the sum of their roots
-        least, window by window, so that a few wild series do not decide for all: windows are
-        weighed by the inverse of their error in the round before (iteratively reweighted least
+        The fit minimises the squared error over all windows. A robust fit minimises the sum of the
+        root squared errors of the windows, so that a few wild series do not decide for all: windows
+        are weighted by the inverse of their error in the round before (iteratively reweighted least
         squares; Holland and Welsch 1977).
 
         Memory is O(L (L + H)): windows are summed up in chunks. Windows with a NaN in their context
-        are left out. Of a horizon with a NaN its other steps count: the sums of each step are taken
+        are left out. In a horizon with a NaN the other steps count: the sums of each step are taken
         over the windows that have it (available-case analysis; Little and Rubin, Statistical
         Analysis with Missing Data, 2019, 3.4).
 
         Args:
-            rows: what to learn from.
-            train: windows to learn from.
-            validation: windows to choose the penalty on, by squared error; with none of them,
+            rows: the rows to fit on.
+            train: training windows.
+            validation: windows to choose the penalty on, by squared error; if there are none,
                 `PENALTY_WITHOUT_VALIDATION` is taken.
-            penalty: where it was chosen before, and `validation` is not looked at.
+            penalty: optional; one that was chosen before, so that `validation` is not read.
             robust: see above.
 
         Raises:
             DataError: no training window has a complete context, or a step of the horizon was never
                 measured.
         """
-        penalties = PENALTIES if penalty is None else (penalty,)
-        weights, least = None, 1.0
-        for number in range(1 + ROBUST_ROUNDS if robust else 1):
-            learned = _Moments.of(rows, train, weights, least)
-            if not learned.counts.all():
-                raise DataError(
-                    f"none of the {len(train)} training windows of {train.context_length} + "
-                    f"{train.horizon} steps is "
-                    "complete in a series that varies: use a shorter context or more history"
-                )
-            if number == 0 and learned.is_few:
-                penalties = tuple(sorted({max(one, LEAST_PENALTY_OF_FEW) for one in penalties}))
+        penalties = PENALTIES
+        if penalty is not None:
+            penalties = (penalty,)
+        learned = _Moments.of(rows, train)
+        _check_complete(learned, train)
+        if learned.is_few:
+            penalties = tuple(sorted({max(one, LEAST_PENALTY_OF_FEW) for one in penalties}))
+        candidates = learned.solutions(penalties)
+        chosen = _best_penalty(candidates, rows, validation, robust=robust)
+        if not robust:
+            return cls(candidates[chosen], chosen, rows.num_known)
+
+        deviation = max(learned.deviation(candidates[chosen]), learned.resolved)
+        least = LEAST_ERROR * (deviation or 1.0)
+        for _ in range(ROBUST_ROUNDS):
+            learned = _Moments.of(rows, train, candidates[chosen], least)
+            _check_complete(learned, train)
             candidates = learned.solutions(penalties)
-            chosen = _best_penalty(candidates, rows, validation, robust=robust)
-            weights = candidates[chosen]
-            least = (
-                least
-                if number
-                else LEAST_ERROR * (max(learned.deviation(weights), learned.resolved) or 1.0)
-            )
+            chosen = _best_penalty(candidates, rows, validation, robust=True)
         return cls(candidates[chosen], chosen, rows.num_known)
 
     def predict(self, history: FloatArray, known: FloatArray | None = None) -> FloatArray:
-        """Forecast (B, H, D) from history (B, M, D), M >= L; a gap at the start takes the first value.
+        """Forecast (B, H, D) from the history; a gap at its start takes the first value.
 
         Args:
-            history: (B, M, D).
-            known: (B, H, K), where the map was fitted with any.
+            history: (B, M, D), M at least L.
+            known: (B, H, K), if the map was fitted with any.
 
         Raises:
             ShapeError: the history is shorter than the context.
@@ -186,7 +188,7 @@ class RidgeWindow:
         return last + change
 
     def to_state(self) -> dict[str, FloatArray]:
-        """Arrays that say everything, for a saved model."""
+        """Return arrays from which `from_state` rebuilds the map."""
         return {"weights": self.weights, "penalty": np.array([self.penalty])}
 
     @classmethod
@@ -202,7 +204,7 @@ class RidgeWindow:
 
 @dataclass(frozen=True, eq=False)
 class _Moments:
-    """Sums over windows x (L) -> y (H) from which every squared error of a linear map follows.
+    """Sums over windows x (L) -> y (H), from which the squared error of any linear map follows.
 
     Attributes:
         gram: (L, L) sum of x x'.
@@ -226,20 +228,31 @@ class _Moments:
         weights: FloatArray | None = None,
         least: float = 1.0,
     ) -> _Moments:
-        """Sum up the windows; where `weights` are given, each over its error with them, but at least `least`."""
-        horizon, num_targets = index.horizon, rows.targets.shape[1]
+        """Sum up the windows.
+
+        Args:
+            rows: the rows to read.
+            index: the windows.
+            weights: optional; each window is then divided by its error with these weights.
+            least: the least error that a window is divided by.
+        """
+        horizon = index.horizon
+        num_targets = rows.targets.shape[1]
         length = index.context_length + horizon * rows.num_known
-        gram, cross = np.zeros((length, length)), np.zeros((length, horizon))
-        square, count, counts = 0.0, 0.0, np.zeros(horizon)
+        gram = np.zeros((length, length))
+        cross = np.zeros((length, horizon))
+        square = 0.0
+        count = 0.0
+        counts = np.zeros(horizon)
         for x, ahead in _chunks(rows, index, MAX_WINDOWS // num_targets):
             measured = np.isfinite(ahead)
             y = np.where(measured, ahead, 0.0)
             size = np.ones(len(x))
             if weights is not None:
                 size = 1.0 / np.hypot(np.sqrt(_mean_squares(y - x @ weights, measured)), least)
-            weighed = x * size[:, None]
-            gram += x.T @ weighed
-            cross += weighed.T @ y
+            weighted = x * size[:, None]
+            gram += x.T @ weighted
+            cross += weighted.T @ y
             square += float(np.vdot(y, y * size[:, None]))
             count += float(size.sum())
             counts += size @ measured
@@ -247,11 +260,11 @@ class _Moments:
 
     @property
     def is_few(self) -> bool:
-        """Whether a step of the horizon has fewer windows than unknowns; only of sums without weights."""
+        """Whether a step has fewer windows than unknowns; only of sums without weights."""
         return bool(self.counts.min() < len(self.gram))
 
     def solutions(self, penalties: Iterable[float]) -> dict[float, FloatArray]:
-        """(L, H) weights for every penalty."""
+        """Return (L, H) weights for every penalty."""
         eigenvalues, basis = np.linalg.eigh(self.gram / self.count)
         rotated = basis.T @ (self.cross / self.counts)
         unit = max(float(eigenvalues.mean()), np.finfo(np.float64).tiny)
@@ -266,11 +279,11 @@ class _Moments:
 
     @property
     def resolved(self) -> float:
-        """Least root mean squared error that sums of squares tell from none: their last digits cancel below it."""
+        """Least root mean squared error that differs from 0 in these sums, whose digits cancel."""
         return float(np.sqrt(np.finfo(np.float64).eps * self.square / self.counts.sum()))
 
     def squared_error(self, weights: FloatArray) -> float:
-        """Sum of |y - W'x|^2 over the windows; of a step that some of them lack, its share of W'x x'W."""
+        """Sum of |y - W'x|^2 over the windows; of a step that some lack, its share of W'x x'W."""
         explained = np.einsum("lh,lh->h", weights, self.gram @ weights)
         share = self.counts / max(self.count, np.finfo(np.float64).tiny)
         return self.square - 2 * float(np.vdot(weights, self.cross)) + float(explained @ share)
@@ -279,36 +292,50 @@ class _Moments:
 def _best_penalty(
     candidates: dict[float, FloatArray], rows: RidgeRows, validation: WindowIndex, *, robust: bool
 ) -> float:
-    """The penalty with the least error on validation: squared, or the root of that, window by window."""
+    """Return the penalty with the least error on validation: squared, or its root by window."""
     if len(candidates) == 1:
         return next(iter(candidates))
     without = max(PENALTY_WITHOUT_VALIDATION, min(candidates))
     if not robust:
-        judged = _Moments.of(rows, validation)
-        errors = {penalty: judged.squared_error(weights) for penalty, weights in candidates.items()}
-        return min(errors, key=errors.__getitem__) if judged.counts.any() else without
+        moments = _Moments.of(rows, validation)
+        if not moments.counts.any():
+            return without
+        squares = {one: moments.squared_error(weights) for one, weights in candidates.items()}
+        return min(squares, key=squares.__getitem__)
+
     errors = dict.fromkeys(candidates, 0.0)
-    for x, y in _chunks(rows, validation, JUDGED_WINDOWS):
-        measured = np.isfinite(y)
+    for x, ahead in _chunks(rows, validation, SCORED_WINDOWS):
+        measured = np.isfinite(ahead)
+        y = np.where(measured, ahead, 0.0)
         for penalty, weights in candidates.items():
-            errors[penalty] += float(
-                np.sqrt(_mean_squares(np.where(measured, y, 0.0) - x @ weights, measured)).sum()
-            )
-    return min(errors, key=errors.__getitem__) if any(errors.values()) else without
+            roots = np.sqrt(_mean_squares(y - x @ weights, measured))
+            errors[penalty] += float(roots.sum())
+    if not any(errors.values()):
+        return without
+    return min(errors, key=errors.__getitem__)
+
+
+def _check_complete(moments: _Moments, train: WindowIndex) -> None:
+    """Raise where a step of the horizon has no window."""
+    if not moments.counts.all():
+        raise DataError(
+            f"none of the {len(train)} training windows of {train.context_length} + "
+            f"{train.horizon} steps is complete in a series that varies: use a shorter context or "
+            f"more history"
+        )
 
 
 def _mean_squares(errors: FloatArray, measured: NDArray[np.bool_]) -> FloatArray:
     """(B,) mean squared error of each window over its measured steps; 0 where it has none."""
-    mean: FloatArray = np.where(measured, np.square(errors), 0.0).sum(axis=1) / np.maximum(
-        measured.sum(axis=1), 1
-    )
+    total = np.where(measured, np.square(errors), 0.0).sum(axis=1)
+    mean: FloatArray = total / np.maximum(measured.sum(axis=1), 1)
     return mean
 
 
 def _chunks(
     rows: RidgeRows, index: WindowIndex, most: int
 ) -> Iterator[tuple[FloatArray, FloatArray]]:
-    """`_pairs` of at most `most` windows, evenly spaced, some at a time."""
+    """Yield `_pairs` of at most `most` windows, evenly spaced, some at a time."""
     num_targets = rows.targets.shape[1]
     numbers = np.linspace(0, len(index) - 1, min(len(index), max(most, 1))).round().astype(np.int64)
     size = max(CHUNK_WINDOWS // num_targets, 1)
@@ -319,22 +346,26 @@ def _chunks(
 def _pairs(
     rows: RidgeRows, index: WindowIndex, numbers: NDArray[np.int64]
 ) -> tuple[FloatArray, FloatArray]:
-    """Complete contexts and their horizons, (B D, L) and (B D, H), last value subtracted, divided by the scale.
+    """Complete contexts (B D, L) and their horizons (B D, H), without last value and scale.
 
-    What is known of the horizon, as it is, follows the context: (B D, L + H K).
+    Known covariates of the horizon follow the context as they are: (B D, L + H K).
     """
     series, first = index.locate(numbers)
-    context, ahead = index.context_rows(first), index.horizon_rows(first)
-    inputs = rows.targets if rows.inputs is None else rows.inputs
+    context = index.context_rows(first)  # (B, L)
+    ahead = index.horizon_rows(first)  # (B, H)
+    inputs = rows.inputs
+    if inputs is None:
+        inputs = rows.targets
     before = inputs[context].swapaxes(1, 2).reshape(-1, context.shape[1])
     after = rows.targets[ahead].swapaxes(1, 2).reshape(-1, ahead.shape[1])
     size = rows.scale[series].reshape(-1, 1)
-    kept = np.isfinite(before).all(axis=1) & (size > 0)[:, 0] & np.isfinite(size)[:, 0]
-    last = before[kept, -1:]
-    x, y = (before[kept] - last) / size[kept], (after[kept] - last) / size[kept]
+
+    is_complete = np.isfinite(before).all(axis=1) & (size > 0)[:, 0] & np.isfinite(size)[:, 0]
+    last = before[is_complete, -1:]
+    x = (before[is_complete] - last) / size[is_complete]
+    y = (after[is_complete] - last) / size[is_complete]
     if rows.known is None:
         return x, y
-    known = np.repeat(rows.known[ahead].reshape(len(ahead), -1), rows.targets.shape[1], axis=0)[
-        kept
-    ]
+    known = rows.known[ahead].reshape(len(ahead), -1)
+    known = np.repeat(known, rows.targets.shape[1], axis=0)[is_complete]
     return np.concatenate([x, known], axis=1), y

@@ -1,8 +1,21 @@
-"""Forecasts a model has to beat: last value, seasonal naive, drift, window mean, and a ridge on the window.
+"""Simple baselines, which a model has to beat: last value, seasonal naive, drift and window mean.
 
-The first four are functions of `history` (B, M, D) float64, the rows before each cutoff, latest
-last, NaN where a series has no row that early; they return (B, H, D), in the unit of the history. A
-missing value is carried forward from the one before it, and a series without any value gets NaN.
+They are functions of `history` (B, M, D) float64, the rows before each cutoff, latest last, NaN
+where a series has no row that early; they return (B, H, D), in the unit of the history. A missing
+value is filled with the one before it, and a series without any value gets NaN.
+
+Example:
+    >>> import numpy as np
+    >>> from forecast import BASELINES
+    >>> from forecast.baselines.simple import Steps
+    >>> history = np.array([10.0, 20.0, 12.0, 22.0]).reshape(1, 4, 1)
+    >>> steps = Steps(horizon=2, context_length=4, season_length=2)
+    >>> for name, baseline in BASELINES.items():
+    ...     print(name, baseline(history, steps).ravel())
+    last_value [22. 22.]
+    seasonal_naive [12. 22.]
+    drift [26. 30.]
+    window_mean [16. 16.]
 """
 
 from __future__ import annotations
@@ -19,11 +32,11 @@ Baseline = Callable[[FloatArray], FloatArray]
 
 @dataclass(frozen=True)
 class Steps:
-    """What a baseline must know of the task, in steps.
+    """Lengths that a baseline reads, in steps.
 
     Attributes:
         horizon: H.
-        context_length: L, what the judged model sees.
+        context_length: L, rows that the evaluated model sees.
         season_length: m.
     """
 
@@ -33,7 +46,7 @@ class Steps:
 
     @property
     def history_length(self) -> int:
-        """M, the rows before a cutoff that some baseline reads."""
+        """M, rows before a cutoff that some baseline reads."""
         return max(self.context_length, self.season_length)
 
 
@@ -43,26 +56,25 @@ def last_value(history: FloatArray, steps: Steps) -> FloatArray:
 
 
 def seasonal_naive(history: FloatArray, steps: Steps) -> FloatArray:
-    """Repeat the last season, y_(t+h-m); where it is not known, the last value takes its place."""
-    ahead = np.arange(steps.horizon) % steps.season_length
-    place = history.shape[1] - steps.season_length + ahead
-    season = history[:, np.maximum(place, 0)]
-    known = np.isfinite(season) & (place >= 0)[:, None]
+    """Repeat the last season, y_(t+h-m), or the last value where that one is not known."""
+    step = np.arange(steps.horizon) % steps.season_length
+    row = history.shape[1] - steps.season_length + step
+    season = history[:, np.maximum(row, 0)]
+    known = np.isfinite(season) & (row >= 0)[:, None]
     return np.where(known, season, last_value(history, steps))
 
 
 def drift(history: FloatArray, steps: Steps) -> FloatArray:
-    """Go on along the line through the first and the last value of the context.
+    """Extend the line through the first and the last value of the context.
 
     Source: Hyndman and Athanasopoulos, Forecasting: Principles and Practice, 5.2.
     """
     window = forward_filled(history[:, -steps.context_length :])
-    first = np.isfinite(window).argmax(axis=1)[:, None]
+    first = np.isfinite(window).argmax(axis=1)[:, None]  # (B, 1, D)
     last = window[:, -1:]
-    slope = (last - np.take_along_axis(window, first, axis=1)) / np.maximum(
-        window.shape[1] - 1 - first, 1
-    )
-    line: FloatArray = last + slope * np.arange(1, steps.horizon + 1)[:, None]
+    change = last - np.take_along_axis(window, first, axis=1)
+    per_step = change / np.maximum(window.shape[1] - 1 - first, 1)
+    line: FloatArray = last + per_step * np.arange(1, steps.horizon + 1)[:, None]
     return line
 
 
@@ -70,7 +82,8 @@ def window_mean(history: FloatArray, steps: Steps) -> FloatArray:
     """Repeat the mean of the context."""
     window = history[:, -steps.context_length :]
     known = np.isfinite(window)
-    total, count = np.where(known, window, 0.0).sum(axis=1), known.sum(axis=1)
+    total = np.where(known, window, 0.0).sum(axis=1)
+    count = known.sum(axis=1)
     mean = np.where(count == 0, np.nan, total / np.maximum(count, 1))
     return np.repeat(mean[:, None], steps.horizon, axis=1)
 
@@ -84,7 +97,7 @@ BASELINES: dict[str, Callable[[FloatArray, Steps], FloatArray]] = {
 
 
 def forward_filled(history: FloatArray) -> FloatArray:
-    """Carry the last value over missing ones along axis 1; missing values before the first one stay NaN."""
+    """Fill missing values along axis 1 with the one before; NaN before the first value stay."""
     known = np.isfinite(history)
     if known.all():
         return history

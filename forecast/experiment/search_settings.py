@@ -5,8 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
+from pydantic_core import PydanticCustomError
 
+from forecast.scores.scoring import objectives
 from forecast.section import Section
 
 Count = Annotated[int, Field(ge=1, le=100)]
@@ -20,6 +22,21 @@ WholeBounds = tuple[int, int]
 
 
 Stride = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+
+
+def _check_objective(name: str) -> str:
+    """Refuse what is no score, when it is given: the table of scores may have grown by then."""
+    if name not in objectives():
+        expected = ", ".join(objectives())
+        raise PydanticCustomError("score", "expected one of {scores}", {"scores": expected})
+    return name
+
+
+Objective = Annotated[
+    str,
+    AfterValidator(_check_objective),
+    WithJsonSchema({"type": "string", "enum": list(objectives())}),
+]
 
 
 MAX_VALUES = 1000
@@ -112,8 +129,9 @@ class SearchConfig(Section):
     algorithm: Literal["random", "grid", "hyperband", "bayesian"] = "random"
     """How values are proposed. `grid` tries them in order; `hyperband` trains many for few epochs
     and goes on with the best; `bayesian` needs the extra of that name."""
-    objective: Literal["MAE", "MSE", "RMSE", "sMAPE", "MASE"] = "MAE"
-    """Score to bring down, in the unit of the data: the mean over the folds."""
+    objective: Objective = "MAE"
+    """Score to bring down: the mean over the folds. Scores of quantiles need a model that writes
+    some, as with `training.loss: quantile`."""
     max_trials: Annotated[int, Field(ge=1, le=100_000)] = 20
     """Settings to try, at most."""
     space: Annotated[dict[str, RangeConfig], Field(min_length=1)]

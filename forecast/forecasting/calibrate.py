@@ -14,8 +14,9 @@ from forecast.experiment.prepare import Prepared
 from forecast.forecasting.fitted import Fitted, align, on_logarithms
 from forecast.forecasting.predict import forecast_windows
 from forecast.intervals.conformal import Calibration
-from forecast.intervals.levels import SHOWN_LEVELS, central_pairs, nested, tails
+from forecast.intervals.levels import SHOWN_LEVELS, nested, tails
 from forecast.scores.forecast import Forecast
+from forecast.scores.quantile_metrics import central_pairs
 from forecast.windows.features import WindowedFeatures
 from forecast.windows.splits import Part
 

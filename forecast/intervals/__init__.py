@@ -1,4 +1,4 @@
-"""Prediction intervals: their width from errors on held-out windows, and how much they cover."""
+"""Prediction intervals: their width from errors on held-out windows, and their coverage."""
 
 from forecast.intervals.coverage import coverage_text
 

@@ -1,10 +1,10 @@
-"""Prediction intervals from the errors on rows no model has learned from: conformal prediction, and its coverage.
+"""Conformal intervals: prediction intervals from errors on rows no model has learned from.
 
-An interval of 80 % is as wide as it takes to hold the k-th smallest of n past errors, k = ceil(0.8
-(n + 1)). Where past and coming windows can be exchanged, it holds what comes with a probability of
-at least 80 %, whatever the model and the distribution (Vovk, Gammerman and Shafer, Algorithmic
-Learning in a Random World, 2005; Lei et al., Distribution-Free Predictive Inference for Regression,
-2018). Every step of the horizon has errors of its own.
+The half width of an 80 % interval is the k-th smallest of n past errors, k = ceil(0.8 (n + 1)). If
+past and future windows are exchangeable, it covers the actual value with a probability of at least
+80 %, whatever the model and the distribution (Vovk, Gammerman and Shafer, Algorithmic Learning in a
+Random World, 2005; Lei et al., Distribution-Free Predictive Inference for Regression, 2018). Every
+step of the horizon has its own errors.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -20,24 +21,28 @@ from forecast.errors import ConfigError
 from forecast.intervals.adaptive import factors_after
 from forecast.intervals.levels import check_level
 
+Ends = tuple[FloatArray, FloatArray]
+"""Lower and upper ends (B, H, D) of intervals."""
+
+
 POINT = 0.0
 """Key of the errors of a point forecast among those of a network's own intervals."""
 
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """What the errors on calibration windows leave.
+    """Errors on calibration windows, from which intervals of any level follow.
 
     Attributes:
-        scores: by the share of a network's own interval, such as 0.8, or `POINT`: (n, H, D) errors
-            in units of their series, NaN where nothing was measured.
-        positions: (n,) place of each window's cutoff on the grid of time.
+        scores: by the nominal share of an interval that a network writes, such as 0.8, or `POINT`:
+            (n, H, D) errors in units of their series, NaN where nothing was measured.
+        positions: (n,) position of each window's cutoff on the time grid, in steps.
         logarithms: whether errors are differences of log(1 + y), as where the experiment works on
             logarithms; intervals are then wider above than below and never reach under -1.
-        lowest: (D,) no interval ends below, unless the point does: with logarithms 0 for targets
-            that were never below it, else -1, which has none; -inf without. That windows hold
-            nothing below 0 does not say that nothing will
-            come: after a warm autumn it cost the intervals of winter temperatures six points.
+        lowest: (D,) no interval ends below, unless the point forecast does: with logarithms 0 for
+            targets that were never below it, else -1; -inf without. Values that were never below 0
+            in the calibration windows may still fall below it: after a warm autumn such a bound
+            cost the intervals of winter temperatures six points of coverage.
     """
 
     scores: Mapping[float, FloatArray]
@@ -57,39 +62,39 @@ class Calibration:
         positions: IntArray,
         *,
         logarithms: bool = False,
-        own: Mapping[float, tuple[FloatArray, FloatArray]] | None = None,
+        own: Mapping[float, Ends] | None = None,
     ) -> Calibration:
-        """Take the errors on calibration windows.
+        """Compute the errors on calibration windows.
 
         Args:
             actual: (n, H, D) NaN where nothing was measured.
             forecast: (n, H, D) point forecasts.
             unit: (n, D) above 0: size of usual changes of each window's series, known before the
                 windows.
-            positions: (n,) place of each window's cutoff on the grid of time.
+            positions: (n,) position of each window's cutoff on the time grid, in steps.
             logarithms: see the class.
-            own: lower and upper ends (n, H, D) of the intervals a network writes, by their share.
-                They are moved by what they miss (conformalised quantile regression; Romano,
-                Patterson and Candes 2019, equation 6).
+            own: ends (n, H, D) of the intervals that a network writes, by their nominal share. They
+                are moved by the distance of their misses (conformalised quantile regression;
+                Romano, Patterson and Candes 2019, equation 6).
         """
         check_shape("unit", unit, "nD", n=len(actual), D=actual.shape[2])
-        y, made = _mapped(actual, logarithms), _mapped(forecast, logarithms)
-        errors = {POINT: np.abs(y - made)}
-        for share, ends in (own or {}).items():
-            low, high = (_mapped(one, logarithms) for one in ends)
-            errors[share] = np.maximum(low - y, y - high)
-        # rounded as a saved model holds them, so that it gives the same intervals
-        rounded = {
-            share: (one / unit[:, None]).astype(np.float32).astype(np.float64)
-            for share, one in errors.items()
+        y = _mapped(actual, logarithms)
+        errors = {POINT: np.abs(y - _mapped(forecast, logarithms))}
+        for share, (low, high) in (own or {}).items():
+            below = _mapped(low, logarithms) - y
+            above = y - _mapped(high, logarithms)
+            errors[share] = np.maximum(below, above)
+
+        # rounded as in a saved model, so that it gives the same intervals
+        scores = {
+            share: (error / unit[:, None]).astype(np.float32).astype(np.float64)
+            for share, error in errors.items()
         }
-        negative = np.asarray((actual < 0).any(axis=(0, 1)), np.float64)
-        return cls(
-            rounded,
-            positions,
-            logarithms,
-            -negative if logarithms else np.full_like(negative, -np.inf),
-        )
+        lowest = np.full(actual.shape[2], -np.inf)
+        if logarithms:
+            is_negative = (actual < 0).any(axis=(0, 1))
+            lowest = -np.asarray(is_negative, np.float64)
+        return cls(scores, positions, logarithms, lowest)
 
     @property
     def num_windows(self) -> int:
@@ -97,7 +102,7 @@ class Calibration:
         return int(np.isfinite(self.scores[POINT]).sum(axis=0).min(initial=np.iinfo(np.int64).max))
 
     def supports(self, level: float) -> bool:
-        """Whether there are windows enough for intervals of so many per cent."""
+        """Whether there are enough windows for intervals of a level in percent."""
         return self.num_windows >= needed_windows(level)
 
     def ends(
@@ -106,82 +111,91 @@ class Calibration:
         unit: FloatArray,
         level: float,
         *,
-        own: Mapping[float, tuple[FloatArray, FloatArray]] | None = None,
+        own: Mapping[float, Ends] | None = None,
         adapting: bool = False,
-    ) -> tuple[FloatArray, FloatArray]:
+    ) -> Ends:
         """Lower and upper ends (B, H, D) of intervals; the point forecast lies between them.
 
         Args:
             forecast: (B, H, D) point forecasts; H at most that of the calibration windows.
             unit: (B, D) as in `fit`.
-            level: per cent of what comes that the intervals are to hold.
+            level: nominal coverage in percent.
             own: as in `fit`.
-            adapting: whether widths are those that `adaptive_factors` has come to after the last
-                window, which suits a forecast of what comes next; else they are the same wherever
-                the forecast begins.
+            adapting: whether widths are those of `adaptive_factors` after the last window, which
+                suits a forecast of the steps that follow; else they are the same wherever the
+                forecast begins.
 
         Raises:
-            ConfigError: the level is none, or the windows are too few for it.
+            ConfigError: the level is no percentage, or the windows are too few for it.
         """
         check_level(level)
         if not self.supports(level):
             raise ConfigError(
                 f"level {level:g} was asked for and there are {self.num_windows} calibration "
-                f"windows; it takes "
-                f"{needed_windows(level)}: ask for a lower level, or hold back more rows "
-                f"(evaluation.calibration_size)"
+                f"windows; it takes {needed_windows(level)}: ask for a lower level, or hold back "
+                f"more rows (evaluation.calibration_size)"
             )
         share = round(level / 100.0, 10)
-        is_own = own is not None and share in own and share in self.scores
-        reach = self._reach(share if is_own else POINT, level, adapting=adapting)[
-            : forecast.shape[1]
-        ]
-        low, high = own[share] if own is not None and is_own else (forecast, forecast)
+        kind = POINT
+        low = high = forecast
+        if own is not None and share in own and share in self.scores:
+            kind = share
+            low, high = own[share]
+        reach = self._reach(kind, level, adapting=adapting)[: forecast.shape[1]]
         half = reach * unit[:, None]
-        low, high = (_mapped(one, self.logarithms) for one in (low, high))
-        low, high = (_unmapped(one, self.logarithms) for one in (low - half, high + half))
-        return np.minimum(np.maximum(low, self.lowest), forecast), np.maximum(high, forecast)
+        lower = _unmapped(_mapped(low, self.logarithms) - half, self.logarithms)
+        upper = _unmapped(_mapped(high, self.logarithms) + half, self.logarithms)
+        lower = np.maximum(lower, self.lowest)
+        return np.minimum(lower, forecast), np.maximum(upper, forecast)
 
     def _reach(self, kind: float, level: float, *, adapting: bool) -> FloatArray:
-        """(H, D) how far intervals reach beyond what they are put around, in units of the series; worked out once."""
+        """(H, D) distance of the ends from what they are put around, in units of the series.
+
+        It is computed once.
+        """
         key = (kind, level, adapting)
         if key not in self._reached:
             reach = ranked(self.scores[kind], level)
-            self._reached[key] = self._adapted(reach, kind, level) if adapting else reach
+            if adapting:
+                reach = self._adapted(reach, kind, level)
+            self._reached[key] = reach
         return self._reached[key]
 
     def _adapted(self, reach: FloatArray, kind: float, level: float) -> FloatArray:
-        """The reach after all that was seen."""
-        # A network's own intervals move by sums, of which some are negative: widths are told in
-        # those of its points.
+        """Return the reach after all that was observed."""
+        # The intervals that a network writes move by sums, some of them negative: their widths are
+        # measured in those of its point forecasts.
         width = self._reach(POINT, level, adapting=False)
+        scores = self.scores[kind]
         with np.errstate(divide="ignore", invalid="ignore"):
-            ratios = 1.0 + (self.scores[kind] - reach) / width
-        ratios = np.where(width > 0, ratios, np.where(self.scores[kind] > reach, np.inf, 0.0))
-        ratios = np.where(np.isnan(self.scores[kind]), np.nan, ratios)
+            ratios = 1.0 + (scores - reach) / width
+        ratios = np.where(width > 0, ratios, np.where(scores > reach, np.inf, 0.0))
+        ratios = np.where(np.isnan(scores), np.nan, ratios)
         return reach + (factors_after(ratios, self.positions, level / 100.0) - 1.0) * width
 
     def to_state(self) -> dict[str, FloatArray]:
-        """Arrays that say everything, for a saved model."""
-        named = {
-            f"scores/{share!r}": np.nan_to_num(one).astype(np.float32)
-            for share, one in self.scores.items()
+        """Return arrays from which `from_state` rebuilds the calibration."""
+        state: dict[str, Any] = {
+            f"scores/{share!r}": np.nan_to_num(errors).astype(np.float32)
+            for share, errors in self.scores.items()
         }
-        about = {"measured": np.isfinite(self.scores[POINT]), "positions": self.positions}
-        lowest = {"lowest": self.lowest} if self.logarithms else {}
-        return {**named, **about, "logarithms": np.array([self.logarithms]), **lowest}
+        state["measured"] = np.isfinite(self.scores[POINT])
+        state["positions"] = self.positions
+        state["logarithms"] = np.array([self.logarithms])
+        if self.logarithms:
+            state["lowest"] = self.lowest
+        return state
 
     @classmethod
     def from_state(cls, state: Mapping[str, FloatArray]) -> Calibration:
         """Read back what `to_state` wrote."""
-        scores = {
-            float(name.removeprefix("scores/")): np.where(
-                state["measured"], np.asarray(one, np.float64), np.nan
-            )
-            for name, one in state.items()
-            if name.startswith("scores/")
-        }
-        lowest = state.get("lowest", np.full(state["measured"].shape[-1], -np.inf))
+        measured = state["measured"]
+        scores = {}
+        for name, errors in state.items():
+            if name.startswith("scores/"):
+                share = float(name.removeprefix("scores/"))
+                scores[share] = np.where(measured, np.asarray(errors, np.float64), np.nan)
+        lowest = state.get("lowest", np.full(measured.shape[-1], -np.inf))
         positions = np.asarray(state["positions"], np.int64)
         return cls(scores, positions, bool(state["logarithms"][0]), np.asarray(lowest, np.float64))
 
@@ -193,27 +207,32 @@ def needed_windows(level: float) -> int:
 
 
 def ranked(scores: FloatArray, level: float) -> FloatArray:
-    """(H, D) the error of rank ceil((n + 1) level / 100) of each step and target, of those that are not NaN.
+    """Return (H, D) the error of rank ceil((n + 1) level / 100) among those that are not NaN.
 
     Args:
         scores: (n, H, D).
-        level: per cent.
+        level: in percent.
     """
     counts = np.isfinite(scores).sum(axis=0)
     rank = np.ceil((counts + 1) * level / 100.0 - 1e-9).astype(np.int64)
+    # NaN are sorted to the end
     return np.take_along_axis(np.sort(scores, axis=0), np.clip(rank, 1, None)[None] - 1, axis=0)[0]
 
 
 def log_mapped(values: FloatArray) -> FloatArray:
-    """log(1 + y); what lies at -1 or below, as quantiles may, is put just above."""
+    """log(1 + y); values of -1 or below, as quantiles may have, are put just above."""
     return np.log1p(np.maximum(values, -1.0 + 1e-12))
 
 
 def _mapped(values: FloatArray, logarithms: bool) -> FloatArray:
-    """The scale on which errors are taken."""
-    return log_mapped(values) if logarithms else np.asarray(values, np.float64)
+    """Values on the scale on which errors are taken."""
+    if logarithms:
+        return log_mapped(values)
+    return np.asarray(values, np.float64)
 
 
 def _unmapped(values: FloatArray, logarithms: bool) -> FloatArray:
+    if not logarithms:
+        return values
     with np.errstate(over="ignore"):
-        return np.expm1(values) if logarithms else values
+        return np.expm1(values)

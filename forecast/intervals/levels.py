@@ -9,50 +9,42 @@ import numpy as np
 from forecast.axes import FloatArray
 from forecast.errors import ConfigError
 from forecast.scores.evaluation import BacktestResult
+from forecast.scores.quantile_metrics import central_pairs
 
 SHOWN_LEVELS = (80.0, 95.0)
-"""Intervals of a test part, in per cent, where there are calibration windows enough."""
+"""Levels, in percent, of the intervals of a test set, if there are enough calibration windows."""
 
 
 def central_levels(result: BacktestResult) -> dict[float, tuple[int, int]]:
-    """The intervals of a result by their level in per cent: places of the lower and the upper end."""
-    return {
-        round(100.0 * share, 8): places
-        for share, places in central_pairs(result.quantile_levels).items()
-    }
+    """Return the central intervals of a result, narrow ones first.
 
-
-def central_pairs(quantile_levels: Sequence[float]) -> dict[float, tuple[int, int]]:
-    """The central intervals among quantile levels by their share, narrow ones first: places of lower and upper end."""
-    pairs = {
-        round(1.0 - 2.0 * low, 10): (place, other)
-        for place, low in enumerate(quantile_levels)
-        for other, high in enumerate(quantile_levels)
-        if low < 0.5 and abs(low + high - 1.0) < 1e-9
-    }
-    return dict(sorted(pairs.items()))
+    Returns:
+        Level in percent, such as 80.0 -> indices of the lower and the upper end.
+    """
+    pairs = central_pairs(result.quantile_levels)
+    return {round(100.0 * share, 8): ends for share, ends in pairs.items()}
 
 
 def tails(level: float) -> tuple[float, float]:
-    """Quantile levels of the ends of a central interval of so many per cent: 0.1 and 0.9 of 80."""
+    """Quantile levels of the ends of a central interval: 0.1 and 0.9 of 80 %."""
     low = round((100.0 - level) / 200.0, 10)
     return low, round(1.0 - low, 10)
 
 
 def check_level(level: float) -> None:
-    """Raise where a level is no per cent.
+    """Check that a level is a percentage.
 
     Raises:
         ConfigError: it is not between 0 and 100.
     """
     if not 0 < level < 100:
-        raise ConfigError(f"level is {level:g}; expected per cent between 0 and 100, such as 80")
+        raise ConfigError(f"level is {level:g}; expected percent between 0 and 100, such as 80")
 
 
 def nested(
     quantile_levels: Sequence[float], quantiles: FloatArray, forecast: FloatArray
 ) -> FloatArray:
-    """Quantiles whose order is that of their levels, the point forecast in the middle.
+    """Return quantiles in the order of their levels, with the point forecast in the middle.
 
     Args:
         quantile_levels: Q ascending levels.
@@ -61,9 +53,11 @@ def nested(
         forecast: (B, H, D).
     """
     levels = np.asarray(quantile_levels)
-    below, above = quantiles[..., levels < 0.5], quantiles[..., levels > 0.5]
-    below = np.minimum.accumulate(np.minimum(below, forecast[..., None])[..., ::-1], axis=-1)[
-        ..., ::-1
-    ]
-    above = np.maximum.accumulate(np.maximum(above, forecast[..., None]), axis=-1)
+    point = forecast[..., None]
+    below = np.minimum(quantiles[..., levels < 0.5], point)
+    above = np.maximum(quantiles[..., levels > 0.5], point)
+
+    # outwards from the point forecast, each quantile is at least as far as the one before
+    below = np.minimum.accumulate(below[..., ::-1], axis=-1)[..., ::-1]
+    above = np.maximum.accumulate(above, axis=-1)
     return np.concatenate([below, quantiles[..., levels == 0.5], above], axis=-1)

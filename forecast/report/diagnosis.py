@@ -26,7 +26,7 @@ from forecast.report.record import RunRecord
 from forecast.scores.breakdown import bias_by_step, error_by_cutoff, scores_by
 from forecast.scores.evaluation import BacktestResult
 from forecast.scores.history import History
-from forecast.scores.residuals import autocorrelation, comparable_residuals, cutoff_step
+from forecast.scores.residuals import SIGNS, autocorrelation, comparable_residuals, cutoff_step
 
 MAX_DASHED = 40
 """Points of a line up to which its dashes are visible."""
@@ -43,10 +43,7 @@ def residuals_section(result: BacktestResult) -> str:
     """Return the distribution, autocorrelation and bias of the errors of the evaluated model."""
     residuals, are_scaled = comparable_residuals(result)
     words = "residual (actual - forecast)"
-    note = (
-        "<p>A residual is actual - forecast. The bias is mean(forecast - actual): it is positive "
-        "where forecasts are too high.</p>"
-    )
+    note = f"<p>Signs: {escape(SIGNS)}, above 0 where forecasts are too high.</p>"
     if are_scaled:
         words += " / seasonal error of the series"
         note += (

@@ -11,12 +11,13 @@ import numpy as np
 from forecast.axes import FloatArray, IntArray
 from forecast.data.findings import listed
 from forecast.data.frequency import Frequency
-from forecast.intervals.levels import central_levels, central_pairs
+from forecast.intervals.levels import central_levels
 from forecast.report.chart import MAX_POINTS, Band, Chart, Line, baseline_looks, draw_chart
 from forecast.report.plots.fan import last_windows
 from forecast.report.record import RunRecord
 from forecast.scores.evaluation import BacktestResult
 from forecast.scores.forecast import Forecast, plain_stamps
+from forecast.scores.quantile_metrics import central_pairs
 
 MAX_CHARTS = 48
 """Charts at most; of more pairs of series and target, evenly spaced ones are shown."""

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from forecast.report.record import RunRecord
-from forecast.scores.verdict import SCORE_NAMES, Scores, column_style
+from forecast.scores.layout import Column, html_table
+from forecast.scores.verdict import Scores
 
 NOT_EVALUATED = "There is no test set (evaluation.test_size: 0): this model was not evaluated."
 
@@ -66,15 +67,13 @@ def scores_section(scores: Scores | None) -> str:
     if scores is None:
         return f"<p>{NOT_EVALUATED}</p>"
     table = scores.frame()
-    best = {name: table[name].min() for name in SCORE_NAMES}
-    styles = {name: column_style(table[name].to_list()) for name in SCORE_NAMES}
-    columns = ("Model", *SCORE_NAMES, "Skill", "95 % interval", "p-value")
-    head = "".join(f'<th scope="col">{name}</th>' for name in columns)
+    columns = scores.point_columns()[1:]
+    names = [column.heading for column in columns]
+    headings = ("Model", *names, "Skill", "95 % interval", "p-value")
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in headings)
     body = ""
-    for row in table.to_dict("records"):
-        cells = "".join(
-            _score(row[name], styles[name], is_best=row[name] == best[name]) for name in SCORE_NAMES
-        )
+    for number, row in enumerate(table.to_dict("records")):
+        cells = "".join(_score(column, number) for column in columns)
         interval = _interval(row["skill-lo-95"], row["skill-hi-95"])
         cells += f"<td>{_percent(row['skill'])}</td><td>{interval}</td>"
         cells += f"<td>{_p_value(row['p_value'])}</td>"
@@ -91,7 +90,21 @@ def scores_section(scores: Scores | None) -> str:
         notes = f"<ul>{notes}</ul>"
     return (
         f'<p>{about}</p><div class="wide" tabindex="0" role="region" aria-label="Table of scores">'
-        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{notes}"
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        f"{_quantiles(scores)}{notes}"
+    )
+
+
+def _quantiles(scores: Scores) -> str:
+    """Return the table of quantiles and intervals; nothing where no model writes any."""
+    columns = scores.quantile_columns()
+    if not columns:
+        return ""
+    heading = scores.quantile_heading()
+    return (
+        f"<p>{heading[0].upper()}{heading[1:]}.</p>"
+        '<div class="wide" tabindex="0" role="region" aria-label="Scores of quantiles and '
+        f'intervals">{html_table(columns)}</div>'
     )
 
 
@@ -167,11 +180,12 @@ def _cutoffs(settings: Mapping[str, Any]) -> str:
     )
 
 
-def _score(value: float, style: str, *, is_best: bool) -> str:
-    if not np.isfinite(value):
-        return "<td>-</td>"
-    words = format(value, style)
-    return f"<td><b>{words}</b></td>" if is_best else f"<td>{words}</td>"
+def _score(column: Column, number: int) -> str:
+    """Return one cell of a table of scores, the best of its column bold."""
+    words = escape(column.cells[number])
+    if column.best[number]:
+        words = f"<b>{words}</b>"
+    return f"<td>{words}</td>"
 
 
 def _percent(value: float) -> str:

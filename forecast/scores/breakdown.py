@@ -1,32 +1,51 @@
-"""Where a model is good and where it is not: the scores of an evaluation by series, step or cutoff."""
+"""Strengths and weaknesses of a model: the scores of an evaluation by series, step or cutoff."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from forecast.axes import FloatArray
+from forecast.axes import FloatArray, IntArray
 from forecast.errors import ConfigError
 from forecast.scores.evaluation import BacktestResult
-from forecast.scores.metrics import mae, mase, mse, smape
-from forecast.scores.verdict import SCORE_NAMES
+from forecast.scores.scoring import Scorable
 
 By = Literal["series", "step", "cutoff", "overall"]
 
 
-POINT_METRICS = {"MSE": mse, "MAE": mae, "sMAPE": smape}
-"""Scores that are means over values, by their name in the table; RMSE is the root of one, MASE
-needs a scale."""
-
-
 def scores_by(result: BacktestResult, by: By = "overall") -> pd.DataFrame:
-    """Score every model in every series, at every step of the horizon, at every cutoff, or over all of them.
+    """Score every model in every series, at every step, at every cutoff, or over all of them.
 
-    Every measured value of a group counts alike, as in `BacktestResult.scores`, whose numbers are
-    those of `overall`. Windows whose series has no scale are left out of MASE alone.
+    A score of a group is that of all its values at once, as in `BacktestResult.scores`, whose
+    numbers are those of `overall`. Windows whose series has no scale are left out of MASE alone.
+
+    Example:
+        >>> import numpy as np
+        >>> from forecast import BacktestResult, Columns, scores_by
+        >>> from forecast.data.frequency import Frequency
+        >>> cutoffs = np.arange(4)
+        >>> forecast = np.array([1.0, 1.0, 3.0, 3.0]).reshape(4, 1, 1)
+        >>> result = BacktestResult(
+        ...     alias="gru",
+        ...     baselines=(),
+        ...     series_ids=np.array(["a", "b"], object),
+        ...     series=np.array([0, 0, 1, 1]),
+        ...     cutoffs=cutoffs,
+        ...     stamps=cutoffs[:, None] + 1,
+        ...     actual=np.zeros((4, 1, 1)),
+        ...     forecasts={"gru": forecast},
+        ...     scale=np.ones((4, 1)),
+        ...     season_length=1,
+        ...     columns=Columns(),
+        ...     freq=Frequency.parse("1", is_integer=True),
+        ... )
+        >>> scores_by(result, "series")[["unique_id", "model", "windows", "MAE", "bias"]]
+          unique_id model  windows  MAE  bias
+        0         a   gru        2  1.0   1.0
+        1         b   gru        2  3.0   3.0
 
     Args:
         result: an evaluation.
@@ -34,32 +53,14 @@ def scores_by(result: BacktestResult, by: By = "overall") -> pd.DataFrame:
 
     Returns:
         One row per group and model: the group (the column of ids, `step` counted from 1, or
-        `cutoff`; none for `overall`), `model`, `windows`, and the scores; NaN where a group has
-        nothing to score. Groups ascend, series stand in the order of the panel, models in that of
-        the evaluation.
+        `cutoff`; none for `overall`), `model`, `windows`, and the scores of `SCORES`; NaN where a
+        group has nothing to score, and for scores of quantiles where a model has none. Groups
+        ascend, series stand in the order of the panel, models in that of the evaluation.
 
     Raises:
         ConfigError: `by` is none of the four.
     """
-    groups, place = _groups(result, by)
-    if by == "step":
-        scores = [_step_scores(result, forecast) for forecast in result.forecasts.values()]
-        windows = np.full(len(groups), len(place))
-    else:
-        scores = [
-            _group_scores(result, forecast, place, len(groups))
-            for forecast in result.forecasts.values()
-        ]
-        windows = np.bincount(place, minlength=len(groups))
-    num_models = len(scores)
-    table = pd.DataFrame(
-        {"model": list(result.forecasts) * len(groups), "windows": np.repeat(windows, num_models)}
-    )
-    for name in SCORE_NAMES:
-        table[name] = np.stack([one[name] for one in scores], axis=1).ravel()
-    if by != "overall":
-        table.insert(0, groups.name, groups.repeat(num_models))
-    return table
+    return _scores_by(result, by)
 
 
 def error_by_cutoff(result: BacktestResult, most: int) -> pd.DataFrame:
@@ -73,16 +74,15 @@ def error_by_cutoff(result: BacktestResult, most: int) -> pd.DataFrame:
         A column per model in the order of the evaluation; the index is the first cutoff of every
         row.
     """
-    table = scores_by(result, "cutoff").pivot(index="cutoff", columns="model", values="MAE")[
-        list(result.forecasts)
-    ]
+    scores = _scores_by(result, "cutoff", only="MAE")
+    table = scores.pivot(index="cutoff", columns="model", values="MAE")[list(result.forecasts)]
     count = min(len(table), most)
     row = np.arange(len(table)) * count // max(len(table), 1)
     return table.groupby(row).mean().set_axis(table.index[np.searchsorted(row, np.arange(count))])
 
 
 def bias_by_step(result: BacktestResult, alias: str) -> FloatArray:
-    """Mean of forecast minus actual at every step of the horizon, over windows and targets.
+    """Mean of forecast - actual at every step of the horizon, over windows and targets.
 
     Args:
         result: an evaluation.
@@ -91,56 +91,87 @@ def bias_by_step(result: BacktestResult, alias: str) -> FloatArray:
     Returns:
         (H,) in the unit of the data, NaN where nothing was measured.
     """
-    errors = result.forecasts[alias] - result.actual
-    count = np.isfinite(errors).sum(axis=(0, 2))
-    return np.where(count > 0, np.nansum(errors, axis=(0, 2)) / np.maximum(count, 1), np.nan)
+    steps = _by_step(result.scorable(alias), "bias")
+    return np.asarray(steps["bias"])
 
 
-def _groups(result: BacktestResult, by: By) -> tuple[pd.Index[Any], NDArray[np.int64]]:
-    """Name of every group, and the group of every window."""
+def _scores_by(result: BacktestResult, by: By, only: str | None = None) -> pd.DataFrame:
+    """Return the table of `scores_by`, of one score if `only` names it."""
+    groups, group = _groups(result, by)
+    windows = np.bincount(group, minlength=len(groups))
+    if by == "step":
+        windows = np.full(len(groups), len(group))
+
+    scores = []
+    for alias in result.forecasts:
+        scorable = result.scorable(alias)
+        if by == "step":
+            scores.append(_by_step(scorable, only))
+        else:
+            scores.append(_by_group(scorable, group, len(groups), only))
+
+    table = pd.DataFrame(
+        {"model": list(result.forecasts) * len(groups), "windows": np.repeat(windows, len(scores))}
+    )
+    nothing = np.full(len(groups), np.nan)
+    for name in dict.fromkeys(name for of_model in scores for name in of_model):
+        of_models = [of_model.get(name, nothing) for of_model in scores]
+        table[name] = np.stack(of_models, axis=1).ravel()
+    if by != "overall":
+        table.insert(0, groups.name, groups.repeat(len(scores)))
+    return table
+
+
+def _groups(result: BacktestResult, by: By) -> tuple[pd.Index[Any], IntArray]:
+    """Name of every group, and (W,) number of the group of every window."""
     if by == "series":
-        present, place = np.unique(result.series, return_inverse=True)
-        return pd.Index(result.series_ids[present], name=result.columns.id_col), place
+        present, group = np.unique(result.series, return_inverse=True)
+        return pd.Index(result.series_ids[present], name=result.columns.id_col), group
     if by == "cutoff":
-        stamps, place = np.unique(result.cutoffs, return_inverse=True)
-        return pd.Index(
-            stamps if result.freq.is_integer else result.freq.local(stamps), name="cutoff"
-        ), place
-    if by in ("step", "overall"):
-        count = result.actual.shape[1] if by == "step" else 1
-        return pd.RangeIndex(1, count + 1, name=by), np.zeros(len(result.series), np.int64)
+        cutoffs, group = np.unique(result.cutoffs, return_inverse=True)
+        stamps: Any = cutoffs
+        if not result.freq.is_integer:
+            stamps = result.freq.local(cutoffs)
+        return pd.Index(stamps, name="cutoff"), group
+    everything = np.zeros(len(result.series), np.int64)
+    if by == "step":
+        return pd.RangeIndex(1, result.actual.shape[1] + 1, name="step"), everything
+    if by == "overall":
+        return pd.RangeIndex(1, 2, name="overall"), everything
     raise ConfigError(f"scores by {by!r}; expected 'series', 'step', 'cutoff' or 'overall'")
 
 
-def _step_scores(result: BacktestResult, forecast: FloatArray) -> dict[str, FloatArray]:
-    """(H,) scores of each step."""
-    actual, across = result.actual, (0, 2)
-    found = {name: metric(actual, forecast, axis=across) for name, metric in POINT_METRICS.items()}
-    return _with_root({**found, "MASE": mase(actual, forecast, result.scale, axis=across)})
+def _by_step(scorable: Scorable, only: str | None = None) -> dict[str, FloatArray]:
+    """Return (H,) scores of each step."""
+    steps_first = scorable.rearranged(lambda values: values.swapaxes(0, 1))  # (H, W, D)
+    return steps_first.scores(axis=(1, 2), only=only)
 
 
-def _group_scores(
-    result: BacktestResult, forecast: FloatArray, place: NDArray[np.int64], count: int
+def _by_group(
+    scorable: Scorable, group: IntArray, num_groups: int, only: str | None
 ) -> dict[str, FloatArray]:
-    """(G,) scores of each group of windows: the means of the windows, weighed by their measured values."""
-    actual, inside = result.actual, (1, 2)
-    measured = ~np.isnan(actual)
-    scaled = (np.isfinite(result.scale) & (result.scale > 0))[:, None]
-    num_measured, num_scaled = measured.sum(axis=inside), (measured & scaled).sum(axis=inside)
+    """Return (G,) scores of each group of windows.
 
-    def pooled(means: FloatArray, weights: NDArray[np.int64]) -> FloatArray:
-        total = np.bincount(place, np.where(weights > 0, means, 0.0) * weights, count)
-        weight = np.bincount(place, weights, count)
-        return np.where(weight > 0, total / np.maximum(weight, 1), np.nan)
+    Groups with equally many windows are scored at once: there are few different numbers.
 
-    found = {
-        name: pooled(metric(actual, forecast, axis=inside), num_measured)
-        for name, metric in POINT_METRICS.items()
-    }
-    return _with_root(
-        {**found, "MASE": pooled(mase(actual, forecast, result.scale, axis=inside), num_scaled)}
-    )
+    Args:
+        scorable: forecasts of W windows.
+        group: (W,) number of each window's group.
+        num_groups: G.
+        only: optional; the one score that is wanted.
+    """
+    order = np.argsort(group, kind="stable")
+    sizes = np.bincount(group, minlength=num_groups)
+    starts = np.cumsum(sizes) - sizes
+    scores: dict[str, FloatArray] = {}
+    for size in np.unique(sizes):
+        same = np.flatnonzero(sizes == size)
+        windows = order[starts[same][:, None] + np.arange(size)]  # (groups, windows of each)
+        stacked = scorable.rearranged(_rows(windows)).scores(axis=(1, 2, 3), only=only)
+        for name, values in stacked.items():
+            scores.setdefault(name, np.full(num_groups, np.nan))[same] = values
+    return scores
 
 
-def _with_root(scores: dict[str, FloatArray]) -> dict[str, FloatArray]:
-    return {**scores, "RMSE": np.sqrt(scores["MSE"])}
+def _rows(windows: IntArray) -> Callable[[FloatArray], FloatArray]:
+    return lambda values: values[windows]

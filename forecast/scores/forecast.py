@@ -1,18 +1,22 @@
-"""What forecasting and evaluation hand back: frozen results that turn into tables.
+"""Forecasts of one model as a frozen result that turns into a table and back.
 
 The columns of an output table are the id, the time, `cutoff`, and per model:
 
-| values             | one target      | several targets          |
-|--------------------|-----------------|--------------------------|
-| the forecast       | `<alias>`       | `<alias>-<target>`       |
-| level 0.1 / 0.9    | `<alias>-lo-80` / `<alias>-hi-80`, the ends of the central 80 % | `<alias>-<target>-lo-80` |
-| level 0.5          | `<alias>-median` | `<alias>-<target>-median` |
+| values           | one target                      | several targets          |
+|------------------|---------------------------------|--------------------------|
+| the forecast     | `<alias>`                       | `<alias>-<target>`       |
+| level 0.1 or 0.9 | `<alias>-lo-80`, `<alias>-hi-80` | `<alias>-<target>-lo-80` |
+| level 0.5        | `<alias>-median`                | `<alias>-<target>-median` |
+
+`lo-80` and `hi-80` are the ends of the central 80 % interval.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -20,23 +24,41 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from forecast.axes import FloatArray, check_shape
+from forecast.data.findings import counted
 from forecast.data.frequency import Frequency
 from forecast.data.panel import Columns
 from forecast.errors import DataError
-from forecast.scores.verdict import Scores
-
-__all__ = ["Forecast", "Scores", "column_names", "level_name", "named_level", "plain_stamps"]
-
 
 Column = tuple[str, Any]
+
+
+SHOWN_ROWS = 10
+"""Rows of a result that a notebook shows."""
 
 
 @dataclass(frozen=True, eq=False)
 class Forecast:
     """Forecasts of one model, one for every pair of series and cutoff.
 
+    Example:
+        >>> import pandas as pd
+        >>> from forecast import Columns, Forecast
+        >>> from forecast.data.frequency import Frequency
+        >>> days = pd.date_range("2024-01-02", periods=2)
+        >>> table = pd.DataFrame({"unique_id": "a", "ds": days, "y": [5.0, 6.0]})
+        >>> table = table.assign(cutoff=pd.Timestamp("2024-01-01")).rename(columns={"y": "gru"})
+        >>> forecast = Forecast.from_frame(
+        ...     table, "gru", columns=Columns(), freq=Frequency.parse("D")
+        ... )
+        >>> forecast
+        Forecast('gru': 1 series, horizon 2, of y)
+        >>> forecast.frame()
+          unique_id         ds     cutoff  gru
+        0         a 2024-01-02 2024-01-01  5.0
+        1         a 2024-01-03 2024-01-01  6.0
+
     Attributes:
-        alias: the model's name in columns and pictures.
+        alias: the model's name in columns and figures.
         series_ids: (B,) object.
         cutoffs: (B,) last stamp the model saw.
         stamps: (B, H) stamps of the forecast steps.
@@ -45,7 +67,7 @@ class Forecast:
         freq: the frequency of the stamps; with its time zone tables carry local stamps.
         quantile_levels: Q ascending levels, none for a point forecast.
         quantiles: (B, H, D, Q) in the unit of the data, or None.
-        notes: what the reader should know, one sentence each.
+        notes: remarks for the reader, one sentence each.
     """
 
     alias: str
@@ -60,31 +82,53 @@ class Forecast:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Check that all arrays speak of the same series, steps and targets."""
+        """Check that all arrays are of the same series, steps and targets."""
         count, horizon = self.stamps.shape
         check_shape("series_ids", self.series_ids, "B", B=count)
         check_shape("cutoffs", self.cutoffs, "B", B=count)
         check_shape(
             "values", self.values, "BHD", B=count, H=horizon, D=len(self.columns.target_cols)
         )
-        quantiles = np.zeros((*self.values.shape, 0)) if self.quantiles is None else self.quantiles
+        quantiles = self.quantiles
+        if quantiles is None:
+            quantiles = np.zeros((*self.values.shape, 0))
         sizes = dict(zip("BHDQ", (*self.values.shape, len(self.quantile_levels)), strict=True))
         check_shape("quantiles", quantiles, "BHDQ", **sizes)
 
-    def frame(self) -> pd.DataFrame:
-        """One row per series, cutoff and step; columns as in the head of this module."""
-        columns = _index_columns(
-            self.columns, self.freq, self.series_ids, self.cutoffs, self.stamps
+    def __repr__(self) -> str:
+        """One line: the model, the number of series and cutoffs, horizon, targets and levels."""
+        num_series = len(set(self.series_ids.tolist()))
+        windows = ""
+        if len(self.series_ids) > num_series:
+            windows = f", {len(np.unique(self.cutoffs)):,} cutoffs"
+        return (
+            f"Forecast({self.alias!r}: {num_series:,} series{windows}, horizon "
+            f"{self.stamps.shape[1]}, of {', '.join(self.columns.target_cols)}"
+            f"{levels_text(self.quantile_levels)})"
         )
-        for place, name in enumerate(column_names(self.alias, self.columns.target_cols)):
-            columns.append((name, self.values[:, :, place].ravel()))
-            if self.quantiles is not None:
-                tables = np.moveaxis(self.quantiles[:, :, place], -1, 0)
-                pairs = zip(self.quantile_levels, tables, strict=True)
-                columns += [
-                    (f"{name}-{level_name(level)}", table.ravel()) for level, table in pairs
-                ]
-        return _table(columns)
+
+    def _repr_html_(self) -> str:
+        """Return the first rows of the table for a notebook, every text escaped."""
+        quantiles = self.quantiles
+        if quantiles is not None:
+            quantiles = quantiles[:SHOWN_ROWS]
+        first = replace(
+            self,
+            series_ids=self.series_ids[:SHOWN_ROWS],
+            cutoffs=self.cutoffs[:SHOWN_ROWS],
+            stamps=self.stamps[:SHOWN_ROWS],
+            values=self.values[:SHOWN_ROWS],
+            quantiles=quantiles,
+        )
+        return first_rows_html(repr(self), first.frame(), self.stamps.size)
+
+    def frame(self) -> pd.DataFrame:
+        """Return one row per series, cutoff and step; columns as in the head of this module."""
+        columns = index_columns(self.columns, self.freq, self.series_ids, self.cutoffs, self.stamps)
+        columns += forecast_columns(
+            self.alias, self.columns, self.values, self.quantile_levels, self.quantiles
+        )
+        return table_of(columns)
 
     @classmethod
     def from_frame(
@@ -101,14 +145,11 @@ class Forecast:
         Raises:
             DataError: a column is missing, or series and cutoffs have different numbers of steps.
         """
-        id_col, time_col, names = (
-            columns.id_col,
-            columns.time_col,
-            column_names(alias, columns.target_cols),
-        )
-        missing = [
-            name for name in (id_col, time_col, "cutoff", *names) if name not in frame.columns
-        ]
+        id_col = columns.id_col
+        time_col = columns.time_col
+        names = column_names(alias, columns.target_cols)
+        needed = (id_col, time_col, "cutoff", *names)
+        missing = [name for name in needed if name not in frame.columns]
         if missing:
             raise DataError(
                 f"column {missing[0]!r} is missing; the table has {list(frame.columns)}: name its "
@@ -118,11 +159,13 @@ class Forecast:
         horizon = _equal_steps(frame, group, id_col)
         rows = frame.iloc[np.lexsort((plain_stamps(frame[time_col], freq), group))]
         firsts = rows.iloc[::horizon]
-        levels = levels_of(frame, names[0])
         shape = (len(firsts), horizon, len(names))
-        spread = rows[
-            [f"{name}-{level_name(level)}" for name in names for level in levels]
-        ].to_numpy(np.float64)
+
+        levels = levels_of(frame, names[0])
+        quantiles = None
+        if levels:
+            of_levels = [f"{name}-{level_name(level)}" for name in names for level in levels]
+            quantiles = rows[of_levels].to_numpy(np.float64).reshape(*shape, len(levels))
         return cls(
             alias=alias,
             series_ids=firsts[id_col].to_numpy(object),
@@ -132,29 +175,34 @@ class Forecast:
             columns=columns,
             freq=freq,
             quantile_levels=levels,
-            quantiles=spread.reshape(*shape, len(levels)) if levels else None,
+            quantiles=quantiles,
         )
 
 
 def column_names(alias: str, target_cols: tuple[str, ...]) -> tuple[str, ...]:
-    """Forecast column of each target: the alias alone for one target, `<alias>-<target>` for several."""
-    return (alias,) if len(target_cols) == 1 else tuple(f"{alias}-{name}" for name in target_cols)
+    """Column of each target's forecast: `<alias>` of one target, `<alias>-<target>` of several."""
+    if len(target_cols) == 1:
+        return (alias,)
+    return tuple(f"{alias}-{name}" for name in target_cols)
 
 
 def plain_stamps(column: pd.Series, freq: Frequency) -> NDArray[Any]:
-    """Turn a column of a table into stamps as results hold them: datetime64[ns], in UTC where aware, or int64."""
+    """Return the stamps of a table as in results: int64, or datetime64[ns], in UTC if aware."""
     if freq.is_integer:
         return column.to_numpy(np.int64)
     stamps = pd.DatetimeIndex(pd.to_datetime(column))
-    return (stamps if stamps.tz is None else stamps.tz_convert(None)).to_numpy("datetime64[ns]")
+    if stamps.tz is not None:
+        stamps = stamps.tz_convert(None)
+    return stamps.to_numpy("datetime64[ns]")
 
 
 def level_name(level: float) -> str:
     """Suffix of a quantile column: 0.1 is `lo-80`, 0.9 is `hi-80`, 0.5 is `median`."""
     if level == 0.5:
         return "median"
-    side, percent = ("lo", 100 - 200 * level) if level < 0.5 else ("hi", 200 * level - 100)
-    return f"{side}-{percent:.8g}"
+    if level < 0.5:
+        return f"lo-{100 - 200 * level:.8g}"
+    return f"hi-{200 * level - 100:.8g}"
 
 
 def named_level(suffix: str) -> float:
@@ -162,17 +210,35 @@ def named_level(suffix: str) -> float:
     if suffix == "median":
         return 0.5
     side, percent = suffix.split("-")
-    return round(0.5 + (0.005 if side == "hi" else -0.005) * float(percent), 10)
+    half = 0.005 * float(percent)
+    if side == "lo":
+        half = -half
+    return round(0.5 + half, 10)
 
 
-def _index_columns(
+def levels_text(levels: tuple[float, ...]) -> str:
+    """Return quantile levels as the end of a line, such as `, quantiles 0.1, 0.9`; or nothing."""
+    if not levels:
+        return ""
+    return f", quantiles {', '.join(f'{level:g}' for level in levels)}"
+
+
+def index_columns(
     columns: Columns,
     freq: Frequency,
     series_ids: NDArray[np.object_],
     cutoffs: NDArray[Any],
     stamps: NDArray[Any],
 ) -> list[Column]:
-    """Id, time and cutoff of every row of a long table."""
+    """Return id, time and cutoff of every row of a long table.
+
+    Args:
+        columns: their names.
+        freq: the frequency of the stamps.
+        series_ids: (B,).
+        cutoffs: (B,).
+        stamps: (B, H).
+    """
     horizon = stamps.shape[1]
     return [
         (columns.id_col, np.repeat(series_ids, horizon)),
@@ -181,20 +247,35 @@ def _index_columns(
     ]
 
 
-def _local(stamps: NDArray[Any], freq: Frequency) -> Any:
-    """Stamps as the table had them: in the time zone of the frequency, if it has one."""
-    return stamps if freq.is_integer else freq.local(stamps)
+def forecast_columns(
+    alias: str,
+    columns: Columns,
+    values: FloatArray,
+    levels: tuple[float, ...] = (),
+    quantiles: FloatArray | None = None,
+) -> Iterator[Column]:
+    """Yield the columns of one model: of each target its forecast, then its quantiles.
+
+    Args:
+        alias: the model's name.
+        columns: the names of the targets.
+        values: (B, H, D).
+        levels: of the quantiles.
+        quantiles: (B, H, D, Q), or None.
+    """
+    for target, name in enumerate(column_names(alias, columns.target_cols)):
+        yield name, values[:, :, target].ravel()
+        if quantiles is not None:
+            for number, level in enumerate(levels):
+                yield f"{name}-{level_name(level)}", quantiles[:, :, target, number].ravel()
 
 
-def levels_of(frame: pd.DataFrame, name: str) -> tuple[float, ...]:
-    """Quantile levels that a table holds for one forecast column."""
-    pattern = re.compile(re.escape(name) + r"-((?:lo|hi)-[0-9.]+|median)")
-    matches = (pattern.fullmatch(str(column)) for column in frame.columns)
-    return tuple(sorted(named_level(match.group(1)) for match in matches if match))
+def table_of(columns: list[Column]) -> pd.DataFrame:
+    """Build a table of columns.
 
-
-def _table(columns: list[Column]) -> pd.DataFrame:
-    """Build a frame; refuse names that occur twice, because one column would silently replace the other."""
+    Raises:
+        DataError: a name occurs twice: one column would silently replace the other.
+    """
     names = [name for name, _ in columns]
     double = sorted({name for name in names if names.count(name) > 1})
     if double:
@@ -205,17 +286,43 @@ def _table(columns: list[Column]) -> pd.DataFrame:
     return pd.DataFrame(dict(columns)).infer_objects()
 
 
+def first_rows_html(summary: str, table: pd.DataFrame, num_rows: int) -> str:
+    """Return a line and the first rows of a table as HTML for a notebook, every text escaped.
+
+    Args:
+        summary: the line above the table.
+        table: at least its first rows.
+        num_rows: rows of the whole table.
+    """
+    rows = table.head(SHOWN_ROWS).to_html(index=False, border=0, escape=True)
+    return f"<p>{escape(summary)}</p>{rows}<p>{counted(num_rows, 'row')}</p>"
+
+
+def _local(stamps: NDArray[Any], freq: Frequency) -> Any:
+    """Stamps as the table had them: in the time zone of the frequency, if it has one."""
+    if freq.is_integer:
+        return stamps
+    return freq.local(stamps)
+
+
+def levels_of(frame: pd.DataFrame, name: str) -> tuple[float, ...]:
+    """Return the ascending quantile levels that a table has for one forecast column."""
+    pattern = re.compile(re.escape(name) + r"-((?:lo|hi)-[0-9.]+|median)")
+    matches = (pattern.fullmatch(str(column)) for column in frame.columns)
+    return tuple(sorted(named_level(match.group(1)) for match in matches if match))
+
+
 def _equal_steps(frame: pd.DataFrame, group: NDArray[Any], id_col: str) -> int:
-    """H, when every series and cutoff has the same number of rows."""
+    """Return H, if every series and cutoff has the same number of rows."""
     if not len(frame):
         raise DataError("the forecast table has no rows; expected at least one series and cutoff")
     counts = np.bincount(group)
-    if (counts != counts[0]).any():
-        row = frame.iloc[int(np.flatnonzero(group == np.flatnonzero(counts != counts[0])[0])[0])]
+    others = np.flatnonzero(counts != counts[0])
+    if len(others):
+        row = frame.iloc[int(np.flatnonzero(group == others[0])[0])]
         raise DataError(
-            f"series {row[id_col]!r} has {counts[counts != counts[0]][0]} steps after cutoff "
-            f"{row['cutoff']} and the "
-            f"first series {counts[0]}; expected the same number everywhere: read them in groups "
-            f"of equal length"
+            f"series {row[id_col]!r} has {counts[others[0]]} steps after cutoff {row['cutoff']} "
+            f"and the first series {counts[0]}; expected the same number everywhere: read them in "
+            f"groups of equal length"
         )
     return int(counts[0])

@@ -6,17 +6,19 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+_PER_EPOCH = ("loss", "val_loss", "learning_rate", "seconds")
+
 
 @dataclass(frozen=True)
 class History:
-    """What training went through, one entry per epoch.
+    """Record of a training, one entry per epoch.
 
     Attributes:
         loss: mean training loss, on the transformed scale.
-        val_loss: validation loss; empty where there were no validation windows.
+        val_loss: validation loss, on the transformed scale; empty without validation windows.
         learning_rate: at the end of the epoch.
         seconds: wall time of the epoch.
-        best_epoch: the epoch, counted from 1, whose weights were kept; 0 before the first one ends.
+        best_epoch: the epoch, counted from 1, whose weights are used; 0 before the first one ends.
         compiled: whether XLA compiled the steps.
         native: whether the recurrent loops ran in C++.
     """
@@ -30,17 +32,16 @@ class History:
     native: bool = False
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in asdict(self).items()
-        }
+        """Return plain values for JSON."""
+        values = asdict(self)
+        return values | {name: list(values[name]) for name in _PER_EPOCH}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> History:
         """Read back what `to_dict` wrote."""
-        series = {
-            name: tuple(values[name]) for name in ("loss", "val_loss", "learning_rate", "seconds")
-        }
-        compiled, native = (bool(values.get(name, False)) for name in ("compiled", "native"))
-        return cls(best_epoch=int(values["best_epoch"]), compiled=compiled, native=native, **series)
+        return cls(
+            **{name: tuple(values[name]) for name in _PER_EPOCH},
+            best_epoch=int(values["best_epoch"]),
+            compiled=bool(values.get("compiled", False)),
+            native=bool(values.get("native", False)),
+        )

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from forecast.axes import FloatArray, IntArray
 from forecast.scores.evaluation import BacktestResult
+
+SIGNS = "residual = actual - forecast; bias = mean(forecast - actual)"
+"""The signs, written wherever both are shown: a bias above 0 means that forecasts are too high."""
+
 
 MOSTLY = 0.9
 """Share of the windows that must be as far from the next one of their series as the nearest are."""
 
 
 def comparable_residuals(result: BacktestResult) -> tuple[FloatArray, bool]:
-    """Residuals (W, H, D) of the judged model, and whether each was divided by the `seasonal_error` of its series.
+    """Return residuals of the evaluated model on one scale.
 
-    They are where there are several series or targets, so that those of different size can be drawn
-    together.
+    Where there are several series or targets, each residual is divided by the `seasonal_errors` of
+    its series, so that those of different size can be drawn together.
+
+    Args:
+        result: an evaluation.
+
+    Returns:
+        (W, H, D) actual - forecast, and whether they were divided.
     """
     residuals = result.actual - result.forecasts[result.alias]
     several = residuals.shape[2] > 1 or len(np.unique(result.series)) > 1
@@ -27,18 +36,23 @@ def comparable_residuals(result: BacktestResult) -> tuple[FloatArray, bool]:
 
 
 def cutoff_step(series: IntArray, positions: IntArray) -> int | None:
-    """Steps from one window of a series to the next; None where there is none, or where they differ too much.
-
-    They differ where a part of the windows was left out here and there.
+    """Steps from one window of a series to the next.
 
     Args:
-        series: (W,).
-        positions: (W,) place of each cutoff on the grid of time.
+        series: (W,) number of each window's series.
+        positions: (W,) position of each cutoff on the time grid, in steps.
+
+    Returns:
+        The smallest distance; None where no series has two windows, or where too many are further
+        apart, as where some windows were left out here and there.
     """
     order = np.lexsort((positions, series))
-    apart = np.diff(positions[order])[np.diff(series[order]) == 0]
-    step = int(apart.min(initial=np.iinfo(np.int64).max))
-    return step if len(apart) and np.mean(apart == step) >= MOSTLY else None
+    is_same_series = np.diff(series[order]) == 0
+    distances = np.diff(positions[order])[is_same_series]
+    step = int(distances.min(initial=np.iinfo(np.int64).max))
+    if not len(distances) or np.mean(distances == step) < MOSTLY:
+        return None
+    return step
 
 
 def autocorrelation(
@@ -47,12 +61,12 @@ def autocorrelation(
     """Autocorrelation of one-step residuals, pooled over series and targets.
 
     Every series is centred on its own mean; windows of one series whose cutoffs are `lag` times the
-    `cutoff_step` apart make the pairs of a lag.
+    `cutoff_step` apart are the pairs of a lag.
 
     Args:
         residuals: (W, D), NaN where nothing was measured.
-        series: (W,).
-        positions: (W,) place of each cutoff on the grid of time.
+        series: (W,) number of each window's series.
+        positions: (W,) position of each cutoff on the time grid, in steps.
         num_lags: largest lag.
 
     Returns:
@@ -62,29 +76,34 @@ def autocorrelation(
     number = np.unique(series, return_inverse=True)[1]
     step = cutoff_step(series, positions)
     order = np.lexsort((positions, series))
-    scaled = np.stack([_standardised(column, number) for column in residuals.T], axis=1)[order]
-    kept = np.isfinite(scaled)
-    total = float(np.sum(scaled**2, where=kept))
+    columns = [_standardised(column, number) for column in residuals.T]
+    scaled = np.stack(columns, axis=1)[order]
+    measured = np.isfinite(scaled)
+    count = int(measured.sum())
+    total = float(np.sum(scaled**2, where=measured))
     values = np.full(num_lags, np.nan)
     if step is None or total <= 0:
-        return values, int(kept.sum())
+        return values, count
+
+    # one ascending number for series and time, so that a sorted search finds each later window
     start = positions.min()
-    # of one number for series and time a sorted search finds the later window of each pair
-    keys = (number * (positions.max() - start + num_lags * step + 1) + positions - start)[order]
+    span = positions.max() - start + num_lags * step + 1
+    keys = (number * span + positions - start)[order]
     for lag in range(1, num_lags + 1):
-        later = np.searchsorted(keys, keys + lag * step)
-        earlier = np.flatnonzero(keys[np.minimum(later, len(keys) - 1)] == keys + lag * step)
+        wanted = keys + lag * step
+        later = np.searchsorted(keys, wanted)
+        earlier = np.flatnonzero(keys[np.minimum(later, len(keys) - 1)] == wanted)
         later = later[earlier]
-        pairs = kept[earlier] & kept[later]
+        pairs = measured[earlier] & measured[later]
         if pairs.any():
             values[lag - 1] = np.sum(scaled[earlier] * scaled[later], where=pairs) / total
-    return values, int(kept.sum())
+    return values, count
 
 
-def _standardised(values: FloatArray, group: NDArray[np.int64]) -> FloatArray:
-    """(W,) values with mean 0 and variance 1 in every group, 0 where they are all the same; NaN stays."""
-    kept = np.isfinite(values)
-    count = np.maximum(np.bincount(group, kept), 1)
-    centred = values - (np.bincount(group, np.where(kept, values, 0.0)) / count)[group]
-    spread = np.sqrt(np.bincount(group, np.where(kept, centred, 0.0) ** 2) / count)
+def _standardised(values: FloatArray, group: IntArray) -> FloatArray:
+    """(W,) values with mean 0 and variance 1 in every group, 0 where all are equal; NaN stays."""
+    known = np.isfinite(values)
+    count = np.maximum(np.bincount(group, known), 1)
+    centred = values - (np.bincount(group, np.where(known, values, 0.0)) / count)[group]
+    spread = np.sqrt(np.bincount(group, np.where(known, centred, 0.0) ** 2) / count)
     return centred / np.where(spread > 0, spread, 1.0)[group]

@@ -1,4 +1,4 @@
-"""Errors of the seasonal naive forecast on history: the scale of MASE and RMSSE."""
+"""Errors of the seasonal naive forecast on history: the scale of MASE."""
 
 from __future__ import annotations
 
@@ -16,32 +16,39 @@ def seasonal_errors(panel: Panel, season_length: int, *, part: Part) -> FloatArr
 
     Args:
         panel: the series.
-        season_length: m.
+        season_length: m, in steps.
         part: the training rows.
 
     Returns:
-        (N, D), NaN where a series has no such pair.
+        (N, D) in the unit of the data, NaN where a series has no such pair.
     """
     series = panel.series_of_rows()
     rows = np.arange(panel.num_rows)
     rows = rows[(rows >= part.first[series]) & (rows < part.last[series])]
     later, earlier = _pairs_apart(panel.positions[rows], series[rows], season_length)
     change = np.abs(panel.targets[rows[later]] - panel.targets[rows[earlier]])
-    known, place = np.isfinite(change), series[rows[later]]
-    count = np.stack([np.bincount(place, column, panel.num_series) for column in known.T], axis=1)
-    total = np.stack(
-        [np.bincount(place, column, panel.num_series) for column in np.where(known, change, 0.0).T],
-        axis=1,
-    )
+
+    group = series[rows[later]]
+    known = np.isfinite(change)
+    count = _sums_by_group(known, group, panel.num_series)
+    total = _sums_by_group(np.where(known, change, 0.0), group, panel.num_series)
     return np.where(count == 0, np.nan, total / np.maximum(count, 1))
 
 
+def _sums_by_group(values: FloatArray, group: IntArray, num_groups: int) -> FloatArray:
+    """(N, D) sums of (R, D) values over the rows of each group."""
+    sums = [np.bincount(group, column, num_groups) for column in values.T]
+    return np.stack(sums, axis=1)
+
+
 def _pairs_apart(positions: IntArray, series: IntArray, steps: int) -> tuple[IntArray, IntArray]:
-    """Places of rows, and of the rows of the same series `steps` earlier, where there are such."""
+    """Indices of rows, and of the rows of the same series `steps` earlier, where there are such."""
     if not len(positions):
         return positions, positions
-    span = int(positions.max() - positions.min()) + steps + 1
-    key = series * span + (positions - positions.min())
-    place = np.minimum(np.searchsorted(key, key - steps), len(key) - 1)
-    found = key[place] == key - steps
-    return np.flatnonzero(found), place[found]
+    # one ascending number for series and time, so that a sorted search finds the earlier row
+    start = positions.min()
+    span = int(positions.max() - start) + steps + 1
+    key = series * span + (positions - start)
+    earlier = np.minimum(np.searchsorted(key, key - steps), len(key) - 1)
+    is_there = key[earlier] == key - steps
+    return np.flatnonzero(is_there), earlier[is_there]

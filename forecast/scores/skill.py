@@ -1,9 +1,8 @@
-"""How sure a difference between two models is: an interval for the skill, and a test.
+"""Uncertainty of a difference between two models: an interval for the skill, and a test.
 
-Errors of neighbouring windows resemble each other: windows of one cutoff see the same weather, and
-windows whose horizons overlap are judged on the same values. So what counts as one observation is a
-cutoff, with all windows of all series that have it, and what is drawn anew are blocks of
-neighbouring cutoffs.
+Errors of neighbouring windows are correlated: windows of one cutoff see the same weather, and
+windows whose horizons overlap are scored on the same values. So one observation is a cutoff, with
+all windows of all series that have it, and the bootstrap draws blocks of neighbouring cutoffs.
 """
 
 from __future__ import annotations
@@ -21,8 +20,8 @@ CONFIDENCE = 0.95
 
 
 REPLICATES = 2000
-"""Drawn series of cutoffs: with another seed the ends of an interval move by one or two hundredths
-of its width."""
+"""Bootstrap replicates: with another seed the ends of an interval move by one or two hundredths of
+its width."""
 
 
 SEED = 0
@@ -31,17 +30,18 @@ SEED = 0
 MIN_BLOCKS = 5
 """Blocks that cutoffs must fill before an interval is given.
 
-From there on 95 % intervals held the truth in 93 to 97 % of 2,000 simulations each, for 15 to 2,000
-cutoffs of which 1 to 24 overlap; `make slow` repeats them.
+From there on 95 % intervals covered the true skill in 93 to 97 % of 2,000 simulations each, for 15
+to 2,000 cutoffs of which 1 to 24 overlap; `make slow` repeats them.
 """
 
 
 DRAWN_AT_ONCE = 2_000_000
+"""Numbers of a chunk of replicates: 16 MB."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What is known of the skill of one model against one baseline.
+    """Skill of one model against one baseline: its interval, and the test of a difference.
 
     Attributes:
         low: lower end of the 95 % interval of 1 - MAE / MAE of the baseline.
@@ -64,54 +64,55 @@ def compare_models(
     """Compare every model with one of them, on the same windows.
 
     Args:
-        actual: (W, H, D) what happened, NaN where nothing was measured.
+        actual: (W, H, D), NaN where nothing was measured.
         forecasts: (W, H, D) of every model.
         reference: the model that the others are compared with.
-        positions: (W,) place of each window's cutoff on the grid of time.
+        positions: (W,) position of each window's cutoff on the time grid, in steps.
 
     Returns:
         One entry per model but the reference and those with missing forecasts; none at all where
         the cutoffs fill fewer than `MIN_BLOCKS` blocks, or where in one of the draws the reference
         makes no error, so that no model can do better.
     """
-    cutoffs, place = np.unique(positions, return_inverse=True)
+    cutoffs, cutoff_of = np.unique(positions, return_inverse=True)
     overlap = num_overlapping(cutoffs, actual.shape[1])
     length = block_length(len(cutoffs), overlap)
     if len(cutoffs) < MIN_BLOCKS * length:
         return {}
-    losses = {name: _absolute_errors(actual, made, place) for name, made in forecasts.items()}
-    sums = np.stack([losses[reference], *losses.values()], axis=1)
-    drawn = draw_sums(sums, length).T
-    if not (drawn[0] > 0).all():
-        return {}
-    skills = {name: 1.0 - column / drawn[0] for name, column in zip(losses, drawn[1:], strict=True)}
-
-    def compared(name: str) -> Comparison:
-        low, high = expanded_interval(skills[name], len(cutoffs) // length)
-        _, p_value = diebold_mariano(losses[reference] - losses[name], overlap)
-        return Comparison(low, high, p_value, len(cutoffs), length)
-
-    return {
-        name: compared(name)
-        for name in losses
-        if name != reference and np.isfinite(losses[name]).all()
+    losses = {
+        name: _absolute_errors(actual, forecast, cutoff_of) for name, forecast in forecasts.items()
     }
+    sums = np.stack([losses[reference], *losses.values()], axis=1)
+    drawn_reference, *drawn = draw_sums(sums, length).T  # (replicates,) each
+    if not (drawn_reference > 0).all():
+        return {}
+
+    comparisons = {}
+    for name, of_model in zip(losses, drawn, strict=True):
+        if name == reference or not np.isfinite(losses[name]).all():
+            continue
+        skills = 1.0 - of_model / drawn_reference
+        low, high = expanded_interval(skills, len(cutoffs) // length)
+        _, p_value = diebold_mariano(losses[reference] - losses[name], overlap)
+        comparisons[name] = Comparison(low, high, p_value, len(cutoffs), length)
+    return comparisons
 
 
 def num_overlapping(cutoffs: IntArray, horizon: int) -> int:
-    """Largest number of cutoffs less than H steps apart: their horizons share a step. H / step where all are there.
+    """Return the largest number of cutoffs less than H steps apart: their horizons share a step.
+
+    It is H / step where the cutoffs are a step apart and none is missing.
 
     Args:
-        cutoffs: (C,) ascending places on the grid of time.
+        cutoffs: (C,) ascending positions on the time grid, in steps.
         horizon: H.
     """
-    return int(
-        (np.searchsorted(cutoffs, cutoffs + horizon) - np.arange(len(cutoffs))).max(initial=1)
-    )
+    first_apart = np.searchsorted(cutoffs, cutoffs + horizon)
+    return int((first_apart - np.arange(len(cutoffs))).max(initial=1))
 
 
 def block_length(num_cutoffs: int, overlap: int) -> int:
-    """Cutoffs that are drawn together: three times the overlap, and no fewer than the cube root of all.
+    """Number of cutoffs in a block: three times the overlap, at least the cube root of all.
 
     Windows that share k of h steps have errors that correlate like k / h. Blocks of b cutoffs cut
     some of the pairs that correlate, which leaves 82 % of the true deviation of a mean for b = h,
@@ -127,22 +128,25 @@ def block_length(num_cutoffs: int, overlap: int) -> int:
     Returns:
         The length, at least 1.
     """
-    return max(3 * overlap if overlap > 1 else 1, math.ceil(num_cutoffs ** (1 / 3) - 1e-9))
+    length = math.ceil(num_cutoffs ** (1 / 3) - 1e-9)
+    if overlap > 1:
+        length = max(length, 3 * overlap)
+    return max(length, 1)
 
 
 def draw_sums(
     sums: FloatArray, length: int, *, replicates: int = REPLICATES, seed: int = SEED
 ) -> FloatArray:
-    """Sum up series of C cutoffs that are put together from blocks drawn with replacement.
+    """Sum up bootstrap replicates: C cutoffs in blocks that are drawn with replacement.
 
-    The cutoffs are bent to a circle, so that the first and the last come up as often as others. The
-    last block is cut so that every series has C cutoffs. All columns are drawn alike.
+    Blocks wrap around, so that the first and the last cutoffs are drawn as often as others. The
+    last block is cut so that every replicate has C cutoffs. All columns are drawn alike.
 
     Args:
         sums: (C, M) in order of time.
         length: cutoffs in one block, at most C.
-        replicates: number of series.
-        seed: of the draws; the same seed gives the same series.
+        replicates: number of replicates.
+        seed: of the draws; the same seed gives the same replicates.
 
     Returns:
         (replicates, M).
@@ -151,25 +155,25 @@ def draw_sums(
     """
     count = len(sums)
     whole, rest = divmod(count, length)
-    blocks, end = _block_sums(sums, length), _block_sums(sums, rest)
+    blocks = _block_sums(sums, length)
+    ends = _block_sums(sums, rest)
     generator = np.random.default_rng(seed)
-    drawn = [
-        blocks[generator.integers(0, count, (size, whole))].sum(axis=1)
-        + end[generator.integers(0, count, size)]
-        for size in _parts(replicates, max(DRAWN_AT_ONCE // (whole * sums.shape[1]), 1))
-    ]
+    drawn = []
+    for size in _chunk_sizes(replicates, max(DRAWN_AT_ONCE // (whole * sums.shape[1]), 1)):
+        of_blocks = blocks[generator.integers(0, count, (size, whole))].sum(axis=1)
+        drawn.append(of_blocks + ends[generator.integers(0, count, size)])
     return np.concatenate(drawn)
 
 
 def expanded_interval(
     values: FloatArray, num_blocks: int, confidence: float = CONFIDENCE
 ) -> tuple[float, float]:
-    """Percentile interval, widened as Student's interval is against the normal one where observations are few.
+    """Percentile interval, widened as Student's interval is against the normal one.
 
     Args:
         values: (replicates,) the statistic of each draw.
         num_blocks: independent observations that the draws are made of, at least 2.
-        confidence: share of cases in which the interval shall hold the truth.
+        confidence: nominal coverage of the interval.
 
     Returns:
         Lower and upper end.
@@ -178,9 +182,8 @@ def expanded_interval(
     percentile").
     """
     tail = (1.0 - confidence) / 2.0
-    widened = NormalDist().cdf(
-        student_quantile(tail, num_blocks - 1) * math.sqrt(num_blocks / (num_blocks - 1))
-    )
+    deviations = student_quantile(tail, num_blocks - 1) * math.sqrt(num_blocks / (num_blocks - 1))
+    widened = NormalDist().cdf(deviations)
     low, high = np.quantile(values, [widened, 1.0 - widened])
     return float(low), float(high)
 
@@ -202,14 +205,17 @@ def diebold_mariano(differences: FloatArray, overlap: int) -> tuple[float, float
 
     Source: Diebold and Mariano, Comparing Predictive Accuracy, 1995, with the correction of Harvey,
     Leybourne and Newbold, Testing the equality of prediction mean squared errors, 1997, equation 9.
-    Where the plain sum of autocovariances is not above 0 they are weighed down linearly (Newey and
-    West, 1987), which it then is.
+    Where the plain sum of autocovariances is not above 0 they are weighted down linearly (Newey and
+    West, 1987), which makes it so.
     """
-    count, mean = len(differences), float(np.mean(differences)) if len(differences) else math.nan
-    if count <= overlap or not math.isfinite(mean):
+    count = len(differences)
+    if count <= overlap or not np.isfinite(differences).all():
         return math.nan, math.nan
+    mean = float(np.mean(differences))
     if (differences == differences[0]).all():
-        return (math.copysign(math.inf, mean), 0.0) if mean else (0.0, 1.0)
+        if mean == 0:
+            return 0.0, 1.0
+        return math.copysign(math.inf, mean), 0.0
     centred = differences - mean
     lags = np.arange(overlap)
     covariance = np.array([float(centred[lag:] @ centred[: count - lag]) / count for lag in lags])
@@ -235,40 +241,51 @@ def student_tail(value: float, degrees: int) -> float:
     Source: Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.3 and 26.7.4.
     """
     angle = math.atan(value / math.sqrt(degrees))
-    even = degrees % 2 == 0
-    terms = np.arange(1 if even else 2, degrees - 1, 2).astype(np.float64)
-    series = np.cumprod(np.concatenate([[1.0], terms / (terms + 1) * math.cos(angle) ** 2])).sum()
-    if even:
-        inside = math.sin(angle) * series
+    is_odd = degrees % 2
+    terms = np.arange(1 + is_odd, degrees - 1, 2).astype(np.float64)
+    factors = terms / (terms + 1) * math.cos(angle) ** 2
+    series = np.cumprod(np.concatenate([[1.0], factors])).sum()
+    if is_odd:
+        more = math.sin(angle) * math.cos(angle) * series * (degrees > 1)
+        inside = 2 / math.pi * (angle + more)  # probability between -value and value
     else:
-        inside = 2 / math.pi * (angle + math.sin(angle) * math.cos(angle) * series * (degrees > 1))
+        inside = math.sin(angle) * series
     return max((1.0 - float(inside)) / 2.0, 0.0)
 
 
 def student_quantile(tail: float, degrees: int) -> float:
-    """The value, below 0, that Student's t falls short of with probability `tail`, in (0, 0.5); by bisection."""
-    low, high = 0.0, 1.0
+    """Quantile of Student's t, below 0, at a probability `tail` in (0, 0.5); by bisection."""
+    low = 0.0
+    high = 1.0
     while student_tail(high, degrees) > tail:
         high *= 2.0
     for _ in range(60):
         middle = (low + high) / 2.0
-        low, high = (middle, high) if student_tail(middle, degrees) > tail else (low, middle)
+        if student_tail(middle, degrees) > tail:
+            low = middle
+        else:
+            high = middle
     return -high
 
 
-def _absolute_errors(actual: FloatArray, forecast: FloatArray, place: IntArray) -> FloatArray:
-    """(C,) sum over the measured values of all windows of each cutoff, which `place` (W,) numbers."""
+def _absolute_errors(actual: FloatArray, forecast: FloatArray, cutoff_of: IntArray) -> FloatArray:
+    """(C,) sums over the measured values of all windows of each cutoff.
+
+    Args:
+        actual: (W, H, D).
+        forecast: (W, H, D).
+        cutoff_of: (W,) number of each window's cutoff.
+    """
     errors = np.where(np.isnan(actual), 0.0, np.abs(actual - forecast)).sum(axis=(1, 2))
-    return np.bincount(place, errors).astype(np.float64)
+    return np.bincount(cutoff_of, errors).astype(np.float64)
 
 
 def _block_sums(sums: FloatArray, length: int) -> FloatArray:
-    """(C, M) sum of `length` neighbours on the circle from each cutoff on."""
-    total = np.concatenate(
-        [np.zeros((1, sums.shape[1])), np.cumsum(np.concatenate([sums, sums[:length]]), axis=0)]
-    )
+    """(C, M) sums of `length` neighbours from each cutoff on; the first follows the last."""
+    wrapped = np.concatenate([sums, sums[:length]])
+    total = np.concatenate([np.zeros((1, sums.shape[1])), np.cumsum(wrapped, axis=0)])
     return total[length : length + len(sums)] - total[: len(sums)]
 
 
-def _parts(count: int, size: int) -> Iterator[int]:
+def _chunk_sizes(count: int, size: int) -> Iterator[int]:
     return (min(size, count - start) for start in range(0, count, size))

@@ -1,9 +1,9 @@
-"""Forecasts that only look like forecasts: flat lines, copies of what came before, and leaps out of the history.
+"""Symptoms of forecasts: flat lines, copies of earlier values, and leaps out of the history.
 
 A network that has learned nothing often draws a level line, or repeats the last values, which in a
-picture looks like the truth moved by some steps. Neither is wrong as such: a level line at the last
-value is the best answer to a random walk. So what is found here is reported as a note, with the
-share of the series it holds for, and is no error.
+figure looks like the actual values moved by some steps. Neither is wrong as such: a level line at
+the last value is the best forecast of a random walk. So a symptom is reported as a note, with the
+share of the series that show it, and is no error.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from numpy.typing import NDArray
 from forecast.axes import FloatArray, IntArray
 
 FLAT = 0.1
-"""Deviation inside a window, over that of what happened, up to which a forecast is called a flat
-line.
+"""Deviation inside a window, over that of the actual values, up to which a forecast is called a
+flat line.
 
-The deviation of a forecast that makes the squared error least is the root of the share of the
+The deviation of a forecast that minimises the squared error is the root of the share of the
 variance it explains: with a tenth of the deviation it explains one hundredth.
 """
 
 
 NEAR = 0.2
-"""Mean distance of a forecast from a copy, over that of what happened, up to which it is called a
-copy.
+"""Mean distance of a forecast from a copy, over that of the actual values, up to which it is called
+a copy.
 
 Its error is then at least four fifths of that of the copy, by the triangle inequality: it has
 learned little else.
@@ -34,7 +34,7 @@ learned little else.
 
 
 MANY = 0.5
-"""Share of the series from which on a note is made."""
+"""Share of the series from which on a note is written."""
 
 
 COPIES = {"last_value": "the last value", "seasonal_naive": "the last season"}
@@ -43,8 +43,8 @@ COPIES = {"last_value": "the last value", "seasonal_naive": "the last season"}
 
 LEAP = 1.5
 """Distance of a forecast from the last value, over the largest change of its history in as many
-steps, from which on it is called a leap: a trend that goes on comes to 1, one that gets steeper to
-somewhat more."""
+steps, from which on it is called a leap: 1 for a trend that continues, somewhat more for one that
+gets steeper."""
 
 
 ROUNDING = 1e-9
@@ -58,42 +58,39 @@ def find_symptoms(
     series: IntArray,
     positions: IntArray,
 ) -> tuple[str, ...]:
-    """Say whether the forecasts of one model are copies of earlier values or, where they are not, flat lines.
+    """Check whether the forecasts of a model are copies of earlier values or, else, flat lines.
 
     Args:
         alias: the model.
-        actual: (W, H, D) what happened, NaN where nothing was measured.
-        forecasts: (W, H, D) of every model; the baselines in `COPIES` are what `alias` is held
-            against.
+        actual: (W, H, D), NaN where nothing was measured.
+        forecasts: (W, H, D) of every model; `alias` is compared with the baselines in `COPIES`.
         series: (W,) number of each window's series.
-        positions: (W,) place of each window's cutoff on the grid of time.
+        positions: (W,) position of each window's cutoff on the time grid, in steps.
 
     Returns:
         One sentence, without its full stop, where half of the series or more show it.
     """
-    made, horizon = forecasts[alias], actual.shape[1]
-    copies = {
-        words: forecasts[name]
-        for name, words in COPIES.items()
-        if name in forecasts and name != alias
-    }
+    forecast = forecasts[alias]
+    horizon = actual.shape[1]
+    copies = {}
+    for name, words in COPIES.items():
+        if name in forecasts and name != alias:
+            copies[words] = forecasts[name]
     if horizon > 1:
         copies[f"the last {horizon} values"] = last_values(actual, series, positions)
+
     for words, copy in copies.items():
-        if many := _many(copy_ratios(actual, made, copy, series), NEAR):
+        if many := _many(copy_ratios(actual, forecast, copy, series), NEAR):
             return (
                 f"{alias} repeats {words} in {many}, with less than a fifth of the change that "
-                f"followed; that is "
-                "the best answer where all else is chance, as in a random walk, and elsewhere a "
-                "sign that little was "
-                "learned",
+                f"followed; that is the best answer where all else is chance, as in a random walk, "
+                f"and elsewhere a sign that little was learned",
             )
-    if many := _many(flat_ratios(actual, made, series), FLAT):
+    if many := _many(flat_ratios(actual, forecast, series), FLAT):
         return (
-            f"{alias} draws a flat line in {many}, with less than a tenth of the variation of what "
-            f"happened; that is "
-            "the best answer where only the level can be known, and elsewhere a sign that little "
-            "was learned",
+            f"{alias} draws a flat line in {many}, with less than a tenth of the variation of the "
+            f"actual values; that is the best answer where only the level can be known, and "
+            f"elsewhere a sign that little was learned",
         )
     return ()
 
@@ -101,12 +98,12 @@ def find_symptoms(
 def copy_ratios(
     actual: FloatArray, forecast: FloatArray, copy: FloatArray, series: IntArray
 ) -> FloatArray:
-    """Mean distance of a forecast from a copy of earlier values, over the distance of what happened from it.
+    """Mean distance of a forecast from a copy, over the distance of the actual values from it.
 
     Args:
         actual: (W, H, D), NaN where nothing was measured.
         forecast: (W, H, D).
-        copy: (W, H, D), NaN where it is not known.
+        copy: (W, H, D) earlier values, NaN where they are not known.
         series: (W,) number of each window's series.
 
     Returns:
@@ -115,17 +112,16 @@ def copy_ratios(
         or nothing can be compared.
     """
     known = ~np.isnan(actual) & ~np.isnan(copy)
-    distance, needed = (
-        np.where(known, np.abs(one - copy), 0.0).sum(axis=1) for one in (forecast, actual)
-    )
-    return _ratio(_by_series(distance, series), _by_series(needed, series))
+    of_forecast = np.where(known, np.abs(forecast - copy), 0.0).sum(axis=1)
+    of_actual = np.where(known, np.abs(actual - copy), 0.0).sum(axis=1)
+    return _ratio(_by_series(of_forecast, series), _by_series(of_actual, series))
 
 
 def flat_ratios(actual: FloatArray, forecast: FloatArray, series: IntArray) -> FloatArray:
-    """Deviation of a forecast inside its windows, over the deviation of what happened there.
+    """Deviation of a forecast inside its windows, over the deviation of the actual values there.
 
     Args:
-        actual: (W, H, D), NaN where nothing was measured; the forecast is not looked at there.
+        actual: (W, H, D), NaN where nothing was measured; the forecast is not read there.
         forecast: (W, H, D).
         series: (W,) number of each window's series.
 
@@ -134,18 +130,23 @@ def flat_ratios(actual: FloatArray, forecast: FloatArray, series: IntArray) -> F
         NaN where nothing varies inside the windows.
     """
     known = ~np.isnan(actual)
-    made, happened = (_by_series(_spread(one, known), series) for one in (forecast, actual))
+    of_forecast = _by_series(_spread(forecast, known), series)
+    of_actual = _by_series(_spread(actual, known), series)
     size = _by_series((np.where(known, actual, 0.0) ** 2).sum(axis=1), series)
-    return np.sqrt(_ratio(made, np.where(happened > ROUNDING**2 * size, happened, 0.0)))
+    # a deviation of rounding errors is none
+    of_actual = np.where(of_actual > ROUNDING**2 * size, of_actual, 0.0)
+    return np.sqrt(_ratio(of_forecast, of_actual))
 
 
 def last_values(actual: FloatArray, series: IntArray, positions: IntArray) -> FloatArray:
-    """The H values up to each cutoff: what happened in the window of the same series H steps earlier, else NaN.
+    """Return the H values up to each cutoff, NaN where they are not known.
+
+    They are the actual values of the window of the same series H steps earlier.
 
     Args:
         actual: (W, H, D).
-        series: (W,).
-        positions: (W,) place of each window's cutoff on the grid of time.
+        series: (W,) number of each window's series.
+        positions: (W,) position of each window's cutoff on the time grid, in steps.
 
     Returns:
         (W, H, D).
@@ -153,11 +154,14 @@ def last_values(actual: FloatArray, series: IntArray, positions: IntArray) -> Fl
     horizon = actual.shape[1]
     if not len(actual):
         return actual
+    # one number for series and time, so that a sorted search finds the earlier window
     first = positions.min() - horizon
     key = series * (int(positions.max() - first) + 1) + (positions - first)
     order = np.argsort(key)
-    place = order[np.minimum(np.searchsorted(key, key - horizon, sorter=order), len(key) - 1)]
-    return np.where((key[place] == key - horizon)[:, None, None], actual[place], np.nan)
+    found = np.searchsorted(key, key - horizon, sorter=order)
+    earlier = order[np.minimum(found, len(key) - 1)]
+    is_there = key[earlier] == key - horizon
+    return np.where(is_there[:, None, None], actual[earlier], np.nan)
 
 
 def leap_notes(
@@ -167,7 +171,7 @@ def leap_notes(
     offsets: IntArray,
     forecast: FloatArray,
 ) -> tuple[str, ...]:
-    """Name the series whose forecast leaves the range of its history by more than its own changes explain.
+    """Name the series whose forecast leaps out of the range of its history.
 
     Args:
         names: of the N series.
@@ -179,21 +183,21 @@ def leap_notes(
     Returns:
         One sentence, without its full stop, where `leaps` finds any.
     """
-    found = leaps(history, offsets, forecast)
-    series = np.flatnonzero(found.any(axis=(1, 2)))
+    is_leap = leaps(history, offsets, forecast)
+    series = np.flatnonzero(is_leap.any(axis=(1, 2)))
     if not len(series):
         return ()
     first = series[0]
-    step, target = np.argwhere(found[first])[0]
+    step, target = np.argwhere(is_leap[first])[0]
     rows = history[offsets[first] : offsets[first + 1], target]
-    which = f"{names[first]!r}, {targets[target]}" if len(targets) > 1 else f"{names[first]!r}"
+    which = repr(names[first])
+    if len(targets) > 1:
+        which += f", {targets[target]}"
     return (
         f"the forecast of {len(series):,} of {len(names):,} series leaves the range of its history "
-        f"by more than the "
-        f"changes of the history explain (first {which}, step {step + 1}: "
-        f"{forecast[first, step, target]:.4g} after "
-        f"values between {np.nanmin(rows):.4g} and {np.nanmax(rows):.4g}): look at it before you "
-        f"use it",
+        f"by more than the changes of the history explain (first {which}, step {step + 1}: "
+        f"{forecast[first, step, target]:.4g} after values between {np.nanmin(rows):.4g} and "
+        f"{np.nanmax(rows):.4g}): look at it before you use it",
     )
 
 
@@ -201,9 +205,9 @@ def leaps(history: FloatArray, offsets: IntArray, forecast: FloatArray) -> NDArr
     """Find the forecasts that lie outside the range of their history, and too far from its end.
 
     Too far is more than `LEAP` times the largest change of the history within as many steps, as a
-    difference and, where all values are above 0, as a ratio too: neither a trend nor a growth that
-    goes on is a leap. Steps beyond half of the rows are not looked at: the history holds too few
-    changes over so many.
+    difference and, where all values are above 0, as a ratio too: neither a trend nor growth that
+    continues is a leap. Steps beyond half of the rows are not checked: the history has too few
+    changes over that many steps.
 
     Args:
         history: (R, D) rows of all series, NaN where nothing was measured.
@@ -211,7 +215,7 @@ def leaps(history: FloatArray, offsets: IntArray, forecast: FloatArray) -> NDArr
         forecast: (N, H, D).
 
     Returns:
-        (N, H, D).
+        (N, H, D) whether each value is a leap.
     """
     lengths = np.diff(offsets)
     steps = np.arange(1, forecast.shape[1] + 1)
@@ -220,23 +224,23 @@ def leaps(history: FloatArray, offsets: IntArray, forecast: FloatArray) -> NDArr
     high = -low
     np.fmin.at(low[:, 0], series, history)
     np.fmax.at(high[:, 0], series, history)
-    found = ((forecast < low) | (forecast > high)) & (low <= high)
-    found &= (steps <= lengths[:, None] // 2)[:, :, None]
-    chosen = np.flatnonzero(found.any(axis=(1, 2)))
-    if not len(chosen):
-        return found
-    rows = np.isin(series, chosen)
+    is_leap = ((forecast < low) | (forecast > high)) & (low <= high)
+    is_leap &= (steps <= lengths[:, None] // 2)[:, :, None]
+    suspects = np.flatnonzero(is_leap.any(axis=(1, 2)))
+    if not len(suspects):
+        return is_leap
+    rows = np.isin(series, suspects)
     values = history[rows]
-    made = forecast[chosen]
-    is_far = _is_far(values, series[rows], made)
+    suspect = forecast[suspects]
+    is_far = _is_far(values, series[rows], suspect)
     with np.errstate(invalid="ignore", divide="ignore"):  # a ratio counts where all is above 0
-        is_far_as_ratio = _is_far(np.log(values), series[rows], np.log(made))
-    found[chosen] &= is_far & (is_far_as_ratio | (low[chosen] <= 0))
-    return found
+        is_far_as_ratio = _is_far(np.log(values), series[rows], np.log(suspect))
+    is_leap[suspects] &= is_far & (is_far_as_ratio | (low[suspects] <= 0))
+    return is_leap
 
 
 def _is_far(values: FloatArray, series: IntArray, forecast: FloatArray) -> NDArray[np.bool_]:
-    """(S, H, D) whether a forecast is further from the last value than `LEAP` times the largest change until then."""
+    """(S, H, D) whether a forecast is too far from the last value, for the changes until then."""
     starts = np.flatnonzero(np.diff(series, prepend=-1))
     known = np.where(np.isfinite(values), np.arange(len(values))[:, None], -1)
     last = np.take_along_axis(values, np.maximum.reduceat(known, starts), axis=0)
@@ -253,7 +257,7 @@ def _is_far(values: FloatArray, series: IntArray, forecast: FloatArray) -> NDArr
 
 
 def _spread(values: FloatArray, known: NDArray[np.bool_]) -> FloatArray:
-    """(W, D) sum of the squared distances from the mean of the window, over the steps that are known."""
+    """(W, D) sum of squared distances from the mean of the window, over the known steps."""
     count = np.maximum(known.sum(axis=1), 1)
     mean = np.where(known, values, 0.0).sum(axis=1) / count
     return np.where(known, (values - mean[:, None]) ** 2, 0.0).sum(axis=1)
@@ -261,8 +265,8 @@ def _spread(values: FloatArray, known: NDArray[np.bool_]) -> FloatArray:
 
 def _by_series(values: FloatArray, series: IntArray) -> FloatArray:
     """(S, D) sums of (W, D) over the windows of each series."""
-    place = np.unique(series, return_inverse=True)[1]
-    return np.stack([np.bincount(place, column) for column in values.T], axis=1)
+    number = np.unique(series, return_inverse=True)[1]
+    return np.stack([np.bincount(number, column) for column in values.T], axis=1)
 
 
 def _ratio(above: FloatArray, below: FloatArray) -> FloatArray:
@@ -270,8 +274,12 @@ def _ratio(above: FloatArray, below: FloatArray) -> FloatArray:
 
 
 def _many(ratios: FloatArray, limit: float) -> str:
-    """How many of the series stay below a limit, in words; empty where they are too few to speak of."""
-    found, judged = int((ratios <= limit).sum()), int(np.isfinite(ratios).sum())
-    if not judged or found < MANY * judged:
+    """Return the share of the series below a limit, in words; empty where they are too few."""
+    num_below = int((ratios <= limit).sum())
+    num_known = int(np.isfinite(ratios).sum())
+    if not num_known or num_below < MANY * num_known:
         return ""
-    return f"{found:,} of {judged:,} {'series' if ratios.shape[1] == 1 else 'pairs of series and target'}"
+    noun = "series"
+    if ratios.shape[1] > 1:
+        noun = "pairs of series and target"
+    return f"{num_below:,} of {num_known:,} {noun}"

@@ -1,38 +1,47 @@
-"""The table of scores: one row per model, and one sentence that says what it means."""
+"""The scores of an evaluation: one row per model, and one sentence on what they show."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from html import escape
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from forecast.data.findings import listed
+from forecast.data.findings import counted, listed
 from forecast.errors import SkillError
+from forecast.scores.layout import (
+    Column,
+    html_table,
+    point_columns,
+    quantile_columns,
+    ruled,
+    text_lines,
+)
 from forecast.scores.skill import Comparison
-
-SCORE_NAMES = ("MSE", "MAE", "RMSE", "sMAPE", "MASE")
 
 
 @dataclass(frozen=True)
 class Scores:
-    """One row of scores per model, and what they say of the judged one.
+    """Scores of every model, and what they say of the evaluated one.
 
     Attributes:
-        alias: the judged model.
-        baselines: the names it is judged against.
-        values: score by model and by name (`SCORE_NAMES`); NaN where nothing could be scored. MSE,
-            MAE and RMSE are in the unit of the data, sMAPE in percent.
+        alias: the evaluated model.
+        baselines: names of the models it is compared with.
+        values: score by model and by name, those of `SCORES`; NaN where nothing could be scored.
+            MSE, MAE and RMSE are in the unit of the data, sMAPE in percent. Models that write
+            quantiles have the scores of quantiles as well, and for each central interval those of
+            intervals, such as `coverage-80`.
         num_windows: W.
         num_series: series that have a window.
         horizon: H.
         season_length: steps in one season, for MASE.
-        notes: what was left out and what is remarkable, one sentence each.
-        comparisons: of each model with the best baseline; none where there are too few cutoffs for
-            it.
+        notes: remarks on the evaluation, one sentence each.
+        comparisons: of each model with the best baseline; empty where there are too few cutoffs.
+        quantile_levels: the levels that the scores of quantiles are taken over.
     """
 
     alias: str
@@ -44,6 +53,33 @@ class Scores:
     season_length: int
     notes: tuple[str, ...] = ()
     comparisons: dict[str, Comparison] = field(default_factory=dict)
+    quantile_levels: tuple[float, ...] = ()
+
+    def __repr__(self) -> str:
+        """One line: the model, its MAE, its skill and the size of the test set."""
+        mae = self.values[self.alias]["MAE"]
+        against = ""
+        if self.best_baseline is not None:
+            skill = _signed_percent(self.skill(self.alias))
+            against = f", skill {skill} against {self.best_baseline!r}"
+        return (
+            f"Scores({self.alias!r}: MAE {mae:.4g}{against}; {counted(self.num_windows, 'window')} "
+            f"of {self.num_series:,} series, horizon {self.horizon})"
+        )
+
+    def _repr_html_(self) -> str:
+        """Tables for a notebook, every text escaped."""
+        parts = [f"<p>{self.task()}</p>", html_table(self.point_columns())]
+        if columns := self.quantile_columns():
+            parts += [f"<p>{self.quantile_heading()}</p>", html_table(columns)]
+        sentences = [self.verdict(), *self._note_lines()]
+        parts += [f"<p>{escape(sentence)}</p>" for sentence in sentences]
+        return "".join(parts)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all scores that some model has."""
+        return tuple(dict.fromkeys(name for scores in self.values.values() for name in scores))
 
     @property
     def best_baseline(self) -> str | None:
@@ -52,138 +88,176 @@ class Scores:
         return min(scored, key=lambda name: self.values[name]["MAE"], default=None)
 
     def skill(self, model: str) -> float:
-        """1 - MAE / MAE of the best baseline: above 0 is better than it; NaN where that MAE is 0 or missing."""
+        """1 - MAE / MAE of the best baseline: above 0 is better; NaN where that MAE is 0 or NaN."""
         best = self.best_baseline
-        reference = self.values[best]["MAE"] if best else 0.0
-        return 1.0 - self.values[model]["MAE"] / reference if reference > 0 else float("nan")
+        if best is None or not self.values[best]["MAE"] > 0:
+            return float("nan")
+        return 1.0 - self.values[model]["MAE"] / self.values[best]["MAE"]
 
     def verdict(self) -> str:
-        """Say in one sentence whether the judged model beats the best baseline."""
-        best, skill = self.best_baseline, self.skill(self.alias)
-        where = f"on {self.num_windows:,} test window{'' if self.num_windows == 1 else 's'}"
+        """Return one sentence on whether the evaluated model beats the best baseline."""
+        best = self.best_baseline
+        skill = self.skill(self.alias)
+        where = f"on {counted(self.num_windows, 'test window')}"
         if best is None:
             return f"{self.alias} was compared with no baseline {where}."
-        interval, doubt = (
-            self._interval(),
-            ", but the difference may be chance" if self._may_be_chance() else "",
-        )
+
+        interval = self._interval()
+        doubt = ", but the difference may be chance" * self._may_be_chance()
         if skill > 0:
-            return f"{self.alias} beats the best baseline ({best}) by {_percent(skill)} % in MAE{interval} {where}{doubt}."
-        if skill < 0:
             return (
-                f"{self.alias} does not beat the best baseline ({best}): its MAE is "
-                f"{_percent(skill)} % "
-                f"higher{interval} {where}{doubt}."
+                f"{self.alias} beats the best baseline ({best}) by {_percent(skill)} % in MAE"
+                f"{interval} {where}{doubt}."
             )
-        mine, theirs = self.values[self.alias]["MAE"], self.values[best]["MAE"]
-        numbers = (
-            "their MAE is the same"
-            if mine == theirs
-            else f"its MAE is {mine:.4g} against {theirs:.4g}"
-        )
-        return f"{self.alias} does not beat the best baseline ({best}): {numbers} {where}."
+        start = f"{self.alias} does not beat the best baseline ({best})"
+        if skill < 0:
+            return f"{start}: its MAE is {_percent(skill)} % higher{interval} {where}{doubt}."
+
+        mine = self.values[self.alias]["MAE"]
+        theirs = self.values[best]["MAE"]
+        if mine == theirs:
+            return f"{start}: their MAE is the same {where}."
+        return f"{start}: its MAE is {mine:.4g} against {theirs:.4g} {where}."
 
     def compared(self, comparisons: dict[str, Comparison]) -> Scores:
         """Return the same scores with the models compared, or with a note that they cannot be."""
-        too_few = "the cutoffs are too few to say how much of the difference may be chance"
-        notes = self.notes if self.alias in comparisons else (*self.notes, too_few)
+        notes = self.notes
+        if self.alias not in comparisons:
+            too_few = (
+                "there are too few cutoffs to estimate how much of the difference may be chance"
+            )
+            notes = (*notes, too_few)
         return replace(self, comparisons=comparisons, notes=notes)
 
     def require_skill(self) -> None:
-        """Do nothing where the judged model beats the best baseline beyond chance.
+        """Raise unless the evaluated model beats the best baseline beyond chance.
 
-        That is where the whole interval of its skill lies above 0. Where the cutoffs are too few
+        It does where the whole interval of its skill lies above 0. Where the cutoffs are too few
         for an interval it cannot be shown.
 
         Raises:
             SkillError: it does not, or that cannot be shown; with the reason.
         """
-        one, verdict = self.comparisons.get(self.alias), self.verdict().rstrip(".")
-        if not self.skill(self.alias) > 0 or (one is not None and one.low <= 0):
+        comparison = self.comparisons.get(self.alias)
+        verdict = self.verdict().rstrip(".")
+        is_better = self.skill(self.alias) > 0
+        if not is_better or (comparison is not None and comparison.low <= 0):
             raise SkillError(f"skill was required: {verdict}")
-        if one is None:
+        if comparison is None:
             raise SkillError(
-                f"skill was required: {verdict}, but their cutoffs are too few to tell that from "
-                f"chance; use a larger "
-                "test part or a shorter horizon"
+                f"skill was required: {verdict}, but there are too few cutoffs to rule out chance; "
+                f"use a larger test set or a shorter horizon"
             )
 
-    def _may_be_chance(self) -> bool:
-        one = self.comparisons.get(self.alias)
-        return one is not None and one.low <= 0 <= one.high
+    def task(self) -> str:
+        """The heading of the table: horizon, number of series and season length."""
+        series = "one series"
+        if self.num_series > 1:
+            series = f"{self.num_series:,} series"
+        return f"horizon {self.horizon}, {series}, season length {self.season_length}"
 
-    def _interval(self) -> str:
-        """The interval of the judged model's skill in words; of a loss, in per cent of more error."""
-        found = self.comparisons.get(self.alias)
-        if found is None:
-            return ""
-        ends = (found.low, found.high) if self.skill(self.alias) > 0 else (-found.high, -found.low)
-        low, high = ("-" * (one < 0) + _percent(one) for one in ends)
-        return f" (95 % interval {low} to {high})"
+    def quantile_heading(self) -> str:
+        """The heading of the table of quantiles and intervals."""
+        levels = ", ".join(f"{level:g}" for level in self.quantile_levels)
+        return f"quantiles of levels {levels}, and the intervals between them"
+
+    def point_columns(self) -> list[Column]:
+        """Columns of the table of point forecasts, without the skill."""
+        return point_columns(self.values)
+
+    def quantile_columns(self) -> list[Column]:
+        """Columns of the table of quantiles and intervals; empty where no model writes any."""
+        return quantile_columns(self.values)
 
     def text(self) -> str:
-        """The task, a fixed-width table with the best score of every column marked *, and the verdict."""
-        frame = self.frame()
-        skills = [f"{100 * one:+.1f} %" if np.isfinite(one) else "-" for one in frame["skill"]]
-        columns = [["model", *frame["model"]]]
-        columns += [[f"{name} ", *_marked(frame[name].to_list())] for name in SCORE_NAMES]
-        columns.append(["skill", *skills])
-        lines = _aligned(columns)
-        rule = "-" * max(len(line) for line in lines)
-        notes = [f"Note: {note}." for note in self.notes]
-        series = f"{self.num_series:,} series" if self.num_series > 1 else "one series"
-        task = f"{self.horizon} step{'s' * (self.horizon > 1)} ahead, {series}, season of {self.season_length}"
-        return "\n".join([task, rule, lines[0], rule, *lines[1:], rule, self.verdict(), *notes])
+        """Return the task, the tables with the best score of each column marked *, the verdict."""
+        skills = [_signed_percent(self.skill(model)) for model in self.values]
+        table = text_lines(self.point_columns())
+        width = max(map(len, ("skill", *skills)))
+        ends = [cell.rjust(width) for cell in ("skill", *skills)]
+        table = [f"{line}  {end}" for line, end in zip(table, ends, strict=True)]
+
+        lines = [self.task(), *ruled(table)]
+        if columns := self.quantile_columns():
+            lines += [self.quantile_heading(), *ruled(text_lines(columns))]
+        return "\n".join([*lines, self.verdict(), *self._note_lines()])
 
     def frame(self) -> pd.DataFrame:
-        """One row per model: `model`, the scores, `skill`, the ends of its 95 % interval and its p-value, or NaN."""
+        """Return one row per model: `model`, the scores, `skill`, its 95 % interval, its p-value.
+
+        Numbers that a model lacks are NaN.
+        """
         rows = []
-        for name, scores in self.values.items():
-            row: dict[str, Any] = {"model": name, **scores, "skill": self.skill(name)}
-            if (one := self.comparisons.get(name)) is not None:
-                row |= {"skill-lo-95": one.low, "skill-hi-95": one.high, "p_value": one.p_value}
+        for model, scores in self.values.items():
+            row: dict[str, Any] = {"model": model, **scores, "skill": self.skill(model)}
+            comparison = self.comparisons.get(model)
+            if comparison is not None:
+                row["skill-lo-95"] = comparison.low
+                row["skill-hi-95"] = comparison.high
+                row["p_value"] = comparison.p_value
             rows.append(row)
-        return pd.DataFrame(
-            rows, columns=["model", *SCORE_NAMES, "skill", "skill-lo-95", "skill-hi-95", "p_value"]
-        )
+        ends = ("skill", "skill-lo-95", "skill-hi-95", "p_value")
+        return pd.DataFrame(rows, columns=["model", *self.names, *ends])
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON, with None in the place of what is not a finite number."""
-        values = {
-            model: {name: score if np.isfinite(score) else None for name, score in scores.items()}
-            for model, scores in self.values.items()
-        }
+        """Return plain values for JSON, with None for what is not a finite number."""
+        values = {}
+        for model, scores in self.values.items():
+            values[model] = {name: _finite_or_none(score) for name, score in scores.items()}
+        lists = ("baselines", "notes", "quantile_levels")
         return {
             **asdict(self),
+            **{name: list(getattr(self, name)) for name in lists},
             "values": values,
-            "baselines": list(self.baselines),
-            "notes": list(self.notes),
         }
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Scores:
-        """Read back what `to_dict` wrote."""
-        scores = {
-            model: {name: float("nan") if score is None else score for name, score in row.items()}
-            for model, row in values["values"].items()
+    def from_dict(cls, stored: Mapping[str, Any]) -> Scores:
+        """Read back what `to_dict` wrote; earlier versions wrote no scores of quantiles."""
+        fields = {**stored, "quantile_levels": stored.get("quantile_levels", ())}
+        for name in ("baselines", "notes", "quantile_levels"):
+            fields[name] = tuple(fields[name])
+        fields["values"] = {
+            model: {name: _number_or_nan(score) for name, score in scores.items()}
+            for model, scores in stored["values"].items()
         }
-        lists = {name: tuple(values[name]) for name in ("baselines", "notes")}
-        comparisons = {
-            model: Comparison(**one) for model, one in values.get("comparisons", {}).items()
+        fields["comparisons"] = {
+            model: Comparison(**comparison)
+            for model, comparison in stored.get("comparisons", {}).items()
         }
-        return cls(**{**values, **lists, "values": scores, "comparisons": comparisons})
+        return cls(**fields)
+
+    def _note_lines(self) -> list[str]:
+        return [f"Note: {note}." for note in self.notes]
+
+    def _may_be_chance(self) -> bool:
+        comparison = self.comparisons.get(self.alias)
+        return comparison is not None and comparison.low <= 0 <= comparison.high
+
+    def _interval(self) -> str:
+        """Return the interval of the skill in words; of a loss, in percent of more error."""
+        comparison = self.comparisons.get(self.alias)
+        if comparison is None:
+            return ""
+        ends = [comparison.low, comparison.high]
+        if not self.skill(self.alias) > 0:
+            ends = [-comparison.high, -comparison.low]
+        low, high = ("-" * (end < 0) + _percent(end) for end in ends)
+        return f" (95 % interval {low} to {high})"
 
 
 def unjudged_notes(series_ids: NDArray[np.object_], total: int) -> tuple[str, ...]:
-    """Say which series are not in the scores.
+    """Return a note on the series that are not in the scores, if there are any.
 
     Args:
         series_ids: of the series without a test window.
-        total: of all series.
+        total: number of all series.
     """
     if not len(series_ids):
         return ()
-    verb = "has no test window and is" if len(series_ids) == 1 else "have no test window and are"
+    verb = "have no test window and are"
+    if len(series_ids) == 1:
+        verb = "has no test window and is"
     return (
         f"{len(series_ids):,} of {total:,} series {verb} not in the scores: "
         f"{listed(series_ids, 3)}",
@@ -191,7 +265,7 @@ def unjudged_notes(series_ids: NDArray[np.object_], total: int) -> tuple[str, ..
 
 
 def unscaled_notes(number: int, num_series: int) -> tuple[str, ...]:
-    """Say how many series MASE leaves out.
+    """Return a note on the series that MASE leaves out, if there are any.
 
     Args:
         number: of series without a scale.
@@ -201,44 +275,31 @@ def unscaled_notes(number: int, num_series: int) -> tuple[str, ...]:
         return ()
     return (
         f"MASE leaves out targets of {number:,} of {num_series:,} series whose training rows "
-        f"repeat exactly or are "
-        "shorter than a season",
+        f"repeat exactly or are shorter than a season",
     )
 
 
 def _percent(skill: float) -> str:
     """Percentage without its sign; two significant digits where one decimal would say 0.0."""
     percent = 100.0 * abs(skill)
-    return f"{percent:.1f}" if percent >= 0.1 else f"{percent:.2g}"
+    if percent >= 0.1:
+        return f"{percent:.1f}"
+    return f"{percent:.2g}"
 
 
-def column_style(values: Sequence[float]) -> str:
-    """How the numbers of one column are written: equal decimals, four significant digits in the smallest above 0."""
-    smallest = min((value for value in values if np.isfinite(value) and value > 0), default=1.0)
-    decimals = max(3 - int(np.floor(np.log10(smallest))), 0)
-    return f",.{decimals}f" if decimals <= 7 else ".3e"
+def _signed_percent(skill: float) -> str:
+    if not np.isfinite(skill):
+        return "-"
+    return f"{100 * skill:+.1f} %"
 
 
-def _marked(values: list[float]) -> list[str]:
-    """Numbers of one column with equal decimals, four significant digits in the smallest, the best marked *."""
-    finite, style = [value for value in values if np.isfinite(value)], column_style(values)
-    cells = [format(value, style) if np.isfinite(value) else "-" for value in values]
-    best = min(finite, default=None)
-    return [
-        cell + ("*" if value == best else " ") for cell, value in zip(cells, values, strict=True)
-    ]
+def _finite_or_none(score: float) -> float | None:
+    if np.isfinite(score):
+        return score
+    return None
 
 
-def _aligned(columns: list[list[str]]) -> list[str]:
-    """Lines of a table: the first column flush left, numbers flush right."""
-    widths = [max(map(len, column)) for column in columns]
-    rows = zip(*columns, strict=True)
-    return [
-        "  ".join(
-            [
-                row[0].ljust(widths[0]),
-                *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)),
-            ]
-        )
-        for row in rows
-    ]
+def _number_or_nan(score: float | None) -> float:
+    if score is None:
+        return float("nan")
+    return score

@@ -90,10 +90,10 @@ class Bench:
         checkpoint = checkpoint_of(self.folder, f"{task.name}-{fold}-{execution}")
         forecaster = self._fit(config, self.folds.panels[fold], checkpoint)
         scores = forecaster.evaluate().scores().values[config.name]
-        if not math.isfinite(scores[search.objective]):
+        if not math.isfinite(scores.get(search.objective, math.nan)):
             raise DataError(
                 f"{search.objective} is not defined on fold {fold + 1}: choose another "
-                f"search.objective"
+                f"search.objective, or training.loss: quantile for a score of quantiles"
             )
         return FoldScore(
             fold=fold,

@@ -4,6 +4,7 @@ slow oracles."""
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -71,7 +72,7 @@ def test_a_level_that_the_windows_do_not_support_is_refused_with_the_number(
     ):
         calibration.ends(np.zeros((1, 2, 1)), np.ones((1, 1)), level)
     for bad in (0, 100, -5):
-        with pytest.raises(ConfigError, match="expected per cent between 0 and 100"):
+        with pytest.raises(ConfigError, match="expected percent between 0 and 100"):
             calibration.ends(np.zeros((1, 2, 1)), np.ones((1, 1)), bad)
 
 
@@ -451,29 +452,51 @@ def covering(shares: Sequence[float], windows: int = 400) -> BacktestResult:
     )
 
 
+def count_covered(result: BacktestResult) -> list[int]:
+    """Covered values of each step, one by one."""
+    counts = []
+    for step in range(result.actual.shape[1]):
+        pairs = zip(result.actual[:, step, 0], result.quantiles[:, step, 0], strict=True)
+        counts.append(sum(low <= y <= high for y, (low, high) in pairs))
+    return counts
+
+
 @pytest.mark.parametrize(
-    ("shares", "covered", "verdict", "within"),
+    ("shares", "verdict", "consequence", "within"),
     [
-        ((0.8, 0.4, 0.4, 0.4), "50.0", "fewer than they should", "1 of 4"),
-        ((0.8, 0.4, 0.8, 0.8), "70.0", "fewer than they should", "3 of 4"),
-        ((0.8, 0.8, 0.8, 0.8), "80.0", "consistent with 80 %", "4 of 4"),
-        ((0.6, 1.0, 0.6, 1.0), "80.0", "consistent with 80 %", "0 of 4"),
-        ((0.8, 1.0, 1.0, 1.0), "95.0", "more than they should", "1 of 4"),
-        ((0.8, 0.8, 0.8, 1.0), "85.0", "more than they should", "3 of 4"),
+        ((0.8, 0.4, 0.4, 0.4), "fewer than", ": too narrow", "1 of 4 steps is within its band"),
+        ((0.8, 0.4, 0.8, 0.8), "fewer than", ": too narrow", "3 of 4 steps are within their band"),
+        ((0.8, 0.8, 0.8, 0.8), "consistent with", "", "4 of 4 steps are within their band"),
+        ((0.6, 1.0, 0.6, 1.0), "consistent with", "", "0 of 4 steps are within their band"),
+        ((0.8, 1.0, 1.0, 1.0), "more than", ": too wide", "1 of 4 steps is within its band"),
+        ((0.8, 0.8, 0.8, 1.0), "more than", ": too wide", "3 of 4 steps are within their band"),
     ],
 )
 def test_the_sentence_on_coverage_says_what_its_numbers_say(
-    shares: tuple[float, ...], covered: str, verdict: str, within: str
+    shares: tuple[float, ...], verdict: str, consequence: str, within: str
 ) -> None:
     """A step that covers exactly 80 % is within any band around it; one that covers 40, 60 or 100 %
     is not."""
-    text = coverage_text(covering(shares))
-    start = f"80 % intervals cover {covered} % of actual values, {verdict} (95 % band "
-    assert text.startswith(start)
-    assert text.endswith(f" %); {within} steps are within their band.")
-    low, high = (float(one) for one in text.removeprefix(start).split(" %)")[0].split("-"))
+    result = covering(shares)
+    counts = count_covered(result)
+    windows = len(result.actual)
+    covered = 100 * sum(counts) / (windows * len(shares))
+    assert f"{sum(one == 0.8 * windows for one in counts)} of 4 " in within
+    text = coverage_text(result)
+    pattern = (
+        rf"80 % intervals cover {covered:.1f} % of actual values, {verdict} 80 % "
+        rf"\(95 % band ([\d.]+)-([\d.]+) %\){consequence}; {within}\."
+    )
+    match = re.fullmatch(pattern, text)
+    assert match, text
+    low, high = map(float, match.groups())
     assert low < 80.0 < high
-    assert (low <= float(covered) <= high) == verdict.startswith("consistent")
+    word = "consistent with"
+    if covered < low:
+        word = "fewer than"
+    if covered > high:
+        word = "more than"
+    assert word == verdict
 
 
 def test_what_was_never_measured_is_not_counted_as_missed() -> None:
@@ -508,7 +531,7 @@ def test_adapting_leaves_a_result_without_intervals_alone(result: BacktestResult
     plain = replace(result, quantiles=None, quantile_levels=())
     assert adapt_intervals(plain) is plain
     with pytest.raises(
-        DataError, match=r"holds no intervals: train with evaluation\.calibration_size above 0"
+        DataError, match=r"has no intervals: train with evaluation\.calibration_size above 0"
     ):
         coverage_by(plain, "step")
     assert coverage_text(plain) == ""
@@ -563,7 +586,7 @@ def test_the_width_is_that_of_the_errors_on_unseen_windows(forecaster: Forecaste
             {"level": [80], "horizon": 5},
             "intervals were asked for 5 steps, and the model is calibrated for 4",
         ),
-        ({"level": [0.5, 100]}, "level is 100; expected per cent"),
+        ({"level": [0.5, 100]}, "level is 100; expected percent"),
         (
             {"level": [99.9]},
             r"level 99.9 was asked for and there are \d+ calibration windows; it takes 999",

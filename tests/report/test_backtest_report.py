@@ -96,7 +96,7 @@ def test_the_page_says_what_the_folder_holds(folder: Path) -> None:
         "Coverage of the intervals",
     } <= set(headings)
     scores = json.loads((folder / "scores.json").read_text())
-    assert any(f"{scores['num_windows']} test windows of" in text for text in page.words("p"))
+    assert any(f"{scores['num_windows']} test windows, horizon" in text for text in page.words("p"))
     cutoffs = "8, 2 steps apart; models are fitted at the first of every 4, on all rows up to it"
     assert cutoffs in page.words("dd")
     assert "forecast backtest --config config.yaml --out again" in page.words("pre")

@@ -138,7 +138,7 @@ def test_coverage_is_drawn_as_counted():
         "Intervals of 95 %",
     ]
     assert finding(figure).startswith("Coverage is within its band at ")
-    with pytest.raises(DataError, match="holds no intervals"):
+    with pytest.raises(DataError, match="has no intervals"):
         plot_coverage(backtest())
 
 

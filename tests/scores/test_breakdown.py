@@ -16,9 +16,17 @@ from forecast.data.panel import Columns
 from forecast.errors import ConfigError
 from forecast.scores.breakdown import bias_by_step, error_by_cutoff, scores_by
 from forecast.scores.evaluation import BacktestResult
-from forecast.scores.verdict import SCORE_NAMES
+from forecast.scores.metrics import SCORES
 
 SHAPE = (40, 3, 2)
+POINT_NAMES = [name for name, score in SCORES.items() if score.is_of_points]
+LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9)
+QUANTILE_NAMES = [
+    "pinball",
+    "WQL",
+    "CRPS",
+    *("coverage-50", "coverage-80", "width-50", "width-80", "Winkler-50", "Winkler-80"),
+]
 
 
 def a_result(
@@ -81,7 +89,12 @@ def loop(result: BacktestResult, key: str, name: object, model: str) -> dict[str
     scaled = [abs(y - f) / scale for y, f, scale in kept if scale > 0]
     count = len(kept) or math.nan
     mean_square = sum((y - f) ** 2 for y, f, _ in kept) / count
+    shares = [100 * abs(y - f) / abs(y) for y, f, _ in kept if y]
+    size = sum(abs(y) for y, _, _ in kept) or math.nan
     return {
+        "MAPE": sum(shares) / (len(shares) or math.nan),
+        "WAPE": 100 * sum(abs(y - f) for y, f, _ in kept) / size,
+        "bias": sum(f - y for y, f, _ in kept) / count,
         "MSE": mean_square,
         "MAE": sum(abs(y - f) for y, f, _ in kept) / count,
         "RMSE": math.sqrt(mean_square),
@@ -97,7 +110,7 @@ def loop(result: BacktestResult, key: str, name: object, model: str) -> dict[str
 def test_scores_of_every_group_equal_a_loop(by, column):
     result = a_result()
     table = scores_by(result, by)
-    assert list(table.columns) == [column, "model", "windows", *SCORE_NAMES]
+    assert list(table.columns) == [column, "model", "windows", *POINT_NAMES]
     names = {
         "series": result.series_ids[:5],
         "step": range(1, 4),
@@ -108,19 +121,72 @@ def test_scores_of_every_group_equal_a_loop(by, column):
     for _, row in table.iterrows():
         expected = loop(result, column, row[column], row["model"])
         np.testing.assert_allclose(
-            [row[name] for name in SCORE_NAMES], [expected[name] for name in SCORE_NAMES]
+            [row[name] for name in POINT_NAMES], [expected[name] for name in POINT_NAMES]
         )
     windows = {"series": 8, "step": 40, "cutoff": 5}[by]
     assert (table["windows"] == windows).all()
 
 
+def with_quantiles() -> BacktestResult:
+    result = a_result()
+    steps = np.sort(np.random.default_rng(8).normal(size=(*SHAPE, len(LEVELS))), axis=-1)
+    return replace(result, quantile_levels=LEVELS, quantiles=steps)
+
+
+def quantile_loop(actual: list[float], quantiles: list[list[float]]) -> dict[str, float]:
+    """Scores of quantiles of some values, from their definitions."""
+    loss = []
+    for number, q in enumerate(LEVELS):
+        errors = [y - row[number] for y, row in zip(actual, quantiles, strict=True)]
+        loss.append(sum(q * one if one >= 0 else (q - 1) * one for one in errors))
+    count = len(actual)
+    # each level stands for those nearer to it than to another one
+    shares = [0.175, 0.2, 0.25, 0.2, 0.175]
+    scores = {
+        "pinball": sum(loss) / count / len(LEVELS),
+        "WQL": sum(2 * one / sum(abs(y) for y in actual) for one in loss) / len(LEVELS),
+        "CRPS": sum(2 * share * one for share, one in zip(shares, loss, strict=True)) / count,
+    }
+    for level, low, high in ((50, 1, 3), (80, 0, 4)):
+        ends = [(row[low], row[high]) for row in quantiles]
+        pairs = list(zip(actual, ends, strict=True))
+        misses = sum(max(lo - y, y - hi, 0.0) for y, (lo, hi) in pairs)
+        width = sum(hi - lo for lo, hi in ends) / count
+        scores[f"coverage-{level}"] = sum(lo <= y <= hi for y, (lo, hi) in pairs) / count
+        scores[f"width-{level}"] = width
+        scores[f"Winkler-{level}"] = width + 2 / (1 - level / 100) * misses / count
+    return scores
+
+
+@pytest.mark.parametrize("by", ["series", "step", "cutoff", "overall"])
+def test_scores_of_quantiles_equal_loops_in_every_group(by):
+    result = with_quantiles()
+    table = scores_by(result, by)
+    assert list(table.columns[-len(QUANTILE_NAMES) :]) == QUANTILE_NAMES
+    assert table.loc[table["model"] == "last_value", QUANTILE_NAMES].isna().all(axis=None)
+    rows = table[table["model"] == "bigru"].reset_index(drop=True)
+
+    windows = np.broadcast_to(np.arange(SHAPE[0])[:, None, None], SHAPE)
+    group = {
+        "series": result.series[windows],
+        "step": np.broadcast_to(np.arange(SHAPE[1])[:, None], SHAPE),
+        "cutoff": np.unique(result.cutoffs, return_inverse=True)[1][windows],
+        "overall": np.zeros(SHAPE, int),
+    }[by]
+    for number, row in rows.iterrows():
+        cells = (group == number) & ~np.isnan(result.actual)
+        expected = quantile_loop(result.actual[cells].tolist(), result.quantiles[cells].tolist())
+        found = {name: row[name] for name in QUANTILE_NAMES}
+        assert found == pytest.approx(expected, rel=1e-12)
+
+
 def test_overall_is_the_table_of_scores():
     result = a_result()
     table = scores_by(result)
-    assert list(table.columns) == ["model", "windows", *SCORE_NAMES]
+    assert list(table.columns) == ["model", "windows", *POINT_NAMES]
     for _, row in table.iterrows():
         expected = result.scores().values[row["model"]]
-        assert {name: row[name] for name in SCORE_NAMES} == pytest.approx(expected, rel=1e-12)
+        assert {name: row[name] for name in POINT_NAMES} == pytest.approx(expected, rel=1e-12)
         assert loop(result, "overall", None, row["model"]) == pytest.approx(expected, rel=1e-12)
 
 
@@ -131,7 +197,7 @@ def test_a_group_without_a_value_has_no_score_and_silence_is_not_rewarded():
     result.actual[result.series == 3] = 1.0
     table = scores_by(result, "series").set_index(["store", "model"])
     for series, model in ((2, "bigru"), (2, "last_value"), (3, "bigru")):
-        assert table.loc[(result.series_ids[series], model), list(SCORE_NAMES[:4])].isna().all()
+        assert table.loc[(result.series_ids[series], model), POINT_NAMES].isna().all()
     assert np.isfinite(table.loc[(result.series_ids[3], "last_value"), "MAE"])
 
 

@@ -15,9 +15,10 @@ from forecast.data.frequency import Frequency
 from forecast.data.panel import Columns
 from forecast.errors import DataError, ShapeError, SkillError
 from forecast.scores.evaluation import BacktestResult
-from forecast.scores.forecast import Forecast, Scores, level_name, named_level
+from forecast.scores.forecast import Forecast, level_name, named_level
 from forecast.scores.history import History
 from forecast.scores.skill import Comparison
+from forecast.scores.verdict import Scores
 
 HOURLY = Frequency.parse("h")
 START = np.datetime64("2024-03-01T00", "ns")
@@ -253,7 +254,8 @@ def test_the_verdict_says_how_sure_it_is(skill, noise, start, end, shown):
         one.high,
         one.p_value,
     )
-    assert Scores.from_dict(json.loads(json.dumps(scores.to_dict(), allow_nan=False))) == scores
+    stored = scores.to_dict()
+    assert Scores.from_dict(json.loads(json.dumps(stored, allow_nan=False))).to_dict() == stored
     if shown:
         scores.require_skill()
     else:
@@ -265,10 +267,10 @@ def test_few_cutoffs_are_said_to_be_too_few():
     scores = a_result(model_error=1.5).scores()
     assert scores.comparisons == {}
     assert scores.text().endswith(
-        "Note: the cutoffs are too few to say how much of the difference may be chance."
+        "Note: there are too few cutoffs to estimate how much of the difference may be chance."
     )
     with pytest.raises(
-        SkillError, match=r"beats the best baseline .* too few to tell that from chance"
+        SkillError, match=r"beats the best baseline .* too few cutoffs to rule out chance"
     ):
         scores.require_skill()
     with pytest.raises(SkillError, match="compared with no baseline"):
@@ -300,7 +302,7 @@ def test_the_table_marks_the_best_of_every_column():
     assert table["bigru"].count("*") == 5
     assert "*" not in table["linear"] + table["last_value"]
     assert len({len(line) for line in lines[1:8]}) == 1
-    assert lines[0] == "2 steps ahead, 2 series, season of 1"
+    assert lines[0] == "horizon 2, 2 series, season length 1"
     assert lines[8] == scores.verdict()
     assert "+25.0 %" in table["bigru"]
 

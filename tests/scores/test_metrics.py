@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,24 +12,19 @@ import pytest
 import utilsforecast.losses as peer
 from hypothesis import given
 from hypothesis import strategies as st
+from panels import panel_of
 
 from forecast.errors import ConfigError, ShapeError
-from forecast.scores.metrics import (
-    METRICS,
-    bias,
-    mae,
-    mape,
-    mase,
-    mse,
-    owa,
-    pinball,
-    rmse,
-    rmsse,
-    seasonal_deviation,
-    seasonal_error,
-    smape,
-    wape,
-)
+from forecast.scores.metrics import METRICS, bias, mae, mape, mase, mse, owa, rmse, smape, wape
+from forecast.scores.quantile_metrics import pinball
+from forecast.scores.seasonal import seasonal_errors
+from forecast.windows.splits import Part
+
+
+def scales_of(histories: Sequence[np.ndarray], season_length: int) -> np.ndarray:
+    """(N,) scale of MASE of whole series, from the table that they would be read from."""
+    panel = panel_of([range(len(one)) for one in histories], np.concatenate(histories))
+    return seasonal_errors(panel, season_length, part=Part.whole(panel))[:, 0]
 
 
 def pairs(actual: np.ndarray, forecast: np.ndarray) -> list[tuple[float, float]]:
@@ -130,28 +126,12 @@ def test_mase_refuses_a_scale_that_would_broadcast():
         mase(np.ones((2, 3, 4)), np.ones((2, 3, 4)), np.ones((2, 1)))
 
 
-@given(seed=st.integers(0, 2**32 - 1), wide=st.booleans())
-def test_rmsse_equals_a_loop(seed, wide):
-    rng = np.random.default_rng(seed)
+def test_mase_takes_one_scale_per_value():
+    rng = np.random.default_rng(3)
     actual, forecast = rng.normal(size=(2, 4, 3, 2))
-    actual[rng.random(actual.shape) < 0.2] = np.nan
-    scale = rng.choice([0.0, 0.5, 2.0, np.nan], (4, 2) if wide else 4)
-    terms = []
-    for w, h, d in np.ndindex(actual.shape):
-        unit = scale[w, d] if wide else scale[w]
-        if unit > 0 and not np.isnan(actual[w, h, d]):
-            terms.append(((actual[w, h, d] - forecast[w, h, d]) / unit) ** 2)
-    expected = math.sqrt(sum(terms) / len(terms)) if terms else math.nan
-    np.testing.assert_allclose(rmsse(actual, forecast, scale), expected, rtol=1e-12)
-
-
-def test_rmsse_has_no_unit_where_the_history_is_constant_and_refuses_other_scales():
-    assert np.isnan(
-        rmsse(np.ones((1, 2)), np.zeros((1, 2)), np.array([seasonal_deviation(np.ones(9), 1)]))
-    )
-    assert np.isnan(rmsse(np.ones((1, 2)), np.array([[np.nan, 1.0]]), np.ones(1)))
-    with pytest.raises(ShapeError, match=r"\(2, 1\)"):
-        rmsse(np.ones((2, 3)), np.ones((2, 3)), np.ones((2, 1)))
+    scale = rng.choice([0.0, 0.5, 2.0, np.nan], (4, 2))
+    each = np.repeat(scale[:, None], 3, axis=1)
+    assert mase(actual, forecast, each) == mase(actual, forecast, scale)
 
 
 @pytest.mark.parametrize(
@@ -200,12 +180,10 @@ def test_scores_agree_with_utilsforecast():
         np.testing.assert_allclose(
             ours(actual, forecast, axis=1), theirs(table, ["m"])["m"] * factor, rtol=1e-12
         )
-    scale = np.array([seasonal_error(one, 7) for one in train])
     expected = peer.mase(table, ["m"], seasonality=7, train_df=past)["m"]
-    np.testing.assert_allclose(mase(actual, forecast, scale, axis=1), expected, rtol=1e-12)
-    scale = np.array([seasonal_deviation(one, 7) for one in train])
-    expected = peer.rmsse(table, ["m"], seasonality=7, train_df=past)["m"]
-    np.testing.assert_allclose(rmsse(actual, forecast, scale, axis=1), expected, rtol=1e-12)
+    np.testing.assert_allclose(
+        mase(actual, forecast, scales_of(train, 7), axis=1), expected, rtol=1e-12
+    )
     expected = peer.mqloss(table, {"m": ["low", "high"]}, quantiles=np.array([0.1, 0.9]))["m"]
     np.testing.assert_allclose(
         pinball(actual, np.stack([low, high], -1), (0.1, 0.9), axis=1), expected, rtol=1e-12
@@ -226,20 +204,11 @@ def test_pinball_refuses_wrong_levels_and_shapes():
         pinball(np.ones(3), np.ones((1, 3)), [0.5])
 
 
-def test_seasonal_error_by_hand():
-    assert seasonal_error(np.array([1.0, 5.0, 2.0, 9.0]), 2) == 2.5
-    np.testing.assert_array_equal(
-        seasonal_error(np.array([[1.0, 0.0], [np.nan, 3.0], [4.0, 1.0]]), 1), [np.nan, 2.5]
-    )
-    assert np.isnan(seasonal_error(np.array([1.0, 2.0]), 2))
-    for scale in (seasonal_error, seasonal_deviation):
-        with pytest.raises(ConfigError, match="season_length is 0"):
-            scale(np.ones(3), 0)
-
-
-def test_seasonal_deviation_by_hand():
-    assert seasonal_deviation(np.array([1.0, 5.0, 2.0, 8.0, np.nan]), 2) == math.sqrt((1 + 9) / 2)
-    assert np.isnan(seasonal_deviation(np.array([1.0, 2.0]), 2))
+def test_seasonal_errors_by_hand():
+    assert scales_of([np.array([1.0, 5.0, 2.0, 9.0])], 2) == 2.5
+    gap = np.array([1.0, np.nan, 4.0, 5.0, 3.0])
+    np.testing.assert_array_equal(scales_of([gap, np.array([0.0, 3.0, 1.0])], 1), [1.5, 2.5])
+    assert np.isnan(scales_of([np.array([1.0, 2.0])], 2)).all()
 
 
 @pytest.mark.parametrize(
@@ -261,5 +230,5 @@ def test_naive_scores_of_the_m4_competition(shared_data: Path, group, season, la
     forecast = np.stack(
         [np.tile(one[-lag:], horizon // lag + 1)[:horizon] for one in past.values()]
     )
-    scale = np.array([seasonal_error(one, season) for one in past.values()])
+    scale = scales_of(list(past.values()), season)
     assert (round(smape(actual, forecast), 3), round(mase(actual, forecast, scale), 3)) == published

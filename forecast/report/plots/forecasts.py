@@ -15,7 +15,6 @@ from forecast.axes import FloatArray
 from forecast.data.frequency import Frequency
 from forecast.data.names import name_of
 from forecast.errors import DataError
-from forecast.intervals.levels import central_pairs
 from forecast.report.plots.style import (
     INK,
     MODEL,
@@ -29,6 +28,7 @@ from forecast.report.plots.style import (
     write_finding_and_key,
 )
 from forecast.scores.forecast import Forecast, plain_stamps
+from forecast.scores.quantile_metrics import central_pairs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
