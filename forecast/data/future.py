@@ -58,13 +58,13 @@ def known_columns(columns: Columns) -> Columns:
         columns: the roles in the history.
     """
     known = columns.known_covariates
-    return Columns(
-        id_col=columns.id_col,
-        time_col=columns.time_col,
-        target_cols=(),
-        known_covariates=known,
-        categorical=tuple(name for name in known if name in columns.categorical),
-    )
+    roles: dict[str, tuple[str, ...]] = {
+        "target_cols": (),
+        "past_covariates": (),
+        "static_covariates": (),
+        "categorical": tuple(name for name in known if name in columns.categorical),
+    }
+    return columns.model_copy(update=roles)  # unchecked: only here a table has no target
 
 
 def end_notes(panel: Panel) -> tuple[str, ...]:

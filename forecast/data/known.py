@@ -37,7 +37,7 @@ def read_known(panel: Panel, known: Source, *, table_format: TableFormat) -> Pan
     return load_panel(
         known,
         known_columns(panel.columns),
-        table_format=replace(table_format, tz=table_format.tz or panel.freq.tz),
+        table_format=table_format.model_copy(update={"tz": table_format.tz or panel.freq.tz}),
         freq=panel.freq.alias,
         gaps="skip",
         allow_missing=True,

@@ -5,46 +5,83 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, model_validator
 
 from forecast.axes import check_shape
 from forecast.data.frequency import Frequency
 from forecast.data.names import name_of
-from forecast.errors import DataError
+from forecast.errors import DataError, nearest
+from forecast.section import Section
 
 if TYPE_CHECKING:
     import pandas as pd
 
+Name = Annotated[str, Field(min_length=1)]
+"""Text that is not empty."""
 
-@dataclass(frozen=True)
-class Columns:
+_LISTS = ("target_cols", "past_covariates", "known_covariates", "static_covariates")
+"""Roles that several columns may have."""
+
+
+class Columns(Section):
     """The role of every column that is used; all other columns are ignored.
 
-    Attributes:
-        id_col: names the series; a table without this column holds one series.
-        time_col: timestamps, or an integer index.
-        target_cols: what is forecast.
-        past_covariates: known up to the cutoff only.
-        known_covariates: known for the forecast steps as well.
-        static_covariates: one value per series.
-        categorical: those of the covariates above whose values are categories.
+    Raises:
+        ConfigError: a column has two roles, or a categorical column is no covariate.
     """
 
-    id_col: str = "unique_id"
-    time_col: str = "ds"
-    target_cols: tuple[str, ...] = ("y",)
-    past_covariates: tuple[str, ...] = ()
-    known_covariates: tuple[str, ...] = ()
-    static_covariates: tuple[str, ...] = ()
-    categorical: tuple[str, ...] = ()
+    id_col: Name = "unique_id"
+    """Column that names the series; a table without it holds one series."""
+    time_col: Name = "ds"
+    """Column of timestamps, or of an integer index."""
+    target_cols: Annotated[tuple[Name, ...], Field(min_length=1)] = ("y",)
+    """Columns to forecast."""
+    past_covariates: tuple[Name, ...] = ()
+    """Columns known up to the cutoff only."""
+    known_covariates: tuple[Name, ...] = ()
+    """Columns known for the forecast steps as well."""
+    static_covariates: tuple[Name, ...] = ()
+    """Columns with one value per series; name the id column here to learn an embedding of it."""
+    categorical: tuple[Name, ...] = ()
+    """Those of the covariates above whose values are categories."""
 
     @property
     def dynamic(self) -> tuple[str, ...]:
         """Columns of `Panel.values`, in order: targets, past covariates, known covariates."""
         return self.target_cols + self.past_covariates + self.known_covariates
+
+    @model_validator(mode="after")
+    def _check_roles(self) -> Columns:
+        """Refuse a column with two roles; the id column may be a static covariate too."""
+        for role in (*_LISTS, "categorical"):
+            columns = getattr(self, role)
+            if len(set(columns)) < len(columns):
+                raise ValueError(f"{role} is {list(columns)}; expected each column once")
+
+        taken = {self.time_col: "time_col"}
+        for role in _LISTS:
+            for column in getattr(self, role):
+                _refuse_second_role(column, taken.setdefault(column, role), role)
+        if taken.get(self.id_col) != "static_covariates":
+            _refuse_second_role(self.id_col, taken.get(self.id_col, "id_col"), "id_col")
+
+        covariates = self.past_covariates + self.known_covariates + self.static_covariates
+        for column in self.categorical:
+            if column not in covariates:
+                raise ValueError(
+                    f"categorical names {column!r}, which is none of the covariates"
+                    f"{nearest(column, covariates)}: add it to one of them"
+                )
+        return self
+
+
+def _refuse_second_role(column: str, first: str, second: str) -> None:
+    if first != second:
+        raise ValueError(f"{first} names {column!r}, and {second} does too: a column has one role")
 
 
 @dataclass(frozen=True, eq=False)

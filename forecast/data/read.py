@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
+from pydantic import Field, model_validator
 
 from forecast.data.findings import BadTableError, Finding, listed
 from forecast.data.number_dates import NUMBER_FORMATS
-from forecast.data.panel import Columns
+from forecast.data.panel import Columns, Name
 from forecast.data.table import MISSING_WORDS, Table
 from forecast.data.textfile import TextFile, explain_unreadable, inspect_text
 from forecast.data.wide import melt
-from forecast.errors import ConfigError, nearest
+from forecast.errors import nearest
+from forecast.section import Section
 
 Source: TypeAlias = str | Path | pd.DataFrame | pa.Table
 
@@ -30,52 +31,54 @@ _TEXT_SUFFIXES = (".csv", ".txt", ".tsv")
 _PARQUET_SUFFIXES = (".parquet", ".pq")
 
 
+_DEFAULT = Columns()
+
+
 _CODES = pa.dictionary(pa.int32(), pa.string())
 
 
-@dataclass(frozen=True)
-class TableFormat:
+class TableFormat(Section):
     """How a table is written down.
 
-    Attributes:
-        separator: between the columns of a text file; detected where it is None.
-        decimal: decimal mark of a text file.
-        encoding: of a text file.
-        layout: `long` has one row per series and stamp, `wide` one column per series.
-        time_format: `strptime` format of the stamps, or a key of `NUMBER_FORMATS`.
-        tz: time zone of stamps that carry none; where they carry one, the zone they are shown in.
+    Raises:
+        ConfigError: a setting that fits no table, or one character for two purposes.
     """
 
-    separator: str | None = None
-    decimal: str = "."
-    encoding: str = "utf-8"
     layout: Literal["long", "wide"] = "long"
+    """`long`: one row per series and stamp. `wide`: one column per series, those in `target_cols`,
+    or all of numbers that do not count the rows.
+    """
+    separator: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    """CSV column separator; default: detected."""
+    decimal: Literal[".", ","] = "."
+    """CSV decimal mark."""
+    encoding: Name = "utf-8"
+    """CSV text encoding."""
     time_format: str | None = None
+    """`strptime` format of the stamps, for dates that could be read in two ways. For numbers also
+    `unix_s`, `unix_ms`, `unix_us`, `unix_ns` (since 1970, UTC), `excel` (days), `year_quarter`
+    (202004), `year_week` (202053) or `decimal_year` (2020.25 is April).
+    """
     tz: str | None = None
+    """Time zone of stamps that carry none, for example `Europe/Berlin`; where they carry one, the
+    zone they are shown in."""
 
-    def __post_init__(self) -> None:
-        """Refuse settings that contradict each other."""
-        if self.decimal not in (".", ","):
-            raise ConfigError(f"decimal is {self.decimal!r}; expected '.' or ','")
-        if self.separator is not None and (
-            len(self.separator) != 1 or self.separator == self.decimal
-        ):
-            raise ConfigError(
-                f"separator is {self.separator!r} and decimal {self.decimal!r}; expected two "
-                f"different characters"
+    @model_validator(mode="after")
+    def _check_format(self) -> TableFormat:
+        """Refuse settings that contradict each other, and a format that is none."""
+        if self.separator == self.decimal:
+            raise ValueError(
+                f"separator is {self.separator!r} and so is decimal; expected two different "
+                f"characters"
             )
-        if self.layout not in ("long", "wide"):
-            raise ConfigError(f"layout is {self.layout!r}; expected 'long' or 'wide'")
+        known = (*NUMBER_FORMATS, "ISO8601", "mixed")
         written = self.time_format
-        if (
-            written is not None
-            and "%" not in written
-            and written not in (*NUMBER_FORMATS, "ISO8601", "mixed")
-        ):
-            raise ConfigError(
+        if written is not None and "%" not in written and written not in known:
+            raise ValueError(
                 f"time_format is {written!r}; expected a strptime format such as '%Y%m' or one of "
-                f"{', '.join(NUMBER_FORMATS)}{nearest(written, tuple(NUMBER_FORMATS))}"
+                f"{', '.join(NUMBER_FORMATS)}{nearest(written, NUMBER_FORMATS)}"
             )
+        return self
 
 
 def read_table(source: Source, columns: Columns, table_format: TableFormat) -> Table:
@@ -89,9 +92,8 @@ def read_table(source: Source, columns: Columns, table_format: TableFormat) -> T
     Raises:
         BadTableError: the file cannot be read, is empty, or lacks a declared column; or `source` is
             no table.
-        ConfigError: one column has two roles.
+        ConfigError: the format fits no table.
     """
-    _check_roles(columns)
     if isinstance(source, pd.DataFrame):
         table = _from_frame(source, columns, table_format)
     elif isinstance(source, pa.Table):
@@ -111,25 +113,6 @@ def read_table(source: Source, columns: Columns, table_format: TableFormat) -> T
             "no_rows", "the table has a header but no rows", "expected one row per series and stamp"
         )
     return melt(table) if table_format.layout == "wide" else table
-
-
-def _check_roles(columns: Columns) -> None:
-    """Raise where a column has two roles or a categorical column none."""
-    single = (columns.time_col, *columns.dynamic, *columns.static_covariates)
-    doubled = [name for name, count in Counter(single).items() if count > 1]
-    if columns.id_col in (columns.time_col, *columns.dynamic):
-        doubled.append(columns.id_col)
-    if doubled:
-        raise ConfigError(
-            f"column {doubled[0]!r} has two roles; expected one: remove it from one of the lists"
-        )
-    covariates = (*columns.past_covariates, *columns.known_covariates, *columns.static_covariates)
-    for name in columns.categorical:
-        if name not in covariates:
-            raise ConfigError(
-                f"categorical column {name!r} is not among the "
-                f"covariates{nearest(name, covariates)}"
-            )
 
 
 def _file_kind(path: Path) -> Literal["text", "parquet"]:
@@ -175,14 +158,14 @@ def _choose(
         )
     targets = (
         columns.target_cols
-        if layout == "long" or columns.target_cols != Columns.target_cols
+        if layout == "long" or columns.target_cols != _DEFAULT.target_cols
         else ()
     )
     wanted = [columns.time_col, *targets, *columns.past_covariates, *columns.known_covariates]
     if layout == "long":
         wanted += [name for name in columns.static_covariates if name != columns.id_col]
         wanted += (
-            [columns.id_col] if columns.id_col in names or columns.id_col != Columns.id_col else []
+            [columns.id_col] if columns.id_col in names or columns.id_col != _DEFAULT.id_col else []
         )
     missing = [name for name in wanted if name not in names]
     if missing:

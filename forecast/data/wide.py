@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +12,8 @@ from forecast.data.findings import BadTableError, Finding, listed
 from forecast.data.panel import Columns
 from forecast.data.table import Table
 from forecast.errors import ConfigError
+
+_DEFAULT = Columns()
 
 _NAMELESS = re.compile(r"|Unnamed: \d+")
 """Names of a column without one: in a file, and as pandas reads it."""
@@ -37,7 +38,7 @@ def melt(table: Table) -> Table:
     ids = pa.DictionaryArray.from_arrays(
         np.repeat(np.arange(len(chosen), dtype=np.int32), lengths), chosen
     )
-    data = {Columns.id_col: pa.chunked_array([ids]), "y": _joined(cells, starts)}
+    data = {_DEFAULT.id_col: pa.chunked_array([ids]), "y": _joined(cells, starts)}
     for name in (columns.time_col, *columns.past_covariates, *columns.known_covariates):
         data[name] = _joined([table.data[name]] * len(chosen), starts)
     if any(starts):
@@ -45,7 +46,7 @@ def melt(table: Table) -> Table:
         notes.append(
             Finding("late_start", "note", f"series that begin after blank cells: {listed(late)}")
         )
-    melted = replace(columns, id_col=Columns.id_col, target_cols=("y",))
+    melted = columns.model_copy(update={"id_col": _DEFAULT.id_col, "target_cols": ("y",)})
     notes = [*table.notes, *notes]
     return Table(
         melted, data, len(origin), table.text, origin, tuple(notes), table.decimal, was_wide=True
@@ -65,7 +66,7 @@ def _series_columns(table: Table) -> tuple[list[str], list[Finding]]:
             "static_covariates do not fit layout 'wide', which has no row per series: use layout "
             "'long'"
         )
-    if columns.target_cols != Columns.target_cols:
+    if columns.target_cols != _DEFAULT.target_cols:
         return list(columns.target_cols), []  # named one by one: whatever they count
     shared = (columns.time_col, *columns.past_covariates, *columns.known_covariates)
     names = [name for name in table.data if name not in shared]

@@ -19,7 +19,6 @@ from forecast.experiment.prepare import (
     context_length_of,
     open_panel,
     prepare,
-    table_format_of,
     with_all_rows,
 )
 from forecast.experiment.settings import Experiment
@@ -179,7 +178,7 @@ class Forecaster:
             )
         ahead = None
         if known is not None:
-            ahead = read_known(panel, known, table_format=table_format_of(fitted.config.data))
+            ahead = read_known(panel, known, table_format=fitted.config.data.table_format)
         made = forecast_future(fitted, panel, steps, ahead)
         return forecast_with_intervals(fitted, panel, made, levels) if levels else made
 

@@ -121,7 +121,7 @@ def result_about(result: BacktestResult, unjudged: NDArray[np.object_]) -> str:
         "horizon": result.actual.shape[1],
         "season_length": result.season_length,
         "scale": np.nan_to_num(result.scale, nan=0.0).tolist(),
-        "columns": asdict(result.columns),
+        "columns": result.columns.model_dump(),
         "freq": asdict(result.freq),
         "unjudged": unjudged.tolist(),
         "notes": list(result.notes),
@@ -161,7 +161,8 @@ def _read_forecast(
     if not path.is_file():
         return None
     roles = settings["data"]
-    columns = Columns(roles["id_col"], roles["time_col"], tuple(roles["target_cols"]))
+    names = ("id_col", "time_col", "target_cols")
+    columns = Columns(**{name: roles[name] for name in names})
     table = pd.read_csv(path, dtype={columns.id_col: str}, keep_default_na=False, na_values=[""])
     freq = Frequency.parse(data["frequency"], tz=data["time_zone"])
     if freq.tz is not None:  # offsets differ where clocks change
@@ -205,10 +206,7 @@ def _table_in(folder: Path, name: str) -> pd.DataFrame | None:
 
 def _rebuild(table: pd.DataFrame, about: Mapping[str, Any]) -> BacktestResult:
     """Turn the long table, whose rows stand window after window, into arrays again."""
-    roles: dict[str, Any] = {
-        k: tuple(v) if isinstance(v, list) else v for k, v in about["columns"].items()
-    }
-    columns = Columns(**roles)
+    columns = Columns.model_validate(about["columns"])
     freq, horizon, targets = Frequency(**about["freq"]), about["horizon"], len(columns.target_cols)
     firsts = table.iloc[::horizon]
     series, judged = pd.factorize(firsts[columns.id_col])

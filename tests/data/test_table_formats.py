@@ -14,6 +14,7 @@ from forecast.data.load import load_panel
 from forecast.data.panel import Columns
 from forecast.data.read import TableFormat
 from forecast.errors import ConfigError, DataError
+from forecast.experiment.settings import DataConfig
 
 
 def panel_of_two():
@@ -236,24 +237,47 @@ def test_months_without_days():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"target_cols": ("y", "y")}, "'y' has two roles"),
-        ({"past_covariates": ("y",)}, "'y' has two roles"),
-        ({"id_col": "y"}, "'y' has two roles"),
-        ({"categorical": ("z",)}, "'z' is not among the covariates"),
+        ({"target_cols": ("y", "y")}, r"target_cols is \['y', 'y'\]; expected each column once"),
+        ({"past_covariates": ("y",)}, "target_cols names 'y', and past_covariates does too"),
+        ({"id_col": "y"}, "target_cols names 'y', and id_col does too"),
+        ({"categorical": ("z",)}, "categorical names 'z', which is none of the covariates"),
     ],
 )
 def test_roles_that_contradict_each_other(change, message):
-    with pytest.raises(ConfigError, match=message):
-        load_panel(clean(), Columns(**change))
+    for section in (Columns, DataConfig):
+        with pytest.raises(ConfigError, match=message):
+            section(**change)
 
 
 @pytest.mark.parametrize(
-    "options",
-    [{"decimal": ";"}, {"separator": ",", "decimal": ","}, {"separator": "::"}, {"layout": "tall"}],
+    ("options", "message"),
+    [
+        ({"decimal": ";"}, "decimal is ';': input should be '.' or ','"),
+        ({"separator": ",", "decimal": ","}, "separator is ',' and so is decimal; expected two"),
+        ({"separator": "::"}, "separator is '::': string should have at most 1 character"),
+        ({"layout": "tall"}, "layout is 'tall': input should be 'long' or 'wide'"),
+        ({"time_format": "unix"}, "time_format is 'unix'; expected .*did you mean 'unix_s'"),
+    ],
 )
-def test_formats_that_contradict_themselves(options):
-    with pytest.raises(ConfigError, match="expected"):
-        TableFormat(**options)
+def test_formats_that_contradict_themselves(options, message):
+    for section in (TableFormat, DataConfig):
+        with pytest.raises(ConfigError, match=message):
+            section(**options)
+
+
+def test_settings_of_a_table_are_its_columns_and_its_format():
+    roles = {"time_col": "t", "past_covariates": ("a",), "categorical": ("a",)}
+    written = {"separator": ";", "decimal": ",", "tz": "UTC"}
+    settings = DataConfig(**roles, **written, source="sales.csv", freq="h")
+    assert settings.columns == Columns(**roles)
+    assert settings.table_format == TableFormat(**written)
+
+
+def test_columns_and_format_can_be_keys_and_cannot_be_changed():
+    assert {Columns(): 1, TableFormat(): 2}[Columns(target_cols=("y",))] == 1
+    for section, name in ((Columns(), "id_col"), (TableFormat(), "tz")):
+        with pytest.raises(ValueError, match="frozen"):
+            setattr(section, name, "x")
 
 
 @pytest.mark.parametrize(
