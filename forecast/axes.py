@@ -25,6 +25,14 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 
+def evenly_spaced(total: int, count: int) -> IntArray:
+    """Return `count` of the numbers 0 .. `total` - 1, evenly spaced; all of them where `count` is larger.
+
+    The first and the last number are among them where `count` is 2 or more.
+    """
+    return np.linspace(0, total - 1, min(count, total)).round().astype(np.int64)
+
+
 def check_shape(name: str, array: Any, axes: str, **sizes: int) -> None:
     """Raise unless `array` has one axis per letter of `axes`, with the sizes that are given.
 

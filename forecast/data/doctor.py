@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from forecast.data.findings import Finding, FindingLog, counted, listed, show_stamp
-from forecast.data.load import Gaps, Outcome, Request, examine
+from forecast.data.load import Examination, Gaps, Request, examine
 from forecast.data.panel import Columns, Panel
 from forecast.data.read import Source, TableFormat
 
@@ -110,7 +110,7 @@ def diagnose(
     )
 
 
-def _warn_of_short_series(outcome: Outcome, needed_rows: int, log: FindingLog) -> None:
+def _warn_of_short_series(outcome: Examination, needed_rows: int, log: FindingLog) -> None:
     """Name the series that have fewer rows than are needed."""
     if outcome.rows is None or outcome.rows.names.ids is None:
         return

@@ -9,7 +9,7 @@ import numpy as np
 from forecast.axes import IntArray
 from forecast.data.findings import SHOWN, BadTableError, FindingLog, and_more, counted, show_stamp
 from forecast.data.frequency import Frequency
-from forecast.data.order import Rows, changing_zone, looks_local, pass_zone
+from forecast.data.order import SortedRows, changing_zone, looks_local, pass_zone
 
 _MOST_FILLED = 10  # rows that `gaps: fill` may make of one
 _MOST_SKIPPED = (
@@ -18,7 +18,7 @@ _MOST_SKIPPED = (
 
 
 def check_gaps(
-    rows: Rows, grid: Frequency, positions: IntArray, gaps: str, log: FindingLog
+    rows: SortedRows, grid: Frequency, positions: IntArray, gaps: str, log: FindingLog
 ) -> bool:
     """Report missing stamps: an error where gaps are refused, else a note."""
     steps = np.diff(positions)
@@ -45,7 +45,9 @@ def check_gaps(
     return gaps != "refuse"
 
 
-def _skipping_zone(rows: Rows, grid: Frequency, positions: IntArray, after: IntArray) -> str | None:
+def _skipping_zone(
+    rows: SortedRows, grid: Frequency, positions: IntArray, after: IntArray
+) -> str | None:
     """Return a zone whose clocks skip every missing stamp, if there is one; `after` are the rows after the gaps."""
     missing = positions[after] - positions[after - 1] - 1
     if rows.tz is not None or grid.is_integer or missing.max() > _MOST_SKIPPED:
@@ -54,14 +56,14 @@ def _skipping_zone(rows: Rows, grid: Frequency, positions: IntArray, after: IntA
     return changing_zone(grid.stamps(first + np.arange(missing.sum())), "skips")
 
 
-def _name_gap(rows: Rows, row: int, missing: int) -> str:
+def _name_gap(rows: SortedRows, row: int, missing: int) -> str:
     first, second = show_stamp(rows.stamps[row - 1]), show_stamp(rows.stamps[row])
     table_row = rows.table_row(row)
     place = rows.names.table.places([table_row])[0]
     return f"{rows.names.series(table_row)}{place} ({missing} missing between {first} and {second})"
 
 
-def _refuse_explosion(rows: Rows, missing: int, message: str) -> None:
+def _refuse_explosion(rows: SortedRows, missing: int, message: str) -> None:
     if missing > _MOST_FILLED * len(rows.stamps):
         raise BadTableError(
             "gaps", f"{message}; filling them would make {len(rows.stamps)} rows {missing + len(rows.stamps)}",
@@ -69,7 +71,9 @@ def _refuse_explosion(rows: Rows, missing: int, message: str) -> None:
         )  # fmt: skip
 
 
-def fill_gaps(rows: Rows, grid: Frequency, positions: IntArray) -> tuple[Rows, IntArray, IntArray]:
+def fill_gaps(
+    rows: SortedRows, grid: Frequency, positions: IntArray
+) -> tuple[SortedRows, IntArray, IntArray]:
     """Insert the missing stamps of every series.
 
     Returns:

@@ -14,7 +14,7 @@ from forecast.data.findings import listed
 from forecast.data.future import known_columns
 from forecast.data.load import load_panel
 from forecast.data.names import name_of, nearest_name
-from forecast.data.panel import Columns, Panel, shown_stamps
+from forecast.data.panel import Columns, Panel, find_rows, shown_stamps
 from forecast.data.read import Source, TableFormat
 from forecast.errors import DataError
 
@@ -204,17 +204,9 @@ def _find(given: Panel, panel: Panel, ahead: IntArray) -> IntArray:
     positions = panel.freq.positions(
         given.timestamps
     )  # on the grid of the history, whatever the covariates' own
-    low = min(int(positions.min()), int(ahead.min()))
-    width = max(int(positions.max()), int(ahead.max())) - low + 1
-    keys = given.series_of_rows() * width + (positions - low)
-    wanted = series[:, None] * width + (ahead - low)
-    place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    found = (
-        (keys[place] == wanted)
-        & (series[:, None] >= 0)
-        & panel.freq.on_grid(given.timestamps)[place]
-    )
-    return np.where(found, place, -1)
+    rows = find_rows(given.series_of_rows(), positions, series[:, None], ahead)
+    fits = (rows >= 0) & panel.freq.on_grid(given.timestamps)[rows]
+    return np.where(fits, rows, -1)
 
 
 def _other_ids(given: Panel, panel: Panel, series: int) -> str:

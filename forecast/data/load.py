@@ -13,7 +13,7 @@ from forecast.data.findings import FindingLog
 from forecast.data.frequency import Frequency
 from forecast.data.future import FUTURE_ROWS, ended_notes, known_columns, only_present, part_future
 from forecast.data.gaps import fill_gaps
-from forecast.data.order import Rows, check_duplicates, sort_rows
+from forecast.data.order import SortedRows, check_duplicates, sort_rows
 from forecast.data.panel import Columns, Panel
 from forecast.data.parse import Ids, read_ids
 from forecast.data.read import Source, TableFormat, read_table
@@ -46,7 +46,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Examination:
     """What became of a table: the stages that were reached.
 
     Attributes:
@@ -56,7 +56,7 @@ class Outcome:
     """
 
     panel: Panel | None = None
-    rows: Rows | None = None
+    rows: SortedRows | None = None
     freq: Frequency | None = None
 
 
@@ -102,11 +102,11 @@ def load_panel(
     return panel
 
 
-def examine(source: Source, request: Request, log: FindingLog) -> Outcome:
+def examine(source: Source, request: Request, log: FindingLog) -> Examination:
     """Take a table through all stages as far as they can be reached; findings go to `log`."""
     table = log.attempt(read_table, source, request.columns, request.table_format)
     if table is None:
-        return Outcome()
+        return Examination()
     log.findings.extend(table.notes)
     ids = log.attempt(read_ids, table, log)
     shape = request.table_format
@@ -117,7 +117,7 @@ def examine(source: Source, request: Request, log: FindingLog) -> Outcome:
     names = _name_rows(table, ids, time)
     if ids is None or time is None:
         read_cells(names, log, request.allow_missing)  # for what is wrong with them
-        return Outcome()
+        return Examination()
     del table  # its columns are freed one after another
     later = None
     if request.cut_future:
@@ -131,18 +131,20 @@ def examine(source: Source, request: Request, log: FindingLog) -> Outcome:
     return _with_notes(replace(outcome, panel=replace(outcome.panel, future=future)), log)
 
 
-def _examine_history(names: RowNames, tz: str | None, request: Request, log: FindingLog) -> Outcome:
+def _examine_history(
+    names: RowNames, tz: str | None, request: Request, log: FindingLog
+) -> Examination:
     """Take the rows of history through the stages after ids and stamps."""
     cells = read_cells(names, log, request.allow_missing)
     rows = sort_rows(names, tz, log)
     if not np.diff(rows.offsets).all():
-        return Outcome()
+        return Examination()
     check_duplicates(rows, log)
     found = log.attempt(find_grid, rows, request.freq, request.gaps, log)
     values, static_values = arrange(cells, rows, log)
     if log.failed or found is None:
-        return Outcome(None, rows, found[0] if found else None)
-    return Outcome(
+        return Examination(None, rows, found[0] if found else None)
+    return Examination(
         _assemble(rows, found, cells, (values, static_values), request.gaps), rows, found[0]
     )
 
@@ -168,7 +170,7 @@ def _read_future(later: RowNames, freq: Frequency, log: FindingLog) -> Panel | N
     return replace(_assemble(rows, (freq, spacing.positions), cells, values, "skip"), notes=notes)
 
 
-def _with_notes(outcome: Outcome, log: FindingLog) -> Outcome:
+def _with_notes(outcome: Examination, log: FindingLog) -> Examination:
     """The outcome whose panel says what was found on the way."""
     if outcome.panel is None:
         return outcome
@@ -193,7 +195,7 @@ def _name_rows(table: Table, ids: Ids | None, time: TimeColumn | None) -> RowNam
 
 
 def _assemble(
-    rows: Rows,
+    rows: SortedRows,
     found: tuple[Frequency, NDArray[np.int64]],
     cells: Cells,
     values: tuple[NDArray[np.float64], NDArray[np.float64]],

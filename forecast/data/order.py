@@ -21,7 +21,7 @@ _DST_ZONES = (
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
+class SortedRows:
     """The rows of a table, one series after another, each in time order.
 
     Attributes:
@@ -58,7 +58,7 @@ class Rows:
         return self.names.several([self.table_row(row) for row in rows[:SHOWN]], len(rows))
 
 
-def sort_rows(names: RowNames, tz: str | None, log: FindingLog) -> Rows:
+def sort_rows(names: RowNames, tz: str | None, log: FindingLog) -> SortedRows:
     """Put the rows of each series together and in time order; the sort is stable.
 
     Args:
@@ -84,8 +84,8 @@ def sort_rows(names: RowNames, tz: str | None, log: FindingLog) -> Rows:
             f"sorted",
         )
     if order is None and whole:
-        return Rows(None, offsets, stamps, names, tz)
-    return Rows(kept[rows], offsets, stamps[rows], names, tz)
+        return SortedRows(None, offsets, stamps, names, tz)
+    return SortedRows(kept[rows], offsets, stamps[rows], names, tz)
 
 
 def _sorting_order(codes: NDArray[np.integer], ticks: IntArray) -> IntArray | None:
@@ -108,7 +108,7 @@ def _first_unsorted(codes: NDArray[np.integer], ticks: IntArray) -> int | None:
     return int(order[1:][back].min()) if back.any() else None
 
 
-def check_duplicates(rows: Rows, log: FindingLog) -> None:
+def check_duplicates(rows: SortedRows, log: FindingLog) -> None:
     """Report stamps that occur twice in a series, pair by pair."""
     again = np.flatnonzero((rows.stamps[1:] == rows.stamps[:-1]) & rows.inside) + 1
     if not len(again):
@@ -125,7 +125,7 @@ def check_duplicates(rows: Rows, log: FindingLog) -> None:
     log.error("duplicate_stamps", message, fix)
 
 
-def _name_pair(rows: Rows, row: int) -> str:
+def _name_pair(rows: SortedRows, row: int) -> str:
     first, second = rows.table_row(row - 1), rows.table_row(row)
     place = rows.names.table.places([first, second])
     return f"{rows.names.series(second)}{place[0]} and {place[1]}{rows.names.stamp(second)}"

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from forecast.axes import check_shape
+from forecast.axes import IntArray, check_shape
 from forecast.data.frequency import Frequency
 from forecast.data.names import name_of
 from forecast.errors import DataError, nearest
@@ -203,6 +203,37 @@ class Panel:
                 f"no series {series_id!r}: the panel holds {self.num_series} series, first {known}"
             )
         return found[0]
+
+
+def find_rows(
+    series: IntArray, positions: IntArray, wanted_series: IntArray, wanted_positions: IntArray
+) -> IntArray:
+    """Find the row of each wanted series and position.
+
+    Series and position are packed into one whole number, so that one binary search finds both.
+
+    Args:
+        series: (R,) series of the rows; no two rows have the same series and position.
+        positions: (R,) place of each row on the grid of time.
+        wanted_series: any shape; -1 for a series that has no rows.
+        wanted_positions: the same shape, or one that is broadcast to it.
+
+    Returns:
+        Rows in the wanted shape, -1 where there is none.
+    """
+    wanted_series, wanted_positions = np.broadcast_arrays(wanted_series, wanted_positions)
+    if not len(positions) or not wanted_positions.size:
+        return np.full(wanted_positions.shape, -1, np.int64)
+    low = min(int(positions.min()), int(wanted_positions.min()))
+    high = max(int(positions.max()), int(wanted_positions.max()))
+    width = high - low + 1
+
+    keys = series * width + (positions - low)
+    order = None if (keys[1:] > keys[:-1]).all() else np.argsort(keys)
+    wanted = wanted_series * width + (wanted_positions - low)
+    place = np.minimum(np.searchsorted(keys, wanted, sorter=order), len(keys) - 1)
+    rows = place if order is None else order[place]
+    return np.where(keys[rows] == wanted, rows, -1)
 
 
 def shown_stamps(

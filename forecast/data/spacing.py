@@ -12,7 +12,7 @@ from forecast.axes import IntArray
 from forecast.data.findings import BadTableError, FindingLog, counted, show_stamp
 from forecast.data.frequency import Frequency, infer_frequency
 from forecast.data.gaps import check_gaps
-from forecast.data.order import Rows
+from forecast.data.order import SortedRows
 from forecast.errors import DataError
 
 
@@ -25,7 +25,7 @@ class Spacing:
         grid: the frequency they are held against.
     """
 
-    rows: Rows
+    rows: SortedRows
     grid: Frequency
 
     @cached_property
@@ -45,7 +45,7 @@ class Spacing:
 
 
 def find_grid(
-    rows: Rows, freq: str | None, gaps: str, log: FindingLog
+    rows: SortedRows, freq: str | None, gaps: str, log: FindingLog
 ) -> tuple[Frequency, IntArray] | None:
     """Return the frequency of the rows and the place of each on its grid, or None where they fit none.
 
@@ -74,7 +74,7 @@ def find_grid(
     return (grid, positions) if whole or check_gaps(rows, grid, positions, gaps, log) else None
 
 
-def _declare(rows: Rows, freq: str, log: FindingLog) -> Frequency:
+def _declare(rows: SortedRows, freq: str, log: FindingLog) -> Frequency:
     """Read the declared frequency; a note tells where its spelling was translated."""
     is_integer = rows.stamps.dtype.kind == "i"
     declared = Frequency.parse(freq, is_integer=is_integer, tz=rows.tz)
@@ -91,7 +91,7 @@ def _declare(rows: Rows, freq: str, log: FindingLog) -> Frequency:
     return aligned
 
 
-def _infer(rows: Rows) -> Frequency:
+def _infer(rows: SortedRows) -> Frequency:
     """Infer the frequency.
 
     Raises:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from forecast.data.findings import FindingLog, counted, listed
 from forecast.data.names import as_numbers, name_of
-from forecast.data.order import Rows
+from forecast.data.order import SortedRows
 from forecast.data.panel import Columns
 from forecast.data.parse import read_categories, read_numbers
 from forecast.data.table import RowNames
@@ -77,7 +77,7 @@ def _read_id_covariate(cells: Cells, names: RowNames, log: FindingLog) -> None:
 
 
 def arrange(
-    cells: Cells, rows: Rows, log: FindingLog
+    cells: Cells, rows: SortedRows, log: FindingLog
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Bring the cells into the order of the panel and check each series.
 
@@ -105,7 +105,7 @@ def arrange(
 
 
 def _check_range(
-    cells: NDArray[np.float64], name: str, is_target: bool, rows: Rows, log: FindingLog
+    cells: NDArray[np.float64], name: str, is_target: bool, rows: SortedRows, log: FindingLog
 ) -> None:
     """Report series of one column that are empty, beyond the limits of the arithmetic, or constant."""
     starts = rows.offsets[:-1]
@@ -143,7 +143,7 @@ def _check_range(
 
 
 def _report(
-    bad: NDArray[np.bool_], what: str, fix: str, where: tuple[str, Rows, FindingLog]
+    bad: NDArray[np.bool_], what: str, fix: str, where: tuple[str, SortedRows, FindingLog]
 ) -> None:
     """Report the series for which something holds."""
     code, rows, log = where
@@ -152,7 +152,7 @@ def _report(
 
 
 def _one_per_series(
-    cells: NDArray[np.float64], name: str, rows: Rows, log: FindingLog
+    cells: NDArray[np.float64], name: str, rows: SortedRows, log: FindingLog
 ) -> NDArray[np.float64]:
     """Return the one value each series has; report series that have several."""
     first = cells[rows.offsets[:-1]]

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from forecast.axes import FloatArray
+from forecast.axes import FloatArray, evenly_spaced
 from forecast.baselines.ridge import RidgeRows, RidgeWindow
 from forecast.data.panel import Panel
 from forecast.experiment.settings import CHOSEN, Experiment, TransformConfig
@@ -290,7 +290,7 @@ def ridge_error(
     )
     ridge = RidgeWindow.fit(rows, learned, judged, robust=True)
     kept = min(len(judged), JUDGED_WINDOWS)
-    series, first = judged.locate(np.linspace(0, len(judged) - 1, kept).round().astype(np.int64))
+    series, first = judged.locate(evenly_spaced(len(judged), kept))
     context = judged.context_rows(first)
     values, measured = filled.values[:, :num_targets], filled.measured(num_targets)
     made = feature_map.target.invert(

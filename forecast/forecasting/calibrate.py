@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from forecast.axes import FloatArray
+from forecast.axes import FloatArray, evenly_spaced
 from forecast.data.panel import Panel
 from forecast.errors import ConfigError
 from forecast.experiment.prepare import Prepared
@@ -53,7 +53,7 @@ def _calibration(
         if not len(windows):
             continue
         kept = max(1, len(windows) * most // max(total, most))
-        numbers = np.linspace(0, len(windows) - 1, kept).round().astype(np.int64)
+        numbers = evenly_spaced(len(windows), kept)
         forecast, quantiles = forecast_windows(fitted, windows, numbers)
         series, first = windows.index.locate(numbers)
         spread = forecast[..., None] if quantiles is None else quantiles

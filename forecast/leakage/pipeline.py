@@ -35,6 +35,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from forecast.data.findings import counted
 from forecast.errors import ConfigError, nearest
 
 Pipeline = Callable[[pd.DataFrame, Any], Any]
@@ -118,7 +119,7 @@ class LeakReport:
             for name, count in self.compared.items()
         ]
         lines += [f"note: {refusal}" for refusal in self.refusals]
-        places = f"{len(self.cutoffs)} cutoff{'s' if len(self.cutoffs) > 1 else ''}, {', '.join(self.cutoffs)}"
+        places = f"{counted(len(self.cutoffs), 'cutoff')}, {', '.join(self.cutoffs)}"
         if self.ok:
             return "\n".join([*lines, f"no stage depends on values after a cutoff ({places})"])
         first = self.leaks[0]

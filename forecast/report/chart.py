@@ -13,7 +13,7 @@ from html import escape
 
 import numpy as np
 
-from forecast.axes import FloatArray
+from forecast.axes import FloatArray, evenly_spaced
 from forecast.report.plots.style import BASELINES, OTHERS
 from forecast.scores.evaluation import BacktestResult
 
@@ -264,12 +264,7 @@ def _readings(chart: Chart, at_x: Scale) -> str:
             (float(one), f"{chart.x_title} {number(one)}")
             for one in np.unique(np.concatenate([o.x for o in listed]))
         ]
-    places = [
-        places[one]
-        for one in np.unique(
-            np.linspace(0, len(places) - 1, min(len(places), MAX_READINGS)).astype(int)
-        )
-    ]
+    places = [places[one] for one in evenly_spaced(len(places), MAX_READINGS)]
     values = [
         {x: y for x, y in zip(one.x.tolist(), one.y.tolist(), strict=True) if np.isfinite(y)}
         for one in listed

@@ -8,7 +8,7 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from forecast.axes import FloatArray
+from forecast.axes import FloatArray, evenly_spaced
 from forecast.report.chart import (
     NUM_TONES,
     Band,
@@ -194,10 +194,7 @@ def _by_cutoff(record: RunRecord, result: BacktestResult) -> str:
     errors = {name: table[name].to_numpy(np.float64) for name in result.forecasts}
     places = np.arange(len(table), dtype=np.float64)
     labels = [str(cutoff).removesuffix(" 00:00:00") for cutoff in table.index]
-    ticks = [
-        (float(one), labels[one].split(" ")[0])
-        for one in np.unique(np.linspace(0, len(table) - 1, 5).astype(int))
-    ]
+    ticks = [(float(one), labels[one].split(" ")[0]) for one in evenly_spaced(len(table), 5)]
     most = -(-count // len(table))
     merged = (
         f"<p>{count:,} cutoffs; each point is the mean of up to {most} neighbours.</p>"

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.axes import FloatArray
-from forecast.data.findings import listed
+from forecast.axes import FloatArray, evenly_spaced
+from forecast.data.findings import counted, listed
 from forecast.data.frequency import Frequency
 from forecast.intervals.levels import central_levels, central_pairs
 from forecast.report.chart import MAX_POINTS, Band, Chart, Line, baseline_looks, draw_chart
@@ -92,7 +92,7 @@ def _chosen(result: BacktestResult) -> tuple[list[_Shown], int]:
     """Pairs of series and target, chosen without a look at errors, and how many there are."""
     targets, present = len(result.columns.target_cols), np.unique(result.series)
     chosen = []
-    for pick in _evenly(len(present) * targets):
+    for pick in evenly_spaced(len(present) * targets, MAX_CHARTS):
         series = present[pick // targets]
         windows = last_windows(result, int(series), SHOWN_WINDOWS)
         chosen.append(_Shown(result.series_ids[series], windows, int(pick % targets)))
@@ -138,9 +138,9 @@ def _chart(record: RunRecord, result: BacktestResult, shown: _Shown, name: str) 
     readings = list(
         zip(everywhere.astype(np.float64).tolist(), _labels(everywhere, result.freq), strict=True)
     )
-    counted = f"{len(shown.windows)} forecast{'s' * (len(shown.windows) > 1)}"
+    forecasts = counted(len(shown.windows), "forecast")
     return Chart(
-        title=f"{name}: {counted} of {alias} beside what was measured",
+        title=f"{name}: {forecasts} of {alias} beside what was measured",
         x_title=result.columns.time_col,
         y_title=result.columns.target_cols[target],
         lines=lines,
@@ -212,7 +212,7 @@ def _ahead_section(ahead: Forecast) -> str:
     total = len(ahead.series_ids) * len(targets)
     shown = [
         _ahead_chart(ahead, int(pick // len(targets)), int(pick % len(targets)))
-        for pick in _evenly(total)
+        for pick in evenly_spaced(total, MAX_CHARTS)
     ]
     names, charts = [name for name, _ in shown], [chart for _, chart in shown]
     return (
@@ -257,11 +257,6 @@ def _selector(names: list[str], charts: list[Chart]) -> str:
     return select + "".join(shown)
 
 
-def _evenly(total: int) -> NDArray[np.int64]:
-    """Numbers of the charts to show."""
-    return np.unique(np.linspace(0, total - 1, min(total, MAX_CHARTS)).round().astype(np.int64))
-
-
 def _things(targets: tuple[str, ...]) -> str:
     return "series" if len(targets) == 1 else "series and targets"
 
@@ -272,7 +267,7 @@ def _which(names: list[str], total: int) -> str:
 
 def _dates(places: list[tuple[float, str]]) -> list[tuple[float, str]]:
     """Five ticks at most: days, or days and times without the year where a day would stand twice."""
-    chosen = [places[one] for one in np.unique(np.linspace(0, len(places) - 1, 5).astype(int))]
+    chosen = [places[one] for one in evenly_spaced(len(places), 5)]
     days = [label.split(" ")[0] for _, label in chosen]
     short = days if len(set(days)) == len(days) else [label[5:] for _, label in chosen]
     return [(place, words) for (place, _), words in zip(chosen, short, strict=True)]

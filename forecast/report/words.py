@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from forecast.data.findings import counted
 from forecast.report.record import RunRecord
 from forecast.scores.verdict import SCORE_NAMES, Scores, column_style
 
@@ -44,7 +45,7 @@ def data_section(record: RunRecord) -> str:
     notes = "".join(f"<li>{escape(note)}</li>" for note in data.get("notes", []))
     table = "".join(f"<dt>{name}</dt><dd>{escape(words)}</dd>" for name, words in rows)
     count = len(data.get("notes", []))
-    said = f"<details{' open' * (count <= FEW)}><summary>What was found in it: {count} note{'s' * (count > 1)}</summary>"
+    said = f"<details{' open' * (count <= FEW)}><summary>What was found in it: {counted(count, 'note')}</summary>"
     return f"<dl>{table}</dl>" + (f"{said}<ul>{notes}</ul></details>" if notes else "")
 
 

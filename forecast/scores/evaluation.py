@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from forecast.axes import FloatArray, check_shape
+from forecast.axes import FloatArray, check_shape, evenly_spaced
 from forecast.data.frequency import Frequency
 from forecast.data.panel import Columns
 from forecast.errors import DataError
@@ -179,16 +179,11 @@ class BacktestResult:
             Their numbers, ascending.
         """
         series, first, number = np.unique(self.series, return_index=True, return_counts=True)
-        chosen = np.unique(
-            np.linspace(0, len(series) - 1, min(count, len(series))).round().astype(np.int64)
-        )
+        chosen = evenly_spaced(len(series), count)
         each = np.full(len(chosen), count // max(len(chosen), 1))
         each[: count - each.sum()] += 1
         places = [
-            first[one]
-            + np.linspace(number[one] - 1, 0, min(wanted, number[one]))
-            .round()
-            .astype(np.int64)[::-1]
+            first[one] + number[one] - 1 - evenly_spaced(number[one], wanted)[::-1]
             for one, wanted in zip(chosen, each, strict=True)
         ]
         return np.concatenate(places).astype(np.int64) if places else np.zeros(0, np.int64)

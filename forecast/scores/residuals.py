@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.axes import FloatArray, IntArray
+from forecast.data.panel import find_rows
 from forecast.scores.evaluation import BacktestResult
 
 MOSTLY = 0.9
@@ -68,12 +69,10 @@ def autocorrelation(
     values = np.full(num_lags, np.nan)
     if step is None or total <= 0:
         return values, int(kept.sum())
-    start = positions.min()
-    # of one number for series and time a sorted search finds the later window of each pair
-    keys = (number * (positions.max() - start + num_lags * step + 1) + positions - start)[order]
+    number, positions = number[order], positions[order]
     for lag in range(1, num_lags + 1):
-        later = np.searchsorted(keys, keys + lag * step)
-        earlier = np.flatnonzero(keys[np.minimum(later, len(keys) - 1)] == keys + lag * step)
+        later = find_rows(number, positions, number, positions + lag * step)
+        earlier = np.flatnonzero(later >= 0)
         later = later[earlier]
         pairs = kept[earlier] & kept[later]
         if pairs.any():

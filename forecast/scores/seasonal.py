@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from forecast.axes import FloatArray, IntArray
-from forecast.data.panel import Panel
+from forecast.axes import FloatArray
+from forecast.data.panel import Panel, find_rows
 from forecast.windows.splits import Part
 
 
@@ -25,23 +25,14 @@ def seasonal_errors(panel: Panel, season_length: int, *, part: Part) -> FloatArr
     series = panel.series_of_rows()
     rows = np.arange(panel.num_rows)
     rows = rows[(rows >= part.first[series]) & (rows < part.last[series])]
-    later, earlier = _pairs_apart(panel.positions[rows], series[rows], season_length)
-    change = np.abs(panel.targets[rows[later]] - panel.targets[rows[earlier]])
-    known, place = np.isfinite(change), series[rows[later]]
+    of, positions = series[rows], panel.positions[rows]
+    earlier = find_rows(of, positions, of, positions - season_length)
+    later = np.flatnonzero(earlier >= 0)
+    change = np.abs(panel.targets[rows[later]] - panel.targets[rows[earlier[later]]])
+    known, place = np.isfinite(change), of[later]
     count = np.stack([np.bincount(place, column, panel.num_series) for column in known.T], axis=1)
     total = np.stack(
         [np.bincount(place, column, panel.num_series) for column in np.where(known, change, 0.0).T],
         axis=1,
     )
     return np.where(count == 0, np.nan, total / np.maximum(count, 1))
-
-
-def _pairs_apart(positions: IntArray, series: IntArray, steps: int) -> tuple[IntArray, IntArray]:
-    """Places of rows, and of the rows of the same series `steps` earlier, where there are such."""
-    if not len(positions):
-        return positions, positions
-    span = int(positions.max() - positions.min()) + steps + 1
-    key = series * span + (positions - positions.min())
-    place = np.minimum(np.searchsorted(key, key - steps), len(key) - 1)
-    found = key[place] == key - steps
-    return np.flatnonzero(found), place[found]

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.axes import FloatArray, IntArray
+from forecast.data.panel import find_rows
 
 FLAT = 0.1
 """Deviation inside a window, over that of what happened, up to which a forecast is called a flat
@@ -151,13 +152,8 @@ def last_values(actual: FloatArray, series: IntArray, positions: IntArray) -> Fl
         (W, H, D).
     """
     horizon = actual.shape[1]
-    if not len(actual):
-        return actual
-    first = positions.min() - horizon
-    key = series * (int(positions.max() - first) + 1) + (positions - first)
-    order = np.argsort(key)
-    place = order[np.minimum(np.searchsorted(key, key - horizon, sorter=order), len(key) - 1)]
-    return np.where((key[place] == key - horizon)[:, None, None], actual[place], np.nan)
+    earlier = find_rows(series, positions, series, positions - horizon)
+    return np.where((earlier >= 0)[:, None, None], actual[earlier], np.nan)
 
 
 def leap_notes(

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from forecast.data.findings import counted
 from forecast.report.plots.step_errors import highest_error
 from forecast.report.plots.style import (
     MODEL,
@@ -82,5 +83,5 @@ def _finding(
     if best is None:
         return f"{alias}: error by cutoff"
     ahead, total = int(np.sum(errors[alias] < errors[best])), len(errors[alias])
-    places = f"cutoff{'s' * (total > 1)}" if most == 1 else f"stretches of up to {most} cutoffs"
-    return f"{alias} is ahead of the best baseline ({best}) at {ahead} of {total} {places}"
+    places = counted(total, "cutoff") if most == 1 else f"{total} stretches of up to {most} cutoffs"
+    return f"{alias} is ahead of the best baseline ({best}) at {ahead} of {places}"

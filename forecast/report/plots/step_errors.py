@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast.axes import FloatArray
+from forecast.data.findings import counted
 from forecast.report.plots.style import (
     ACCENT,
     INK,
@@ -172,7 +173,7 @@ def _step_finding(alias: str, best: str | None, errors: dict[str, FloatArray]) -
     if best is None:
         return f"{alias}: error by step of the horizon"
     ahead = int(np.sum(errors[alias] < errors[best]))
-    return f"{alias} is ahead of the best baseline ({best}) at {ahead} of {steps} step{'' if steps == 1 else 's'}"
+    return f"{alias} is ahead of the best baseline ({best}) at {ahead} of {counted(steps, 'step')}"
 
 
 def _bias_finding(alias: str, bias: FloatArray, unit: str) -> str:
@@ -182,7 +183,7 @@ def _bias_finding(alias: str, bias: FloatArray, unit: str) -> str:
     high, mean = int(np.sum(bias > 0)), float(np.nanmean(bias))
     side, count = ("high", high) if mean > 0 else ("low", int(np.sum(bias < 0)))
     size = f"{abs(mean):.3g}{f' {unit}' if unit else ''}"
-    return f"{alias} forecasts are too {side} at {count} of {steps} step{'s' * (steps > 1)}, by {size} over all"
+    return f"{alias} forecasts are too {side} at {count} of {counted(steps, 'step')}, by {size} over all"
 
 
 def _num_lags(result: BacktestResult) -> int:
