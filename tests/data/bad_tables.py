@@ -166,7 +166,7 @@ BAD_TABLES: dict[int, tuple[BadTable, ...]] = {
         BadTable(
             "nan_at_end",
             lambda: _with_y(slice(-5, None), np.nan),
-            notes=("5 rows at the end hold no y", "the future from 2020-01-09 03:00 on"),
+            notes=("5 rows at the end have no y", "the future from 2020-01-09 03:00 on"),
         ),
     ),
     3: (
