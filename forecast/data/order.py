@@ -149,7 +149,7 @@ def check_duplicates(rows: SortedRows, log: FindingLog) -> None:
         return
     fix = "remove or aggregate one of each pair"
     if len(rows.offsets) == 2 and not rows.names.table.was_wide:  # one series
-        fix += "; if the table holds several series, name their column with id_col"
+        fix += "; if the table contains several series, name their column with id_col"
     log.error("duplicate_stamps", message, fix)
 
 

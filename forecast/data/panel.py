@@ -42,7 +42,7 @@ class Columns(Section):
     """
 
     id_col: Name = "unique_id"
-    """Column that names the series; a table without it holds one series."""
+    """Column that names the series; a table without it contains one series."""
     time_col: Name = "ds"
     """Column of timestamps, or of an integer index."""
     target_cols: Annotated[tuple[Name, ...], Field(min_length=1)] = ("y",)

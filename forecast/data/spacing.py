@@ -86,7 +86,7 @@ def _declare(rows: SortedRows, freq: str, log: FindingLog) -> Frequency:
         time_col = rows.names.table.columns.time_col
         raise BadTableError(
             "wrong_frequency",
-            f"freq is {freq!r} but {time_col} holds dates",
+            f"freq is {freq!r} but {time_col} contains dates",
             "give a step of time, such as 'h' or 'D'",
         )
     aligned = declared.aligned_to(rows.stamps)

@@ -58,7 +58,7 @@ def settings_of(table: BadTable) -> list[str]:
     ]
 
 
-IN_A_FILE = {"complex": ("no number",)}
+IN_A_FILE = {"complex": ("not a number",)}
 """What is said where writing a table to a file changes what is wrong with it."""
 
 
@@ -301,7 +301,7 @@ KNOWN = {
     ),
     "43-wrong_dates": (lambda k: k.assign(ds=k["ds"] + pd.Timedelta(days=9)), "lack 6 of 6 rows"),
     "43-no_column": (lambda k: k.drop(columns="load"), "'load'"),
-    "44-nan": (lambda k: k.assign(load=[1, 1, None, 1, 1, 1]), "'load' is empty in 1 cells"),
+    "44-nan": (lambda k: k.assign(load=[1, 1, None, 1, 1, 1]), "'load' is empty in 1 cell"),
     "45-inf": (lambda k: k.assign(load=np.inf), "inf"),
     "46-text": (lambda k: k.assign(load="warm"), "'warm'"),
 }

@@ -238,7 +238,8 @@ def test_what_is_passed_counts_for_more_than_what_the_table_holds():
     words = [ahead.categories["weather"][int(code)] for code in ahead.column("weather")[10:]]
     assert words == ["rain", "snow", "sun", "sun"]
     with pytest.raises(
-        DataError, match="known covariates lack 1 of 4 rows, first series 'a' at 2024-01-14"
+        DataError,
+        match="known covariates are missing in 1 of 4 rows, first series 'a' at 2024-01-14",
     ):
         append_future(panel, 4)
 
@@ -249,7 +250,7 @@ def test_empty_covariates_of_the_future_are_named():
     panel = load_panel(table, Columns(known_covariates=("price",)))
     with pytest.raises(
         DataError,
-        match="known covariate 'price' is empty in 1 cells, first series 'a' at 2024-01-12",
+        match="known covariate 'price' is empty in 1 cell, first series 'a' at 2024-01-12",
     ):
         append_future(panel, 3)
 

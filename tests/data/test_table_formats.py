@@ -88,7 +88,7 @@ def test_types_that_change_late_in_a_large_file(tmp_path):
     lines[-1] = "a,2020-02-11 15:59,abc"
     (tmp_path / "late.csv").write_text("\n".join(lines))
     with pytest.raises(
-        DataError, match=f"'abc', which is no number, in 1 row: series 'a', line {rows + 1} "
+        DataError, match=f"'abc', which is not a number, in 1 row: series 'a', line {rows + 1} "
     ):
         load_panel(tmp_path / "late.csv")
 
@@ -190,7 +190,7 @@ def test_repeated_hours_that_cannot_be_told_apart_are_refused():
         load_panel(once, table_format=berlin)
     spring = clean(rows=100, start="2020-03-28")
     with pytest.raises(
-        DataError, match="clocks of Europe/Berlin skip 1 of the stamps: series 'a', row 26"
+        DataError, match="1 timestamp skipped by the clocks of Europe/Berlin: series 'a', row 26"
     ):
         load_panel(spring, table_format=berlin)
 
@@ -295,7 +295,7 @@ def test_formats_that_do_not_exist(options, message, tmp_path):
 
 
 def test_stamps_in_the_index_are_asked_for():
-    with pytest.raises(DataError, match=r"the index holds 'ds'. Call reset_index\(\)"):
+    with pytest.raises(DataError, match=r"the index contains 'ds'. Call reset_index\(\)"):
         load_panel(clean().set_index("ds"))
 
 
@@ -403,12 +403,13 @@ def test_wide_tables_never_hear_of_an_id_column(tmp_path):
     """Each message, and the same table after its advice."""
     counted(**{"": np.arange(40) // 2}).to_csv(tmp_path / "nameless.csv", index=False)
     with pytest.raises(
-        DataError, match=r"column 1 holds numbers and has no name. Give it one, or remove it"
+        DataError, match=r"column 1 contains numbers and has no name. Give it one, or remove it"
     ):
         load_panel(tmp_path / "nameless.csv", **WIDE)
     alone = counted(number=np.arange(40)).drop(columns=["pce", "pop"])
     with pytest.raises(
-        DataError, match=r"no column but 'date', 'number' holds numbers\. Name the series with ta"
+        DataError,
+        match=r"no column but 'date', 'number' contains numbers\. Name the series with ta",
     ):
         load_panel(alone, **WIDE)
     named = Columns(time_col="date", target_cols=("number",))

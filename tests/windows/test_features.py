@@ -256,7 +256,7 @@ def test_missing_future_covariates_are_named():
     ):
         append_future(panel, 6, read(wanted.iloc[:9]))
     with pytest.raises(
-        DataError, match=r"'load' is empty in 1 cells, first series 's0' at 2024-01-03 14:00:00"
+        DataError, match=r"'load' is empty in 1 cell, first series 's0' at 2024-01-03 14:00:00"
     ):
         append_future(panel, 6, read(wanted.assign(load=[1.0, 1.0, np.nan, *[1.0] * 9])))
     with pytest.raises(DataError, match="load"):
