@@ -63,7 +63,9 @@ _NAMES = {
 }
 
 
-def refuse_lookalikes(column: pa.ChunkedArray, codes: NDArray[np.integer] | None, name: str) -> None:
+def refuse_lookalikes(
+    column: pa.ChunkedArray, codes: NDArray[np.integer] | None, name: str
+) -> None:
     """Raise where a column of numbers is one of dates, or could be.
 
     Args:

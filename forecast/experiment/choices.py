@@ -17,9 +17,9 @@ from forecast.baselines.ridge import RidgeRows, RidgeWindow
 from forecast.data.panel import Panel
 from forecast.experiment.settings import CHOSEN, Experiment, TransformConfig
 from forecast.transforms.missing import Filled
-from forecast.windows.features import FeatureMap, FeatureSettings, part_rows, series_deviations
+from forecast.windows.features import FeatureMap, FeatureSettings, series_deviations
 from forecast.windows.index import WindowIndex, index_windows
-from forecast.windows.splits import Part, Split
+from forecast.windows.splits import Part, Split, part_rows
 
 Settings = dict[str, dict[str, Any]]
 

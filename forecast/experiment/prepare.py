@@ -17,9 +17,10 @@ from forecast.experiment.choices import choose, choose_scale
 from forecast.experiment.settings import DataConfig, Experiment
 from forecast.transforms.missing import Filled, fill_missing
 from forecast.windows.calendar import default_calendar
-from forecast.windows.features import FeatureMap, Features, FeatureSettings, WindowedFeatures
+from forecast.windows.features import FeatureMap, Features, FeatureSettings
 from forecast.windows.index import index_windows
 from forecast.windows.splits import Part, Split, split_panel
+from forecast.windows.windowed import WindowedFeatures
 
 JUDGED_VALUES = 10_000_000
 """Values of one model that are judged by default, at most: 80 MB each."""

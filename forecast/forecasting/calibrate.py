@@ -16,8 +16,8 @@ from forecast.forecasting.predict import forecast_windows
 from forecast.intervals.conformal import Calibration
 from forecast.intervals.levels import SHOWN_LEVELS, central_pairs, nested, tails
 from forecast.scores.forecast import Forecast
-from forecast.windows.features import WindowedFeatures
 from forecast.windows.splits import Part
+from forecast.windows.windowed import WindowedFeatures
 
 CALIBRATED_WINDOWS, CALIBRATED_NUMBERS = 5_000, 1_000_000
 """Windows whose errors are kept, and errors in all, at most."""

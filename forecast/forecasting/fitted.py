@@ -22,9 +22,9 @@ from forecast.scores.history import History
 from forecast.scores.seasonal import seasonal_errors
 from forecast.transforms import Chain, Rows
 from forecast.transforms.missing import fill_missing
-from forecast.windows.features import FeatureMap, part_rows, rows_of
+from forecast.windows.features import FeatureMap, rows_of
 from forecast.windows.index import WindowShape
-from forecast.windows.splits import Part
+from forecast.windows.splits import Part, part_rows
 
 if TYPE_CHECKING:
     import keras

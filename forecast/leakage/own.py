@@ -32,9 +32,9 @@ from forecast.experiment.settings import DataConfig, Experiment
 from forecast.forecasting.forecaster import Forecaster
 from forecast.forecasting.predict import forecast_windows
 from forecast.leakage.pipeline import LeakReport, check_no_leakage
-from forecast.windows.features import WindowedFeatures
 from forecast.windows.index import WindowIndex
 from forecast.windows.splits import first_rows_at
+from forecast.windows.windowed import WindowedFeatures
 
 if TYPE_CHECKING:
     import pandas as pd
