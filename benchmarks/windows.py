@@ -36,8 +36,9 @@ Read = Callable[[int], Any]
 def source_of(values: np.ndarray[Any, Any]) -> Any:
     """Our windows over one series whose channels are all targets."""
     from forecast.transforms.missing import Filled
-    from forecast.windows.features import Features, WindowedFeatures
+    from forecast.windows.features import Features
     from forecast.windows.index import WindowIndex
+    from forecast.windows.windowed import WindowedFeatures
 
     rows = len(values)
     none, codes = np.zeros((rows, 0), np.float32), np.zeros((rows, 0), np.int32)

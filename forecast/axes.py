@@ -29,6 +29,14 @@ IntArray = NDArray[np.int64]
 """Numbers of rows, windows and series."""
 
 
+def evenly_spaced(total: int, count: int) -> IntArray:
+    """Return `count` of the numbers 0 .. `total` - 1, evenly spaced; all of them where `count` is larger.
+
+    The first and the last number are among them where `count` is 2 or more.
+    """
+    return np.linspace(0, total - 1, min(count, total)).round().astype(np.int64)
+
+
 def check_shape(name: str, array: Any, axes: str, **sizes: int) -> None:
     """Raise unless an array has the expected axes and sizes.
 

@@ -25,9 +25,9 @@ from forecast.forecasting.judge import fit_linear
 from forecast.forecasting.predict import forecast_windows
 from forecast.training import Reporter
 from forecast.transforms.missing import MissingPolicy, fill_missing
-from forecast.windows.features import WindowedFeatures
 from forecast.windows.index import index_after
 from forecast.windows.splits import Part
+from forecast.windows.windowed import WindowedFeatures
 
 _LINEAR = "linear"
 

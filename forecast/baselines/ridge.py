@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.axes import FloatArray, check_shape
+from forecast.axes import FloatArray, check_shape, evenly_spaced
 from forecast.baselines.simple import forward_filled
 from forecast.errors import DataError, ShapeError
 from forecast.windows.index import WindowIndex
@@ -337,7 +337,7 @@ def _chunks(
 ) -> Iterator[tuple[FloatArray, FloatArray]]:
     """Yield `_pairs` of at most `most` windows, evenly spaced, some at a time."""
     num_targets = rows.targets.shape[1]
-    numbers = np.linspace(0, len(index) - 1, min(len(index), max(most, 1))).round().astype(np.int64)
+    numbers = evenly_spaced(len(index), max(most, 1))
     size = max(CHUNK_WINDOWS // num_targets, 1)
     for start in range(0, len(numbers), size):
         yield _pairs(rows, index, numbers[start : start + size])

@@ -1,6 +1,14 @@
 """Small data sets that come with the package: two real ones, and one whose best forecast is known.
 
-Sources and licences of the files stand in `files/README.md`.
+Sources and licences of the files are in `files/README.md`.
+
+Example:
+    >>> from forecast import datasets
+    >>> list(datasets.DATASETS)
+    ['air_passengers', 'nyc_weather', 'synthetic']
+    >>> table = datasets.load("air_passengers")
+    >>> list(table.columns), len(table)
+    (['unique_id', 'ds', 'y'], 144)
 """
 
 from __future__ import annotations
@@ -20,18 +28,18 @@ _FILES = Path(__file__).parent / "files"
 
 @dataclass(frozen=True)
 class DataSet:
-    """What there is to know before loading a data set.
+    """Description of a data set, and settings that suit it.
 
     Attributes:
-        name: what `load` calls it.
+        name: its key in `DATASETS`.
         description: one line.
-        rows: of the long table, all series together.
-        source: where the numbers come from.
-        licence: on what terms.
-        columns: roles that make sense.
-        freq: step between stamps.
-        gaps: what to do about missing stamps; `refuse` where there are none.
-        missing: what to do about missing values; `refuse` where there are none.
+        rows: rows of the long table, all series together.
+        source: origin of the numbers.
+        licence: licence of the numbers.
+        columns: suitable roles of the columns.
+        freq: step between timestamps.
+        gaps: policy for missing timestamps; `refuse` where there are none.
+        missing: policy for missing values; `refuse` where there are none.
         file: name in `files/`, empty where the numbers are generated.
     """
 
@@ -50,7 +58,8 @@ class DataSet:
 DATASETS: dict[str, DataSet] = {
     "air_passengers": DataSet(
         name="air_passengers",
-        description="Passengers of international airlines, thousands per month, 1949-1960: trend, growing season",
+        description="Passengers of international airlines, thousands per month, 1949-1960: trend, "
+        "growing season",
         rows=144,
         source="Box, Jenkins: Time Series Analysis, Forecasting and Control (1976), Series G",
         licence="facts, not protected",
@@ -75,7 +84,8 @@ DATASETS: dict[str, DataSet] = {
     ),
     "synthetic": DataSet(
         name="synthetic",
-        description="Hourly trend, daily season and autocorrelated noise; `expected` holds the series without noise",
+        description="Hourly trend, daily season and autocorrelated noise; `expected` is the series "
+        "without noise",
         rows=10_000,
         source="generated, see forecast.data.datasets.synthetic",
         licence="MIT",
@@ -86,13 +96,13 @@ DATASETS: dict[str, DataSet] = {
 
 
 def load(name: str) -> pd.DataFrame:
-    """Return a data set as a long table with the columns `unique_id`, `ds` and those of its description.
+    """Return a data set as a long table: `unique_id`, `ds` and the columns of its description.
 
     Args:
         name: a key of `DATASETS`.
 
     Raises:
-        ConfigError: no such data set.
+        ConfigError: there is no such data set.
     """
     if name not in DATASETS:
         raise ConfigError(
@@ -100,7 +110,9 @@ def load(name: str) -> pd.DataFrame:
             f"{', '.join(DATASETS)}"
         )
     file = DATASETS[name].file
-    return pd.read_csv(_FILES / file, parse_dates=["ds"]) if file else synthetic()
+    if not file:
+        return synthetic()
+    return pd.read_csv(_FILES / file, parse_dates=["ds"])
 
 
 def synthetic(
@@ -115,7 +127,7 @@ def synthetic(
     """Generate hourly series whose best forecast is known.
 
     A series is `expected + e`: `expected` is a level with a linear trend and two harmonics of one
-    season, its own in every series, and `e` is stationary autoregressive noise, `e[t] =
+    season, drawn anew for each series, and `e` is stationary autoregressive noise, `e[t] =
     autocorrelation * e[t-1] + noise * z[t]` with standard normal `z`. The best forecast h steps
     after t is therefore `expected[t+h] + autocorrelation**h * e[t]`, and its mean squared error is
     `noise**2 * (1 - autocorrelation**(2*h)) / (1 - autocorrelation**2)` (Box, Jenkins 1976, section
@@ -124,7 +136,7 @@ def synthetic(
     Args:
         num_series: N.
         length: rows of every series.
-        seed: of every random choice.
+        seed: seed of all random numbers.
         season_length: steps in one season.
         autocorrelation: between -1 and 1, both excluded.
         noise: standard deviation of one step's noise.
@@ -133,7 +145,7 @@ def synthetic(
         Long table `unique_id, ds, y, expected`.
 
     Raises:
-        ConfigError: the noise would not be stationary.
+        ConfigError: the noise is not stationary.
     """
     if not -1 < autocorrelation < 1:
         raise ConfigError(
@@ -141,17 +153,23 @@ def synthetic(
             f"excluded"
         )
     rng = np.random.default_rng(seed)
-    level, slope = rng.uniform(50, 150, (num_series, 1)), rng.uniform(-0.01, 0.01, (num_series, 1))
-    first, second = rng.uniform(5, 15, (num_series, 1)), rng.uniform(1, 4, (num_series, 1))
-    start = rng.uniform(0, 2 * np.pi, (num_series, 2))
+    # (N, 1) each: level, trend per step, amplitude of both harmonics
+    level = rng.uniform(50, 150, (num_series, 1))
+    trend = rng.uniform(-0.01, 0.01, (num_series, 1))
+    first = rng.uniform(5, 15, (num_series, 1))
+    second = rng.uniform(1, 4, (num_series, 1))
+    phase = rng.uniform(0, 2 * np.pi, (num_series, 2))
+
     step = np.arange(length)
     angle = 2 * np.pi * step / season_length
-    season = first * np.sin(angle + start[:, :1]) + second * np.sin(2 * angle + start[:, 1:])
-    expected = level + slope * step + season
+    season = first * np.sin(angle + phase[:, :1]) + second * np.sin(2 * angle + phase[:, 1:])
+    expected = level + trend * step + season  # (N, length)
+
     error = rng.normal(0, noise, (num_series, length))
-    error[:, :1] /= np.sqrt(1 - autocorrelation**2)
-    for now in range(1, length):
-        error[:, now] += autocorrelation * error[:, now - 1]
+    error[:, :1] /= np.sqrt(1 - autocorrelation**2)  # standard deviation of the stationary process
+    for step_number in range(1, length):
+        error[:, step_number] += autocorrelation * error[:, step_number - 1]
+
     return pd.DataFrame(
         {
             "unique_id": np.repeat([f"series_{i}" for i in range(num_series)], length),

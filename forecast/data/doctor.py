@@ -1,4 +1,4 @@
-"""The doctor: everything wrong with a table at once, with the fix for each."""
+"""Table diagnostics: all findings about a table at once, each with its fix."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from forecast.data.findings import Finding, FindingLog, counted, listed, show_stamp
-from forecast.data.load import Gaps, Outcome, Request, examine
+from forecast.data.load import Gaps, Request, examine
+from forecast.data.order import SortedRows
 from forecast.data.panel import Columns, Panel
 from forecast.data.read import Source, TableFormat
 
@@ -18,16 +19,16 @@ _ORDER = ("error", "warning", "note")
 
 @dataclass(frozen=True, eq=False)
 class Diagnosis:
-    """What the doctor found.
+    """Findings about a table, and its size and span.
 
     Attributes:
         findings: errors first, then warnings and notes.
         panel: the checked series; None where there is an error.
-        num_series: series that could be told apart; 0 where the table could not be read so far.
-        num_rows: their rows.
-        first: earliest stamp, as text; empty where stamps could not be read.
-        last: latest stamp.
-        freq: step between stamps; empty where they fit none.
+        num_series: number of series; 0 where they could not be read.
+        num_rows: number of rows of all series together.
+        first: earliest timestamp, as text; empty where timestamps could not be read.
+        last: latest timestamp, as text.
+        freq: step between timestamps; empty where there is no common one.
     """
 
     findings: tuple[Finding, ...]
@@ -40,7 +41,7 @@ class Diagnosis:
 
     @property
     def errors(self) -> tuple[Finding, ...]:
-        """The findings that keep the table out."""
+        """Findings for which the table is refused."""
         return tuple(finding for finding in self.findings if finding.severity == "error")
 
     def text(self) -> str:
@@ -50,18 +51,17 @@ class Diagnosis:
             lines = [
                 f"series  {self.num_series}",
                 f"rows    {self.num_rows}",
-                f"stamps  {self.first} to {self.last}",
-                f"freq    {self.freq or 'none that fits'}",
+                f"span    {self.first} to {self.last}",
+                f"freq    {self.freq or 'none found'}",
             ]
         for finding in self.findings:
             lines.append(f"{finding.severity:<8}{finding.message}")
-            lines += [f"{'':<8}-> {finding.fix}"] if finding.fix else []
-        count = len(self.errors)
-        lines.append(
-            "no problem found"
-            if not count
-            else f"{counted(count, 'problem')} to fix before training"
-        )
+            if finding.fix:
+                lines.append(f"{'':<8}-> {finding.fix}")
+        if self.errors:
+            lines.append(f"{counted(len(self.errors), 'problem')} to fix before training")
+        else:
+            lines.append("no problem found")
         return "\n".join(lines)
 
 
@@ -75,52 +75,66 @@ def diagnose(
     allow_missing: bool = False,
     needed_rows: int = 2,
 ) -> Diagnosis:
-    """Examine a table and collect all findings that can be reached; bad data is never raised.
+    """Examine a table and return all findings; bad data is a finding, never an exception.
 
     Args:
-        source: a CSV or parquet file, or a data frame.
+        source: a CSV or parquet file, a data frame or an Arrow table.
         columns: the role of each column.
-        table_format: how the table is written down.
-        freq: step between stamps; inferred where it is None.
-        gaps: what will be done with missing stamps, as in `load_panel`.
-        allow_missing: whether empty cells are let through.
-        needed_rows: rows a series needs to be of use; shorter ones get a warning.
+        table_format: separator, layout and other properties of the table as text.
+        freq: step between timestamps; default: inferred.
+        gaps: policy for missing timestamps, as in `load_panel`.
+        allow_missing: whether empty cells are allowed.
+        needed_rows: least rows of a series; shorter series get a warning.
 
     Returns:
-        The findings, the worst first, and what the table turned out to be.
+        The findings, errors first, and the size and span of the table.
 
     Raises:
-        ConfigError: a setting that fits no table.
+        ConfigError: a setting is wrong whatever the table.
+
+    Example:
+        >>> import pandas as pd
+        >>> from forecast import diagnose
+        >>> days = pd.to_datetime(["2025-01-01", "2025-01-02", "2025-01-04", "2025-01-05"])
+        >>> diagnosis = diagnose(pd.DataFrame({"ds": days, "y": [3, 4, 4, 5]}))
+        >>> diagnosis.errors[0].code
+        'gaps'
+        >>> print(diagnosis.errors[0].fix)
+        pass gaps: skip to leave out windows that span one, or gaps: fill to insert rows
     """
     log = FindingLog(strict=False)
-    outcome = examine(source, Request(columns, table_format, freq, gaps, allow_missing), log)
-    _warn_of_short_series(outcome, needed_rows, log)
+    examination = examine(source, Request(columns, table_format, freq, gaps, allow_missing), log)
+    rows = examination.rows
+    if rows is not None:
+        _warn_of_short_series(rows, needed_rows, log)
     findings = tuple(sorted(log.findings, key=lambda finding: _ORDER.index(finding.severity)))
-    if outcome.rows is None or not len(outcome.rows.stamps):
-        return Diagnosis(findings, outcome.panel)
-    stamps = outcome.rows.stamps
+    if rows is None or not len(rows.stamps):
+        return Diagnosis(findings, examination.panel)
+
+    freq_name = ""
+    if examination.freq is not None:
+        freq_name = examination.freq.alias
     return Diagnosis(
         findings,
-        outcome.panel,
-        num_series=len(outcome.rows.offsets) - 1,
-        num_rows=len(stamps),
-        first=show_stamp(stamps.min()),
-        last=show_stamp(stamps.max()),
-        freq=outcome.freq.alias if outcome.freq else "",
+        examination.panel,
+        num_series=len(rows.offsets) - 1,
+        num_rows=len(rows.stamps),
+        first=show_stamp(rows.stamps.min()),
+        last=show_stamp(rows.stamps.max()),
+        freq=freq_name,
     )
 
 
-def _warn_of_short_series(outcome: Outcome, needed_rows: int, log: FindingLog) -> None:
-    """Name the series that have fewer rows than are needed."""
-    if outcome.rows is None or outcome.rows.names.ids is None:
-        return
-    lengths = np.diff(outcome.rows.offsets)
+def _warn_of_short_series(rows: SortedRows, needed_rows: int, log: FindingLog) -> None:
+    """Add a warning that names the series with fewer rows than needed."""
+    lengths = np.diff(rows.offsets)
     short = np.flatnonzero(lengths < needed_rows)
-    if len(short):
-        named = listed(outcome.rows.names.ids[short], 5)
-        log.warn(
-            "short_series",
-            f"fewer than {needed_rows} rows in {len(short)} series, the shortest "
-            f"{lengths[short].min()}: {named}",
-            "give more history, a shorter context_length or horizon, or pass short_series: skip",
-        )
+    if not len(short) or rows.names.ids is None:
+        return
+    named = listed(rows.names.ids[short], 5)
+    log.warn(
+        "short_series",
+        f"fewer than {needed_rows} rows in {len(short)} series, the shortest has "
+        f"{lengths[short].min()}: {named}",
+        "give more history, a shorter context_length or horizon, or pass short_series: skip",
+    )

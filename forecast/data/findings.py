@@ -1,4 +1,4 @@
-"""What is wrong, odd or worth knowing about a table, and how its rows are called."""
+"""Findings about a table (errors, warnings, notes), and how messages write rows and counts."""
 
 from __future__ import annotations
 
@@ -11,10 +11,7 @@ import numpy as np
 from forecast.errors import DataError
 
 P = ParamSpec("P")
-
-
 T = TypeVar("T")
-
 
 SHOWN = 5
 """Rows, columns or series listed in a message before "and N more"."""
@@ -22,13 +19,13 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing found in a table.
+    """One finding about a table.
 
     Attributes:
         code: short name of the kind of finding, such as `duplicate_stamps`.
-        severity: an error keeps the table out; a warning or a note does not.
-        message: what was found, with series, rows and dates.
-        fix: what to do about it; empty where nothing need be done.
+        severity: a table with an error is refused; a warning or a note changes nothing.
+        message: the finding, with series, rows and dates.
+        fix: instruction for the reader; empty where nothing needs to be done.
     """
 
     code: str
@@ -39,36 +36,34 @@ class Finding:
     @property
     def sentence(self) -> str:
         """Message and fix in one line."""
-        return (
-            f"{self.message.rstrip('.')}. {self.fix[0].upper()}{self.fix[1:]}"
-            if self.fix
-            else self.message
-        )
+        if not self.fix:
+            return self.message
+        return f"{self.message.rstrip('.')}. {self.fix[0].upper()}{self.fix[1:]}"
 
 
 class BadTableError(DataError):
-    """A table is kept out because of one finding."""
+    """A table is refused because of one finding."""
 
     def __init__(self, code: str, message: str, fix: str = "") -> None:
-        """Make the error of a finding that nothing can follow."""
+        """Make the error of a finding after which the table cannot be examined further."""
         self.finding = Finding(code, "error", message, fix)
         super().__init__(self.finding.sentence)
 
 
 @dataclass
 class FindingLog:
-    """Collects findings; the first error is raised at once where `strict`."""
+    """List of findings; where `strict`, the first error is raised instead."""
 
     strict: bool
     findings: list[Finding] = field(default_factory=list)
 
     @property
     def failed(self) -> bool:
-        """Whether an error was found."""
+        """Whether there is an error among the findings."""
         return any(finding.severity == "error" for finding in self.findings)
 
     def error(self, code: str, message: str, fix: str) -> None:
-        """Report something that keeps the table out.
+        """Add a finding for which the table is refused.
 
         Raises:
             BadTableError: always where `strict`.
@@ -78,15 +73,19 @@ class FindingLog:
         self.findings.append(Finding(code, "error", message, fix))
 
     def warn(self, code: str, message: str, fix: str = "") -> None:
-        """Report something that may be wrong."""
+        """Add a finding that may be a fault of the table."""
         self.findings.append(Finding(code, "warning", message, fix))
 
     def note(self, code: str, message: str, fix: str = "") -> None:
-        """Report something that was done to the table."""
+        """Add a note on how the table was read or changed."""
         self.findings.append(Finding(code, "note", message, fix))
 
     def attempt(self, stage: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
-        """Run one stage; where it cannot go on, keep its finding and return None (or raise where `strict`)."""
+        """Run one stage; where it raises a `BadTableError`, keep the finding and return None.
+
+        Raises:
+            BadTableError: that of the stage, where `strict`.
+        """
         try:
             return stage(*args, **kwargs)
         except BadTableError as error:
@@ -97,26 +96,33 @@ class FindingLog:
 
 
 def show_stamp(stamp: object) -> str:
-    """Write a stamp as short as it can be: no seconds where they are zero."""
+    """Write a timestamp in its shortest form: without seconds or time of day where they are zero."""
     if not isinstance(stamp, np.datetime64):
         return str(stamp)
-    text = str(stamp.astype("datetime64[s]")).replace("T", " ")
-    if stamp != stamp.astype("datetime64[s]"):
+    seconds = stamp.astype("datetime64[s]")
+    if stamp != seconds:  # it has a fraction of a second
         return str(stamp).replace("T", " ")
-    return text.removesuffix(":00").removesuffix(" 00:00") if text.endswith(":00") else text
+    text = str(seconds).replace("T", " ")
+    if not text.endswith(":00"):
+        return text
+    return text.removesuffix(":00").removesuffix(" 00:00")
 
 
 def listed(names: Iterable[object], shown: int = 12) -> str:
-    """Write names one after another, the first of many only."""
+    """Write the first names of a list, in quotes, and the number of the others."""
     names = list(names)
     return ", ".join(repr(name) for name in names[:shown]) + and_more(len(names), shown)
 
 
 def counted(number: int, noun: str) -> str:
-    """Write `1 row`, `2 rows`; `series` stays as it is."""
-    return f"{number} {noun}" if number == 1 or noun.endswith("s") else f"{number} {noun}s"
+    """Write `1 row`, `2 rows`; a noun that ends in s, such as `series`, stays as it is."""
+    if number == 1 or noun.endswith("s"):
+        return f"{number} {noun}"
+    return f"{number} {noun}s"
 
 
 def and_more(total: int, shown: int = SHOWN) -> str:
-    """Write ` and 3 more` where a message lists the first of many, else nothing."""
-    return f" and {total - shown} more" if total > shown else ""
+    """Write ` and 3 more` where a message lists only the first items, else nothing."""
+    if total <= shown:
+        return ""
+    return f" and {total - shown} more"

@@ -222,7 +222,7 @@ def infer_frequency(stamps: Stamps, offsets: IntArray, tz: str | None = None) ->
     steps = steps[steps > 0]
     if not len(steps):
         raise DataError(
-            "no series has two different stamps, so the step between them cannot be seen: give freq"
+            "no series has two different timestamps, so their step cannot be inferred: give freq"
         )
     step = most_common(steps)
     if is_integer:
@@ -268,9 +268,9 @@ def _calendar_alias(days: IntArray, inside: NDArray[np.bool_], is_even: bool) ->
         return f"{most_common(months[months > 0])}{rule}"
     if step >= 28 and not is_even:
         raise DataError(
-            f"stamps are {step} days apart, on no fixed day of the week, nor the first or last "
+            f"timestamps are {step} days apart, on no fixed day of the week and not on the first or last "
             f"(business) day of "
-            "the month: move each stamp to the first day of its period"
+            "the month: move each timestamp to the first day of its period"
         )
     return f"{step}D"
 

@@ -1,7 +1,7 @@
-"""Where series end: rows of the future are told apart from history, and series that end early are named.
+"""The ends of series: future rows are split off, and series that end early are named.
 
-The rows after the last one of a series that holds a target are its future: `forecast` starts there.
-Their known covariates are kept, and no policy for missing values makes history of them.
+The rows of a series after its last target are its future rows: `forecast` starts there. Their known
+covariates are kept, and no policy for missing values makes history of them.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ from forecast.data.table import MISSING_WORDS, RowNames
 BoolArray = NDArray[np.bool_]
 
 FUTURE_ROWS = "future_rows"
-"""Code of the finding that names them."""
+"""Code of the finding that names the future rows."""
 
 NEVER = np.iinfo(np.int64).min
 SHOWN_ENDS = 3
-"""Series that ended early which are named, those furthest behind."""
+"""Series that end early which a note names, those furthest behind."""
 
 
-def part_future(
+def split_future(
     names: RowNames, tz: str | None, log: FindingLog
 ) -> tuple[RowNames, RowNames | None]:
-    """Cut the rows of the future off a table.
+    """Split a table into its rows of history and its future rows.
 
-    A series without any target at all keeps its rows: there is no history they could come after.
+    A series without any target keeps its rows as history.
 
     Args:
-        names: the table, and the series and stamp of each of its rows.
-        tz: time zone of the stamps as given.
-        log: gets a note of what was cut off.
+        names: the table, and the series and timestamp of each of its rows.
+        tz: time zone of the timestamps in the table.
+        log: gets a note on the future rows.
 
     Returns:
-        The rows of history, and those of the future if there are any.
+        The rows of history, and the future rows; None where there are none.
     """
     future = _future_rows(names)
     if future is None:
@@ -52,34 +52,38 @@ def part_future(
 
 
 def known_columns(columns: Columns) -> Columns:
-    """The roles in a table of the steps ahead: id, time and known covariates.
+    """Return the roles in a table of forecast steps: id, time and known covariates.
 
     Args:
         columns: the roles in the history.
     """
     known = columns.known_covariates
-    return Columns(
-        id_col=columns.id_col,
-        time_col=columns.time_col,
-        target_cols=(),
-        known_covariates=known,
-        categorical=tuple(name for name in known if name in columns.categorical),
-    )
+    roles: dict[str, tuple[str, ...]] = {
+        "target_cols": (),
+        "past_covariates": (),
+        "static_covariates": (),
+        "categorical": tuple(name for name in known if name in columns.categorical),
+    }
+    return columns.model_copy(update=roles)  # unchecked: only here a table has no target
 
 
 def end_notes(panel: Panel) -> tuple[str, ...]:
-    """Say where forecasts start if that is not the last stamp of the table: what the reader of a forecast must know.
+    """Return notes on where forecasts start, where that is not after the last timestamp.
 
     Args:
         panel: the series.
     """
-    return (() if panel.future is None else panel.future.notes) + ended_notes(panel)
+    notes = ended_notes(panel)
+    if panel.future is not None:
+        notes = panel.future.notes + notes
+    return notes
 
 
 def ended_notes(panel: Panel) -> tuple[str, ...]:
-    """Name the series that end before the last stamp of all; none where the index is of whole numbers.
+    """Return a note that names the series that end before the last timestamp of all series.
 
-    Such an index counts for every series by itself, so that a shorter series has not ended earlier.
+    There is none with an index of whole numbers: it counts the rows of each series, so a shorter
+    series has not ended earlier.
 
     Args:
         panel: the series.
@@ -92,28 +96,27 @@ def ended_notes(panel: Panel) -> tuple[str, ...]:
     if not behind.any():
         return ()
     furthest = np.argsort(-behind, kind="stable")[:SHOWN_ENDS]
-    named = ", ".join(
-        f"{panel.series_ids[filled[one]]!r} ({_local(panel.timestamps[last[one]], panel.freq.tz)}, "
-        f"{counted(int(behind[one]), 'step')} behind)"
-        for one in furthest
-        if behind[one]
-    )
+    named = []
+    for index in furthest:
+        if behind[index]:
+            end = _local(panel.timestamps[last[index]], panel.freq.tz)
+            steps = counted(int(behind[index]), "step")
+            named.append(f"{panel.series_ids[filled[index]]!r} ({end}, {steps} behind)")
     number = int((behind > 0).sum())
-    end = _local(panel.timestamps[last].max(), panel.freq.tz)
-    what = (
-        "ends before {} and is forecast from its own end"
-        if number == 1
-        else ("end before {} and are forecast from their own ends")
-    )
-    return (
-        f"{number} of {panel.num_series} series {what.format(end)}: "
-        f"{named}{and_more(number, SHOWN_ENDS)}",
-    )
+    latest = _local(panel.timestamps[last].max(), panel.freq.tz)
+    message = f"{number} of {panel.num_series} series "
+    if number == 1:
+        message += f"ends before {latest} and is forecast from its last row"
+    else:
+        message += f"end before {latest} and are forecast from their last rows"
+    return (f"{message}: {', '.join(named)}{and_more(number, SHOWN_ENDS)}",)
 
 
 def _future_rows(names: RowNames) -> BoolArray | None:
-    """(R,) whether a row comes after the last one of its series that holds a target; None where none does."""
-    table, codes, stamps = names.table, names.codes, names.stamps
+    """Return (R,) whether a row comes after the last target of its series; None where none does."""
+    table = names.table
+    codes = names.codes
+    stamps = names.stamps
     if codes is None or stamps is None or not table.columns.target_cols:
         return None
     empty = np.ones(table.num_rows, bool)
@@ -122,48 +125,59 @@ def _future_rows(names: RowNames) -> BoolArray | None:
     if not empty.any():
         return None
     ticks = stamps.view(np.int64)
-    held = ~empty & (codes >= 0)
-    latest = np.full(int(codes.max(initial=-1)) + 1, NEVER)
-    np.maximum.at(latest, codes[held], ticks[held])
+    has_target = ~empty & (codes >= 0)
+    latest = np.full(int(codes.max(initial=-1)) + 1, NEVER)  # (N,) time of the last target
+    np.maximum.at(latest, codes[has_target], ticks[has_target])
+
     rows = np.flatnonzero(empty & (codes >= 0))
-    own = latest[codes[rows]]
+    last_target = latest[codes[rows]]
     future = np.zeros(table.num_rows, bool)
-    future[rows[(own > NEVER) & (ticks[rows] > own)]] = True
-    return future if future.any() else None
+    future[rows[(last_target > NEVER) & (ticks[rows] > last_target)]] = True
+    if not future.any():
+        return None
+    return future
 
 
 def _observed(column: pa.ChunkedArray) -> BoolArray:
-    """(R,) whether a cell holds anything, be it a number or not."""
+    """Return (R,) whether a cell is not empty, be it a number or not."""
     kind = column.type
     if pa.types.is_dictionary(kind):
         column = column.cast(pa.string())
     if pa.types.is_floating(kind):
-        held = pc.invert(pc.is_nan(column)).fill_null(False)
+        observed = pc.invert(pc.is_nan(column)).fill_null(False)
     elif pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         text = pc.utf8_trim_whitespace(column)
-        held = pc.invert(pc.is_in(text, pa.array(MISSING_WORDS, text.type))).fill_null(False)
-        held = pc.and_(held, column.is_valid())
+        is_missing = pc.is_in(text, pa.array(MISSING_WORDS, text.type))
+        observed = pc.and_(pc.invert(is_missing).fill_null(False), column.is_valid())
     else:
-        held = column.is_valid()
-    return np.asarray(held.to_numpy(), dtype=bool)
+        observed = column.is_valid()
+    return np.asarray(observed.to_numpy(), dtype=bool)
 
 
 def _rows_of(names: RowNames, chosen: BoolArray) -> RowNames:
-    """Some rows (R,) of a table, named as they were in the whole of it."""
-    table, mask = names.table, pa.array(chosen)
-    part = replace(
+    """Return the chosen rows (R,) of a table, with their names in the whole table."""
+    table = names.table
+    mask = pa.array(chosen)
+    origin = np.flatnonzero(chosen)
+    if table.origin is not None:
+        origin = table.origin[chosen]
+    chosen_table = replace(
         table,
         data={name: column.filter(mask) for name, column in table.data.items()},
         num_rows=int(chosen.sum()),
-        origin=np.flatnonzero(chosen) if table.origin is None else table.origin[chosen],
+        origin=origin,
     )
-    codes = None if names.codes is None else names.codes[chosen]
-    stamps = None if names.stamps is None else names.stamps[chosen]
-    return RowNames(part, names.ids, codes, stamps)
+    codes = names.codes
+    if codes is not None:
+        codes = codes[chosen]
+    stamps = names.stamps
+    if stamps is not None:
+        stamps = stamps[chosen]
+    return RowNames(chosen_table, names.ids, codes, stamps)
 
 
 def only_present(names: RowNames) -> RowNames:
-    """The same rows with none but their own series.
+    """Return the same rows, without the series that have none of them.
 
     Args:
         names: rows whose ids and series are known.
@@ -175,26 +189,33 @@ def only_present(names: RowNames) -> RowNames:
 
 
 def _describe(names: RowNames, later: RowNames, tz: str | None) -> str:
-    """Say how many rows of which series are the future, from when on, and what becomes of their cells."""
-    columns, table = later.table.columns, later.table
-    total = 0 if names.ids is None else len(names.ids)
-    number = 0 if later.codes is None else len(np.unique(later.codes))
-    where = f"at the end of {number} of {total} series" if total > 1 else "at the end"
-    single = table.num_rows == 1
-    first = "" if later.stamps is None else f" from {_local(later.stamps.min(), tz)} on"
-    what = "value" if table.was_wide else " or ".join(columns.target_cols)
-    verbs = ("holds", "it is") if single else ("hold", "they are")
-    text = f"{counted(table.num_rows, 'row')} {where} {verbs[0]} no {what}: {verbs[1]} the future{first}, not history"
+    """Write number, series and start of the future rows, and how their cells are used."""
+    table = later.table
+    columns = table.columns
+    where = "at the end"
+    if names.ids is not None and later.codes is not None and len(names.ids) > 1:
+        where += f" of {len(np.unique(later.codes))} of {len(names.ids)} series"
+    start = ""
+    if later.stamps is not None:
+        start = f" from {_local(later.stamps.min(), tz)} on"
+    missing = " or ".join(columns.target_cols)
+    if table.was_wide:
+        missing = "value"
+    if table.num_rows == 1:
+        text = f"1 row {where} has no {missing}: it is the future{start}, not history"
+    else:
+        text = f"{table.num_rows} rows {where} have no {missing}: they are the future{start}, "
+        text += "not history"
     if columns.known_covariates:
-        text += f"; forecasts take {', '.join(columns.known_covariates)} from there"
+        text += f"; forecasts use {', '.join(columns.known_covariates)} of these rows"
     unused = [name for name in columns.past_covariates if _observed(table.data[name]).any()]
     if unused:
-        text += f"; past covariates there ({', '.join(unused)}) are not used"
+        text += f"; their past covariates ({', '.join(unused)}) are not used"
     return text
 
 
 def _local(stamp: np.generic, tz: str | None) -> str:
-    """A stamp as the table has it: on the clocks of its zone, or a whole number."""
+    """Write a timestamp as in the table: in its time zone, or a whole number."""
     if tz is None or not isinstance(stamp, np.datetime64):
         return show_stamp(stamp)
     local = pd.DatetimeIndex([stamp]).tz_localize("UTC").tz_convert(tz).tz_localize(None)

@@ -1,4 +1,4 @@
-"""Missing stamps: refused, skipped or filled."""
+"""Missing timestamps: refused, skipped or filled."""
 
 from __future__ import annotations
 
@@ -9,44 +9,61 @@ import numpy as np
 from forecast.axes import IntArray
 from forecast.data.findings import SHOWN, BadTableError, FindingLog, and_more, counted, show_stamp
 from forecast.data.frequency import Frequency
-from forecast.data.order import Rows, changing_zone, looks_local, pass_zone
+from forecast.data.order import SortedRows, changing_zone, looks_local, pass_zone
 
-_MOST_FILLED = 10  # rows that `gaps: fill` may make of one
-_MOST_SKIPPED = (
-    60  # missing stamps in a row that a change of the clocks can explain: an hour of minutes
-)
+_MOST_FILLED = 10  # rows that `gaps: fill` may make of one row
+_MOST_SKIPPED = 60  # missing rows that a change of the clocks can explain: an hour of minutes
 
 
 def check_gaps(
-    rows: Rows, grid: Frequency, positions: IntArray, gaps: str, log: FindingLog
+    rows: SortedRows, grid: Frequency, positions: IntArray, gaps: str, log: FindingLog
 ) -> bool:
-    """Report missing stamps: an error where gaps are refused, else a note."""
+    """Report missing timestamps: an error where gaps are refused, else a note.
+
+    Returns:
+        Whether the table is accepted.
+    """
     steps = np.diff(positions)
-    after = np.flatnonzero((steps > 1) & rows.inside) + 1
+    after = np.flatnonzero((steps > 1) & rows.inside) + 1  # first row after each gap
     if not len(after):
         return True
     missing = int((steps[after - 1] - 1).sum())
-    verb = "1 stamp is" if missing == 1 else f"{missing} stamps are"
-    shown = ", ".join(_name_gap(rows, row, int(steps[row - 1]) - 1) for row in after[:SHOWN])
-    message = f"{verb} missing in {counted(len(after), 'gap')}: {shown}" + and_more(len(after))
+    subject = "1 timestamp is"
+    if missing > 1:
+        subject = f"{missing} timestamps are"
+    named = ", ".join(_name_gap(rows, row, int(steps[row - 1]) - 1) for row in after[:SHOWN])
+    message = f"{subject} missing in {counted(len(after), 'gap')}: {named}{and_more(len(after))}"
     if gaps == "skip":
         log.note("gaps", f"{message}; no window spans them")
-    elif gaps == "fill":
+        return True
+    if gaps == "fill":
         _refuse_explosion(rows, missing, message)
         log.note("gaps", f"{message}; filled with {counted(missing, 'row')} of missing values")
-    elif zone := _skipping_zone(rows, grid, positions, after):
+        return True
+
+    zone = _skipping_zone(rows, grid, positions, after)
+    if zone is not None:
         log.error("local_time", f"{message}; {looks_local(zone)}", pass_zone(zone))
-    else:
-        log.error(
-            "gaps",
-            message,
-            "pass gaps: skip to leave out windows that span one, or gaps: fill to insert rows",
-        )
-    return gaps != "refuse"
+        return False
+    log.error(
+        "gaps",
+        message,
+        "pass gaps: skip to leave out windows that span one, or gaps: fill to insert rows",
+    )
+    return False
 
 
-def _skipping_zone(rows: Rows, grid: Frequency, positions: IntArray, after: IntArray) -> str | None:
-    """Return a zone whose clocks skip every missing stamp, if there is one; `after` are the rows after the gaps."""
+def _skipping_zone(
+    rows: SortedRows, grid: Frequency, positions: IntArray, after: IntArray
+) -> str | None:
+    """Return a zone whose clocks skip every missing timestamp, if there is one.
+
+    Args:
+        rows: the rows.
+        grid: their frequency.
+        positions: (R,) position of each row.
+        after: first row after each gap.
+    """
     missing = positions[after] - positions[after - 1] - 1
     if rows.tz is not None or grid.is_integer or missing.max() > _MOST_SKIPPED:
         return None
@@ -54,30 +71,37 @@ def _skipping_zone(rows: Rows, grid: Frequency, positions: IntArray, after: IntA
     return changing_zone(grid.stamps(first + np.arange(missing.sum())), "skips")
 
 
-def _name_gap(rows: Rows, row: int, missing: int) -> str:
-    first, second = show_stamp(rows.stamps[row - 1]), show_stamp(rows.stamps[row])
+def _name_gap(rows: SortedRows, row: int, missing: int) -> str:
+    first = show_stamp(rows.stamps[row - 1])
+    second = show_stamp(rows.stamps[row])
     table_row = rows.table_row(row)
     place = rows.names.table.places([table_row])[0]
     return f"{rows.names.series(table_row)}{place} ({missing} missing between {first} and {second})"
 
 
-def _refuse_explosion(rows: Rows, missing: int, message: str) -> None:
-    if missing > _MOST_FILLED * len(rows.stamps):
+def _refuse_explosion(rows: SortedRows, missing: int, message: str) -> None:
+    count = len(rows.stamps)
+    if missing > _MOST_FILLED * count:
         raise BadTableError(
-            "gaps", f"{message}; filling them would make {len(rows.stamps)} rows {missing + len(rows.stamps)}",
-            "pass gaps: skip, or correct stray stamps",
-        )  # fmt: skip
+            "gaps",
+            f"{message}; filling them would turn {count} rows into {missing + count}",
+            "pass gaps: skip, or correct timestamps that are far from the others",
+        )
 
 
-def fill_gaps(rows: Rows, grid: Frequency, positions: IntArray) -> tuple[Rows, IntArray, IntArray]:
-    """Insert the missing stamps of every series.
+def fill_gaps(
+    rows: SortedRows, grid: Frequency, positions: IntArray
+) -> tuple[SortedRows, IntArray, IntArray]:
+    """Insert the missing timestamps of every series.
 
     Returns:
-        The rows with them, all positions, and the place of every old row among the new ones.
+        The rows with them, (R',) positions of all rows, and (R,) the new row of every old one.
     """
-    first, last = positions[rows.offsets[:-1]], positions[rows.offsets[1:] - 1]
+    first = positions[rows.offsets[:-1]]
+    last = positions[rows.offsets[1:] - 1]
     offsets = np.concatenate([[0], np.cumsum(last - first + 1)]).astype(np.int64)
-    shift = offsets[:-1] - first
-    place = positions + np.repeat(shift, np.diff(rows.offsets))
+    shift = offsets[:-1] - first  # (N,) from a position to its row
+    new_rows = positions + np.repeat(shift, np.diff(rows.offsets))
     filled = np.arange(offsets[-1]) - np.repeat(shift, np.diff(offsets))
-    return replace(rows, order=None, offsets=offsets, stamps=grid.stamps(filled)), filled, place
+    rows = replace(rows, order=None, offsets=offsets, stamps=grid.stamps(filled))
+    return rows, filled, new_rows

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.axes import IntArray
-from forecast.data.findings import listed
+from forecast.data.findings import counted, listed
 from forecast.data.future import known_columns
 from forecast.data.load import load_panel
 from forecast.data.names import name_of, nearest_name
-from forecast.data.panel import Columns, Panel, shown_stamps
+from forecast.data.panel import Columns, Panel, find_rows, shown_stamps
 from forecast.data.read import Source, TableFormat
 from forecast.errors import DataError
 
@@ -37,7 +37,7 @@ def read_known(panel: Panel, known: Source, *, table_format: TableFormat) -> Pan
     return load_panel(
         known,
         known_columns(panel.columns),
-        table_format=replace(table_format, tz=table_format.tz or panel.freq.tz),
+        table_format=table_format.model_copy(update={"tz": table_format.tz or panel.freq.tz}),
         freq=panel.freq.alias,
         gaps="skip",
         allow_missing=True,
@@ -92,7 +92,7 @@ def append_future(
 
 
 def covers(panel: Panel, horizon: int) -> bool:
-    """Whether the table holds all known covariates of the steps ahead; true where there are none.
+    """Whether the table contains all known covariates of the steps ahead; true where there are none.
 
     Args:
         panel: the history.
@@ -109,7 +109,7 @@ def covers(panel: Panel, horizon: int) -> bool:
 def future_frame(panel: Panel, horizon: int) -> pd.DataFrame:
     """Return the rows of known covariates a forecast needs, to be filled in.
 
-    They are empty but for what the table holds in rows of the future.
+    They are empty but for what the table contains in rows of the future.
 
     Args:
         panel: the history.
@@ -141,7 +141,7 @@ def _steps_ahead(panel: Panel, horizon: int) -> IntArray:
 def _cells_ahead(
     panel: Panel, name: str, ahead: IntArray
 ) -> NDArray[np.float64] | NDArray[np.object_]:
-    """(N x H,) what the table holds of a known covariate in rows of the future, NaN elsewhere; categories in words."""
+    """(N x H,) what the table contains of a known covariate in rows of the future, NaN elsewhere; categories in words."""
     cells = np.full(ahead.size, np.nan)
     words: tuple[str, ...] = ()
     if panel.future is not None:
@@ -176,7 +176,7 @@ def _known_rows(
     absent = np.flatnonzero(~found)
     if len(absent):
         raise DataError(
-            f"known covariates lack {len(absent)} of {ahead.size} rows, first "
+            f"known covariates are missing in {len(absent)} of {ahead.size} rows, first "
             f"{_name(panel, ahead, absent[0])}"
             f"{_other_ids(sources[-1], panel, absent[0] // ahead.shape[1])}: "
             "pass known= with the rows that make_future_frame() lists (on the command line, "
@@ -187,14 +187,14 @@ def _known_rows(
     if len(empty):
         row, column = empty[0]
         raise DataError(
-            f"known covariate {names[column]!r} is empty in {len(empty)} cells, first "
-            f"{_name(panel, ahead, row)}: fill it in, a forecast cannot be made without it"
+            f"known covariate {names[column]!r} is empty in {counted(len(empty), 'cell')}, first "
+            f"{_name(panel, ahead, row)}: fill them in, a forecast needs them"
         )
     return values, dict(categories)
 
 
 def _find(given: Panel, panel: Panel, ahead: IntArray) -> IntArray:
-    """(N, H) row of `given` that holds each step ahead, or -1."""
+    """(N, H) row of `given` that contains each step ahead, or -1."""
     number = {name_of(series_id): place for place, series_id in enumerate(given.series_ids)}
     series = np.array(
         [number.get(name_of(series_id), -1) for series_id in panel.series_ids], np.int64
@@ -204,17 +204,9 @@ def _find(given: Panel, panel: Panel, ahead: IntArray) -> IntArray:
     positions = panel.freq.positions(
         given.timestamps
     )  # on the grid of the history, whatever the covariates' own
-    low = min(int(positions.min()), int(ahead.min()))
-    width = max(int(positions.max()), int(ahead.max())) - low + 1
-    keys = given.series_of_rows() * width + (positions - low)
-    wanted = series[:, None] * width + (ahead - low)
-    place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    found = (
-        (keys[place] == wanted)
-        & (series[:, None] >= 0)
-        & panel.freq.on_grid(given.timestamps)[place]
-    )
-    return np.where(found, place, -1)
+    rows = find_rows(given.series_of_rows(), positions, series[:, None], ahead)
+    fits = (rows >= 0) & panel.freq.on_grid(given.timestamps)[rows]
+    return np.where(fits, rows, -1)
 
 
 def _other_ids(given: Panel, panel: Panel, series: int) -> str:

@@ -11,16 +11,22 @@ from numpy.typing import NDArray
 
 from forecast.data.findings import FindingLog
 from forecast.data.frequency import Frequency
-from forecast.data.future import FUTURE_ROWS, ended_notes, known_columns, only_present, part_future
+from forecast.data.future import (
+    FUTURE_ROWS,
+    ended_notes,
+    known_columns,
+    only_present,
+    split_future,
+)
 from forecast.data.gaps import fill_gaps
-from forecast.data.order import Rows, check_duplicates, sort_rows
+from forecast.data.order import SortedRows, check_duplicates, sort_rows
 from forecast.data.panel import Columns, Panel
 from forecast.data.parse import Ids, read_ids
 from forecast.data.read import Source, TableFormat, read_table
 from forecast.data.spacing import Spacing, check_on_grid, find_grid
 from forecast.data.stamps import TimeColumn, read_stamps
 from forecast.data.table import RowNames, Table
-from forecast.data.values import Cells, arrange, read_cells
+from forecast.data.values import Arranged, arrange, read_cells
 from forecast.errors import ConfigError, DataError
 
 Gaps = Literal["refuse", "skip", "fill"]
@@ -28,7 +34,7 @@ Gaps = Literal["refuse", "skip", "fill"]
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of a table: see `load_panel`."""
+    """Settings with which a table is read, as in `load_panel`."""
 
     columns: Columns = Columns()
     table_format: TableFormat = TableFormat()
@@ -38,7 +44,7 @@ class Request:
     cut_future: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse settings no table can fit."""
+        """Refuse settings that are wrong whatever the table."""
         if self.gaps not in ("refuse", "skip", "fill"):
             raise ConfigError(f"gaps is {self.gaps!r}; expected 'refuse', 'skip' or 'fill'")
         if self.freq is not None:
@@ -46,17 +52,17 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of a table: the stages that were reached.
+class Examination:
+    """Results of the checks of a table, as far as they could be made.
 
     Attributes:
-        panel: where there was no error.
-        rows: where series and stamps could be read.
-        freq: where the stamps fit one.
+        panel: the checked series; None where there is an error.
+        rows: the rows in order; None where series or timestamps could not be read.
+        freq: the step between timestamps; None where there is no common one.
     """
 
     panel: Panel | None = None
-    rows: Rows | None = None
+    rows: SortedRows | None = None
     freq: Frequency | None = None
 
 
@@ -70,150 +76,184 @@ def load_panel(
     allow_missing: bool = False,
     cut_future: bool = True,
 ) -> Panel:
-    """Read a table and check it; anything doubtful is refused with series, rows, dates and the fix.
+    """Read and check a table; a doubtful one is refused with series, rows, dates and the fix.
 
     Messages name lines of a text file, the header being line 1, and rows of a frame or a parquet
     file, counted from 0.
 
-    Rows at the end of a series that hold no target are its future: they become `Panel.future`,
+    Rows at the end of a series without a target are its future rows: they become `Panel.future`,
     whatever the policy for missing values.
 
     Args:
-        source: a CSV or parquet file, or a data frame.
+        source: a CSV or parquet file, a data frame or an Arrow table.
         columns: the role of each column.
-        table_format: how the table is written down.
-        freq: step between stamps, a pandas alias or a whole number; inferred where it is None.
-        gaps: what to do with missing stamps: `refuse`, `skip` (windows leave them out), `fill`
+        table_format: separator, layout and other properties of the table as text.
+        freq: step between timestamps, a pandas alias or a whole number; default: inferred.
+        gaps: policy for missing timestamps: `refuse`, `skip` (windows leave them out), `fill`
             (insert rows of missing values).
-        allow_missing: whether empty cells are let through as NaN.
-        cut_future: whether rows of the future are told apart; else they are history with missing
-            targets.
+        allow_missing: whether empty cells are allowed; they become NaN.
+        cut_future: whether future rows are taken out; else they are history with missing targets.
+
+    Returns:
+        The checked series.
 
     Raises:
-        DataError: the first thing wrong with the table.
-        ConfigError: a setting that fits no table.
+        DataError: the first error found in the table.
+        ConfigError: a setting is wrong whatever the table.
+
+    Example:
+        >>> import pandas as pd
+        >>> from forecast import Columns, load_panel
+        >>> table = pd.DataFrame({
+        ...     "shop": ["north", "north", "south", "south"],
+        ...     "date": pd.to_datetime(["2025-01-01", "2025-01-02"] * 2),
+        ...     "sales": [3, 4, 8, 9],
+        ... })
+        >>> columns = Columns(id_col="shop", time_col="date", target_cols=("sales",))
+        >>> panel = load_panel(table, columns)
+        >>> panel.series_ids.tolist(), panel.freq.alias
+        (['north', 'south'], 'D')
     """
     request = Request(columns, table_format, freq, gaps, allow_missing, cut_future)
     log = FindingLog(strict=True)
     panel = examine(source, request, log).panel
-    pa.default_memory_pool().release_unused()  # the readers' buffers: nearly as much as the panel itself
+    # the buffers of the readers take nearly as much memory as the panel
+    pa.default_memory_pool().release_unused()
     if panel is None:
         raise DataError("the table could not be turned into series")
     return panel
 
 
-def examine(source: Source, request: Request, log: FindingLog) -> Outcome:
-    """Take a table through all stages as far as they can be reached; findings go to `log`."""
+def examine(source: Source, request: Request, log: FindingLog) -> Examination:
+    """Run all stages that a table reaches; findings go to `log`."""
     table = log.attempt(read_table, source, request.columns, request.table_format)
     if table is None:
-        return Outcome()
+        return Examination()
     log.findings.extend(table.notes)
+
     ids = log.attempt(read_ids, table, log)
-    shape = request.table_format
-    numbered = request.freq is not None and request.freq.strip().isdigit()
+    written = request.table_format
     time = log.attempt(
-        read_stamps, table, ids, log, time_format=shape.time_format, tz=shape.tz, is_index=numbered
+        read_stamps,
+        table,
+        ids,
+        log,
+        time_format=written.time_format,
+        tz=written.tz,
+        is_index=request.freq is not None and request.freq.strip().isdigit(),
     )
     names = _name_rows(table, ids, time)
     if ids is None or time is None:
-        read_cells(names, log, request.allow_missing)  # for what is wrong with them
-        return Outcome()
+        read_cells(names, log, request.allow_missing)  # for its findings alone
+        return Examination()
     del table  # its columns are freed one after another
+
     later = None
     if request.cut_future:
-        names, later = part_future(names, time.tz, log)
-    outcome = _examine_history(names, time.tz, request, log)
-    if later is None or outcome.freq is None:
-        return _with_notes(outcome, log)
-    future = _read_future(later, outcome.freq, log)
-    if outcome.panel is None or future is None:
-        return replace(outcome, panel=None)
-    return _with_notes(replace(outcome, panel=replace(outcome.panel, future=future)), log)
+        names, later = split_future(names, time.tz, log)
+    examination = _examine_history(names, time.tz, request, log)
+    if later is None or examination.freq is None:
+        return _with_notes(examination, log)
+
+    future = _read_future(later, examination.freq, log)
+    if examination.panel is None or future is None:
+        return replace(examination, panel=None)
+    panel = replace(examination.panel, future=future)
+    return _with_notes(replace(examination, panel=panel), log)
 
 
-def _examine_history(names: RowNames, tz: str | None, request: Request, log: FindingLog) -> Outcome:
-    """Take the rows of history through the stages after ids and stamps."""
+def _examine_history(
+    names: RowNames, tz: str | None, request: Request, log: FindingLog
+) -> Examination:
+    """Run the stages after ids and timestamps on the rows of history."""
     cells = read_cells(names, log, request.allow_missing)
     rows = sort_rows(names, tz, log)
-    if not np.diff(rows.offsets).all():
-        return Outcome()
+    if not np.diff(rows.offsets).all():  # a series without a readable row
+        return Examination()
     check_duplicates(rows, log)
-    found = log.attempt(find_grid, rows, request.freq, request.gaps, log)
-    values, static_values = arrange(cells, rows, log)
-    if log.failed or found is None:
-        return Outcome(None, rows, found[0] if found else None)
-    return Outcome(
-        _assemble(rows, found, cells, (values, static_values), request.gaps), rows, found[0]
-    )
+    grid = log.attempt(find_grid, rows, request.freq, request.gaps, log)
+    arranged = arrange(cells, rows, log)
+    if grid is None:
+        return Examination(rows=rows)
+    freq, positions = grid
+    if log.failed:
+        return Examination(rows=rows, freq=freq)
+    panel = _assemble(rows, freq, positions, arranged, request.gaps)
+    return Examination(panel, rows, freq)
 
 
 def _read_future(later: RowNames, freq: Frequency, log: FindingLog) -> Panel | None:
-    """Read the known covariates in rows of the future, on the grid of the history; None where they are damaged.
+    """Read the known covariates of the future rows; None where there is an error in them.
 
-    What is worth a note, such as an empty cell, is only so where a forecast needs the row.
+    Only errors are kept: whether an empty cell matters is known once a forecast needs the row.
     """
-    own = FindingLog(log.strict)
     table = replace(later.table, columns=known_columns(later.table.columns))
     names = only_present(replace(later, table=table))
-    cells = read_cells(names, own, allow_missing=True)
-    rows = sort_rows(names, freq.tz, own)
-    check_duplicates(rows, own)
+    future_log = FindingLog(log.strict)
+    cells = read_cells(names, future_log, allow_missing=True)
+    rows = sort_rows(names, freq.tz, future_log)
+    check_duplicates(rows, future_log)
     spacing = Spacing(rows, freq)
-    check_on_grid(spacing, own)
-    values = arrange(cells, rows, own)
-    log.findings.extend(finding for finding in own.findings if finding.severity == "error")
-    if own.failed:
+    check_on_grid(spacing, future_log)
+    arranged = arrange(cells, rows, future_log)
+    log.findings += [finding for finding in future_log.findings if finding.severity == "error"]
+    if future_log.failed:
         return None
+
+    panel = _assemble(rows, freq, spacing.positions, arranged, "skip")
     notes = tuple(finding.sentence for finding in log.findings if finding.code == FUTURE_ROWS)
-    return replace(_assemble(rows, (freq, spacing.positions), cells, values, "skip"), notes=notes)
+    return replace(panel, notes=notes)
 
 
-def _with_notes(outcome: Outcome, log: FindingLog) -> Outcome:
-    """The outcome whose panel says what was found on the way."""
-    if outcome.panel is None:
-        return outcome
-    if outcome.panel.columns.target_cols:
-        for note in ended_notes(outcome.panel):
+def _with_notes(examination: Examination, log: FindingLog) -> Examination:
+    """Return the examination with all findings as notes of its panel."""
+    panel = examination.panel
+    if panel is None:
+        return examination
+    if panel.columns.target_cols:
+        for note in ended_notes(panel):
             log.note("ended_series", note)
     notes = tuple(finding.sentence for finding in log.findings)
-    return replace(outcome, panel=replace(outcome.panel, notes=notes))
+    return replace(examination, panel=replace(panel, notes=notes))
 
 
 def _name_rows(table: Table, ids: Ids | None, time: TimeColumn | None) -> RowNames:
-    """Name rows by what could be read; a row without a stamp belongs to no series."""
-    stamps = None if time is None else time.stamps
+    """Name rows by what could be read; a row without a timestamp belongs to no series."""
+    stamps = None
+    if time is not None:
+        stamps = time.stamps
     if ids is None:
         return RowNames(table, stamps=stamps)
-    codes = (
-        ids.codes
-        if time is None or time.readable is None
-        else np.where(time.readable, ids.codes, -1)
-    )
+    codes = ids.codes
+    if time is not None and time.readable is not None:
+        codes = np.where(time.readable, codes, -1)
     return RowNames(table, ids.names, codes, stamps)
 
 
 def _assemble(
-    rows: Rows,
-    found: tuple[Frequency, NDArray[np.int64]],
-    cells: Cells,
-    values: tuple[NDArray[np.float64], NDArray[np.float64]],
+    rows: SortedRows,
+    freq: Frequency,
+    positions: NDArray[np.int64],
+    arranged: Arranged,
     gaps: Gaps,
 ) -> Panel:
-    """Make the panel of a table without errors, with missing rows inserted where that is asked for."""
-    (grid, positions), (dynamic, static) = found, values
+    """Make the panel of a table without errors; where `gaps` is `fill`, insert missing rows."""
+    values = arranged.dynamic
     if gaps == "fill" and (np.diff(positions)[rows.inside] > 1).any():
-        rows, positions, place = fill_gaps(rows, grid, positions)
-        filled = np.full((len(positions), dynamic.shape[1]), np.nan)
-        filled[place] = dynamic
-        dynamic = filled
+        rows, positions, new_rows = fill_gaps(rows, freq, positions)
+        values = np.full((len(positions), values.shape[1]), np.nan)
+        values[new_rows] = arranged.dynamic
+    ids = rows.names.ids
+    if ids is None:
+        ids = np.empty(0, dtype=object)
     return Panel(
-        columns=cells.columns,
-        freq=grid,
-        series_ids=rows.names.ids if rows.names.ids is not None else np.empty(0, dtype=object),
+        columns=arranged.columns,
+        freq=freq,
+        series_ids=ids,
         offsets=rows.offsets,
         timestamps=rows.stamps,
         positions=positions,
-        values=dynamic,
-        static_values=static,
-        categories=cells.categories,
+        values=values,
+        static_values=arranged.static,
+        categories=arranged.categories,
     )

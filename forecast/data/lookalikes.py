@@ -63,7 +63,9 @@ _NAMES = {
 }
 
 
-def refuse_lookalikes(column: pa.ChunkedArray, codes: NDArray[np.int32] | None, name: str) -> None:
+def refuse_lookalikes(
+    column: pa.ChunkedArray, codes: NDArray[np.integer] | None, name: str
+) -> None:
     """Raise where a column of numbers is one of dates, or could be.
 
     Args:
@@ -102,7 +104,7 @@ def refuse_lookalikes(column: pa.ChunkedArray, codes: NDArray[np.int32] | None, 
     if values.dtype.kind == "i" and (is_even or is_nearly_even):
         fix += _index_fix(column.type, step)
     raise BadTableError(
-        "number_dates", f"{name} holds {kind} such as {shown} that look like {looks}", fix
+        "number_dates", f"{name} contains {kind} such as {shown} that look like {looks}", fix
     )
 
 
@@ -165,7 +167,7 @@ def _is_daily(values: Numbers, step: float) -> bool:
     return values.dtype.kind == "f" or step in _EXCEL_STEPS
 
 
-def _steps(values: Numbers, codes: NDArray[np.int32]) -> Numbers:
+def _steps(values: Numbers, codes: NDArray[np.integer]) -> Numbers:
     """Differences between neighbours of one series."""
     order = np.lexsort((values, codes))
     steps: Numbers = np.diff(values[order])[np.diff(codes[order]) == 0]
@@ -200,6 +202,6 @@ def _index_fix(kind: pa.DataType, step: int) -> str:
 
 
 def _as_setting(time_format: str, is_one_of_several: bool) -> str:
-    """Write a format as a settings file holds it, with what it stands for where there is a choice."""
+    """Write a format as a settings file contains it, with what it stands for where there is a choice."""
     text = time_format if time_format in NUMBER_FORMATS else f"'{time_format}'"
     return f"{text} for {_NAMES[time_format]}" if is_one_of_several else text

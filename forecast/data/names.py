@@ -1,8 +1,8 @@
-"""The one name of an id or a category, whatever table it comes from.
+"""The name of an id or a category, the same whatever table it comes from.
 
-Series and categories are told apart and found again by `name_of`. Every value is named by itself:
-which other values stand in its column, and whether that column came from a frame, a text file,
-parquet or Arrow, changes nothing.
+Series and categories are compared by `name_of`. The name of a value depends on this value alone,
+not on the other values of its column, nor on whether the column came from a frame, a text file,
+parquet or Arrow.
 """
 
 from __future__ import annotations
@@ -25,31 +25,31 @@ _STAMP = re.compile(
 )
 _LARGEST = 2**63
 _MANY = 10_000
-"""Known names above which only other spellings are suggested, as measuring how much two names are
-alike takes time."""
+"""Number of known names above which only other spellings are suggested: comparing a name with each
+of them for similarity takes too long."""
 
 
 def name_of(value: object) -> str:
-    """Return the text under which an id or a category is known.
+    """Return the name of an id or a category as text.
 
     - Text is its own name, spaces, case and leading zeros included: `01` is not `1`, `1.10` not
       `1.1`. Three forms that programs write for a value of another type are that value: `True`,
       `TRUE` and `true`; `1.0`, a whole number that stood beside a missing one; `2024-05-01
-      00:00:00`, a day written as a stamp.
+      00:00:00`, a day written as a timestamp.
     - True and False are `true` and `false`.
     - Whole numbers, also as floats or decimals, are their digits: 1 and 1.0 are `1`.
     - Other numbers are the shortest text that gives the same number: 0.5 is `0.5`.
-    - Days are `2024-05-01`, other stamps `2024-05-01 12:30:00`.
+    - Days are `2024-05-01`, other timestamps `2024-05-01 12:30:00`.
 
     Args:
-        value: text, a number, a bool, or a date or stamp without a time zone; never a missing
+        value: text, a number, a bool, or a date or timestamp without a time zone; never a missing
             value.
     """
     if isinstance(value, str):
         return _name_of_text(value)
     if isinstance(value, bool | np.bool_):
-        return "true" if value else "false"
-    if isinstance(value, date):  # stamps are dates too
+        return str(bool(value)).lower()
+    if isinstance(value, date):  # datetime is a subclass of date
         return _name_of_text(value.isoformat())
     if isinstance(value, float | np.floating | Decimal):
         return _name_of_number(value)
@@ -64,52 +64,67 @@ def _name_of_text(text: str) -> str:
     if whole and _WHOLE.fullmatch(whole[1]):
         return whole[1]
     stamp = _STAMP.fullmatch(text)
-    return _name_of_stamp(*stamp.groups()) if stamp else text
+    if stamp:
+        return _name_of_stamp(*stamp.groups())
+    return text
 
 
 def _name_of_stamp(day: str, minute: str, second: str | None) -> str:
-    """Write a stamp without what is zero at its end: the fraction of a second, or the whole time."""
+    """Write a timestamp without trailing zeros: of the fraction of a second, or the whole time."""
     second = second or ":00"
     if "." in second:
         second = second.rstrip("0").rstrip(".")
-    return day if minute + second == "00:00:00" else f"{day} {minute}{second}"
+    if minute + second == "00:00:00":
+        return day
+    return f"{day} {minute}{second}"
 
 
 def _name_of_number(value: float | np.floating[Any] | Decimal) -> str:
     if math.isfinite(value) and value == int(value):
         return str(int(value))
-    return format(value.normalize(), "f") if isinstance(value, Decimal) else str(value)
+    if isinstance(value, Decimal):
+        return format(value.normalize(), "f")
+    return str(value)
 
 
 def sorted_names(names: Iterable[str]) -> list[str]:
-    """Put names in order: whole numbers by size where all names are such, else as text."""
-    found = list(names)
-    return sorted(found, key=int) if all(map(_WHOLE.fullmatch, found)) else sorted(found)
+    """Sort names: by size where all are whole numbers, else as text."""
+    names = list(names)
+    if all(map(_WHOLE.fullmatch, names)):
+        return sorted(names, key=int)
+    return sorted(names)
 
 
 def as_numbers(names: Sequence[str]) -> list[int] | None:
-    """Return names as whole numbers of 64 bits, or None where one of them is none."""
+    """Return names as whole numbers of 64 bits, or None where one of them is not such a number."""
     if not all(map(_WHOLE.fullmatch, names)):
         return None
     numbers = [int(name) for name in names]
-    return numbers if all(-_LARGEST <= number < _LARGEST for number in numbers) else None
+    if not all(-_LARGEST <= number < _LARGEST for number in numbers):
+        return None
+    return numbers
 
 
 def nearest_name(name: str, known: Collection[str]) -> str:
-    """Return ` (did you mean 'x'?)`: the known name that differs in spelling only, else the one most alike, else "".
+    """Return ` (did you mean 'x'?)` with the known name closest to a given one, or "".
+
+    A name that differs in spelling alone comes first.
 
     Args:
-        name: what was given.
-        known: the names there are.
+        name: the given name.
+        known: the existing names.
     """
-    same = [one for one in known if _plain(one) == _plain(name)]
-    if same:
-        return f" (did you mean {same[0]!r}?)"
-    return nearest(name, known) if len(known) <= _MANY else ""
+    plain = _plain(name)
+    for known_name in known:
+        if _plain(known_name) == plain:
+            return f" (did you mean {known_name!r}?)"
+    if len(known) > _MANY:
+        return ""
+    return nearest(name, known)
 
 
 def _plain(name: str) -> str:
-    """What is left of a name without case, outer spaces, and the way a number is written."""
+    """Return a name without case, outer spaces and the spelling of a number."""
     text = name.strip().casefold()
     try:
         return str(float(text))

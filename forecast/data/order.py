@@ -15,21 +15,28 @@ from forecast.data.findings import SHOWN, FindingLog, and_more
 from forecast.data.table import RowNames
 
 _DST_ZONES = (
-    "Europe/Berlin", "Europe/London", "Europe/Athens", "America/New_York", "America/Chicago", "America/Denver",
-    "America/Los_Angeles", "Australia/Sydney", "Pacific/Auckland",
-)  # fmt: skip
+    "Europe/Berlin",
+    "Europe/London",
+    "Europe/Athens",
+    "America/New_York",
+    "America/Chicago",
+    "America/Denver",
+    "America/Los_Angeles",
+    "Australia/Sydney",
+    "Pacific/Auckland",
+)
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
+class SortedRows:
     """The rows of a table, one series after another, each in time order.
 
     Attributes:
-        order: (R,) row of the table; None where the table has this order already.
+        order: (R,) row of the table; None where the table is in this order already.
         offsets: (N + 1,) first row of every series.
-        stamps: (R,) in this order.
-        names: how rows of the table are called.
-        tz: time zone of the stamps as given.
+        stamps: (R,) timestamps in this order.
+        names: names of the rows of the table.
+        tz: time zone of the timestamps in the table.
     """
 
     order: NDArray[np.int64] | None
@@ -40,103 +47,126 @@ class Rows:
 
     @cached_property
     def inside(self) -> NDArray[np.bool_]:
-        """(R - 1,) whether a row and the next are of one series."""
+        """(R - 1,) whether a row and the next belong to the same series."""
         inside = np.ones(max(len(self.stamps) - 1, 0), dtype=bool)
         inside[self.offsets[1:-1] - 1] = False
         return inside
 
     def sorted(self, cells: NDArray[np.float64]) -> NDArray[np.float64]:
         """Bring one column of the table into this order."""
-        return cells if self.order is None else cells[self.order]
+        if self.order is None:
+            return cells
+        return cells[self.order]
 
     def table_row(self, row: int) -> int:
-        """Return the row of the table that has the given place in this order."""
-        return int(row) if self.order is None else int(self.order[row])
+        """Return the row of the table for a row in this order."""
+        if self.order is None:
+            return int(row)
+        return int(self.order[row])
 
     def several(self, rows: IntArray) -> str:
-        """Name the first of some rows, given by their place in this order."""
+        """Name the first of some rows, numbered in this order."""
         return self.names.several([self.table_row(row) for row in rows[:SHOWN]], len(rows))
 
 
-def sort_rows(names: RowNames, tz: str | None, log: FindingLog) -> Rows:
+def sort_rows(names: RowNames, tz: str | None, log: FindingLog) -> SortedRows:
     """Put the rows of each series together and in time order; the sort is stable.
 
     Args:
-        names: holds ids, series and stamp of every row; rows of no series are left out.
-        tz: time zone of the stamps as given.
-        log: gets a note where rows were out of order.
+        names: ids, series and timestamp of every row; rows of no series are dropped.
+        tz: time zone of the timestamps in the table.
+        log: gets a note where rows were not in time order.
     """
     if names.codes is None or names.ids is None or names.stamps is None:
-        raise TypeError("rows are sorted once their series and stamps are known")
-    kept = np.flatnonzero(names.codes >= 0)
-    whole = len(kept) == len(names.codes)
-    codes, stamps = (
-        (names.codes, names.stamps) if whole else (names.codes[kept], names.stamps[kept])
-    )
-    order = _sorting_order(codes, stamps.view(np.int64))
-    rows = np.arange(len(kept)) if order is None else order
+        raise TypeError("rows are sorted once their series and timestamps are known")
+    codes = names.codes
+    stamps = names.stamps
+    kept = np.flatnonzero(codes >= 0)
+    is_whole = len(kept) == len(codes)
+    if not is_whole:
+        codes = codes[kept]
+        stamps = stamps[kept]
     counts = np.bincount(codes, minlength=len(names.ids))
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    if order is not None and (early := _first_unsorted(codes, stamps.view(np.int64))) is not None:
+
+    order = _sorting_order(codes, stamps.view(np.int64))
+    if order is None:
+        if is_whole:
+            return SortedRows(None, offsets, stamps, names, tz)
+        return SortedRows(kept, offsets, stamps, names, tz)
+
+    early = _first_unsorted(codes, stamps.view(np.int64))
+    if early is not None:
         log.note(
             "unsorted",
-            f"rows of a series were not in time order, first {names.several([kept[early]])}: "
-            f"sorted",
+            f"rows were not in time order and have been sorted; first: "
+            f"{names.several([kept[early]])}",
         )
-    if order is None and whole:
-        return Rows(None, offsets, stamps, names, tz)
-    return Rows(kept[rows], offsets, stamps[rows], names, tz)
+    return SortedRows(kept[order], offsets, stamps[order], names, tz)
 
 
 def _sorting_order(codes: NDArray[np.integer], ticks: IntArray) -> IntArray | None:
-    """Return the stable order by series and time, or None where the rows have it."""
+    """Return the stable order by series and time, or None where the rows are in this order."""
     if _is_sorted(codes, ticks):
         return None
     order = np.argsort(codes, kind="stable")
-    return order if _is_sorted(codes[order], ticks[order]) else np.lexsort((ticks, codes))
+    if _is_sorted(codes[order], ticks[order]):
+        return order
+    return np.lexsort((ticks, codes))
 
 
 def _is_sorted(codes: NDArray[np.integer], ticks: IntArray) -> bool:
-    same, later = codes[1:] == codes[:-1], ticks[1:] >= ticks[:-1]
-    return bool(((codes[1:] > codes[:-1]) | (same & later)).all())
+    is_next_series = codes[1:] > codes[:-1]
+    is_later = (codes[1:] == codes[:-1]) & (ticks[1:] >= ticks[:-1])
+    return bool((is_next_series | is_later).all())
 
 
 def _first_unsorted(codes: NDArray[np.integer], ticks: IntArray) -> int | None:
-    """First row that is earlier than the row of its series before it."""
+    """Return the first row that is earlier than the row before it of the same series."""
     order = np.argsort(codes, kind="stable")
     back = (np.diff(ticks[order]) < 0) & (np.diff(codes[order]) == 0)
-    return int(order[1:][back].min()) if back.any() else None
+    if not back.any():
+        return None
+    return int(order[1:][back].min())
 
 
-def check_duplicates(rows: Rows, log: FindingLog) -> None:
-    """Report stamps that occur twice in a series, pair by pair."""
+def check_duplicates(rows: SortedRows, log: FindingLog) -> None:
+    """Report timestamps that occur twice in a series, pair by pair."""
     again = np.flatnonzero((rows.stamps[1:] == rows.stamps[:-1]) & rows.inside) + 1
     if not len(again):
         return
-    verb = "1 stamp occurs" if len(again) == 1 else f"{len(again)} stamps occur"
+    subject = "1 timestamp occurs"
+    if len(again) > 1:
+        subject = f"{len(again)} timestamps occur"
     pairs = ", ".join(_name_pair(rows, row) for row in again[:SHOWN])
-    message = f"{verb} twice: {pairs}" + and_more(len(again))
-    if rows.tz is None and (zone := changing_zone(rows.stamps[again], "repeats")):
+    message = f"{subject} twice: {pairs}{and_more(len(again))}"
+
+    zone = None
+    if rows.tz is None:
+        zone = changing_zone(rows.stamps[again], "repeats")
+    if zone is not None:
         log.error("local_time", f"{message}; {looks_local(zone)}", pass_zone(zone))
         return
     fix = "remove or aggregate one of each pair"
-    if len(rows.offsets) == 2 and not rows.names.table.was_wide:
-        fix += "; if the table holds several series, name their column with id_col"
+    if len(rows.offsets) == 2 and not rows.names.table.was_wide:  # one series
+        fix += "; if the table contains several series, name their column with id_col"
     log.error("duplicate_stamps", message, fix)
 
 
-def _name_pair(rows: Rows, row: int) -> str:
-    first, second = rows.table_row(row - 1), rows.table_row(row)
-    place = rows.names.table.places([first, second])
-    return f"{rows.names.series(second)}{place[0]} and {place[1]}{rows.names.stamp(second)}"
+def _name_pair(rows: SortedRows, row: int) -> str:
+    first = rows.table_row(row - 1)
+    second = rows.table_row(row)
+    places = rows.names.table.places([first, second])
+    return f"{rows.names.series(second)}{' and '.join(places)}{rows.names.stamp(second)}"
 
 
 def changing_zone(stamps: NDArray[np.generic], change: Literal["repeats", "skips"]) -> str | None:
-    """Return a zone whose clocks repeat or skip each of these stamps, if there is one.
+    """Return a zone whose clocks repeat or skip all of these timestamps, if there is one.
 
     Args:
-        stamps: naive stamps that occur twice, or that are missing; an integer index fits no zone.
-        change: what the clocks did.
+        stamps: timestamps without a zone that occur twice, or that are missing; an integer index
+            fits no zone.
+        change: the change of the clocks.
     """
     if stamps.dtype.kind != "M":
         return None
@@ -155,10 +185,10 @@ def changing_zone(stamps: NDArray[np.generic], change: Literal["repeats", "skips
 
 
 def looks_local(zone: str) -> str:
-    """Say what the stamps look like."""
+    """Write that timestamps look like those of a zone with daylight saving time (DST)."""
     return f"this looks like local time with DST, as in {zone}"
 
 
 def pass_zone(zone: str) -> str:
-    """Say what to do about it."""
+    """Write the fix for timestamps in local time."""
     return f"pass tz: with the zone of the data, for example tz: {zone}"

@@ -1,74 +1,128 @@
-"""A panel: many series in a few contiguous arrays, checked and frozen."""
+"""A panel: many checked series in a few contiguous, read-only arrays."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, model_validator
 
-from forecast.axes import check_shape
+from forecast.axes import IntArray, check_shape
+from forecast.data.findings import listed
 from forecast.data.frequency import Frequency
 from forecast.data.names import name_of
-from forecast.errors import DataError
+from forecast.errors import DataError, nearest
+from forecast.section import Section
 
 if TYPE_CHECKING:
     import pandas as pd
 
+Name = Annotated[str, Field(min_length=1)]
+"""Text that is not empty."""
 
-@dataclass(frozen=True)
-class Columns:
+_LISTS = ("target_cols", "past_covariates", "known_covariates", "static_covariates")
+"""Roles that several columns may have."""
+
+
+class Columns(Section):
     """The role of every column that is used; all other columns are ignored.
 
-    Attributes:
-        id_col: names the series; a table without this column holds one series.
-        time_col: timestamps, or an integer index.
-        target_cols: what is forecast.
-        past_covariates: known up to the cutoff only.
-        known_covariates: known for the forecast steps as well.
-        static_covariates: one value per series.
-        categorical: those of the covariates above whose values are categories.
+    Raises:
+        ConfigError: a column has two roles, or a categorical column is not a covariate.
+
+    Example:
+        >>> from forecast import Columns
+        >>> columns = Columns(time_col="date", target_cols=("sales",), known_covariates=("price",))
+        >>> columns.dynamic
+        ('sales', 'price')
     """
 
-    id_col: str = "unique_id"
-    time_col: str = "ds"
-    target_cols: tuple[str, ...] = ("y",)
-    past_covariates: tuple[str, ...] = ()
-    known_covariates: tuple[str, ...] = ()
-    static_covariates: tuple[str, ...] = ()
-    categorical: tuple[str, ...] = ()
+    id_col: Name = "unique_id"
+    """Column that names the series; a table without it contains one series."""
+    time_col: Name = "ds"
+    """Column of timestamps, or of an integer index."""
+    target_cols: Annotated[tuple[Name, ...], Field(min_length=1)] = ("y",)
+    """Columns to forecast."""
+    past_covariates: tuple[Name, ...] = ()
+    """Columns known up to the cutoff only."""
+    known_covariates: tuple[Name, ...] = ()
+    """Columns known for the forecast steps as well."""
+    static_covariates: tuple[Name, ...] = ()
+    """Columns with one value per series; name the id column here to learn an embedding of it."""
+    categorical: tuple[Name, ...] = ()
+    """Those of the covariates above whose values are categories."""
 
     @property
     def dynamic(self) -> tuple[str, ...]:
         """Columns of `Panel.values`, in order: targets, past covariates, known covariates."""
         return self.target_cols + self.past_covariates + self.known_covariates
 
+    @model_validator(mode="after")
+    def _check_roles(self) -> Columns:
+        """Refuse a column with two roles; the id column may be a static covariate too."""
+        for role in (*_LISTS, "categorical"):
+            columns = getattr(self, role)
+            if len(set(columns)) < len(columns):
+                raise ValueError(f"{role} is {list(columns)}; expected each column once")
+
+        taken = {self.time_col: "time_col"}
+        for role in _LISTS:
+            for column in getattr(self, role):
+                _refuse_second_role(column, taken.setdefault(column, role), role)
+        if taken.get(self.id_col) != "static_covariates":
+            _refuse_second_role(self.id_col, taken.get(self.id_col, "id_col"), "id_col")
+
+        covariates = self.past_covariates + self.known_covariates + self.static_covariates
+        for column in self.categorical:
+            if column not in covariates:
+                raise ValueError(
+                    f"categorical names {column!r}, which is none of the covariates"
+                    f"{nearest(column, covariates)}: add it to one of them"
+                )
+        return self
+
+
+def _refuse_second_role(column: str, first: str, second: str) -> None:
+    if first != second:
+        raise ValueError(f"{first} names {column!r}, and {second} does too: a column has one role")
+
 
 @dataclass(frozen=True, eq=False)
 class Panel:
     """Checked series of one frequency, stored one after another.
 
-    Within a series rows are in time order and stamps lie on the grid of `freq`. Two rows of one
+    Within a series rows are in time order and timestamps lie on the grid of `freq`. Two rows of one
     series are neighbours in time when their `positions` differ by one; a larger difference is a
     gap.
 
+    Example:
+        >>> import pandas as pd
+        >>> from forecast import load_panel
+        >>> days = pd.date_range("2025-01-01", periods=3)
+        >>> panel = load_panel(pd.DataFrame({"ds": days, "y": [3.0, 4.0, 5.0]}))
+        >>> panel.num_series, panel.num_rows, panel.freq.alias
+        (1, 3, 'D')
+        >>> panel.targets[:, 0].tolist()
+        [3.0, 4.0, 5.0]
+
     Attributes:
         columns: the roles of the columns.
-        freq: the frequency all series share.
-        series_ids: (N,) object array of ids as given.
+        freq: the frequency of all series.
+        series_ids: (N,) object array of ids as in the table.
         offsets: (N + 1,) int64; the rows of series `i` are `offsets[i]:offsets[i + 1]`.
         timestamps: (R,) datetime64[ns] (UTC where the table had a time zone) or int64.
-        positions: (R,) int64, the place of every stamp on the grid of `freq`.
+        positions: (R,) int64, number of every timestamp on the grid of `freq`.
         values: (R, C) float64, C-contiguous, columns as in `columns.dynamic`; NaN where missing;
             categories as their index in `categories`.
         static_values: (N, S) float64, columns as in `columns.static_covariates`.
         categories: the sorted values of every categorical column.
-        notes: what was done to the table on the way in, one sentence each.
-        future: known covariates in the rows of the table after the last target of their series, for
-            the series that have such rows; None where none has.
+        notes: how the table was read or changed, one sentence each.
+        future: known covariates in the rows after the last target of each series, for the series
+            that have such rows; None where none has.
     """
 
     columns: Columns
@@ -85,7 +139,8 @@ class Panel:
 
     def __post_init__(self) -> None:
         """Check shapes and make the arrays read-only."""
-        rows, series = len(self.positions), len(self.series_ids)
+        rows = len(self.positions)
+        series = len(self.series_ids)
         check_shape("values", self.values, "RC", R=rows, C=len(self.columns.dynamic))
         check_shape("timestamps", self.timestamps, "R", R=rows)
         check_shape("offsets", self.offsets, "N", N=series + 1)
@@ -108,17 +163,17 @@ class Panel:
 
     @property
     def num_series(self) -> int:
-        """N."""
+        """Number of series, N."""
         return len(self.series_ids)
 
     @property
     def num_rows(self) -> int:
-        """R."""
+        """Number of rows of all series together, R."""
         return len(self.positions)
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """(N,) rows per series."""
+        """(N,) rows of each series."""
         return np.diff(self.offsets)
 
     @property
@@ -139,47 +194,83 @@ class Panel:
         return np.repeat(np.arange(self.num_series), self.lengths)
 
     def series_at(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Look up the series of some rows.
+        """Return the series of some rows.
 
         Args:
             rows: (B,) rows of the panel.
 
         Returns:
-            (B,) index of the series that each of them belongs to.
+            (B,) index of the series of each row.
         """
         return np.searchsorted(self.offsets, rows, side="right").astype(np.int64) - 1
 
     def series_index(self, series_id: object) -> int:
-        """Return the place of one id in `series_ids`.
+        """Return the index of one id in `series_ids`.
 
         Args:
-            series_id: the id, in any type and spelling of its name.
+            series_id: the id, in any type and spelling of its name (see `name_of`).
 
         Raises:
             DataError: no series has this id.
         """
         name = name_of(series_id)
-        found = [place for place, own in enumerate(self.series_ids) if name_of(own) == name]
-        if not found:
-            known = ", ".join(repr(one) for one in self.series_ids[:5])
-            raise DataError(
-                f"no series {series_id!r}: the panel holds {self.num_series} series, first {known}"
-            )
-        return found[0]
+        for index, known_id in enumerate(self.series_ids):
+            if name_of(known_id) == name:
+                return index
+        raise DataError(
+            f"no series {series_id!r}: the panel has {self.num_series} series: "
+            f"{listed(self.series_ids, 5)}"
+        )
+
+
+def find_rows(
+    series: IntArray, positions: IntArray, wanted_series: IntArray, wanted_positions: IntArray
+) -> IntArray:
+    """Find the row of each wanted series and position.
+
+    Series and position are packed into one whole number, so that one binary search finds both.
+
+    Args:
+        series: (R,) series of the rows; no two rows have the same series and position.
+        positions: (R,) position of each row on the time grid.
+        wanted_series: any shape; -1 for a series that has no rows.
+        wanted_positions: the same shape, or one that is broadcast to it.
+
+    Returns:
+        Rows in the wanted shape, -1 where there is none.
+    """
+    wanted_series, wanted_positions = np.broadcast_arrays(wanted_series, wanted_positions)
+    if not len(positions) or not wanted_positions.size:
+        return np.full(wanted_positions.shape, -1, np.int64)
+    low = min(int(positions.min()), int(wanted_positions.min()))
+    high = max(int(positions.max()), int(wanted_positions.max()))
+    width = high - low + 1
+
+    keys = series * width + (positions - low)
+    order = None
+    if not (keys[1:] > keys[:-1]).all():
+        order = np.argsort(keys)
+    wanted = wanted_series * width + (wanted_positions - low)
+    rows = np.minimum(np.searchsorted(keys, wanted, sorter=order), len(keys) - 1)
+    if order is not None:
+        rows = order[rows]
+    return np.where(keys[rows] == wanted, rows, -1)
 
 
 def shown_stamps(
     panel: Panel, stamps: NDArray[np.generic]
 ) -> NDArray[np.generic] | pd.DatetimeIndex:
-    """Stamps as the table had them: in its time zone, or whole numbers."""
-    return stamps if panel.freq.is_integer else panel.freq.local(stamps)
+    """Return timestamps as in the table: in its time zone, or whole numbers."""
+    if panel.freq.is_integer:
+        return stamps
+    return panel.freq.local(stamps)
 
 
 def panel_digest(panel: Panel) -> str:
-    """Return the SHA-256 of values, stamps, series and columns as 64 hexadecimal digits."""
+    """Return the SHA-256 of values, timestamps, series and columns as 64 hexadecimal digits."""
     digest = hashlib.sha256()
     for array in (panel.values, panel.timestamps, panel.offsets, panel.static_values):
         digest.update(array.tobytes())
-    digest.update(json.dumps([str(one) for one in panel.series_ids]).encode())
+    digest.update(json.dumps([str(series_id) for series_id in panel.series_ids]).encode())
     digest.update(json.dumps([panel.columns.dynamic, panel.categories]).encode())
     return digest.hexdigest()

@@ -36,7 +36,7 @@ class Ids:
     """The series of every row.
 
     Attributes:
-        names: (N,) ids as results carry them, in the order of `sorted_names`.
+        names: (N,) ids as results show them, in the order of `sorted_names`.
         codes: (R,) int32 index in `names`; -1 where a row has no id.
     """
 
@@ -50,34 +50,35 @@ def read_ids(table: Table, log: FindingLog) -> Ids:
     Raises:
         BadTableError: ids of a type that cannot name a series.
     """
-    name = table.columns.id_col
-    if name not in table.data:
+    id_col = table.columns.id_col
+    if id_col not in table.data:
         return Ids(np.array(["series"], dtype=object), np.zeros(table.num_rows, dtype=np.int32))
-    codes, values = encode(table.take(name), name)
+    codes, values = encode(table.take(id_col), id_col)
     names = [name_of(value) for value in values]
     order = sorted_names(set(names))
-    place = {one: number for number, one in enumerate(order)}
-    codes = np.array([*(place[one] for one in names), -1], dtype=np.int32)[codes]
+    index = {name: number for number, name in enumerate(order)}
+    # the last entry is for -1, a missing id
+    codes = np.array([*(index[name] for name in names), -1], dtype=np.int32)[codes]
     missing = np.flatnonzero(codes < 0)
     if len(missing):
         rows = RowNames(table).several(missing[:5], len(missing))
         log.error(
             "missing_id",
-            f"{name} is missing in {counted(len(missing), 'row')}: {rows}",
-            "name the series of every row",
+            f"{id_col} is missing in {counted(len(missing), 'row')}: {rows}",
+            "give the id of every row",
         )
     ids = np.empty(len(order), dtype=object)
     from_long_text = table.text is not None and not table.was_wide
     ids[:] = _shown_ids(values, order, as_written=not from_long_text)
     if len(order) < len(values):
-        _note_spellings(values, name, log)
+        _note_spellings(values, id_col, log)
     return Ids(ids, codes)
 
 
 def _shown_ids(values: Values, names: list[str], *, as_written: bool) -> Values:
-    """Return the ids that results carry, so that they can be joined with the table: as it holds them.
+    """Return the ids that results show: as in the table, so that both can be joined.
 
-    Text of a file is read as whole numbers where all of it is, as pandas reads it.
+    Text of a file becomes whole numbers where all ids are such, as when pandas reads it.
 
     Args:
         values: the distinct cells of the id column.
@@ -88,9 +89,8 @@ def _shown_ids(values: Values, names: list[str], *, as_written: bool) -> Values:
         return []
     if isinstance(values[0], str):
         numbers = None if as_written else as_numbers(names)
-        spelling = {
-            name_of(value): value for value in sorted(values, reverse=True)
-        }  # the first in order stays
+        # of several spellings of a name the first in order is used
+        spelling = {name_of(value): value for value in sorted(values, reverse=True)}
         return numbers or [spelling[name] for name in names]
     if isinstance(values[0], int) and not isinstance(values[0], bool):
         return [int(name) for name in names]
@@ -98,12 +98,12 @@ def _shown_ids(values: Values, names: list[str], *, as_written: bool) -> Values:
 
 
 def _note_spellings(values: Values, name: str, log: FindingLog) -> None:
-    """Say which ids are spellings of one name."""
+    """Add a note on ids that are spellings of the same name."""
     spellings: dict[str, list[str]] = {}
     for value in values:
         spellings.setdefault(name_of(value), []).append(str(value))
-    several = [sorted(found) for found in spellings.values() if len(found) > 1]
-    shown = "; ".join(listed(found) for found in sorted(several)[:3])
+    several = [sorted(group) for group in spellings.values() if len(group) > 1]
+    shown = "; ".join(listed(group) for group in sorted(several)[:3])
     log.note(
         "spellings",
         f"{name} names {counted(len(several), 'series')} in more than one spelling: {shown}",
@@ -111,10 +111,10 @@ def _note_spellings(values: Values, name: str, log: FindingLog) -> None:
 
 
 def encode(column: pa.ChunkedArray, name: str) -> tuple[NDArray[np.int32], Values]:
-    """Return the code of every row, -1 where it is missing, and the distinct values, each fit for `name_of`.
+    """Return the code of every row, -1 where it is missing, and the distinct values.
 
     Raises:
-        BadTableError: values that are no names.
+        BadTableError: values without a name (see `name_of`).
     """
     kind = column.type
     if pa.types.is_dictionary(kind):
@@ -123,26 +123,28 @@ def encode(column: pa.ChunkedArray, name: str) -> tuple[NDArray[np.int32], Value
         column = column.cast(pa.string())
     elif pa.types.is_floating(kind):
         column = _whole_floats(column)
-    coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-    values = _distinct(coded.chunk(0).dictionary) if coded.num_chunks else []
+    coded = column
+    if not pa.types.is_dictionary(column.type):
+        coded = column.dictionary_encode()
+    values: Values = []
+    if coded.num_chunks:
+        values = _distinct(coded.chunk(0).dictionary)
     if not all(_is_named(value) for value in values):
         raise BadTableError(
             "bad_names",
-            f"column {name!r} holds {_kind_of(column)} values",
+            f"column {name!r} contains {_kind_of(column)} values",
             "cast it to text or whole numbers",
         )
     indices = [_indices(chunk).to_numpy(zero_copy_only=False) for chunk in coded.chunks]
     codes = np.concatenate(indices).astype(np.int32, copy=False)
-    counted_here = coded is not column  # then every value occurs
-    return (
-        (codes, values)
-        if counted_here and not {None, ""} & set(values)
-        else _compact(codes, values)
-    )
+    every_value_occurs = coded is not column
+    if every_value_occurs and not {None, ""} & set(values):
+        return codes, values
+    return _compact(codes, values)
 
 
 def _distinct(dictionary: pa.Array) -> Values:
-    """Python values of a dictionary, None for a missing one; floats stay as precise as they are."""
+    """Return the Python values of a dictionary, None for a missing one; floats keep their precision."""
     if pa.types.is_floating(dictionary.type):
         floats = dictionary.to_numpy(zero_copy_only=False)
         return [None if np.isnan(value) else value for value in floats]
@@ -151,23 +153,27 @@ def _distinct(dictionary: pa.Array) -> Values:
 
 
 def _is_named(value: object) -> bool:
-    """Whether a value can be an id or a category."""
+    """Return whether a value can be an id or a category."""
     if isinstance(value, datetime):
         return value.tzinfo is None
     return value is None or isinstance(value, str | int | float | np.floating | Decimal | date)
 
 
 def _kind_of(column: pa.ChunkedArray) -> pa.DataType:
-    return column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if pa.types.is_dictionary(column.type):
+        return column.type.value_type
+    return column.type
 
 
 def _indices(coded: pa.DictionaryArray) -> pa.Array:
-    """Places in the dictionary, -1 where a cell is missing."""
-    return coded.indices.fill_null(-1) if coded.null_count else coded.indices
+    """Return indices in the dictionary, -1 where a cell is missing."""
+    if not coded.null_count:
+        return coded.indices
+    return coded.indices.fill_null(-1)
 
 
 def _whole_floats(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Turn floats without fractions, such as whole numbers with a missing one among them, into whole numbers."""
+    """Turn floats into whole numbers where none has a fraction: pandas stores them so beside a NaN."""
     column = pc.if_else(pc.is_nan(column), None, column)
     try:
         return column.cast(pa.int64())
@@ -187,15 +193,15 @@ def _compact(codes: NDArray[np.int32], values: Values) -> tuple[NDArray[np.int32
     return renumber[codes], [values[index] for index in kept]
 
 
-def read_categories(table: Table, name: str, rows: RowNames, log: FindingLog, allow_missing: bool) -> tuple[
-    NDArray[np.float64], tuple[str, ...]
-]:  # fmt: skip
-    """Return the code of every row among the sorted categories, NaN where it is missing, and the categories."""
+def read_categories(
+    table: Table, name: str, rows: RowNames, log: FindingLog, allow_missing: bool
+) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+    """Return (R,) codes of the rows, NaN where a cell is missing, and the sorted categories."""
     codes, values = encode(table.take(name), name)
     names = [name_of(value) for value in values]
     categories = tuple(sorted(set(names)))
-    place = {one: float(index) for index, one in enumerate(categories)}
-    lookup = np.array([*(place[one] for one in names), np.nan])
+    index = {category: float(number) for number, category in enumerate(categories)}
+    lookup = np.array([*(index[category] for category in names), np.nan])  # the last for -1
     cells = lookup[codes]
     _refuse_missing(np.isnan(cells), name, rows, log, allow_missing)
     return cells, categories
@@ -207,14 +213,14 @@ def read_numbers(
     """Return a column as float64, NaN where a cell is missing.
 
     Args:
-        table: gives the column away.
-        name: of the column.
-        rows: how rows are called in findings.
-        log: gets what is wrong with cells: text, missing, infinite.
-        allow_missing: whether missing cells are let through.
+        table: the table; the column is removed from it.
+        name: name of the column.
+        rows: names of the rows in findings.
+        log: gets findings about cells: text, missing, infinite.
+        allow_missing: whether missing cells are allowed.
 
     Raises:
-        BadTableError: the column holds something other than numbers.
+        BadTableError: the column contains something other than numbers.
     """
     column = table.take(name)
     kind = column.type
@@ -225,17 +231,17 @@ def read_numbers(
     elif pa.types.is_boolean(kind) and name in table.columns.target_cols:
         raise BadTableError(
             "bool_target",
-            f"target {name!r} holds true and false",
-            "cast it to 0 and 1 if you mean it",
+            f"target {name!r} contains true and false",
+            "cast it to 0 and 1 if that is meant",
         )
     elif pa.types.is_integer(kind):
         _refuse_inexact(column, name)
     elif pa.types.is_decimal(kind):
-        log.note("decimals", f"column {name!r} holds decimals: read as floating-point numbers")
+        log.note("decimals", f"column {name!r} contains decimals: read as floating-point numbers")
     elif not (pa.types.is_floating(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind)):
         raise BadTableError(
             "no_numbers",
-            f"column {name!r} holds {kind} values",
+            f"column {name!r} contains {kind} values",
             "expected numbers: cast the column",
         )
     cells = _to_float64(column)
@@ -269,7 +275,8 @@ def _refuse_missing(
     count = int(missing.sum())
     if not count:
         return
-    message = f"{name} is missing in {count} of {len(missing)} rows: {rows.several(np.flatnonzero(missing)[:5], count)}"
+    named = rows.several(np.flatnonzero(missing)[:5], count)
+    message = f"{name} is missing in {count} of {len(missing)} rows: {named}"
     if allow_missing:
         log.note("missing_values", message)
     else:
@@ -287,25 +294,23 @@ def _refuse_inexact(column: pa.ChunkedArray, name: str) -> None:
     if largest > _EXACT:
         raise BadTableError(
             "inexact",
-            f"{name} holds {largest}; whole numbers above 2**53 do not fit float64",
+            f"{name} contains {largest}; whole numbers above 2**53 do not fit float64",
             "cast or rescale it",
         )
 
 
 def _refuse_points(column: pa.ChunkedArray, name: str, decimal: str) -> None:
-    """Raise where a point stands in a number although the decimal mark is a comma: 1.234 may be 1234."""
-    pointed = (
-        column.filter(pc.match_substring_regex(column, r"^\s*[+-]?\d[\d.,]*$"))
-        if decimal == ","
-        else column[:0]
-    )
+    """Raise where a number has a point although the decimal mark is a comma: 1.234 may be 1234."""
+    if decimal != ",":
+        return
+    pointed = column.filter(pc.match_substring_regex(column, r"^\s*[+-]?\d[\d.,]*$"))
     pointed = pointed.filter(pc.match_substring(pointed, "."))
     if len(pointed):
         raise BadTableError(
             "point_and_comma",
-            f"{name} holds {pointed[0].as_py()!r} in {counted(len(pointed), 'row')}, and decimal "
+            f"{name} contains {pointed[0].as_py()!r} in {counted(len(pointed), 'row')}, and decimal "
             f"is ','",
-            "remove the points if they part thousands, or pass decimal: '.' if they are the "
+            "remove the points if they separate thousands, or pass decimal: '.' if they are the "
             "decimal mark",
         )
 
@@ -313,7 +318,7 @@ def _refuse_points(column: pa.ChunkedArray, name: str, decimal: str) -> None:
 def _text_to_numbers(
     column: pa.ChunkedArray, name: str, rows: RowNames, log: FindingLog
 ) -> pa.ChunkedArray:
-    """Read text as numbers; report the cells that are none."""
+    """Read text as numbers; report the cells that are not numbers."""
     text = pc.utf8_trim_whitespace(column)
     text = pc.if_else(pc.is_in(text, pa.array(MISSING_WORDS)), None, text)
     fits = pc.match_substring_regex(text, _NUMBER).fill_null(True)
@@ -323,16 +328,18 @@ def _text_to_numbers(
         first = text[int(bad[0])].as_py()
         named = rows.several(bad[:5], len(bad))
         log.error(
-            code, f"{name} holds {first!r}, {message}, in {counted(len(bad), 'row')}: {named}", fix
+            code,
+            f"{name} contains {first!r}, {message}, in {counted(len(bad), 'row')}: {named}",
+            fix,
         )
-        text = pc.if_else(
-            fits, text, "0"
-        )  # the table is refused; go on for the sake of the other cells
+        # the table is refused; the other cells are still checked
+        text = pc.if_else(fits, text, "0")
     else:
-        log.note("numeric_text", f"column {name!r} holds numbers written as text: read as numbers")
-    numbers = pc.cast(
-        pc.if_else(pc.starts_with(text, "+"), pc.utf8_slice_codeunits(text, 1), text), pa.float64()
-    )
+        log.note(
+            "numeric_text", f"column {name!r} contains numbers written as text: read as numbers"
+        )
+    without_plus = pc.utf8_slice_codeunits(text, 1)
+    numbers = pc.cast(pc.if_else(pc.starts_with(text, "+"), without_plus, text), pa.float64())
     long = pc.match_substring_regex(text, r"^[+-]?\d{16,}$")
     if pc.any(long).as_py():
         _refuse_inexact(text.filter(long).cast(pa.decimal128(38, 0)).cast(pa.int64()), name)
@@ -340,18 +347,16 @@ def _text_to_numbers(
 
 
 def _explain(bad: list[str]) -> tuple[str, str, str]:
-    """Return code, explanation and fix for cells that are no numbers."""
+    """Return code, explanation and fix for cells that are not numbers."""
     array = pa.array(bad)
     if pc.all(pc.match_substring_regex(array, _GROUPED)).as_py():
-        return "thousands", "which seems to have a thousands separator", (
-            "remove the separators; if the comma is a decimal mark, pass decimal: ','"
-        )  # fmt: skip
+        fix = "remove the separators; if the comma is a decimal mark, pass decimal: ','"
+        return "thousands", "which seems to have a thousands separator", fix
     if pc.all(pc.match_substring_regex(array, _COMMA)).as_py():
-        return "decimal_comma", "which seems to have a decimal comma", (
-            "pass decimal: ',' when reading a file, or convert the column"
-        )  # fmt: skip
+        fix = "pass decimal: ',' when reading a file, or convert the column"
+        return "decimal_comma", "which seems to have a decimal comma", fix
     return (
         "no_number",
-        "which is no number",
+        "which is not a number",
         "correct these cells, or leave them empty if they are missing",
     )

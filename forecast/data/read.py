@@ -1,25 +1,26 @@
-"""Tables in: delimited text, parquet files and data frames as one light type, not yet checked."""
+"""Readers of delimited text, parquet files, data frames and Arrow tables; no cell is checked yet."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
+from pydantic import Field, model_validator
 
 from forecast.data.findings import BadTableError, Finding, listed
 from forecast.data.number_dates import NUMBER_FORMATS
-from forecast.data.panel import Columns
+from forecast.data.panel import Columns, Name
 from forecast.data.table import MISSING_WORDS, Table
 from forecast.data.textfile import TextFile, explain_unreadable, inspect_text
 from forecast.data.wide import melt
-from forecast.errors import ConfigError, nearest
+from forecast.errors import nearest
+from forecast.section import Section
 
 Source: TypeAlias = str | Path | pd.DataFrame | pa.Table
 
@@ -30,52 +31,63 @@ _TEXT_SUFFIXES = (".csv", ".txt", ".tsv")
 _PARQUET_SUFFIXES = (".parquet", ".pq")
 
 
+_DEFAULT = Columns()
+
+
 _CODES = pa.dictionary(pa.int32(), pa.string())
 
 
-@dataclass(frozen=True)
-class TableFormat:
+class TableFormat(Section):
     """How a table is written down.
 
-    Attributes:
-        separator: between the columns of a text file; detected where it is None.
-        decimal: decimal mark of a text file.
-        encoding: of a text file.
-        layout: `long` has one row per series and stamp, `wide` one column per series.
-        time_format: `strptime` format of the stamps, or a key of `NUMBER_FORMATS`.
-        tz: time zone of stamps that carry none; where they carry one, the zone they are shown in.
+    Raises:
+        ConfigError: a setting is wrong whatever the table.
+
+    Example:
+        >>> import pandas as pd
+        >>> from forecast import TableFormat, load_panel
+        >>> days = pd.date_range("2025-01-01", periods=3)
+        >>> wide = pd.DataFrame({"ds": days, "north": [3.0, 4.0, 5.0], "south": [8.0, 9.0, 9.0]})
+        >>> panel = load_panel(wide, table_format=TableFormat(layout="wide"))
+        >>> panel.series_ids.tolist()
+        ['north', 'south']
     """
 
-    separator: str | None = None
-    decimal: str = "."
-    encoding: str = "utf-8"
     layout: Literal["long", "wide"] = "long"
+    """`long`: one row per series and stamp. `wide`: one column per series, those in `target_cols`,
+    or all of numbers that do not count the rows.
+    """
+    separator: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    """CSV column separator; default: detected."""
+    decimal: Literal[".", ","] = "."
+    """CSV decimal mark."""
+    encoding: Name = "utf-8"
+    """CSV text encoding."""
     time_format: str | None = None
+    """`strptime` format of the stamps, for dates that could be read in two ways. For numbers also
+    `unix_s`, `unix_ms`, `unix_us`, `unix_ns` (since 1970, UTC), `excel` (days), `year_quarter`
+    (202004), `year_week` (202053) or `decimal_year` (2020.25 is April).
+    """
     tz: str | None = None
+    """Time zone of stamps that carry none, for example `Europe/Berlin`; where they carry one, the
+    zone they are shown in."""
 
-    def __post_init__(self) -> None:
-        """Refuse settings that contradict each other."""
-        if self.decimal not in (".", ","):
-            raise ConfigError(f"decimal is {self.decimal!r}; expected '.' or ','")
-        if self.separator is not None and (
-            len(self.separator) != 1 or self.separator == self.decimal
-        ):
-            raise ConfigError(
-                f"separator is {self.separator!r} and decimal {self.decimal!r}; expected two "
-                f"different characters"
+    @model_validator(mode="after")
+    def _check_format(self) -> TableFormat:
+        """Refuse settings that contradict each other, and an unknown format of timestamps."""
+        if self.separator == self.decimal:
+            raise ValueError(
+                f"separator is {self.separator!r} and so is decimal; expected two different "
+                f"characters"
             )
-        if self.layout not in ("long", "wide"):
-            raise ConfigError(f"layout is {self.layout!r}; expected 'long' or 'wide'")
+        known = (*NUMBER_FORMATS, "ISO8601", "mixed")
         written = self.time_format
-        if (
-            written is not None
-            and "%" not in written
-            and written not in (*NUMBER_FORMATS, "ISO8601", "mixed")
-        ):
-            raise ConfigError(
+        if written is not None and "%" not in written and written not in known:
+            raise ValueError(
                 f"time_format is {written!r}; expected a strptime format such as '%Y%m' or one of "
-                f"{', '.join(NUMBER_FORMATS)}{nearest(written, tuple(NUMBER_FORMATS))}"
+                f"{', '.join(NUMBER_FORMATS)}{nearest(written, NUMBER_FORMATS)}"
             )
+        return self
 
 
 def read_table(source: Source, columns: Columns, table_format: TableFormat) -> Table:
@@ -83,15 +95,14 @@ def read_table(source: Source, columns: Columns, table_format: TableFormat) -> T
 
     Args:
         source: a path ending in .csv, .txt, .tsv (each also with .gz), .parquet or .pq, or a table.
-        columns: the roles; all other columns are left out with a note.
-        table_format: how the table is written down.
+        columns: the roles; all other columns are ignored, with a note.
+        table_format: separator, layout and other properties of the table as text.
 
     Raises:
         BadTableError: the file cannot be read, is empty, or lacks a declared column; or `source` is
-            no table.
-        ConfigError: one column has two roles.
+            not a table.
+        ConfigError: the format fits no table.
     """
-    _check_roles(columns)
     if isinstance(source, pd.DataFrame):
         table = _from_frame(source, columns, table_format)
     elif isinstance(source, pa.Table):
@@ -102,50 +113,37 @@ def read_table(source: Source, columns: Columns, table_format: TableFormat) -> T
             f"the table is of type {type(source).__name__}",
             "expected a pandas frame, an Arrow table or the name of a file: convert it",
         )
-    elif _file_kind(path := Path(source)) == "parquet":
-        table = _from_parquet(path, columns, table_format)
+    elif _file_kind(Path(source)) == "parquet":
+        table = _from_parquet(Path(source), columns, table_format)
     else:
-        table = _from_text(path, columns, table_format)
+        table = _from_text(Path(source), columns, table_format)
     if not table.num_rows:
         raise BadTableError(
             "no_rows", "the table has a header but no rows", "expected one row per series and stamp"
         )
-    return melt(table) if table_format.layout == "wide" else table
-
-
-def _check_roles(columns: Columns) -> None:
-    """Raise where a column has two roles or a categorical column none."""
-    single = (columns.time_col, *columns.dynamic, *columns.static_covariates)
-    doubled = [name for name, count in Counter(single).items() if count > 1]
-    if columns.id_col in (columns.time_col, *columns.dynamic):
-        doubled.append(columns.id_col)
-    if doubled:
-        raise ConfigError(
-            f"column {doubled[0]!r} has two roles; expected one: remove it from one of the lists"
-        )
-    covariates = (*columns.past_covariates, *columns.known_covariates, *columns.static_covariates)
-    for name in columns.categorical:
-        if name not in covariates:
-            raise ConfigError(
-                f"categorical column {name!r} is not among the "
-                f"covariates{nearest(name, covariates)}"
-            )
+    if table_format.layout == "wide":
+        return melt(table)
+    return table
 
 
 def _file_kind(path: Path) -> Literal["text", "parquet"]:
-    """Tell how a file is to be read from its name.
+    """Return the kind of a file, by the ending of its name.
 
     Raises:
-        BadTableError: there is no such file, or its name has no known ending.
+        BadTableError: there is no such file, or its name has an unknown ending.
     """
     if path.is_dir():
         raise BadTableError("no_file", f"{path} is a folder", "give one CSV or parquet file")
     if not path.is_file():
-        beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+        siblings: list[str] = []
+        if path.parent.is_dir():
+            siblings = [entry.name for entry in path.parent.iterdir()]
         raise BadTableError(
-            "no_file", f"there is no file {path}", "check the path" + nearest(path.name, beside)
+            "no_file", f"there is no file {path}", "check the path" + nearest(path.name, siblings)
         )
-    suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
+    suffix = path.suffix
+    if suffix == ".gz":
+        suffix = path.with_suffix("").suffix
     if suffix.lower() in _TEXT_SUFFIXES:
         return "text"
     if path.suffix.lower() in _PARQUET_SUFFIXES:
@@ -173,39 +171,47 @@ def _choose(
             f"column {doubled[0]!r} occurs twice",
             "rename or remove one of them",
         )
-    targets = (
-        columns.target_cols
-        if layout == "long" or columns.target_cols != Columns.target_cols
-        else ()
-    )
+    targets = columns.target_cols
+    if layout == "wide" and targets == _DEFAULT.target_cols:
+        targets = ()  # every column of numbers may be a series
     wanted = [columns.time_col, *targets, *columns.past_covariates, *columns.known_covariates]
     if layout == "long":
         wanted += [name for name in columns.static_covariates if name != columns.id_col]
-        wanted += (
-            [columns.id_col] if columns.id_col in names or columns.id_col != Columns.id_col else []
-        )
-    missing = [name for name in wanted if name not in names]
-    if missing:
-        raise BadTableError(
-            "missing_column",
-            f"there is no column {missing[0]!r}{_nearest_column(missing[0], names)}; the columns "
-            f"are {listed(names)}",
-            ("give the column without a name one, and " if "" in names else "")
-            + f"name the columns with {'id_col, ' if layout == 'long' else ''}time_col and target_cols",
-        )
+        if columns.id_col in names or columns.id_col != _DEFAULT.id_col:
+            wanted.append(columns.id_col)
+    for name in wanted:
+        if name not in names:
+            raise _missing_column(name, names, layout)
     if layout == "wide" and not targets:
         return list(names), ()
     rest = [name for name in names if name not in wanted]
-    ignored = Finding(
-        "ignored_columns", "note", f"columns without a role are ignored: {listed(rest)}"
+    if not rest:
+        return wanted, ()
+    message = f"columns without a role are ignored: {listed(rest)}"
+    return wanted, (Finding("ignored_columns", "note", message),)
+
+
+def _missing_column(name: str, names: tuple[str, ...], layout: str) -> BadTableError:
+    """Return the error of a table that lacks a declared column."""
+    fix = "name the columns with time_col and target_cols"
+    if layout == "long":
+        fix = "name the columns with id_col, time_col and target_cols"
+    if "" in names:
+        fix = f"give the column without a name one, and {fix}"
+    return BadTableError(
+        "missing_column",
+        f"there is no column {name!r}{_nearest_column(name, names)}; the columns are "
+        f"{listed(names)}",
+        fix,
     )
-    return wanted, (ignored,) if rest else ()
 
 
 def _nearest_column(name: str, names: tuple[str, ...]) -> str:
-    """Suggest the column that differs in spaces or case only, else the one most alike."""
-    same = [one for one in names if one.strip().lower() == name.strip().lower()]
-    return nearest(same[0], same) if same else nearest(name, names)
+    """Suggest the column that differs in spaces or case only, else the most similar one."""
+    for column in names:
+        if column.strip().lower() == name.strip().lower():
+            return nearest(column, [column])
+    return nearest(name, names)
 
 
 def _from_text(path: Path, columns: Columns, table_format: TableFormat) -> Table:
@@ -232,10 +238,10 @@ def _from_text(path: Path, columns: Columns, table_format: TableFormat) -> Table
 def _parse(
     file: TextFile, wanted: list[str], types: dict[str, pa.DataType], decimal: str
 ) -> pa.Table:
-    """Parse the columns with the types of their first block; where a later block does not fit, infer from all.
+    """Parse the columns with the types of their first block, or of all blocks where these differ.
 
-    Arrow keeps the text of every block until it has inferred the types from the last, so inferring
-    from all needs the size of the file in memory.
+    To infer types from all blocks, Arrow keeps their text, so this takes the size of the file in
+    memory.
     """
 
     def options(types: dict[str, pa.DataType]) -> dict[str, Any]:
@@ -275,8 +281,8 @@ def _from_parquet(path: Path, columns: Columns, table_format: TableFormat) -> Ta
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
         raise BadTableError(
             "damaged_file",
-            f"{path.name} is not a whole parquet file ({_first_line(error)})",
-            "copy or write it anew",
+            f"{path.name} is not a complete parquet file ({_first_line(error)})",
+            "copy or write it again",
         ) from error
     return Table(columns, _by_name(data), data.num_rows, notes=notes)
 
@@ -294,10 +300,10 @@ def _from_frame(frame: pd.DataFrame, columns: Columns, table_format: TableFormat
     if columns.time_col not in names and isinstance(
         frame.index, pd.DatetimeIndex | pd.PeriodIndex | pd.MultiIndex
     ):
-        held = listed(str(name) for name in frame.index.names)
+        index_names = listed(str(name) for name in frame.index.names)
         raise BadTableError(
             "index",
-            f"there is no column {columns.time_col!r}; the index holds {held}",
+            f"there is no column {columns.time_col!r}; the index contains {index_names}",
             "call reset_index()",
         )
     wanted, notes = _choose(names, columns, table_format.layout)
@@ -307,13 +313,16 @@ def _from_frame(frame: pd.DataFrame, columns: Columns, table_format: TableFormat
 
 
 def _from_series(series: pd.Series, name: str, id_col: str) -> pa.ChunkedArray:
-    """Turn a column of a frame into an arrow column; mixed objects become text, except in the id column."""
+    """Turn a column of a frame into an arrow column.
+
+    Mixed objects become text; in the id column they are an error.
+    """
     kind = series.dtype
     if kind.kind == "c":
         raise _complex_error(name)
     if isinstance(kind, pd.PeriodDtype):
         raise BadTableError(
-            "periods", f"column {name!r} holds periods", "turn them into stamps: .dt.to_timestamp()"
+            "periods", f"column {name!r} contains periods", "convert them: .dt.to_timestamp()"
         )
     if isinstance(kind, np.dtype) and kind.kind in "iufb":
         return pa.chunked_array([pa.array(series.to_numpy())])
@@ -330,20 +339,24 @@ def _from_series(series: pd.Series, name: str, id_col: str) -> pa.ChunkedArray:
                 "mixed_ids", f"column {name!r} mixes types", "cast it to text or whole numbers"
             ) from error
         column = pa.array([_as_text(value, name) for value in series], pa.string())
-    return column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
+    if isinstance(column, pa.ChunkedArray):
+        return column
+    return pa.chunked_array([column])
 
 
 def _as_text(value: Any, name: str) -> str | None:
     """Write one object of a mixed column as text; a missing value is None."""
     if isinstance(value, complex | np.complexfloating):
         raise _complex_error(name)
-    return None if pd.api.types.is_scalar(value) and pd.isna(value) else str(value)
+    if pd.api.types.is_scalar(value) and pd.isna(value):
+        return None
+    return str(value)
 
 
 def _complex_error(name: str) -> BadTableError:
     return BadTableError(
         "complex_numbers",
-        f"column {name!r} holds complex numbers",
+        f"column {name!r} contains complex numbers",
         "take the real part or the absolute value",
     )
 
@@ -353,4 +366,7 @@ def _by_name(data: pa.Table) -> dict[str, pa.ChunkedArray]:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    lines = str(error).strip().splitlines()
+    if not lines:
+        return type(error).__name__
+    return lines[0]

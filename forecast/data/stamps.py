@@ -1,4 +1,4 @@
-"""The time column: text, dates, zones and whole numbers as one array of stamps."""
+"""The time column: text, dates, zones and whole numbers as one array of timestamps."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from forecast.data.findings import BadTableError, FindingLog
+from forecast.data.findings import BadTableError, FindingLog, counted
 from forecast.data.frequency import check_zone
 from forecast.data.lookalikes import refuse_lookalikes
 from forecast.data.number_dates import NUMBER_FORMATS, read_numbers
@@ -32,12 +32,12 @@ _SAMPLE = 1000
 
 @dataclass(frozen=True, eq=False)
 class TimeColumn:
-    """The stamp of every row.
+    """The timestamp of every row.
 
     Attributes:
         stamps: (R,) datetime64[ns], UTC where `tz` is set, or int64.
-        tz: time zone of the stamps as given.
-        readable: (R,) whether the row has a stamp; None where all have.
+        tz: time zone of the timestamps in the table.
+        readable: (R,) whether the row has a timestamp; None where all have.
     """
 
     stamps: NDArray[np.generic]
@@ -57,28 +57,33 @@ def read_stamps(
     """Read the time column.
 
     Args:
-        table: gives the column away.
-        ids: series of the rows, to name rows and to tell repeated hours apart.
-        log: gets what is wrong with single rows.
-        time_format: `strptime` format of stamps that are text or digits, or a key of
+        table: the table; the column is removed from it.
+        ids: series of the rows, to name rows and to resolve repeated hours.
+        log: gets findings about single rows.
+        time_format: `strptime` format of timestamps that are text or digits, or a key of
             `NUMBER_FORMATS`.
-        tz: zone of stamps that carry none; where they carry one, the zone they are shown in.
+        tz: zone of timestamps that carry none; where they carry one, the zone they are shown in.
         is_index: whether whole numbers are known to be an index, even where they look like dates.
 
     Raises:
-        BadTableError: the column as a whole holds no stamps, or dates that can be read in two ways.
-        ConfigError: no such zone, or no such format.
+        BadTableError: the column contains no timestamps, or dates that can be read in two ways.
+        ConfigError: there is no such zone or format.
     """
     check_zone(tz)
     name = table.columns.time_col
-    rows = RowNames(table) if ids is None else RowNames(table, ids.names, ids.codes)
+    rows = RowNames(table)
+    if ids is not None:
+        rows = RowNames(table, ids.names, ids.codes)
     column = _usable(table.take(name), name, time_format)
     if pa.types.is_integer(column.type):
         if not is_index:
-            refuse_lookalikes(column, None if ids is None else ids.codes, name)
+            refuse_lookalikes(column, rows.codes, name)
         _refuse_missing(column, column, rows, log, name)
         return TimeColumn(column.cast(pa.int64()).fill_null(0).to_numpy(), None, _readable(column))
-    stamps = _parse_text(column, table, time_format) if pa.types.is_string(column.type) else column
+
+    stamps = column
+    if pa.types.is_string(column.type):
+        stamps = _parse_text(column, table, time_format)
     _refuse_missing(stamps, column, rows, log, name)
     given = stamps.type.tz
     try:
@@ -86,7 +91,7 @@ def read_stamps(
     except pa.ArrowInvalid as error:
         raise BadTableError(
             "date_range",
-            f"{name} holds dates before 1678 or after 2261",
+            f"{name} contains dates before 1678 or after 2261",
             "correct them, or time_format",
         ) from error
     readable = _readable(stamps)
@@ -98,25 +103,31 @@ def read_stamps(
 
 
 def _readable(column: pa.ChunkedArray) -> NDArray[np.bool_] | None:
-    return column.is_valid().to_numpy() if column.null_count else None
+    """Return (R,) whether a row has a timestamp; None where all have."""
+    if not column.null_count:
+        return None
+    return column.is_valid().to_numpy()
 
 
 def _usable(column: pa.ChunkedArray, name: str, time_format: str | None) -> pa.ChunkedArray:
     """Return the column as whole numbers, text or timestamps.
 
     Raises:
-        BadTableError: it holds something else, or dates written as eight digits without a format.
+        BadTableError: it contains something else, or dates as eight digits without a format.
     """
     kind = column.type
     if pa.types.is_dictionary(kind) or pa.types.is_large_string(kind):
         return column.cast(pa.string())
     if pa.types.is_floating(kind):
         column = _whole_where_possible(column, name, time_format)
-        return column if time_format is None else column.cast(pa.string())
-    if pa.types.is_integer(kind):
-        return column if time_format is None else column.cast(pa.string())
+    if pa.types.is_floating(kind) or pa.types.is_integer(kind):
+        if time_format is None:
+            return column
+        return column.cast(pa.string())
+    if pa.types.is_date32(kind):
+        return column.cast(pa.timestamp("s"))
     if pa.types.is_date(kind):
-        return column.cast(pa.timestamp("s") if pa.types.is_date32(kind) else pa.timestamp("ms"))
+        return column.cast(pa.timestamp("ms"))
     if pa.types.is_string(kind) or pa.types.is_timestamp(kind):
         return column
     if pa.types.is_null(kind):
@@ -129,10 +140,10 @@ def _usable(column: pa.ChunkedArray, name: str, time_format: str | None) -> pa.C
 def _whole_where_possible(
     column: pa.ChunkedArray, name: str, time_format: str | None
 ) -> pa.ChunkedArray:
-    """Return floating-point numbers as whole ones where none has a fraction; a missing number is null.
+    """Return floating-point numbers as whole ones where none has a fraction; NaN becomes null.
 
     Raises:
-        BadTableError: nothing is said to be a date.
+        BadTableError: there is no `time_format`, without which they are not timestamps.
     """
     column = column.cast(pa.float64())
     column = pc.if_else(pc.is_nan(column), None, column)
@@ -149,44 +160,47 @@ def _whole_where_possible(
     return whole
 
 
-def _no_stamps(name: str, what: str) -> BadTableError:
+def _no_stamps(name: str, content: str) -> BadTableError:
     fix = "cast it to whole numbers for an integer index, or give timestamps"
-    if "fractions" in what:
+    if "fractions" in content:
         fix = "give timestamps, or number the rows of each series with whole numbers"
     return BadTableError(
-        "no_stamps", f"column {name!r} holds {what}; expected timestamps or whole numbers", fix
+        "no_stamps",
+        f"column {name!r} contains {content}; expected timestamps or whole numbers",
+        fix,
     )
 
 
 def _parse_text(column: pa.ChunkedArray, table: Table, time_format: str | None) -> pa.ChunkedArray:
     """Read text as timestamps, null where a cell does not fit the format of the others.
 
-    Where no cell fits `time_format` and all are dates such as 2020-01-31, as forecasts are written,
-    they are read so.
+    Where no cell fits `time_format` and all are dates such as 2020-01-31, the format in which
+    forecasts are written, they are read in that format.
     """
     text = pc.utf8_trim_whitespace(column)
     text = pc.if_else(pc.is_in(text, pa.array(["", "NaT", "nan", "NaN", "None"])), None, text)
     if time_format is None:
         return _parse_in_format(text, _find_format(text, table.columns.time_col))
     if time_format in NUMBER_FORMATS:
-        numbers = pc.replace_substring(text, ",", ".") if table.decimal == "," else text
+        numbers = text
+        if table.decimal == ",":
+            numbers = pc.replace_substring(text, ",", ".")
         stamps = read_numbers(numbers, time_format)
     else:
-        # a column of whole numbers and an empty cell is often written 202001.0
-        digits = (
-            text if "." in time_format else pc.replace_substring_regex(text, r"^(\d+)[.]0$", r"\1")
-        )
+        digits = text
+        if "." not in time_format:
+            # a column of whole numbers and an empty cell is often written 202001.0
+            digits = pc.replace_substring_regex(text, r"^(\d+)[.]0$", r"\1")
         stamps = _parse_in_format(digits, time_format)
-    return (
-        _parse_in_format(text, "ISO8601")
-        if not len(stamps.drop_null()) and _is_iso(text)
-        else stamps
-    )
+    if not len(stamps.drop_null()) and _is_iso(text):
+        return _parse_in_format(text, "ISO8601")
+    return stamps
 
 
 def _is_iso(text: pa.ChunkedArray) -> bool:
     sample = text.drop_null().slice(0, _SAMPLE).to_pylist()
-    return all((match := _YEAR_FIRST.fullmatch(cell)) and match["sep"] == "-" for cell in sample)
+    matches = [_YEAR_FIRST.fullmatch(cell) for cell in sample]
+    return all(match is not None and match["sep"] == "-" for match in matches)
 
 
 def _parse_in_format(text: pa.ChunkedArray, time_format: str) -> pa.ChunkedArray:
@@ -200,25 +214,26 @@ def _parse_in_format(text: pa.ChunkedArray, time_format: str) -> pa.ChunkedArray
         try:
             return text.cast(pa.timestamp("ns", "UTC" if zoned else None))
         except pa.ArrowInvalid:
-            pass  # some cell does not fit: the slower reader below finds which
+            pass  # some cell does not fit: the slower reader below marks it as null
     cells = text.to_pandas()
     has_zone = cells.str.contains(_ZONE, na=False)
     zoned = bool(has_zone.mean() * 2 > 1)
+    usual = cells.where(has_zone == zoned)  # a cell is null if it differs from most in that
     try:
         index = pd.DatetimeIndex(
-            pd.to_datetime(
-                cells.where(has_zone == zoned), format=time_format, errors="coerce", utc=True
-            )
+            pd.to_datetime(usual, format=time_format, errors="coerce", utc=True)
         )
     except ValueError as error:
         raise ConfigError(
             f"time_format is {time_format!r}; expected a strptime format ({error})"
         ) from error
-    return pa.chunked_array([pa.array(index if zoned else index.tz_localize(None))])
+    if not zoned:
+        index = index.tz_localize(None)
+    return pa.chunked_array([pa.array(index)])
 
 
 def _find_format(text: pa.ChunkedArray, name: str) -> str:
-    """Return the format most cells have.
+    """Return the format of most cells.
 
     Raises:
         BadTableError: the dates could be read in two ways, or in none.
@@ -231,66 +246,67 @@ def _find_format(text: pa.ChunkedArray, name: str) -> str:
     are_numbers = all(_NUMBERS.fullmatch(cell) for cell in sample)
     if are_numbers:
         refuse_lookalikes(pa.chunked_array([pa.array(sample)]), None, name)
-    found = [match for match in map(_YEAR_FIRST.fullmatch, sample) if match]
-    if len(found) * 2 > len(sample):
-        return _year_first_format(found[0])
+    year_first = [match for match in map(_YEAR_FIRST.fullmatch, sample) if match]
+    if len(year_first) * 2 > len(sample):
+        return _year_first_format(year_first[0])
     if are_numbers:
         raise _no_stamps(name, "numbers as text")
-    turned = [match for match in map(_YEAR_LAST.fullmatch, sample) if match]
-    if len(turned) * 2 > len(sample):
-        raise BadTableError("ambiguous_dates", *_explain_turned(turned, name))
+    year_last = [match for match in map(_YEAR_LAST.fullmatch, sample) if match]
+    if len(year_last) * 2 > len(sample):
+        raise BadTableError("ambiguous_dates", *_explain_year_last(year_last, name))
     raise BadTableError(
         "unreadable_dates",
-        f"{name} holds {sample[0]!r}; expected dates such as 2020-01-31 13:00",
+        f"{name} contains {sample[0]!r}; expected dates such as 2020-01-31 13:00",
         "pass time_format",
     )
 
 
 def _year_first_format(match: re.Match[str]) -> str:
     """Return the strptime format of one date that begins with its year."""
-    text, sep = match.group(), match.group("sep")
+    text = match.group()
+    sep = match.group("sep")
     if sep == "-" and re.match(r"\d{4}-\d{2}-\d{2}", text) and not re.search(r"[ T]\d:", text):
         return "ISO8601"
     if text.count(sep) == 1:
         return f"%Y{sep}%m"
-    clock = (
-        "%H:%M"
-        + (":%S" if match.group("seconds") else "")
-        + (".%f" if match.group("fraction") else "")
-    )
-    between = "T" if "T" in text else " "
-    return (
-        f"%Y{sep}%m{sep}%d"
-        + (between + clock if ":" in text else "")
-        + ("%z" if match.group("zone") else "")
-    )
+    time_format = f"%Y{sep}%m{sep}%d"
+    if ":" in text:
+        time_format += "T%H:%M" if "T" in text else " %H:%M"
+    if match.group("seconds"):
+        time_format += ":%S"
+    if match.group("fraction"):
+        time_format += ".%f"
+    if match.group("zone"):
+        time_format += "%z"
+    return time_format
 
 
-def _explain_turned(dates: list[re.Match[str]], name: str) -> tuple[str, str]:
-    """Return message and fix for dates that end in their year."""
+def _explain_year_last(dates: list[re.Match[str]], name: str) -> tuple[str, str]:
+    """Return message and fix for dates in which the year comes last."""
     text = dates[0].group()
     sep = text[len(dates[0].group(1))]
-    year = "%Y" if len(dates[0].group(3)) == 4 else "%y"
-    clock = " %H:%M:%S" if text.count(":") == 2 else " %H:%M" if ":" in text else ""
-    day_first, month_first = f"%d{sep}%m{sep}{year}{clock}", f"%m{sep}%d{sep}{year}{clock}"
+    rest = "%Y" if len(dates[0].group(3)) == 4 else "%y"
+    rest += {0: "", 2: " %H:%M:%S"}.get(text.count(":"), " %H:%M")
+    day_first = f"%d{sep}%m{sep}{rest}"
+    month_first = f"%m{sep}%d{sep}{rest}"
     if any(int(date.group(1)) > 12 for date in dates):
         return (
-            f"{name} holds {text!r}; the day seems to come first",
+            f"{name} contains {text!r}; the day seems to come first",
             f"pass time_format: '{day_first}'",
         )
     if any(int(date.group(2)) > 12 for date in dates):
         return (
-            f"{name} holds {text!r}; the month seems to come first",
+            f"{name} contains {text!r}; the month seems to come first",
             f"pass time_format: '{month_first}'",
         )
     fix = f"pass time_format: '{day_first}' or '{month_first}'"
-    return f"{name} holds {text!r}, which could be day or month first", fix
+    return f"{name} contains {text!r}, which could be day or month first", fix
 
 
 def _refuse_missing(
     stamps: pa.ChunkedArray, cells: pa.ChunkedArray, rows: RowNames, log: FindingLog, name: str
 ) -> None:
-    """Report rows without a stamp: empty cells and text that could not be read."""
+    """Report rows without a timestamp: empty cells and text that could not be read."""
     if not stamps.null_count:
         return
     bad = np.flatnonzero(stamps.is_null().to_numpy())
@@ -304,7 +320,7 @@ def _refuse_missing(
         shown = repr(cells[unread[0]].as_py())
         log.error(
             "unreadable_stamp",
-            f"{name} holds {shown}, which does not fit the format of the other rows: "
+            f"{name} contains {shown}, which does not fit the format of the other rows: "
             f"{rows.several(unread)}",
             "correct these cells, or pass time_format",
         )
@@ -321,13 +337,13 @@ def _refuse_missing(
 def localise(
     wall: NDArray[np.int64], tz: str, rows: RowNames, log: FindingLog
 ) -> NDArray[np.int64]:
-    """Turn nanoseconds of the wall clock in `tz` into UTC; hours that occur twice are told apart by row order.
+    """Turn local time in `tz` into UTC; of hours that occur twice, the order of rows decides.
 
     Args:
-        wall: (R,) in the order of the table.
+        wall: (R,) nanoseconds of the wall clock, in the order of the table.
         tz: the zone.
-        rows: names the rows, and knows their series.
-        log: gets rows whose hour does not exist, or whose repeated hour cannot be told apart.
+        rows: names and series of the rows.
+        log: gets errors: an hour that does not exist, or a repeated hour that stays ambiguous.
     """
     stamps = pd.DatetimeIndex(wall.view("datetime64[ns]"))
     early = stamps.tz_localize(tz, ambiguous=np.ones(len(wall), dtype=bool), nonexistent="NaT")
@@ -339,7 +355,7 @@ def localise(
         )
         log.error(
             "skipped_hour",
-            f"the clocks of {tz} skip {len(skipped)} of the stamps: {named}",
+            f"{counted(len(skipped), 'timestamp')} skipped by the clocks of {tz}: {named}",
             "give the zone they are in",
         )
     utc = early.tz_convert(None).to_numpy(dtype="datetime64[ns]").view(np.int64).copy()
@@ -354,8 +370,10 @@ def localise(
 def _second_occurrence(
     wall: NDArray[np.int64], twice: NDArray[np.int64], rows: RowNames, log: FindingLog, tz: str
 ) -> NDArray[np.int64]:
-    """Return those of the rows with a repeated hour that stand for its second pass."""
-    codes = np.zeros(len(wall), dtype=np.int32) if rows.codes is None else rows.codes
+    """Return those of the rows `twice`, with a repeated hour, that belong to its second pass."""
+    codes = rows.codes
+    if codes is None:
+        codes = np.zeros(len(wall), dtype=np.int32)
     frame = pd.DataFrame({"code": codes[twice], "wall": wall[twice]})
     again = frame.duplicated().to_numpy()
     single = twice[~frame.duplicated(keep=False).to_numpy()]
@@ -366,15 +384,17 @@ def _second_occurrence(
     backwards = (np.diff(wall[order]) < 0) & (np.diff(codes[order]) == 0) & ~inside
     unsorted = np.intersect1d(codes[order][1:][backwards], codes[twice])
     if len(unsorted) or len(single):
-        shown = single if len(single) else twice[np.isin(codes[twice], unsorted)]
-        named = RowNames(rows.table, rows.ids, rows.codes, wall.view("datetime64[ns]")).several(
-            shown[:5], len(shown)
-        )
-        reason = "occurs once only" if len(single) else "stands in rows that are not in time order"
+        bad = twice[np.isin(codes[twice], unsorted)]
+        reason = "is in rows that are not in time order"
+        if len(single):
+            bad = single
+            reason = "occurs once only"
+        names = RowNames(rows.table, rows.ids, rows.codes, wall.view("datetime64[ns]"))
+        named = names.several(bad[:5], len(bad))
         log.error(
             "repeated_hour",
-            f"the hour that the clocks of {tz} repeat {reason}, so the two passes cannot be told "
+            f"the hour that the clocks of {tz} repeat {reason}, so its two passes cannot be told "
             f"apart: {named}",
-            "sort the rows, or write the stamps with their UTC offset",
+            "sort the rows, or write the timestamps with their UTC offset",
         )
     return twice[again]

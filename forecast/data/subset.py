@@ -1,4 +1,4 @@
-"""Panels made from panels: fewer series, or rows for the steps to be forecast."""
+"""Panels made from a panel: some of its series, or some rows of each series."""
 
 from __future__ import annotations
 
@@ -12,57 +12,63 @@ from forecast.data.panel import Panel
 
 
 def select_series(panel: Panel, keep: IntArray) -> Panel:
-    """Return the panel with the numbered series only, in the order given.
+    """Return the panel of some series, in the given order.
 
     Args:
         panel: the series.
-        keep: (N',) places in `panel.series_ids`.
+        keep: (N',) indices in `panel.series_ids`.
     """
-    part = _part_of(panel, keep, panel.offsets[keep])
-    return replace(part, future=_future_of(panel.future, part.series_ids))
+    selection = _slice_series(panel, keep, panel.offsets[keep])
+    return replace(selection, future=_future_of(panel.future, selection.series_ids))
 
 
 def last_rows(panel: Panel, steps: int) -> Panel:
-    """Return the end of every series: `steps` rows, and those before them back to one with no missing value.
+    """Return the last `steps` rows of every series and what a missing-value policy needs before.
 
-    What a policy for missing values makes of the last `steps` rows is the same as with all rows.
+    That is all rows back to one without a missing value, so that a policy for missing values makes
+    the same of the last `steps` rows as with the whole history.
 
     Args:
         panel: the series.
-        steps: rows wanted of each series; a shorter series is kept whole.
+        steps: rows of each series; a shorter series is kept whole.
     """
     begin = panel.offsets[:-1]
     first = np.maximum(panel.offsets[1:] - steps, begin)
     if not np.isfinite(panel.values[first]).all():
         complete = np.isfinite(panel.values).all(axis=1)
+        # (R,) last complete row up to each row
         latest = np.maximum.accumulate(np.where(complete, np.arange(panel.num_rows), 0))
         first = np.maximum(latest[first], begin)
-    return replace(_part_of(panel, np.arange(panel.num_series), first), future=panel.future)
+    selection = _slice_series(panel, np.arange(panel.num_series), first)
+    return replace(selection, future=panel.future)
 
 
 def rows_before(panel: Panel, last: IntArray, *, most: int | None = None) -> Panel:
-    """Return the start of every series, as if later rows had never been; a series with no row left is left out.
+    """Return the start of every series, without later rows; a series with no row left is dropped.
 
     Args:
         panel: the series.
         last: (N,) row of the panel that each series ends before.
-        most: rows of each series that are kept, the latest ones; all of them if left out.
+        most: rows of each series that are kept, the latest ones; default: all.
     """
-    kept = np.flatnonzero(last > panel.offsets[:-1])
-    first = (
-        panel.offsets[kept] if most is None else np.maximum(panel.offsets[kept], last[kept] - most)
-    )
-    return _part_of(panel, kept, first, last[kept])
+    keep = np.flatnonzero(last > panel.offsets[:-1])
+    first = panel.offsets[keep]
+    if most is not None:
+        first = np.maximum(first, last[keep] - most)
+    return _slice_series(panel, keep, first, last[keep])
 
 
-def _part_of(
+def _slice_series(
     panel: Panel, series: IntArray, first: IntArray, last: IntArray | None = None
 ) -> Panel:
-    """The panel of some series (N',), each from its row `first` (N',) to before `last` (N',), its end if left out.
+    """Return the panel of some series (N',), each from row `first` (N',) to before `last` (N',).
 
-    It has no rows of the future: those of the whole panel come after its end.
+    The default of `last` is the end of each series. The result has no future rows: those of the
+    whole panel come after its end.
     """
-    lengths = (panel.offsets[series + 1] if last is None else last) - first
+    if last is None:
+        last = panel.offsets[series + 1]
+    lengths = last - first
     ends = np.cumsum(lengths)
     rows = np.repeat(first - (ends - lengths), lengths) + np.arange(int(lengths.sum()))
     return replace(
@@ -78,9 +84,11 @@ def _part_of(
 
 
 def _future_of(future: Panel | None, series_ids: NDArray[np.object_]) -> Panel | None:
-    """The rows of the future of some series; None where they have none."""
+    """Return the future rows of some series; None where they have none."""
     if future is None:
         return None
     wanted = set(series_ids.tolist())
-    kept = np.flatnonzero([series_id in wanted for series_id in future.series_ids])
-    return select_series(future, kept) if len(kept) else None
+    keep = np.flatnonzero([series_id in wanted for series_id in future.series_ids])
+    if not len(keep):
+        return None
+    return select_series(future, keep)

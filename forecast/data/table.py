@@ -1,4 +1,4 @@
-"""A table as it was read: the columns with a role, not yet checked."""
+"""A table as it was read: the columns with a role, before any check."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from forecast.data.panel import Columns
 from forecast.data.textfile import TextFile
 
 MISSING_WORDS = ("", "NA", "N/A", "#N/A", "n/a", "NaN", "nan", "-nan", "NULL", "null", "None")
-"""What stands for a missing number in text."""
+"""Text that stands for a missing number."""
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """The declared columns of a table, as they were given.
+    """The declared columns of a table, with their cells unchanged.
 
     Attributes:
         columns: the roles, those of the long form where the table was wide.
         data: arrow columns by name; `take` removes one so that its memory can be freed.
         num_rows: R.
-        text: the file it was read from, where that was text.
-        origin: (R,) row of the table as given, where these are not all of its rows in their order;
-            else None.
-        notes: what was done on the way.
-        decimal: the decimal mark of its text.
-        was_wide: whether the table as given had one column per series.
+        text: the file it was read from, where that is a text file.
+        origin: (R,) row number in the original table; None where the rows are all of its rows in
+            the original order.
+        notes: findings made while the table was read.
+        decimal: decimal mark of its text.
+        was_wide: whether the original table had one column per series.
     """
 
     columns: Columns
@@ -47,21 +47,22 @@ class Table:
         return self.data.pop(name)
 
     def places(self, rows: list[int]) -> list[str]:
-        """Name rows as a person finds them: `line 37` of a text file, else `row 35` counted from 0."""
-        inner = rows if self.origin is None else [int(self.origin[row]) for row in rows]
+        """Name rows: `line 37` of a text file, else `row 35`, counted from 0."""
+        if self.origin is not None:
+            rows = [int(self.origin[row]) for row in rows]
         if self.text is None:
-            return [f"row {row}" for row in inner]
-        return [f"line {line}" for line in self.text.lines(inner)]
+            return [f"row {row}" for row in rows]
+        return [f"line {line}" for line in self.text.lines(rows)]
 
 
 @dataclass(frozen=True, eq=False)
 class RowNames:
-    """How rows of a table are called in messages: by series, row or line, and stamp.
+    """Names of the rows of a table in messages: series, row or line, and timestamp.
 
     Attributes:
-        table: where the rows are from.
+        table: the table of the rows.
         ids: (N,) series ids, once known.
-        codes: (R,) series of each row of the table, once known; -1 where it has none.
+        codes: (R,) index of the series of each row, once known; -1 where it has none.
         stamps: (R,) datetime64[ns] or int64, once known.
     """
 
@@ -71,28 +72,32 @@ class RowNames:
     stamps: NDArray[np.generic] | None = None
 
     def several(self, rows: Iterable[int], total: int | None = None) -> str:
-        """Name the first rows, each with its series and stamp.
+        """Name the first rows, each with its series and timestamp.
 
         Args:
             rows: rows of the table, counted from 0.
-            total: how many there are where `rows` holds only the first of them.
+            total: number of all rows meant, where `rows` contains only the first of them.
         """
         rows = [int(row) for row in rows]
-        shown, previous = [], ""
+        names = []
+        previous = ""
         for row, place in zip(rows[:SHOWN], self.table.places(rows[:SHOWN]), strict=True):
             series = self.series(row)
-            shown.append(f"{'' if series == previous else series}{place}{self.stamp(row)}")
+            name = place + self.stamp(row)
+            if series != previous:  # a series is named once
+                name = series + name
+            names.append(name)
             previous = series
-        return ", ".join(shown) + and_more(total or len(rows))
+        return ", ".join(names) + and_more(total or len(rows))
 
     def series(self, row: int) -> str:
-        """Return `series 'a', ` for a row of the table, or nothing where its series is not known."""
+        """Return `series 'a', ` for a row of the table, or nothing where its series is unknown."""
         if self.ids is None or self.codes is None or self.codes[row] < 0:
             return ""
         return f"series {self.ids[self.codes[row]]!r}, "
 
     def stamp(self, row: int) -> str:
-        """Return ` (2020-01-01 00:00)` for a row of the table, or nothing where its stamp is not known."""
+        """Return ` (2020-01-01 00:00)` for a row, or nothing where its timestamp is unknown."""
         if self.stamps is None:
             return ""
         return f" ({show_stamp(self.stamps[row])})"

@@ -27,18 +27,18 @@ _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 @dataclass(frozen=True)
 class TextFile:
-    """What must be known of a delimited text file to read it.
+    """Properties of a delimited text file that a reader needs.
 
     Attributes:
         path: the file.
-        encoding: of its text.
-        separator: between columns.
+        encoding: encoding of its text.
+        separator: separator between columns.
         header: column names.
-        blank_lines: before the header.
-        is_regular: whether every row is one line: no blank lines, no quotes that could hold line
+        blank_lines: number of blank lines before the header.
+        is_regular: whether every row is one line: no blank lines, no quotes that could contain line
             ends.
         has_quotes: whether a double quote occurs.
-        notes: what was found out rather than told.
+        notes: notes on properties that were detected.
     """
 
     path: Path
@@ -51,7 +51,7 @@ class TextFile:
     notes: tuple[Finding, ...] = ()
 
     def records(self) -> Iterator[tuple[int, list[str]]]:
-        """Yield the line number and the fields of the header and every row; slow, for messages only."""
+        """Yield line number and fields of the header and every row; slow, for messages only."""
         with _open(self.path) as raw:
             lines = codecs.getreader(_with_bom(self.encoding))(raw)
             reader = csv.reader(
@@ -60,25 +60,26 @@ class TextFile:
             yield from ((self.blank_lines + reader.line_num, fields) for fields in reader if fields)
 
     def lines(self, rows: list[int]) -> list[int]:
-        """Return the line number of rows counted from 0 below the header, line 1 being the header."""
+        """Return the line numbers of rows counted from 0; the header is line 1."""
         if self.is_regular or not rows:
             return [row + 2 for row in rows]
-        wanted, found = set(rows), {}
+        wanted = set(rows)
+        lines = {}
         for row, (line, _) in enumerate(self.records(), start=-1):
             if row in wanted:
-                found[row] = line
-                if len(found) == len(wanted):
+                lines[row] = line
+                if len(lines) == len(wanted):
                     break
-        return [found[row] for row in rows]
+        return [lines[row] for row in rows]
 
 
 def inspect_text(path: Path, encoding: str, separator: str | None) -> TextFile:
-    """Read a file once, without keeping it, and find out how it is to be read.
+    """Read a file once, without keeping it, and detect the properties a reader needs.
 
     Raises:
-        BadTableError: empty, no text in this encoding, NUL bytes, or a compressed file that is cut
-            off.
-        ConfigError: no such encoding.
+        BadTableError: the file is empty, not text in this encoding, has NUL bytes, or is compressed
+            and truncated.
+        ConfigError: there is no such encoding.
     """
     try:
         codecs.lookup(encoding)
@@ -93,7 +94,7 @@ def inspect_text(path: Path, encoding: str, separator: str | None) -> TextFile:
         raise BadTableError(
             "damaged_file",
             f"{path.name} cannot be decompressed ({error})",
-            "it is cut off or no gzip file; copy it anew",
+            "it is truncated or not a gzip file; copy it again",
         ) from error
     lines = [line for line in head if line.strip()]
     if not lines:
@@ -123,7 +124,7 @@ def inspect_text(path: Path, encoding: str, separator: str | None) -> TextFile:
 
 
 def explain_unreadable(file: TextFile, reason: str) -> BadTableError:
-    """Return the error of a file that cannot be parsed: no rows, or one with more or fewer fields than the header."""
+    """Return the error of a file that cannot be parsed, with the line of the first wrong row."""
     line = 0
     for line, fields in file.records():
         if len(fields) != len(file.header):
@@ -147,33 +148,41 @@ def explain_unreadable(file: TextFile, reason: str) -> BadTableError:
 
 
 def _open(path: Path) -> BinaryIO:
-    return cast(BinaryIO, gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
+    if path.suffix == ".gz":
+        return cast(BinaryIO, gzip.open(path, "rb"))
+    return path.open("rb")
 
 
 def _with_bom(encoding: str) -> str:
-    return "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
+    """Return the encoding that drops a byte order mark, where the encoding is UTF-8."""
+    if codecs.lookup(encoding).name == "utf-8":
+        return "utf-8-sig"
+    return encoding
 
 
 def _scan(path: Path, encoding: str) -> tuple[bool, bool]:
-    """Decode the whole file in pieces and return whether it has quotes and whether it has blank lines."""
+    """Decode the whole file in blocks; return whether it has quotes and whether it has blank lines."""
     decoder = codecs.getincrementaldecoder(encoding)()
-    has_quotes = has_blanks = False
-    line, previous = 1, "\n"
+    has_quotes = False
+    has_blanks = False
+    line = 1  # number of the line where the block begins
+    previous = "\n"  # last character of the block before
     with _open(path) as raw:
         while True:
             chunk = raw.read(_CHUNK)
             try:
                 text = decoder.decode(chunk, final=not chunk)
             except UnicodeError as error:
-                start = error.start if isinstance(error, UnicodeDecodeError) else 0
-                line += chunk[:start].count(b"\n")
+                if isinstance(error, UnicodeDecodeError):
+                    line += chunk[: error.start].count(b"\n")
                 raise _undecodable(path, encoding, line) from error
             if "\0" in text:
                 raise _nul_bytes(path, encoding, line + text[: text.index("\0")].count("\n"))
             has_quotes = has_quotes or '"' in text
             ends = previous + text
             has_blanks = has_blanks or "\n\n" in ends or "\n\r" in ends
-            line, previous = line + text.count("\n"), ends[-1:]
+            line += text.count("\n")
+            previous = ends[-1:]
             if not chunk:
                 return has_quotes, has_blanks
 
@@ -186,7 +195,7 @@ def _head(path: Path, encoding: str) -> list[str]:
 
 
 def _nul_bytes(path: Path, encoding: str, line: int) -> BadTableError:
-    """Tell a file with stray NUL bytes from one in UTF-16."""
+    """Return the error of a file with NUL bytes: stray ones, or those of UTF-16."""
     with _open(path) as raw:
         head = raw.read(4096)
     if head.count(0) > len(head) // 5:
@@ -194,36 +203,35 @@ def _nul_bytes(path: Path, encoding: str, line: int) -> BadTableError:
     return BadTableError(
         "nul_bytes",
         f"line {line} of {path.name} contains a NUL byte",
-        "the file is damaged; write it anew",
+        "the file is damaged; write it again",
     )
 
 
 def _undecodable(path: Path, encoding: str, line: int) -> BadTableError:
-    """Guess what a file is that is no text in the encoding it was said to have."""
+    """Return the error of a file that is not text in its encoding, with a guess of what it is."""
     with _open(path) as raw:
         head = raw.read(1 << 16)
-    what = next((name for magic, name in _MAGIC.items() if head.startswith(magic)), None)
-    guess = None if what else _guess_encoding(head)
-    message = f"{path.name} is not {encoding} text (line {line})"
-    if guess:
-        return BadTableError(
-            "encoding", f"{message}; it looks like {guess}", f"pass encoding: {guess}"
-        )
-    what = what or "binary data"
-    return BadTableError(
-        "encoding",
-        f"{message}; it looks like {what}",
-        "give a CSV or parquet file, or the encoding",
-    )
+    message = f"{path.name} is not {encoding} text (line {line}); it looks like"
+    fix = "give a CSV or parquet file, or the encoding"
+    for magic, kind in _MAGIC.items():
+        if head.startswith(magic):
+            return BadTableError("encoding", f"{message} {kind}", fix)
+    guess = _guess_encoding(head)
+    if guess is None:
+        return BadTableError("encoding", f"{message} binary data", fix)
+    return BadTableError("encoding", f"{message} {guess}", f"pass encoding: {guess}")
 
 
 def _guess_encoding(head: bytes) -> str | None:
-    """Guess an encoding from the first bytes; None for what is no text."""
+    """Guess an encoding from the first bytes; None where they are not text."""
     if head.startswith(_UTF16):
         return "utf-16"
-    if head.count(0) > len(head) // 5:
-        half = "utf-16-le" if head[1::2].count(0) > head[::2].count(0) else "utf-16-be"
-        return half if max(head[1::2].count(0), head[::2].count(0)) > len(head) // 3 else None
+    if head.count(0) > len(head) // 5:  # every second byte of Latin text in UTF-16 is 0
+        even = head[::2].count(0)
+        odd = head[1::2].count(0)
+        if max(even, odd) <= len(head) // 3:
+            return None
+        return "utf-16-le" if odd > even else "utf-16-be"
     controls = sum(head.count(byte) for byte in (*range(9), *range(14, 32), 127))
     if controls * 50 > len(head):
         return None
@@ -235,7 +243,7 @@ def _guess_encoding(head: bytes) -> str | None:
 
 
 def _detect_separator(lines: list[str], path: Path) -> str:
-    """Return the separator that cuts the header, and the lines below it into as many fields."""
+    """Return the separator that splits the header, and the lines below into as many fields."""
     if ".tsv" in path.suffixes:
         return "\t"
     counts = {}
@@ -245,7 +253,9 @@ def _detect_separator(lines: list[str], path: Path) -> str:
     best = max(counts, key=lambda separator: counts[separator])
     if not counts[best][0] and len(lines[0].split()) > 1:
         raise BadTableError(
-            "separator", f"the header of {path.name} is {lines[0][:80]!r}, with none of {listed(_SEPARATORS)} in it",
+            "separator",
+            f"the header of {path.name} is {lines[0][:80]!r}, with none of {listed(_SEPARATORS)} "
+            f"in it",
             "pass separator",
-        )  # fmt: skip
+        )
     return best

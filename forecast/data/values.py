@@ -7,17 +7,17 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.axes import FloatArray
 from forecast.data.findings import FindingLog, counted, listed
 from forecast.data.names import as_numbers, name_of
-from forecast.data.order import Rows
+from forecast.data.order import SortedRows
 from forecast.data.panel import Columns
 from forecast.data.parse import read_categories, read_numbers
 from forecast.data.table import RowNames
 
-_LARGEST, _SMALLEST = (
-    1e100,
-    1e-100,
-)  # beyond these, squares and ratios of float64 overflow or vanish
+# beyond these, squares and ratios in float64 overflow or vanish
+_LARGEST = 1e100
+_SMALLEST = 1e-100
 
 
 @dataclass(frozen=True)
@@ -32,22 +32,43 @@ class Cells:
     """
 
     columns: Columns
-    dynamic: dict[str, NDArray[np.float64]] = field(default_factory=dict)
-    static: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    dynamic: dict[str, FloatArray] = field(default_factory=dict)
+    static: dict[str, FloatArray] = field(default_factory=dict)
     categories: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Arranged:
+    """The values of a panel, rows in its order; a column that could not be read is NaN.
+
+    Attributes:
+        columns: the roles.
+        dynamic: (R, C) values, columns as in `columns.dynamic`.
+        static: (N, S) values, columns as in `columns.static_covariates`.
+        categories: the sorted values of each categorical column.
+    """
+
+    columns: Columns
+    dynamic: FloatArray
+    static: FloatArray
+    categories: dict[str, tuple[str, ...]]
 
 
 def read_cells(names: RowNames, log: FindingLog, allow_missing: bool) -> Cells:
     """Read every declared column; a column that cannot be read is left out, its finding kept."""
     table = names.table
-    cells = Cells(table.columns)
-    for name in (*table.columns.dynamic, *table.columns.static_covariates):
-        is_static = name in table.columns.static_covariates
-        group = cells.static if is_static else cells.dynamic
-        missing = allow_missing and not is_static
-        if name == table.columns.id_col and name not in table.data:
+    columns = table.columns
+    cells = Cells(columns)
+    for name in (*columns.dynamic, *columns.static_covariates):
+        group = cells.dynamic
+        missing = allow_missing
+        if name in columns.static_covariates:
+            group = cells.static
+            missing = False
+
+        if name == columns.id_col and name not in table.data:  # read already, as the ids
             _read_id_covariate(cells, names, log)
-        elif name in table.columns.categorical:
+        elif name in columns.categorical:
             read = log.attempt(read_categories, table, name, names, log, missing)
             if read is not None:
                 group[name], cells.categories[name] = read
@@ -59,65 +80,68 @@ def read_cells(names: RowNames, log: FindingLog, allow_missing: bool) -> Cells:
 
 
 def _read_id_covariate(cells: Cells, names: RowNames, log: FindingLog) -> None:
-    """Use the ids themselves as a static covariate."""
+    """Use the ids as a static covariate."""
     name = cells.columns.id_col
     if names.ids is None or names.codes is None or not len(names.ids):
         return
-    words = [name_of(one) for one in names.ids]
+    words = [name_of(series_id) for series_id in names.ids]
     if name in cells.columns.categorical:
-        cells.categories[name] = tuple(sorted(words))
-        place = {word: float(index) for index, word in enumerate(cells.categories[name])}
-        cells.static[name] = np.array([place[word] for word in words])[names.codes]
-    elif (numbers := as_numbers(words)) is not None:
-        cells.static[name] = np.array(numbers, np.float64)[names.codes]
-    else:
+        categories = tuple(sorted(words))
+        code = {word: float(number) for number, word in enumerate(categories)}
+        cells.categories[name] = categories
+        cells.static[name] = np.array([code[word] for word in words])[names.codes]
+        return
+    numbers = as_numbers(words)
+    if numbers is None:
         log.error(
             "text_covariate", f"static covariate {name!r} is text", f"add {name!r} to categorical"
         )
+        return
+    cells.static[name] = np.array(numbers, np.float64)[names.codes]
 
 
-def arrange(
-    cells: Cells, rows: Rows, log: FindingLog
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def arrange(cells: Cells, rows: SortedRows, log: FindingLog) -> Arranged:
     """Bring the cells into the order of the panel and check each series.
 
     Args:
-        cells: gives its dynamic columns away.
+        cells: the columns; the dynamic ones are removed one by one, to free their memory.
         rows: the order.
-        log: gets series that cannot be used, and those that are worth a look.
-
-    Returns:
-        (R, C) dynamic and (N, S) static values; a column that could not be read is NaN.
+        log: gets errors and warnings about single series.
     """
     columns = cells.columns
     values = np.full((len(rows.stamps), len(columns.dynamic)), np.nan)
-    for place, name in enumerate(columns.dynamic):
+    for index, name in enumerate(columns.dynamic):
         column = cells.dynamic.pop(name, None)
-        if column is not None:
-            values[:, place] = column = rows.sorted(column)
-            if name not in columns.categorical:
-                _check_range(column, name, name in columns.target_cols, rows, log)
+        if column is None:
+            continue
+        column = rows.sorted(column)
+        values[:, index] = column
+        if name not in columns.categorical:
+            _check_range(column, name, name in columns.target_cols, rows, log)
+
     static = np.full((len(rows.offsets) - 1, len(columns.static_covariates)), np.nan)
-    for place, name in enumerate(columns.static_covariates):
+    for index, name in enumerate(columns.static_covariates):
         if name in cells.static:
-            static[:, place] = _one_per_series(rows.sorted(cells.static[name]), name, rows, log)
-    return values, static
+            static[:, index] = _one_per_series(rows.sorted(cells.static[name]), name, rows, log)
+    return Arranged(columns, values, static, cells.categories)
 
 
 def _check_range(
-    cells: NDArray[np.float64], name: str, is_target: bool, rows: Rows, log: FindingLog
+    cells: FloatArray, name: str, is_target: bool, rows: SortedRows, log: FindingLog
 ) -> None:
-    """Report series of one column that are empty, beyond the limits of the arithmetic, or constant."""
+    """Check each series of one column: empty, too large or small for the arithmetic, constant."""
     starts = rows.offsets[:-1]
-    high, low = np.fmax.reduceat(cells, starts), np.fmin.reduceat(cells, starts)
+    high = np.fmax.reduceat(cells, starts)  # (N,)
+    low = np.fmin.reduceat(cells, starts)
     largest = np.fmax(np.abs(high), np.abs(low))
     if is_target:
         _report(
             np.isnan(high),
             f"{name} has no value at all",
-            "leave these series out",
+            "remove these series from the table",
             ("all_missing", rows, log),
         )
+
     fix = "rescale the column, for example to thousands or millionths"
     _report(
         (largest > _LARGEST) & np.isfinite(largest),
@@ -125,13 +149,13 @@ def _check_range(
         fix,
         ("too_large", rows, log),
     )
-    tiny = (largest < _SMALLEST) & (largest > 0)
     _report(
-        tiny,
+        (largest < _SMALLEST) & (largest > 0),
         f"{name} is never as large as {_SMALLEST:g} but not zero",
         fix,
         ("too_small", rows, log),
     )
+
     constant = np.flatnonzero((high == low) & (np.diff(rows.offsets) > 1))
     if is_target and len(constant) and not log.failed and rows.names.ids is not None:
         named = listed(rows.names.ids[constant], 5)
@@ -143,27 +167,24 @@ def _check_range(
 
 
 def _report(
-    bad: NDArray[np.bool_], what: str, fix: str, where: tuple[str, Rows, FindingLog]
+    bad: NDArray[np.bool_], message: str, fix: str, where: tuple[str, SortedRows, FindingLog]
 ) -> None:
-    """Report the series for which something holds."""
+    """Add an error that names the bad series (N,), if there are any."""
     code, rows, log = where
     if bad.any() and rows.names.ids is not None:
-        log.error(code, f"{what} in {bad.sum()} series: {listed(rows.names.ids[bad], 5)}", fix)
+        log.error(code, f"{message} in {bad.sum()} series: {listed(rows.names.ids[bad], 5)}", fix)
 
 
-def _one_per_series(
-    cells: NDArray[np.float64], name: str, rows: Rows, log: FindingLog
-) -> NDArray[np.float64]:
-    """Return the one value each series has; report series that have several."""
+def _one_per_series(cells: FloatArray, name: str, rows: SortedRows, log: FindingLog) -> FloatArray:
+    """Return the one value of each series; add an error where a series has several."""
     first = cells[rows.offsets[:-1]]
     differs = np.flatnonzero(cells != np.repeat(first, np.diff(rows.offsets)))
     differs = differs[~np.isnan(cells[differs])]
     if len(differs):
-        count = counted(len(differs), "row")
-        message = f"static covariate {name!r} changes within a series, in {count}: {rows.several(differs)}"
         log.error(
             "static_changes",
-            message,
+            f"static covariate {name!r} changes within a series, in "
+            f"{counted(len(differs), 'row')}: {rows.several(differs)}",
             "give it one value per series, or list it under past_covariates",
         )
     return first

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -14,22 +13,26 @@ from forecast.data.panel import Columns
 from forecast.data.table import Table
 from forecast.errors import ConfigError
 
+_DEFAULT = Columns()
+
 _NAMELESS = re.compile(r"|Unnamed: \d+")
 """Names of a column without one: in a file, and as pandas reads it."""
 
 _FEWEST_COUNTED = 3
-"""Rows from which on counting is no chance."""
+"""Least rows of a column that counts them; fewer may be chance."""
 
 
 def melt(table: Table) -> Table:
     """Put the series columns of a wide table one after another, as one target `y`.
 
-    Covariates belong to every series. Where no series is named, every column of numbers is one, but
-    for those that count the rows. A series begins at its first value.
+    Every series gets the covariates. Where no series is named, every column of numbers is one,
+    except those that count the rows. A series begins at its first value.
     """
     columns = table.columns
     chosen, notes = _series_columns(table)
-    kind = pa.string() if any(_is_text(table.data[name].type) for name in chosen) else pa.float64()
+    kind = pa.float64()
+    if any(_is_text(table.data[name].type) for name in chosen):
+        kind = pa.string()
     cells = [table.data[name].cast(kind) for name in chosen]
     starts = [_first_value(column) for column in cells]
     origin = np.concatenate([np.arange(start, table.num_rows) for start in starts])
@@ -37,7 +40,7 @@ def melt(table: Table) -> Table:
     ids = pa.DictionaryArray.from_arrays(
         np.repeat(np.arange(len(chosen), dtype=np.int32), lengths), chosen
     )
-    data = {Columns.id_col: pa.chunked_array([ids]), "y": _joined(cells, starts)}
+    data = {_DEFAULT.id_col: pa.chunked_array([ids]), "y": _joined(cells, starts)}
     for name in (columns.time_col, *columns.past_covariates, *columns.known_covariates):
         data[name] = _joined([table.data[name]] * len(chosen), starts)
     if any(starts):
@@ -45,7 +48,7 @@ def melt(table: Table) -> Table:
         notes.append(
             Finding("late_start", "note", f"series that begin after blank cells: {listed(late)}")
         )
-    melted = replace(columns, id_col=Columns.id_col, target_cols=("y",))
+    melted = columns.model_copy(update={"id_col": _DEFAULT.id_col, "target_cols": ("y",)})
     notes = [*table.notes, *notes]
     return Table(
         melted, data, len(origin), table.text, origin, tuple(notes), table.decimal, was_wide=True
@@ -53,20 +56,19 @@ def melt(table: Table) -> Table:
 
 
 def _series_columns(table: Table) -> tuple[list[str], list[Finding]]:
-    """Return the columns of a wide table that are series, and notes on what became of the columns.
+    """Return the columns of a wide table that are series, and notes on the other columns.
 
     Raises:
         BadTableError: no column is a series, or one has no name.
-        ConfigError: static covariates, for which a wide table has no place.
+        ConfigError: static covariates, which a wide table cannot contain.
     """
     columns = table.columns
     if columns.static_covariates:
         raise ConfigError(
-            "static_covariates do not fit layout 'wide', which has no row per series: use layout "
-            "'long'"
+            "static_covariates need layout 'long': a wide table has no row per series"
         )
-    if columns.target_cols != Columns.target_cols:
-        return list(columns.target_cols), []  # named one by one: whatever they count
+    if columns.target_cols != _DEFAULT.target_cols:
+        return list(columns.target_cols), []  # named one by one, even those that count rows
     shared = (columns.time_col, *columns.past_covariates, *columns.known_covariates)
     names = [name for name in table.data if name not in shared]
     numbers = [name for name in names if _holds_numbers(table.data[name])]
@@ -76,29 +78,33 @@ def _series_columns(table: Table) -> tuple[list[str], list[Finding]]:
         besides = [columns.time_col, *row_numbers]
         raise BadTableError(
             "no_series",
-            f"no column but {listed(besides)} holds numbers",
+            f"no column but {listed(besides)} contains numbers",
             "name the series with target_cols",
         )
     if "" in chosen:
         place = list(table.data).index("") + 1
         raise BadTableError(
-            "no_name", f"column {place} holds numbers and has no name", "give it one, or remove it"
+            "no_name",
+            f"column {place} contains numbers and has no name",
+            "give it one, or remove it",
         )
     notes = [_row_numbers_note(table.data[name], name) for name in row_numbers]
     ignored = [name for name in names if name not in numbers]
     if ignored:
         message = f"columns that hold no numbers are ignored: {listed(ignored)}"
         notes.insert(0, Finding("ignored_columns", "note", message))
-    verb = "1 column is a series" if len(chosen) == 1 else f"{len(chosen)} columns are series"
-    notes.append(Finding("series_columns", "note", f"{verb}: {listed(chosen)}"))
+    message = f"{len(chosen)} columns are series: {listed(chosen)}"
+    if len(chosen) == 1:
+        message = f"1 column is a series: {listed(chosen)}"
+    notes.append(Finding("series_columns", "note", message))
     return chosen, notes
 
 
 def _counts_rows(column: pa.ChunkedArray, name: str) -> bool:
-    """Whether a column counts the rows one by one from 0 or 1.
+    """Return whether a column counts the rows one by one from 0 or 1.
 
-    Of a column without a name, as pandas writes and reads an index, it is enough that no number
-    comes twice: rows may have been dropped or moved.
+    In a column without a name, as pandas writes an index, distinct whole numbers are enough: rows
+    may have been dropped or moved.
     """
     if not pa.types.is_integer(column.type) or column.null_count or len(column) < _FEWEST_COUNTED:
         return False
@@ -109,16 +115,19 @@ def _counts_rows(column: pa.ChunkedArray, name: str) -> bool:
 
 
 def _row_numbers_note(column: pa.ChunkedArray, name: str) -> Finding:
-    """Say that a column was left out, and how to keep it."""
+    """Return the note on a column that is left out because it counts the rows."""
     first = ", ".join(map(str, column[:3].to_pylist()))
-    message = f"{name!r} counts the rows ({first} ...) and is left out: list it in target_cols if it is a series"
+    message = (
+        f"{name!r} counts the rows ({first} ...) and is left out: list it in target_cols if it is "
+        f"a series"
+    )
     if not name:
         message = f"the column without a name counts the rows ({first} ...) and is left out"
     return Finding("row_numbers", "note", message)
 
 
 def _first_value(column: pa.ChunkedArray) -> int:
-    """Row of the first cell that is not missing; 0 where all are."""
+    """Return the row of the first cell that is not missing; 0 where all are."""
     present = column.is_valid()
     if pa.types.is_floating(column.type):
         present = pa.compute.and_(
@@ -130,7 +139,9 @@ def _first_value(column: pa.ChunkedArray) -> int:
 def _joined(columns: list[pa.ChunkedArray], starts: list[int]) -> pa.ChunkedArray:
     """Put columns one after another without a copy, each from its start."""
     slices = [column.slice(start) for column, start in zip(columns, starts, strict=True)]
-    return pa.chunked_array([chunk for part in slices for chunk in part.chunks], columns[0].type)
+    return pa.chunked_array(
+        [chunk for column in slices for chunk in column.chunks], columns[0].type
+    )
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -141,7 +152,7 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _holds_numbers(column: pa.ChunkedArray) -> bool:
-    """Whether a column of a wide table is meant as a series: numbers, or text among which there are some."""
+    """Return whether a column of a wide table contains numbers, be they written as text."""
     kind = column.type
     if _is_text(kind):
         return bool(

@@ -11,8 +11,8 @@ import numpy as np
 from forecast.data import datasets
 from forecast.data.doctor import Diagnosis, diagnose
 from forecast.data.load import load_panel
-from forecast.data.panel import Columns, Panel
-from forecast.data.read import Source, TableFormat
+from forecast.data.panel import Panel
+from forecast.data.read import Source
 from forecast.data.subset import select_series
 from forecast.errors import ConfigError, DataError
 from forecast.experiment.choices import CHOOSING_MODEL, Choice, Choices, Chosen, choose
@@ -22,9 +22,10 @@ from forecast.section import AUTO, decided
 from forecast.transforms import TRANSFORMS
 from forecast.transforms.missing import Filled, fill_missing
 from forecast.windows.calendar import default_calendar
-from forecast.windows.features import FeatureMap, Features, FeatureSettings, WindowedFeatures
+from forecast.windows.features import FeatureMap, Features, FeatureSettings
 from forecast.windows.index import index_windows
 from forecast.windows.splits import Part, Split, split_panel
+from forecast.windows.windowed import WindowedFeatures
 
 EVALUATED_VALUES = 10_000_000
 """Values of one model that are evaluated with `evaluation.stride: null`, at most: 80 MB each."""
@@ -234,8 +235,8 @@ def diagnose_table(
         needed_rows = _needed_rows(config)
     return diagnose(
         _table_of(data, source),
-        columns_of(data),
-        table_format=table_format_of(data),
+        data.columns,
+        table_format=data.table_format,
         freq=data.freq,
         gaps=data.gaps,
         allow_missing=data.missing != "refuse",
@@ -285,8 +286,8 @@ def open_panel(
     """
     return load_panel(
         _table_of(data, source),
-        columns_of(data),
-        table_format=table_format_of(data),
+        data.columns,
+        table_format=data.table_format,
         freq=freq or data.freq,
         gaps=data.gaps,
         allow_missing=data.missing != "refuse",
@@ -301,31 +302,6 @@ def _table_of(data: DataConfig, source: Source | None) -> Source:
     if isinstance(source, str) and source.startswith("dataset:"):
         return datasets.load(source.removeprefix("dataset:"))
     return source
-
-
-def columns_of(data: DataConfig) -> Columns:
-    """The roles of the columns."""
-    return Columns(
-        id_col=data.id_col,
-        time_col=data.time_col,
-        target_cols=data.target_cols,
-        past_covariates=data.past_covariates,
-        known_covariates=data.known_covariates,
-        static_covariates=data.static_covariates,
-        categorical=data.categorical,
-    )
-
-
-def table_format_of(data: DataConfig) -> TableFormat:
-    """How the table is written down."""
-    return TableFormat(
-        separator=data.separator,
-        decimal=data.decimal,
-        encoding=data.encoding,
-        layout=data.layout,
-        time_format=data.time_format,
-        tz=data.tz,
-    )
 
 
 def feature_settings(config: Experiment) -> FeatureSettings:

@@ -15,6 +15,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import to_jsonable_python
 
+from forecast.data.panel import Columns
+from forecast.data.read import TableFormat
 from forecast.experiment.evaluation_settings import BacktestConfig, EvaluationConfig
 from forecast.experiment.search_settings import RangeConfig, SearchConfig
 from forecast.experiment.training_settings import EnsembleConfig, TrainingConfig
@@ -47,47 +49,21 @@ Frequency = Annotated[
 ]
 
 
-class DataConfig(Section):
-    """Where the table is and what its columns mean."""
+class _Source(Section):
+    """Where the table is; a section so that this setting comes first wherever settings are listed."""
 
     source: str | None = None
     """A CSV or parquet file, or `dataset:NAME` for an embedded data set; relative to the working
     folder."""
-    layout: Literal["long", "wide"] = "long"
-    """`long`: one row per series and stamp. `wide`: one column per series, those in `target_cols`,
-    or all of numbers that do not count the rows.
-    """
-    id_col: Name = "unique_id"
-    """Column that names the series; a table without it holds one series."""
-    time_col: Name = "ds"
-    """Column of timestamps, or of an integer index."""
-    target_cols: Annotated[tuple[Name, ...], Field(min_length=1)] = ("y",)
-    """Columns to forecast."""
-    past_covariates: tuple[Name, ...] = ()
-    """Columns known up to the cutoff only."""
-    known_covariates: tuple[Name, ...] = ()
-    """Columns known for the forecast steps as well."""
-    static_covariates: tuple[Name, ...] = ()
-    """Columns with one value per series; name the id column here to learn an embedding of it."""
-    categorical: tuple[Name, ...] = ()
-    """Those of the covariates above whose values are categories."""
+
+
+class DataConfig(TableFormat, Columns, _Source):
+    """Where the table is, what its columns mean and how it is written down."""
+
     freq: Frequency | None = None
     """Step between stamps, as a pandas alias (`h`, `D`, `ME`, `15min`) or, of an index, a whole
     number; inferred if left out.
     """
-    tz: str | None = None
-    """Time zone of stamps that carry none, for example `Europe/Berlin`."""
-    time_format: str | None = None
-    """`strptime` format of the stamps, for dates that could be read in two ways. For numbers also
-    `unix_s`, `unix_ms`, `unix_us`, `unix_ns` (since 1970, UTC), `excel` (days), `year_quarter`
-    (202004), `year_week` (202053) or `decimal_year` (2020.25 is April).
-    """
-    separator: Annotated[str, Field(min_length=1, max_length=1)] | None = None
-    """CSV column separator; detected if left out."""
-    decimal: Literal[".", ","] = "."
-    """CSV decimal mark."""
-    encoding: Name = "utf-8"
-    """CSV text encoding."""
     gaps: Literal["refuse", "skip", "fill"] = "refuse"
     """Missing stamps: refuse the table, leave out the windows that would span one, or insert
     rows."""
@@ -104,14 +80,22 @@ class DataConfig(Section):
     season_length: Steps | None = None
     """Steps in one season; from the frequency if left out."""
 
+    @property
+    def columns(self) -> Columns:
+        """The roles of the columns."""
+        return Columns(**self.model_dump(include=set(Columns.model_fields)))
+
+    @property
+    def table_format(self) -> TableFormat:
+        """How the table is written down."""
+        return TableFormat(**self.model_dump(include=set(TableFormat.model_fields)))
+
     @model_validator(mode="after")
     def _check_together(self) -> DataConfig:
-        self._check_roles()
         if self.gaps == "fill" and self.missing == "refuse":
             raise ValueError(
                 "gaps is 'fill', which inserts rows without values, and missing is 'refuse', which "
-                "refuses "
-                "them: set missing to forward_fill, interpolate, zero or mask"
+                "refuses them: set missing to forward_fill, interpolate, zero or mask"
             )
         if self.layout == "wide":
             self._refuse_changed(
@@ -121,53 +105,14 @@ class DataConfig(Section):
                 "static_covariates",
                 why="layout: wide",
             )
-        if self.source is not None and (
-            self.source.startswith("dataset:") or self.source.endswith(".parquet")
-        ):
-            self._refuse_changed(
-                "separator",
-                "decimal",
-                "encoding",
-                why=f"source: {self.source}, which is no CSV file",
-            )
-        if self.separator == self.decimal:
-            raise ValueError(
-                f"separator is {self.separator!r} and so is decimal; expected two different "
-                f"characters"
-            )
+        source = self.source or ""
+        if source.startswith("dataset:") or source.endswith(".parquet"):
+            why = f"source: {source}, which is no CSV file"
+            self._refuse_changed("separator", "decimal", "encoding", why=why)
         return self
 
-    def _check_roles(self) -> None:
-        """Refuse a column with two roles; only the id column may be a covariate too, a static one."""
-        roles = (
-            "time_col",
-            "target_cols",
-            "past_covariates",
-            "known_covariates",
-            "static_covariates",
-        )
-        taken: dict[str, str] = {}
-        for role in (*roles, "id_col"):
-            value = getattr(self, role)
-            for column in (value,) if isinstance(value, str) else value:
-                before = taken.setdefault(column, role)
-                if before != role and (before, role) != ("static_covariates", "id_col"):
-                    raise ValueError(
-                        f"{before} names {column!r}, and {role} does too: a column has one role"
-                    )
-        for role in (*roles[1:], "categorical"):
-            if len(set(getattr(self, role))) < len(getattr(self, role)):
-                raise ValueError(
-                    f"{role} is {list(getattr(self, role))}; expected each column once"
-                )
-        for column in self.categorical:
-            if not taken.get(column, "").endswith("_covariates"):
-                raise ValueError(
-                    f"categorical names {column!r}, which is none of the covariates: add it to one "
-                    f"of them"
-                )
-
     def _refuse_changed(self, *names: str, why: str) -> None:
+        """Refuse settings that differ from their default and would not be read."""
         for name in names:
             value = getattr(self, name)
             if value != type(self).model_fields[name].default:

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from forecast.axes import FloatArray, IntArray
+from forecast.axes import FloatArray, IntArray, evenly_spaced
 from forecast.baselines.ridge import RidgeRows, RidgeWindow
 from forecast.data.panel import Panel
 from forecast.experiment.choices import CHOOSING_MODEL, Choice, Chosen, plain_scale
 from forecast.experiment.settings import Experiment, TransformConfig
 from forecast.section import AUTO, decided
 from forecast.transforms.missing import Filled
-from forecast.windows.features import FeatureMap, FeatureSettings, part_rows, series_deviations
+from forecast.windows.features import FeatureMap, FeatureSettings, series_deviations
 from forecast.windows.index import WindowIndex, index_windows
-from forecast.windows.splits import Part, Split
+from forecast.windows.splits import Part, Split, part_rows
 
 LEARNED_SHARE = 0.6
 """Share of the training rows that the ridge regression is fitted on."""
@@ -155,7 +155,7 @@ def ridge_error(
     rows = RidgeRows(features.target.astype(np.float64), deviations, inputs=inputs)
     ridge = RidgeWindow.fit(rows, learned, evaluated, robust=True)
     number = min(len(evaluated), EVALUATED_WINDOWS)
-    spaced = np.linspace(0, len(evaluated) - 1, number).round().astype(np.int64)
+    spaced = evenly_spaced(len(evaluated), number)
     series, first = evaluated.locate(spaced)
     context = evaluated.context_rows(first)
     history = filled.values[:, :num_targets][context]

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from forecast.axes import FloatArray, IntArray
+from forecast.axes import FloatArray, IntArray, evenly_spaced
 from forecast.data.panel import Panel
 from forecast.errors import ConfigError
 from forecast.experiment.prepare import Prepared
@@ -17,8 +17,8 @@ from forecast.intervals.conformal import Calibration
 from forecast.intervals.levels import SHOWN_LEVELS, nested, tails
 from forecast.scores.forecast import Forecast
 from forecast.scores.quantile_metrics import central_pairs
-from forecast.windows.features import WindowedFeatures
 from forecast.windows.splits import Part
+from forecast.windows.windowed import WindowedFeatures
 
 CALIBRATED_WINDOWS = 5_000
 """Windows whose errors are stored, at most."""
@@ -84,7 +84,7 @@ def _calibration_arrays(
         forecasts where the network writes none), (B, D) units and (B,) positions of the cutoffs.
     """
     measured = prepared.filled.measured(fitted.shape.num_targets)
-    numbers = np.linspace(0, len(windows) - 1, count).round().astype(np.int64)
+    numbers = evenly_spaced(len(windows), count)
     forecast, quantiles = forecast_windows(fitted, windows, numbers)
     if quantiles is None:
         quantiles = forecast[..., None]

@@ -24,9 +24,9 @@ from forecast.section import decided
 from forecast.training.fit import FittedNetwork, TrainingRecord
 from forecast.transforms import TRANSFORMS, Chain, Rows
 from forecast.transforms.missing import fill_missing
-from forecast.windows.features import FeatureMap, part_rows, rows_of
+from forecast.windows.features import FeatureMap, rows_of
 from forecast.windows.index import WindowShape
-from forecast.windows.splits import Part, Split
+from forecast.windows.splits import Part, Split, part_rows
 
 if TYPE_CHECKING:
     import keras

@@ -15,7 +15,6 @@ from forecast.experiment.prepare import (
     Prepared,
     open_panel,
     prepare,
-    table_format_of,
     with_all_rows,
 )
 from forecast.experiment.settings import Experiment
@@ -220,7 +219,7 @@ class Forecaster:
 
         ahead = None
         if known is not None:
-            ahead = read_known(panel, known, table_format=table_format_of(fitted.config.data))
+            ahead = read_known(panel, known, table_format=fitted.config.data.table_format)
         forecast = forecast_future(fitted, panel, steps, ahead)
         if levels:
             return forecast_with_intervals(fitted, panel, forecast, levels)

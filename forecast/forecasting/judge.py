@@ -22,8 +22,9 @@ from forecast.intervals.adaptive import adapt_intervals
 from forecast.scores.evaluation import BacktestResult
 from forecast.scores.seasonal import seasonal_errors
 from forecast.transforms.missing import fill_missing
-from forecast.windows.features import Features, WindowedFeatures, series_deviations
+from forecast.windows.features import Features, series_deviations
 from forecast.windows.splits import Part
+from forecast.windows.windowed import WindowedFeatures
 
 
 def fit_linear(prepared: Prepared) -> RidgeWindow:

@@ -19,9 +19,10 @@ from forecast.models.network import batch_rule
 from forecast.scores.forecast import Forecast
 from forecast.scores.symptoms import leap_notes
 from forecast.transforms.missing import Filled, fill_missing
-from forecast.windows.features import Features, WindowedFeatures
+from forecast.windows.features import Features
 from forecast.windows.index import index_windows
 from forecast.windows.splits import Part
+from forecast.windows.windowed import WindowedFeatures
 
 
 def forecast_windows(

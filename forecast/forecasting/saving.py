@@ -14,7 +14,6 @@ from pydantic import ValidationError
 from forecast.baselines.ridge import RidgeWindow
 from forecast.errors import ArtifactError, ForecastError
 from forecast.experiment.file import experiment_from
-from forecast.experiment.prepare import columns_of
 from forecast.experiment.settings import Experiment
 from forecast.forecasting.artifact import Artifact, load_artifact, save_artifact
 from forecast.forecasting.fitted import Fitted
@@ -243,7 +242,7 @@ def _feature_map(config: Experiment, meta: Mapping[str, Any], state: Arrays) -> 
         missing=config.data.missing,
     )
     return FeatureMap(
-        columns=columns_of(config.data),
+        columns=config.data.columns,
         settings=settings,
         target=Chain.from_state(settings.target, _group(state, "target")),
         covariates=_scaler(config.transforms.covariates, _group(state, "covariates")),

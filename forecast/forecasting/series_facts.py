@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from forecast.axes import FloatArray, IntArray
 from forecast.data.names import name_of
 from forecast.data.panel import Panel
-from forecast.windows.features import part_rows
-from forecast.windows.splits import Part
+from forecast.windows.splits import Part, part_rows
 
 NEVER = np.iinfo(np.int64).min
 """`SeriesFacts.seen_until` of a series without a row in training."""

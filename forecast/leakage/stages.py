@@ -16,8 +16,8 @@ from forecast.data.panel import Panel
 from forecast.experiment.prepare import Prepared
 from forecast.forecasting.forecaster import Forecaster
 from forecast.forecasting.predict import forecast_windows
-from forecast.windows.features import WindowedFeatures
 from forecast.windows.index import WindowIndex
+from forecast.windows.windowed import WindowedFeatures
 
 Stages = dict[str, Any]
 

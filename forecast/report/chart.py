@@ -14,7 +14,7 @@ from html import escape
 
 import numpy as np
 
-from forecast.axes import FloatArray
+from forecast.axes import FloatArray, evenly_spaced
 from forecast.report.plots.style import BASELINES, OTHERS
 from forecast.scores.evaluation import BacktestResult
 
@@ -290,7 +290,7 @@ def _readings(chart: Chart, at_x: Scale) -> str:
         all_x = np.unique(np.concatenate([line.x for line in lines]))
         positions = [(float(x), f"{chart.x_title} {number(x)}") for x in all_x]
     count = min(len(positions), MAX_READINGS)
-    chosen = np.unique(np.linspace(0, len(positions) - 1, count).astype(int))
+    chosen = evenly_spaced(len(positions), count)
 
     values = [_finite_values(line) for line in lines]
     rows = []

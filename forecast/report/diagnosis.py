@@ -9,7 +9,7 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from forecast.axes import FloatArray
+from forecast.axes import FloatArray, evenly_spaced
 from forecast.report.chart import (
     NUM_TONES,
     Band,
@@ -189,7 +189,7 @@ def _by_cutoff(record: RunRecord, result: BacktestResult) -> str:
     errors = {name: table[name].to_numpy(np.float64) for name in result.forecasts}
     positions = np.arange(len(table), dtype=np.float64)
     labels = [str(cutoff).removesuffix(" 00:00:00") for cutoff in table.index]
-    ticked = np.unique(np.linspace(0, len(table) - 1, 5).astype(int))
+    ticked = evenly_spaced(len(table), 5)
     chart = Chart(
         title="Mean absolute error of the model and the baselines by cutoff",
         x_title="cutoff",

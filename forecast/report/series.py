@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from forecast.axes import FloatArray, IntArray
+from forecast.axes import FloatArray, IntArray, evenly_spaced
 from forecast.data.findings import listed
 from forecast.data.frequency import Frequency
 from forecast.intervals.levels import central_levels
@@ -105,7 +105,7 @@ def _chosen(result: BacktestResult) -> tuple[list[_Shown], int]:
     num_targets = len(result.columns.target_cols)
     present = np.unique(result.series)
     pairs = []
-    for pick in _evenly(len(present) * num_targets):
+    for pick in evenly_spaced(len(present) * num_targets, MAX_CHARTS):
         series = int(present[pick // num_targets])
         windows = last_windows(result, series, SHOWN_WINDOWS)
         pairs.append(_Shown(result.series_ids[series], windows, int(pick % num_targets)))
@@ -231,7 +231,7 @@ def _ahead_section(ahead: Forecast) -> str:
     total = len(ahead.series_ids) * len(targets)
     names = []
     charts = []
-    for pick in _evenly(total):
+    for pick in evenly_spaced(total, MAX_CHARTS):
         row, target = divmod(int(pick), len(targets))
         name, chart = _ahead_chart(ahead, row, target)
         names.append(name)
@@ -272,11 +272,6 @@ def _selector(names: list[str], charts: list[Chart]) -> str:
     return f"<p>{select}</p>{choices}"
 
 
-def _evenly(total: int) -> IntArray:
-    """Return the numbers of the charts to show."""
-    return np.unique(np.linspace(0, total - 1, min(total, MAX_CHARTS)).round().astype(np.int64))
-
-
 def _things(targets: tuple[str, ...]) -> str:
     return "series" if len(targets) == 1 else "series and targets"
 
@@ -289,7 +284,7 @@ def _which(names: list[str], total: int) -> str:
 
 def _dates(readings: list[tuple[float, str]]) -> list[tuple[float, str]]:
     """Return five ticks at most: days, or month, day and time where a day would stand twice."""
-    chosen = np.unique(np.linspace(0, len(readings) - 1, 5).astype(int))
+    chosen = evenly_spaced(len(readings), 5)
     labels = [readings[index][1] for index in chosen]
     words = [label.split(" ")[0] for label in labels]
     if len(set(words)) < len(words):

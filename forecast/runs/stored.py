@@ -82,7 +82,8 @@ def read_forecast(
     if not path.is_file():
         return None
     roles = settings["data"]
-    columns = Columns(roles["id_col"], roles["time_col"], tuple(roles["target_cols"]))
+    names = ("id_col", "time_col", "target_cols")
+    columns = Columns(**{name: roles[name] for name in names})
     table = pd.read_csv(path, dtype={columns.id_col: str}, keep_default_na=False, na_values=[""])
     freq = Frequency.parse(data["frequency"], tz=data["time_zone"])
     if freq.tz is not None:  # offsets differ where clocks change

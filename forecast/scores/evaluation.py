@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from forecast.axes import FloatArray, IntArray, check_shape
+from forecast.axes import FloatArray, IntArray, check_shape, evenly_spaced
 from forecast.data.findings import counted
 from forecast.data.frequency import Frequency
 from forecast.data.panel import Columns
@@ -256,16 +256,14 @@ class BacktestResult:
         series, first, number = np.unique(self.series, return_index=True, return_counts=True)
         if not len(series):
             return np.zeros(0, np.int64)
-        chosen = np.unique(
-            np.linspace(0, len(series) - 1, min(count, len(series))).round().astype(np.int64)
-        )
+        chosen = evenly_spaced(len(series), count)
         each = np.full(len(chosen), count // max(len(chosen), 1))
         each[: count - each.sum()] += 1
 
         windows = []
         for index, wanted in zip(chosen, each, strict=True):
-            back = np.linspace(number[index] - 1, 0, min(wanted, number[index]))
-            windows.append(first[index] + back.round().astype(np.int64)[::-1])
+            back = evenly_spaced(number[index], wanted)[::-1]
+            windows.append(first[index] + number[index] - 1 - back)
         return np.concatenate(windows).astype(np.int64)
 
     def _quantiles_of(self, alias: str) -> tuple[tuple[float, ...], FloatArray | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from forecast.axes import FloatArray, IntArray
+from forecast.data.panel import find_rows
 from forecast.scores.evaluation import BacktestResult
 
 SIGNS = "residual = actual - forecast; bias = mean(forecast - actual)"
@@ -85,14 +86,11 @@ def autocorrelation(
     if step is None or total <= 0:
         return values, count
 
-    # one ascending number for series and time, so that a sorted search finds each later window
-    start = positions.min()
-    span = positions.max() - start + num_lags * step + 1
-    keys = (number * span + positions - start)[order]
+    number = number[order]
+    positions = positions[order]
     for lag in range(1, num_lags + 1):
-        wanted = keys + lag * step
-        later = np.searchsorted(keys, wanted)
-        earlier = np.flatnonzero(keys[np.minimum(later, len(keys) - 1)] == wanted)
+        later = find_rows(number, positions, number, positions + lag * step)
+        earlier = np.flatnonzero(later >= 0)
         later = later[earlier]
         pairs = measured[earlier] & measured[later]
         if pairs.any():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from forecast.axes import FloatArray, IntArray
-from forecast.data.panel import Panel
+from forecast.data.panel import Panel, find_rows
 from forecast.windows.splits import Part
 
 
@@ -25,10 +25,13 @@ def seasonal_errors(panel: Panel, season_length: int, *, part: Part) -> FloatArr
     series = panel.series_of_rows()
     rows = np.arange(panel.num_rows)
     rows = rows[(rows >= part.first[series]) & (rows < part.last[series])]
-    later, earlier = _pairs_apart(panel.positions[rows], series[rows], season_length)
-    change = np.abs(panel.targets[rows[later]] - panel.targets[rows[earlier]])
+    series = series[rows]
+    positions = panel.positions[rows]
+    earlier = find_rows(series, positions, series, positions - season_length)
+    later = np.flatnonzero(earlier >= 0)
+    change = np.abs(panel.targets[rows[later]] - panel.targets[rows[earlier[later]]])
 
-    group = series[rows[later]]
+    group = series[later]
     known = np.isfinite(change)
     count = _sums_by_group(known, group, panel.num_series)
     total = _sums_by_group(np.where(known, change, 0.0), group, panel.num_series)
@@ -39,16 +42,3 @@ def _sums_by_group(values: FloatArray, group: IntArray, num_groups: int) -> Floa
     """(N, D) sums of (R, D) values over the rows of each group."""
     sums = [np.bincount(group, column, num_groups) for column in values.T]
     return np.stack(sums, axis=1)
-
-
-def _pairs_apart(positions: IntArray, series: IntArray, steps: int) -> tuple[IntArray, IntArray]:
-    """Indices of rows, and of the rows of the same series `steps` earlier, where there are such."""
-    if not len(positions):
-        return positions, positions
-    # one ascending number for series and time, so that a sorted search finds the earlier row
-    start = positions.min()
-    span = int(positions.max() - start) + steps + 1
-    key = series * span + (positions - start)
-    earlier = np.minimum(np.searchsorted(key, key - steps), len(key) - 1)
-    is_there = key[earlier] == key - steps
-    return np.flatnonzero(is_there), earlier[is_there]

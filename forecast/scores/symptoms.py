@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.axes import FloatArray, IntArray
+from forecast.data.panel import find_rows
 
 FLAT = 0.1
 """Deviation inside a window, over that of the actual values, up to which a forecast is called a
@@ -152,16 +153,8 @@ def last_values(actual: FloatArray, series: IntArray, positions: IntArray) -> Fl
         (W, H, D).
     """
     horizon = actual.shape[1]
-    if not len(actual):
-        return actual
-    # one number for series and time, so that a sorted search finds the earlier window
-    first = positions.min() - horizon
-    key = series * (int(positions.max() - first) + 1) + (positions - first)
-    order = np.argsort(key)
-    found = np.searchsorted(key, key - horizon, sorter=order)
-    earlier = order[np.minimum(found, len(key) - 1)]
-    is_there = key[earlier] == key - horizon
-    return np.where(is_there[:, None, None], actual[earlier], np.nan)
+    earlier = find_rows(series, positions, series, positions - horizon)
+    return np.where((earlier >= 0)[:, None, None], actual[earlier], np.nan)
 
 
 def leap_notes(

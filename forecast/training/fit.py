@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.axes import evenly_spaced
 from forecast.baselines.ridge import RidgeRows, RidgeWindow
 from forecast.experiment.prepare import Prepared
 from forecast.models.network import make_network
@@ -215,7 +216,7 @@ def validation_errors(prepared: Prepared, ensemble: Ensemble) -> NDArray[np.floa
     size = min(one.largest_batch for one in networks)
     each = prepared.config.windows.horizon * prepared.features.target.shape[1]
     kept = min(len(source), max(1, JUDGED_NUMBERS // each))
-    chosen = np.linspace(0, len(source) - 1, kept).round().astype(np.int64)
+    chosen = evenly_spaced(len(source), kept)
     found = []
     for start in range(0, kept, size):
         inputs, target = source.batch(chosen[start : start + size])

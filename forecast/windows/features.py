@@ -1,8 +1,8 @@
-"""From a panel to what the model reads: filled, transformed in float64, cast to float32, gathered by window.
+"""From a panel to model inputs: filled, transformed in float64, cast to float32.
 
-`FeatureMap.fit` looks at training rows alone and returns a frozen map; `FeatureMap.apply` turns any
+`FeatureMap.fit` reads training rows alone and returns a frozen map; `FeatureMap.apply` turns any
 panel with the same columns into `Features`, one row per panel row. Nothing here copies windows:
-`WindowedFeatures` gathers the rows of one batch when it is asked for them.
+`WindowedFeatures` gathers the rows of one batch at a time.
 """
 
 from __future__ import annotations
@@ -22,21 +22,19 @@ from forecast.transforms import TRANSFORMS, Chain, Log1p, Rows, Standard, Transf
 from forecast.transforms.chain import TransformSpec
 from forecast.transforms.missing import Filled, MissingPolicy, fill_missing
 from forecast.windows.calendar import calendar_columns, calendar_features
-from forecast.windows.index import WindowIndex, WindowShape
-from forecast.windows.splits import Part
-
-Inputs = dict[str, NDArray[np.generic]]
+from forecast.windows.index import WindowShape
+from forecast.windows.splits import Part, part_rows
 
 
 @dataclass(frozen=True)
 class FeatureSettings:
-    """How columns become inputs.
+    """Settings by which columns become inputs.
 
     Attributes:
         target: the maps of the targets, in order.
         covariates: the scaler of the numeric covariates, or `none`.
         calendar: names of features made from the stamps.
-        missing: what stands in for a missing cell; `mask` adds a 0/1 channel per column.
+        missing: policy for missing cells; `mask` adds a 0/1 channel per column.
     """
 
     target: Sequence[TransformSpec] = ()
@@ -50,8 +48,8 @@ class Features:
     """Model inputs for every row of a panel.
 
     Attributes:
-        past: (R, P) float32: transformed targets, past covariates, masks; NaN before a series can
-            be used.
+        past: (R, P) float32: transformed targets, past covariates, masks; NaN before the first
+            usable row of a series.
         known: (R, K) float32: known covariates and calendar, read in the context and in the
             horizon.
         past_codes: (R, ·) int32 codes of categorical past covariates.
@@ -59,7 +57,7 @@ class Features:
         static: (N, S) float32.
         static_codes: (N, ·) int32.
         target: (R, D) float32 transformed targets to learn; NaN where nothing was measured.
-        filled: what the missing policy made of the panel, in its own unit.
+        filled: the panel after the missing policy, in the unit of the data.
         late: the (R, P) twin of `past` with interpolated cells, and (R, P) first row at which each
             may be used.
         sizes: number of codes of every categorical column: past, known, static.
@@ -82,7 +80,7 @@ class Features:
         return np.asarray(np.isfinite(self.past).all(axis=1) & np.isfinite(self.known).all(axis=1))
 
     def shape(self, context_length: int, horizon: int, *, num_quantiles: int = 0) -> WindowShape:
-        """What a model builder must know."""
+        """Return the shapes of inputs and outputs for a model builder."""
         past, known, static = self.sizes
         return WindowShape(
             context_length=context_length,
@@ -100,11 +98,11 @@ class Features:
 
 @dataclass(frozen=True, eq=False)
 class FeatureMap:
-    """Everything that was fitted on training rows to turn a panel into `Features`.
+    """Fitted state that turns a panel into `Features`; fitted on training rows alone.
 
     Attributes:
         columns: the roles of the columns.
-        settings: how columns become inputs.
+        settings: settings by which columns become inputs.
         target: the maps of the targets.
         covariates: the scaler of past and known covariates.
         static: the scaler of static covariates.
@@ -129,14 +127,15 @@ class FeatureMap:
 
         Args:
             panel: the series.
-            filled: what the missing policy made of them.
+            filled: the panel after the missing policy.
             part: the training rows.
-            settings: how columns become inputs.
+            settings: settings by which columns become inputs.
         """
         rows = rows_of(panel)
         train = np.zeros(panel.num_rows, bool)
         train[part_rows(part)] = True
-        columns, num_series = panel.columns, panel.num_series
+        columns = panel.columns
+        num_series = panel.num_series
         chosen = Rows(rows.series[train], rows.positions[train])
         measured = filled.values[train]
         if filled.observed is not None:
@@ -145,14 +144,11 @@ class FeatureMap:
         target = Chain.fit(
             settings.target, measured[:, :num_targets], chosen, num_series=num_series
         )
-        numeric = _places(
-            columns, columns.past_covariates + columns.known_covariates, categorical=False
-        )
+        numeric = _places(columns, columns.past_covariates + columns.known_covariates)
         covariates = _fit_scaler(settings.covariates, measured[:, numeric], chosen, num_series)
-        seen = np.unique(
-            rows.series[train]
-        )  # series without a training row are nobody's to learn from
-        numbers = panel.static_values[seen][:, _static_places(columns, categorical=False)]
+        # series without training rows contribute no statistics
+        seen = np.unique(rows.series[train])
+        numbers = panel.static_values[seen][:, _static_places(columns)]
         static = _fit_scaler(
             settings.covariates, numbers, Rows(seen, np.zeros_like(seen)), num_series
         )
@@ -169,7 +165,7 @@ class FeatureMap:
 
         Args:
             panel: series with the columns the map was fitted on.
-            filled: what the missing policy made of `panel`, where that is known already.
+            filled: `panel` after the missing policy; optional, computed here by default.
         """
         filled = filled or fill_missing(panel, self.settings.missing)[0]
         rows = rows_of(panel)
@@ -205,17 +201,15 @@ class FeatureMap:
         )
 
     def input_names(self) -> dict[str, tuple[str, ...]]:
-        """Column behind every numeric channel of the inputs `past`, `known` and `static`."""
+        """Return the column of every numeric channel of the inputs `past`, `known` and `static`."""
         columns = self.columns
         known = _numeric(columns, columns.known_covariates) + calendar_columns(
             self.settings.calendar
         )
         past = columns.target_cols + _numeric(columns, columns.past_covariates)
-        masks = (
-            tuple(f"{name} observed" for name in columns.dynamic)
-            if self.settings.missing == "mask"
-            else ()
-        )
+        masks: tuple[str, ...] = ()
+        if self.settings.missing == "mask":
+            masks = tuple(f"{name} observed" for name in columns.dynamic)
         return {
             "past": past + masks + known,
             "known": known,
@@ -223,7 +217,7 @@ class FeatureMap:
         }
 
     def clip(self, values: NDArray[np.float64]) -> tuple[NDArray[np.float64], tuple[str, ...]]:
-        """Raise targets below what their logarithm was fitted on to its floor, as which the model reads them.
+        """Raise targets below the floor of their logarithm to it, the value the model reads.
 
         Args:
             values: (R, C) in the unit of the data.
@@ -232,24 +226,25 @@ class FeatureMap:
             (R, C), `values` itself where nothing lies below, and one sentence per target where
             something does.
         """
-        first, names = (
-            self.target.stages[0] if self.target.stages else None,
-            self.columns.target_cols,
-        )
+        names = self.columns.target_cols
+        if not self.target.stages:
+            return values, ()
+        first = self.target.stages[0]
         if not isinstance(first, Log1p):
             return values, ()
         floors = np.broadcast_to(first.floor, len(names))
         counts = (values[:, : len(names)] < floors).sum(axis=0)
         if not counts.any():
             return values, ()
-        out = values.copy()
-        np.maximum(out[:, : len(names)], floors, out=out[:, : len(names)])
-        return out, tuple(
+        clipped = values.copy()
+        np.maximum(clipped[:, : len(names)], floors, out=clipped[:, : len(names)])
+        notes = tuple(
             f"{name}: {count} values lie below {floor:g}, the least its logarithm was fitted on; "
             f"read as {floor:g}"
             for name, count, floor in zip(names, counts, floors, strict=True)
             if count
         )
+        return clipped, notes
 
     def _past(
         self,
@@ -258,7 +253,8 @@ class FeatureMap:
         filled: Filled,
         rows: Rows,
     ) -> NDArray[np.float32]:
-        num_targets, num_past = len(self.columns.target_cols), self._num_past_covariates
+        num_targets = len(self.columns.target_cols)
+        num_past = self._num_past_covariates
         blocks = [self.target.apply(values[:, :num_targets], rows), covariates[:, :num_past]]
         if self.settings.missing == "mask":
             blocks.append(_observed(filled).astype(np.float32))
@@ -271,158 +267,98 @@ class FeatureMap:
 
     @property
     def _num_past_covariates(self) -> int:
-        """Numeric past covariates, which stand before the known ones in what `_scaled` returns."""
+        """Number of numeric past covariates, the first columns of `_scaled`."""
         return len(_numeric(self.columns, self.columns.past_covariates))
 
     def _scaled(self, values: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
-        """Past, then known covariates that are numbers, scaled."""
+        """Return numeric covariates, scaled: past ones, then known ones."""
         columns = self.columns
-        numeric = values[
-            :,
-            _places(columns, columns.past_covariates + columns.known_covariates, categorical=False),
-        ]
-        return self.covariates.apply(numeric, rows) if self.covariates else numeric
+        names = columns.past_covariates + columns.known_covariates
+        numeric = values[:, _places(columns, names)]
+        if self.covariates is None:
+            return numeric
+        return self.covariates.apply(numeric, rows)
 
     def _static(self, panel: Panel) -> NDArray[np.float32]:
-        numbers = panel.static_values[:, _static_places(self.columns, categorical=False)]
+        numbers = panel.static_values[:, _static_places(self.columns)]
         rows = Rows(np.arange(panel.num_series), np.zeros(panel.num_series, np.int64))
-        return (self.static.apply(numbers, rows) if self.static else numbers).astype(np.float32)
+        if self.static is not None:
+            numbers = self.static.apply(numbers, rows)
+        return numbers.astype(np.float32)
 
     def _codes(
         self, panel: Panel, values: NDArray[np.float64], names: tuple[str, ...]
     ) -> NDArray[np.int32]:
-        """Translate the panel's codes into the vocabulary of training; 0 stands for what was not seen there."""
-        source = (
-            self.columns.static_covariates
-            if names is self.columns.static_covariates
-            else self.columns.dynamic
-        )
+        """Translate the panel's codes into the vocabulary of training; 0 is an unseen category."""
+        source = self.columns.dynamic
+        if names is self.columns.static_covariates:
+            source = self.columns.static_covariates
         chosen = [name for name in names if name in self.columns.categorical]
         out = np.zeros((len(values), len(chosen)), np.int32)
-        for place, name in enumerate(chosen):
+        for column, name in enumerate(chosen):
             # earlier versions named some words otherwise; the first of two with one name is kept
-            number = {
-                name_of(word): code
-                for code, word in reversed([*enumerate(self.vocabulary[name], start=1)])
-            }
+            number: dict[str, int] = {}
+            for code, word in enumerate(self.vocabulary[name], start=1):
+                number.setdefault(name_of(word), code)
             table = np.array(
                 [number.get(name_of(word), 0) for word in panel.categories[name]] + [0], np.int32
             )
             codes = values[:, source.index(name)]
-            out[:, place] = table[np.where(np.isnan(codes), -1, codes).astype(np.int64)]
+            out[:, column] = table[np.where(np.isnan(codes), -1, codes).astype(np.int64)]
         return out
 
     def _sizes(self, names: tuple[str, ...]) -> tuple[int, ...]:
-        return tuple(
-            len(self.vocabulary[name]) + 1 for name in names if name in self.columns.categorical
-        )
+        chosen = [name for name in names if name in self.columns.categorical]
+        return tuple(len(self.vocabulary[name]) + 1 for name in chosen)
 
     def _late_rows(self, filled: Filled) -> IntArray:
-        """(R, P) row from which on the interpolated value of a cell may be used."""
+        """Return (R, P) rows from which on the interpolated value of a cell may be used."""
         columns = self.columns
-        places = _places(columns, columns.target_cols + columns.past_covariates, categorical=False)
+        places = _places(columns, columns.target_cols + columns.past_covariates)
         if filled.next_observed is None:
             raise ValueError("rows of later observations are known with interpolation only")
         return filled.next_observed[:, places]
 
 
-@dataclass(frozen=True, eq=False)
-class WindowedFeatures:
-    """The windows of some features: numbers in, one batch of model inputs and targets out."""
-
-    features: Features
-    index: WindowIndex
-
-    def __len__(self) -> int:
-        return len(self.index)
-
-    def batch(self, numbers: IntArray) -> tuple[Inputs, NDArray[np.float32]]:
-        """Gather windows.
-
-        Args:
-            numbers: (B,) window numbers.
-
-        Returns:
-            The inputs as in `WindowShape`, and the target (B, H, D) with NaN where nothing was
-            measured.
-        """
-        series, first = self.index.locate(numbers)
-        features, context, ahead = (
-            self.features,
-            self.index.context_rows(first),
-            self.index.horizon_rows(first),
-        )
-        inputs: Inputs = {
-            "past": np.concatenate([self._past(context), features.known[context]], axis=2),
-            "known": features.known[ahead],
-            "static": features.static[series],
-            "past_categories": np.concatenate(
-                [features.past_codes[context], features.known_codes[context]], axis=2
-            ),
-            "known_categories": features.known_codes[ahead],
-            "static_categories": features.static_codes[series],
-        }
-        return {name: array for name, array in inputs.items() if array.shape[-1]}, features.target[
-            ahead
-        ]
-
-    def _past(self, context: IntArray) -> NDArray[np.float32]:
-        """(B, L, P), where an interpolated cell is used only if its later neighbour lies inside the context."""
-        past = self.features.past[context]
-        if self.features.late is None:
-            return past
-        values, usable_from = self.features.late
-        return np.where(usable_from[context] <= context[:, -1, None, None], values[context], past)
-
-
 def rows_of(panel: Panel) -> Rows:
-    """The series and position of every row of a panel."""
+    """Return series and position of every row of a panel."""
     return Rows(panel.series_of_rows(), panel.positions)
 
 
-def part_rows(part: Part) -> IntArray:
-    """Numbers of all rows of a part."""
-    lengths = np.maximum(part.last - part.first, 0)
-    ends = np.cumsum(lengths)
-    return np.repeat(part.first - (ends - lengths), lengths) + np.arange(int(lengths.sum()))
-
-
 def series_deviations(panel: Panel, values: NDArray[np.float64], part: Part) -> NDArray[np.float64]:
-    """(N, D) standard deviation of each series over the rows of a part.
+    """Return (N, D) standard deviations of each series over the rows of one set.
 
     Args:
         panel: the series.
         values: (R, D) in the unit of the data, NaN where nothing was measured.
-        part: the rows.
+        part: the rows of the set.
     """
-    rows, chosen = rows_of(panel), part_rows(part)
+    rows = rows_of(panel)
+    chosen = part_rows(part)
     places = Rows(rows.series[chosen], rows.positions[chosen])
     scaler = Standard.fit(values[chosen], places, num_series=panel.num_series, scope="per_series")
     return scaler.scale
 
 
 def _observed(filled: Filled) -> NDArray[np.bool_]:
-    return np.isfinite(filled.values) if filled.observed is None else filled.observed
+    if filled.observed is None:
+        return np.isfinite(filled.values)
+    return filled.observed
 
 
 def _numeric(columns: Columns, names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in names if name not in columns.categorical)
 
 
-def _places(columns: Columns, names: tuple[str, ...], *, categorical: bool) -> list[int]:
-    return [
-        columns.dynamic.index(name)
-        for name in names
-        if (name in columns.categorical) == categorical
-    ]
+def _places(columns: Columns, names: tuple[str, ...]) -> list[int]:
+    """Return the indices in `columns.dynamic` of those columns that are numeric."""
+    return [columns.dynamic.index(name) for name in _numeric(columns, names)]
 
 
-def _static_places(columns: Columns, *, categorical: bool) -> list[int]:
-    return [
-        i
-        for i, name in enumerate(columns.static_covariates)
-        if (name in columns.categorical) == categorical
-    ]
+def _static_places(columns: Columns) -> list[int]:
+    """Return the indices of the numeric static covariates."""
+    names = columns.static_covariates
+    return [names.index(name) for name in _numeric(columns, names)]
 
 
 def _fit_scaler(
@@ -434,7 +370,7 @@ def _fit_scaler(
 
 
 def _ranges(names: tuple[str, ...], values: NDArray[np.float64]) -> dict[str, tuple[float, float]]:
-    """Smallest and largest value of each column that has any."""
+    """Return the smallest and largest value of each column that has any."""
     low = np.fmin.reduce(values, axis=0, initial=np.inf)
     high = np.fmax.reduce(values, axis=0, initial=-np.inf)
     return {
@@ -445,7 +381,7 @@ def _ranges(names: tuple[str, ...], values: NDArray[np.float64]) -> dict[str, tu
 def _seen(
     panel: Panel, name: str, measured: NDArray[np.float64], series: IntArray
 ) -> tuple[str, ...]:
-    """Categories that occur in the training rows (or, for a static column, in series that have any)."""
+    """Return the categories in training rows; of a static column, in series that have such rows."""
     if name in panel.columns.static_covariates:
         codes = panel.static_values[series, panel.columns.static_covariates.index(name)]
     else:
@@ -457,8 +393,6 @@ def _joined(blocks: Sequence[NDArray[Any]], num_rows: int) -> NDArray[np.float32
     wide = [
         block.reshape(num_rows, -1).astype(np.float32, copy=False) for block in blocks if block.size
     ]
-    return (
-        wide[0]
-        if len(wide) == 1
-        else np.concatenate([np.empty((num_rows, 0), np.float32), *wide], axis=1)
-    )
+    if len(wide) == 1:
+        return wide[0]
+    return np.concatenate([np.empty((num_rows, 0), np.float32), *wide], axis=1)

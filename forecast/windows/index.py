@@ -21,7 +21,7 @@ from forecast.windows.splits import Part
 
 @dataclass(frozen=True)
 class WindowShape:
-    """What a model builder must know of the arrays the model will read and write.
+    """Shapes of the arrays a model reads and writes, for a model builder.
 
     A model reads a dictionary with those of the following entries whose last axis is not empty:
 
@@ -65,7 +65,7 @@ class WindowShape:
 
 @dataclass(frozen=True, eq=False)
 class WindowIndex:
-    """The windows of a panel whose forecast rows lie inside one part.
+    """The windows of a panel whose forecast rows are inside one set.
 
     Attributes:
         context_length: L.
@@ -73,7 +73,7 @@ class WindowIndex:
         stride: rows between the first rows of two windows of a run.
         run_series: (runs,) series of each run.
         run_first: (runs,) row where the context of the run's first window begins.
-        run_ends: (runs,) running total of windows, this run's included.
+        run_ends: (runs,) windows up to and with this run.
     """
 
     context_length: int
@@ -84,7 +84,9 @@ class WindowIndex:
     run_ends: IntArray
 
     def __len__(self) -> int:
-        return int(self.run_ends[-1]) if len(self.run_ends) else 0
+        if not len(self.run_ends):
+            return 0
+        return int(self.run_ends[-1])
 
     def locate(self, windows: IntArray) -> tuple[IntArray, IntArray]:
         """Return the series and the first context row of each numbered window.
@@ -100,15 +102,15 @@ class WindowIndex:
         return self.run_series[run], self.run_first[run] + (windows - before) * self.stride
 
     def context_rows(self, first: IntArray) -> IntArray:
-        """(B, L) rows of the context of windows that begin at `first` (B,)."""
+        """Return (B, L) context rows of windows that begin at `first` (B,)."""
         return first[:, None] + np.arange(self.context_length)
 
     def horizon_rows(self, first: IntArray) -> IntArray:
-        """(B, H) rows to forecast of windows that begin at `first` (B,)."""
+        """Return (B, H) rows to forecast of windows that begin at `first` (B,)."""
         return first[:, None] + np.arange(self.context_length, self.context_length + self.horizon)
 
     def series_counts(self, num_series: int) -> IntArray:
-        """(N,) windows of each series."""
+        """Return (N,) numbers of windows of each series."""
         counts = np.diff(np.concatenate([[0], self.run_ends]))
         return np.bincount(self.run_series, weights=counts, minlength=num_series).astype(np.int64)
 
@@ -122,13 +124,13 @@ def index_windows(
     stride: int = 1,
     usable: NDArray[np.bool_] | None = None,
 ) -> WindowIndex:
-    """Number the windows of a panel whose forecast rows lie in `part`; contexts may reach back before it.
+    """Number the windows whose forecast rows are in `part`; contexts may begin before it.
 
     Args:
         panel: the series; a step of more than one between `positions` is a gap no window spans.
         context_length: L, at least 1.
         horizon: H, at least 1.
-        part: rows that may be forecast; all rows where it is left out.
+        part: rows that may be forecast; default: all rows.
         stride: rows from one window to the next, at least 1.
         usable: (R,) rows that can stand in a context; contexts begin no earlier than the first
             usable row of their run (before it there is nothing to fill a missing value with, or to
@@ -140,13 +142,7 @@ def index_windows(
     Raises:
         ConfigError: a length is below 1.
     """
-    for name, value in (
-        ("context_length", context_length),
-        ("horizon", horizon),
-        ("stride", stride),
-    ):
-        if value < 1:
-            raise ConfigError(f"{name} is {value}; expected a whole number of at least 1")
+    _check_lengths(context_length, horizon, stride)
     part = part or Part.whole(panel)
     run_start, run_stop, run_series = contiguous_runs(panel)
     if usable is not None:
@@ -165,6 +161,13 @@ def index_windows(
     )
 
 
+def _check_lengths(context_length: int, horizon: int, stride: int) -> None:
+    lengths = {"context_length": context_length, "horizon": horizon, "stride": stride}
+    for name, length in lengths.items():
+        if length < 1:
+            raise ConfigError(f"{name} is {length}; expected a whole number of at least 1")
+
+
 def index_after(
     panel: Panel,
     context_length: int,
@@ -173,27 +176,28 @@ def index_after(
     *,
     usable: NDArray[np.bool_] | None = None,
 ) -> tuple[WindowIndex, IntArray]:
-    """Number the windows whose contexts end at given rows, as many as have a whole context.
+    """Number the windows whose contexts end at given rows; those without a whole context are dropped.
 
     Args:
         panel: the series.
         context_length: L.
-        horizon: H; the caller knows that so many rows follow without a gap.
+        horizon: H; the caller makes sure that this many rows follow without a gap.
         last: (B,) rows.
         usable: as in `index_windows`.
 
     Returns:
-        The index of W windows, and the place (W,) of each in `last`.
+        The index of W windows, and (W,) their indices in `last`.
     """
     run_start, _, run_series = contiguous_runs(panel)
     run = np.searchsorted(run_start, last, side="right") - 1
-    begins = run_start if usable is None else first_usable(run_start, usable)
+    begins = run_start
+    if usable is not None:
+        begins = first_usable(run_start, usable)
     first = last - context_length + 1
     whole = np.flatnonzero(first >= begins[run])
     ends = np.arange(1, len(whole) + 1, dtype=np.int64)
-    return WindowIndex(
-        context_length, horizon, 1, run_series[run[whole]], first[whole], ends
-    ), whole
+    series = run_series[run[whole]]
+    return WindowIndex(context_length, horizon, 1, series, first[whole], ends), whole
 
 
 def contiguous_runs(panel: Panel) -> tuple[IntArray, IntArray, IntArray]:
@@ -207,17 +211,22 @@ def contiguous_runs(panel: Panel) -> tuple[IntArray, IntArray, IntArray]:
 
 
 def first_usable(run_start: IntArray, usable: NDArray[np.bool_]) -> IntArray:
-    """(runs,) first usable row at or after the start of each run; one past the last row where there is none."""
+    """Return (runs,) first usable row from the start of each run on.
+
+    It is one past the last row of the panel where there is none.
+    """
     if usable[run_start].all():
         return run_start
     rows = np.where(usable, np.arange(len(usable)), len(usable))
-    return np.minimum.reduceat(rows, run_start) if len(run_start) else run_start
+    if not len(run_start):
+        return run_start
+    return np.minimum.reduceat(rows, run_start)
 
 
 def make_windows(
     values: NDArray[np.generic], context_length: int, horizon: int, *, stride: int = 1
 ) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
-    """Cut one array into windows: arrays in, arrays out, as read-only views without a copy.
+    """Cut one array into windows, as read-only views without a copy.
 
     Args:
         values: (R,) or (R, C), rows in time order, one step apart.
@@ -231,14 +240,15 @@ def make_windows(
     Raises:
         ShapeError: `values` has another number of axes, or fewer than L + H rows.
         ConfigError: a length is below 1.
+
+    Example:
+        >>> import numpy as np
+        >>> from forecast import make_windows
+        >>> context, target = make_windows(np.arange(6), context_length=3, horizon=2)
+        >>> context.tolist(), target.tolist()
+        ([[0, 1, 2], [1, 2, 3]], [[3, 4], [4, 5]])
     """
-    for name, value in (
-        ("context_length", context_length),
-        ("horizon", horizon),
-        ("stride", stride),
-    ):
-        if value < 1:
-            raise ConfigError(f"{name} is {value}; expected a whole number of at least 1")
+    _check_lengths(context_length, horizon, stride)
     span = context_length + horizon
     if values.ndim not in (1, 2) or len(values) < span:
         raise ShapeError(
@@ -246,5 +256,7 @@ def make_windows(
             f"{span} rows (context {context_length} + horizon {horizon})"
         )
     view = np.lib.stride_tricks.sliding_window_view(values, span, axis=0)[::stride]
-    windows = view if values.ndim == 1 else view.swapaxes(1, 2)
+    windows = view  # (W, L + H)
+    if values.ndim == 2:
+        windows = view.swapaxes(1, 2)  # (W, L + H, C)
     return windows[:, :context_length], windows[:, context_length:]

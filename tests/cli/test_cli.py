@@ -302,11 +302,14 @@ KNOWN = {
     "43-none": (None, "no known covariates were given"),
     "43-three_of_six": (
         lambda k: k.head(3),
-        "lack 3 of 6 rows, first series 'a' at 2020-01-09 11:00:00",
+        "are missing in 3 of 6 rows, first series 'a' at 2020-01-09 11:00:00",
     ),
-    "43-wrong_dates": (lambda k: k.assign(ds=k["ds"] + pd.Timedelta(days=9)), "lack 6 of 6 rows"),
+    "43-wrong_dates": (
+        lambda k: k.assign(ds=k["ds"] + pd.Timedelta(days=9)),
+        "are missing in 6 of 6 rows",
+    ),
     "43-no_column": (lambda k: k.drop(columns="load"), "'load'"),
-    "44-nan": (lambda k: k.assign(load=[1, 1, None, 1, 1, 1]), "'load' is empty in 1 cells"),
+    "44-nan": (lambda k: k.assign(load=[1, 1, None, 1, 1, 1]), "'load' is empty in 1 cell"),
     "45-inf": (lambda k: k.assign(load=np.inf), "inf"),
     "46-text": (lambda k: k.assign(load="warm"), "'warm'"),
 }

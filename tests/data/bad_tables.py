@@ -166,7 +166,7 @@ BAD_TABLES: dict[int, tuple[BadTable, ...]] = {
         BadTable(
             "nan_at_end",
             lambda: _with_y(slice(-5, None), np.nan),
-            notes=("5 rows at the end hold no y", "the future from 2020-01-09 03:00 on"),
+            notes=("5 rows at the end have no y", "the future from 2020-01-09 03:00 on"),
         ),
     ),
     3: (
@@ -182,7 +182,7 @@ BAD_TABLES: dict[int, tuple[BadTable, ...]] = {
         BadTable(
             "text",
             lambda: _with_y([50], "abc"),
-            ("'abc'", "'a'", "row 50", "2020-01-03 02:00", "no number"),
+            ("'abc'", "'a'", "row 50", "2020-01-03 02:00", "not a number"),
         ),
     ),
     6: (
@@ -228,7 +228,7 @@ BAD_TABLES: dict[int, tuple[BadTable, ...]] = {
         BadTable(
             "complex_text",
             lambda: _line(52, "a,2020-01-03 02:00:00,1+2j"),
-            ("'1+2j'", "'a'", "line 52", "no number"),
+            ("'1+2j'", "'a'", "line 52", "not a number"),
         ),
     ),
     10: (
@@ -510,17 +510,20 @@ BAD_TABLES: dict[int, tuple[BadTable, ...]] = {
         BadTable(
             "cut_parquet",
             lambda: _parquet()[:-300],
-            ("table.parquet", "not a whole parquet"),
+            ("table.parquet", "not a complete parquet"),
             suffix=".parquet",
         ),
         BadTable(
             "junk_parquet",
             lambda: b"PAR1" * 100,
-            ("table.parquet", "not a whole parquet"),
+            ("table.parquet", "not a complete parquet"),
             suffix=".parquet",
         ),
         BadTable(
-            "text_parquet", lambda: b"", ("table.parquet", "not a whole parquet"), suffix=".parquet"
+            "text_parquet",
+            lambda: b"",
+            ("table.parquet", "not a complete parquet"),
+            suffix=".parquet",
         ),
     ),
 }

@@ -48,7 +48,7 @@ def test_every_data_set_is_what_its_description_says(name):
     assert panel.freq.alias == one.freq
     assert bool(np.isnan(panel.values).any()) == (one.missing != "refuse")
     if one.gaps != "refuse":
-        with pytest.raises(DataError, match="75 stamps are missing"):
+        with pytest.raises(DataError, match="75 timestamps are missing"):
             load_panel(frame, one.columns, freq=one.freq, gaps="refuse", allow_missing=True)
 
 

@@ -129,9 +129,9 @@ def test_what_is_said_of_them(missing):
         ("note", "future_rows")
     ]
     assert diagnosis.findings[0].message == (
-        "3 rows at the end of 1 of 2 series hold no y: they are the future from 2024-01-11 on, not "
+        "3 rows at the end of 1 of 2 series have no y: they are the future from 2024-01-11 on, not "
         "history; forecasts "
-        "take price from there; past covariates there (load) are not used"
+        "use price of these rows; their past covariates (load) are not used"
     )
     assert diagnosis.num_rows == 20
 
@@ -140,7 +140,7 @@ def test_one_row_of_local_time_is_said_in_local_time():
     stamps = pd.date_range("2024-01-01", periods=30, freq="h", tz="Europe/Berlin")
     table = pd.DataFrame({"ds": stamps, "y": [*np.arange(29.0), np.nan]})
     assert load_panel(table).notes == (
-        "1 row at the end holds no y: it is the future from 2024-01-02 05:00 on, not history",
+        "1 row at the end has no y: it is the future from 2024-01-02 05:00 on, not history",
     )
 
 
@@ -157,7 +157,7 @@ def test_rows_with_one_of_two_targets_are_history():
     table = planned().assign(z=[*np.arange(11.0), np.nan, np.nan])
     panel = load_panel(table, Columns(target_cols=("y", "z")), allow_missing=True)
     assert panel.num_rows == 11
-    assert "2 rows at the end hold no y or z" in panel.notes[1]
+    assert "2 rows at the end have no y or z" in panel.notes[1]
 
 
 def test_a_series_without_any_target_is_refused_as_before():
@@ -189,7 +189,7 @@ def test_gaps_are_filled_in_the_history_alone():
             lambda table: table.assign(
                 ds=[*table["ds"][:-1], table["ds"].iloc[-1] + pd.Timedelta("5h")]
             ),
-            "1 of 3 stamps do not lie on the 'D' grid: series 'a', row 12",
+            "1 of 3 timestamps are not on the 'D' grid: series 'a', row 12",
         ),
     ],
 )
@@ -238,7 +238,8 @@ def test_what_is_passed_counts_for_more_than_what_the_table_holds():
     words = [ahead.categories["weather"][int(code)] for code in ahead.column("weather")[10:]]
     assert words == ["rain", "snow", "sun", "sun"]
     with pytest.raises(
-        DataError, match="known covariates lack 1 of 4 rows, first series 'a' at 2024-01-14"
+        DataError,
+        match="known covariates are missing in 1 of 4 rows, first series 'a' at 2024-01-14",
     ):
         append_future(panel, 4)
 
@@ -249,7 +250,7 @@ def test_empty_covariates_of_the_future_are_named():
     panel = load_panel(table, Columns(known_covariates=("price",)))
     with pytest.raises(
         DataError,
-        match="known covariate 'price' is empty in 1 cells, first series 'a' at 2024-01-12",
+        match="known covariate 'price' is empty in 1 cell, first series 'a' at 2024-01-12",
     ):
         append_future(panel, 3)
 
@@ -264,11 +265,11 @@ def test_a_column_of_a_wide_table_that_ends_early():
     )
     assert panel.lengths.tolist() == [11, 10]
     assert (
-        "3 rows at the end of 2 of 2 series hold no value: they are the future from 2024-01-11"
+        "3 rows at the end of 2 of 2 series have no value: they are the future from 2024-01-11"
         in panel.notes[1]
     )
     assert (
-        "1 of 2 series ends before 2024-01-11 and is forecast from its own end: 'b'"
+        "1 of 2 series ends before 2024-01-11 and is forecast from its last row: 'b'"
         in panel.notes[2]
     )
 
@@ -279,7 +280,7 @@ def test_series_that_ended_are_named_those_furthest_behind_first():
         for name, rows in zip("abcdef", (30, 29, 12, 30, 20, 15), strict=True)
     ]
     assert load_panel(pd.concat(parts)).notes == (
-        "4 of 6 series end before 2024-01-30 and are forecast from their own ends: 'c' "
+        "4 of 6 series end before 2024-01-30 and are forecast from their last rows: 'c' "
         "(2024-01-12, 18 steps behind), "
         "'f' (2024-01-15, 15 steps behind), 'e' (2024-01-20, 10 steps behind) and 1 more",
     )

@@ -293,7 +293,7 @@ def test_values_that_are_no_names_are_refused(value: object) -> None:
     frame = series_of(["a"]).assign(known=pd.Series([value] * 6))
     for given in (frame, frame.astype({"known": "category"})):
         with pytest.raises(
-            DataError, match=r"'known' holds .* values\. Cast it to text or whole numbers"
+            DataError, match=r"'known' contains .* values\. Cast it to text or whole numbers"
         ):
             load_panel(given, Columns(known_covariates=("known",), categorical=("known",)))
 

@@ -148,7 +148,7 @@ def test_gaps():
     with pytest.raises(DataError) as caught:
         load_panel(frame)
     for words in (
-        "3 stamps are missing in 2 gaps",
+        "3 timestamps are missing in 2 gaps",
         "series 'b', row 35 (2 missing between 2020-01-01 04:00 and",
         "gaps: skip",
     ):
@@ -174,7 +174,7 @@ def test_series_that_follow_each_other_are_no_duplicates_and_no_gaps():
 def test_filling_never_explodes():
     frame = hourly()
     frame.loc[29, "ds"] = pd.Timestamp("2200-01-01")
-    with pytest.raises(DataError, match="would make 30 rows 1577"):
+    with pytest.raises(DataError, match="would turn 30 rows into 1577"):
         load_panel(frame, gaps="fill")
 
 
@@ -219,7 +219,7 @@ def test_series_of_two_frequencies_or_phases_are_refused():
     ):
         load_panel(pd.concat([hourly(unique_id="a", rows=60), daily]), gaps="skip")
     shifted = hourly(unique_id="b").assign(ds=hourly()["ds"] + pd.Timedelta(minutes=30))
-    with pytest.raises(DataError, match=r"30 of 90 stamps do not lie on the 'h' grid: series 'b'"):
+    with pytest.raises(DataError, match=r"30 of 90 timestamps are not on the 'h' grid: series 'b'"):
         load_panel(pd.concat([hourly(unique_id="a", rows=60), shifted]))
 
 

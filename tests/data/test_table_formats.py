@@ -14,6 +14,7 @@ from forecast.data.load import load_panel
 from forecast.data.panel import Columns
 from forecast.data.read import TableFormat
 from forecast.errors import ConfigError, DataError
+from forecast.experiment.settings import DataConfig
 
 
 def panel_of_two():
@@ -87,7 +88,7 @@ def test_types_that_change_late_in_a_large_file(tmp_path):
     lines[-1] = "a,2020-02-11 15:59,abc"
     (tmp_path / "late.csv").write_text("\n".join(lines))
     with pytest.raises(
-        DataError, match=f"'abc', which is no number, in 1 row: series 'a', line {rows + 1} "
+        DataError, match=f"'abc', which is not a number, in 1 row: series 'a', line {rows + 1} "
     ):
         load_panel(tmp_path / "late.csv")
 
@@ -189,7 +190,7 @@ def test_repeated_hours_that_cannot_be_told_apart_are_refused():
         load_panel(once, table_format=berlin)
     spring = clean(rows=100, start="2020-03-28")
     with pytest.raises(
-        DataError, match="clocks of Europe/Berlin skip 1 of the stamps: series 'a', row 26"
+        DataError, match="1 timestamp skipped by the clocks of Europe/Berlin: series 'a', row 26"
     ):
         load_panel(spring, table_format=berlin)
 
@@ -236,24 +237,47 @@ def test_months_without_days():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"target_cols": ("y", "y")}, "'y' has two roles"),
-        ({"past_covariates": ("y",)}, "'y' has two roles"),
-        ({"id_col": "y"}, "'y' has two roles"),
-        ({"categorical": ("z",)}, "'z' is not among the covariates"),
+        ({"target_cols": ("y", "y")}, r"target_cols is \['y', 'y'\]; expected each column once"),
+        ({"past_covariates": ("y",)}, "target_cols names 'y', and past_covariates does too"),
+        ({"id_col": "y"}, "target_cols names 'y', and id_col does too"),
+        ({"categorical": ("z",)}, "categorical names 'z', which is none of the covariates"),
     ],
 )
 def test_roles_that_contradict_each_other(change, message):
-    with pytest.raises(ConfigError, match=message):
-        load_panel(clean(), Columns(**change))
+    for section in (Columns, DataConfig):
+        with pytest.raises(ConfigError, match=message):
+            section(**change)
 
 
 @pytest.mark.parametrize(
-    "options",
-    [{"decimal": ";"}, {"separator": ",", "decimal": ","}, {"separator": "::"}, {"layout": "tall"}],
+    ("options", "message"),
+    [
+        ({"decimal": ";"}, "decimal is ';': input should be '.' or ','"),
+        ({"separator": ",", "decimal": ","}, "separator is ',' and so is decimal; expected two"),
+        ({"separator": "::"}, "separator is '::': string should have at most 1 character"),
+        ({"layout": "tall"}, "layout is 'tall': input should be 'long' or 'wide'"),
+        ({"time_format": "unix"}, "time_format is 'unix'; expected .*did you mean 'unix_s'"),
+    ],
 )
-def test_formats_that_contradict_themselves(options):
-    with pytest.raises(ConfigError, match="expected"):
-        TableFormat(**options)
+def test_formats_that_contradict_themselves(options, message):
+    for section in (TableFormat, DataConfig):
+        with pytest.raises(ConfigError, match=message):
+            section(**options)
+
+
+def test_settings_of_a_table_are_its_columns_and_its_format():
+    roles = {"time_col": "t", "past_covariates": ("a",), "categorical": ("a",)}
+    written = {"separator": ";", "decimal": ",", "tz": "UTC"}
+    settings = DataConfig(**roles, **written, source="sales.csv", freq="h")
+    assert settings.columns == Columns(**roles)
+    assert settings.table_format == TableFormat(**written)
+
+
+def test_columns_and_format_can_be_keys_and_cannot_be_changed():
+    assert {Columns(): 1, TableFormat(): 2}[Columns(target_cols=("y",))] == 1
+    for section, name in ((Columns(), "id_col"), (TableFormat(), "tz")):
+        with pytest.raises(ValueError, match="frozen"):
+            setattr(section, name, "x")
 
 
 @pytest.mark.parametrize(
@@ -271,7 +295,7 @@ def test_formats_that_do_not_exist(options, message, tmp_path):
 
 
 def test_stamps_in_the_index_are_asked_for():
-    with pytest.raises(DataError, match=r"the index holds 'ds'. Call reset_index\(\)"):
+    with pytest.raises(DataError, match=r"the index contains 'ds'. Call reset_index\(\)"):
         load_panel(clean().set_index("ds"))
 
 
@@ -379,12 +403,13 @@ def test_wide_tables_never_hear_of_an_id_column(tmp_path):
     """Each message, and the same table after its advice."""
     counted(**{"": np.arange(40) // 2}).to_csv(tmp_path / "nameless.csv", index=False)
     with pytest.raises(
-        DataError, match=r"column 1 holds numbers and has no name. Give it one, or remove it"
+        DataError, match=r"column 1 contains numbers and has no name. Give it one, or remove it"
     ):
         load_panel(tmp_path / "nameless.csv", **WIDE)
     alone = counted(number=np.arange(40)).drop(columns=["pce", "pop"])
     with pytest.raises(
-        DataError, match=r"no column but 'date', 'number' holds numbers\. Name the series with ta"
+        DataError,
+        match=r"no column but 'date', 'number' contains numbers\. Name the series with ta",
     ):
         load_panel(alone, **WIDE)
     named = Columns(time_col="date", target_cols=("number",))

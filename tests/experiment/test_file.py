@@ -437,7 +437,7 @@ def test_any_value_survives_yaml(value: Any) -> None:
 @given(st.floats(min_value=1e-300, max_value=10.0), texts.filter(bool))
 def test_settings_survive_yaml_to_the_last_bit(rate: float, text: str) -> None:
     experiment = with_settings(
-        {"training.learning_rate": rate, "data.id_col": f"{text}!", "data.time_format": text}
+        {"training.learning_rate": rate, "data.id_col": f"{text}!", "data.time_format": f"%{text}"}
     )
     again = parse_experiment(dump_experiment(experiment))
     assert again == experiment

@@ -203,7 +203,7 @@ def test_known_covariates_reach_the_forecast_step_by_step():
         "a step may not look at later ones"
     )
     assert len(forecaster.make_future_frame(horizon=9)) == 9
-    with pytest.raises(DataError, match="lack 5 of 9 rows"):
+    with pytest.raises(DataError, match="are missing in 5 of 9 rows"):
         forecaster.predict(known=known, horizon=9)
 
 

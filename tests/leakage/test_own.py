@@ -28,9 +28,10 @@ from forecast.training import TrainingResult
 from forecast.training import fit as fitting
 from forecast.transforms import missing
 from forecast.windows import features
-from forecast.windows.features import FeatureMap, WindowedFeatures
+from forecast.windows.features import FeatureMap
 from forecast.windows.index import index_windows
 from forecast.windows.splits import Part
+from forecast.windows.windowed import WindowedFeatures
 
 HOURS = 96
 FAST = 25

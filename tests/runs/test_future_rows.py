@@ -68,7 +68,7 @@ def test_fit_and_predict_are_those_of_the_table_without_them(
         assert forecast.values.tobytes() == expected.values.tobytes()
         assert (forecast.cutoffs == expected.cutoffs).all()
         assert any(
-            "8 rows at the end of 2 of 3 series hold no y" in note for note in forecast.notes
+            "8 rows at the end of 2 of 3 series have no y" in note for note in forecast.notes
         )
     assert fitted.evaluate().frame().equals(plain.evaluate().frame())
     assert plain.predict(table, known=steps_of("c")).values.tobytes() == expected.values.tobytes()
@@ -124,8 +124,8 @@ def test_the_command_line_takes_them_as_known(
     assert (
         main(["check", str(tmp_path / "planned.csv"), "--set=data.known_covariates=[price]"]) == 0
     )
-    note = "8 rows at the end of 2 of 2 series hold no y: they are the future from 2025-01-09 14:00 on, not history"
-    assert f"note    {note}; forecasts take price from there" in capsys.readouterr().out
+    note = "8 rows at the end of 2 of 2 series have no y: they are the future from 2025-01-09 14:00 on, not history"
+    assert f"note    {note}; forecasts use price of these rows" in capsys.readouterr().out
     assert main(["fit", str(tmp_path / "planned.csv"), *options]) == 0
     assert f"note: {note}" in capsys.readouterr().out
     assert main(["predict", str(tmp_path / "run")]) == 0
@@ -154,7 +154,7 @@ def test_series_that_ended_are_named_and_not_in_the_scores(
     assert (
         main(["fit", str(tmp_path / "hours.csv"), *SMALL, *sizes, f"--out={tmp_path / 'run'}"]) == 0
     )
-    note = "1 of 3 series ends before 2025-01-09 17:00 and is forecast from its own end: 'c' (2025-01-07 11:00"
+    note = "1 of 3 series ends before 2025-01-09 17:00 and is forecast from its last row: 'c' (2025-01-07 11:00"
     left_out = "1 of 3 series has no test window and is not in the scores: 'c'"
     said = capsys.readouterr().out
     assert f"note: {note}, 54 steps behind)" in said

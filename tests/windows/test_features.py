@@ -252,11 +252,11 @@ def test_missing_future_covariates_are_named():
     with pytest.raises(DataError, match="no known covariates were given"):
         append_future(panel, 6)
     with pytest.raises(
-        DataError, match=r"lack 3 of 12 rows, first series 's1' at 2024-01-03 20:00:00"
+        DataError, match=r"are missing in 3 of 12 rows, first series 's1' at 2024-01-03 20:00:00"
     ):
         append_future(panel, 6, read(wanted.iloc[:9]))
     with pytest.raises(
-        DataError, match=r"'load' is empty in 1 cells, first series 's0' at 2024-01-03 14:00:00"
+        DataError, match=r"'load' is empty in 1 cell, first series 's0' at 2024-01-03 14:00:00"
     ):
         append_future(panel, 6, read(wanted.assign(load=[1.0, 1.0, np.nan, *[1.0] * 9])))
     with pytest.raises(DataError, match="load"):
@@ -314,7 +314,7 @@ def test_known_rows_of_another_minute_are_not_taken():
     late = read_known(
         panel, wanted.assign(ds=wanted["ds"] + pd.Timedelta(minutes=30)), table_format=TableFormat()
     )
-    with pytest.raises(DataError, match="lack 3 of 3 rows"):
+    with pytest.raises(DataError, match="are missing in 3 of 3 rows"):
         append_future(panel, 3, late)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from forecast.axes import FloatArray
+from forecast.axes import FloatArray, evenly_spaced
 from forecast.data.frequency import Frequency
 from forecast.data.names import name_of
 from forecast.errors import DataError
@@ -141,7 +141,7 @@ def _panels_of(forecast: Forecast, observed: pd.DataFrame, context: int) -> list
         )
     num_targets = len(columns.target_cols)
     total = len(forecast.series_ids) * num_targets
-    chosen = np.unique(np.linspace(0, total - 1, min(total, MAX_PANELS)).round().astype(int))
+    chosen = evenly_spaced(total, MAX_PANELS)
     panels = []
     for number in chosen:
         row, target = divmod(int(number), num_targets)
