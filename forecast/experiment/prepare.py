@@ -243,7 +243,7 @@ def diagnose_table(
 
 
 def _needed_rows(config: Experiment) -> int:
-    """Return the rows that one window takes; with a context that is `auto`, the fewest there can be."""
+    """Return the rows of one window; with a context that is `auto`, the fewest there can be."""
     return _least_context(config) + config.windows.horizon + _lag(config)
 
 
@@ -303,7 +303,7 @@ def _table_of(data: DataConfig, source: Source | None) -> Source:
 
 
 def columns_of(data: DataConfig) -> Columns:
-    """The roles of the columns."""
+    """Return the roles of the columns."""
     return Columns(
         id_col=data.id_col,
         time_col=data.time_col,
@@ -316,7 +316,7 @@ def columns_of(data: DataConfig) -> Columns:
 
 
 def table_format_of(data: DataConfig) -> TableFormat:
-    """How the table is written down."""
+    """Return the format of the table."""
     return TableFormat(
         separator=data.separator,
         decimal=data.decimal,

@@ -52,7 +52,7 @@ def decided(value: Value | Auto, name: str) -> Value:
 
 
 class _OneLineErrors(ModelMetaclass):
-    """Turns a validation error into a `ConfigError` of one line, where a section is made in Python."""
+    """Turns validation errors into a `ConfigError` of one line, for sections made in Python."""
 
     def __call__(self, *args: Any, **settings: Any) -> Any:
         try:

@@ -17,8 +17,8 @@ from leak_cases import checked_cases
 from forecast.cli import main
 from forecast.data.panel import Panel
 from forecast.errors import ConfigError
-from forecast.experiment import target_scale
 from forecast.experiment import prepare as preparation
+from forecast.experiment import target_scale
 from forecast.experiment.file import experiment_from
 from forecast.experiment.settings import Experiment
 from forecast.leakage import pipeline as testing
