@@ -24,7 +24,8 @@ def describe_problem(
 ) -> str:
     """Return one line about the first wrong setting, and how many more there are.
 
-    First is the one that was given first. Of the types that a setting may have, only the one that got furthest counts.
+    First is the one that was given first. Of the types that a setting may have, only the one that
+    got furthest counts.
 
     Args:
         root: the section that was validated.
