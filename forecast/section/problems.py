@@ -70,7 +70,7 @@ def _problems(
             place = (*place, problem["loc"][-1])
         if problem["type"] == "union_tag_invalid":
             place = (*place, "name")
-            value = value["name"]
+            value = problem["ctx"]["tag"]
         if problem["type"] == "value_error":
             place = _mentioned(str(problem["ctx"]["error"]), place, value)
         yield place, problem, value
