@@ -1,1 +1,1 @@
-"""What an experiment is: its settings and their file, what the data decide, and the way from a table to windows."""
+"""Experiments: their settings and file, values that the data decide, and the way to windows."""

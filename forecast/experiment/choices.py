@@ -168,7 +168,7 @@ def plain_scale() -> tuple[TransformConfig, ...]:
 
 
 def set_sizes(config: Experiment, panel: Panel, season_length: int) -> Choices:
-    """Choose how many rows are held back: the usual shares where they fit a horizon, else one horizon.
+    """Choose the rows held back: the usual shares where these fit a horizon, else one horizon.
 
     There is no test set where less than two seasons and two horizons would be left to learn from.
     Series that mostly end before the last stamp are divided one by one.
@@ -295,7 +295,7 @@ def _seasonal_contexts(
 
 
 def capacity(config: Experiment, panel: Panel) -> Choices:
-    """Choose units, batches, epochs and members by the amount of data, and the loss for an ensemble.
+    """Choose units, batches, epochs and members by the amount of data, and the loss.
 
     Args:
         config: the experiment.
@@ -333,7 +333,7 @@ def capacity(config: Experiment, panel: Panel) -> Choices:
 
 
 def shortest(config: Experiment, panel: Panel) -> int:
-    """Return the rows of the shortest series; of the shortest that counts, with `short_series: skip`."""
+    """Return the rows of the shortest series, with `short_series: skip` of those that count."""
     share = 0.0
     if config.data.short_series == "skip":
         share = SHORT_SERIES

@@ -1,4 +1,4 @@
-"""Settings of evaluation: how the rows are divided in time, and from which cutoffs a backtest starts."""
+"""Settings of evaluation: the division of the rows in time, and the cutoffs of a backtest."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Size = Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
 class EvaluationConfig(Section):
-    """How the rows are divided in time.
+    """Division of the rows in time: training, validation, calibration and test set.
 
     Example:
         >>> from forecast import EvaluationConfig

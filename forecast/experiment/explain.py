@@ -1,4 +1,4 @@
-"""An experiment as its table settles it: a configuration file with the reason beside each choice."""
+"""An experiment as its table settles it: YAML with the reason beside each choice."""
 
 from __future__ import annotations
 

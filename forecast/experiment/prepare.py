@@ -245,7 +245,7 @@ def diagnose_table(
 
 
 def _needed_rows(config: Experiment) -> int:
-    """Return the rows that one window takes; with a context that is `auto`, the fewest there can be."""
+    """Return the rows of one window; with a context that is `auto`, the fewest there can be."""
     return _least_context(config) + config.windows.horizon + _lag(config)
 
 

@@ -23,7 +23,7 @@ def setting_paths() -> list[str]:
 
 
 def suggestion(place: Place) -> str:
-    """Return a hint for a path that does not exist: the same key elsewhere, the nearest, or all keys."""
+    """Return a hint for a wrong path: the same key elsewhere, the nearest key, or all keys."""
     return wording.suggestion(Experiment, place)
 
 

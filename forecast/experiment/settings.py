@@ -218,17 +218,17 @@ class Experiment(Section):
     data: DataConfig = DataConfig()
     """Where the table is and what its columns mean."""
     windows: WindowsConfig = WindowsConfig()
-    """How much the model sees and how far it looks ahead."""
+    """Lengths of context and horizon."""
     transforms: TransformsConfig = TransformsConfig()
     """Maps of the numbers before the model."""
     model: ModelConfig = SegmentBiGRUConfig()
     """The architecture."""
     training: TrainingConfig = TrainingConfig()
-    """How the weights are found."""
+    """Loss, optimizer, schedule, epochs and batches."""
     ensemble: EnsembleConfig = EnsembleConfig()
     """Several networks that forecast together."""
     evaluation: EvaluationConfig = EvaluationConfig()
-    """How the rows are divided in time."""
+    """Division of the rows in time."""
     backtest: BacktestConfig = BacktestConfig()
     """Cutoffs of a backtest, and the models that forecast from them."""
     search: SearchConfig | None = None

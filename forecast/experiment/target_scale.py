@@ -76,7 +76,7 @@ def _num_windows(config: Experiment, split: Split) -> float:
 
 
 def growth_of_spread(targets: FloatArray, train: Part, season_length: int) -> float:
-    """Return the power of its level by which the spread of a series grows: 0 for sums, 1 for factors.
+    """Return the power of the level by which the spread grows: 0 for sums, 1 for factors.
 
     The regression slope of the logarithm of spread on that of level, over stretches of a season or
     eight rows within each series: 1 minus the parameter of the Box-Cox transform that makes the

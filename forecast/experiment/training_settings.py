@@ -12,7 +12,7 @@ Level = Annotated[float, Field(gt=0.0, lt=1.0)]
 
 
 class TrainingConfig(Section):
-    """How the weights are found.
+    """Training: loss, optimizer, schedule, epochs and batches.
 
     Example:
         >>> from forecast import TrainingConfig
@@ -112,7 +112,7 @@ class EnsembleConfig(Section):
 
     @property
     def num_members(self) -> int:
-        """Networks and linear maps; with settings that are still `auto`, the fewest there can be."""
+        """Return the number of networks and linear maps; with `auto`, the fewest there can be."""
         contexts = 1
         if self.context_lengths != AUTO:
             contexts = max(1, len(self.context_lengths))

@@ -170,9 +170,8 @@ def _value(loader: _Loader, node: yaml.Node, place: Place, lines: dict[Place, in
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             lines[(*place, index)] = item.start_mark.line + 1
-        return [
-            _value(loader, item, (*place, index), lines) for index, item in enumerate(node.value)
-        ]
+        items = enumerate(node.value)
+        return [_value(loader, item, (*place, index), lines) for index, item in items]
     return _scalar(loader, node)
 
 

@@ -1,4 +1,4 @@
-"""One line about a wrong setting, in the same words wherever it was given: in Python or in a file."""
+"""One line about a wrong setting, in the same words for Python and for files."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ def describe_problem(
     settings: Mapping[str, Any],
     origins: Mapping[Place, str] | None = None,
 ) -> str:
-    """Return one line about the first wrong setting, in the order given, and how many more there are.
+    """Return one line about the first wrong setting, and how many more there are.
 
-    Of the types that a setting may have, only the one that got furthest counts.
+    First is the one that was given first. Of the types that a setting may have, only the one that
+    got furthest counts.
 
     Args:
         root: the section that was validated.
@@ -69,14 +70,14 @@ def _problems(
             place = (*place, problem["loc"][-1])
         if problem["type"] == "union_tag_invalid":
             place = (*place, "name")
-            value = value["name"]
+            value = problem["ctx"]["tag"]
         if problem["type"] == "value_error":
             place = _mentioned(str(problem["ctx"]["error"]), place, value)
         yield place, problem, value
 
 
 def _locate(loc: tuple[int | str, ...], settings: Any) -> tuple[Place, Any]:
-    """Follow an error's location as far as it names settings; it also names types that were tried."""
+    """Follow an error's location as far as it names settings; it also names types tried."""
     place: Place = ()
     for step in loc:
         is_key = isinstance(settings, Mapping) and step in settings
@@ -88,7 +89,7 @@ def _locate(loc: tuple[int | str, ...], settings: Any) -> tuple[Place, Any]:
 
 
 def _mentioned(message: str, place: Place, section: Any) -> Place:
-    """Return the place of the first given setting that a validator's message names, else the section."""
+    """Return the place of the first given setting that a message names, else the section."""
     for word in message.split():
         names = tuple(word.strip(",;:'").split("."))
         if _locate(names, section)[0] == names:

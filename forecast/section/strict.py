@@ -83,7 +83,7 @@ class OneOf:
 
 
 class _OneLineErrors(ModelMetaclass):
-    """Turns a validation error into a `ConfigError` of one line, where a section is made in Python."""
+    """Turns validation errors into a `ConfigError` of one line, for sections made in Python."""
 
     def __call__(self, *args: Any, **settings: Any) -> Any:
         try:

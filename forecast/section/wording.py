@@ -1,4 +1,4 @@
-"""Settings in words, read off the JSON schema of their section: what each takes, and near misses."""
+"""Settings in words, read off the JSON schema of a section: values they take, near misses."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def is_setting(root: type[BaseModel], place: Place) -> bool:
 
 
 def suggestion(root: type[BaseModel], place: Place) -> str:
-    """Return a hint for a path that does not exist: the same key elsewhere, the nearest, or all keys."""
+    """Return a hint for a wrong path: the same key elsewhere, the nearest key, or all keys."""
     parent = place[:-1]
     key = str(place[-1])
     elsewhere = [path for path in setting_paths(root) if path.split(".")[-1] == key]
@@ -57,7 +57,7 @@ def setting_paths(root: type[BaseModel]) -> list[str]:
 
 @cache
 def schema_of(root: type[BaseModel]) -> Schema:
-    """Return the JSON schema of a section, with every reference replaced by the section it names."""
+    """Return the JSON schema of a section, with every reference replaced by its target."""
     schema = root.model_json_schema()
     expanded: Schema = _expanded(schema, schema.get("$defs", {}))
     return expanded
@@ -82,7 +82,7 @@ def options(schema: Schema) -> list[Schema]:
 
 
 def properties(schema: Schema) -> Schema:
-    """Return the settings of a section; of a choice of sections those of all, with all that each takes."""
+    """Return the settings of a section, by name; of a choice of sections, those of all of them."""
     schemas: dict[str, list[Schema]] = {}
     for option in options(schema):
         for name, setting in option.get("properties", {}).items():

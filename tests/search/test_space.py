@@ -128,6 +128,20 @@ def test_hyperband_gives_the_epochs_itself() -> None:
         check_space(config("training.epochs: {int: [1, 3]}", algorithm="hyperband"))
 
 
+def test_hyperband_needs_the_most_epochs_of_a_trial() -> None:
+    given = config("model.dropout: {choice: [0.1, 0.2]}", algorithm="hyperband")
+    check_space(given)
+    with pytest.raises(ConfigError, match=r"^training\.epochs is 'auto'; expected the most epochs"):
+        check_space(given.with_settings({"training.epochs": "auto"}))
+
+
+def test_auto_is_one_of_the_values_of_a_range() -> None:
+    space = config("training.epochs: {choice: [3, auto]}", "model.units: {choice: [auto, 8]}")
+    check_space(space)
+    tried = with_values(space, {"training.epochs": "auto", "model.units": "auto"})
+    assert (tried.training.epochs, tried.model.units) == ("auto", "auto")
+
+
 EVERY_KIND = (
     "training.weight_decay: {float: [1e-4, 1e-2], log: true, when: {training.optimizer: adamw}}",
     "training.optimizer: {choice: [adam, adamw]}",
