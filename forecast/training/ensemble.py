@@ -1,7 +1,7 @@
-"""Several networks and linear maps that forecast together: how they are built, and how they are weighed.
+"""Ensembles: networks and linear maps that forecast together as a weighted sum.
 
-A blend is one `keras.Model` with the inputs and outputs of its members, so that everything that
-works with a network works with a blend.
+An ensemble is one `keras.Model` with the inputs and outputs of its members, so that all code for a
+network works with an ensemble.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 
 
 KNOWN_NUMBERS = 2_000
-"""Numbers known ahead that a linear member reads, at most: its equations have as many unknowns."""
+"""Values known ahead that a linear member reads, at most: each is an unknown of its equations."""
 
 
 @dataclass(frozen=True, eq=False)
 class Member:
-    """A network, or a linear map, of a blend; all members read the same inputs.
+    """A network or a linear map of an ensemble; all members read the same inputs.
 
     Attributes:
         name: for people, such as `context 336, seed 1` or `linear, context 336`.
-        context_length: steps of the window that it looks at, the last ones.
+        context_length: last steps of the window that it reads.
         seed: of a network; None for a linear map.
-        model: from the inputs of the blend to its outputs.
-        reads_known: of a linear map, whether it reads what is known ahead.
+        model: from the inputs of the ensemble to its outputs.
+        reads_known: of a linear map, whether it reads known covariates.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Member:
 
 @dataclass(frozen=True, eq=False)
 class Ensemble:
-    """The members and their sum.
+    """The members and their weighted sum.
 
     Attributes:
         members: in the order of their weights.
@@ -76,11 +76,11 @@ class Ensemble:
 
 
 def build_ensemble(config: Experiment, shape: WindowShape) -> Ensemble:
-    """Build what a resolved experiment describes.
+    """Build the ensemble, or the single network, of a resolved experiment.
 
     Args:
         config: the experiment.
-        shape: what the blend reads and writes; its context is the longest of the members'.
+        shape: arrays that the ensemble reads and writes; its context is the longest of all members.
 
     Raises:
         ConfigError: see `build_model`.
@@ -89,36 +89,47 @@ def build_ensemble(config: Experiment, shape: WindowShape) -> Ensemble:
 
 
 def _build(config: Experiment, shape: WindowShape) -> Ensemble:
-    lengths = decided(config.ensemble.context_lengths, "ensemble.context_lengths")
+    settings = config.ensemble
+    lengths = decided(settings.context_lengths, "ensemble.context_lengths")
     if not lengths:
         lengths = (shape.context_length,)
-    linear = decided(config.ensemble.linear, "ensemble.linear")
-    maps = [] if linear == "none" else [_linear(shape, length) for length in lengths]
-    members = [
-        _network(config, shape, length, seed=config.training.seed + number)
-        for length in lengths
-        for number in range(decided(config.ensemble.seeds, "ensemble.seeds"))
-    ]
+    linear = decided(settings.linear, "ensemble.linear")
+    linear_members = {}
+    if linear != "none":
+        linear_members = {length: _linear(shape, length) for length in lengths}
+
+    members = []
+    for length in lengths:
+        for number in range(decided(settings.seeds, "ensemble.seeds")):
+            seed = config.training.seed + number
+            members.append(_network(config, shape, length, seed=seed))
     if linear == "residual":
-        by_length = dict(zip(lengths, maps, strict=True))
-        members = [_on_linear(one, by_length[one.context_length], config, shape) for one in members]
-    members += maps
+        members = [
+            _on_linear(member, linear_members[member.context_length], config, shape)
+            for member in members
+        ]
+    members += linear_members.values()
     if len(members) == 1:
         return Ensemble(tuple(members), members[0].model)
+    return Ensemble(tuple(members), _weighted_sum(members))
+
+
+def _weighted_sum(members: Sequence[Member]) -> keras.Model:
+    """Return the weighted sum of members as one model, with all weights equal."""
     import keras
 
     from forecast.layers.combination import WeightedSum
 
     inputs = {
-        one.name: keras.Input(one.shape[1:], name=one.name, dtype=one.dtype)
-        for one in members[0].model.inputs
+        tensor.name: keras.Input(tensor.shape[1:], name=tensor.name, dtype=tensor.dtype)
+        for tensor in members[0].model.inputs
     }
-    outputs = WeightedSum(name="blend")([one.model(inputs) for one in members])
-    return Ensemble(tuple(members), keras.Model(inputs, outputs, name="ensemble"))
+    outputs = WeightedSum(name="blend")([member.model(inputs) for member in members])
+    return keras.Model(inputs, outputs, name="ensemble")
 
 
 def _network(config: Experiment, shape: WindowShape, length: int, *, seed: int) -> Member:
-    """A network that looks at the last `length` steps."""
+    """Return a network that reads the last `length` steps."""
     name = f"context {length}, seed {seed}"
     model = build_model(config.model, replace(shape, context_length=length), seed=seed)
     if config.ensemble.num_members > 1:
@@ -129,36 +140,40 @@ def _network(config: Experiment, shape: WindowShape, length: int, *, seed: int) 
 def _of_longer_windows(
     model: keras.Model, shape: WindowShape, length: int, *, name: str
 ) -> keras.Model:
-    """The network with the inputs of windows as long or longer, of which it is shown the end."""
+    """Return the network with the inputs of longer windows, of which it reads the last steps."""
     import keras
 
     from forecast.layers.sequences import model_inputs
 
     inputs = model_inputs(shape)
-    shown = {
-        key: one[:, shape.context_length - length :] if key in ("past", "past_categories") else one
-        for key, one in inputs.items()
-    }
-    return keras.Model(inputs, model(shown), name=name)
+    read = dict(inputs)
+    for key in ("past", "past_categories"):
+        if key in inputs:
+            read[key] = inputs[key][:, shape.context_length - length :]
+    return keras.Model(inputs, model(read), name=name)
 
 
 def _on_linear(member: Member, linear: Member, config: Experiment, shape: WindowShape) -> Member:
-    """The network as what is added to a linear map: both start from the last value, which then counts once."""
+    """Return the sum of a network and a linear map.
+
+    With instance normalisation each of them adds the last value, which is then subtracted once.
+    """
     import keras
 
     from forecast.layers.sequences import model_inputs
 
     inputs = model_inputs(shape)
     last = inputs["past"][:, -1:, : shape.num_targets]
-    together = member.model(inputs) + linear.model(inputs)
-    outputs = together if config.model.instance_norm == "none" else together - last
+    outputs = member.model(inputs) + linear.model(inputs)
+    if config.model.instance_norm != "none":
+        outputs = outputs - last
     return replace(
         member, model=keras.Model(inputs, outputs, name=f"{member.model.name}_on_linear")
     )
 
 
 def _linear(shape: WindowShape, length: int) -> Member:
-    """A linear map of the last `length` steps and of what is known ahead, still without its numbers."""
+    """Return a linear map of the last `length` steps and of known covariates, not yet fitted."""
     import keras
 
     from forecast.layers.combination import LinearWindow
@@ -167,12 +182,14 @@ def _linear(shape: WindowShape, length: int) -> Member:
     inputs = model_inputs(shape)
     targets = inputs["past"][:, shape.context_length - length :, : shape.num_targets]
     reads_known = 0 < shape.horizon * shape.num_known <= KNOWN_NUMBERS
-    known = [inputs["known"]] if reads_known else []
-    outputs = LinearWindow(shape.horizon, name="linear")([targets, *known])
+    tensors = [targets]
+    if reads_known:
+        tensors.append(inputs["known"])
+    outputs = LinearWindow(shape.horizon, name="linear")(tensors)
     model = keras.Model(inputs, outputs, name=f"linear_{length}")
     return Member(f"linear, context {length}", length, None, model, reads_known)
 
 
 def weights_text(weights: Mapping[str, float]) -> str:
-    """One line, for example `0.52 context 336, seed 0 + 0.48 linear, context 336`."""
+    """Return a line such as `0.52 context 336, seed 0 + 0.48 linear, context 336`."""
     return " + ".join(f"{weight:.2f} {name}" for name, weight in weights.items())

@@ -1,4 +1,4 @@
-"""From windows to a trained network: every member of a blend is fitted, then weighed on the validation windows."""
+"""Fit every member of an ensemble, then choose their weights on the validation windows."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from forecast.axes import evenly_spaced
+from forecast.axes import FloatArray, evenly_spaced
 from forecast.baselines.ridge import RidgeRows, RidgeWindow
 from forecast.experiment.prepare import Prepared
 from forecast.models.network import make_network
@@ -17,6 +16,7 @@ from forecast.scores.history import History
 from forecast.training import Reporter
 from forecast.training.ensemble import Ensemble, Member, build_ensemble
 from forecast.training.ensemble_weights import cautious_weights
+from forecast.training.losses import ROBUST
 from forecast.training.members import Job, train_members
 from forecast.windows.index import WindowIndex, WindowShape
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 JUDGED_NUMBERS = 5_000_000
-"""Numbers of each member that its weight is chosen on, at most: of windows spread evenly."""
+"""Errors of each member that its weight is chosen on, at most; the windows are evenly spaced."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,41 +69,44 @@ def fit_network(
     resume: bool = False,
     reporter: Reporter | None = None,
 ) -> FittedNetwork:
-    """Fit what an experiment describes.
+    """Fit the network or the ensemble of an experiment.
 
     Args:
         prepared: the windows.
-        shape: what the network reads and writes.
-        checkpoint: file that holds the state of training after each epoch; further members add a
-            number to its name.
-        resume: go on from there.
-        reporter: is told of each step and epoch of every network.
+        shape: arrays that the network reads and writes.
+        checkpoint: file for the state of training after each epoch; further members add a number to
+            its name.
+        resume: whether to resume training from the checkpoints.
+        reporter: gets the events of every network; optional.
 
     Raises:
-        TrainingError: training diverged, or a checkpoint belongs to something else.
+        TrainingError: training diverged, or a checkpoint is that of another training.
     """
     ensemble = build_ensemble(prepared.config, shape)
     # Linear maps first, since networks may learn on their errors.
-    penalties = {
-        one.name: fit_linear_member(prepared, one) for one in ensemble.members if one.seed is None
-    }
-    validation = prepared.validation if len(prepared.validation) else None
+    penalties = {}
+    for member in ensemble.members:
+        if member.seed is None:
+            penalties[member.name] = fit_linear_member(prepared, member)
+
+    validation = None
+    if len(prepared.validation):
+        validation = prepared.validation
     jobs = []
-    for place, member in enumerate(ensemble.members):
-        if member.seed is not None:
-            training = prepared.config.training.model_copy(update={"seed": member.seed})
-            kept = checkpoint and member_checkpoint(checkpoint, place)
-            jobs.append(
-                Job(member.name, member.model, prepared.training, validation, training, kept)
-            )
+    for number, member in enumerate(ensemble.members):
+        if member.seed is None:
+            continue
+        config = prepared.config.training.model_copy(update={"seed": member.seed})
+        file = checkpoint and member_checkpoint(checkpoint, number)
+        jobs.append(Job(member.name, member.model, prepared.training, validation, config, file))
     trained = train_members(jobs, resume=resume, reporter=reporter)
+
     if len(ensemble.members) > 1:
         errors = validation_errors(prepared, ensemble)
-        is_linear = np.array([one.seed is None for one in ensemble.members])
+        is_linear = np.array([member.seed is None for member in ensemble.members])
         evidence = independent_windows(prepared.validation.index)
-        ensemble.set_weights(
-            cautious_weights(errors, is_linear, evidence, robust=is_robust(prepared))
-        )
+        weights = cautious_weights(errors, is_linear, evidence, robust=is_robust(prepared))
+        ensemble.set_weights(weights)
     heaviest_first = sorted(trained, key=lambda name: -ensemble.weights[name])
     histories = {name: trained[name].history for name in heaviest_first}
     record = TrainingRecord(histories, ensemble.weights)
@@ -119,13 +122,13 @@ def refit_network(
     resume: bool = False,
     reporter: Reporter | None = None,
 ) -> FittedNetwork:
-    """Fit the members anew on all rows, with the epochs, penalties and weights that were chosen before.
+    """Fit the members again on all rows, with the epochs, penalties and weights chosen before.
 
     Args:
         whole: windows of all rows.
-        shape: what the network reads and writes.
-        chosen: what the validation windows led to.
-        checkpoint: as in `fit_network`; the numbers go on after those of its members.
+        shape: arrays that the network reads and writes.
+        chosen: the result of the first fit.
+        checkpoint: as in `fit_network`; the numbers follow those of its members.
         resume: as in `fit_network`.
         reporter: as in `fit_network`.
 
@@ -137,7 +140,7 @@ def refit_network(
         if member.seed is None:
             fit_linear_member(whole, member, chosen.penalties[member.name])
     jobs = []
-    for place, member in enumerate(ensemble.members, start=len(ensemble.members)):
+    for number, member in enumerate(ensemble.members, start=len(ensemble.members)):
         if member.seed is None or not chosen.record.weights[member.name]:
             continue
         changes = {
@@ -145,17 +148,19 @@ def refit_network(
             "epochs": chosen.record.histories[member.name].best_epoch,
             "patience": None,
         }
-        training = whole.config.training.model_copy(update=changes)
-        kept = checkpoint and member_checkpoint(checkpoint, place)
-        jobs.append(Job(member.name, member.model, whole.training, None, training, kept))
+        config = whole.config.training.model_copy(update=changes)
+        file = checkpoint and member_checkpoint(checkpoint, number)
+        jobs.append(Job(member.name, member.model, whole.training, None, config, file))
     train_members(jobs, resume=resume, reporter=reporter)
     ensemble.set_weights(list(chosen.record.weights.values()))
     return replace(chosen, model=ensemble.model)
 
 
-def member_checkpoint(checkpoint: Path, place: int) -> Path:
-    """The file of a member: that of the first has no number."""
-    return checkpoint.with_name(f"{checkpoint.name}-{place}") if place else checkpoint
+def member_checkpoint(checkpoint: Path, number: int) -> Path:
+    """Return the checkpoint of a member; the name of the first has no number."""
+    if number == 0:
+        return checkpoint
+    return checkpoint.with_name(f"{checkpoint.name}-{number}")
 
 
 def fit_linear_member(prepared: Prepared, member: Member, penalty: float | None = None) -> float:
@@ -163,67 +168,69 @@ def fit_linear_member(prepared: Prepared, member: Member, penalty: float | None 
 
     Args:
         prepared: the windows.
-        member: takes the numbers.
-        penalty: chosen on the validation windows if left out.
+        member: the linear member; its weights are set.
+        penalty: of the ridge; default: chosen on the validation windows.
 
     Returns:
         The penalty.
     """
     features = prepared.features
     targets = features.target.astype(np.float64)
+    num_targets = targets.shape[1]
     rows = RidgeRows(
         targets,
-        scale=np.ones((prepared.panel.num_series, targets.shape[1])),
-        inputs=features.past[:, : targets.shape[1]].astype(np.float64),
-        known=features.known.astype(np.float64) if member.reads_known else None,
+        scale=np.ones((prepared.panel.num_series, num_targets)),
+        inputs=features.past[:, :num_targets].astype(np.float64),
     )
-    training, validation = (
-        last_steps(one.index, member.context_length)
-        for one in (prepared.training, prepared.validation)
-    )
+    if member.reads_known:
+        rows = replace(rows, known=features.known.astype(np.float64))
+    training = last_steps(prepared.training.index, member.context_length)
+    validation = last_steps(prepared.validation.index, member.context_length)
     ridge = RidgeWindow.fit(rows, training, validation, penalty=penalty, robust=is_robust(prepared))
     member.model.get_layer("linear").set_weights([ridge.weights.astype(np.float32)])
     return ridge.penalty
 
 
 def is_robust(prepared: Prepared) -> bool:
-    """Whether linear maps and weights heed wild windows as little as the loss of the networks does."""
-    return prepared.config.training.loss in ("mae", "huber")
+    """Return whether outlier windows are down-weighted, as by an absolute loss."""
+    return prepared.config.training.loss in ROBUST
 
 
 def last_steps(index: WindowIndex, length: int) -> WindowIndex:
-    """The same windows with only the last steps of their contexts."""
+    """Return the same windows with only the last steps of their contexts."""
     return replace(
         index, context_length=length, run_first=index.run_first + index.context_length - length
     )
 
 
 def independent_windows(index: WindowIndex) -> float:
-    """How many windows fit beside each other into the rows that the windows of an index forecast.
+    """Return the number of windows without overlap that fit into the forecast rows of an index.
 
-    Windows that overlap forecast the same rows, and say little more than one of them does.
+    Windows that overlap forecast the same rows, and are little more evidence than one of them.
     """
     counts = np.diff(np.concatenate([[0], index.run_ends]))
     return float(((counts - 1) * index.stride + index.horizon).sum() / index.horizon)
 
 
-def validation_errors(prepared: Prepared, ensemble: Ensemble) -> NDArray[np.float64]:
-    """(M, W D, H) forecast minus actual of every member on validation windows, 0 where nothing was measured."""
-    source, networks = (
-        prepared.validation,
-        [make_network(one.model, jit="off") for one in ensemble.members],
-    )
-    size = min(one.largest_batch for one in networks)
-    each = prepared.config.windows.horizon * prepared.features.target.shape[1]
-    kept = min(len(source), max(1, JUDGED_NUMBERS // each))
-    chosen = evenly_spaced(len(source), kept)
-    found = []
-    for start in range(0, kept, size):
-        inputs, target = source.batch(chosen[start : start + size])
+def validation_errors(prepared: Prepared, ensemble: Ensemble) -> FloatArray:
+    """Return the (M, W D, H) errors, forecast minus actual, of every member on validation windows.
+
+    An error is 0 where the actual value is missing.
+    """
+    source = prepared.validation
+    networks = [make_network(member.model, jit="off") for member in ensemble.members]
+    size = min(network.largest_batch for network in networks)
+    errors_per_window = prepared.config.windows.horizon * prepared.features.target.shape[1]
+    count = min(len(source), max(1, JUDGED_NUMBERS // errors_per_window))
+    numbers = evenly_spaced(len(source), count)
+
+    batches = []
+    for start in range(0, count, size):
+        inputs, target = source.batch(numbers[start : start + size])
         outputs = np.stack([network(inputs) for network in networks]).astype(np.float64)
-        if outputs.ndim == 5:  # of quantiles, each like a target
+        if outputs.ndim == 5:  # (M, B, H, D, Q): each quantile is compared with the target
             target = np.repeat(target, outputs.shape[-1], axis=2)
-        errors = (outputs.reshape(*outputs.shape[:3], -1) - target).swapaxes(2, 3)
-        errors = errors.reshape(len(networks), -1, errors.shape[-1])
-        found.append(np.where(np.isfinite(errors).all(axis=0), errors, 0.0))
-    return np.concatenate(found, axis=1)
+        errors = outputs.reshape(*outputs.shape[:3], -1) - target  # (M, B, H, D Q)
+        errors = errors.swapaxes(2, 3).reshape(len(networks), -1, errors.shape[2])
+        batches.append(np.where(np.isfinite(errors).all(axis=0), errors, 0.0))
+    return np.concatenate(batches, axis=1)

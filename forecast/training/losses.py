@@ -1,4 +1,7 @@
-"""What training minimises: mean losses over the measured cells, with shapes compared exactly."""
+"""Losses that training minimises, over the measured cells, with shapes compared exactly.
+
+A new loss is an entry of `LOSSES` and a choice of `TrainingConfig.loss`.
+"""
 
 from __future__ import annotations
 
@@ -7,73 +10,57 @@ from typing import Any
 
 from forecast.errors import ConfigError, ShapeError
 
-Loss = Callable[[Any, Any], Any]
-
+CellLosses = Callable[[Any, Any], tuple[Any, Any]]
 
 HUBER_DELTA = 1.0
+"""Size of an error up to which the Huber loss is a square."""
 
 
-def make_loss(name: str, *, quantile_levels: Sequence[float] = ()) -> Loss:
-    """Return the loss `(y_true, y_pred) -> scalar`, the mean over cells of `cell_losses`."""
-    measure = make_cell_losses(name, quantile_levels=quantile_levels)
-
-    def loss(y_true: Any, y_pred: Any) -> Any:
-        from keras import ops  # TensorFlow starts when a loss is computed, not before
-
-        cells, measured = measure(y_true, y_pred)
-        return ops.sum(cells) / ops.maximum(ops.sum(measured), 1.0)
-
-    return loss
-
-
-def make_cell_losses(
-    name: str, *, quantile_levels: Sequence[float] = ()
-) -> Callable[[Any, Any], tuple[Any, Any]]:
-    """Return the loss of every cell and 1 or 0 for measured or missing, both (B, H, D).
+def make_cell_losses(name: str, *, quantile_levels: Sequence[float] = ()) -> CellLosses:
+    """Return a function that computes the loss of every cell.
 
     Args:
-        name: `mse`, `mae`, `huber` (delta 1) or `quantile` (pinball, mean over the levels).
-        quantile_levels: Q levels, read by `quantile` only.
+        name: a key of `LOSSES`.
+        quantile_levels: Q levels, for `quantile` only.
 
     Returns:
         A function of targets (B, H, D), NaN where missing, and forecasts (B, H, D) or (B, H, D, Q).
-        It raises `ShapeError` unless the two fit exactly: Keras would broadcast in silence.
+        It returns the losses, and 1 or 0 for measured or missing, both (B, H, D). It raises
+        `ShapeError` unless the shapes fit exactly: Keras would broadcast in silence.
 
     Raises:
-        ConfigError: no such loss, or `quantile` without levels.
+        ConfigError: there is no such loss, or `quantile` has no levels.
     """
-    if name not in POINT_LOSSES and name != "quantile":
-        raise ConfigError(
-            f"loss is {name!r}; expected one of {', '.join([*POINT_LOSSES, 'quantile'])}"
-        )
+    if name not in LOSSES:
+        raise ConfigError(f"loss is {name!r}; expected one of {', '.join(LOSSES)}")
     if name == "quantile" and not quantile_levels:
         raise ConfigError(
             "loss 'quantile' was given no quantile_levels; expected at least one level in (0, 1)"
         )
-    levels = tuple(quantile_levels) if name == "quantile" else ()
+    levels: tuple[float, ...] = ()
+    if name == "quantile":
+        levels = tuple(quantile_levels)
 
     def cell_losses(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
-        from keras import ops
+        from keras import ops  # TensorFlow starts when a loss is computed
 
-        check_loss_shapes(y_true, y_pred, num_quantiles=len(levels))
+        _check_shapes(y_true, y_pred, num_quantiles=len(levels))
         known = ops.logical_not(ops.isnan(y_true))
         measured = ops.cast(known, y_pred.dtype)
-        # Missing targets are replaced before the subtraction and left out after it: multiplying by
-        # 0 afterwards alone would leave NaN * 0 = NaN in the gradient.
+        # Missing targets are replaced before the subtraction and dropped after it: only to multiply
+        # by 0 afterwards would leave NaN * 0 = NaN in the gradient.
         target = ops.where(known, ops.cast(y_true, y_pred.dtype), ops.zeros_like(measured))
-        cells = pinball(target, y_pred, levels) if levels else POINT_LOSSES[name](target - y_pred)
+        cells = LOSSES[name](target, y_pred, levels)
         return ops.where(known, cells, ops.zeros_like(cells)), measured
 
     return cell_losses
 
 
-def check_loss_shapes(y_true: Any, y_pred: Any, *, num_quantiles: int) -> None:
-    """Raise unless `y_pred` has exactly the shape of `y_true`, followed by Q for quantiles.
-
-    Raises:
-        ShapeError: the shapes differ, or an axis is unknown on one side only.
-    """
-    expected = tuple(y_true.shape) + ((num_quantiles,) if num_quantiles else ())
+def _check_shapes(y_true: Any, y_pred: Any, *, num_quantiles: int) -> None:
+    """Raise unless `y_pred` has exactly the shape of `y_true`, followed by Q for quantiles."""
+    expected = tuple(y_true.shape)
+    if num_quantiles:
+        expected += (num_quantiles,)
     if tuple(y_pred.shape) != expected:
         raise ShapeError(
             f"forecasts have shape {tuple(y_pred.shape)} where targets have {tuple(y_true.shape)}; "
@@ -81,39 +68,31 @@ def check_loss_shapes(y_true: Any, y_pred: Any, *, num_quantiles: int) -> None:
         )
 
 
-def squared(error: Any) -> Any:
-    """The square of the error."""
+def _squared(target: Any, forecast: Any, _: Sequence[float]) -> Any:
     from keras import ops
 
-    return ops.square(error)
+    return ops.square(target - forecast)
 
 
-def absolute(error: Any) -> Any:
-    """The size of the error."""
+def _absolute(target: Any, forecast: Any, _: Sequence[float]) -> Any:
     from keras import ops
 
-    return ops.abs(error)
+    return ops.abs(target - forecast)
 
 
-def huber(error: Any) -> Any:
-    """Half the square up to `HUBER_DELTA`, a straight line of the same slope beyond (Huber 1964)."""
+def _huber(target: Any, forecast: Any, _: Sequence[float]) -> Any:
+    """Return half the square up to `HUBER_DELTA`, and its tangent beyond (Huber 1964)."""
     from keras import ops
 
-    size = ops.abs(error)
+    size = ops.abs(target - forecast)
     inside = ops.minimum(size, HUBER_DELTA)
     return 0.5 * ops.square(inside) + HUBER_DELTA * (size - inside)
 
 
-def pinball(target: Any, quantiles: Any, levels: Sequence[float]) -> Any:
-    """Mean over levels q of `max(q e, (q - 1) e)` with e = target - quantile (Koenker & Bassett 1978).
+def _pinball(target: Any, quantiles: Any, levels: Sequence[float]) -> Any:
+    """Return the mean over levels q of `max(q e, (q - 1) e)`, e = target - quantile.
 
-    Args:
-        target: (B, H, D).
-        quantiles: (B, H, D, Q).
-        levels: Q numbers in (0, 1).
-
-    Returns:
-        (B, H, D).
+    Source: Koenker and Bassett, Regression Quantiles, 1978.
     """
     from keras import ops
 
@@ -122,4 +101,13 @@ def pinball(target: Any, quantiles: Any, levels: Sequence[float]) -> Any:
     return ops.mean(ops.maximum(level * error, (level - 1.0) * error), axis=-1)
 
 
-POINT_LOSSES: dict[str, Callable[[Any], Any]] = {"mse": squared, "mae": absolute, "huber": huber}
+LOSSES: dict[str, Callable[[Any, Any, Sequence[float]], Any]] = {
+    "mse": _squared,
+    "mae": _absolute,
+    "huber": _huber,
+    "quantile": _pinball,
+}
+"""Loss -> function of targets (B, H, D), forecasts and quantile levels, which returns (B, H, D)."""
+
+ROBUST = ("mae", "huber")
+"""Losses that grow no faster than the error, so that outlier windows count less than in a square."""

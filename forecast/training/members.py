@@ -1,4 +1,4 @@
-"""Networks of a blend trained side by side: in threads of one process, which share the rows and the cores."""
+"""Members of an ensemble trained in parallel, in threads that share the rows and the cores."""
 
 from __future__ import annotations
 
@@ -22,17 +22,16 @@ if TYPE_CHECKING:
 
 
 COPIES = 6
-"""Times that training holds what the layers put out: with gradients, gates, and what is still to be
-freed."""
+"""Copies of the outputs of all layers in training: gradients, gates, and memory not yet freed."""
 
 
 SPARE = 0.5
-"""Share of the free memory that networks beside the first may take."""
+"""Fraction of the free memory for the networks after the first."""
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """A network to train; the fields are those of `forecast.training.train`, `name` is for people."""
+    """A network to train: its name, and the arguments of `forecast.training.train`."""
 
     name: str
     model: keras.Model
@@ -42,36 +41,39 @@ class Job:
     checkpoint: Path | None
 
 
-class _GivenUpError(Exception):
-    """Raised inside a training that is given up because another failed."""
+class _StoppedError(Exception):
+    """Raised inside a training that is stopped because another failed."""
 
 
 def train_members(
     jobs: Sequence[Job], *, resume: bool = False, reporter: Reporter | None = None
 ) -> dict[str, TrainingResult]:
-    """Train networks, as many at a time as cores and memory allow; the bits are those of one after the other.
+    """Train networks in parallel; results are bitwise identical to sequential training.
 
     Args:
         jobs: the networks.
-        resume: go on from the checkpoints where they exist.
-        reporter: is told of each step and epoch, by one thread at a time; the events name their
+        resume: whether to resume from the checkpoints where they exist.
+        reporter: gets each event, from one thread at a time; optional. The events name their
             network where there are several.
 
     Returns:
-        What each training went through, by name, in the order of the jobs.
+        The result of each training by name, in the order of the jobs.
 
     Raises:
-        TrainingError: a training failed; the others were given up.
+        TrainingError: a training failed; the others were stopped.
     """
-    listening, given_up = threading.Lock(), threading.Event()
+    lock = threading.Lock()
+    is_stopped = threading.Event()
 
     def run(job: Job) -> TrainingResult:
         def report(event: Event) -> None:
-            if given_up.is_set() and not isinstance(event, Ended):
-                raise _GivenUpError
+            if is_stopped.is_set() and not isinstance(event, Ended):
+                raise _StoppedError
+            if len(jobs) > 1:
+                event = replace(event, name=job.name)
             if reporter is not None:
-                with listening:
-                    reporter(replace(event, name=job.name if len(jobs) > 1 else ""))
+                with lock:
+                    reporter(event)
 
         return train(
             job.model,
@@ -83,56 +85,68 @@ def train_members(
             reporter=report,
         )
 
-    most = side_by_side(jobs)
-    if most <= 1:
+    num_parallel = count_parallel(jobs)
+    if num_parallel <= 1:
         return {job.name: run(job) for job in jobs}
-    with ThreadPoolExecutor(most) as pool:
+    with ThreadPoolExecutor(num_parallel) as pool:
         futures = [pool.submit(run, job) for job in jobs]
         try:
             wait(futures, return_when=FIRST_EXCEPTION)
         finally:  # after a failure, and after Ctrl-C
-            given_up.set()
+            is_stopped.set()
             for future in futures:
                 future.cancel()
-    failures = [error for one in futures if not one.cancelled() and (error := one.exception())]
-    for error in failures:
-        if not isinstance(error, _GivenUpError):
+    for future in futures:
+        if future.cancelled():
+            continue
+        error = future.exception()
+        if error is not None and not isinstance(error, _StoppedError):
             raise error
     return {job.name: future.result() for job, future in zip(jobs, futures, strict=True)}
 
 
-def side_by_side(jobs: Sequence[Job]) -> int:
-    """How many of the networks are trained at a time: one for each core, as long as there is memory for them.
+def count_parallel(jobs: Sequence[Job]) -> int:
+    """Return how many networks are trained at a time: one for each core, as memory allows.
 
-    One at a time where there is a GPU, which one network keeps busy, and where one takes all
+    It is one on a GPU, which one network keeps busy, and with `strategy: mirrored`, which takes all
     devices.
     """
     import tensorflow as tf  # TensorFlow starts when training does, not before
 
-    if any(job.config.strategy == "mirrored" for job in jobs) or tf.config.list_logical_devices(
-        "GPU"
-    ):
+    if any(job.config.strategy == "mirrored" for job in jobs):
         return 1
-    fits, room = 1, SPARE * free_bytes()
-    sizes = [decided(job.config.batch_size, "training.batch_size") for job in jobs]
-    needs = [training_bytes(job.model, size) for job, size in zip(jobs, sizes, strict=True)]
-    needs.sort(reverse=True)
-    for need in needs[1:]:
-        room -= need
-        fits += room >= 0
-    return min(len(jobs), core_count(), fits)
+    if tf.config.list_logical_devices("GPU"):
+        return 1
+    sizes = []
+    for job in jobs:
+        batch_size = decided(job.config.batch_size, "training.batch_size")
+        sizes.append(training_bytes(job.model, batch_size))
+    free = SPARE * free_bytes()
+    num_fitting = 1
+    for size in sorted(sizes, reverse=True)[1:]:
+        free -= size
+        if free >= 0:
+            num_fitting += 1
+    return min(len(jobs), core_count(), num_fitting)
 
 
 def training_bytes(model: keras.Model, batch_size: int) -> int:
-    """About what training takes beside the rows: the weights four times, the outputs of the layers `COPIES` times."""
-    weights = sum(int(np.prod(one.shape)) for one in model.weights)
+    """Return an estimate of the memory of training, in bytes, without the rows.
+
+    It counts the weights four times and the outputs of the layers `COPIES` times.
+    """
+    weights = sum(int(np.prod(variable.shape)) for variable in model.weights)
     return 4 * (4 * weights + COPIES * batch_size * sum(output_sizes(model)))
 
 
 def output_sizes(layer: Any) -> Iterator[int]:
-    """Numbers that each layer of a model puts out for one window."""
-    for one in getattr(layer, "layers", ()):
-        yield from output_sizes(one)
-    if not hasattr(layer, "layers"):
-        outputs = layer.output if isinstance(layer.output, (list, tuple)) else [layer.output]
-        yield from (int(np.prod(one.shape[1:])) for one in outputs)
+    """Yield the number of outputs of each layer of a model for one window."""
+    if hasattr(layer, "layers"):
+        for inner in layer.layers:
+            yield from output_sizes(inner)
+        return
+    outputs = layer.output
+    if not isinstance(outputs, (list, tuple)):
+        outputs = [outputs]
+    for tensor in outputs:
+        yield int(np.prod(tensor.shape[1:]))

@@ -17,7 +17,7 @@ from forecast.errors import TrainingError
 from forecast.layers.runtime import core_count, free_bytes
 from forecast.models import build_model
 from forecast.training import EpochDone
-from forecast.training.members import Job, side_by_side, train_members, training_bytes
+from forecast.training.members import Job, count_parallel, train_members, training_bytes
 from forecast.windows.index import WindowShape
 
 SETTINGS: dict[str, Any] = {
@@ -126,7 +126,7 @@ def test_memory_bounds_how_many_there_are_at_once(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("forecast.training.members.core_count", lambda: 4)
     for free, fits in ((0, 1), (2 * need - 1, 1), (2 * need, 2), (4 * need, 3), (float("inf"), 4)):
         monkeypatch.setattr("forecast.training.members.free_bytes", lambda free=free: free)
-        assert side_by_side(jobs) == fits
+        assert count_parallel(jobs) == fits
 
 
 def test_what_training_takes_grows_with_the_network_and_the_batch() -> None:

@@ -22,7 +22,7 @@ from forecast.errors import ConfigError, TrainingError
 from forecast.experiment.settings import TrainingConfig
 from forecast.models import build_model
 from forecast.training import train
-from forecast.training.members import Job, side_by_side
+from forecast.training.members import Job, count_parallel
 
 SCRIPT = Path(mirrored_process.__file__)
 
@@ -104,4 +104,4 @@ def test_networks_that_take_all_devices_are_trained_one_at_a_time(
     for strategy, number in (("none", 2), ("mirrored", 1)):
         config = Experiment().training.model_copy(update={"strategy": strategy})
         jobs = [Job(name, model, None, None, config, None) for name in "ab"]  # type: ignore[arg-type]
-        assert side_by_side(jobs) == number
+        assert count_parallel(jobs) == number
