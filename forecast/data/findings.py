@@ -96,7 +96,7 @@ class FindingLog:
 
 
 def show_stamp(stamp: object) -> str:
-    """Write a timestamp in its shortest form: without seconds or time of day where they are zero."""
+    """Write a timestamp in its shortest form, without seconds or time of day that are zero."""
     if not isinstance(stamp, np.datetime64):
         return str(stamp)
     seconds = stamp.astype("datetime64[s]")

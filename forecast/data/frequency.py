@@ -1,7 +1,8 @@
-"""Time as positions on a grid: the step between two stamps, given or inferred."""
+"""Time as positions on a grid: the step between two timestamps, given or inferred."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,10 +15,11 @@ from forecast.errors import ConfigError, DataError
 
 Stamps = NDArray[np.generic]
 
-_SAMPLE = 1_000_000  # rows looked at when a frequency is inferred; every row is checked against it afterwards
+_SAMPLE = 1_000_000  # rows from which a frequency is inferred; all are checked against it later
 _MONTH_RULES = ("MS", "ME", "BMS", "BME")
-_EVEN_STEPS = 4  # as many equal steps are no months, quarters or years: at most three of these are of one length
-_USUAL_SHARE = 0.9  # stamps that must obey a calendar rule for it to be the rule
+# so many equal steps are not months, quarters or years: at most three of these have equal length
+_EVEN_STEPS = 4
+_USUAL_SHARE = 0.9  # share of timestamps that must follow a calendar rule
 _ROUND_STEPS = (
     1,
     5,
@@ -38,16 +40,16 @@ _ROUND_STEPS = (
 
 @dataclass(frozen=True)
 class Frequency:
-    """The step between two stamps, and where the grid of stamps lies.
+    """The step between two timestamps, and the phase of their grid.
 
     Attributes:
         alias: the step as pandas 3 writes it (`h`, `15min`, `D`, `B`, `W-SUN`, `ME`, `QE-DEC`), or
             a whole number as text for an integer index.
-        is_integer: whether stamps are an integer index.
-        tz: time zone of the stamps as given; the stamps themselves are UTC where it is set.
-        phase: where the grid lies. The remainder of every stamp by the step (index units or ns);
-            on a calendar grid the time of day in ns, plus one day for each unit of a multiple such
-            as `2ME` by which the grid is shifted.
+        is_integer: whether timestamps are an integer index.
+        tz: time zone of the timestamps in the table; where it is set, panels have them in UTC.
+        phase: remainder of every timestamp by the step (index units or ns); on a calendar grid the
+            time of day in ns, plus one day for each unit of a multiple such as `2ME` by which the
+            grid is shifted.
     """
 
     alias: str
@@ -75,7 +77,9 @@ class Frequency:
             )
         if number and int(text) < 1:
             raise ConfigError(f"freq is {text!r}; expected a step of at least 1")
-        return cls(str(int(text)), True, None) if number else cls(parse_grid(text).alias, False, tz)
+        if number:
+            return cls(str(int(text)), True, None)
+        return cls(parse_grid(text).alias, False, tz)
 
     @property
     def _grid(self) -> Grid:
@@ -84,10 +88,12 @@ class Frequency:
     @property
     def _step(self) -> int:
         """Step in index units or ns; 0 on a calendar grid."""
-        return int(self.alias) if self.is_integer else self._grid.tick
+        if self.is_integer:
+            return int(self.alias)
+        return self._grid.tick
 
     def positions(self, stamps: Stamps) -> IntArray:
-        """Return the place of every stamp on the grid.
+        """Return the position of every timestamp on the grid.
 
         Args:
             stamps: (R,) datetime64[ns] or int64, on the grid (others are rounded down).
@@ -96,18 +102,18 @@ class Frequency:
             (R,) int64; two neighbours in time differ by one.
         """
         ticks = stamps.astype(np.int64, copy=False)
+        if self._step == 1 and not self.phase:
+            return ticks
         if self._step:
-            return (
-                ticks if self._step == 1 and not self.phase else (ticks - self.phase) // self._step
-            )
+            return (ticks - self.phase) // self._step
         days = _wall_clock(ticks, self.tz) // DAY
         return (self._grid.units(days) - self.phase // DAY) // self._grid.multiple
 
     def stamps(self, positions: IntArray) -> Stamps:
-        """Return the stamp at every place: the inverse of `positions`.
+        """Return the timestamp at every position: the inverse of `positions`.
 
-        A wall-clock time that a change of the clocks skips stands for the first moment after it;
-        one that occurs twice stands for the first occurrence.
+        A wall-clock time that a change of the clocks skips becomes the first moment after it; one
+        that occurs twice becomes its first occurrence.
 
         Returns:
             (R,) int64 for an integer index, else datetime64[ns] (UTC where `tz` is set).
@@ -115,7 +121,9 @@ class Frequency:
         positions = np.asarray(positions, dtype=np.int64)
         if self._step:
             ticks = positions * self._step + self.phase
-            return ticks if self.is_integer else ticks.view("datetime64[ns]")
+            if self.is_integer:
+                return ticks
+            return ticks.view("datetime64[ns]")
         shift, time_of_day = divmod(self.phase, DAY)
         wall = self._grid.days(positions * self._grid.multiple + shift) * DAY + time_of_day
         if self.tz is None:
@@ -126,11 +134,11 @@ class Frequency:
         return zoned.tz_convert(None).to_numpy(dtype="datetime64[ns]")
 
     def on_grid(self, stamps: Stamps) -> NDArray[np.bool_]:
-        """(R,) whether each stamp lies on the grid."""
+        """Return (R,) whether each timestamp is on the grid."""
         return np.asarray(self.stamps(self.positions(stamps)) == stamps)
 
     def local(self, stamps: Stamps) -> pd.DatetimeIndex:
-        """Return the stamps in the zone they were given in.
+        """Return timestamps in the zone of the table.
 
         Raises:
             DataError: the stamps are an integer index, which has no date.
@@ -140,10 +148,12 @@ class Frequency:
                 "an integer index has no dates: leave out calendar features, or give timestamps"
             )
         index = pd.DatetimeIndex(stamps)
-        return index if self.tz is None else index.tz_localize("UTC").tz_convert(self.tz)
+        if self.tz is None:
+            return index
+        return index.tz_localize("UTC").tz_convert(self.tz)
 
     def aligned_to(self, stamps: Stamps) -> Frequency:
-        """Return this step in the longest unit that divides it, with the phase most of `stamps` have.
+        """Return this step in the longest unit that divides it, with the phase of most `stamps`.
 
         On Mondays `7D`, `168h` and `W-MON` are one frequency. Steps of 24 hours are days unless the
         clocks of the zone change in between and the stamps do not follow them.
@@ -169,21 +179,24 @@ class Frequency:
             return 1
         grid = self._grid.in_longest_unit()
         if grid.tick:
-            season = DAY if grid.tick >= TICKS["min"] else TICKS["h"]
-            return _whole(season, grid.tick)
+            if grid.tick < TICKS["min"]:
+                return _whole(TICKS["h"], grid.tick)
+            return _whole(DAY, grid.tick)
         if grid.months:
             return _whole(12, grid.months * grid.multiple)
         return _whole({"D": 7, "B": 5, "W": 52}[grid.base], grid.multiple)
 
     @property
     def steps_per_week(self) -> int | None:
-        """Steps in a week where they are days, business days or shorter, and a whole number; else None."""
+        """Steps in a week; None where steps are longer than a day or do not divide a week."""
         if self.is_integer:
             return None
         grid = self._grid.in_longest_unit()
-        if grid.tick:
-            return 7 * DAY // grid.tick if 7 * DAY % grid.tick == 0 else None
-        return {"D": 7, "B": 5}.get(grid.base) if grid.multiple == 1 else None
+        if grid.tick and 7 * DAY % grid.tick == 0:
+            return 7 * DAY // grid.tick
+        if grid.tick or grid.multiple != 1:
+            return None
+        return {"D": 7, "B": 5}.get(grid.base)
 
 
 def check_zone(tz: str | None) -> None:
@@ -203,7 +216,7 @@ def check_zone(tz: str | None) -> None:
 
 
 def infer_frequency(stamps: Stamps, offsets: IntArray, tz: str | None = None) -> Frequency:
-    """Find the step most neighbours have; a few gaps or stray stamps do not change it.
+    """Infer the step of most neighbours; a few gaps or stray timestamps do not change it.
 
     Args:
         stamps: (R,) datetime64[ns] (UTC where `tz` is given) or int64, in time order within each
@@ -212,7 +225,7 @@ def infer_frequency(stamps: Stamps, offsets: IntArray, tz: str | None = None) ->
         tz: time zone of the stamps.
 
     Raises:
-        DataError: no series has two stamps that differ, or the step has no name.
+        DataError: no series has two different timestamps, or the step has no name.
     """
     is_integer = stamps.dtype.kind in "iu"
     ticks = stamps[:_SAMPLE].astype(np.int64)
@@ -241,34 +254,36 @@ def infer_frequency(stamps: Stamps, offsets: IntArray, tz: str | None = None) ->
 
 
 def _calendar_alias(days: IntArray, inside: NDArray[np.bool_], is_even: bool) -> str:
-    """Name the calendar grid of days since 1970, but for the weekday of weeks and the month of years.
+    """Return the alias of a calendar grid, without the weekday of weeks and the month of years.
 
     Args:
-        days: (R,) of the stamps.
-        inside: (R - 1,) pairs of one series.
-        is_even: whether all steps are equal, and enough of them to tell them from months.
+        days: (R,) days since 1970-01-01.
+        inside: (R - 1,) whether two neighbours belong to the same series.
+        is_even: whether all steps are equal, and too many to be months.
     """
     steps = np.diff(days)[inside]
-    step = most_common(steps[steps > 0]) if np.any(steps > 0) else 1
+    step = 1
+    if np.any(steps > 0):
+        step = most_common(steps[steps > 0])
     weekday = (days + 3) % 7
     if step == 1:
         weekends = np.any((steps > 1) | (weekday[1:][inside] < weekday[:-1][inside]))
         return "B" if weekends and np.mean(weekday < 5) == 1.0 else "D"
-    on_rule = (
-        {rule: np.mean(_snap(days, rule) == days) for rule in _MONTH_RULES} if step >= 28 else {}
-    )
+    on_rule = {}  # share of days that follow each rule of months
+    if step >= 28:
+        on_rule = {rule: np.mean(_snap(days, rule) == days) for rule in _MONTH_RULES}
     rule = next((rule for rule in ("MS", "ME") if on_rule.get(rule) == 1), None)
-    if rule is None and (
-        step == 7 or (step % 7 == 0 and np.mean(weekday == weekday[0]) > _USUAL_SHARE)
-    ):
-        return f"{step}D"
-    rule = rule or next((rule for rule, share in on_rule.items() if share > _USUAL_SHARE), None)
+    if rule is None:
+        is_weekly = step % 7 == 0 and np.mean(weekday == weekday[0]) > _USUAL_SHARE
+        if step == 7 or is_weekly:
+            return f"{step}D"
+        rule = next((rule for rule, share in on_rule.items() if share > _USUAL_SHARE), None)
     if rule is not None:
         months = np.diff(parse_grid(rule).units(days))[inside]
         return f"{most_common(months[months > 0])}{rule}"
     if step >= 28 and not is_even:
         raise DataError(
-            f"timestamps are {step} days apart, on no fixed day of the week and not on the first or last "
+            f"timestamps are {step} days apart, on no fixed weekday and not on the first or last "
             f"(business) day of "
             "the month: move each timestamp to the first day of its period"
         )
@@ -301,23 +316,27 @@ def _wall_clock(ticks: IntArray, tz: str | None) -> IntArray:
 
 
 def _sample(values: IntArray) -> IntArray:
-    """Every k-th value, at most `_SAMPLE` of them."""
-    return values[:: max(1, -(-len(values) // _SAMPLE))]
+    """Return every k-th value, at most `_SAMPLE` of them."""
+    return values[:: max(1, math.ceil(len(values) / _SAMPLE))]
 
 
 def _usual_phase(phases: IntArray) -> int:
-    """Return the phase of most stamps, 0 where none prevails as under jitter."""
-    if len(phases) and (phases == phases[0]).all():  # as a rule; spares a sort
+    """Return the phase of most timestamps, 0 where none is that common, as with jitter."""
+    if len(phases) and (phases == phases[0]).all():  # the usual case, without a sort
         return int(phases[0])
     phase = most_common(phases)
-    return phase if np.mean(phases == phase) > 1 / 2 else 0
+    if np.mean(phases == phase) > 1 / 2:
+        return phase
+    return 0
 
 
 def _share(values: IntArray) -> float:
-    """Share of the value that occurs most often."""
+    """Return the share of the most common value."""
     return float(np.unique(values, return_counts=True)[1].max() / len(values))
 
 
 def _whole(season: int, step: int) -> int:
-    """Return the steps of a season, 1 where they are no whole number."""
-    return season // step if season % step == 0 else 1
+    """Return the steps of a season, 1 where their number is not whole."""
+    if season % step:
+        return 1
+    return season // step

@@ -1,4 +1,4 @@
-"""The arithmetic of regular time grids: which place a stamp has, and which stamp a place has.
+"""The arithmetic of regular time grids: from timestamps to positions and back.
 
 A grid is a step of fixed length (hours, minutes, ...) or a number of calendar units (days, business
 days, weeks, months). Calendar grids work on wall-clock time; both directions are array arithmetic.
@@ -42,13 +42,44 @@ _CALENDAR = (
     "BYS",
     "BYE",
 )
-_OLD = {"H": "h", "T": "min", "S": "s", "L": "ms", "U": "us", "N": "ns", "d": "D", "b": "B", "w": "W"} | {
-    "M": "ME", "Q": "QE", "Y": "YE", "A": "YE", "BM": "BME", "BQ": "BQE", "BY": "BYE", "BA": "BYE", "AS": "YS",
+_OLD = {
+    "H": "h",
+    "T": "min",
+    "S": "s",
+    "L": "ms",
+    "U": "us",
+    "N": "ns",
+    "d": "D",
+    "b": "B",
+    "w": "W",
+    "M": "ME",
+    "Q": "QE",
+    "Y": "YE",
+    "A": "YE",
+    "BM": "BME",
+    "BQ": "BQE",
+    "BY": "BYE",
+    "BA": "BYE",
+    "AS": "YS",
     "BAS": "BYS",
-}  # fmt: skip
-_WORDS = {"second": "s", "minut": "min", "hour": "h", "dai": "D", "day": "D", "business": "B", "week": "W"} | {
-    "month": "ME", "quarter": "QE", "year": "YE", "annual": "YE",
-}  # fmt: skip
+}
+"""Aliases of pandas before 3 and their names since."""
+
+_WORDS = {
+    "second": "s",
+    "minut": "min",
+    "hour": "h",
+    "dai": "D",
+    "day": "D",
+    "business": "B",
+    "week": "W",
+    "month": "ME",
+    "quarter": "QE",
+    "year": "YE",
+    "annual": "YE",
+}
+"""Beginnings of English words and the alias each of them means."""
+
 _EPOCH = np.zeros(1, np.int64)
 _EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday, Monday is 0
 _ALIAS = re.compile(r"(-?\d*)([A-Za-z]+)(?:-([A-Za-z]{3}))?")
@@ -90,7 +121,8 @@ class Grid:
         """
         if self.tick and self.tick % DAY == 0:
             return _plain_grid("D", self.tick // DAY).in_longest_unit(days)
-        days = self.days(self.units(days)) if self.base not in TICKS else days
+        if self.base not in TICKS:
+            days = self.days(self.units(days))
         per_week = {"D": 7, "B": 5}.get(self.base)
         if per_week and self.multiple % per_week == 0:
             weekday = most_common((days + _EPOCH_WEEKDAY) % 7)
@@ -102,7 +134,7 @@ class Grid:
         return _month_grid(self.base, self.months * self.multiple // months, months, anchor)
 
     def units(self, days: IntArray) -> IntArray:
-        """Number the calendar units that hold the given days since 1970-01-01."""
+        """Return the numbers of the calendar units in which days since 1970-01-01 lie."""
         if self.base == "D":
             return days
         if self.base == "W":
@@ -113,7 +145,7 @@ class Grid:
         return (_months_of(days) - self.anchor) // self.months
 
     def days(self, units: IntArray) -> IntArray:
-        """Return the day since 1970-01-01 that stands for each unit; the inverse of `units`."""
+        """Return the day since 1970-01-01 that represents each unit; the inverse of `units`."""
         if self.base == "D":
             return units
         if self.base == "W":
@@ -130,27 +162,31 @@ def most_common(values: IntArray) -> int:
 
 
 def _months_of(days: IntArray) -> IntArray:
-    """Months since January 1970 that hold the given days."""
+    """Return the months since January 1970 in which days lie."""
     months: IntArray = days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
     return months
 
 
 def _longest_months(step: int) -> int:
-    """Return the months of the longest unit that divides a step of so many: a year, a quarter, or a month."""
+    """Return the months of the longest unit that divides a step: a year, a quarter or a month."""
     if step % 12 == 0:
         return min(step, 12)
-    return 3 if step == 3 else 1
+    if step == 3:
+        return 3
+    return 1
 
 
 def _day_of_month(months: IntArray, rule: str) -> IntArray:
-    """First or last (business) day of months counted from January 1970."""
+    """Return the first or last (business) day of months counted from January 1970."""
     at_end = rule.endswith("E")
     first = (months + at_end).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
     day: IntArray = first - at_end
     if not rule.startswith("B"):
         return day
     weekend = np.maximum((day + _EPOCH_WEEKDAY) % 7 - 4, 0)  # 1 on Saturday, 2 on Sunday
-    return day - weekend if at_end else day + np.where(weekend > 0, 3 - weekend, 0)
+    if at_end:
+        return day - weekend
+    return day + np.where(weekend > 0, 3 - weekend, 0)
 
 
 @functools.lru_cache(maxsize=256)
@@ -164,11 +200,13 @@ def parse_grid(text: str) -> Grid:
         ConfigError: not an alias of a regular grid, or a step below 1.
     """
     match = _ALIAS.fullmatch(text.strip())
-    base = match.group(2) if match else ""
-    base = _OLD.get(base, base)
-    if match is None or (base not in TICKS and base not in _CALENDAR):
+    if match is None:
         raise ConfigError(_unknown(text))
-    multiple = int(match.group(1) or 1) if match.group(1) != "-" else -1
+    base = _OLD.get(match.group(2), match.group(2))
+    if base not in TICKS and base not in _CALENDAR:
+        raise ConfigError(_unknown(text))
+    number = match.group(1) or "1"
+    multiple = -1 if number == "-" else int(number)
     if multiple < 1:
         raise ConfigError(
             f"freq is {text!r}: its step is {multiple}; expected a step of at least 1, such as "
@@ -181,7 +219,7 @@ def parse_grid(text: str) -> Grid:
 
 
 def fixed_grid(tick: int) -> Grid:
-    """Return the grid with a step of `tick` nanoseconds, named by the longest unit that divides it."""
+    """Return the grid with a step of `tick` nanoseconds, named by its longest unit."""
     base = next(unit for unit, length in TICKS.items() if tick % length == 0)
     multiple = tick // TICKS[base]
     return Grid(base, multiple, 0, 0, _times(multiple, base))
@@ -190,20 +228,22 @@ def fixed_grid(tick: int) -> Grid:
 def _calendar_grid(base: str, multiple: int, anchor: str, text: str) -> Grid:
     """Return the grid of a calendar alias; `anchor` is a weekday, a month or empty."""
     months = _MONTHS_OF.get(base[-2:-1], 0)
-    names = WEEKDAYS if base == "W" else MONTHS if months > 1 else ()
-    anchor = (
-        anchor or ("SUN" if base == "W" else "JAN" if base.endswith("S") else "DEC")
-        if names
-        else anchor
-    )
+    names: tuple[str, ...] = ()
+    if base == "W":
+        names = WEEKDAYS
+        anchor = anchor or "SUN"
+    elif months > 1:
+        names = MONTHS
+        anchor = anchor or ("JAN" if base.endswith("S") else "DEC")
     if anchor and anchor not in names:
         raise ConfigError(_unknown(text))
+
     if base == "W":
         return _week_grid(multiple, WEEKDAYS.index(anchor))
     if not months:
         return _plain_grid(base, multiple)
-    rule = base[:-2] + "M" + base[-1]
-    return _month_grid(rule, multiple, months, MONTHS.index(anchor) % months if anchor else 0)
+    month = MONTHS.index(anchor) % months if anchor else 0
+    return _month_grid(f"{base[:-2]}M{base[-1]}", multiple, months, month)
 
 
 def _plain_grid(base: str, multiple: int) -> Grid:
@@ -217,17 +257,21 @@ def _week_grid(multiple: int, weekday: int) -> Grid:
 
 
 def _month_grid(rule: str, multiple: int, months: int, anchor: int) -> Grid:
-    """Return a grid of months, quarters or years; `anchor` is a month as a remainder by `months`."""
+    """Return a grid of months, quarters or years; `anchor` is a month modulo `months`."""
     if months == 1:
         return Grid(rule, multiple, 1, 0, _times(multiple, rule))
     # pandas names quarters by the first quarter's start (QS-JAN) or the last quarter's end (QE-DEC)
-    named = 9 + anchor if months == 3 and rule.endswith("E") else anchor
+    named = anchor
+    if months == 3 and rule.endswith("E"):
+        named = 9 + anchor
     base = rule.replace("M", {3: "Q", 12: "Y"}[months])
     return Grid(rule, multiple, months, anchor, _times(multiple, f"{base}-{MONTHS[named]}"))
 
 
 def _times(multiple: int, alias: str) -> str:
-    return alias if multiple == 1 else f"{multiple}{alias}"
+    if multiple == 1:
+        return alias
+    return f"{multiple}{alias}"
 
 
 def _unknown(text: str) -> str:

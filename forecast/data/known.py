@@ -1,4 +1,4 @@
-"""Known covariates of the steps to forecast: read, and appended to the history."""
+"""Known covariates of the forecast steps: read, and appended to the history."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 
 def read_known(panel: Panel, known: Source, *, table_format: TableFormat) -> Panel:
-    """Read the known covariates of steps ahead.
+    """Read the known covariates of forecast steps.
 
     Args:
-        panel: the history they go with.
+        panel: the history.
         known: long frame, or its file, with the id, time and known columns.
-        table_format: how a file is written down.
+        table_format: separator and other properties of a file.
 
     Raises:
-        DataError: a column is missing, a stamp does not fit the frequency, or a cell is not a
+        DataError: a column is missing, a timestamp does not fit the frequency, or a cell is not a
             finite number.
     """
     return load_panel(
@@ -47,16 +47,14 @@ def read_known(panel: Panel, known: Source, *, table_format: TableFormat) -> Pan
 def append_future(
     panel: Panel, horizon: int, known: Panel | None = None, *, needed: int | None = None
 ) -> Panel:
-    """Return the panel with `horizon` more rows per series: targets missing, known covariates as given.
+    """Append `horizon` rows to every series, with missing targets and the known covariates.
 
     Args:
-        panel: the history; every series ends at its own cutoff.
+        panel: the history; every series ends at its cutoff.
         horizon: rows to append, in steps.
-        known: covariates of the steps ahead, from `read_known`; rows beyond the horizon are
-            ignored. A row that is not among them is taken from the rows of the future that the
-            table of the history held.
-        needed: steps for which known covariates must be given, all if left out; they stay empty
-            after that.
+        known: covariates of the forecast steps, from `read_known`; rows beyond the horizon are
+            ignored. A missing row is taken from the future rows of the table of the history.
+        needed: steps for which known covariates are needed; later ones stay empty. Default: all.
 
     Raises:
         DataError: a needed row is absent or empty.
@@ -66,17 +64,17 @@ def append_future(
     new = (panel.offsets[1:] + np.arange(panel.num_series) * horizon)[:, None] + np.arange(horizon)
     ahead = _steps_ahead(panel, horizon)
     positions = np.empty(rows, np.int64)
-    positions[old], positions[new] = panel.positions, ahead
+    positions[old] = panel.positions
+    positions[new] = ahead
     stamps = np.empty(rows, panel.timestamps.dtype)
-    stamps[old], stamps[new] = (
-        panel.timestamps,
-        panel.freq.stamps(ahead.ravel()).reshape(ahead.shape),
-    )
+    stamps[old] = panel.timestamps
+    stamps[new] = panel.freq.stamps(ahead.ravel()).reshape(ahead.shape)
     values = np.full((rows, panel.values.shape[1]), np.nan)
     values[old] = panel.values
     categories = panel.categories
     if panel.columns.known_covariates:
-        needed = horizon if needed is None else needed
+        if needed is None:
+            needed = horizon
         first = len(panel.columns.dynamic) - len(panel.columns.known_covariates)
         given, categories = _known_rows(panel, known, ahead[:, :needed])
         values[new[:, :needed].ravel(), first:] = given
@@ -92,7 +90,9 @@ def append_future(
 
 
 def covers(panel: Panel, horizon: int) -> bool:
-    """Whether the table contains all known covariates of the steps ahead; true where there are none.
+    """Return whether the table has all known covariates of the forecast steps.
+
+    That is true where there are no known covariates.
 
     Args:
         panel: the history.
@@ -109,7 +109,7 @@ def covers(panel: Panel, horizon: int) -> bool:
 def future_frame(panel: Panel, horizon: int) -> pd.DataFrame:
     """Return the rows of known covariates a forecast needs, to be filled in.
 
-    They are empty but for what the table contains in rows of the future.
+    They are empty, except for cells that the future rows of the table have.
 
     Args:
         panel: the history.
@@ -134,14 +134,17 @@ def future_frame(panel: Panel, horizon: int) -> pd.DataFrame:
 
 
 def _steps_ahead(panel: Panel, horizon: int) -> IntArray:
-    """(N, H) places on the grid after the end of each series."""
+    """Return (N, H) positions after the end of each series."""
     return panel.positions[panel.offsets[1:] - 1][:, None] + np.arange(1, horizon + 1)
 
 
 def _cells_ahead(
     panel: Panel, name: str, ahead: IntArray
 ) -> NDArray[np.float64] | NDArray[np.object_]:
-    """(N x H,) what the table contains of a known covariate in rows of the future, NaN elsewhere; categories in words."""
+    """Return (N x H,) cells of a known covariate in future rows, NaN where there are none.
+
+    Categories are words.
+    """
     cells = np.full(ahead.size, np.nan)
     words: tuple[str, ...] = ()
     if panel.future is not None:
@@ -157,8 +160,9 @@ def _known_rows(
     panel: Panel, given: Panel | None, ahead: IntArray
 ) -> tuple[NDArray[np.float64], dict[str, tuple[str, ...]]]:
     """Find the covariates of each step ahead, and the categories they bring along."""
-    names, categories = panel.columns.known_covariates, panel.categories
-    sources = [one for one in (panel.future, given) if one is not None]
+    names = panel.columns.known_covariates
+    categories = panel.categories
+    sources = [source for source in (panel.future, given) if source is not None]
     if not sources:
         raise DataError(
             f"no known covariates were given; the model needs {', '.join(names)} for "
@@ -167,13 +171,14 @@ def _known_rows(
             f"the command line, "
             "--known with those of --template)"
         )
-    values, found = np.full((ahead.size, len(names)), np.nan), np.zeros(ahead.size, bool)
-    for source in sources:  # what is passed counts for more than what the table holds
-        place = _find(source, panel, ahead).ravel()
-        here = place >= 0
-        found |= here
-        values[here], categories = _recode(source, place[here], panel.columns, categories)
-    absent = np.flatnonzero(~found)
+    values = np.full((ahead.size, len(names)), np.nan)
+    is_found = np.zeros(ahead.size, bool)
+    for source in sources:  # given rows come last and replace those of the table
+        rows = _find(source, panel, ahead).ravel()
+        here = rows >= 0
+        is_found |= here
+        values[here], categories = _recode(source, rows[here], panel.columns, categories)
+    absent = np.flatnonzero(~is_found)
     if len(absent):
         raise DataError(
             f"known covariates are missing in {len(absent)} of {ahead.size} rows, first "
@@ -194,23 +199,22 @@ def _known_rows(
 
 
 def _find(given: Panel, panel: Panel, ahead: IntArray) -> IntArray:
-    """(N, H) row of `given` that contains each step ahead, or -1."""
+    """Return (N, H) rows of `given` for each forecast step, -1 where there is none."""
     number = {name_of(series_id): place for place, series_id in enumerate(given.series_ids)}
     series = np.array(
         [number.get(name_of(series_id), -1) for series_id in panel.series_ids], np.int64
     )
     if given.num_series == 1 and panel.num_series == 1 and series[0] < 0:
         series[0] = 0  # one series needs no id
-    positions = panel.freq.positions(
-        given.timestamps
-    )  # on the grid of the history, whatever the covariates' own
+    # on the grid of the history, whatever the grid of the covariates
+    positions = panel.freq.positions(given.timestamps)
     rows = find_rows(given.series_of_rows(), positions, series[:, None], ahead)
     fits = (rows >= 0) & panel.freq.on_grid(given.timestamps)[rows]
     return np.where(fits, rows, -1)
 
 
 def _other_ids(given: Panel, panel: Panel, series: int) -> str:
-    """Name the ids that are there where those of a series are not."""
+    """Write the given ids, where the id of a series is not among them."""
     known = [name_of(series_id) for series_id in given.series_ids]
     name = name_of(panel.series_ids[series])
     if name in known:
@@ -227,7 +231,10 @@ def _name(panel: Panel, ahead: IntArray, flat: int) -> str:
 def _recode(
     given: Panel, rows: IntArray, columns: Columns, categories: Mapping[str, tuple[str, ...]]
 ) -> tuple[NDArray[np.float64], dict[str, tuple[str, ...]]]:
-    """Some rows of given covariates with categories in the codes of the history; new words get codes behind those."""
+    """Return some rows of given covariates, with categories in the codes of the history.
+
+    New categories get the next codes.
+    """
     known = dict(categories)
     out = given.values[rows]
     for place, name in enumerate(columns.known_covariates):

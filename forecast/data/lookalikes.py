@@ -1,4 +1,4 @@
-"""Numbers that look like dates: recognised, and asked about."""
+"""Numbers that look like dates: refused, with the settings that read them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ from forecast.data.findings import BadTableError, show_stamp
 from forecast.data.grid import most_common
 from forecast.data.number_dates import NUMBER_FORMATS, UNIX, Numbers, read_numbers
 
-_YEAR, _MONTH, _DAY = r"(19|20|21)\d\d", r"(0[1-9]|1[0-2])", r"(0[1-9]|[12]\d|3[01])"
-_HOUR, _SIXTY = r"([01]\d|2[0-3])", r"[0-5]\d"
+_YEAR = r"(19|20|21)\d\d"
+_MONTH = r"(0[1-9]|1[0-2])"
+_DAY = r"(0[1-9]|[12]\d|3[01])"
+_HOUR = r"([01]\d|2[0-3])"
+_SIXTY = r"[0-5]\d"
 _DIGITS = {
     "%Y%m%d": _YEAR + _MONTH + _DAY,
     "%Y%m": _YEAR + _MONTH,
@@ -47,8 +50,8 @@ _EXCEL_STEPS = (
 )  # days that are usual between two rows
 _YEARS = (1700, 2200)
 _SAMPLE = 1000
-_USUAL_SHARE = 0.95  # numbers that must look like dates for the others to be slips
-_INDEX_SHARE = 0.9  # equal steps of an index with gaps
+_USUAL_SHARE = 0.95  # share of numbers that must look like dates
+_INDEX_SHARE = 0.9  # share of equal steps in an index with gaps
 _NAMES = {
     "%Y%m": "months",
     "%Y%j": "years and days",
@@ -66,38 +69,45 @@ _NAMES = {
 def refuse_lookalikes(
     column: pa.ChunkedArray, codes: NDArray[np.integer] | None, name: str
 ) -> None:
-    """Raise where a column of numbers is one of dates, or could be.
+    """Raise where a column of numbers contains dates, or could.
 
     Args:
         column: whole numbers, numbers with fractions, or text of such.
         codes: (R,) series of each row, where it is known.
-        name: of the column.
+        name: name of the column.
 
     Raises:
-        BadTableError: with the settings that read them, one for each reading that fits.
+        BadTableError: the numbers look like dates; the fix names the setting for each reading.
     """
     missing = column.is_null().to_numpy()
     values = _as_numbers(column)
-    codes = np.zeros(len(values), np.int32) if codes is None else codes
-    values, codes = values[~missing], codes[~missing]
-    readings = _readings(values) if len(values) else ()
+    if codes is None:
+        codes = np.zeros(len(values), np.int32)
+    values = values[~missing]
+    codes = codes[~missing]
+    if not len(values):
+        return
+    readings = _readings(values)
     if not readings:
         return
     steps = _steps(values, codes)
-    step = most_common(steps.astype(np.int64)) if len(steps) else 1
+    step = 1
+    if len(steps):
+        step = most_common(steps.astype(np.int64))
     is_even = bool((steps == step).all())
-    if (readings[0] in _RARE_DIGITS and is_even) or (
-        readings == ("excel",) and not _is_daily(values, step)
-    ):
+    if readings[0] in _RARE_DIGITS and is_even:
         return
+    if readings == ("excel",) and not _is_daily(values, step):
+        return
+
     shown, dates = _example(values, readings)
     looks = " or ".join(
-        f"{_NAMES.get(one, 'dates')} ({date})" for one, date in zip(readings, dates, strict=True)
+        f"{_NAMES.get(reading, 'dates')} ({date})"
+        for reading, date in zip(readings, dates, strict=True)
     )
     kind = "whole numbers" if values.dtype.kind == "i" else "numbers"
-    fix = "pass time_format: " + " or ".join(
-        _as_setting(one, len(readings) > 1) for one in readings
-    )
+    written = [_as_setting(reading, len(readings) > 1) for reading in readings]
+    fix = "pass time_format: " + " or ".join(written)
     is_nearly_even = (
         bool(np.mean(steps == step) > _INDEX_SHARE) and readings[0] not in _DIGITS | _RARE_DIGITS
     )
@@ -121,44 +131,44 @@ def _as_numbers(column: pa.ChunkedArray) -> Numbers:
 
 def _readings(values: Numbers) -> tuple[str, ...]:
     """Return the formats in which the numbers could be dates, by their size and digits alone."""
-    if values.dtype.kind == "i" and (
-        found := _digit_formats([str(value) for value in values[:_SAMPLE]])
-    ):
-        return found
-    low, high = values.min(), values.max()
+    if values.dtype.kind == "i":
+        formats = _digit_formats([str(value) for value in values[:_SAMPLE]])
+        if formats:
+            return formats
+    low = values.min()
+    high = values.max()
     if low >= _EXCEL[0] and high <= _EXCEL[1]:
         return ("excel",)
     if values.dtype.kind == "f" and low >= _YEARS[0] and high <= _YEARS[1]:
         months = values * 12
-        return (
-            ("decimal_year",)
-            if np.mean(np.abs(months - np.rint(months)) < 0.1) >= _USUAL_SHARE
-            else ()
-        )
-    for one, unit in UNIX.items():
+        if np.mean(np.abs(months - np.rint(months)) < 0.1) >= _USUAL_SHARE:
+            return ("decimal_year",)
+        return ()
+    for number_format, unit in UNIX.items():
         first, last = (seconds * (10**9 // unit) for seconds in _SECONDS)
         if np.mean((values >= first) & (values <= last)) >= _USUAL_SHARE:
-            return (one,)
+            return (number_format,)
     return ()
 
 
 def _digit_formats(sample: list[str]) -> tuple[str, ...]:
     """Return the formats whose digits nearly all numbers have."""
-    found = next(
-        (one for one, pattern in (_DIGITS | _RARE_DIGITS).items() if _share(sample, pattern)), None
-    )
-    if found is None:
+    patterns = _DIGITS | _RARE_DIGITS
+    fitting = [name for name, pattern in patterns.items() if _mostly_match(sample, pattern)]
+    if not fitting:
         return ()
-    if found != "%Y%m" or not _share(sample, _QUARTER):
-        return (found,)
+    if fitting[0] != "%Y%m" or not _mostly_match(sample, _QUARTER):
+        return (fitting[0],)
     # 1 to 4 in several years are quarters, within one year they may be months
     is_whole_years = (
         len({text[-1] for text in sample}) == 4 and len({text[:4] for text in sample}) > 1
     )
-    return ("year_quarter",) if is_whole_years else ("%Y%m", "year_quarter")
+    if is_whole_years:
+        return ("year_quarter",)
+    return ("%Y%m", "year_quarter")
 
 
-def _share(sample: list[str], pattern: str) -> bool:
+def _mostly_match(sample: list[str], pattern: str) -> bool:
     match = re.compile(pattern).fullmatch
     return sum(match(text) is not None for text in sample) >= _USUAL_SHARE * len(sample)
 
@@ -168,7 +178,7 @@ def _is_daily(values: Numbers, step: float) -> bool:
 
 
 def _steps(values: Numbers, codes: NDArray[np.integer]) -> Numbers:
-    """Differences between neighbours of one series."""
+    """Return the positive differences between neighbours of one series."""
     order = np.lexsort((values, codes))
     steps: Numbers = np.diff(values[order])[np.diff(codes[order]) == 0]
     return steps[steps > 0]
@@ -180,9 +190,9 @@ def _example(values: Numbers, readings: tuple[str, ...]) -> tuple[str, list[str]
         text = [f"{value:.13g}" for value in values[values % 1 != 0][:_SAMPLE]]
     else:
         text = [str(value) for value in values[:_SAMPLE]]
-    dates = [_dates(text, one) for one in readings]
-    place = int(np.argmax(~np.any([np.isnat(column) for column in dates], axis=0)))
-    return text[place], [show_stamp(column[place]) for column in dates]
+    dates = [_dates(text, reading) for reading in readings]
+    first = int(np.argmax(~np.any([np.isnat(column) for column in dates], axis=0)))
+    return text[first], [show_stamp(column[first]) for column in dates]
 
 
 def _dates(text: list[str], time_format: str) -> NDArray[np.datetime64]:
@@ -192,16 +202,18 @@ def _dates(text: list[str], time_format: str) -> NDArray[np.datetime64]:
         )
     else:
         index = pd.to_datetime(pd.Index(text), format=time_format, errors="coerce")
-    return (index if index.tz is None else index.tz_convert(None)).to_numpy()
+    if index.tz is not None:
+        index = index.tz_convert(None)
+    return index.to_numpy()
 
 
 def _index_fix(kind: pa.DataType, step: int) -> str:
-    """Say how to call the numbers an index, in which dates have no part."""
+    """Write the fix for numbers that are an index and not dates."""
     cast = "" if pa.types.is_integer(kind) else "whole numbers and "
     return f", or {cast}freq: {step} if they only number the rows"
 
 
 def _as_setting(time_format: str, is_one_of_several: bool) -> str:
-    """Write a format as a settings file contains it, with what it stands for where there is a choice."""
+    """Write a format as in a settings file, with its meaning where there is a choice."""
     text = time_format if time_format in NUMBER_FORMATS else f"'{time_format}'"
     return f"{text} for {_NAMES[time_format]}" if is_one_of_several else text

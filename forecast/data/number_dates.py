@@ -1,4 +1,4 @@
-"""Dates written as numbers: counted from a day, or as a year and a part of it."""
+"""Dates written as numbers: counted from a day, or as a year and a fraction or part of it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def read_numbers(text: pa.ChunkedArray, number_format: str) -> pa.ChunkedArray:
         number_format: a key of `NUMBER_FORMATS`.
 
     Returns:
-        Timestamps, UTC for Unix time, null where a cell is no number or stands for no date.
+        Timestamps, UTC for Unix time, null where a cell is not a number or not a date.
     """
     valid = pc.match_substring_regex(text, _NUMBER).fill_null(False).to_numpy()
     numbers = _numbers(pc.if_else(pa.array(valid), text, "0"))
@@ -114,9 +114,8 @@ def _year_week(numbers: Numbers) -> tuple[Instants, NDArray[np.bool_]]:
         & (week % 1 == 0)
     )
     year, week = (np.where(is_date, part, 1).astype(np.int64) for part in (year, week))
-    fourth = (year - 1970).astype("datetime64[Y]").astype("datetime64[D]").astype(
-        np.int64
-    ) + 3  # in week 1 always
+    first = (year - 1970).astype("datetime64[Y]").astype("datetime64[D]").astype(np.int64)
+    fourth = first + 3  # 4 January, always in week 1
     monday = fourth - (fourth + 3) % 7  # 1970-01-01 was a Thursday
     return (monday + 7 * (week - 1)).astype("datetime64[D]").astype("datetime64[s]"), is_date
 
@@ -140,7 +139,7 @@ NUMBER_FORMATS: dict[str, Callable[[Numbers], tuple[Instants, NDArray[np.bool_]]
 
 
 def write_stamps(stamps: pd.Series, time_format: str) -> pd.Series:
-    """Write stamps in the format they were read in.
+    """Write timestamps in the format of the table.
 
     Args:
         stamps: timestamps, with or without a zone.
@@ -163,12 +162,17 @@ def write_stamps(stamps: pd.Series, time_format: str) -> pd.Series:
 
 
 def _divided(stamps: pd.Series, unit: int) -> pd.Series:
-    """Units of so many nanoseconds since 1970, whole numbers where all of them are."""
+    """Return units of `unit` nanoseconds since 1970, as whole numbers where all are whole."""
     ticks = stamps.astype("datetime64[ns]").astype(np.int64)
-    return ticks // unit if (ticks % unit == 0).all() else ticks / unit
+    if (ticks % unit == 0).all():
+        return ticks // unit
+    return ticks / unit
 
 
 def weeks_in_iso_year(year: NDArray[np.int64]) -> NDArray[np.int64]:
-    """52, or 53 in years that end on a Thursday or follow one that ended on a Wednesday (ISO 8601)."""
+    """Return 52 or 53 weeks of each ISO 8601 year.
+
+    A year has 53 weeks if it ends on a Thursday or the year before ended on a Wednesday.
+    """
     ends_on, before = ((y + y // 4 - y // 100 + y // 400) % 7 for y in (year, year - 1))
     return np.where((ends_on == 4) | (before == 3), 53, 52)

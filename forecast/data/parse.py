@@ -144,7 +144,7 @@ def encode(column: pa.ChunkedArray, name: str) -> tuple[NDArray[np.int32], Value
 
 
 def _distinct(dictionary: pa.Array) -> Values:
-    """Return the Python values of a dictionary, None for a missing one; floats keep their precision."""
+    """Return the Python values of a dictionary, None for a missing one; floats stay exact."""
     if pa.types.is_floating(dictionary.type):
         floats = dictionary.to_numpy(zero_copy_only=False)
         return [None if np.isnan(value) else value for value in floats]
@@ -173,7 +173,7 @@ def _indices(coded: pa.DictionaryArray) -> pa.Array:
 
 
 def _whole_floats(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Turn floats into whole numbers where none has a fraction: pandas stores them so beside a NaN."""
+    """Turn floats into whole numbers where none has a fraction: pandas has them beside a NaN."""
     column = pc.if_else(pc.is_nan(column), None, column)
     try:
         return column.cast(pa.int64())
@@ -308,8 +308,8 @@ def _refuse_points(column: pa.ChunkedArray, name: str, decimal: str) -> None:
     if len(pointed):
         raise BadTableError(
             "point_and_comma",
-            f"{name} contains {pointed[0].as_py()!r} in {counted(len(pointed), 'row')}, and decimal "
-            f"is ','",
+            f"{name} contains {pointed[0].as_py()!r} in {counted(len(pointed), 'row')}, and "
+            f"decimal is ','",
             "remove the points if they separate thousands, or pass decimal: '.' if they are the "
             "decimal mark",
         )

@@ -1,4 +1,4 @@
-"""Readers of delimited text, parquet files, data frames and Arrow tables; no cell is checked yet."""
+"""Readers of delimited text, parquet files, data frames and Arrow tables, before any check."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _CODES = pa.dictionary(pa.int32(), pa.string())
 
 
 class TableFormat(Section):
-    """How a table is written down.
+    """Format of a table: layout, text format and timestamps.
 
     Raises:
         ConfigError: a setting is wrong whatever the table.

@@ -161,7 +161,7 @@ def _with_bom(encoding: str) -> str:
 
 
 def _scan(path: Path, encoding: str) -> tuple[bool, bool]:
-    """Decode the whole file in blocks; return whether it has quotes and whether it has blank lines."""
+    """Decode the whole file in blocks; return whether it has quotes, and blank lines."""
     decoder = codecs.getincrementaldecoder(encoding)()
     has_quotes = False
     has_blanks = False

@@ -58,7 +58,7 @@ class _Source(Section):
 
 
 class DataConfig(TableFormat, Columns, _Source):
-    """Where the table is, what its columns mean and how it is written down."""
+    """Where the table is, the roles of its columns and its format."""
 
     freq: Frequency | None = None
     """Step between stamps, as a pandas alias (`h`, `D`, `ME`, `15min`) or, of an index, a whole
@@ -87,7 +87,7 @@ class DataConfig(TableFormat, Columns, _Source):
 
     @property
     def table_format(self) -> TableFormat:
-        """How the table is written down."""
+        """Format of the table."""
         return TableFormat(**self.model_dump(include=set(TableFormat.model_fields)))
 
     @model_validator(mode="after")

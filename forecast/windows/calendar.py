@@ -1,9 +1,9 @@
-"""Features made from timestamps alone: places in the day, week and year, and holidays.
+"""Features made from timestamps alone: position in the day, week and year, and holidays.
 
 A cyclic feature is a share of its cycle, written as a sine and a cosine so that the end of a cycle
 is next to its beginning. Months, years and ISO years differ in length; their cycles are as long as
-the one the stamp lies in, so every cycle closes without a jump, in leap years too, which no fixed
-period such as 365.25 does. All features read the wall clock of the zone the stamps were given in.
+the one of the timestamp, so every cycle closes without a jump, in leap years too, which no fixed
+period such as 365.25 does. All features use local time in the zone of the table.
 """
 
 from __future__ import annotations
@@ -29,49 +29,49 @@ _HOLIDAY = "holiday:"
 
 
 def minute(index: pd.DatetimeIndex) -> FloatArray:
-    """Share of the hour, seconds included."""
+    """Return the share of the hour, seconds included."""
     return (_field(index, "minute") + _field(index, "second") / 60) / 60
 
 
 def hour(index: pd.DatetimeIndex) -> FloatArray:
-    """Share of a day of 24 hours, minutes included."""
+    """Return the share of a day of 24 hours, minutes included."""
     return (_field(index, "hour") + _field(index, "minute") / 60) / 24
 
 
 def weekday(index: pd.DatetimeIndex) -> FloatArray:
-    """Whole days since Monday as a share of the week."""
+    """Return the whole days since Monday as a share of the week."""
     return _field(index, "day_of_week") / 7
 
 
 def day_of_month(index: pd.DatetimeIndex) -> FloatArray:
-    """Whole days since the first as a share of this month."""
+    """Return the whole days since the first as a share of this month."""
     return (_field(index, "day") - 1) / _field(index, "days_in_month")
 
 
 def day_of_year(index: pd.DatetimeIndex) -> FloatArray:
-    """Whole days since 1 January as a share of this year."""
+    """Return the whole days since 1 January as a share of this year."""
     return (_field(index, "day_of_year") - 1) / np.where(_field(index, "is_leap_year"), 366, 365)
 
 
 def week_of_year(index: pd.DatetimeIndex) -> FloatArray:
-    """Whole weeks since the first as a share of this ISO year."""
+    """Return the whole weeks since the first as a share of this ISO year."""
     iso = index.isocalendar()
     year = iso["year"].to_numpy(np.int64)
     return (iso["week"].to_numpy(np.int64) - 1) / weeks_in_iso_year(year)
 
 
 def month(index: pd.DatetimeIndex) -> FloatArray:
-    """Whole months since January as a share of the year."""
+    """Return the whole months since January as a share of the year."""
     return (_field(index, "month") - 1) / 12
 
 
 def quarter(index: pd.DatetimeIndex) -> FloatArray:
-    """Whole quarters since the first as a share of the year."""
+    """Return the whole quarters since the first as a share of the year."""
     return (_field(index, "quarter") - 1) / 4
 
 
 def weekend(index: pd.DatetimeIndex) -> FloatArray:
-    """1 on Saturday and Sunday."""
+    """Return 1 on Saturday and Sunday, else 0."""
     return (_field(index, "day_of_week") >= 5).astype(np.float64)
 
 
@@ -112,17 +112,18 @@ def calendar_features(
             f"calendar is {', '.join(names)}, but the index is whole numbers, which have no dates: "
             "set calendar: [], or give timestamps"
         )
-    out = np.empty((len(stamps), len(columns)), np.float32)
-    for start in range(0, len(stamps) if names else 0, _CHUNK):
+    features = np.empty((len(stamps), len(columns)), np.float32)
+    if not names:
+        return features
+    for start in range(0, len(stamps), _CHUNK):
         index = freq.local(stamps[start : start + _CHUNK])
-        out[start : start + _CHUNK] = np.stack(
-            [one for name in names for one in _columns(name, index)], axis=1
-        )
-    return out
+        columns_of_all = [column for name in names for column in _columns(name, index)]
+        features[start : start + _CHUNK] = np.stack(columns_of_all, axis=1)
+    return features
 
 
 def calendar_columns(names: Sequence[str]) -> tuple[str, ...]:
-    """Names of the K columns: `<name>_sin` and `<name>_cos` for a cycle, the name itself for a flag.
+    """Return the names of the K columns: `<name>_sin` and `<name>_cos`, or of a flag its name.
 
     Args:
         names: as in `calendar_features`.
@@ -133,15 +134,18 @@ def calendar_columns(names: Sequence[str]) -> tuple[str, ...]:
     columns: list[str] = []
     for name in names:
         _check_name(name)
-        columns += [name] if _is_flag(name) else [f"{name}_sin", f"{name}_cos"]
+        if _is_flag(name):
+            columns.append(name)
+        else:
+            columns += [f"{name}_sin", f"{name}_cos"]
     return tuple(columns)
 
 
 def default_calendar(freq: Frequency) -> tuple[str, ...]:
-    """Features that suit a frequency.
+    """Return the calendar features that suit a frequency.
 
-    Steps below a day leave the place in the year out: it takes several years of data to learn one,
-    and in less than a year the test rows lie where training has never been.
+    Steps below a day go without the position in the year: it takes several years of data to learn,
+    and with less than a year the test set is in months that training has never seen.
 
     Args:
         freq: the frequency.
@@ -151,16 +155,24 @@ def default_calendar(freq: Frequency) -> tuple[str, ...]:
     grid = parse_grid(freq.alias).in_longest_unit()
     if grid.tick > DAY:
         return ("hour", "weekday", "day_of_year")
+    if grid.tick and grid.tick < TICKS["h"]:
+        return ("minute", "hour", "weekday")
     if grid.tick:
-        return ("minute", "hour", "weekday") if grid.tick < TICKS["h"] else ("hour", "weekday")
+        return ("hour", "weekday")
     if grid.months:
         in_months = grid.months * grid.multiple
-        return ("month",) if in_months < 3 else ("quarter",) if in_months < 12 else ()
-    return ("week_of_year",) if grid.base == "W" else ("weekday", "day_of_year")
+        if in_months < 3:
+            return ("month",)
+        if in_months < 12:
+            return ("quarter",)
+        return ()
+    if grid.base == "W":
+        return ("week_of_year",)
+    return ("weekday", "day_of_year")
 
 
 def _field(index: pd.DatetimeIndex, name: str) -> NDArray[Any]:
-    """A field of every stamp; asked of the array below the index, which does not wrap it in an index of its own."""
+    """Return a field of every timestamp; the array below the index does not wrap it in an index."""
     return np.asarray(getattr(index.array, name))
 
 
@@ -168,7 +180,9 @@ def _columns(name: str, index: pd.DatetimeIndex) -> tuple[FloatArray, ...]:
     if name.startswith(_HOLIDAY):
         return (_holiday(index, name.removeprefix(_HOLIDAY)),)
     share = CALENDAR_FEATURES[name](index)
-    return (share,) if _is_flag(name) else (np.sin(2 * np.pi * share), np.cos(2 * np.pi * share))
+    if _is_flag(name):
+        return (share,)
+    return np.sin(2 * np.pi * share), np.cos(2 * np.pi * share)
 
 
 def _is_flag(name: str) -> bool:
@@ -176,7 +190,7 @@ def _is_flag(name: str) -> bool:
 
 
 def _holiday(index: pd.DatetimeIndex, country: str) -> FloatArray:
-    """1 on public holidays."""
+    """Return 1 on public holidays, else 0."""
     days = index.tz_localize(None).to_numpy().astype("datetime64[D]")
     years = days.astype("datetime64[Y]").astype(np.int64) + 1970
     return np.isin(days, _holiday_days(country, int(years.min()), int(years.max()))).astype(
@@ -188,8 +202,8 @@ def _holiday(index: pd.DatetimeIndex, country: str) -> FloatArray:
 def _holiday_days(country: str, first_year: int, last_year: int) -> NDArray[np.datetime64]:
     import holidays
 
-    found = holidays.country_holidays(country, years=range(first_year, last_year + 1))
-    return np.array(sorted(found), "datetime64[D]")
+    days = holidays.country_holidays(country, years=range(first_year, last_year + 1))
+    return np.array(sorted(days), "datetime64[D]")
 
 
 def _check_name(name: str) -> None:
@@ -208,7 +222,8 @@ def _check_name(name: str) -> None:
             f"calendar feature {name!r} needs the package holidays: pip install "
             f"'bigru-forecast[holidays]'"
         ) from error
-    country, known_countries = name.removeprefix(_HOLIDAY), holidays.list_supported_countries()
+    country = name.removeprefix(_HOLIDAY)
+    known_countries = holidays.list_supported_countries()
     if country not in known_countries:
         raise ConfigError(
             f"calendar feature {name!r} names no known "

@@ -176,7 +176,7 @@ def index_after(
     *,
     usable: NDArray[np.bool_] | None = None,
 ) -> tuple[WindowIndex, IntArray]:
-    """Number the windows whose contexts end at given rows; those without a whole context are dropped.
+    """Number the windows whose contexts end at given rows; incomplete contexts are dropped.
 
     Args:
         panel: the series.

@@ -131,7 +131,7 @@ def test_the_same_day_of_each_month_is_no_number_of_days(first, months):
         steps = np.diff(held).astype("timedelta64[D]").astype(int)
         if (steps % 7 == 0).all():
             continue  # 91 days are 13 weeks
-        with pytest.raises(DataError, match="move each stamp to the first day of its period"):
+        with pytest.raises(DataError, match="move each timestamp to the first day of its period"):
             infer_frequency(held, np.array([0, rows]))
 
 
