@@ -14,7 +14,7 @@ import pytest
 from keras import ops
 
 from forecast.errors import ConfigError
-from forecast.experiment import schema
+from forecast.section import wording
 from forecast.experiment.file import parse_experiment
 from forecast.experiment.settings import (
     EvaluationConfig,
@@ -77,9 +77,9 @@ class MinimalGated(keras.layers.RNN):
 def foreign(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """One entry more in the table, and settings described anew before and after."""
     monkeypatch.setitem(CELLS, "mgu", CellKind(lambda: MinimalGated))
-    schema._schema.cache_clear()
+    wording.schema_of.cache_clear()
     yield
-    schema._schema.cache_clear()
+    wording.schema_of.cache_clear()
 
 
 @pytest.mark.parametrize("decoder", ["recurrent", "direct"])
