@@ -115,7 +115,10 @@ def test_an_experiment_runs_to_the_end(
     again = predict_run(folder).frame()
     written = pd.read_csv(folder / "forecast.csv", parse_dates=["ds", "cutoff"])
     pd.testing.assert_frame_equal(written, again, check_dtype=False, rtol=1e-12)
-    assert load_experiment(folder / "config.yaml").training == config.training
+    stored = load_experiment(folder / "config.yaml").training.model_dump()
+    asked = config.training.model_dump()
+    assert stored == {**stored, **{name: asked[name] for name in asked if asked[name] != "auto"}}
+    assert [name for name, value in stored.items() if value == "auto"] == ["jit"]
     assert (folder / "scores.txt").read_text().strip() in "\n".join(said)
 
 

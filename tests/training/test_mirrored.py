@@ -17,7 +17,7 @@ import pytest
 from mirrored_process import SHAPE, TRAINING
 from window_arrays import learnable_source
 
-from forecast import Experiment, Forecaster
+from forecast import Forecaster
 from forecast.errors import ConfigError, TrainingError
 from forecast.experiment.settings import TrainingConfig
 from forecast.models import build_model
@@ -102,6 +102,6 @@ def test_networks_that_take_all_devices_are_trained_one_at_a_time(
     monkeypatch.setattr("forecast.training.members.core_count", lambda: 2)
     model = build_model(mirrored_process.MODELS["bigru"], SHAPE)
     for strategy, number in (("none", 2), ("mirrored", 1)):
-        config = Experiment().training.model_copy(update={"strategy": strategy})
+        config = TrainingConfig(strategy=strategy, batch_size=64)
         jobs = [Job(name, model, None, None, config, None) for name in "ab"]  # type: ignore[arg-type]
         assert count_parallel(jobs) == number
