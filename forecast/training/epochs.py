@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 Weights = list[NDArray[Any]]
 
 SECONDS_PER_CALL = 0.2
-"""Time of the steps in one call: its overhead is small beside it, and an interrupt waits no longer."""
+"""Time of the steps in one call: its overhead is small beside it, and interrupts wait no longer."""
 
 
 @dataclass(frozen=True)

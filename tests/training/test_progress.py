@@ -111,7 +111,10 @@ def test_a_log_gets_one_plain_line_per_epoch() -> None:
 
 
 def test_what_training_takes_is_said_before_it_starts() -> None:
-    line = "48,210 windows of 72 + 24 rows, 754 batches an epoch; rows 3.1 MB, order 0.4 MB, one batch 0.6 MB"
+    line = (
+        "48,210 windows of 72 + 24 rows, 754 batches an epoch; rows 3.1 MB, order 0.4 MB, one "
+        "batch 0.6 MB"
+    )
     assert shown(io.StringIO(), START) == f"{line}; the steps are being compiled\n"
     assert shown(io.StringIO(), replace(START, compiled=False)) == f"{line}\n"
     assert (
