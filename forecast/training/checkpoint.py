@@ -111,23 +111,26 @@ def check_place_for_checkpoint(path: Path) -> None:
 
 
 def check_same_training(path: Path, stored: Fingerprint, current: Fingerprint) -> None:
-    """Raise unless a checkpoint is that of the training to resume.
+    """Raise unless a checkpoint belongs to the training that wants to go on from it.
 
     Raises:
         TrainingError: settings, model or data differ; the message names the differences.
     """
     names = [name for name in sorted({*stored, *current}) if stored.get(name) != current.get(name)]
-    if not names:
-        return
-    listed = "; ".join(
-        f"{name} was {stored.get(name)} and is {current.get(name)}"
-        for name in names[:LISTED_DIFFERENCES]
-    )
-    if len(names) > LISTED_DIFFERENCES:
-        listed += f" and {len(names) - LISTED_DIFFERENCES} more"
-    raise TrainingError(
-        f"cannot resume from {path}: {listed}: restore what it was, or train again without resuming"
-    )
+    if names:
+        shown = [
+            f"{name} was {stored.get(name)} and is {current.get(name)}"
+            for name in names[:LISTED_DIFFERENCES]
+        ]
+        more = (
+            f" and {len(names) - LISTED_DIFFERENCES} more"
+            if len(names) > LISTED_DIFFERENCES
+            else ""
+        )
+        raise TrainingError(
+            f"cannot resume from {path}: {'; '.join(shown)}{more}: restore what it was, or train "
+            f"again without resuming"
+        )
 
 
 def _numbered(kind: str, arrays: Arrays) -> dict[str, NDArray[Any]]:

@@ -95,7 +95,7 @@ def train(
             target, or the checkpoint is damaged or of another training.
         OutputError: `checkpoint` is a file of another kind.
     """
-    check_windows(training, validation)
+    _check_windows(training, validation)
     run = make_run(model, training, config)
     history = History((), (), (), (), 0, run.compiled, run.native)
     best = model.get_weights()
@@ -106,7 +106,7 @@ def train(
         if run.strategy is not None:
             identity["devices"] = str(run.strategy.num_replicas_in_sync)
     if checkpoint and resume and checkpoint.exists():
-        history, best = restore(run, checkpoint, identity)
+        history, best = _restore(run, checkpoint, identity)
     elif checkpoint:
         check_place_for_checkpoint(checkpoint)
 
@@ -114,8 +114,8 @@ def train(
     epoch_estimate = estimate(training, config.batch_size, num_windows=config.windows_per_epoch)
     report(Started(epoch_estimate, run.compiled, run.native))
     try:
-        while (reason := stop_reason(history, config)) is None:
-            history = run_epoch(run, training, validation, history, report)
+        while (reason := _stop_reason(history, config)) is None:
+            history = _run_epoch(run, training, validation, history, report)
             if history.best_epoch == len(history.loss):
                 best = run.model.get_weights()
             if checkpoint:
@@ -126,7 +126,7 @@ def train(
     return TrainingResult(history, reason)
 
 
-def run_epoch(
+def _run_epoch(
     run: Run,
     training: WindowSource,
     validation: WindowSource | None,
@@ -136,13 +136,13 @@ def run_epoch(
     """Train for one epoch, validate, and return the longer history."""
     start = time.perf_counter()
     epoch = len(history.loss) + 1
-    loss = learn(run, training, history, report)
+    loss = _learn(run, training, history, report)
     if validation is None:
         val_loss = None
         val_losses = history.val_loss
         is_best = loss < min(history.loss, default=math.inf)
     else:
-        val_loss = mean_loss(run, validation)
+        val_loss = _mean_loss(run, validation)
         val_losses = (*history.val_loss, val_loss)
         is_best = val_loss < min(history.val_loss, default=math.inf)
 
@@ -160,7 +160,7 @@ def run_epoch(
     )
 
 
-def learn(run: Run, training: WindowSource, history: History, report: Reporter) -> float:
+def _learn(run: Run, training: WindowSource, history: History, report: Reporter) -> float:
     """Take the steps of one epoch, in calls that take about `SECONDS_PER_CALL`.
 
     Returns:
@@ -198,7 +198,7 @@ def learn(run: Run, training: WindowSource, history: History, report: Reporter) 
         call_seconds = time.perf_counter() - called
 
         done += int(learned.steps)
-        check_sound(run, history, done, learned)
+        _check_sound(run, history, done, learned)
         total += float(learned.total)
         count += float(learned.measured)
         seconds = time.perf_counter() - start
@@ -212,7 +212,7 @@ def learn(run: Run, training: WindowSource, history: History, report: Reporter) 
     return total / count
 
 
-def check_sound(run: Run, history: History, step: int, learned: Learned) -> None:
+def _check_sound(run: Run, history: History, step: int, learned: Learned) -> None:
     """Raise where a step is not finite.
 
     Raises:
@@ -221,13 +221,13 @@ def check_sound(run: Run, history: History, step: int, learned: Learned) -> None
     """
     if learned.ending == BAD_GRADIENT:
         reason = f"the loss is {learned.loss:.4g} and the norm of the gradients {learned.norm:.4g}"
-        raise diverged(run, history, step, reason)
+        raise _diverged(run, history, step, reason)
     if learned.ending == BAD_WEIGHT:
         reason = f"a weight has become infinite or NaN, at a loss of {learned.loss:.4g}"
-        raise diverged(run, history, step, reason)
+        raise _diverged(run, history, step, reason)
 
 
-def diverged(run: Run, history: History, step: int, reason: str) -> TrainingError:
+def _diverged(run: Run, history: History, step: int, reason: str) -> TrainingError:
     """Return the error for a step that is not finite."""
     kept = "from before training"
     if history.best_epoch:
@@ -241,7 +241,7 @@ def diverged(run: Run, history: History, step: int, reason: str) -> TrainingErro
     )
 
 
-def mean_loss(run: Run, source: WindowSource) -> float:
+def _mean_loss(run: Run, source: WindowSource) -> float:
     """Return the mean loss over the measured cells of all windows, whatever the batch size.
 
     Raises:
@@ -264,7 +264,7 @@ def mean_loss(run: Run, source: WindowSource) -> float:
     return total / count
 
 
-def stop_reason(history: History, config: TrainingConfig) -> str | None:
+def _stop_reason(history: History, config: TrainingConfig) -> str | None:
     """Return the reason to stop training, or None to continue."""
     done = len(history.loss)
     if done >= config.epochs:
@@ -274,7 +274,7 @@ def stop_reason(history: History, config: TrainingConfig) -> str | None:
     return None
 
 
-def restore(run: Run, checkpoint: Path, identity: dict[str, str]) -> tuple[History, Weights]:
+def _restore(run: Run, checkpoint: Path, identity: dict[str, str]) -> tuple[History, Weights]:
     """Put the state of a checkpoint into model and optimizer; return its history and best weights.
 
     Raises:
@@ -294,7 +294,7 @@ def restore(run: Run, checkpoint: Path, identity: dict[str, str]) -> tuple[Histo
     return stored.history, stored.best_weights
 
 
-def check_windows(training: WindowSource, validation: WindowSource | None) -> None:
+def _check_windows(training: WindowSource, validation: WindowSource | None) -> None:
     """Raise unless there are training windows, and validation windows where validation is on.
 
     Raises:

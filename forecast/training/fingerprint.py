@@ -36,13 +36,13 @@ def fingerprint(
         kinds of operations in the model's graph, and the data.
     """
     settings = {f"training.{name}": str(value) for name, value in config.model_dump().items()}
-    data = {"training windows": window_digest(training)}
+    data = {"training windows": _window_digest(training)}
     if validation is not None:
-        data["validation windows"] = window_digest(validation)
-    return settings | model_settings(model) | data
+        data["validation windows"] = _window_digest(validation)
+    return settings | _model_settings(model) | data
 
 
-def model_settings(model: keras.Model) -> dict[str, str]:
+def _model_settings(model: keras.Model) -> dict[str, str]:
     """Return the settings of the layers that have weights, and a digest of the graph.
 
     A model inside the model is described in the same way. Operations without weights are known by
@@ -58,26 +58,26 @@ def model_settings(model: keras.Model) -> dict[str, str]:
     }
     for layer in model.layers:
         if hasattr(layer, "operations"):
-            for key, value in model_settings(layer).items():
+            for key, value in _model_settings(layer).items():
                 settings[f"{layer.name}.{key}"] = value
         elif layer.weights:
-            settings |= flattened(layer.get_config(), layer.name)
+            settings |= _flattened(layer.get_config(), layer.name)
     return settings
 
 
-def flattened(settings: dict[str, Any], prefix: str) -> dict[str, str]:
+def _flattened(settings: dict[str, Any], prefix: str) -> dict[str, str]:
     """Return nested settings as `layer.setting` -> text."""
     flat: dict[str, str] = {}
     for name, value in settings.items():
         path = f"{prefix}.{name}"
         if isinstance(value, dict):
-            flat |= flattened(value, path)
+            flat |= _flattened(value, path)
         else:
             flat[path] = str(value)
     return flat
 
 
-def window_digest(source: WindowSource) -> str:
+def _window_digest(source: WindowSource) -> str:
     """Return the number of windows, and a SHA-256 of some of them, evenly spaced."""
     digest = hashlib.sha256()
     count = min(PROBED_WINDOWS, len(source))

@@ -109,12 +109,12 @@ def make_run(model: keras.Model, training: WindowSource, config: TrainingConfig)
     if strategy is not None:
         scope = strategy.scope()
     with in_float32(), scope:
-        optimizer = make_optimizer(config, num_steps * config.epochs)
+        optimizer = _make_optimizer(config, num_steps * config.epochs)
         optimizer.build(model.trainable_variables)
     measure = make_cell_losses(config.loss, quantile_levels=config.quantile_levels)
     compiled = compiles(config, num_steps * config.epochs)
-    learn = make_learn(model, optimizer, measure, strategy=strategy, compiled=compiled)
-    validate = make_measure(model, measure, compiled=compiled)
+    learn = _make_learn(model, optimizer, measure, strategy=strategy, compiled=compiled)
+    validate = _make_measure(model, measure, compiled=compiled)
     return Run(
         model=model,
         optimizer=optimizer,
@@ -149,7 +149,7 @@ def compiles(config: TrainingConfig, num_steps: int) -> bool:
     return config.jit == "on"
 
 
-def make_learn(
+def _make_learn(
     model: keras.Model, optimizer: keras.Optimizer, measure: Any, *, strategy: Any, compiled: bool
 ) -> Callable[..., Any]:
     """Return `Run.learn`."""
@@ -159,7 +159,7 @@ def make_learn(
 
     def gradients_of(batch: Any) -> tuple[Any, Any, list[Any]]:
         """Return the sum of the losses, the measured cells, and the gradients."""
-        count = count_measured(batch[1], model.compute_dtype)
+        count = _count_measured(batch[1], model.compute_dtype)
         if strategy is None:
             total, gradients = slice_gradients(model, measure, batch, count)
         else:
@@ -205,10 +205,10 @@ def make_learn(
         with tracing(compiled=compiled):
             return tf.while_loop(may_go_on, body, start)
 
-    return traced_once(learn)
+    return _traced_once(learn)
 
 
-def count_measured(target: Any, dtype: str) -> Any:
+def _count_measured(target: Any, dtype: str) -> Any:
     """Return the number of measured cells of a target."""
     import tensorflow as tf
 
@@ -239,7 +239,7 @@ def slice_gradients(
     return total, [tf.convert_to_tensor(gradient) for gradient in gradients]
 
 
-def make_measure(model: keras.Model, measure: Any, *, compiled: bool) -> Callable[..., Any]:
+def _make_measure(model: keras.Model, measure: Any, *, compiled: bool) -> Callable[..., Any]:
     """Return `Run.measure`."""
     import tensorflow as tf
 
@@ -257,10 +257,10 @@ def make_measure(model: keras.Model, measure: Any, *, compiled: bool) -> Callabl
         with tracing(compiled=compiled):
             return tf.while_loop(lambda done, *_: done < num_batches, body, (0, zero, zero))[1:]
 
-    return traced_once(measured)
+    return _traced_once(measured)
 
 
-def traced_once(function: Callable[[Any, Any], Any]) -> Callable[[Any, int], Any]:
+def _traced_once(function: Callable[[Any, Any], Any]) -> Callable[[Any, int], Any]:
     """Return a function of an iterator and a number, traced at its first call.
 
     Later iterators must be like the first. Calls go to the traced function directly, without the
@@ -293,7 +293,7 @@ def make_deterministic() -> None:
         tf.config.experimental.enable_op_determinism()
 
 
-def make_optimizer(config: TrainingConfig, num_steps: int) -> keras.Optimizer:
+def _make_optimizer(config: TrainingConfig, num_steps: int) -> keras.Optimizer:
     """Return the optimizer, with a schedule over `num_steps` steps and clipping by global norm."""
     from keras import optimizers
 
