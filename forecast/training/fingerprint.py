@@ -61,19 +61,16 @@ def _model_settings(model: keras.Model) -> dict[str, str]:
             for key, value in _model_settings(layer).items():
                 settings[f"{layer.name}.{key}"] = value
         elif layer.weights:
-            settings |= _flattened(layer.get_config(), layer.name)
+            settings |= flattened(layer.get_config(), layer.name)
     return settings
 
 
-def _flattened(settings: dict[str, Any], prefix: str) -> dict[str, str]:
-    """Return nested settings as `layer.setting` -> text."""
+def flattened(settings: dict[str, Any], prefix: str) -> dict[str, str]:
+    """Turn nested settings into `layer.setting` -> text."""
     flat: dict[str, str] = {}
     for name, value in settings.items():
-        path = f"{prefix}.{name}"
-        if isinstance(value, dict):
-            flat |= _flattened(value, path)
-        else:
-            flat[path] = str(value)
+        place = f"{prefix}.{name}"
+        flat |= flattened(value, place) if isinstance(value, dict) else {place: str(value)}
     return flat
 
 
