@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from forecast.training.events import EpochDone, Event, Reporter, Started, StepDone
+from forecast.training.events import Ended, EpochDone, Event, Reporter, Started, StepDone
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -70,14 +70,14 @@ class _Bars:
         self.progress: Progress | None = None
         self.tasks: dict[str, TaskID] = {}
         self.drawn_at = float("-inf")
-        # In a narrow terminal a bar says more than the validation loss, which the line above has.
+        # In a narrow terminal the bar has the room: the line above shows the validation loss.
         self.num_losses = 2 if console.width >= WIDE else 1
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, StepDone):
             self._draw(event)
-            return
-        self._remove(event.name)
+        if isinstance(event, Ended):
+            self._remove(event.name)
         line = _event_line(event)
         if line is not None:
             # As plain text, on as many rows as it takes: the terminal breaks long lines itself.
@@ -118,8 +118,7 @@ class _Bars:
 def _make_progress(console: Console) -> Progress:
     """Return the bars of the networks that are being trained, one row for each.
 
-    They are drawn when they are told to, by the thread that trains: a thread of their own would
-    draw on after an interrupt.
+    They are drawn at each event, and not by a thread, which would draw on after an interrupt.
     """
     from rich.progress import BarColumn, Progress, TextColumn
     from rich.table import Column
