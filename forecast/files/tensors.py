@@ -20,7 +20,7 @@ from safetensors.numpy import save
 
 from forecast.errors import ArtifactError
 
-DTYPES = {
+_DTYPES = {
     "BOOL": "?",
     "U8": "u1",
     "I8": "i1",
@@ -36,7 +36,7 @@ DTYPES = {
 }
 """Types that a tensor may have: the name in a safetensors file -> the name in NumPy."""
 
-_NAMES = {np.dtype(dtype): name for name, dtype in DTYPES.items()}
+_NAMES = {np.dtype(dtype): name for name, dtype in _DTYPES.items()}
 
 _HEADER_KEYS = {"dtype", "shape", "data_offsets"}
 
@@ -181,7 +181,7 @@ def _check_finite(array: NDArray[Any], name: str) -> None:
 
 def _array(entry: dict[str, Any], name: str) -> NDArray[Any]:
     """Return one tensor as a read-only array, checked to be finite."""
-    flat = np.frombuffer(entry["data"], DTYPES[entry["dtype"]])
+    flat = np.frombuffer(entry["data"], _DTYPES[entry["dtype"]])
     try:
         array = flat.reshape(entry["shape"])
     except ValueError as error:  # an empty tensor whose other axes are absurdly long

@@ -1,1 +1,1 @@
-"""The forecaster: a fitted state, what it predicts, how it is judged, saved and loaded."""
+"""The forecaster: a fitted state, its forecasts and their evaluation, saved and loaded."""

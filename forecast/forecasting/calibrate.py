@@ -70,7 +70,7 @@ def _calibration(
         unit,
         positions,
         logarithms=on_logarithms(fitted.config),
-        own=own_intervals(fitted.quantile_levels, quantiles),
+        own=_own_intervals(fitted.quantile_levels, quantiles),
     )
 
 
@@ -115,7 +115,7 @@ def forecast_with_intervals(
     return replace(forecast, quantile_levels=quantile_levels, quantiles=quantiles)
 
 
-def own_intervals(
+def _own_intervals(
     levels: tuple[float, ...], quantiles: FloatArray | None
 ) -> dict[float, tuple[FloatArray, FloatArray]]:
     """Return (B, H, D) lower and upper ends of the central intervals that a network writes.
@@ -186,7 +186,7 @@ def with_intervals(
             "intervals were asked for and this model was not calibrated: train again with "
             "evaluation.test_size or evaluation.calibration_size above 0"
         )
-    own = own_intervals(fitted.quantile_levels, quantiles)
+    own = _own_intervals(fitted.quantile_levels, quantiles)
     columns: dict[float, FloatArray] = {}
     if quantiles is not None:
         columns[0.5] = quantiles[..., fitted.quantile_levels.index(0.5)]

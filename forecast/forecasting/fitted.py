@@ -129,7 +129,7 @@ def _quantile_levels(config: Experiment) -> tuple[float, ...]:
 
 
 def _last_stamps(panel: Panel, split: Split) -> IntArray:
-    """Return the (N,) last stamp of each series before the test set, `NEVER` without a row there."""
+    """Return the (N,) last stamp of each series before the test set, `NEVER` if there is none."""
     first = panel.offsets[:-1]
     end = np.max([split.train.last, split.validation.last, split.calibration.last], axis=0)
     last = np.maximum(end - 1, first)

@@ -73,6 +73,7 @@ class Forecaster:
         config = self.config
         state = "not fitted"
         if self._fitted is not None:
+            config = self._fitted.config
             state = f"fitted on {len(self._fitted.series.ids):,} series"
         return (
             f"Forecaster({config.name!r}, model={config.model.name!r}, "

@@ -56,7 +56,7 @@ def save_fitted(fitted: Fitted, path: Path) -> None:
         Artifact(
             config=fitted.config.model_dump(mode="json"),
             meta=_meta(fitted),
-            weights=model_weights(fitted.model),
+            weights=_model_weights(fitted.model),
             state=_state(fitted),
             golden=golden,
         ),
@@ -121,7 +121,7 @@ def golden_inputs(shape: WindowShape) -> Arrays:
     return inputs
 
 
-def model_weights(model: keras.Model) -> Arrays:
+def _model_weights(model: keras.Model) -> Arrays:
     """Return the trained variables by path, without the states of random generators."""
     return {
         f"{number:03d}/{variable.path}": np.asarray(variable)
@@ -129,13 +129,13 @@ def model_weights(model: keras.Model) -> Arrays:
     }
 
 
-def set_model_weights(model: keras.Model, weights: Mapping[str, NDArray[Any]]) -> None:
+def _set_model_weights(model: keras.Model, weights: Mapping[str, NDArray[Any]]) -> None:
     """Put stored variables into a freshly built model.
 
     Raises:
         ArtifactError: a variable is missing, unknown or of another shape.
     """
-    expected = {name: array.shape for name, array in model_weights(model).items()}
+    expected = {name: array.shape for name, array in _model_weights(model).items()}
     given = {name: array.shape for name, array in weights.items()}
     if expected != given:
         name, shape = sorted(set(expected.items()) ^ set(given.items()))[0]
@@ -200,7 +200,7 @@ def _rebuild(artifact: Artifact) -> Fitted:
     state = artifact.state
     shape = WindowShape(**{name: _from_json(size) for name, size in meta["shape"].items()})
     model = build_ensemble(config, shape).model
-    set_model_weights(model, artifact.weights)
+    _set_model_weights(model, artifact.weights)
     ids = np.empty(len(meta["series_ids"]), object)
     ids[:] = meta["series_ids"]
     return Fitted(

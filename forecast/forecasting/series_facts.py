@@ -67,7 +67,7 @@ class SeriesFacts:
         return {name_of(series_id): index for index, series_id in enumerate(self.ids)}
 
     def index_of(self, ids: NDArray[np.object_]) -> IntArray:
-        """Return the (N',) index of each id by its name, -1 for a series that training has not seen."""
+        """Return the (N',) index of each id by its name, -1 for a new series."""
         indices = [self._index_by_name.get(name_of(series_id), -1) for series_id in ids]
         return np.array(indices, np.int64)
 
@@ -118,7 +118,7 @@ class SeriesFacts:
 
 
 def _ranges(values: FloatArray, panel: Panel, part: Part) -> tuple[FloatArray, FloatArray]:
-    """Return (N, D) smallest and (N, D) largest values in the rows of a part, NaN without a value."""
+    """Return (N, D) smallest and (N, D) largest values in the rows of a part, NaN without any."""
     rows = part_rows(part)
     series = panel.series_of_rows()[rows]
     low = np.full((panel.num_series, values.shape[1]), np.inf)

@@ -272,7 +272,7 @@ def _about(result: BacktestResult, unjudged: NDArray[np.object_]) -> bytes:
         "horizon": result.actual.shape[1],
         "season_length": result.season_length,
         "scale": np.nan_to_num(result.scale, nan=0.0).tolist(),  # JSON has no NaN
-        "columns": asdict(result.columns),
+        "columns": result.columns.model_dump(),
         "freq": asdict(result.freq),
         "unjudged": unjudged.tolist(),
         "notes": list(result.notes),

@@ -1,10 +1,17 @@
-"""Training: batches in, gradients checked before they are applied, the best weights out.
+"""Training: from batches of windows to the best weights.
 
-events        what training tells while it runs
-step          the compiled steps, optimizer and schedule
-epochs        the loop over epochs: validation, early stopping, best weights
-checkpoint    the state after an epoch as one file
-fingerprint   what a checkpoint belongs to
+batches           windows as `tf.data`
+losses            the losses
+step              the compiled steps, optimizer and schedule
+mirrored          a step on several devices
+epochs            the loop over epochs: validation, early stopping, best weights
+checkpoint        the state after an epoch as one file
+fingerprint       description of a training, to compare with that of a checkpoint
+events, progress  events of training, and reporters that show them
+ensemble          the members and their weighted sum
+ensemble_weights  weights from errors on validation windows
+members           members trained in parallel
+fit               all of it, for a prepared experiment
 """
 
 from forecast.training.epochs import TrainingResult, train

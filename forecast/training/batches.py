@@ -1,8 +1,9 @@
-"""From windows to `tf.data`, gathered by TensorFlow from tensors of the rows: windows are never copied all at once.
+"""Batches of windows as `tf.data`, gathered by TensorFlow from tensors of the rows.
 
-Training windows come in a new order each epoch, evaluation windows in order and none dropped. Every
-batch of a source has the same size, so that a compiler sees one shape: the last is filled up with
-windows of the same epoch whose targets are NaN, which losses and scores leave out.
+Windows are never copied all at once. Training windows come in a new order each epoch, evaluation
+windows in order and none dropped. Every batch of a source has the same size, so that a compiler
+sees one shape: the last is filled up with windows of the same epoch whose targets are NaN, which
+losses and scores skip.
 """
 
 from __future__ import annotations
@@ -27,36 +28,28 @@ if TYPE_CHECKING:
 
 
 Batch = tuple[dict[str, NDArray[Any]], NDArray[np.float32]]
-
-
 Pipeline = Callable[[IntArray, int], Any]
 
-
 CHUNK_BYTES = 1 << 21
-"""Batches are gathered several at a time and then cut apart, since a call costs as much as 50
-windows do: about as many as fit in this many bytes, which the cache of a processor holds."""
+"""Size of the chunks of batches that are gathered in one call and then divided.
 
+A call costs as much as 50 windows; chunks of this size fit into the cache of a processor.
+"""
 
 MOST_PER_CHUNK = 32
-"""Batches that are gathered at a time, at most."""
-
+"""Batches that are gathered in one call, at most."""
 
 ALIGNMENT = 64
-"""Bytes; TensorFlow takes over no memory that begins elsewhere than at a multiple."""
+"""Alignment in bytes of memory that TensorFlow uses without a copy."""
 
-
-# What was made for a source, or for features that several sources share, goes with it.
+# Caches that live as long as the source, or as the features that several sources share.
 _PIPELINES: WeakKeyDictionary[WindowSource, dict[int, Pipeline]] = WeakKeyDictionary()
-
-
 _ROW_TENSORS: WeakKeyDictionary[Features, dict[str, tf.Tensor]] = WeakKeyDictionary()
-
-
 _ONE_AT_A_TIME = threading.Lock()
 
 
 class WindowSource(Protocol):
-    """Numbered windows over rows; neither may change once batches were made."""
+    """Numbered windows over rows; neither may change after the first batch."""
 
     @property
     def features(self) -> Features:
@@ -65,7 +58,7 @@ class WindowSource(Protocol):
 
     @property
     def index(self) -> WindowIndex:
-        """Which rows each window reads."""
+        """The rows that each window reads."""
         ...
 
     def __len__(self) -> int:
@@ -87,27 +80,28 @@ class WindowSource(Protocol):
 def training_batches(
     source: WindowSource, *, batch_size: int, seed: int, epoch: int, num_windows: int | None = None
 ) -> tf.data.Dataset:
-    """Batches of one epoch, in an order that depends on `(seed, epoch)` alone; see `batches_in_order`.
+    """Return the batches of one epoch, in an order that depends on `(seed, epoch)` alone.
+
+    See `batches_in_order`.
 
     Args:
         source: the windows.
         batch_size: B.
         seed: start of the random order.
-        epoch: number of the epoch; each has an order of its own.
-        num_windows: windows drawn for this epoch without replacement; all of them if left out or
-            larger.
+        epoch: number of the epoch; each has another order.
+        num_windows: windows drawn for this epoch without replacement; default: all.
     """
     order = training_order(len(source), seed=seed, epoch=epoch, num_windows=num_windows)
     return batches_in_order(source, order, batch_size)
 
 
 def evaluation_batches(source: WindowSource, batch_size: int) -> tf.data.Dataset:
-    """All windows in order; see `batches_in_order`."""
+    """Return all windows in order; see `batches_in_order`."""
     return batches_in_order(source, np.arange(len(source)), batch_size)
 
 
 def training_order(size: int, *, seed: int, epoch: int, num_windows: int | None = None) -> IntArray:
-    """(num_windows,) numbers of windows in the order of one epoch.
+    """Return the (num_windows,) numbers of windows in the order of one epoch.
 
     Keras' own seeded shuffle repeats one order in every epoch; here the epoch is part of the seed.
     """
@@ -115,10 +109,10 @@ def training_order(size: int, *, seed: int, epoch: int, num_windows: int | None 
 
 
 def batches_in_order(source: WindowSource, order: IntArray, batch_size: int) -> tf.data.Dataset:
-    """Batches of numbered windows, all of one size: `batch_size`, or W where the source has fewer windows.
+    """Return batches of windows, all of one size: `batch_size`, or W where W is smaller.
 
-    The first call for a source and size takes a copy of the rows and traces the pipeline; every
-    other takes milliseconds, and its iterators fit into the same traced functions.
+    The first call for a source and size copies the rows and traces the pipeline; every other takes
+    milliseconds, and its iterators fit into the same traced functions.
 
     Args:
         source: the windows.
@@ -136,16 +130,18 @@ def batches_in_order(source: WindowSource, order: IntArray, batch_size: int) -> 
 
     size = fixed_batch_size(source, batch_size)
     with _ONE_AT_A_TIME:
-        made = _PIPELINES.setdefault(source, {})
-        if size not in made:
-            made[size] = _make_pipeline(source, size)
-    per_chunk = min(max(CHUNK_BYTES // (size * window_bytes(source)), 1), MOST_PER_CHUNK)
+        pipelines = _PIPELINES.setdefault(source, {})
+        if size not in pipelines:
+            pipelines[size] = _make_pipeline(source, size)
+    fitting = CHUNK_BYTES // (size * window_bytes(source))
+    per_chunk = min(max(fitting, 1), MOST_PER_CHUNK)
+    num_batches = math.ceil(len(order) / size)
     with tf.device("CPU:0"):
-        return made[size](_chunks(order, size * per_chunk), math.ceil(len(order) / size))
+        return pipelines[size](_chunks(order, size * per_chunk), num_batches)
 
 
 def fixed_batch_size(source: WindowSource, batch_size: int) -> int:
-    """Windows in every batch of a source.
+    """Return the number of windows in every batch of a source.
 
     Raises:
         ConfigError: `batch_size` is below 1.
@@ -156,27 +152,26 @@ def fixed_batch_size(source: WindowSource, batch_size: int) -> int:
 
 
 def count_batches(source: WindowSource, batch_size: int, *, num_windows: int | None = None) -> int:
-    """Batches of an epoch of `num_windows` windows, all of them if left out or larger.
+    """Return the number of batches of an epoch of `num_windows` windows; default: all.
 
     Raises:
         ConfigError: `batch_size` is below 1.
     """
-    return math.ceil(
-        min(len(source), num_windows or len(source)) / fixed_batch_size(source, batch_size)
-    )
+    num_drawn = min(len(source), num_windows or len(source))
+    return math.ceil(num_drawn / fixed_batch_size(source, batch_size))
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What the batches of a source take.
+    """Number and memory of the batches of a source.
 
     Attributes:
         windows: of an epoch.
         batches: of an epoch.
         context_length: L.
         horizon: H.
-        row_bytes: of the rows and of the places of the windows in them, held once for all epochs;
-            sources with the same features share the rows.
+        row_bytes: of the rows and the index of the windows, once for all epochs; sources with the
+            same features share the rows.
         order_bytes: of the order of one epoch.
         batch_bytes: of one batch.
     """
@@ -190,18 +185,15 @@ class Estimate:
     batch_bytes: int
 
     def __str__(self) -> str:
-        rows, order, batch = (
-            f"{n / 1e6:,.1f} MB" for n in (self.row_bytes, self.order_bytes, self.batch_bytes)
-        )
         return (
             f"{self.windows:,} windows of {self.context_length} + {self.horizon} rows, "
-            f"{self.batches:,} batches an "
-            f"epoch; rows {rows}, order {order}, one batch {batch}"
+            f"{self.batches:,} batches an epoch; rows {self.row_bytes / 1e6:,.1f} MB, "
+            f"order {self.order_bytes / 1e6:,.1f} MB, one batch {self.batch_bytes / 1e6:,.1f} MB"
         )
 
 
 def estimate(source: WindowSource, batch_size: int, *, num_windows: int | None = None) -> Estimate:
-    """Say what an epoch takes, without making any of it and without TensorFlow.
+    """Return number and memory of the batches of an epoch, without making them.
 
     Args:
         source: the windows.
@@ -211,7 +203,8 @@ def estimate(source: WindowSource, batch_size: int, *, num_windows: int | None =
     Raises:
         ConfigError: `batch_size` is below 1.
     """
-    size, index = fixed_batch_size(source, batch_size), source.index
+    size = fixed_batch_size(source, batch_size)
+    index = source.index
     windows = min(len(source), num_windows or len(source))
     arrays = [*_row_arrays(source.features).values(), *_run_arrays(index)]
     return Estimate(
@@ -226,18 +219,18 @@ def estimate(source: WindowSource, batch_size: int, *, num_windows: int | None =
 
 
 def window_bytes(source: WindowSource) -> int:
-    """Bytes of the inputs and the target of one window; every number takes four."""
-    rows, index = source.features, source.index
+    """Return the bytes of the inputs and the target of one window; every number takes four."""
+    rows = source.features
+    index = source.index
     known = rows.known.shape[1] + rows.known_codes.shape[1]
     past = rows.past.shape[1] + rows.past_codes.shape[1] + known
     static = rows.static.shape[1] + rows.static_codes.shape[1]
-    return 4 * (
-        index.context_length * past + index.horizon * (known + rows.target.shape[1]) + static
-    )
+    ahead = known + rows.target.shape[1]
+    return 4 * (index.context_length * past + index.horizon * ahead + static)
 
 
 def _chunks(order: IntArray, size: int) -> tf.Tensor:
-    """(chunks, size) the numbers, the last row filled up with numbers of the same order, written as `~number`."""
+    """Return (chunks, size) numbers; the last row is filled up with `~number`s of others."""
     filler = -len(order) % size
     numbers = _aligned_array((len(order) + filler,), np.dtype(np.int64))
     numbers[: len(order)] = order
@@ -246,7 +239,7 @@ def _chunks(order: IntArray, size: int) -> tf.Tensor:
 
 
 def _aligned_array(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """An array, not yet filled, where TensorFlow takes memory as it is."""
+    """Return an empty array whose memory TensorFlow uses without a copy."""
     size = math.prod(shape) * dtype.itemsize
     memory = np.empty(size + ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % ALIGNMENT
@@ -254,14 +247,17 @@ def _aligned_array(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]
 
 
 def _tensor_over(array: NDArray[Any]) -> tf.Tensor:
-    """A tensor in the memory of an aligned array; `tf.convert_to_tensor` would take up to three times as much."""
+    """Return a tensor in the memory of an aligned array.
+
+    `tf.convert_to_tensor` takes up to three times as much memory.
+    """
     import tensorflow as tf
 
     return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
 
 
 def _row_arrays(features: Features) -> dict[str, NDArray[Any]]:
-    """The arrays that windows are gathered from, without those that have no column."""
+    """Return the arrays that windows are gathered from, without those that have no column."""
     names = ("past", "known", "past_codes", "known_codes", "static", "static_codes", "target")
     arrays: dict[str, NDArray[Any]] = {name: getattr(features, name) for name in names}
     if features.late is not None:
@@ -270,7 +266,7 @@ def _row_arrays(features: Features) -> dict[str, NDArray[Any]]:
 
 
 def _row_tensors(features: Features) -> dict[str, tf.Tensor]:
-    """The arrays as tensors in the main memory, copied the first time that they are asked for."""
+    """Return the arrays as tensors in main memory, copied at the first call."""
     if features not in _ROW_TENSORS:
         _ROW_TENSORS[features] = {
             name: _tensor_of(array) for name, array in _row_arrays(features).items()
@@ -285,18 +281,18 @@ def _tensor_of(array: NDArray[Any]) -> tf.Tensor:
 
 
 def _run_arrays(index: WindowIndex) -> tuple[IntArray, IntArray, IntArray, IntArray]:
-    """(runs,) windows up to and with each run, windows before it, its first row, its series."""
+    """Return (runs,) windows up to the end of each run, before it, its first row, its series."""
     before = np.concatenate([[0], index.run_ends[:-1]]).astype(np.int64)[: len(index.run_ends)]
     return index.run_ends, before, index.run_first, index.run_series
 
 
 def _make_pipeline(source: WindowSource, size: int) -> Pipeline:
-    """The way from (chunks, windows) numbers and the number of batches to a dataset."""
+    """Return a function from (chunks, windows) numbers and the number of batches to a dataset."""
     import tensorflow as tf
 
-    gather, options = _make_gather(source), tf.data.Options()
-    # They find nothing to improve here, and looking for it they copy the tensors of the rows in
-    # every epoch.
+    gather = _make_gather(source)
+    options = tf.data.Options()
+    # The optimizations gain nothing here, and copy the tensors of the rows in every epoch.
     options.experimental_optimization.apply_default_optimizations = False
     options.autotune.enabled = False
 
@@ -308,42 +304,46 @@ def _make_pipeline(source: WindowSource, size: int) -> Pipeline:
         chunks = tf.data.Dataset.from_tensor_slices(numbers).map(gather).prefetch(1)
         return chunks.rebatch(size, drop_remainder=True).take(num_batches).with_options(options)
 
-    # Called as it was traced: `tf.function` would take the pipelines of many sources for one traced
+    # Already traced: `tf.function` would take the pipelines of many sources for one that is traced
     # too often.
     return pipeline.get_concrete_function()
 
 
 def _make_gather(source: WindowSource) -> Callable[[Any], Any]:
-    """`WindowSource.batch` in TensorFlow, for (B,) numbers; those written as `~number` get a target of NaN."""
+    """Return `WindowSource.batch` in TensorFlow; numbers as `~number` get a target of NaN."""
     import tensorflow as tf
 
-    rows, index = _row_tensors(source.features), source.index
+    rows = _row_tensors(source.features)
+    index = source.index
     run_ends, run_before, run_first, run_series = map(_tensor_of, _run_arrays(index))
-    length, horizon, stride = index.context_length, index.horizon, index.stride
+    length = index.context_length
 
-    def read(places: Any, *names: str) -> list[Any]:
-        return [tf.gather(rows[name], places) for name in names if name in rows]
+    def read(at: Any, *names: str) -> list[Any]:
+        """Return the rows `at` these indices, of those arrays that have a column."""
+        return [tf.gather(rows[name], at) for name in names if name in rows]
 
     def past(context: Any) -> Any:
-        """Interpolated cells only where their later neighbour lies inside the context."""
+        """Return targets and past covariates of (B, L) context rows.
+
+        A cell that was interpolated counts only where its later neighbour lies inside the context.
+        """
         (values,) = read(context, "past")
-        for late, usable_from in zip(
-            read(context, "late"), read(context, "usable_from"), strict=True
-        ):
+        if "late" in rows:
+            (late,) = read(context, "late")
+            (usable_from,) = read(context, "usable_from")
             values = tf.where(usable_from <= context[:, -1, None, None], late, values)
         return values
 
     def gather(numbers: Any) -> Any:
-        windows = tf.maximum(numbers, ~numbers)
+        windows = tf.maximum(numbers, ~numbers)  # (B,) numbers without the mark
         run = tf.searchsorted(run_ends, windows, side="right")
-        series, (first, before) = (
-            tf.gather(run_series, run),
-            (tf.gather(one, run) for one in (run_first, run_before)),
-        )
-        start = (first + (windows - before) * stride)[:, None]
-        context = start + tf.range(length, dtype=tf.int64)
-        ahead = start + tf.range(length, length + horizon, dtype=tf.int64)
-        parts = {
+        series = tf.gather(run_series, run)
+        number_in_run = windows - tf.gather(run_before, run)
+        start = (tf.gather(run_first, run) + number_in_run * index.stride)[:, None]
+        context = start + tf.range(length, dtype=tf.int64)  # (B, L) rows
+        ahead = start + tf.range(length, length + index.horizon, dtype=tf.int64)  # (B, H) rows
+
+        groups = {
             "past": [past(context), *read(context, "known")],
             "known": read(ahead, "known"),
             "static": read(series, "static"),
@@ -351,10 +351,9 @@ def _make_gather(source: WindowSource) -> Callable[[Any], Any]:
             "known_categories": read(ahead, "known_codes"),
             "static_categories": read(series, "static_codes"),
         }
+        inputs = {name: tf.concat(arrays, axis=-1) for name, arrays in groups.items() if arrays}
         (target,) = read(ahead, "target")
-        target = tf.where((numbers < 0)[:, None, None], np.float32(np.nan), target)
-        return {
-            name: tf.concat(arrays, axis=-1) for name, arrays in parts.items() if arrays
-        }, target
+        is_filler = (numbers < 0)[:, None, None]
+        return inputs, tf.where(is_filler, np.float32(np.nan), target)
 
     return gather

@@ -1,8 +1,8 @@
-"""The state of training after an epoch as one file, written whole or not at all.
+"""The state of training after an epoch as one file, written atomically.
 
 The file is a safetensors file. Its tensors are every variable of model and optimizer (weights,
 moments, step count, the random state of dropout) and the best weights so far; its metadata is one
-JSON text with the history, a fingerprint of what is being trained, and a SHA-256 of all of it.
+JSON text with the history, a fingerprint of the training, and a SHA-256 of all of it.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ FORMAT = "forecast checkpoint 1"
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """Where training stands after an epoch.
+    """State of training after an epoch.
 
     Attributes:
         variables: of the model, then of the optimizer.
         best_weights: of the model, after the best epoch so far.
         history: of the epochs so far.
-        fingerprint: what is being trained, on what and how.
+        fingerprint: description of model, data and settings.
     """
 
     variables: Arrays
@@ -48,7 +48,7 @@ class Checkpoint:
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write the file; a kill at any moment leaves the old one or the new one.
+    """Write the file; a kill at any moment leaves the old file or the new one.
 
     Raises:
         FileError: the disk is full, or there is no permission.
@@ -58,11 +58,12 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     )
     about = {"history": checkpoint.history.to_dict(), "fingerprint": dict(checkpoint.fingerprint)}
     metadata = {"format": FORMAT, "about": json.dumps(about)}
-    write_file(path, save(tensors, metadata=metadata | {"sha256": _digest(tensors, metadata)}))
+    digest = _digest(tensors, metadata)
+    write_file(path, save(tensors, metadata=metadata | {"sha256": digest}))
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Read the file and check that it is as it was written.
+    """Read the file and verify its checksum.
 
     Raises:
         TrainingError: the file is damaged or no checkpoint.
@@ -87,11 +88,11 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def is_checkpoint(path: Path) -> bool:
-    """Whether a file is a checkpoint, be it of another training, by its head alone."""
+    """Return whether the header of a file is that of a checkpoint, of any training."""
     try:
         with safe_open(path, framework="numpy") as file:
-            form = dict(file.metadata() or {}).get("format", "")
-            return form.startswith("forecast checkpoint")
+            name = dict(file.metadata() or {}).get("format", "")
+            return name.startswith("forecast checkpoint")
     except (OSError, SafetensorError, ValueError):
         return False
 
@@ -105,8 +106,7 @@ def check_place_for_checkpoint(path: Path) -> None:
     if os.path.lexists(path) and not is_checkpoint(path):
         raise OutputError(
             f"{path} is no checkpoint, and the state of training would be written there: move it "
-            f"away, or train in "
-            "another folder"
+            f"away, or train in another folder"
         )
 
 
@@ -126,7 +126,7 @@ def check_same_training(path: Path, stored: Fingerprint, current: Fingerprint) -
 
 def _numbered(kind: str, arrays: Arrays) -> dict[str, NDArray[Any]]:
     return {
-        f"{kind}/{place:05d}": np.asarray(array, order="C") for place, array in enumerate(arrays)
+        f"{kind}/{number:05d}": np.asarray(array, order="C") for number, array in enumerate(arrays)
     }
 
 

@@ -1,4 +1,4 @@
-"""What is trained, on what and how, as short texts that can be compared one by one."""
+"""Description of a training (model, data, settings) as short texts that can be compared."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import keras
 
 PROBED_WINDOWS = 256
+"""Windows in the digest of the data, at most."""
 
 
 def fingerprint(
@@ -23,54 +24,54 @@ def fingerprint(
     validation: WindowSource | None,
     config: TrainingConfig,
 ) -> dict[str, str]:
-    """Describe a training so that two descriptions are equal only if it is the same one.
+    """Return a description of a training; equal descriptions mean equal trainings.
 
     Args:
-        model: as it came from the builder.
-        training: windows to learn from.
-        validation: windows for early stopping.
-        config: how to train.
+        model: from `build_model`.
+        training: training windows.
+        validation: windows for early stopping; optional.
+        config: the training settings.
 
     Returns:
         Setting -> value, for the training settings, the settings of every layer with weights, the
         kinds of operations in the model's graph, and the data.
     """
     settings = {f"training.{name}": str(value) for name, value in config.model_dump().items()}
-    data = {"training windows": window_digest(training)}
+    data = {"training windows": _window_digest(training)}
     if validation is not None:
-        data["validation windows"] = window_digest(validation)
-    return settings | model_settings(model) | data
+        data["validation windows"] = _window_digest(validation)
+    return settings | _model_settings(model) | data
 
 
-def model_settings(model: keras.Model) -> dict[str, str]:
-    """Settings of the layers that have weights, and a digest of the graph; of a model inside the model as well.
+def _model_settings(model: keras.Model) -> dict[str, str]:
+    """Return the settings of the layers that have weights, and a digest of the graph.
 
-    Operations without weights are known by their kind alone: their names count up in every process.
+    A model inside the model is described in the same way. Operations without weights are known by
+    their kind alone: their names count up in every process.
     """
     from forecast.layers.recurrent import runs_natively
 
-    graph = (
-        " ".join(type(one).__name__ for one in model.operations)
-        + f" {model.input_shape} {model.output_shape}"
-    )
-    settings = {"operations of the model": hashlib.sha256(graph.encode()).hexdigest()[:12]}
-    settings["recurrent loops"] = "in C++" if runs_natively(model) else "of TensorFlow"
+    kinds = " ".join(type(operation).__name__ for operation in model.operations)
+    graph = f"{kinds} {model.input_shape} {model.output_shape}"
+    settings = {
+        "operations of the model": hashlib.sha256(graph.encode()).hexdigest()[:12],
+        "recurrent loops": "in C++" if runs_natively(model) else "of TensorFlow",
+    }
     for layer in model.layers:
         if hasattr(layer, "operations"):
-            settings |= {
-                f"{layer.name}.{key}": value for key, value in model_settings(layer).items()
-            }
+            for key, value in _model_settings(layer).items():
+                settings[f"{layer.name}.{key}"] = value
         elif layer.weights:
             settings |= flat(layer.get_config(), layer.name, text=str)
     return settings
 
 
-def window_digest(source: WindowSource) -> str:
-    """Number of windows, and a SHA-256 of some of them spread evenly."""
+def _window_digest(source: WindowSource) -> str:
+    """Return the number of windows, and a SHA-256 of some of them, evenly spaced."""
     digest = hashlib.sha256()
-    inputs, target = source.batch(
-        np.linspace(0, len(source) - 1, min(PROBED_WINDOWS, len(source))).astype(np.int64)
-    )
+    count = min(PROBED_WINDOWS, len(source))
+    numbers = np.linspace(0, len(source) - 1, count).astype(np.int64)
+    inputs, target = source.batch(numbers)
     for name, array in sorted({**inputs, "target": target}.items()):
         digest.update(f"{name} {array.dtype.str} {array.shape} ".encode())
         digest.update(np.ascontiguousarray(array).tobytes())

@@ -105,7 +105,7 @@ def fit_network(
         errors = validation_errors(prepared, ensemble)
         is_linear = np.array([member.seed is None for member in ensemble.members])
         evidence = independent_windows(prepared.validation.index)
-        weights = cautious_weights(errors, is_linear, evidence, robust=is_robust(prepared))
+        weights = cautious_weights(errors, is_linear, evidence, robust=_is_robust(prepared))
         ensemble.set_weights(weights)
     heaviest_first = sorted(trained, key=lambda name: -ensemble.weights[name])
     histories = {name: trained[name].history for name in heaviest_first}
@@ -186,12 +186,14 @@ def fit_linear_member(prepared: Prepared, member: Member, penalty: float | None 
         rows = replace(rows, known=features.known.astype(np.float64))
     training = last_steps(prepared.training.index, member.context_length)
     validation = last_steps(prepared.validation.index, member.context_length)
-    ridge = RidgeWindow.fit(rows, training, validation, penalty=penalty, robust=is_robust(prepared))
+    ridge = RidgeWindow.fit(
+        rows, training, validation, penalty=penalty, robust=_is_robust(prepared)
+    )
     member.model.get_layer("linear").set_weights([ridge.weights.astype(np.float32)])
     return ridge.penalty
 
 
-def is_robust(prepared: Prepared) -> bool:
+def _is_robust(prepared: Prepared) -> bool:
     """Return whether outlier windows are down-weighted, as by an absolute loss."""
     return prepared.config.training.loss in ROBUST
 

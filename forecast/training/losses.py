@@ -110,4 +110,4 @@ LOSSES: dict[str, Callable[[Any, Any, Sequence[float]], Any]] = {
 """Loss -> function of targets (B, H, D), forecasts and quantile levels, which returns (B, H, D)."""
 
 ROBUST = ("mae", "huber")
-"""Losses that grow no faster than the error, so that outlier windows count less than in a square."""
+"""Losses that grow no faster than the error, so that outliers count less than in a square."""

@@ -136,14 +136,14 @@ def training_bytes(model: keras.Model, batch_size: int) -> int:
     It counts the weights four times and the outputs of the layers `COPIES` times.
     """
     weights = sum(int(np.prod(variable.shape)) for variable in model.weights)
-    return 4 * (4 * weights + COPIES * batch_size * sum(output_sizes(model)))
+    return 4 * (4 * weights + COPIES * batch_size * sum(_output_sizes(model)))
 
 
-def output_sizes(layer: Any) -> Iterator[int]:
+def _output_sizes(layer: Any) -> Iterator[int]:
     """Yield the number of outputs of each layer of a model for one window."""
     if hasattr(layer, "layers"):
         for inner in layer.layers:
-            yield from output_sizes(inner)
+            yield from _output_sizes(inner)
         return
     outputs = layer.output
     if not isinstance(outputs, (list, tuple)):

@@ -1,15 +1,15 @@
-"""Several devices of one machine that take every step together, with the result of one (`training.strategy: mirrored`).
+"""Training on several devices of one machine (`training.strategy: mirrored`).
 
-The variables are held on every device by `tf.distribute.MirroredStrategy`. A batch is divided in
-parts, one for each device. The loss is a mean over the measured cells of the whole batch, so each
-device divides by their number and not by that of its own part, and adds its share of the L2 terms:
-the gradients of the parts then add up to those of the batch. They are added on the first device in
-the order of the parts, so that the bits are the same every time, then clipped and applied once, on
-all devices. Up to rounding that is what one device does, but for dropout: each device draws masks
-of its own, the same in every run on as many devices.
+`tf.distribute.MirroredStrategy` keeps a copy of the variables on every device. A batch is divided
+into one slice for each device. The loss is a mean over the measured cells of the whole batch, so
+each device divides by their number and not by that of its slice, and adds its fraction of the L2
+terms: the gradients of the slices then add up to those of the batch. They are added on the first
+device in the order of the slices, so that results are bitwise reproducible, then clipped and
+applied once, on all devices. Up to rounding this is equal to training on one device, except for
+dropout: each device draws its own masks, the same in every run on as many devices.
 
-What limits it is that of TensorFlow: a step is a call of its own, and XLA compiles none. Validation
-runs on the first device.
+Limits of TensorFlow: each step is a call, and XLA compiles none. Validation runs on the first
+device.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 SEED_STATE = "seed_generator_state"
-"""What Keras calls the variables that dropout masks are drawn from: a seed and a counter."""
+"""Name in Keras of the variables for dropout masks: a seed and a counter."""
 
 SEED_STRIDE = 1_000_003
-"""Between the seeds of two devices; a prime, and the seeds of layers are drawn at random."""
+"""Distance between the seeds of two devices: a prime, since seeds of layers are random."""
 
 
 def make_strategy(config: TrainingConfig) -> tf.distribute.Strategy | None:
-    """The devices that train together, None where `strategy` asks for one.
+    """Return the devices that train together; None with `strategy: none`.
 
     Raises:
         TrainingError: there is only one.
@@ -48,11 +48,10 @@ def make_strategy(config: TrainingConfig) -> tf.distribute.Strategy | None:
     if len(devices) < 2:
         raise TrainingError(
             f"training.strategy is 'mirrored' and TensorFlow finds one device, {devices[0].name}; "
-            f"expected two or more "
-            "GPUs: set training.strategy: none"
+            f"expected two or more GPUs: set training.strategy: none"
         )
     return tf.distribute.MirroredStrategy(
-        [one.name for one in devices], tf.distribute.ReductionToOneDevice()
+        [device.name for device in devices], tf.distribute.ReductionToOneDevice()
     )
 
 
@@ -66,35 +65,33 @@ def check_divisible(
     """
     batch_size = decided(config.batch_size, "training.batch_size")
     size = fixed_batch_size(training, batch_size)
-    number = strategy.num_replicas_in_sync
-    if size < number:
+    num_devices = strategy.num_replicas_in_sync
+    if size < num_devices:
         raise TrainingError(
-            f"training.strategy 'mirrored' divides batches of {size} among {number} devices; "
-            f"expected a window for "
-            "each: give a larger training.batch_size or more rows, or set training.strategy: none"
+            f"training.strategy 'mirrored' divides batches of {size} among {num_devices} devices; "
+            f"expected a window for each: give a larger training.batch_size or more rows, or set "
+            f"training.strategy: none"
         )
 
 
 def mirror(model: keras.Model, strategy: tf.distribute.Strategy) -> keras.Model:
-    """A copy of a model with a copy of every variable on every device; the model itself stays on its own."""
+    """Return a copy of a model that has a copy of every variable on every device."""
     import keras
 
     def clone() -> keras.Model:
         with strategy.scope():
             return keras.models.clone_model(model, recursive=True)
 
-    copy = build_apart(
-        clone, seed=0
-    )  # the seeds are drawn for nothing: those of the model replace them
-    for variable, given in zip(copy.variables, model.variables, strict=True):
-        variable.assign(given)
+    copy = build_apart(clone, seed=0)  # any seed: the variables of the model replace these
+    for variable, value in zip(copy.variables, model.variables, strict=True):
+        variable.assign(value)
     return copy
 
 
 def spread_seeds(model: keras.Model, strategy: tf.distribute.Strategy) -> None:
-    """Have every device draw dropout masks of its own; Keras has all draw the same.
+    """Give every device its own seed of dropout masks; in Keras all draw the same.
 
-    What the devices get depends on the state of the first alone, which a checkpoint holds.
+    The seeds follow from the state of the first device, which is in the checkpoint.
     """
     for variable in model.variables:
         if variable.name == SEED_STATE:
@@ -104,36 +101,36 @@ def spread_seeds(model: keras.Model, strategy: tf.distribute.Strategy) -> None:
                 other.assign([seed + number * SEED_STRIDE, counter])
 
 
-def gradients_of_parts(
-    strategy: tf.distribute.Strategy, part_gradients: Callable[..., Any], batch: Any, count: Any
+def gradients_of_slices(
+    strategy: tf.distribute.Strategy, slice_gradients: Callable[..., Any], batch: Any, count: Any
 ) -> tuple[Any, list[Any]]:
-    """The sum of the losses and the gradients of a batch that the devices divide.
+    """Return the sum of the losses and the gradients of a batch that the devices divide.
 
     Args:
         strategy: the devices.
-        part_gradients: (part, measured cells of the batch, share of the L2 terms) -> those of a
-            part.
+        slice_gradients: function of a slice of the batch, the measured cells of the batch, and the
+            fraction of the L2 terms; returns the sum of the losses and the gradients of the slice.
         batch: inputs and target.
         count: measured cells of the batch.
     """
     import tensorflow as tf
 
-    number, size = strategy.num_replicas_in_sync, batch[1].shape[0]
+    num_devices = strategy.num_replicas_in_sync
+    size = batch[1].shape[0]
 
     def run(batch: Any, count: Any) -> Any:
-        place = int(
-            tf.get_static_value(tf.distribute.get_replica_context().replica_id_in_sync_group)
-        )
-        with tf.device("CPU:0"):  # where batches are made: a device is sent its own part alone
-            part = tf.nest.map_structure(
-                lambda one: one[place * size // number : (place + 1) * size // number], batch
-            )
-        return part_gradients(part, count, share=1.0 / number)
+        context = tf.distribute.get_replica_context()
+        device = int(tf.get_static_value(context.replica_id_in_sync_group))
+        start = device * size // num_devices
+        end = (device + 1) * size // num_devices
+        with tf.device("CPU:0"):  # where batches are made: a device receives only its slice
+            windows = tf.nest.map_structure(lambda tensor: tensor[start:end], batch)
+        return slice_gradients(windows, count, l2_fraction=1.0 / num_devices)
 
-    total, slopes = strategy.run(run, args=(batch, count))
+    total, gradients = strategy.run(run, args=(batch, count))
 
-    def added(values: Any) -> Any:
+    def summed(values: Any) -> Any:
         with tf.device(strategy.extended.worker_devices[0]):
             return strategy.reduce(tf.distribute.ReduceOp.SUM, values, axis=None)
 
-    return added(total), [added(slope) for slope in slopes]
+    return summed(total), [summed(gradient) for gradient in gradients]

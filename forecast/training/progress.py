@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from forecast.training.events import EpochDone, Event, Reporter, Started, StepDone
+from forecast.training.events import Ended, EpochDone, Event, Reporter, Started, StepDone
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,7 +39,7 @@ def terminal_reporter(stream: TextIO | None = None) -> Reporter:
     out = stream or sys.stderr
 
     def report(event: Event) -> None:
-        line = event_line(event)
+        line = _event_line(event)
         if line is not None:
             out.write(line + "\n")
             out.flush()
@@ -70,15 +70,15 @@ class _Bars:
         self.progress: Progress | None = None
         self.tasks: dict[str, TaskID] = {}
         self.drawn_at = float("-inf")
-        # In a narrow terminal a bar says more than the validation loss, which the line above has.
+        # In a narrow terminal the bar has the room: the line above shows the validation loss.
         self.num_losses = 2 if console.width >= WIDE else 1
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, StepDone):
             self._draw(event)
-            return
-        self._remove(event.name)
-        line = event_line(event)
+        if isinstance(event, Ended):
+            self._remove(event.name)
+        line = _event_line(event)
         if line is not None:
             # As plain text, on as many rows as it takes: the terminal breaks long lines itself.
             self.console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
@@ -89,11 +89,11 @@ class _Bars:
             self.progress.start()
 
         fields: dict[str, Any] = {
-            "description": epoch_text(event),
+            "description": _epoch_text(event),
             "total": event.num_steps,
             "completed": event.step,
-            "losses": "  ".join(loss_texts(event)[: self.num_losses]),
-            "left": left_text(event),
+            "losses": "  ".join(_loss_texts(event)[: self.num_losses]),
+            "left": _left_text(event),
         }
         if event.name in self.tasks:
             self.progress.update(self.tasks[event.name], **fields)
@@ -118,8 +118,7 @@ class _Bars:
 def _make_progress(console: Console) -> Progress:
     """Return the bars of the networks that are being trained, one row for each.
 
-    They are drawn when they are told to, by the thread that trains: a thread of their own would
-    draw on after an interrupt.
+    They are drawn at each event, and not by a thread, which would draw on after an interrupt.
     """
     from rich.progress import BarColumn, Progress, TextColumn
     from rich.table import Column
@@ -182,18 +181,18 @@ def both(*reporters: Reporter) -> Reporter:
     return report
 
 
-def event_line(event: Event) -> str | None:
+def _event_line(event: Event) -> str | None:
     """Return the line about an event in a log, None for one without a line."""
     if isinstance(event, Started):
-        return start_line(event)
+        return _start_line(event)
     if isinstance(event, EpochDone):
-        return epoch_line(event)
+        return _epoch_line(event)
     return None
 
 
-def start_line(event: Started) -> str:
+def _start_line(event: Started) -> str:
     """Return a line such as `48,210 windows of 72 + 24 rows, 754 batches an epoch; rows 3.1 MB`."""
-    line = f"{label(event)}{event.estimate}"
+    line = f"{_label(event)}{event.estimate}"
     if event.native:
         line += "; recurrent loops in C++"
     if event.compiled:
@@ -201,11 +200,11 @@ def start_line(event: Started) -> str:
     return line
 
 
-def epoch_line(event: EpochDone) -> str:
+def _epoch_line(event: EpochDone) -> str:
     """Return a line such as `epoch  3/30  loss 0.1234  val_loss 0.2345  lr 0.001  4.1 s  best`."""
     texts = [
-        epoch_text(event),
-        *loss_texts(event),
+        _epoch_text(event),
+        *_loss_texts(event),
         f"lr {event.learning_rate:.3g}",
         f"{event.seconds:.1f} s",
     ]
@@ -214,13 +213,13 @@ def epoch_line(event: EpochDone) -> str:
     return "  ".join(texts)
 
 
-def epoch_text(event: StepDone | EpochDone) -> str:
+def _epoch_text(event: StepDone | EpochDone) -> str:
     """Return the number of an epoch, for example `epoch  3/30`, after the name of the network."""
     width = len(str(event.num_epochs))
-    return f"{label(event)}epoch {event.epoch:>{width}}/{event.num_epochs}"
+    return f"{_label(event)}epoch {event.epoch:>{width}}/{event.num_epochs}"
 
 
-def loss_texts(event: StepDone | EpochDone) -> list[str]:
+def _loss_texts(event: StepDone | EpochDone) -> list[str]:
     """Return the losses, for example `loss 0.1234` and `val_loss 0.2345`."""
     texts = [f"loss {event.loss:.4g}"]
     if event.val_loss is not None:
@@ -228,14 +227,14 @@ def loss_texts(event: StepDone | EpochDone) -> list[str]:
     return texts
 
 
-def left_text(event: StepDone) -> str:
+def _left_text(event: StepDone) -> str:
     """Return the time until the last epoch is over at this speed; training may stop earlier."""
     steps_left = (event.num_epochs - event.epoch + 1) * event.num_steps - event.step
     seconds = round(steps_left * event.seconds / event.step)
     return f"at most {seconds // 60}:{seconds % 60:02d} left"
 
 
-def label(event: Event) -> str:
+def _label(event: Event) -> str:
     """Return the name of a network and a colon, where there are several."""
     if event.name:
         return f"{event.name}: "

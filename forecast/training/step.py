@@ -1,15 +1,15 @@
 """The steps of training, and the optimizer.
 
-Many steps are taken in one call of TensorFlow, which also reads their batches: Python is asked
-nothing in between. Over several devices it is one step a call (`mirrored`).
-Where the loops in C++ are not to be had (`layers/native`), XLA compiles what gains most from it,
-cluster by cluster (`layers/clusters.py`), if training is long enough to pay for that (`compiles`).
+One call of TensorFlow takes many steps and reads their batches, without Python in between. On
+several devices a call is one step (`mirrored`). Where there are no C++ loops (`layers/native`), XLA
+compiles the parts of a step that gain most, cluster by cluster (`layers/clusters.py`), if training
+is long enough (`compiles`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -22,29 +22,29 @@ from forecast.layers.runtime import in_float32
 from forecast.section import decided
 from forecast.training.batches import WindowSource, count_batches
 from forecast.training.losses import make_cell_losses
-from forecast.training.mirrored import check_divisible, gradients_of_parts, make_strategy, mirror
+from forecast.training.mirrored import check_divisible, gradients_of_slices, make_strategy, mirror
 
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
 SMALLEST_RATE = 0.01
-"""Share of the first learning rate that a schedule ends with."""
+"""Last learning rate of a schedule, as a fraction of the first."""
 
 BREAK_EVEN_STEPS = 300
 """Planned steps from which `jit: auto` compiles: see `compiles`."""
 
 SOUND, BAD_GRADIENT, BAD_WEIGHT = range(3)
-"""How a step ended."""
+"""Outcomes of a step."""
 
 
 class Learned(NamedTuple):
-    """What some steps came to.
+    """Result of one or more steps.
 
     Attributes:
         steps: number of steps taken, a last one that failed included.
-        ending: `SOUND`, or why the last one failed: `BAD_GRADIENT` before or `BAD_WEIGHT` after it
-            was applied.
+        ending: `SOUND`, or the reason of the failure: `BAD_GRADIENT` before or `BAD_WEIGHT` after
+            the last step was applied.
         total: sum of the losses of the measured cells.
         measured: their number.
         loss: mean loss of the last batch.
@@ -61,14 +61,13 @@ class Learned(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A model with everything that trains it.
+    """A model with its optimizer and compiled functions.
 
     Attributes:
-        model: the network; over several devices a copy of the one that was given, with a copy of it
-            on each device.
+        model: the network; on several devices a copy of it, with variables on each device.
         optimizer: its optimizer.
-        config: how to train.
-        strategy: the devices, where there are several; None for one.
+        config: the training settings.
+        strategy: the devices; None for a single device.
         num_steps: of one epoch.
         compiled: whether XLA compiles what gains from it.
         native: whether the recurrent loops run in C++.
@@ -89,16 +88,16 @@ class Run:
     measure: Callable[..., Any]
 
     def variables(self) -> list[Any]:
-        """Everything that changes in training, the random states of dropout included."""
+        """Return all variables that change in training, with the random states of dropout."""
         return [*self.model.variables, *self.optimizer.variables]
 
     def values(self) -> list[NDArray[Any]]:
-        """The variables as arrays."""
+        """Return the variables as arrays."""
         return [np.array(variable) for variable in self.variables()]
 
 
 def make_run(model: keras.Model, training: WindowSource, config: TrainingConfig) -> Run:
-    """Make the optimizer and the functions of a training; they are traced when they are first called."""
+    """Return the optimizer and the functions of a training; each is traced at its first call."""
     from forecast.layers.recurrent import runs_natively
 
     make_deterministic()
@@ -112,35 +111,38 @@ def make_run(model: keras.Model, training: WindowSource, config: TrainingConfig)
     if strategy is not None:
         check_divisible(strategy, training, config)
         model = mirror(model, strategy)
-    with in_float32(), strategy.scope() if strategy is not None else nullcontext():
-        optimizer = make_optimizer(config, all_steps)
+    scope: AbstractContextManager[Any] = nullcontext()
+    if strategy is not None:
+        scope = strategy.scope()
+    with in_float32(), scope:
+        optimizer = _make_optimizer(config, all_steps)
         optimizer.build(model.trainable_variables)
     loss = decided(config.loss, "training.loss")
     measure = make_cell_losses(loss, quantile_levels=config.quantile_levels)
     compiled = compiles(config, all_steps)
-    learn = make_learn(model, optimizer, measure, strategy=strategy, compiled=compiled)
-    validate = make_measure(model, measure, compiled=compiled)
+    learn = _make_learn(model, optimizer, measure, strategy=strategy, compiled=compiled)
+    validate = _make_measure(model, measure, compiled=compiled)
     return Run(
-        model,
-        optimizer,
-        config,
-        strategy,
-        num_steps,
-        compiled,
-        runs_natively(model),
-        learn,
-        validate,
+        model=model,
+        optimizer=optimizer,
+        config=config,
+        strategy=strategy,
+        num_steps=num_steps,
+        compiled=compiled,
+        native=runs_natively(model),
+        learn=learn,
+        measure=validate,
     )
 
 
 def compiles(config: TrainingConfig, num_steps: int) -> bool:
-    """Whether a training of so many steps has XLA compile its steps.
+    """Return whether XLA compiles the steps of a training of `num_steps` steps.
 
-    With `auto` it does not where faster loops are there, those in C++ or cuDNN's: what is left, the
-    update of the weights, gains nothing. Elsewhere it does from `BREAK_EVEN_STEPS` on. Compiling
-    takes 3 to 6 s for two layers in both directions; a compiled step of 64 windows of 96 rows takes
-    20 ms less than one that is not, with 64 units (`benchmarks/`). Stopping early may come before
-    that point, but has not been planned.
+    With `auto` it does not where there are faster loops, those in C++ or cuDNN's: the rest of a
+    step, the update of the weights, gains nothing. Elsewhere it does from `BREAK_EVEN_STEPS` on.
+    Compiling takes 3 to 6 s for two layers in both directions; a compiled step of 64 windows of 96
+    rows takes 20 ms less than an uncompiled one, with 64 units (`benchmarks/`). Early stopping may
+    come before that point; it cannot be foreseen.
     """
     import tensorflow as tf  # TensorFlow starts when training does, not before
 
@@ -154,99 +156,98 @@ def compiles(config: TrainingConfig, num_steps: int) -> bool:
     return config.jit == "on"
 
 
-def make_learn(
+def _make_learn(
     model: keras.Model, optimizer: keras.Optimizer, measure: Any, *, strategy: Any, compiled: bool
 ) -> Callable[..., Any]:
-    """See `Run.learn`."""
+    """Return `Run.learn`."""
     import tensorflow as tf
 
     from forecast.layers.clusters import cluster, tracing
 
-    def gradients(batch: Any) -> tuple[Any, Any, Any, Any, Any]:
-        count = count_measured(batch[1], model.compute_dtype)
+    def gradients_of(batch: Any) -> tuple[Any, Any, list[Any]]:
+        """Return the sum of the losses, the measured cells, and the gradients."""
+        count = _count_measured(batch[1], model.compute_dtype)
         if strategy is None:
-            total, slopes = part_gradients(model, measure, batch, count)
+            total, gradients = slice_gradients(model, measure, batch, count)
         else:
-            total, slopes = gradients_of_parts(
-                strategy, partial(part_gradients, model, measure), batch, count
-            )
-        return total, count, total / tf.maximum(count, 1.0), tf.linalg.global_norm(slopes), slopes
+            of_slice = partial(slice_gradients, model, measure)
+            total, gradients = gradients_of_slices(strategy, of_slice, batch, count)
+        return total, count, gradients
 
-    def apply(*slopes: Any) -> Any:
-        optimizer.apply(slopes, model.trainable_variables)
-        return tf.reduce_all(
-            [tf.reduce_all(tf.math.is_finite(one.value)) for one in model.trainable_variables]
-        )
+    def apply(*gradients: Any) -> Any:
+        """Take a step; return whether all weights are still finite."""
+        optimizer.apply(gradients, model.trainable_variables)
+        is_finite = [
+            tf.reduce_all(tf.math.is_finite(variable.value))
+            for variable in model.trainable_variables
+        ]
+        return tf.reduce_all(is_finite)
 
     def step(batch: Any) -> tuple[Any, Any, Any, Any, Any]:
-        total, count, loss, norm, slopes = gradients(batch)
-        usable = tf.math.is_finite(loss) & tf.math.is_finite(norm)
-        sound = tf.cond(usable, lambda: cluster(apply)(*slopes), lambda: True)
-        return (
-            tf.where(usable, tf.where(sound, SOUND, BAD_WEIGHT), BAD_GRADIENT),
-            total,
-            count,
-            loss,
-            norm,
-        )
+        """Return the fields of `Learned` after the first."""
+        total, count, gradients = gradients_of(batch)
+        loss = total / tf.maximum(count, 1.0)
+        norm = tf.linalg.global_norm(gradients)
+        is_usable = tf.math.is_finite(loss) & tf.math.is_finite(norm)
+        is_sound = tf.cond(is_usable, lambda: cluster(apply)(*gradients), lambda: True)
+        applied = tf.where(is_sound, SOUND, BAD_WEIGHT)
+        return tf.where(is_usable, applied, BAD_GRADIENT), total, count, loss, norm
 
     def learn(iterator: Any, most: Any) -> Any:
-        def body(steps: Any, _: Any, total: Any, count: Any, *__: Any) -> Any:
-            ending, more, counted, loss, norm = step(next(iterator))
-            return (
-                steps + 1,
-                ending,
-                total + tf.cast(more, tf.float64),
-                count + tf.cast(counted, tf.float64),
-                loss,
-                norm,
-            )
-
         if strategy is not None:
             return tf.constant(1), *step(next(iterator))
+
+        def may_go_on(steps: Any, ending: Any, *_: Any) -> Any:
+            return (steps < most) & (ending == SOUND)
+
+        def body(steps: Any, _: Any, total: Any, count: Any, *__: Any) -> Any:
+            ending, batch_total, batch_count, loss, norm = step(next(iterator))
+            total += tf.cast(batch_total, tf.float64)
+            count += tf.cast(batch_count, tf.float64)
+            return steps + 1, ending, total, count, loss, norm
+
         zero = tf.constant(0.0, tf.float64)
         nothing = tf.constant(0.0, model.compute_dtype)
         start = (0, SOUND, zero, zero, nothing, nothing)
         with tracing(compiled=compiled):
-            return tf.while_loop(
-                lambda steps, ending, *_: (steps < most) & (ending == SOUND), body, start
-            )
+            return tf.while_loop(may_go_on, body, start)
 
-    return traced_once(learn)
+    return _traced_once(learn)
 
 
-def count_measured(target: Any, dtype: str) -> Any:
-    """Number of the cells of a target that were measured."""
+def _count_measured(target: Any, dtype: str) -> Any:
+    """Return the number of measured cells of a target."""
     import tensorflow as tf
 
     return tf.reduce_sum(tf.cast(~tf.math.is_nan(target), dtype))
 
 
-def part_gradients(
-    model: keras.Model, measure: Any, part: Any, count: Any, *, share: float = 1.0
+def slice_gradients(
+    model: keras.Model, measure: Any, batch: Any, count: Any, *, l2_fraction: float = 1.0
 ) -> tuple[Any, Any]:
-    """Sum of the losses of the measured cells in a part of a batch, and its share of the gradients.
+    """Return the sum of the losses of a batch, or of a slice of one, and its gradients.
 
     Args:
         model: the network.
         measure: from `make_cell_losses`.
-        part: inputs and target of some windows of a batch.
+        batch: inputs and target of the batch or slice.
         count: measured cells of the whole batch.
-        share: of the L2 terms.
+        l2_fraction: factor of the L2 terms.
     """
     import tensorflow as tf
 
-    inputs, target = part
+    inputs, target = batch
     with tf.GradientTape() as tape:
         cells, _ = measure(target, model(inputs, training=True))
         total = tf.reduce_sum(cells)
-        minimised = total / tf.maximum(count, 1.0) + share * sum(model.losses)
-    slopes = tape.gradient(minimised, [variable.value for variable in model.trainable_variables])
-    return total, [tf.convert_to_tensor(slope) for slope in slopes]
+        minimised = total / tf.maximum(count, 1.0) + l2_fraction * sum(model.losses)
+    weights = [variable.value for variable in model.trainable_variables]
+    gradients = tape.gradient(minimised, weights)
+    return total, [tf.convert_to_tensor(gradient) for gradient in gradients]
 
 
-def make_measure(model: keras.Model, measure: Any, *, compiled: bool) -> Callable[..., Any]:
-    """See `Run.measure`."""
+def _make_measure(model: keras.Model, measure: Any, *, compiled: bool) -> Callable[..., Any]:
+    """Return `Run.measure`."""
     import tensorflow as tf
 
     from forecast.layers.clusters import tracing
@@ -254,23 +255,24 @@ def make_measure(model: keras.Model, measure: Any, *, compiled: bool) -> Callabl
     def measured(iterator: Any, num_batches: Any) -> Any:
         def body(done: Any, total: Any, count: Any) -> Any:
             inputs, target = next(iterator)
-            cells, known = (
-                tf.cast(one, tf.float64) for one in measure(target, model(inputs, training=False))
-            )
-            return done + 1, total + tf.reduce_sum(cells), count + tf.reduce_sum(known)
+            cells, measured_cells = measure(target, model(inputs, training=False))
+            total += tf.reduce_sum(tf.cast(cells, tf.float64))
+            count += tf.reduce_sum(tf.cast(measured_cells, tf.float64))
+            return done + 1, total, count
 
         zero = tf.constant(0.0, tf.float64)
         with tracing(compiled=compiled):
             return tf.while_loop(lambda done, *_: done < num_batches, body, (0, zero, zero))[1:]
 
-    return traced_once(measured)
+    return _traced_once(measured)
 
 
-def traced_once(function: Callable[[Any, Any], Any]) -> Callable[[Any, int], Any]:
-    """A function of an iterator and a number, traced at its first call for all iterators like the first.
+def _traced_once(function: Callable[[Any, Any], Any]) -> Callable[[Any, int], Any]:
+    """Return a function of an iterator and a number, traced at its first call.
 
-    Calls go to what was traced, without the search for it and the warnings of `tf.function`, which
-    take the functions of one training after another for one that is traced too often.
+    Later iterators must be like the first. Calls go to the traced function directly, without the
+    lookup and the warnings of `tf.function`, which takes the functions of one training after
+    another for one that is traced too often.
     """
     import tensorflow as tf
 
@@ -287,10 +289,10 @@ def traced_once(function: Callable[[Any, Any], Any]) -> Callable[[Any, int], Any
 
 
 def make_deterministic() -> None:
-    """Make TensorFlow choose kernels that give the same bits every time, where that is not so anyway.
+    """Make TensorFlow use deterministic kernels on a GPU.
 
-    On CPU a step is deterministic as it is. On GPU sums are not; the switch for that is global and
-    cannot be undone, so it is touched only where a GPU is in use.
+    On CPU a step is deterministic as it is. The switch for GPUs is global and cannot be undone, so
+    it is set only where a GPU is in use.
     """
     import tensorflow as tf
 
@@ -298,8 +300,8 @@ def make_deterministic() -> None:
         tf.config.experimental.enable_op_determinism()
 
 
-def make_optimizer(config: TrainingConfig, num_steps: int) -> keras.Optimizer:
-    """The optimizer with its schedule over `num_steps` steps, and clipping by the norm of all gradients together."""
+def _make_optimizer(config: TrainingConfig, num_steps: int) -> keras.Optimizer:
+    """Return the optimizer, with a schedule over `num_steps` steps and clipping by global norm."""
     from keras import optimizers
 
     rate: Any = config.learning_rate

@@ -397,7 +397,7 @@ class TestBadInput:
         first = next(iter(stored.weights))
         stored.weights[first] = stored.weights[first] + 1.0
         artifact.save_artifact(tmp_path / "model", stored)
-        with pytest.raises(ArtifactError, match="off its stored output"):
+        with pytest.raises(ArtifactError, match="differs from the stored one by"):
             Forecaster.load(tmp_path / "model")
 
 
@@ -415,5 +415,6 @@ def test_rows_of_the_training_table_that_were_not_seen_are_its_test_part(purge, 
 
 
 def test_a_forecaster_shows_in_one_line_what_it_is() -> None:
-    forecaster = Forecaster(Experiment(name="sales", windows=WindowsConfig(horizon=7)))
+    config = Experiment(name="sales", model=BiGRUConfig(), windows=WindowsConfig(horizon=7))
+    forecaster = Forecaster(config)
     assert repr(forecaster) == "Forecaster('sales', model='bigru', horizon=7, not fitted)"

@@ -14,7 +14,6 @@ import pytest
 from keras import ops
 
 from forecast.errors import ConfigError
-from forecast.section import wording
 from forecast.experiment.file import parse_experiment
 from forecast.experiment.settings import (
     EvaluationConfig,
@@ -26,6 +25,7 @@ from forecast.forecasting.forecaster import Forecaster
 from forecast.layers.encoder import CELLS, CellKind
 from forecast.models import build_model
 from forecast.models.bigru import BiGRUConfig
+from forecast.section import wording
 from forecast.windows.index import WindowShape
 
 HOURS = 96

@@ -55,7 +55,7 @@ def built(**settings: Any) -> Ensemble:
     return ensemble
 
 
-def test_a_blend_is_the_weighted_sum_of_its_members() -> None:
+def test_an_ensemble_is_the_weighted_sum_of_its_members() -> None:
     ensemble, inputs = (
         built(seeds=2, context_lengths=(4, 7), linear="member"),
         random_inputs(SHAPE, 5),
@@ -89,7 +89,7 @@ def test_a_member_looks_at_the_end_of_the_window_only() -> None:
             )
 
 
-def test_one_member_is_no_blend() -> None:
+def test_one_member_is_no_ensemble() -> None:
     ensemble = built()
     assert ensemble.model is ensemble.members[0].model
     assert list(ensemble.weights.values()) == [1.0]
@@ -222,7 +222,7 @@ def experiment(**ensemble: Any) -> Experiment:
     )
 
 
-def test_a_blend_is_fitted_weighed_saved_and_loaded(tmp_path: Path) -> None:
+def test_an_ensemble_is_fitted_weighed_saved_and_loaded(tmp_path: Path) -> None:
     forecaster = Forecaster(experiment()).fit(waves())
     weights = forecaster.fitted.training.weights
     assert list(weights) == [
@@ -258,17 +258,19 @@ def test_a_model_saved_with_the_losses_of_one_network_can_be_loaded(tmp_path: Pa
 
 
 def test_the_weights_are_those_of_the_errors_on_validation() -> None:
-    """Errors and overlap worked out anew, from the members inside the fitted blend."""
+    """Errors and overlap worked out anew, from the members inside the fitted ensemble."""
     config, table = experiment(), waves()
-    blend = Forecaster(config).fit(table).fitted.model
+    ensemble_model = Forecaster(config).fit(table).fitted.model
     prepared = prepare(config, table)
     inputs, target = prepared.validation.batch(np.arange(len(prepared.validation)))
-    members = [layer for layer in blend.layers if hasattr(layer, "layers")]
+    members = [layer for layer in ensemble_model.layers if hasattr(layer, "layers")]
     errors = np.stack([(np.asarray(one(inputs)) - target)[..., 0] for one in members]).astype(
         np.float64
     )
     weights = cautious_weights(errors, np.array([False, False, True, True]), 2 * 40 / 4)
-    np.testing.assert_allclose(np.asarray(blend.get_layer("blend").shares), weights, atol=1e-4)
+    np.testing.assert_allclose(
+        np.asarray(ensemble_model.get_layer("blend").shares), weights, atol=1e-4
+    )
 
 
 def test_missing_targets_say_nothing_of_a_member() -> None:
@@ -325,8 +327,8 @@ def test_a_network_on_a_linear_map_learns_its_errors() -> None:
 def test_a_linear_member_is_the_ridge_of_the_baselines() -> None:
     config = experiment(context_lengths=(12,))
     prepared = prepare(config, waves())
-    blend = Forecaster(config).fit(waves()).fitted.model
-    linear = next(layer for layer in blend.layers if layer.name == "linear_12")
+    ensemble_model = Forecaster(config).fit(waves()).fitted.model
+    linear = next(layer for layer in ensemble_model.layers if layer.name == "linear_12")
     targets, known = (
         one.astype(np.float64) for one in (prepared.features.target, prepared.features.known)
     )

@@ -111,7 +111,10 @@ def test_a_log_gets_one_plain_line_per_epoch() -> None:
 
 
 def test_what_training_takes_is_said_before_it_starts() -> None:
-    line = "48,210 windows of 72 + 24 rows, 754 batches an epoch; rows 3.1 MB, order 0.4 MB, one batch 0.6 MB"
+    line = (
+        "48,210 windows of 72 + 24 rows, 754 batches an epoch; rows 3.1 MB, order 0.4 MB, one "
+        "batch 0.6 MB"
+    )
     assert shown(io.StringIO(), START) == f"{line}; the steps are being compiled\n"
     assert shown(io.StringIO(), replace(START, compiled=False)) == f"{line}\n"
     assert (
@@ -131,14 +134,17 @@ def test_a_log_gets_no_control_sequence_whatever_the_environment(
     assert "\x1b" not in plain
 
 
-def test_a_terminal_gets_a_bar_that_the_line_of_the_epoch_replaces(terminal: Terminal) -> None:
+def test_a_terminal_gets_a_bar_below_the_lines_until_the_end(terminal: Terminal) -> None:
     report = terminal_reporter(terminal)
     report(STEP)
     # 155 steps are left (15 of this epoch, 20 of each of 7 more), 0.4 s each.
     (row,) = terminal.rows
     assert re.fullmatch(r"epoch  3/10 ━\S+ +loss 0\.5123 at most 1:02 left", row)
+    line = "epoch  3/10  loss 0.5  val_loss 0.25  lr 0.001  4.1 s  best"
     report(EPOCH)
-    assert terminal.rows == ["epoch  3/10  loss 0.5  val_loss 0.25  lr 0.001  4.1 s  best"]
+    assert terminal.rows == [line, row]
+    report(Ended())
+    assert terminal.rows == [line]
     assert terminal.cursor_is_visible
 
 
@@ -170,9 +176,9 @@ def test_networks_side_by_side_have_a_bar_each(terminal: Terminal) -> None:
     assert "at most 2:04 left" in terminal.rows[-2]
 
     report(replace(EPOCH, name="a"))
+    report(Ended("a"))
     assert [row.split("  loss")[0] for row in terminal.rows[-2:-1]] == ["a: epoch  3/10"]
     assert terminal.rows[-1].startswith("b: epoch  3/10 ━")
-    report(Ended("a"))
     report(Ended("b"))
     assert [row[:3] for row in terminal.rows if "MB" not in row] == ["a: "]
     assert terminal.cursor_is_visible
