@@ -52,13 +52,11 @@ def _calibration(
     numbers_per_window = shape.horizon * shape.num_targets
     most = min(CALIBRATED_WINDOWS, max(1, CALIBRATED_NUMBERS // numbers_per_window))
     total = sum(map(len, sources))
-    batches = [
-        _calibration_arrays(
-            fitted, prepared, windows, max(1, len(windows) * most // max(total, most))
-        )
-        for windows in sources
-        if len(windows)
-    ]
+    batches = []
+    for windows in sources:
+        if len(windows):
+            count = max(1, len(windows) * most // max(total, most))
+            batches.append(_calibration_arrays(fitted, prepared, windows, count))
     if not batches:
         return None
 
