@@ -299,7 +299,10 @@ KNOWN = {
         lambda k: k.head(3),
         "are missing in 3 of 6 rows, first series 'a' at 2020-01-09 11:00:00",
     ),
-    "43-wrong_dates": (lambda k: k.assign(ds=k["ds"] + pd.Timedelta(days=9)), "are missing in 6 of 6 rows"),
+    "43-wrong_dates": (
+        lambda k: k.assign(ds=k["ds"] + pd.Timedelta(days=9)),
+        "are missing in 6 of 6 rows",
+    ),
     "43-no_column": (lambda k: k.drop(columns="load"), "'load'"),
     "44-nan": (lambda k: k.assign(load=[1, 1, None, 1, 1, 1]), "'load' is empty in 1 cell"),
     "45-inf": (lambda k: k.assign(load=np.inf), "inf"),
