@@ -78,6 +78,9 @@ def test_a_foreign_metric_is_printed_stored_and_broken_down() -> None:
     for expected in (sorted(errors.ravel())[299:301], [worst]):
         assert values_in_words(sum(expected) / len(expected), row)
     assert scores.to_dict()["values"]["linear"]["worst<1>"] == pytest.approx(worst)
+    html = scores._repr_html_()
+    assert "worst&lt;1&gt;" in html
+    assert "worst<1>" not in html
 
     for by, groups in (("series", result.series), ("cutoff", result.cutoffs)):
         table = scores_by(result, by)
