@@ -19,19 +19,17 @@ if TYPE_CHECKING:
     from forecast.data.panel import Columns, Panel
     from forecast.data.read import TableFormat
     from forecast.errors import ForecastError
+    from forecast.experiment.evaluation_settings import BacktestConfig, EvaluationConfig
     from forecast.experiment.file import load_experiment
     from forecast.experiment.search_settings import RangeConfig, SearchConfig
     from forecast.experiment.settings import (
-        BacktestConfig,
         DataConfig,
-        EnsembleConfig,
-        EvaluationConfig,
         Experiment,
-        TrainingConfig,
         TransformConfig,
         TransformsConfig,
         WindowsConfig,
     )
+    from forecast.experiment.training_settings import EnsembleConfig, TrainingConfig
     from forecast.forecasting.forecaster import Forecaster
     from forecast.leakage import pipeline as testing
     from forecast.leakage.pipeline import check_no_leakage
@@ -47,13 +45,13 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "BASELINES": "baselines.simple",
-    "BacktestConfig": "experiment.settings",
+    "BacktestConfig": "experiment.evaluation_settings",
     "BacktestResult": "scores.evaluation",
     "BiGRUConfig": "models.bigru",
     "Columns": "data.panel",
     "DataConfig": "experiment.settings",
-    "EnsembleConfig": "experiment.settings",
-    "EvaluationConfig": "experiment.settings",
+    "EnsembleConfig": "experiment.training_settings",
+    "EvaluationConfig": "experiment.evaluation_settings",
     "Experiment": "experiment.settings",
     "Forecast": "scores.forecast",
     "ForecastError": "errors",
@@ -65,7 +63,7 @@ _HOMES = {
     "SearchConfig": "experiment.search_settings",
     "SegmentBiGRUConfig": "models.segment_bigru",
     "TableFormat": "data.read",
-    "TrainingConfig": "experiment.settings",
+    "TrainingConfig": "experiment.training_settings",
     "TransformConfig": "experiment.settings",
     "TransformsConfig": "experiment.settings",
     "WindowsConfig": "experiment.settings",
