@@ -61,7 +61,7 @@ def network(name: str, norm: str, shape: WindowShape, **settings: Any) -> keras.
 def blend(name: str, norm: str, shape: WindowShape, linear: str) -> keras.Model:
     """Two networks that look back 3 and 5 steps, with their ridge regressions."""
     model = MODELS[name].config(name=name, units=UNITS, dropout=0.0, instance_norm=norm)
-    ensemble = EnsembleConfig(context_lengths=(3, 5), linear=linear)
+    ensemble = EnsembleConfig(seeds=1, context_lengths=(3, 5), linear=linear)
     return shuffled(build_ensemble(Experiment(model=model, ensemble=ensemble), shape).model)
 
 

@@ -90,7 +90,7 @@ def test_a_member_looks_at_the_end_of_the_window_only() -> None:
 
 
 def test_one_member_is_no_ensemble() -> None:
-    ensemble = built()
+    ensemble = built(seeds=1, context_lengths=(), linear="none")
     assert ensemble.model is ensemble.members[0].model
     assert list(ensemble.weights.values()) == [1.0]
 
