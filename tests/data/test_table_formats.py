@@ -252,10 +252,10 @@ def test_roles_that_contradict_each_other(change, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"decimal": ";"}, "decimal is ';': input should be '.' or ','"),
+        ({"decimal": ";"}, r"decimal is \";\"; expected '\.' or ','"),
         ({"separator": ",", "decimal": ","}, "separator is ',' and so is decimal; expected two"),
-        ({"separator": "::"}, "separator is '::': string should have at most 1 character"),
-        ({"layout": "tall"}, "layout is 'tall': input should be 'long' or 'wide'"),
+        ({"separator": "::"}, 'separator is "::"; expected one character or null'),
+        ({"layout": "tall"}, "layout is \"tall\"; expected 'long' or 'wide'"),
         ({"time_format": "unix"}, "time_format is 'unix'; expected .*did you mean 'unix_s'"),
     ],
 )
