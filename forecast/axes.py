@@ -30,7 +30,7 @@ IntArray = NDArray[np.int64]
 
 
 def evenly_spaced(total: int, count: int) -> IntArray:
-    """Return `count` of the numbers 0 .. `total` - 1, evenly spaced; all of them where `count` is larger.
+    """Return `count` of the numbers 0 .. `total` - 1, evenly spaced; all where `count` is larger.
 
     The first and the last number are among them where `count` is 2 or more.
     """

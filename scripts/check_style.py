@@ -1,7 +1,7 @@
 """Check how calm the code is: packed statements per 1,000 code lines, and how docstrings begin.
 
     python scripts/check_style.py                  the package, as the test command does
-    python scripts/check_style.py forecast/data    some folders or files, with the place of each count
+    python scripts/check_style.py forecast/data    folders or files, with the place of each count
 
 Limits, per 1,000 lines that hold code: 4 parallel assignments (`a, b = x, y`) and 12 conditional
 expressions (`x if c else y`). No docstring begins with "What", "Who" or "How". The length of lines
@@ -58,7 +58,7 @@ def docstrings(tree: ast.AST) -> Iterator[ast.Constant]:
 
 
 def is_parallel(node: ast.AST) -> bool:
-    """Return whether a statement assigns several values that it writes out; a swap is not counted."""
+    """Return whether a statement assigns several values written out; a swap is not counted."""
     if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Tuple):
         return False
     target = node.targets[0]

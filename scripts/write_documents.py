@@ -1,4 +1,4 @@
-"""Bring the generated parts of `docs/` up to date: the table of settings, and what is said about damaged tables.
+"""Write the generated parts of `docs/`: the table of settings, and messages about damaged tables.
 
 .venv/bin/python scripts/write_documents.py
 """

@@ -50,7 +50,7 @@ Frequency = Annotated[
 
 
 class _Source(Section):
-    """Where the table is; a section so that this setting comes first wherever settings are listed."""
+    """Place of the table; a section, so that this setting comes first in every list of settings."""
 
     source: str | None = None
     """A CSV or parquet file, or `dataset:NAME` for an embedded data set; relative to the working

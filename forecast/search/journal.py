@@ -58,7 +58,8 @@ class Journal:
             os.fsync(self._descriptor)
         except OSError as error:
             raise FileError(
-                f"cannot write {self._path}: {reason_for(error)}; fix this, then resume with --resume"
+                f"cannot write {self._path}: {reason_for(error)}; fix this, then resume with "
+                f"--resume"
             ) from error
         self._digest = digest
         self._size += len(line)

@@ -14,10 +14,13 @@ from forecast.data.frequency import Frequency, infer_frequency
 from forecast.errors import ConfigError, DataError
 
 ALIASES = (
-    "ns", "100us", "ms", "s", "30s", "min", "5min", "15min", "90min", "h", "2h", "6h", "12h", "D", "2D", "3D", "B",
-    "2B", "W-SUN", "W-MON", "W-WED", "2W-FRI", "ME", "MS", "BME", "BMS", "2ME", "2MS", "6MS", "QE-DEC", "QE-NOV",
+    "ns", "100us", "ms", "s", "30s", "min", "5min", "15min", "90min", "h", "2h", "6h", "12h", "D",
+    "2D", "3D", "B",
+    "2B", "W-SUN", "W-MON", "W-WED", "2W-FRI", "ME", "MS", "BME", "BMS", "2ME", "2MS", "6MS",
+    "QE-DEC", "QE-NOV",
     "QE-OCT",
-    "QS-JAN", "QS-FEB", "QS-MAR", "BQE-DEC", "BQS-FEB", "YE-DEC", "YE-JUN", "YS-JAN", "YS-APR", "BYE-DEC", "BYS-MAR",
+    "QS-JAN", "QS-FEB", "QS-MAR", "BQE-DEC", "BQS-FEB", "YE-DEC", "YE-JUN", "YS-JAN", "YS-APR",
+    "BYE-DEC", "BYS-MAR",
     "2YS-JAN",
 )  # fmt: skip
 ZONES = (None, "UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe")
@@ -88,9 +91,12 @@ def test_integer_index(step, first, dropped):
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("H", "h"), ("T", "min"), ("15T", "15min"), ("S", "s"), ("L", "ms"), ("U", "us"), ("N", "ns"), ("M", "ME"),
-        ("Q", "QE-DEC"), ("Q-NOV", "QE-NOV"), ("Y", "YE-DEC"), ("A", "YE-DEC"), ("A-JUN", "YE-JUN"), ("BM", "BME"),
-        ("BQ", "BQE-DEC"), ("BA", "BYE-DEC"), ("AS", "YS-JAN"), ("BAS", "BYS-JAN"), ("W", "W-SUN"), ("2H", "2h"),
+        ("H", "h"), ("T", "min"), ("15T", "15min"), ("S", "s"), ("L", "ms"), ("U", "us"), ("N",
+        "ns"), ("M", "ME"),
+        ("Q", "QE-DEC"), ("Q-NOV", "QE-NOV"), ("Y", "YE-DEC"), ("A", "YE-DEC"), ("A-JUN",
+        "YE-JUN"), ("BM", "BME"),
+        ("BQ", "BQE-DEC"), ("BA", "BYE-DEC"), ("AS", "YS-JAN"), ("BAS", "BYS-JAN"), ("W", "W-SUN"),
+        ("2H", "2h"),
         ("60min", "h"), ("3600s", "h"), ("QS", "QS-JAN"), (" 3 ", "3"),
     ],
 )  # fmt: skip
@@ -133,7 +139,8 @@ def test_hints():
         # the M4 competition: hourly 24, monthly 12, quarterly 4, yearly 1
         ("h", 24), ("ME", 12), ("MS", 12), ("QE-DEC", 4), ("YE-DEC", 1),
         # days of a week, weeks of a year, and what follows for multiples
-        ("D", 7), ("B", 5), ("W-SUN", 52), ("15min", 96), ("min", 1440), ("2h", 12), ("2ME", 6), ("5h", 1), ("s", 3600),
+        ("D", 7), ("B", 5), ("W-SUN", 52), ("15min", 96), ("min", 1440), ("2h", 12), ("2ME", 6),
+        ("5h", 1), ("s", 3600),
         ("1", 1),
     ],
 )  # fmt: skip

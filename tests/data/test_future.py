@@ -287,6 +287,7 @@ def test_series_that_ended_are_named_those_furthest_behind_first():
 
 
 def test_an_index_of_whole_numbers_is_a_clock_of_each_series():
-    parts = [pd.DataFrame({"unique_id": one, "ds": range(rows), "y": np.arange(rows) ** 2.0}) for one, rows in
+    parts = [pd.DataFrame({"unique_id": one, "ds": range(rows),
+    "y": np.arange(rows) ** 2.0}) for one, rows in
              (("a", 30), ("b", 20))]  # fmt: skip
     assert load_panel(pd.concat(parts)).notes == ()

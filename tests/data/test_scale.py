@@ -16,7 +16,8 @@ import resource, sys
 from forecast.data.load import load_panel
 panel = load_panel(sys.argv[1])
 unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes
-print(panel.num_series, panel.num_rows, panel.values.sum(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+print(panel.num_series, panel.num_rows, panel.values.sum(), peak)
 """
 
 

@@ -134,7 +134,8 @@ def test_wide_series_begin_at_their_first_value_and_name_their_rows():
     with pytest.raises(DataError, match=r"series 'south', row 25 \(2020-01-02 01:00\)"):
         load_panel(frame, Columns(time_col="date"), table_format=wide_format)
     with pytest.raises(DataError, match=r"'abc'.*series 'north', row 3"):
-        load_panel(frame.astype({"north": object}).replace({"north": {3.0: "abc"}}), Columns(time_col="date"),
+        load_panel(frame.astype({"north": object}).replace({"north": {3.0: "abc"}}),
+        Columns(time_col="date"),
                    table_format=wide_format)  # fmt: skip
 
 
@@ -330,7 +331,10 @@ def test_real_files(name, roles, layout, freq, series, rows, shared_data):
 
 
 def test_tensorflow_stays_out():
-    code = "import forecast.data.doctor, sys; sys.exit(any(name in sys.modules for name in ('tensorflow', 'keras')))"
+    code = (
+        "import forecast.data.doctor, sys; "
+        "sys.exit(any(name in sys.modules for name in ('tensorflow', 'keras')))"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

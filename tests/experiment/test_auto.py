@@ -101,7 +101,7 @@ def panel() -> Panel:
 
 
 def table_for(config: Experiment) -> pd.DataFrame | None:
-    """A table with the columns a shipped experiment names, and rows for all its sets; None: its own."""
+    """A table that fits a shipped experiment, and rows for all its sets; None: its own."""
     data = config.data
     if data.source is not None:
         return None

@@ -1,4 +1,4 @@
-"""Settings that are `auto`: the rules by which the data decide, and that a given value always wins."""
+"""Settings that are `auto`: the rules by which the data decide; a given value always wins."""
 
 from __future__ import annotations
 

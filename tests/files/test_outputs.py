@@ -829,7 +829,9 @@ NO_RUNS: dict[str, dict[str, str]] = {
         "loss.png": "mine",
     },
     "a history like ours": {
-        "history.json": '{"loss": [1], "val_loss": [1], "learning_rate": [1], "seconds": [1], "best_epoch": 1}',
+        "history.json": (
+            '{"loss": [1], "val_loss": [1], "learning_rate": [1], "seconds": [1], "best_epoch": 1}'
+        ),
         "loss.png": "mine",
         "environment.json": '{"python": "3.12"}',
     },

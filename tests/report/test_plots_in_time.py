@@ -80,7 +80,10 @@ def test_a_fan_shows_the_last_windows_side_by_side():
     np.testing.assert_allclose(drawn, [truth[stamp] for stamp in stamps])
     misses = np.abs(result.forecasts["bigru"] - result.actual)[windows]
     inside = [int(np.sum(misses <= width)) for width in (1, 3)]
-    words_of = f"a: of 30 values {inside[0]} lie in the 80 % intervals and {inside[1]} lie in the 95 % intervals"
+    words_of = (
+        f"a: of 30 values {inside[0]} lie in the 80 % intervals and {inside[1]} lie in the "
+        "95 % intervals"
+    )
     assert finding(figure) == words_of
     names = [text.get_text() for text in figure.legends[0].get_texts()]
     assert names == ["observed", "median", "cutoff", "95 % interval", "80 % interval"]

@@ -45,11 +45,13 @@ const behind = (one) => {
   }
   return 1;
 };
-return [...document.querySelectorAll("h1,h2,p,li,dt,dd,td,th,b,summary,select,pre,figcaption,.tick")]
+const chosen = "h1,h2,p,li,dt,dd,td,th,b,summary,select,pre,figcaption,.tick";
+return [...document.querySelectorAll(chosen)]
   .filter((one) => one.textContent.trim() && one.getClientRects().length)
   .map((one) => {
     const style = getComputedStyle(one);
-    const ends = [light(one.matches(".tick") ? style.fill : style.color), behind(one)].sort((a, b) => a - b);
+    const colour = light(one.matches(".tick") ? style.fill : style.color);
+    const ends = [colour, behind(one)].sort((a, b) => a - b);
     return [(ends[1] + 0.05) / (ends[0] + 0.05), one.tagName + ": " + one.textContent.slice(0, 30)];
   });
 """
@@ -84,7 +86,10 @@ def show(browser: Any, page: Path, *, width: int = 1000, scheme: str = "light") 
 
 
 def visible(browser: Any) -> list[str]:
-    script = "return [...document.querySelectorAll('.choice')].filter(o => o.offsetHeight).map(o => o.id)"
+    script = (
+        "return [...document.querySelectorAll('.choice')]"
+        ".filter(o => o.offsetHeight).map(o => o.id)"
+    )
     return list(browser.execute_script(script))
 
 
@@ -106,7 +111,10 @@ def test_it_says_nothing_on_the_console_and_asks_nothing_of_the_network(
 
 def test_the_policy_stops_what_is_not_its_own(browser: Any, page: Path) -> None:
     show(browser, page)
-    script = "const s = document.createElement('script'); s.text = 'window.stranger = 1'; document.body.append(s);"
+    script = (
+        "const s = document.createElement('script'); "
+        "s.text = 'window.stranger = 1'; document.body.append(s);"
+    )
     browser.execute_script(script)
     assert browser.execute_script("return window.stranger") is None
     browser.get_log("browser")
@@ -185,7 +193,10 @@ def test_it_prints_on_white_without_what_only_moves(browser: Any, page: Path) ->
     script = "return getComputedStyle(document.body).backgroundColor"
     assert browser.execute_script(script) == "rgb(255, 255, 255)"
     assert browser.execute_script("return document.querySelector('.reading').offsetHeight") == 0
-    folded = "return [...document.querySelectorAll('details pre, details dl')].map(o => o.checkVisibility())"
+    folded = (
+        "return [...document.querySelectorAll('details pre, details dl')]"
+        ".map(o => o.checkVisibility())"
+    )
     assert browser.execute_script(folded) == [True, True], "paper cannot be unfolded"
     show(browser, page)
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "screen"})

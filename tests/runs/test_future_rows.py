@@ -109,7 +109,8 @@ def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 SMALL = [
-    "--set=windows.context_length=8", "--set=windows.horizon=3", "--set=model.name=bigru", "--set=model.units=2",
+    "--set=windows.context_length=8", "--set=windows.horizon=3", "--set=model.name=bigru",
+    "--set=model.units=2",
     "--set=model.bidirectional=false", "--set=model.decoder=direct", "--set=training.epochs=1",
 ]  # fmt: skip
 
@@ -124,7 +125,10 @@ def test_the_command_line_takes_them_as_known(
     assert (
         main(["check", str(tmp_path / "planned.csv"), "--set=data.known_covariates=[price]"]) == 0
     )
-    note = "8 rows at the end of 2 of 2 series have no y: they are the future from 2025-01-09 14:00 on, not history"
+    note = (
+        "8 rows at the end of 2 of 2 series have no y: they are the future from 2025-01-09 14:00 "
+        "on, not history"
+    )
     assert f"note    {note}; forecasts use price of these rows" in capsys.readouterr().out
     assert main(["fit", str(tmp_path / "planned.csv"), *options]) == 0
     assert f"note: {note}" in capsys.readouterr().out
@@ -154,7 +158,10 @@ def test_series_that_ended_are_named_and_not_in_the_scores(
     assert (
         main(["fit", str(tmp_path / "hours.csv"), *SMALL, *sizes, f"--out={tmp_path / 'run'}"]) == 0
     )
-    note = "1 of 3 series ends before 2025-01-09 17:00 and is forecast from its last row: 'c' (2025-01-07 11:00"
+    note = (
+        "1 of 3 series ends before 2025-01-09 17:00 and is forecast from its last row: "
+        "'c' (2025-01-07 11:00"
+    )
     left_out = "1 of 3 series has no test window and is not in the scores: 'c'"
     said = capsys.readouterr().out
     assert f"note: {note}, 54 steps behind)" in said

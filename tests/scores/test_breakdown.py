@@ -211,7 +211,8 @@ def test_an_unknown_grouping_is_refused():
 def test_whole_number_stamps_stay_numbers():
     result = a_result()
     numbered = BacktestResult(**{**vars(result), "freq": Frequency.parse("1", is_integer=True)} | {
-        name: getattr(result, name).astype(np.int64) // 3_600_000_000_000 for name in ("cutoffs", "stamps")
+        name: getattr(result, name).astype(np.int64) // 3_600_000_000_000 for name in ("cutoffs",
+        "stamps")
     })  # fmt: skip
     table = scores_by(numbered, "cutoff")
     assert table["cutoff"].dtype == np.int64

@@ -142,9 +142,12 @@ def test_a_missing_package_says_what_to_install(monkeypatch):
 @pytest.mark.parametrize(
     ("alias", "expected"),
     [
-        ("15min", ("minute", "hour", "weekday")), ("h", ("hour", "weekday")), ("6h", ("hour", "weekday")),
-        ("D", ("weekday", "day_of_year")), ("B", ("weekday", "day_of_year")), ("W-SUN", ("week_of_year",)),
-        ("ME", ("month",)), ("MS", ("month",)), ("2MS", ("month",)), ("QE-DEC", ("quarter",)), ("YS-JAN", ()),
+        ("15min", ("minute", "hour", "weekday")), ("h", ("hour", "weekday")), ("6h", ("hour",
+        "weekday")),
+        ("D", ("weekday", "day_of_year")), ("B", ("weekday", "day_of_year")), ("W-SUN",
+        ("week_of_year",)),
+        ("ME", ("month",)), ("MS", ("month",)), ("2MS", ("month",)), ("QE-DEC", ("quarter",)),
+        ("YS-JAN", ()),
     ],
 )  # fmt: skip
 def test_defaults_vary_with_every_step_of_the_frequency_and_with_nothing_slower_than_a_year(

@@ -42,7 +42,8 @@ def plot_loss(history: History | Mapping[str, History]) -> Figure:
     """Draw training and validation loss per epoch, and mark the epoch whose weights were kept.
 
     Args:
-        history: losses per epoch of one network, or of several by name, as in `TrainingRecord.histories`.
+        history: losses per epoch of one network, or of several by name, as in
+            `TrainingRecord.histories`.
     """
     if isinstance(history, History):
         return _one_network(history)
