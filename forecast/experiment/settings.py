@@ -58,27 +58,31 @@ class _Source(Section):
 
 
 class DataConfig(TableFormat, Columns, _Source):
-    """Where the table is, the roles of its columns and its format."""
+    """Place of the table, roles of its columns, and its format.
+
+    Example:
+        >>> from forecast import DataConfig
+        >>> data = DataConfig(time_col="date", target_cols=("sales",), known_covariates=("price",))
+        >>> data.calendar
+        'auto'
+    """
 
     freq: Frequency | None = None
-    """Step between stamps, as a pandas alias (`h`, `D`, `ME`, `15min`) or, of an index, a whole
-    number; inferred if left out.
-    """
+    """Step between timestamps, as a pandas alias (`h`, `D`, `ME`, `15min`) or, of an index, a whole
+    number; null: read off the table."""
     gaps: Literal["refuse", "skip", "fill"] = "refuse"
-    """Missing stamps: refuse the table, leave out the windows that would span one, or insert
-    rows."""
+    """Missing timestamps: refuse the table, skip the windows that would span one, or insert rows."""
     missing: Literal["refuse", "forward_fill", "interpolate", "zero", "mask"] = "refuse"
-    """Missing values: refuse, or fill what the model reads. A filled target is never learned or
-    scored, except `zero`. Rows at the end of a series that hold no target are its future, and never
-    filled.
-    """
+    """Missing values: refuse the table, or fill the inputs of the model. Filled targets are neither
+    learned nor scored, except with `zero`. Rows without a target at the end of a series are its
+    future, and never filled."""
     short_series: Literal["refuse", "skip"] = "refuse"
-    """Series too short for one window: refuse the table, or leave them out with a note."""
+    """Series too short for one window: refuse the table, or skip them with a note."""
     calendar: Literal["auto"] | tuple[str, ...] = "auto"
-    """Features made from the stamps, such as `hour`, `weekday`, `month`, `holiday:US`; `auto`
-    follows the frequency."""
+    """Features made from the timestamps, such as `hour`, `weekday`, `month`, `holiday:US`; `auto`:
+    by the frequency."""
     season_length: Steps | None = None
-    """Steps in one season; from the frequency if left out."""
+    """Steps in one season; null: by the frequency."""
 
     @property
     def columns(self) -> Columns:
