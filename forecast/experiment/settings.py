@@ -71,7 +71,7 @@ class DataConfig(TableFormat, Columns, _Source):
     """Step between timestamps, as a pandas alias (`h`, `D`, `ME`, `15min`) or, of an index, a whole
     number; null: read off the table."""
     gaps: Literal["refuse", "skip", "fill"] = "refuse"
-    """Missing timestamps: refuse the table, skip the windows that would span one, or insert rows."""
+    """Missing timestamps: refuse the table, skip the windows that would span one, or add rows."""
     missing: Literal["refuse", "forward_fill", "interpolate", "zero", "mask"] = "refuse"
     """Missing values: refuse the table, or fill the inputs of the model. Filled targets are neither
     learned nor scored, except with `zero`. Rows without a target at the end of a series are its

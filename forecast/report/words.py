@@ -80,9 +80,8 @@ def scores_section(scores: Scores | None) -> str:
         look = ' class="evaluated"' * (row["model"] == scores.alias)
         body += f'<tr{look}><th scope="row">{escape(str(row["model"]))}</th>{cells}</tr>'
     about = (
-        f"{scores.num_windows:,} test windows of {scores.num_series:,} series, horizon "
-        f"{scores.horizon}, season length {scores.season_length}. Skill is 1 - MAE / MAE of the "
-        "best baseline, with its 95 % interval and the p-value of a Diebold-Mariano test. The best "
+        f"{scores.num_windows:,} test windows, {scores.task()}. Skill is 1 - MAE / MAE of the best "
+        "baseline, with its 95 % interval and the p-value of a Diebold-Mariano test. The best "
         "score of each column is bold."
     )
     notes = "".join(f"<li>{escape(note)}.</li>" for note in scores.notes)

@@ -30,7 +30,7 @@ from forecast.report.plots.style import (
 from forecast.scores.breakdown import bias_by_step
 from forecast.scores.evaluation import BacktestResult
 from forecast.scores.metrics import mae
-from forecast.scores.residuals import autocorrelation, comparable_residuals, cutoff_step
+from forecast.scores.residuals import SIGNS, autocorrelation, comparable_residuals, cutoff_step
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -135,10 +135,11 @@ def plot_residuals(result: BacktestResult, *, unit: str = "") -> Figure:
         unit: of the target, for the axis.
     """
     residuals, are_scaled = comparable_residuals(result)
-    label = in_unit("residual: actual - forecast", unit)
+    label = in_unit("residual", unit)
     if are_scaled:
-        label = "residual (actual - forecast) / seasonal error of its series"
+        label = "residual / seasonal error of its series"
         unit = "seasonal errors"
+    label += f"\n{SIGNS}"
     positions = result.freq.positions(result.cutoffs)
     num_lags = _num_lags(result)
     correlation, count = autocorrelation(residuals[:, 0], result.series, positions, num_lags)
