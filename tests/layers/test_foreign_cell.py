@@ -113,7 +113,9 @@ def test_its_weights_are_those_of_its_equations() -> None:
 
 
 def test_a_wrong_name_is_refused_with_the_names_of_the_table() -> None:
-    with pytest.raises(ConfigError, match=r"cell is 'mgru': .* 'gru', 'lstm', 'rnn' or 'mgu'$"):
+    with pytest.raises(
+        ConfigError, match=r"cell is \"mgru\"; expected 'gru', 'lstm', 'rnn' or 'mgu'$"
+    ):
         BiGRUConfig(cell="mgru")
     with pytest.raises(
         ConfigError, match="cell is \"mgru\"; expected 'gru', 'lstm', 'rnn' or 'mgu'"
@@ -124,5 +126,5 @@ def test_a_wrong_name_is_refused_with_the_names_of_the_table() -> None:
 
 def test_without_its_entry_it_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(CELLS, "mgu")
-    with pytest.raises(ConfigError, match=r"cell is 'mgu': .* 'gru', 'lstm' or 'rnn'$"):
+    with pytest.raises(ConfigError, match=r"cell is \"mgu\"; expected 'gru', 'lstm' or 'rnn'$"):
         BiGRUConfig(cell="mgu")

@@ -75,7 +75,9 @@ def test_fit_and_predict_are_those_of_the_table_without_them(
 
 
 def test_missing_covariates_are_named_and_the_template_has_them(fitted: Forecaster) -> None:
-    with pytest.raises(DataError, match="known covariates lack 3 of 9 rows, first series 'c'"):
+    with pytest.raises(
+        DataError, match="known covariates are missing in 3 of 9 rows, first series 'c'"
+    ):
         fitted.predict()
     template = fitted.make_future_frame()
     assert template["price"].isna().tolist() == [False] * 6 + [True] * 3

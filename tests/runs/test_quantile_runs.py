@@ -11,7 +11,8 @@ import pytest
 import utilsforecast.losses as peer
 
 from forecast import BacktestResult, Experiment, scores_by
-from forecast.runs.run import evaluate_run, fit_run
+from forecast.runs.run import fit_run
+from forecast.runs.use import evaluate_run
 
 LEVELS = np.array([0.1, 0.5, 0.9])
 NAMES = ["bigru-lo-80", "bigru-median", "bigru-hi-80"]
