@@ -160,26 +160,26 @@ def sequence_parts(seed: int = 0) -> tuple[Array, Array]:
 # Adam follows the gradient of the squared error. The windows are shuffled anew in every epoch.
 
 
-def windows_of(part: Array) -> Windows:
-    """All windows of a part: past (B, L, 1) and ahead (B, H)."""
-    past, ahead = make_windows(part, context_length=CONTEXT, horizon=HORIZON)
+def windows_of(values: Array) -> Windows:
+    """Return all windows of a set: past (B, L, 1) and ahead (B, H)."""
+    past, ahead = make_windows(values, context_length=CONTEXT, horizon=HORIZON)
     return past, ahead[:, :, 0]
 
 
 def train(
-    learn: Windows, judge: Windows, *, both: bool = False, epochs: int, seed: int = 0
+    training: Windows, test: Windows, *, both: bool = False, epochs: int, seed: int = 0
 ) -> tuple[Any, list[float]]:
     """Train a GRU in one direction, or of as many weights in both directions.
 
     Args:
-        learn: windows to learn from.
-        judge: windows to be judged on.
+        training: windows to learn from.
+        test: windows to evaluate on.
         both: whether it reads the windows backwards as well.
         epochs: passes over the windows.
         seed: of the first weights and of the order of the windows.
 
     Returns:
-        The `keras.Model`, and its mean squared error on `judge`: before training, and after every
+        The `keras.Model`, and its mean squared error on `test`: before training, and after every
         epoch.
     """
     import keras
@@ -190,17 +190,20 @@ def train(
     keras.utils.set_random_seed(seed)
     reader = Bidirectional(GRU(16)) if both else GRU(24)
     model = keras.Sequential(
-        [keras.Input(learn[0].shape[1:]), reader, keras.layers.Dense(learn[1].shape[1])]
+        [keras.Input(training[0].shape[1:]), reader, keras.layers.Dense(training[1].shape[1])]
     )
     model.compile(keras.optimizers.Adam(5e-3), loss="mse", steps_per_execution=8)
-    rows = tf.data.Dataset.from_tensor_slices(learn).shuffle(len(learn[0]), seed=seed).batch(32)
-    before = model.evaluate(*judge, batch_size=512, verbose=0)
-    further = {
-        "validation_data": judge,
-        "validation_batch_size": 512,
-        "shuffle": False,
-    }  # `rows` does that by itself
-    history = model.fit(rows, epochs=epochs, verbose=0, **further)
+    rows = tf.data.Dataset.from_tensor_slices(training)
+    rows = rows.shuffle(len(training[0]), seed=seed).batch(32)
+    before = model.evaluate(*test, batch_size=512, verbose=0)
+    history = model.fit(
+        rows,
+        epochs=epochs,
+        verbose=0,
+        validation_data=test,
+        validation_batch_size=512,
+        shuffle=False,  # `rows` does that by itself
+    )
     return model, [before, *history.history["val_loss"]]
 
 
@@ -232,9 +235,9 @@ def draw_loss(losses: list[float], bar: float) -> Figure:
     return figure
 
 
-def draw_forecasts(model: Any, part: Array, shown: int = 240) -> Figure:
+def draw_forecasts(model: Any, values: Array, shown: int = 240) -> Figure:
     """Draw forecasts of 12 steps, made every 12 steps, over the actual values."""
-    past, _ = windows_of(part)
+    past, _ = windows_of(values)
     forecasts = model.predict(past[:shown:HORIZON], verbose=0)
     steps = CONTEXT + np.arange(shown)
     figure = new_figure((9.0, 4.2))
@@ -244,12 +247,12 @@ def draw_forecasts(model: Any, part: Array, shown: int = 240) -> Figure:
         f"from",
     )
     axes = figure.add_subplot()
-    axes.plot(steps, part[steps, 0], ".", color=MUTED, markersize=4, label="observed")
+    axes.plot(steps, values[steps, 0], ".", color=MUTED, markersize=4, label="observed")
     axes.plot(steps, waves(1200 + steps), color=INK, linewidth=1.0, label="without the noise")
     for place, forecast in enumerate(forecasts):
         own = steps[HORIZON * place : HORIZON * (place + 1)]
         axes.plot(own, forecast, color=MODEL, linewidth=2.0, label="" if place else "GRU")
-    dress(axes, x="step of the judged part", y="value")
+    dress(axes, x="step of the test set", y="value")
     axes.legend(
         frameon=False,
         fontsize=9,
@@ -291,8 +294,12 @@ def echoes(of: str, count: int, seed: int) -> Windows:
 
 def compare_directions(of: str, seed: int) -> tuple[float, float]:
     """Return the test error (MSE) with one direction and with two; that of the mean is 1."""
-    learn, judge = echoes(of, 3200, seed), echoes(of, 1000, 1000 + seed)
-    errors = [train(learn, judge, both=both, epochs=4, seed=seed)[1][-1] for both in (False, True)]
+    training = echoes(of, 3200, seed)
+    test = echoes(of, 1000, 1000 + seed)
+    errors = []
+    for both in (False, True):
+        _, losses = train(training, test, both=both, epochs=4, seed=seed)
+        errors.append(losses[-1])
     return errors[0], errors[1]
 
 
@@ -350,22 +357,25 @@ def main(folder: str = "runs/gru") -> Errors:
             f"largest difference to the layer, {name}: "
             f"{largest_difference(reset_after=reset_after):.0e}"
         )
-    learned, judged = sequence_parts()
-    learn, judge = windows_of(learned), windows_of(judged)
-    model, losses = train(learn, judge, epochs=15)
-    bar = error_of_last_value(judge)
+    training, test = sequence_parts()
+    training_windows = windows_of(training)
+    test_windows = windows_of(test)
+    model, losses = train(training_windows, test_windows, epochs=15)
+    bar = error_of_last_value(test_windows)
     print(
         f"waves: mean squared error {losses[-1]:.3f}; last value {bar:.3f}; noise alone "
         f"{NOISE**2:.3f}"
     )
     save_figure(draw_loss(losses, bar), Path(folder, "loss.png"))
-    save_figure(draw_forecasts(model, judged), Path(folder, "forecasts.png"))
+    save_figure(draw_forecasts(model, test), Path(folder, "forecasts.png"))
 
     errors = {
         f"the {of} steps decide": [compare_directions(of, seed) for seed in (0, 1)]
         for of in ("newest", "oldest")
     }
-    errors["waves, at both ends"] = [(losses[-1], train(learn, judge, both=True, epochs=15)[1][-1])]
+    errors["waves, at both ends"] = [
+        (losses[-1], train(training_windows, test_windows, both=True, epochs=15)[1][-1])
+    ]
     for task, pairs in errors.items():
         shown = "; ".join(f"{one:.4f} with one direction, {two:.4f} with two" for one, two in pairs)
         print(f"{task}: {shown}")

@@ -115,10 +115,10 @@ def listed(names: Iterable[object], shown: int = 12) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """Write `1 row`, `2 rows`; a noun that ends in s, such as `series`, stays as it is."""
+    """Write `1 row`, `2,000 rows`; a noun that ends in s, such as `series`, stays as it is."""
     if number == 1 or noun.endswith("s"):
-        return f"{number} {noun}"
-    return f"{number} {noun}s"
+        return f"{number:,} {noun}"
+    return f"{number:,} {noun}s"
 
 
 def and_more(total: int, shown: int = SHOWN) -> str:

@@ -166,11 +166,11 @@ def _interpolated(
 def _note(name: str, column: FloatArray, values: FloatArray, policy: MissingPolicy) -> str:
     num_missing = int(np.isnan(column).sum())
     num_empty = int(np.isnan(values).sum())  # before the first observation
-    note = f"{name}: {num_missing} of {len(column)} values were missing"
+    note = f"{name}: {num_missing:,} of {len(column):,} values were missing"
     if num_missing > num_empty:
-        note += f"; {num_missing - num_empty} filled with {_WORDS[policy]}"
+        note += f"; {num_missing - num_empty:,} filled with {_WORDS[policy]}"
     if num_empty:
-        note += f"; {num_empty} before the first observation of their series left empty"
+        note += f"; {num_empty:,} before the first observation of their series left empty"
     return note
 
 
