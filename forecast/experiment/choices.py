@@ -134,11 +134,11 @@ def plain_choices(config: Experiment, panel: Panel, season_length: int) -> Choic
     """
     name = config.model.name
     context_length = max(3 * config.windows.horizon, 2 * season_length)
-    context_reason = f"three horizons or two seasons, with model.name: {name}"
+    context_reason = f"three horizons or two seasons, default of {name}"
     if config.ensemble.context_lengths not in (AUTO, ()):
         context_length = max(config.ensemble.context_lengths)
         context_reason = "longest of ensemble.context_lengths"
-    split_by = Choice("time", f"with model.name: {name}")
+    split_by = Choice("time", f"default of {name}")
     if panel.freq.is_integer:
         split_by = Choice("series", "an integer index")
     values: dict[str, Any] = {
@@ -156,7 +156,7 @@ def plain_choices(config: Experiment, panel: Panel, season_length: int) -> Choic
         "evaluation.validation_size": PLAIN_VALIDATION_SIZE,
         "evaluation.test_size": PLAIN_TEST_SIZE,
     }
-    choices = {path: Choice(value, f"with model.name: {name}") for path, value in values.items()}
+    choices = {path: Choice(value, f"default of {name}") for path, value in values.items()}
     choices["windows.context_length"] = Choice(context_length, context_reason)
     choices["evaluation.split_by"] = split_by
     return choices
@@ -187,7 +187,7 @@ def set_sizes(config: Experiment, panel: Panel, season_length: int) -> Choices:
     usual_test = steps_of(PLAIN_TEST_SIZE, rows)
     least = 2 * season_length + 2 * horizon
     if usual_test >= horizon and left - usual_test >= least:
-        test = Choice(PLAIN_TEST_SIZE, "the usual share")
+        test = Choice(PLAIN_TEST_SIZE, "default share")
     elif left - horizon >= least:
         test = Choice(horizon, "one horizon")
     else:
@@ -205,7 +205,7 @@ def _validation_size(config: Experiment, rows: int) -> Choice:
     horizon = config.windows.horizon
     if steps_of(PLAIN_VALIDATION_SIZE, rows) < horizon:
         return Choice(horizon, f"one horizon, as 10 % of {rows} rows are less")
-    return Choice(PLAIN_VALIDATION_SIZE, "the usual share")
+    return Choice(PLAIN_VALIDATION_SIZE, "default share")
 
 
 def _division(panel: Panel) -> Choice:
@@ -213,8 +213,8 @@ def _division(panel: Panel) -> Choice:
         return Choice("series", "an integer index")
     ends = panel.timestamps[panel.offsets[1:][panel.lengths > 0] - 1]
     if (ends == ends.max()).mean() < 0.5:
-        return Choice("series", "most series end before the last stamp")
-    return Choice("time", "most series end at the last stamp")
+        return Choice("series", "most series end before the last timestamp")
+    return Choice("time", "most series end at the last timestamp")
 
 
 def context_lengths(config: Experiment, panel: Panel, season_length: int) -> Choices:
@@ -242,7 +242,7 @@ def context_lengths(config: Experiment, panel: Panel, season_length: int) -> Cho
     )  # L where all have L windows together
     most = max(min(enough, shortest(config, panel) - horizon), min(season_length, horizon), 2)
     if max(long, horizon) > most:
-        reason = f"{most} leave as many windows to learn from"
+        reason = "a longer one would leave fewer training windows than its steps"
     elif long < horizon:
         reason = "the horizon"
     long = min(max(long, horizon), most)
@@ -304,14 +304,14 @@ def capacity(config: Experiment, panel: Panel) -> Choices:
     targets = len(panel.columns.target_cols)
     values = panel.num_rows * targets
     size = next(each for each in CAPACITIES if values <= each.values)
-    amount = f"{values:,} values"
+    amount = f"for a table of {values:,} values"
 
     drawn = WINDOWS_PER_EPOCH // targets
-    windows_per_epoch = Choice(None, f"no more rows than {drawn:,}")
+    windows_per_epoch = Choice(None, f"all, as the table has at most {drawn:,} rows")
     if panel.num_rows > drawn:
-        windows_per_epoch = Choice(drawn, f"more rows than {drawn:,}")
+        windows_per_epoch = Choice(drawn, f"as the table has more than {drawn:,} rows")
     seeds = Choice(1, amount)
-    linear = Choice("residual", "an ensemble")
+    linear = Choice("residual", "networks learn the errors of a linear map")
     if config.evaluation.validation_size == 0:
         seeds = Choice(1, "no validation set to choose weights on")
         linear = Choice("none", "no validation set to choose weights on")
@@ -321,12 +321,12 @@ def capacity(config: Experiment, panel: Panel) -> Choices:
         linear = Choice("none", "a linear map has no quantiles")
     return {
         "model.units": Choice(size.units, amount),
-        "training.loss": Choice("mae", f"with model.name: {CHOOSING_MODEL}"),
-        "training.schedule": Choice("cosine", f"with model.name: {CHOOSING_MODEL}"),
+        "training.loss": Choice("mae", f"default of {CHOOSING_MODEL}"),
+        "training.schedule": Choice("cosine", f"default of {CHOOSING_MODEL}"),
         "training.epochs": Choice(size.epochs, amount),
         "training.batch_size": Choice(max(8, size.batch_size // targets), amount),
         "training.windows_per_epoch": windows_per_epoch,
-        "training.refit": Choice(True, f"with model.name: {CHOOSING_MODEL}"),
+        "training.refit": Choice(True, f"default of {CHOOSING_MODEL}"),
         "ensemble.seeds": seeds,
         "ensemble.linear": linear,
     }

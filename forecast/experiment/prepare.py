@@ -158,7 +158,7 @@ def resolve_with_reasons(config: Experiment, panel: Panel) -> Chosen:
     chosen = chosen.with_choices({"data.calendar": _calendar(panel)})
     found: Choices = {}
     if config.data.freq is None:
-        found["data.freq"] = Choice(panel.freq.alias, "the step between stamps")
+        found["data.freq"] = Choice(panel.freq.alias, "the step between timestamps")
     if config.data.season_length is None:
         found["data.season_length"] = Choice(season_length, "by the frequency")
     chosen = chosen.with_values(found)
@@ -183,7 +183,9 @@ def _with_stride(chosen: Chosen, panel: Panel, split: Split) -> Chosen:
     )
     values = most * horizon * len(panel.columns.target_cols)
     stride = max(1, math.ceil(values / EVALUATED_VALUES))
-    return chosen.with_values({"evaluation.stride": Choice(stride, f"{values:,} values")})
+    return chosen.with_values(
+        {"evaluation.stride": Choice(stride, f"for {values:,} values in all test windows")}
+    )
 
 
 def split_at_cutoffs(panel: Panel, config: Experiment) -> Split:

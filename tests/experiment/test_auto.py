@@ -264,7 +264,7 @@ def test_every_choice_has_its_reason_beside_it() -> None:
     commented = [line for line in text.splitlines() if "  # " in line]
     assert len(commented) == len(expected)
     assert "  epochs: 3" in text.splitlines()
-    assert "  loss: mae  # with model.name: segment_bigru" in text.splitlines()
+    assert "  loss: mae  # default of segment_bigru" in text.splitlines()
     assert parse_experiment(text) == prepared.config
 
 
