@@ -171,7 +171,7 @@ def set_sizes(config: Experiment, panel: Panel, season_length: int) -> Choices:
     """Choose the rows held back: the usual shares where these fit a horizon, else one horizon.
 
     There is no test set where less than two seasons and two horizons would be left to learn from.
-    Series that mostly end before the last stamp are divided one by one.
+    Series that mostly end before the last timestamp are divided one by one.
 
     Args:
         config: the experiment.
