@@ -36,8 +36,8 @@ class EvaluationConfig(Section):
     """Steps left out between two sets."""
     split_by: Literal["auto", "time", "series"] = AUTO
     """`time`: one cutoff for all series. `series`: counted back from the end of each series.
-    `auto`: series for an integer index, and where most series end before the last timestamp; else time
-    (`bigru`: series for an integer index alone)."""
+    `auto`: series for an integer index, and where most series end before the last timestamp; else
+    time (`bigru`: series for an integer index alone)."""
     stride: Steps | None = None
     """Steps between two validation or test windows; null: 1, or more where over 10 million values
     would be evaluated."""
