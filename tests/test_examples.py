@@ -175,7 +175,7 @@ def test_search_and_judge(
     trials, scores = names["trials"], names["scores"]
     found = value_of(scores, "bigru")
     said = re.search(
-        r"beats the settings as written: MAE (\S+) against (\S+) \(.* best baseline: (\w+) (\S+)",
+        r"best settings beat those of the file: MAE (\S+), was (\S+) \(.* best baseline: (\w+) (\S+)",
         names["verdict"],
     )
     assert said, names["verdict"]
