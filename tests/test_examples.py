@@ -175,7 +175,8 @@ def test_search_and_judge(
     trials, scores = names["trials"], names["scores"]
     found = value_of(scores, "bigru")
     said = re.search(
-        r"best settings beat those of the file: MAE (\S+), was (\S+) \(.* best baseline: (\w+) (\S+)",
+        r"best settings beat those of the file: MAE (\S+), was (\S+) \("
+        r".* best baseline: (\w+) (\S+)",
         names["verdict"],
     )
     assert said, names["verdict"]
@@ -191,7 +192,7 @@ def test_search_and_judge(
 
     best = trials.loc[trials["MAE"].idxmin()]
     assert names["best"].config.model.units == best["model.units"]
-    assert best["MAE"] < 0.8 * found, "well below that on the test part"
+    assert best["MAE"] < 0.8 * found, "well below that on the test set"
     seen, tested = judged_stretches(names)
     assert (f"{seen[0]:%m-%d}", f"{seen[1]:%m-%d}") == ("08-07", "10-19")
     assert (f"{tested[0]:%m-%d}", f"{tested[1]:%m-%d}") == ("10-19", "12-30")
