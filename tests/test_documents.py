@@ -298,9 +298,7 @@ def test_code_compiles_and_its_imports_exist(page: Path) -> None:
 
 @pytest.mark.parametrize(
     "page",
-    [
-        pytest.param(page, marks=[pytest.mark.proof] if page == README else []) for page in WITH_CODE
-    ],
+    [pytest.param(page, marks=[pytest.mark.proof] if page == README else []) for page in WITH_CODE],
     ids=name_of,
 )
 def test_code_runs(
