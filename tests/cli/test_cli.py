@@ -188,7 +188,9 @@ def test_figures_are_drawn_if_only_the_report_fails(tmp_path):
     assert {path.name for path in folder.glob("*.png")} == {f"{name}.png" for name in PICTURES}
 
 
-def test_the_stored_config_repeats_the_run(run, tmp_path, capsys):
+def test_the_stored_config_repeats_the_run(tmp_path, capsys):
+    assert fit_small(clean(), tmp_path) == 0
+    run = tmp_path / "run"
     options = [f"--config={run / 'config.yaml'}", f"--out={tmp_path / 'again'}"]
     assert main(["fit", *options]) == 0
     capsys.readouterr()
