@@ -1,16 +1,20 @@
 # Short names for those who work here.
-.PHONY: check test slow site search-proofs bench bench-accuracy bench-coverage bench-cells bench-peers format docs lock demo clean leak-proofs examples
+.PHONY: check test proofs slow site search-proofs bench bench-accuracy bench-coverage bench-cells bench-peers format docs lock demo clean leak-proofs examples
 
 SETUP := python3 scripts/bootstrap.py --extras test
 UV := $(or $(shell command -v uv),.venv/bin/uv)
 PEERS := $(abspath $(or $(PEERS),../forecast-peers))
 
-check: ## everything that must hold
+check: ## the checks and the quick tests
 	scripts/test.sh
 
 test: ## the tests alone; make test ARGS="tests/scores/test_metrics.py -x"
 	$(SETUP)
 	.venv/bin/pytest $(ARGS)
+
+proofs: ## the proofs that take seconds: processes killed, documents and notebooks run, grids of combinations
+	$(SETUP)
+	.venv/bin/pytest -n 2 --dist loadfile -m proof $(ARGS)
 
 slow: ## the proofs that take minutes
 	$(SETUP) docs

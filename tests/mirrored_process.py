@@ -1,13 +1,14 @@
 """A process of its own with two logical CPU devices: trains on one and on both, and prints what
 came of it as JSON.
 
-Usage: python mirrored_process.py FOLDER
+Usage: python mirrored_process.py FOLDER [NAME ...]    the names of some results; default: all
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -154,24 +155,31 @@ def refused() -> str:
     return ""
 
 
-def main(folder: Path) -> None:
+def compared(name: str) -> dict[str, Any]:
+    """Train an architecture on one device and on both."""
+    return {
+        strategy: trained(build_model(MODELS[name], SHAPE, seed=3), strategy, judged=True)
+        for strategy in ("none", "mirrored")
+    }
+
+
+RESULTS: dict[str, Callable[[Path], Any]] = {
+    **{name: lambda _, name=name: compared(name) for name in MODELS},
+    "whole": lambda _: trained(with_dropout(), "mirrored"),
+    "resumed": lambda folder: resumed(folder / "checkpoint"),
+    "masks": lambda _: masks(),
+    "refused": lambda _: refused(),
+    "forecast": fit_blend,
+}
+
+
+def main(folder: Path, names: list[str]) -> None:
     import tensorflow as tf
 
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    found: dict[str, Any] = {}
-    for name, settings in MODELS.items():
-        found[name] = {
-            one: trained(build_model(settings, SHAPE, seed=3), one, judged=True)
-            for one in ("none", "mirrored")
-        }
-    found["whole"] = trained(with_dropout(), "mirrored")
-    found["resumed"] = resumed(folder / "checkpoint")
-    found["masks"] = masks()
-    found["refused"] = refused()
-    found["forecast"] = fit_blend(folder)
-    print(json.dumps(found))
+    print(json.dumps({name: RESULTS[name](folder) for name in names or RESULTS}))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:])

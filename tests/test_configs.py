@@ -90,7 +90,18 @@ def test_two_transformers_have_one_preset() -> None:
     )
 
 
-@pytest.mark.parametrize("path", EMBEDDED, ids=lambda path: path.stem)
+QUICK = ("air_passengers", "demo")
+"""Those run by the quick tests: defaults chosen by the data, and covariates with gaps."""
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, marks=[] if path.stem in QUICK else [pytest.mark.proof])
+        for path in EMBEDDED
+    ],
+    ids=lambda path: path.stem,
+)
 def test_an_experiment_runs_to_the_end(
     path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,5 +1,8 @@
 """The examples run, what they say of their numbers is so, and the stored outputs are those of the
-stored sources."""
+stored sources.
+
+The first notebook is run by the quick tests; the proofs run the others and the essay.
+"""
 
 from __future__ import annotations
 
@@ -132,6 +135,7 @@ def test_first_forecast(
 
 
 @slow_elsewhere
+@pytest.mark.proof
 def test_many_series(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -168,6 +172,7 @@ def test_many_series(
 
 
 @slow_elsewhere
+@pytest.mark.proof
 def test_search_and_judge(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -214,6 +219,7 @@ def judged_stretches(names: dict[str, Any]) -> list[tuple[pd.Timestamp, pd.Times
 
 
 @slow_elsewhere
+@pytest.mark.proof
 def test_the_essay_says_what_comes_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     errors = ESSAY["main"](str(tmp_path))
     told, other = capsys.readouterr()

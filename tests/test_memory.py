@@ -87,7 +87,7 @@ def through_tensorflow(benchmark: ModuleType, path: Path, *, rows: int, series: 
     return float(found["beyond imports"])
 
 
-@pytest.mark.parametrize("series", [1, 10_000])
+@pytest.mark.parametrize("series", [1, pytest.param(10_000, marks=pytest.mark.proof)])
 def test_memory_per_row_through_tensorflow(
     benchmark: ModuleType, series: int, tmp_path: Path
 ) -> None:
@@ -150,7 +150,7 @@ CONFIG = Experiment.model_validate(
 )
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("suffix", [".parquet", pytest.param(".csv", marks=pytest.mark.proof)])
 def test_work_in_python_grows_neither_with_rows_nor_with_series(
     benchmark: ModuleType, suffix: str, tmp_path: Path
 ) -> None:

@@ -60,13 +60,6 @@ def test_no_public_name_starts_tensorflow() -> None:
     assert not loaded & NOT_WITH_ANY_NAME
 
 
-def test_a_fit_does_start_it() -> None:
-    """The two tests above look for what is really there when it is needed."""
-    assert {"tensorflow", "keras"} <= loaded_after(
-        "from forecast.training.step import make_deterministic as m; m()"
-    )
-
-
 def test_the_lists_of_names_agree() -> None:
     assert forecast.__all__ == sorted(
         forecast.__all__, key=lambda name: (name.lower() == name, not name.isupper(), name)

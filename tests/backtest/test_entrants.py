@@ -115,9 +115,14 @@ POLICIES = [
     ("mask", "NaN"),
     ("zero", "1e6"),
 ]
-FAST = [("never", "refuse"), ("never", "mask"), ("each", "interpolate")]
+MARKS = {
+    ("never", "refuse"): [],
+    ("never", "mask"): [pytest.mark.proof],
+    ("each", "interpolate"): [pytest.mark.proof],
+}
+"""One is quick, two are proofs; the others are slow."""
 LEAKS = [
-    pytest.param(refit, missing, kind, marks=[] if (refit, missing) in FAST else pytest.mark.slow)
+    pytest.param(refit, missing, kind, marks=MARKS.get((refit, missing), [pytest.mark.slow]))
     for refit in ("never", "each")
     for missing, kind in POLICIES
 ]

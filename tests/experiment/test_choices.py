@@ -328,20 +328,22 @@ def test_with_quantiles_or_without_validation_there_is_no_linear_member() -> Non
 @pytest.mark.parametrize(
     ("frame", "horizon", "settings"),
     [
-        (table(48, "QS", series=6), 4, {}),
+        pytest.param(table(48, "QS", series=6), 4, {}, marks=pytest.mark.proof),
         (table(60, "MS", series=4), 12, {}),
-        (
+        pytest.param(
             table(300, "D", series=3).assign(y=lambda one: one["y"].where(one.index % 9 != 4)),
             7,
             {"data": {"missing": "interpolate"}},
+            marks=pytest.mark.proof,
         ),
-        (
+        pytest.param(
             table(700, "h").assign(
                 y=lambda one: one["y"].where(one.index % 7 != 4),
                 sun=lambda one: np.sin(one.index.to_numpy() / 4.0),
             ),
             12,
             {"data": {"missing": "mask", "known_covariates": ["sun"]}},
+            marks=pytest.mark.proof,
         ),
     ],
     ids=["quarters", "months", "days with holes", "hours with holes and what is known ahead"],

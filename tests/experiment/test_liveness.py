@@ -408,6 +408,26 @@ ROWS: dict[str, Row] = {
 """Every setting -> how it is seen to act."""
 
 
+PROOFS = {
+    *(f"model.{name}" for name in ("dropout", "recurrent_dropout", "l2")),
+    *(
+        f"training.{name}"
+        for name in (
+            "optimizer",
+            "learning_rate",
+            "schedule",
+            "weight_decay",
+            "gradient_clip",
+            "batch_size",
+            "windows_per_epoch",
+            "patience",
+            "jit",
+        )
+    ),
+}
+"""Settings of networks and of their training that the quick tests of those rooms flip as well."""
+
+
 def both(path: str, row: Row) -> tuple[Experiment, Experiment]:
     """Two experiments that differ in one setting."""
     given = {**BASE, **row.base}
@@ -426,7 +446,10 @@ def test_every_setting_has_a_row() -> None:
     assert set(ROWS) == set(ALTERNATIVES)
 
 
-@pytest.mark.parametrize("path", ROWS)
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=[pytest.mark.proof] if path in PROOFS else []) for path in ROWS],
+)
 def test_a_setting_acts(path: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     row = ROWS[path]
     table = row.table()

@@ -111,6 +111,7 @@ def test_a_folder_killed_at_every_call_is_old_or_new(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.proof
 def test_a_writer_killed_after_another_was_killed_loses_nothing(tmp_path: Path) -> None:
     target = tmp_path / "model"
 

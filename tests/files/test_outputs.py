@@ -37,7 +37,7 @@ from forecast.training.checkpoint import Checkpoint, check_place_for_checkpoint,
 SMALL = [
     "--set=windows.context_length=8",
     "--set=windows.horizon=3",
-    "--set=model={name: bigru, units: 2, cell: rnn, bidirectional: false}",
+    "--set=model={name: bigru, units: 2, cell: rnn, bidirectional: false, decoder: direct}",
     "--set=training.epochs=1",
     "--set=data.known_covariates=[promo]",
 ]

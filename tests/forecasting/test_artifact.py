@@ -445,6 +445,7 @@ def test_folders_that_are_no_saved_model(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.proof
 def test_killed_at_every_call_the_model_is_old_or_new(tmp_path: Path) -> None:
     target = tmp_path / "model"
     old, new = ordered(example(0)), ordered(example(1))

@@ -54,7 +54,7 @@ def experiment(**changes: object) -> Experiment:
     """A small model on small windows; keyword arguments replace sections."""
     sections: dict[str, object] = {
         "windows": WindowsConfig(context_length=12, horizon=4),
-        "model": BiGRUConfig(units=6),
+        "model": BiGRUConfig(units=6, bidirectional=False, decoder="direct"),
         "training": TrainingConfig(epochs=2, batch_size=16, learning_rate=0.01, seed=3),
         "evaluation": EvaluationConfig(validation_size=12, test_size=20),
     }
@@ -139,7 +139,10 @@ def forecast_of_wave() -> np.ndarray:
     return Forecaster(experiment(training=ONE_EPOCH)).fit(hourly(EXACT_WAVE)).predict().values
 
 
-@pytest.mark.parametrize(("factor", "offset"), [(4.0, 0.0), (0.001, 7.0), (1.0, 1e9)])
+@pytest.mark.parametrize(
+    ("factor", "offset"),
+    [pytest.param(4.0, 0.0, marks=pytest.mark.proof), (0.001, 7.0), (1.0, 1e9)],
+)
 def test_forecasts_move_with_the_unit_of_the_data(factor, offset, forecast_of_wave):
     """forecast(a y + b) = a forecast(y) + b; with an offset of 1e9 to a millionth of the
     amplitude."""
@@ -150,7 +153,15 @@ def test_forecasts_move_with_the_unit_of_the_data(factor, offset, forecast_of_wa
     np.testing.assert_allclose((moved - offset) / factor, forecast_of_wave, atol=2e-6, rtol=0)
 
 
-@pytest.mark.parametrize("name", ["standard", "min_max", "robust", "mean_abs"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "standard",
+        pytest.param("min_max", marks=pytest.mark.proof),
+        pytest.param("robust", marks=pytest.mark.proof),
+        pytest.param("mean_abs", marks=pytest.mark.proof),
+    ],
+)
 def test_a_series_that_never_changes_is_forecast_exactly(name):
     config = experiment(transforms=TransformsConfig(target=(TransformConfig(name=name),)))
     constants = [0.0, 42.1, -1e-30]
@@ -192,7 +203,9 @@ def test_a_longer_horizon_feeds_forecasts_back(plain):
 
 def test_known_covariates_reach_the_forecast_step_by_step():
     table = hourly(wave()).assign(load=np.arange(HOURS) % 5.0)
-    config = experiment(data=DataConfig(known_covariates=("load",)))
+    config = experiment(
+        data=DataConfig(known_covariates=("load",)), model=BiGRUConfig(units=6)
+    )  # its recurrent decoder
     forecaster = Forecaster(config).fit(table)
     known = forecaster.make_future_frame().assign(load=1.0)
     base = forecaster.predict(known=known).values
@@ -252,7 +265,12 @@ def test_an_unseen_series_gets_a_scale_of_its_own(plain):
 
 @pytest.mark.parametrize(
     ("missing", "gaps"),
-    [("forward_fill", "skip"), ("interpolate", "fill"), ("zero", "fill"), ("mask", "fill")],
+    [
+        ("forward_fill", "skip"),
+        pytest.param("interpolate", "fill", marks=pytest.mark.proof),
+        pytest.param("zero", "fill", marks=pytest.mark.proof),
+        ("mask", "fill"),
+    ],
 )
 def test_holes_and_gaps_are_survived(missing, gaps):
     values = wave()
@@ -402,7 +420,12 @@ class TestBadInput:
 
 
 @pytest.mark.parametrize(
-    ("purge", "freq", "tz"), [(0, "h", None), (5, "MS", None), (3, "D", "Europe/Berlin")]
+    ("purge", "freq", "tz"),
+    [
+        pytest.param(0, "h", None, marks=pytest.mark.proof),
+        pytest.param(5, "MS", None, marks=pytest.mark.proof),
+        (3, "D", "Europe/Berlin"),
+    ],
 )
 def test_rows_of_the_training_table_that_were_not_seen_are_its_test_part(purge, freq, tz):
     stamps = pd.date_range("2000-01-01", periods=HOURS, freq=freq, tz=tz)

@@ -352,7 +352,13 @@ def test_the_band_holds_95_percent_of_samples(share: float, count: int) -> None:
 SETTINGS: dict[str, Any] = {
     "data": {"freq": "h"},
     "windows": {"context_length": 12, "horizon": 4},
-    "model": {"name": "bigru", "units": 4},
+    "model": {
+        "name": "bigru",
+        "cell": "rnn",
+        "bidirectional": False,
+        "decoder": "direct",
+        "units": 4,
+    },
     "training": {"epochs": 2, "batch_size": 32},
     "evaluation": {"validation_size": 30, "calibration_size": 60, "test_size": 60},
 }
@@ -380,6 +386,11 @@ def fitted(**changes: Any) -> Forecaster:
 @pytest.fixture(scope="module")
 def forecaster() -> Forecaster:
     return fitted()
+
+
+@pytest.fixture(scope="module")
+def with_quantiles() -> Forecaster:
+    return fitted(training={"loss": "quantile"})
 
 
 @pytest.fixture(scope="module")
@@ -612,8 +623,8 @@ def test_a_test_part_alone_calibrates_what_comes_after_it() -> None:
     assert one.predict(level=[80]).quantiles is not None
 
 
-def test_a_quantile_network_is_moved_and_keeps_its_median() -> None:
-    one = fitted(training={"loss": "quantile"})
+def test_a_quantile_network_is_moved_and_keeps_its_median(with_quantiles: Forecaster) -> None:
+    one = with_quantiles
     made, plain = one.predict(level=[80, 95]), one.predict()
     assert made.quantile_levels == (0.025, 0.1, 0.5, 0.9, 0.975)
     assert made.quantiles is not None
@@ -628,11 +639,12 @@ def test_a_quantile_network_is_moved_and_keeps_its_median() -> None:
     assert one.predict(level=[50]).quantile_levels == (0.25, 0.5, 0.75)
 
 
-def test_quantiles_of_a_network_that_are_too_wide_do_not_widen_calibrated_intervals() -> None:
+def test_quantiles_of_a_network_that_are_too_wide_do_not_widen_calibrated_intervals(
+    with_quantiles: Forecaster,
+) -> None:
     """Asked for 95 %, a network whose own 80 % reach ten times too far gets the width that the
     errors say."""
-    one = fitted(training={"loss": "quantile"})
-    state, made = one.fitted, one.predict(level=[95])
+    state, made = with_quantiles.fitted, with_quantiles.predict(level=[95])
     assert state.recent is not None
     wide = np.stack([made.values - 1e3, made.values, made.values + 1e3], axis=-1)
     levels, quantiles = with_intervals(

@@ -42,6 +42,7 @@ SIZES = {
     "a sequence of many chunks": (64, 50, 40, 33),
     "wider than long": (2, 3, 70, 130),
 }
+QUICK_SIZES = ("tails everywhere", "more windows than a block")
 
 
 def layers_of(kind: str, size: tuple[int, int, int, int], **options: Any) -> tuple[list[Any], Any]:
@@ -100,17 +101,52 @@ def graph_of(layer: Any, x: Any, **arguments: Any) -> set[str]:
 
 
 @needs_operations
-@pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
+@pytest.mark.parametrize(
+    "size",
+    [
+        pytest.param(size, id=name, marks=[] if name in QUICK_SIZES else pytest.mark.proof)
+        for name, size in SIZES.items()
+    ],
+)
 @pytest.mark.parametrize("kind", ["GRU", "LSTM"])
 def test_all_sizes(kind: str, size: tuple[int, int, int, int]) -> None:
     compare(kind, size, {"training": True}, return_sequences=True, bidirectional=True)
 
 
+WAYS = [
+    (kind, backwards, sequences, training)
+    for kind in ("GRU", "LSTM")
+    for backwards in (True, False)
+    for sequences in (True, False)
+    for training in (True, False)
+]
+QUICK_WAYS = [
+    ("GRU", True, True, True),
+    ("GRU", False, False, False),
+    ("LSTM", True, False, False),
+    ("LSTM", False, True, True),
+]
+"""Each value of each choice, with each kind of cell."""
+
+
+def way_id(way: tuple[str, bool, bool, bool]) -> str:
+    kind, backwards, sequences, training = way
+    words = [
+        "backwards" if backwards else "forwards",
+        "sequence" if sequences else "last",
+        "training" if training else "inference",
+    ]
+    return "-".join([kind, *words])
+
+
 @needs_operations
-@pytest.mark.parametrize("training", [True, False], ids=["training", "inference"])
-@pytest.mark.parametrize("sequences", [True, False], ids=["sequence", "last"])
-@pytest.mark.parametrize("backwards", [True, False], ids=["backwards", "forwards"])
-@pytest.mark.parametrize("kind", ["GRU", "LSTM"])
+@pytest.mark.parametrize(
+    ("kind", "backwards", "sequences", "training"),
+    [
+        pytest.param(*way, id=way_id(way), marks=[] if way in QUICK_WAYS else pytest.mark.proof)
+        for way in WAYS
+    ],
+)
 def test_all_ways(kind: str, backwards: bool, sequences: bool, training: bool) -> None:
     size = (2 * dispatch.SMALLEST_SHARD, 7, 3, 5)
     generator = np.random.default_rng(5)
@@ -122,9 +158,20 @@ def test_all_ways(kind: str, backwards: bool, sequences: bool, training: bool) -
 
 
 @needs_operations
-@pytest.mark.parametrize("size", [(70, 9, 4, 6), (34, 40, 19, 37)], ids=str)
 @pytest.mark.parametrize(
-    "dropout", [(0.3, 0.0), (0.0, 0.4), (0.3, 0.4)], ids=["input", "state", "both"]
+    "size",
+    [
+        pytest.param((70, 9, 4, 6), id="small"),
+        pytest.param((34, 40, 19, 37), id="large", marks=pytest.mark.proof),
+    ],
+)
+@pytest.mark.parametrize(
+    "dropout",
+    [
+        pytest.param((0.3, 0.0), id="input", marks=pytest.mark.proof),
+        pytest.param((0.0, 0.4), id="state", marks=pytest.mark.proof),
+        pytest.param((0.3, 0.4), id="both"),
+    ],
 )
 @pytest.mark.parametrize("kind", ["GRU", "LSTM"])
 def test_dropout_draws_what_keras_draws(
@@ -284,18 +331,23 @@ REFUSALS = {
 }
 
 
+def refuse_to_load(error: Exception, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the compiler succeed, and loading what it wrote fail."""
+
+    def refuse(_: str) -> None:
+        raise error
+
+    monkeypatch.setenv("CXX", compiler(folder, "printf library > $out"))
+    monkeypatch.setattr(tf, "load_op_library", refuse)
+
+
 @pytest.mark.parametrize("error", REFUSALS.values(), ids=REFUSALS)
 @pytest.mark.usefixtures("fresh")
 def test_a_library_that_cannot_be_loaded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    """Threads that ask at the same time are told once; and training goes on."""
-
-    def refuse(_: str) -> None:
-        raise error
-
-    monkeypatch.setenv("CXX", compiler(tmp_path, "printf library > $out"))
-    monkeypatch.setattr(tf, "load_op_library", refuse)
+    """Threads that ask at the same time are told once."""
+    refuse_to_load(error, tmp_path, monkeypatch)
     with (
         ThreadPoolExecutor(4) as pool,
         pytest.warns(
@@ -304,6 +356,15 @@ def test_a_library_that_cannot_be_loaded(
     ):
         assert list(pool.map(lambda _: operations(), range(4))) == [None] * 4
     assert len(heard) == 1
+
+
+@pytest.mark.usefixtures("fresh")
+def test_training_goes_on_without_the_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse_to_load(REFUSALS["permission"], tmp_path, monkeypatch)
+    with pytest.warns(ForecastWarning, match="set XDG_CACHE_HOME"):
+        assert operations() is None
     shape = WindowShape(context_length=4, horizon=2)
     model = build_model(BiGRUConfig(units=2, bidirectional=False, decoder="direct"), shape)
     settings = TrainingConfig(
@@ -404,6 +465,7 @@ print(operations() is not None, *np.asarray(model({"past": past})).ravel())
 
 
 @needs_operations
+@pytest.mark.proof
 def test_a_network_forecasts_the_same_without_the_compiler(tmp_path: Path) -> None:
     """In processes of their own, one with and one without the operations, neither with a cache
     folder."""

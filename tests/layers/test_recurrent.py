@@ -52,14 +52,24 @@ def states(name: str, *, bidirectional: bool) -> list[Any]:
     return [tf.constant(generator.normal(size=(BATCH, UNITS)), "float64") for _ in range(number)]
 
 
-@pytest.mark.parametrize("jit", [True, False], ids=["xla", "plain"])
-@pytest.mark.parametrize("name", ["GRU", "LSTM"])
+@pytest.mark.parametrize(
+    ("name", "jit"),
+    [
+        pytest.param("GRU", True, id="GRU-xla"),
+        pytest.param("GRU", False, id="GRU-plain"),
+        pytest.param("LSTM", True, id="LSTM-xla", marks=pytest.mark.proof),
+        pytest.param("LSTM", False, id="LSTM-plain"),
+    ],
+)
 def test_both_directions_with_states_and_dropout(name: str, jit: bool) -> None:
     call = {"training": True, "initial_state": states(name, bidirectional=True)}
     compare(name, jit=jit, call=call, return_sequences=True, dropout=0.3)
 
 
-@pytest.mark.parametrize("native", [True, False], ids=["native", "xla"])
+@pytest.mark.parametrize(
+    "native",
+    [pytest.param(True, id="native"), pytest.param(False, id="xla", marks=pytest.mark.proof)],
+)
 @pytest.mark.parametrize("name", ["GRU", "LSTM"])
 def test_in_float32_the_error_is_that_of_rounding(
     name: str, native: bool, monkeypatch: pytest.MonkeyPatch
@@ -100,14 +110,14 @@ def test_masks(name: str, go_backwards: bool, return_sequences: bool) -> None:
     compare(name, bidirectional=False, call=call, jit=False, **options)
 
 
-@pytest.mark.parametrize("name", ["GRU", "LSTM"])
+@pytest.mark.parametrize("name", [pytest.param("GRU", marks=pytest.mark.proof), "LSTM"])
 def test_masks_in_both_directions_with_recurrent_dropout(name: str) -> None:
     call = {"training": True, "mask": random_mask()}
     options = {"return_sequences": True, "dropout": 0.2, "recurrent_dropout": 0.4}
     compare(name, call=call, **options)
 
 
-@pytest.mark.parametrize("name", ["GRU", "LSTM"])
+@pytest.mark.parametrize("name", ["GRU", pytest.param("LSTM", marks=pytest.mark.proof)])
 def test_one_direction_runs_in_two_parts_of_the_batch(name: str) -> None:
     size = 2 * dispatch.SMALLEST_SHARD
     x = tf.constant(np.random.default_rng(0).normal(size=(size, LENGTH, CHANNELS)), "float64")
@@ -124,7 +134,7 @@ def test_one_direction_runs_in_two_parts_of_the_batch(name: str) -> None:
     assert dispatch.num_shards(layers[1], x, native=True) == 2
 
 
-@pytest.mark.parametrize("name", ["GRU", "LSTM"])
+@pytest.mark.parametrize("name", ["GRU", pytest.param("LSTM", marks=pytest.mark.proof)])
 def test_inference_has_no_dropout_and_still_a_gradient(name: str) -> None:
     compare(name, call={"training": False}, return_sequences=True, dropout=0.3)
 

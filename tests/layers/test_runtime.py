@@ -204,12 +204,13 @@ def test_the_random_numbers_of_the_caller_stay_as_they_were(tmp_path: Path) -> N
 
 
 def test_the_first_fit_of_a_process_leaves_random_alone() -> None:
-    """It imports TensorFlow, which draws numbers."""
+    """It imports TensorFlow, which draws numbers; nothing before it does."""
     code = (
         "import random, sys; from forecast import BiGRUConfig; from forecast.models import "
         "build_model;"
         "from forecast.windows.index import WindowShape; assert 'tensorflow' not in sys.modules;"
         "random.seed(3); build_model(BiGRUConfig(units=2), WindowShape(4, 2));"
+        "assert {'tensorflow', 'keras'} <= sys.modules.keys();"
         "assert random.random() == random.Random(3).random()"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=110)

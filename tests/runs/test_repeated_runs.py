@@ -77,6 +77,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return fit(tmp_path_factory.mktemp("repeated") / "first", hourly(), threads=1)
 
 
+@pytest.mark.proof
 def test_other_processes_threads_and_row_orders_give_the_same_bits(
     run: Path, tmp_path: Path
 ) -> None:

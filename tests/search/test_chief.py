@@ -93,7 +93,7 @@ def lost_once(*numbers: int) -> Callable[[Any], None]:
     return before
 
 
-@pytest.mark.parametrize("algorithm", ["random", "bayesian"])
+@pytest.mark.parametrize("algorithm", ["random", pytest.param("bayesian", marks=pytest.mark.proof)])
 def test_two_workers_make_the_table_of_one_process(
     algorithm: str, tmp_path: Path, address: Address
 ) -> None:
@@ -125,6 +125,7 @@ def test_the_trial_of_a_lost_worker_is_given_out_again(tmp_path: Path, address: 
     assert results_of(tmp_path / "chief") == results_of(tmp_path / "alone")
 
 
+@pytest.mark.proof
 def test_a_slow_worker_that_sends_heartbeats_keeps_its_trial(
     tmp_path: Path, address: Address
 ) -> None:
@@ -157,7 +158,10 @@ def test_a_worker_of_another_search_is_sent_away(tmp_path: Path, address: Addres
     assert "search.seed was 0 and is 4" in other.errors[0]
 
 
-def test_a_chief_that_is_not_there_is_missed_in_one_line(tmp_path: Path, address: Address) -> None:
+def test_a_chief_that_is_not_there_is_missed_in_one_line(
+    tmp_path: Path, address: Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chief_module, "PATIENCE_SECONDS", 1)
     workers = Workers(tmp_path, experiment(), address)
     workers.start()
     (error,) = workers.join()

@@ -198,15 +198,28 @@ def test_the_best_settings_give_fit_the_score_of_the_search(tmp_path: Path) -> N
     )
 
 
+ENDLESS = Task(0, {}, {}, epochs=1_000_000)
+
+
+def test_a_trial_over_its_time_is_ended_with_its_process(tmp_path: Path) -> None:
+    runner = WorkerProcess(BenchArguments(tiny(), hourly(), tmp_path), Resources(timeout=1))
+    try:
+        outcome = runner.run(ENDLESS, (), lambda _: None)
+    finally:
+        runner.close()
+    assert outcome.status == FAILED
+    assert outcome.reason == "took longer than the 1 s of --trial-timeout"
+
+
+@pytest.mark.proof
 @pytest.mark.timeout(400)
 def test_processes_are_watched_and_replaced(tmp_path: Path) -> None:
     """One runner: a trial killed twice, one killed once, one over its time, one over its memory."""
     config = tiny()
-    endless = Task(0, {}, {}, epochs=1_000_000)
     runner = WorkerProcess(BenchArguments(config, hourly(), tmp_path), Resources())
     try:
         threading.Thread(target=kill_when_busy, args=(runner, tmp_path, 0, 2), daemon=True).start()
-        killed = runner.run(endless, (), lambda _: None)
+        killed = runner.run(ENDLESS, (), lambda _: None)
         assert killed.status == FAILED
         assert (
             killed.reason
@@ -227,12 +240,12 @@ def test_processes_are_watched_and_replaced(tmp_path: Path) -> None:
         )
         runner.resources = Resources(timeout=1)
         assert (
-            runner.run(endless, (), told.append).reason
+            runner.run(ENDLESS, (), told.append).reason
             == "took longer than the 1 s of --trial-timeout"
         )
         runner.resources = Resources(memory=20)
         assert (
-            "MiB, more than the 20 of --trial-memory" in runner.run(endless, (), told.append).reason
+            "MiB, more than the 20 of --trial-memory" in runner.run(ENDLESS, (), told.append).reason
         )
     finally:
         runner.close()

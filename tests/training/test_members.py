@@ -49,9 +49,10 @@ def test_side_by_side_gives_the_bits_of_one_after_the_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     fitted = []
-    for cores in (1, 3):
+    settings = SETTINGS | {"ensemble": {"seeds": 2, "linear": "residual"}}
+    for cores in (1, 2):
         monkeypatch.setattr("forecast.training.members.core_count", lambda cores=cores: cores)
-        fitted.append(Forecaster(Experiment.model_validate(SETTINGS)).fit(table()).fitted)
+        fitted.append(Forecaster(Experiment.model_validate(settings)).fit(table()).fitted)
     one, other = fitted
     assert one.training.weights == other.training.weights
     for a, b in zip(one.model.get_weights(), other.model.get_weights(), strict=True):
@@ -107,7 +108,8 @@ def test_events_name_their_network_and_come_one_at_a_time(monkeypatch: pytest.Mo
         inside.release()
 
     monkeypatch.setattr("forecast.training.members.core_count", lambda: 3)
-    Forecaster(Experiment.model_validate(SETTINGS)).fit(table(), reporter=listen)
+    settings = SETTINGS | {"training": {**SETTINGS["training"], "refit": False}}
+    Forecaster(Experiment.model_validate(settings)).fit(table(), reporter=listen)
     assert names == {f"context 24, seed {seed}" for seed in range(3)}
 
 

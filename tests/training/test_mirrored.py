@@ -32,40 +32,60 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("mirrored")
 
 
-@pytest.fixture(scope="module")
-def found(folder: Path) -> dict[str, Any]:
+def results_of(folder: Path, *names: str) -> dict[str, Any]:
     """What the process with two devices printed: devices cannot be added to this one."""
     paths = os.pathsep.join([str(SCRIPT.parents[1]), str(SCRIPT.parent)])
     environment = {**os.environ, "PYTHONPATH": paths}
-    command = [sys.executable, str(SCRIPT), str(folder)]
+    command = [sys.executable, str(SCRIPT), str(folder), *names]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result
 
 
-@pytest.mark.parametrize("name", mirrored_process.MODELS)
-def test_two_devices_learn_what_one_does(name: str, found: dict[str, Any]) -> None:
+@pytest.fixture(scope="module")
+def quick(folder: Path) -> dict[str, Any]:
+    """The results that take little time."""
+    return results_of(folder, "bigru", "masks", "refused")
+
+
+@pytest.fixture(scope="module")
+def found(folder: Path) -> dict[str, Any]:
+    """The other results."""
+    return results_of(folder, "segment_bigru", "whole", "resumed", "forecast")
+
+
+def assert_alike(one: dict[str, Any], two: dict[str, Any]) -> None:
     """Four epochs of six batches, of four windows on one device and five on the other, where
     nothing is measured."""
-    one, two = found[name]["none"], found[name]["mirrored"]
     assert one["moved"] > 0.05
     np.testing.assert_allclose(two["losses"], one["losses"], rtol=0, atol=1e-6)
     np.testing.assert_allclose(two["weights"], one["weights"], rtol=0, atol=1e-6)
 
 
+def test_two_devices_learn_what_one_does(quick: dict[str, Any]) -> None:
+    assert_alike(quick["bigru"]["none"], quick["bigru"]["mirrored"])
+
+
+@pytest.mark.proof
+def test_two_devices_learn_what_one_does_with_segments(found: dict[str, Any]) -> None:
+    assert_alike(found["segment_bigru"]["none"], found["segment_bigru"]["mirrored"])
+
+
+@pytest.mark.proof
 def test_a_run_with_dropout_is_resumed_to_the_same_bits(found: dict[str, Any]) -> None:
     """Which it is not unless every run on as many devices gives the same bits."""
     assert found["resumed"]["weights"] == found["whole"]["weights"]
     assert found["resumed"]["losses"] == found["whole"]["losses"]
 
 
-def test_every_device_draws_dropout_masks_of_its_own(found: dict[str, Any]) -> None:
-    first, second = np.array(found["masks"])
+def test_every_device_draws_dropout_masks_of_its_own(quick: dict[str, Any]) -> None:
+    first, second = np.array(quick["masks"])
     assert set(first) == set(second) == {0.0, 2.0}
     assert 16 < (first != second).sum() < 48  # about half of 64
 
 
+@pytest.mark.proof
 def test_a_blend_trained_on_two_devices_is_loaded_on_one(
     found: dict[str, Any], folder: Path
 ) -> None:
@@ -74,8 +94,8 @@ def test_a_blend_trained_on_two_devices_is_loaded_on_one(
     np.testing.assert_allclose(loaded.predict(table).frame()["bigru"], found["forecast"], rtol=1e-6)
 
 
-def test_a_batch_with_fewer_windows_than_devices_is_refused(found: dict[str, Any]) -> None:
-    assert found["refused"].startswith(
+def test_a_batch_with_fewer_windows_than_devices_is_refused(quick: dict[str, Any]) -> None:
+    assert quick["refused"].startswith(
         "training.strategy 'mirrored' divides batches of 1 among 2 devices; expected"
     )
 

@@ -30,6 +30,18 @@ def refitted(**ensemble: Any) -> Experiment:
     )
 
 
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the fit of `after` left its state."""
+    return tmp_path_factory.mktemp("refit") / "state"
+
+
+@pytest.fixture(scope="module")
+def after(checkpoint: Path) -> Forecaster:
+    """The refitted model, to be read and not fitted again."""
+    return Forecaster(refitted()).fit(waves(), checkpoint=checkpoint)
+
+
 def test_every_row_is_learned_from_and_none_is_held_back() -> None:
     whole = with_all_rows(prepare(refitted(), waves()))
     assert len(whole.training) == 2 * (260 - 12 - 4 + 1)
@@ -40,6 +52,7 @@ def test_every_row_is_learned_from_and_none_is_held_back() -> None:
         np.testing.assert_allclose(own, expected, atol=1e-5)
 
 
+@pytest.mark.proof
 def test_members_are_trained_anew_for_the_epochs_and_penalties_that_were_chosen() -> None:
     """Put together by hand from the parts of the package: same members, same numbers."""
     config, table = refitted(linear="residual"), waves()
@@ -68,9 +81,11 @@ def test_members_are_trained_anew_for_the_epochs_and_penalties_that_were_chosen(
         np.testing.assert_array_equal(one, other)
 
 
-def test_the_judgement_is_that_of_the_model_that_had_not_seen_the_test_rows() -> None:
+def test_the_judgement_is_that_of_the_model_that_had_not_seen_the_test_rows(
+    after: Forecaster,
+) -> None:
     table = waves()
-    before, after = Forecaster(experiment()).fit(table), Forecaster(refitted()).fit(table)
+    before = Forecaster(experiment()).fit(table)
     for name, forecasts in before.evaluate().forecasts.items():
         np.testing.assert_array_equal(after.evaluate().forecasts[name], forecasts)
     assert not np.array_equal(after.predict().values, before.predict().values)
@@ -80,15 +95,16 @@ def test_the_judgement_is_that_of_the_model_that_had_not_seen_the_test_rows() ->
     assert len(after.evaluate(newer).actual) == 2 * (40 - 4 + 1)
 
 
-def test_a_refitted_model_is_saved_and_loaded(tmp_path: Path) -> None:
+def test_a_refitted_model_is_saved_and_loaded(
+    after: Forecaster, checkpoint: Path, tmp_path: Path
+) -> None:
     table = waves()
-    fitted = Forecaster(refitted()).fit(table, checkpoint=tmp_path / "state")
-    fitted.save(tmp_path / "model")
+    after.save(tmp_path / "model")
     np.testing.assert_array_equal(
-        Forecaster.load(tmp_path / "model").predict(table).values, fitted.predict().values
+        Forecaster.load(tmp_path / "model").predict(table).values, after.predict().values
     )
-    again = Forecaster(refitted()).fit(table, checkpoint=tmp_path / "state", resume=True)
-    np.testing.assert_array_equal(again.predict().values, fitted.predict().values)
+    again = Forecaster(refitted()).fit(table, checkpoint=checkpoint, resume=True)
+    np.testing.assert_array_equal(again.predict().values, after.predict().values)
 
 
 def months(draw: np.random.Generator) -> pd.DataFrame:

@@ -125,6 +125,7 @@ def kill_and_resume(path: Path, kills: int, seed: int) -> tuple[str, list[int]]:
     return output.split()[-1], found
 
 
+@pytest.mark.proof
 def test_killed_process_resumes_to_the_same_bits(uninterrupted: str, tmp_path: Path) -> None:
     result, found = kill_and_resume(tmp_path / "checkpoint", kills=1, seed=0)
     assert 1 <= found[0] <= 4
