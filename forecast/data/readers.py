@@ -1,0 +1,96 @@
+"""The table of readers: which one opens a source, by the ending of a file or the type of an object.
+
+A new format costs two files: its reader and this table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pandas as pd
+import pyarrow as pa
+
+from forecast.data.arrow_tables import open_arrow, open_parquet
+from forecast.data.delimited import open_text
+from forecast.data.findings import BadTableError
+from forecast.data.frames import open_frame
+from forecast.data.opened import Opened, Written
+from forecast.data.panel import Columns
+from forecast.errors import nearest
+
+Source: TypeAlias = str | Path | pd.DataFrame | pa.Table
+"""A table: a file, or an object that one of the `READERS` takes."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One form of a table.
+
+    Attributes:
+        open: opens a source in this form.
+        endings: of the names of its files, in lower case; empty where it is no file.
+        takes: returns whether an object is a table in this form.
+        may_be_gzip: whether its files may also end in `.gz`.
+    """
+
+    open: Callable[[Any, Columns, Written], Opened]
+    endings: tuple[str, ...] = ()
+    takes: Callable[[object], bool] = lambda _: False
+    may_be_gzip: bool = False
+
+
+READERS: dict[str, Reader] = {
+    "text": Reader(open_text, endings=(".csv", ".txt", ".tsv"), may_be_gzip=True),
+    "parquet": Reader(open_parquet, endings=(".parquet", ".pq")),
+    "frame": Reader(open_frame, takes=lambda given: isinstance(given, pd.DataFrame)),
+    "arrow": Reader(open_arrow, takes=lambda given: isinstance(given, pa.Table)),
+}
+"""All readers by name; the first one that takes a source reads it."""
+
+
+def find_reader(source: object) -> Reader:
+    """Return the reader of a source.
+
+    Raises:
+        BadTableError: there is no such file, its name has an unknown ending, or an object is not a
+            table.
+    """
+    if isinstance(source, str | Path):
+        return _reader_of_file(Path(source))
+    for reader in READERS.values():
+        if reader.takes(source):
+            return reader
+    raise BadTableError(
+        "table_kind",
+        f"the table is of type {type(source).__name__}",
+        "expected a pandas frame, an Arrow table or the name of a file: convert it",
+    )
+
+
+def _reader_of_file(path: Path) -> Reader:
+    """Return the reader of a file, by the ending of its name."""
+    if path.is_dir():
+        raise BadTableError("no_file", f"{path} is a folder", "give one CSV or parquet file")
+    if not path.is_file():
+        siblings: list[str] = []
+        if path.parent.is_dir():
+            siblings = [entry.name for entry in path.parent.iterdir()]
+        raise BadTableError(
+            "no_file", f"there is no file {path}", "check the path" + nearest(path.name, siblings)
+        )
+    suffix = path.suffix.lower()
+    inner = suffix
+    if path.suffix == ".gz":
+        inner = path.with_suffix("").suffix.lower()
+    for reader in READERS.values():
+        if suffix in reader.endings or (reader.may_be_gzip and inner in reader.endings):
+            return reader
+    known = ", ".join(ending for reader in READERS.values() for ending in reader.endings)
+    raise BadTableError(
+        "file_kind",
+        f"{path.name} ends in {path.suffix!r}",
+        f"expected one of {known} (text also .gz)",
+    )
