@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,24 @@ def _read(file: TextFile, types: dict[str, pa.DataType], decimal: str, wanted: l
         return by_name(_parse(file, wanted, types, decimal))
     except pa.ArrowInvalid as error:
         raise explain_unreadable(file, first_line(error)) from error
+
+
+def infer_text(column: pa.ChunkedArray, decimal: str) -> pa.ChunkedArray:
+    """Return a column of text as a CSV file would be read: as numbers or dates where all are such.
+
+    Args:
+        column: text, null where a cell is empty.
+        decimal: decimal mark.
+    """
+    written = io.BytesIO()
+    pyarrow.csv.write_csv(pa.table({"column": column}), written)
+    written.seek(0)
+    return pyarrow.csv.read_csv(
+        written,
+        read_options=pa.csv.ReadOptions(block_size=max(written.getbuffer().nbytes, 1)),
+        parse_options=pa.csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
+        convert_options=pa.csv.ConvertOptions(null_values=MISSING_WORDS, decimal_point=decimal),
+    ).column(0)
 
 
 def _parse(

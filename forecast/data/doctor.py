@@ -78,7 +78,7 @@ def diagnose(
     """Examine a table and return all findings; bad data is a finding, never an exception.
 
     Args:
-        source: a CSV or parquet file, a data frame or an Arrow table.
+        source: a CSV, parquet or Excel file, a data frame or an Arrow table.
         columns: the role of each column.
         table_format: separator, layout and other properties of the table as text.
         freq: step between timestamps; default: inferred.

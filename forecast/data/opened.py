@@ -9,7 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from forecast.data.findings import BadTableError, Finding
 from forecast.data.textfile import TextFile
@@ -37,6 +39,10 @@ class Written(Protocol):
         """Encoding of text."""
 
     @property
+    def sheet(self) -> str | None:
+        """Sheet of a workbook."""
+
+    @property
     def time_format(self) -> str | None:
         """Format of the timestamps."""
 
@@ -51,6 +57,7 @@ class Opened:
         notes: findings made so far.
         text: the file, where that is a text file.
         decimal: decimal mark of its text.
+        row_numbers: (R,) number of each row in messages; None where they are counted from 0.
     """
 
     names: tuple[str, ...]
@@ -58,6 +65,7 @@ class Opened:
     notes: tuple[Finding, ...] = ()
     text: TextFile | None = None
     decimal: str = "."
+    row_numbers: NDArray[np.int64] | None = None
 
 
 def by_name(data: pa.Table) -> Cells:

@@ -47,6 +47,8 @@ class TableFormat(Section):
     """CSV decimal mark."""
     encoding: Name = "utf-8"
     """CSV text encoding."""
+    sheet: Name | None = None
+    """Sheet of an Excel workbook; null: the only one that is not empty."""
     time_format: str | None = None
     """`strptime` format of the stamps, for dates that could be read in two ways. For numbers also
     `unix_s`, `unix_ms`, `unix_us`, `unix_ns` (since 1970, UTC), `excel` (days), `year_quarter`
@@ -95,6 +97,7 @@ def read_table(source: Source, columns: Columns, table_format: TableFormat) -> T
         data,
         len(data[columns.time_col]),
         opened.text,
+        opened.row_numbers,
         notes=(*opened.notes, *notes),
         decimal=opened.decimal,
     )

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from forecast.data.arrow_tables import open_arrow, open_parquet
 from forecast.data.delimited import open_text
+from forecast.data.excel import open_excel
 from forecast.data.findings import BadTableError
 from forecast.data.frames import open_frame
 from forecast.data.opened import Opened, Written
@@ -45,10 +46,28 @@ class Reader:
 READERS: dict[str, Reader] = {
     "text": Reader(open_text, endings=(".csv", ".txt", ".tsv"), may_be_gzip=True),
     "parquet": Reader(open_parquet, endings=(".parquet", ".pq")),
+    "excel": Reader(open_excel, endings=(".xlsx", ".xlsm")),
     "frame": Reader(open_frame, takes=lambda given: isinstance(given, pd.DataFrame)),
     "arrow": Reader(open_arrow, takes=lambda given: isinstance(given, pa.Table)),
 }
 """All readers by name; the first one that takes a source reads it."""
+
+
+def reader_named(name: str) -> str | None:
+    """Return the name in `READERS` of the reader of a file, by its ending; None for an unknown one.
+
+    Args:
+        name: of the file, which need not exist.
+    """
+    path = Path(name)
+    suffix = path.suffix.lower()
+    inner = suffix
+    if path.suffix == ".gz":
+        inner = path.with_suffix("").suffix.lower()
+    for kind, reader in READERS.items():
+        if suffix in reader.endings or (reader.may_be_gzip and inner in reader.endings):
+            return kind
+    return None
 
 
 def find_reader(source: object) -> Reader:
@@ -73,7 +92,7 @@ def find_reader(source: object) -> Reader:
 def _reader_of_file(path: Path) -> Reader:
     """Return the reader of a file, by the ending of its name."""
     if path.is_dir():
-        raise BadTableError("no_file", f"{path} is a folder", "give one CSV or parquet file")
+        raise BadTableError("no_file", f"{path} is a folder", "give the name of one file in it")
     if not path.is_file():
         siblings: list[str] = []
         if path.parent.is_dir():
@@ -81,13 +100,9 @@ def _reader_of_file(path: Path) -> Reader:
         raise BadTableError(
             "no_file", f"there is no file {path}", "check the path" + nearest(path.name, siblings)
         )
-    suffix = path.suffix.lower()
-    inner = suffix
-    if path.suffix == ".gz":
-        inner = path.with_suffix("").suffix.lower()
-    for reader in READERS.values():
-        if suffix in reader.endings or (reader.may_be_gzip and inner in reader.endings):
-            return reader
+    kind = reader_named(path.name)
+    if kind is not None:
+        return READERS[kind]
     known = ", ".join(ending for reader in READERS.values() for ending in reader.endings)
     raise BadTableError(
         "file_kind",
