@@ -145,7 +145,8 @@ def add_table(parser: argparse.ArgumentParser) -> None:
         "table",
         nargs="?",
         metavar="TABLE",
-        help="CSV, Parquet or Excel file, or dataset:NAME; default: the setting data.source",
+        help="CSV, Parquet, Excel, JSON lines or Arrow file, - for CSV from standard input, "
+        "or dataset:NAME; default: the setting data.source",
     )
     add_settings(parser)
     add_shortcuts(parser, SHORTCUTS)

@@ -85,7 +85,8 @@ def load_panel(
     whatever the policy for missing values.
 
     Args:
-        source: a CSV, parquet or Excel file, a data frame or an Arrow table.
+        source: a file or an object that one of `forecast.data.readers.READERS` takes: CSV,
+            parquet, Excel, JSON lines or Arrow; a frame, a Series or a list of numbers.
         columns: the role of each column.
         table_format: separator, layout and other properties of the table as text.
         freq: step between timestamps, a pandas alias or a whole number; default: inferred.

@@ -5,24 +5,43 @@ A new format costs two files: its reader and this table.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from array import array
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from forecast.data.arrow_tables import open_arrow, open_parquet
+from forecast.data.arrow_tables import (
+    open_arrow,
+    open_ipc,
+    open_json_lines,
+    open_parquet,
+    open_stream,
+)
 from forecast.data.delimited import open_text
 from forecast.data.excel import open_excel
 from forecast.data.findings import BadTableError
-from forecast.data.frames import open_frame
+from forecast.data.frames import open_frame, open_numbers, open_series
 from forecast.data.opened import Opened, Written
 from forecast.data.panel import Columns
+from forecast.data.standard_input import STANDARD_INPUT, open_standard_input
 from forecast.errors import nearest
 
-Source: TypeAlias = str | Path | pd.DataFrame | pa.Table
+
+class ArrowStream(Protocol):
+    """An object that hands its rows to Arrow, such as a frame of polars."""
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Return a capsule with the rows."""
+
+
+Source: TypeAlias = (
+    str | Path | pd.DataFrame | pd.Series | pa.Table | ArrowStream | np.ndarray | Sequence[float]
+)
 """A table: a file, or an object that one of the `READERS` takes."""
 
 
@@ -45,10 +64,21 @@ class Reader:
 
 READERS: dict[str, Reader] = {
     "text": Reader(open_text, endings=(".csv", ".txt", ".tsv"), may_be_gzip=True),
-    "parquet": Reader(open_parquet, endings=(".parquet", ".pq")),
+    "standard_input": Reader(
+        open_standard_input,
+        takes=lambda given: isinstance(given, str) and given == STANDARD_INPUT,
+    ),
     "excel": Reader(open_excel, endings=(".xlsx", ".xlsm")),
+    "parquet": Reader(open_parquet, endings=(".parquet", ".pq")),
+    "arrow_file": Reader(open_ipc, endings=(".feather", ".arrow", ".ipc")),
+    "json_lines": Reader(open_json_lines, endings=(".jsonl", ".ndjson"), may_be_gzip=True),
     "frame": Reader(open_frame, takes=lambda given: isinstance(given, pd.DataFrame)),
+    "series": Reader(open_series, takes=lambda given: isinstance(given, pd.Series)),
     "arrow": Reader(open_arrow, takes=lambda given: isinstance(given, pa.Table)),
+    "stream": Reader(open_stream, takes=lambda given: hasattr(given, "__arrow_c_stream__")),
+    "numbers": Reader(
+        open_numbers, takes=lambda given: isinstance(given, np.ndarray | list | tuple | array)
+    ),
 }
 """All readers by name; the first one that takes a source reads it."""
 
@@ -77,7 +107,7 @@ def find_reader(source: object) -> Reader:
         BadTableError: there is no such file, its name has an unknown ending, or an object is not a
             table.
     """
-    if isinstance(source, str | Path):
+    if isinstance(source, str | Path) and source != STANDARD_INPUT:
         return _reader_of_file(Path(source))
     for reader in READERS.values():
         if reader.takes(source):
@@ -85,7 +115,8 @@ def find_reader(source: object) -> Reader:
     raise BadTableError(
         "table_kind",
         f"the table is of type {type(source).__name__}",
-        "expected a pandas frame, an Arrow table or the name of a file: convert it",
+        "expected a pandas frame or Series, an Arrow table, numbers or the name of a file: "
+        "convert it",
     )
 
 
@@ -107,5 +138,5 @@ def _reader_of_file(path: Path) -> Reader:
     raise BadTableError(
         "file_kind",
         f"{path.name} ends in {path.suffix!r}",
-        f"expected one of {known} (text also .gz)",
+        f"expected one of {known} (text and JSON lines also .gz)",
     )

@@ -54,8 +54,8 @@ class _Source(Section):
     """Place of the table; a section, so that this setting comes first in every list of settings."""
 
     source: str | None = None
-    """A CSV, parquet or Excel file, or `dataset:NAME` for an embedded data set; relative to the
-    working folder."""
+    """A CSV, parquet, Excel, JSON lines or Arrow file, or `dataset:NAME` for an embedded data set;
+    relative to the working folder."""
 
 
 class DataConfig(TableFormat, Columns, _Source):
