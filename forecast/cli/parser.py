@@ -97,6 +97,13 @@ SHORTCUTS = (
         "--target", "data.target_cols", "COLUMN,...", "columns to forecast; default: y", to_list
     ),
     Shortcut(
+        "--sheet",
+        "data.sheet",
+        "NAME",
+        "sheet of an Excel workbook; default: the only one that is not empty",
+        json.dumps,
+    ),
+    Shortcut(
         "--freq",
         "data.freq",
         "ALIAS",
@@ -138,7 +145,8 @@ def add_table(parser: argparse.ArgumentParser) -> None:
         "table",
         nargs="?",
         metavar="TABLE",
-        help="CSV or Parquet file, or dataset:NAME; default: the setting data.source",
+        help="CSV, Parquet, Excel, JSON lines or Arrow file, - for CSV from standard input, "
+        "or dataset:NAME; default: the setting data.source",
     )
     add_settings(parser)
     add_shortcuts(parser, SHORTCUTS)

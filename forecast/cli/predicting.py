@@ -33,7 +33,9 @@ def add_predict(commands: Commands) -> None:
         help="add prediction intervals of these levels in %%, such as 80,95; default: none",
     )
     parser.add_argument(
-        "--output", metavar="FILE", help="CSV or Parquet file to write; default: print as CSV"
+        "--output",
+        metavar="FILE",
+        help="CSV, Parquet or Excel file to write; default: print as CSV",
     )
 
 

@@ -78,7 +78,8 @@ def diagnose(
     """Examine a table and return all findings; bad data is a finding, never an exception.
 
     Args:
-        source: a CSV or parquet file, a data frame or an Arrow table.
+        source: a file or an object that one of `forecast.data.readers.READERS` takes: CSV,
+            parquet, Excel, JSON lines or Arrow; a frame, a Series or a list of numbers.
         columns: the role of each column.
         table_format: separator, layout and other properties of the table as text.
         freq: step between timestamps; default: inferred.

@@ -78,14 +78,15 @@ def load_panel(
 ) -> Panel:
     """Read and check a table; a doubtful one is refused with series, rows, dates and the fix.
 
-    Messages name lines of a text file, the header being line 1, and rows of a frame or a parquet
-    file, counted from 0.
+    Messages name lines of a text file, the header being line 1, rows of a sheet as Excel numbers
+    them, and rows of a frame or a parquet file, counted from 0.
 
     Rows at the end of a series without a target are its future rows: they become `Panel.future`,
     whatever the policy for missing values.
 
     Args:
-        source: a CSV or parquet file, a data frame or an Arrow table.
+        source: a file or an object that one of `forecast.data.readers.READERS` takes: CSV,
+            parquet, Excel, JSON lines or Arrow; a frame, a Series or a list of numbers.
         columns: the role of each column.
         table_format: separator, layout and other properties of the table as text.
         freq: step between timestamps, a pandas alias or a whole number; default: inferred.

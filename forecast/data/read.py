@@ -1,40 +1,24 @@
-"""Readers of delimited text, parquet files, data frames and Arrow tables, before any check."""
+"""The declared columns of a table, whatever it comes from, before any check of their cells."""
 
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal
 
-import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet
 from pydantic import Field, model_validator
 
 from forecast.data.findings import BadTableError, Finding, listed
 from forecast.data.number_dates import NUMBER_FORMATS
 from forecast.data.panel import Columns, Name
-from forecast.data.table import MISSING_WORDS, Table
-from forecast.data.textfile import TextFile, explain_unreadable, inspect_text
+from forecast.data.readers import Source, find_reader
+from forecast.data.table import Table
 from forecast.data.wide import melt
 from forecast.errors import nearest
 from forecast.section import Section
 
-Source: TypeAlias = str | Path | pd.DataFrame | pa.Table
-
-
-_TEXT_SUFFIXES = (".csv", ".txt", ".tsv")
-
-
-_PARQUET_SUFFIXES = (".parquet", ".pq")
-
+__all__ = ["Source", "TableFormat", "read_table"]
 
 _DEFAULT = Columns()
-
-
-_CODES = pa.dictionary(pa.int32(), pa.string())
 
 
 class TableFormat(Section):
@@ -63,6 +47,8 @@ class TableFormat(Section):
     """CSV decimal mark."""
     encoding: Name = "utf-8"
     """CSV text encoding."""
+    sheet: Name | None = None
+    """Sheet of an Excel workbook; null: the only one that is not empty."""
     time_format: str | None = None
     """`strptime` format of the stamps, for dates that could be read in two ways. For numbers also
     `unix_s`, `unix_ms`, `unix_us`, `unix_ns` (since 1970, UTC), `excel` (days), `year_quarter`
@@ -91,10 +77,10 @@ class TableFormat(Section):
 
 
 def read_table(source: Source, columns: Columns, table_format: TableFormat) -> Table:
-    """Read the declared columns of a CSV or parquet file, a data frame or an Arrow table.
+    """Read the declared columns of a table in one of the forms of `READERS`.
 
     Args:
-        source: a path ending in .csv, .txt, .tsv (each also with .gz), .parquet or .pq, or a table.
+        source: a file, by the ending of its name, or an object such as a data frame.
         columns: the roles; all other columns are ignored, with a note.
         table_format: separator, layout and other properties of the table as text.
 
@@ -103,20 +89,18 @@ def read_table(source: Source, columns: Columns, table_format: TableFormat) -> T
             not a table.
         ConfigError: the format fits no table.
     """
-    if isinstance(source, pd.DataFrame):
-        table = _from_frame(source, columns, table_format)
-    elif isinstance(source, pa.Table):
-        table = _from_arrow(source, columns, table_format)
-    elif not isinstance(source, str | Path):
-        raise BadTableError(
-            "table_kind",
-            f"the table is of type {type(source).__name__}",
-            "expected a pandas frame, an Arrow table or the name of a file: convert it",
-        )
-    elif _file_kind(Path(source)) == "parquet":
-        table = _from_parquet(Path(source), columns, table_format)
-    else:
-        table = _from_text(Path(source), columns, table_format)
+    opened = find_reader(source).open(source, columns, table_format)
+    wanted, notes = _choose(opened.names, columns, table_format.layout)
+    data = opened.read(wanted)
+    table = Table(
+        columns,
+        data,
+        len(data[columns.time_col]),
+        opened.text,
+        opened.row_numbers,
+        notes=(*opened.notes, *notes),
+        decimal=opened.decimal,
+    )
     if not table.num_rows:
         raise BadTableError(
             "no_rows", "the table has a header but no rows", "expected one row per series and stamp"
@@ -124,36 +108,6 @@ def read_table(source: Source, columns: Columns, table_format: TableFormat) -> T
     if table_format.layout == "wide":
         return melt(table)
     return table
-
-
-def _file_kind(path: Path) -> Literal["text", "parquet"]:
-    """Return the kind of a file, by the ending of its name.
-
-    Raises:
-        BadTableError: there is no such file, or its name has an unknown ending.
-    """
-    if path.is_dir():
-        raise BadTableError("no_file", f"{path} is a folder", "give one CSV or parquet file")
-    if not path.is_file():
-        siblings: list[str] = []
-        if path.parent.is_dir():
-            siblings = [entry.name for entry in path.parent.iterdir()]
-        raise BadTableError(
-            "no_file", f"there is no file {path}", "check the path" + nearest(path.name, siblings)
-        )
-    suffix = path.suffix
-    if suffix == ".gz":
-        suffix = path.with_suffix("").suffix
-    if suffix.lower() in _TEXT_SUFFIXES:
-        return "text"
-    if path.suffix.lower() in _PARQUET_SUFFIXES:
-        return "parquet"
-    known = ", ".join((*_TEXT_SUFFIXES, *_PARQUET_SUFFIXES))
-    raise BadTableError(
-        "file_kind",
-        f"{path.name} ends in {path.suffix!r}",
-        f"expected one of {known} (text also .gz)",
-    )
 
 
 def _choose(
@@ -212,161 +166,3 @@ def _nearest_column(name: str, names: tuple[str, ...]) -> str:
         if column.strip().lower() == name.strip().lower():
             return nearest(column, [column])
     return nearest(name, names)
-
-
-def _from_text(path: Path, columns: Columns, table_format: TableFormat) -> Table:
-    """Read a delimited text file; ids and categories stay text."""
-    file = inspect_text(path, table_format.encoding, table_format.separator)
-    wanted, notes = _choose(file.header, columns, table_format.layout)
-    types = {name: _CODES for name in (columns.id_col, *columns.categorical)}
-    if table_format.time_format is not None:
-        types[columns.time_col] = pa.string()
-    try:
-        data = _parse(file, wanted, types, table_format.decimal)
-    except pa.ArrowInvalid as error:
-        raise explain_unreadable(file, _first_line(error)) from error
-    return Table(
-        columns,
-        _by_name(data),
-        data.num_rows,
-        file,
-        notes=(*file.notes, *notes),
-        decimal=table_format.decimal,
-    )
-
-
-def _parse(
-    file: TextFile, wanted: list[str], types: dict[str, pa.DataType], decimal: str
-) -> pa.Table:
-    """Parse the columns with the types of their first block, or of all blocks where these differ.
-
-    To infer types from all blocks, Arrow keeps their text, so this takes the size of the file in
-    memory.
-    """
-
-    def options(types: dict[str, pa.DataType]) -> dict[str, Any]:
-        return {
-            "read_options": pa.csv.ReadOptions(encoding=file.encoding, skip_rows=file.blank_lines),
-            "parse_options": pa.csv.ParseOptions(
-                delimiter=file.separator, newlines_in_values=file.has_quotes
-            ),
-            "convert_options": pa.csv.ConvertOptions(
-                include_columns=wanted,
-                column_types=types,
-                null_values=MISSING_WORDS,
-                decimal_point=decimal,
-            ),
-        }
-
-    with pyarrow.csv.open_csv(file.path, **options(types)) as head:
-        seen = {field.name: field.type for field in head.schema if field.type != pa.null()}
-    try:
-        return pyarrow.csv.read_csv(file.path, **options(seen))
-    except pa.ArrowInvalid:
-        return pyarrow.csv.read_csv(file.path, **options(types))
-
-
-def _from_parquet(path: Path, columns: Columns, table_format: TableFormat) -> Table:
-    """Read a parquet file, ids as codes."""
-    try:
-        schema = pyarrow.parquet.read_schema(path)
-        names = tuple(schema.names)
-        wanted, notes = _choose(names, columns, table_format.layout)
-        coded = [
-            name
-            for name in wanted
-            if name == columns.id_col and schema.field(name).type == pa.string()
-        ]
-        data = pyarrow.parquet.ParquetFile(path, read_dictionary=coded).read(columns=wanted)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
-        raise BadTableError(
-            "damaged_file",
-            f"{path.name} is not a complete parquet file ({_first_line(error)})",
-            "copy or write it again",
-        ) from error
-    return Table(columns, _by_name(data), data.num_rows, notes=notes)
-
-
-def _from_arrow(given: pa.Table, columns: Columns, table_format: TableFormat) -> Table:
-    """Take the columns of an Arrow table."""
-    wanted, notes = _choose(tuple(given.column_names), columns, table_format.layout)
-    return Table(columns, _by_name(given.select(wanted)), given.num_rows, notes=notes)
-
-
-def _from_frame(frame: pd.DataFrame, columns: Columns, table_format: TableFormat) -> Table:
-    """Take the columns of a data frame, without a copy where they are plain numbers."""
-    given = frame.columns.tolist()
-    names = tuple(map(str, given))
-    if columns.time_col not in names and isinstance(
-        frame.index, pd.DatetimeIndex | pd.PeriodIndex | pd.MultiIndex
-    ):
-        index_names = listed(str(name) for name in frame.index.names)
-        raise BadTableError(
-            "index",
-            f"there is no column {columns.time_col!r}; the index contains {index_names}",
-            "call reset_index()",
-        )
-    wanted, notes = _choose(names, columns, table_format.layout)
-    labels = dict(zip(names, given, strict=True))
-    data = {name: _from_series(frame[labels[name]], name, columns.id_col) for name in wanted}
-    return Table(columns, data, len(frame), notes=notes)
-
-
-def _from_series(series: pd.Series, name: str, id_col: str) -> pa.ChunkedArray:
-    """Turn a column of a frame into an arrow column.
-
-    Mixed objects become text; in the id column they are an error.
-    """
-    kind = series.dtype
-    if kind.kind == "c":
-        raise _complex_error(name)
-    if isinstance(kind, pd.PeriodDtype):
-        raise BadTableError(
-            "periods", f"column {name!r} contains periods", "convert them: .dt.to_timestamp()"
-        )
-    if isinstance(kind, np.dtype) and kind.kind in "iufb":
-        return pa.chunked_array([pa.array(series.to_numpy())])
-    try:
-        column = pa.Array.from_pandas(series)
-    except (
-        pa.ArrowInvalid,
-        pa.ArrowTypeError,
-        pa.ArrowNotImplementedError,
-        OverflowError,
-    ) as error:
-        if name == id_col:
-            raise BadTableError(
-                "mixed_ids", f"column {name!r} mixes types", "cast it to text or whole numbers"
-            ) from error
-        column = pa.array([_as_text(value, name) for value in series], pa.string())
-    if isinstance(column, pa.ChunkedArray):
-        return column
-    return pa.chunked_array([column])
-
-
-def _as_text(value: Any, name: str) -> str | None:
-    """Write one object of a mixed column as text; a missing value is None."""
-    if isinstance(value, complex | np.complexfloating):
-        raise _complex_error(name)
-    if pd.api.types.is_scalar(value) and pd.isna(value):
-        return None
-    return str(value)
-
-
-def _complex_error(name: str) -> BadTableError:
-    return BadTableError(
-        "complex_numbers",
-        f"column {name!r} contains complex numbers",
-        "take the real part or the absolute value",
-    )
-
-
-def _by_name(data: pa.Table) -> dict[str, pa.ChunkedArray]:
-    return {name: data.column(name) for name in data.column_names}
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    if not lines:
-        return type(error).__name__
-    return lines[0]

@@ -26,8 +26,8 @@ class Table:
         data: arrow columns by name; `take` removes one so that its memory can be freed.
         num_rows: R.
         text: the file it was read from, where that is a text file.
-        origin: (R,) row number in the original table; None where the rows are all of its rows in
-            the original order.
+        origin: (R,) row number in the original table, of a sheet as Excel counts them; None where
+            the rows are all of its rows in the original order.
         notes: findings made while the table was read.
         decimal: decimal mark of its text.
         was_wide: whether the original table had one column per series.

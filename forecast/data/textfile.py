@@ -213,6 +213,8 @@ def _undecodable(path: Path, encoding: str, line: int) -> BadTableError:
         head = raw.read(1 << 16)
     message = f"{path.name} is not {encoding} text (line {line}); it looks like"
     fix = "give a CSV or parquet file, or the encoding"
+    if head.startswith(b"PK"):
+        fix = "let the name of a workbook end in .xlsx, or give a CSV or parquet file"
     for magic, kind in _MAGIC.items():
         if head.startswith(magic):
             return BadTableError("encoding", f"{message} {kind}", fix)

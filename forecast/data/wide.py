@@ -40,6 +40,8 @@ def melt(table: Table) -> Table:
     ids = pa.DictionaryArray.from_arrays(
         np.repeat(np.arange(len(chosen), dtype=np.int32), lengths), chosen
     )
+    if table.origin is not None:
+        origin = table.origin[origin]
     data = {_DEFAULT.id_col: pa.chunked_array([ids]), "y": _joined(cells, starts)}
     for name in (columns.time_col, *columns.past_covariates, *columns.known_covariates):
         data[name] = _joined([table.data[name]] * len(chosen), starts)

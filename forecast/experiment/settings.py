@@ -17,6 +17,7 @@ from pydantic_core import to_jsonable_python
 
 from forecast.data.panel import Columns
 from forecast.data.read import TableFormat
+from forecast.data.readers import reader_named
 from forecast.experiment.evaluation_settings import BacktestConfig, EvaluationConfig
 from forecast.experiment.search_settings import RangeConfig, SearchConfig
 from forecast.experiment.training_settings import EnsembleConfig, TrainingConfig
@@ -53,8 +54,8 @@ class _Source(Section):
     """Place of the table; a section, so that this setting comes first in every list of settings."""
 
     source: str | None = None
-    """A CSV or parquet file, or `dataset:NAME` for an embedded data set; relative to the working
-    folder."""
+    """A CSV, parquet, Excel, JSON lines or Arrow file, or `dataset:NAME` for an embedded data set;
+    relative to the working folder."""
 
 
 class DataConfig(TableFormat, Columns, _Source):
@@ -109,11 +110,25 @@ class DataConfig(TableFormat, Columns, _Source):
                 "static_covariates",
                 why="layout: wide",
             )
-        source = self.source or ""
-        if source.startswith("dataset:") or source.endswith(".parquet"):
-            why = f"source: {source}, which is no CSV file"
-            self._refuse_changed("separator", "decimal", "encoding", why=why)
+        self._refuse_unread()
         return self
+
+    def _refuse_unread(self) -> None:
+        """Refuse settings of other kinds of tables than that of the source."""
+        if self.source is None:
+            return
+        kind = reader_named(self.source)
+        if self.source.startswith("dataset:"):
+            kind = "dataset"
+        if kind is None:
+            return
+        why = f"source: {self.source}, which is no "
+        if kind != "text":
+            self._refuse_changed("separator", "encoding", why=f"{why}CSV file")
+        if kind not in ("text", "excel"):
+            self._refuse_changed("decimal", why=f"{why}CSV file")
+        if kind != "excel":
+            self._refuse_changed("sheet", why=f"{why}Excel workbook")
 
     def _refuse_changed(self, *names: str, why: str) -> None:
         """Refuse settings that differ from their default and would not be read."""

@@ -104,7 +104,8 @@ class Forecaster:
         """Train on a table.
 
         Args:
-            table: a frame, an Arrow table or a file; default: the file `config.data.source`.
+            table: a frame, a Series, numbers, an Arrow table or a file, as in `load_panel`;
+                default: the file `config.data.source`.
             checkpoint: file for the state of training after each epoch; optional.
             resume: whether to resume training from `checkpoint` where it exists.
             reporter: function that gets each event of training, such as

@@ -5,9 +5,12 @@ A CSV file has no mark of its origin, so an earlier table is recognised by its c
 
 from __future__ import annotations
 
+import io
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile
 
 from forecast.data.panel import Columns
 from forecast.errors import DataError
@@ -17,32 +20,49 @@ from forecast.scores.forecast import column_names
 if TYPE_CHECKING:
     import pandas as pd
 
+_UNREADABLE = (OSError, ValueError, KeyError, BadZipFile)
+"""Errors of pandas, Arrow and openpyxl about a file of another kind."""
 
-_ENDINGS = (".csv", ".parquet")
+_ENDINGS = (".csv", ".parquet", ".xlsx")
 
 
 def check_ending(path: str | Path) -> None:
     """Raise unless a table can be written under this name.
 
     Raises:
-        DataError: it ends in something else than `.csv` or `.parquet`.
+        DataError: it ends in something else than `.csv`, `.parquet` or `.xlsx`, or the package that
+            writes workbooks is missing.
     """
     ending = Path(path).suffix
+    if ending == ".xlsx" and find_spec("openpyxl") is None:
+        raise DataError(
+            f"{path}: the package openpyxl that writes Excel workbooks is not installed: run pip "
+            f"install 'bigru-forecast[excel]', or give a name in .csv"
+        )
     if ending in _ENDINGS:
         return
     given = repr(ending)
     if not ending:
         given = "a file without an ending"
-    raise DataError(f"{path}: cannot write {given}; expected a name in .csv or .parquet")
+    raise DataError(f"{path}: cannot write {given}; expected a name in .csv, .parquet or .xlsx")
 
 
 def write_table(frame: pd.DataFrame, path: str | Path) -> None:
-    """Write a frame as CSV or Parquet, by the ending of the name; an old file is replaced."""
+    """Write a frame as CSV, Parquet or Excel, by the ending of the name; an old file is replaced.
+
+    Excel knows no time zones: timestamps with one are written as text, as in a CSV file.
+    """
     check_ending(path)
-    if Path(path).suffix == ".csv":
+    ending = Path(path).suffix
+    if ending == ".csv":
         write_file(path, frame.to_csv(index=False).encode())
-    else:
+    elif ending == ".parquet":
         write_file(path, frame.to_parquet(index=False))
+    else:
+        zoned = frame.select_dtypes("datetimetz").columns
+        workbook = io.BytesIO()
+        frame.astype(dict.fromkeys(zoned, str)).to_excel(workbook, index=False, engine="openpyxl")
+        write_file(path, workbook.getvalue())
 
 
 def is_forecast(alias: str, columns: Columns, path: Path) -> bool:
@@ -76,8 +96,13 @@ def is_template(columns: Columns, path: Path) -> bool:
 
     covariates = list(columns.known_covariates)
     try:
-        table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, dtype=str)
-    except (OSError, ValueError):  # the base classes of the errors of pandas and Arrow
+        if path.suffix == ".parquet":
+            table = pd.read_parquet(path)
+        elif path.suffix == ".xlsx":
+            table = pd.read_excel(path, dtype=str, engine="openpyxl")
+        else:
+            table = pd.read_csv(path, dtype=str)
+    except _UNREADABLE:
         return False
     if list(table.columns) != [columns.id_col, columns.time_col, *covariates]:
         return False
@@ -92,6 +117,9 @@ def _columns_in(path: Path) -> list[str]:
     try:
         if path.suffix == ".parquet":
             return list(pyarrow.parquet.read_schema(path).names)
+        if path.suffix == ".xlsx":
+            frame = pd.read_excel(path, nrows=0, engine="openpyxl")
+            return [str(name) for name in frame.columns]
         return [str(name) for name in pd.read_csv(path, nrows=0).columns]
-    except (OSError, ValueError):  # the base classes of the errors of pandas and Arrow
+    except _UNREADABLE:
         return []

@@ -38,7 +38,7 @@ def predict_run(
         known: file with the known covariates of the steps to forecast.
         horizon: steps to forecast; default: as trained.
         level: levels of intervals in %.
-        output: CSV or Parquet file to write; new, or an earlier forecast of the run.
+        output: CSV, Parquet or Excel file to write; new, or an earlier forecast of the run.
 
     Returns:
         The forecast.
@@ -70,7 +70,7 @@ def future_run(
         run: the folder.
         table: the history; default: the table of the run.
         horizon: steps to forecast; default: as trained.
-        output: CSV or Parquet file to write; new, or such rows that are still empty.
+        output: CSV, Parquet or Excel file to write; new, or such rows that are still empty.
 
     Returns:
         Long table: id, time, and the known covariates, which are empty.

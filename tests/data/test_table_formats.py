@@ -295,11 +295,6 @@ def test_formats_that_do_not_exist(options, message, tmp_path):
         load_panel(path, table_format=TableFormat(**options))
 
 
-def test_stamps_in_the_index_are_asked_for():
-    with pytest.raises(DataError, match=r"the index contains 'ds'. Call reset_index\(\)"):
-        load_panel(clean().set_index("ds"))
-
-
 @pytest.mark.parametrize(
     ("name", "roles", "layout", "freq", "series", "rows"),
     [

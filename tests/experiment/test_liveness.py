@@ -320,6 +320,11 @@ ROWS: dict[str, Row] = {
     "data.separator": Row((panel,), table=csv, refused="there is no column 'ds'"),
     "data.decimal": Row((panel,), table=lambda: csv(";", mark=","), refused="decimal comma"),
     "data.encoding": Row((panel,), table=csv),
+    "data.sheet": Row(
+        (panel,),
+        base={"data.source": "sheets.xlsx", "data.sheet": "first"},
+        table=lambda: None,
+    ),
     "data.gaps": Row(
         (panel, learned, notes),
         base={"data.gaps": "fill", "data.missing": "forward_fill"},
@@ -457,6 +462,10 @@ def test_a_setting_acts(path: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatc
         (tmp_path / "given.csv").write_bytes(table)
         table = str(tmp_path / "given.csv")
     monkeypatch.chdir(tmp_path)
+    if path == "data.sheet":
+        with pd.ExcelWriter("sheets.xlsx", engine="openpyxl") as workbook:
+            hourly().to_excel(workbook, sheet_name="first", index=False)
+            hourly().assign(y=1.0).to_excel(workbook, sheet_name="second", index=False)
     hourly().to_csv("first.csv", index=False)
     hourly().assign(y=1.0).to_csv("table.csv", index=False)
     base, changed = both(path, row)

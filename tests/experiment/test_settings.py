@@ -34,6 +34,7 @@ ALTERNATIVES: dict[str, Any] = {
     "data.separator": ";",
     "data.decimal": ",",
     "data.encoding": "latin-1",
+    "data.sheet": "second",
     "data.gaps": "skip",
     "data.missing": "interpolate",
     "data.short_series": "skip",

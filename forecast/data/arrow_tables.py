@@ -1,0 +1,128 @@
+"""Readers of Arrow tables and streams, and of the files that pyarrow reads besides CSV."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.ipc
+import pyarrow.json
+import pyarrow.parquet
+
+from forecast.data.findings import BadTableError
+from forecast.data.opened import Cells, Opened, Written, by_name, damaged, first_line
+from forecast.data.panel import Columns
+
+_UNREADABLE = (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError)
+
+
+_LARGEST_BLOCK = 2**31 - 1
+"""Largest block that Arrow reads, in bytes; in one block, all lines decide on the types."""
+
+
+def open_arrow(given: pa.Table, _columns: Columns, _written: Written) -> Opened:
+    """Open an Arrow table."""
+
+    def read(wanted: list[str]) -> Cells:
+        return by_name(_plain(given.select(wanted)))
+
+    return Opened(tuple(given.column_names), read)
+
+
+def open_stream(given: Any, columns: Columns, written: Written) -> Opened:
+    """Open an object that hands its rows to Arrow, such as a frame of polars or a DuckDB relation.
+
+    Raises:
+        BadTableError: it hands over something else than rows of columns.
+    """
+    try:
+        table = pa.table(given)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, TypeError) as error:
+        raise BadTableError(
+            "table_kind",
+            f"the table is of type {type(given).__name__}, which is no table with named columns "
+            f"({first_line(error)})",
+            "pass a frame with a column of timestamps and one of numbers",
+        ) from error
+    return open_arrow(table, columns, written)
+
+
+def open_ipc(source: str | Path, columns: Columns, written: Written) -> Opened:
+    """Open a feather file or another Arrow IPC file, be it written as a file or as a stream."""
+    path = Path(source)
+    try:
+        with pa.memory_map(str(path)) as mapped:
+            try:
+                table = pyarrow.ipc.open_file(mapped).read_all()
+            except pa.ArrowInvalid:
+                mapped.seek(0)
+                table = pyarrow.ipc.open_stream(mapped).read_all()
+    except _UNREADABLE as error:
+        raise damaged(path.name, "Arrow file", error) from error
+    return open_arrow(table, columns, written)
+
+
+def open_json_lines(source: str | Path, columns: Columns, written: Written) -> Opened:
+    """Open a file with one JSON object per line.
+
+    Raises:
+        BadTableError: a line is something else.
+    """
+    path = Path(source)
+    size = path.stat().st_size
+    if path.suffix == ".gz":
+        size = _LARGEST_BLOCK
+    block = pyarrow.json.ReadOptions(block_size=min(size + 1, _LARGEST_BLOCK))
+    try:
+        table = pyarrow.json.read_json(path, read_options=block)
+    except _UNREADABLE as error:
+        raise BadTableError(
+            "json_lines",
+            f"{path.name} cannot be read as JSON lines ({first_line(error)})",
+            'expected one object per line, such as {"ds": "2024-01-01", "y": 3.5}',
+        ) from error
+    return open_arrow(table, columns, written)
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    """Return a table whose text has one of the two types that the checks know, or is coded."""
+    for place, field in enumerate(table.schema):
+        column = table.column(place)
+        if pa.types.is_string_view(field.type):
+            table = table.set_column(place, field.name, column.cast(pa.large_string()))
+        elif pa.types.is_dictionary(field.type) and _is_text(field.type.value_type):
+            chunks = [
+                pa.DictionaryArray.from_arrays(chunk.indices, chunk.dictionary.cast(pa.string()))
+                for chunk in column.chunks
+            ]
+            kind = pa.dictionary(field.type.index_type, pa.string())
+            table = table.set_column(place, field.name, pa.chunked_array(chunks, kind))
+    return table
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string_view(kind) or pa.types.is_large_string(kind)
+
+
+def open_parquet(source: str | Path, columns: Columns, _written: Written) -> Opened:
+    """Open a parquet file; ids of text are read as codes."""
+    path = Path(source)
+    try:
+        schema = pyarrow.parquet.read_schema(path)
+    except _UNREADABLE as error:
+        raise damaged(path.name, "parquet file", error) from error
+
+    def read(wanted: list[str]) -> Cells:
+        coded = [
+            name
+            for name in wanted
+            if name == columns.id_col and schema.field(name).type == pa.string()
+        ]
+        try:
+            file = pyarrow.parquet.ParquetFile(path, read_dictionary=coded)
+            return by_name(file.read(columns=wanted))
+        except _UNREADABLE as error:
+            raise damaged(path.name, "parquet file", error) from error
+
+    return Opened(tuple(schema.names), read)

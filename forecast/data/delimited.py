@@ -1,0 +1,83 @@
+"""Reader of delimited text; ids and categories stay text."""
+
+from __future__ import annotations
+
+import io
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv
+
+from forecast.data.opened import CODES, Cells, Opened, Written, by_name, first_line
+from forecast.data.panel import Columns
+from forecast.data.table import MISSING_WORDS
+from forecast.data.textfile import TextFile, explain_unreadable, inspect_text
+
+
+def open_text(source: str | Path, columns: Columns, written: Written) -> Opened:
+    """Open a delimited text file."""
+    file = inspect_text(Path(source), written.encoding, written.separator)
+    types = {name: CODES for name in (columns.id_col, *columns.categorical)}
+    if written.time_format is not None:
+        types[columns.time_col] = pa.string()
+    read = partial(_read, file, types, written.decimal)
+    return Opened(file.header, read, file.notes, file, written.decimal)
+
+
+def _read(file: TextFile, types: dict[str, pa.DataType], decimal: str, wanted: list[str]) -> Cells:
+    """Read the wanted columns; an error names the line of the first wrong row."""
+    try:
+        return by_name(_parse(file, wanted, types, decimal))
+    except pa.ArrowInvalid as error:
+        raise explain_unreadable(file, first_line(error)) from error
+
+
+def infer_text(column: pa.ChunkedArray, decimal: str) -> pa.ChunkedArray:
+    """Return a column of text as a CSV file would be read: as numbers or dates where all are such.
+
+    Args:
+        column: text, null where a cell is empty.
+        decimal: decimal mark.
+    """
+    written = io.BytesIO()
+    pyarrow.csv.write_csv(pa.table({"column": column}), written)
+    written.seek(0)
+    return pyarrow.csv.read_csv(
+        written,
+        read_options=pa.csv.ReadOptions(block_size=max(written.getbuffer().nbytes, 1)),
+        parse_options=pa.csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
+        convert_options=pa.csv.ConvertOptions(null_values=MISSING_WORDS, decimal_point=decimal),
+    ).column(0)
+
+
+def _parse(
+    file: TextFile, wanted: list[str], types: dict[str, pa.DataType], decimal: str
+) -> pa.Table:
+    """Parse the columns with the types of their first block, or of all blocks where these differ.
+
+    To infer types from all blocks, Arrow keeps their text, so this takes the size of the file in
+    memory.
+    """
+
+    def options(types: dict[str, pa.DataType]) -> dict[str, Any]:
+        return {
+            "read_options": pa.csv.ReadOptions(encoding=file.encoding, skip_rows=file.blank_lines),
+            "parse_options": pa.csv.ParseOptions(
+                delimiter=file.separator, newlines_in_values=file.has_quotes
+            ),
+            "convert_options": pa.csv.ConvertOptions(
+                include_columns=wanted,
+                column_types=types,
+                null_values=MISSING_WORDS,
+                decimal_point=decimal,
+            ),
+        }
+
+    with pyarrow.csv.open_csv(file.path, **options(types)) as head:
+        seen = {field.name: field.type for field in head.schema if field.type != pa.null()}
+    try:
+        return pyarrow.csv.read_csv(file.path, **options(seen))
+    except pa.ArrowInvalid:
+        return pyarrow.csv.read_csv(file.path, **options(types))

@@ -1,0 +1,256 @@
+"""Reader of Excel workbooks: one sheet, real dates as timestamps, text as in a CSV file."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from forecast.data.delimited import infer_text
+from forecast.data.findings import BadTableError, Finding, counted, listed
+from forecast.data.names import as_numbers, name_of
+from forecast.data.opened import Cells, Opened, Written, damaged
+from forecast.data.panel import Columns
+from forecast.errors import nearest
+
+if TYPE_CHECKING:
+    from python_calamine import CalamineWorkbook
+
+_DIGITS = 15
+"""Digits that Excel keeps of a number."""
+
+Row = list[Any]
+"""Cells of one row of a sheet; "" where a cell is empty."""
+
+
+def open_excel(source: str | Path, columns: Columns, written: Written) -> Opened:
+    """Open one sheet of a workbook; its rows are named as Excel numbers them."""
+    path = Path(source)
+    workbook = _open_workbook(path)
+    sheet, notes = _choose_sheet(workbook, path.name, written.sheet)
+    rows: list[Row] = workbook.get_sheet_by_name(sheet).to_python(skip_empty_area=False)
+
+    filled = [number for number, row in enumerate(rows) if not _is_empty(row)]
+    if not filled:
+        raise BadTableError(
+            "empty_file", f"sheet {sheet!r} of {path.name} is empty", "expected a header and rows"
+        )
+    header = [_as_text(cell) for cell in rows[filled[0]]]
+    body = [rows[number] for number in filled[1:]]
+    blank = filled[-1] - filled[0] + 1 - len(filled)
+    if blank:
+        message = f"{path.name}: {counted(blank, 'empty row')} of sheet {sheet!r} left out"
+        notes.append(Finding("empty_rows", "note", message))
+    named = [place for place, name in enumerate(header) if name or not _is_void(body, place)]
+    places = {header[place]: place for place in named}
+    return Opened(
+        tuple(header[place] for place in named),
+        partial(_read, body, places, columns, written),
+        (*notes, *_rounded_ids(body, places, columns)),
+        decimal=written.decimal,
+        row_numbers=np.array(filled[1:], np.int64) + 1,
+    )
+
+
+def _open_workbook(path: Path) -> CalamineWorkbook:
+    """Open a workbook.
+
+    Raises:
+        BadTableError: the package that reads workbooks is missing, or the file is not a workbook.
+    """
+    try:
+        import python_calamine
+    except ImportError as error:
+        raise BadTableError(
+            "missing_package",
+            f"{path.name} is an Excel workbook, and the package python-calamine that reads it is "
+            f"not installed",
+            "run pip install 'bigru-forecast[excel]', or save the sheet as CSV",
+        ) from error
+    try:
+        return python_calamine.load_workbook(str(path))
+    except python_calamine.PasswordError as error:
+        raise BadTableError(
+            "password", f"{path.name} is protected by a password", "save it without one"
+        ) from error
+    except (python_calamine.CalamineError, OSError) as error:
+        raise damaged(path.name, "Excel workbook", error) from error
+
+
+def _choose_sheet(
+    workbook: CalamineWorkbook, file: str, wanted: str | None
+) -> tuple[str, list[Finding]]:
+    """Return the name of the sheet to read, and notes on the choice.
+
+    The only sheet with cells is read whatever it is called. Hidden sheets are read by name only.
+
+    Raises:
+        BadTableError: there are several, and none of them is named.
+    """
+    filled = {}
+    hidden = []
+    for about in workbook.sheets_metadata:
+        if not str(about.typ).endswith(("WorkSheet", "MacroSheet")):
+            continue
+        if about.name == wanted:
+            return wanted, []
+        rows = workbook.get_sheet_by_name(about.name).to_python(nrows=1)
+        if not rows:
+            continue
+        filled[about.name] = rows[0]
+        if not str(about.visible).endswith(".Visible"):
+            hidden.append(about.name)
+    visible = [name for name in filled if name not in hidden] or hidden
+    if not visible:
+        raise BadTableError("empty_file", f"{file} is empty", "expected a header and rows")
+    if len(visible) > 1:
+        raise _several_sheets(file, wanted, {name: filled[name] for name in visible})
+
+    sheet = visible[0]
+    notes = []
+    if wanted is not None:
+        message = f"{file} has no sheet {wanted!r}: its only sheet, {sheet!r}, is read"
+        notes.append(Finding("sheet", "note", message))
+    unread = [name for name in hidden if name != sheet]
+    if unread:
+        message = f"{file}: hidden sheets are read by name only: {listed(unread)}"
+        notes.append(Finding("hidden_sheets", "note", message))
+    return sheet, notes
+
+
+def _several_sheets(file: str, wanted: str | None, first_rows: dict[str, Row]) -> BadTableError:
+    """Return the error of a workbook with several sheets, each shown with its first row."""
+    shown = []
+    for name, row in list(first_rows.items())[:5]:
+        words = [_as_text(cell) for cell in row if cell != ""]
+        shown.append(f"{name!r} (begins with {listed(words, 3)})")
+    if len(first_rows) > len(shown):
+        shown.append(f"{len(first_rows) - len(shown)} more")
+    message = f"{file} has {len(first_rows)} sheets: {', '.join(shown)}"
+    guess = ""
+    if wanted is not None:
+        message = f"{file} has no sheet {wanted!r}; its sheets are {', '.join(shown)}"
+        guess = nearest(wanted, list(first_rows))
+    return BadTableError("sheet", message, f"pass sheet: {next(iter(first_rows))}{guess}")
+
+
+def _is_empty(row: Row) -> bool:
+    return all(_is_blank(cell) for cell in row)
+
+
+def _is_void(body: list[Row], place: int) -> bool:
+    """Return whether a column has no cell below the header."""
+    return all(_is_blank(row[place]) for row in body)
+
+
+def _is_blank(cell: object) -> bool:
+    return isinstance(cell, str) and not cell.strip()
+
+
+def _read(
+    body: list[Row], places: dict[str, int], columns: Columns, written: Written, wanted: list[str]
+) -> Cells:
+    """Turn the wanted columns of a sheet into Arrow columns."""
+    data = {}
+    for name in wanted:
+        cells = [None if _is_blank(row[places[name]]) else row[places[name]] for row in body]
+        is_named = name == columns.id_col or name in columns.categorical
+        if name == columns.time_col and written.time_format is not None:
+            is_named = True  # its text is read in that format
+        column = _as_column(cells, written.decimal, infer=not is_named)
+        if name == columns.id_col:
+            column = _whole_ids(column)
+        data[name] = column
+    return data
+
+
+def _as_column(cells: list[Any], decimal: str, *, infer: bool) -> pa.ChunkedArray:
+    """Turn the cells of one column into the narrowest type that keeps them.
+
+    Args:
+        cells: of one column; None where one is empty.
+        decimal: decimal mark of text.
+        infer: whether text is read as in a CSV file: as numbers or dates where all of it is such.
+    """
+    kinds = {type(cell) for cell in cells if cell is not None}
+    if not kinds:
+        return pa.chunked_array([pa.nulls(len(cells))])
+    if kinds == {bool}:
+        return pa.chunked_array([pa.array(cells, pa.bool_())])
+    if kinds <= {int, float}:
+        return _numbers(cells)
+    if kinds <= {date, datetime}:
+        stamps = [None if cell is None else _as_stamp(cell) for cell in cells]
+        return pa.chunked_array([pa.array(stamps, pa.timestamp("us"))])
+    words = [None if cell is None else _as_text(cell, decimal) for cell in cells]
+    column = pa.chunked_array([pa.array(words, pa.string())])
+    if infer:
+        return infer_text(column, decimal)
+    return column
+
+
+def _numbers(cells: list[Any]) -> pa.ChunkedArray:
+    """Return numbers, as whole ones where none has a fraction: Excel has no other numbers."""
+    present = [cell for cell in cells if cell is not None]
+    if all(float(cell).is_integer() and abs(cell) < 1e18 for cell in present):
+        whole = [None if cell is None else _whole(cell) for cell in cells]
+        return pa.chunked_array([pa.array(whole, pa.int64())])
+    return pa.chunked_array([pa.array(cells, pa.float64())])
+
+
+def _whole(number: float) -> int:
+    """Return a whole number by its digits: a float above 2**53 has others than Excel shows."""
+    return int(Decimal(repr(number)))
+
+
+def _whole_ids(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return ids of text as whole numbers where all are such, as in a CSV file."""
+    if not pa.types.is_string(column.type):
+        return column
+    numbers = as_numbers([name_of(word) for word in column.unique().drop_null().to_pylist()])
+    if numbers is None:
+        return column
+    return column.cast(pa.int64())
+
+
+def _rounded_ids(body: list[Row], places: dict[str, int], columns: Columns) -> tuple[Finding, ...]:
+    """Return a note on ids of more digits than Excel keeps."""
+    if columns.id_col not in places:
+        return ()
+    cells = [row[places[columns.id_col]] for row in body]
+    long = [
+        cell
+        for cell in cells
+        if isinstance(cell, int | float) and abs(cell) >= 10**_DIGITS and float(cell).is_integer()
+    ]
+    if not long:
+        return ()
+    message = (
+        f"{columns.id_col} contains {_whole(long[0])}: Excel keeps {_DIGITS} digits of a number, "
+        f"and the others are zeros now; ids of more digits must be stored as text"
+    )
+    return (Finding("rounded_ids", "note", message),)
+
+
+def _as_stamp(cell: date) -> datetime:
+    if isinstance(cell, datetime):
+        return cell
+    return datetime.combine(cell, time())
+
+
+def _as_text(cell: object, decimal: str = ".") -> str:
+    """Write a cell as a CSV file has it."""
+    if isinstance(cell, bool):
+        return str(cell).lower()
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e18:
+        return str(_whole(cell))
+    if isinstance(cell, float):
+        return repr(cell).replace(".", decimal)
+    if isinstance(cell, datetime):
+        return cell.isoformat(sep=" ").removesuffix(" 00:00:00")
+    return str(cell).strip()
