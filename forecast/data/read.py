@@ -66,7 +66,7 @@ class TableFormat(Section):
     time_format: str | None = None
     """`strptime` format of the stamps, for dates that could be read in two ways. For numbers also
     `unix_s`, `unix_ms`, `unix_us`, `unix_ns` (since 1970, UTC), `excel` (days), `year_quarter`
-    (202004), `year_week` (202053) or `decimal_year` (2020.25 is April).
+    (202004, 2020-Q4), `year_week` (202053, 2020-W53) or `decimal_year` (2020.25 is April).
     """
     tz: str | None = None
     """Time zone of stamps that carry none, for example `Europe/Berlin`; where they carry one, the
