@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
@@ -181,7 +182,7 @@ def _choose(
             wanted.append(columns.id_col)
     for name in wanted:
         if name not in names:
-            raise _missing_column(name, names, layout)
+            raise _missing_column(name, names, layout, name in targets)
     if layout == "wide" and not targets:
         return list(names), ()
     rest = [name for name in names if name not in wanted]
@@ -191,11 +192,17 @@ def _choose(
     return wanted, (Finding("ignored_columns", "note", message),)
 
 
-def _missing_column(name: str, names: tuple[str, ...], layout: str) -> BadTableError:
+def _missing_column(
+    name: str, names: tuple[str, ...], layout: str, is_target: bool
+) -> BadTableError:
     """Return the error of a table that lacks a declared column."""
     fix = "name the columns with time_col and target_cols"
     if layout == "long":
         fix = "name the columns with id_col, time_col and target_cols"
+    with_comma = [column for column in names if "," in column and name and name in column]
+    if is_target and with_comma:
+        quoted = shlex.quote('"' + with_comma[0].replace('"', '""') + '"')
+        fix = f"on the command line, put a name with a comma in double quotes: --target {quoted}"
     if "" in names:
         fix = f"give the column without a name one, and {fix}"
     return BadTableError(

@@ -89,6 +89,7 @@ def read_stamps(
         return TimeColumn(ticks.view("datetime64[ns]"), tz or given, readable)
     if tz is not None:
         ticks = localise(ticks, tz, rows, log)
+        readable = _without_skipped(ticks, readable)
     return TimeColumn(ticks.view("datetime64[ns]"), tz, readable)
 
 
@@ -97,6 +98,18 @@ def _readable(column: pa.ChunkedArray) -> NDArray[np.bool_] | None:
     if not column.null_count:
         return None
     return column.is_valid().to_numpy()
+
+
+def _without_skipped(
+    ticks: NDArray[np.int64], readable: NDArray[np.bool_] | None
+) -> NDArray[np.bool_] | None:
+    """Return (R,) whether a row has a timestamp that the clocks of its zone do not skip."""
+    skipped = np.isnat(ticks.view("datetime64[ns]"))
+    if not skipped.any():
+        return readable
+    if readable is None:
+        return ~skipped
+    return readable & ~skipped
 
 
 def _usable(column: pa.ChunkedArray, name: str, time_format: str | None) -> pa.ChunkedArray:
