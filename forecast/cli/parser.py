@@ -6,6 +6,7 @@ Each command's file adds its own parser with `add_command` and then the options 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -81,8 +82,11 @@ class Shortcut:
 
 
 def to_list(text: str) -> str:
-    """Write `a,b` as the YAML list `["a", "b"]`."""
-    return json.dumps(text.split(","))
+    """Write `a,b` as the YAML list `["a", "b"]`; quotes are as in CSV: `"a, b",c` is two names."""
+    names = text.split(",")
+    if '"' in text:
+        names = next(csv.reader(text.splitlines(keepends=True), skipinitialspace=True))
+    return json.dumps(names)
 
 
 SHORTCUTS = (
@@ -94,7 +98,11 @@ SHORTCUTS = (
         "--time", "data.time_col", "COLUMN", "column with the timestamps; default: ds", json.dumps
     ),
     Shortcut(
-        "--target", "data.target_cols", "COLUMN,...", "columns to forecast; default: y", to_list
+        "--target",
+        "data.target_cols",
+        "COLUMN,...",
+        "columns to forecast, a name with a comma as '\"a, b\"'; default: y",
+        to_list,
     ),
     Shortcut(
         "--sheet",

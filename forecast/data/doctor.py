@@ -100,8 +100,8 @@ def diagnose(
         >>> diagnosis = diagnose(pd.DataFrame({"ds": days, "y": [3, 4, 4, 5]}))
         >>> diagnosis.errors[0].code
         'gaps'
-        >>> print(diagnosis.errors[0].fix)
-        pass gaps: skip to leave out windows that span one, or gaps: fill to insert rows
+        >>> print(diagnosis.errors[0].fix.partition(", or ")[0])
+        pass gaps: skip to leave out windows that span one
     """
     log = FindingLog(strict=False)
     examination = examine(source, Request(columns, table_format, freq, gaps, allow_missing), log)

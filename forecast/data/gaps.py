@@ -48,7 +48,8 @@ def check_gaps(
     log.error(
         "gaps",
         message,
-        "pass gaps: skip to leave out windows that span one, or gaps: fill to insert rows",
+        "pass gaps: skip to leave out windows that span one, or both gaps: fill and missing: "
+        "forward_fill to insert rows",
     )
     return False
 

@@ -224,6 +224,8 @@ def _name_rows(table: Table, ids: Ids | None, time: TimeColumn | None) -> RowNam
     if time is not None:
         stamps = time.stamps
     if ids is None:
+        if time is not None and time.readable is not None:
+            stamps = None
         return RowNames(table, stamps=stamps)
     codes = ids.codes
     if time is not None and time.readable is not None:

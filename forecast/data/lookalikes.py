@@ -118,6 +118,18 @@ def refuse_lookalikes(
     )
 
 
+def no_stamps(name: str, content: str) -> BadTableError:
+    """Return the error of a column of numbers that are no index."""
+    fix = "cast it to whole numbers for an integer index, or give timestamps"
+    if "fractions" in content:
+        fix = "give timestamps, or number the rows of each series with whole numbers"
+    return BadTableError(
+        "no_stamps",
+        f"column {name!r} contains {content}; expected timestamps or whole numbers",
+        fix,
+    )
+
+
 def _as_numbers(column: pa.ChunkedArray) -> Numbers:
     """Return whole numbers where all are, 0 where a cell is missing."""
     column = column.fill_null("0" if pa.types.is_string(column.type) else 0)

@@ -39,22 +39,38 @@ _WHOLE = r"^[+-]?\d{1,18}$|^\d{19}$"
 _NUMBER = r"^[+-]?\d+([.]\d*)?([eE][+-]?\d+)?$"
 
 
+TEXT_FORMATS = {
+    "year_quarter": r"(?i)^(?:(\d{4})[-_/. ]?Q([1-4])|Q([1-4])[-_/. ]?(\d{4}))$",
+    "year_week": r"(?i)^(\d{4})[- ]?W(\d{2})(?:-?1)?$",
+}
+"""Quarters and weeks with a letter, such as 2010-Q1, Q1 2010 and 2015-W03, as a pattern."""
+
+
 def read_numbers(text: pa.ChunkedArray, number_format: str) -> pa.ChunkedArray:
     """Read numbers as timestamps.
 
     Args:
-        text: the numbers, trimmed.
+        text: the numbers, trimmed; quarters and weeks also as in `TEXT_FORMATS`.
         number_format: a key of `NUMBER_FORMATS`.
 
     Returns:
         Timestamps, UTC for Unix time, null where a cell is not a number or not a date.
     """
+    if number_format in TEXT_FORMATS:
+        text = _without_letter(text, number_format)
     valid = pc.match_substring_regex(text, _NUMBER).fill_null(False).to_numpy()
     numbers = _numbers(pc.if_else(pa.array(valid), text, "0"))
     stamps, is_date = NUMBER_FORMATS[number_format](numbers)
     zone = "UTC" if number_format in UNIX else None
     unit = np.datetime_data(stamps.dtype)[0]
     return pa.chunked_array([pa.array(stamps, pa.timestamp(unit, zone), mask=~(valid & is_date))])
+
+
+def _without_letter(text: pa.ChunkedArray, number_format: str) -> pa.ChunkedArray:
+    """Write 2010-Q1 as 201001 and 2015-W03 as 201503; other cells stay as they are."""
+    # a group that did not match is empty; `\40` is the fourth group and a zero
+    digits = {"year_quarter": r"\1\40\2\3", "year_week": r"\1\2"}[number_format]
+    return pc.replace_substring_regex(text, TEXT_FORMATS[number_format], digits)
 
 
 def _numbers(text: pa.ChunkedArray) -> Numbers:

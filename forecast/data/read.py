@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from typing import Annotated, Literal
 
@@ -52,7 +53,7 @@ class TableFormat(Section):
     time_format: str | None = None
     """`strptime` format of the stamps, for dates that could be read in two ways. For numbers also
     `unix_s`, `unix_ms`, `unix_us`, `unix_ns` (since 1970, UTC), `excel` (days), `year_quarter`
-    (202004), `year_week` (202053) or `decimal_year` (2020.25 is April).
+    (202004, 2020-Q4), `year_week` (202053, 2020-W53) or `decimal_year` (2020.25 is April).
     """
     tz: str | None = None
     """Time zone of stamps that carry none, for example `Europe/Berlin`; where they carry one, the
@@ -135,7 +136,7 @@ def _choose(
             wanted.append(columns.id_col)
     for name in wanted:
         if name not in names:
-            raise _missing_column(name, names, layout)
+            raise _missing_column(name, names, layout, name in targets)
     if layout == "wide" and not targets:
         return list(names), ()
     rest = [name for name in names if name not in wanted]
@@ -145,11 +146,17 @@ def _choose(
     return wanted, (Finding("ignored_columns", "note", message),)
 
 
-def _missing_column(name: str, names: tuple[str, ...], layout: str) -> BadTableError:
+def _missing_column(
+    name: str, names: tuple[str, ...], layout: str, is_target: bool
+) -> BadTableError:
     """Return the error of a table that lacks a declared column."""
     fix = "name the columns with time_col and target_cols"
     if layout == "long":
         fix = "name the columns with id_col, time_col and target_cols"
+    with_comma = [column for column in names if "," in column and name and name in column]
+    if is_target and with_comma:
+        quoted = shlex.quote('"' + with_comma[0].replace('"', '""') + '"')
+        fix = f"on the command line, put a name with a comma in double quotes: --target {quoted}"
     if "" in names:
         fix = f"give the column without a name one, and {fix}"
     return BadTableError(

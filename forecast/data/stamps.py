@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,21 +12,12 @@ from numpy.typing import NDArray
 
 from forecast.data.findings import BadTableError, FindingLog, counted
 from forecast.data.frequency import check_zone
-from forecast.data.lookalikes import refuse_lookalikes
-from forecast.data.number_dates import NUMBER_FORMATS, read_numbers
+from forecast.data.lookalikes import no_stamps, refuse_lookalikes
 from forecast.data.parse import Ids
+from forecast.data.stamp_text import read_text
 from forecast.data.table import RowNames, Table
-from forecast.errors import ConfigError
 
 _NS = pa.timestamp("ns")
-_TIME = r"([ T]\d{1,2}:\d{2}(?P<seconds>:\d{2}(?P<fraction>[.]\d+)?)?)?"
-_YEAR_FIRST = re.compile(
-    r"\d{4}(?P<sep>[-/.])\d{1,2}((?P=sep)\d{1,2}" + _TIME + r")?(?P<zone>Z|[+-]\d{2}:?\d{2})?"
-)
-_ZONE = r"(?:Z|[+-]\d{2}:?\d{2})$"
-_YEAR_LAST = re.compile(r"(\d{1,2})[-/.](\d{1,2})[-/.](\d{4}|\d{2})\b.*")
-_NUMBERS = re.compile(r"[+-]?\d+([.]\d+)?")
-_SAMPLE = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +73,7 @@ def read_stamps(
 
     stamps = column
     if pa.types.is_string(column.type):
-        stamps = _parse_text(column, table, time_format)
+        stamps = read_text(column, table, time_format, log)
     _refuse_missing(stamps, column, rows, log, name)
     given = stamps.type.tz
     try:
@@ -99,6 +89,7 @@ def read_stamps(
         return TimeColumn(ticks.view("datetime64[ns]"), tz or given, readable)
     if tz is not None:
         ticks = localise(ticks, tz, rows, log)
+        readable = _without_skipped(ticks, readable)
     return TimeColumn(ticks.view("datetime64[ns]"), tz, readable)
 
 
@@ -107,6 +98,18 @@ def _readable(column: pa.ChunkedArray) -> NDArray[np.bool_] | None:
     if not column.null_count:
         return None
     return column.is_valid().to_numpy()
+
+
+def _without_skipped(
+    ticks: NDArray[np.int64], readable: NDArray[np.bool_] | None
+) -> NDArray[np.bool_] | None:
+    """Return (R,) whether a row has a timestamp that the clocks of its zone do not skip."""
+    skipped = np.isnat(ticks.view("datetime64[ns]"))
+    if not skipped.any():
+        return readable
+    if readable is None:
+        return ~skipped
+    return readable & ~skipped
 
 
 def _usable(column: pa.ChunkedArray, name: str, time_format: str | None) -> pa.ChunkedArray:
@@ -134,7 +137,7 @@ def _usable(column: pa.ChunkedArray, name: str, time_format: str | None) -> pa.C
         raise BadTableError(
             "missing_stamps", f"{name} is empty in every row", "give each row its timestamp"
         )
-    raise _no_stamps(name, f"{kind} values")
+    raise no_stamps(name, f"{kind} values")
 
 
 def _whole_where_possible(
@@ -153,154 +156,11 @@ def _whole_where_possible(
         whole = column.cast(pa.int64())
     except pa.ArrowInvalid as error:  # fractions
         if time_format is None:
-            raise _no_stamps(name, "floating-point numbers with fractions") from error
+            raise no_stamps(name, "floating-point numbers with fractions") from error
         return column
     if time_format is None:
-        raise _no_stamps(name, "floating-point numbers")
+        raise no_stamps(name, "floating-point numbers")
     return whole
-
-
-def _no_stamps(name: str, content: str) -> BadTableError:
-    fix = "cast it to whole numbers for an integer index, or give timestamps"
-    if "fractions" in content:
-        fix = "give timestamps, or number the rows of each series with whole numbers"
-    return BadTableError(
-        "no_stamps",
-        f"column {name!r} contains {content}; expected timestamps or whole numbers",
-        fix,
-    )
-
-
-def _parse_text(column: pa.ChunkedArray, table: Table, time_format: str | None) -> pa.ChunkedArray:
-    """Read text as timestamps, null where a cell does not fit the format of the others.
-
-    Where no cell fits `time_format` and all are dates such as 2020-01-31, the format in which
-    forecasts are written, they are read in that format.
-    """
-    text = pc.utf8_trim_whitespace(column)
-    text = pc.if_else(pc.is_in(text, pa.array(["", "NaT", "nan", "NaN", "None"])), None, text)
-    if time_format is None:
-        return _parse_in_format(text, _find_format(text, table.columns.time_col))
-    if time_format in NUMBER_FORMATS:
-        numbers = text
-        if table.decimal == ",":
-            numbers = pc.replace_substring(text, ",", ".")
-        stamps = read_numbers(numbers, time_format)
-    else:
-        digits = text
-        if "." not in time_format:
-            # a column of whole numbers and an empty cell is often written 202001.0
-            digits = pc.replace_substring_regex(text, r"^(\d+)[.]0$", r"\1")
-        stamps = _parse_in_format(digits, time_format)
-    if not len(stamps.drop_null()) and _is_iso(text):
-        return _parse_in_format(text, "ISO8601")
-    return stamps
-
-
-def _is_iso(text: pa.ChunkedArray) -> bool:
-    sample = text.drop_null().slice(0, _SAMPLE).to_pylist()
-    matches = [_YEAR_FIRST.fullmatch(cell) for cell in sample]
-    return all(match is not None and match["sep"] == "-" for match in matches)
-
-
-def _parse_in_format(text: pa.ChunkedArray, time_format: str) -> pa.ChunkedArray:
-    """Read text in one `strptime` format, null where a cell does not fit.
-
-    Raises:
-        ConfigError: there is no such format.
-    """
-    if time_format == "ISO8601":
-        zoned = pc.any(pc.match_substring_regex(text, _ZONE)).as_py()
-        try:
-            return text.cast(pa.timestamp("ns", "UTC" if zoned else None))
-        except pa.ArrowInvalid:
-            pass  # some cell does not fit: the slower reader below marks it as null
-    cells = text.to_pandas()
-    has_zone = cells.str.contains(_ZONE, na=False)
-    zoned = bool(has_zone.mean() * 2 > 1)
-    usual = cells.where(has_zone == zoned)  # a cell is null if it differs from most in that
-    try:
-        index = pd.DatetimeIndex(
-            pd.to_datetime(usual, format=time_format, errors="coerce", utc=True)
-        )
-    except ValueError as error:
-        raise ConfigError(
-            f"time_format is {time_format!r}; expected a strptime format ({error})"
-        ) from error
-    if not zoned:
-        index = index.tz_localize(None)
-    return pa.chunked_array([pa.array(index)])
-
-
-def _find_format(text: pa.ChunkedArray, name: str) -> str:
-    """Return the format of most cells.
-
-    Raises:
-        BadTableError: the dates could be read in two ways, or in none.
-    """
-    sample = text.drop_null().slice(0, _SAMPLE).to_pylist()
-    if not sample:
-        raise BadTableError(
-            "missing_stamps", f"{name} is empty in every row", "give each row its timestamp"
-        )
-    are_numbers = all(_NUMBERS.fullmatch(cell) for cell in sample)
-    if are_numbers:
-        refuse_lookalikes(pa.chunked_array([pa.array(sample)]), None, name)
-    year_first = [match for match in map(_YEAR_FIRST.fullmatch, sample) if match]
-    if len(year_first) * 2 > len(sample):
-        return _year_first_format(year_first[0])
-    if are_numbers:
-        raise _no_stamps(name, "numbers as text")
-    year_last = [match for match in map(_YEAR_LAST.fullmatch, sample) if match]
-    if len(year_last) * 2 > len(sample):
-        raise BadTableError("ambiguous_dates", *_explain_year_last(year_last, name))
-    raise BadTableError(
-        "unreadable_dates",
-        f"{name} contains {sample[0]!r}; expected dates such as 2020-01-31 13:00",
-        "pass time_format",
-    )
-
-
-def _year_first_format(match: re.Match[str]) -> str:
-    """Return the strptime format of one date that begins with its year."""
-    text = match.group()
-    sep = match.group("sep")
-    if sep == "-" and re.match(r"\d{4}-\d{2}-\d{2}", text) and not re.search(r"[ T]\d:", text):
-        return "ISO8601"
-    if text.count(sep) == 1:
-        return f"%Y{sep}%m"
-    time_format = f"%Y{sep}%m{sep}%d"
-    if ":" in text:
-        time_format += "T%H:%M" if "T" in text else " %H:%M"
-    if match.group("seconds"):
-        time_format += ":%S"
-    if match.group("fraction"):
-        time_format += ".%f"
-    if match.group("zone"):
-        time_format += "%z"
-    return time_format
-
-
-def _explain_year_last(dates: list[re.Match[str]], name: str) -> tuple[str, str]:
-    """Return message and fix for dates in which the year comes last."""
-    text = dates[0].group()
-    sep = text[len(dates[0].group(1))]
-    rest = "%Y" if len(dates[0].group(3)) == 4 else "%y"
-    rest += {0: "", 2: " %H:%M:%S"}.get(text.count(":"), " %H:%M")
-    day_first = f"%d{sep}%m{sep}{rest}"
-    month_first = f"%m{sep}%d{sep}{rest}"
-    if any(int(date.group(1)) > 12 for date in dates):
-        return (
-            f"{name} contains {text!r}; the day seems to come first",
-            f"pass time_format: '{day_first}'",
-        )
-    if any(int(date.group(2)) > 12 for date in dates):
-        return (
-            f"{name} contains {text!r}; the month seems to come first",
-            f"pass time_format: '{month_first}'",
-        )
-    fix = f"pass time_format: '{day_first}' or '{month_first}'"
-    return f"{name} contains {text!r}, which could be day or month first", fix
 
 
 def _refuse_missing(

@@ -98,6 +98,6 @@ class RowNames:
 
     def stamp(self, row: int) -> str:
         """Return ` (2020-01-01 00:00)` for a row, or nothing where its timestamp is unknown."""
-        if self.stamps is None:
-            return ""
+        if self.stamps is None or (self.codes is not None and self.codes[row] < 0):
+            return ""  # a row without a series may have no timestamp either
         return f" ({show_stamp(self.stamps[row])})"

@@ -327,10 +327,13 @@ BAD_TABLES: dict[int, tuple[BadTable, ...]] = {
     22: (
         BadTable(
             "day_first",
-            lambda: clean().assign(
-                ds=pd.date_range(START, periods=ROWS, freq="D").strftime("%d/%m/%Y")
+            lambda: (
+                clean()
+                .assign(ds=pd.date_range(START, periods=ROWS, freq="D").strftime("%d/%m/%Y"))
+                .to_csv(index=False)
+                .encode()
             ),
-            ("'01/01/2020'", "day", "first", "time_format", "%d/%m/%Y"),
+            notes=("'13/01/2020' is 2020-01-13", "time_format '%d/%m/%Y'"),
         ),
         BadTable(
             "ambiguous",
