@@ -329,7 +329,7 @@ def test_with_quantiles_or_without_validation_there_is_no_linear_member() -> Non
     ("frame", "horizon", "settings"),
     [
         pytest.param(table(48, "QS", series=6), 4, {}, marks=pytest.mark.proof),
-        (table(60, "MS", series=4), 12, {}),
+        pytest.param(table(60, "MS", series=4), 12, {}, marks=pytest.mark.proof),
         pytest.param(
             table(300, "D", series=3).assign(y=lambda one: one["y"].where(one.index % 9 != 4)),
             7,

@@ -403,6 +403,7 @@ def test_keras_that_runs_on_another_backend_is_refused(monkeypatch: pytest.Monke
         build_model(BiGRUConfig(), SHAPE)
 
 
+@pytest.mark.proof
 def test_the_command_line_runs_on_tensorflow_and_without_compiled_loops(tmp_path: Path) -> None:
     """Whatever is usual on the machine; what is done in another way is said on a line each."""
     (tmp_path / "keras.json").write_text('{"backend": "torch", "floatx": "float64"}')
