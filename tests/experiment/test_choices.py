@@ -49,11 +49,13 @@ def chosen(frame: pd.DataFrame, horizon: int, **settings: Any) -> Experiment:
     ("rows", "freq", "horizon", "expected"),
     [
         (5000, "h", 24, (168, 336)),  # a week and two
-        (5000, "15min", 24, (360, 720)),  # two weeks would be 1,344
+        pytest.param(
+            5000, "15min", 24, (360, 720), marks=pytest.mark.proof
+        ),  # two weeks would be 1,344
         (9000, "h", 500, (168, 500)),  # no shorter than the horizon
         (600, "D", 14, (28, 56)),  # four and eight weeks
         (2000, "D", 14, (56, 365)),  # eight weeks and a year
-        (2000, "B", 10, (40, 261)),
+        pytest.param(2000, "B", 10, (40, 261), marks=pytest.mark.proof),
         (600, "W", 13, (52, 104)),  # a year and two
         (200, "MS", 12, (24, 36)),  # two years and three
         (100, "QS", 4, (8, 12)),

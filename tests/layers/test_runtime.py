@@ -381,7 +381,12 @@ BUILD = (
             "",
             r"ConfigError .*Invalid `floatx` .*as set in keras.json in .*: correct or delete",
         ),
-        ({"floatx": "float64", "backend": "nonsense"}, "tensorflow", "float32"),
+        pytest.param(
+            {"floatx": "float64", "backend": "nonsense"},
+            "tensorflow",
+            "float32",
+            marks=pytest.mark.proof,
+        ),
     ],
     ids=["jax", "nonsense", "file", "damaged file", "advice taken"],
 )
