@@ -133,6 +133,7 @@ def test_an_experiment_runs_to_the_end(
     assert (folder / "scores.txt").read_text().strip() in "\n".join(said)
 
 
+@pytest.mark.proof
 def test_a_blend_leaves_no_checkpoint_whatever_the_folder_is_called(tmp_path: Path) -> None:
     settings = [*SMOKE, "ensemble.seeds=2", "ensemble.linear=member"]
     said: list[str] = []

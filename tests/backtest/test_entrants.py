@@ -228,6 +228,7 @@ def test_calibrated_intervals_are_those_of_evaluate(
     )  # they adapt
 
 
+@pytest.mark.proof
 def test_intervals_of_many_fits_adapt_by_what_was_seen() -> None:
     """Compare with the calibration of each fit, and a factor per step from the previous cutoff."""
     table = hourly()

@@ -496,11 +496,9 @@ def test_published_naive_scores_of_ett(shared_data, name):
 
 @pytest.mark.parametrize(
     ("name", "published"),
-    [
-        ("ETTh1", (0.370, 0.391)),
-        pytest.param("ETTh2", (0.271, 0.333), marks=pytest.mark.proof),
-    ],
+    [("ETTh1", (0.370, 0.391)), ("ETTh2", (0.271, 0.333))],
 )
+@pytest.mark.proof
 def test_published_ridge_scores_of_ett(shared_data, name, published):
     values = standardised(shared_data / f"{name}.csv", None, ETT)
     panel = panel_of(values)

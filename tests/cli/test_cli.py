@@ -214,6 +214,7 @@ def test_evaluate_prints_the_table_of_the_run(run, capsys):
     assert capsys.readouterr().out == (run / "scores.txt").read_text()
 
 
+@pytest.mark.proof
 def test_plot_draws_the_same_figures_without_tensorflow(run, tmp_path):
     code = (
         "import sys; from forecast.cli import main; "
@@ -235,7 +236,9 @@ def driven_table(strength: float) -> pd.DataFrame:
     )
 
 
-@pytest.mark.parametrize(("strength", "code"), [(10.0, 0), (0.0, 1)])
+@pytest.mark.parametrize(
+    ("strength", "code"), [pytest.param(10.0, 0, marks=pytest.mark.proof), (0.0, 1)]
+)
 def test_required_skill_decides_the_exit_code_and_the_run_is_written(
     strength, code, tmp_path, capsys
 ):
@@ -449,6 +452,7 @@ def test_debug_shows_the_traceback(capsys):
     assert "Traceback" in capsys.readouterr().err
 
 
+@pytest.mark.proof
 def test_diverged_training_is_a_failure_that_writes_nothing(tmp_path, capsys):
     clean().to_csv(tmp_path / "clean.csv", index=False)
     options = [

@@ -49,11 +49,13 @@ def chosen(frame: pd.DataFrame, horizon: int, **settings: Any) -> Experiment:
     ("rows", "freq", "horizon", "expected"),
     [
         (5000, "h", 24, (168, 336)),  # a week and two
-        (5000, "15min", 24, (360, 720)),  # two weeks would be 1,344
+        pytest.param(
+            5000, "15min", 24, (360, 720), marks=pytest.mark.proof
+        ),  # two weeks would be 1,344
         (9000, "h", 500, (168, 500)),  # no shorter than the horizon
         (600, "D", 14, (28, 56)),  # four and eight weeks
         (2000, "D", 14, (56, 365)),  # eight weeks and a year
-        (2000, "B", 10, (40, 261)),
+        pytest.param(2000, "B", 10, (40, 261), marks=pytest.mark.proof),
         (600, "W", 13, (52, 104)),  # a year and two
         (200, "MS", 12, (24, 36)),  # two years and three
         (100, "QS", 4, (8, 12)),
@@ -329,7 +331,7 @@ def test_with_quantiles_or_without_validation_there_is_no_linear_member() -> Non
     ("frame", "horizon", "settings"),
     [
         pytest.param(table(48, "QS", series=6), 4, {}, marks=pytest.mark.proof),
-        (table(60, "MS", series=4), 12, {}),
+        pytest.param(table(60, "MS", series=4), 12, {}, marks=pytest.mark.proof),
         pytest.param(
             table(300, "D", series=3).assign(y=lambda one: one["y"].where(one.index % 9 != 4)),
             7,

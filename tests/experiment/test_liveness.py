@@ -427,8 +427,14 @@ PROOFS = {
             "windows_per_epoch",
             "patience",
             "jit",
+            "loss",
+            "quantile_levels",
+            "epochs",
+            "refit",
         )
     ),
+    "ensemble.seeds",
+    "ensemble.context_lengths",
 }
 """Settings of networks and of their training that the quick tests of those rooms flip as well."""
 

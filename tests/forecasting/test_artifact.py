@@ -482,6 +482,7 @@ def start_saving(target: Path) -> subprocess.Popen[bytes]:
     return process
 
 
+@pytest.mark.proof
 def test_killed_at_random_moments_the_model_is_old_or_new(tmp_path: Path) -> None:
     target, rng = tmp_path / "model", random.Random(3)
     save_artifact(target, example(0))

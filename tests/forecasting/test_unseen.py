@@ -125,7 +125,8 @@ def test_forecasts_have_equal_bits_on_every_road(
         assert made.notes == ()
 
 
-@pytest.mark.parametrize("road", [pytest.param("text", marks=pytest.mark.proof), "CSV"])
+@pytest.mark.parametrize("road", ["text", "CSV"])
+@pytest.mark.proof
 def test_models_fitted_on_other_roads_have_equal_bits(
     road: str, expected: np.ndarray, tmp_path: Path
 ) -> None:

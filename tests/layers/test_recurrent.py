@@ -110,7 +110,8 @@ def test_masks(name: str, go_backwards: bool, return_sequences: bool) -> None:
     compare(name, bidirectional=False, call=call, jit=False, **options)
 
 
-@pytest.mark.parametrize("name", [pytest.param("GRU", marks=pytest.mark.proof), "LSTM"])
+@pytest.mark.proof
+@pytest.mark.parametrize("name", ["GRU", "LSTM"])
 def test_masks_in_both_directions_with_recurrent_dropout(name: str) -> None:
     call = {"training": True, "mask": random_mask()}
     options = {"return_sequences": True, "dropout": 0.2, "recurrent_dropout": 0.4}

@@ -381,7 +381,12 @@ BUILD = (
             "",
             r"ConfigError .*Invalid `floatx` .*as set in keras.json in .*: correct or delete",
         ),
-        ({"floatx": "float64", "backend": "nonsense"}, "tensorflow", "float32"),
+        pytest.param(
+            {"floatx": "float64", "backend": "nonsense"},
+            "tensorflow",
+            "float32",
+            marks=pytest.mark.proof,
+        ),
     ],
     ids=["jax", "nonsense", "file", "damaged file", "advice taken"],
 )
@@ -403,6 +408,7 @@ def test_keras_that_runs_on_another_backend_is_refused(monkeypatch: pytest.Monke
         build_model(BiGRUConfig(), SHAPE)
 
 
+@pytest.mark.proof
 def test_the_command_line_runs_on_tensorflow_and_without_compiled_loops(tmp_path: Path) -> None:
     """Whatever is usual on the machine; what is done in another way is said on a line each."""
     (tmp_path / "keras.json").write_text('{"backend": "torch", "floatx": "float64"}')

@@ -102,6 +102,7 @@ def test_other_processes_threads_and_row_orders_give_the_same_bits(
     assert first == second
 
 
+@pytest.mark.proof
 def test_scores_do_not_depend_on_the_batch_size(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     forecaster = Forecaster.load(run / "model")
     expected = forecaster.evaluate(hourly())

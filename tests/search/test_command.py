@@ -88,6 +88,7 @@ def test_what_cannot_be_searched_is_said_in_one_line(
 
 
 @pytest.mark.timeout(400)
+@pytest.mark.proof
 def test_a_key_press_leaves_a_search_that_goes_on(config: Path, tmp_path: Path) -> None:
     # A shell has what it starts in the background ignore key presses, and tests may be started so.
     heed = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)"

@@ -15,7 +15,8 @@ ROOT = SCRIPT.parents[2]
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="searches are killed in forks")
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("algorithm", ["random", pytest.param("bayesian", marks=pytest.mark.proof)])
+@pytest.mark.parametrize("algorithm", ["random", "bayesian"])
+@pytest.mark.proof
 def test_nothing_is_lost_or_done_twice(algorithm: str) -> None:
     paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     environment = {

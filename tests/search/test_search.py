@@ -24,6 +24,8 @@ from forecast.search.trial import make_bench
 from forecast.search.workers import Resources
 
 ALGORITHMS = ("random", "grid", "hyperband", "bayesian")
+QUICK_AND_PROOF = [*ALGORITHMS[:3], pytest.param("bayesian", marks=pytest.mark.proof)]
+"""Two quick tests below run `bayesian` as well."""
 
 
 class StoppedError(Exception):
@@ -42,10 +44,7 @@ def rows_of(folder: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO((folder / "trials.csv").read_text())))
 
 
-@pytest.mark.parametrize(
-    "algorithm",
-    ["random", "grid", "hyperband", pytest.param("bayesian", marks=pytest.mark.proof)],
-)
+@pytest.mark.parametrize("algorithm", QUICK_AND_PROOF)
 def test_a_search_comes_out_the_same_however_it_is_run(algorithm: str, tmp_path: Path) -> None:
     config = experiment(algorithm=algorithm, max_trials=9, in_flight=3)
     search_in(tmp_path / "once", config)
@@ -64,7 +63,7 @@ def test_a_search_comes_out_the_same_however_it_is_run(algorithm: str, tmp_path:
     assert results_of(tmp_path / "other") != expected
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", QUICK_AND_PROOF)
 def test_no_settings_are_tried_twice(algorithm: str, tmp_path: Path) -> None:
     search_in(tmp_path, experiment(algorithm=algorithm, max_trials=12))
     names = [

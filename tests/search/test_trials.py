@@ -167,6 +167,7 @@ def test_a_training_goes_on_from_its_last_epoch(tmp_path: Path) -> None:
     assert score.scores == whole.scores
 
 
+@pytest.mark.proof
 def test_the_best_settings_give_fit_the_score_of_the_search(tmp_path: Path) -> None:
     hourly().to_csv(tmp_path / "table.csv", index=False)
     config = tiny(f"data.source={tmp_path / 'table.csv'}", "search.max_trials=1", "search.folds=1")

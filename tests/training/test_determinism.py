@@ -46,6 +46,7 @@ def test_compiled_training_gives_the_same_bits_with_any_number_of_threads() -> N
     assert bits_of(threads=1, model=model, jit="on") == bits_of(threads=2, model=model, jit="on")
 
 
+@pytest.mark.proof
 def test_the_first_model_of_a_process_is_like_the_second() -> None:
     """Building the first one imports TensorFlow, which uses up random numbers."""
     code = (

@@ -360,6 +360,7 @@ class InterruptedFitError(Exception):
     """As if the process were ended."""
 
 
+@pytest.mark.proof
 def test_a_fit_goes_on_in_the_member_it_was_interrupted_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

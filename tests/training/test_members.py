@@ -45,6 +45,7 @@ def job(name: str, units: int = 4) -> Job:
     return Job(name, model, None, None, config.training, None)  # type: ignore[arg-type]
 
 
+@pytest.mark.proof
 def test_side_by_side_gives_the_bits_of_one_after_the_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
