@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv
 
+from forecast.data.findings import Finding, counted
 from forecast.data.opened import CODES, Cells, Opened, Written, by_name, first_line
 from forecast.data.panel import Columns
 from forecast.data.table import MISSING_WORDS
@@ -18,12 +19,36 @@ from forecast.data.textfile import TextFile, explain_unreadable, inspect_text
 
 def open_text(source: str | Path, columns: Columns, written: Written) -> Opened:
     """Open a delimited text file."""
-    file = inspect_text(Path(source), written.encoding, written.separator)
+    known = (columns.time_col, *columns.target_cols)
+    file = inspect_text(Path(source), written.encoding, written.separator, known)
+    void = _void_columns(file)
+    notes = list(file.notes)
+    if void:
+        message = f"{counted(len(void), 'column')} without a name or a cell left out"
+        notes.append(Finding("void_columns", "note", message))
     types = {name: CODES for name in (columns.id_col, *columns.categorical)}
     if written.time_format is not None:
         types[columns.time_col] = pa.string()
     read = partial(_read, file, types, written.decimal)
-    return Opened(file.header, read, file.notes, file, written.decimal)
+    names = tuple(name for place, name in enumerate(file.header) if place not in void)
+    return Opened(names, read, tuple(notes), file, written.decimal)
+
+
+def _void_columns(file: TextFile) -> set[int]:
+    """Return the places of columns without a name and without a cell, as spreadsheets write them.
+
+    The file is read until every column without a name has a cell.
+    """
+    void = {place for place, name in enumerate(file.header) if not name.strip()}
+    if not void:
+        return void
+    records = file.records()
+    next(records)  # the header
+    for _, cells in records:
+        void = {place for place in void if place >= len(cells) or not cells[place].strip()}
+        if not void:
+            break
+    return void
 
 
 def _read(file: TextFile, types: dict[str, pa.DataType], decimal: str, wanted: list[str]) -> Cells:
@@ -63,7 +88,7 @@ def _parse(
 
     def options(types: dict[str, pa.DataType]) -> dict[str, Any]:
         return {
-            "read_options": pa.csv.ReadOptions(encoding=file.encoding, skip_rows=file.blank_lines),
+            "read_options": pa.csv.ReadOptions(encoding=file.encoding, skip_rows=file.lines_before),
             "parse_options": pa.csv.ParseOptions(
                 delimiter=file.separator, newlines_in_values=file.has_quotes
             ),

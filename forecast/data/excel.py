@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 _DIGITS = 15
 """Digits that Excel keeps of a number."""
 
+_SHOWN_ROWS = 20
+"""First rows of a sheet among which the header must be."""
+
 Row = list[Any]
 """Cells of one row of a sheet; "" where a cell is empty."""
 
@@ -40,6 +43,14 @@ def open_excel(source: str | Path, columns: Columns, written: Written) -> Opened
         raise BadTableError(
             "empty_file", f"sheet {sheet!r} of {path.name} is empty", "expected a header and rows"
         )
+    start = _header_place([rows[number] for number in filled[:_SHOWN_ROWS]], columns)
+    if start:
+        first = [_as_text(cell) for cell in rows[filled[0]] if not _is_blank(cell)]
+        message = (
+            f"{path.name}: {counted(start, 'row')} before the header left out: {listed(first)}"
+        )
+        notes.append(Finding("lines_before", "note", message))
+        filled = filled[start:]
     header = [_as_text(cell) for cell in rows[filled[0]]]
     body = [rows[number] for number in filled[1:]]
     blank = filled[-1] - filled[0] + 1 - len(filled)
@@ -137,6 +148,21 @@ def _several_sheets(file: str, wanted: str | None, first_rows: dict[str, Row]) -
         message = f"{file} has no sheet {wanted!r}; its sheets are {', '.join(shown)}"
         guess = nearest(wanted, list(first_rows))
     return BadTableError("sheet", message, f"pass sheet: {next(iter(first_rows))}{guess}")
+
+
+def _header_place(rows: list[Row], columns: Columns) -> int:
+    """Return which of the first rows is the header.
+
+    That is the row with the name of the time column, else the first row of several cells.
+    """
+    words = [{_as_text(cell).lower() for cell in row if not _is_blank(cell)} for row in rows]
+    for place, names in enumerate(words):
+        if columns.time_col.strip().lower() in names:
+            return place
+    for place, names in enumerate(words):
+        if len(names) > 1:
+            return place
+    return 0
 
 
 def _is_empty(row: Row) -> bool:

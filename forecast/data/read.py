@@ -12,7 +12,7 @@ from forecast.data.findings import BadTableError, Finding, listed
 from forecast.data.number_dates import NUMBER_FORMATS
 from forecast.data.panel import Columns, Name
 from forecast.data.readers import Source, find_reader
-from forecast.data.table import Table
+from forecast.data.table import Table, without_empty_rows
 from forecast.data.wide import melt
 from forecast.errors import nearest
 from forecast.section import Section
@@ -102,6 +102,8 @@ def read_table(source: Source, columns: Columns, table_format: TableFormat) -> T
         notes=(*opened.notes, *notes),
         decimal=opened.decimal,
     )
+    if table.text is not None:
+        table = without_empty_rows(table)
     if not table.num_rows:
         raise BadTableError(
             "no_rows", "the table has a header but no rows", "expected one row per series and stamp"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from forecast.data.findings import SHOWN, Finding, and_more, show_stamp
+from forecast.data.findings import SHOWN, Finding, and_more, counted, show_stamp
 from forecast.data.panel import Columns
 from forecast.data.textfile import TextFile
 
@@ -53,6 +54,41 @@ class Table:
         if self.text is None:
             return [f"row {row}" for row in rows]
         return [f"line {line}" for line in self.text.lines(rows)]
+
+
+def without_empty_rows(table: Table) -> Table:
+    """Leave out rows without any cell, as spreadsheets write them below a table, with a note."""
+    is_empty = _missing(table.data[table.columns.time_col])
+    if not pc.any(is_empty).as_py():
+        return table
+    for column in table.data.values():
+        is_empty = pc.and_(is_empty, _missing(column))
+    empty = np.asarray(is_empty.to_numpy(), dtype=bool)
+    if not empty.any() or empty.all():
+        return table
+    places = table.places([int(row) for row in np.flatnonzero(empty)[:SHOWN]])
+    message = (
+        f"{counted(int(empty.sum()), 'row')} without a cell left out: {', '.join(places)}"
+        f"{and_more(int(empty.sum()))}"
+    )
+    kept = np.flatnonzero(~empty)
+    mask = pa.array(~empty)
+    return replace(
+        table,
+        data={name: column.filter(mask) for name, column in table.data.items()},
+        num_rows=len(kept),
+        origin=kept if table.origin is None else table.origin[kept],
+        notes=(*table.notes, Finding("empty_rows", "note", message)),
+    )
+
+
+def _missing(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return whether each cell is missing, or text without a letter."""
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(pa.string())
+    if not pa.types.is_string(column.type):
+        return column.is_null()
+    return pc.equal(pc.utf8_trim_whitespace(column), "").fill_null(True)
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,13 +6,15 @@ import codecs
 import csv
 import gzip
 import itertools
+import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from forecast.data.findings import BadTableError, Finding, listed
+from forecast.data.findings import BadTableError, Finding, counted, listed
+from forecast.data.preamble import find_header
 from forecast.errors import ConfigError
 
 _CHUNK = 1 << 22
@@ -22,6 +24,7 @@ _MAGIC = {
     b"PAR1": "a parquet file",
     b"%PDF": "a PDF document",
 }
+_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -34,9 +37,9 @@ class TextFile:
         encoding: encoding of its text.
         separator: separator between columns.
         header: column names.
-        blank_lines: number of blank lines before the header.
-        is_regular: whether every row is one line: no blank lines, no quotes that could contain line
-            ends.
+        lines_before: number of lines before the header.
+        is_regular: whether the header is line 1 and each row one line: no blank lines, no quotes
+            that could contain line ends.
         has_quotes: whether a double quote occurs.
         notes: notes on properties that were detected.
     """
@@ -45,7 +48,7 @@ class TextFile:
     encoding: str
     separator: str
     header: tuple[str, ...]
-    blank_lines: int
+    lines_before: int
     is_regular: bool
     has_quotes: bool
     notes: tuple[Finding, ...] = ()
@@ -55,9 +58,11 @@ class TextFile:
         with _open(self.path) as raw:
             lines = codecs.getreader(_with_bom(self.encoding))(raw)
             reader = csv.reader(
-                itertools.islice(lines, self.blank_lines, None), delimiter=self.separator
+                itertools.islice(lines, self.lines_before, None), delimiter=self.separator
             )
-            yield from ((self.blank_lines + reader.line_num, fields) for fields in reader if fields)
+            yield from (
+                (self.lines_before + reader.line_num, fields) for fields in reader if fields
+            )
 
     def lines(self, rows: list[int]) -> list[int]:
         """Return the line numbers of rows counted from 0; the header is line 1."""
@@ -73,8 +78,16 @@ class TextFile:
         return [lines[row] for row in rows]
 
 
-def inspect_text(path: Path, encoding: str, separator: str | None) -> TextFile:
+def inspect_text(
+    path: Path, encoding: str, separator: str | None, known: Sequence[str] = ()
+) -> TextFile:
     """Read a file once, without keeping it, and detect the properties a reader needs.
+
+    Args:
+        path: the file.
+        encoding: encoding of its text.
+        separator: separator between columns; None: detected.
+        known: names of columns that it is said to have.
 
     Raises:
         BadTableError: the file is empty, not text in this encoding, has NUL bytes, or is compressed
@@ -101,26 +114,56 @@ def inspect_text(path: Path, encoding: str, separator: str | None) -> TextFile:
         raise BadTableError(
             "empty_file", f"{path.name} is empty", "expected a header line and rows"
         )
-    chosen = separator or _detect_separator(lines, path)
-    header = tuple(next(csv.reader(lines[:1], delimiter=chosen)))
-    notes: tuple[Finding, ...] = ()
+    start, chosen = _find_table(lines, path, separator, known)
+    header = tuple(next(csv.reader(lines[start : start + 1], delimiter=chosen)))
+    notes = []
     if separator is None and chosen != ",":
-        notes = (
-            Finding(
-                "separator", "note", f"{path.name}: columns are separated by {chosen!r} (detected)"
-            ),
-        )
-    blank_lines = head.index(lines[0])
+        message = f"{path.name}: columns are separated by {chosen!r} (detected)"
+        notes.append(Finding("separator", "note", message))
+    if start:
+        shown = listed([line[:40] for line in lines[:start]], 3)
+        message = f"{path.name}: {counted(start, 'line')} before the header left out: {shown}"
+        notes.append(Finding("lines_before", "note", message))
+    filled = [number for number, line in enumerate(head) if line.strip()]
+    lines_before = filled[start]
     return TextFile(
         path,
         encoding,
         chosen,
         header,
-        blank_lines,
-        not (has_quotes or has_blanks),
+        lines_before,
+        not (has_quotes or has_blanks or start),
         has_quotes,
-        notes,
+        tuple(notes),
     )
+
+
+def _find_table(
+    lines: list[str], path: Path, separator: str | None, known: Sequence[str]
+) -> tuple[int, str]:
+    """Return the number of the header among the first lines, and the separator.
+
+    The header is the first line, unless the lines below have other numbers of cells, or it is a
+    comment.
+    """
+    candidates = (separator,) if separator else _SEPARATORS
+    if ".tsv" in path.suffixes:
+        candidates = ("\t",)
+    plain = not lines[0].startswith("#")
+    for candidate in candidates:
+        widths = {len(row) for row in csv.reader(lines, delimiter=candidate)}
+        if plain and len(widths) == 1 and widths != {1}:
+            return 0, separator or _detect_separator(lines, path)
+    found = {}
+    for candidate in candidates:
+        start = find_header(lines, candidate, known)
+        if start:
+            rows = csv.reader(lines[start:], delimiter=candidate)
+            found[candidate] = (len(next(rows)), start)
+    if not found:
+        return 0, separator or _detect_separator(lines, path)
+    best = max(found, key=lambda candidate: found[candidate][0])
+    return found[best][1], best
 
 
 def explain_unreadable(file: TextFile, reason: str) -> BadTableError:
@@ -136,7 +179,7 @@ def explain_unreadable(file: TextFile, reason: str) -> BadTableError:
                 "correct the line; a field that contains the separator, such as 1,000, must stand "
                 "in double quotes",
             )
-    if line <= file.blank_lines + 1:
+    if line <= file.lines_before + 1:
         return BadTableError(
             "no_rows", f"{file.path.name} has a header but no rows", "expected one row per stamp"
         )
@@ -244,6 +287,10 @@ def _guess_encoding(head: bytes) -> str | None:
     return "cp1252"
 
 
+def _are_numbers(lines: list[str]) -> bool:
+    return bool(lines) and all(_NUMBER.fullmatch(line) for line in lines)
+
+
 def _detect_separator(lines: list[str], path: Path) -> str:
     """Return the separator that splits the header, and the lines below into as many fields."""
     if ".tsv" in path.suffixes:
@@ -253,6 +300,13 @@ def _detect_separator(lines: list[str], path: Path) -> str:
         fields = [len(row) for row in csv.reader(lines, delimiter=separator)]
         counts[separator] = (fields[0] > 1, sum(count == fields[0] for count in fields), fields[0])
     best = max(counts, key=lambda separator: counts[separator])
+    if not counts[best][0] and _are_numbers(lines[1:]):
+        raise BadTableError(
+            "one_column",
+            f"{path.name} has one column, {lines[0].strip()[:80]!r}, and no timestamps",
+            "add a column of timestamps, or of numbers 0, 1, 2 ... that count the rows, and name "
+            "it with time_col",
+        )
     if not counts[best][0] and len(lines[0].split()) > 1:
         raise BadTableError(
             "separator",

@@ -121,14 +121,14 @@ def test_no_damage_to_a_file_raises_or_passes_a_wrong_panel(data, tmp_path_facto
         assert later[np.diff(panel.series_of_rows()) == 0].all()
 
 
-@pytest.mark.parametrize("name", ["nowhere.csv", "table.xlsx", "."])
+@pytest.mark.parametrize("name", ["nowhere.csv", "table.docx", "."])
 def test_files_that_are_none(name, tmp_path):
     (tmp_path / "nowhere2.csv").write_text("x")
-    (tmp_path / "table.xlsx").write_text("x")
+    (tmp_path / "table.docx").write_text("x")
     finding = diagnose(tmp_path / name).errors[0]
     expected = {
         "nowhere.csv": "did you mean 'nowhere2.csv'",
-        "table.xlsx": "ends in '.xlsx'",
+        "table.docx": "ends in '.docx'",
         ".": "is a folder",
     }
     assert expected[name] in finding.sentence

@@ -192,6 +192,26 @@ def test_empty_rows_and_columns_are_left_out_and_rows_are_those_of_excel(tmp_pat
         load_panel(write(path, Sales=table), SALES)
 
 
+@pytest.mark.parametrize(
+    "before", [[["Sales of a shop"]], [["Shop", 7], [], ["made", "by", "hand"]]]
+)
+def test_rows_before_the_header_are_left_out_with_a_note(before, tmp_path):
+    table = [*before, *sales()]
+    path = write(tmp_path / "a.xlsx", Sales=table)
+    panel = load_panel(path, SALES)
+    assert panel.num_rows == 30
+    count = sum(map(bool, before))
+    shown = ", ".join(repr(str(cell)) for cell in before[0])
+    rows = "row" if count == 1 else "rows"
+    assert panel.notes == (f"a.xlsx: {count} {rows} before the header left out: {shown}",)
+    table[len(before) + 3][1] = "warm"
+    with pytest.raises(DataError, match=rf"'warm', .* row {len(before) + 4} \("):
+        load_panel(write(path, Sales=table), SALES)
+    if count == 1:  # without the name of the time column
+        with pytest.raises(DataError, match="no column 'ds'; the columns are 'date', 'sales'"):
+            load_panel(path)
+
+
 def test_without_the_package_one_sentence_says_what_to_install(tmp_path, monkeypatch):
     path = write(tmp_path / "a.xlsx", Sales=sales())
     monkeypatch.setitem(sys.modules, "python_calamine", None)
