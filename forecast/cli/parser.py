@@ -6,7 +6,6 @@ Each command's file adds its own parser with `add_command` and then the options 
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -85,7 +84,9 @@ def to_list(text: str) -> str:
     """Write `a,b` as the YAML list `["a", "b"]`; quotes are as in CSV: `"a, b",c` is two names."""
     names = text.split(",")
     if '"' in text:
-        names = next(csv.reader(text.splitlines(keepends=True), skipinitialspace=True))
+        from forecast.data.names import split_names  # loads NumPy, which --help does without
+
+        names = split_names(text)
     return json.dumps(names)
 
 
@@ -95,7 +96,11 @@ SHORTCUTS = (
         "--id", "data.id_col", "COLUMN", "column with the series id; default: unique_id", json.dumps
     ),
     Shortcut(
-        "--time", "data.time_col", "COLUMN", "column with the timestamps; default: ds", json.dumps
+        "--time",
+        "data.time_col",
+        "COLUMN",
+        "column with the timestamps, or several as date,time; default: ds",
+        json.dumps,
     ),
     Shortcut(
         "--target",

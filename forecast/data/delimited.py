@@ -15,11 +15,12 @@ from forecast.data.opened import CODES, Cells, Opened, Written, by_name, first_l
 from forecast.data.panel import Columns
 from forecast.data.table import MISSING_WORDS
 from forecast.data.textfile import TextFile, explain_unreadable, inspect_text
+from forecast.data.time_parts import parts_of
 
 
 def open_text(source: str | Path, columns: Columns, written: Written) -> Opened:
     """Open a delimited text file."""
-    known = (columns.time_col, *columns.target_cols)
+    known = (columns.time_col, *columns.time_col.split(","), *columns.target_cols)
     file = inspect_text(Path(source), written.encoding, written.separator, known)
     void = _void_columns(file)
     notes = list(file.notes)
@@ -29,6 +30,9 @@ def open_text(source: str | Path, columns: Columns, written: Written) -> Opened:
     types = {name: CODES for name in (columns.id_col, *columns.categorical)}
     if written.time_format is not None:
         types[columns.time_col] = pa.string()
+    parts = parts_of(columns.time_col, file.header)
+    if len(parts) > 1:
+        types.update(dict.fromkeys(set(parts) - set(columns.dynamic), pa.string()))
     read = partial(_read, file, types, written.decimal)
     names = tuple(name for place, name in enumerate(file.header) if place not in void)
     return Opened(names, read, tuple(notes), file, written.decimal)

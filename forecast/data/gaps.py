@@ -34,7 +34,8 @@ def check_gaps(
     named = ", ".join(_name_gap(rows, row, int(steps[row - 1]) - 1) for row in after[:SHOWN])
     message = f"{subject} missing in {counted(len(after), 'gap')}: {named}{and_more(len(after))}"
     if gaps == "skip":
-        log.note("gaps", f"{message}; no window spans them")
+        stretch = _longest_stretch(rows, steps)
+        log.note("gaps", f"{message}; no window spans them, {stretch}")
         return True
     if gaps == "fill":
         _refuse_explosion(rows, missing, message)
@@ -52,6 +53,13 @@ def check_gaps(
         "forward_fill to insert rows",
     )
     return False
+
+
+def _longest_stretch(rows: SortedRows, steps: IntArray) -> str:
+    """Write the most rows of one series that have no gap between them."""
+    ends = np.flatnonzero(np.append((steps != 1) | ~rows.inside, True)) + 1
+    longest = int(np.diff(ends, prepend=0).max())
+    return f"at most {counted(longest, 'row')} between two"
 
 
 def _skipping_zone(

@@ -7,6 +7,8 @@ parquet or Arrow.
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 import re
 from collections.abc import Collection, Iterable, Sequence
@@ -130,3 +132,15 @@ def _plain(name: str) -> str:
         return str(float(text))
     except ValueError:
         return text
+
+
+def join_names(names: Sequence[str]) -> str:
+    """Write names as one line of CSV."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(names)
+    return line.getvalue().removesuffix("\n")
+
+
+def split_names(text: str) -> list[str]:
+    """Read the names that `join_names` wrote; spaces after a comma are left out."""
+    return next(csv.reader(text.splitlines(keepends=True), skipinitialspace=True), [text])

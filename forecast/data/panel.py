@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from forecast.axes import IntArray, check_shape
 from forecast.data.findings import listed
 from forecast.data.frequency import Frequency
-from forecast.data.names import name_of
+from forecast.data.names import join_names, name_of
 from forecast.errors import DataError, nearest
 from forecast.section import Section
 
@@ -23,6 +23,21 @@ if TYPE_CHECKING:
 
 Name = Annotated[str, Field(min_length=1)]
 """Text that is not empty."""
+
+
+def _as_one_name(value: object) -> object:
+    """Write a list of names as one text, quoted as in CSV; anything else stays as it is."""
+    if isinstance(value, list | tuple) and value and all(isinstance(name, str) for name in value):
+        return value[0] if len(value) == 1 else join_names(value)
+    return value
+
+
+TimeName = Annotated[
+    str,
+    BeforeValidator(_as_one_name, json_schema_input_type=Name | tuple[Name, ...]),
+    Field(min_length=1),
+]
+"""A column, or several with commas between."""
 
 _LISTS = ("target_cols", "past_covariates", "known_covariates", "static_covariates")
 """Roles that several columns may have."""
@@ -43,8 +58,9 @@ class Columns(Section):
 
     id_col: Name = "unique_id"
     """Column that names the series; a table without it contains one series."""
-    time_col: Name = "ds"
-    """Column of timestamps, or of an integer index."""
+    time_col: TimeName = "ds"
+    """Column of timestamps, or of an integer index; also several with the parts of the time, as
+    `date,time` or `year,month,day,hour`, which are joined."""
     target_cols: Annotated[tuple[Name, ...], Field(min_length=1)] = ("y",)
     """Columns to forecast."""
     past_covariates: tuple[Name, ...] = ()

@@ -13,6 +13,7 @@ from forecast.data.number_dates import NUMBER_FORMATS
 from forecast.data.panel import Columns, Name
 from forecast.data.readers import Source, find_reader
 from forecast.data.table import Table, without_empty_rows
+from forecast.data.time_parts import join_parts, parts_of, proposed_parts
 from forecast.data.wide import melt
 from forecast.errors import nearest
 from forecast.section import Section
@@ -96,7 +97,7 @@ def read_table(source: Source, columns: Columns, table_format: TableFormat) -> T
     table = Table(
         columns,
         data,
-        len(data[columns.time_col]),
+        len(next(iter(data.values()))),
         opened.text,
         opened.row_numbers,
         notes=(*opened.notes, *notes),
@@ -108,6 +109,10 @@ def read_table(source: Source, columns: Columns, table_format: TableFormat) -> T
         raise BadTableError(
             "no_rows", "the table has a header but no rows", "expected one row per series and stamp"
         )
+    names = tuple(table.data)
+    parts = parts_of(columns.time_col, names)
+    if len(parts) > 1:
+        table = join_parts(table, parts)
     if table_format.layout == "wide":
         return melt(table)
     return table
@@ -131,34 +136,43 @@ def _choose(
     targets = columns.target_cols
     if layout == "wide" and targets == _DEFAULT.target_cols:
         targets = ()  # every column of numbers may be a series
-    wanted = [columns.time_col, *targets, *columns.past_covariates, *columns.known_covariates]
+    times = parts_of(columns.time_col, names)
+    wanted = [*times, *targets, *columns.past_covariates, *columns.known_covariates]
     if layout == "long":
         wanted += [name for name in columns.static_covariates if name != columns.id_col]
         if columns.id_col in names or columns.id_col != _DEFAULT.id_col:
             wanted.append(columns.id_col)
     for name in wanted:
         if name not in names:
-            raise _missing_column(name, names, layout, name in targets)
+            raise _missing_column(name, names, layout, columns)
+    wanted = list(dict.fromkeys(wanted))
     if layout == "wide" and not targets:
         return list(names), ()
     rest = [name for name in names if name not in wanted]
     if not rest:
         return wanted, ()
     message = f"columns without a role are ignored: {listed(rest)}"
+    others = [name for name in names if name in rest or name == columns.time_col]
+    proposal = proposed_parts(others, columns.time_col)
+    if proposal:
+        message += f"; pass {proposal} if they are the parts of the time"
     return wanted, (Finding("ignored_columns", "note", message),)
 
 
 def _missing_column(
-    name: str, names: tuple[str, ...], layout: str, is_target: bool
+    name: str, names: tuple[str, ...], layout: str, columns: Columns
 ) -> BadTableError:
     """Return the error of a table that lacks a declared column."""
     fix = "name the columns with time_col and target_cols"
     if layout == "long":
         fix = "name the columns with id_col, time_col and target_cols"
     with_comma = [column for column in names if "," in column and name and name in column]
-    if is_target and with_comma:
+    if name in columns.target_cols and with_comma:
         quoted = shlex.quote('"' + with_comma[0].replace('"', '""') + '"')
         fix = f"on the command line, put a name with a comma in double quotes: --target {quoted}"
+    proposal = proposed_parts(names)
+    if name == columns.time_col and proposal:
+        fix = f"pass {proposal}, or {fix}"
     if "" in names:
         fix = f"give the column without a name one, and {fix}"
     return BadTableError(

@@ -58,7 +58,9 @@ class Table:
 
 def without_empty_rows(table: Table) -> Table:
     """Leave out rows without any cell, as spreadsheets write them below a table, with a note."""
-    is_empty = _missing(table.data[table.columns.time_col])
+    # The time alone decides most often; it may also be written in several columns.
+    first = table.data.get(table.columns.time_col, next(iter(table.data.values())))
+    is_empty = _missing(first)
     if not pc.any(is_empty).as_py():
         return table
     for column in table.data.values():

@@ -17,6 +17,7 @@ from forecast.data.subset import select_series
 from forecast.errors import ConfigError, DataError
 from forecast.experiment.choices import CHOOSING_MODEL, Choice, Choices, Chosen, choose
 from forecast.experiment.settings import DataConfig, Experiment
+from forecast.experiment.stretches import explain_gaps
 from forecast.experiment.target_scale import choose_scale
 from forecast.section import AUTO, decided
 from forecast.transforms import TRANSFORMS
@@ -360,6 +361,15 @@ def _refuse_empty_sets(prepared: Prepared) -> None:
         windows, part = sets[name]
         if len(windows):
             continue
+        reason = explain_gaps(
+            prepared.panel,
+            prepared.features,
+            [sets[each][1] for each in asked],
+            context_length_of(prepared.config),
+            prepared.config.windows.horizon,
+        )
+        if reason:
+            raise DataError(f"the {name} set has no window: {reason}")
         longest = int(np.max(part.last - part.first, initial=0))
         raise DataError(
             f"the {name} set has no window: its longest series has {longest} rows, a window needs "
