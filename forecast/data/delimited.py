@@ -35,7 +35,7 @@ def open_text(source: str | Path, columns: Columns, written: Written) -> Opened:
         types.update(dict.fromkeys(set(parts) - set(columns.dynamic), pa.string()))
     read = partial(_read, file, types, written.decimal)
     names = tuple(name for place, name in enumerate(file.header) if place not in void)
-    return Opened(names, read, tuple(notes), file, written.decimal)
+    return Opened(names, read, tuple(notes), file)
 
 
 def _void_columns(file: TextFile) -> set[int]:

@@ -63,7 +63,6 @@ def open_excel(source: str | Path, columns: Columns, written: Written) -> Opened
         tuple(header[place] for place in named),
         partial(_read, body, places, columns, written),
         (*notes, *_rounded_ids(body, places, columns)),
-        decimal=written.decimal,
         row_numbers=np.array(filled[1:], np.int64) + 1,
     )
 

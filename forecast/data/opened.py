@@ -56,7 +56,6 @@ class Opened:
         read: reads some columns.
         notes: findings made so far.
         text: the file, where that is a text file.
-        decimal: decimal mark of its text.
         row_numbers: (R,) number of each row in messages; None where they are counted from 0.
     """
 
@@ -64,7 +63,6 @@ class Opened:
     read: Callable[[list[str]], Cells]
     notes: tuple[Finding, ...] = ()
     text: TextFile | None = None
-    decimal: str = "."
     row_numbers: NDArray[np.int64] | None = None
 
 

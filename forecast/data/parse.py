@@ -14,21 +14,10 @@ from numpy.typing import NDArray
 
 from forecast.data.findings import BadTableError, FindingLog, counted, listed
 from forecast.data.names import as_numbers, name_of, sorted_names
-from forecast.data.table import MISSING_WORDS, RowNames, Table
+from forecast.data.numeric_text import numbers_of, refuse_inexact
+from forecast.data.table import RowNames, Table
 
 Values = list[Any]  # distinct cells of one column, all of one type
-
-
-_EXACT = 2**53  # whole numbers beyond it do not all fit into float64
-
-
-_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$|^[+-]?(inf|Inf|INF|infinity|Infinity)$"
-
-
-_GROUPED = r"^[+-]?\d{1,3}([,. ]\d{3})+([.,]\d+)?$"
-
-
-_COMMA = r"^[+-]?\d*,\d+([eE][+-]?\d+)?$"
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,9 +214,7 @@ def read_numbers(
     column = table.take(name)
     kind = column.type
     if pa.types.is_dictionary(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        column = column.cast(pa.string())
-        _refuse_points(column, name, table.decimal)
-        column = _text_to_numbers(column, name, rows, log)
+        column = numbers_of(column.cast(pa.string()), name, rows, log)
     elif pa.types.is_boolean(kind) and name in table.columns.target_cols:
         raise BadTableError(
             "bool_target",
@@ -235,7 +222,7 @@ def read_numbers(
             "cast it to 0 and 1 if that is meant",
         )
     elif pa.types.is_integer(kind):
-        _refuse_inexact(column, name)
+        refuse_inexact(column, name)
     elif pa.types.is_decimal(kind):
         log.note("decimals", f"column {name!r} contains decimals: read as floating-point numbers")
     elif not (pa.types.is_floating(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind)):
@@ -285,78 +272,3 @@ def _refuse_missing(
             message,
             "fill them, or choose a policy with `missing:` such as forward_fill or mask",
         )
-
-
-def _refuse_inexact(column: pa.ChunkedArray, name: str) -> None:
-    """Raise where whole numbers are so large that float64 would round them."""
-    limits = pc.min_max(column).as_py()
-    largest = max(abs(limits["min"] or 0), abs(limits["max"] or 0))
-    if largest > _EXACT:
-        raise BadTableError(
-            "inexact",
-            f"{name} contains {largest}; whole numbers above 2**53 do not fit float64",
-            "cast or rescale it",
-        )
-
-
-def _refuse_points(column: pa.ChunkedArray, name: str, decimal: str) -> None:
-    """Raise where a number has a point although the decimal mark is a comma: 1.234 may be 1234."""
-    if decimal != ",":
-        return
-    pointed = column.filter(pc.match_substring_regex(column, r"^\s*[+-]?\d[\d.,]*$"))
-    pointed = pointed.filter(pc.match_substring(pointed, "."))
-    if len(pointed):
-        raise BadTableError(
-            "point_and_comma",
-            f"{name} contains {pointed[0].as_py()!r} in {counted(len(pointed), 'row')}, and "
-            f"decimal is ','",
-            "remove the points if they separate thousands, or pass decimal: '.' if they are the "
-            "decimal mark",
-        )
-
-
-def _text_to_numbers(
-    column: pa.ChunkedArray, name: str, rows: RowNames, log: FindingLog
-) -> pa.ChunkedArray:
-    """Read text as numbers; report the cells that are not numbers."""
-    text = pc.utf8_trim_whitespace(column)
-    text = pc.if_else(pc.is_in(text, pa.array(MISSING_WORDS)), None, text)
-    fits = pc.match_substring_regex(text, _NUMBER).fill_null(True)
-    if not pc.all(fits).as_py():
-        bad = np.flatnonzero(~fits.to_numpy())
-        code, message, fix = _explain(text.take(pa.array(bad[:1000])).to_pylist())
-        first = text[int(bad[0])].as_py()
-        named = rows.several(bad[:5], len(bad))
-        log.error(
-            code,
-            f"{name} contains {first!r}, {message}, in {counted(len(bad), 'row')}: {named}",
-            fix,
-        )
-        # the table is refused; the other cells are still checked
-        text = pc.if_else(fits, text, "0")
-    else:
-        log.note(
-            "numeric_text", f"column {name!r} contains numbers written as text: read as numbers"
-        )
-    without_plus = pc.utf8_slice_codeunits(text, 1)
-    numbers = pc.cast(pc.if_else(pc.starts_with(text, "+"), without_plus, text), pa.float64())
-    long = pc.match_substring_regex(text, r"^[+-]?\d{16,}$")
-    if pc.any(long).as_py():
-        _refuse_inexact(text.filter(long).cast(pa.decimal128(38, 0)).cast(pa.int64()), name)
-    return numbers
-
-
-def _explain(bad: list[str]) -> tuple[str, str, str]:
-    """Return code, explanation and fix for cells that are not numbers."""
-    array = pa.array(bad)
-    if pc.all(pc.match_substring_regex(array, _GROUPED)).as_py():
-        fix = "remove the separators; if the comma is a decimal mark, pass decimal: ','"
-        return "thousands", "which seems to have a thousands separator", fix
-    if pc.all(pc.match_substring_regex(array, _COMMA)).as_py():
-        fix = "pass decimal: ',' when reading a file, or convert the column"
-        return "decimal_comma", "which seems to have a decimal comma", fix
-    return (
-        "no_number",
-        "which is not a number",
-        "correct these cells, or leave them empty if they are missing",
-    )

@@ -47,6 +47,8 @@ class TableFormat(Section):
     """CSV column separator; default: detected."""
     decimal: Literal[".", ","] = "."
     """CSV decimal mark."""
+    thousands: Literal[",", ".", " ", "'"] | None = None
+    """Mark between thousands in text, as in `1.234,56` with the decimal mark `,`; null: none."""
     encoding: Name = "utf-8"
     """CSV text encoding."""
     sheet: Name | None = None
@@ -66,6 +68,11 @@ class TableFormat(Section):
         if self.separator == self.decimal:
             raise ValueError(
                 f"separator is {self.separator!r} and so is decimal; expected two different "
+                f"characters"
+            )
+        if self.thousands == self.decimal:
+            raise ValueError(
+                f"thousands is {self.thousands!r} and so is decimal; expected two different "
                 f"characters"
             )
         known = (*NUMBER_FORMATS, "ISO8601", "mixed")
@@ -101,7 +108,8 @@ def read_table(source: Source, columns: Columns, table_format: TableFormat) -> T
         opened.text,
         opened.row_numbers,
         notes=(*opened.notes, *notes),
-        decimal=opened.decimal,
+        decimal=table_format.decimal,
+        thousands=table_format.thousands,
     )
     if table.text is not None:
         table = without_empty_rows(table)

@@ -29,6 +29,7 @@ from forecast.data.frames import open_frame, open_numbers, open_series
 from forecast.data.opened import Opened, Written
 from forecast.data.panel import Columns
 from forecast.data.standard_input import STANDARD_INPUT, open_standard_input
+from forecast.data.tsf import open_tsf
 from forecast.errors import nearest
 
 
@@ -72,6 +73,7 @@ READERS: dict[str, Reader] = {
     "parquet": Reader(open_parquet, endings=(".parquet", ".pq")),
     "arrow_file": Reader(open_ipc, endings=(".feather", ".arrow", ".ipc")),
     "json_lines": Reader(open_json_lines, endings=(".jsonl", ".ndjson"), may_be_gzip=True),
+    "tsf": Reader(open_tsf, endings=(".tsf",)),
     "frame": Reader(open_frame, takes=lambda given: isinstance(given, pd.DataFrame)),
     "series": Reader(open_series, takes=lambda given: isinstance(given, pd.Series)),
     "arrow": Reader(open_arrow, takes=lambda given: isinstance(given, pa.Table)),

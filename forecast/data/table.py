@@ -31,6 +31,7 @@ class Table:
             the rows are all of its rows in the original order.
         notes: findings made while the table was read.
         decimal: decimal mark of its text.
+        thousands: mark between the thousands of its text; None: there is none.
         was_wide: whether the original table had one column per series.
     """
 
@@ -42,6 +43,7 @@ class Table:
     notes: tuple[Finding, ...] = ()
     decimal: str = "."
     was_wide: bool = False
+    thousands: str | None = None
 
     def take(self, name: str) -> pa.ChunkedArray:
         """Remove one column and return it."""

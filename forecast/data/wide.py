@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -52,8 +53,14 @@ def melt(table: Table) -> Table:
         )
     melted = columns.model_copy(update={"id_col": _DEFAULT.id_col, "target_cols": ("y",)})
     notes = [*table.notes, *notes]
-    return Table(
-        melted, data, len(origin), table.text, origin, tuple(notes), table.decimal, was_wide=True
+    return replace(
+        table,
+        columns=melted,
+        data=data,
+        num_rows=len(origin),
+        origin=origin,
+        notes=tuple(notes),
+        was_wide=True,
     )
 
 

@@ -320,6 +320,11 @@ ROWS: dict[str, Row] = {
     "data.separator": Row((panel,), table=csv, refused="there is no column 'ds'"),
     "data.decimal": Row((panel,), table=lambda: csv(";", mark=","), refused="decimal comma"),
     "data.encoding": Row((panel,), table=csv),
+    "data.thousands": Row(
+        (panel,),
+        table=lambda: csv(";").replace(b";1.", b";1,000.", 1),
+        refused="thousands separator",
+    ),
     "data.sheet": Row(
         (panel,),
         base={"data.source": "sheets.xlsx", "data.sheet": "first"},

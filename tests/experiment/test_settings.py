@@ -35,6 +35,7 @@ ALTERNATIVES: dict[str, Any] = {
     "data.decimal": ",",
     "data.encoding": "latin-1",
     "data.sheet": "second",
+    "data.thousands": ",",
     "data.gaps": "skip",
     "data.missing": "interpolate",
     "data.short_series": "skip",
