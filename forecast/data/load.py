@@ -85,7 +85,7 @@ def load_panel(
     whatever the policy for missing values.
 
     Args:
-        source: a file or an object that one of `forecast.data.readers.READERS` takes: CSV,
+        source: a file or an object that one of `forecast.data.formats.readers.READERS` takes: CSV,
             parquet, Excel, JSON lines or Arrow; a frame, a Series or a list of numbers.
         columns: the role of each column.
         table_format: separator, layout and other properties of the table as text.

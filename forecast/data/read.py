@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from forecast.data.dates.number_dates import NUMBER_FORMATS
 from forecast.data.findings import BadTableError, Finding, listed
-from forecast.data.number_dates import NUMBER_FORMATS
+from forecast.data.formats.readers import Source, find_reader
 from forecast.data.panel import Columns, Name
-from forecast.data.readers import Source, find_reader
 from forecast.data.table import Table, without_empty_rows
 from forecast.data.time_parts import join_parts, parts_of, proposed_parts
 from forecast.data.wide import melt

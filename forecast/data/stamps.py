@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from forecast.data.dates.lookalikes import no_stamps, refuse_lookalikes
+from forecast.data.dates.stamp_text import read_text
 from forecast.data.findings import BadTableError, FindingLog, counted
 from forecast.data.frequency import check_zone
-from forecast.data.lookalikes import no_stamps, refuse_lookalikes
 from forecast.data.parse import Ids
-from forecast.data.stamp_text import read_text
 from forecast.data.table import RowNames, Table
 
 _NS = pa.timestamp("ns")

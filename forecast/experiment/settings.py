@@ -15,9 +15,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import to_jsonable_python
 
+from forecast.data.formats.readers import reader_named
 from forecast.data.panel import Columns
 from forecast.data.read import TableFormat
-from forecast.data.readers import reader_named
 from forecast.experiment.evaluation_settings import BacktestConfig, EvaluationConfig
 from forecast.experiment.search_settings import RangeConfig, SearchConfig
 from forecast.experiment.training_settings import EnsembleConfig, TrainingConfig

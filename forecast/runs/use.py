@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from forecast.data.number_dates import write_stamps
+from forecast.data.dates.number_dates import write_stamps
 from forecast.errors import DataError
 from forecast.files.outputs import check_file
 from forecast.forecasting.forecaster import Forecaster

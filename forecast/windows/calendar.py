@@ -17,9 +17,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from forecast.axes import FloatArray
+from forecast.data.dates.number_dates import weeks_in_iso_year
 from forecast.data.frequency import Frequency
 from forecast.data.grid import DAY, TICKS, parse_grid
-from forecast.data.number_dates import weeks_in_iso_year
 from forecast.errors import ConfigError, nearest
 
 _CHUNK = 1 << 18  # rows at a time: intermediate arrays stay small whatever the size of the panel

@@ -9,11 +9,11 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from forecast.data.dates.stamp_text import read_text
 from forecast.data.findings import FindingLog
 from forecast.data.load import load_panel
 from forecast.data.panel import Columns, Panel
 from forecast.data.read import TableFormat
-from forecast.data.stamp_text import read_text
 from forecast.data.table import Table
 from forecast.errors import DataError
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forecast.cli import main
+from forecast.data.dates.number_dates import NUMBER_FORMATS, write_stamps
 from forecast.data.doctor import diagnose
 from forecast.data.load import load_panel
-from forecast.data.number_dates import NUMBER_FORMATS, write_stamps
 from forecast.data.read import TableFormat
 from forecast.errors import ConfigError, DataError
 from forecast.experiment.prepare import open_panel

@@ -8,10 +8,10 @@ import pyarrow as pa
 import pytest
 from data.bad_tables import clean
 
+from forecast.data.formats.opened import Opened
+from forecast.data.formats.readers import READERS, Reader
 from forecast.data.load import load_panel
-from forecast.data.opened import Opened
 from forecast.data.panel import Columns
-from forecast.data.readers import READERS, Reader
 from forecast.errors import DataError
 
 

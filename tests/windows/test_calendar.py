@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from forecast.data.dates.number_dates import weeks_in_iso_year
 from forecast.data.frequency import Frequency
-from forecast.data.number_dates import weeks_in_iso_year
 from forecast.errors import ConfigError
 from forecast.windows.calendar import (
     CALENDAR_FEATURES,

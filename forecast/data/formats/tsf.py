@@ -15,7 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from forecast.data.findings import BadTableError, Finding, listed
-from forecast.data.opened import Cells, Opened, Written
+from forecast.data.formats.opened import Cells, Opened, Written
 from forecast.data.panel import Columns
 
 _START_FORMAT = "%Y-%m-%d %H-%M-%S"

@@ -9,9 +9,9 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from forecast.data.dates.number_dates import NUMBER_FORMATS, UNIX, Numbers, read_numbers
 from forecast.data.findings import BadTableError, show_stamp
 from forecast.data.grid import most_common
-from forecast.data.number_dates import NUMBER_FORMATS, UNIX, Numbers, read_numbers
 
 _YEAR = r"(19|20|21)\d\d"
 _MONTH = r"(0[1-9]|1[0-2])"

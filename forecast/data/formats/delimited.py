@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from forecast.data.findings import Finding, counted
-from forecast.data.opened import CODES, Cells, Opened, Written, by_name, first_line
+from forecast.data.formats.opened import CODES, Cells, Opened, Written, by_name, first_line
 from forecast.data.panel import Columns
 from forecast.data.table import MISSING_WORDS
 from forecast.data.textfile import TextFile, explain_unreadable, inspect_text

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from forecast.data.dates.number_dates import TEXT_FORMATS, read_numbers
 from forecast.data.findings import BadTableError, show_stamp
-from forecast.data.number_dates import TEXT_FORMATS, read_numbers
 
 _CLOCK = r"\d{1,2}:\d{2}(?P<seconds>:\d{2}(?P<fraction>[.]\d+)?)?"
 _YEAR_FIRST = re.compile(

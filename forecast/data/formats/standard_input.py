@@ -10,9 +10,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TextIO
 
-from forecast.data.delimited import open_text
 from forecast.data.findings import BadTableError
-from forecast.data.opened import Opened, Written
+from forecast.data.formats.delimited import open_text
+from forecast.data.formats.opened import Opened, Written
 from forecast.data.panel import Columns
 
 STANDARD_INPUT = "-"

@@ -15,21 +15,21 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from forecast.data.arrow_tables import (
+from forecast.data.findings import BadTableError
+from forecast.data.formats.arrow_tables import (
     open_arrow,
     open_ipc,
     open_json_lines,
     open_parquet,
     open_stream,
 )
-from forecast.data.delimited import open_text
-from forecast.data.excel import open_excel
-from forecast.data.findings import BadTableError
-from forecast.data.frames import open_frame, open_numbers, open_series
-from forecast.data.opened import Opened, Written
+from forecast.data.formats.delimited import open_text
+from forecast.data.formats.excel import open_excel
+from forecast.data.formats.frames import open_frame, open_numbers, open_series
+from forecast.data.formats.opened import Opened, Written
+from forecast.data.formats.standard_input import STANDARD_INPUT, open_standard_input
+from forecast.data.formats.tsf import open_tsf
 from forecast.data.panel import Columns
-from forecast.data.standard_input import STANDARD_INPUT, open_standard_input
-from forecast.data.tsf import open_tsf
 from forecast.errors import nearest
 
 

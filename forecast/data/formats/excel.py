@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from forecast.data.delimited import infer_text
 from forecast.data.findings import BadTableError, Finding, counted, listed
+from forecast.data.formats.delimited import infer_text
+from forecast.data.formats.opened import Cells, Opened, Written, damaged
 from forecast.data.names import as_numbers, name_of
-from forecast.data.opened import Cells, Opened, Written, damaged
 from forecast.data.panel import Columns
 from forecast.errors import nearest
 

@@ -9,10 +9,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from forecast.data.date_formats import find_format, is_iso, is_year_first
+from forecast.data.dates.date_formats import find_format, is_iso, is_year_first
+from forecast.data.dates.lookalikes import no_stamps, refuse_lookalikes
+from forecast.data.dates.number_dates import NUMBER_FORMATS, read_numbers
 from forecast.data.findings import BadTableError, FindingLog, counted
-from forecast.data.lookalikes import no_stamps, refuse_lookalikes
-from forecast.data.number_dates import NUMBER_FORMATS, read_numbers
 from forecast.data.table import Table
 from forecast.errors import ConfigError
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from forecast.data.findings import BadTableError, Finding, counted, listed
-from forecast.data.opened import Cells, Opened, Written
+from forecast.data.formats.opened import Cells, Opened, Written
 from forecast.data.panel import Columns
 
 

@@ -1,6 +1,6 @@
 """An opened table: its column names are known, its cells are not read yet.
 
-Every reader of `forecast.data.readers` returns one.
+Every reader of `forecast.data.formats.readers` returns one.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import pyarrow.json
 import pyarrow.parquet
 
 from forecast.data.findings import BadTableError
-from forecast.data.opened import Cells, Opened, Written, by_name, damaged, first_line
+from forecast.data.formats.opened import Cells, Opened, Written, by_name, damaged, first_line
 from forecast.data.panel import Columns
 
 _UNREADABLE = (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError)

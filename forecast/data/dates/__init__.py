@@ -1,0 +1,1 @@
+"""Timestamps as text and as numbers: their formats, and how they are recognised."""

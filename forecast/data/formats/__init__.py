@@ -1,0 +1,1 @@
+"""Forms of tables: a reader per kind of file and of object."""
