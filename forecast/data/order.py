@@ -150,6 +150,8 @@ def check_duplicates(rows: SortedRows, log: FindingLog) -> None:
     fix = "remove or aggregate one of each pair"
     if len(rows.offsets) == 2 and not rows.names.table.was_wide:  # one series
         fix += "; if the table contains several series, name their column with id_col"
+    elif not rows.names.table.was_wide:
+        fix += "; if several columns name a series, join them into one and pass it as id_col"
     log.error("duplicate_stamps", message, fix)
 
 
