@@ -54,6 +54,30 @@ class PrintVersion(argparse.Action):
         parser.exit(SUCCESS)
 
 
+class GivenOnce(argparse.Action):
+    """Keep the value of an option; a second one is refused, not taken in silence."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Store the value.
+
+        Raises:
+            SystemExit: the option has a value already.
+        """
+        first = getattr(namespace, self.dest, None)
+        if first is not None:
+            fix = "give it once"
+            if "..." in str(self.metavar):
+                fix += f", with commas between the names: {option_string} {first},{values}"
+            parser.error(f"{option_string} is given twice, as {first!r} and {values!r}: {fix}")
+        setattr(namespace, self.dest, values)
+
+
 Command = Callable[[argparse.Namespace], int]
 """Runs a command and returns its exit code."""
 
@@ -181,7 +205,11 @@ def add_shortcuts(parser: argparse.ArgumentParser, shortcuts: Sequence[Shortcut]
     """Add options that stand for settings; `read_experiment` reads them."""
     for shortcut in shortcuts:
         parser.add_argument(
-            shortcut.option, dest=shortcut.setting, metavar=shortcut.metavar, help=shortcut.help
+            shortcut.option,
+            action=GivenOnce,
+            dest=shortcut.setting,
+            metavar=shortcut.metavar,
+            help=shortcut.help,
         )
 
 

@@ -14,6 +14,7 @@ from forecast.axes import IntArray
 from forecast.data.findings import SHOWN, FindingLog, and_more
 from forecast.data.table import RowNames
 
+_HOUR = pd.Timedelta(hours=1)
 _DST_ZONES = (
     "Europe/Berlin",
     "Europe/London",
@@ -148,8 +149,19 @@ def check_duplicates(rows: SortedRows, log: FindingLog) -> None:
         log.error("local_time", f"{message}; {looks_local(zone)}", pass_zone(zone))
         return
     fix = "remove or aggregate one of each pair"
+    if rows.tz is None and rows.stamps.dtype.kind == "M":
+        zone = changing_zone((pd.DatetimeIndex(rows.stamps[again]) - _HOUR).to_numpy(), "repeats")
+    if zone is not None:
+        log.error(
+            "local_time",
+            f"{message}; {looks_local(zone)}, with each hour written at its end",
+            f"move every timestamp one hour back and {pass_zone(zone)}; or {fix}",
+        )
+        return
     if len(rows.offsets) == 2 and not rows.names.table.was_wide:  # one series
         fix += "; if the table contains several series, name their column with id_col"
+    elif not rows.names.table.was_wide:
+        fix += "; if several columns name a series, join them into one and pass it as id_col"
     log.error("duplicate_stamps", message, fix)
 
 

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from forecast.data.dates.number_dates import NUMBER_FORMATS
 from forecast.data.findings import BadTableError, Finding, listed
 from forecast.data.formats.readers import Source, find_reader
+from forecast.data.names import split_names
 from forecast.data.panel import Columns, Name
 from forecast.data.table import Table, without_empty_rows
 from forecast.data.time_parts import join_parts, parts_of, proposed_parts
@@ -181,6 +182,8 @@ def _missing_column(
     proposal = proposed_parts(names)
     if name == columns.time_col and proposal:
         fix = f"pass {proposal}, or {fix}"
+    if name == columns.id_col and set(split_names(name)) < set(names):
+        fix = "id_col is one column: join these in the table, as store/item, and name the result"
     if "" in names:
         fix = f"give the column without a name one, and {fix}"
     return BadTableError(

@@ -14,7 +14,8 @@ import pandas as pd
 import pytest
 
 from forecast.cli import main
-from forecast.cli.parser import to_list
+from forecast.cli.backtesting import BACKTEST_SHORTCUTS
+from forecast.cli.parser import SHORTCUTS, to_list
 
 NAMES = [
     ["a"],
@@ -56,3 +57,34 @@ def test_the_hint_for_a_name_with_a_comma_works_when_pasted(
     hint = re.search(r"put a name with a comma in double quotes: --target (.*)", printed)
     assert hint is not None
     assert main(["check", "a.csv", "--target", *shlex.split(hint[1])]) == 0
+
+
+@pytest.mark.parametrize("shortcut", [*SHORTCUTS, *BACKTEST_SHORTCUTS], ids=lambda s: s.option)
+def test_an_option_given_twice_is_refused(shortcut, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["backtest", "a.csv", shortcut.option, "1", shortcut.option, "2"])
+    assert caught.value.code == 2
+    printed = capsys.readouterr().err
+    assert f"{shortcut.option} is given twice, as '1' and '2': give it once" in printed
+    if "..." in shortcut.metavar:
+        assert f"{shortcut.option} 1,2" in printed
+
+
+def test_two_columns_that_name_a_series(tmp_path, capsys):
+    days = pd.date_range("2024-01-01", periods=40, freq="D")
+    frames = [
+        pd.DataFrame({"store": store, "item": item, "ds": days, "y": np.arange(40) % 7 + store})
+        for store in (1, 2)
+        for item in ("A", "B")
+    ]
+    table = pd.concat(frames)
+    path = tmp_path / "sales.csv"
+    table.to_csv(path, index=False)
+    assert main(["check", str(path), "--id", "store,item"]) == 2
+    assert "join these in the table, as store/item" in capsys.readouterr().out
+    assert main(["check", str(path), "--id", "item"]) == 2
+    assert "if several columns name a series, join them into one" in capsys.readouterr().out
+    table["both"] = table["store"].astype(str) + "/" + table["item"]
+    table.to_csv(path, index=False)
+    assert main(["check", str(path), "--id", "both"]) == 0
+    assert "series  4" in capsys.readouterr().out

@@ -63,3 +63,24 @@ def test_the_fix_for_a_gap_names_every_setting_it_needs():
     config = DataConfig(**settings)
     panel = load_panel(table, Columns(), gaps=config.gaps, allow_missing=True)
     assert panel.num_rows == 72
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "America/Los_Angeles"])
+def test_hours_written_at_their_end_are_recognised_and_the_fix_reads_them(zone):
+    utc = pd.date_range("2014-10-20", "2015-04-05", freq="h", tz="UTC")
+    starts = utc.tz_convert(zone).tz_localize(None)
+    ends = starts + pd.Timedelta(hours=1)
+    table = pd.DataFrame({"ds": ends, "y": np.arange(len(ends)) % 5 + 0.5})
+    finding = diagnose(table).errors[0]
+    assert "with each hour written at its end" in finding.message
+    assert "move every timestamp one hour back" in finding.fix
+    assert "tz: with the zone of the data, for example tz: America/New_York" in finding.fix
+    moved = table.assign(ds=table["ds"] - pd.Timedelta(hours=1))
+    panel = load_panel(moved, table_format=TableFormat(tz=zone))
+    assert pd.DatetimeIndex(panel.timestamps).equals(utc.tz_localize(None))
+
+
+def test_a_row_that_occurs_twice_on_another_day_is_no_change_of_clocks():
+    table = hours("2014-11-03")
+    table = pd.concat([table, table.iloc[[2]]])
+    assert [error.code for error in diagnose(table).errors] == ["duplicate_stamps"]
