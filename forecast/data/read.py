@@ -11,7 +11,7 @@ from forecast.data.findings import BadTableError, Finding, listed
 from forecast.data.number_dates import NUMBER_FORMATS
 from forecast.data.panel import Columns, Name
 from forecast.data.readers import Source, find_reader
-from forecast.data.table import Table, without_empty_rows
+from forecast.data.table import Table, without_empty_rows, without_totals
 from forecast.data.wide import melt
 from forecast.errors import nearest
 from forecast.section import Section
@@ -109,8 +109,10 @@ def read_table(source: Source, columns: Columns, table_format: TableFormat) -> T
         decimal=table_format.decimal,
         thousands=table_format.thousands,
     )
-    if table.text is not None:
+    if opened.text is not None:
         table = without_empty_rows(table)
+    if opened.text is not None or opened.row_numbers is not None:
+        table = without_totals(table)
     if not table.num_rows:
         raise BadTableError(
             "no_rows", "the table has a header but no rows", "expected one row per series and stamp"
