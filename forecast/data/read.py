@@ -102,17 +102,20 @@ def read_table(source: Source, columns: Columns, table_format: TableFormat) -> T
     table = Table(
         columns,
         data,
-        len(data[columns.time_col]),
+        len(data[wanted[0]]),
         opened.text,
         opened.row_numbers,
         notes=(*opened.notes, *notes),
         decimal=table_format.decimal,
         thousands=table_format.thousands,
     )
+    label = wanted[0]
+    if columns.time_col in data:
+        label = columns.time_col
     if opened.text is not None:
-        table = without_empty_rows(table)
+        table = without_empty_rows(table, label)
     if opened.text is not None or opened.row_numbers is not None:
-        table = without_totals(table)
+        table = without_totals(table, label)
     if not table.num_rows:
         raise BadTableError(
             "no_rows", "the table has a header but no rows", "expected one row per series and stamp"

@@ -62,9 +62,14 @@ class Table:
         return [f"line {line}" for line in self.text.lines(rows)]
 
 
-def without_empty_rows(table: Table) -> Table:
-    """Leave out rows without any cell, as spreadsheets write them below a table, with a note."""
-    is_empty = _missing(table.data[table.columns.time_col])
+def without_empty_rows(table: Table, label: str) -> Table:
+    """Leave out rows without any cell, as spreadsheets write them below a table, with a note.
+
+    Args:
+        table: the table.
+        label: a column that every row with a cell should have, which is looked at first.
+    """
+    is_empty = _missing(table.data[label])
     if not pc.any(is_empty).as_py():
         return table
     for column in table.data.values():
@@ -80,9 +85,14 @@ def without_empty_rows(table: Table) -> Table:
     return _keep(table, ~empty, Finding("empty_rows", "note", message))
 
 
-def without_totals(table: Table) -> Table:
-    """Leave out rows at the end that have `Total` or `Sum` for a timestamp, with a note."""
-    column = table.data[table.columns.time_col]
+def without_totals(table: Table, label: str) -> Table:
+    """Leave out rows at the end that have `Total` or `Sum` for a timestamp, with a note.
+
+    Args:
+        table: the table.
+        label: the column of such words, that of the timestamps.
+    """
+    column = table.data[label]
     if not pa.types.is_string(column.type):
         return table
     words = column.slice(max(len(column) - SHOWN, 0)).to_pylist()
