@@ -13,7 +13,7 @@ from forecast.data.findings import BadTableError, Finding, listed
 from forecast.data.formats.readers import Source, find_reader
 from forecast.data.names import split_names
 from forecast.data.panel import Columns, Name
-from forecast.data.table import Table, without_empty_rows
+from forecast.data.table import Table, without_empty_rows, without_totals
 from forecast.data.time_parts import join_parts, parts_of, proposed_parts
 from forecast.data.wide import melt
 from forecast.errors import nearest
@@ -105,21 +105,25 @@ def read_table(source: Source, columns: Columns, table_format: TableFormat) -> T
     table = Table(
         columns,
         data,
-        len(next(iter(data.values()))),
+        len(data[wanted[0]]),
         opened.text,
         opened.row_numbers,
         notes=(*opened.notes, *notes),
         decimal=table_format.decimal,
         thousands=table_format.thousands,
     )
-    if table.text is not None:
-        table = without_empty_rows(table)
+    parts = parts_of(columns.time_col, tuple(data))
+    label = parts[0]
+    if columns.time_col in data:
+        label = columns.time_col
+    if opened.text is not None:
+        table = without_empty_rows(table, label)
+    if opened.text is not None or opened.row_numbers is not None:
+        table = without_totals(table, label)
     if not table.num_rows:
         raise BadTableError(
             "no_rows", "the table has a header but no rows", "expected one row per series and stamp"
         )
-    names = tuple(table.data)
-    parts = parts_of(columns.time_col, names)
     if len(parts) > 1:
         table = join_parts(table, parts)
     if table_format.layout == "wide":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -16,6 +17,9 @@ from forecast.data.textfile import TextFile
 
 MISSING_WORDS = ("", "NA", "N/A", "#N/A", "n/a", "NaN", "nan", "-nan", "NULL", "null", "None")
 """Text that stands for a missing number."""
+
+_TOTAL = re.compile(r"(grand |sub)?total.*|sum(me)?( total)?:?|gesamt.*|average:?|mean:?")
+"""Label of a row below a table, in lower case."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,11 +62,14 @@ class Table:
         return [f"line {line}" for line in self.text.lines(rows)]
 
 
-def without_empty_rows(table: Table) -> Table:
-    """Leave out rows without any cell, as spreadsheets write them below a table, with a note."""
-    # The time alone decides most often; it may also be written in several columns.
-    first = table.data.get(table.columns.time_col, next(iter(table.data.values())))
-    is_empty = _missing(first)
+def without_empty_rows(table: Table, label: str) -> Table:
+    """Leave out rows without any cell, as spreadsheets write them below a table, with a note.
+
+    Args:
+        table: the table.
+        label: a column that every row with a cell should have, which is looked at first.
+    """
+    is_empty = _missing(table.data[label])
     if not pc.any(is_empty).as_py():
         return table
     for column in table.data.values():
@@ -75,14 +82,43 @@ def without_empty_rows(table: Table) -> Table:
         f"{counted(int(empty.sum()), 'row')} without a cell left out: {', '.join(places)}"
         f"{and_more(int(empty.sum()))}"
     )
-    kept = np.flatnonzero(~empty)
-    mask = pa.array(~empty)
+    return _keep(table, ~empty, Finding("empty_rows", "note", message))
+
+
+def without_totals(table: Table, label: str) -> Table:
+    """Leave out rows at the end that have `Total` or `Sum` for a timestamp, with a note.
+
+    Args:
+        table: the table.
+        label: the column of such words, that of the timestamps.
+    """
+    column = table.data[label]
+    if not pa.types.is_string(column.type):
+        return table
+    words = column.slice(max(len(column) - SHOWN, 0)).to_pylist()
+    number = 0
+    while number < len(words) and _TOTAL.fullmatch((words[-1 - number] or "").strip().lower()):
+        number += 1
+    if not number or number == table.num_rows:
+        return table
+    kept = np.arange(table.num_rows) < table.num_rows - number
+    places = ", ".join(table.places(np.flatnonzero(~kept).tolist()))
+    message = f"{counted(number, 'row')} of totals left out: {places} ({words[-number]!r})"
+    return _keep(table, kept, Finding("totals", "note", message))
+
+
+def _keep(table: Table, kept: NDArray[np.bool_], note: Finding) -> Table:
+    """Return some rows (R,) of a table, with a note."""
+    mask = pa.array(kept)
+    origin = np.flatnonzero(kept)
+    if table.origin is not None:
+        origin = table.origin[kept]
     return replace(
         table,
         data={name: column.filter(mask) for name, column in table.data.items()},
-        num_rows=len(kept),
-        origin=kept if table.origin is None else table.origin[kept],
-        notes=(*table.notes, Finding("empty_rows", "note", message)),
+        num_rows=len(origin),
+        origin=origin,
+        notes=(*table.notes, note),
     )
 
 

@@ -145,8 +145,47 @@ def test_a_file_of_one_column_hears_that_stamps_are_missing(header, tmp_path):
     assert panel.num_rows == 30
 
 
+@pytest.mark.parametrize("label", ["Total", "TOTAL:", "Grand total", "Sum", "Summe", " Average "])
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
+def test_totals_at_the_end_are_left_out_with_a_note(label, suffix, tmp_path):
+    stamps = [pd.Timestamp(row.partition(",")[0]) for row in ROWS]
+    rows = [[stamp, day * 1.5] for day, stamp in enumerate(stamps, start=1)]
+    path = tmp_path / f"a{suffix}"
+
+    def save(table):
+        frame = pd.DataFrame(table, columns=["date", "temp"])
+        if suffix == ".csv":
+            frame.to_csv(path, index=False)
+        else:
+            frame.to_excel(path, index=False, engine="openpyxl")
+
+    save([*rows, [label, 697.5]])
+    panel = load_panel(path, TEMP)
+    assert_whole(panel)
+    place = "line 32" if suffix == ".csv" else "row 32"
+    assert f"1 row of totals left out: {place} ({label.strip()!r})" in panel.notes[0].replace(
+        repr(label), repr(label.strip())
+    )
+    save([*rows[:9], [label, 7.5], *rows[9:]])  # not at the end
+    with pytest.raises(DataError, match=f"date contains '{label.strip()}'|date contains '{label}'"):
+        load_panel(path, TEMP)
+
+
+def test_a_word_that_is_no_total_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"date contains 'Tomorrow'.* line 32"):
+        load_panel(write(tmp_path / "a.csv", "date,temp", *ROWS, "Tomorrow,5"), TEMP)
+
+
 def test_files_of_other_programs(tmp_path):
     frame = pd.DataFrame({"date": pd.date_range("2024-01-01", periods=30), "temp": range(30)})
     frame.to_csv(tmp_path / "a.csv")  # with the index, a column without a name
     panel = load_panel(tmp_path / "a.csv", TEMP)
     assert panel.notes == ("columns without a role are ignored: ''",)
+
+
+def test_lines_are_counted_below_empty_rows_and_above_totals(tmp_path):
+    lines = ["date,temp", *ROWS[:10], ",", *ROWS[10:], ",", "Total,99"]
+    assert_whole(load_panel(write(tmp_path / "a.csv", *lines), TEMP))
+    lines[20] = lines[20].partition(",")[0] + ",warm"
+    with pytest.raises(DataError, match=r"'warm', .* line 21 "):
+        load_panel(write(tmp_path / "a.csv", *lines), TEMP)
