@@ -114,8 +114,6 @@ def read_table(source: Source, columns: Columns, table_format: TableFormat) -> T
     )
     parts = parts_of(columns.time_col, tuple(data))
     label = parts[0]
-    if columns.time_col in data:
-        label = columns.time_col
     if opened.text is not None:
         table = without_empty_rows(table, label)
     if opened.text is not None or opened.row_numbers is not None:
