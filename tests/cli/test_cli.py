@@ -188,6 +188,7 @@ def test_figures_are_drawn_if_only_the_report_fails(tmp_path):
     assert {path.name for path in folder.glob("*.png")} == {f"{name}.png" for name in PICTURES}
 
 
+@pytest.mark.proof
 def test_the_stored_config_repeats_the_run(tmp_path, capsys):
     assert fit_small(clean(), tmp_path) == 0
     run = tmp_path / "run"

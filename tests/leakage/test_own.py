@@ -326,6 +326,7 @@ def test_the_choice_of_logarithms_saw_all_rows_once(monkeypatch: Patch) -> None:
     assert set(leak.changes) == {"-1e6", "mirrored"}
 
 
+@pytest.mark.proof
 def test_random_configurations_do_not_look_ahead() -> None:
     compared = 0
     for seed, _, report in checked_cases(FAST):

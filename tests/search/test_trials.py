@@ -117,6 +117,7 @@ def test_a_fold_scores_what_a_fit_on_a_shorter_table_does(tmp_path: Path) -> Non
     assert score.epochs == 3
 
 
+@pytest.mark.proof
 def test_no_trial_is_refitted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By default a fit refits this architecture; a trial has the scores from before."""
     model = "model={name: segment_bigru, units: 4, segment_length: 4}"
