@@ -4,8 +4,8 @@
     python scripts/check_style.py forecast/data    folders or files, with the place of each count
 
 Limits, per 1,000 lines that hold code: 4 parallel assignments (`a, b = x, y`) and 12 conditional
-expressions (`x if c else y`). No docstring begins with "What", "Who" or "How". The length of lines
-is checked by the linter.
+expressions (`x if c else y`). No docstring begins with "What", "Who" or "How", and no line is
+longer than 100 characters; the linter lets lines pass that end with one of its comments.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 MAX_PARALLEL = 4.0
 MAX_CONDITIONAL = 12.0
+MAX_LENGTH = 100
 DIALECT = re.compile(r"(What|Who|How)\b")
 
 NO_CODE = {
@@ -42,6 +43,7 @@ class Counts:
     parallel: list[str] = field(default_factory=list)
     conditional: list[str] = field(default_factory=list)
     dialect: list[str] = field(default_factory=list)
+    long: list[str] = field(default_factory=list)
 
     def per_thousand(self, places: list[str]) -> float:
         """Return a count per 1,000 code lines."""
@@ -71,7 +73,8 @@ def is_parallel(node: ast.AST) -> bool:
 
 def count(path: Path, counts: Counts) -> None:
     """Add the counts of one file."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    text = path.read_text(encoding="utf-8")
+    tree = ast.parse(text)
     strings = list(docstrings(tree))
 
     lines = set()
@@ -79,8 +82,8 @@ def count(path: Path, counts: Counts) -> None:
         for token in tokenize.tokenize(source.readline):
             if token.type not in NO_CODE:
                 lines.update(range(token.start[0], token.end[0] + 1))
-    for text in strings:
-        lines.difference_update(range(text.lineno, (text.end_lineno or text.lineno) + 1))
+    for string in strings:
+        lines.difference_update(range(string.lineno, (string.end_lineno or string.lineno) + 1))
     counts.code_lines += len(lines)
 
     name = path.resolve()
@@ -91,9 +94,12 @@ def count(path: Path, counts: Counts) -> None:
             counts.parallel.append(f"{name}:{node.lineno}")  # type: ignore[attr-defined]
         if isinstance(node, ast.IfExp):
             counts.conditional.append(f"{name}:{node.lineno}")
-    counts.dialect += [
-        f"{name}:{text.lineno}" for text in strings if DIALECT.match(str(text.value).lstrip())
-    ]
+    for string in strings:
+        if DIALECT.match(str(string.value).lstrip()):
+            counts.dialect.append(f"{name}:{string.lineno}")
+    for number, line in enumerate(text.splitlines(), 1):
+        if len(line) > MAX_LENGTH:
+            counts.long.append(f"{name}:{number}")
 
 
 def count_all(paths: list[Path]) -> Counts:
@@ -114,6 +120,7 @@ def main(arguments: list[str]) -> int:
         ("parallel assignments", counts.parallel, MAX_PARALLEL),
         ("conditional expressions", counts.conditional, MAX_CONDITIONAL),
         ("docstrings that begin with What, Who or How", counts.dialect, 0.0),
+        (f"lines over {MAX_LENGTH} characters", counts.long, 0.0),
     ]
     failed = False
     for name, places, limit in rows:

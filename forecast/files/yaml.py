@@ -102,7 +102,12 @@ class _Dumper(yaml.SafeDumper):
             style = '"'  # PyYAML folds these line breaks unless they are escaped
         return super().represent_scalar(tag, value, style=style)
 
-    def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> Any:  # noqa: ARG002
+    def represent_sequence(
+        self,
+        tag: str,
+        sequence: Any,
+        flow_style: bool | None = None,  # noqa: ARG002
+    ) -> Any:
         flat = not any(isinstance(item, list | dict) for item in sequence)
         return super().represent_sequence(tag, sequence, flow_style=flat)
 

@@ -2,7 +2,9 @@
 "use strict";
 const select = document.getElementById("series");
 function choose() {
-  for (const choice of document.querySelectorAll(".choice")) choice.hidden = choice.id !== select.value;
+  for (const choice of document.querySelectorAll(".choice")) {
+    choice.hidden = choice.id !== select.value;
+  }
 }
 if (select) {
   select.addEventListener("change", choose);
@@ -23,7 +25,8 @@ for (const plot of document.querySelectorAll(".plot[data-readings]")) {
     cursor.setAttribute("x1", x + "%");
     cursor.setAttribute("x2", x + "%");
     plot.append(cursor);
-    const readings = names.map((name, index) => values[index] && name + " " + values[index]).filter(Boolean);
+    const named = names.map((name, index) => values[index] && name + " " + values[index]);
+    const readings = named.filter(Boolean);
     words.textContent = [label, ...readings].join("   ·   ");
   };
   const hide = () => { cursor.remove(); words.textContent = ""; };
@@ -31,13 +34,16 @@ for (const plot of document.querySelectorAll(".plot[data-readings]")) {
     const box = plot.getBoundingClientRect();
     const x = (100 * (event.clientX - box.left)) / box.width;
     let nearest = 0;
-    rows.forEach((row, index) => { if (Math.abs(row[0] - x) < Math.abs(rows[nearest][0] - x)) nearest = index; });
+    rows.forEach((row, index) => {
+      if (Math.abs(row[0] - x) < Math.abs(rows[nearest][0] - x)) nearest = index;
+    });
     show(nearest);
   });
   plot.addEventListener("pointerleave", hide);
   plot.addEventListener("blur", hide);
   plot.addEventListener("keydown", (event) => {
-    const moves = { ArrowLeft: current - 1, ArrowRight: current + 1, Home: 0, End: rows.length - 1 };
+    const last = rows.length - 1;
+    const moves = { ArrowLeft: current - 1, ArrowRight: current + 1, Home: 0, End: last };
     if (!(event.key in moves)) return;
     event.preventDefault();
     show(moves[event.key]);

@@ -111,7 +111,7 @@ def steps_of(coverage: pd.DataFrame | None) -> pd.DataFrame | None:
 
 def _rebuild(table: pd.DataFrame, about: Mapping[str, Any]) -> BacktestResult:
     """Turn the long table, whose rows are ordered window by window, into arrays again."""
-    columns = _columns_from(about["columns"])
+    columns = Columns.model_validate(about["columns"])
     freq = Frequency(**about["freq"])
     horizon = about["horizon"]
     targets = len(columns.target_cols)
@@ -153,15 +153,6 @@ def _rebuild(table: pd.DataFrame, about: Mapping[str, Any]) -> BacktestResult:
         quantiles=quantiles,
         notes=tuple(about.get("notes", ())),
     )
-
-
-def _columns_from(record: Mapping[str, Any]) -> Columns:
-    """Rebuild the roles of columns; JSON has lists where they have tuples."""
-    roles = dict(record)
-    for name, value in roles.items():
-        if isinstance(value, list):
-            roles[name] = tuple(value)
-    return Columns(**roles)
 
 
 def _objects(values: list[Any]) -> Any:

@@ -183,7 +183,12 @@ class OrderedOracle(keras_tuner.Oracle):
                 self._append(end_record(number, outcome))
             self._changed.notify_all()
 
-    def update_trial(self, trial_id: str, metrics: Any, step: int = 0) -> Any:  # noqa: ARG002 - keras-tuner's
+    def update_trial(
+        self,
+        trial_id: str,
+        metrics: Any,  # noqa: ARG002 - keras-tuner's
+        step: int = 0,  # noqa: ARG002 - keras-tuner's
+    ) -> Any:
         """Take a heartbeat; results come with the end of a trial."""
         number = int(trial_id)
         with self._changed:

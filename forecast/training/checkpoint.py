@@ -71,7 +71,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = dict(file.metadata() or {})
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+            names = file.keys()
+            tensors = {name: file.get_tensor(name) for name in names}
         if metadata.pop("sha256") != _digest(tensors, metadata) or metadata["format"] != FORMAT:
             raise ValueError("its checksum does not fit")
         about = json.loads(metadata["about"])

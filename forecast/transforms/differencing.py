@@ -102,7 +102,14 @@ class Difference:
     lag: int = 1
 
     @classmethod
-    def fit(cls, values: FloatArray, rows: Rows, *, num_series: int, lag: int) -> Self:  # noqa: ARG003
+    def fit(
+        cls,
+        values: FloatArray,  # noqa: ARG003
+        rows: Rows,  # noqa: ARG003
+        *,
+        num_series: int,  # noqa: ARG003
+        lag: int,
+    ) -> Self:
         """Return the difference over `lag` steps; nothing is fitted."""
         return cls(lag)
 

@@ -185,7 +185,8 @@ def set_dates(axes: Axes, stamps: NDArray[Any]) -> None:
     if np.issubdtype(stamps.dtype, np.datetime64):
         locator = AutoDateLocator(minticks=3, maxticks=6)  # type: ignore[no-untyped-call]
         axes.xaxis.set_major_locator(locator)
-        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+        formatter = ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
+        axes.xaxis.set_major_formatter(formatter)
         axes.xaxis.get_offset_text().set(fontsize=8.5, color=MUTED)
     else:
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
