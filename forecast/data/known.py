@@ -16,6 +16,7 @@ from forecast.data.load import load_panel
 from forecast.data.names import name_of, nearest_name
 from forecast.data.panel import Columns, Panel, find_rows, shown_stamps
 from forecast.data.read import Source, TableFormat
+from forecast.data.regular.time_steps import RESULT_STEPS
 from forecast.errors import DataError
 
 if TYPE_CHECKING:
@@ -37,7 +38,9 @@ def read_known(panel: Panel, known: Source, *, table_format: TableFormat) -> Pan
     return load_panel(
         known,
         known_columns(panel.columns),
-        table_format=table_format.model_copy(update={"tz": table_format.tz or panel.freq.tz}),
+        table_format=table_format.model_copy(
+            update={"tz": table_format.tz or panel.freq.tz, **RESULT_STEPS}
+        ),
         freq=panel.freq.alias,
         gaps="skip",
         allow_missing=True,

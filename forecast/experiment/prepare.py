@@ -158,7 +158,11 @@ def resolve_with_reasons(config: Experiment, panel: Panel) -> Chosen:
     season_length = config.data.season_length or panel.freq.season_length
     chosen = choose(config, panel, season_length)
     chosen = chosen.with_choices(
-        {"data.calendar": _calendar(panel), "data.trading_days": _trading_days(panel)}
+        {
+            "data.calendar": _calendar(panel),
+            "data.empty_intervals": _empty_intervals(config.data),
+            "data.trading_days": _trading_days(panel),
+        }
     )
     found: Choices = {}
     if config.data.freq is None:
@@ -172,6 +176,12 @@ def resolve_with_reasons(config: Experiment, panel: Panel) -> Chosen:
 
 def _calendar(panel: Panel) -> Choice:
     return Choice(tuple(default_calendar(panel.freq)), "by the frequency")
+
+
+def _empty_intervals(data: DataConfig) -> Choice:
+    if data.empty_is_zero:
+        return Choice("zero", f"aggregate is {data.aggregate}")
+    return Choice("missing", f"aggregate is {data.aggregate}")
 
 
 def _trading_days(panel: Panel) -> Choice:

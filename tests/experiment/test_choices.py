@@ -258,7 +258,12 @@ GIVEN: Settings = {
 }
 """Of everything that may be chosen a value that would not be, most of them that of `bigru`."""
 
-NOT_BY_RULE = {("training", "jit"), ("data", "calendar"), ("data", "trading_days")}
+NOT_BY_RULE = {
+    ("training", "jit"),
+    ("data", "calendar"),
+    ("data", "trading_days"),
+    ("data", "empty_intervals"),
+}
 """Settings whose `auto` no rule of `choices` replaces: by the machine, and by the timestamps."""
 
 

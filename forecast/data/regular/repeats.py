@@ -1,0 +1,92 @@
+"""Timestamps that occur several times in a series."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from forecast.axes import IntArray
+from forecast.data.findings import SHOWN, Change, FindingLog, and_more, counted
+from forecast.data.order import SortedRows
+from forecast.data.regular.clocks import changing_zone, fits_zone, looks_local, pass_zone
+from forecast.data.regular.proposals import resample_change
+
+_HOUR = pd.Timedelta(hours=1)
+_LIST_SHARE = 0.2
+"""Share of rows that repeat a timestamp from which a table is taken for a list of events."""
+
+MEAN = Change({"data.aggregate": "mean"}, "to join them by their mean")
+LAST = Change({"data.aggregate": "last"}, "to take the last")
+SUM = Change({"data.aggregate": "sum"}, "to add up those of one timestamp")
+
+
+def check_repeats(rows: SortedRows, log: FindingLog) -> None:
+    """Report timestamps that occur twice in a series, pair by pair."""
+    again = repeated(rows)
+    if not len(again):
+        return
+    subject = "1 timestamp occurs"
+    if len(again) > 1:
+        subject = f"{len(again)} timestamps occur"
+    pairs = ", ".join(_name_pair(rows, row) for row in again[:SHOWN])
+    message = f"{subject} twice: {pairs}{and_more(len(again))}"
+
+    zone = None
+    if rows.tz is None:
+        zone = changing_zone(rows.stamps[again], "repeats")
+    if zone is not None:
+        ways = [MEAN]
+        if fits_zone(rows, zone):
+            ways.insert(0, pass_zone(zone))
+        log.error("local_time", f"{message}; {looks_local(zone)}", settings=ways)
+        return
+    if rows.tz is None and rows.stamps.dtype.kind == "M":
+        zone = changing_zone((pd.DatetimeIndex(rows.stamps[again]) - _HOUR).to_numpy(), "repeats")
+    if zone is not None:
+        message += f"; {looks_local(zone)}, with each hour written at its end"
+        log.error("local_time", message, settings=(MEAN, LAST))
+        return
+    log.error("duplicate_stamps", message, _other_series(rows), settings=_ways(rows, len(again)))
+
+
+def repeated(rows: SortedRows) -> IntArray:
+    """Return the rows that have the timestamp of the row before them."""
+    return np.flatnonzero((rows.stamps[1:] == rows.stamps[:-1]) & rows.inside) + 1
+
+
+def note_joined(rows: SortedRows, how: str, log: FindingLog) -> None:
+    """Add a note on rows with one timestamp that are joined."""
+    again = repeated(rows)
+    if not len(again):
+        return
+    log.note(
+        "joined_rows",
+        f"{counted(len(again), 'row')} with the timestamp of an earlier row: "
+        f"{rows.several(again)}; the rows of one timestamp are joined (aggregate: {how})",
+    )
+
+
+def _ways(rows: SortedRows, num_repeated: int) -> tuple[Change, ...]:
+    """Return the settings that join repeated rows, the one that fits best first."""
+    if num_repeated < _LIST_SHARE * len(rows.stamps):
+        return MEAN, LAST
+    resample = resample_change(rows)
+    if resample is not None:
+        return resample, SUM, MEAN
+    return SUM, MEAN
+
+
+def _other_series(rows: SortedRows) -> str:
+    """Write what to do where repeated rows are those of several series."""
+    if rows.names.table.was_wide:
+        return ""
+    if len(rows.offsets) == 2:
+        return "if the table contains several series, name their column with id_col"
+    return "if several columns name a series, pass all of them as id_col"
+
+
+def _name_pair(rows: SortedRows, row: int) -> str:
+    first = rows.table_row(row - 1)
+    second = rows.table_row(row)
+    places = rows.names.table.places([first, second])
+    return f"{rows.names.series(second)}{' and '.join(places)}{rows.names.stamp(second)}"
