@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.axes import IntArray
-from forecast.data.findings import BadTableError, FindingLog, counted, show_stamp
+from forecast.data.findings import BadTableError, Change, FindingLog, counted, show_stamp
 from forecast.data.frequency import Frequency, infer_frequency
 from forecast.data.gaps import check_gaps
 from forecast.data.order import SortedRows
@@ -88,6 +88,7 @@ def _declare(rows: SortedRows, freq: str, log: FindingLog) -> Frequency:
             "wrong_frequency",
             f"freq is {freq!r} but {time_col} contains dates",
             "give a step of time, such as 'h' or 'D'",
+            settings=({"data.freq": None},),
         )
     aligned = declared.aligned_to(rows.stamps)
     if not aligned.alias.startswith(freq.strip()):
@@ -110,7 +111,7 @@ def _infer(rows: SortedRows) -> Frequency:
         raise BadTableError(
             "no_frequency",
             f"{error} ({counted(len(rows.stamps), 'row')} in all, first {first})",
-            "at least 2 rows of one series are needed, or pass freq",
+            "give at least 2 rows of one series, or pass `data.freq`",
         ) from error
 
 
@@ -146,7 +147,7 @@ def _refuse_wrong(declared: Spacing, gaps: str) -> None:
     raise BadTableError(
         "wrong_frequency",
         f"freq is {declared.grid.alias!r}, but {reason} (first timestamps {first})",
-        f"the timestamps look like {alias!r}: pass freq: {alias!r}, or leave freq out",
+        settings=(Change({"data.freq": alias}, "as the timestamps look"),),
     )
 
 
@@ -170,7 +171,7 @@ def check_on_grid(spacing: Spacing, log: FindingLog) -> bool:
         f"{len(off)} of {len(rows.stamps)} timestamps are not on the {alias!r} grid: "
         f"{rows.several(off)}; "
         f"distance to the grid: {_histogram(rows.stamps, spacing.grid)}",
-        f"round the timestamps to {alias!r}, or pass the right freq",
+        f"round the timestamps to {alias!r}, or pass the right `data.freq`",
     )
     return False
 
@@ -215,6 +216,6 @@ def _check_series_steps(spacing: Spacing, log: FindingLog) -> bool:
         f"no two rows are one step of {spacing.grid.alias!r} apart in "
         f"{counted(len(coarse), 'series')}, first series {rows.names.ids[first]!r} with steps of "
         f"{closest[first]}",
-        "give series of one frequency, or pass the right freq",
+        "give series of one frequency, or pass the right `data.freq`",
     )
     return False

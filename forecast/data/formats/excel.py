@@ -142,11 +142,12 @@ def _several_sheets(file: str, wanted: str | None, first_rows: dict[str, Row]) -
     if len(first_rows) > len(shown):
         shown.append(f"{len(first_rows) - len(shown)} more")
     message = f"{file} has {len(first_rows)} sheets: {', '.join(shown)}"
-    guess = ""
+    sheets = list(first_rows)
     if wanted is not None:
         message = f"{file} has no sheet {wanted!r}; its sheets are {', '.join(shown)}"
-        guess = nearest(wanted, list(first_rows))
-    return BadTableError("sheet", message, f"pass sheet: {next(iter(first_rows))}{guess}")
+        sheets.sort(key=lambda name: nearest(wanted, [name]) == "")  # similar names first
+    changes = tuple({"data.sheet": name} for name in sheets[:3])
+    return BadTableError("sheet", message, settings=changes)
 
 
 def _header_place(rows: list[Row], columns: Columns) -> int:
