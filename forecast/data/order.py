@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from forecast.axes import IntArray
 from forecast.data.findings import SHOWN, FindingLog, and_more
+from forecast.data.per_series.telling import telling_id, told_apart
 from forecast.data.table import RowNames
 
 _HOUR = pd.Timedelta(hours=1)
@@ -158,10 +159,11 @@ def check_duplicates(rows: SortedRows, log: FindingLog) -> None:
             f"move every timestamp one hour back and {pass_zone(zone)}; or {fix}",
         )
         return
-    if len(rows.offsets) == 2 and not rows.names.table.was_wide:  # one series
+    id_col = telling_id(rows.names)
+    if id_col:
+        fix = f"{told_apart(rows.names, id_col)}, or {fix}"
+    elif len(rows.offsets) == 2 and not rows.names.table.was_wide:  # one series
         fix += "; if the table contains several series, name their column with id_col"
-    elif not rows.names.table.was_wide:
-        fix += "; if several columns name a series, join them into one and pass it as id_col"
     log.error("duplicate_stamps", message, fix)
 
 

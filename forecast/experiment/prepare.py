@@ -12,8 +12,8 @@ from forecast.data import datasets
 from forecast.data.doctor import Diagnosis, diagnose
 from forecast.data.load import load_panel
 from forecast.data.panel import Panel
+from forecast.data.per_series.subset import select_series
 from forecast.data.read import Source
-from forecast.data.subset import select_series
 from forecast.errors import ConfigError, DataError
 from forecast.experiment.choices import CHOOSING_MODEL, Choice, Choices, Chosen, choose
 from forecast.experiment.settings import DataConfig, Experiment
