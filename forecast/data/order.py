@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from forecast.axes import IntArray
 from forecast.data.findings import SHOWN, FindingLog, and_more
+from forecast.data.names import join_names
 from forecast.data.per_series.telling import telling_id, told_apart
 from forecast.data.table import RowNames
 
@@ -159,12 +160,14 @@ def check_duplicates(rows: SortedRows, log: FindingLog) -> None:
             f"move every timestamp one hour back and {pass_zone(zone)}; or {fix}",
         )
         return
-    id_col = telling_id(rows.names)
-    if id_col:
-        fix = f"{told_apart(rows.names, id_col)}, or {fix}"
+    found = telling_id(rows.names)
+    settings = []
+    if found:
+        message += f"; {told_apart(rows.names, found)}"
+        settings.append({"data.id_col": join_names(found)})
     elif len(rows.offsets) == 2 and not rows.names.table.was_wide:  # one series
         fix += "; if the table contains several series, name their column with id_col"
-    log.error("duplicate_stamps", message, fix)
+    log.error("duplicate_stamps", message, fix, settings)
 
 
 def _name_pair(rows: SortedRows, row: int) -> str:

@@ -186,8 +186,8 @@ def _actual(
     stamps = result.stamps[own].astype(np.int64).ravel()
     values = result.actual[own, :, shown.target].ravel()
     if record.observed is not None:
-        is_own = [each == shown.series_id for each in ids_in(record.observed, columns)]
-        rows = record.observed[is_own]
+        ids = ids_in(record.observed, columns)
+        rows = record.observed[np.array([each == shown.series_id for each in ids], bool)]
         row_stamps = plain_stamps(rows[columns.time_col], result.freq).astype(np.int64)
         row_values = rows[columns.target_cols[shown.target]].to_numpy(np.float64)
         stamps = np.concatenate([row_stamps, stamps])

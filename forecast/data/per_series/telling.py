@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import shlex
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from forecast.axes import IntArray
 from forecast.data.findings import BadTableError, listed
-from forecast.data.names import join_names
 from forecast.data.parse import encode
-from forecast.data.table import RowNames, Table
+from forecast.data.table import RowNames, Table, Unread
 
 _FEWEST_ROWS = 3
 """Mean rows of a series, at least: a column that numbers the rows names no series."""
+
+_MOST_READ = 100
+"""Columns that are read, the first ones."""
 
 _MOST_COLUMNS = 12
 """Columns that are tried together in pairs."""
@@ -35,15 +37,14 @@ def telling_id(names: RowNames) -> tuple[str, ...]:
     if table.was_wide or table.unread is None or names.codes is None or names.stamps is None:
         return ()
     kept = np.flatnonzero(names.codes >= 0)
-    pair = np.stack([names.codes[kept], names.stamps.view(np.int64)[kept]])
-    moments = np.unique(pair, axis=1, return_inverse=True)[1].ravel()
     series = names.codes[kept].astype(np.int64)
+    moments = _joined(series, np.unique(names.stamps[kept], return_inverse=True)[1])
     candidates = _candidates(table, kept)
-    single = {(name,): codes for name, codes in candidates.items()}
+    single: dict[tuple[str, ...], IntArray] = {(name,): codes for name, codes in candidates.items()}
     found = _telling(single, moments, series)
     if not found:
         several = dict(list(candidates.items())[:_MOST_COLUMNS])
-        pairs = {
+        pairs: dict[tuple[str, ...], IntArray] = {
             both: _joined(several[both[0]], several[both[1]])
             for both in itertools.combinations(several, 2)
         }
@@ -55,16 +56,16 @@ def telling_id(names: RowNames) -> tuple[str, ...]:
 
 
 def told_apart(names: RowNames, ids: tuple[str, ...]) -> str:
-    """Write which columns tell rows apart, and how they are given.
+    """Write which columns tell rows apart.
 
     Args:
         names: the rows.
         ids: the columns of `telling_id`.
     """
     added = [name for name in ids if name not in names.table.columns.id_cols]
-    verb = "tells" if len(added) == 1 else "tell"
-    setting = join_names(ids)
-    return f"{listed(added)} {verb} them apart: pass id_col: {shlex.quote(setting)}"
+    if len(added) == 1:
+        return f"{added[0]!r} tells them apart"
+    return f"{listed(added)} together tell them apart"
 
 
 def _candidates(table: Table, kept: IntArray) -> dict[str, IntArray]:
@@ -77,17 +78,28 @@ def _candidates(table: Table, kept: IntArray) -> dict[str, IntArray]:
         place = table.origin[kept]
         if unread.row_numbers is not None:
             place = np.searchsorted(unread.row_numbers, place)
-    columns = {}
-    for name in unread.names:
-        try:
-            column = unread.read([name])[name]
-            if _may_name(column.type):
-                codes = encode(column, name)[0].astype(np.int64)[place]
-                columns[name] = (pa.types.is_integer(column.type), codes)
-        except BadTableError:  # cells that name nothing
-            continue
-    order = sorted(columns, key=lambda name: columns[name][0])
-    return {name: columns[name][1] for name in order if (columns[name][1] >= 0).all()}
+    columns = {
+        name: column
+        for name, column in _read(unread, unread.names[:_MOST_READ]).items()
+        if _may_name(column.type)
+    }
+    candidates = {}
+    for name in sorted(columns, key=lambda name: pa.types.is_integer(columns[name].type)):
+        codes = encode(columns[name], name)[0].astype(np.int64)[place]
+        if (codes >= 0).all():
+            candidates[name] = codes
+    return candidates
+
+
+def _read(unread: Unread, names: Sequence[str]) -> dict[str, pa.ChunkedArray]:
+    """Read the columns that can be read, all at once where that is possible."""
+    try:
+        return unread.read(list(names))
+    except BadTableError:
+        if len(names) < 2:
+            return {}
+        half = len(names) // 2
+        return _read(unread, names[:half]) | _read(unread, names[half:])
 
 
 def _may_name(kind: pa.DataType) -> bool:
