@@ -12,8 +12,8 @@ from forecast.data import datasets
 from forecast.data.doctor import Diagnosis, diagnose
 from forecast.data.load import load_panel
 from forecast.data.panel import Panel
+from forecast.data.per_series.subset import select_series
 from forecast.data.read import Source
-from forecast.data.subset import select_series
 from forecast.errors import ConfigError, DataError
 from forecast.experiment.choices import CHOOSING_MODEL, Choice, Choices, Chosen, choose
 from forecast.experiment.settings import DataConfig, Experiment
@@ -163,7 +163,10 @@ def resolve_with_reasons(config: Experiment, panel: Panel) -> Chosen:
     if config.data.season_length is None:
         found["data.season_length"] = Choice(season_length, "by the frequency")
     chosen = chosen.with_values(found)
-    spelled = chosen.config.with_settings({"data.freq": panel.freq.alias})  # H, given, is h now
+    # H, given, is h now, and a column with a comma in its name is a list of one
+    spelled = chosen.config.with_settings(
+        {"data.freq": panel.freq.alias, "data.id_col": panel.columns.id_col}
+    )
     return replace(chosen, config=spelled)
 
 
