@@ -13,19 +13,19 @@ from forecast.data.findings import BadTableError, Finding, listed
 from forecast.data.formats.readers import Source, find_reader
 from forecast.data.names import join_names
 from forecast.data.panel import Columns, Name
+from forecast.data.regular.time_steps import TimeSteps
 from forecast.data.table import Table, Unread, without_empty_rows, without_totals
 from forecast.data.time_parts import join_parts, parts_of, proposed_parts
 from forecast.data.wide import melt
 from forecast.errors import nearest
-from forecast.section import Section
 
 __all__ = ["Source", "TableFormat", "read_table"]
 
 _DEFAULT = Columns()
 
 
-class TableFormat(Section):
-    """Format of a table: layout, text format and timestamps.
+class TableFormat(TimeSteps):
+    """Format of a table: layout, text format, timestamps, and how its rows become steps.
 
     Raises:
         ConfigError: a setting is wrong whatever the table.

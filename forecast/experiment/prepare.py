@@ -10,6 +10,7 @@ import numpy as np
 
 from forecast.data import datasets
 from forecast.data.doctor import Diagnosis, diagnose
+from forecast.data.findings import counted
 from forecast.data.load import load_panel
 from forecast.data.panel import Panel
 from forecast.data.per_series.subset import select_series
@@ -156,7 +157,9 @@ def resolve_with_reasons(config: Experiment, panel: Panel) -> Chosen:
     """Resolve an experiment as `resolve` does, and give the reasons."""
     season_length = config.data.season_length or panel.freq.season_length
     chosen = choose(config, panel, season_length)
-    chosen = chosen.with_choices({"data.calendar": _calendar(panel)})
+    chosen = chosen.with_choices(
+        {"data.calendar": _calendar(panel), "data.trading_days": _trading_days(panel)}
+    )
     found: Choices = {}
     if config.data.freq is None:
         found["data.freq"] = Choice(panel.freq.alias, "the step between timestamps")
@@ -172,6 +175,15 @@ def resolve_with_reasons(config: Experiment, panel: Panel) -> Chosen:
 
 def _calendar(panel: Panel) -> Choice:
     return Choice(tuple(default_calendar(panel.freq)), "by the frequency")
+
+
+def _trading_days(panel: Panel) -> Choice:
+    closed = panel.freq.closed
+    if not panel.freq.is_business:
+        return Choice(False, "steps are no business days")
+    if closed is None:
+        return Choice(False, "many business days have no row")
+    return Choice(True, f"{counted(len(closed), 'business day')} without a row")
 
 
 def _with_stride(chosen: Chosen, panel: Panel, split: Split) -> Chosen:
