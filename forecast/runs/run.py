@@ -155,7 +155,7 @@ def fit_run(
         result = forecaster.evaluate()
     future = None
     if covers(prepared.panel, config.windows.horizon):
-        future = forecaster.predict()
+        future = forecaster.predict(level="auto")
 
     with _training_kept(), replace_folder(folder, check) as temporary:
         written, failures = _write_run(temporary, prepared, forecaster, result, future)

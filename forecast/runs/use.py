@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from forecast.data.dates.number_dates import write_stamps
 from forecast.errors import DataError
@@ -27,7 +27,7 @@ def predict_run(
     *,
     known: str | None = None,
     horizon: int | None = None,
-    level: Sequence[float] = (),
+    level: Sequence[float] | Literal["auto"] = "auto",
     output: str | Path | None = None,
 ) -> Forecast:
     """Forecast from a run folder or a saved model.
@@ -37,7 +37,7 @@ def predict_run(
         table: history to forecast from; default: the table of the run.
         known: file with the known covariates of the steps to forecast.
         horizon: steps to forecast; default: as trained.
-        level: levels of intervals in %.
+        level: levels of intervals in %, or `auto`, as in `Forecaster.predict`.
         output: CSV, Parquet or Excel file to write; new, or an earlier forecast of the run.
 
     Returns:
