@@ -23,6 +23,7 @@ from forecast.forecasting.calibrate import calibrate
 from forecast.forecasting.fitted import Fitted, collect, shape_of
 from forecast.forecasting.judge import fit_linear, judge, unseen_part
 from forecast.forecasting.predict import forecast_future
+from forecast.forecasting.reference import baseline_ahead
 from forecast.forecasting.saving import load_fitted, save_fitted
 from forecast.intervals.levels import check_level
 from forecast.scores.evaluation import BacktestResult
@@ -185,6 +186,7 @@ class Forecaster:
         known: Source | None = None,
         horizon: int | None = None,
         level: float | Sequence[float] | Literal["auto"] = (),
+        baseline: str | None = None,
     ) -> Forecast:
         """Forecast the steps after the end of each series.
 
@@ -200,6 +202,8 @@ class Forecaster:
                 that takes more windows than there are is replaced by the widest they suffice for,
                 with a note. `auto`: 80 and 95, or a note in `Forecast.notes` where none can be
                 given.
+            baseline: name of a baseline that forecasts the same steps, such as `seasonal_naive`,
+                in columns of its own; default: none.
 
         Returns:
             One forecast per series, in the unit of the data.
@@ -226,6 +230,9 @@ class Forecaster:
         if known is not None:
             ahead = read_known(panel, known, table_format=fitted.config.data.table_format)
         forecast = forecast_future(fitted, panel, steps, ahead)
+        if baseline is not None:
+            values = baseline_ahead(fitted, panel, baseline, steps)
+            forecast = replace(forecast, baselines={baseline: values})
         if level == "auto":
             return with_usual_intervals(fitted, panel, forecast)
         if levels:
