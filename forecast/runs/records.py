@@ -273,5 +273,6 @@ def _about(result: BacktestResult, unjudged: NDArray[np.object_]) -> bytes:
         "freq": asdict(result.freq),
         "unjudged": unjudged.tolist(),
         "notes": list(result.notes),
+        "members": dict(result.members),
     }
     return (json.dumps(about) + "\n").encode()

@@ -152,4 +152,5 @@ def _rebuild(table: pd.DataFrame, about: Mapping[str, Any]) -> BacktestResult:
         quantile_levels=levels,
         quantiles=quantiles,
         notes=tuple(about.get("notes", ())),
+        members=about.get("members", {}),
     )

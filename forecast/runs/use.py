@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from forecast.data.dates.number_dates import write_stamps
 from forecast.errors import DataError
 from forecast.files.outputs import check_file
 from forecast.forecasting.forecaster import Forecaster
+from forecast.runs.next_steps import read_about
 from forecast.runs.records import MODEL
 from forecast.runs.stored import read_result
 from forecast.runs.table_files import check_ending, is_forecast, is_template, write_table
@@ -27,7 +28,7 @@ def predict_run(
     *,
     known: str | None = None,
     horizon: int | None = None,
-    level: Sequence[float] = (),
+    level: Sequence[float] | Literal["auto"] = "auto",
     output: str | Path | None = None,
 ) -> Forecast:
     """Forecast from a run folder or a saved model.
@@ -37,11 +38,11 @@ def predict_run(
         table: history to forecast from; default: the table of the run.
         known: file with the known covariates of the steps to forecast.
         horizon: steps to forecast; default: as trained.
-        level: levels of intervals in %.
+        level: levels of intervals in %, or `auto`, as in `Forecaster.predict`.
         output: CSV, Parquet or Excel file to write; new, or an earlier forecast of the run.
 
     Returns:
-        The forecast.
+        The forecast, with that of the baseline that was best when the run was written.
 
     Raises:
         OutputError: `output` is read here, or is something else.
@@ -51,7 +52,10 @@ def predict_run(
     if output is not None:
         is_own = partial(is_forecast, fitted.config.name, fitted.feature_map.columns)
         check_file(output, is_own, "forecast of this run", (table, known))
-    forecast = forecaster.predict(table, known=known, horizon=horizon, level=level)
+    baseline = read_about(Path(run)).get("baseline")
+    forecast = forecaster.predict(
+        table, known=known, horizon=horizon, level=level, baseline=baseline
+    )
     if output is not None:
         write_table(forecast.frame(), output)
     return forecast

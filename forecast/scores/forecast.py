@@ -8,15 +8,17 @@ The columns of an output table are the id, one column or several, the time, `cut
 | level 0.1 or 0.9 | `<alias>-lo-80`, `<alias>-hi-80` | `<alias>-<target>-lo-80` |
 | level 0.5        | `<alias>-median`                | `<alias>-<target>-median` |
 
-`lo-80` and `hi-80` are the ends of the central 80 % interval.
+`lo-80` and `hi-80` are the ends of the central 80 % interval. Forecasts of baselines, if there are
+any, follow under their names.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from html import escape
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -69,6 +71,7 @@ class Forecast:
         quantile_levels: Q ascending levels, none for a point forecast.
         quantiles: (B, H, D, Q) in the unit of the data, or None.
         notes: remarks for the reader, one sentence each.
+        baselines: (B, H, D) forecasts of baselines for the same steps, by name.
     """
 
     alias: str
@@ -81,6 +84,7 @@ class Forecast:
     quantile_levels: tuple[float, ...] = ()
     quantiles: FloatArray | None = None
     notes: tuple[str, ...] = ()
+    baselines: Mapping[str, FloatArray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check that all arrays are of the same series, steps and targets."""
@@ -95,6 +99,8 @@ class Forecast:
             quantiles = np.zeros((*self.values.shape, 0))
         sizes = dict(zip("BHDQ", (*self.values.shape, len(self.quantile_levels)), strict=True))
         check_shape("quantiles", quantiles, "BHDQ", **sizes)
+        for name, values in self.baselines.items():
+            check_shape(f"forecast of {name}", values, "BHD", **sizes)
 
     def __repr__(self) -> str:
         """One line: the model, the number of series and cutoffs, horizon, targets and levels."""
@@ -120,6 +126,7 @@ class Forecast:
             stamps=self.stamps[:SHOWN_ROWS],
             values=self.values[:SHOWN_ROWS],
             quantiles=quantiles,
+            baselines={name: values[:SHOWN_ROWS] for name, values in self.baselines.items()},
         )
         return first_rows_html(repr(self), first.frame(), self.stamps.size)
 
@@ -129,11 +136,19 @@ class Forecast:
         columns += forecast_columns(
             self.alias, self.columns, self.values, self.quantile_levels, self.quantiles
         )
+        for name, values in self.baselines.items():
+            columns += forecast_columns(name, self.columns, values)
         return table_of(columns)
 
     @classmethod
     def from_frame(
-        cls, frame: pd.DataFrame, alias: str, *, columns: Columns, freq: Frequency
+        cls,
+        frame: pd.DataFrame,
+        alias: str,
+        *,
+        columns: Columns,
+        freq: Frequency,
+        baselines: Sequence[str] = (),
     ) -> Forecast:
         """Read back what `frame` wrote, or a forecast of another package with the same columns.
 
@@ -142,6 +157,7 @@ class Forecast:
             alias: which model to read.
             columns: the names of id, time and targets.
             freq: the frequency of the stamps.
+            baselines: names of the baselines to read, too.
 
         Raises:
             DataError: a column is missing, or series and cutoffs have different numbers of steps.
@@ -149,7 +165,8 @@ class Forecast:
         id_cols = columns.id_cols
         time_col = columns.time_col
         names = column_names(alias, columns.target_cols)
-        needed = (*id_cols, time_col, "cutoff", *names)
+        names_of = {name: column_names(name, columns.target_cols) for name in baselines}
+        needed = (*id_cols, time_col, "cutoff", *names, *chain.from_iterable(names_of.values()))
         missing = [name for name in needed if name not in frame.columns]
         if missing:
             raise DataError(
@@ -177,6 +194,10 @@ class Forecast:
             freq=freq,
             quantile_levels=levels,
             quantiles=quantiles,
+            baselines={
+                name: rows[list(found)].to_numpy(np.float64).reshape(shape)
+                for name, found in names_of.items()
+            },
         )
 
 
