@@ -7,7 +7,15 @@ from dataclasses import replace
 import numpy as np
 
 from forecast.axes import IntArray
-from forecast.data.findings import SHOWN, BadTableError, FindingLog, and_more, counted, show_stamp
+from forecast.data.findings import (
+    SHOWN,
+    BadTableError,
+    Change,
+    FindingLog,
+    and_more,
+    counted,
+    show_stamp,
+)
 from forecast.data.frequency import Frequency
 from forecast.data.order import SortedRows, changing_zone, looks_local, pass_zone
 
@@ -49,8 +57,10 @@ def check_gaps(
     log.error(
         "gaps",
         message,
-        "pass gaps: skip to leave out windows that span one, or both gaps: fill and missing: "
-        "forward_fill to insert rows",
+        settings=(
+            Change({"data.gaps": "skip"}, "to leave out windows that span one"),
+            Change({"data.gaps": "fill", "data.missing": "forward_fill"}, "to insert rows"),
+        ),
     )
     return False
 
@@ -94,7 +104,8 @@ def _refuse_explosion(rows: SortedRows, missing: int, message: str) -> None:
         raise BadTableError(
             "gaps",
             f"{message}; filling them would turn {count} rows into {missing + count}",
-            "pass gaps: skip, or correct timestamps that are far from the others",
+            "correct timestamps that are far from the others",
+            settings=({"data.gaps": "skip"},),
         )
 
 

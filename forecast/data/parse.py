@@ -270,5 +270,6 @@ def _refuse_missing(
         log.error(
             "missing_values",
             message,
-            "fill them, or choose a policy with `missing:` such as forward_fill or mask",
+            "fill them in the table",
+            settings=({"data.missing": "forward_fill"}, {"data.missing": "mask"}),
         )

@@ -16,6 +16,7 @@ from forecast.data.panel import Columns
 from forecast.data.table import MISSING_WORDS
 from forecast.data.textfile import TextFile, explain_unreadable, inspect_text
 from forecast.data.time_parts import parts_of
+from forecast.files.compressed import open_bytes
 
 
 def open_text(source: str | Path, columns: Columns, written: Written) -> Opened:
@@ -104,9 +105,11 @@ def _parse(
             ),
         }
 
-    with pyarrow.csv.open_csv(file.path, **options(types)) as head:
+    with open_bytes(file.path) as raw, pyarrow.csv.open_csv(raw, **options(types)) as head:
         seen = {field.name: field.type for field in head.schema if field.type != pa.null()}
     try:
-        return pyarrow.csv.read_csv(file.path, **options(seen))
+        with open_bytes(file.path) as raw:
+            return pyarrow.csv.read_csv(raw, **options(seen))
     except pa.ArrowInvalid:
-        return pyarrow.csv.read_csv(file.path, **options(types))
+        with open_bytes(file.path) as raw:
+            return pyarrow.csv.read_csv(raw, **options(types))
