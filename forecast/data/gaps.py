@@ -18,9 +18,9 @@ from forecast.data.findings import (
 )
 from forecast.data.frequency import Frequency
 from forecast.data.order import SortedRows
-from forecast.data.regular.clocks import changing_zone, fits_zone, looks_local, pass_zone
+from forecast.data.regular.clocks import changing_zone, fits_zone, in_zone, looks_local
 from forecast.data.regular.closures import is_calendar
-from forecast.data.regular.proposals import resample_change
+from forecast.data.regular.proposed_steps import resample_change
 
 FILL = Change({"data.gaps": "fill", "data.missing": "forward_fill"}, "to insert rows")
 SKIP = Change({"data.gaps": "skip"}, "to leave out windows that span one")
@@ -59,7 +59,7 @@ def check_gaps(
 
     zone = _skipping_zone(rows, grid, positions, after)
     if zone is not None:
-        settings = (pass_zone(zone), FILL) if fits_zone(rows, zone) else (FILL,)
+        settings = (in_zone(zone), FILL) if fits_zone(rows, zone) else (FILL,)
         log.error("local_time", f"{message}; {looks_local(zone)}", settings=settings)
         return False
     log.error("gaps", message, settings=_ways(rows, grid, len(after)))

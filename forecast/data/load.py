@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 
 from forecast.data.findings import FindingLog
 from forecast.data.frequency import Frequency
-from forecast.data.future import (
+from forecast.data.gaps import fill_gaps
+from forecast.data.order import SortedRows, sort_rows
+from forecast.data.panel import Columns, Panel
+from forecast.data.per_series.future import (
     FUTURE_ROWS,
     ended_notes,
     known_columns,
     only_present,
     split_future,
 )
-from forecast.data.gaps import fill_gaps
-from forecast.data.order import SortedRows, sort_rows
-from forecast.data.panel import Columns, Panel
-from forecast.data.parse import Ids, read_ids
+from forecast.data.per_series.ids import Ids, read_ids
 from forecast.data.read import Source, TableFormat, read_table
 from forecast.data.regular.intervals import check_freq
 from forecast.data.regular.joining import check_inserted, join_cells

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.axes import IntArray
-from forecast.data.findings import BadTableError, FindingLog, counted, show_stamp
+from forecast.data.findings import BadTableError, Change, FindingLog, counted, show_stamp
 from forecast.data.frequency import Frequency, infer_frequency
 from forecast.data.gaps import check_gaps
 from forecast.data.order import SortedRows
+from forecast.data.regular.clocks import in_zone, zone_of_days
 from forecast.data.regular.closures import count_trading_days
-from forecast.data.regular.proposals import resample_change
+from forecast.data.regular.proposed_steps import resample_change
 from forecast.errors import DataError
 from forecast.section import AUTO, Auto
 
@@ -107,6 +108,7 @@ def _declare(rows: SortedRows, freq: str, log: FindingLog) -> Frequency:
             "wrong_frequency",
             f"freq is {freq!r} but {time_col} contains dates",
             "give a step of time, such as 'h' or 'D'",
+            settings=({"data.freq": None},),
         )
     aligned = declared.aligned_to(rows.stamps)
     if not aligned.alias.startswith(freq.strip()):
@@ -130,7 +132,7 @@ def _infer(rows: SortedRows, log: FindingLog) -> Frequency:
         raise BadTableError(
             "no_frequency",
             f"{error} ({counted(len(rows.stamps), 'row')} in all, first {first})",
-            "at least 2 rows of one series are needed, or pass freq",
+            "give at least 2 rows of one series, or pass `data.freq`",
             settings=() if resample is None else (resample,),
         ) from error
     if grid.is_business and grid.alias != "B":
@@ -171,7 +173,7 @@ def _refuse_wrong(declared: Spacing, gaps: str) -> None:
     raise BadTableError(
         "wrong_frequency",
         f"freq is {declared.grid.alias!r}, but {reason} (first timestamps {first})",
-        f"the timestamps look like {alias!r}: pass freq: {alias!r}, or leave freq out",
+        settings=(Change({"data.freq": alias}, "as the timestamps look"),),
     )
 
 
@@ -190,13 +192,20 @@ def check_on_grid(spacing: Spacing, log: FindingLog) -> bool:
     if not len(off):
         return True
     alias = spacing.grid.alias
+    message = (
+        f"{len(off)} of {len(rows.stamps)} timestamps are not on the {alias!r} grid: "
+        f"{rows.several(off)}; "
+        f"distance to the grid: {_histogram(rows.stamps, spacing.grid)}"
+    )
+    zone = zone_of_days(rows)
+    if zone is not None:
+        log.error("local_days", f"{message}; all are midnight in {zone}", settings=(in_zone(zone),))
+        return False
     resample = resample_change(rows)
     log.error(
         "off_grid",
-        f"{len(off)} of {len(rows.stamps)} timestamps are not on the {alias!r} grid: "
-        f"{rows.several(off)}; "
-        f"distance to the grid: {_histogram(rows.stamps, spacing.grid)}",
-        f"round the timestamps to {alias!r}, or pass the right freq",
+        message,
+        f"round the timestamps to {alias!r}, or pass the right `data.freq`",
         settings=() if resample is None else (resample,),
     )
     return False
@@ -242,6 +251,6 @@ def _check_series_steps(spacing: Spacing, log: FindingLog) -> bool:
         f"no two rows are one step of {spacing.grid.alias!r} apart in "
         f"{counted(len(coarse), 'series')}, first series {rows.names.ids[first]!r} with steps of "
         f"{closest[first]}",
-        "give series of one frequency, or pass the right freq",
+        "give series of one frequency, or pass the right `data.freq`",
     )
     return False

@@ -55,8 +55,8 @@ def looks_local(zone: str) -> str:
     return f"this looks like local time with DST, as in {zone}"
 
 
-def pass_zone(zone: str) -> Change:
-    """Return the change of settings for timestamps in local time."""
+def in_zone(zone: str) -> Change:
+    """Return the change for timestamps in local time."""
     return Change({"data.tz": zone}, "or the zone of the data")
 
 
@@ -75,3 +75,21 @@ def fits_zone(rows: SortedRows, zone: str) -> bool:
     utc = localise(names.stamps.view(np.int64), zone, names, log)
     seen = pd.DataFrame({"series": names.codes[known], "utc": utc[known]})
     return not log.findings and not seen.duplicated().any()
+
+
+def zone_of_days(rows: SortedRows) -> str | None:
+    """Return a zone in which all timestamps, which carry UTC offsets, are at midnight.
+
+    Days, weeks and months of such a zone are not all of one length.
+
+    Args:
+        rows: rows with timestamps in UTC.
+    """
+    if rows.tz is None or not len(rows.stamps):
+        return None
+    utc = pd.DatetimeIndex(rows.stamps).tz_localize("UTC")
+    for zone in DST_ZONES:
+        local = utc.tz_convert(zone)
+        if (local == local.normalize()).all():
+            return zone
+    return None

@@ -7,13 +7,17 @@ import pandas as pd
 
 from forecast.axes import IntArray
 from forecast.data.findings import SHOWN, Change, FindingLog, and_more, counted
+from forecast.data.names import join_names
 from forecast.data.order import SortedRows
-from forecast.data.regular.clocks import changing_zone, fits_zone, looks_local, pass_zone
-from forecast.data.regular.proposals import resample_change
+from forecast.data.per_series.telling import telling_id, told_apart
+from forecast.data.regular.clocks import changing_zone, fits_zone, in_zone, looks_local
+from forecast.data.regular.proposed_steps import resample_change
 
 _HOUR = pd.Timedelta(hours=1)
+_LIST_ROWS = 5
 _LIST_SHARE = 0.2
-"""Share of rows that repeat a timestamp from which a table is taken for a list of events."""
+"""Rows, and share of all rows, that repeat a timestamp from which a table is taken for a list of
+events."""
 
 MEAN = Change({"data.aggregate": "mean"}, "to join them by their mean")
 LAST = Change({"data.aggregate": "last"}, "to take the last")
@@ -35,18 +39,31 @@ def check_repeats(rows: SortedRows, log: FindingLog) -> None:
     if rows.tz is None:
         zone = changing_zone(rows.stamps[again], "repeats")
     if zone is not None:
-        ways = [MEAN]
+        ways: tuple[Change, ...] = (MEAN,)
         if fits_zone(rows, zone):
-            ways.insert(0, pass_zone(zone))
+            ways = (in_zone(zone), MEAN)
         log.error("local_time", f"{message}; {looks_local(zone)}", settings=ways)
         return
     if rows.tz is None and rows.stamps.dtype.kind == "M":
         zone = changing_zone((pd.DatetimeIndex(rows.stamps[again]) - _HOUR).to_numpy(), "repeats")
     if zone is not None:
-        message += f"; {looks_local(zone)}, with each hour written at its end"
-        log.error("local_time", message, settings=(MEAN, LAST))
+        log.error(
+            "local_time",
+            f"{message}; {looks_local(zone)}, with each hour written at its end",
+            f"move every timestamp one hour back and pass `data.tz` with the zone of the data, for "
+            f"example {zone}",
+            settings=(MEAN, LAST),
+        )
         return
-    log.error("duplicate_stamps", message, _other_series(rows), settings=_ways(rows, len(again)))
+    ways = _ways(rows, len(again))
+    fix = ""
+    found = telling_id(rows.names)
+    if found:
+        message += f"; {told_apart(rows.names, found)}"
+        ways = (Change({"data.id_col": join_names(found)}), *ways)
+    elif len(rows.offsets) == 2 and not rows.names.table.was_wide:  # one series
+        fix = "if the table contains several series, name their column with `data.id_col`"
+    log.error("duplicate_stamps", message, fix, ways)
 
 
 def repeated(rows: SortedRows) -> IntArray:
@@ -68,21 +85,12 @@ def note_joined(rows: SortedRows, how: str, log: FindingLog) -> None:
 
 def _ways(rows: SortedRows, num_repeated: int) -> tuple[Change, ...]:
     """Return the settings that join repeated rows, the one that fits best first."""
-    if num_repeated < _LIST_SHARE * len(rows.stamps):
+    if num_repeated < max(_LIST_ROWS, _LIST_SHARE * len(rows.stamps)):
         return MEAN, LAST
     resample = resample_change(rows)
     if resample is not None:
         return resample, SUM, MEAN
     return SUM, MEAN
-
-
-def _other_series(rows: SortedRows) -> str:
-    """Write what to do where repeated rows are those of several series."""
-    if rows.names.table.was_wide:
-        return ""
-    if len(rows.offsets) == 2:
-        return "if the table contains several series, name their column with id_col"
-    return "if several columns name a series, pass all of them as id_col"
 
 
 def _name_pair(rows: SortedRows, row: int) -> str:

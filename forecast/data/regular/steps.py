@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from forecast.data.findings import FindingLog
-from forecast.data.future import observed
 from forecast.data.order import SortedRows
+from forecast.data.per_series.future import observed
 from forecast.data.regular.joining import Joined, join_repeats
 from forecast.data.regular.repeats import check_repeats, note_joined
 from forecast.data.regular.resampling import join_intervals
