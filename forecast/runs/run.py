@@ -20,7 +20,6 @@ A figure or a report that fails is left out: the trained model is kept.
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -36,6 +35,7 @@ from forecast.forecasting.artifact import SAVED_MODEL
 from forecast.forecasting.forecaster import Forecaster
 from forecast.intervals.coverage import coverage_text
 from forecast.runs.earlier import difference_from
+from forecast.runs.heading import describe
 from forecast.runs.pictures import PICTURES, show_run
 from forecast.runs.records import (
     CONFIG,
@@ -51,7 +51,6 @@ from forecast.runs.records import (
     SCORES,
     SCORES_TEXT,
     has_environment,
-    span_text,
     write_evaluation,
     write_histories,
     write_records,
@@ -88,9 +87,6 @@ RUN = Content(
     RUN_FILES,
 )
 """Content that `fit_run` writes into its folder."""
-
-_NOTE_WIDTH = 150
-"""Printed characters of a note; `data.json` and `forecast check` contain all of it."""
 
 
 def fit_run(
@@ -147,6 +143,7 @@ def fit_run(
     if not resume or not any(map(is_checkpoint, _checkpoint_paths(checkpoint))):
         _check_earlier(folder, prepared, replace, voice.say)
 
+    voice.wake()
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     forecaster = Forecaster(config).fit_prepared(
         prepared, checkpoint=checkpoint, resume=resume, reporter=voice.for_training()
@@ -166,28 +163,10 @@ def fit_run(
         voice.say(line)
     voice.say(f"wrote {folder}: {_listed(written)}")
     for line in failures:
-        voice.say(line)
+        voice.warn(line)
     if require_skill and result is not None:
         result.scores().require_skill()
     return folder
-
-
-def describe(prepared: Prepared) -> list[str]:
-    """Describe the table and its division into sets, in a few lines."""
-    panel = prepared.panel
-    windows = prepared.config.windows
-    lines = [
-        f"data: {panel.num_series:,} series, {panel.num_rows:,} rows, "
-        f"frequency {panel.freq.alias}, {span_text(panel)}",
-        f"windows: context {windows.context_length}, horizon {windows.horizon}; "
-        f"{len(prepared.training):,} for training, {len(prepared.validation):,} for validation, "
-        f"{len(prepared.test):,} for testing",
-    ]
-    for note in prepared.notes:
-        # a shorter note about missing values comes from the policy that fills them
-        if " is missing in " not in note:
-            lines.append(f"note: {textwrap.shorten(note, _NOTE_WIDTH, placeholder=' ...')}")
-    return lines
 
 
 def _conclusions(

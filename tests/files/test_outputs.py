@@ -447,7 +447,7 @@ def test_files_that_come_while_a_model_is_trained_stay(
     assert (run / "notes.txt").read_text() == "mine"
     assert weights_of(run) == before
     (run / "notes.txt").unlink()
-    assert fit_again(own, "--resume") == 0
+    assert fit_again(own, "--resume", "--verbose") == 0
     assert "epoch 1/1" not in capsys.readouterr().err, "nothing is trained again"
     assert set(os.listdir(own)) == {"sales.csv", "run"}
 
