@@ -249,7 +249,7 @@ def _undecodable(path: Path, encoding: str, line: int) -> BadTableError:
     with open_bytes(path) as raw:
         head = raw.read(1 << 16)
     message = f"{path.name} is not {encoding} text (line {line}); it looks like"
-    fix = "give a CSV or parquet file, or the encoding"
+    fix = "give a CSV or parquet file, or `data.encoding`"
     if head.startswith(b"PK"):
         fix = "let the name of a workbook end in .xlsx, or give a CSV or parquet file"
     for magic, kind in _MAGIC.items():
@@ -258,7 +258,7 @@ def _undecodable(path: Path, encoding: str, line: int) -> BadTableError:
     guess = _guess_encoding(head)
     if guess is None:
         return BadTableError("encoding", f"{message} binary data", fix)
-    return BadTableError("encoding", f"{message} {guess}", f"pass encoding: {guess}")
+    return BadTableError("encoding", f"{message} {guess}", settings=({"data.encoding": guess},))
 
 
 def _guess_encoding(head: bytes) -> str | None:
@@ -299,13 +299,13 @@ def _detect_separator(lines: list[str], path: Path) -> str:
             "one_column",
             f"{path.name} has one column, {lines[0].strip()[:80]!r}, and no timestamps",
             "add a column of timestamps, or of numbers 0, 1, 2 ... that count the rows, and name "
-            "it with time_col",
+            "it with `data.time_col`",
         )
     if not counts[best][0] and len(lines[0].split()) > 1:
         raise BadTableError(
             "separator",
             f"the header of {path.name} is {lines[0][:80]!r}, with none of {listed(_SEPARATORS)} "
             f"in it",
-            "pass separator",
+            "pass `data.separator`",
         )
     return best

@@ -9,7 +9,9 @@
 - `test_forecasts.json`: what that table does not contain, such as scales and units of time
 - `coverage.csv`: share of actual values inside the intervals, by step and series, if there are any
 - `observed.parquet`: actual values around the windows that figures show
-- `forecast.csv`: the steps after the end of the data, if all their covariates are known
+- `forecast.csv`: the steps after the end of the data, if all their covariates are known, with
+  intervals and the best baseline
+- `forecast.json`: the models and levels in it, the weights of an ensemble
 - `model/`: the saved model
 - `*.png`: figures, see `forecast.runs.pictures.draw_pictures`
 - `report.html`: all of this on one page
@@ -33,9 +35,11 @@ from forecast.files.atomic import replace_folder
 from forecast.files.outputs import Content, check_folder, check_writable, free_name
 from forecast.forecasting.artifact import SAVED_MODEL
 from forecast.forecasting.forecaster import Forecaster
+from forecast.forecasting.reference import best_on_validation
 from forecast.intervals.coverage import coverage_text
 from forecast.runs.earlier import difference_from
 from forecast.runs.heading import describe
+from forecast.runs.next_steps import ABOUT_FORECAST, about_forecast, write_about
 from forecast.runs.pictures import PICTURES, show_run
 from forecast.runs.records import (
     CONFIG,
@@ -55,10 +59,11 @@ from forecast.runs.records import (
     write_histories,
     write_records,
 )
+from forecast.runs.table_files import OTHER_FORECASTS
 from forecast.scores.evaluation import BacktestResult
 from forecast.scores.forecast import Forecast
+from forecast.scores.members import member_notes, members_text
 from forecast.training.checkpoint import check_place_for_checkpoint, is_checkpoint
-from forecast.training.ensemble import weights_text
 from forecast.training.fit import member_checkpoint
 from forecast.training.voice import Say, Voice
 
@@ -74,6 +79,8 @@ RUN_FILES = (
     COVERAGE,
     OBSERVED,
     FORECAST,
+    *OTHER_FORECASTS,
+    ABOUT_FORECAST,
     REPORT,
     *PICTURES,
     *(f"{MODEL}/{name}" for name in SAVED_MODEL.names or ()),
@@ -151,11 +158,13 @@ def fit_run(
     result = None
     if len(prepared.test):
         result = forecaster.evaluate()
+    baseline = _best_baseline(forecaster, prepared, result)
     future = None
     if covers(prepared.panel, config.windows.horizon):
-        future = forecaster.predict()
+        future = forecaster.predict(level="auto", baseline=baseline)
 
     with _training_kept(), replace_folder(folder, check) as temporary:
+        write_about(about_forecast(forecaster, future, baseline=baseline), temporary)
         written, failures = _write_run(temporary, prepared, forecaster, result, future)
     _remove_checkpoints(checkpoint, prepared.config.ensemble.num_members)
 
@@ -180,10 +189,13 @@ def _conclusions(
         for note in future.notes:
             if note not in prepared.notes:
                 yield f"note: {note}"
-    weights = forecaster.fitted.training.weights
-    if len(weights) > 1:
-        yield f"ensemble: {weights_text(weights)}"
     if result is None:
+        fitted = forecaster.fitted
+        text = members_text(fitted.training.weights)
+        if text:
+            yield f"{fitted.config.name}: {text}"
+        for note in member_notes(fitted.training.weights):
+            yield f"note: {note}"
         yield "no test set (evaluation.test_size: 0): the model is not evaluated"
         return
     yield result.scores().text()
@@ -207,6 +219,16 @@ def _check_earlier(folder: Path, prepared: Prepared, replace: bool, say: Say) ->
             f"with --out, such as {free_name(folder)}"
         )
     say(f"note: {folder} contains {difference}; it is replaced at the end")
+
+
+def _best_baseline(
+    forecaster: Forecaster, prepared: Prepared, result: BacktestResult | None
+) -> str:
+    """Return the best baseline on the test set, or on the validation set where there is none."""
+    best = None
+    if result is not None:
+        best = result.scores().best_baseline
+    return best or best_on_validation(forecaster.fitted, prepared)
 
 
 def _check_checkpoints(checkpoint: Path) -> None:

@@ -824,6 +824,7 @@ IN_THE_WAY: dict[str, Callable[[Path], str]] = {
     "the forecast of the run": forecast_of_the_run,
     "a link to the forecast of the run": link_to_the_forecast_of_the_run,
     "the forecast that the run would have": lambda _: "run/forecast.csv",
+    "another form of that forecast": lambda _: "run/forecast.parquet",
     "the table by a roundabout way": lambda _: "./run/../sales.csv",
     "the table by its whole name": lambda own: str(own / "sales.csv"),
     "the table through a linked folder": the_table_through_a_linked_folder,
