@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from forecast.cli.backtesting import add_backtest
 from forecast.cli.checking import add_check, add_leak_check, add_show_config
+from forecast.cli.completion import add_completion
 from forecast.cli.evaluating import add_evaluate
 from forecast.cli.fitting import add_fit
 from forecast.cli.parser import (
@@ -114,6 +115,7 @@ def build_parser() -> Parser:
     add_tune(commands)
     add_leak_check(commands)
     add_show_config(commands)
+    add_completion(commands, parser)
     return parser
 
 

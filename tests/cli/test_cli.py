@@ -519,6 +519,7 @@ COMMANDS = (
     "tune",
     "leak-check",
     "show-config",
+    "completion",
 )
 
 
