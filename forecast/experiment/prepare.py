@@ -11,7 +11,7 @@ import numpy as np
 from forecast.data import datasets
 from forecast.data.doctor import Diagnosis, diagnose
 from forecast.data.load import load_panel
-from forecast.data.panel import Panel
+from forecast.data.panel import AUTO_ROLES, Panel
 from forecast.data.read import Source
 from forecast.data.subset import select_series
 from forecast.errors import ConfigError, DataError
@@ -156,7 +156,7 @@ def resolve_with_reasons(config: Experiment, panel: Panel) -> Chosen:
     """Resolve an experiment as `resolve` does, and give the reasons."""
     season_length = config.data.season_length or panel.freq.season_length
     chosen = choose(config, panel, season_length)
-    chosen = chosen.with_choices({"data.calendar": _calendar(panel)})
+    chosen = chosen.with_choices({"data.calendar": _calendar(panel), **_roles(panel)})
     found: Choices = {}
     if config.data.freq is None:
         found["data.freq"] = Choice(panel.freq.alias, "the step between timestamps")
@@ -165,6 +165,14 @@ def resolve_with_reasons(config: Experiment, panel: Panel) -> Chosen:
     chosen = chosen.with_values(found)
     spelled = chosen.config.with_settings({"data.freq": panel.freq.alias})  # H, given, is h now
     return replace(chosen, config=spelled)
+
+
+def _roles(panel: Panel) -> Choices:
+    """Return the names of the columns whose role may be `auto`."""
+    return {
+        f"data.{role}": Choice(getattr(panel.columns, role), "as the table was read")
+        for role in AUTO_ROLES
+    }
 
 
 def _calendar(panel: Panel) -> Choice:

@@ -83,6 +83,7 @@ class Forecast:
 
     def __post_init__(self) -> None:
         """Check that all arrays are of the same series, steps and targets."""
+        object.__setattr__(self, "columns", self.columns.with_usual_names())
         count, horizon = self.stamps.shape
         check_shape("series_ids", self.series_ids, "B", B=count)
         check_shape("cutoffs", self.cutoffs, "B", B=count)
@@ -145,6 +146,7 @@ class Forecast:
         Raises:
             DataError: a column is missing, or series and cutoffs have different numbers of steps.
         """
+        columns = columns.with_usual_names()
         id_col = columns.id_col
         time_col = columns.time_col
         names = column_names(alias, columns.target_cols)

@@ -258,8 +258,15 @@ GIVEN: Settings = {
 }
 """Of everything that may be chosen a value that would not be, most of them that of `bigru`."""
 
-NOT_BY_RULE = {("training", "jit"), ("data", "calendar")}
-"""Settings whose `auto` no rule of `choices` replaces: by the machine, and by the frequency."""
+NOT_BY_RULE = {
+    ("training", "jit"),
+    ("data", "calendar"),
+    ("data", "id_col"),
+    ("data", "time_col"),
+    ("data", "target_cols"),
+}
+"""Settings whose `auto` no rule of `choices` replaces: by the machine, by the frequency, and by the
+columns of the table."""
 
 
 def test_what_is_given_is_never_chosen() -> None:
