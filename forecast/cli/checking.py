@@ -15,7 +15,7 @@ from forecast.cli.parser import (
     add_table,
     read_experiment,
 )
-from forecast.cli.proposals import as_options, command_with, settings_for_all
+from forecast.cli.proposals import command_line, command_with, settings_for_all
 from forecast.cli.terminal import quiet_start
 
 
@@ -34,7 +34,7 @@ def check_command(options: argparse.Namespace) -> int:
     config = read_experiment(options)
     horizon_given = "horizon" in config.windows.model_fields_set
     diagnosis = diagnose_table(config, options.table, for_windows=horizon_given)
-    print(diagnosis.text(as_options))
+    print(diagnosis.text(command_line()))
     if diagnosis.panel is not None:
         for line in role_lines(diagnosis.panel, config.data.layout):
             print(line)

@@ -114,7 +114,7 @@ def _one_line(error: BaseException, options: argparse.Namespace) -> str:
     text = str(error)
     finding = getattr(error, "finding", None)
     if finding is not None and hasattr(options, "set"):
-        from forecast.cli.proposals import as_options
+        from forecast.cli.proposals import command_line
 
-        text = finding.text(as_options)
+        text = finding.text(command_line())
     return " ".join(text.split()) or type(error).__name__

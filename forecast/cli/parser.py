@@ -119,9 +119,9 @@ SHORTCUTS = (
     Shortcut(
         "--id",
         "data.id_col",
-        "COLUMN",
-        "column with the series id; auto: unique_id, or the column that tells repeated timestamps "
-        "apart; default: auto",
+        "COLUMN,...",
+        "column with the series id, several as store,item; auto: unique_id, or the columns that "
+        "tell repeated timestamps apart; default: auto",
         json.dumps,
     ),
     Shortcut(

@@ -261,12 +261,13 @@ GIVEN: Settings = {
 NOT_BY_RULE = {
     ("training", "jit"),
     ("data", "calendar"),
+    ("data", "trading_days"),
     ("data", "id_col"),
     ("data", "time_col"),
     ("data", "target_cols"),
 }
-"""Settings whose `auto` no rule of `choices` replaces: by the machine, by the frequency, and by the
-columns of the table."""
+"""Settings whose `auto` no rule of `choices` replaces: by the machine, by the timestamps, and by
+the columns of the table."""
 
 
 def test_what_is_given_is_never_chosen() -> None:
