@@ -16,7 +16,10 @@ def add_predict(commands: Commands) -> None:
     )
     add_run(parser, "history to forecast from; default: the table of the run")
     parser.add_argument(
-        "--known", metavar="FILE", help="table of the known covariates of the steps to forecast"
+        "--known",
+        metavar="FILE",
+        help="table with the values of the known covariates (the columns that fit was given as "
+        "--known) for the steps to forecast",
     )
     parser.add_argument(
         "--template",

@@ -23,6 +23,7 @@ from forecast.data.per_series.future import (
 )
 from forecast.data.per_series.ids import Ids, read_ids
 from forecast.data.read import Source, TableFormat, read_table
+from forecast.data.roles.settle import settle_columns
 from forecast.data.spacing import Spacing, check_on_grid, find_grid
 from forecast.data.stamps import TimeColumn, read_stamps
 from forecast.data.table import RowNames, Table
@@ -127,7 +128,10 @@ def load_panel(
 
 def examine(source: Source, request: Request, log: FindingLog) -> Examination:
     """Run all stages that a table reaches; findings go to `log`."""
-    table = log.attempt(read_table, source, request.columns, request.table_format)
+    columns = log.attempt(settle_columns, source, request.columns, request.table_format, log)
+    if columns is None:
+        return Examination()
+    table = log.attempt(read_table, source, columns, request.table_format)
     if table is None:
         return Examination()
     log.findings.extend(table.notes)

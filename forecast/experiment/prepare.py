@@ -12,7 +12,7 @@ from forecast.data import datasets
 from forecast.data.doctor import Diagnosis, diagnose
 from forecast.data.findings import counted
 from forecast.data.load import load_panel
-from forecast.data.panel import Panel
+from forecast.data.panel import AUTO_ROLES, Panel
 from forecast.data.per_series.subset import select_series
 from forecast.data.read import Source
 from forecast.errors import ConfigError, DataError
@@ -158,7 +158,11 @@ def resolve_with_reasons(config: Experiment, panel: Panel) -> Chosen:
     season_length = config.data.season_length or panel.freq.season_length
     chosen = choose(config, panel, season_length)
     chosen = chosen.with_choices(
-        {"data.calendar": _calendar(panel), "data.trading_days": _trading_days(panel)}
+        {
+            "data.calendar": _calendar(panel),
+            "data.trading_days": _trading_days(panel),
+            **_roles(panel),
+        }
     )
     found: Choices = {}
     if config.data.freq is None:
@@ -171,6 +175,14 @@ def resolve_with_reasons(config: Experiment, panel: Panel) -> Chosen:
         {"data.freq": panel.freq.alias, "data.id_col": panel.columns.id_col}
     )
     return replace(chosen, config=spelled)
+
+
+def _roles(panel: Panel) -> Choices:
+    """Return the names of the columns whose role may be `auto`."""
+    return {
+        f"data.{role}": Choice(getattr(panel.columns, role), "as the table was read")
+        for role in AUTO_ROLES
+    }
 
 
 def _calendar(panel: Panel) -> Choice:

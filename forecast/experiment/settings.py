@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import to_jsonable_python
 
 from forecast.data.formats.readers import reader_named
-from forecast.data.panel import Columns
+from forecast.data.panel import USUAL_ROLES, Columns
 from forecast.data.read import TableFormat
 from forecast.experiment.evaluation_settings import BacktestConfig, EvaluationConfig
 from forecast.experiment.search_settings import RangeConfig, SearchConfig
@@ -134,7 +134,8 @@ class DataConfig(TableFormat, Columns, _Source):
         """Refuse settings that differ from their default and would not be read."""
         for name in names:
             value = getattr(self, name)
-            if value != type(self).model_fields[name].default:
+            unread = (type(self).model_fields[name].default, getattr(USUAL_ROLES, name, None))
+            if value not in unread:
                 shown = list(value) if isinstance(value, tuple) else value
                 raise ValueError(f"{name} is {shown!r}, which is not read with {why}: remove it")
 

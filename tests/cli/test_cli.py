@@ -51,7 +51,7 @@ def settings_of(table: BadTable) -> list[str]:
     values = {
         "id_col": columns.id_col,
         "time_col": columns.time_col,
-        "target_cols": list(columns.target_cols),
+        "target_cols": columns.target_cols,
         "past_covariates": list(columns.past_covariates),
         "known_covariates": list(columns.known_covariates),
         "static_covariates": list(columns.static_covariates),
@@ -550,7 +550,7 @@ def test_the_defaults_in_the_help_are_those_of_the_settings():
     defaults = {
         "--id": config.data.id_col,
         "--time": config.data.time_col,
-        "--target": ",".join(config.data.target_cols),
+        "--target": config.data.target_cols,
         "--horizon": str(config.windows.horizon),
         "--num-windows": str(config.backtest.num_windows),
         "--refit": config.backtest.refit,
