@@ -14,9 +14,9 @@ from forecast.data.frequency import Frequency
 from forecast.data.gaps import fill_gaps
 from forecast.data.order import SortedRows, check_duplicates, sort_rows
 from forecast.data.panel import Columns, Panel
+from forecast.data.per_series.ended import ENDED, ended_notes
 from forecast.data.per_series.future import (
     FUTURE_ROWS,
-    ended_notes,
     known_columns,
     only_present,
     split_future,
@@ -225,7 +225,7 @@ def _with_notes(examination: Examination, log: FindingLog) -> Examination:
         return examination
     if panel.columns.target_cols:
         for note in ended_notes(panel):
-            log.note("ended_series", note)
+            log.note(ENDED, note)
     notes = tuple(finding.sentence for finding in log.findings)
     return replace(examination, panel=replace(panel, notes=notes))
 

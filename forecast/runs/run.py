@@ -160,7 +160,7 @@ def fit_run(
         result = forecaster.evaluate()
     baseline = _best_baseline(forecaster, prepared, result)
     future = None
-    if covers(prepared.panel, config.windows.horizon):
+    if covers(prepared.panel, config.windows.horizon, config.data.ended_series):
         future = forecaster.predict(level="auto", baseline=baseline)
 
     with _training_kept(), replace_folder(folder, check) as temporary:
