@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from forecast.data.cells.numeric_text import numbers_of, refuse_inexact
 from forecast.data.findings import BadTableError, FindingLog, counted, listed
 from forecast.data.names import as_numbers, name_of, sorted_names
-from forecast.data.numeric_text import numbers_of, refuse_inexact
 from forecast.data.table import RowNames, Table
 
 Values = list[Any]  # distinct cells of one column, all of one type

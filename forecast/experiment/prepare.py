@@ -157,7 +157,7 @@ def resolve_with_reasons(config: Experiment, panel: Panel) -> Chosen:
     season_length = config.data.season_length or panel.freq.season_length
     chosen = choose(config, panel, season_length)
     chosen = chosen.with_choices({"data.calendar": _calendar(panel)})
-    found: Choices = {}
+    found = _as_read(config, panel)
     if config.data.freq is None:
         found["data.freq"] = Choice(panel.freq.alias, "the step between timestamps")
     if config.data.season_length is None:
@@ -165,6 +165,16 @@ def resolve_with_reasons(config: Experiment, panel: Panel) -> Chosen:
     chosen = chosen.with_values(found)
     spelled = chosen.config.with_settings({"data.freq": panel.freq.alias})  # H, given, is h now
     return replace(chosen, config=spelled)
+
+
+def _as_read(config: Experiment, panel: Panel) -> Choices:
+    """Return the settings that the form of the table decided, but for those that were given."""
+    unset = Experiment()
+    return {
+        path: Choice(decision.value, decision.reason)
+        for path, decision in panel.decisions.items()
+        if config.setting(path) == unset.setting(path)
+    }
 
 
 def _calendar(panel: Panel) -> Choice:

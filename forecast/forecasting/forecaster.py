@@ -328,7 +328,7 @@ class Forecaster:
         """Return the series of a table, or of the training table."""
         freq = self.fitted.freq
         if table is not None:
-            return open_panel(self.config.data, table, freq=freq)
+            return open_panel(self.fitted.config.data, table, freq=freq)
         if self._prepared is None:
             raise ConfigError(
                 "no table is given, and a loaded model has no training table: pass the table to "

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from forecast.data.findings import BadTableError, Finding, counted, listed
-from forecast.data.preamble import find_header
+from forecast.data.text.preamble import find_header
 from forecast.errors import ConfigError
 
 _CHUNK = 1 << 22
