@@ -10,14 +10,33 @@ from typing import TYPE_CHECKING, Any
 from forecast.cli.parser import SHORTCUTS
 
 if TYPE_CHECKING:
-    from forecast.data.findings import Finding, Settings
+    from forecast.data.findings import Finding, Interface, Settings
 
 _SHORTCUTS = {shortcut.setting: shortcut for shortcut in SHORTCUTS}
 
 
+def command_line() -> Interface:
+    """Return the command line as an interface of which findings write the settings."""
+    from forecast.data.findings import Interface
+
+    return Interface(as_options, _option)
+
+
+def _option(path: str) -> str:
+    """Return the option that gives a setting: `--time`, or `--set data.tz`."""
+    if path in _SHORTCUTS:
+        return _SHORTCUTS[path].option
+    return f"--set {path}"
+
+
 def as_options(settings: Settings) -> str:
     """Write settings as options, quoted for a shell: `--freq D --set data.gaps=skip`."""
-    return shlex.join(_words(settings))
+    left_out = [path for path, value in settings.items() if value is None]
+    given = {path: value for path, value in settings.items() if value is not None}
+    words = [f"no {_option(path)}" for path in left_out]
+    if given:
+        words.append(shlex.join(_words(given)))
+    return " and ".join(words)
 
 
 def command_with(typed: Sequence[str], settings: Settings) -> str:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from forecast.data.findings import (
+    PYTHON,
     Finding,
     FindingLog,
-    Settings,
+    Interface,
     counted,
-    in_python,
     listed,
     show_stamp,
 )
@@ -53,11 +52,11 @@ class Diagnosis:
         """Findings for which the table is refused."""
         return tuple(finding for finding in self.findings if finding.severity == "error")
 
-    def text(self, write: Callable[[Settings], str] = in_python) -> str:
+    def text(self, interface: Interface = PYTHON) -> str:
         """Return the report for a terminal, several lines.
 
         Args:
-            write: writes settings for the interface in use.
+            interface: the one in which settings are written.
         """
         lines = []
         if self.num_rows:
@@ -68,8 +67,8 @@ class Diagnosis:
                 f"freq    {self.freq or 'none found'}",
             ]
         for finding in self.findings:
-            lines.append(f"{finding.severity:<8}{finding.message}")
-            instruction = finding.instruction(write)
+            lines.append(f"{finding.severity:<8}{interface.worded(finding.message)}")
+            instruction = finding.instruction(interface)
             if instruction:
                 lines.append(f"{'':<8}-> {instruction}")
         if self.errors:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, ParamSpec, TypeVar
@@ -35,9 +36,33 @@ class Change:
     purpose: str = ""
 
 
+@dataclass(frozen=True)
+class Interface:
+    """An interface of the package: words for settings as its users write them.
+
+    Attributes:
+        write: writes settings with their values.
+        name: names one setting, given its path.
+    """
+
+    write: Callable[[Settings], str]
+    name: Callable[[str], str]
+
+    def worded(self, text: str) -> str:
+        """Return a text in which paths of settings between backquotes are named."""
+        return _PATH.sub(lambda match: self.name(match[1]), text)
+
+
+_PATH = re.compile(r"`([a-z_]+[.][a-z_]+)`")
+
+
 def in_python(settings: Settings) -> str:
     """Write settings as keyword arguments: `gaps="fill", missing="mask"`."""
-    return ", ".join(f"{path.split('.')[-1]}={_literal(value)}" for path, value in settings.items())
+    return ", ".join(f"{_argument(path)}={_literal(value)}" for path, value in settings.items())
+
+
+def _argument(path: str) -> str:
+    return path.rpartition(".")[2]
 
 
 def _literal(value: object) -> str:
@@ -48,6 +73,10 @@ def _literal(value: object) -> str:
     return repr(value)
 
 
+PYTHON = Interface(in_python, _argument)
+"""Settings as keyword arguments."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """One finding about a table.
@@ -56,7 +85,8 @@ class Finding:
         code: short name of the kind of finding, such as `duplicate_stamps`.
         severity: a table with an error is refused; a warning or a note changes nothing.
         message: the finding, with series, rows and dates.
-        fix: an instruction that is no setting, such as `correct these cells`; empty: none.
+        fix: an instruction that is no setting, such as "correct these cells"; empty: none. In it
+            and in the message, the path of a setting between backquotes becomes its name.
         changes: changes of settings, each of which alone removes the finding.
     """
 
@@ -71,26 +101,28 @@ class Finding:
         """The settings of each change."""
         return tuple(change.settings for change in self.changes)
 
-    def instruction(self, write: Callable[[Settings], str] = in_python) -> str:
-        """Return what the reader is to do, in one line; empty where nothing needs to be done.
+    def instruction(self, interface: Interface = PYTHON) -> str:
+        """Return the ways to remove the finding, in one line; empty where there is nothing to do.
 
         Args:
-            write: writes settings for the interface in use.
+            interface: the one in use.
         """
+        write = interface.write
         passed = [f"{write(change.settings)} {change.purpose}" for change in self.changes]
         ways = [" ".join(words.split()) for words in passed]
         if ways:
             ways[0] = f"pass {ways[0]}"
         if self.fix:
-            ways.append(self.fix)
+            ways.append(interface.worded(self.fix))
         return ", or ".join(ways)
 
-    def text(self, write: Callable[[Settings], str] = in_python) -> str:
+    def text(self, interface: Interface = PYTHON) -> str:
         """Write message and instruction in one line."""
-        instruction = self.instruction(write)
+        instruction = self.instruction(interface)
+        message = interface.worded(self.message)
         if not instruction:
-            return self.message
-        return f"{self.message.rstrip('.')}. {instruction[0].upper()}{instruction[1:]}"
+            return message
+        return f"{message.rstrip('.')}. {instruction[0].upper()}{instruction[1:]}"
 
     @property
     def sentence(self) -> str:

@@ -17,7 +17,7 @@ from forecast.data.findings import (
     show_stamp,
 )
 from forecast.data.frequency import Frequency
-from forecast.data.order import SortedRows, changing_zone, looks_local, pass_zone
+from forecast.data.order import SortedRows, changing_zone, in_zone, looks_local
 
 _MOST_FILLED = 10  # rows that `gaps: fill` may make of one row
 _MOST_SKIPPED = 60  # missing rows that a change of the clocks can explain: an hour of minutes
@@ -52,7 +52,7 @@ def check_gaps(
 
     zone = _skipping_zone(rows, grid, positions, after)
     if zone is not None:
-        log.error("local_time", f"{message}; {looks_local(zone)}", pass_zone(zone))
+        log.error("local_time", f"{message}; {looks_local(zone)}", settings=(in_zone(zone),))
         return False
     log.error(
         "gaps",

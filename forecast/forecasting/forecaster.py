@@ -19,10 +19,12 @@ from forecast.experiment.prepare import (
     with_all_rows,
 )
 from forecast.experiment.settings import Experiment
-from forecast.forecasting.calibrate import calibrate, forecast_with_intervals
+from forecast.forecasting.ahead import with_intervals_of, with_usual_intervals
+from forecast.forecasting.calibrate import calibrate
 from forecast.forecasting.fitted import Fitted, collect, shape_of
 from forecast.forecasting.judge import fit_linear, judge, unseen_part
 from forecast.forecasting.predict import forecast_future
+from forecast.forecasting.reference import baseline_ahead
 from forecast.forecasting.saving import load_fitted, save_fitted
 from forecast.intervals.levels import check_level
 from forecast.layers.runtime import start_quietly
@@ -206,7 +208,8 @@ class Forecaster:
         *,
         known: Source | None = None,
         horizon: int | None = None,
-        level: float | Sequence[float] = (),
+        level: float | Sequence[float] | Literal["auto"] = (),
+        baseline: str | None = None,
     ) -> Forecast:
         """Forecast the steps after the end of each series.
 
@@ -218,7 +221,12 @@ class Forecaster:
                 forecast from forecasts.
             level: of intervals, in %, such as `80` or `[80, 95]`; default: no intervals. They are
                 calibrated on windows outside the training set
-                (`forecast.intervals.conformal`), for at most the horizon of training.
+                (`forecast.intervals.conformal`), for at most the horizon of training. A level
+                that takes more windows than there are is replaced by the widest they suffice for,
+                with a note. `auto`: 80 and 95, or a note in `Forecast.notes` where none can be
+                given.
+            baseline: name of a baseline that forecasts the same steps, such as `seasonal_naive`,
+                in columns of its own; default: none.
 
         Returns:
             One forecast per series, in the unit of the data.
@@ -226,28 +234,32 @@ class Forecaster:
         Raises:
             NotFittedError: neither `fit` nor `load` was called.
             DataError: the history is too short or damaged, or known covariates are missing.
-            ConfigError: the horizon cannot be reached, or a level is invalid or higher than the
-                number of calibration windows allows.
+            ConfigError: the horizon cannot be reached, or intervals were asked for that cannot be
+                given.
         """
         fitted = self.fitted
         panel = self._history(table)
         steps = self._steps(horizon)
-        levels = (level,) if isinstance(level, int | float) else tuple(level)
-        for single_level in levels:
-            check_level(single_level)
+        levels = _levels(level)
         if levels and steps > fitted.shape.horizon:
             raise ConfigError(
                 f"intervals were asked for {steps} steps, and the model is calibrated for "
-                f"{fitted.shape.horizon}: ask for at most {fitted.shape.horizon} steps, or train "
-                f"with a longer horizon"
+                f"{fitted.shape.horizon}: ask for at most {fitted.shape.horizon} steps, train with "
+                f"a longer horizon, or ask for level 'auto', which gives those of the first "
+                f"{fitted.shape.horizon} steps"
             )
 
         ahead = None
         if known is not None:
             ahead = read_known(panel, known, table_format=fitted.config.data.table_format)
         forecast = forecast_future(fitted, panel, steps, ahead)
+        if baseline is not None:
+            values = baseline_ahead(fitted, panel, baseline, steps)
+            forecast = replace(forecast, baselines={baseline: values})
+        if level == "auto":
+            return with_usual_intervals(fitted, panel, forecast)
         if levels:
-            return forecast_with_intervals(fitted, panel, forecast, levels)
+            return with_intervals_of(fitted, panel, forecast, levels)
         return forecast
 
     def make_future_frame(
@@ -351,3 +363,15 @@ class Forecaster:
                 f"{trained} steps, or train with a longer horizon or without them"
             )
         return horizon
+
+
+def _levels(level: float | Sequence[float] | Literal["auto"]) -> tuple[float, ...]:
+    """Return the levels that were asked for by number, checked."""
+    if level == "auto":
+        return ()
+    if isinstance(level, str):
+        raise ConfigError(f"level is {level!r}; expected %, such as 80 or [80, 95], or 'auto'")
+    levels = (level,) if isinstance(level, int | float) else tuple(level)
+    for single_level in levels:
+        check_level(single_level)
+    return levels

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from forecast.cli.entry import main
-from forecast.cli.proposals import as_options, command_with, settings_for_all
+from forecast.cli.proposals import as_options, command_line, command_with, settings_for_all
 from forecast.data.findings import Change, Finding, in_python
 
 VALUES = {
@@ -43,7 +43,17 @@ def test_options_read_back_as_the_value(path):
 
 
 def test_values_that_stand_for_nothing():
-    assert options_of(shlex.split(as_options({"data.freq": None}))).data.freq is None
+    assert as_options({"data.freq": None, "data.gaps": "skip"}) == (
+        "no --freq and --set data.gaps=skip"
+    )
+    command = command_with(["check", "t.csv", "--freq", "h"], {"data.freq": None})
+    assert command == "forecast check t.csv --set data.freq=null"
+
+
+def test_settings_are_named_as_in_the_interface():
+    finding = Finding("a", "error", "`data.time_col` is none of `x`", "pass `data.tz`")
+    assert finding.sentence == "time_col is none of `x`. Pass tz"
+    assert finding.text(command_line()) == "--time is none of `x`. Pass --set data.tz"
 
 
 def test_keyword_arguments_of_python():
