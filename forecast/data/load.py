@@ -135,6 +135,7 @@ def examine(source: Source, request: Request, log: FindingLog) -> Examination:
     if table is None:
         return Examination()
     log.findings.extend(table.notes)
+    log.decisions.update(table.decisions)
 
     ids = log.attempt(read_ids, table, log)
     written = request.table_format
@@ -227,7 +228,8 @@ def _with_notes(examination: Examination, log: FindingLog) -> Examination:
         for note in ended_notes(panel):
             log.note(ENDED, note)
     notes = tuple(finding.sentence for finding in log.findings)
-    return replace(examination, panel=replace(panel, notes=notes))
+    panel = replace(panel, notes=notes, decisions=dict(log.decisions))
+    return replace(examination, panel=panel)
 
 
 def _name_rows(table: Table, ids: Ids | None, time: TimeColumn | None) -> RowNames:

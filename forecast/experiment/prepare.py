@@ -166,7 +166,7 @@ def resolve_with_reasons(config: Experiment, panel: Panel) -> Chosen:
             **_roles(panel),
         }
     )
-    found: Choices = {}
+    found = _as_read(config, panel)
     if config.data.freq is None:
         found["data.freq"] = Choice(panel.freq.alias, "the step between timestamps")
     if config.data.season_length is None:
@@ -184,6 +184,16 @@ def _roles(panel: Panel) -> Choices:
     return {
         f"data.{role}": Choice(getattr(panel.columns, role), "as the table was read")
         for role in AUTO_ROLES
+    }
+
+
+def _as_read(config: Experiment, panel: Panel) -> Choices:
+    """Return the settings that the form of the table decided, but for those that were given."""
+    unset = Experiment()
+    return {
+        path: Choice(decision.value, decision.reason)
+        for path, decision in panel.decisions.items()
+        if config.setting(path) == unset.setting(path)
     }
 
 
