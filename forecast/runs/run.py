@@ -24,7 +24,6 @@ A figure or a report that fails is left out: the trained model is kept.
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -41,6 +40,7 @@ from forecast.forecasting.forecaster import Forecaster
 from forecast.forecasting.reference import best_on_validation
 from forecast.intervals.coverage import coverage_text
 from forecast.runs.earlier import difference_from
+from forecast.runs.heading import describe
 from forecast.runs.next_steps import ABOUT_FORECAST, about_forecast, write_about
 from forecast.runs.pictures import PICTURES, show_run
 from forecast.runs.records import (
@@ -59,7 +59,6 @@ from forecast.runs.records import (
     SCORES_TEXT,
     TOTALS,
     has_environment,
-    span_text,
     write_evaluation,
     write_histories,
     write_past,
@@ -102,9 +101,6 @@ RUN = Content(
     RUN_FILES,
 )
 """Content that `fit_run` writes into its folder."""
-
-_NOTE_WIDTH = 150
-"""Printed characters of a note; `data.json` and `forecast check` contain all of it."""
 
 
 def fit_run(
@@ -161,6 +157,7 @@ def fit_run(
     if not resume or not any(map(is_checkpoint, _checkpoint_paths(checkpoint))):
         _check_earlier(folder, prepared, replace, voice.say)
 
+    voice.wake()
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     forecaster = Forecaster(config).fit_prepared(
         prepared, checkpoint=checkpoint, resume=resume, reporter=voice.for_training()
@@ -182,28 +179,10 @@ def fit_run(
         voice.say(line)
     voice.say(f"wrote {folder}: {_listed(written)}")
     for line in failures:
-        voice.say(line)
+        voice.warn(line)
     if require_skill and result is not None:
         result.scores().require_skill()
     return folder
-
-
-def describe(prepared: Prepared) -> list[str]:
-    """Describe the table and its division into sets, in a few lines."""
-    panel = prepared.panel
-    windows = prepared.config.windows
-    lines = [
-        f"data: {panel.num_series:,} series, {panel.num_rows:,} rows, "
-        f"frequency {panel.freq.alias}, {span_text(panel)}",
-        f"windows: context {windows.context_length}, horizon {windows.horizon}; "
-        f"{len(prepared.training):,} for training, {len(prepared.validation):,} for validation, "
-        f"{len(prepared.test):,} for testing",
-    ]
-    for note in prepared.notes:
-        # a shorter note about missing values comes from the policy that fills them
-        if " is missing in " not in note:
-            lines.append(f"note: {textwrap.shorten(note, _NOTE_WIDTH, placeholder=' ...')}")
-    return lines
 
 
 def _conclusions(
@@ -232,16 +211,6 @@ def _conclusions(
         yield coverage
 
 
-def _best_baseline(
-    forecaster: Forecaster, prepared: Prepared, result: BacktestResult | None
-) -> str:
-    """Return the best baseline on the test set, or on the validation set where there is none."""
-    best = None
-    if result is not None:
-        best = result.scores().best_baseline
-    return best or best_on_validation(forecaster.fitted, prepared)
-
-
 def _check_earlier(folder: Path, prepared: Prepared, replace: bool, say: Say) -> None:
     """Raise if an earlier run of other work would be replaced unasked; else say what is replaced.
 
@@ -257,6 +226,16 @@ def _check_earlier(folder: Path, prepared: Prepared, replace: bool, say: Say) ->
             f"with --out, such as {free_name(folder)}"
         )
     say(f"note: {folder} contains {difference}; it is replaced at the end")
+
+
+def _best_baseline(
+    forecaster: Forecaster, prepared: Prepared, result: BacktestResult | None
+) -> str:
+    """Return the best baseline on the test set, or on the validation set where there is none."""
+    best = None
+    if result is not None:
+        best = result.scores().best_baseline
+    return best or best_on_validation(forecaster.fitted, prepared)
 
 
 def _check_checkpoints(checkpoint: Path) -> None:

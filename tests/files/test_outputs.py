@@ -447,7 +447,7 @@ def test_files_that_come_while_a_model_is_trained_stay(
     assert (run / "notes.txt").read_text() == "mine"
     assert weights_of(run) == before
     (run / "notes.txt").unlink()
-    assert fit_again(own, "--resume") == 0
+    assert fit_again(own, "--resume", "--verbose") == 0
     assert "epoch 1/1" not in capsys.readouterr().err, "nothing is trained again"
     assert set(os.listdir(own)) == {"sales.csv", "run"}
 
@@ -824,6 +824,7 @@ IN_THE_WAY: dict[str, Callable[[Path], str]] = {
     "the forecast of the run": forecast_of_the_run,
     "a link to the forecast of the run": link_to_the_forecast_of_the_run,
     "the forecast that the run would have": lambda _: "run/forecast.csv",
+    "another form of that forecast": lambda _: "run/forecast.parquet",
     "the table by a roundabout way": lambda _: "./run/../sales.csv",
     "the table by its whole name": lambda own: str(own / "sales.csv"),
     "the table through a linked folder": the_table_through_a_linked_folder,
