@@ -12,6 +12,8 @@
 - `forecast.csv`: the steps after the end of the data, if all their covariates are known, with
   intervals and the best baseline
 - `forecast.json`: the models and levels in it, the weights of an ensemble
+- `recent.parquet`: the last actual values before them
+- `totals.csv`: the same steps added up per week, month or year, beside those of the year before
 - `model/`: the saved model
 - `*.png`: figures, see `forecast.runs.pictures.draw_pictures`
 - `report.html`: all of this on one page
@@ -50,13 +52,16 @@ from forecast.runs.records import (
     HISTORY,
     MODEL,
     OBSERVED,
+    RECENT,
     REPORT,
     RUN_RESULT,
     SCORES,
     SCORES_TEXT,
+    TOTALS,
     has_environment,
     write_evaluation,
     write_histories,
+    write_past,
     write_records,
 )
 from forecast.runs.table_files import OTHER_FORECASTS
@@ -81,6 +86,8 @@ RUN_FILES = (
     FORECAST,
     *OTHER_FORECASTS,
     ABOUT_FORECAST,
+    RECENT,
+    TOTALS,
     REPORT,
     *PICTURES,
     *(f"{MODEL}/{name}" for name in SAVED_MODEL.names or ()),
@@ -279,6 +286,7 @@ def _write_run(
     written = ["model"]
     if future is not None:
         future.frame().to_csv(folder / FORECAST, index=False)
+        write_past(folder, future, prepared.panel)
     if future is not None or result is not None:
         written.append("forecasts")
     observed = None

@@ -26,7 +26,15 @@ from forecast.runs.pictures import show_run
 from forecast.scores.history import History
 
 ROOT = Path(__file__).parents[2]
-PICTURES = ("loss", "forecasts", "error_by_step", "error_by_cutoff", "bias_by_step", "residuals")
+PICTURES = (
+    "forecast",
+    "loss",
+    "forecasts",
+    "error_by_step",
+    "error_by_cutoff",
+    "bias_by_step",
+    "residuals",
+)
 SMALL = [
     "--set=windows.context_length=24",
     "--set=windows.horizon=6",
@@ -184,7 +192,7 @@ def test_figures_are_drawn_if_only_the_report_fails(tmp_path):
     (folder / "environment.json").unlink()
     histories = {"seed 0": History((1.0,), (), (1e-3,), (1.0,), 1)}
     made, failures = show_run(folder, histories, a_result(), a_result().frame())
-    assert made == ["6 figures"]
+    assert made == ["7 figures"]
     assert [line.split(" (")[0] for line in failures] == ["the report could not be written"]
     assert {path.name for path in folder.glob("*.png")} == {f"{name}.png" for name in PICTURES}
 
@@ -393,7 +401,7 @@ def test_32_one_window_is_enough_to_train_and_none_to_evaluate(tmp_path, capsys)
     out = capsys.readouterr().out
     assert "1 for training" in out
     assert "no test set (evaluation.test_size: 0): the model is not evaluated" in out
-    assert f"wrote {tmp_path / 'run'}: model, forecasts, 1 figure and report.html" in out
+    assert f"wrote {tmp_path / 'run'}: model, forecasts, 2 figures and report.html" in out
 
 
 def test_34_a_short_series_among_others_is_named_or_left_out(tmp_path, capsys):

@@ -355,7 +355,7 @@ def weights_of(run: Path) -> bytes:
 def test_every_file_of_a_run_is_known(made: Path) -> None:
     assert foreign_paths(made / "run", RUN_FILES) == []
     assert RUN.is_own(made / "run")
-    assert set(foreign_paths(made / "run", ())) >= {"config.yaml", "model", *(PICTURES[:6])}
+    assert set(foreign_paths(made / "run", ())) >= {"config.yaml", "model", *(PICTURES[:7])}
     assert SAVED_MODEL.is_own(made / "run" / "model")
 
 
