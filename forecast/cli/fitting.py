@@ -25,7 +25,7 @@ def add_fit(commands: Commands) -> None:
         "--out",
         metavar="FOLDER",
         help="run folder to write: new, empty, or an earlier run, which is replaced; "
-        "default: runs/NAME, with the setting name",
+        "default: runs/NAME, with the alias or the name of the table",
     )
     parser.add_argument("--resume", action="store_true", help="resume interrupted training")
     parser.add_argument(

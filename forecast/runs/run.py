@@ -118,8 +118,8 @@ def fit_run(
     Args:
         config: the experiment.
         table: a file or `dataset:NAME`; default: `config.data.source`.
-        out: the folder; default: `runs/NAME`. It is new, empty, or an earlier run, which is
-            replaced when the new one is complete.
+        out: the folder; default: `runs/NAME`, see `Experiment.folder_name`. It is new, empty, or
+            an earlier run, which is replaced when the new one is complete.
         resume: resume interrupted training.
         tensorboard: folder for TensorBoard logs.
         require_skill: raise at the end, when everything is written, unless the model is
@@ -134,8 +134,8 @@ def fit_run(
         OutputError: the folder contains something else, or cannot be written.
         SkillError: the model is not shown to have the required skill.
     """
-    folder = Path(out or Path("runs") / config.name)
     config = config.with_source(table)
+    folder = Path(out or Path("runs") / config.folder_name)
     check = partial(check_folder, folder, RUN, config.data.source)
     check()
     checkpoint = folder.with_name(f".{folder.name}.checkpoint")
