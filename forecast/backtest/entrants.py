@@ -23,7 +23,7 @@ from forecast.baselines.compare import (
 from forecast.baselines.simple import BASELINES, Baseline, Steps
 from forecast.data.findings import counted
 from forecast.data.panel import Panel, panel_digest
-from forecast.data.subset import select_series
+from forecast.data.per_series.subset import select_series
 from forecast.errors import ConfigError, nearest
 from forecast.experiment.prepare import context_length_of, prepare_panel, resolve
 from forecast.experiment.settings import EnsembleConfig, Experiment

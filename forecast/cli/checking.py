@@ -14,6 +14,7 @@ from forecast.cli.parser import (
     add_table,
     read_experiment,
 )
+from forecast.cli.proposals import command_line, command_with, settings_for_all
 from forecast.cli.terminal import quiet_start
 
 
@@ -32,10 +33,12 @@ def check_command(options: argparse.Namespace) -> int:
     config = read_experiment(options)
     horizon_given = "horizon" in config.windows.model_fields_set
     diagnosis = diagnose_table(config, options.table, for_windows=horizon_given)
-    print(diagnosis.text())
+    print(diagnosis.text(command_line()))
     if diagnosis.panel is not None:
         return SUCCESS
-    print("give settings as --set data.NAME=VALUE, or under `data:` in the file of --config")
+    settings = settings_for_all(diagnosis.errors)
+    if settings:
+        print(f"try: {command_with(options.typed, settings)}")
     return BAD_INPUT
 
 

@@ -6,6 +6,7 @@ Heavy imports happen inside the commands, so that `--help` and wrong arguments r
 
 from __future__ import annotations
 
+import argparse
 import sys
 import traceback
 from collections.abc import Sequence
@@ -56,7 +57,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         0 for success, 1 for failure, 2 for bad input, 130 when interrupted.
     """
+    if arguments is None:
+        arguments = sys.argv[1:]
     options = build_parser().parse_args(arguments)
+    options.typed = list(arguments)  # to write the command again with other settings
     try:
         with warnings_on_one_line():
             return int(options.run(options))
@@ -72,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ForecastError, OSError, MemoryError) as error:
         if options.debug:
             traceback.print_exc()
-        print(f"forecast: error: {_one_line(error)}", file=sys.stderr)
+        print(f"forecast: error: {_one_line(error, options)}", file=sys.stderr)
         if isinstance(error, _FAILURES):
             return FAILURE
         return BAD_INPUT
@@ -103,7 +107,14 @@ def build_parser() -> Parser:
     return parser
 
 
-def _one_line(error: BaseException) -> str:
+def _one_line(error: BaseException, options: argparse.Namespace) -> str:
+    """Write an error in one line; settings that remove it are options of the command."""
     if isinstance(error, MemoryError):
         return "not enough memory: use fewer series, a shorter context or a smaller batch"
-    return " ".join(str(error).split()) or type(error).__name__
+    text = str(error)
+    finding = getattr(error, "finding", None)
+    if finding is not None and hasattr(options, "set"):
+        from forecast.cli.proposals import command_line
+
+        text = finding.text(command_line())
+    return " ".join(text.split()) or type(error).__name__

@@ -24,8 +24,13 @@ def add_fit(commands: Commands) -> None:
     parser.add_argument(
         "--out",
         metavar="FOLDER",
-        help="run folder to write: new, empty, or an earlier run, which is replaced; "
-        "default: runs/NAME, with the alias or the name of the table",
+        help="run folder to write: new, empty, or an earlier run of the same data and settings, "
+        "which is replaced; default: runs/NAME, with the alias or the name of the table",
+    )
+    parser.add_argument(
+        "--replace",
+        action="store_true",
+        help="also replace an earlier run of other data or with other settings",
     )
     parser.add_argument("--resume", action="store_true", help="resume interrupted training")
     parser.add_argument(
@@ -39,14 +44,16 @@ def fit_command(options: argparse.Namespace) -> int:
     config = read_experiment(options)
     with quiet_start():
         from forecast.runs.run import fit_run
+        from forecast.training.progress import terminal_reporter
+        from forecast.training.voice import Voice
 
     fit_run(
         config,
         options.table,
         out=options.out,
         resume=options.resume,
-        tensorboard=options.tensorboard,
+        replace=options.replace,
         require_skill=options.require_skill,
-        say=print_line,
+        voice=Voice(print_line, terminal_reporter(), options.tensorboard),
     )
     return SUCCESS

@@ -117,7 +117,11 @@ def to_list(text: str) -> str:
 SHORTCUTS = (
     # `json.dumps` quotes a name, so that YAML does not take `1` or `null` for something else
     Shortcut(
-        "--id", "data.id_col", "COLUMN", "column with the series id; default: unique_id", json.dumps
+        "--id",
+        "data.id_col",
+        "COLUMN,...",
+        "column with the series id, or several as store,item; default: unique_id",
+        json.dumps,
     ),
     Shortcut(
         "--time",

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from forecast.data.findings import Finding, FindingLog, counted, listed, show_stamp
+from forecast.data.findings import (
+    PYTHON,
+    Finding,
+    FindingLog,
+    Interface,
+    counted,
+    listed,
+    show_stamp,
+)
 from forecast.data.load import Gaps, Request, examine
 from forecast.data.order import SortedRows
 from forecast.data.panel import Columns, Panel
@@ -44,8 +52,12 @@ class Diagnosis:
         """Findings for which the table is refused."""
         return tuple(finding for finding in self.findings if finding.severity == "error")
 
-    def text(self) -> str:
-        """Return the report for a terminal, several lines."""
+    def text(self, interface: Interface = PYTHON) -> str:
+        """Return the report for a terminal, several lines.
+
+        Args:
+            interface: the one in which settings are written.
+        """
         lines = []
         if self.num_rows:
             lines = [
@@ -55,9 +67,10 @@ class Diagnosis:
                 f"freq    {self.freq or 'none found'}",
             ]
         for finding in self.findings:
-            lines.append(f"{finding.severity:<8}{finding.message}")
-            if finding.fix:
-                lines.append(f"{'':<8}-> {finding.fix}")
+            lines.append(f"{finding.severity:<8}{interface.worded(finding.message)}")
+            instruction = finding.instruction(interface)
+            if instruction:
+                lines.append(f"{'':<8}-> {instruction}")
         if self.errors:
             lines.append(f"{counted(len(self.errors), 'problem')} to fix before training")
         else:
@@ -100,8 +113,10 @@ def diagnose(
         >>> diagnosis = diagnose(pd.DataFrame({"ds": days, "y": [3, 4, 4, 5]}))
         >>> diagnosis.errors[0].code
         'gaps'
-        >>> print(diagnosis.errors[0].fix.partition(", or ")[0])
-        pass gaps: skip to leave out windows that span one
+        >>> print(diagnosis.errors[0].instruction().partition(", or ")[0])
+        pass gaps="skip" to leave out windows that span one
+        >>> diagnosis.errors[0].settings[1]
+        {'data.gaps': 'fill', 'data.missing': 'forward_fill'}
     """
     log = FindingLog(strict=False)
     examination = examine(source, Request(columns, table_format, freq, gaps, allow_missing), log)
@@ -137,5 +152,6 @@ def _warn_of_short_series(rows: SortedRows, needed_rows: int, log: FindingLog) -
         "short_series",
         f"fewer than {needed_rows} rows in {len(short)} series, the shortest has "
         f"{lengths[short].min()}: {named}",
-        "give more history, a shorter context_length or horizon, or pass short_series: skip",
+        "give more history, or a shorter context_length or horizon",
+        settings=({"data.short_series": "skip"},),
     )

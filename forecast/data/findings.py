@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, ParamSpec, TypeVar
+from typing import Any, Literal, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -17,6 +19,64 @@ SHOWN = 5
 """Rows, columns or series listed in a message before "and N more"."""
 
 
+Settings = Mapping[str, Any]
+"""Path of each setting, such as `data.gaps` -> its value."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """Settings that remove a finding, and what for.
+
+    Attributes:
+        settings: all that must be given together.
+        purpose: such as `to insert rows`, where the names of the settings do not say it.
+    """
+
+    settings: Settings
+    purpose: str = ""
+
+
+@dataclass(frozen=True)
+class Interface:
+    """An interface of the package: words for settings as its users write them.
+
+    Attributes:
+        write: writes settings with their values.
+        name: names one setting, given its path.
+    """
+
+    write: Callable[[Settings], str]
+    name: Callable[[str], str]
+
+    def worded(self, text: str) -> str:
+        """Return a text in which paths of settings between backquotes are named."""
+        return _PATH.sub(lambda match: self.name(match[1]), text)
+
+
+_PATH = re.compile(r"`([a-z_]+[.][a-z_]+)`")
+
+
+def in_python(settings: Settings) -> str:
+    """Write settings as keyword arguments: `gaps="fill", missing="mask"`."""
+    return ", ".join(f"{_argument(path)}={_literal(value)}" for path, value in settings.items())
+
+
+def _argument(path: str) -> str:
+    return path.rpartition(".")[2]
+
+
+def _literal(value: object) -> str:
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(_literal(item) for item in value)}]"
+    return repr(value)
+
+
+PYTHON = Interface(in_python, _argument)
+"""Settings as keyword arguments."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """One finding about a table.
@@ -25,28 +85,74 @@ class Finding:
         code: short name of the kind of finding, such as `duplicate_stamps`.
         severity: a table with an error is refused; a warning or a note changes nothing.
         message: the finding, with series, rows and dates.
-        fix: instruction for the reader; empty where nothing needs to be done.
+        fix: an instruction that is no setting, such as "correct these cells"; empty: none. In it
+            and in the message, the path of a setting between backquotes becomes its name.
+        changes: changes of settings, each of which alone removes the finding.
     """
 
     code: str
     severity: Literal["error", "warning", "note"]
     message: str
     fix: str = ""
+    changes: tuple[Change, ...] = ()
+
+    @property
+    def settings(self) -> tuple[Settings, ...]:
+        """The settings of each change."""
+        return tuple(change.settings for change in self.changes)
+
+    def instruction(self, interface: Interface = PYTHON) -> str:
+        """Return the ways to remove the finding, in one line; empty where there is nothing to do.
+
+        Args:
+            interface: the one in use.
+        """
+        write = interface.write
+        passed = [f"{write(change.settings)} {change.purpose}" for change in self.changes]
+        ways = [" ".join(words.split()) for words in passed]
+        if ways:
+            ways[0] = f"pass {ways[0]}"
+        if self.fix:
+            ways.append(interface.worded(self.fix))
+        return ", or ".join(ways)
+
+    def text(self, interface: Interface = PYTHON) -> str:
+        """Write message and instruction in one line."""
+        instruction = self.instruction(interface)
+        message = interface.worded(self.message)
+        if not instruction:
+            return message
+        return f"{message.rstrip('.')}. {instruction[0].upper()}{instruction[1:]}"
 
     @property
     def sentence(self) -> str:
-        """Message and fix in one line."""
-        if not self.fix:
-            return self.message
-        return f"{self.message.rstrip('.')}. {self.fix[0].upper()}{self.fix[1:]}"
+        """Message and instruction in one line, settings as keyword arguments."""
+        return self.text()
+
+
+def _as_changes(settings: Iterable[Settings | Change]) -> tuple[Change, ...]:
+    return tuple(change if isinstance(change, Change) else Change(change) for change in settings)
 
 
 class BadTableError(DataError):
     """A table is refused because of one finding."""
 
-    def __init__(self, code: str, message: str, fix: str = "") -> None:
-        """Make the error of a finding after which the table cannot be examined further."""
-        self.finding = Finding(code, "error", message, fix)
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        fix: str = "",
+        settings: Iterable[Settings | Change] = (),
+    ) -> None:
+        """Make the error of a finding after which the table cannot be examined further.
+
+        Args:
+            code: as in `Finding`.
+            message: the finding, with series, rows and dates.
+            fix: an instruction that is no setting.
+            settings: the changes of settings, each of which alone removes the finding.
+        """
+        self.finding = Finding(code, "error", message, fix, _as_changes(settings))
         super().__init__(self.finding.sentence)
 
 
@@ -62,23 +168,41 @@ class FindingLog:
         """Whether there is an error among the findings."""
         return any(finding.severity == "error" for finding in self.findings)
 
-    def error(self, code: str, message: str, fix: str) -> None:
-        """Add a finding for which the table is refused.
+    def error(
+        self,
+        code: str,
+        message: str,
+        fix: str = "",
+        settings: Iterable[Settings | Change] = (),
+    ) -> None:
+        """Add a finding for which the table is refused; arguments as those of `BadTableError`.
 
         Raises:
             BadTableError: always where `strict`.
         """
         if self.strict:
-            raise BadTableError(code, message, fix)
-        self.findings.append(Finding(code, "error", message, fix))
+            raise BadTableError(code, message, fix, settings)
+        self.findings.append(Finding(code, "error", message, fix, _as_changes(settings)))
 
-    def warn(self, code: str, message: str, fix: str = "") -> None:
+    def warn(
+        self,
+        code: str,
+        message: str,
+        fix: str = "",
+        settings: Iterable[Settings | Change] = (),
+    ) -> None:
         """Add a finding that may be a fault of the table."""
-        self.findings.append(Finding(code, "warning", message, fix))
+        self.findings.append(Finding(code, "warning", message, fix, _as_changes(settings)))
 
-    def note(self, code: str, message: str, fix: str = "") -> None:
+    def note(
+        self,
+        code: str,
+        message: str,
+        fix: str = "",
+        settings: Iterable[Settings | Change] = (),
+    ) -> None:
         """Add a note on how the table was read or changed."""
-        self.findings.append(Finding(code, "note", message, fix))
+        self.findings.append(Finding(code, "note", message, fix, _as_changes(settings)))
 
     def attempt(self, stage: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
         """Run one stage; where it raises a `BadTableError`, keep the finding and return None.

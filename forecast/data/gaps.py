@@ -7,9 +7,17 @@ from dataclasses import replace
 import numpy as np
 
 from forecast.axes import IntArray
-from forecast.data.findings import SHOWN, BadTableError, FindingLog, and_more, counted, show_stamp
+from forecast.data.findings import (
+    SHOWN,
+    BadTableError,
+    Change,
+    FindingLog,
+    and_more,
+    counted,
+    show_stamp,
+)
 from forecast.data.frequency import Frequency
-from forecast.data.order import SortedRows, changing_zone, looks_local, pass_zone
+from forecast.data.order import SortedRows, changing_zone, in_zone, looks_local
 
 _MOST_FILLED = 10  # rows that `gaps: fill` may make of one row
 _MOST_SKIPPED = 60  # missing rows that a change of the clocks can explain: an hour of minutes
@@ -44,13 +52,15 @@ def check_gaps(
 
     zone = _skipping_zone(rows, grid, positions, after)
     if zone is not None:
-        log.error("local_time", f"{message}; {looks_local(zone)}", pass_zone(zone))
+        log.error("local_time", f"{message}; {looks_local(zone)}", settings=(in_zone(zone),))
         return False
     log.error(
         "gaps",
         message,
-        "pass gaps: skip to leave out windows that span one, or both gaps: fill and missing: "
-        "forward_fill to insert rows",
+        settings=(
+            Change({"data.gaps": "skip"}, "to leave out windows that span one"),
+            Change({"data.gaps": "fill", "data.missing": "forward_fill"}, "to insert rows"),
+        ),
     )
     return False
 
@@ -94,7 +104,8 @@ def _refuse_explosion(rows: SortedRows, missing: int, message: str) -> None:
         raise BadTableError(
             "gaps",
             f"{message}; filling them would turn {count} rows into {missing + count}",
-            "pass gaps: skip, or correct timestamps that are far from the others",
+            "correct timestamps that are far from the others",
+            settings=({"data.gaps": "skip"},),
         )
 
 

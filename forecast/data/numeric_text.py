@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from forecast.data.findings import BadTableError, FindingLog, counted
+from forecast.data.findings import BadTableError, Change, FindingLog, counted
 from forecast.data.table import MISSING_WORDS, RowNames
 
 _EXACT = 2**53  # whole numbers beyond it do not all fit into float64
@@ -47,13 +47,14 @@ def numbers_of(
     fits = pc.match_substring_regex(text, _NUMBER).fill_null(True)
     if not pc.all(fits).as_py():
         bad = np.flatnonzero(~fits.to_numpy())
-        code, message, fix = _explain(plain.take(pa.array(bad[:1000])).to_pylist())
+        code, message, changes = _explain(plain.take(pa.array(bad[:1000])).to_pylist())
         first = written[int(bad[0])].as_py()
         named = rows.several(bad[:5], len(bad))
         log.error(
             code,
             f"{name} contains {first!r}, {message}, in {counted(len(bad), 'row')}: {named}",
-            fix,
+            "" if changes else "correct these cells, or leave them empty if they are missing",
+            settings=changes,
         )
         # the table is refused; the other cells are still checked
         text = pc.if_else(fits, text, "0")
@@ -120,24 +121,27 @@ def _refuse_points(text: pa.ChunkedArray, name: str, thousands: str | None) -> N
     pointed = pointed.filter(pc.match_substring(pointed, "."))
     if not len(pointed):
         return
-    fix = (
-        "pass thousands: '.' if the points separate thousands, or decimal: '.' if they are the "
-        "decimal mark"
+    fix = ""
+    changes: tuple[Change, ...] = (
+        Change({"data.thousands": "."}, "if the points separate thousands"),
+        Change({"data.decimal": "."}, "if they are the decimal mark"),
     )
     if thousands == ".":
         fix = "correct these cells: thousands have three digits"
+        changes = ()
     elif pc.any(pc.match_substring(pointed, ",")).as_py():
-        fix = "pass thousands: '.'"
+        changes = (Change({"data.thousands": "."}),)
     raise BadTableError(
         "point_and_comma",
         f"{name} contains {pointed[0].as_py()!r} in {counted(len(pointed), 'row')}, and "
         f"decimal is ','",
         fix,
+        settings=changes,
     )
 
 
-def _explain(bad: list[str]) -> tuple[str, str, str]:
-    """Return code, explanation and fix for cells that are not numbers."""
+def _explain(bad: list[str]) -> tuple[str, str, tuple[Change, ...]]:
+    """Return code, explanation and changes of settings for cells that are not numbers."""
     by_point = _GROUPED.replace("MARK", r"\.")
     by_comma = _GROUPED.replace("MARK", ",")
     by_space = _GROUPED.replace("MARK", " ")
@@ -149,26 +153,28 @@ def _explain(bad: list[str]) -> tuple[str, str, str]:
         return (
             "thousands",
             f"{thousands} and a decimal comma",
-            "pass thousands: '.' and decimal: ','",
+            (_marks(".", ","),),
         )
     if _all(bad, by_comma) and not any(cell.count(",") > 1 for cell in bad):
-        fix = "pass thousands: ',' if the comma separates thousands, or decimal: ',' if it is a "
-        return "thousands", thousands, f"{fix}decimal mark"
-    for whole, mark in ((by_comma, "','"), (by_space, "' '"), (by_apostrophe, '"\'"')):
+        changes = (
+            Change({"data.thousands": ","}, "if the comma separates thousands"),
+            Change({"data.decimal": ","}, "if it is a decimal mark"),
+        )
+        return "thousands", thousands, changes
+    for whole, mark in ((by_comma, ","), (by_space, " "), (by_apostrophe, "'")):
         if _all(bad, whole + point):
-            return "thousands", thousands, f"pass thousands: {mark}"
-    for whole, mark in ((by_space, "' '"), (by_apostrophe, '"\'"')):
+            return "thousands", thousands, (Change({"data.thousands": mark}),)
+    for whole, mark in ((by_space, " "), (by_apostrophe, "'")):
         if _all(bad, rf"{whole}{comma}|{_COMMA}") and not _all(bad, _COMMA):
-            fix = f"pass thousands: {mark} and decimal: ','"
-            return "thousands", f"{thousands} and a decimal comma", fix
+            return "thousands", f"{thousands} and a decimal comma", (_marks(mark, ","),)
     if _all(bad, _COMMA):
-        fix = "pass decimal: ','"
-        return "decimal_comma", "which seems to have a decimal comma", fix
-    return (
-        "no_number",
-        "which is not a number",
-        "correct these cells, or leave them empty if they are missing",
-    )
+        change = Change({"data.decimal": ","})
+        return "decimal_comma", "which seems to have a decimal comma", (change,)
+    return "no_number", "which is not a number", ()
+
+
+def _marks(thousands: str, decimal: str) -> Change:
+    return Change({"data.thousands": thousands, "data.decimal": decimal})
 
 
 def _all(cells: list[str], pattern: str) -> bool:

@@ -11,7 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from forecast.axes import IntArray
-from forecast.data.findings import SHOWN, FindingLog, and_more
+from forecast.data.findings import SHOWN, Change, FindingLog, and_more
+from forecast.data.names import join_names
+from forecast.data.per_series.telling import telling_id, told_apart
 from forecast.data.table import RowNames
 
 _HOUR = pd.Timedelta(hours=1)
@@ -146,7 +148,7 @@ def check_duplicates(rows: SortedRows, log: FindingLog) -> None:
     if rows.tz is None:
         zone = changing_zone(rows.stamps[again], "repeats")
     if zone is not None:
-        log.error("local_time", f"{message}; {looks_local(zone)}", pass_zone(zone))
+        log.error("local_time", f"{message}; {looks_local(zone)}", settings=(in_zone(zone),))
         return
     fix = "remove or aggregate one of each pair"
     if rows.tz is None and rows.stamps.dtype.kind == "M":
@@ -155,14 +157,18 @@ def check_duplicates(rows: SortedRows, log: FindingLog) -> None:
         log.error(
             "local_time",
             f"{message}; {looks_local(zone)}, with each hour written at its end",
-            f"move every timestamp one hour back and {pass_zone(zone)}; or {fix}",
+            f"move every timestamp one hour back and pass `data.tz` with the zone of the data, for "
+            f"example {zone}; or {fix}",
         )
         return
-    if len(rows.offsets) == 2 and not rows.names.table.was_wide:  # one series
-        fix += "; if the table contains several series, name their column with id_col"
-    elif not rows.names.table.was_wide:
-        fix += "; if several columns name a series, join them into one and pass it as id_col"
-    log.error("duplicate_stamps", message, fix)
+    found = telling_id(rows.names)
+    settings = []
+    if found:
+        message += f"; {told_apart(rows.names, found)}"
+        settings.append({"data.id_col": join_names(found)})
+    elif len(rows.offsets) == 2 and not rows.names.table.was_wide:  # one series
+        fix += "; if the table contains several series, name their column with `data.id_col`"
+    log.error("duplicate_stamps", message, fix, settings)
 
 
 def _name_pair(rows: SortedRows, row: int) -> str:
@@ -201,6 +207,6 @@ def looks_local(zone: str) -> str:
     return f"this looks like local time with DST, as in {zone}"
 
 
-def pass_zone(zone: str) -> str:
-    """Write the fix for timestamps in local time."""
-    return f"pass tz: with the zone of the data, for example tz: {zone}"
+def in_zone(zone: str) -> Change:
+    """Return the change for timestamps in local time."""
+    return Change({"data.tz": zone}, "or the zone of the data")

@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.axes import IntArray
-from forecast.data.findings import BadTableError, FindingLog, counted, show_stamp
+from forecast.data.findings import BadTableError, Change, FindingLog, counted, show_stamp
 from forecast.data.frequency import Frequency, infer_frequency
 from forecast.data.gaps import check_gaps
 from forecast.data.order import SortedRows
+from forecast.data.regular.closures import count_trading_days
 from forecast.errors import DataError
+from forecast.section import AUTO, Auto
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +47,13 @@ class Spacing:
 
 
 def find_grid(
-    rows: SortedRows, freq: str | None, gaps: str, log: FindingLog
+    rows: SortedRows,
+    freq: str | None,
+    gaps: str,
+    log: FindingLog,
+    *,
+    trading_days: Auto | bool = AUTO,
+    later: NDArray[np.generic] | None = None,
 ) -> tuple[Frequency, IntArray] | None:
     """Return the frequency and (R,) positions of the rows, or None where there is an error.
 
@@ -54,17 +62,25 @@ def find_grid(
         freq: declared frequency; None to infer it.
         gaps: `refuse`, `skip` or `fill`.
         log: gets the findings.
+        trading_days: whether business days without a row are left out; `auto`: where they are few.
+        later: timestamps of the future rows of the table.
 
     Raises:
         BadTableError: the frequency cannot be inferred, or is not the declared one.
         ConfigError: `freq` is not a frequency.
     """
-    grid = _infer(rows) if freq is None else _declare(rows, freq, log)
+    grid = _infer(rows, log) if freq is None else _declare(rows, freq, log)
     spacing = Spacing(rows, grid)
     # rows of forecast steps contain covariates alone and need not be neighbours
     is_ahead = not rows.names.table.columns.target_cols
     if freq is not None and not is_ahead:
         _refuse_wrong(spacing, gaps)
+    if not is_ahead:
+        stamps = rows.stamps
+        if later is not None:
+            stamps = np.concatenate([stamps, later])
+        grid = count_trading_days(grid, stamps, trading_days, log)
+        spacing = Spacing(rows, grid)
 
     positions = spacing.positions
     is_accepted = check_on_grid(spacing, log)
@@ -88,6 +104,7 @@ def _declare(rows: SortedRows, freq: str, log: FindingLog) -> Frequency:
             "wrong_frequency",
             f"freq is {freq!r} but {time_col} contains dates",
             "give a step of time, such as 'h' or 'D'",
+            settings=({"data.freq": None},),
         )
     aligned = declared.aligned_to(rows.stamps)
     if not aligned.alias.startswith(freq.strip()):
@@ -97,21 +114,25 @@ def _declare(rows: SortedRows, freq: str, log: FindingLog) -> Frequency:
     return aligned
 
 
-def _infer(rows: SortedRows) -> Frequency:
-    """Infer the frequency.
+def _infer(rows: SortedRows, log: FindingLog) -> Frequency:
+    """Infer the frequency; add a note where its steps are unusual days of the week.
 
     Raises:
         BadTableError: there are too few rows, or their step has no name.
     """
     try:
-        return infer_frequency(rows.stamps, rows.offsets, rows.tz)
+        grid = infer_frequency(rows.stamps, rows.offsets, rows.tz)
     except DataError as error:
         first = rows.names.several([rows.table_row(0)])
         raise BadTableError(
             "no_frequency",
             f"{error} ({counted(len(rows.stamps), 'row')} in all, first {first})",
-            "at least 2 rows of one series are needed, or pass freq",
+            "give at least 2 rows of one series, or pass `data.freq`",
         ) from error
+    if grid.is_business and grid.alias != "B":
+        days = grid.alias.removeprefix("B-").replace("-", " to ").replace(",", ", ")
+        log.note("weekdays", f"rows are on {days} alone: these days are the steps ({grid.alias!r})")
+    return grid
 
 
 def _refuse_wrong(declared: Spacing, gaps: str) -> None:
@@ -146,7 +167,7 @@ def _refuse_wrong(declared: Spacing, gaps: str) -> None:
     raise BadTableError(
         "wrong_frequency",
         f"freq is {declared.grid.alias!r}, but {reason} (first timestamps {first})",
-        f"the timestamps look like {alias!r}: pass freq: {alias!r}, or leave freq out",
+        settings=(Change({"data.freq": alias}, "as the timestamps look"),),
     )
 
 
@@ -170,7 +191,7 @@ def check_on_grid(spacing: Spacing, log: FindingLog) -> bool:
         f"{len(off)} of {len(rows.stamps)} timestamps are not on the {alias!r} grid: "
         f"{rows.several(off)}; "
         f"distance to the grid: {_histogram(rows.stamps, spacing.grid)}",
-        f"round the timestamps to {alias!r}, or pass the right freq",
+        f"round the timestamps to {alias!r}, or pass the right `data.freq`",
     )
     return False
 
@@ -215,6 +236,6 @@ def _check_series_steps(spacing: Spacing, log: FindingLog) -> bool:
         f"no two rows are one step of {spacing.grid.alias!r} apart in "
         f"{counted(len(coarse), 'series')}, first series {rows.names.ids[first]!r} with steps of "
         f"{closest[first]}",
-        "give series of one frequency, or pass the right freq",
+        "give series of one frequency, or pass the right `data.freq`",
     )
     return False

@@ -14,7 +14,7 @@ from forecast.data.dates.lookalikes import no_stamps, refuse_lookalikes
 from forecast.data.dates.stamp_text import read_text
 from forecast.data.findings import BadTableError, FindingLog, counted
 from forecast.data.frequency import check_zone
-from forecast.data.parse import Ids
+from forecast.data.per_series.ids import Ids
 from forecast.data.table import RowNames, Table
 
 _NS = pa.timestamp("ns")
@@ -82,7 +82,7 @@ def read_stamps(
         raise BadTableError(
             "date_range",
             f"{name} contains dates before 1678 or after 2261",
-            "correct them, or time_format",
+            "correct them, or `data.time_format`",
         ) from error
     readable = _readable(stamps)
     if given is not None:
@@ -182,7 +182,7 @@ def _refuse_missing(
             "unreadable_stamp",
             f"{name} contains {shown}, which does not fit the format of the other rows: "
             f"{rows.several(unread)}",
-            "correct these cells, or pass time_format",
+            "correct these cells, or remove the rows",
         )
     if len(bad) > len(unread):
         empty = [int(row) for row in bad[:1000] if int(row) not in set(unread)]
@@ -216,7 +216,7 @@ def localise(
         log.error(
             "skipped_hour",
             f"{counted(len(skipped), 'timestamp')} skipped by the clocks of {tz}: {named}",
-            "give the zone they are in",
+            "pass `data.tz` with the zone they are in, or correct them",
         )
     utc = early.tz_convert(None).to_numpy(dtype="datetime64[ns]").view(np.int64).copy()
     later = late.tz_convert(None).to_numpy(dtype="datetime64[ns]").view(np.int64)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import codecs
 import csv
-import gzip
 import itertools
 import re
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
 
 from forecast.data.findings import BadTableError, Finding, counted, listed
 from forecast.data.preamble import find_header
 from forecast.errors import ConfigError
+from forecast.files.compressed import UNREADABLE, is_damaged, open_bytes
 
 _CHUNK = 1 << 22
 _SEPARATORS = (",", ";", "\t", "|")
@@ -55,7 +53,7 @@ class TextFile:
 
     def records(self) -> Iterator[tuple[int, list[str]]]:
         """Yield line number and fields of the header and every row; slow, for messages only."""
-        with _open(self.path) as raw:
+        with open_bytes(self.path) as raw:
             lines = codecs.getreader(_with_bom(self.encoding))(raw)
             reader = csv.reader(
                 itertools.islice(lines, self.lines_before, None), delimiter=self.separator
@@ -103,11 +101,13 @@ def inspect_text(
     try:
         has_quotes, has_blanks = _scan(path, encoding)
         head = _head(path, encoding)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except (OSError, *UNREADABLE) as error:
+        if not is_damaged(error):
+            raise
         raise BadTableError(
             "damaged_file",
             f"{path.name} cannot be decompressed ({error})",
-            "it is truncated or not a gzip file; copy it again",
+            f"it is truncated or not a {path.suffix} file of one table; copy it again",
         ) from error
     lines = [line for line in head if line.strip()]
     if not lines:
@@ -190,12 +190,6 @@ def explain_unreadable(file: TextFile, reason: str) -> BadTableError:
     )
 
 
-def _open(path: Path) -> BinaryIO:
-    if path.suffix == ".gz":
-        return cast(BinaryIO, gzip.open(path, "rb"))
-    return path.open("rb")
-
-
 def _with_bom(encoding: str) -> str:
     """Return the encoding that drops a byte order mark, where the encoding is UTF-8."""
     if codecs.lookup(encoding).name == "utf-8":
@@ -210,7 +204,7 @@ def _scan(path: Path, encoding: str) -> tuple[bool, bool]:
     has_blanks = False
     line = 1  # number of the line where the block begins
     previous = "\n"  # last character of the block before
-    with _open(path) as raw:
+    with open_bytes(path) as raw:
         while True:
             chunk = raw.read(_CHUNK)
             try:
@@ -232,14 +226,14 @@ def _scan(path: Path, encoding: str) -> tuple[bool, bool]:
 
 def _head(path: Path, encoding: str) -> list[str]:
     """Return the first lines, without a byte order mark."""
-    with _open(path) as raw:
+    with open_bytes(path) as raw:
         text = codecs.getincrementaldecoder(encoding)().decode(raw.read(1 << 16))
     return text.removeprefix("\ufeff").splitlines()[:20]
 
 
 def _nul_bytes(path: Path, encoding: str, line: int) -> BadTableError:
     """Return the error of a file with NUL bytes: stray ones, or those of UTF-16."""
-    with _open(path) as raw:
+    with open_bytes(path) as raw:
         head = raw.read(4096)
     if head.count(0) > len(head) // 5:
         return _undecodable(path, encoding, line)
@@ -252,10 +246,10 @@ def _nul_bytes(path: Path, encoding: str, line: int) -> BadTableError:
 
 def _undecodable(path: Path, encoding: str, line: int) -> BadTableError:
     """Return the error of a file that is not text in its encoding, with a guess of what it is."""
-    with _open(path) as raw:
+    with open_bytes(path) as raw:
         head = raw.read(1 << 16)
     message = f"{path.name} is not {encoding} text (line {line}); it looks like"
-    fix = "give a CSV or parquet file, or the encoding"
+    fix = "give a CSV or parquet file, or `data.encoding`"
     if head.startswith(b"PK"):
         fix = "let the name of a workbook end in .xlsx, or give a CSV or parquet file"
     for magic, kind in _MAGIC.items():
@@ -264,7 +258,7 @@ def _undecodable(path: Path, encoding: str, line: int) -> BadTableError:
     guess = _guess_encoding(head)
     if guess is None:
         return BadTableError("encoding", f"{message} binary data", fix)
-    return BadTableError("encoding", f"{message} {guess}", f"pass encoding: {guess}")
+    return BadTableError("encoding", f"{message} {guess}", settings=({"data.encoding": guess},))
 
 
 def _guess_encoding(head: bytes) -> str | None:
@@ -305,13 +299,13 @@ def _detect_separator(lines: list[str], path: Path) -> str:
             "one_column",
             f"{path.name} has one column, {lines[0].strip()[:80]!r}, and no timestamps",
             "add a column of timestamps, or of numbers 0, 1, 2 ... that count the rows, and name "
-            "it with time_col",
+            "it with `data.time_col`",
         )
     if not counts[best][0] and len(lines[0].split()) > 1:
         raise BadTableError(
             "separator",
             f"the header of {path.name} is {lines[0][:80]!r}, with none of {listed(_SEPARATORS)} "
             f"in it",
-            "pass separator",
+            "pass `data.separator`",
         )
     return best

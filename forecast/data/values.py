@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.axes import FloatArray
-from forecast.data.findings import FindingLog, counted, listed
+from forecast.data.findings import FindingLog, Settings, counted, listed
 from forecast.data.names import as_numbers, name_of
 from forecast.data.order import SortedRows
 from forecast.data.panel import Columns
 from forecast.data.parse import read_categories, read_numbers
+from forecast.data.per_series.keys import id_columns
 from forecast.data.table import RowNames
 
 # beyond these, squares and ratios in float64 overflow or vanish
@@ -66,8 +67,8 @@ def read_cells(names: RowNames, log: FindingLog, allow_missing: bool) -> Cells:
             group = cells.static
             missing = False
 
-        if name == columns.id_col and name not in table.data:  # read already, as the ids
-            _read_id_covariate(cells, names, log)
+        if name in columns.id_cols and name not in table.data:  # read already, as the ids
+            _read_id_covariate(cells, name, names, log)
         elif name in columns.categorical:
             read = log.attempt(read_categories, table, name, names, log, missing)
             if read is not None:
@@ -79,14 +80,13 @@ def read_cells(names: RowNames, log: FindingLog, allow_missing: bool) -> Cells:
     return cells
 
 
-def _read_id_covariate(cells: Cells, names: RowNames, log: FindingLog) -> None:
-    """Use the ids as a static covariate."""
-    name = cells.columns.id_col
+def _read_id_covariate(cells: Cells, name: str, names: RowNames, log: FindingLog) -> None:
+    """Use an id column as a static covariate."""
     if names.ids is None or names.codes is None or not len(names.ids):
         return
-    words = [name_of(series_id) for series_id in names.ids]
+    words = [name_of(value) for value in id_columns(cells.columns, names.ids)[name]]
     if name in cells.columns.categorical:
-        categories = tuple(sorted(words))
+        categories = tuple(sorted(set(words)))
         code = {word: float(number) for number, word in enumerate(categories)}
         cells.categories[name] = categories
         cells.static[name] = np.array([code[word] for word in words])[names.codes]
@@ -94,7 +94,9 @@ def _read_id_covariate(cells: Cells, names: RowNames, log: FindingLog) -> None:
     numbers = as_numbers(words)
     if numbers is None:
         log.error(
-            "text_covariate", f"static covariate {name!r} is text", f"add {name!r} to categorical"
+            "text_covariate",
+            f"static covariate {name!r} is text",
+            settings=({"data.categorical": (*cells.columns.categorical, name)},),
         )
         return
     cells.static[name] = np.array(numbers, np.float64)[names.codes]
@@ -175,6 +177,16 @@ def _report(
         log.error(code, f"{message} in {bad.sum()} series: {listed(rows.names.ids[bad], 5)}", fix)
 
 
+def _as_past(name: str, columns: Columns) -> Settings:
+    """Return the settings that make a past covariate of a static one."""
+    return {
+        "data.static_covariates": tuple(
+            other for other in columns.static_covariates if other != name
+        ),
+        "data.past_covariates": (*columns.past_covariates, name),
+    }
+
+
 def _one_per_series(cells: FloatArray, name: str, rows: SortedRows, log: FindingLog) -> FloatArray:
     """Return the one value of each series; add an error where a series has several."""
     first = cells[rows.offsets[:-1]]
@@ -185,6 +197,7 @@ def _one_per_series(cells: FloatArray, name: str, rows: SortedRows, log: Finding
             "static_changes",
             f"static covariate {name!r} changes within a series, in "
             f"{counted(len(differs), 'row')}: {rows.several(differs)}",
-            "give it one value per series, or list it under past_covariates",
+            "give it one value per series",
+            settings=(_as_past(name, rows.names.table.columns),),
         )
     return first

@@ -88,7 +88,7 @@ def _series_columns(table: Table) -> tuple[list[str], list[Finding]]:
         raise BadTableError(
             "no_series",
             f"no column but {listed(besides)} contains numbers",
-            "name the series with target_cols",
+            "name the series with `data.target_cols`",
         )
     if "" in chosen:
         place = list(table.data).index("") + 1
@@ -127,8 +127,8 @@ def _row_numbers_note(column: pa.ChunkedArray, name: str) -> Finding:
     """Return the note on a column that is left out because it counts the rows."""
     first = ", ".join(map(str, column[:3].to_pylist()))
     message = (
-        f"{name!r} counts the rows ({first} ...) and is left out: list it in target_cols if it is "
-        f"a series"
+        f"{name!r} counts the rows ({first} ...) and is left out: list it in "
+        f"`data.target_cols` if it is a series"
     )
     if not name:
         message = f"the column without a name counts the rows ({first} ...) and is left out"

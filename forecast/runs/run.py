@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -33,11 +33,12 @@ from forecast.errors import ConfigError, OutputError
 from forecast.experiment.prepare import Prepared, prepare
 from forecast.experiment.settings import Experiment
 from forecast.files.atomic import replace_folder
-from forecast.files.outputs import Content, check_folder, check_writable
+from forecast.files.outputs import Content, check_folder, check_writable, free_name
 from forecast.forecasting.artifact import SAVED_MODEL
 from forecast.forecasting.forecaster import Forecaster
 from forecast.forecasting.reference import best_on_validation
 from forecast.intervals.coverage import coverage_text
+from forecast.runs.earlier import difference_from
 from forecast.runs.next_steps import ABOUT_FORECAST, about_forecast, write_about
 from forecast.runs.pictures import PICTURES, show_run
 from forecast.runs.records import (
@@ -63,13 +64,9 @@ from forecast.runs.table_files import OTHER_FORECASTS
 from forecast.scores.evaluation import BacktestResult
 from forecast.scores.forecast import Forecast
 from forecast.scores.members import member_notes, members_text
-from forecast.training import Reporter
 from forecast.training.checkpoint import check_place_for_checkpoint, is_checkpoint
 from forecast.training.fit import member_checkpoint
-from forecast.training.progress import both, tensorboard_reporter, terminal_reporter
-
-Say = Callable[[str], None]
-"""Prints one line."""
+from forecast.training.voice import Say, Voice
 
 RUN_FILES = (
     CONFIG,
@@ -109,9 +106,9 @@ def fit_run(
     *,
     out: str | Path | None = None,
     resume: bool = False,
-    tensorboard: str | None = None,
+    replace: bool = False,
     require_skill: bool = False,
-    say: Say,
+    voice: Voice,
 ) -> Path:
     """Train on a table, evaluate, forecast, and write the run folder.
 
@@ -119,19 +116,21 @@ def fit_run(
         config: the experiment.
         table: a file or `dataset:NAME`; default: `config.data.source`.
         out: the folder; default: `runs/NAME`, see `Experiment.folder_name`. It is new, empty, or
-            an earlier run, which is replaced when the new one is complete.
+            an earlier run of the same data with the same settings, which is replaced when the new
+            one is complete.
         resume: resume interrupted training.
-        tensorboard: folder for TensorBoard logs.
+        replace: also replace an earlier run of other data or with other settings.
         require_skill: raise at the end, when everything is written, unless the model is
             significantly better than the best baseline.
-        say: prints one line.
+        voice: where lines, progress and TensorBoard logs go.
 
     Returns:
         The folder.
 
     Raises:
         ConfigError: skill is required and there is no test set to measure it on.
-        OutputError: the folder contains something else, or cannot be written.
+        OutputError: the folder contains something else, or a run that is not to be replaced, or
+            cannot be written.
         SkillError: the model is not shown to have the required skill.
     """
     config = config.with_source(table)
@@ -141,8 +140,8 @@ def fit_run(
     checkpoint = folder.with_name(f".{folder.name}.checkpoint")
     if not resume:  # otherwise the checkpoint is checked when it is read
         _check_checkpoints(checkpoint)
-    if tensorboard:
-        check_writable(tensorboard)
+    if voice.tensorboard:
+        check_writable(voice.tensorboard)
 
     prepared = prepare(config)
     if require_skill and not len(prepared.test):
@@ -151,11 +150,14 @@ def fit_run(
             "above 0"
         )
     for line in describe(prepared):
-        say(line)
+        voice.say(line)
+    # the replacement by a training that is resumed was allowed when it began
+    if not resume or not any(map(is_checkpoint, _checkpoint_paths(checkpoint))):
+        _check_earlier(folder, prepared, replace, voice.say)
 
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     forecaster = Forecaster(config).fit_prepared(
-        prepared, checkpoint=checkpoint, resume=resume, reporter=_reporter(tensorboard)
+        prepared, checkpoint=checkpoint, resume=resume, reporter=voice.for_training()
     )
     result = None
     if len(prepared.test):
@@ -171,10 +173,10 @@ def fit_run(
     _remove_checkpoints(checkpoint, prepared.config.ensemble.num_members)
 
     for line in _conclusions(prepared, forecaster, result, future):
-        say(line)
-    say(f"wrote {folder}: {_listed(written)}")
+        voice.say(line)
+    voice.say(f"wrote {folder}: {_listed(written)}")
     for line in failures:
-        say(line)
+        voice.say(line)
     if require_skill and result is not None:
         result.scores().require_skill()
     return folder
@@ -234,22 +236,35 @@ def _best_baseline(
     return best or best_on_validation(forecaster.fitted, prepared)
 
 
-def _reporter(tensorboard: str | None) -> Reporter:
-    """Return a reporter to the terminal, and to a folder of TensorBoard logs if one is given."""
-    terminal = terminal_reporter()
-    if not tensorboard:
-        return terminal
-    return both(terminal, tensorboard_reporter(tensorboard))
+def _check_earlier(folder: Path, prepared: Prepared, replace: bool, say: Say) -> None:
+    """Raise if an earlier run of other work would be replaced unasked; else say what is replaced.
+
+    Raises:
+        OutputError: the folder contains a run of other data or with other settings.
+    """
+    difference = difference_from(folder, prepared)
+    if not difference:
+        return
+    if not replace:
+        raise OutputError(
+            f"{folder} contains {difference}: replace it with --replace, or name another folder "
+            f"with --out, such as {free_name(folder)}"
+        )
+    say(f"note: {folder} contains {difference}; it is replaced at the end")
 
 
 def _check_checkpoints(checkpoint: Path) -> None:
     """Raise if the checkpoint of any member would overwrite a file of another kind."""
+    for path in _checkpoint_paths(checkpoint):
+        check_place_for_checkpoint(path)
+
+
+def _checkpoint_paths(checkpoint: Path) -> list[Path]:
+    """Return the existing files that have the name of the checkpoint of a member."""
     if not checkpoint.parent.is_dir():
-        return
+        return []
     names = re.compile(re.escape(checkpoint.name) + r"(-\d+)?")
-    for path in sorted(checkpoint.parent.iterdir()):
-        if names.fullmatch(path.name):
-            check_place_for_checkpoint(path)
+    return sorted(path for path in checkpoint.parent.iterdir() if names.fullmatch(path.name))
 
 
 def _remove_checkpoints(checkpoint: Path, num_members: int) -> None:

@@ -78,7 +78,7 @@ def is_forecast(alias: str, columns: Columns, path: Path) -> bool:
         path: the file.
     """
     found = _columns_in(path)
-    first = [columns.id_col, columns.time_col, "cutoff"]
+    first = [*columns.id_cols, columns.time_col, "cutoff"]
     rest = found[len(first) :]
     names = column_names(alias, columns.target_cols)
     if found[: len(first)] != first or not set(names) <= set(rest):
@@ -112,7 +112,7 @@ def is_template(columns: Columns, path: Path) -> bool:
             table = pd.read_csv(path, dtype=str)
     except _UNREADABLE:
         return False
-    if list(table.columns) != [columns.id_col, columns.time_col, *covariates]:
+    if list(table.columns) != [*columns.id_cols, columns.time_col, *covariates]:
         return False
     return bool(table[covariates].isna().all(axis=None))
 

@@ -1,6 +1,6 @@
 """Forecasts of one model as a frozen result that turns into a table and back.
 
-The columns of an output table are the id, the time, `cutoff`, and per model:
+The columns of an output table are the id, one column or several, the time, `cutoff`, and per model:
 
 | values           | one target                      | several targets          |
 |------------------|---------------------------------|--------------------------|
@@ -29,6 +29,7 @@ from forecast.axes import FloatArray, check_shape
 from forecast.data.findings import counted
 from forecast.data.frequency import Frequency
 from forecast.data.panel import Columns
+from forecast.data.per_series.keys import id_columns, ids_in
 from forecast.errors import DataError
 
 Column = tuple[str, Any]
@@ -161,19 +162,19 @@ class Forecast:
         Raises:
             DataError: a column is missing, or series and cutoffs have different numbers of steps.
         """
-        id_col = columns.id_col
+        id_cols = columns.id_cols
         time_col = columns.time_col
         names = column_names(alias, columns.target_cols)
         names_of = {name: column_names(name, columns.target_cols) for name in baselines}
-        needed = (id_col, time_col, "cutoff", *names, *chain.from_iterable(names_of.values()))
+        needed = (*id_cols, time_col, "cutoff", *names, *chain.from_iterable(names_of.values()))
         missing = [name for name in needed if name not in frame.columns]
         if missing:
             raise DataError(
                 f"column {missing[0]!r} is missing; the table has {list(frame.columns)}: name its "
                 f"columns"
             )
-        group = frame.groupby([id_col, "cutoff"], sort=False).ngroup().to_numpy()
-        horizon = _equal_steps(frame, group, id_col)
+        group = frame.groupby([*id_cols, "cutoff"], sort=False).ngroup().to_numpy()
+        horizon = _equal_steps(frame, group, columns)
         rows = frame.iloc[np.lexsort((plain_stamps(frame[time_col], freq), group))]
         firsts = rows.iloc[::horizon]
         shape = (len(firsts), horizon, len(names))
@@ -185,7 +186,7 @@ class Forecast:
             quantiles = rows[of_levels].to_numpy(np.float64).reshape(*shape, len(levels))
         return cls(
             alias=alias,
-            series_ids=firsts[id_col].to_numpy(object),
+            series_ids=ids_in(firsts, columns),
             cutoffs=plain_stamps(firsts["cutoff"], freq),
             stamps=plain_stamps(rows[time_col], freq).reshape(shape[:2]),
             values=rows[list(names)].to_numpy(np.float64).reshape(shape),
@@ -261,8 +262,9 @@ def index_columns(
         stamps: (B, H).
     """
     horizon = stamps.shape[1]
+    names = id_columns(columns, series_ids)
     return [
-        (columns.id_col, np.repeat(series_ids, horizon)),
+        *((name, np.repeat(values, horizon)) for name, values in names.items()),
         (columns.time_col, _local(stamps.ravel(), freq)),
         ("cutoff", _local(np.repeat(cutoffs, horizon), freq)),
     ]
@@ -333,16 +335,17 @@ def levels_of(frame: pd.DataFrame, name: str) -> tuple[float, ...]:
     return tuple(sorted(named_level(match.group(1)) for match in matches if match))
 
 
-def _equal_steps(frame: pd.DataFrame, group: NDArray[Any], id_col: str) -> int:
+def _equal_steps(frame: pd.DataFrame, group: NDArray[Any], columns: Columns) -> int:
     """Return H, if every series and cutoff has the same number of rows."""
     if not len(frame):
         raise DataError("the forecast table has no rows; expected at least one series and cutoff")
     counts = np.bincount(group)
     others = np.flatnonzero(counts != counts[0])
     if len(others):
-        row = frame.iloc[int(np.flatnonzero(group == others[0])[0])]
+        row = frame.iloc[[int(np.flatnonzero(group == others[0])[0])]]
         raise DataError(
-            f"series {row[id_col]!r} has {counts[others[0]]} steps after cutoff {row['cutoff']} "
+            f"series {ids_in(row, columns)[0]!r} has {counts[others[0]]} steps after cutoff "
+            f"{row['cutoff'].iloc[0]} "
             f"and the first series {counts[0]}; expected the same number everywhere: read them in "
             f"groups of equal length"
         )

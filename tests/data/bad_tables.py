@@ -189,7 +189,7 @@ BAD_TABLES: dict[int, tuple[BadTable, ...]] = {
         BadTable(
             "decimal_comma",
             lambda: _with_text(lambda y: y.map("{:.2f}".format).str.replace(".", ",")),
-            ("decimal comma", "decimal: ','", "row 0"),
+            ("decimal comma", "decimal=", "row 0"),
         ),
     ),
     7: (
@@ -262,8 +262,9 @@ BAD_TABLES: dict[int, tuple[BadTable, ...]] = {
                 "10 missing",
                 "2020-01-03 01:00",
                 "2020-01-03 12:00",
-                "gaps: skip",
-                "gaps: fill",
+                "gaps",
+                "skip",
+                "forward_fill",
             ),
         ),
     ),
@@ -280,7 +281,13 @@ BAD_TABLES: dict[int, tuple[BadTable, ...]] = {
         BadTable(
             "local_hour_twice",
             lambda: _naive_local("2020-10-22"),
-            ("local time with dst", "'a'", "2020-10-25 02:00", "row 74 and row 75", "pass tz:"),
+            (
+                "local time with dst",
+                "'a'",
+                "2020-10-25 02:00",
+                "row 74 and row 75",
+                "or the zone of the data",
+            ),
         ),
     ),
     18: (
@@ -293,7 +300,7 @@ BAD_TABLES: dict[int, tuple[BadTable, ...]] = {
                 "2020-03-29 01:00",
                 "2020-03-29 03:00",
                 "row 74",
-                "pass tz:",
+                "or the zone of the data",
             ),
         ),
     ),
@@ -361,19 +368,27 @@ BAD_TABLES: dict[int, tuple[BadTable, ...]] = {
     ),
     24: (
         BadTable(
-            "business_as_daily", lambda: clean(freq="B"), ("'D'", "'B'", "pass freq: 'B'"), freq="D"
+            "business_as_daily",
+            lambda: clean(freq="B"),
+            ("'D'", "freq", "B", "as the timestamps look"),
+            freq="D",
         ),
     ),
     25: (
-        BadTable("hourly_as_daily", clean, ("'D'", "pass freq: 'h'"), freq="D"),
-        BadTable("daily_as_hourly", lambda: clean(freq="D"), ("'h'", "pass freq: 'D'"), freq="h"),
+        BadTable("hourly_as_daily", clean, ("'D'", "freq", "as the timestamps look"), freq="D"),
+        BadTable(
+            "daily_as_hourly",
+            lambda: clean(freq="D"),
+            ("'h'", "freq", "as the timestamps look"),
+            freq="h",
+        ),
     ),
     26: (BadTable("integers", lambda: clean().assign(ds=np.arange(ROWS))),),
     27: (
         BadTable(
             "step_2_as_1",
             lambda: clean().assign(ds=np.arange(ROWS) * 2),
-            ("'1'", "pass freq: '2'"),
+            ("'1'", "freq", "as the timestamps look"),
             freq="1",
         ),
     ),
@@ -452,11 +467,11 @@ BAD_TABLES: dict[int, tuple[BadTable, ...]] = {
     ),
     59: (BadTable("bom", lambda: b"\xef\xbb\xbf" + _csv().encode()),),
     60: (
-        BadTable("utf16", lambda: _csv().encode("utf-16"), ("utf-8", "encoding: utf-16")),
+        BadTable("utf16", lambda: _csv().encode("utf-16"), ("utf-8", "encoding=", "utf-16")),
         BadTable(
             "utf16_without_bom",
             lambda: _csv().encode("utf-16-le"),
-            ("utf-8", "encoding: utf-16-le"),
+            ("utf-8", "encoding=", "utf-16-le"),
         ),
         BadTable(
             "utf16_told",
@@ -466,7 +481,7 @@ BAD_TABLES: dict[int, tuple[BadTable, ...]] = {
         BadTable(
             "cp1252",
             lambda: _csv(clean().assign(unique_id="Köln")).encode("cp1252"),
-            ("utf-8", "line 2", "encoding: cp1252"),
+            ("utf-8", "line 2", "encoding=", "cp1252"),
         ),
         BadTable(
             "cp1252_told",
@@ -482,7 +497,7 @@ BAD_TABLES: dict[int, tuple[BadTable, ...]] = {
     ),
     61: (
         BadTable("semicolon", lambda: _csv(sep=";").encode(), notes=("';'", "detected")),
-        BadTable("decimal_comma_file", _comma_csv, ("decimal comma", "decimal: ','", "line 2")),
+        BadTable("decimal_comma_file", _comma_csv, ("decimal comma", "decimal=", "line 2")),
         BadTable("decimal_comma_told", _comma_csv, table_format=TableFormat(decimal=",")),
     ),
     62: (BadTable("nul_bytes", _with_null_byte, ("line 52", "nul")),),

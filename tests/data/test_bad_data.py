@@ -50,7 +50,7 @@ def test_doctor_reports_what_load_refuses(table: BadTable, tmp_path):
     assert diagnosis.panel is None
     assert diagnosis.errors[0].sentence == str(caught.value)
     assert diagnosis.errors[0].message in diagnosis.text()
-    assert diagnosis.errors[0].fix in diagnosis.text()
+    assert diagnosis.errors[0].instruction() in diagnosis.text()
 
 
 @pytest.mark.parametrize("table", ACCEPTED)

@@ -121,7 +121,7 @@ def test_doubtful_dates_are_asked_about_and_every_proposed_format_reads_them(
     with pytest.raises(DataError, match=words) as caught:
         load_panel(table(cells))
     message = str(caught.value)
-    proposed = re.findall(r"'(%[^']*)'", message.split("Pass time_format")[1])
+    proposed = [settings["data.time_format"] for settings in caught.value.finding.settings]
     assert proposed
     for each in proposed:
         stamps = read_text(

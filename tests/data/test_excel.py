@@ -92,13 +92,13 @@ def test_several_sheets_are_asked_about(tmp_path):
     path = write(tmp_path / "a.xlsx", North=sales(30), South=sales(20))
     expected = (
         r"a.xlsx has 2 sheets: 'North' \(begins with 'date', 'sales'\), 'South' \(begins with "
-        r"'date', 'sales'\). Pass sheet: North"
+        r"'date', 'sales'\). Pass sheet=\"North\", or sheet="
     )
     with pytest.raises(DataError, match=expected):
         load_panel(path, SALES)
     assert load_panel(path, SALES, table_format=TableFormat(sheet="North")).num_rows == 30
     assert load_panel(path, SALES, table_format=TableFormat(sheet="South")).num_rows == 20
-    with pytest.raises(DataError, match=r"no sheet 'Nort'; its sheets are .*did you mean 'North'"):
+    with pytest.raises(DataError, match=r"no sheet 'Nort'; its sheets are .*Pass sheet=\"North\""):
         load_panel(path, SALES, table_format=TableFormat(sheet="Nort"))
 
 
@@ -243,7 +243,7 @@ def test_check_reads_a_sheet_by_name(tmp_path, capsys):
     path = write(tmp_path / "a.xlsx", North=sales(30), South=sales(20))
     given = ["check", str(path), "--time", "date", "--target", "sales"]
     assert main(given) == 2
-    assert "pass sheet: North" in capsys.readouterr().out
+    assert "pass --sheet North, or --sheet South" in capsys.readouterr().out
     assert main([*given, "--sheet", "South"]) == 0
     assert "rows    20" in capsys.readouterr().out
 

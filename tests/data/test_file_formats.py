@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import json
+import lzma
 import os
 import pty
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import pandas as pd
@@ -61,6 +64,51 @@ WRITERS = {
                                     double_precision=15).encode())
     ),
 }  # fmt: skip
+
+
+def zipped(name, text):
+    """Return a zip archive with one table, and what macOS adds to it."""
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("folder/", "")
+        archive.writestr(f"folder/{name}", text)
+        archive.writestr(f"__MACOSX/folder/._{name}", "\0")
+    return written.getvalue()
+
+
+COMPRESSED = {
+    "a.csv.gz": lambda text: gzip.compress(text.encode()),
+    "a.CSV.GZ": lambda text: gzip.compress(text.encode()),
+    "a.csv.bz2": lambda text: bz2.compress(text.encode()),
+    "a.tsv.xz": lambda text: lzma.compress(text.replace(",", "\t").encode()),
+    "a.csv.zip": lambda text: zipped("a.csv", text),
+    "a.zip": lambda text: zipped("b.csv", text),
+}
+
+
+@pytest.mark.parametrize("name", COMPRESSED)
+def test_a_compressed_file_equals_the_plain_one(name, tmp_path):
+    frame = two()
+    (tmp_path / "plain.csv").write_text(frame.to_csv(index=False))
+    (tmp_path / name).write_bytes(COMPRESSED[name](frame.to_csv(index=False)))
+    same(load_panel(tmp_path / name), load_panel(tmp_path / "plain.csv"))
+
+
+@pytest.mark.parametrize("name", COMPRESSED)
+def test_a_cut_or_foreign_file_is_refused_by_name(name, tmp_path):
+    whole = COMPRESSED[name](two().to_csv(index=False))
+    for content in (whole[: len(whole) // 2], b"unique_id,ds,y\na,2020-01-01,1\n"):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(DataError, match=rf"{name} cannot be decompressed .*copy it again"):
+            load_panel(tmp_path / name)
+
+
+def test_an_archive_of_several_tables_is_refused_with_their_names(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("one.csv", "ds,y")
+        archive.writestr("two.csv", "ds,y")
+    with pytest.raises(DataError, match=r"it has 2 files, expected one: one\.csv, two\.csv"):
+        load_panel(tmp_path / "a.zip")
 
 
 @pytest.mark.parametrize("name", WRITERS)

@@ -43,10 +43,10 @@ KINDS = ["frame", "csv", "xlsx"]
 MARKS = [(".", ","), (",", "."), (" ", ","), (" ", "."), ("'", "."), ("'", ",")]
 
 
-def options(fix):
-    """The settings that a message proposes first."""
-    found = re.findall(r"(thousands|decimal): ('[^']'|\"'\")", fix.partition(" if ")[0])
-    return TableFormat(**{name: mark[1:-1] for name, mark in found})
+def options(finding):
+    """The settings that a finding proposes first."""
+    first = finding.settings[0]
+    return TableFormat(**{path.removeprefix("data."): mark for path, mark in first.items()})
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -56,10 +56,10 @@ def test_the_proposed_settings_read_the_numbers(thousands, decimal, kind, unit, 
     texts = [unit + written(value, thousands, decimal) for value in VALUES]
     texts[2] = texts[2].replace(f"{unit}-", f"-{unit}")
     table = source(texts, kind, tmp_path)
-    with pytest.raises(DataError, match=r"thousands: .*") as caught:
+    with pytest.raises(DataError, match="thousands=") as caught:
         load_panel(table)
     assert repr(texts[0]) in str(caught.value)
-    found = options(caught.value.finding.fix)
+    found = options(caught.value.finding)
     assert found == TableFormat(thousands=thousands, decimal=decimal)
     panel = load_panel(table, table_format=found)
     assert panel.values[:, 0].tolist() == VALUES
@@ -78,7 +78,7 @@ def test_no_break_spaces_are_spaces(kind, tmp_path):
 def test_a_comma_that_could_be_either_is_asked_about(kind, tmp_path):
     table = source(["1,000", "2,500", "12,125"], kind, tmp_path)
     with pytest.raises(
-        DataError, match=r"Pass thousands: ',' if .* or decimal: ',' if it is"
+        DataError, match=r'Pass thousands="," if .* or decimal="," if it is'
     ) as error:
         load_panel(table)
     assert "\n" not in str(error.value)
@@ -92,11 +92,11 @@ def test_points_beside_a_decimal_comma_are_asked_about():
     comma = TableFormat(decimal=",")
     both = TableFormat(decimal=",", thousands=".")
     table = source(["1.000,63", "985,5", "2.000"], "frame", None)
-    with pytest.raises(DataError, match=r"in 2 rows, and decimal is ','\. Pass thousands: '\.'$"):
+    with pytest.raises(DataError, match=r"in 2 rows, and decimal is ','\. Pass thousands=\"\.\"$"):
         load_panel(table, table_format=comma)
     assert load_panel(table, table_format=both).values[:, 0].tolist() == [1000.63, 985.5, 2000]
     table = source(["1.000", "3.500", "2.000"], "frame", None)
-    with pytest.raises(DataError, match=r"Pass thousands: '\.' if .*, or decimal: '\.' if"):
+    with pytest.raises(DataError, match=r'Pass thousands="\." if .*, or decimal="\." if'):
         load_panel(table, table_format=comma)
     assert load_panel(table, table_format=both).values[:, 0].tolist() == [1000, 3500, 2000]
     assert load_panel(table).values[:, 0].tolist() == [1, 3.5, 2]
@@ -107,7 +107,7 @@ def test_points_beside_a_decimal_comma_are_asked_about():
 
 def test_two_commas_in_a_number_separate_thousands():
     table = source(["1,000,000", "2,500", "1,250"], "frame", None)
-    with pytest.raises(DataError, match=r"Pass thousands: ','$"):
+    with pytest.raises(DataError, match=r'Pass thousands=","$'):
         load_panel(table)
     read = load_panel(table, table_format=TableFormat(thousands=","))
     assert read.values[:, 0].tolist() == [1e6, 2500, 1250]

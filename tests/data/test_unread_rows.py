@@ -56,11 +56,9 @@ def test_the_fix_for_a_gap_names_every_setting_it_needs():
     from forecast.experiment.settings import DataConfig  # the room above
 
     table = hours("2024-01-01").drop(index=[9, 10])
-    fix = diagnose(table).errors[0].fix
-    proposed = fix.partition("both ")[2].removesuffix(" to insert rows")
-    settings = dict(part.split(": ") for part in proposed.split(" and "))
-    assert settings == {"gaps": "fill", "missing": "forward_fill"}
-    config = DataConfig(**settings)
+    settings = diagnose(table).errors[0].settings[1]
+    assert settings == {"data.gaps": "fill", "data.missing": "forward_fill"}
+    config = DataConfig(**{path.removeprefix("data."): settings[path] for path in settings})
     panel = load_panel(table, Columns(), gaps=config.gaps, allow_missing=True)
     assert panel.num_rows == 72
 
@@ -74,7 +72,7 @@ def test_hours_written_at_their_end_are_recognised_and_the_fix_reads_them(zone):
     finding = diagnose(table).errors[0]
     assert "with each hour written at its end" in finding.message
     assert "move every timestamp one hour back" in finding.fix
-    assert "tz: with the zone of the data, for example tz: America/New_York" in finding.fix
+    assert "pass tz with the zone of the data, for example America/New_York" in finding.sentence
     moved = table.assign(ds=table["ds"] - pd.Timedelta(hours=1))
     panel = load_panel(moved, table_format=TableFormat(tz=zone))
     assert pd.DatetimeIndex(panel.timestamps).equals(utc.tz_localize(None))

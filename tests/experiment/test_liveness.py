@@ -91,6 +91,10 @@ def business_days() -> pd.DataFrame:
     return one_series().assign(ds=pd.bdate_range("2024-01-01", periods=HOURS))
 
 
+def with_holidays() -> pd.DataFrame:
+    return business_days().drop(index=[9, 20])
+
+
 def unclear_dates() -> pd.DataFrame:
     """The first of twelve months, or the first twelve days of January."""
     return pd.DataFrame(
@@ -334,6 +338,9 @@ ROWS: dict[str, Row] = {
         (panel, learned, notes),
         base={"data.gaps": "fill", "data.missing": "forward_fill"},
         table=with_gap,
+    ),
+    "data.trading_days": Row(
+        (panel, learned, notes), base={"data.gaps": "skip"}, table=with_holidays
     ),
     "data.missing": Row(
         (learned, notes), base={"data.missing": "forward_fill"}, table=with_holes, stays=(panel,)

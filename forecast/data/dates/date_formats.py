@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from forecast.data.dates.number_dates import TEXT_FORMATS, read_numbers
-from forecast.data.findings import BadTableError, show_stamp
+from forecast.data.findings import BadTableError, Change, show_stamp
 
 _CLOCK = r"\d{1,2}:\d{2}(?P<seconds>:\d{2}(?P<fraction>[.]\d+)?)?"
 _YEAR_FIRST = re.compile(
@@ -82,7 +82,7 @@ def find_format(text: pa.ChunkedArray, name: str) -> tuple[str, str]:
         raise BadTableError(
             "unreadable_dates",
             f"{name} contains {sample[0]!r}; expected dates such as 2020-01-31 13:00",
-            "pass time_format, or write the dates like that",
+            "pass `data.time_format`, or write the dates like that",
         )
     if len(best) > 1:
         raise _ask(best, cells, name)
@@ -261,18 +261,17 @@ def _ask(readings: list[_Reading], cells: list[str], name: str) -> BadTableError
     could_be = "which can be read in two orders"
     if len(starts) > 1:
         could_be = f"which could be {' or '.join(starts)} first"
-    fix = "pass time_format: " + " or ".join(formats) + ", or write the dates as 2020-01-31"
+    fix = "write the dates as 2020-01-31"
+    purpose = ""
     with_year = [reading for reading in readings if _has_year(reading.time_format)]
     if len(with_year) < len(readings):
         could_be = "whose number could be the year or the day"
         evidence = f"as a year, the first dates are {_first_dates(with_year[0], first)}"
-        fix = (
-            f"pass time_format: '{with_year[0].time_format}' if it is the year, or write the year "
-            f"into every date"
-        )
-    return BadTableError(
-        "ambiguous_dates", f"{name} contains {cells[first]!r}, {could_be} ({evidence})", fix
-    )
+        fix = "write the year into every date"
+        purpose = "if it is the year"
+    changes = [Change({"data.time_format": reading.time_format}, purpose) for reading in with_year]
+    message = f"{name} contains {cells[first]!r}, {could_be} ({evidence})"
+    return BadTableError("ambiguous_dates", message, fix, settings=changes)
 
 
 def _first_dates(reading: _Reading, first: int) -> str:

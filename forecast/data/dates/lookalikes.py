@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from forecast.data.dates.number_dates import NUMBER_FORMATS, UNIX, Numbers, read_numbers
-from forecast.data.findings import BadTableError, show_stamp
+from forecast.data.findings import BadTableError, Change, show_stamp
 from forecast.data.grid import most_common
 
 _YEAR = r"(19|20|21)\d\d"
@@ -106,15 +106,16 @@ def refuse_lookalikes(
         for reading, date in zip(readings, dates, strict=True)
     )
     kind = "whole numbers" if values.dtype.kind == "i" else "numbers"
-    written = [_as_setting(reading, len(readings) > 1) for reading in readings]
-    fix = "pass time_format: " + " or ".join(written)
+    changes = [_as_format(reading, len(readings) > 1) for reading in readings]
     is_nearly_even = (
         bool(np.mean(steps == step) > _INDEX_SHARE) and readings[0] not in _DIGITS | _RARE_DIGITS
     )
-    if values.dtype.kind == "i" and (is_even or is_nearly_even):
-        fix += _index_fix(column.type, step)
+    if pa.types.is_integer(column.type) and (is_even or is_nearly_even):
+        changes.append(Change({"data.freq": str(step)}, "if they only number the rows"))
     raise BadTableError(
-        "number_dates", f"{name} contains {kind} such as {shown} that look like {looks}", fix
+        "number_dates",
+        f"{name} contains {kind} such as {shown} that look like {looks}",
+        settings=changes,
     )
 
 
@@ -219,13 +220,9 @@ def _dates(text: list[str], time_format: str) -> NDArray[np.datetime64]:
     return index.to_numpy()
 
 
-def _index_fix(kind: pa.DataType, step: int) -> str:
-    """Write the fix for numbers that are an index and not dates."""
-    cast = "" if pa.types.is_integer(kind) else "whole numbers and "
-    return f", or {cast}freq: {step} if they only number the rows"
-
-
-def _as_setting(time_format: str, is_one_of_several: bool) -> str:
-    """Write a format as in a settings file, with its meaning where there is a choice."""
-    text = time_format if time_format in NUMBER_FORMATS else f"'{time_format}'"
-    return f"{text} for {_NAMES[time_format]}" if is_one_of_several else text
+def _as_format(time_format: str, is_one_of_several: bool) -> Change:
+    """Return the change for a format, with its meaning where there is a choice."""
+    purpose = ""
+    if is_one_of_several:
+        purpose = f"for {_NAMES[time_format]}"
+    return Change({"data.time_format": time_format}, purpose)

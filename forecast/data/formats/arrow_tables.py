@@ -13,8 +13,10 @@ import pyarrow.parquet
 from forecast.data.findings import BadTableError
 from forecast.data.formats.opened import Cells, Opened, Written, by_name, damaged, first_line
 from forecast.data.panel import Columns
+from forecast.data.time_parts import parts_of
+from forecast.files.compressed import UNREADABLE, is_compressed, open_bytes
 
-_UNREADABLE = (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError)
+_UNREADABLE = (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, *UNREADABLE)
 
 
 _LARGEST_BLOCK = 2**31 - 1
@@ -71,11 +73,12 @@ def open_json_lines(source: str | Path, columns: Columns, written: Written) -> O
     """
     path = Path(source)
     size = path.stat().st_size
-    if path.suffix == ".gz":
+    if is_compressed(path):
         size = _LARGEST_BLOCK
     block = pyarrow.json.ReadOptions(block_size=min(size + 1, _LARGEST_BLOCK))
     try:
-        table = pyarrow.json.read_json(path, read_options=block)
+        with open_bytes(path) as raw:
+            table = pyarrow.json.read_json(raw, read_options=block)
     except _UNREADABLE as error:
         raise BadTableError(
             "json_lines",
@@ -113,12 +116,10 @@ def open_parquet(source: str | Path, columns: Columns, _written: Written) -> Ope
     except _UNREADABLE as error:
         raise damaged(path.name, "parquet file", error) from error
 
+    ids = parts_of(columns.id_col, schema.names)
+
     def read(wanted: list[str]) -> Cells:
-        coded = [
-            name
-            for name in wanted
-            if name == columns.id_col and schema.field(name).type == pa.string()
-        ]
+        coded = [name for name in wanted if name in ids and schema.field(name).type == pa.string()]
         try:
             file = pyarrow.parquet.ParquetFile(path, read_dictionary=coded)
             return by_name(file.read(columns=wanted))

@@ -16,6 +16,7 @@ from forecast.data.panel import Columns
 from forecast.data.table import MISSING_WORDS
 from forecast.data.textfile import TextFile, explain_unreadable, inspect_text
 from forecast.data.time_parts import parts_of
+from forecast.files.compressed import open_bytes
 
 
 def open_text(source: str | Path, columns: Columns, written: Written) -> Opened:
@@ -27,7 +28,8 @@ def open_text(source: str | Path, columns: Columns, written: Written) -> Opened:
     if void:
         message = f"{counted(len(void), 'column')} without a name or a cell left out"
         notes.append(Finding("void_columns", "note", message))
-    types = {name: CODES for name in (columns.id_col, *columns.categorical)}
+    ids = parts_of(columns.id_col, file.header)
+    types = {name: CODES for name in (*ids, *columns.categorical)}
     if written.time_format is not None:
         types[columns.time_col] = pa.string()
     parts = parts_of(columns.time_col, file.header)
@@ -104,9 +106,11 @@ def _parse(
             ),
         }
 
-    with pyarrow.csv.open_csv(file.path, **options(types)) as head:
+    with open_bytes(file.path) as raw, pyarrow.csv.open_csv(raw, **options(types)) as head:
         seen = {field.name: field.type for field in head.schema if field.type != pa.null()}
     try:
-        return pyarrow.csv.read_csv(file.path, **options(seen))
+        with open_bytes(file.path) as raw:
+            return pyarrow.csv.read_csv(raw, **options(seen))
     except pa.ArrowInvalid:
-        return pyarrow.csv.read_csv(file.path, **options(types))
+        with open_bytes(file.path) as raw:
+            return pyarrow.csv.read_csv(raw, **options(types))

@@ -31,6 +31,7 @@ from forecast.data.formats.standard_input import STANDARD_INPUT, open_standard_i
 from forecast.data.formats.tsf import open_tsf
 from forecast.data.panel import Columns
 from forecast.errors import nearest
+from forecast.files.compressed import COMPRESSIONS, is_compressed
 
 
 class ArrowStream(Protocol):
@@ -54,25 +55,25 @@ class Reader:
         open: opens a source in this form.
         endings: of the names of its files, in lower case; empty where it is no file.
         takes: returns whether an object is a table in this form.
-        may_be_gzip: whether its files may also end in `.gz`.
+        may_be_compressed: whether its files may also end in one of `COMPRESSIONS`.
     """
 
     open: Callable[[Any, Columns, Written], Opened]
     endings: tuple[str, ...] = ()
     takes: Callable[[object], bool] = lambda _: False
-    may_be_gzip: bool = False
+    may_be_compressed: bool = False
 
 
 READERS: dict[str, Reader] = {
-    "text": Reader(open_text, endings=(".csv", ".txt", ".tsv"), may_be_gzip=True),
+    "text": Reader(open_text, endings=(".csv", ".txt", ".tsv"), may_be_compressed=True),
     "standard_input": Reader(
         open_standard_input,
         takes=lambda given: isinstance(given, str) and given == STANDARD_INPUT,
     ),
-    "excel": Reader(open_excel, endings=(".xlsx", ".xlsm")),
+    "excel": Reader(open_excel, endings=(".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")),
     "parquet": Reader(open_parquet, endings=(".parquet", ".pq")),
     "arrow_file": Reader(open_ipc, endings=(".feather", ".arrow", ".ipc")),
-    "json_lines": Reader(open_json_lines, endings=(".jsonl", ".ndjson"), may_be_gzip=True),
+    "json_lines": Reader(open_json_lines, endings=(".jsonl", ".ndjson"), may_be_compressed=True),
     "tsf": Reader(open_tsf, endings=(".tsf",)),
     "frame": Reader(open_frame, takes=lambda given: isinstance(given, pd.DataFrame)),
     "series": Reader(open_series, takes=lambda given: isinstance(given, pd.Series)),
@@ -94,10 +95,12 @@ def reader_named(name: str) -> str | None:
     path = Path(name)
     suffix = path.suffix.lower()
     inner = suffix
-    if path.suffix == ".gz":
+    if is_compressed(path):
         inner = path.with_suffix("").suffix.lower()
+    if suffix == ".zip" and not inner:  # sales.zip holds sales.csv
+        inner = ".csv"
     for kind, reader in READERS.items():
-        if suffix in reader.endings or (reader.may_be_gzip and inner in reader.endings):
+        if suffix in reader.endings or (reader.may_be_compressed and inner in reader.endings):
             return kind
     return None
 
@@ -137,8 +140,9 @@ def _reader_of_file(path: Path) -> Reader:
     if kind is not None:
         return READERS[kind]
     known = ", ".join(ending for reader in READERS.values() for ending in reader.endings)
+    packed = ", ".join(COMPRESSIONS)
     raise BadTableError(
         "file_kind",
         f"{path.name} ends in {path.suffix!r}",
-        f"expected one of {known} (text and JSON lines also .gz)",
+        f"expected one of {known} (text and JSON lines also {packed})",
     )

@@ -1,0 +1,133 @@
+"""Settings that remove a finding, as words to paste into a command line."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from forecast.cli.parser import SHORTCUTS
+
+if TYPE_CHECKING:
+    from forecast.data.findings import Finding, Interface, Settings
+
+_SHORTCUTS = {shortcut.setting: shortcut for shortcut in SHORTCUTS}
+
+
+def command_line() -> Interface:
+    """Return the command line as an interface of which findings write the settings."""
+    from forecast.data.findings import Interface
+
+    return Interface(as_options, _option)
+
+
+def _option(path: str) -> str:
+    """Return the option that gives a setting: `--time`, or `--set data.tz`."""
+    if path in _SHORTCUTS:
+        return _SHORTCUTS[path].option
+    return f"--set {path}"
+
+
+def as_options(settings: Settings) -> str:
+    """Write settings as options, quoted for a shell: `--freq D --set data.gaps=skip`."""
+    left_out = [path for path, value in settings.items() if value is None]
+    given = {path: value for path, value in settings.items() if value is not None}
+    words = [f"no {_option(path)}" for path in left_out]
+    if given:
+        words.append(shlex.join(_words(given)))
+    return " and ".join(words)
+
+
+def command_with(typed: Sequence[str], settings: Settings) -> str:
+    """Write a command again, with other settings.
+
+    Args:
+        typed: the words after the program's name, as the user typed them.
+        settings: replace those among the words, and are added at the end.
+    """
+    return shlex.join(["forecast", *_without(typed, settings), *_words(settings)])
+
+
+def settings_for_all(findings: Iterable[Finding]) -> dict[str, Any]:
+    """Return settings that remove all findings that settings can remove together.
+
+    Of each finding the first change is taken that does not contradict those before it.
+    """
+    together: dict[str, Any] = {}
+    for finding in findings:
+        for settings in finding.settings:
+            if all(together.get(path, value) == value for path, value in settings.items()):
+                together |= settings
+                break
+    return together
+
+
+def _words(settings: Settings) -> list[str]:
+    words = []
+    for path, value in settings.items():
+        shortcut = _SHORTCUTS.get(path)
+        if shortcut is None or value is None:
+            words += ["--set", f"{path}={_yaml(path, value)}"]
+        else:
+            words += [shortcut.option, _as_typed(value)]
+    return words
+
+
+def _yaml(path: str, value: object) -> str:
+    """Write a value in the shortest form that `--set` reads back as this value."""
+    from forecast.errors import ConfigError
+    from forecast.experiment.file import apply_overrides
+
+    section, name = path.split(".")
+    try:
+        read = apply_overrides({}, [f"{path}={value}"])[section][name]
+    except ConfigError:
+        read = None
+    if isinstance(value, str) and read == value:
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _as_typed(value: object) -> str:
+    """Write a value of a shortcut: names with commas between them, or itself."""
+    from forecast.data.names import join_names
+
+    if isinstance(value, tuple | list):
+        return join_names(value)
+    return str(value)
+
+
+def _without(typed: Sequence[str], settings: Settings) -> list[str]:
+    """Return the words without the options that give one of the settings."""
+    kept = []
+    words = list(typed)
+    while words:
+        word = words.pop(0)
+        option, sign, value = word.partition("=")
+        if not _gives_settings(option):
+            kept.append(word)
+            continue
+        given = [word]
+        if not sign and words:
+            value = words.pop(0)
+            given.append(value)
+        if _setting_of(option, value) not in settings:
+            kept += given
+    return kept
+
+
+def _gives_settings(option: str) -> bool:
+    return _setting_of(option, "") is not None
+
+
+def _setting_of(option: str, value: str) -> str | None:
+    """Return the setting that an option, perhaps abbreviated, gives; None for other options."""
+    if len(option) < 3 or not option.startswith("--"):
+        return None
+    if option in ("--se", "--set"):
+        return value.partition("=")[0].strip()
+    named = [shortcut for shortcut in SHORTCUTS if shortcut.option.startswith(option)]
+    if len(named) != 1:
+        return None
+    return named[0].setting
