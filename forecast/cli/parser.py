@@ -184,6 +184,13 @@ SHORTCUTS = (
         json.dumps,
     ),
     Shortcut("--horizon", "windows.horizon", "STEPS", "steps to forecast; default: 24", str),
+    Shortcut(
+        "--alias",
+        "name",
+        "NAME",
+        "name of the forecast column; default: ensemble, or the architecture of a single network",
+        json.dumps,
+    ),
 )
 """Shortcuts of every command that reads a table."""
 

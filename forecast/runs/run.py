@@ -118,8 +118,9 @@ def fit_run(
     Args:
         config: the experiment.
         table: a file or `dataset:NAME`; default: `config.data.source`.
-        out: the folder; default: `runs/NAME`. It is new, empty, or an earlier run of the same data
-            with the same settings, which is replaced when the new one is complete.
+        out: the folder; default: `runs/NAME`, see `Experiment.folder_name`. It is new, empty, or
+            an earlier run of the same data with the same settings, which is replaced when the new
+            one is complete.
         resume: resume interrupted training.
         replace: also replace an earlier run of other data or with other settings.
         require_skill: raise at the end, when everything is written, unless the model is
@@ -135,8 +136,8 @@ def fit_run(
             cannot be written.
         SkillError: the model is not shown to have the required skill.
     """
-    folder = Path(out or Path("runs") / config.name)
     config = config.with_source(table)
+    folder = Path(out or Path("runs") / config.folder_name)
     check = partial(check_folder, folder, RUN, config.data.source)
     check()
     checkpoint = folder.with_name(f".{folder.name}.checkpoint")
