@@ -23,6 +23,7 @@ A figure or a report that fails is left out: the trained model is kept.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -144,7 +145,7 @@ def fit_run(
     if not resume:  # otherwise the checkpoint is checked when it is read
         _check_checkpoints(checkpoint)
     if voice.tensorboard:
-        check_writable(voice.tensorboard)
+        _check_logs(voice.tensorboard, folder)
 
     prepared = prepare(config)
     if require_skill and not len(prepared.test):
@@ -227,6 +228,17 @@ def _check_earlier(folder: Path, prepared: Prepared, replace: bool, say: Say) ->
             f"with --out, such as {free_name(folder)}"
         )
     say(f"note: {folder} contains {difference}; it is replaced at the end")
+
+
+def _check_logs(logs: str, folder: Path) -> None:
+    """Raise if the folder of TensorBoard logs cannot be written, or is in that of the run."""
+    check_writable(logs)
+    if Path(os.path.realpath(logs)).is_relative_to(os.path.realpath(folder)):
+        beside = free_name(folder.with_name(f"{folder.name}-logs"))
+        raise OutputError(
+            f"the TensorBoard logs {logs} would be in {folder}, the run folder, which has no other "
+            f"files: name a folder beside it, such as {beside}"
+        )
 
 
 def _best_baseline(
