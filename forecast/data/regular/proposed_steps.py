@@ -8,9 +8,11 @@ import numpy as np
 
 from forecast.axes import IntArray
 from forecast.data.findings import Change
+from forecast.data.frequency import infer_frequency
 from forecast.data.grid import DAY, TICKS
 from forecast.data.order import SortedRows
 from forecast.data.regular.intervals import Intervals
+from forecast.errors import DataError
 
 _ROUND = {
     **{f"{number}s": number * TICKS["s"] for number in (1, 5, 10, 15, 20, 30)},
@@ -30,6 +32,10 @@ _FILLED_SHARE = 0.5
 
 _NEAR_SHARE = 0.7
 """Least share of the steps within half and twice the usual one where rows come at a beat."""
+
+_OFF_SHARE = 0.1
+_GAP_SHARE = 0.2
+"""Shares of rows off the grid, and of steps over a gap, in a table without steps of its own."""
 
 _FEWEST = 3
 """Least intervals of a step that is proposed."""
@@ -56,6 +62,21 @@ def resample_change(rows: SortedRows) -> Change | None:
     if near.mean() >= _NEAR_SHARE and len(steps) > len(rows.stamps) / 2:
         return _measured(rows, usual)
     return _events(rows)
+
+
+def is_irregular(rows: SortedRows) -> bool:
+    """Return whether rows are at any time: off their own grid, or with a gap in every fifth step.
+
+    Args:
+        rows: rows in time order.
+    """
+    try:
+        grid = infer_frequency(rows.stamps, rows.offsets, rows.tz)
+    except DataError:
+        return True
+    steps = np.diff(grid.positions(rows.stamps))[rows.inside]
+    is_off = ~grid.on_grid(rows.stamps)
+    return bool(np.mean(is_off) > _OFF_SHARE or np.mean(steps > 1) > _GAP_SHARE)
 
 
 def _measured(rows: SortedRows, usual: float) -> Change | None:

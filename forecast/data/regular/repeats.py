@@ -11,7 +11,7 @@ from forecast.data.names import join_names
 from forecast.data.order import SortedRows
 from forecast.data.per_series.telling import telling_id, told_apart
 from forecast.data.regular.clocks import changing_zone, fits_zone, in_zone, looks_local
-from forecast.data.regular.proposed_steps import resample_change
+from forecast.data.regular.proposed_steps import is_irregular, resample_change
 
 _HOUR = pd.Timedelta(hours=1)
 _LIST_ROWS = 5
@@ -85,12 +85,13 @@ def note_joined(rows: SortedRows, how: str, log: FindingLog) -> None:
 
 def _ways(rows: SortedRows, num_repeated: int) -> tuple[Change, ...]:
     """Return the settings that join repeated rows, the one that fits best first."""
-    if num_repeated < max(_LIST_ROWS, _LIST_SHARE * len(rows.stamps)):
-        return MEAN, LAST
-    resample = resample_change(rows)
-    if resample is not None:
-        return resample, SUM, MEAN
-    return SUM, MEAN
+    is_list = num_repeated >= max(_LIST_ROWS, _LIST_SHARE * len(rows.stamps))
+    ways = (SUM, MEAN) if is_list else (MEAN, LAST)
+    if is_list or is_irregular(rows):
+        resample = resample_change(rows)
+        if resample is not None:
+            return resample, *ways
+    return ways
 
 
 def _name_pair(rows: SortedRows, row: int) -> str:
