@@ -212,8 +212,6 @@ def _kind(column: pa.ChunkedArray, sample: _Sample) -> Kind:
         return "flag"
     is_padded = any(_PADDED.fullmatch(cell) for cell in sample.cells)
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        if sample.time_format is not None and sample.cells and sample.is_time():
-            return "time"
         return "text" if is_padded else "number"
     if not sample.cells:
         return "other"

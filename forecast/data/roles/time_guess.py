@@ -115,11 +115,9 @@ def _is_index(each: Facts) -> bool:
     """Return whether numbers are the time: by their name, or because they look like dates."""
     if each.kind != "number" or each.is_constant:
         return False
-    if not each.is_whole:
-        return could_be_dates(each) and each.is_sorted
-    if has_word(each.name, INDEX_WORDS) and plain(each.name) in INDEX_WORDS:
+    if each.is_whole and plain(each.name) in INDEX_WORDS:
         return each.is_sorted
-    return has_word(each.name, TIME_WORDS) and could_be_dates(each)
+    return could_be_dates(each) and (each.is_sorted or has_word(each.name, TIME_WORDS))
 
 
 def time_codes(time_col: str, facts: Mapping[str, Facts]) -> IntCodes | None:
