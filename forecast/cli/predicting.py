@@ -6,7 +6,7 @@ import argparse
 from typing import Literal
 
 from forecast.cli.parser import SUCCESS, Commands, add_command, add_run
-from forecast.cli.terminal import print_line, print_note, quiet_start
+from forecast.cli.terminal import print_line, print_note, print_table, quiet_start
 
 
 def add_predict(commands: Commands) -> None:
@@ -69,7 +69,7 @@ def predict_command(options: argparse.Namespace) -> int:
     if options.output:
         print_line(f"wrote {options.output}")
     else:
-        print(forecast.frame().to_csv(index=False), end="")
+        print_table(forecast.frame().to_csv(index=False).rstrip("\n"))
     return SUCCESS
 
 

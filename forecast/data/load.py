@@ -14,9 +14,9 @@ from forecast.data.frequency import Frequency
 from forecast.data.gaps import fill_gaps
 from forecast.data.order import SortedRows, check_duplicates, sort_rows
 from forecast.data.panel import Columns, Panel
+from forecast.data.per_series.ended import ENDED, ended_notes
 from forecast.data.per_series.future import (
     FUTURE_ROWS,
-    ended_notes,
     known_columns,
     only_present,
     split_future,
@@ -135,6 +135,7 @@ def examine(source: Source, request: Request, log: FindingLog) -> Examination:
     if table is None:
         return Examination()
     log.findings.extend(table.notes)
+    log.decisions.update(table.decisions)
 
     ids = log.attempt(read_ids, table, log)
     written = request.table_format
@@ -225,9 +226,10 @@ def _with_notes(examination: Examination, log: FindingLog) -> Examination:
         return examination
     if panel.columns.target_cols:
         for note in ended_notes(panel):
-            log.note("ended_series", note)
+            log.note(ENDED, note)
     notes = tuple(finding.sentence for finding in log.findings)
-    return replace(examination, panel=replace(panel, notes=notes))
+    panel = replace(panel, notes=notes, decisions=dict(log.decisions))
+    return replace(examination, panel=panel)
 
 
 def _name_rows(table: Table, ids: Ids | None, time: TimeColumn | None) -> RowNames:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field, model_validator
 
 from forecast.axes import IntArray, check_shape
-from forecast.data.findings import listed
+from forecast.data.findings import Decisions, listed
 from forecast.data.frequency import Frequency
 from forecast.data.names import join_names, name_of, split_names
 from forecast.errors import DataError, nearest
@@ -194,6 +194,7 @@ class Panel:
         notes: how the table was read or changed, one sentence each.
         future: known covariates in the rows after the last target of each series, for the series
             that have such rows; None where none has.
+        decisions: settings that the form of the table decided, by their path.
     """
 
     columns: Columns
@@ -207,6 +208,7 @@ class Panel:
     categories: dict[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     future: Panel | None = None
+    decisions: Decisions = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check shapes and make the arrays read-only; roles that are open have the usual names."""

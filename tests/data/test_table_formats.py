@@ -70,7 +70,7 @@ def test_lines_are_counted_in_files_with_blank_lines_and_quoted_line_ends(tmp_pa
         'lines",2020-01-01,1',
         "",
         "a,x,2020-01-02,2",
-        "a,y,2020-01-03,none",
+        "a,y,2020-01-03,many",
     ]
     (tmp_path / "notes.csv").write_text("\n".join(lines))
     with pytest.raises(DataError, match="line 7"):
@@ -259,7 +259,7 @@ def test_roles_that_contradict_each_other(change, message):
         ({"decimal": ";"}, r"decimal is \";\"; expected '\.' or ','"),
         ({"separator": ",", "decimal": ","}, "separator is ',' and so is decimal; expected two"),
         ({"separator": "::"}, 'separator is "::"; expected one character or null'),
-        ({"layout": "tall"}, "layout is \"tall\"; expected 'long' or 'wide'"),
+        ({"layout": "tall"}, "layout is \"tall\"; expected 'auto', 'long', 'wide' or"),
         ({"time_format": "unix"}, "time_format is 'unix'; expected .*did you mean 'unix_s'"),
     ],
 )

@@ -261,13 +261,14 @@ def test_every_choice_has_its_reason_beside_it() -> None:
     text = explained(config, months())
     prepared = prepare(config, months())
     expected = set(VALUES) - {"training.epochs"}
-    expected |= {"data.freq", "data.season_length", "data.calendar", "evaluation.stride"}
+    expected |= {"data.freq", "data.season_length", "data.calendar", "evaluation.stride", "name"}
     expected |= {"data.id_col", "data.time_col", "data.target_cols", "data.trading_days"}
     assert set(prepared.reasons) == expected
     commented = [line for line in text.splitlines() if "  # " in line]
     assert len(commented) == len(expected)
     assert "  epochs: 3" in text.splitlines()
     assert "  loss: mae  # default of segment_bigru" in text.splitlines()
+    assert text.startswith("name: ensemble  # 6 members forecast together\n")
     assert parse_experiment(text) == prepared.config
 
 

@@ -372,7 +372,6 @@ def test_short_form_holds_what_was_given_only() -> None:
         with_settings({"training.seed": 5, "training.refit": False, "model.units": 8})
     )
     assert yaml.safe_load(text) == {
-        "name": "bigru",
         "model": {"name": "segment_bigru", "units": 8},
         "training": {"seed": 5, "refit": False},
     }

@@ -40,6 +40,7 @@ ALTERNATIVES: dict[str, Any] = {
     "data.trading_days": False,
     "data.missing": "interpolate",
     "data.short_series": "skip",
+    "data.ended_series": "common_end",
     "data.calendar": ["weekday"],
     "data.season_length": 5,
     "windows.horizon": 3,
