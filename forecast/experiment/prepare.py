@@ -12,7 +12,7 @@ from forecast.data import datasets
 from forecast.data.doctor import Diagnosis, diagnose
 from forecast.data.findings import Finding, counted
 from forecast.data.load import load_panel
-from forecast.data.panel import AUTO_ROLES, Panel
+from forecast.data.panel import AUTO_ROLES, LISTS, Panel
 from forecast.data.per_series.ended import ENDED, ended_notes, refuse_unreachable
 from forecast.data.per_series.subset import select_series
 from forecast.data.read import Source
@@ -166,6 +166,7 @@ def resolve_with_reasons(config: Experiment, panel: Panel) -> Chosen:
             **_roles(panel),
         }
     )
+    chosen = chosen.with_values(_names_with_commas(chosen.config, panel))
     found = _as_read(config, panel)
     if config.data.freq is None:
         found["data.freq"] = Choice(panel.freq.alias, "the step between timestamps")
@@ -184,6 +185,17 @@ def _roles(panel: Panel) -> Choices:
     return {
         f"data.{role}": Choice(getattr(panel.columns, role), "as the table was read")
         for role in AUTO_ROLES
+    }
+
+
+def _names_with_commas(config: Experiment, panel: Panel) -> Choices:
+    """Return the lists of columns in which the table showed that a comma belongs to a name."""
+    if config.data.layout == "wide":
+        return {}
+    return {
+        f"data.{role}": Choice(getattr(panel.columns, role), "a comma belongs to a name")
+        for role in LISTS
+        if getattr(panel.columns, role) != getattr(config.data, role)
     }
 
 

@@ -18,7 +18,6 @@ from forecast.data.roles.column_facts import (
     Facts,
     IntCodes,
     could_be_dates,
-    determines,
     joint_codes,
 )
 from forecast.data.roles.column_words import INDEX_WORDS, TIME_WORDS, has_word, plain, rank
@@ -66,7 +65,7 @@ def _finest(dates: list[Facts]) -> list[Facts]:
 
 def _follows(finer: Facts, coarser: Facts) -> bool:
     """Return whether the times of one column grow with those of another, and repeat with them."""
-    if not determines(finer.codes, coarser.codes):
+    if not coarser.follows(finer.codes):
         return False
     first = _ticks(finer)
     second = _ticks(coarser)
