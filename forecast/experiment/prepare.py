@@ -12,7 +12,7 @@ from forecast.data import datasets
 from forecast.data.doctor import Diagnosis, diagnose
 from forecast.data.findings import Finding, counted
 from forecast.data.load import load_panel
-from forecast.data.panel import Panel
+from forecast.data.panel import AUTO_ROLES, Panel
 from forecast.data.per_series.ended import ENDED, ended_notes, refuse_unreachable
 from forecast.data.per_series.subset import select_series
 from forecast.data.read import Source
@@ -160,9 +160,13 @@ def resolve_with_reasons(config: Experiment, panel: Panel) -> Chosen:
     season_length = config.data.season_length or panel.freq.season_length
     chosen = choose(config, panel, season_length)
     chosen = chosen.with_choices(
-        {"data.calendar": _calendar(panel), "data.trading_days": _trading_days(panel)}
+        {
+            "data.calendar": _calendar(panel),
+            "data.trading_days": _trading_days(panel),
+            **_roles(panel),
+        }
     )
-    found: Choices = {}
+    found = _as_read(config, panel)
     if config.data.freq is None:
         found["data.freq"] = Choice(panel.freq.alias, "the step between timestamps")
     if config.data.season_length is None:
@@ -173,6 +177,24 @@ def resolve_with_reasons(config: Experiment, panel: Panel) -> Chosen:
         {"data.freq": panel.freq.alias, "data.id_col": panel.columns.id_col}
     )
     return replace(chosen, config=spelled)
+
+
+def _roles(panel: Panel) -> Choices:
+    """Return the names of the columns whose role may be `auto`."""
+    return {
+        f"data.{role}": Choice(getattr(panel.columns, role), "as the table was read")
+        for role in AUTO_ROLES
+    }
+
+
+def _as_read(config: Experiment, panel: Panel) -> Choices:
+    """Return the settings that the form of the table decided, but for those that were given."""
+    unset = Experiment()
+    return {
+        path: Choice(decision.value, decision.reason)
+        for path, decision in panel.decisions.items()
+        if config.setting(path) == unset.setting(path)
+    }
 
 
 def _calendar(panel: Panel) -> Choice:

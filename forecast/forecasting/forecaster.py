@@ -31,6 +31,7 @@ from forecast.intervals.levels import check_level
 from forecast.layers.runtime import start_quietly
 from forecast.scores.evaluation import BacktestResult
 from forecast.scores.forecast import Forecast
+from forecast.section import AUTO
 from forecast.training.fit import fit_network, refit_network
 from forecast.training.progress import both, terminal_reporter
 
@@ -93,9 +94,12 @@ class Forecaster:
         if self._fitted is not None:
             config = self._fitted.config
             state = f"fitted on {len(self._fitted.series.ids):,} series"
+        name = ""
+        if config.name != AUTO:
+            name = f"{config.name!r}, "
         return (
-            f"Forecaster({config.name!r}, model={config.model.name!r}, "
-            f"horizon={config.windows.horizon}, {state})"
+            f"Forecaster({name}model={config.model.name!r}, horizon={config.windows.horizon}, "
+            f"{state})"
         )
 
     @property

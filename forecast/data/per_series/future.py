@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from forecast.data.cells.marks import without_marks
 from forecast.data.findings import FindingLog, show_stamp
 from forecast.data.panel import Columns
 from forecast.data.table import MISSING_WORDS, RowNames
@@ -101,7 +102,7 @@ def _observed(column: pa.ChunkedArray) -> BoolArray:
     elif pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         text = pc.utf8_trim_whitespace(column)
         is_missing = pc.is_in(text, pa.array(MISSING_WORDS, text.type))
-        observed = pc.and_(pc.invert(is_missing).fill_null(False), column.is_valid())
+        observed = pc.and_(pc.invert(is_missing).fill_null(False), without_marks(text).is_valid())
     else:
         observed = column.is_valid()
     return np.asarray(observed.to_numpy(), dtype=bool)
