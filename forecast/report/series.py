@@ -54,8 +54,8 @@ def series_section(record: RunRecord) -> str:
     evaluation = "test set" if record.command == "fit" else "backtest"
     all_pairs = total + len(result.unjudged_ids) * len(targets)
     about = (
-        f"<p>Shown are {len(pairs):,} of {all_pairs:,} {_things(targets)}{_which(names, total)}: of "
-        f"each the last {SHOWN_WINDOWS} forecasts of the {evaluation} that do not overlap, or "
+        f"<p>Shown are {len(pairs):,} of {all_pairs:,} {_things(targets)}{_which(names, total)}: "
+        f"of each the last {SHOWN_WINDOWS} forecasts of the {evaluation} that do not overlap, or "
         f"fewer. {_thinned(result)}</p>"
     )
     contents = [draw_chart(chart) for chart in charts]
