@@ -59,7 +59,7 @@ def settings_of(table: BadTable) -> list[str]:
     values = {
         "id_col": columns.id_col,
         "time_col": columns.time_col,
-        "target_cols": list(columns.target_cols),
+        "target_cols": columns.target_cols,
         "past_covariates": list(columns.past_covariates),
         "known_covariates": list(columns.known_covariates),
         "static_covariates": list(columns.static_covariates),
@@ -148,7 +148,10 @@ def test_a_run_folder_contains_everything(run):
     }
     assert not list(run.parent.glob(".run*")), "no checkpoint or temporary folder is left"
     forecast = pd.read_csv(run / "forecast.csv")
-    assert list(forecast.columns) == ["unique_id", "ds", "cutoff", "bigru"]
+    ends = [f"bigru-{side}-{level}" for side, level in (("lo", 95), ("lo", 80), ("hi", 80))]
+    baseline = json.loads((run / "forecast.json").read_text())["baseline"]
+    columns = ["unique_id", "ds", "cutoff", "bigru", *ends, "bigru-hi-95", baseline]
+    assert list(forecast.columns) == columns
     scores = json.loads((run / "scores.json").read_text())
     stored = pd.read_parquet(run / "test_forecasts.parquet")
     assert scores["values"]["linear"]["MAE"] == pytest.approx(
@@ -274,10 +277,10 @@ def test_required_skill_decides_the_exit_code_and_the_run_is_written(
         == code
     )
     out, err = capsys.readouterr()
-    said = json.loads((run / "scores.json").read_text())["comparisons"]["bigru"]
+    said = json.loads((run / "scores.json").read_text())["comparisons"]["ensemble"]
     assert (said["low"] > 0) == (code == 0)
     assert f"wrote {run}" in out
-    assert err.splitlines()[-1].startswith("forecast: error: skill was required: bigru") == bool(
+    assert err.splitlines()[-1].startswith("forecast: error: skill was required: ensemble") == bool(
         code
     )
     assert main(["evaluate", str(run), "--require-skill"]) == code
@@ -558,7 +561,7 @@ def test_the_defaults_in_the_help_are_those_of_the_settings():
     defaults = {
         "--id": config.data.id_col,
         "--time": config.data.time_col,
-        "--target": ",".join(config.data.target_cols),
+        "--target": config.data.target_cols,
         "--horizon": str(config.windows.horizon),
         "--num-windows": str(config.backtest.num_windows),
         "--refit": config.backtest.refit,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import textwrap
 import unicodedata
 import warnings
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.axes import FloatArray
+from forecast.errors import ForecastWarning
 from forecast.files.atomic import write_file
 from forecast.files.outputs import check_file
 
@@ -32,6 +34,12 @@ PNG_HEAD = b"\x89PNG\r\n\x1a\n"
 
 HEAD_BYTES = 200
 """Bytes at the start of a file that include `SOFTWARE`."""
+
+MISSING_GLYPH = re.compile(r"Glyph (\d+) .* missing from font")
+"""Warning of matplotlib about a character, with its number."""
+
+SHOWN_GLYPHS = 5
+"""Characters that our warning lists."""
 
 INK = "#262626"
 
@@ -285,14 +293,35 @@ def save_figure(figure: Figure, path: str | Path) -> Path:
     """
     check_file(path, lambda there: _head_of(there).startswith(PNG_HEAD), "picture")
     _find_letters(figure)
+    write_file(path, _png_of(figure))
+    return Path(path)
+
+
+def _png_of(figure: Figure) -> bytes:
+    """Draw a figure; characters that the font lacks are named in one warning of our own."""
     buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        # where no font of the machine has a letter, a box stands for it
-        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+    with warnings.catch_warnings(record=True) as issued:
+        warnings.simplefilter("always")
         # Without the version of matplotlib in the file, equal pictures are equal files.
         figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": SOFTWARE})
-    write_file(path, buffer.getvalue())
-    return Path(path)
+    lacking = []
+    for warning in issued:
+        glyph = MISSING_GLYPH.match(str(warning.message))
+        if glyph:
+            lacking.append(chr(int(glyph[1])))
+        else:
+            warnings.warn_explicit(
+                warning.message, warning.category, warning.filename, warning.lineno
+            )
+    if lacking:
+        listed = ", ".join(sorted(set(lacking))[:SHOWN_GLYPHS])
+        warnings.warn(
+            f"the font of the pictures lacks some characters ({listed}) and shows boxes for them; "
+            f"the report shows them",
+            ForecastWarning,
+            stacklevel=3,
+        )
+    return buffer.getvalue()
 
 
 def _find_letters(figure: Figure) -> None:
