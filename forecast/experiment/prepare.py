@@ -17,7 +17,8 @@ from forecast.data.per_series.ended import ENDED, ended_notes, refuse_unreachabl
 from forecast.data.per_series.subset import select_series
 from forecast.data.read import Source
 from forecast.errors import ConfigError, DataError
-from forecast.experiment.choices import CHOOSING_MODEL, Choice, Choices, Chosen, choose
+from forecast.experiment.choices import CHOOSING_MODEL, Chosen, choose
+from forecast.experiment.held_back import Choice, Choices
 from forecast.experiment.settings import DataConfig, Experiment
 from forecast.experiment.stretches import explain_gaps
 from forecast.experiment.target_scale import choose_scale
