@@ -16,7 +16,8 @@ from forecast.baselines.simple import BASELINES, Baseline, Steps
 from forecast.data.panel import Panel, panel_digest
 from forecast.data.subset import select_series
 from forecast.errors import ConfigError, nearest
-from forecast.experiment.prepare import context_length_of, prepare_panel, resolve
+from forecast.experiment.enough import context_length_of
+from forecast.experiment.prepare import prepare_panel, resolve
 from forecast.experiment.settings import Experiment
 from forecast.forecasting.calibrate import quantile_levels_of, shown_levels, with_intervals
 from forecast.forecasting.fitted import Fitted, align

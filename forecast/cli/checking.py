@@ -14,7 +14,7 @@ from forecast.cli.parser import (
     add_table,
     read_experiment,
 )
-from forecast.cli.proposals import command_line, command_with, settings_for_all
+from forecast.cli.proposals import command_line, proposed_commands
 from forecast.cli.terminal import quiet_start
 
 
@@ -28,17 +28,15 @@ def add_check(commands: Commands) -> None:
 
 def check_command(options: argparse.Namespace) -> int:
     """Report the problems of a table."""
-    from forecast.experiment.prepare import diagnose_table
+    from forecast.experiment.check_table import check_table
 
     config = read_experiment(options)
-    horizon_given = "horizon" in config.windows.model_fields_set
-    diagnosis = diagnose_table(config, options.table, for_windows=horizon_given)
+    diagnosis = check_table(config, options.table)
     print(diagnosis.text(command_line()))
     if diagnosis.panel is not None:
         return SUCCESS
-    settings = settings_for_all(diagnosis.errors)
-    if settings:
-        print(f"try: {command_with(options.typed, settings)}")
+    for line in proposed_commands(config, diagnosis, options):
+        print(line)
     return BAD_INPUT
 
 

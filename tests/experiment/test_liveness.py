@@ -20,7 +20,8 @@ from forecast.backtest.entrants import make_models
 from forecast.backtest.folder import plan_of
 from forecast.backtest.rolling import run_block
 from forecast.errors import ForecastError
-from forecast.experiment.prepare import Prepared, context_length_of, open_panel, prepare, resolve
+from forecast.experiment.enough import context_length_of
+from forecast.experiment.prepare import Prepared, open_panel, prepare, resolve
 from forecast.experiment.settings import Experiment
 from forecast.forecasting.forecaster import Forecaster
 from forecast.models import build_model
