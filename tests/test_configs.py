@@ -14,6 +14,7 @@ from forecast.cli import build_parser
 from forecast.experiment.file import load_experiment
 from forecast.runs.run import fit_run
 from forecast.runs.use import predict_run
+from forecast.training.voice import Voice
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
@@ -107,7 +108,7 @@ def test_an_experiment_runs_to_the_end(
 ) -> None:
     said: list[str] = []
     config = load_experiment(path, SMOKE)
-    folder = fit_run(config, out=tmp_path / "run", say=said.append)
+    folder = fit_run(config, out=tmp_path / "run", voice=Voice(said.append))
     capsys.readouterr()  # the progress of training
     assert {one.name for one in folder.iterdir()} >= CONTENTS
     assert all(one.stat().st_size for one in folder.iterdir())
@@ -140,7 +141,7 @@ def test_a_blend_leaves_no_checkpoint_whatever_the_folder_is_called(tmp_path: Pa
     fit_run(
         load_experiment(ROOT / "configs" / "air_passengers.yaml", settings),
         out=tmp_path / "a [1]*",
-        say=said.append,
+        voice=Voice(said.append),
     )
     assert [one.name for one in tmp_path.iterdir()] == ["a [1]*"]
     assert any(line.startswith("ensemble: ") and line.count(" + ") == 2 for line in said)

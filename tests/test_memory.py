@@ -19,11 +19,13 @@ from forecast.training.batches import training_order
 
 SCRIPT = Path(__file__).resolve().parents[1] / "benchmarks" / "memory.py"
 FORMATS = [".parquet", ".csv"]
-NAME_FILES = {"parse.py", "names.py"}
+NAME_FILES = {"ids.py", "keys.py", "names.py", "parse.py"}
 OF_NAMES = {
     "encode",
     "_is_named",
     "read_ids",
+    "_read_column",
+    "as_ids",
     "_shown_ids",
     "_compact",
     "name_of",

@@ -11,10 +11,16 @@ import numpy as np
 from forecast.axes import FloatArray, IntArray
 from forecast.backtest.peers import STATISTICAL, StatisticalModel, find_python
 from forecast.backtest.rolling import Levels, Model
-from forecast.baselines.compare import all_baselines, batches_of_history, history_reader
-from forecast.baselines.simple import BASELINES, Baseline, Steps
+from forecast.baselines.compare import (
+    BASELINE_NAMES,
+    LINEAR,
+    all_baselines,
+    batches_of_history,
+    history_reader,
+)
+from forecast.baselines.simple import Baseline, Steps
 from forecast.data.panel import Panel, panel_digest
-from forecast.data.subset import select_series
+from forecast.data.per_series.subset import select_series
 from forecast.errors import ConfigError, nearest
 from forecast.experiment.enough import context_length_of
 from forecast.experiment.prepare import prepare_panel, resolve
@@ -29,11 +35,6 @@ from forecast.transforms.missing import MissingPolicy, fill_missing
 from forecast.windows.index import index_after
 from forecast.windows.splits import Part
 from forecast.windows.windowed import WindowedFeatures
-
-_LINEAR = "linear"
-
-
-BASELINE_NAMES = (*BASELINES, _LINEAR)
 
 
 def names_of(config: Experiment) -> tuple[str, ...]:
@@ -120,7 +121,7 @@ class BaselineModel:
     def fit(self, panel: Panel) -> _FittedBaseline:
         """Take context and season length from the rows; for `linear`, fit the ridge regression."""
         ridge = None
-        if self.name == _LINEAR:
+        if self.name == LINEAR:
             prepared = prepare_panel(self.config, panel)
             config = prepared.config
             ridge = fit_linear(prepared)

@@ -25,10 +25,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from forecast.backtest.blocks import decode_block, encode_block
-from forecast.backtest.entrants import BASELINE_NAMES, make_models, names_of
+from forecast.backtest.entrants import make_models, names_of
 from forecast.backtest.gather import RollingResult, gather
 from forecast.backtest.peers import STATISTICAL, find_python, version_of
 from forecast.backtest.rolling import Block, Model, Plan, make_plan, run_block
+from forecast.baselines.compare import BASELINE_NAMES
 from forecast.data.findings import counted
 from forecast.data.panel import Panel
 from forecast.data.read import Source

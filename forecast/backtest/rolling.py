@@ -21,7 +21,7 @@ import numpy as np
 
 from forecast.axes import FloatArray, IntArray, check_shape
 from forecast.data.panel import Panel, shown_stamps
-from forecast.data.subset import rows_before
+from forecast.data.per_series.subset import rows_before
 from forecast.errors import DataError
 from forecast.windows.splits import ends_of, first_rows_at
 

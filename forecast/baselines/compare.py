@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from forecast.transforms.missing import Filled
 
 
+LINEAR = "linear"
+"""Name of the ridge baseline, which is fitted and therefore not among `BASELINES`."""
+
+BASELINE_NAMES = (*BASELINES, LINEAR)
+
 Predict = Callable[[IntArray], FloatArray]
 
 
@@ -165,7 +170,7 @@ def all_baselines(steps: Steps, ridge: RidgeWindow | None) -> dict[str, Baseline
         name: _bind(function, steps) for name, function in BASELINES.items()
     }
     if ridge is not None:
-        baselines["linear"] = ridge.predict
+        baselines[LINEAR] = ridge.predict
     return baselines
 
 

@@ -15,7 +15,7 @@ from forecast.cli.parser import (
     read_experiment,
 )
 from forecast.cli.proposals import command_line, proposed_commands
-from forecast.cli.terminal import quiet_start
+from forecast.cli.terminal import print_result, quiet_start
 
 
 def add_check(commands: Commands) -> None:
@@ -32,11 +32,11 @@ def check_command(options: argparse.Namespace) -> int:
 
     config = read_experiment(options)
     diagnosis = check_table(config, options.table)
-    print(diagnosis.text(command_line()))
+    print_result(diagnosis.text(command_line()))
     if diagnosis.panel is not None:
         return SUCCESS
     for line in proposed_commands(config, diagnosis, options):
-        print(line)
+        print_result(line)
     return BAD_INPUT
 
 
@@ -62,7 +62,7 @@ def leak_command(options: argparse.Namespace) -> int:
         from forecast.leakage.own import check_experiment
 
     report = check_experiment(config, options.table, train=options.train)
-    print(report.text())
+    print_result(report.text())
     if report.ok:
         return SUCCESS
     return FAILURE
@@ -93,5 +93,5 @@ def show_command(options: argparse.Namespace) -> int:
         text = explained(read_experiment(options).with_source(options.table))
     else:
         text = dump_experiment(read_experiment(options), full=True)
-    print(text.rstrip("\n"))
+    print_result(text.rstrip("\n"))
     return SUCCESS

@@ -12,7 +12,7 @@ from forecast.cli.parser import (
     add_table,
     read_experiment,
 )
-from forecast.cli.terminal import print_line, quiet_start
+from forecast.cli.terminal import make_voice, print_path, print_reading
 
 
 def add_fit(commands: Commands) -> None:
@@ -24,8 +24,13 @@ def add_fit(commands: Commands) -> None:
     parser.add_argument(
         "--out",
         metavar="FOLDER",
-        help="run folder to write: new, empty, or an earlier run, which is replaced; "
-        "default: runs/NAME, with the setting name",
+        help="run folder to write: new, empty, or an earlier run of the same data and settings, "
+        "which is replaced; default: runs/NAME, with the setting name",
+    )
+    parser.add_argument(
+        "--replace",
+        action="store_true",
+        help="also replace an earlier run of other data or with other settings",
     )
     parser.add_argument("--resume", action="store_true", help="resume interrupted training")
     parser.add_argument(
@@ -36,17 +41,18 @@ def add_fit(commands: Commands) -> None:
 
 def fit_command(options: argparse.Namespace) -> int:
     """Train, evaluate, and write the run folder."""
+    print_reading(options.table)
     config = read_experiment(options)
-    with quiet_start():
-        from forecast.runs.run import fit_run
+    from forecast.runs.run import fit_run
 
-    fit_run(
+    folder = fit_run(
         config,
         options.table,
         out=options.out,
         resume=options.resume,
-        tensorboard=options.tensorboard,
+        replace=options.replace,
         require_skill=options.require_skill,
-        say=print_line,
+        voice=make_voice(options.tensorboard),
     )
+    print_path(folder)
     return SUCCESS

@@ -117,7 +117,11 @@ def to_list(text: str) -> str:
 SHORTCUTS = (
     # `json.dumps` quotes a name, so that YAML does not take `1` or `null` for something else
     Shortcut(
-        "--id", "data.id_col", "COLUMN", "column with the series id; default: unique_id", json.dumps
+        "--id",
+        "data.id_col",
+        "COLUMN,...",
+        "column with the series id, or several as store,item; default: unique_id",
+        json.dumps,
     ),
     Shortcut(
         "--time",
@@ -172,8 +176,25 @@ def add_command(
         formatter_class=partial(argparse.HelpFormatter, max_help_position=28),
     )
     parser.set_defaults(run=run)
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    _add_output(parser)
     return parser
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    """Add the options that decide what is printed; `terminal.output_of` reads them."""
+    amount = parser.add_mutually_exclusive_group()
+    amount.add_argument(
+        "--quiet", action="store_true", help="print only errors and the result, or its place"
+    )
+    amount.add_argument(
+        "--verbose", action="store_true", help="print each epoch, and the cost of training"
+    )
+    parser.add_argument(
+        "--log",
+        metavar="FILE",
+        help="append everything, with times and each epoch, to this file",
+    )
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
 
 def add_table(parser: argparse.ArgumentParser) -> None:

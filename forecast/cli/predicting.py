@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from typing import Literal
 
 from forecast.cli.parser import SUCCESS, Commands, add_command, add_run
-from forecast.cli.terminal import print_line, print_note, quiet_start
+from forecast.cli.terminal import print_line, print_note, print_result, quiet_start
 
 
 def add_predict(commands: Commands) -> None:
@@ -28,9 +29,10 @@ def add_predict(commands: Commands) -> None:
     parser.add_argument(
         "--level",
         type=_levels,
-        default=(),
+        default="auto",
         metavar="PERCENT,...",
-        help="add prediction intervals of these levels in %%, such as 80,95; default: none",
+        help="prediction intervals of these levels in %%, or none; default: 80,95, or the widest "
+        "that the test set can calibrate",
     )
     parser.add_argument(
         "--output",
@@ -64,12 +66,18 @@ def predict_command(options: argparse.Namespace) -> int:
     if options.output:
         print_line(f"wrote {options.output}")
     else:
-        print(forecast.frame().to_csv(index=False), end="")
+        print_result(forecast.frame().to_csv(index=False).rstrip("\n"))
     return SUCCESS
 
 
-def _levels(text: str) -> tuple[float, ...]:
+def _levels(text: str) -> tuple[float, ...] | Literal["auto"]:
+    if text == "auto":
+        return "auto"
+    if text == "none":
+        return ()
     try:
         return tuple(float(level) for level in text.split(","))
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r}; expected %, such as 80 or 80,95") from None
+        raise argparse.ArgumentTypeError(
+            f"{text!r}; expected %, such as 80 or 80,95, or none"
+        ) from None

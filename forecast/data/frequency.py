@@ -10,7 +10,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from forecast.axes import IntArray
-from forecast.data.grid import DAY, TICKS, Grid, fixed_grid, most_common, parse_grid
+from forecast.data.grid import (
+    DAY,
+    TICKS,
+    Grid,
+    business_grid,
+    fixed_grid,
+    most_common,
+    open_weekdays,
+    parse_grid,
+)
 from forecast.errors import ConfigError, DataError
 
 Stamps = NDArray[np.generic]
@@ -50,12 +59,20 @@ class Frequency:
         phase: remainder of every timestamp by the step (index units or ns); on a calendar grid the
             time of day in ns, plus one day for each unit of a multiple such as `2ME` by which the
             grid is shifted.
+        closed: positions of the grid without it that are not counted, in order: public holidays of
+            a trading calendar. None where every day counts.
     """
 
     alias: str
     is_integer: bool = False
     tz: str | None = None
     phase: int = 0
+    closed: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        """Take closed days from a list as well, as JSON has them."""
+        if self.closed is not None:
+            object.__setattr__(self, "closed", tuple(self.closed))
 
     @classmethod
     def parse(cls, text: str, *, is_integer: bool = False, tz: str | None = None) -> Frequency:
@@ -101,6 +118,13 @@ class Frequency:
         Returns:
             (R,) int64; two neighbours in time differ by one.
         """
+        positions = self._all_positions(stamps)
+        if not self.closed:
+            return positions
+        return positions - np.searchsorted(self.closed, positions, side="right")
+
+    def _all_positions(self, stamps: Stamps) -> IntArray:
+        """Return positions on the grid with its closed days."""
         ticks = stamps.astype(np.int64, copy=False)
         if self._step == 1 and not self.phase:
             return ticks
@@ -119,6 +143,10 @@ class Frequency:
             (R,) int64 for an integer index, else datetime64[ns] (UTC where `tz` is set).
         """
         positions = np.asarray(positions, dtype=np.int64)
+        if self.closed:
+            # of closed days, the positions that the others have before them
+            before = np.array(self.closed) - np.arange(len(self.closed))
+            positions = positions + np.searchsorted(before, positions, side="right")
         if self._step:
             ticks = positions * self._step + self.phase
             if self.is_integer:
@@ -184,7 +212,7 @@ class Frequency:
             return _whole(DAY, grid.tick)
         if grid.months:
             return _whole(12, grid.months * grid.multiple)
-        return _whole({"D": 7, "B": 5, "W": 52}[grid.base], grid.multiple)
+        return _whole(grid.days_per_week or 52, grid.multiple)
 
     @property
     def steps_per_week(self) -> int | None:
@@ -196,7 +224,12 @@ class Frequency:
             return 7 * DAY // grid.tick
         if grid.tick or grid.multiple != 1:
             return None
-        return {"D": 7, "B": 5}.get(grid.base)
+        return grid.days_per_week or None
+
+    @property
+    def is_business(self) -> bool:
+        """Whether steps are single days of a week in which some days are missing, as with `B`."""
+        return not self.is_integer and self._grid.base == "B" and self._grid.multiple == 1
 
 
 def check_zone(tz: str | None) -> None:
@@ -266,6 +299,9 @@ def _calendar_alias(days: IntArray, inside: NDArray[np.bool_], is_even: bool) ->
     if np.any(steps > 0):
         step = most_common(steps[steps > 0])
     weekday = (days + 3) % 7
+    weekdays = open_weekdays(days, inside)
+    if weekdays:
+        return business_grid(weekdays).alias
     if step == 1:
         weekends = np.any((steps > 1) | (weekday[1:][inside] < weekday[:-1][inside]))
         return "B" if weekends and np.mean(weekday < 5) == 1.0 else "D"

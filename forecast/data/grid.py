@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from forecast.axes import IntArray
 from forecast.errors import ConfigError, nearest
@@ -82,7 +83,11 @@ _WORDS = {
 
 _EPOCH = np.zeros(1, np.int64)
 _EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday, Monday is 0
-_ALIAS = re.compile(r"(-?\d*)([A-Za-z]+)(?:-([A-Za-z]{3}))?")
+_ALIAS = re.compile(r"(-?\d*)([A-Za-z]+)(?:-([A-Za-z]{3}(?:[-,][A-Za-z]{3})*))?")
+_MONDAY_TO_FRIDAY = (0, 1, 2, 3, 4)
+# days that the longest series spans where other days than Monday to Friday are believed
+_SHORTEST_SPAN = 28
+_OPEN_SHARE = 0.9  # least share of the open days that have a row
 
 
 @dataclass(frozen=True)
@@ -95,7 +100,9 @@ class Grid:
         multiple: units per step.
         months: months per unit, 0 unless it is a month grid.
         anchor: weekday of a week grid, or the month of a month grid, as a remainder by `months`.
-        alias: the name pandas gives to the grid.
+        alias: the name pandas gives to the grid; of other business days than Monday to Friday
+            `B-MON-SAT`, or `B-TUE,FRI` where they are not neighbours.
+        weekdays: the days of the week of a grid of business days, Monday is 0.
     """
 
     base: str
@@ -103,6 +110,7 @@ class Grid:
     months: int
     anchor: int
     alias: str
+    weekdays: tuple[int, ...] = ()
 
     @property
     def tick(self) -> int:
@@ -123,7 +131,7 @@ class Grid:
             return _plain_grid("D", self.tick // DAY).in_longest_unit(days)
         if self.base not in TICKS:
             days = self.days(self.units(days))
-        per_week = {"D": 7, "B": 5}.get(self.base)
+        per_week = self.days_per_week
         if per_week and self.multiple % per_week == 0:
             weekday = most_common((days + _EPOCH_WEEKDAY) % 7)
             return _week_grid(self.multiple // per_week, weekday)
@@ -133,6 +141,11 @@ class Grid:
         anchor = most_common(_months_of(days) % months)
         return _month_grid(self.base, self.months * self.multiple // months, months, anchor)
 
+    @property
+    def days_per_week(self) -> int:
+        """Days of a week that are on the grid, were its multiple 1; 0 of other units than days."""
+        return {"D": 7, "B": len(self.weekdays)}.get(self.base, 0)
+
     def units(self, days: IntArray) -> IntArray:
         """Return the numbers of the calendar units in which days since 1970-01-01 lie."""
         if self.base == "D":
@@ -141,7 +154,9 @@ class Grid:
             return (days + _EPOCH_WEEKDAY - self.anchor) // 7
         if self.base == "B":
             week, weekday = np.divmod(days + _EPOCH_WEEKDAY, 7)
-            return week * 5 + np.minimum(weekday, 4)
+            # a day that is not on the grid counts as the last one before it
+            place = np.searchsorted(self.weekdays, weekday, side="right") - 1
+            return week * len(self.weekdays) + place
         return (_months_of(days) - self.anchor) // self.months
 
     def days(self, units: IntArray) -> IntArray:
@@ -151,8 +166,35 @@ class Grid:
         if self.base == "W":
             return units * 7 - _EPOCH_WEEKDAY + self.anchor
         if self.base == "B":
-            return units // 5 * 7 + units % 5 - _EPOCH_WEEKDAY
+            week, place = np.divmod(units, len(self.weekdays))
+            return week * 7 + np.array(self.weekdays)[place] - _EPOCH_WEEKDAY
         return _day_of_month(units * self.months + self.anchor, self.base)
+
+
+def open_weekdays(days: IntArray, inside: NDArray[np.bool_]) -> tuple[int, ...]:
+    """Return the days of the week that have rows, where a table has nearly all of these days.
+
+    Args:
+        days: (R,) days since 1970-01-01, in time order within each series.
+        inside: (R - 1,) whether a row and the next belong to the same series.
+
+    Returns:
+        From 2 to 6 days, Monday is 0; none where rows are on all of them, or too few to tell.
+    """
+    weekdays = tuple(np.unique((days + _EPOCH_WEEKDAY) % 7).tolist())
+    if not 2 <= len(weekdays) <= 6:
+        return ()
+    outside = np.flatnonzero(~inside)
+    first = days[np.append(0, outside + 1)]
+    last = days[np.append(outside, len(days) - 1)]
+    if (last - first).max() < _SHORTEST_SPAN:
+        return ()
+    units = business_grid(weekdays).units
+    expected = int((units(last) - units(first) + 1).sum())
+    distinct = int((np.diff(days)[inside] > 0).sum()) + len(first)
+    if distinct < _OPEN_SHARE * expected:
+        return ()
+    return weekdays
 
 
 def most_common(values: IntArray) -> int:
@@ -229,6 +271,8 @@ def _calendar_grid(base: str, multiple: int, anchor: str, text: str) -> Grid:
     """Return the grid of a calendar alias; `anchor` is a weekday, a month or empty."""
     months = _MONTHS_OF.get(base[-2:-1], 0)
     names: tuple[str, ...] = ()
+    if base == "B" and anchor:
+        return business_grid(_read_weekdays(anchor, text), multiple)
     if base == "W":
         names = WEEKDAYS
         anchor = anchor or "SUN"
@@ -247,8 +291,50 @@ def _calendar_grid(base: str, multiple: int, anchor: str, text: str) -> Grid:
 
 
 def _plain_grid(base: str, multiple: int) -> Grid:
-    """Return a grid of days or business days."""
+    """Return a grid of days, or of business days from Monday to Friday."""
+    if base == "B":
+        return business_grid(_MONDAY_TO_FRIDAY, multiple)
     return Grid(base, multiple, 0, 0, _times(multiple, base))
+
+
+def business_grid(weekdays: tuple[int, ...], multiple: int = 1) -> Grid:
+    """Return a grid of some days of the week; Monday is 0.
+
+    Args:
+        weekdays: the days, in order.
+        multiple: days per step.
+    """
+    alias = _times(multiple, _business_alias(weekdays))
+    return Grid("B", multiple, 0, 0, alias, weekdays)
+
+
+def _business_alias(weekdays: tuple[int, ...]) -> str:
+    """Return `B`, `B-MON-SAT` for days from Monday to Saturday, or `B-TUE,FRI`."""
+    if weekdays == _MONDAY_TO_FRIDAY:
+        return "B"
+    # days that follow one that is not among them
+    starts = [day for day in weekdays if (day - 1) % 7 not in weekdays]
+    if len(starts) == 1 and len(weekdays) > 1:
+        first = starts[0]
+        last = (first + len(weekdays) - 1) % 7
+        return f"B-{WEEKDAYS[first]}-{WEEKDAYS[last]}"
+    return f"B-{','.join(WEEKDAYS[day] for day in weekdays)}"
+
+
+def _read_weekdays(anchor: str, text: str) -> tuple[int, ...]:
+    """Read the days of `B-MON-SAT` or `B-TUE,FRI`.
+
+    Raises:
+        ConfigError: not days of the week.
+    """
+    names = re.split("[-,]", anchor)
+    if not set(names) <= set(WEEKDAYS) or (len(names) > 2 and "-" in anchor):
+        raise ConfigError(_unknown(text))
+    days = [WEEKDAYS.index(name) for name in names]
+    if "-" in anchor:
+        first, last = days
+        days = [(first + step) % 7 for step in range((last - first) % 7 + 1)]
+    return tuple(sorted(set(days)))
 
 
 def _week_grid(multiple: int, weekday: int) -> Grid:

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from forecast.axes import IntArray
 from forecast.data.findings import counted, listed
-from forecast.data.future import known_columns
 from forecast.data.load import load_panel
 from forecast.data.names import name_of, nearest_name
 from forecast.data.panel import Columns, Panel, find_rows, shown_stamps
+from forecast.data.per_series.future import known_columns
+from forecast.data.per_series.keys import id_columns
 from forecast.data.read import Source, TableFormat
 from forecast.errors import DataError
 
@@ -122,12 +123,8 @@ def future_frame(panel: Panel, horizon: int) -> pd.DataFrame:
 
     columns = panel.columns
     ahead = _steps_ahead(panel, horizon)
-    frame = pd.DataFrame(
-        {
-            columns.id_col: np.repeat(panel.series_ids, horizon),
-            columns.time_col: shown_stamps(panel, panel.freq.stamps(ahead.ravel())),
-        }
-    )
+    frame = pd.DataFrame(id_columns(columns, np.repeat(panel.series_ids, horizon)))
+    frame[columns.time_col] = shown_stamps(panel, panel.freq.stamps(ahead.ravel()))
     for name in columns.known_covariates:
         frame[name] = pd.Series(_cells_ahead(panel, name, ahead), index=frame.index)
     return frame

@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 
 from forecast.data.findings import FindingLog
 from forecast.data.frequency import Frequency
-from forecast.data.future import (
+from forecast.data.gaps import fill_gaps
+from forecast.data.order import SortedRows, check_duplicates, sort_rows
+from forecast.data.panel import Columns, Panel
+from forecast.data.per_series.future import (
     FUTURE_ROWS,
     ended_notes,
     known_columns,
     only_present,
     split_future,
 )
-from forecast.data.gaps import fill_gaps
-from forecast.data.order import SortedRows, check_duplicates, sort_rows
-from forecast.data.panel import Columns, Panel
-from forecast.data.parse import Ids, read_ids
+from forecast.data.per_series.ids import Ids, read_ids
 from forecast.data.read import Source, TableFormat, read_table
 from forecast.data.spacing import Spacing, check_on_grid, find_grid
 from forecast.data.stamps import TimeColumn, read_stamps
@@ -152,7 +152,7 @@ def examine(source: Source, request: Request, log: FindingLog) -> Examination:
     later = None
     if request.cut_future:
         names, later = split_future(names, time.tz, log)
-    examination = _examine_history(names, time.tz, request, log)
+    examination = _examine_history(names, later, time.tz, request, log)
     if later is None or examination.freq is None:
         return _with_notes(examination, log)
 
@@ -164,15 +164,23 @@ def examine(source: Source, request: Request, log: FindingLog) -> Examination:
 
 
 def _examine_history(
-    names: RowNames, tz: str | None, request: Request, log: FindingLog
+    names: RowNames, later: RowNames | None, tz: str | None, request: Request, log: FindingLog
 ) -> Examination:
-    """Run the stages after ids and timestamps on the rows of history."""
+    """Run the stages after ids and timestamps on the rows of history; `later` are future rows."""
     cells = read_cells(names, log, request.allow_missing)
     rows = sort_rows(names, tz, log)
     if not np.diff(rows.offsets).all():  # a series without a readable row
         return Examination()
     check_duplicates(rows, log)
-    grid = log.attempt(find_grid, rows, request.freq, request.gaps, log)
+    grid = log.attempt(
+        find_grid,
+        rows,
+        request.freq,
+        request.gaps,
+        log,
+        trading_days=request.table_format.trading_days,
+        later=None if later is None else later.stamps,
+    )
     arranged = arrange(cells, rows, log)
     if grid is None:
         return Examination(rows=rows)

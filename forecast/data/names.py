@@ -42,11 +42,14 @@ def name_of(value: object) -> str:
     - Whole numbers, also as floats or decimals, are their digits: 1 and 1.0 are `1`.
     - Other numbers are the shortest text that gives the same number: 0.5 is `0.5`.
     - Days are `2024-05-01`, other timestamps `2024-05-01 12:30:00`.
+    - A tuple, the id that several columns give, is the line of CSV with the names of its values.
 
     Args:
-        value: text, a number, a bool, or a date or timestamp without a time zone; never a missing
-            value.
+        value: text, a number, a bool, a date or timestamp without a time zone, or a tuple of these;
+            never a missing value.
     """
+    if isinstance(value, tuple):
+        return join_names([name_of(part) for part in value])
     if isinstance(value, str):
         return _name_of_text(value)
     if isinstance(value, bool | np.bool_):

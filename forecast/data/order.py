@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from forecast.axes import IntArray
 from forecast.data.findings import SHOWN, Change, FindingLog, and_more
+from forecast.data.names import join_names
+from forecast.data.per_series.telling import telling_id, told_apart
 from forecast.data.table import RowNames
 
 _HOUR = pd.Timedelta(hours=1)
@@ -159,11 +161,14 @@ def check_duplicates(rows: SortedRows, log: FindingLog) -> None:
             f"example {zone}; or {fix}",
         )
         return
-    if len(rows.offsets) == 2 and not rows.names.table.was_wide:  # one series
+    found = telling_id(rows.names)
+    settings = []
+    if found:
+        message += f"; {told_apart(rows.names, found)}"
+        settings.append({"data.id_col": join_names(found)})
+    elif len(rows.offsets) == 2 and not rows.names.table.was_wide:  # one series
         fix += "; if the table contains several series, name their column with `data.id_col`"
-    elif not rows.names.table.was_wide:
-        fix += "; if several columns name a series, join them into one and pass it as `data.id_col`"
-    log.error("duplicate_stamps", message, fix)
+    log.error("duplicate_stamps", message, fix, settings)
 
 
 def _name_pair(rows: SortedRows, row: int) -> str:

@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from forecast.axes import IntArray, check_shape
 from forecast.data.findings import listed
 from forecast.data.frequency import Frequency
-from forecast.data.names import join_names, name_of
+from forecast.data.names import join_names, name_of, split_names
 from forecast.errors import DataError, nearest
 from forecast.section import Section
 
@@ -32,7 +32,7 @@ def _as_one_name(value: object) -> object:
     return value
 
 
-TimeName = Annotated[
+OneOrMore = Annotated[
     str,
     BeforeValidator(_as_one_name, json_schema_input_type=Name | tuple[Name, ...]),
     Field(min_length=1),
@@ -56,9 +56,10 @@ class Columns(Section):
         ('sales', 'price')
     """
 
-    id_col: Name = "unique_id"
-    """Column that names the series; a table without it contains one series."""
-    time_col: TimeName = "ds"
+    id_col: OneOrMore = "unique_id"
+    """Column that names the series; a table without it contains one series. Also several that name
+    it together, as `store,item`."""
+    time_col: OneOrMore = "ds"
     """Column of timestamps, or of an integer index; also several with the parts of the time, as
     `date,time` or `year,month,day,hour`, which are joined."""
     target_cols: Annotated[tuple[Name, ...], Field(min_length=1)] = ("y",)
@@ -68,7 +69,7 @@ class Columns(Section):
     known_covariates: tuple[Name, ...] = ()
     """Columns known for the forecast steps as well."""
     static_covariates: tuple[Name, ...] = ()
-    """Columns with one value per series; name the id column here to learn an embedding of it."""
+    """Columns with one value per series; name an id column here to learn an embedding of it."""
     categorical: tuple[Name, ...] = ()
     """Those of the covariates above whose values are categories."""
 
@@ -77,9 +78,20 @@ class Columns(Section):
         """Columns of `Panel.values`, in order: targets, past covariates, known covariates."""
         return self.target_cols + self.past_covariates + self.known_covariates
 
+    @property
+    def id_cols(self) -> tuple[str, ...]:
+        """Columns that name the series; several where `id_col` lists them.
+
+        An `id_col` with a comma is a list of names here, quoted as in CSV. A panel has it so, also
+        where the table has a column with a comma in its name.
+        """
+        if "," not in self.id_col:
+            return (self.id_col,)
+        return tuple(split_names(self.id_col))
+
     @model_validator(mode="after")
     def _check_roles(self) -> Columns:
-        """Refuse a column with two roles; the id column may be a static covariate too."""
+        """Refuse a column with two roles; an id column may be a static covariate too."""
         for role in (*_LISTS, "categorical"):
             columns = getattr(self, role)
             if len(set(columns)) < len(columns):
@@ -89,8 +101,11 @@ class Columns(Section):
         for role in _LISTS:
             for column in getattr(self, role):
                 _refuse_second_role(column, taken.setdefault(column, role), role)
-        if taken.get(self.id_col) != "static_covariates":
-            _refuse_second_role(self.id_col, taken.get(self.id_col, "id_col"), "id_col")
+        if len(set(self.id_cols)) < len(self.id_cols):
+            raise ValueError(f"id_col is {self.id_col!r}; expected each column once")
+        for column in (self.id_col, *self.id_cols):
+            if taken.get(column) != "static_covariates":
+                _refuse_second_role(column, taken.get(column, "id_col"), "id_col")
 
         covariates = self.past_covariates + self.known_covariates + self.static_covariates
         for column in self.categorical:
@@ -128,7 +143,8 @@ class Panel:
     Attributes:
         columns: the roles of the columns.
         freq: the frequency of all series.
-        series_ids: (N,) object array of ids as in the table.
+        series_ids: (N,) object array of ids as in the table; where several columns name a series,
+            tuples of their values.
         offsets: (N + 1,) int64; the rows of series `i` are `offsets[i]:offsets[i + 1]`.
         timestamps: (R,) datetime64[ns] (UTC where the table had a time zone) or int64.
         positions: (R,) int64, number of every timestamp on the grid of `freq`.
@@ -224,7 +240,8 @@ class Panel:
         """Return the index of one id in `series_ids`.
 
         Args:
-            series_id: the id, in any type and spelling of its name (see `name_of`).
+            series_id: the id, in any type and spelling of its name (see `name_of`); a tuple where
+                several columns name a series.
 
         Raises:
             DataError: no series has this id.

@@ -1,8 +1,7 @@
-"""Columns to arrays: ids, numbers and categories, each cell checked."""
+"""Columns to arrays: distinct values, numbers and categories, each cell checked."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -12,91 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from forecast.data.findings import BadTableError, FindingLog, counted, listed
-from forecast.data.names import as_numbers, name_of, sorted_names
+from forecast.data.findings import BadTableError, FindingLog, counted
+from forecast.data.names import name_of
 from forecast.data.numeric_text import numbers_of, refuse_inexact
 from forecast.data.table import RowNames, Table
 
 Values = list[Any]  # distinct cells of one column, all of one type
-
-
-@dataclass(frozen=True, eq=False)
-class Ids:
-    """The series of every row.
-
-    Attributes:
-        names: (N,) ids as results show them, in the order of `sorted_names`.
-        codes: (R,) int32 index in `names`; -1 where a row has no id.
-    """
-
-    names: NDArray[np.object_]
-    codes: NDArray[np.int32]
-
-
-def read_ids(table: Table, log: FindingLog) -> Ids:
-    """Return the series of every row; a table without the id column is one series named `series`.
-
-    Raises:
-        BadTableError: ids of a type that cannot name a series.
-    """
-    id_col = table.columns.id_col
-    if id_col not in table.data:
-        return Ids(np.array(["series"], dtype=object), np.zeros(table.num_rows, dtype=np.int32))
-    codes, values = encode(table.take(id_col), id_col)
-    names = [name_of(value) for value in values]
-    order = sorted_names(set(names))
-    index = {name: number for number, name in enumerate(order)}
-    # the last entry is for -1, a missing id
-    codes = np.array([*(index[name] for name in names), -1], dtype=np.int32)[codes]
-    missing = np.flatnonzero(codes < 0)
-    if len(missing):
-        rows = RowNames(table).several(missing[:5], len(missing))
-        log.error(
-            "missing_id",
-            f"{id_col} is missing in {counted(len(missing), 'row')}: {rows}",
-            "give the id of every row",
-        )
-    ids = np.empty(len(order), dtype=object)
-    from_long_text = table.text is not None and not table.was_wide
-    ids[:] = _shown_ids(values, order, as_written=not from_long_text)
-    if len(order) < len(values):
-        _note_spellings(values, id_col, log)
-    return Ids(ids, codes)
-
-
-def _shown_ids(values: Values, names: list[str], *, as_written: bool) -> Values:
-    """Return the ids that results show: as in the table, so that both can be joined.
-
-    Text of a file becomes whole numbers where all ids are such, as when pandas reads it.
-
-    Args:
-        values: the distinct cells of the id column.
-        names: their names, in order.
-        as_written: whether text stays text.
-    """
-    if not values:
-        return []
-    if isinstance(values[0], str):
-        numbers = None if as_written else as_numbers(names)
-        # of several spellings of a name the first in order is used
-        spelling = {name_of(value): value for value in sorted(values, reverse=True)}
-        return numbers or [spelling[name] for name in names]
-    if isinstance(values[0], int) and not isinstance(values[0], bool):
-        return [int(name) for name in names]
-    return as_numbers(names) or list(names)
-
-
-def _note_spellings(values: Values, name: str, log: FindingLog) -> None:
-    """Add a note on ids that are spellings of the same name."""
-    spellings: dict[str, list[str]] = {}
-    for value in values:
-        spellings.setdefault(name_of(value), []).append(str(value))
-    several = [sorted(group) for group in spellings.values() if len(group) > 1]
-    shown = "; ".join(listed(group) for group in sorted(several)[:3])
-    log.note(
-        "spellings",
-        f"{name} names {counted(len(several), 'series')} in more than one spelling: {shown}",
-    )
 
 
 def encode(column: pa.ChunkedArray, name: str) -> tuple[NDArray[np.int32], Values]:

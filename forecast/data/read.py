@@ -11,21 +11,21 @@ from pydantic import Field, model_validator
 from forecast.data.dates.number_dates import NUMBER_FORMATS
 from forecast.data.findings import BadTableError, Finding, listed
 from forecast.data.formats.readers import Source, find_reader
-from forecast.data.names import split_names
+from forecast.data.names import join_names
 from forecast.data.panel import Columns, Name
-from forecast.data.table import Table, without_empty_rows, without_totals
+from forecast.data.regular.time_steps import TimeSteps
+from forecast.data.table import Table, Unread, without_empty_rows, without_totals
 from forecast.data.time_parts import join_parts, parts_of, proposed_parts
 from forecast.data.wide import melt
 from forecast.errors import nearest
-from forecast.section import Section
 
 __all__ = ["Source", "TableFormat", "read_table"]
 
 _DEFAULT = Columns()
 
 
-class TableFormat(Section):
-    """Format of a table: layout, text format and timestamps.
+class TableFormat(TimeSteps):
+    """Format of a table: layout, text format, timestamps, and how its rows become steps.
 
     Raises:
         ConfigError: a setting is wrong whatever the table.
@@ -102,6 +102,10 @@ def read_table(source: Source, columns: Columns, table_format: TableFormat) -> T
     opened = find_reader(source).open(source, columns, table_format)
     wanted, notes = _choose(opened.names, columns, table_format.layout)
     data = opened.read(wanted)
+    ids = parts_of(columns.id_col, opened.names)
+    if "," in columns.id_col:
+        # from here on a list of names, also of one with a comma in it
+        columns = columns.model_copy(update={"id_col": join_names(ids)})
     table = Table(
         columns,
         data,
@@ -111,6 +115,11 @@ def read_table(source: Source, columns: Columns, table_format: TableFormat) -> T
         notes=(*opened.notes, *notes),
         decimal=table_format.decimal,
         thousands=table_format.thousands,
+        unread=Unread(
+            tuple(name for name in opened.names if name not in data),
+            opened.read,
+            opened.row_numbers,
+        ),
     )
     parts = parts_of(columns.time_col, tuple(data))
     label = parts[0]
@@ -150,9 +159,10 @@ def _choose(
     times = parts_of(columns.time_col, names)
     wanted = [*times, *targets, *columns.past_covariates, *columns.known_covariates]
     if layout == "long":
-        wanted += [name for name in columns.static_covariates if name != columns.id_col]
+        ids = parts_of(columns.id_col, names)
+        wanted += [name for name in columns.static_covariates if name not in ids]
         if columns.id_col in names or columns.id_col != _DEFAULT.id_col:
-            wanted.append(columns.id_col)
+            wanted += ids
     for name in wanted:
         if name not in names:
             raise _missing_column(name, names, layout, columns)
@@ -184,8 +194,6 @@ def _missing_column(
     proposal = proposed_parts(names)
     if name == columns.time_col and proposal:
         fix = f"pass {proposal}, or {fix}"
-    if name == columns.id_col and set(split_names(name)) < set(names):
-        fix = "id_col is one column: join these in the table, as store/item, and name the result"
     if "" in names:
         fix = f"give the column without a name one, and {fix}"
     return BadTableError(

@@ -13,7 +13,9 @@ from forecast.data.findings import BadTableError, Change, FindingLog, counted, s
 from forecast.data.frequency import Frequency, infer_frequency
 from forecast.data.gaps import check_gaps
 from forecast.data.order import SortedRows
+from forecast.data.regular.closures import count_trading_days
 from forecast.errors import DataError
+from forecast.section import AUTO, Auto
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +47,13 @@ class Spacing:
 
 
 def find_grid(
-    rows: SortedRows, freq: str | None, gaps: str, log: FindingLog
+    rows: SortedRows,
+    freq: str | None,
+    gaps: str,
+    log: FindingLog,
+    *,
+    trading_days: Auto | bool = AUTO,
+    later: NDArray[np.generic] | None = None,
 ) -> tuple[Frequency, IntArray] | None:
     """Return the frequency and (R,) positions of the rows, or None where there is an error.
 
@@ -54,17 +62,25 @@ def find_grid(
         freq: declared frequency; None to infer it.
         gaps: `refuse`, `skip` or `fill`.
         log: gets the findings.
+        trading_days: whether business days without a row are left out; `auto`: where they are few.
+        later: timestamps of the future rows of the table.
 
     Raises:
         BadTableError: the frequency cannot be inferred, or is not the declared one.
         ConfigError: `freq` is not a frequency.
     """
-    grid = _infer(rows) if freq is None else _declare(rows, freq, log)
+    grid = _infer(rows, log) if freq is None else _declare(rows, freq, log)
     spacing = Spacing(rows, grid)
     # rows of forecast steps contain covariates alone and need not be neighbours
     is_ahead = not rows.names.table.columns.target_cols
     if freq is not None and not is_ahead:
         _refuse_wrong(spacing, gaps)
+    if not is_ahead:
+        stamps = rows.stamps
+        if later is not None:
+            stamps = np.concatenate([stamps, later])
+        grid = count_trading_days(grid, stamps, trading_days, log)
+        spacing = Spacing(rows, grid)
 
     positions = spacing.positions
     is_accepted = check_on_grid(spacing, log)
@@ -98,14 +114,14 @@ def _declare(rows: SortedRows, freq: str, log: FindingLog) -> Frequency:
     return aligned
 
 
-def _infer(rows: SortedRows) -> Frequency:
-    """Infer the frequency.
+def _infer(rows: SortedRows, log: FindingLog) -> Frequency:
+    """Infer the frequency; add a note where its steps are unusual days of the week.
 
     Raises:
         BadTableError: there are too few rows, or their step has no name.
     """
     try:
-        return infer_frequency(rows.stamps, rows.offsets, rows.tz)
+        grid = infer_frequency(rows.stamps, rows.offsets, rows.tz)
     except DataError as error:
         first = rows.names.several([rows.table_row(0)])
         raise BadTableError(
@@ -113,6 +129,10 @@ def _infer(rows: SortedRows) -> Frequency:
             f"{error} ({counted(len(rows.stamps), 'row')} in all, first {first})",
             "give at least 2 rows of one series, or pass `data.freq`",
         ) from error
+    if grid.is_business and grid.alias != "B":
+        days = grid.alias.removeprefix("B-").replace("-", " to ").replace(",", ", ")
+        log.note("weekdays", f"rows are on {days} alone: these days are the steps ({grid.alias!r})")
+    return grid
 
 
 def _refuse_wrong(declared: Spacing, gaps: str) -> None:

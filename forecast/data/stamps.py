@@ -14,7 +14,7 @@ from forecast.data.dates.lookalikes import no_stamps, refuse_lookalikes
 from forecast.data.dates.stamp_text import read_text
 from forecast.data.findings import BadTableError, FindingLog, counted
 from forecast.data.frequency import check_zone
-from forecast.data.parse import Ids
+from forecast.data.per_series.ids import Ids
 from forecast.data.table import RowNames, Table
 
 _NS = pa.timestamp("ns")

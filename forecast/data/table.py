@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,6 +22,21 @@ _TOTAL = re.compile(r"(grand |sub)?total.*|sum(me)?( total)?:?|gesamt.*|average:
 """Label of a row below a table, in lower case."""
 
 
+@dataclass(frozen=True)
+class Unread:
+    """The columns of a table that were not read, since they have no role.
+
+    Attributes:
+        names: of these columns.
+        read: reads some of them, all rows of the original table.
+        row_numbers: (R,) as in `forecast.data.formats.opened.Opened`.
+    """
+
+    names: tuple[str, ...]
+    read: Callable[[list[str]], dict[str, pa.ChunkedArray]]
+    row_numbers: NDArray[np.int64] | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Table:
     """The declared columns of a table, with their cells unchanged.
@@ -37,6 +52,7 @@ class Table:
         decimal: decimal mark of its text.
         thousands: mark between the thousands of its text; None: there is none.
         was_wide: whether the original table had one column per series.
+        unread: the other columns, which a message may be about; None where they are unknown.
     """
 
     columns: Columns
@@ -48,6 +64,7 @@ class Table:
     decimal: str = "."
     was_wide: bool = False
     thousands: str | None = None
+    unread: Unread | None = None
 
     def take(self, name: str) -> pa.ChunkedArray:
         """Remove one column and return it."""

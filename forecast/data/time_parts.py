@@ -34,18 +34,18 @@ _ORDERS = (
 _MISSING = ("", "NA", "NaN", "nan", "NaT", "None", "null", "NULL")
 
 
-def parts_of(time_col: str, names: Sequence[str]) -> tuple[str, ...]:
-    """Return the columns that `time_col` lists, or itself where it is a column or no list.
+def parts_of(given: str, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns that a setting lists, or itself where it is a column or no list.
 
     Args:
-        time_col: a name, or several with commas between, quoted as in CSV.
+        given: `time_col` or `id_col`: a name, or several with commas between, quoted as in CSV.
         names: the columns of the table.
     """
-    if time_col in names or "," not in time_col:
-        return (time_col,)
-    parts = split_names(time_col)
+    if given in names or "," not in given:
+        return (given,)
+    parts = split_names(given)
     if not set(parts) & set(names):
-        return (time_col,)
+        return (given,)
     return tuple(parts)
 
 

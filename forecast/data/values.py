@@ -13,6 +13,7 @@ from forecast.data.names import as_numbers, name_of
 from forecast.data.order import SortedRows
 from forecast.data.panel import Columns
 from forecast.data.parse import read_categories, read_numbers
+from forecast.data.per_series.keys import id_columns
 from forecast.data.table import RowNames
 
 # beyond these, squares and ratios in float64 overflow or vanish
@@ -66,8 +67,8 @@ def read_cells(names: RowNames, log: FindingLog, allow_missing: bool) -> Cells:
             group = cells.static
             missing = False
 
-        if name == columns.id_col and name not in table.data:  # read already, as the ids
-            _read_id_covariate(cells, names, log)
+        if name in columns.id_cols and name not in table.data:  # read already, as the ids
+            _read_id_covariate(cells, name, names, log)
         elif name in columns.categorical:
             read = log.attempt(read_categories, table, name, names, log, missing)
             if read is not None:
@@ -79,14 +80,13 @@ def read_cells(names: RowNames, log: FindingLog, allow_missing: bool) -> Cells:
     return cells
 
 
-def _read_id_covariate(cells: Cells, names: RowNames, log: FindingLog) -> None:
-    """Use the ids as a static covariate."""
-    name = cells.columns.id_col
+def _read_id_covariate(cells: Cells, name: str, names: RowNames, log: FindingLog) -> None:
+    """Use an id column as a static covariate."""
     if names.ids is None or names.codes is None or not len(names.ids):
         return
-    words = [name_of(series_id) for series_id in names.ids]
+    words = [name_of(value) for value in id_columns(cells.columns, names.ids)[name]]
     if name in cells.columns.categorical:
-        categories = tuple(sorted(words))
+        categories = tuple(sorted(set(words)))
         code = {word: float(number) for number, word in enumerate(categories)}
         cells.categories[name] = categories
         cells.static[name] = np.array([code[word] for word in words])[names.codes]

@@ -9,7 +9,7 @@ import numpy as np
 
 from forecast.data.findings import BadTableError, Settings
 from forecast.data.panel import Panel
-from forecast.data.subset import select_series
+from forecast.data.per_series.subset import select_series
 from forecast.experiment.choices import CHOOSING_MODEL
 from forecast.experiment.settings import Experiment
 from forecast.experiment.stretches import explain_gaps

@@ -9,7 +9,7 @@ from functools import partial
 
 from forecast.data import datasets
 from forecast.data.doctor import Diagnosis, diagnose
-from forecast.data.findings import BadTableError
+from forecast.data.findings import BadTableError, counted
 from forecast.data.known import covers
 from forecast.data.load import load_panel
 from forecast.data.panel import Panel
@@ -239,19 +239,33 @@ def resolve_with_reasons(config: Experiment, panel: Panel) -> Chosen:
     """Resolve an experiment as `resolve` does, and give the reasons."""
     season_length = config.data.season_length or panel.freq.season_length
     chosen = choose(config, panel, season_length)
-    chosen = chosen.with_choices({"data.calendar": _calendar(panel)})
+    chosen = chosen.with_choices(
+        {"data.calendar": _calendar(panel), "data.trading_days": _trading_days(panel)}
+    )
     found: Choices = {}
     if config.data.freq is None:
         found["data.freq"] = Choice(panel.freq.alias, "the step between timestamps")
     if config.data.season_length is None:
         found["data.season_length"] = Choice(season_length, "by the frequency")
     chosen = chosen.with_values(found)
-    spelled = chosen.config.with_settings({"data.freq": panel.freq.alias})  # H, given, is h now
+    # H, given, is h now, and a column with a comma in its name is a list of one
+    spelled = chosen.config.with_settings(
+        {"data.freq": panel.freq.alias, "data.id_col": panel.columns.id_col}
+    )
     return replace(chosen, config=spelled)
 
 
 def _calendar(panel: Panel) -> Choice:
     return Choice(tuple(default_calendar(panel.freq)), "by the frequency")
+
+
+def _trading_days(panel: Panel) -> Choice:
+    closed = panel.freq.closed
+    if not panel.freq.is_business:
+        return Choice(False, "steps are no business days")
+    if closed is None:
+        return Choice(False, "many business days have no row")
+    return Choice(True, f"{counted(len(closed), 'business day')} without a row")
 
 
 def _with_stride(chosen: Chosen, panel: Panel, split: Split) -> Chosen:

@@ -42,7 +42,7 @@ def refuse_doubled_names(config: Experiment, columns: Columns) -> None:
         for name in column_names(alias, columns.target_cols)
     ]
     taken = re.compile(f"({'|'.join(map(re.escape, forecasts))})({_SPREAD})?")
-    for column in (columns.id_col, columns.time_col, *columns.target_cols):
+    for column in (*columns.id_cols, columns.time_col, *columns.target_cols):
         if column == _CUTOFF or taken.fullmatch(column):
             raise BadTableError(
                 "doubled_name",

@@ -74,7 +74,7 @@ def check_folder(path: str | Path, content: Content, table: object = None) -> No
         _check_replaceable(path, target, content.name)
     _check_content(path, target, content)
     if _is_file_in(table, target):
-        _refuse(f"{path} contains the table that is read, {table}", _beside(path))
+        _refuse(f"{path} contains the table that is read, {table}", free_name(path))
 
     old = old_name(target)
     if content.names is not None and old.exists():
@@ -89,9 +89,9 @@ def check_writable(path: str | Path) -> None:
     """
     target = Path(os.path.realpath(path))
     if os.path.islink(target):  # a name that `realpath` could not follow
-        _refuse(f"{path} is a symbolic link that leads back to itself", _beside(path))
+        _refuse(f"{path} is a symbolic link that leads back to itself", free_name(path))
     if os.path.isfile(target):
-        _refuse(f"{path} is a file; expected a folder", _beside(Path(path).with_suffix("")))
+        _refuse(f"{path} is a file; expected a folder", free_name(Path(path).with_suffix("")))
     existing = _nearest_existing(target)
     if not os.path.isdir(existing):
         _refuse(f"{path} cannot be a folder, since {existing} is a file", _free(Path(target.name)))
@@ -144,6 +144,14 @@ def foreign_paths(folder: Path, names: Iterable[str]) -> list[str]:
     return sorted(_foreign_paths(folder, Path(), patterns, ways))
 
 
+def free_name(path: str | Path) -> Path:
+    """Return a free name beside a folder, such as `runs/demo-2`."""
+    folder = Path(path)
+    if folder.name in ("", ".."):
+        folder = Path(os.path.realpath(folder))
+    return _free(folder)
+
+
 def remove_own(folder: Path, form: re.Pattern[str]) -> None:
     """Delete files of a folder by the form of their names, and unfinished ones; keep all others.
 
@@ -190,7 +198,7 @@ def _check_content(path: str | Path, target: Path, content: Content) -> None:
     if foreign:
         raise OutputError(
             f"{path} contains a {content.what} and other files ({_listed(foreign)}): move those "
-            f"away, or name a new or empty folder, such as {_beside(path)}"
+            f"away, or name a new or empty folder, such as {free_name(path)}"
         )
 
 
@@ -203,7 +211,7 @@ def _check_old(path: str | Path, old: Path, content: Content) -> None:
     except OutputError:
         raise OutputError(
             f"{old} is in the way and is not a {content.what}: move it away, or name a new or "
-            f"empty folder, such as {_beside(path)}"
+            f"empty folder, such as {free_name(path)}"
         ) from None
 
 
@@ -264,14 +272,6 @@ def _listed(names: list[str]) -> str:
     if len(names) > _MAX_NAMES:
         text += f" and {len(names) - _MAX_NAMES} more"
     return text
-
-
-def _beside(path: str | Path) -> Path:
-    """Return a free name beside a folder."""
-    folder = Path(path)
-    if folder.name in ("", ".."):
-        folder = Path(os.path.realpath(folder))
-    return _free(folder)
 
 
 def _free(path: Path) -> Path:

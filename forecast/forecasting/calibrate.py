@@ -8,16 +8,13 @@ from dataclasses import replace
 import numpy as np
 
 from forecast.axes import FloatArray, IntArray, evenly_spaced
-from forecast.data.panel import Panel
 from forecast.errors import ConfigError
 from forecast.experiment.prepare import Prepared
-from forecast.forecasting.fitted import Fitted, align, on_logarithms
+from forecast.forecasting.fitted import Fitted, on_logarithms
 from forecast.forecasting.predict import forecast_windows
 from forecast.intervals.conformal import Calibration
 from forecast.intervals.levels import SHOWN_LEVELS, nested, tails
-from forecast.scores.forecast import Forecast
 from forecast.scores.quantile_metrics import central_pairs
-from forecast.windows.splits import Part
 from forecast.windows.windowed import WindowedFeatures
 
 CALIBRATED_WINDOWS = 5_000
@@ -92,27 +89,6 @@ def _calibration_arrays(
     return measured[rows], forecast, quantiles, fitted.series.unit[series], cutoffs
 
 
-def forecast_with_intervals(
-    fitted: Fitted, panel: Panel, forecast: Forecast, levels: Sequence[float]
-) -> Forecast:
-    """Return a forecast of the steps after a table with intervals adapted to the last windows.
-
-    Args:
-        fitted: the trained state.
-        panel: the history that it was made from.
-        forecast: of every series of the panel, for at most the horizon of training.
-        levels: of the intervals, in %.
-
-    Raises:
-        ConfigError: there are no calibration windows, or too few.
-    """
-    unit = align(fitted, panel, Part.whole(panel)).series.unit
-    quantile_levels, quantiles = with_intervals(
-        fitted, fitted.recent, forecast.values, forecast.quantiles, unit, levels, adapting=True
-    )
-    return replace(forecast, quantile_levels=quantile_levels, quantiles=quantiles)
-
-
 def _own_intervals(
     levels: tuple[float, ...], quantiles: FloatArray | None
 ) -> dict[float, tuple[FloatArray, FloatArray]]:
@@ -182,7 +158,7 @@ def with_intervals(
     if calibration is None:
         raise ConfigError(
             "intervals were asked for and this model was not calibrated: train again with "
-            "evaluation.test_size or evaluation.calibration_size above 0"
+            "evaluation.test_size or evaluation.calibration_size above 0, or ask for none"
         )
     own = _own_intervals(fitted.quantile_levels, quantiles)
     columns: dict[float, FloatArray] = {}

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from forecast.axes import FloatArray, IntArray
 from forecast.baselines.ridge import RidgeWindow
+from forecast.data.names import name_of
 from forecast.data.panel import Panel
+from forecast.data.per_series.keys import id_columns
 from forecast.errors import DataError
 from forecast.experiment.enough import context_length_of
 from forecast.experiment.prepare import Prepared
@@ -170,13 +172,19 @@ def align(fitted: Fitted, panel: Panel, part: Part) -> Fitted:
 
 
 def _refuse_new_ids(fitted: Fitted, panel: Panel, is_new: NDArray[np.bool_]) -> None:
-    """Raise where the model has learned an embedding of the ids."""
+    """Raise where the model has learned an embedding of an id column with new values in it."""
     columns = panel.columns
-    if columns.id_col in columns.static_covariates:
+    known = id_columns(columns, fitted.series.ids)
+    given = id_columns(columns, panel.series_ids[is_new])
+    for name in columns.id_cols:
+        if name not in columns.static_covariates:
+            continue
+        if set(map(name_of, given[name])) <= set(map(name_of, known[name])):
+            continue
         named = new_series_note(panel.series_ids[is_new], fitted.series.ids, None)
         raise DataError(
             f"{named}; this model has learned its series by id: leave them out, or train again "
-            f"without {columns.id_col!r} among the static covariates"
+            f"without {name!r} among the static covariates"
         )
 
 

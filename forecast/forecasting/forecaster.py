@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from forecast.data.known import future_frame, read_known
 from forecast.data.panel import Panel
 from forecast.data.read import Source
 from forecast.errors import ConfigError, NotFittedError
+from forecast.experiment.keywords import with_keywords
 from forecast.experiment.prepare import (
     Prepared,
     open_panel,
@@ -18,15 +19,19 @@ from forecast.experiment.prepare import (
     with_all_rows,
 )
 from forecast.experiment.settings import Experiment
-from forecast.forecasting.calibrate import calibrate, forecast_with_intervals
+from forecast.forecasting.ahead import with_intervals_of, with_usual_intervals
+from forecast.forecasting.calibrate import calibrate
 from forecast.forecasting.fitted import Fitted, collect, shape_of
 from forecast.forecasting.judge import fit_linear, judge, unseen_part
 from forecast.forecasting.predict import forecast_future
+from forecast.forecasting.reference import baseline_ahead
 from forecast.forecasting.saving import load_fitted, save_fitted
 from forecast.intervals.levels import check_level
+from forecast.layers.runtime import start_quietly
 from forecast.scores.evaluation import BacktestResult
 from forecast.scores.forecast import Forecast
 from forecast.training.fit import fit_network, refit_network
+from forecast.training.progress import both, terminal_reporter
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,37 +39,49 @@ if TYPE_CHECKING:
 
 Reporter = Callable[[Any], None]
 
+Verbosity = Literal["auto", 0, 1]
+
 
 class Forecaster:
     """An experiment that is fitted on a table of series, forecasts them, and is saved and loaded.
 
     Args:
         config: the experiment; default: `Experiment()`, which lets the data choose most settings.
+        **settings: settings that replace those of `config`, by name: `id`, `time`, `target`,
+            `past`, `known`, `static` and `model` as on the command line, and every setting without
+            its section, such as `horizon`, `epochs` or `missing`.
+
+    Raises:
+        ConfigError: a keyword is no setting, or a value does not fit.
 
     Example:
         >>> import pandas as pd
-        >>> from forecast import BiGRUConfig, Experiment, Forecaster, TrainingConfig, WindowsConfig
+        >>> from forecast import Forecaster
         >>> days = pd.date_range("2026-01-01", periods=91, freq="D")
-        >>> sales = [5.0, 6, 7, 8, 9, 2, 1] * 13
-        >>> table = pd.DataFrame({"unique_id": "shop", "ds": days, "y": sales})
-        >>> config = Experiment(
-        ...     windows=WindowsConfig(context_length=14, horizon=7),
-        ...     model=BiGRUConfig(units=4),
-        ...     training=TrainingConfig(epochs=1),
+        >>> table = pd.DataFrame({"day": days, "sales": [5.0, 6, 7, 8, 9, 2, 1] * 13})
+        >>> forecaster = Forecaster(
+        ...     horizon=7, time="day", target="sales", model="bigru", units=4, epochs=1
         ... )
-        >>> forecaster = Forecaster(config).fit(table)
+        >>> forecaster = forecaster.fit(table, verbose=0)
         >>> forecaster
         Forecaster('bigru', model='bigru', horizon=7, fitted on 1 series)
         >>> forecast = forecaster.predict(level=80)
         >>> list(forecast.frame())
-        ['unique_id', 'ds', 'cutoff', 'bigru', 'bigru-lo-80', 'bigru-hi-80']
+        ['unique_id', 'day', 'cutoff', 'bigru', 'bigru-lo-80', 'bigru-hi-80']
         >>> forecaster.save("model")
         >>> bool((Forecaster.load("model").predict(table).values == forecast.values).all())
         True
     """
 
-    def __init__(self, config: Experiment | None = None) -> None:
-        self.config = config or Experiment()
+    def __init__(self, config: Experiment | None = None, **settings: Any) -> None:
+        if config is None:
+            config = Experiment()
+        if not isinstance(config, Experiment):
+            raise ConfigError(
+                f"config is of type {type(config).__name__}; expected an Experiment, or settings "
+                f"by name, such as horizon=14"
+            )
+        self.config = with_keywords(config, settings)
         self._fitted: Fitted | None = None
         self._prepared: Prepared | None = None
         self._evaluated: BacktestResult | None = None
@@ -100,6 +117,7 @@ class Forecaster:
         checkpoint: Path | None = None,
         resume: bool = False,
         reporter: Reporter | None = None,
+        verbose: Verbosity = "auto",
     ) -> Forecaster:
         """Train on a table.
 
@@ -110,6 +128,8 @@ class Forecaster:
             resume: whether to resume training from `checkpoint` where it exists.
             reporter: function that gets each event of training, such as
                 `forecast.training.progress.terminal_reporter()`; optional.
+            verbose: progress on standard error. `auto`: unless there is a `reporter`; a bar in a
+                terminal or a notebook, else lines. 1: always. 0: none.
 
         Returns:
             This forecaster.
@@ -119,7 +139,11 @@ class Forecaster:
             ConfigError: no table is named, or a setting does not fit the data.
             TrainingError: training diverged, or the checkpoint is that of another training.
         """
+        if verbose not in ("auto", 0, 1):
+            raise ConfigError(f"verbose is {verbose!r}; expected 'auto', 0 or 1")
         prepared = prepare(self.config, table)
+        if verbose == 1 or (verbose == "auto" and reporter is None):
+            reporter = both(terminal_reporter(), *filter(None, [reporter]))
         return self.fit_prepared(prepared, checkpoint=checkpoint, resume=resume, reporter=reporter)
 
     def fit_prepared(
@@ -144,6 +168,7 @@ class Forecaster:
         Raises:
             TrainingError: as in `fit`.
         """
+        start_quietly()
         network = fit_network(
             prepared, shape_of(prepared), checkpoint=checkpoint, resume=resume, reporter=reporter
         )
@@ -183,7 +208,8 @@ class Forecaster:
         *,
         known: Source | None = None,
         horizon: int | None = None,
-        level: float | Sequence[float] = (),
+        level: float | Sequence[float] | Literal["auto"] = (),
+        baseline: str | None = None,
     ) -> Forecast:
         """Forecast the steps after the end of each series.
 
@@ -195,7 +221,12 @@ class Forecaster:
                 forecast from forecasts.
             level: of intervals, in %, such as `80` or `[80, 95]`; default: no intervals. They are
                 calibrated on windows outside the training set
-                (`forecast.intervals.conformal`), for at most the horizon of training.
+                (`forecast.intervals.conformal`), for at most the horizon of training. A level
+                that takes more windows than there are is replaced by the widest they suffice for,
+                with a note. `auto`: 80 and 95, or a note in `Forecast.notes` where none can be
+                given.
+            baseline: name of a baseline that forecasts the same steps, such as `seasonal_naive`,
+                in columns of its own; default: none.
 
         Returns:
             One forecast per series, in the unit of the data.
@@ -203,28 +234,32 @@ class Forecaster:
         Raises:
             NotFittedError: neither `fit` nor `load` was called.
             DataError: the history is too short or damaged, or known covariates are missing.
-            ConfigError: the horizon cannot be reached, or a level is invalid or higher than the
-                number of calibration windows allows.
+            ConfigError: the horizon cannot be reached, or intervals were asked for that cannot be
+                given.
         """
         fitted = self.fitted
         panel = self._history(table)
         steps = self._steps(horizon)
-        levels = (level,) if isinstance(level, int | float) else tuple(level)
-        for single_level in levels:
-            check_level(single_level)
+        levels = _levels(level)
         if levels and steps > fitted.shape.horizon:
             raise ConfigError(
                 f"intervals were asked for {steps} steps, and the model is calibrated for "
-                f"{fitted.shape.horizon}: ask for at most {fitted.shape.horizon} steps, or train "
-                f"with a longer horizon"
+                f"{fitted.shape.horizon}: ask for at most {fitted.shape.horizon} steps, train with "
+                f"a longer horizon, or ask for level 'auto', which gives those of the first "
+                f"{fitted.shape.horizon} steps"
             )
 
         ahead = None
         if known is not None:
             ahead = read_known(panel, known, table_format=fitted.config.data.table_format)
         forecast = forecast_future(fitted, panel, steps, ahead)
+        if baseline is not None:
+            values = baseline_ahead(fitted, panel, baseline, steps)
+            forecast = replace(forecast, baselines={baseline: values})
+        if level == "auto":
+            return with_usual_intervals(fitted, panel, forecast)
         if levels:
-            return forecast_with_intervals(fitted, panel, forecast, levels)
+            return with_intervals_of(fitted, panel, forecast, levels)
         return forecast
 
     def make_future_frame(
@@ -295,6 +330,7 @@ class Forecaster:
         Raises:
             ArtifactError: the folder is damaged, incomplete or of another version.
         """
+        start_quietly()
         fitted = load_fitted(Path(path))
         forecaster = cls(fitted.config)
         forecaster._fitted = fitted
@@ -304,7 +340,7 @@ class Forecaster:
         """Return the series of a table, or of the training table."""
         freq = self.fitted.freq
         if table is not None:
-            return open_panel(self.config.data, table, freq=freq)
+            return open_panel(self.fitted.config.data, table, freq=freq)
         if self._prepared is None:
             raise ConfigError(
                 "no table is given, and a loaded model has no training table: pass the table to "
@@ -327,3 +363,15 @@ class Forecaster:
                 f"{trained} steps, or train with a longer horizon or without them"
             )
         return horizon
+
+
+def _levels(level: float | Sequence[float] | Literal["auto"]) -> tuple[float, ...]:
+    """Return the levels that were asked for by number, checked."""
+    if level == "auto":
+        return ()
+    if isinstance(level, str):
+        raise ConfigError(f"level is {level!r}; expected %, such as 80 or [80, 95], or 'auto'")
+    levels = (level,) if isinstance(level, int | float) else tuple(level)
+    for single_level in levels:
+        check_level(single_level)
+    return levels

@@ -84,7 +84,11 @@ def judge(
         season_length=fitted.season_length,
         scale=seasonal_errors(panel, fitted.season_length, part=before),
     )
-    result = replace(result, notes=_unseen_notes(fitted, panel, windows, before))
+    result = replace(
+        result,
+        notes=_unseen_notes(fitted, panel, windows, before),
+        members=fitted.training.weights,
+    )
     if spread:
         result = replace(
             result, quantile_levels=fitted.quantile_levels, quantiles=np.concatenate(spread)

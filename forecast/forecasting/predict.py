@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from forecast.axes import FloatArray, IntArray
-from forecast.data.future import end_notes
 from forecast.data.known import append_future
 from forecast.data.panel import Panel
-from forecast.data.subset import last_rows
+from forecast.data.per_series.future import end_notes
+from forecast.data.per_series.subset import last_rows
 from forecast.errors import DataError
 from forecast.forecasting.fitted import Fitted, align
 from forecast.forecasting.unseen import DRIFT_RANGES, RowsRead, covariate_notes, new_series_note

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from forecast.baselines.ridge import RidgeWindow
+from forecast.data.per_series.keys import as_ids
 from forecast.errors import ArtifactError, ForecastError
 from forecast.experiment.file import experiment_from
 from forecast.experiment.settings import Experiment
@@ -155,7 +156,7 @@ def _meta(fitted: Fitted) -> dict[str, Any]:
         "shape": {name: _to_json(size) for name, size in shape.items()},
         "freq": fitted.freq,
         "season_length": fitted.season_length,
-        "series_ids": list(fitted.series.ids),
+        "series_ids": [_to_json(series_id) for series_id in fitted.series.ids],
         "calendar": list(settings.calendar),
         "vocabulary": {name: list(words) for name, words in fitted.feature_map.vocabulary.items()},
         "ranges": {name: list(ends) for name, ends in fitted.feature_map.ranges.items()},
@@ -167,11 +168,11 @@ def _meta(fitted: Fitted) -> dict[str, Any]:
     }
 
 
-def _to_json(size: int | tuple[int, ...]) -> int | list[int]:
-    """Return a size of `WindowShape` as JSON has it: a list in place of a tuple."""
-    if isinstance(size, tuple):
-        return list(size)
-    return size
+def _to_json(value: Any) -> Any:
+    """Return a size of `WindowShape` or an id as JSON has it: a list in place of a tuple."""
+    if isinstance(value, tuple):
+        return list(value)
+    return value
 
 
 def _state(fitted: Fitted) -> Arrays:
@@ -201,8 +202,6 @@ def _rebuild(artifact: Artifact) -> Fitted:
     shape = WindowShape(**{name: _from_json(size) for name, size in meta["shape"].items()})
     model = build_ensemble(config, shape).model
     _set_model_weights(model, artifact.weights)
-    ids = np.empty(len(meta["series_ids"]), object)
-    ids[:] = meta["series_ids"]
     return Fitted(
         config=config,
         model=model,
@@ -211,7 +210,7 @@ def _rebuild(artifact: Artifact) -> Fitted:
         feature_map=_feature_map(config, meta, state),
         freq=meta["freq"],
         season_length=meta["season_length"],
-        series=SeriesFacts.from_state(ids, _group(state, "series")),
+        series=SeriesFacts.from_state(as_ids(meta["series_ids"]), _group(state, "series")),
         calibration=_calibration(_group(state, "calibration")),
         recent=_calibration(_group(state, "recent")),
         linear=RidgeWindow.from_state(_group(state, "linear")),

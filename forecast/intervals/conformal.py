@@ -9,7 +9,6 @@ step of the horizon has its own errors.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +18,7 @@ import numpy as np
 from forecast.axes import FloatArray, IntArray, check_shape
 from forecast.errors import ConfigError
 from forecast.intervals.adaptive import factors_after
-from forecast.intervals.levels import check_level
+from forecast.intervals.levels import check_level, needed_windows
 
 Ends = tuple[FloatArray, FloatArray]
 """Lower and upper ends (B, H, D) of intervals."""
@@ -198,12 +197,6 @@ class Calibration:
         lowest = state.get("lowest", np.full(measured.shape[-1], -np.inf))
         positions = np.asarray(state["positions"], np.int64)
         return cls(scores, positions, bool(state["logarithms"][0]), np.asarray(lowest, np.float64))
-
-
-def needed_windows(level: float) -> int:
-    """Least n for which the rank ceil((n + 1) level / 100) is one of 1..n."""
-    share = level / 100.0
-    return math.ceil(share / (1.0 - share) - 1e-9)
 
 
 def ranked(scores: FloatArray, level: float) -> FloatArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,7 +13,7 @@ from forecast.scores.evaluation import BacktestResult
 from forecast.scores.quantile_metrics import central_pairs
 
 SHOWN_LEVELS = (80.0, 95.0)
-"""Levels, in percent, of the intervals of a test set, if there are enough calibration windows."""
+"""Levels, in percent, of intervals where none are asked for."""
 
 
 def central_levels(result: BacktestResult) -> dict[float, tuple[int, int]]:
@@ -39,6 +40,32 @@ def check_level(level: float) -> None:
     """
     if not 0 < level < 100:
         raise ConfigError(f"level is {level:g}; expected percent between 0 and 100, such as 80")
+
+
+def needed_windows(level: float) -> int:
+    """Least n for which the rank ceil((n + 1) level / 100) is one of 1..n."""
+    share = level / 100.0
+    return math.ceil(share / (1.0 - share) - 1e-9)
+
+
+def widest_level(num_windows: int) -> float:
+    """Return the highest level, in whole %, that n windows suffice for: 94 of 18; 0 of none."""
+    return float(math.floor(100 * num_windows / (num_windows + 1) + 1e-9))
+
+
+def supported_levels(levels: Sequence[float], num_windows: int) -> tuple[float, ...]:
+    """Return levels in ascending order, the widest there can be in place of those beyond it.
+
+    Args:
+        levels: in %, such as (80, 95): of 18 windows (80, 94).
+        num_windows: calibration windows.
+    """
+    widest = widest_level(num_windows)
+    beyond = {level for level in levels if needed_windows(level) > num_windows}
+    supported = {float(level) for level in levels} - beyond
+    if widest and beyond:
+        supported.add(widest)
+    return tuple(sorted(supported))
 
 
 def nested(

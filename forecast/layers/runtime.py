@@ -5,7 +5,8 @@
   `in_float32`.
 - Settings that cannot be worked around are refused by name: `check_surroundings`.
 - The number of threads is set once: `settle_threads`.
-- TensorFlow is imported without its log output on the command line: `quiet_start`.
+- TensorFlow is imported without its log output: on the command line by `quiet_start`, in Python by
+  `start_quietly`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import re
 import sys
 import tempfile
 import threading
@@ -274,6 +276,43 @@ def quiet_start() -> Iterator[None]:
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
+
+
+_LOG = re.compile(
+    rb"WARNING: All log messages before absl::InitializeLog"
+    rb"|[IWE]\d{4} \d\d:|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[.]\d+: [IWE] "
+    rb"|To enable the following instructions:"
+)
+"""Beginning of a line that the libraries of TensorFlow write when they start."""
+
+
+def start_quietly() -> None:
+    """Import TensorFlow and look for devices without log output; do nothing where it is imported.
+
+    Everything else that is written meanwhile appears afterwards. With `TF_CPP_MIN_LOG_LEVEL` in the
+    environment, TensorFlow logs as that says.
+    """
+    if "tensorflow" in sys.modules or "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"  # for output after the import
+    try:
+        stderr = os.dup(2)
+    except OSError:  # a process without standard error
+        return
+    with tempfile.TemporaryFile() as output:
+        os.dup2(output.fileno(), 2)
+        try:
+            check_backend()
+            import tensorflow as tf
+
+            tf.config.list_logical_devices()
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            output.seek(0)
+            for line in output:
+                if not _LOG.match(line):
+                    os.write(2, line)
 
 
 def _wake_tensorflow() -> None:

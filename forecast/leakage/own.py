@@ -108,7 +108,11 @@ def as_frame(config: Experiment, source: Source | None = None) -> tuple[Experime
     columns = panel.columns
     series = panel.series_of_rows()
 
-    frame = pd.DataFrame({columns.id_col: pd.Series(panel.series_ids[series].tolist())})
+    # several id columns become one: its name is the setting that lists them
+    ids = panel.series_ids.tolist()
+    if len(columns.id_cols) > 1:
+        ids = list(map(str, ids))
+    frame = pd.DataFrame({columns.id_col: pd.Series([ids[number] for number in series])})
     frame[columns.time_col] = shown_stamps(panel, panel.timestamps)
     for name in columns.dynamic:
         frame[name] = cells(panel, name, panel.column(name))

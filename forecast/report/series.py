@@ -11,6 +11,8 @@ import numpy as np
 from forecast.axes import FloatArray, IntArray, evenly_spaced
 from forecast.data.findings import listed
 from forecast.data.frequency import Frequency
+from forecast.data.names import name_of
+from forecast.data.per_series.keys import ids_in
 from forecast.intervals.levels import central_levels
 from forecast.report.chart import MAX_POINTS, Band, Chart, Line, baseline_looks, draw_chart
 from forecast.report.plots.fan import last_windows
@@ -83,8 +85,8 @@ def _unevaluated(record: RunRecord, result: BacktestResult, most: int) -> dict[s
     """Return charts of the next steps of series without a window, by name."""
     if record.forecast is None:
         return {}
-    row_of = {series_id: row for row, series_id in enumerate(record.forecast.series_ids)}
-    names = [str(series_id) for series_id in result.unjudged_ids]
+    row_of = {name_of(series_id): row for row, series_id in enumerate(record.forecast.series_ids)}
+    names = [name_of(series_id) for series_id in result.unjudged_ids]
     rows = [row_of[name] for name in names if name in row_of]
     picks = [(row, target) for row in rows for target in range(len(result.columns.target_cols))]
     return dict(_ahead_chart(record.forecast, row, target) for row, target in picks[:most])
@@ -184,7 +186,8 @@ def _actual(
     stamps = result.stamps[own].astype(np.int64).ravel()
     values = result.actual[own, :, shown.target].ravel()
     if record.observed is not None:
-        rows = record.observed[record.observed[columns.id_col] == shown.series_id]
+        ids = ids_in(record.observed, columns)
+        rows = record.observed[np.array([each == shown.series_id for each in ids], bool)]
         row_stamps = plain_stamps(rows[columns.time_col], result.freq).astype(np.int64)
         row_values = rows[columns.target_cols[shown.target]].to_numpy(np.float64)
         stamps = np.concatenate([row_stamps, stamps])
@@ -209,8 +212,9 @@ def _future(ahead: Forecast | None, series_id: object, target: int) -> list[Line
     """Return the steps after the end of the table: a line, and the intervals around it."""
     if ahead is None:
         return []
-    rows = np.flatnonzero(ahead.series_ids == str(series_id))
-    if not len(rows):
+    name = name_of(series_id)
+    rows = [row for row, each in enumerate(ahead.series_ids) if name_of(each) == name]
+    if not rows:
         return []
     row = rows[0]
     x = ahead.stamps[row].astype(np.int64).astype(np.float64)

@@ -19,6 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from forecast.data.panel import Panel, panel_digest, shown_stamps
+from forecast.data.per_series.keys import id_columns
 from forecast.experiment.file import dump_experiment
 from forecast.experiment.settings import Experiment
 from forecast.files.outputs import read_record
@@ -192,12 +193,8 @@ def _observed_table(panel: Panel, result: BacktestResult) -> pd.DataFrame:
     rows = rows[panel.timestamps[rows] >= first]
 
     columns = panel.columns
-    table = pd.DataFrame(
-        {
-            columns.id_col: panel.series_ids[panel.series_of_rows()[rows]],
-            columns.time_col: shown_stamps(panel, panel.timestamps[rows]),
-        }
-    )
+    table = pd.DataFrame(id_columns(columns, panel.series_ids[panel.series_of_rows()[rows]]))
+    table[columns.time_col] = shown_stamps(panel, panel.timestamps[rows])
     return table.assign(**{name: panel.column(name)[rows] for name in columns.target_cols})
 
 
@@ -276,5 +273,6 @@ def _about(result: BacktestResult, unjudged: NDArray[np.object_]) -> bytes:
         "freq": asdict(result.freq),
         "unjudged": unjudged.tolist(),
         "notes": list(result.notes),
+        "members": dict(result.members),
     }
     return (json.dumps(about) + "\n").encode()

@@ -9,7 +9,9 @@
 - `test_forecasts.json`: what that table does not contain, such as scales and units of time
 - `coverage.csv`: share of actual values inside the intervals, by step and series, if there are any
 - `observed.parquet`: actual values around the windows that figures show
-- `forecast.csv`: the steps after the end of the data, if all their covariates are known
+- `forecast.csv`: the steps after the end of the data, if all their covariates are known, with
+  intervals and the best baseline
+- `forecast.json`: the models and levels in it, the weights of an ensemble
 - `model/`: the saved model
 - `*.png`: figures, see `forecast.runs.pictures.draw_pictures`
 - `report.html`: all of this on one page
@@ -20,8 +22,7 @@ A figure or a report that fails is left out: the trained model is kept.
 from __future__ import annotations
 
 import re
-import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -31,10 +32,14 @@ from forecast.errors import ConfigError, OutputError
 from forecast.experiment.prepare import Prepared, prepare, refuse_no_forecast
 from forecast.experiment.settings import Experiment
 from forecast.files.atomic import replace_folder
-from forecast.files.outputs import Content, check_folder, check_writable
+from forecast.files.outputs import Content, check_folder, check_writable, free_name
 from forecast.forecasting.artifact import SAVED_MODEL
 from forecast.forecasting.forecaster import Forecaster
+from forecast.forecasting.reference import best_on_validation
 from forecast.intervals.coverage import coverage_text
+from forecast.runs.earlier import difference_from
+from forecast.runs.heading import describe
+from forecast.runs.next_steps import ABOUT_FORECAST, about_forecast, write_about
 from forecast.runs.pictures import PICTURES, show_run
 from forecast.runs.records import (
     CONFIG,
@@ -50,21 +55,17 @@ from forecast.runs.records import (
     SCORES,
     SCORES_TEXT,
     has_environment,
-    span_text,
     write_evaluation,
     write_histories,
     write_records,
 )
+from forecast.runs.table_files import OTHER_FORECASTS
 from forecast.scores.evaluation import BacktestResult
 from forecast.scores.forecast import Forecast
-from forecast.training import Reporter
+from forecast.scores.members import member_notes, members_text
 from forecast.training.checkpoint import check_place_for_checkpoint, is_checkpoint
-from forecast.training.ensemble import weights_text
 from forecast.training.fit import member_checkpoint
-from forecast.training.progress import both, tensorboard_reporter, terminal_reporter
-
-Say = Callable[[str], None]
-"""Prints one line."""
+from forecast.training.voice import Say, Voice
 
 RUN_FILES = (
     CONFIG,
@@ -78,6 +79,8 @@ RUN_FILES = (
     COVERAGE,
     OBSERVED,
     FORECAST,
+    *OTHER_FORECASTS,
+    ABOUT_FORECAST,
     REPORT,
     *PICTURES,
     *(f"{MODEL}/{name}" for name in SAVED_MODEL.names or ()),
@@ -92,9 +95,6 @@ RUN = Content(
 )
 """Content that `fit_run` writes into its folder."""
 
-_NOTE_WIDTH = 150
-"""Printed characters of a note; `data.json` and `forecast check` contain all of it."""
-
 
 def fit_run(
     config: Experiment,
@@ -102,29 +102,30 @@ def fit_run(
     *,
     out: str | Path | None = None,
     resume: bool = False,
-    tensorboard: str | None = None,
+    replace: bool = False,
     require_skill: bool = False,
-    say: Say,
+    voice: Voice,
 ) -> Path:
     """Train on a table, evaluate, forecast, and write the run folder.
 
     Args:
         config: the experiment.
         table: a file or `dataset:NAME`; default: `config.data.source`.
-        out: the folder; default: `runs/NAME`. It is new, empty, or an earlier run, which is
-            replaced when the new one is complete.
+        out: the folder; default: `runs/NAME`. It is new, empty, or an earlier run of the same data
+            with the same settings, which is replaced when the new one is complete.
         resume: resume interrupted training.
-        tensorboard: folder for TensorBoard logs.
+        replace: also replace an earlier run of other data or with other settings.
         require_skill: raise at the end, when everything is written, unless the model is
             significantly better than the best baseline.
-        say: prints one line.
+        voice: where lines, progress and TensorBoard logs go.
 
     Returns:
         The folder.
 
     Raises:
         ConfigError: skill is required and there is no test set to measure it on.
-        OutputError: the folder contains something else, or cannot be written.
+        OutputError: the folder contains something else, or a run that is not to be replaced, or
+            cannot be written.
         SkillError: the model is not shown to have the required skill.
     """
     folder = Path(out or Path("runs") / config.name)
@@ -134,8 +135,8 @@ def fit_run(
     checkpoint = folder.with_name(f".{folder.name}.checkpoint")
     if not resume:  # otherwise the checkpoint is checked when it is read
         _check_checkpoints(checkpoint)
-    if tensorboard:
-        check_writable(tensorboard)
+    if voice.tensorboard:
+        check_writable(voice.tensorboard)
 
     prepared = prepare(config)
     refuse_no_forecast(config, prepared)
@@ -145,49 +146,37 @@ def fit_run(
             "above 0"
         )
     for line in describe(prepared):
-        say(line)
+        voice.say(line)
+    # the replacement by a training that is resumed was allowed when it began
+    if not resume or not any(map(is_checkpoint, _checkpoint_paths(checkpoint))):
+        _check_earlier(folder, prepared, replace, voice.say)
 
+    voice.wake()
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     forecaster = Forecaster(config).fit_prepared(
-        prepared, checkpoint=checkpoint, resume=resume, reporter=_reporter(tensorboard)
+        prepared, checkpoint=checkpoint, resume=resume, reporter=voice.for_training()
     )
     result = None
     if len(prepared.test):
         result = forecaster.evaluate()
+    baseline = _best_baseline(forecaster, prepared, result)
     future = None
     if covers(prepared.panel, config.windows.horizon):
-        future = forecaster.predict()
+        future = forecaster.predict(level="auto", baseline=baseline)
 
     with _training_kept(), replace_folder(folder, check) as temporary:
+        write_about(about_forecast(forecaster, future, baseline=baseline), temporary)
         written, failures = _write_run(temporary, prepared, forecaster, result, future)
     _remove_checkpoints(checkpoint, prepared.config.ensemble.num_members)
 
     for line in _conclusions(prepared, forecaster, result, future):
-        say(line)
-    say(f"wrote {folder}: {_listed(written)}")
+        voice.say(line)
+    voice.say(f"wrote {folder}: {_listed(written)}")
     for line in failures:
-        say(line)
+        voice.warn(line)
     if require_skill and result is not None:
         result.scores().require_skill()
     return folder
-
-
-def describe(prepared: Prepared) -> list[str]:
-    """Describe the table and its division into sets, in a few lines."""
-    panel = prepared.panel
-    windows = prepared.config.windows
-    lines = [
-        f"data: {panel.num_series:,} series, {panel.num_rows:,} rows, "
-        f"frequency {panel.freq.alias}, {span_text(panel)}",
-        f"windows: context {windows.context_length}, horizon {windows.horizon}; "
-        f"{len(prepared.training):,} for training, {len(prepared.validation):,} for validation, "
-        f"{len(prepared.test):,} for testing",
-    ]
-    for note in prepared.notes:
-        # a shorter note about missing values comes from the policy that fills them
-        if " is missing in " not in note:
-            lines.append(f"note: {textwrap.shorten(note, _NOTE_WIDTH, placeholder=' ...')}")
-    return lines
 
 
 def _conclusions(
@@ -201,10 +190,13 @@ def _conclusions(
         for note in future.notes:
             if note not in prepared.notes:
                 yield f"note: {note}"
-    weights = forecaster.fitted.training.weights
-    if len(weights) > 1:
-        yield f"ensemble: {weights_text(weights)}"
     if result is None:
+        fitted = forecaster.fitted
+        text = members_text(fitted.training.weights)
+        if text:
+            yield f"{fitted.config.name}: {text}"
+        for note in member_notes(fitted.training.weights):
+            yield f"note: {note}"
         yield "no test set (evaluation.test_size: 0): the model is not evaluated"
         return
     yield result.scores().text()
@@ -213,22 +205,45 @@ def _conclusions(
         yield coverage
 
 
-def _reporter(tensorboard: str | None) -> Reporter:
-    """Return a reporter to the terminal, and to a folder of TensorBoard logs if one is given."""
-    terminal = terminal_reporter()
-    if not tensorboard:
-        return terminal
-    return both(terminal, tensorboard_reporter(tensorboard))
+def _check_earlier(folder: Path, prepared: Prepared, replace: bool, say: Say) -> None:
+    """Raise if an earlier run of other work would be replaced unasked; else say what is replaced.
+
+    Raises:
+        OutputError: the folder contains a run of other data or with other settings.
+    """
+    difference = difference_from(folder, prepared)
+    if not difference:
+        return
+    if not replace:
+        raise OutputError(
+            f"{folder} contains {difference}: replace it with --replace, or name another folder "
+            f"with --out, such as {free_name(folder)}"
+        )
+    say(f"note: {folder} contains {difference}; it is replaced at the end")
+
+
+def _best_baseline(
+    forecaster: Forecaster, prepared: Prepared, result: BacktestResult | None
+) -> str:
+    """Return the best baseline on the test set, or on the validation set where there is none."""
+    best = None
+    if result is not None:
+        best = result.scores().best_baseline
+    return best or best_on_validation(forecaster.fitted, prepared)
 
 
 def _check_checkpoints(checkpoint: Path) -> None:
     """Raise if the checkpoint of any member would overwrite a file of another kind."""
+    for path in _checkpoint_paths(checkpoint):
+        check_place_for_checkpoint(path)
+
+
+def _checkpoint_paths(checkpoint: Path) -> list[Path]:
+    """Return the existing files that have the name of the checkpoint of a member."""
     if not checkpoint.parent.is_dir():
-        return
+        return []
     names = re.compile(re.escape(checkpoint.name) + r"(-\d+)?")
-    for path in sorted(checkpoint.parent.iterdir()):
-        if names.fullmatch(path.name):
-            check_place_for_checkpoint(path)
+    return sorted(path for path in checkpoint.parent.iterdir() if names.fullmatch(path.name))
 
 
 def _remove_checkpoints(checkpoint: Path, num_members: int) -> None:

@@ -13,6 +13,7 @@ import pandas as pd
 from forecast.axes import FloatArray
 from forecast.data.frequency import Frequency
 from forecast.data.panel import Columns
+from forecast.data.per_series.keys import as_ids, ids_in
 from forecast.errors import DataError
 from forecast.runs.records import BACKTEST_RESULT, HISTORY, RUN_RESULT
 from forecast.scores.evaluation import BacktestResult
@@ -84,7 +85,8 @@ def read_forecast(
     roles = settings["data"]
     names = ("id_col", "time_col", "target_cols")
     columns = Columns(**{name: roles[name] for name in names})
-    table = pd.read_csv(path, dtype={columns.id_col: str}, keep_default_na=False, na_values=[""])
+    text = dict.fromkeys(columns.id_cols, str)
+    table = pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""])
     freq = Frequency.parse(data["frequency"], tz=data["time_zone"])
     if freq.tz is not None:  # offsets differ where clocks change
         for name in (columns.time_col, "cutoff"):
@@ -130,14 +132,12 @@ def _rebuild(table: pd.DataFrame, about: Mapping[str, Any]) -> BacktestResult:
         quantiles = np.stack(per_level, axis=-1)  # (W, H, D, Q)
 
     first_rows = table.iloc[::horizon]  # of each window
-    series, judged_ids = pd.factorize(first_rows[columns.id_col])
+    series, judged_ids = pd.factorize(ids_in(first_rows, columns))
     scale = np.array(about["scale"], np.float64).reshape(-1, targets)
     return BacktestResult(
         alias=about["alias"],
         baselines=tuple(about["baselines"]),
-        series_ids=np.concatenate(
-            [judged_ids.to_numpy(object), _objects(about.get("unjudged", []))]
-        ),
+        series_ids=np.concatenate([judged_ids, as_ids(about.get("unjudged", []))]),
         series=series,
         cutoffs=plain_stamps(first_rows["cutoff"], freq),
         stamps=plain_stamps(table[columns.time_col], freq).reshape(-1, horizon),
@@ -152,11 +152,5 @@ def _rebuild(table: pd.DataFrame, about: Mapping[str, Any]) -> BacktestResult:
         quantile_levels=levels,
         quantiles=quantiles,
         notes=tuple(about.get("notes", ())),
+        members=about.get("members", {}),
     )
-
-
-def _objects(values: list[Any]) -> Any:
-    """Return (N,) an array of objects, whatever the values are."""
-    array = np.empty(len(values), object)
-    array[:] = values
-    return array

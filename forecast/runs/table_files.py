@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import BadZipFile
 
+from forecast.baselines.compare import BASELINE_NAMES
 from forecast.data.panel import Columns
 from forecast.errors import DataError
 from forecast.files.atomic import write_file
@@ -24,6 +25,9 @@ _UNREADABLE = (OSError, ValueError, KeyError, BadZipFile)
 """Errors of pandas, Arrow and openpyxl about a file of another kind."""
 
 _ENDINGS = (".csv", ".parquet", ".xlsx")
+
+OTHER_FORECASTS = ("forecast.parquet", "forecast.xlsx")
+"""Files of a run with the content of `forecast.csv`, where they were asked for."""
 
 
 def check_ending(path: str | Path) -> None:
@@ -66,7 +70,7 @@ def write_table(frame: pd.DataFrame, path: str | Path) -> None:
 
 
 def is_forecast(alias: str, columns: Columns, path: Path) -> bool:
-    """Return whether a file has the columns of a forecast, with intervals of any level.
+    """Return whether a file has the columns of a forecast, its intervals and baselines, if any.
 
     Args:
         alias: name of the model.
@@ -74,7 +78,7 @@ def is_forecast(alias: str, columns: Columns, path: Path) -> bool:
         path: the file.
     """
     found = _columns_in(path)
-    first = [columns.id_col, columns.time_col, "cutoff"]
+    first = [*columns.id_cols, columns.time_col, "cutoff"]
     rest = found[len(first) :]
     names = column_names(alias, columns.target_cols)
     if found[: len(first)] != first or not set(names) <= set(rest):
@@ -82,7 +86,11 @@ def is_forecast(alias: str, columns: Columns, path: Path) -> bool:
     interval = re.compile(
         "|".join(rf"{re.escape(name)}-((lo|hi)-[0-9.]+|median)" for name in names)
     )
-    return all(name in names or interval.fullmatch(name) for name in rest)
+    baselines = {
+        name for each in BASELINE_NAMES for name in column_names(each, columns.target_cols)
+    }
+    own = {*names, *baselines}
+    return all(name in own or interval.fullmatch(name) for name in rest)
 
 
 def is_template(columns: Columns, path: Path) -> bool:
@@ -104,7 +112,7 @@ def is_template(columns: Columns, path: Path) -> bool:
             table = pd.read_csv(path, dtype=str)
     except _UNREADABLE:
         return False
-    if list(table.columns) != [columns.id_col, columns.time_col, *covariates]:
+    if list(table.columns) != [*columns.id_cols, columns.time_col, *covariates]:
         return False
     return bool(table[covariates].isna().all(axis=None))
 

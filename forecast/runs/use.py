@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from forecast.data.dates.number_dates import write_stamps
-from forecast.errors import DataError
-from forecast.files.outputs import check_file
+from forecast.errors import DataError, OutputError
+from forecast.files.outputs import check_file, free_name
 from forecast.forecasting.forecaster import Forecaster
-from forecast.runs.records import MODEL
+from forecast.runs.next_steps import read_about
+from forecast.runs.records import FORECAST, MODEL
 from forecast.runs.stored import read_result
-from forecast.runs.table_files import check_ending, is_forecast, is_template, write_table
+from forecast.runs.table_files import (
+    OTHER_FORECASTS,
+    check_ending,
+    is_forecast,
+    is_template,
+    write_table,
+)
 from forecast.scores.evaluation import BacktestResult
 from forecast.scores.forecast import Forecast
 
@@ -27,7 +35,7 @@ def predict_run(
     *,
     known: str | None = None,
     horizon: int | None = None,
-    level: Sequence[float] = (),
+    level: Sequence[float] | Literal["auto"] = "auto",
     output: str | Path | None = None,
 ) -> Forecast:
     """Forecast from a run folder or a saved model.
@@ -37,21 +45,25 @@ def predict_run(
         table: history to forecast from; default: the table of the run.
         known: file with the known covariates of the steps to forecast.
         horizon: steps to forecast; default: as trained.
-        level: levels of intervals in %.
+        level: levels of intervals in %, or `auto`, as in `Forecaster.predict`.
         output: CSV, Parquet or Excel file to write; new, or an earlier forecast of the run.
 
     Returns:
-        The forecast.
+        The forecast, with that of the baseline that was best when the run was written.
 
     Raises:
-        OutputError: `output` is read here, or is something else.
+        OutputError: `output` is read here, belongs to the run, or is something else.
     """
     forecaster, table = _open(run, table, output)
     fitted = forecaster.fitted
     if output is not None:
+        _check_outside(run, output)
         is_own = partial(is_forecast, fitted.config.name, fitted.feature_map.columns)
         check_file(output, is_own, "forecast of this run", (table, known))
-    forecast = forecaster.predict(table, known=known, horizon=horizon, level=level)
+    baseline = read_about(Path(run)).get("baseline")
+    forecast = forecaster.predict(
+        table, known=known, horizon=horizon, level=level, baseline=baseline
+    )
     if output is not None:
         write_table(forecast.frame(), output)
     return forecast
@@ -124,6 +136,16 @@ def _open(run: str | Path, table: str | None, output: str | Path | None) -> tupl
         check_ending(output)
     forecaster = load_run(run)
     return forecaster, table or _table_of(forecaster)
+
+
+def _check_outside(run: str | Path, output: str | Path) -> None:
+    """Raise if a forecast would replace the one that `fit` wrote into the run folder."""
+    names = (FORECAST, *OTHER_FORECASTS)
+    if os.path.realpath(output) in [os.path.realpath(Path(run, name)) for name in names]:
+        raise OutputError(
+            f"{output} is a file of the run, written by fit: name another file, such as "
+            f"{free_name(Path(output).name)}"
+        )
 
 
 def _table_of(forecaster: Forecaster) -> str:

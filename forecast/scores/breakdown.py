@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.axes import FloatArray, IntArray
+from forecast.data.per_series.keys import id_columns
 from forecast.errors import ConfigError
 from forecast.scores.evaluation import BacktestResult
 from forecast.scores.scoring import Scorable
@@ -52,7 +53,7 @@ def scores_by(result: BacktestResult, by: By = "overall") -> pd.DataFrame:
         by: `series`, `step`, `cutoff` or `overall`.
 
     Returns:
-        One row per group and model: the group (the column of ids, `step` counted from 1, or
+        One row per group and model: the group (the columns of the id, `step` counted from 1, or
         `cutoff`; none for `overall`), `model`, `windows`, and the scores of `SCORES`; NaN where a
         group has nothing to score, and for scores of quantiles where a model has none. Groups
         ascend, series stand in the order of the panel, models in that of the evaluation.
@@ -117,27 +118,29 @@ def _scores_by(result: BacktestResult, by: By, only: str | None = None) -> pd.Da
     for name in dict.fromkeys(name for of_model in scores for name in of_model):
         of_models = [of_model.get(name, nothing) for of_model in scores]
         table[name] = np.stack(of_models, axis=1).ravel()
-    if by != "overall":
-        table.insert(0, groups.name, groups.repeat(len(scores)))
+    if len(groups.columns):
+        repeated = groups.loc[groups.index.repeat(len(scores))].reset_index(drop=True)
+        table = pd.concat([repeated, table], axis=1)
     return table
 
 
-def _groups(result: BacktestResult, by: By) -> tuple[pd.Index[Any], IntArray]:
-    """Name of every group, and (W,) number of the group of every window."""
+def _groups(result: BacktestResult, by: By) -> tuple[pd.DataFrame, IntArray]:
+    """One row per group with the columns that name it, and (W,) the group of every window."""
     if by == "series":
         present, group = np.unique(result.series, return_inverse=True)
-        return pd.Index(result.series_ids[present], name=result.columns.id_col), group
+        names = id_columns(result.columns, result.series_ids[present])
+        return pd.DataFrame(names).infer_objects(), group
     if by == "cutoff":
         cutoffs, group = np.unique(result.cutoffs, return_inverse=True)
         stamps: Any = cutoffs
         if not result.freq.is_integer:
             stamps = result.freq.local(cutoffs)
-        return pd.Index(stamps, name="cutoff"), group
+        return pd.DataFrame({"cutoff": stamps}), group
     everything = np.zeros(len(result.series), np.int64)
     if by == "step":
-        return pd.RangeIndex(1, result.actual.shape[1] + 1, name="step"), everything
+        return pd.DataFrame({"step": np.arange(1, result.actual.shape[1] + 1)}), everything
     if by == "overall":
-        return pd.RangeIndex(1, 2, name="overall"), everything
+        return pd.DataFrame(index=range(1)), everything
     raise ConfigError(f"scores by {by!r}; expected 'series', 'step', 'cutoff' or 'overall'")
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -24,6 +25,7 @@ from forecast.scores.forecast import (
     levels_text,
     table_of,
 )
+from forecast.scores.members import member_notes
 from forecast.scores.scoring import Scorable
 from forecast.scores.skill import compare_models
 from forecast.scores.symptoms import find_symptoms
@@ -80,6 +82,7 @@ class BacktestResult:
             alone.
         quantiles: (W, H, D, Q) of the evaluated model, or None.
         notes: what training has not seen, one sentence each.
+        members: weight of each member by its name, where the evaluated model is an ensemble.
     """
 
     alias: str
@@ -97,6 +100,7 @@ class BacktestResult:
     quantile_levels: tuple[float, ...] = ()
     quantiles: FloatArray | None = None
     notes: tuple[str, ...] = ()
+    members: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check that all arrays are of the same windows, steps and targets."""
@@ -155,8 +159,10 @@ class BacktestResult:
                 *unjudged_notes(self.unjudged_ids, len(self.series_ids)),
                 *unscaled_notes(len(unscaled), num_series),
                 *symptoms,
+                *member_notes(self.members),
             ),
             quantile_levels=self.quantile_levels,
+            members=dict(self.members),
         )
         best = scores.best_baseline
         if best is None:

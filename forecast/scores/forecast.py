@@ -1,6 +1,6 @@
 """Forecasts of one model as a frozen result that turns into a table and back.
 
-The columns of an output table are the id, the time, `cutoff`, and per model:
+The columns of an output table are the id, one column or several, the time, `cutoff`, and per model:
 
 | values           | one target                      | several targets          |
 |------------------|---------------------------------|--------------------------|
@@ -8,15 +8,17 @@ The columns of an output table are the id, the time, `cutoff`, and per model:
 | level 0.1 or 0.9 | `<alias>-lo-80`, `<alias>-hi-80` | `<alias>-<target>-lo-80` |
 | level 0.5        | `<alias>-median`                | `<alias>-<target>-median` |
 
-`lo-80` and `hi-80` are the ends of the central 80 % interval.
+`lo-80` and `hi-80` are the ends of the central 80 % interval. Forecasts of baselines, if there are
+any, follow under their names.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from html import escape
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -27,6 +29,7 @@ from forecast.axes import FloatArray, check_shape
 from forecast.data.findings import counted
 from forecast.data.frequency import Frequency
 from forecast.data.panel import Columns
+from forecast.data.per_series.keys import id_columns, ids_in
 from forecast.errors import DataError
 
 Column = tuple[str, Any]
@@ -68,6 +71,7 @@ class Forecast:
         quantile_levels: Q ascending levels, none for a point forecast.
         quantiles: (B, H, D, Q) in the unit of the data, or None.
         notes: remarks for the reader, one sentence each.
+        baselines: (B, H, D) forecasts of baselines for the same steps, by name.
     """
 
     alias: str
@@ -80,6 +84,7 @@ class Forecast:
     quantile_levels: tuple[float, ...] = ()
     quantiles: FloatArray | None = None
     notes: tuple[str, ...] = ()
+    baselines: Mapping[str, FloatArray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check that all arrays are of the same series, steps and targets."""
@@ -94,6 +99,8 @@ class Forecast:
             quantiles = np.zeros((*self.values.shape, 0))
         sizes = dict(zip("BHDQ", (*self.values.shape, len(self.quantile_levels)), strict=True))
         check_shape("quantiles", quantiles, "BHDQ", **sizes)
+        for name, values in self.baselines.items():
+            check_shape(f"forecast of {name}", values, "BHD", **sizes)
 
     def __repr__(self) -> str:
         """One line: the model, the number of series and cutoffs, horizon, targets and levels."""
@@ -119,6 +126,7 @@ class Forecast:
             stamps=self.stamps[:SHOWN_ROWS],
             values=self.values[:SHOWN_ROWS],
             quantiles=quantiles,
+            baselines={name: values[:SHOWN_ROWS] for name, values in self.baselines.items()},
         )
         return first_rows_html(repr(self), first.frame(), self.stamps.size)
 
@@ -128,11 +136,19 @@ class Forecast:
         columns += forecast_columns(
             self.alias, self.columns, self.values, self.quantile_levels, self.quantiles
         )
+        for name, values in self.baselines.items():
+            columns += forecast_columns(name, self.columns, values)
         return table_of(columns)
 
     @classmethod
     def from_frame(
-        cls, frame: pd.DataFrame, alias: str, *, columns: Columns, freq: Frequency
+        cls,
+        frame: pd.DataFrame,
+        alias: str,
+        *,
+        columns: Columns,
+        freq: Frequency,
+        baselines: Sequence[str] = (),
     ) -> Forecast:
         """Read back what `frame` wrote, or a forecast of another package with the same columns.
 
@@ -141,22 +157,24 @@ class Forecast:
             alias: which model to read.
             columns: the names of id, time and targets.
             freq: the frequency of the stamps.
+            baselines: names of the baselines to read, too.
 
         Raises:
             DataError: a column is missing, or series and cutoffs have different numbers of steps.
         """
-        id_col = columns.id_col
+        id_cols = columns.id_cols
         time_col = columns.time_col
         names = column_names(alias, columns.target_cols)
-        needed = (id_col, time_col, "cutoff", *names)
+        names_of = {name: column_names(name, columns.target_cols) for name in baselines}
+        needed = (*id_cols, time_col, "cutoff", *names, *chain.from_iterable(names_of.values()))
         missing = [name for name in needed if name not in frame.columns]
         if missing:
             raise DataError(
                 f"column {missing[0]!r} is missing; the table has {list(frame.columns)}: name its "
                 f"columns"
             )
-        group = frame.groupby([id_col, "cutoff"], sort=False).ngroup().to_numpy()
-        horizon = _equal_steps(frame, group, id_col)
+        group = frame.groupby([*id_cols, "cutoff"], sort=False).ngroup().to_numpy()
+        horizon = _equal_steps(frame, group, columns)
         rows = frame.iloc[np.lexsort((plain_stamps(frame[time_col], freq), group))]
         firsts = rows.iloc[::horizon]
         shape = (len(firsts), horizon, len(names))
@@ -168,7 +186,7 @@ class Forecast:
             quantiles = rows[of_levels].to_numpy(np.float64).reshape(*shape, len(levels))
         return cls(
             alias=alias,
-            series_ids=firsts[id_col].to_numpy(object),
+            series_ids=ids_in(firsts, columns),
             cutoffs=plain_stamps(firsts["cutoff"], freq),
             stamps=plain_stamps(rows[time_col], freq).reshape(shape[:2]),
             values=rows[list(names)].to_numpy(np.float64).reshape(shape),
@@ -176,6 +194,10 @@ class Forecast:
             freq=freq,
             quantile_levels=levels,
             quantiles=quantiles,
+            baselines={
+                name: rows[list(found)].to_numpy(np.float64).reshape(shape)
+                for name, found in names_of.items()
+            },
         )
 
 
@@ -240,8 +262,9 @@ def index_columns(
         stamps: (B, H).
     """
     horizon = stamps.shape[1]
+    names = id_columns(columns, series_ids)
     return [
-        (columns.id_col, np.repeat(series_ids, horizon)),
+        *((name, np.repeat(values, horizon)) for name, values in names.items()),
         (columns.time_col, _local(stamps.ravel(), freq)),
         ("cutoff", _local(np.repeat(cutoffs, horizon), freq)),
     ]
@@ -312,16 +335,17 @@ def levels_of(frame: pd.DataFrame, name: str) -> tuple[float, ...]:
     return tuple(sorted(named_level(match.group(1)) for match in matches if match))
 
 
-def _equal_steps(frame: pd.DataFrame, group: NDArray[Any], id_col: str) -> int:
+def _equal_steps(frame: pd.DataFrame, group: NDArray[Any], columns: Columns) -> int:
     """Return H, if every series and cutoff has the same number of rows."""
     if not len(frame):
         raise DataError("the forecast table has no rows; expected at least one series and cutoff")
     counts = np.bincount(group)
     others = np.flatnonzero(counts != counts[0])
     if len(others):
-        row = frame.iloc[int(np.flatnonzero(group == others[0])[0])]
+        row = frame.iloc[[int(np.flatnonzero(group == others[0])[0])]]
         raise DataError(
-            f"series {row[id_col]!r} has {counts[others[0]]} steps after cutoff {row['cutoff']} "
+            f"series {ids_in(row, columns)[0]!r} has {counts[others[0]]} steps after cutoff "
+            f"{row['cutoff'].iloc[0]} "
             f"and the first series {counts[0]}; expected the same number everywhere: read them in "
             f"groups of equal length"
         )

@@ -21,6 +21,7 @@ from forecast.scores.layout import (
     ruled,
     text_lines,
 )
+from forecast.scores.members import members_text
 from forecast.scores.skill import Comparison
 
 
@@ -42,6 +43,7 @@ class Scores:
         notes: remarks on the evaluation, one sentence each.
         comparisons: of each model with the best baseline; empty where there are too few cutoffs.
         quantile_levels: the levels that the scores of quantiles are taken over.
+        members: weight of each member by its name, where the evaluated model is an ensemble.
     """
 
     alias: str
@@ -54,6 +56,7 @@ class Scores:
     notes: tuple[str, ...] = ()
     comparisons: dict[str, Comparison] = field(default_factory=dict)
     quantile_levels: tuple[float, ...] = ()
+    members: dict[str, float] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         """One line: the model, its MAE, its skill and the size of the test set."""
@@ -72,7 +75,7 @@ class Scores:
         parts = [f"<p>{self.task()}</p>", html_table(self.point_columns())]
         if columns := self.quantile_columns():
             parts += [f"<p>{self.quantile_heading()}</p>", html_table(columns)]
-        sentences = [self.verdict(), *self._note_lines()]
+        sentences = [*self._member_lines(), self.verdict(), *self._note_lines()]
         parts += [f"<p>{escape(sentence)}</p>" for sentence in sentences]
         return "".join(parts)
 
@@ -180,7 +183,8 @@ class Scores:
         lines = [self.task(), *ruled(table)]
         if columns := self.quantile_columns():
             lines += [self.quantile_heading(), *ruled(text_lines(columns))]
-        return "\n".join([*lines, self.verdict(), *self._note_lines()])
+        lines += [*self._member_lines(), self.verdict(), *self._note_lines()]
+        return "\n".join(lines)
 
     def frame(self) -> pd.DataFrame:
         """Return one row per model: `model`, the scores, `skill`, its 95 % interval, its p-value.
@@ -213,7 +217,7 @@ class Scores:
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Scores:
-        """Read back what `to_dict` wrote; earlier versions wrote no scores of quantiles."""
+        """Read back what `to_dict` wrote; earlier versions wrote no quantiles and no members."""
         fields = {**stored, "quantile_levels": stored.get("quantile_levels", ())}
         for name in ("baselines", "notes", "quantile_levels"):
             fields[name] = tuple(fields[name])
@@ -226,6 +230,12 @@ class Scores:
             for model, comparison in stored.get("comparisons", {}).items()
         }
         return cls(**fields)
+
+    def _member_lines(self) -> list[str]:
+        text = members_text(self.members)
+        if not text:
+            return []
+        return [f"{self.alias}: {text}"]
 
     def _note_lines(self) -> list[str]:
         return [f"Note: {note}." for note in self.notes]

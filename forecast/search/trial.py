@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecast.data.panel import Panel
-from forecast.data.subset import rows_before
+from forecast.data.per_series.subset import rows_before
 from forecast.errors import ConfigError, DataError, FileError, ForecastError
 from forecast.experiment.prepare import open_panel, prepare_panel, resolve, split_at_cutoffs
 from forecast.experiment.settings import Experiment

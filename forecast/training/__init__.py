@@ -8,6 +8,7 @@ epochs            the loop over epochs: validation, early stopping, best weights
 checkpoint        the state after an epoch as one file
 fingerprint       description of a training, to compare with that of a checkpoint
 events, progress  events of training, and reporters that show them
+voice             where the lines, the progress and the logs of a command go
 ensemble          the members and their weighted sum
 ensemble_weights  weights from errors on validation windows
 members           members trained in parallel

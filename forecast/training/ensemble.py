@@ -6,7 +6,7 @@ network works with an ensemble.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -188,8 +188,3 @@ def _linear(shape: WindowShape, length: int) -> Member:
     outputs = LinearWindow(shape.horizon, name="linear")(tensors)
     model = keras.Model(inputs, outputs, name=f"linear_{length}")
     return Member(f"linear, context {length}", length, None, model, reads_known)
-
-
-def weights_text(weights: Mapping[str, float]) -> str:
-    """Return a line such as `0.52 context 336, seed 0 + 0.48 linear, context 336`."""
-    return " + ".join(f"{weight:.2f} {name}" for name, weight in weights.items())

@@ -159,8 +159,9 @@ def test_a_figure_or_report_that_fails_loses_no_model(tmp_path, monkeypatch, cap
     monkeypatch.setattr("forecast.runs.pictures.plot_residuals", fail)
     folder = tmp_path / "run"
     assert main(["fit", str(tmp_path / "clean.csv"), *ONE_NETWORK, f"--out={folder}"]) == 0
-    said = capsys.readouterr().out.splitlines()
-    assert f"wrote {folder}: model, forecasts and scores" in said
+    printed = capsys.readouterr()
+    assert f"wrote {folder}: model, forecasts and scores" in printed.out.splitlines()
+    said = printed.err.splitlines()
     for what, command in (
         ("figures could not be drawn", "plot"),
         ("report could not be written", "report"),
@@ -478,6 +479,7 @@ def test_killed_training_resumes_to_the_same_bits(tmp_path, capsys):
     clean(600).to_csv(tmp_path / "clean.csv", index=False)
     options = [
         str(tmp_path / "clean.csv"),
+        "--verbose",
         *SMALL,
         "--set=training.epochs=6",
         "--set=model.dropout=0.2",
@@ -518,6 +520,7 @@ COMMANDS = (
     "tune",
     "leak-check",
     "show-config",
+    "completion",
 )
 
 

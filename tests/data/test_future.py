@@ -12,8 +12,8 @@ from forecast.data.doctor import diagnose
 from forecast.data.known import append_future, covers, future_frame, read_known
 from forecast.data.load import load_panel
 from forecast.data.panel import Columns
+from forecast.data.per_series.subset import last_rows, rows_before, select_series
 from forecast.data.read import TableFormat
-from forecast.data.subset import last_rows, rows_before, select_series
 from forecast.errors import DataError
 
 COLUMNS = Columns(

@@ -260,6 +260,7 @@ def test_every_choice_has_its_reason_beside_it() -> None:
     prepared = prepare(config, months())
     expected = set(VALUES) - {"training.epochs"}
     expected |= {"data.freq", "data.season_length", "data.calendar", "evaluation.stride"}
+    expected |= {"data.trading_days"}
     assert set(prepared.reasons) == expected
     commented = [line for line in text.splitlines() if "  # " in line]
     assert len(commented) == len(expected)

@@ -258,8 +258,8 @@ GIVEN: Settings = {
 }
 """Of everything that may be chosen a value that would not be, most of them that of `bigru`."""
 
-NOT_BY_RULE = {("training", "jit"), ("data", "calendar")}
-"""Settings whose `auto` no rule of `choices` replaces: by the machine, and by the frequency."""
+NOT_BY_RULE = {("training", "jit"), ("data", "calendar"), ("data", "trading_days")}
+"""Settings whose `auto` no rule of `choices` replaces: by the machine, and by the timestamps."""
 
 
 def test_what_is_given_is_never_chosen() -> None:

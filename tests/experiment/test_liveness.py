@@ -92,6 +92,10 @@ def business_days() -> pd.DataFrame:
     return one_series().assign(ds=pd.bdate_range("2024-01-01", periods=HOURS))
 
 
+def with_holidays() -> pd.DataFrame:
+    return business_days().drop(index=[9, 20])
+
+
 def unclear_dates() -> pd.DataFrame:
     """The first of twelve months, or the first twelve days of January."""
     return pd.DataFrame(
@@ -336,10 +340,13 @@ ROWS: dict[str, Row] = {
         base={"data.gaps": "fill", "data.missing": "forward_fill"},
         table=with_gap,
     ),
+    "data.trading_days": Row(
+        (panel, learned, notes), base={"data.gaps": "skip"}, table=with_holidays
+    ),
     "data.missing": Row(
         (learned, notes), base={"data.missing": "forward_fill"}, table=with_holes, stays=(panel,)
     ),
-    "data.short_series": Row((notes,), table=with_short_series, refused="short_series: skip"),
+    "data.short_series": Row((notes,), table=with_short_series, refused='short_series="skip"'),
     "data.calendar": Row((named_inputs, learned, size), stays=(panel,)),
     "data.season_length": Row(
         (seasonal_naive, scaled_errors, default_context), stays=(panel, learned)

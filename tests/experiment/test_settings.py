@@ -37,6 +37,7 @@ ALTERNATIVES: dict[str, Any] = {
     "data.sheet": "second",
     "data.thousands": ",",
     "data.gaps": "skip",
+    "data.trading_days": False,
     "data.missing": "interpolate",
     "data.short_series": "skip",
     "data.calendar": ["weekday"],

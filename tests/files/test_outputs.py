@@ -338,6 +338,7 @@ def fit_again(own: Path, *options: str) -> int:
         str(own / "sales.csv"),
         *SMALL,
         "--set=training.seed=1",
+        "--replace",
         "--out",
         str(own / "run"),
         *options,
@@ -446,9 +447,112 @@ def test_files_that_come_while_a_model_is_trained_stay(
     assert (run / "notes.txt").read_text() == "mine"
     assert weights_of(run) == before
     (run / "notes.txt").unlink()
-    assert fit_again(own, "--resume") == 0
+    assert fit_again(own, "--resume", "--verbose") == 0
     assert "epoch 1/1" not in capsys.readouterr().err, "nothing is trained again"
     assert set(os.listdir(own)) == {"sales.csv", "run"}
+
+
+class TrainingBeginsError(Exception):
+    """Raised in place of a training."""
+
+
+@pytest.fixture
+def begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a fit end where it would begin to train."""
+
+    def begin(*_: object, **__: object) -> None:
+        raise TrainingBeginsError
+
+    monkeypatch.setattr(Forecaster, "fit_prepared", begin)
+
+
+def fit_table(own: Path, table: pd.DataFrame, *options: str) -> int:
+    """Fit as the run in `own` was, on another table."""
+    table.to_csv(own / "other.csv", index=False)
+    return main(["fit", str(own / "other.csv"), *SMALL, f"--out={own / 'run'}", *options])
+
+
+OTHER_DATA: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
+    "another value": lambda table: table.assign(y=table["y"].where(table.index != 40, 99.0)),
+    "another covariate": lambda table: table.assign(promo=1 - table["promo"]),
+    "a row less": lambda table: table.iloc[:-1],
+    "other days": lambda table: table.assign(ds=table["ds"] + pd.Timedelta(days=1)),
+    "another series": lambda table: table.assign(unique_id="b"),
+}
+OTHER_SETTINGS = {
+    "training.seed": "training.seed was 0 and is 1",
+    "training.epochs": "training.epochs was 1 and is 2",
+    "windows.horizon": "windows.horizon was 3 and is 2",
+    "data.missing": 'data.missing was "refuse" and is "zero"',
+}
+
+
+@pytest.mark.parametrize("case", OTHER_DATA)
+@pytest.mark.usefixtures("begins")
+def test_a_run_of_other_data_is_replaced_only_if_told(
+    case: str, own: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = OTHER_DATA[case](sales())
+    table.to_csv(own / "other.csv", index=False)
+    before = everything(own)
+    said = refusal(capsys, fit_table(own, table))
+    assert everything(own) == before
+    found = re.search(r"run contains a run of other data \((.+)\): replace it", said)
+    assert found
+    source, rows, fingerprint = found[1].split(", ")
+    assert (source, rows) == ("sales.csv", "80 rows")
+    assert f'"{fingerprint.removeprefix("fingerprint ")}' in (own / "run/data.json").read_text()
+    with pytest.raises(TrainingBeginsError):
+        fit_table(own, table, "--replace")
+    assert "it is replaced at the end" in capsys.readouterr().out
+    proposed = said.rpartition("such as ")[2].strip()
+    with pytest.raises(TrainingBeginsError):
+        fit_table(own, table, f"--out={proposed}")
+    assert everything(own) == before
+
+
+@pytest.mark.parametrize("setting", OTHER_SETTINGS)
+@pytest.mark.usefixtures("begins")
+def test_a_run_with_other_settings_is_replaced_only_if_told(
+    setting: str, own: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = OTHER_SETTINGS[setting]
+    option = f"--set={setting}={words.rpartition(' is ')[2]}"
+    before = everything(own)
+    assert words in refusal(capsys, fit_table(own, sales(), option))
+    (own / "other.csv").unlink()
+    assert everything(own) == before
+    with pytest.raises(TrainingBeginsError):
+        fit_table(own, sales(), option, "--replace")
+
+
+@pytest.mark.usefixtures("begins")
+def test_a_run_of_the_same_work_is_replaced_unasked(
+    own: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The name of the table and the order of its rows do not count, nor does another command."""
+    for table, *options in (
+        [sales()],
+        [sales().iloc[::-1]],
+        [sales(), "--set=backtest.num_windows=9", SEARCH],
+        [sales(), f"--config={own / 'run' / 'config.yaml'}"],
+    ):
+        with pytest.raises(TrainingBeginsError):
+            fit_table(own, table, *options)
+        assert "contains a run" not in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("begins")
+def test_a_run_that_cannot_be_compared_is_not_replaced(
+    own: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of an older version, or damaged: whatever it is, it may be all there is of it."""
+    config = own / "run" / "config.yaml"
+    for text in ("model: {name: of_version_0}", "", "a: [b"):
+        config.write_text(text)
+        assert "a run of another version" in refusal(capsys, fit_table(own, sales()))
+    config.unlink()
+    assert "without its config.yaml" in refusal(capsys, fit_table(own, sales()))
 
 
 OTHERS = [name for name in COMMANDS if not name.startswith("fit")]
@@ -687,6 +791,22 @@ def a_folder(own: Path) -> str:
     return "next.csv"
 
 
+def forecast_of_the_run(own: Path) -> str:
+    columns("unique_id", "ds", "cutoff", "bigru")(own)
+    (own / "next.csv").rename(own / "run" / "forecast.csv")
+    return "run/forecast.csv"
+
+
+def link_to_the_forecast_of_the_run(own: Path) -> str:
+    (own / "next.csv").symlink_to(own / forecast_of_the_run(own))
+    return "next.csv"
+
+
+def the_table_through_a_linked_folder(own: Path) -> str:
+    (own / "here").symlink_to(own)
+    return "here/sales.csv"
+
+
 IN_THE_WAY: dict[str, Callable[[Path], str]] = {
     "the table": lambda _: "sales.csv",
     "the known covariates": lambda _: "known.csv",
@@ -701,6 +821,13 @@ IN_THE_WAY: dict[str, Callable[[Path], str]] = {
     "bytes": with_text(bytes(range(256))),
     "a parquet file that is none": with_text(b"mine", "next.parquet"),
     "a file of the run": lambda _: "run/test_forecasts.parquet",
+    "the forecast of the run": forecast_of_the_run,
+    "a link to the forecast of the run": link_to_the_forecast_of_the_run,
+    "the forecast that the run would have": lambda _: "run/forecast.csv",
+    "another form of that forecast": lambda _: "run/forecast.parquet",
+    "the table by a roundabout way": lambda _: "./run/../sales.csv",
+    "the table by its whole name": lambda own: str(own / "sales.csv"),
+    "the table through a linked folder": the_table_through_a_linked_folder,
     "a folder": a_folder,
     "a name below a file": lambda _: "sales.csv/next.csv",
     "another kind of file": with_text(b"mine", "next.txt"),

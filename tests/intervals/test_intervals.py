@@ -22,7 +22,7 @@ from forecast.errors import ConfigError, DataError
 from forecast.experiment.prepare import prepare
 from forecast.forecasting.calibrate import with_intervals
 from forecast.intervals.adaptive import adapt_intervals, adaptive_factors
-from forecast.intervals.conformal import Calibration, needed_windows, ranked
+from forecast.intervals.conformal import Calibration, ranked
 from forecast.intervals.coverage import (
     binomial_band,
     coverage_by,
@@ -31,7 +31,13 @@ from forecast.intervals.coverage import (
     effective_number,
     windows_side_by_side,
 )
-from forecast.intervals.levels import central_levels, nested
+from forecast.intervals.levels import (
+    central_levels,
+    needed_windows,
+    nested,
+    supported_levels,
+    widest_level,
+)
 from forecast.scores.evaluation import BacktestResult
 
 Array = NDArray[np.float64]
@@ -74,6 +80,24 @@ def test_a_level_that_the_windows_do_not_support_is_refused_with_the_number(
     for bad in (0, 100, -5):
         with pytest.raises(ConfigError, match="expected percent between 0 and 100"):
             calibration.ends(np.zeros((1, 2, 1)), np.ones((1, 1)), bad)
+
+
+@pytest.mark.parametrize("count", [*range(120), 998, 999, 1000])
+def test_the_widest_level_is_the_highest_whole_one_that_is_supported(count: int) -> None:
+    enough = [level for level in range(1, 100) if needed_windows(level) <= count]
+    assert widest_level(count) == max(enough, default=0)
+    given = supported_levels((80, 95), count)
+    assert all(needed_windows(level) <= count for level in given)
+
+
+@pytest.mark.parametrize(
+    ("count", "given"),
+    [(0, ()), (1, (50,)), (3, (75,)), (4, (80,)), (8, (80, 88)), (18, (80, 94)), (19, (80, 95))],
+)
+def test_levels_beyond_the_windows_are_replaced_by_the_widest(
+    count: int, given: tuple[float, ...]
+) -> None:
+    assert supported_levels((95, 80), count) == given
 
 
 @pytest.mark.parametrize(("n", "level"), [(19, 80.0), (19, 95.0), (30, 50.0)])
@@ -598,10 +622,7 @@ def test_the_width_is_that_of_the_errors_on_unseen_windows(forecaster: Forecaste
             "intervals were asked for 5 steps, and the model is calibrated for 4",
         ),
         ({"level": [0.5, 100]}, "level is 100; expected percent"),
-        (
-            {"level": [99.9]},
-            r"level 99.9 was asked for and there are \d+ calibration windows; it takes 999",
-        ),
+        ({"level": "none"}, "level is 'none'; expected %, such as 80"),
     ],
 )
 def test_what_cannot_be_is_refused(forecaster: Forecaster, asked: Any, message: str) -> None:

@@ -13,6 +13,7 @@ import utilsforecast.losses as peer
 from forecast import BacktestResult, Experiment, scores_by
 from forecast.runs.run import fit_run
 from forecast.runs.use import evaluate_run
+from forecast.training.voice import Voice
 
 LEVELS = np.array([0.1, 0.5, 0.9])
 NAMES = ["bigru-lo-80", "bigru-median", "bigru-hi-80"]
@@ -43,7 +44,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "evaluation": {"calibration_size": 0},
         }
     )
-    return fit_run(config, out=folder / "run", say=lambda _: None)
+    return fit_run(config, out=folder / "run", voice=Voice(lambda _: None))
 
 
 @pytest.fixture(scope="module")

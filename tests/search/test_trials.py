@@ -34,6 +34,7 @@ from forecast.search.start import begin
 from forecast.search.state import COMPLETED, FAILED, FoldScore, Task, derived_seed
 from forecast.search.trial import Bench, make_bench
 from forecast.search.workers import BenchArguments, Resources, WorkerProcess
+from forecast.training.voice import Voice
 
 TINY = [
     "model={name: bigru, units: 3, cell: rnn, bidirectional: false, decoder: direct}",
@@ -183,7 +184,9 @@ def test_the_best_settings_give_fit_the_score_of_the_search(tmp_path: Path) -> N
     assert "retrained: bitwise identical" in " ".join(said)
     assert finals["again"]["same"]
     fit_run(
-        load_experiment(tmp_path / "search" / "best.yaml"), out=tmp_path / "run", say=said.append
+        load_experiment(tmp_path / "search" / "best.yaml"),
+        out=tmp_path / "run",
+        voice=Voice(said.append),
     )
     scores = pd.read_json(tmp_path / "run" / "scores.json", typ="series")["values"]["small"]
     assert scores["MAE"] == pytest.approx(finals["best"]["scores"]["model"]["MAE"], rel=1e-12)

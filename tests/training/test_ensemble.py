@@ -32,7 +32,7 @@ from forecast.forecasting.artifact import load_artifact, save_artifact
 from forecast.forecasting.forecaster import Forecaster
 from forecast.models import SegmentBiGRUConfig
 from forecast.training import EpochDone
-from forecast.training.ensemble import Ensemble, build_ensemble, weights_text
+from forecast.training.ensemble import Ensemble, build_ensemble
 from forecast.training.ensemble_weights import (
     CAUTION,
     best_weights,
@@ -70,9 +70,6 @@ def test_an_ensemble_is_the_weighted_sum_of_its_members() -> None:
     expected = np.tensordot(weights, outputs, axes=1)
     np.testing.assert_allclose(np.asarray(ensemble.model(inputs)), expected, rtol=0, atol=1e-6)
     assert list(ensemble.weights.values()) == pytest.approx(weights.tolist())
-    assert weights_text({"context 4, seed 0": 0.4, "linear, context 4": 0.6}) == (
-        "0.40 context 4, seed 0 + 0.60 linear, context 4"
-    )
 
 
 def test_a_member_looks_at_the_end_of_the_window_only() -> None:

@@ -21,6 +21,7 @@ from forecast.runs.use import predict_run
 from forecast.training import train
 from forecast.training.ensemble import build_ensemble
 from forecast.training.fit import fit_linear_member
+from forecast.training.voice import Voice
 
 
 def refitted(**ensemble: Any) -> Experiment:
@@ -158,7 +159,10 @@ def test_a_forecast_that_leaves_its_history_is_named_by_every_command(
     months(np.random.default_rng(2)).to_csv(tmp_path / "months.csv", index=False)
     said: list[str] = []
     folder = fit_run(
-        CHOSEN_BY_ITSELF, str(tmp_path / "months.csv"), out=tmp_path / "run", say=said.append
+        CHOSEN_BY_ITSELF,
+        str(tmp_path / "months.csv"),
+        out=tmp_path / "run",
+        voice=Voice(said.append),
     )
     expected = "the forecast of 1 of 1 series leaves the range of its history by more than"
     assert [line for line in said if line.startswith(f"note: {expected}")]

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from forecast.data.known import append_future, future_frame, read_known
 from forecast.data.panel import Panel
+from forecast.data.per_series.subset import select_series
 from forecast.data.read import TableFormat
-from forecast.data.subset import select_series
 from forecast.errors import DataError
 from forecast.experiment import prepare as preparation
 from forecast.experiment.prepare import open_panel, prepare

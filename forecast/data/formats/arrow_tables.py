@@ -13,6 +13,7 @@ import pyarrow.parquet
 from forecast.data.findings import BadTableError
 from forecast.data.formats.opened import Cells, Opened, Written, by_name, damaged, first_line
 from forecast.data.panel import Columns
+from forecast.data.time_parts import parts_of
 from forecast.files.compressed import UNREADABLE, is_compressed, open_bytes
 
 _UNREADABLE = (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, *UNREADABLE)
@@ -115,12 +116,10 @@ def open_parquet(source: str | Path, columns: Columns, _written: Written) -> Ope
     except _UNREADABLE as error:
         raise damaged(path.name, "parquet file", error) from error
 
+    ids = parts_of(columns.id_col, schema.names)
+
     def read(wanted: list[str]) -> Cells:
-        coded = [
-            name
-            for name in wanted
-            if name == columns.id_col and schema.field(name).type == pa.string()
-        ]
+        coded = [name for name in wanted if name in ids and schema.field(name).type == pa.string()]
         try:
             file = pyarrow.parquet.ParquetFile(path, read_dictionary=coded)
             return by_name(file.read(columns=wanted))

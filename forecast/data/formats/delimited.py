@@ -28,7 +28,8 @@ def open_text(source: str | Path, columns: Columns, written: Written) -> Opened:
     if void:
         message = f"{counted(len(void), 'column')} without a name or a cell left out"
         notes.append(Finding("void_columns", "note", message))
-    types = {name: CODES for name in (columns.id_col, *columns.categorical)}
+    ids = parts_of(columns.id_col, file.header)
+    types = {name: CODES for name in (*ids, *columns.categorical)}
     if written.time_format is not None:
         types[columns.time_col] = pa.string()
     parts = parts_of(columns.time_col, file.header)

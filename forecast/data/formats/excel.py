@@ -16,6 +16,7 @@ from forecast.data.formats.delimited import infer_text
 from forecast.data.formats.opened import Cells, Opened, Written, damaged
 from forecast.data.names import as_numbers, name_of
 from forecast.data.panel import Columns
+from forecast.data.time_parts import parts_of
 from forecast.errors import nearest
 
 if TYPE_CHECKING:
@@ -183,13 +184,14 @@ def _read(
 ) -> Cells:
     """Turn the wanted columns of a sheet into Arrow columns."""
     data = {}
+    ids = parts_of(columns.id_col, tuple(places))
     for name in wanted:
         cells = [None if _is_blank(row[places[name]]) else row[places[name]] for row in body]
-        is_named = name == columns.id_col or name in columns.categorical
+        is_named = name in ids or name in columns.categorical
         if name == columns.time_col and written.time_format is not None:
             is_named = True  # its text is read in that format
         column = _as_column(cells, written.decimal, infer=not is_named)
-        if name == columns.id_col:
+        if name in ids:
             column = _whole_ids(column)
         data[name] = column
     return data
@@ -245,22 +247,24 @@ def _whole_ids(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _rounded_ids(body: list[Row], places: dict[str, int], columns: Columns) -> tuple[Finding, ...]:
-    """Return a note on ids of more digits than Excel keeps."""
-    if columns.id_col not in places:
-        return ()
-    cells = [row[places[columns.id_col]] for row in body]
-    long = [
-        cell
-        for cell in cells
-        if isinstance(cell, int | float) and abs(cell) >= 10**_DIGITS and float(cell).is_integer()
-    ]
-    if not long:
-        return ()
-    message = (
-        f"{columns.id_col} contains {_whole(long[0])}: Excel keeps {_DIGITS} digits of a number, "
-        f"and the others are zeros now; ids of more digits must be stored as text"
-    )
-    return (Finding("rounded_ids", "note", message),)
+    """Return notes on ids of more digits than Excel keeps."""
+    notes = []
+    for name in parts_of(columns.id_col, tuple(places)):
+        if name not in places:
+            continue
+        cells = [row[places[name]] for row in body]
+        long = [cell for cell in cells if isinstance(cell, int | float) and _is_long(cell)]
+        if long:
+            message = (
+                f"{name} contains {_whole(long[0])}: Excel keeps {_DIGITS} digits of a number, "
+                f"and the others are zeros now; ids of more digits must be stored as text"
+            )
+            notes.append(Finding("rounded_ids", "note", message))
+    return tuple(notes)
+
+
+def _is_long(number: float) -> bool:
+    return abs(number) >= 10**_DIGITS and float(number).is_integer()
 
 
 def _as_stamp(cell: date) -> datetime:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from forecast.data.findings import BadTableError, Finding, counted, listed
 from forecast.data.formats.opened import Cells, Opened, Written
 from forecast.data.panel import Columns
+from forecast.data.time_parts import parts_of
 
 
 def open_frame(frame: pd.DataFrame, columns: Columns, _written: Written) -> Opened:
@@ -29,8 +30,10 @@ def open_frame(frame: pd.DataFrame, columns: Columns, _written: Written) -> Open
             return _level(frame.index, levels[name])
         return frame[labels[name]]
 
+    ids = parts_of(columns.id_col, (*levels, *names))
+
     def read(wanted: list[str]) -> Cells:
-        return {name: _from_series(column(name), name, columns.id_col) for name in wanted}
+        return {name: _from_series(column(name), name, ids) for name in wanted}
 
     return Opened((*levels, *names), read, notes)
 
@@ -122,9 +125,10 @@ def _roles_of_index(
         BadTableError: there are no timestamps, and several levels could be.
     """
     levels = {}
+    ids = parts_of(columns.id_col, (*names, *map(str, index.names)))
     for place, name in enumerate(index.names):
         role = str(name)
-        if role in (columns.id_col, columns.time_col) and role not in names:
+        if role in (*ids, columns.time_col) and role not in names:
             levels[role] = place
     notes = []
     rest = [place for place in range(index.nlevels) if place not in levels.values()]
@@ -142,8 +146,8 @@ def _roles_of_index(
                 "call reset_index() and name the columns",
             )
     is_multi = index.nlevels > 1 and columns.time_col in levels
-    if is_multi and len(rest) == 1 and columns.id_col not in (*names, *levels):
-        levels[columns.id_col] = rest[0]
+    if is_multi and len(rest) == 1 and ids[0] not in (*names, *levels):
+        levels[ids[0]] = rest[0]
         notes.append(_index_note(index, rest[0], f"the id column {columns.id_col!r}"))
     elif is_multi and rest:
         unused = [_level_name(index, place) for place in rest]
@@ -181,10 +185,10 @@ def _level(index: pd.Index, place: int) -> pd.Series:
     return pd.Series(level)
 
 
-def _from_series(series: pd.Series, name: str, id_col: str) -> pa.ChunkedArray:
+def _from_series(series: pd.Series, name: str, ids: Sequence[str]) -> pa.ChunkedArray:
     """Turn a column of a frame into an arrow column.
 
-    Mixed objects become text; in the id column they are an error.
+    Mixed objects become text; in a column of ids they are an error.
     """
     kind = series.dtype
     if kind.kind == "c":
@@ -203,7 +207,7 @@ def _from_series(series: pd.Series, name: str, id_col: str) -> pa.ChunkedArray:
         pa.ArrowNotImplementedError,
         OverflowError,
     ) as error:
-        if name == id_col:
+        if name in ids:
             raise BadTableError(
                 "mixed_ids", f"column {name!r} mixes types", "cast it to text or whole numbers"
             ) from error

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from forecast.data.findings import BadTableError, Finding, listed
 from forecast.data.formats.opened import Cells, Opened, Written
 from forecast.data.panel import Columns
+from forecast.data.time_parts import parts_of
 
 _START_FORMAT = "%Y-%m-%d %H-%M-%S"
 
@@ -77,12 +78,14 @@ def open_tsf(source: str | Path, columns: Columns, _written: Written) -> Opened:
     stamps, how = _stamps(file, path.name)
     data: dict[str, Any] = {columns.time_col: stamps, columns.target_cols[0]: _joined(file.values)}
     message = f"{path.name}: {columns.target_cols[0]} are its values, {columns.time_col} {how}"
-    named = _id_attribute(file, columns.id_col)
-    ids = [str(number) for number in range(1, len(lengths) + 1)]
-    if named:
-        ids = list(map(str, file.column(named)))
-        message += f", {columns.id_col} is {named!r}"
-    data[columns.id_col] = np.repeat(np.array(ids, object), lengths)
+    named = None
+    if len(parts_of(columns.id_col, tuple(file.attributes))) == 1:
+        named = _id_attribute(file, columns.id_col)
+        ids = [str(number) for number in range(1, len(lengths) + 1)]
+        if named:
+            ids = list(map(str, file.column(named)))
+            message += f", {columns.id_col} is {named!r}"
+        data[columns.id_col] = np.repeat(np.array(ids, object), lengths)
     for name in file.attributes:
         if name not in data and name != named and file.attributes[name] != "date":
             data[name] = np.repeat(np.array(file.column(name), object), lengths)

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from forecast.axes import FloatArray, evenly_spaced
 from forecast.data.frequency import Frequency
 from forecast.data.names import name_of
+from forecast.data.panel import Columns
+from forecast.data.per_series.keys import ids_in
 from forecast.errors import DataError
 from forecast.report.plots.style import (
     INK,
@@ -145,7 +147,7 @@ def _panels_of(forecast: Forecast, observed: pd.DataFrame, context: int) -> list
     panels = []
     for number in chosen:
         row, target = divmod(int(number), num_targets)
-        own = _rows_of(observed, columns.id_col, forecast.series_ids[row])
+        own = _rows_of(observed, columns, forecast.series_ids[row])
         stamps, values = _on_grid(own, columns.time_col, columns.target_cols[target], forecast.freq)
         ends = np.array([forecast.cutoffs[row], forecast.stamps[row, -1]])
         cutoff, last = forecast.freq.positions(ends)
@@ -155,13 +157,14 @@ def _panels_of(forecast: Forecast, observed: pd.DataFrame, context: int) -> list
     return panels
 
 
-def _rows_of(observed: pd.DataFrame, id_col: str, series_id: object) -> pd.DataFrame:
+def _rows_of(observed: pd.DataFrame, columns: Columns, series_id: object) -> pd.DataFrame:
     """Return the rows of one series, however the table spells its id."""
-    if id_col not in observed.columns:
+    if not set(columns.id_cols) <= set(observed.columns):
         return observed
+    ids = pd.Series(ids_in(observed, columns), index=observed.index)
     name = name_of(series_id)
-    spellings = [value for value in observed[id_col].unique() if name_of(value) == name]
-    return observed[observed[id_col].isin(spellings)]
+    spellings = [value for value in ids.unique() if name_of(value) == name]
+    return observed[ids.isin(spellings)]
 
 
 def _on_grid(
@@ -220,13 +223,13 @@ def _panel_title(forecast: Forecast, panel: _Panel) -> str:
     """Return the parts of series, target and cutoff that differ from panel to panel."""
     series_id = forecast.series_ids[panel.row]
     targets = forecast.columns.target_cols
-    num_series = len(np.unique(forecast.series_ids.astype(str)))
+    num_series = len(set(map(str, forecast.series_ids)))
     parts = []
     if num_series > 1 or (len(forecast.series_ids) == 1 and len(targets) == 1):
         parts.append(str(series_id))
     if len(targets) > 1:
         parts.append(targets[panel.target])
-    if np.sum(forecast.series_ids == series_id) > 1:
+    if forecast.series_ids.tolist().count(series_id) > 1:
         cutoff = forecast.cutoffs[panel.row]
         words = str(cutoff)
         if not forecast.freq.is_integer:

@@ -1,0 +1,1 @@
+"""Tables series by series: their keys and ids, their ends and future rows, some of them."""

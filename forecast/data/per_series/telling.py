@@ -1,0 +1,131 @@
+"""Columns that tell apart rows which have the same series and timestamp."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from forecast.axes import IntArray
+from forecast.data.findings import BadTableError, listed
+from forecast.data.parse import encode
+from forecast.data.table import RowNames, Table, Unread
+
+_FEWEST_ROWS = 3
+"""Mean rows of a series, at least: a column that numbers the rows names no series."""
+
+_MOST_READ = 100
+"""Columns that are read, the first ones."""
+
+_MOST_COLUMNS = 12
+"""Columns that are tried together in pairs."""
+
+
+def telling_id(names: RowNames) -> tuple[str, ...]:
+    """Return the id columns with which no timestamp occurs twice in a series; empty without such.
+
+    These are the ones in use and one of the columns without a role, or two of them. Of several
+    choices it is the one with the fewest series.
+
+    Args:
+        names: the rows, with their series and timestamps.
+    """
+    table = names.table
+    if table.was_wide or table.unread is None or names.codes is None or names.stamps is None:
+        return ()
+    kept = np.flatnonzero(names.codes >= 0)
+    series = names.codes[kept].astype(np.int64)
+    moments = _joined(series, np.unique(names.stamps[kept], return_inverse=True)[1])
+    candidates = _candidates(table, kept)
+    single: dict[tuple[str, ...], IntArray] = {(name,): codes for name, codes in candidates.items()}
+    found = _telling(single, moments, series)
+    if not found:
+        several = dict(list(candidates.items())[:_MOST_COLUMNS])
+        pairs: dict[tuple[str, ...], IntArray] = {
+            both: _joined(several[both[0]], several[both[1]])
+            for both in itertools.combinations(several, 2)
+        }
+        found = _telling(pairs, moments, series)
+    if not found:
+        return ()
+    used = [name for name in table.columns.id_cols if len(np.unique(series)) > 1]
+    return (*used, *min(found, key=lambda chosen: found[chosen]))
+
+
+def told_apart(names: RowNames, ids: tuple[str, ...]) -> str:
+    """Write which columns tell rows apart.
+
+    Args:
+        names: the rows.
+        ids: the columns of `telling_id`.
+    """
+    added = [name for name in ids if name not in names.table.columns.id_cols]
+    if len(added) == 1:
+        return f"{added[0]!r} tells them apart"
+    return f"{listed(added)} together tell them apart"
+
+
+def _candidates(table: Table, kept: IntArray) -> dict[str, IntArray]:
+    """Return codes of some rows in each unread column that may name series, text first."""
+    unread = table.unread
+    if unread is None:
+        return {}
+    place = kept
+    if table.origin is not None:
+        place = table.origin[kept]
+        if unread.row_numbers is not None:
+            place = np.searchsorted(unread.row_numbers, place)
+    columns = {
+        name: column
+        for name, column in _read(unread, unread.names[:_MOST_READ]).items()
+        if _may_name(column.type)
+    }
+    candidates = {}
+    for name in sorted(columns, key=lambda name: pa.types.is_integer(columns[name].type)):
+        codes = encode(columns[name], name)[0].astype(np.int64)[place]
+        if (codes >= 0).all():
+            candidates[name] = codes
+    return candidates
+
+
+def _read(unread: Unread, names: Sequence[str]) -> dict[str, pa.ChunkedArray]:
+    """Read the columns that can be read, all at once where that is possible."""
+    try:
+        return unread.read(list(names))
+    except BadTableError:
+        if len(names) < 2:
+            return {}
+        half = len(names) // 2
+        return _read(unread, names[:half]) | _read(unread, names[half:])
+
+
+def _may_name(kind: pa.DataType) -> bool:
+    """Return whether a column of this type may name series."""
+    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    return is_text or pa.types.is_integer(kind) or pa.types.is_dictionary(kind)
+
+
+def _telling(
+    candidates: dict[tuple[str, ...], IntArray], moments: IntArray, series: IntArray
+) -> dict[tuple[str, ...], int]:
+    """Return the candidates under which no row has a twin, with their number of series."""
+    found = {}
+    for chosen, codes in candidates.items():
+        num_series = _count(_joined(series, codes))
+        is_series = num_series * _FEWEST_ROWS <= len(series)
+        if is_series and _count(_joined(moments, codes)) == len(moments):
+            found[chosen] = num_series
+    return found
+
+
+def _joined(first: IntArray, second: IntArray) -> IntArray:
+    """Return a code for each pair of codes."""
+    width = int(second.max(initial=0)) + 1
+    return np.unique(first * width + second, return_inverse=True)[1].astype(np.int64)
+
+
+def _count(codes: NDArray[np.int64]) -> int:
+    return int(codes.max(initial=-1)) + 1
