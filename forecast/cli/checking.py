@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
+from forecast.cli.next_step import fit_command, role_lines
 from forecast.cli.parser import (
     BAD_INPUT,
     FAILURE,
@@ -34,6 +35,9 @@ def check_command(options: argparse.Namespace) -> int:
     diagnosis = check_table(config, options.table)
     print_result(diagnosis.text(command_line()))
     if diagnosis.panel is not None:
+        for line in role_lines(diagnosis.panel, config.data.layout):
+            print(line)
+        print(f"next: {fit_command(options.typed, diagnosis.panel, config)}")
         return SUCCESS
     for line in proposed_commands(config, diagnosis, options):
         print_result(line)

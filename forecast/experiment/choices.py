@@ -22,6 +22,9 @@ from forecast.section import AUTO, decided
 CHOOSING_MODEL = "segment_bigru"
 """Architecture for which the rules were made."""
 
+ENSEMBLE = "ensemble"
+"""Name of the forecast of several members."""
+
 PLAIN_VALIDATION_SIZE = 0.1
 
 PLAIN_TEST_SIZE = 0.2
@@ -118,10 +121,19 @@ def choose(config: Experiment, panel: Panel, season_length: int) -> Chosen:
     """
     chosen = Chosen(config, {})
     if config.model.name != CHOOSING_MODEL:
-        return chosen.with_choices(plain_choices(config, panel, season_length))
-    chosen = chosen.with_choices(set_sizes(config, panel, season_length))
-    chosen = chosen.with_choices(context_lengths(chosen.config, panel, season_length))
-    return chosen.with_choices(capacity(chosen.config, panel))
+        chosen = chosen.with_choices(plain_choices(config, panel, season_length))
+    else:
+        chosen = chosen.with_choices(set_sizes(config, panel, season_length))
+        chosen = chosen.with_choices(context_lengths(chosen.config, panel, season_length))
+        chosen = chosen.with_choices(capacity(chosen.config, panel))
+    return chosen.with_choices({"name": _name(chosen.config)})
+
+
+def _name(config: Experiment) -> Choice:
+    """Return the name of the forecast: the architecture is that of a single network alone."""
+    if config.ensemble.num_members > 1:
+        return Choice(ENSEMBLE, f"{config.ensemble.num_members} members forecast together")
+    return Choice(config.model.name, "the architecture, as a single network forecasts")
 
 
 def plain_choices(config: Experiment, panel: Panel, season_length: int) -> Choices:

@@ -9,6 +9,7 @@ import numpy as np
 
 from forecast.data.findings import BadTableError, Settings
 from forecast.data.panel import Panel
+from forecast.data.per_series.ended import steps_behind
 from forecast.data.per_series.subset import select_series
 from forecast.experiment.choices import CHOOSING_MODEL
 from forecast.experiment.settings import Experiment
@@ -149,7 +150,10 @@ def refuse_unforecastable(panel: Panel, features: Features, config: Experiment) 
     rows = np.maximum(stop - first_usable(start, features.usable), 0)
     at_end = np.zeros(panel.num_series, np.int64)  # rows of the last run of each series
     at_end[series] = rows  # runs are in order of time: the last one stays
-    bad = np.flatnonzero(at_end < needed)
+    is_forecast = np.ones(panel.num_series, bool)
+    if config.data.ended_series == "leave_out":
+        is_forecast = steps_behind(panel) == 0
+    bad = np.flatnonzero((at_end < needed) & is_forecast)
     if not len(bad):
         return
     named = ", ".join(f"{panel.series_ids[i]!r} ({at_end[i]} rows)" for i in bad[:5])

@@ -76,5 +76,6 @@ class BacktestConfig(Section):
     history: PositiveInt | None = None
     """Rows of each series to learn from, the latest before the cutoff; null: all of them."""
     models: tuple[Name, ...] = ()
-    """Models that forecast: `name` for the experiment, baselines, AutoETS, AutoARIMA, Theta,
-    SeasonalNaive, Naive of statsforecast; an empty list: the experiment and all baselines."""
+    """Models that forecast: `name` for the experiment, an architecture for a single network of it,
+    baselines, AutoETS, AutoARIMA, Theta, SeasonalNaive, Naive of statsforecast; an empty list: the
+    experiment and all baselines."""

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from forecast.data import datasets
-from forecast.data.doctor import Diagnosis, diagnose
 from forecast.data.findings import BadTableError, counted
 from forecast.data.known import covers
 from forecast.data.load import load_panel
-from forecast.data.panel import Panel
+from forecast.data.panel import AUTO_ROLES, Panel
+from forecast.data.per_series.ended import ended_notes, refuse_unreachable
 from forecast.data.read import Source
 from forecast.errors import ConfigError, ForecastError
 from forecast.experiment.alternatives import alternatives
@@ -22,7 +22,6 @@ from forecast.experiment.enough import (
     WindowSet,
     context_length_of,
     long_enough,
-    needed_rows,
     refuse_empty_sets,
     refuse_unforecastable,
 )
@@ -122,8 +121,9 @@ def refuse_no_forecast(config: Experiment, prepared: Prepared) -> None:
 
 
 def _refuse_no_forecast(prepared: Prepared) -> None:
-    if covers(prepared.panel, prepared.config.windows.horizon):
-        refuse_unforecastable(prepared.panel, prepared.features, prepared.config)
+    config = prepared.config
+    if covers(prepared.panel, config.windows.horizon, config.data.ended_series):
+        refuse_unforecastable(prepared.panel, prepared.features, config)
 
 
 def _with_changes(error: BadTableError, config: Experiment, panel: Panel) -> BadTableError:
@@ -162,6 +162,7 @@ def _prepare(config: Experiment, panel: Panel) -> Prepared:
     """Make windows of a checked panel."""
     chosen = resolve_with_reasons(config, panel)
     refuse_doubled_names(chosen.config, panel.columns)
+    _refuse_unreachable(config, panel)
     panel, notes = long_enough(panel, chosen.config)
     split = split_at_cutoffs(panel, chosen.config)
     filled, fill_notes = fill_missing(panel, config.data.missing)
@@ -240,9 +241,13 @@ def resolve_with_reasons(config: Experiment, panel: Panel) -> Chosen:
     season_length = config.data.season_length or panel.freq.season_length
     chosen = choose(config, panel, season_length)
     chosen = chosen.with_choices(
-        {"data.calendar": _calendar(panel), "data.trading_days": _trading_days(panel)}
+        {
+            "data.calendar": _calendar(panel),
+            "data.trading_days": _trading_days(panel),
+            **_roles(panel),
+        }
     )
-    found: Choices = {}
+    found = _as_read(config, panel)
     if config.data.freq is None:
         found["data.freq"] = Choice(panel.freq.alias, "the step between timestamps")
     if config.data.season_length is None:
@@ -253,6 +258,24 @@ def resolve_with_reasons(config: Experiment, panel: Panel) -> Chosen:
         {"data.freq": panel.freq.alias, "data.id_col": panel.columns.id_col}
     )
     return replace(chosen, config=spelled)
+
+
+def _roles(panel: Panel) -> Choices:
+    """Return the names of the columns whose role may be `auto`."""
+    return {
+        f"data.{role}": Choice(getattr(panel.columns, role), "as the table was read")
+        for role in AUTO_ROLES
+    }
+
+
+def _as_read(config: Experiment, panel: Panel) -> Choices:
+    """Return the settings that the form of the table decided, but for those that were given."""
+    unset = Experiment()
+    return {
+        path: Choice(decision.value, decision.reason)
+        for path, decision in panel.decisions.items()
+        if config.setting(path) == unset.setting(path)
+    }
 
 
 def _calendar(panel: Panel) -> Choice:
@@ -314,29 +337,9 @@ def windows_of(
     return WindowedFeatures(features, index)
 
 
-def diagnose_table(
-    config: Experiment, source: Source | None = None, *, for_windows: bool = True
-) -> Diagnosis:
-    """Collect everything that is wrong with the table of an experiment.
-
-    Args:
-        config: the experiment.
-        source: a table or its file; default: `config.data.source`.
-        for_windows: whether every series must have the rows of one window, rather than two.
-    """
-    data = config.data
-    rows = 2
-    if for_windows:
-        rows = needed_rows(config)
-    return diagnose(
-        _table_of(data, source),
-        data.columns,
-        table_format=data.table_format,
-        freq=data.freq,
-        gaps=data.gaps,
-        allow_missing=data.missing != "refuse",
-        needed_rows=rows,
-    )
+def _refuse_unreachable(config: Experiment, panel: Panel) -> None:
+    horizon = config.windows.horizon
+    refuse_unreachable(panel, config.data.ended_series, horizon, horizon)
 
 
 def open_panel(
@@ -354,8 +357,8 @@ def open_panel(
         freq: the frequency the table must have; default: `data.freq`.
         cut_future: as in `load_panel`.
     """
-    return load_panel(
-        _table_of(data, source),
+    panel = load_panel(
+        table_of(data, source),
         data.columns,
         table_format=data.table_format,
         freq=freq or data.freq,
@@ -363,9 +366,14 @@ def open_panel(
         allow_missing=data.missing != "refuse",
         cut_future=cut_future,
     )
+    usual = ended_notes(panel)
+    own = ended_notes(panel, data.ended_series)
+    notes = [note for note in panel.notes if note not in usual]
+    return replace(panel, notes=(*notes, *own))
 
 
-def _table_of(data: DataConfig, source: Source | None) -> Source:
+def table_of(data: DataConfig, source: Source | None) -> Source:
+    """Return the table an experiment names, or another source that is given."""
     source = data.source if source is None else source
     if source is None:
         raise ConfigError("no table was given: name a file, set data.source, or pass a frame")

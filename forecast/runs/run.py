@@ -12,6 +12,8 @@
 - `forecast.csv`: the steps after the end of the data, if all their covariates are known, with
   intervals and the best baseline
 - `forecast.json`: the models and levels in it, the weights of an ensemble
+- `recent.parquet`: the last actual values before them
+- `totals.csv`: the same steps added up per week, month or year, beside those of the year before
 - `model/`: the saved model
 - `*.png`: figures, see `forecast.runs.pictures.draw_pictures`
 - `report.html`: all of this on one page
@@ -21,6 +23,7 @@ A figure or a report that fails is left out: the trained model is kept.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,13 +53,16 @@ from forecast.runs.records import (
     HISTORY,
     MODEL,
     OBSERVED,
+    RECENT,
     REPORT,
     RUN_RESULT,
     SCORES,
     SCORES_TEXT,
+    TOTALS,
     has_environment,
     write_evaluation,
     write_histories,
+    write_past,
     write_records,
 )
 from forecast.runs.table_files import OTHER_FORECASTS
@@ -81,6 +87,8 @@ RUN_FILES = (
     FORECAST,
     *OTHER_FORECASTS,
     ABOUT_FORECAST,
+    RECENT,
+    TOTALS,
     REPORT,
     *PICTURES,
     *(f"{MODEL}/{name}" for name in SAVED_MODEL.names or ()),
@@ -111,8 +119,9 @@ def fit_run(
     Args:
         config: the experiment.
         table: a file or `dataset:NAME`; default: `config.data.source`.
-        out: the folder; default: `runs/NAME`. It is new, empty, or an earlier run of the same data
-            with the same settings, which is replaced when the new one is complete.
+        out: the folder; default: `runs/NAME`, see `Experiment.folder_name`. It is new, empty, or
+            an earlier run of the same data with the same settings, which is replaced when the new
+            one is complete.
         resume: resume interrupted training.
         replace: also replace an earlier run of other data or with other settings.
         require_skill: raise at the end, when everything is written, unless the model is
@@ -128,15 +137,15 @@ def fit_run(
             cannot be written.
         SkillError: the model is not shown to have the required skill.
     """
-    folder = Path(out or Path("runs") / config.name)
     config = config.with_source(table)
+    folder = Path(out or Path("runs") / config.folder_name)
     check = partial(check_folder, folder, RUN, config.data.source)
     check()
     checkpoint = folder.with_name(f".{folder.name}.checkpoint")
     if not resume:  # otherwise the checkpoint is checked when it is read
         _check_checkpoints(checkpoint)
     if voice.tensorboard:
-        check_writable(voice.tensorboard)
+        _check_logs(voice.tensorboard, folder)
 
     prepared = prepare(config)
     refuse_no_forecast(config, prepared)
@@ -161,7 +170,7 @@ def fit_run(
         result = forecaster.evaluate()
     baseline = _best_baseline(forecaster, prepared, result)
     future = None
-    if covers(prepared.panel, config.windows.horizon):
+    if covers(prepared.panel, config.windows.horizon, config.data.ended_series):
         future = forecaster.predict(level="auto", baseline=baseline)
 
     with _training_kept(), replace_folder(folder, check) as temporary:
@@ -222,6 +231,17 @@ def _check_earlier(folder: Path, prepared: Prepared, replace: bool, say: Say) ->
     say(f"note: {folder} contains {difference}; it is replaced at the end")
 
 
+def _check_logs(logs: str, folder: Path) -> None:
+    """Raise if the folder of TensorBoard logs cannot be written, or is in that of the run."""
+    check_writable(logs)
+    if Path(os.path.realpath(logs)).is_relative_to(os.path.realpath(folder)):
+        beside = free_name(folder.with_name(f"{folder.name}-logs"))
+        raise OutputError(
+            f"the TensorBoard logs {logs} would be in {folder}, the run folder, which has no other "
+            f"files: name a folder beside it, such as {beside}"
+        )
+
+
 def _best_baseline(
     forecaster: Forecaster, prepared: Prepared, result: BacktestResult | None
 ) -> str:
@@ -280,6 +300,7 @@ def _write_run(
     written = ["model"]
     if future is not None:
         future.frame().to_csv(folder / FORECAST, index=False)
+        write_past(folder, future, prepared.panel)
     if future is not None or result is not None:
         written.append("forecasts")
     observed = None
