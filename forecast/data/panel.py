@@ -53,7 +53,10 @@ else:
     _OPEN = AUTO
 
 _LISTS = ("target_cols", "past_covariates", "known_covariates", "static_covariates")
-"""Roles that several columns may have."""
+"""Roles that several columns may have, each of them another one."""
+
+LISTS = (*_LISTS, "categorical")
+"""Roles that list columns."""
 
 
 class Columns(Section):
@@ -113,7 +116,7 @@ class Columns(Section):
     @model_validator(mode="after")
     def _check_roles(self) -> Columns:
         """Refuse a column with two roles; an id column may be a static covariate too."""
-        for role in (*_LISTS, "categorical"):
+        for role in LISTS:
             columns = _named(getattr(self, role))
             if len(set(columns)) < len(columns):
                 raise ValueError(f"{role} is {list(columns)}; expected each column once")

@@ -10,7 +10,7 @@ from forecast.data.findings import BadTableError, Change, FindingLog, Settings, 
 from forecast.data.formats.opened import Opened
 from forecast.data.formats.readers import Source, find_reader
 from forecast.data.names import split_names
-from forecast.data.panel import AUTO_ROLES, NO_TIME, USUAL_ROLES, Columns, is_auto
+from forecast.data.panel import AUTO_ROLES, LISTS, NO_TIME, USUAL_ROLES, Columns, is_auto
 from forecast.data.read import TableFormat, missing_column
 from forecast.data.roles.column_facts import Facts, survey
 from forecast.data.roles.column_words import TARGET_WORDS, has_word
@@ -41,10 +41,11 @@ def settle_columns(
         BadTableError: the table cannot be read, has no numbers, or the log is strict and the roles
             are not clear.
     """
-    if not _open_roles(columns):
+    if not _open_roles(columns) and not any(len(getattr(columns, role)) > 1 for role in LISTS):
         return columns
     usual = columns.with_usual_names()
     opened = find_reader(source).open(source, usual, table_format)
+    columns = _with_commas(columns, opened.names)
     for name in _given(columns, opened.names, table_format.layout):
         if name not in opened.names:
             raise missing_column(name, opened.names, table_format.layout, columns)
@@ -55,6 +56,32 @@ def settle_columns(
     facts = _facts(opened, columns, usual, table_format)
     plans = _plans(columns, facts)
     return _settled(columns, plans, facts, log)
+
+
+def _with_commas(columns: Columns, names: tuple[str, ...]) -> Columns:
+    """Return the roles with names put together again that were split at a comma of their own."""
+    joined: dict[str, Any] = {}
+    for role in LISTS:
+        given = getattr(columns, role)
+        if is_auto(given) or set(given) <= set(names):
+            continue
+        whole = _put_together(given, names)
+        if set(whole) <= set(names):
+            joined[role] = whole
+    return columns.model_copy(update=joined)
+
+
+def _put_together(parts: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the longest names of a table that neighbouring parts make with commas between."""
+    whole = []
+    start = 0
+    while start < len(parts):
+        ends = range(len(parts), start, -1)
+        fitting = [end for end in ends if ",".join(parts[start:end]).strip() in names]
+        end = next(iter(fitting), start + 1)
+        whole.append(",".join(parts[start:end]).strip())
+        start = end
+    return tuple(whole)
 
 
 def _open_roles(columns: Columns) -> list[str]:
@@ -131,8 +158,9 @@ def _settled(
             "name the target, and write its cells as numbers",
         )
     settings = plan.settings(columns)
-    is_clear = len(plans) == 1 and plan.time_col != NO_TIME and len(plan.targets) == 1
-    if is_clear or not settings:
+    asks_time = is_auto(columns.time_col) and (len(plans) > 1 or plan.time_col == NO_TIME)
+    asks_target = is_auto(columns.target_cols) and len(plan.targets) > 1
+    if not (asks_time or asks_target):
         _note_guess(settings, log)
         settled = _apply(columns, settings)
     else:

@@ -18,7 +18,6 @@ from forecast.data.roles.column_facts import (
     Facts,
     IntCodes,
     could_be_dates,
-    determines,
     joint_codes,
 )
 from forecast.data.roles.column_words import INDEX_WORDS, TIME_WORDS, has_word, plain, rank
@@ -66,7 +65,7 @@ def _finest(dates: list[Facts]) -> list[Facts]:
 
 def _follows(finer: Facts, coarser: Facts) -> bool:
     """Return whether the times of one column grow with those of another, and repeat with them."""
-    if not determines(finer.codes, coarser.codes):
+    if not coarser.follows(finer.codes):
         return False
     first = _ticks(finer)
     second = _ticks(coarser)
@@ -115,11 +114,9 @@ def _is_index(each: Facts) -> bool:
     """Return whether numbers are the time: by their name, or because they look like dates."""
     if each.kind != "number" or each.is_constant:
         return False
-    if not each.is_whole:
-        return could_be_dates(each) and each.is_sorted
-    if has_word(each.name, INDEX_WORDS) and plain(each.name) in INDEX_WORDS:
+    if each.is_whole and plain(each.name) in INDEX_WORDS:
         return each.is_sorted
-    return has_word(each.name, TIME_WORDS) and could_be_dates(each)
+    return could_be_dates(each) and (each.is_sorted or has_word(each.name, TIME_WORDS))
 
 
 def time_codes(time_col: str, facts: Mapping[str, Facts]) -> IntCodes | None:
