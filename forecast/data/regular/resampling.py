@@ -14,6 +14,7 @@ from forecast.data.grid import DAY
 from forecast.data.order import SortedRows
 from forecast.data.regular.intervals import Intervals
 from forecast.data.regular.joining import Joined, first_rows
+from forecast.data.regular.proposed_steps import resample_change
 from forecast.data.regular.time_steps import TimeSteps
 from forecast.errors import DataError
 
@@ -73,7 +74,7 @@ def join_intervals(rows: SortedRows, settings: TimeSteps, log: FindingLog) -> Jo
     steps = replace(steps, stamps=intervals.stamps(numbers[begins]))
     joined = Joined(steps, target)
     if settings.empty_is_zero:
-        joined = _with_empty(joined, intervals, numbers[begins], log)
+        joined = _with_empty(joined, intervals, numbers[begins], rows, log)
     return joined
 
 
@@ -96,13 +97,20 @@ def _refuse_finer(rows: SortedRows, numbers: IntArray, freq: str) -> None:
         )
 
 
-def _with_empty(joined: Joined, intervals: Intervals, numbers: IntArray, log: FindingLog) -> Joined:
+def _with_empty(
+    joined: Joined,
+    intervals: Intervals,
+    numbers: IntArray,
+    source: SortedRows,
+    log: FindingLog,
+) -> Joined:
     """Insert the intervals without a row, up to the end of the table in every series.
 
     Args:
         joined: one row for each interval with a row.
         intervals: the intervals.
         numbers: the interval of each row of `joined.rows`.
+        source: the rows that were joined.
         log: gets a note on their number.
     """
     rows = joined.rows
@@ -113,12 +121,14 @@ def _with_empty(joined: Joined, intervals: Intervals, numbers: IntArray, log: Fi
     if not added:
         return joined
     if added > _MOST_INTERVALS * len(joined.target):
+        proposed = resample_change(source)
         raise BadTableError(
-            "empty_intervals",
+            "mostly_empty",
             f"{counted(len(joined.target), 'row')} would become "
             f"{counted(int(counts.sum()), 'step')} of {intervals.grid.alias!r}, nearly all of them "
             f"empty",
-            "pass resample with a longer step",
+            "pass a longer step as `data.resample`",
+            settings=() if proposed is None else (proposed,),
         )
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     shift = offsets[:-1] - first  # (N,) from an interval to its row
