@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from forecast.axes import FloatArray, IntArray, evenly_spaced
 from forecast.data.frequency import Frequency
 from forecast.data.names import name_of
+from forecast.data.per_series.ids import ONLY_SERIES
 from forecast.data.per_series.keys import ids_in
 from forecast.report.plots.style import (
     MODEL,
@@ -219,7 +220,9 @@ def _draw_panel(
     set_dates(axes, x, forecast.freq.tz)
     axes.margins(x=0.02)
     _write_ticks(axes)
-    axes.set_title(panel_name(forecast, row, target), fontweight="bold", **PANEL_TITLE)
+    name = panel_name(forecast, row, target)
+    if name != forecast.columns.target_cols[0] or forecast.values.shape[2] > 1:
+        axes.set_title(name, fontweight="bold", **PANEL_TITLE)
 
 
 def _draw_intervals(
@@ -254,7 +257,9 @@ def panel_name(forecast: Forecast, row: int, target: int) -> str:
     """Return the name of one series and target, and where the series ends before the others."""
     targets = forecast.columns.target_cols
     parts = [str(forecast.series_ids[row])]
-    if len(targets) > 1:
+    if parts == [ONLY_SERIES] and len(forecast.series_ids) == 1:  # which is not in the table
+        parts = [targets[target]]
+    elif len(targets) > 1:
         parts.append(targets[target])
     if forecast.cutoffs[row] < forecast.cutoffs.max():
         ends = stamp_words(forecast.cutoffs[row : row + 1], forecast.freq)
