@@ -170,6 +170,14 @@ ERRORS = {
             f"{place - 1 if place else 'ds'},{line}" for place, line in enumerate(made.split())
         ),
     ),
+    "several targets": Provoked(
+        "undecided_roles", lambda: days(z=np.arange(60) % 5 + 2.5).rename(columns={"y": "x"})
+    ),
+    "no target": Provoked(
+        "no_target",
+        lambda: days(y=["warm", "cold"] * 30).rename(columns={"y": "weather"}),
+        lambda frame: frame.assign(weather=np.arange(60) % 7 + 0.5),
+    ),
     "a field too many": Provoked(
         "ragged_row", lambda: text() + "2024-03-01,1,000\n", lambda made: text()
     ),
