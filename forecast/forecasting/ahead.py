@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from forecast.axes import FloatArray
 from forecast.data.findings import counted
@@ -90,7 +89,7 @@ def with_intervals_of(
         given,
         adapting=True,
     )
-    is_late = _begins_late(forecast)
+    is_late = forecast.begins_late
     quantiles[is_late] = np.nan  # the widths are those of the first steps after an end
     return replace(
         forecast,
@@ -103,12 +102,6 @@ def with_intervals_of(
             *_late_note(int(is_late.sum()), trained),
         ),
     )
-
-
-def _begins_late(forecast: Forecast) -> NDArray[np.bool_]:
-    """Return (B,) whether the first step of a forecast does not follow its cutoff."""
-    first = forecast.freq.positions(forecast.stamps[:, 0])
-    return first - forecast.freq.positions(forecast.cutoffs) > 1
 
 
 def _of_all_steps(

@@ -220,7 +220,7 @@ ERRORS = {
     ),
     "mixed ids": Provoked(
         "mixed_ids",
-        lambda: days(unique_id=["a", 1] * 30),
+        lambda: days(unique_id=[("a",), "b"] * 30),
         lambda frame: frame.assign(unique_id=frame["unique_id"].astype(str)),
         is_object=True,
     ),
@@ -390,6 +390,11 @@ ERRORS = {
         "duplicate_stamps",
         lambda: pd.concat([days(), days().iloc[[30]]]),
         lambda frame: frame.drop_duplicates("ds"),
+    ),
+    "a second id column": Provoked(
+        "duplicate_stamps",
+        lambda: pd.concat([days(store=1, item=item) for item in "ABC"]),
+        settings={"data.id_col": "store"},
     ),
     "an hour twice": Provoked(
         "local_time",
