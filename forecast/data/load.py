@@ -32,7 +32,7 @@ from forecast.data.spacing import Spacing, check_on_grid, find_grid
 from forecast.data.stamps import TimeColumn, read_stamps
 from forecast.data.table import RowNames, Table
 from forecast.data.values import Arranged, arrange, check_ranges, read_cells
-from forecast.errors import ConfigError, DataError
+from forecast.errors import ConfigError, DataError, check_kind
 
 Gaps = Literal["refuse", "skip", "fill"]
 
@@ -50,6 +50,10 @@ class Request:
 
     def __post_init__(self) -> None:
         """Refuse settings that are wrong whatever the table."""
+        check_kind("columns", self.columns, Columns, "Columns(...)")
+        check_kind("table_format", self.table_format, TableFormat, "TableFormat(...)")
+        check_kind("freq", self.freq, (str, type(None)), "text such as 'D', 'h' or '1'")
+        check_kind("gaps", self.gaps, str, "'refuse', 'skip' or 'fill'")
         if self.gaps not in ("refuse", "skip", "fill"):
             raise ConfigError(f"gaps is {self.gaps!r}; expected 'refuse', 'skip' or 'fill'")
         if self.freq is not None:

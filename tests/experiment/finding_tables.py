@@ -142,7 +142,7 @@ ERRORS = {
     "empty sheet": Provoked(
         "empty_file", lambda: {"a": pd.DataFrame()}, lambda _: {"a": days()}, suffix=".xlsx"
     ),
-    "header alone": Provoked("no_rows", lambda: "ds,y\n", lambda made: text()),
+    "header alone": Provoked("no_rows", lambda: "ds,y\n", lambda _: text()),
     "torn gzip": Provoked(
         "damaged_file",
         lambda: gzip.compress(text().encode())[:-20],
@@ -179,7 +179,7 @@ ERRORS = {
         lambda frame: frame.assign(weather=np.arange(60) % 7 + 0.5),
     ),
     "a field too many": Provoked(
-        "ragged_row", lambda: text() + "2024-03-01,1,000\n", lambda made: text()
+        "ragged_row", lambda: text() + "2024-03-01,1,000\n", lambda _: text()
     ),
     "sheets": Provoked("sheet", lambda: {"North": days(), "South": days()}, suffix=".xlsx"),
     "no such sheet": Provoked(
