@@ -15,7 +15,13 @@ from forecast.cli.parser import (
     read_experiment,
     to_list,
 )
-from forecast.cli.terminal import print_line, quiet_start
+from forecast.cli.terminal import (
+    make_voice,
+    print_line,
+    print_path,
+    print_reading,
+    quiet_start,
+)
 
 BACKTEST_SHORTCUTS = (
     Shortcut(
@@ -75,17 +81,18 @@ def add_backtest(commands: Commands) -> None:
 
 def backtest_command(options: argparse.Namespace) -> int:
     """Evaluate on rolling cutoffs and write the folder."""
+    print_reading(options.table)
     config = read_experiment(options, (*SHORTCUTS, *BACKTEST_SHORTCUTS))
     with quiet_start():
         from forecast.backtest.folder import backtest_run
-        from forecast.training.progress import terminal_reporter
 
-    backtest_run(
+    folder = backtest_run(
         config,
         options.table,
         out=options.out,
         resume=options.resume,
-        reporter=terminal_reporter(),
+        reporter=make_voice().reporter,
         say=print_line,
     )
+    print_path(folder)
     return SUCCESS

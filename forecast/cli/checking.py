@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
+from forecast.cli.next_step import fit_command, role_lines
 from forecast.cli.parser import (
     BAD_INPUT,
     FAILURE,
@@ -15,7 +16,7 @@ from forecast.cli.parser import (
     read_experiment,
 )
 from forecast.cli.proposals import command_line, command_with, settings_for_all
-from forecast.cli.terminal import quiet_start
+from forecast.cli.terminal import print_result, quiet_start
 
 
 def add_check(commands: Commands) -> None:
@@ -33,12 +34,15 @@ def check_command(options: argparse.Namespace) -> int:
     config = read_experiment(options)
     horizon_given = "horizon" in config.windows.model_fields_set
     diagnosis = diagnose_table(config, options.table, for_windows=horizon_given)
-    print(diagnosis.text(command_line()))
+    print_result(diagnosis.text(command_line()))
     if diagnosis.panel is not None:
+        for line in role_lines(diagnosis.panel, config.data.layout):
+            print(line)
+        print(f"next: {fit_command(options.typed, diagnosis.panel, config)}")
         return SUCCESS
     settings = settings_for_all(diagnosis.errors)
     if settings:
-        print(f"try: {command_with(options.typed, settings)}")
+        print_result(f"try: {command_with(options.typed, settings)}")
     return BAD_INPUT
 
 
@@ -64,7 +68,7 @@ def leak_command(options: argparse.Namespace) -> int:
         from forecast.leakage.own import check_experiment
 
     report = check_experiment(config, options.table, train=options.train)
-    print(report.text())
+    print_result(report.text())
     if report.ok:
         return SUCCESS
     return FAILURE
@@ -95,5 +99,5 @@ def show_command(options: argparse.Namespace) -> int:
         text = explained(read_experiment(options).with_source(options.table))
     else:
         text = dump_experiment(read_experiment(options), full=True)
-    print(text.rstrip("\n"))
+    print_result(text.rstrip("\n"))
     return SUCCESS

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from forecast.cli.backtesting import add_backtest
 from forecast.cli.checking import add_check, add_leak_check, add_show_config
+from forecast.cli.completion import add_completion
 from forecast.cli.evaluating import add_evaluate
 from forecast.cli.fitting import add_fit
 from forecast.cli.parser import (
@@ -26,9 +27,9 @@ from forecast.cli.parser import (
 )
 from forecast.cli.predicting import add_predict
 from forecast.cli.redrawing import add_plot, add_report
-from forecast.cli.terminal import warnings_on_one_line
+from forecast.cli.terminal import output_of, print_error
 from forecast.cli.tuning import add_tune
-from forecast.errors import FileError, ForecastError, SkillError, TrainingError
+from forecast.errors import FileError, ForecastError, OutputError, SkillError, TrainingError
 
 _FAILURES = (TrainingError, SkillError, FileError, OSError, MemoryError)
 """Errors with exit code 1: the input is not to blame. Other errors of the package have code 2."""
@@ -62,24 +63,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     options.typed = list(arguments)  # to write the command again with other settings
     try:
-        with warnings_on_one_line():
-            return int(options.run(options))
+        with output_of(options):
+            return _run(options)
+    except OutputError as error:  # about the log
+        return _report(error, options)
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Run the command and turn errors into exit codes."""
+    try:
+        return int(options.run(options))
     except BrokenPipeError:
         sys.stderr.close()  # the reader, such as `head`, has gone: nothing more can be printed
         return SUCCESS
     except KeyboardInterrupt:
-        print(
-            "forecast: interrupted; resume `fit`, `backtest` or `tune` with --resume",
-            file=sys.stderr,
-        )
+        print_error("forecast: interrupted; resume `fit`, `backtest` or `tune` with --resume")
         return INTERRUPTED
     except (ForecastError, OSError, MemoryError) as error:
-        if options.debug:
-            traceback.print_exc()
-        print(f"forecast: error: {_one_line(error, options)}", file=sys.stderr)
-        if isinstance(error, _FAILURES):
-            return FAILURE
-        return BAD_INPUT
+        return _report(error, options)
+
+
+def _report(error: BaseException, options: argparse.Namespace) -> int:
+    """Print an error and return the exit code."""
+    if options.debug:
+        traceback.print_exc()
+    print_error(f"forecast: error: {_one_line(error, options)}")
+    if isinstance(error, _FAILURES):
+        return FAILURE
+    return BAD_INPUT
 
 
 def build_parser() -> Parser:
@@ -104,6 +115,7 @@ def build_parser() -> Parser:
     add_tune(commands)
     add_leak_check(commands)
     add_show_config(commands)
+    add_completion(commands, parser)
     return parser
 
 

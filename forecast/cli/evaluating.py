@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from forecast.cli.parser import SUCCESS, Commands, add_command, add_require_skill, add_run
-from forecast.cli.terminal import print_line, quiet_start
+from forecast.cli.terminal import print_result, quiet_start
 
 
 def add_evaluate(commands: Commands) -> None:
@@ -25,10 +25,10 @@ def evaluate_command(options: argparse.Namespace) -> int:
 
     result = evaluate_run(options.run_folder, options.table)
     scores = result.scores()
-    print_line(scores.text())
+    print_result(scores.text())
     coverage = coverage_text(result)
     if coverage:
-        print_line(coverage)
+        print_result(coverage)
     if options.require_skill:
         scores.require_skill()
     return SUCCESS

@@ -12,7 +12,7 @@ from forecast.cli.parser import (
     add_table,
     read_experiment,
 )
-from forecast.cli.terminal import print_line, quiet_start
+from forecast.cli.terminal import make_voice, print_path, print_reading
 
 
 def add_fit(commands: Commands) -> None:
@@ -41,19 +41,18 @@ def add_fit(commands: Commands) -> None:
 
 def fit_command(options: argparse.Namespace) -> int:
     """Train, evaluate, and write the run folder."""
+    print_reading(options.table)
     config = read_experiment(options)
-    with quiet_start():
-        from forecast.runs.run import fit_run
-        from forecast.training.progress import terminal_reporter
-        from forecast.training.voice import Voice
+    from forecast.runs.run import fit_run
 
-    fit_run(
+    folder = fit_run(
         config,
         options.table,
         out=options.out,
         resume=options.resume,
         replace=options.replace,
         require_skill=options.require_skill,
-        voice=Voice(print_line, terminal_reporter(), options.tensorboard),
+        voice=make_voice(options.tensorboard),
     )
+    print_path(folder)
     return SUCCESS

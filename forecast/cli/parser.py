@@ -120,21 +120,53 @@ SHORTCUTS = (
         "--id",
         "data.id_col",
         "COLUMN,...",
-        "column with the series id, or several as store,item; default: unique_id",
+        "column with the series id, several as store,item; auto: unique_id, or the columns that "
+        "tell repeated timestamps apart; default: auto",
         json.dumps,
     ),
     Shortcut(
         "--time",
         "data.time_col",
         "COLUMN",
-        "column with the timestamps, or several as date,time; default: ds",
+        "column with the timestamps, several as date,time, or none to count the rows; auto: ds, or "
+        "the only column of dates; default: auto",
         json.dumps,
     ),
     Shortcut(
         "--target",
         "data.target_cols",
         "COLUMN,...",
-        "columns to forecast, a name with a comma as '\"a, b\"'; default: y",
+        "columns to forecast, a name with a comma as '\"a, b\"'; auto: y, or the only column of "
+        "numbers; default: auto",
+        to_list,
+    ),
+    Shortcut(
+        "--known",
+        "data.known_covariates",
+        "COLUMN,...",
+        "columns whose values are known for the steps to forecast too; predict reads these values "
+        "from the table or from its --known FILE",
+        to_list,
+    ),
+    Shortcut(
+        "--past",
+        "data.past_covariates",
+        "COLUMN,...",
+        "columns known up to the last row only",
+        to_list,
+    ),
+    Shortcut(
+        "--static",
+        "data.static_covariates",
+        "COLUMN,...",
+        "columns with one value per series",
+        to_list,
+    ),
+    Shortcut(
+        "--categorical",
+        "data.categorical",
+        "COLUMN,...",
+        "those of the covariates above whose values are categories",
         to_list,
     ),
     Shortcut(
@@ -183,8 +215,25 @@ def add_command(
         formatter_class=partial(argparse.HelpFormatter, max_help_position=28),
     )
     parser.set_defaults(run=run)
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    _add_output(parser)
     return parser
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    """Add the options that decide what is printed; `terminal.output_of` reads them."""
+    amount = parser.add_mutually_exclusive_group()
+    amount.add_argument(
+        "--quiet", action="store_true", help="print only errors and the result, or its place"
+    )
+    amount.add_argument(
+        "--verbose", action="store_true", help="print each epoch, and the cost of training"
+    )
+    parser.add_argument(
+        "--log",
+        metavar="FILE",
+        help="append everything, with times and each epoch, to this file",
+    )
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
 
 def add_table(parser: argparse.ArgumentParser) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from forecast.cli.parser import SUCCESS, Commands, Parser, add_command
+from forecast.cli.terminal import print_result
 
 
 def add_plot(commands: Commands) -> None:
@@ -25,7 +26,7 @@ def plot_command(options: argparse.Namespace) -> int:
     from forecast.runs.pictures import plot_run
 
     for path in plot_run(options.run_folder, out=options.out):
-        print(path)
+        print_result(str(path))
     return SUCCESS
 
 
@@ -44,7 +45,7 @@ def report_command(options: argparse.Namespace) -> int:
     """Write the report and print its path."""
     from forecast.runs.pictures import report_run
 
-    print(report_run(options.run_folder, out=options.out))
+    print_result(str(report_run(options.run_folder, out=options.out)))
     return SUCCESS
 
 

@@ -13,7 +13,7 @@ from forecast.cli.parser import (
     positive_integer,
     read_experiment,
 )
-from forecast.cli.terminal import print_line, quiet_start
+from forecast.cli.terminal import print_line, print_path, print_reading, quiet_start
 
 if TYPE_CHECKING:
     from forecast.search.roles import Role
@@ -78,12 +78,13 @@ def _add_roles(parser: argparse.ArgumentParser) -> None:
 
 def tune_command(options: argparse.Namespace) -> int:
     """Search, evaluate the best trial, and write the folder of the search."""
+    print_reading(options.table)
     config = read_experiment(options)
     with quiet_start():
         from forecast.search.roles import tune_in_role
         from forecast.search.workers import Resources
 
-    tune_in_role(
+    folder = tune_in_role(
         config,
         options.table,
         role=_role(options),
@@ -94,6 +95,7 @@ def tune_command(options: argparse.Namespace) -> int:
         tensorboard=options.tensorboard,
         say=print_line,
     )
+    print_path(folder)
     return SUCCESS
 
 

@@ -130,6 +130,18 @@ class Finding:
         return self.text()
 
 
+@dataclass(frozen=True)
+class Decision:
+    """A value that a table decides for a setting, and the reason in a few words."""
+
+    value: Any
+    reason: str
+
+
+Decisions = Mapping[str, Decision]
+"""Path of each setting that a table decides, such as `data.layout` -> the decision."""
+
+
 def _as_changes(settings: Iterable[Settings | Change]) -> tuple[Change, ...]:
     return tuple(change if isinstance(change, Change) else Change(change) for change in settings)
 
@@ -158,10 +170,17 @@ class BadTableError(DataError):
 
 @dataclass
 class FindingLog:
-    """List of findings; where `strict`, the first error is raised instead."""
+    """List of findings; where `strict`, the first error is raised instead.
+
+    Attributes:
+        strict: whether the first error is raised.
+        findings: in the order in which they were made.
+        decisions: settings that the table decided.
+    """
 
     strict: bool
     findings: list[Finding] = field(default_factory=list)
+    decisions: dict[str, Decision] = field(default_factory=dict)
 
     @property
     def failed(self) -> bool:

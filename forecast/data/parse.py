@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from forecast.data.cells.numeric_text import numbers_of, refuse_inexact
 from forecast.data.findings import BadTableError, FindingLog, counted
 from forecast.data.names import name_of
-from forecast.data.numeric_text import numbers_of, refuse_inexact
 from forecast.data.table import RowNames, Table
 
 Values = list[Any]  # distinct cells of one column, all of one type

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import shlex
-from collections import Counter
 from typing import Annotated, Literal
 
+import numpy as np
+import pyarrow as pa
 from pydantic import Field, model_validator
 
 from forecast.data.dates.number_dates import NUMBER_FORMATS
 from forecast.data.findings import BadTableError, Finding, listed
-from forecast.data.formats.readers import Source, find_reader
+from forecast.data.formats.opened import Opened
+from forecast.data.formats.readers import Source
+from forecast.data.layouts.across import refuse_doubled
+from forecast.data.layouts.opening import open_table
+from forecast.data.layouts.wide import melt
 from forecast.data.names import join_names
-from forecast.data.panel import Columns, Name
+from forecast.data.panel import NO_TIME, USUAL_ROLES, Columns, Name
 from forecast.data.regular.time_steps import TimeSteps
 from forecast.data.table import Table, Unread, without_empty_rows, without_totals
 from forecast.data.time_parts import join_parts, parts_of, proposed_parts
-from forecast.data.wide import melt
 from forecast.errors import nearest
+from forecast.section import AUTO
 
 __all__ = ["Source", "TableFormat", "read_table"]
 
-_DEFAULT = Columns()
+_DEFAULT = USUAL_ROLES
 
 
 class TableFormat(TimeSteps):
@@ -40,9 +45,11 @@ class TableFormat(TimeSteps):
         ['north', 'south']
     """
 
-    layout: Literal["long", "wide"] = "long"
+    layout: Literal["auto", "long", "wide", "dates_across"] = AUTO
     """`long`: one row per series and stamp. `wide`: one column per series, those in `target_cols`,
-    or all of numbers that do not count the rows.
+    or all of numbers that do not count the rows. `dates_across`: one column per date, also months
+    or hours across and years or days down. `auto`: `dates_across` where the header has dates, else
+    `long`.
     """
     separator: Annotated[str, Field(min_length=1, max_length=1)] | None = None
     """CSV column separator; default: detected."""
@@ -99,7 +106,8 @@ def read_table(source: Source, columns: Columns, table_format: TableFormat) -> T
             not a table.
         ConfigError: the format fits no table.
     """
-    opened = find_reader(source).open(source, columns, table_format)
+    opened = open_table(source, columns, table_format)
+    columns = _with_decided_id(columns, opened)
     wanted, notes = _choose(opened.names, columns, table_format.layout)
     data = opened.read(wanted)
     ids = parts_of(columns.id_col, opened.names)
@@ -115,6 +123,7 @@ def read_table(source: Source, columns: Columns, table_format: TableFormat) -> T
         notes=(*opened.notes, *notes),
         decimal=table_format.decimal,
         thousands=table_format.thousands,
+        decisions=opened.decisions,
         unread=Unread(
             tuple(name for name in opened.names if name not in data),
             opened.read,
@@ -122,7 +131,7 @@ def read_table(source: Source, columns: Columns, table_format: TableFormat) -> T
         ),
     )
     parts = parts_of(columns.time_col, tuple(data))
-    label = parts[0]
+    label = parts[0] if parts[0] in data else wanted[0]
     if opened.text is not None:
         table = without_empty_rows(table, label)
     if opened.text is not None or opened.row_numbers is not None:
@@ -134,8 +143,18 @@ def read_table(source: Source, columns: Columns, table_format: TableFormat) -> T
     if len(parts) > 1:
         table = join_parts(table, parts)
     if table_format.layout == "wide":
+        if _is_counted(columns, opened.names):
+            table.data[NO_TIME] = pa.chunked_array([np.arange(table.num_rows)])
         return melt(table)
     return table
+
+
+def _with_decided_id(columns: Columns, opened: Opened) -> Columns:
+    """Return the roles with the id that the form of the table shows, where none is given."""
+    decided = opened.decisions.get("data.id_col")
+    if decided is None or columns.id_col != _DEFAULT.id_col:
+        return columns
+    return columns.model_copy(update={"id_col": decided.value})
 
 
 def _choose(
@@ -146,26 +165,22 @@ def _choose(
     Raises:
         BadTableError: a column is missing, or two have one name.
     """
-    doubled = [name for name, count in Counter(names).items() if count > 1]
-    if doubled:
-        raise BadTableError(
-            "duplicate_columns",
-            f"column {doubled[0]!r} occurs twice",
-            "rename or remove one of them",
-        )
+    refuse_doubled(names)
     targets = columns.target_cols
     if layout == "wide" and targets == _DEFAULT.target_cols:
         targets = ()  # every column of numbers may be a series
     times = parts_of(columns.time_col, names)
+    if _is_counted(columns, names):
+        times = ()
     wanted = [*times, *targets, *columns.past_covariates, *columns.known_covariates]
-    if layout == "long":
+    if layout != "wide":
         ids = parts_of(columns.id_col, names)
         wanted += [name for name in columns.static_covariates if name not in ids]
         if columns.id_col in names or columns.id_col != _DEFAULT.id_col:
             wanted += ids
     for name in wanted:
         if name not in names:
-            raise _missing_column(name, names, layout, columns)
+            raise missing_column(name, names, layout, columns)
     wanted = list(dict.fromkeys(wanted))
     if layout == "wide" and not targets:
         return list(names), ()
@@ -180,12 +195,17 @@ def _choose(
     return wanted, (Finding("ignored_columns", "note", message),)
 
 
-def _missing_column(
+def _is_counted(columns: Columns, names: tuple[str, ...]) -> bool:
+    """Return whether rows are counted instead of read with a timestamp."""
+    return columns.time_col == NO_TIME and NO_TIME not in names
+
+
+def missing_column(
     name: str, names: tuple[str, ...], layout: str, columns: Columns
 ) -> BadTableError:
     """Return the error of a table that lacks a declared column."""
     fix = "name the columns with time_col and target_cols"
-    if layout == "long":
+    if layout != "wide":
         fix = "name the columns with id_col, time_col and target_cols"
     with_comma = [column for column in names if "," in column and name and name in column]
     if name in columns.target_cols and with_comma:

@@ -14,6 +14,7 @@ from forecast.data.dates.lookalikes import no_stamps, refuse_lookalikes
 from forecast.data.dates.stamp_text import read_text
 from forecast.data.findings import BadTableError, FindingLog, counted
 from forecast.data.frequency import check_zone
+from forecast.data.panel import NO_TIME
 from forecast.data.per_series.ids import Ids
 from forecast.data.table import RowNames, Table
 
@@ -61,6 +62,8 @@ def read_stamps(
     """
     check_zone(tz)
     name = table.columns.time_col
+    if name == NO_TIME and name not in table.data:
+        return _counted(table, ids, log)
     rows = RowNames(table)
     if ids is not None:
         rows = RowNames(table, ids.names, ids.codes)
@@ -91,6 +94,17 @@ def read_stamps(
         ticks = localise(ticks, tz, rows, log)
         readable = _without_skipped(ticks, readable)
     return TimeColumn(ticks.view("datetime64[ns]"), tz, readable)
+
+
+def _counted(table: Table, ids: Ids | None, log: FindingLog) -> TimeColumn:
+    """Count the rows of each series from 0, in the order of the table."""
+    series = np.zeros(table.num_rows, np.int32)
+    if ids is not None:
+        series = ids.codes
+    counts = pd.Series(series).groupby(series).cumcount().to_numpy(np.int64)
+    rows = counted(table.num_rows, "row")
+    log.note("counted", f"there are no timestamps: {rows} are counted from 0")
+    return TimeColumn(counts)
 
 
 def _readable(column: pa.ChunkedArray) -> NDArray[np.bool_] | None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from forecast.data.findings import SHOWN, Finding, and_more, counted, show_stamp
+from forecast.data.findings import SHOWN, Decisions, Finding, and_more, counted, show_stamp
 from forecast.data.panel import Columns
-from forecast.data.textfile import TextFile
+from forecast.data.text.textfile import TextFile
 
 MISSING_WORDS = ("", "NA", "N/A", "#N/A", "n/a", "NaN", "nan", "-nan", "NULL", "null", "None")
 """Text that stands for a missing number."""
@@ -50,8 +50,9 @@ class Table:
             the rows are all of its rows in the original order.
         notes: findings made while the table was read.
         decimal: decimal mark of its text.
-        thousands: mark between the thousands of its text; None: there is none.
         was_wide: whether the original table had one column per series.
+        thousands: mark between the thousands of its text; None: there is none.
+        decisions: settings that the form of the table decided.
         unread: the other columns, which a message may be about; None where they are unknown.
     """
 
@@ -64,6 +65,7 @@ class Table:
     decimal: str = "."
     was_wide: bool = False
     thousands: str | None = None
+    decisions: Decisions = field(default_factory=dict)
     unread: Unread | None = None
 
     def take(self, name: str) -> pa.ChunkedArray:
@@ -102,6 +104,11 @@ def without_empty_rows(table: Table, label: str) -> Table:
     return _keep(table, ~empty, Finding("empty_rows", "note", message))
 
 
+def is_total(label: str) -> bool:
+    """Return whether the label of a row or column says that it holds totals or means."""
+    return _TOTAL.fullmatch(label.strip().lower()) is not None
+
+
 def without_totals(table: Table, label: str) -> Table:
     """Leave out rows at the end that have `Total` or `Sum` for a timestamp, with a note.
 
@@ -114,7 +121,7 @@ def without_totals(table: Table, label: str) -> Table:
         return table
     words = column.slice(max(len(column) - SHOWN, 0)).to_pylist()
     number = 0
-    while number < len(words) and _TOTAL.fullmatch((words[-1 - number] or "").strip().lower()):
+    while number < len(words) and is_total(words[-1 - number] or ""):
         number += 1
     if not number or number == table.num_rows:
         return table

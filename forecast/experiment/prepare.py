@@ -10,9 +10,10 @@ import numpy as np
 
 from forecast.data import datasets
 from forecast.data.doctor import Diagnosis, diagnose
-from forecast.data.findings import counted
+from forecast.data.findings import Finding, counted
 from forecast.data.load import load_panel
-from forecast.data.panel import Panel
+from forecast.data.panel import AUTO_ROLES, Panel
+from forecast.data.per_series.ended import ENDED, ended_notes, refuse_unreachable
 from forecast.data.per_series.subset import select_series
 from forecast.data.read import Source
 from forecast.errors import ConfigError, DataError
@@ -87,6 +88,7 @@ def prepare(
 def prepare_panel(config: Experiment, panel: Panel) -> Prepared:
     """Make windows of a checked panel; see `prepare`."""
     chosen = resolve_with_reasons(config, panel)
+    _refuse_unreachable(config, panel)
     panel, notes = _long_enough(panel, chosen.config)
     split = split_at_cutoffs(panel, chosen.config)
     filled, fill_notes = fill_missing(panel, config.data.missing)
@@ -159,9 +161,13 @@ def resolve_with_reasons(config: Experiment, panel: Panel) -> Chosen:
     season_length = config.data.season_length or panel.freq.season_length
     chosen = choose(config, panel, season_length)
     chosen = chosen.with_choices(
-        {"data.calendar": _calendar(panel), "data.trading_days": _trading_days(panel)}
+        {
+            "data.calendar": _calendar(panel),
+            "data.trading_days": _trading_days(panel),
+            **_roles(panel),
+        }
     )
-    found: Choices = {}
+    found = _as_read(config, panel)
     if config.data.freq is None:
         found["data.freq"] = Choice(panel.freq.alias, "the step between timestamps")
     if config.data.season_length is None:
@@ -172,6 +178,24 @@ def resolve_with_reasons(config: Experiment, panel: Panel) -> Chosen:
         {"data.freq": panel.freq.alias, "data.id_col": panel.columns.id_col}
     )
     return replace(chosen, config=spelled)
+
+
+def _roles(panel: Panel) -> Choices:
+    """Return the names of the columns whose role may be `auto`."""
+    return {
+        f"data.{role}": Choice(getattr(panel.columns, role), "as the table was read")
+        for role in AUTO_ROLES
+    }
+
+
+def _as_read(config: Experiment, panel: Panel) -> Choices:
+    """Return the settings that the form of the table decided, but for those that were given."""
+    unset = Experiment()
+    return {
+        path: Choice(decision.value, decision.reason)
+        for path, decision in panel.decisions.items()
+        if config.setting(path) == unset.setting(path)
+    }
 
 
 def _calendar(panel: Panel) -> Choice:
@@ -252,7 +276,7 @@ def diagnose_table(
     needed_rows = 2
     if for_windows:
         needed_rows = _needed_rows(config)
-    return diagnose(
+    diagnosis = diagnose(
         _table_of(data, source),
         data.columns,
         table_format=data.table_format,
@@ -261,6 +285,31 @@ def diagnose_table(
         allow_missing=data.missing != "refuse",
         needed_rows=needed_rows,
     )
+    if diagnosis.panel is None:
+        return diagnosis
+    _refuse_unreachable(config, diagnosis.panel)
+    findings = tuple(
+        _about_ends(finding, diagnosis.panel, data) if finding.code == ENDED else finding
+        for finding in diagnosis.findings
+    )
+    return replace(diagnosis, findings=findings)
+
+
+def _refuse_unreachable(config: Experiment, panel: Panel) -> None:
+    horizon = config.windows.horizon
+    refuse_unreachable(panel, config.data.ended_series, horizon, horizon)
+
+
+def _about_ends(finding: Finding, panel: Panel, data: DataConfig) -> Finding:
+    """Return the finding about series that end early, with what becomes of them and other ways."""
+    (message,) = ended_notes(panel, data.ended_series)
+    if data.ended_series != "own_end":
+        return replace(finding, message=message)
+    fix = (
+        "data.ended_series=common_end forecasts them to the same last step as the others, and "
+        "data.ended_series=leave_out not at all"
+    )
+    return replace(finding, message=message, fix=fix)
 
 
 def _needed_rows(config: Experiment) -> int:
@@ -303,7 +352,7 @@ def open_panel(
         freq: the frequency the table must have; default: `data.freq`.
         cut_future: as in `load_panel`.
     """
-    return load_panel(
+    panel = load_panel(
         _table_of(data, source),
         data.columns,
         table_format=data.table_format,
@@ -312,6 +361,10 @@ def open_panel(
         allow_missing=data.missing != "refuse",
         cut_future=cut_future,
     )
+    usual = ended_notes(panel)
+    own = ended_notes(panel, data.ended_series)
+    notes = [note for note in panel.notes if note not in usual]
+    return replace(panel, notes=(*notes, *own))
 
 
 def _table_of(data: DataConfig, source: Source | None) -> Source:

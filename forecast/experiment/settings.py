@@ -17,7 +17,8 @@ from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import to_jsonable_python
 
 from forecast.data.formats.readers import reader_named
-from forecast.data.panel import Columns
+from forecast.data.panel import USUAL_ROLES, Columns
+from forecast.data.per_series.ended import EndedSeries
 from forecast.data.read import TableFormat
 from forecast.experiment.evaluation_settings import BacktestConfig, EvaluationConfig
 from forecast.experiment.search_settings import RangeConfig, SearchConfig
@@ -80,6 +81,10 @@ class DataConfig(TableFormat, Columns, _Source):
     future, and never filled."""
     short_series: Literal["refuse", "skip"] = "refuse"
     """Series too short for one window: refuse the table, or skip them with a note."""
+    ended_series: EndedSeries = "own_end"
+    """Series that end before the others: forecast each from its own end, forecast it to the same
+    last step as the others, or learn from it and leave it out of the forecast. Not with an index of
+    whole numbers, which counts the rows of each series."""
     calendar: Literal["auto"] | tuple[str, ...] = "auto"
     """Features made from the timestamps, such as `hour`, `weekday`, `month`, `holiday:US`; `auto`:
     by the frequency."""
@@ -135,7 +140,8 @@ class DataConfig(TableFormat, Columns, _Source):
         """Refuse settings that differ from their default and would not be read."""
         for name in names:
             value = getattr(self, name)
-            if value != type(self).model_fields[name].default:
+            unread = (type(self).model_fields[name].default, getattr(USUAL_ROLES, name, None))
+            if value not in unread:
                 shown = list(value) if isinstance(value, tuple) else value
                 raise ValueError(f"{name} is {shown!r}, which is not read with {why}: remove it")
 

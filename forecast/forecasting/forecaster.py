@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from forecast.data.known import future_frame, read_known
 from forecast.data.panel import Panel
+from forecast.data.per_series.ended import reach_of, refuse_unreachable
 from forecast.data.read import Source
 from forecast.errors import ConfigError, NotFittedError
 from forecast.experiment.keywords import with_keywords
@@ -242,7 +243,7 @@ class Forecaster:
                 given.
         """
         fitted = self.fitted
-        panel = self._history(table)
+        history = self._history(table)
         steps = self._steps(horizon)
         levels = _levels(level)
         if levels and steps > fitted.shape.horizon:
@@ -255,15 +256,18 @@ class Forecaster:
 
         ahead = None
         if known is not None:
-            ahead = read_known(panel, known, table_format=fitted.config.data.table_format)
-        forecast = forecast_future(fitted, panel, steps, ahead)
+            ahead = read_known(history, known, table_format=fitted.config.data.table_format)
+        ended = fitted.config.data.ended_series
+        refuse_unreachable(history, ended, fitted.shape.horizon, steps)
+        reach = reach_of(history, ended)
+        forecast = forecast_future(fitted, reach, steps, ahead)
         if baseline is not None:
-            values = baseline_ahead(fitted, panel, baseline, steps)
-            forecast = replace(forecast, baselines={baseline: values})
+            values = baseline_ahead(fitted, reach.panel, baseline, steps + reach.furthest)
+            forecast = replace(forecast, baselines={baseline: reach.shown(values, steps)})
         if level == "auto":
-            return with_usual_intervals(fitted, panel, forecast)
+            return with_usual_intervals(fitted, reach, forecast)
         if levels:
-            return with_intervals_of(fitted, panel, forecast, levels)
+            return with_intervals_of(fitted, reach, forecast, levels)
         return forecast
 
     def make_future_frame(
@@ -281,7 +285,8 @@ class Forecaster:
         Raises:
             NotFittedError: neither `fit` nor `load` was called.
         """
-        return future_frame(self._history(table), self._steps(horizon))
+        ended = self.fitted.config.data.ended_series
+        return future_frame(self._history(table), self._steps(horizon), ended)
 
     def evaluate(self, table: Source | None = None) -> BacktestResult:
         """Evaluate the model and the baselines on the rows of a table that training has not seen.

@@ -12,6 +12,8 @@
 - `forecast.csv`: the steps after the end of the data, if all their covariates are known, with
   intervals and the best baseline
 - `forecast.json`: the models and levels in it, the weights of an ensemble
+- `recent.parquet`: the last actual values before them
+- `totals.csv`: the same steps added up per week, month or year, beside those of the year before
 - `model/`: the saved model
 - `*.png`: figures, see `forecast.runs.pictures.draw_pictures`
 - `report.html`: all of this on one page
@@ -21,8 +23,8 @@ A figure or a report that fails is left out: the trained model is kept.
 
 from __future__ import annotations
 
+import os
 import re
-import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -40,6 +42,7 @@ from forecast.forecasting.forecaster import Forecaster
 from forecast.forecasting.reference import best_on_validation
 from forecast.intervals.coverage import coverage_text
 from forecast.runs.earlier import difference_from
+from forecast.runs.heading import describe
 from forecast.runs.next_steps import ABOUT_FORECAST, about_forecast, write_about
 from forecast.runs.pictures import PICTURES, show_run
 from forecast.runs.records import (
@@ -51,14 +54,16 @@ from forecast.runs.records import (
     HISTORY,
     MODEL,
     OBSERVED,
+    RECENT,
     REPORT,
     RUN_RESULT,
     SCORES,
     SCORES_TEXT,
+    TOTALS,
     has_environment,
-    span_text,
     write_evaluation,
     write_histories,
+    write_past,
     write_records,
 )
 from forecast.runs.table_files import OTHER_FORECASTS
@@ -83,6 +88,8 @@ RUN_FILES = (
     FORECAST,
     *OTHER_FORECASTS,
     ABOUT_FORECAST,
+    RECENT,
+    TOTALS,
     REPORT,
     *PICTURES,
     *(f"{MODEL}/{name}" for name in SAVED_MODEL.names or ()),
@@ -96,9 +103,6 @@ RUN = Content(
     RUN_FILES,
 )
 """Content that `fit_run` writes into its folder."""
-
-_NOTE_WIDTH = 150
-"""Printed characters of a note; `data.json` and `forecast check` contain all of it."""
 
 
 def fit_run(
@@ -142,7 +146,7 @@ def fit_run(
     if not resume:  # otherwise the checkpoint is checked when it is read
         _check_checkpoints(checkpoint)
     if voice.tensorboard:
-        check_writable(voice.tensorboard)
+        _check_logs(voice.tensorboard, folder)
 
     prepared = prepare(config)
     if require_skill and not len(prepared.test):
@@ -156,6 +160,7 @@ def fit_run(
     if not resume or not any(map(is_checkpoint, _checkpoint_paths(checkpoint))):
         _check_earlier(folder, prepared, replace, voice.say)
 
+    voice.wake()
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     forecaster = Forecaster(config).fit_prepared(
         prepared, checkpoint=checkpoint, resume=resume, reporter=voice.for_training()
@@ -165,7 +170,7 @@ def fit_run(
         result = forecaster.evaluate()
     baseline = _best_baseline(forecaster, prepared, result)
     future = None
-    if covers(prepared.panel, config.windows.horizon):
+    if covers(prepared.panel, config.windows.horizon, config.data.ended_series):
         future = forecaster.predict(level="auto", baseline=baseline)
 
     with _training_kept(), replace_folder(folder, check) as temporary:
@@ -180,28 +185,10 @@ def fit_run(
         voice.say(line)
     voice.say(f"wrote {folder}: {_listed(written)}")
     for line in failures:
-        voice.say(line)
+        voice.warn(line)
     if require_skill and result is not None:
         result.scores().require_skill()
     return folder
-
-
-def describe(prepared: Prepared) -> list[str]:
-    """Describe the table and its division into sets, in a few lines."""
-    panel = prepared.panel
-    windows = prepared.config.windows
-    lines = [
-        f"data: {panel.num_series:,} series, {panel.num_rows:,} rows, "
-        f"frequency {panel.freq.alias}, {span_text(panel)}",
-        f"windows: context {windows.context_length}, horizon {windows.horizon}; "
-        f"{len(prepared.training):,} for training, {len(prepared.validation):,} for validation, "
-        f"{len(prepared.test):,} for testing",
-    ]
-    for note in prepared.notes:
-        # a shorter note about missing values comes from the policy that fills them
-        if " is missing in " not in note:
-            lines.append(f"note: {textwrap.shorten(note, _NOTE_WIDTH, placeholder=' ...')}")
-    return lines
 
 
 def _conclusions(
@@ -235,16 +222,6 @@ def _not_tested(prepared: Prepared) -> str:
     return no_test_set(prepared.config, prepared.reasons.get("evaluation.test_size"))
 
 
-def _best_baseline(
-    forecaster: Forecaster, prepared: Prepared, result: BacktestResult | None
-) -> str:
-    """Return the best baseline on the test set, or on the validation set where there is none."""
-    best = None
-    if result is not None:
-        best = result.scores().best_baseline
-    return best or best_on_validation(forecaster.fitted, prepared)
-
-
 def _check_earlier(folder: Path, prepared: Prepared, replace: bool, say: Say) -> None:
     """Raise if an earlier run of other work would be replaced unasked; else say what is replaced.
 
@@ -260,6 +237,27 @@ def _check_earlier(folder: Path, prepared: Prepared, replace: bool, say: Say) ->
             f"with --out, such as {free_name(folder)}"
         )
     say(f"note: {folder} contains {difference}; it is replaced at the end")
+
+
+def _check_logs(logs: str, folder: Path) -> None:
+    """Raise if the folder of TensorBoard logs cannot be written, or is in that of the run."""
+    check_writable(logs)
+    if Path(os.path.realpath(logs)).is_relative_to(os.path.realpath(folder)):
+        beside = free_name(folder.with_name(f"{folder.name}-logs"))
+        raise OutputError(
+            f"the TensorBoard logs {logs} would be in {folder}, the run folder, which has no other "
+            f"files: name a folder beside it, such as {beside}"
+        )
+
+
+def _best_baseline(
+    forecaster: Forecaster, prepared: Prepared, result: BacktestResult | None
+) -> str:
+    """Return the best baseline on the test set, or on the validation set where there is none."""
+    best = None
+    if result is not None:
+        best = result.scores().best_baseline
+    return best or best_on_validation(forecaster.fitted, prepared)
 
 
 def _check_checkpoints(checkpoint: Path) -> None:
@@ -310,6 +308,7 @@ def _write_run(
     written = ["model"]
     if future is not None:
         future.frame().to_csv(folder / FORECAST, index=False)
+        write_past(folder, future, prepared.panel)
     if future is not None or result is not None:
         written.append("forecasts")
     observed = None

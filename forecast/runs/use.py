@@ -15,7 +15,13 @@ from forecast.forecasting.forecaster import Forecaster
 from forecast.runs.next_steps import read_about
 from forecast.runs.records import FORECAST, MODEL
 from forecast.runs.stored import read_result
-from forecast.runs.table_files import check_ending, is_forecast, is_template, write_table
+from forecast.runs.table_files import (
+    OTHER_FORECASTS,
+    check_ending,
+    is_forecast,
+    is_template,
+    write_table,
+)
 from forecast.scores.evaluation import BacktestResult
 from forecast.scores.forecast import Forecast
 
@@ -134,7 +140,8 @@ def _open(run: str | Path, table: str | None, output: str | Path | None) -> tupl
 
 def _check_outside(run: str | Path, output: str | Path) -> None:
     """Raise if a forecast would replace the one that `fit` wrote into the run folder."""
-    if os.path.realpath(output) == os.path.realpath(Path(run, FORECAST)):
+    names = (FORECAST, *OTHER_FORECASTS)
+    if os.path.realpath(output) in [os.path.realpath(Path(run, name)) for name in names]:
         raise OutputError(
             f"{output} is a file of the run, written by fit: name another file, such as "
             f"{free_name(Path(output).name)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -23,28 +24,71 @@ WIDE = 100
 REDRAW_SECONDS = 0.1
 """Least time between two drawings of the bars."""
 
+FIRST_LINE_SECONDS = 10.0
+"""Training time before the first line in a file, where epochs are not written."""
 
-def terminal_reporter(stream: TextIO | None = None) -> Reporter:
+
+def terminal_reporter(stream: TextIO | None = None, *, calm: bool = False) -> Reporter:
     """Return a reporter that writes a line at the start of training and one for each epoch.
 
     In a terminal, and in a notebook where `ipywidgets` is installed, a bar below these lines shows
-    the steps of each network that is being trained. A log gets the lines alone.
+    the steps of each network that is being trained. A file gets the lines alone.
 
     Args:
         stream: where to write; default: standard error.
+        calm: whether these lines are left out: a terminal shows the bars alone, and a file gets a
+            line now and then, ever more rarely.
     """
     console = _live_console(stream)
     if console is not None:
-        return _Bars(console)
+        return _Bars(console, calm=calm)
     out = stream or sys.stderr
+
+    def write(line: str) -> None:
+        out.write(line + "\n")
+        out.flush()
+
+    if calm:
+        return _Heartbeat(write)
+    return line_reporter(write)
+
+
+def line_reporter(write: Callable[[str], None]) -> Reporter:
+    """Return a reporter that passes on a line at the start of training and one for each epoch.
+
+    Args:
+        write: takes a line.
+    """
 
     def report(event: Event) -> None:
         line = _event_line(event)
         if line is not None:
-            out.write(line + "\n")
-            out.flush()
+            write(line)
 
     return report
+
+
+class _Heartbeat:
+    """Reporter that writes a line after 10 seconds of training, and after twice as long each time.
+
+    So a short training is silent, and one of a whole day takes 14 lines.
+    """
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self.write = write
+        self.started = time.monotonic()
+        self.next_line = FIRST_LINE_SECONDS
+
+    def __call__(self, event: Event) -> None:
+        if not isinstance(event, StepDone):
+            return
+        seconds = time.monotonic() - self.started
+        if seconds < self.next_line:
+            return
+        self.next_line = 2 * seconds
+        minutes, seconds_left = divmod(round(seconds), 60)
+        texts = [_epoch_text(event), *_loss_texts(event)]
+        self.write(f"training for {minutes}:{seconds_left:02d}: {'  '.join(texts)}")
 
 
 def _live_console(stream: TextIO | None) -> Console | None:
@@ -65,8 +109,9 @@ def _live_console(stream: TextIO | None) -> Console | None:
 class _Bars:
     """Reporter that draws one bar for each network that is being trained."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, calm: bool = False) -> None:
         self.console = console
+        self.calm = calm
         self.progress: Progress | None = None
         self.tasks: dict[str, TaskID] = {}
         self.drawn_at = float("-inf")
@@ -79,7 +124,7 @@ class _Bars:
         if isinstance(event, Ended):
             self._remove(event.name)
         line = _event_line(event)
-        if line is not None:
+        if line is not None and not self.calm:
             # As plain text, on as many rows as it takes: the terminal breaks long lines itself.
             self.console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
 

@@ -26,7 +26,15 @@ from forecast.runs.pictures import show_run
 from forecast.scores.history import History
 
 ROOT = Path(__file__).parents[2]
-PICTURES = ("loss", "forecasts", "error_by_step", "error_by_cutoff", "bias_by_step", "residuals")
+PICTURES = (
+    "forecast",
+    "loss",
+    "forecasts",
+    "error_by_step",
+    "error_by_cutoff",
+    "bias_by_step",
+    "residuals",
+)
 SMALL = [
     "--set=windows.context_length=24",
     "--set=windows.horizon=6",
@@ -51,7 +59,7 @@ def settings_of(table: BadTable) -> list[str]:
     values = {
         "id_col": columns.id_col,
         "time_col": columns.time_col,
-        "target_cols": list(columns.target_cols),
+        "target_cols": columns.target_cols,
         "past_covariates": list(columns.past_covariates),
         "known_covariates": list(columns.known_covariates),
         "static_covariates": list(columns.static_covariates),
@@ -161,8 +169,9 @@ def test_a_figure_or_report_that_fails_loses_no_model(tmp_path, monkeypatch, cap
     monkeypatch.setattr("forecast.runs.pictures.plot_residuals", fail)
     folder = tmp_path / "run"
     assert main(["fit", str(tmp_path / "clean.csv"), *ONE_NETWORK, f"--out={folder}"]) == 0
-    said = capsys.readouterr().out.splitlines()
-    assert f"wrote {folder}: model, forecasts and scores" in said
+    printed = capsys.readouterr()
+    assert f"wrote {folder}: model, forecasts and scores" in printed.out.splitlines()
+    said = printed.err.splitlines()
     for what, command in (
         ("figures could not be drawn", "plot"),
         ("report could not be written", "report"),
@@ -186,7 +195,7 @@ def test_figures_are_drawn_if_only_the_report_fails(tmp_path):
     (folder / "environment.json").unlink()
     histories = {"seed 0": History((1.0,), (), (1e-3,), (1.0,), 1)}
     made, failures = show_run(folder, histories, a_result(), a_result().frame())
-    assert made == ["6 figures"]
+    assert made == ["7 figures"]
     assert [line.split(" (")[0] for line in failures] == ["the report could not be written"]
     assert {path.name for path in folder.glob("*.png")} == {f"{name}.png" for name in PICTURES}
 
@@ -395,7 +404,7 @@ def test_32_one_window_is_enough_to_train_and_none_to_evaluate(tmp_path, capsys)
     out = capsys.readouterr().out
     assert "1 for training" in out
     assert "no test set, so the model is not evaluated: evaluation.test_size is 0" in out
-    assert f"wrote {tmp_path / 'run'}: model, forecasts, 1 figure and report.html" in out
+    assert f"wrote {tmp_path / 'run'}: model, forecasts, 2 figures and report.html" in out
 
 
 def test_34_a_short_series_among_others_is_named_or_left_out(tmp_path, capsys):
@@ -480,6 +489,7 @@ def test_killed_training_resumes_to_the_same_bits(tmp_path, capsys):
     clean(600).to_csv(tmp_path / "clean.csv", index=False)
     options = [
         str(tmp_path / "clean.csv"),
+        "--verbose",
         *SMALL,
         "--set=training.epochs=6",
         "--set=model.dropout=0.2",
@@ -520,6 +530,7 @@ COMMANDS = (
     "tune",
     "leak-check",
     "show-config",
+    "completion",
 )
 
 
@@ -550,7 +561,7 @@ def test_the_defaults_in_the_help_are_those_of_the_settings():
     defaults = {
         "--id": config.data.id_col,
         "--time": config.data.time_col,
-        "--target": ",".join(config.data.target_cols),
+        "--target": config.data.target_cols,
         "--horizon": str(config.windows.horizon),
         "--num-windows": str(config.backtest.num_windows),
         "--refit": config.backtest.refit,

@@ -103,4 +103,4 @@ def test_the_proposed_command_finds_no_problem(tmp_path: Path, capsys):
     proposed = capsys.readouterr().out.splitlines()[-1]
     assert proposed.startswith("try: forecast check ")
     assert main(shlex.split(proposed)[2:]) == 0
-    assert capsys.readouterr().out.endswith("no problem found\n")
+    assert "no problem found\n" in capsys.readouterr().out

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from forecast.data.load import load_panel
-from forecast.data.panel import Columns
+from forecast.data.panel import USUAL_ROLES, Columns
 from forecast.data.read import TableFormat
 from forecast.errors import DataError
 
@@ -55,7 +55,7 @@ def test_lines_before_the_header_are_left_out_with_a_note(before, separator, tmp
 def test_the_header_is_found_without_the_names_of_its_columns(tmp_path):
     path = write(tmp_path / "a.csv", "Temperatures of station 12", "", "date,temp", *ROWS)
     with pytest.raises(DataError, match="there is no column 'ds'; the columns are 'date', 'temp'"):
-        load_panel(path)
+        load_panel(path, USUAL_ROLES)
 
 
 def test_years_as_names_of_columns(tmp_path):

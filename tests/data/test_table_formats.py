@@ -70,7 +70,7 @@ def test_lines_are_counted_in_files_with_blank_lines_and_quoted_line_ends(tmp_pa
         'lines",2020-01-01,1',
         "",
         "a,x,2020-01-02,2",
-        "a,y,2020-01-03,none",
+        "a,y,2020-01-03,many",
     ]
     (tmp_path / "notes.csv").write_text("\n".join(lines))
     with pytest.raises(DataError, match="line 7"):
@@ -239,8 +239,11 @@ def test_months_without_days():
     ("change", "message"),
     [
         ({"target_cols": ("y", "y")}, r"target_cols is \['y', 'y'\]; expected each column once"),
-        ({"past_covariates": ("y",)}, "target_cols names 'y', and past_covariates does too"),
-        ({"id_col": "y"}, "target_cols names 'y', and id_col does too"),
+        (
+            {"target_cols": ("y",), "past_covariates": ("y",)},
+            "target_cols names 'y', and past_covariates does too",
+        ),
+        ({"target_cols": ("y",), "id_col": "y"}, "target_cols names 'y', and id_col does too"),
         ({"categorical": ("z",)}, "categorical names 'z', which is none of the covariates"),
     ],
 )
@@ -256,7 +259,7 @@ def test_roles_that_contradict_each_other(change, message):
         ({"decimal": ";"}, r"decimal is \";\"; expected '\.' or ','"),
         ({"separator": ",", "decimal": ","}, "separator is ',' and so is decimal; expected two"),
         ({"separator": "::"}, 'separator is "::"; expected one character or null'),
-        ({"layout": "tall"}, "layout is \"tall\"; expected 'long' or 'wide'"),
+        ({"layout": "tall"}, "layout is \"tall\"; expected 'auto', 'long', 'wide' or"),
         ({"time_format": "unix"}, "time_format is 'unix'; expected .*did you mean 'unix_s'"),
     ],
 )
@@ -275,7 +278,7 @@ def test_settings_of_a_table_are_its_columns_and_its_format():
 
 
 def test_columns_and_format_can_be_keys_and_cannot_be_changed():
-    assert {Columns(): 1, TableFormat(): 2}[Columns(target_cols=("y",))] == 1
+    assert {Columns(): 1, TableFormat(): 2}[Columns(target_cols="auto")] == 1
     for section, name in ((Columns(), "id_col"), (TableFormat(), "tz")):
         with pytest.raises(ValueError, match="frozen"):
             setattr(section, name, "x")

@@ -258,8 +258,16 @@ GIVEN: Settings = {
 }
 """Of everything that may be chosen a value that would not be, most of them that of `bigru`."""
 
-NOT_BY_RULE = {("training", "jit"), ("data", "calendar"), ("data", "trading_days")}
-"""Settings whose `auto` no rule of `choices` replaces: by the machine, and by the timestamps."""
+NOT_BY_RULE = {
+    ("training", "jit"),
+    ("data", "calendar"),
+    ("data", "trading_days"),
+    ("data", "id_col"),
+    ("data", "time_col"),
+    ("data", "target_cols"),
+}
+"""Settings whose `auto` no rule of `choices` replaces: by the machine, by the timestamps, and by
+the columns of the table."""
 
 
 def test_what_is_given_is_never_chosen() -> None:

@@ -80,7 +80,10 @@ REFUSED = {
         "training: {loss: msee}",
         "training.loss is \"msee\"; expected 'auto', 'mse', 'mae', 'huber' or 'quantile'",
     ),
-    "text for a list": ("data: {target_cols: y}", 'data.target_cols is "y"; expected a list'),
+    "text for a list": (
+        "data: {target_cols: y}",
+        "data.target_cols is \"y\"; expected 'auto' or a list",
+    ),
     "missing entry": (
         "transforms:\n  target:\n  - lag: 3",
         "line 3: transforms.target[0].name is missing; expected 'standard'",

@@ -234,6 +234,11 @@ def forecast_columns(config: Experiment, _: Any) -> object:
     return forecaster.predict().frame().columns.tolist(), sorted(forecaster.evaluate().forecasts)
 
 
+def forecast_stamps(config: Experiment, _: Any) -> object:
+    """Series and steps of a forecast; one of the two series has ended."""
+    return fitted(config).predict().frame()[["unique_id", "ds"]].to_numpy().tolist()
+
+
 def seasonal_naive(config: Experiment, _: Any) -> object:
     return fitted(config).evaluate().forecasts["seasonal_naive"].tobytes()
 
@@ -345,6 +350,7 @@ ROWS: dict[str, Row] = {
     "data.missing": Row(
         (learned, notes), base={"data.missing": "forward_fill"}, table=with_holes, stays=(panel,)
     ),
+    "data.ended_series": Row((forecast_stamps,), stays=(learned, weights)),
     "data.short_series": Row((notes,), table=with_short_series, refused="short_series: skip"),
     "data.calendar": Row((named_inputs, learned, size), stays=(panel,)),
     "data.season_length": Row(

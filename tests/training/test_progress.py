@@ -184,6 +184,40 @@ def test_networks_side_by_side_have_a_bar_each(terminal: Terminal) -> None:
     assert terminal.cursor_is_visible
 
 
+def test_a_calm_terminal_gets_the_bars_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("forecast.training.progress.REDRAW_SECONDS", 0.0)
+    terminal = a_terminal(monkeypatch)
+    report = terminal_reporter(terminal, calm=True)
+    for event in (START, STEP, EPOCH):
+        report(event)
+    (row,) = terminal.rows
+    assert row.startswith("epoch  3/10 ━")
+    report(Ended())
+    assert terminal.rows == []
+    assert terminal.cursor_is_visible
+
+
+@pytest.mark.parametrize(
+    ("hours", "lines"), [(9 / 3600, 0), (10 / 3600, 1), (25 / 3600, 2), (1, 9), (24, 14)]
+)
+def test_a_file_gets_a_line_now_and_then(
+    hours: float, lines: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step each second: the lines come after 10, 20, 40 ... seconds of training."""
+    now = 0.0
+    monkeypatch.setattr("forecast.training.progress.time.monotonic", lambda: now)
+    stream = io.StringIO()
+    report = terminal_reporter(stream, calm=True)
+    for second in range(round(hours * 3600) + 1):
+        now = float(second)
+        report(STEP)
+        report(EPOCH)
+    assert stream.getvalue().count("\n") == lines
+    if lines:
+        first = "training for 0:10: epoch  3/10  loss 0.5123  val_loss 0.25"
+        assert stream.getvalue().splitlines()[0] == first
+
+
 def test_lines_of_a_log_name_their_network() -> None:
     assert shown(io.StringIO(), replace(EPOCH, name="a")).startswith("a: epoch  3/10  loss")
     assert shown(io.StringIO(), replace(START, name="a")).startswith("a: 48,210 windows")

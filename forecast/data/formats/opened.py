@@ -6,15 +6,15 @@ Every reader of `forecast.data.formats.readers` returns one.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from forecast.data.findings import BadTableError, Finding
-from forecast.data.textfile import TextFile
+from forecast.data.findings import BadTableError, Decisions, Finding
+from forecast.data.text.textfile import TextFile
 
 CODES = pa.dictionary(pa.int32(), pa.string())
 """Type of text as codes in a list of the distinct words."""
@@ -25,6 +25,10 @@ Cells = dict[str, pa.ChunkedArray]
 
 class Written(Protocol):
     """Properties of a written table that readers need; a `TableFormat` has them."""
+
+    @property
+    def layout(self) -> str:
+        """Layout: `auto`, `long`, `wide` or `dates_across`."""
 
     @property
     def separator(self) -> str | None:
@@ -57,6 +61,7 @@ class Opened:
         notes: findings made so far.
         text: the file, where that is a text file.
         row_numbers: (R,) number of each row in messages; None where they are counted from 0.
+        decisions: settings that the form of the table decides.
     """
 
     names: tuple[str, ...]
@@ -64,6 +69,7 @@ class Opened:
     notes: tuple[Finding, ...] = ()
     text: TextFile | None = None
     row_numbers: NDArray[np.int64] | None = None
+    decisions: Decisions = field(default_factory=dict)
 
 
 def by_name(data: pa.Table) -> Cells:

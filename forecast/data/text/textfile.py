@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from forecast.data.findings import BadTableError, Finding, counted, listed
-from forecast.data.preamble import find_header
+from forecast.data.text.preamble import find_header
 from forecast.errors import ConfigError
 from forecast.files.compressed import UNREADABLE, is_damaged, open_bytes
 

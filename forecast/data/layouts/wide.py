@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.compute
 
 from forecast.data.findings import BadTableError, Finding, listed
-from forecast.data.panel import Columns
+from forecast.data.panel import USUAL_ROLES
 from forecast.data.table import Table
 from forecast.errors import ConfigError
 
-_DEFAULT = Columns()
+_DEFAULT = USUAL_ROLES
 
 _NAMELESS = re.compile(r"|Unnamed: \d+")
 """Names of a column without one: in a file, and as pandas reads it."""

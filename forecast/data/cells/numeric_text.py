@@ -8,6 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from forecast.data.cells.marks import count_marks, marks_note, without_marks
+from forecast.data.cells.suffixes import without_signs
 from forecast.data.findings import BadTableError, Change, FindingLog, counted
 from forecast.data.table import MISSING_WORDS, RowNames
 
@@ -20,6 +22,8 @@ _COMMA = r"[+-]?\d*,\d+([eE][+-]?\d+)?"
 _GROUPED = r"[+-]?\d{1,3}(MARK\d{3})+"
 
 _UNITS = ("$", "€", "£", "¥", "%")
+
+_BOUND = r"(?:[<>≤≥~≈]=?|(?i:under|over|less than|more than|up to|about|approx[.]?|ca[.]?) )"
 
 _SPACES = "[\u00a0\u202f\u2009]"
 """Spaces that spreadsheets write between thousands."""
@@ -41,7 +45,12 @@ def numbers_of(
     """
     text = pc.utf8_trim_whitespace(pc.replace_substring_regex(column, _SPACES, " "))
     text = pc.if_else(pc.is_in(text, pa.array(MISSING_WORDS)), None, text)
+    marks = count_marks(text)
+    if marks:
+        log.findings.append(marks_note(marks, name))
+        text = without_marks(text)
     written = text
+    text, factors = without_signs(text, name, log)
     plain = _without_unit(text, name, log)
     text = _with_point(plain, name, rows.table.decimal, rows.table.thousands)
     fits = pc.match_substring_regex(text, _NUMBER).fill_null(True)
@@ -67,6 +76,8 @@ def numbers_of(
     long = pc.match_substring_regex(text, r"^[+-]?\d{16,}$")
     if pc.any(long).as_py():
         refuse_inexact(text.filter(long).cast(pa.decimal128(38, 0)).cast(pa.int64()), name)
+    if factors is not None:
+        return pc.multiply(numbers, pa.array(factors))
     return numbers
 
 
@@ -170,6 +181,8 @@ def _explain(bad: list[str]) -> tuple[str, str, tuple[Change, ...]]:
     if _all(bad, _COMMA):
         change = Change({"data.decimal": ","})
         return "decimal_comma", "which seems to have a decimal comma", (change,)
+    if _all(bad, rf"{_BOUND}.*\d.*|\d[\d.,]*\+"):
+        return "bounds", "which is a bound and not a value", ()
     return "no_number", "which is not a number", ()
 
 

@@ -1,0 +1,1 @@
+"""Cells of number columns as people write them."""

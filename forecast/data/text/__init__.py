@@ -1,0 +1,1 @@
+"""Delimited text: encoding, separator, and which lines are the table."""

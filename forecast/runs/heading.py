@@ -1,0 +1,82 @@
+"""The first lines of a command: the table that was read, and its division into sets."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from pathlib import Path
+
+import numpy as np
+
+from forecast.data.findings import counted
+from forecast.data.frequency import Frequency
+from forecast.data.panel import Panel, shown_stamps
+from forecast.experiment.prepare import Prepared
+
+_NOTE_WIDTH = 150
+"""Printed characters of a note; `data.json` and `forecast check` contain all of it."""
+
+_RHYTHMS = {
+    "B": "business days",
+    "D": "daily",
+    "h": "hourly",
+    "min": "every minute",
+    "s": "every second",
+    "W": "weekly",
+    "MS": "monthly",
+    "ME": "monthly",
+    "QS": "quarterly",
+    "QE": "quarterly",
+    "YS": "yearly",
+    "YE": "yearly",
+}
+"""Step of a frequency without multiple and anchor -> its name in a sentence."""
+
+
+def describe(prepared: Prepared) -> list[str]:
+    """Describe the table and its division into sets, in a few lines."""
+    windows = prepared.config.windows
+    lines = [
+        table_line(prepared.panel, prepared.config.data.source),
+        f"windows: context {windows.context_length}, horizon {windows.horizon}; "
+        f"{len(prepared.training):,} for training, {len(prepared.validation):,} for validation, "
+        f"{len(prepared.test):,} for testing",
+    ]
+    for note in prepared.notes:
+        # a shorter note about missing values comes from the policy that fills them
+        if " is missing in " not in note:
+            lines.append(f"note: {textwrap.shorten(note, _NOTE_WIDTH, placeholder=' ...')}")
+    return lines
+
+
+def table_line(panel: Panel, source: str | None) -> str:
+    """Return a line such as `sales.csv: 4 series, 1,155 rows, daily, 2023-01-01 to 2023-12-31`.
+
+    Args:
+        panel: the series.
+        source: name of the table; None for one in memory.
+    """
+    name = "the table"
+    if source == "-":
+        name = "standard input"
+    elif source:
+        name = Path(source).name
+    size = f"{counted(panel.num_series, 'series')}, {counted(panel.num_rows, 'row')}"
+    return f"{name}: {size}, {_rhythm(panel.freq)}, {_span(panel)}"
+
+
+def _rhythm(freq: Frequency) -> str:
+    """Return the step between timestamps in words, such as `daily` or `every 15min`."""
+    if freq.is_integer:
+        return f"a step of {freq.alias}"
+    return _RHYTHMS.get(re.sub("-.*", "", freq.alias), f"every {freq.alias}")
+
+
+def _span(panel: Panel) -> str:
+    """Return the first and the last timestamp, as days where both are at midnight."""
+    ends = np.array([panel.timestamps.min(), panel.timestamps.max()])
+    texts = [str(stamp) for stamp in shown_stamps(panel, ends)]
+    midnight = " 00:00:00"
+    if all(text.endswith(midnight) for text in texts):
+        texts = [text.removesuffix(midnight) for text in texts]
+    return " to ".join(texts)
