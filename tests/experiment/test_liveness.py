@@ -331,7 +331,7 @@ ROWS: dict[str, Row] = {
     ),
     "data.tz": Row((panel,), stays=(learned,)),
     "data.time_format": Row((panel,), base={"data.time_format": "%m/%d/%Y"}, table=unclear_dates),
-    "data.separator": Row((panel,), table=csv, refused="there is no column 'ds'"),
+    "data.separator": Row((panel,), table=csv, refused="no column contains numbers"),
     "data.decimal": Row((panel,), table=lambda: csv(";", mark=","), refused="decimal comma"),
     "data.encoding": Row((panel,), table=csv),
     "data.thousands": Row(
