@@ -24,7 +24,7 @@ def open_frame(frame: pd.DataFrame, columns: Columns, _written: Written) -> Open
     Ids and timestamps in the index become columns: by name, or with a note.
     """
     given = frame.columns.tolist()
-    names = tuple(map(str, given))
+    names = tuple(map(_flat, given))
     levels, notes = _roles_of_index(frame.index, names, columns)
     labels = dict(zip(names, given, strict=True))
 
@@ -43,6 +43,13 @@ def open_frame(frame: pd.DataFrame, columns: Columns, _written: Written) -> Open
         message = f"{listed(mixed)} {'mixes' if len(mixed) == 1 else 'mix'} types: read as text"
         notes = (*notes, Finding("mixed_ids", "note", message))
     return Opened((*levels, *names), read, notes)
+
+
+def _flat(label: object) -> str:
+    """Return the name of a column; that of several levels with `_` between them."""
+    if isinstance(label, tuple):
+        return "_".join(str(part) for part in label if part not in ("", None))
+    return str(label)
 
 
 def open_series(series: pd.Series, columns: Columns, written: Written) -> Opened:
@@ -98,6 +105,12 @@ def _only_target(columns: Columns, kind: str) -> str:
     Raises:
         BadTableError: there are several.
     """
+    if not columns.target_cols:
+        raise BadTableError(
+            "table_kind",
+            f"the table is {kind}, which has no known covariates",
+            "pass a frame with the columns of series, time and known covariates",
+        )
     if len(columns.target_cols) > 1:
         raise BadTableError(
             "table_kind",
@@ -140,7 +153,7 @@ def _roles_of_index(
     notes = []
     rest = [place for place in range(index.nlevels) if place not in levels.values()]
     if columns.time_col not in (*names, *levels):
-        dates = [place for place in rest if _has_dates(index, place)]
+        dates = [place for place in rest if has_dates(index, place)]
         if len(dates) == 1:
             levels[columns.time_col] = dates[0]
             rest.remove(dates[0])
@@ -163,7 +176,13 @@ def _roles_of_index(
     return levels, tuple(notes)
 
 
-def _has_dates(index: pd.Index, place: int) -> bool:
+def has_dates(index: pd.Index, place: int) -> bool:
+    """Return whether a level of an index contains dates or periods.
+
+    Args:
+        index: the index.
+        place: of the level, from 0.
+    """
     level = index
     if isinstance(index, pd.MultiIndex):
         level = index.levels[place]
