@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecast.cli.proposals import settings_for_all
 from forecast.data.doctor import Diagnosis, diagnose
 from forecast.data.panel import Columns
 from forecast.data.read import TableFormat
+from forecast.experiment.check_table import settings_for_all
 
 ONE_SERIES = Columns(id_col="unique_id", time_col="ds", target_cols=("y",))
 
@@ -69,7 +69,7 @@ TABLES = {
 
 def second_attempt(table: pd.DataFrame, first: Diagnosis, **given: Any) -> Diagnosis:
     """Apply all settings that the findings propose together."""
-    settings = {path.split(".")[1]: v for path, v in settings_for_all(first.errors).items()}
+    settings = {path.split(".")[1]: v for path, v in settings_for_all(first.errors, {}).items()}
     assert settings
     missing = settings.pop("missing", "refuse") != "refuse"
     gaps = settings.pop("gaps", "refuse")
@@ -91,7 +91,7 @@ def test_the_second_attempt_succeeds(make: Any) -> None:
 @pytest.mark.parametrize("name", ["clean quarters", "clean hours", "quarters with gaps"])
 def test_a_zone_is_proposed_where_it_fits(name: str) -> None:
     first = diagnose(TABLES[name](), ONE_SERIES)
-    assert settings_for_all(first.errors)["data.tz"] == "Europe/Berlin"
+    assert settings_for_all(first.errors, {})["data.tz"] == "Europe/Berlin"
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_a_zone_that_does_not_fit_is_taken_back(make: Any) -> None:
     zone = TableFormat(tz="America/New_York")
     first = diagnose(table, ONE_SERIES, table_format=zone)
     assert {"skipped_hour", "repeated_hour"} <= {finding.code for finding in first.errors}
-    assert settings_for_all(first.errors)["data.tz"] is None
+    assert settings_for_all(first.errors, {})["data.tz"] is None
     assert second_attempt(table, first, tz="America/New_York").errors == ()
 
 
