@@ -71,8 +71,8 @@ class DataConfig(TableFormat, Columns, _Source):
     """
 
     freq: Frequency | None = None
-    """Step between timestamps, as a pandas alias (`h`, `D`, `ME`, `15min`) or, of an index, a whole
-    number; null: read off the table."""
+    """Step between timestamps, as a pandas alias (`h`, `D`, `ME`, `15min`), as days of the week
+    (`B-MON-SAT`, `B-TUE,FRI`) or, of an index, a whole number; null: read off the table."""
     gaps: Literal["refuse", "skip", "fill"] = "refuse"
     """Missing timestamps: refuse the table, skip the windows that would span one, or add rows."""
     missing: Literal["refuse", "forward_fill", "interpolate", "zero", "mask"] = "refuse"
