@@ -33,7 +33,7 @@ from pathlib import Path
 from forecast.data.known import covers
 from forecast.errors import ConfigError, OutputError
 from forecast.experiment.held_back import no_test_set
-from forecast.experiment.prepare import Prepared, prepare
+from forecast.experiment.prepare import Prepared, prepare, refuse_no_forecast
 from forecast.experiment.settings import Experiment
 from forecast.files.atomic import replace_folder
 from forecast.files.outputs import Content, check_folder, check_writable, free_name
@@ -149,6 +149,7 @@ def fit_run(
         _check_logs(voice.tensorboard, folder)
 
     prepared = prepare(config)
+    refuse_no_forecast(config, prepared)
     if require_skill and not len(prepared.test):
         raise ConfigError(
             "skill is required but there is no test set to measure it on: set evaluation.test_size "

@@ -29,7 +29,7 @@ from forecast.data.layouts.row_names import choose_ids, fill_ids
 from forecast.data.layouts.squares import Square, find_square, find_transposed
 from forecast.data.names import join_names
 from forecast.data.panel import Columns
-from forecast.data.table import is_total
+from forecast.data.text.footers import is_total
 from forecast.data.time_parts import parts_of
 
 ACROSS = "dates_across"
