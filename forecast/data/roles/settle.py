@@ -12,6 +12,7 @@ from forecast.data.findings import BadTableError, Change, FindingLog, Settings, 
 from forecast.data.formats.frames import has_dates
 from forecast.data.formats.opened import Opened
 from forecast.data.formats.readers import Source, find_reader
+from forecast.data.layouts.across import ACROSS, has_dates_across
 from forecast.data.names import split_names
 from forecast.data.panel import AUTO_ROLES, LISTS, NO_TIME, USUAL_ROLES, Columns, is_auto
 from forecast.data.read import TableFormat, missing_column
@@ -54,6 +55,9 @@ def settle_columns(
         if name not in opened.names:
             raise missing_column(name, opened.names, table_format.layout, columns)
     columns = _by_name(columns, opened.names, table_format.layout)
+    is_across = has_dates_across(opened.names, columns, table_format)
+    if is_across or table_format.layout == ACROSS:
+        return columns.with_usual_names()
     is_doubled = max(Counter(opened.names).values(), default=1) > 1
     if not _open_roles(columns) or is_doubled:
         return columns.with_usual_names()
