@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import to_jsonable_python
 
+from forecast.baselines.simple import BASELINE_NAMES
 from forecast.data.formats.readers import reader_named
 from forecast.data.panel import USUAL_ROLES, Columns
 from forecast.data.per_series.ended import EndedSeries
@@ -264,6 +265,10 @@ class Experiment(Section):
 
     @model_validator(mode="after")
     def _check_together(self) -> Experiment:
+        if self.name in BASELINE_NAMES:
+            raise ValueError(
+                f"name is {self.name!r}, which is the name of a baseline: choose another one"
+            )
         if self.training.patience is not None and self.evaluation.validation_size == 0:
             raise ValueError(
                 f"training.patience is {self.training.patience}, but with "
