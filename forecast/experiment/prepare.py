@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from forecast.data import datasets
-from forecast.data.findings import BadTableError, counted
+from forecast.data.findings import BadTableError
 from forecast.data.known import covers
 from forecast.data.load import load_panel
-from forecast.data.panel import AUTO_ROLES, Panel
+from forecast.data.panel import AUTO_ROLES, LISTS, Panel
 from forecast.data.per_series.ended import ended_notes, refuse_unreachable
 from forecast.data.read import Source
 from forecast.errors import ConfigError, ForecastError
 from forecast.experiment.alternatives import alternatives
-from forecast.experiment.choices import Choice, Choices, Chosen, choose
+from forecast.experiment.choices import Chosen, choose, step_choices
 from forecast.experiment.enough import (
     TOO_FEW_ROWS,
     WindowSet,
@@ -25,6 +25,7 @@ from forecast.experiment.enough import (
     refuse_empty_sets,
     refuse_unforecastable,
 )
+from forecast.experiment.held_back import Choice, Choices
 from forecast.experiment.result_names import refuse_doubled_names
 from forecast.experiment.settings import DataConfig, Experiment
 from forecast.experiment.target_scale import choose_scale
@@ -241,12 +242,9 @@ def resolve_with_reasons(config: Experiment, panel: Panel) -> Chosen:
     season_length = config.data.season_length or panel.freq.season_length
     chosen = choose(config, panel, season_length)
     chosen = chosen.with_choices(
-        {
-            "data.calendar": _calendar(panel),
-            "data.trading_days": _trading_days(panel),
-            **_roles(panel),
-        }
+        {"data.calendar": _calendar(panel), **step_choices(config, panel), **_roles(panel)}
     )
+    chosen = chosen.with_values(_names_with_commas(chosen.config, panel))
     found = _as_read(config, panel)
     if config.data.freq is None:
         found["data.freq"] = Choice(panel.freq.alias, "the step between timestamps")
@@ -268,6 +266,17 @@ def _roles(panel: Panel) -> Choices:
     }
 
 
+def _names_with_commas(config: Experiment, panel: Panel) -> Choices:
+    """Return the lists of columns in which the table showed that a comma belongs to a name."""
+    if config.data.layout == "wide":
+        return {}
+    return {
+        f"data.{role}": Choice(getattr(panel.columns, role), "a comma belongs to a name")
+        for role in LISTS
+        if getattr(panel.columns, role) != getattr(config.data, role)
+    }
+
+
 def _as_read(config: Experiment, panel: Panel) -> Choices:
     """Return the settings that the form of the table decided, but for those that were given."""
     unset = Experiment()
@@ -280,15 +289,6 @@ def _as_read(config: Experiment, panel: Panel) -> Choices:
 
 def _calendar(panel: Panel) -> Choice:
     return Choice(tuple(default_calendar(panel.freq)), "by the frequency")
-
-
-def _trading_days(panel: Panel) -> Choice:
-    closed = panel.freq.closed
-    if not panel.freq.is_business:
-        return Choice(False, "steps are no business days")
-    if closed is None:
-        return Choice(False, "many business days have no row")
-    return Choice(True, f"{counted(len(closed), 'business day')} without a row")
 
 
 def _with_stride(chosen: Chosen, panel: Panel, split: Split) -> Chosen:

@@ -119,6 +119,17 @@ def test_of_many_series_twelve_are_drawn_and_the_choice_is_said():
     assert shown_pairs(next_steps(2, targets=("a", "b"))).tolist() == [0, 1, 2, 3]
 
 
+def test_the_series_of_a_table_without_ids_has_the_name_of_its_target():
+    forecast = next_steps(targets=("a", "b"))
+    forecast.series_ids[0] = "series"
+    titles = [axes.get_title(loc="left") for axes in plot_next_steps(forecast).axes]
+    assert titles == ["a", "b"]
+    forecast = next_steps()
+    forecast.series_ids[0] = "series"
+    (axes,) = plot_next_steps(forecast).axes
+    assert (axes.get_title(loc="left"), axes.get_ylabel()) == ("", "y")
+
+
 def test_local_days_are_on_the_axis():
     grid = Frequency.parse("h", tz="America/New_York")
     forecast = next_steps(freq="h")

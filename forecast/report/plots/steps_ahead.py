@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from forecast.axes import FloatArray, IntArray, evenly_spaced
 from forecast.data.frequency import Frequency
 from forecast.data.names import name_of
+from forecast.data.per_series.ids import ONLY_SERIES
 from forecast.data.per_series.keys import ids_in
 from forecast.report.plots.style import (
     MODEL,
@@ -165,16 +166,20 @@ def _on_grid(
 
 
 def joint_of(
-    known: tuple[NDArray[Any], FloatArray] | None, cutoff: Any, target: int
+    known: tuple[NDArray[Any], FloatArray] | None, forecast: Forecast, row: int, target: int
 ) -> tuple[NDArray[Any], FloatArray]:
-    """Return stamp and value at the cutoff, to which a forecast is joined; none if it is missing.
+    """Return stamp and value at the cutoff, to which a forecast is joined.
+
+    There is none where the value is missing, or the first step does not follow the cutoff.
 
     Args:
         known: as of `past_values`, or None.
-        cutoff: the last stamp before the forecast.
+        forecast: the forecast.
+        row: of its series.
         target: column of the target.
     """
-    if known is None:
+    cutoff = forecast.cutoffs[row]
+    if known is None or forecast.begins_late[row]:
         return np.zeros(0, np.asarray(cutoff).dtype), np.zeros(0)
     stamps, values = known
     is_joint = (stamps == cutoff) & np.isfinite(values[:, target])
@@ -193,7 +198,7 @@ def _draw_panel(
     known = past.get(name_of(forecast.series_ids[row]))
     if known is not None and len(known[0]):
         axes.plot(known[0], known[1][:, target], color=PAST, linewidth=1.1, label="actual")
-    joint_stamp, joint_value = joint_of(known, forecast.cutoffs[row], target)
+    joint_stamp, joint_value = joint_of(known, forecast, row, target)
     x = np.concatenate([joint_stamp, stamps])
 
     def joined(values: FloatArray) -> FloatArray:
@@ -219,7 +224,9 @@ def _draw_panel(
     set_dates(axes, x, forecast.freq.tz)
     axes.margins(x=0.02)
     _write_ticks(axes)
-    axes.set_title(panel_name(forecast, row, target), fontweight="bold", **PANEL_TITLE)
+    name = panel_name(forecast, row, target)
+    if name != forecast.columns.target_cols[0] or forecast.values.shape[2] > 1:
+        axes.set_title(name, fontweight="bold", **PANEL_TITLE)
 
 
 def _draw_intervals(
@@ -254,7 +261,9 @@ def panel_name(forecast: Forecast, row: int, target: int) -> str:
     """Return the name of one series and target, and where the series ends before the others."""
     targets = forecast.columns.target_cols
     parts = [str(forecast.series_ids[row])]
-    if len(targets) > 1:
+    if parts == [ONLY_SERIES] and len(forecast.series_ids) == 1:  # which is not in the table
+        parts = [targets[target]]
+    elif len(targets) > 1:
         parts.append(targets[target])
     if forecast.cutoffs[row] < forecast.cutoffs.max():
         ends = stamp_words(forecast.cutoffs[row : row + 1], forecast.freq)
