@@ -186,6 +186,12 @@ def _refuse_missing(
     message = f"{name} is missing in {count} of {len(missing)} rows: {named}"
     if allow_missing:
         log.note("missing_values", message)
+    elif name in rows.table.columns.static_covariates:
+        log.error(
+            "missing_static",
+            message,
+            "give it a value in every row of these series, or leave the series out",
+        )
     else:
         log.error(
             "missing_values",
