@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from forecast.data.frequency import Frequency
-from forecast.data.panel import Columns, Panel
+from forecast.data.panel import USUAL_ROLES, Columns, Panel
 
 
 def panel_of(
@@ -26,7 +26,7 @@ def panel_of(
         alias: frequency of timestamps; an integer index where left out.
     """
     freq = Frequency.parse(alias) if alias else Frequency("1", is_integer=True)
-    columns = columns or Columns()
+    columns = columns or USUAL_ROLES
     positions = np.array([place for one in series for place in one], np.int64)
     table = np.arange(len(positions)) if values is None else np.asarray(values)
     return Panel(

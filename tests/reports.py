@@ -1,8 +1,9 @@
-"""A run folder without a model, for tests of the report."""
+"""A run folder without a model, and its page, for tests of the report."""
 
 from __future__ import annotations
 
 import json
+from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,42 @@ import pandas as pd
 
 from forecast.data.frequency import Frequency
 from forecast.data.panel import Columns
+from forecast.runs.pictures import report_run
 from forecast.runs.records import write_histories, write_result
 from forecast.scores.evaluation import BacktestResult
 from forecast.scores.history import History
 
 HOSTILE = "</script><script>alert(1)</script>"
+
+
+class Page(HTMLParser):
+    """Elements of a page as a reader of the standard sees them, with their text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.texts: list[tuple[str, str]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.texts.append((self.elements[-1][0] if self.elements else "", data))
+
+    def all(self, tag: str) -> list[dict[str, str]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    def words(self, tag: str) -> list[str]:
+        return [text for name, text in self.texts if name == tag and text.strip()]
+
+    def readings(self, title: str) -> dict[str, object]:
+        found = [one for one in self.all("svg") if one.get("aria-label", "").startswith(title)]
+        return json.loads(found[0]["data-readings"])
+
+
+def page_of(folder: Path) -> Page:
+    return Page(report_run(folder).read_text())
 
 
 def a_result(
@@ -63,7 +95,7 @@ def write_run(folder: Path, result: BacktestResult | None) -> Path:
     """Write what a report reads; `None` for a run without a test part."""
     folder.mkdir(parents=True)
     (folder / "config.yaml").write_text(
-        "name: </title><b>run\ndata:\n  source: sales.csv\n  target_cols: [y]\n"
+        "name: </title><b>run\ndata:\n  source: sales.csv\n  target_cols: ['</title><b>y']\n"
         "windows:\n  context_length: 48\n  horizon: 6\n"
     )
     data = {

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,17 +20,21 @@ from forecast.baselines.compare import (
     batches_of_history,
     history_reader,
 )
-from forecast.baselines.simple import Baseline, Steps
+from forecast.baselines.simple import BASELINES, Baseline, Steps
+from forecast.data.findings import counted
 from forecast.data.panel import Panel, panel_digest
 from forecast.data.per_series.subset import select_series
 from forecast.errors import ConfigError, nearest
-from forecast.experiment.prepare import context_length_of, prepare_panel, resolve
-from forecast.experiment.settings import Experiment
+from forecast.experiment.enough import context_length_of
+from forecast.experiment.prepare import prepare_panel, resolve
+from forecast.experiment.settings import EnsembleConfig, Experiment
 from forecast.forecasting.calibrate import quantile_levels_of, shown_levels, with_intervals
 from forecast.forecasting.fitted import Fitted, align
 from forecast.forecasting.forecaster import Forecaster
 from forecast.forecasting.judge import fit_linear
 from forecast.forecasting.predict import forecast_windows
+from forecast.models import MODELS
+from forecast.section import AUTO, decided
 from forecast.training import Reporter
 from forecast.transforms.missing import MissingPolicy, fill_missing
 from forecast.windows.index import index_after
@@ -36,13 +42,24 @@ from forecast.windows.splits import Part
 from forecast.windows.windowed import WindowedFeatures
 
 
+def named(config: Experiment, panel: Panel) -> Experiment:
+    """Return the experiment with the name that it has on all rows, where its name is auto."""
+    if config.name != AUTO:
+        return config
+    return config.model_copy(update={"name": resolve(config, panel).name})
+
+
 def names_of(config: Experiment) -> tuple[str, ...]:
     """Return the names of the models of a backtest, in order.
+
+    Args:
+        config: the experiment, with a name.
 
     Raises:
         ConfigError: a name is unknown, or stands for two models.
     """
-    known = (config.name, *BASELINE_NAMES, *STATISTICAL)
+    architectures = [name for name in MODELS if name != config.name]
+    known = (config.name, *architectures, *BASELINE_NAMES, *STATISTICAL)
     names = config.backtest.models or (config.name, *BASELINE_NAMES)
     for name in names:
         if name not in known:
@@ -65,7 +82,7 @@ def make_models(
     """Return the models of a backtest by name.
 
     Args:
-        config: the experiment.
+        config: the experiment, with a name.
         checkpoints: optional; folder of checkpoints, written after each epoch.
         reporter: optional; called with the progress of trainings.
 
@@ -82,6 +99,8 @@ def make_models(
     for name in names:
         if name == config.name:
             models[name] = NetworkModel(config, checkpoints, reporter)
+        elif name in MODELS:
+            models[name] = NetworkModel(config, checkpoints, reporter, architecture=name)
         elif name in STATISTICAL:
             models[name] = StatisticalModel(
                 name,
@@ -93,6 +112,58 @@ def make_models(
         else:
             models[name] = BaselineModel(config, name)
     return models
+
+
+def alone(config: Experiment, architecture: str) -> Experiment:
+    """Return an experiment with a single network of an architecture in place of its model.
+
+    Args:
+        config: the experiment, resolved, so that both have the same rows, windows and training.
+        architecture: one of `MODELS`; that of the experiment keeps its settings, another one has
+            its defaults.
+    """
+    model: Any = config.model
+    if model.name != architecture:
+        model = MODELS[architecture].config()
+    single = EnsembleConfig(seeds=1, context_lengths=(), linear="none")
+    return config.model_copy(update={"name": architecture, "model": model, "ensemble": single})
+
+
+def descriptions(config: Experiment, panel: Panel) -> dict[str, str]:
+    """Describe each model of a backtest in a few words.
+
+    Args:
+        config: the experiment, with a name.
+        panel: all rows.
+    """
+    found = {}
+    for name in names_of(config):
+        if name == config.name:
+            found[name] = _members_of(resolve(config, panel))
+        elif name in MODELS:
+            found[name] = f"one network of the architecture {name}"
+        elif name in STATISTICAL:
+            found[name] = "of statsforecast"
+        elif name == LINEAR:
+            found[name] = "ridge regression from the context to the horizon"
+        else:
+            first = (BASELINES[name].__doc__ or "").strip().splitlines()[0]
+            found[name] = f"{first[0].lower()}{first[1:].rstrip('.')}"
+    return found
+
+
+def _members_of(config: Experiment) -> str:
+    """Describe the members of a resolved experiment."""
+    ensemble = config.ensemble
+    architecture = config.model.name
+    contexts = max(1, len(decided(ensemble.context_lengths, "ensemble.context_lengths")))
+    networks = contexts * decided(ensemble.seeds, "ensemble.seeds")
+    text = f"one network of the architecture {architecture}"
+    if networks > 1:
+        text = f"{networks} networks of the architecture {architecture}"
+    if ensemble.linear == "none":
+        return text
+    return f"{text} and {counted(contexts, 'ridge regression')}, weighted on validation windows"
 
 
 def at_a_cutoff(config: Experiment) -> Experiment:
@@ -171,19 +242,26 @@ class NetworkModel:
         config: the experiment at a cutoff.
         checkpoints: optional; folder of checkpoints, written after each epoch.
         reporter: optional; called with the progress of a training.
+        architecture: a single network of it alone, if given.
     """
 
     config: Experiment
     checkpoints: Path | None = None
     reporter: Reporter | None = None
+    architecture: str | None = None
 
     def fit(self, panel: Panel) -> FittedNetworkModel:
         """Train, or resume where there is a checkpoint of the same rows."""
+        config = self.config
+        if self.architecture is not None:
+            config = alone(resolve(config, panel), self.architecture)
         checkpoint = None
         if self.checkpoints is not None:
-            checkpoint = self.checkpoints / f"{panel_digest(panel)[:16]}.checkpoint"
-        prepared = prepare_panel(self.config, panel)
-        forecaster = Forecaster(self.config)
+            rows = f"{config.name} {panel_digest(panel)}"  # several models learn the same rows
+            name = hashlib.sha256(rows.encode()).hexdigest()[:16]
+            checkpoint = self.checkpoints / f"{name}.checkpoint"
+        prepared = prepare_panel(config, panel)
+        forecaster = Forecaster(config)
         forecaster.fit_prepared(
             prepared, checkpoint=checkpoint, resume=True, reporter=self.reporter
         )

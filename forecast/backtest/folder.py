@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from forecast.backtest.blocks import decode_block, encode_block
-from forecast.backtest.entrants import make_models, names_of
+from forecast.backtest.entrants import descriptions, make_models, named, names_of
 from forecast.backtest.gather import RollingResult, gather
 from forecast.backtest.peers import STATISTICAL, find_python, version_of
 from forecast.backtest.rolling import Block, Model, Plan, make_plan, run_block
@@ -130,6 +130,7 @@ def backtest_table(
     """
     check_kind("config", config, Experiment, "an Experiment")
     panel = open_panel(config.data, table)
+    config = named(config, panel)
     plan = plan_of(config, panel)
     backtest = _Backtest(config, panel, plan, models or make_models(config))
     return backtest.result([backtest.block(number) for number in range(plan.num_blocks)])
@@ -149,7 +150,7 @@ def backtest_run(
     Args:
         config: the experiment; `config.backtest` places the cutoffs.
         table: a file or `dataset:NAME`; default: `config.data.source`.
-        out: the folder; default: `runs/NAME-backtest`.
+        out: the folder; default: `runs/NAME-backtest`, see `Experiment.folder_name`.
         resume: whether to continue a backtest in the folder.
         reporter: optional; called with the progress of trainings.
         say: prints one line.
@@ -162,9 +163,10 @@ def backtest_run(
         BacktestError: the folder holds a backtest, or another process works on it.
     """
     config = config.with_source(table)
-    folder = Path(out or Path("runs") / f"{config.name}-backtest")
+    folder = Path(out or Path("runs") / f"{config.folder_name}-backtest")
     _check_folder(folder, resume, config.data.source)
     panel = open_panel(config.data)
+    config = named(config, panel)
     plan = plan_of(config, panel)
     models = make_models(config, checkpoints=folder / _TRAINING, reporter=reporter)
     # Before anything is written, because the package of a model may be missing.
@@ -177,6 +179,8 @@ def backtest_run(
         # Again, because another process may have started and ended since the first check.
         _check_folder(folder, resume, config.data.source)
         _begin(folder, identity)
+        for name, text in descriptions(config, panel).items():
+            say(f"{name}: {text}")
         result = _run(_Backtest(config, panel, plan, models), folder, say)
         write_records(folder, config, panel, write_file)
         observed = write_evaluation(

@@ -73,7 +73,8 @@ def add_backtest(commands: Commands) -> None:
     parser.add_argument(
         "--out",
         metavar="FOLDER",
-        help="folder to write; default: runs/NAME-backtest, with the setting name",
+        help="folder to write; default: runs/NAME-backtest, with the alias or the name of the "
+        "table",
     )
     parser.add_argument("--resume", action="store_true", help="resume the backtest in the folder")
 

@@ -25,7 +25,7 @@ def add_fit(commands: Commands) -> None:
         "--out",
         metavar="FOLDER",
         help="run folder to write: new, empty, or an earlier run of the same data and settings, "
-        "which is replaced; default: runs/NAME, with the setting name",
+        "which is replaced; default: runs/NAME, with the alias or the name of the table",
     )
     parser.add_argument(
         "--replace",

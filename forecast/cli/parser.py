@@ -120,21 +120,53 @@ SHORTCUTS = (
         "--id",
         "data.id_col",
         "COLUMN,...",
-        "column with the series id, or several as store,item; default: unique_id",
+        "column with the series id, several as store,item; auto: unique_id, or the columns that "
+        "tell repeated timestamps apart; default: auto",
         json.dumps,
     ),
     Shortcut(
         "--time",
         "data.time_col",
         "COLUMN",
-        "column with the timestamps, or several as date,time; default: ds",
+        "column with the timestamps, several as date,time, or none to count the rows; auto: ds, or "
+        "the only column of dates; default: auto",
         json.dumps,
     ),
     Shortcut(
         "--target",
         "data.target_cols",
         "COLUMN,...",
-        "columns to forecast, a name with a comma as '\"a, b\"'; default: y",
+        "columns to forecast, a name with a comma as '\"a, b\"'; auto: y, or the only column of "
+        "numbers; default: auto",
+        to_list,
+    ),
+    Shortcut(
+        "--known",
+        "data.known_covariates",
+        "COLUMN,...",
+        "columns whose values are known for the steps to forecast too; predict reads these values "
+        "from the table or from its --known FILE",
+        to_list,
+    ),
+    Shortcut(
+        "--past",
+        "data.past_covariates",
+        "COLUMN,...",
+        "columns known up to the last row only",
+        to_list,
+    ),
+    Shortcut(
+        "--static",
+        "data.static_covariates",
+        "COLUMN,...",
+        "columns with one value per series",
+        to_list,
+    ),
+    Shortcut(
+        "--categorical",
+        "data.categorical",
+        "COLUMN,...",
+        "those of the covariates above whose values are categories",
         to_list,
     ),
     Shortcut(
@@ -152,6 +184,13 @@ SHORTCUTS = (
         json.dumps,
     ),
     Shortcut("--horizon", "windows.horizon", "STEPS", "steps to forecast; default: 24", str),
+    Shortcut(
+        "--alias",
+        "name",
+        "NAME",
+        "name of the forecast column; default: ensemble, or the architecture of a single network",
+        json.dumps,
+    ),
 )
 """Shortcuts of every command that reads a table."""
 
@@ -262,7 +301,10 @@ def positive_integer(text: str) -> int:
 def read_experiment(
     options: argparse.Namespace, shortcuts: Sequence[Shortcut] = SHORTCUTS
 ) -> Experiment:
-    """Read the settings: those of the file, then `--set`, then the shortcuts; later ones win."""
+    """Read the settings: those of the file, then `--set`, then the shortcuts; later ones win.
+
+    They are kept in the options, for the advice on a table that is refused.
+    """
     from forecast.experiment.file import load_experiment
 
     overrides = list(options.set)
@@ -270,4 +312,5 @@ def read_experiment(
         value = getattr(options, shortcut.setting, None)
         if value is not None:
             overrides.append(f"{shortcut.setting}={shortcut.to_yaml(value)}")
-    return load_experiment(options.config, overrides)
+    options.experiment = load_experiment(options.config, overrides)
+    return options.experiment

@@ -6,7 +6,7 @@ import argparse
 from typing import Literal
 
 from forecast.cli.parser import SUCCESS, Commands, add_command, add_run
-from forecast.cli.terminal import print_line, print_note, print_result, quiet_start
+from forecast.cli.terminal import print_line, print_note, print_table, quiet_start
 
 
 def add_predict(commands: Commands) -> None:
@@ -16,7 +16,10 @@ def add_predict(commands: Commands) -> None:
     )
     add_run(parser, "history to forecast from; default: the table of the run")
     parser.add_argument(
-        "--known", metavar="FILE", help="table of the known covariates of the steps to forecast"
+        "--known",
+        metavar="FILE",
+        help="table with the values of the known covariates (the columns that fit was given as "
+        "--known) for the steps to forecast",
     )
     parser.add_argument(
         "--template",
@@ -66,7 +69,7 @@ def predict_command(options: argparse.Namespace) -> int:
     if options.output:
         print_line(f"wrote {options.output}")
     else:
-        print_result(forecast.frame().to_csv(index=False).rstrip("\n"))
+        print_table(forecast.frame().to_csv(index=False).rstrip("\n"))
     return SUCCESS
 
 

@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from forecast.cli.log import Log
 from forecast.errors import ForecastWarning
@@ -65,7 +65,22 @@ def output_of(options: argparse.Namespace) -> Iterator[None]:
         _OUTPUTS.append(Output(options.quiet, options.verbose, log))
         stack.callback(_OUTPUTS.pop)
         stack.enter_context(_warnings_on_one_line())
+        stack.enter_context(_escapes(sys.stdout))
         yield
+
+
+@contextmanager
+def _escapes(stream: TextIO) -> Iterator[None]:
+    """Print what the encoding of a console lacks as escaped characters, not as an error."""
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is None or stream.errors != "strict":  # of a notebook, or chosen by the user
+        yield
+        return
+    reconfigure(errors="backslashreplace")
+    try:
+        yield
+    finally:
+        reconfigure(errors="strict")
 
 
 def print_line(line: str) -> None:
@@ -80,6 +95,24 @@ def print_result(text: str) -> None:
     """Print what the command is run for."""
     _OUTPUTS[-1].record(text)
     print(text, flush=True)
+
+
+def print_table(text: str) -> None:
+    """Print a table for other programs: with all its characters, if need be in UTF-8."""
+    encoding = sys.stdout.encoding or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError as error:
+        print_note(
+            f"the encoding of standard output, {encoding}, lacks {text[error.start]!a}: the table "
+            f"is in UTF-8"
+        )
+        _OUTPUTS[-1].record(text)
+        sys.stdout.flush()
+        sys.stdout.buffer.write(f"{text}\n".encode())
+        sys.stdout.buffer.flush()
+        return
+    print_result(text)
 
 
 def print_path(path: object) -> None:

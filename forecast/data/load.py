@@ -14,15 +14,16 @@ from forecast.data.frequency import Frequency
 from forecast.data.gaps import fill_gaps
 from forecast.data.order import SortedRows, check_duplicates, sort_rows
 from forecast.data.panel import Columns, Panel
+from forecast.data.per_series.ended import ENDED, ended_notes
 from forecast.data.per_series.future import (
     FUTURE_ROWS,
-    ended_notes,
     known_columns,
     only_present,
     split_future,
 )
 from forecast.data.per_series.ids import Ids, read_ids
 from forecast.data.read import Source, TableFormat, read_table
+from forecast.data.roles.settle import settle_columns
 from forecast.data.spacing import Spacing, check_on_grid, find_grid
 from forecast.data.stamps import TimeColumn, read_stamps
 from forecast.data.table import RowNames, Table
@@ -131,7 +132,10 @@ def load_panel(
 
 def examine(source: Source, request: Request, log: FindingLog) -> Examination:
     """Run all stages that a table reaches; findings go to `log`."""
-    table = log.attempt(read_table, source, request.columns, request.table_format)
+    columns = log.attempt(settle_columns, source, request.columns, request.table_format, log)
+    if columns is None:
+        return Examination()
+    table = log.attempt(read_table, source, columns, request.table_format)
     if table is None:
         return Examination()
     log.findings.extend(table.notes)
@@ -226,7 +230,7 @@ def _with_notes(examination: Examination, log: FindingLog) -> Examination:
         return examination
     if panel.columns.target_cols:
         for note in ended_notes(panel):
-            log.note("ended_series", note)
+            log.note(ENDED, note)
     notes = tuple(finding.sentence for finding in log.findings)
     panel = replace(panel, notes=notes, decisions=dict(log.decisions))
     return replace(examination, panel=panel)

@@ -16,10 +16,16 @@ from forecast.data.findings import Decisions, listed
 from forecast.data.frequency import Frequency
 from forecast.data.names import join_names, name_of, split_names
 from forecast.errors import DataError, nearest
-from forecast.section import Section
+from forecast.section import AUTO, Auto, Section
 
 if TYPE_CHECKING:
     import pandas as pd
+
+NO_TIME = "none"
+"""Time of a table without timestamps, whose rows are counted."""
+
+AUTO_ROLES = ("id_col", "time_col", "target_cols")
+"""Roles that may be `auto`, until the table is read."""
 
 Name = Annotated[str, Field(min_length=1)]
 """Text that is not empty."""
@@ -39,8 +45,18 @@ OneOrMore = Annotated[
 ]
 """A column, or several with commas between."""
 
+if TYPE_CHECKING:
+    TargetNames = tuple[str, ...]  # `auto` is replaced before anything reads the names
+    _OPEN: TargetNames
+else:
+    TargetNames = Auto | Annotated[tuple[Name, ...], Field(min_length=1)]
+    _OPEN = AUTO
+
 _LISTS = ("target_cols", "past_covariates", "known_covariates", "static_covariates")
-"""Roles that several columns may have."""
+"""Roles that several columns may have, each of them another one."""
+
+LISTS = (*_LISTS, "categorical")
+"""Roles that list columns."""
 
 
 class Columns(Section):
@@ -56,14 +72,16 @@ class Columns(Section):
         ('sales', 'price')
     """
 
-    id_col: OneOrMore = "unique_id"
-    """Column that names the series; a table without it contains one series. Also several that name
-    it together, as `store,item`."""
-    time_col: OneOrMore = "ds"
+    id_col: OneOrMore = AUTO
+    """Column that names the series. Also several that name it together, as `store,item`. `auto`:
+    `unique_id`, or the columns without which timestamps repeat, and otherwise the table contains
+    one series."""
+    time_col: OneOrMore = AUTO
     """Column of timestamps, or of an integer index; also several with the parts of the time, as
-    `date,time` or `year,month,day,hour`, which are joined."""
-    target_cols: Annotated[tuple[Name, ...], Field(min_length=1)] = ("y",)
-    """Columns to forecast."""
+    `date,time` or `year,month,day,hour`, which are joined; `none`: the rows of each series are
+    counted. `auto`: `ds`, or the only column of dates."""
+    target_cols: TargetNames = _OPEN
+    """Columns to forecast; `auto`: `y`, or the only column of numbers."""
     past_covariates: tuple[Name, ...] = ()
     """Columns known up to the cutoff only."""
     known_covariates: tuple[Name, ...] = ()
@@ -76,7 +94,13 @@ class Columns(Section):
     @property
     def dynamic(self) -> tuple[str, ...]:
         """Columns of `Panel.values`, in order: targets, past covariates, known covariates."""
-        return self.target_cols + self.past_covariates + self.known_covariates
+        return _named(self.target_cols) + self.past_covariates + self.known_covariates
+
+    def with_usual_names(self) -> Columns:
+        """Return the roles with `unique_id`, `ds` and `y` in the place of `auto`."""
+        usual = {"id_col": "unique_id", "time_col": "ds", "target_cols": ("y",)}
+        absent = {role: name for role, name in usual.items() if is_auto(getattr(self, role))}
+        return self.model_copy(update=absent)  # unchecked: a name may have another role
 
     @property
     def id_cols(self) -> tuple[str, ...]:
@@ -92,18 +116,18 @@ class Columns(Section):
     @model_validator(mode="after")
     def _check_roles(self) -> Columns:
         """Refuse a column with two roles; an id column may be a static covariate too."""
-        for role in (*_LISTS, "categorical"):
-            columns = getattr(self, role)
+        for role in LISTS:
+            columns = _named(getattr(self, role))
             if len(set(columns)) < len(columns):
                 raise ValueError(f"{role} is {list(columns)}; expected each column once")
 
-        taken = {self.time_col: "time_col"}
+        taken = dict.fromkeys(_named(self.time_col), "time_col")
         for role in _LISTS:
-            for column in getattr(self, role):
+            for column in _named(getattr(self, role)):
                 _refuse_second_role(column, taken.setdefault(column, role), role)
         if len(set(self.id_cols)) < len(self.id_cols):
             raise ValueError(f"id_col is {self.id_col!r}; expected each column once")
-        for column in (self.id_col, *self.id_cols):
+        for column in _named(self.id_col) and (self.id_col, *self.id_cols):
             if taken.get(column) != "static_covariates":
                 _refuse_second_role(column, taken.get(column, "id_col"), "id_col")
 
@@ -117,9 +141,27 @@ class Columns(Section):
         return self
 
 
+def is_auto(value: object) -> bool:
+    """Return whether a role is open: the table decides."""
+    return isinstance(value, str) and value == AUTO
+
+
+def _named(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    """Return the columns of a role, none where it is open."""
+    if is_auto(value):
+        return ()
+    if isinstance(value, str):
+        return (value,)
+    return value
+
+
 def _refuse_second_role(column: str, first: str, second: str) -> None:
     if first != second:
         raise ValueError(f"{first} names {column!r}, and {second} does too: a column has one role")
+
+
+USUAL_ROLES = Columns().with_usual_names()
+"""Names that a table without other roles usually has; those of a wide table made long."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +214,8 @@ class Panel:
     decisions: Decisions = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Check shapes and make the arrays read-only."""
+        """Check shapes and make the arrays read-only; roles that are open have the usual names."""
+        object.__setattr__(self, "columns", self.columns.with_usual_names())
         rows = len(self.positions)
         series = len(self.series_ids)
         check_shape("values", self.values, "RC", R=rows, C=len(self.columns.dynamic))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shlex
 from typing import Annotated, Literal
 
+import numpy as np
+import pyarrow as pa
 from pydantic import Field, model_validator
 
 from forecast.data.dates.number_dates import NUMBER_FORMATS
@@ -15,7 +17,7 @@ from forecast.data.layouts.across import refuse_doubled
 from forecast.data.layouts.opening import open_table
 from forecast.data.layouts.wide import melt
 from forecast.data.names import join_names
-from forecast.data.panel import Columns, Name
+from forecast.data.panel import NO_TIME, USUAL_ROLES, Columns, Name
 from forecast.data.regular.time_steps import TimeSteps
 from forecast.data.table import Table, Unread, without_empty_rows, without_footers, without_totals
 from forecast.data.time_parts import join_parts, parts_of, proposed_parts
@@ -24,7 +26,7 @@ from forecast.section import AUTO
 
 __all__ = ["Source", "TableFormat", "read_table"]
 
-_DEFAULT = Columns()
+_DEFAULT = USUAL_ROLES
 
 
 class TableFormat(TimeSteps):
@@ -129,7 +131,7 @@ def read_table(source: Source, columns: Columns, table_format: TableFormat) -> T
         ),
     )
     parts = parts_of(columns.time_col, tuple(data))
-    label = parts[0]
+    label = parts[0] if parts[0] in data else wanted[0]
     if opened.text is not None:
         table = without_empty_rows(table, label)
     if opened.text is not None or opened.row_numbers is not None:
@@ -141,6 +143,8 @@ def read_table(source: Source, columns: Columns, table_format: TableFormat) -> T
     if len(parts) > 1:
         table = join_parts(table, parts)
     if table_format.layout == "wide":
+        if _is_counted(columns, opened.names):
+            table.data[NO_TIME] = pa.chunked_array([np.arange(table.num_rows)])
         return melt(table)
     return table
 
@@ -166,6 +170,8 @@ def _choose(
     if layout == "wide" and targets == _DEFAULT.target_cols:
         targets = ()  # every column of numbers may be a series
     times = parts_of(columns.time_col, names)
+    if _is_counted(columns, names):
+        times = ()
     wanted = [*times, *targets, *columns.past_covariates, *columns.known_covariates]
     if layout != "wide":
         ids = parts_of(columns.id_col, names)
@@ -174,7 +180,7 @@ def _choose(
             wanted += ids
     for name in wanted:
         if name not in names:
-            raise _missing_column(name, names, layout, columns)
+            raise missing_column(name, names, layout, columns)
     wanted = list(dict.fromkeys(wanted))
     if layout == "wide" and not targets:
         return list(names), ()
@@ -189,7 +195,12 @@ def _choose(
     return wanted, (Finding("ignored_columns", "note", message),)
 
 
-def _missing_column(
+def _is_counted(columns: Columns, names: tuple[str, ...]) -> bool:
+    """Return whether rows are counted instead of read with a timestamp."""
+    return columns.time_col == NO_TIME and NO_TIME not in names
+
+
+def missing_column(
     name: str, names: tuple[str, ...], layout: str, columns: Columns
 ) -> BadTableError:
     """Return the error of a table that lacks a declared column."""

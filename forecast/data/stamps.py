@@ -14,6 +14,7 @@ from forecast.data.dates.lookalikes import no_stamps, refuse_lookalikes
 from forecast.data.dates.stamp_text import read_text
 from forecast.data.findings import BadTableError, FindingLog, counted
 from forecast.data.frequency import check_zone
+from forecast.data.panel import NO_TIME
 from forecast.data.per_series.ids import Ids
 from forecast.data.table import RowNames, Table
 
@@ -61,6 +62,8 @@ def read_stamps(
     """
     check_zone(tz)
     name = table.columns.time_col
+    if name == NO_TIME and name not in table.data:
+        return _counted(table, ids, log)
     rows = RowNames(table)
     if ids is not None:
         rows = RowNames(table, ids.names, ids.codes)
@@ -74,7 +77,7 @@ def read_stamps(
     stamps = column
     if pa.types.is_string(column.type):
         stamps = read_text(column, table, time_format, log)
-    _refuse_missing(stamps, column, rows, log, name)
+    _refuse_missing(stamps, column, rows, log, name, time_format)
     given = stamps.type.tz
     try:
         ticks = stamps.cast(pa.timestamp("ns", given)).cast(pa.int64()).fill_null(0).to_numpy()
@@ -91,6 +94,17 @@ def read_stamps(
         ticks = localise(ticks, tz, rows, log)
         readable = _without_skipped(ticks, readable)
     return TimeColumn(ticks.view("datetime64[ns]"), tz, readable)
+
+
+def _counted(table: Table, ids: Ids | None, log: FindingLog) -> TimeColumn:
+    """Count the rows of each series from 0, in the order of the table."""
+    series = np.zeros(table.num_rows, np.int32)
+    if ids is not None:
+        series = ids.codes
+    counts = pd.Series(series).groupby(series).cumcount().to_numpy(np.int64)
+    rows = counted(table.num_rows, "row")
+    log.note("counted", f"there are no timestamps: {rows} are counted from 0")
+    return TimeColumn(counts)
 
 
 def _readable(column: pa.ChunkedArray) -> NDArray[np.bool_] | None:
@@ -164,7 +178,12 @@ def _whole_where_possible(
 
 
 def _refuse_missing(
-    stamps: pa.ChunkedArray, cells: pa.ChunkedArray, rows: RowNames, log: FindingLog, name: str
+    stamps: pa.ChunkedArray,
+    cells: pa.ChunkedArray,
+    rows: RowNames,
+    log: FindingLog,
+    name: str,
+    time_format: str | None = None,
 ) -> None:
     """Report rows without a timestamp: empty cells and text that could not be read."""
     if not stamps.null_count:
@@ -178,10 +197,12 @@ def _refuse_missing(
     ]
     if unread:
         shown = repr(cells[unread[0]].as_py())
+        expected = "the format of the other rows"
+        if time_format is not None and stamps.null_count == len(stamps):
+            expected = f"time_format {time_format!r}"
         log.error(
             "unreadable_stamp",
-            f"{name} contains {shown}, which does not fit the format of the other rows: "
-            f"{rows.several(unread)}",
+            f"{name} contains {shown}, which does not fit {expected}: {rows.several(unread)}",
             "correct these cells, or remove the rows",
         )
     if len(bad) > len(unread):

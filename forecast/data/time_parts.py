@@ -56,6 +56,20 @@ def proposed_parts(names: Sequence[str], first: str | None = None) -> str:
         names: the columns of the table.
         first: the column that must be the first of the parts; None: any.
     """
+    parts = proposed_names(names, first)
+    if not parts:
+        return ""
+    quoted = [part if part == part.strip() else repr(part) for part in parts]
+    return f"time_col: [{', '.join(quoted)}]"
+
+
+def proposed_names(names: Sequence[str], first: str | None = None) -> tuple[str, ...]:
+    """Return the columns that seem to hold the parts of a time, or none.
+
+    Args:
+        names: the columns of the table.
+        first: the column that must be the first of the parts; None: any.
+    """
     known = {name.strip().lower(): name for name in reversed(names)}
     found: dict[str, str] = {}
     for kind, words in _WORDS.items():
@@ -66,10 +80,8 @@ def proposed_parts(names: Sequence[str], first: str | None = None) -> str:
         if not set(kinds) <= set(found):
             continue
         if first in (None, found[kinds[0]]):
-            parts = [found[kind] for kind in kinds]
-            quoted = [part if part == part.strip() else repr(part) for part in parts]
-            return f"time_col: [{', '.join(quoted)}]"
-    return ""
+            return tuple(found[kind] for kind in kinds)
+    return ()
 
 
 def join_parts(table: Table, parts: Sequence[str]) -> Table:

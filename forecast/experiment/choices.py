@@ -15,6 +15,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from forecast.data.panel import Panel
+from forecast.experiment.held_back import (
+    PLAIN_TEST_SIZE,
+    PLAIN_VALIDATION_SIZE,
+    Choice,
+    Choices,
+    set_sizes,
+    shortest,
+    steps_of,
+)
 from forecast.experiment.settings import Experiment, TransformConfig
 from forecast.layers.encoder import PLAIN_UNITS
 from forecast.section import AUTO, decided
@@ -22,29 +31,14 @@ from forecast.section import AUTO, decided
 CHOOSING_MODEL = "segment_bigru"
 """Architecture for which the rules were made."""
 
-PLAIN_VALIDATION_SIZE = 0.1
-
-PLAIN_TEST_SIZE = 0.2
+ENSEMBLE = "ensemble"
+"""Name of the forecast of several members."""
 
 LONGEST_CONTEXT = 720
 """Steps, unless the horizon is longer."""
 
-SHORT_SERIES = 0.1
-"""Share of the series that may be too short, with `short_series: skip`."""
-
 WINDOWS_PER_EPOCH = 40_000
 """Training windows of one target that are drawn for an epoch, at most."""
-
-
-class Choice(NamedTuple):
-    """A value for a setting, and the reason for it in a few words."""
-
-    value: Any
-    reason: str
-
-
-Choices = dict[str, Choice]
-"""Path of a setting, such as `training.epochs` -> its choice."""
 
 
 @dataclass(frozen=True)
@@ -118,10 +112,19 @@ def choose(config: Experiment, panel: Panel, season_length: int) -> Chosen:
     """
     chosen = Chosen(config, {})
     if config.model.name != CHOOSING_MODEL:
-        return chosen.with_choices(plain_choices(config, panel, season_length))
-    chosen = chosen.with_choices(set_sizes(config, panel, season_length))
-    chosen = chosen.with_choices(context_lengths(chosen.config, panel, season_length))
-    return chosen.with_choices(capacity(chosen.config, panel))
+        chosen = chosen.with_choices(plain_choices(config, panel, season_length))
+    else:
+        chosen = chosen.with_choices(set_sizes(config, panel, season_length))
+        chosen = chosen.with_choices(context_lengths(chosen.config, panel, season_length))
+        chosen = chosen.with_choices(capacity(chosen.config, panel))
+    return chosen.with_choices({"name": _name(chosen.config)})
+
+
+def _name(config: Experiment) -> Choice:
+    """Return the name of the forecast: the architecture is that of a single network alone."""
+    if config.ensemble.num_members > 1:
+        return Choice(ENSEMBLE, f"{config.ensemble.num_members} members forecast together")
+    return Choice(config.model.name, "the architecture, as a single network forecasts")
 
 
 def plain_choices(config: Experiment, panel: Panel, season_length: int) -> Choices:
@@ -165,56 +168,6 @@ def plain_choices(config: Experiment, panel: Panel, season_length: int) -> Choic
 def plain_scale() -> tuple[TransformConfig, ...]:
     """Return the maps of targets that are not put on a logarithmic scale."""
     return (TransformConfig(name="standard"),)
-
-
-def set_sizes(config: Experiment, panel: Panel, season_length: int) -> Choices:
-    """Choose the rows held back: the usual shares where these fit a horizon, else one horizon.
-
-    There is no test set where less than two seasons and two horizons would be left to learn from.
-    Series that mostly end before the last timestamp are divided one by one.
-
-    Args:
-        config: the experiment.
-        panel: its series.
-        season_length: m.
-    """
-    horizon = config.windows.horizon
-    rows = shortest(config, panel)
-    validation = _validation_size(config, rows)
-    left = rows - steps_of(validation.value, rows)
-    left -= steps_of(config.evaluation.calibration_size, rows)
-
-    usual_test = steps_of(PLAIN_TEST_SIZE, rows)
-    least = 2 * season_length + 2 * horizon
-    if usual_test >= horizon and left - usual_test >= least:
-        test = Choice(PLAIN_TEST_SIZE, "default share")
-    elif left - horizon >= least:
-        test = Choice(horizon, "one horizon")
-    else:
-        test = Choice(0, f"fewer than {least} rows would be left to learn from")
-    return {
-        "evaluation.split_by": _division(panel),
-        "evaluation.validation_size": validation,
-        "evaluation.test_size": test,
-    }
-
-
-def _validation_size(config: Experiment, rows: int) -> Choice:
-    if config.evaluation.validation_size != AUTO:
-        return Choice(config.evaluation.validation_size, "given")
-    horizon = config.windows.horizon
-    if steps_of(PLAIN_VALIDATION_SIZE, rows) < horizon:
-        return Choice(horizon, f"one horizon, as 10 % of {rows} rows are less")
-    return Choice(PLAIN_VALIDATION_SIZE, "default share")
-
-
-def _division(panel: Panel) -> Choice:
-    if panel.freq.is_integer:
-        return Choice("series", "an integer index")
-    ends = panel.timestamps[panel.offsets[1:][panel.lengths > 0] - 1]
-    if (ends == ends.max()).mean() < 0.5:
-        return Choice("series", "most series end before the last timestamp")
-    return Choice("time", "most series end at the last timestamp")
 
 
 def context_lengths(config: Experiment, panel: Panel, season_length: int) -> Choices:
@@ -330,18 +283,3 @@ def capacity(config: Experiment, panel: Panel) -> Choices:
         "ensemble.seeds": seeds,
         "ensemble.linear": linear,
     }
-
-
-def shortest(config: Experiment, panel: Panel) -> int:
-    """Return the rows of the shortest series, with `short_series: skip` of those that count."""
-    share = 0.0
-    if config.data.short_series == "skip":
-        share = SHORT_SERIES
-    return int(np.quantile(panel.lengths, share, method="lower"))
-
-
-def steps_of(size: int | float, rows: int) -> int:
-    """Return the steps of a set whose size is given in steps or as a share."""
-    if isinstance(size, float):
-        return round(size * rows)
-    return size

@@ -112,13 +112,12 @@ def dump_experiment(experiment: Experiment, *, full: bool = False) -> str:
 
     Args:
         experiment: the settings.
-        full: write every setting; else those that were given, and the names.
+        full: write every setting; else those that were given, and the architecture.
     """
     everything = experiment.model_dump(mode="json")
     if full:
         return to_yaml(everything)
     given = experiment.model_dump(mode="json", exclude_unset=True)
-    given["name"] = experiment.name
     given["model"] = {"name": experiment.model.name} | given.get("model", {})
     return to_yaml({key: given[key] for key in everything if key in given})
 

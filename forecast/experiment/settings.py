@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
+from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import to_jsonable_python
 
 from forecast.data.formats.readers import reader_named
-from forecast.data.panel import Columns
+from forecast.data.panel import USUAL_ROLES, Columns
+from forecast.data.per_series.ended import EndedSeries
 from forecast.data.read import TableFormat
 from forecast.experiment.evaluation_settings import BacktestConfig, EvaluationConfig
 from forecast.experiment.search_settings import RangeConfig, SearchConfig
@@ -79,6 +81,10 @@ class DataConfig(TableFormat, Columns, _Source):
     future, and never filled."""
     short_series: Literal["refuse", "skip"] = "refuse"
     """Series too short for one window: refuse the table, or skip them with a note."""
+    ended_series: EndedSeries = "own_end"
+    """Series that end before the others: forecast each from its own end, forecast it to the same
+    last step as the others, or learn from it and leave it out of the forecast. Not with an index of
+    whole numbers, which counts the rows of each series."""
     calendar: Literal["auto"] | tuple[str, ...] = "auto"
     """Features made from the timestamps, such as `hour`, `weekday`, `month`, `holiday:US`; `auto`:
     by the frequency."""
@@ -134,7 +140,8 @@ class DataConfig(TableFormat, Columns, _Source):
         """Refuse settings that differ from their default and would not be read."""
         for name in names:
             value = getattr(self, name)
-            if value != type(self).model_fields[name].default:
+            unread = (type(self).model_fields[name].default, getattr(USUAL_ROLES, name, None))
+            if value not in unread:
                 shown = list(value) if isinstance(value, tuple) else value
                 raise ValueError(f"{name} is {shown!r}, which is not read with {why}: remove it")
 
@@ -232,8 +239,10 @@ class Experiment(Section):
         True
     """
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] = "bigru"
-    """Name of the forecast column and of the run folder."""
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] = AUTO
+    """Name of the forecast column and of the run folder; `auto`: `ensemble` where several members
+    forecast together, else the name of the architecture, and the folder is named after the
+    table."""
     data: DataConfig = DataConfig()
     """Where the table is and what its columns mean."""
     windows: WindowsConfig = WindowsConfig()
@@ -303,14 +312,35 @@ class Experiment(Section):
             return self
         return self.model_copy(update={"data": self.data.model_copy(update={"source": source})})
 
+    @property
+    def folder_name(self) -> str:
+        """Name of a folder for what is made of the table: `name`, or where it is auto the table's.
+
+        Example:
+            >>> from forecast import DataConfig, Experiment
+            >>> Experiment(data=DataConfig(source="data/sales.csv")).folder_name
+            'sales'
+        """
+        source = self.data.source
+        if self.name != AUTO:
+            return self.name
+        if source is None or source == "-":
+            return "forecast"
+        table = PurePath(source.removeprefix("dataset:"))
+        if PurePath(table.stem).suffix in (".csv", ".tsv", ".txt"):  # sales.csv.gz
+            table = table.with_suffix("")
+        return table.stem
+
     def setting(self, path: str) -> Any:
         """Return the value of a setting.
 
         Args:
-            path: section and name, such as `training.epochs`.
+            path: section and name, such as `training.epochs`, or `name`.
         """
-        section, name = path.split(".")
-        return getattr(getattr(self, section), name)
+        value: Any = self
+        for part in path.split("."):
+            value = getattr(value, part)
+        return value
 
     def with_settings(self, settings: Mapping[str, Any]) -> Experiment:
         """Return the experiment with some settings replaced, checked together.
@@ -326,7 +356,10 @@ class Experiment(Section):
         """
         values = self.model_dump(mode="json", exclude={"search"})
         for path, value in settings.items():
-            section, name = path.split(".")
-            values[section][name] = to_jsonable_python(value)
+            *sections, name = path.split(".")
+            place = values
+            for section in sections:
+                place = place[section]
+            place[name] = to_jsonable_python(value)
         checked = section_from(Experiment, values)
         return checked.model_copy(update={"search": self.search})

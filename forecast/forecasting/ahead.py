@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from forecast.axes import FloatArray
 from forecast.data.findings import counted
@@ -89,6 +90,8 @@ def with_intervals_of(
         given,
         adapting=True,
     )
+    is_late = _begins_late(forecast)
+    quantiles[is_late] = np.nan  # the widths are those of the first steps after an end
     return replace(
         forecast,
         quantile_levels=quantile_levels,
@@ -97,8 +100,15 @@ def with_intervals_of(
             *forecast.notes,
             *_narrower_note(fitted, levels, num_windows),
             *_shorter_note(forecast, trained),
+            *_late_note(int(is_late.sum()), trained),
         ),
     )
+
+
+def _begins_late(forecast: Forecast) -> NDArray[np.bool_]:
+    """Return (B,) whether the first step of a forecast does not follow its cutoff."""
+    first = forecast.freq.positions(forecast.stamps[:, 0])
+    return first - forecast.freq.positions(forecast.cutoffs) > 1
 
 
 def _of_all_steps(
@@ -110,8 +120,19 @@ def _of_all_steps(
     whole[:, :steps] = quantiles
     if forecast.quantiles is not None and 0.5 in levels:
         median = forecast.quantiles[..., forecast.quantile_levels.index(0.5)]
-        whole[:, steps:, :, levels.index(0.5)] = median[:, steps:]
+        whole[..., levels.index(0.5)] = median
     return whole
+
+
+def _late_note(number: int, trained: int) -> tuple[str, ...]:
+    """Return a note on the series without intervals since their forecast begins late."""
+    if not number:
+        return ()
+    return (
+        f"{number} series {'has' if number == 1 else 'have'} no intervals, since the steps shown "
+        f"do not follow the end of the series: intervals are calibrated for the first "
+        f"{counted(trained, 'step')} after it",
+    )
 
 
 def _narrower_note(fitted: Fitted, levels: Sequence[float], num_windows: int) -> tuple[str, ...]:

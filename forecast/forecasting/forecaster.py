@@ -11,6 +11,7 @@ import numpy as np
 
 from forecast.data.known import future_frame, read_known
 from forecast.data.panel import Panel
+from forecast.data.per_series.ended import reach_of, refuse_unreachable
 from forecast.data.read import Source
 from forecast.errors import ConfigError, NotFittedError, check_kind
 from forecast.experiment.keywords import with_keywords
@@ -32,6 +33,7 @@ from forecast.intervals.levels import check_level
 from forecast.layers.runtime import start_quietly
 from forecast.scores.evaluation import BacktestResult
 from forecast.scores.forecast import Forecast
+from forecast.section import AUTO
 from forecast.training.fit import fit_network, refit_network
 from forecast.training.progress import both, terminal_reporter
 
@@ -91,9 +93,12 @@ class Forecaster:
         if self._fitted is not None:
             config = self._fitted.config
             state = f"fitted on {len(self._fitted.series.ids):,} series"
+        name = ""
+        if config.name != AUTO:
+            name = f"{config.name!r}, "
         return (
-            f"Forecaster({config.name!r}, model={config.model.name!r}, "
-            f"horizon={config.windows.horizon}, {state})"
+            f"Forecaster({name}model={config.model.name!r}, horizon={config.windows.horizon}, "
+            f"{state})"
         )
 
     @property
@@ -237,7 +242,7 @@ class Forecaster:
                 given.
         """
         fitted = self.fitted
-        panel = self._history(table)
+        history = self._history(table)
         steps = self._steps(horizon)
         levels = _levels(level)
         if levels and steps > fitted.shape.horizon:
@@ -250,15 +255,18 @@ class Forecaster:
 
         ahead = None
         if known is not None:
-            ahead = read_known(panel, known, table_format=fitted.config.data.table_format)
-        forecast = forecast_future(fitted, panel, steps, ahead)
+            ahead = read_known(history, known, table_format=fitted.config.data.table_format)
+        ended = fitted.config.data.ended_series
+        refuse_unreachable(history, ended, fitted.shape.horizon, steps)
+        reach = reach_of(history, ended)
+        forecast = forecast_future(fitted, reach, steps, ahead)
         if baseline is not None:
-            values = baseline_ahead(fitted, panel, baseline, steps)
-            forecast = replace(forecast, baselines={baseline: values})
+            values = baseline_ahead(fitted, reach.panel, baseline, steps + reach.furthest)
+            forecast = replace(forecast, baselines={baseline: reach.shown(values, steps)})
         if level == "auto":
-            return with_usual_intervals(fitted, panel, forecast)
+            return with_usual_intervals(fitted, reach.panel, forecast)
         if levels:
-            return with_intervals_of(fitted, panel, forecast, levels)
+            return with_intervals_of(fitted, reach.panel, forecast, levels)
         return forecast
 
     def make_future_frame(
@@ -276,7 +284,8 @@ class Forecaster:
         Raises:
             NotFittedError: neither `fit` nor `load` was called.
         """
-        return future_frame(self._history(table), self._steps(horizon))
+        ended = self.fitted.config.data.ended_series
+        return future_frame(self._history(table), self._steps(horizon), ended)
 
     def evaluate(self, table: Source | None = None) -> BacktestResult:
         """Evaluate the model and the baselines on the rows of a table that training has not seen.

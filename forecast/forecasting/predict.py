@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import numpy as np
 
 from forecast.axes import FloatArray, IntArray
 from forecast.data.known import append_future
-from forecast.data.panel import Panel
-from forecast.data.per_series.future import end_notes
-from forecast.data.per_series.subset import last_rows
+from forecast.data.panel import Panel, shown_stamps
+from forecast.data.per_series.ended import Reach
+from forecast.data.per_series.subset import last_rows, select_series
 from forecast.errors import DataError
 from forecast.forecasting.fitted import Fitted, align
 from forecast.forecasting.unseen import DRIFT_RANGES, RowsRead, covariate_notes, new_series_note
@@ -119,61 +118,50 @@ def targets_before(features: Features, cutoff: IntArray, steps: int) -> FloatArr
     return np.where(known, filled.interpolated[rows, :num_targets], values)
 
 
-def forecast_future(fitted: Fitted, panel: Panel, steps: int, known: Panel | None) -> Forecast:
+def forecast_future(fitted: Fitted, reach: Reach, steps: int, known: Panel | None) -> Forecast:
     """Forecast the steps after the end of every series.
 
     Steps after the horizon of training are forecast from forecasts.
 
     Args:
         fitted: the trained state.
-        panel: the history.
-        steps: H to forecast.
+        reach: the history, and the steps after each series that are not shown.
+        steps: H to show.
         known: known covariates of those steps, from `read_known`; missing values are taken from
             future rows of the history's own table.
 
     Raises:
         DataError: the history is too short, or known covariates are missing.
     """
+    panel = reach.panel
     aligned = align(fitted, panel, Part.whole(panel))
     notes = (
-        *end_notes(panel),
+        *reach.notes,
         *new_series_notes(fitted, panel, panel.lengths),
         *drift_notes(aligned, panel),
+        *learned_notes(aligned, panel),
     )
     whole = panel
     panel = last_rows(panel, fitted.shape.context_length + fitted.feature_map.target.lag)
     notes += fitted.feature_map.clip(panel.values)[1]
 
-    horizon = fitted.shape.horizon
-    rounded = math.ceil(steps / horizon) * horizon
-    future = append_future(panel, rounded, known, needed=steps)
-    first_new = panel.offsets[1:] + np.arange(panel.num_series) * rounded
-    points: list[FloatArray] = []
-    quantiles: list[FloatArray] = []
-    for done in range(0, rounded, horizon):
-        windows = _final_windows(aligned, future, first_new + done)
-        point, spread = forecast_windows(aligned, windows, np.arange(panel.num_series))
-        points.append(point)
-        if spread is not None:
-            quantiles.append(spread)
-        if done + horizon < rounded:
-            future = _with_targets(future, first_new + done, point)
-
+    needed = steps + reach.skipped
+    num_blocks = -(-needed // fitted.shape.horizon)  # (N,) rounded up
+    rounded = int(num_blocks.max()) * fitted.shape.horizon
+    future = append_future(panel, rounded, known, needed=needed)
+    values, quantiles, filled = _forecast_blocks(aligned, future, num_blocks)
+    first_new = future.offsets[1:] - rounded
     notes += covariate_notes(
-        fitted.feature_map,
-        future,
-        windows.features.filled.values,
-        _rows_read(fitted, first_new, steps),
+        fitted.feature_map, future, filled, _rows_read(fitted, first_new, needed)
     )
-    values = np.concatenate(points, axis=1)[:, :steps]
+    values = reach.shown(values, steps)
     notes += leap_notes(
         whole.series_ids, whole.columns.target_cols, whole.targets, whole.offsets, values
     )
-    all_quantiles = None
-    if quantiles:
-        all_quantiles = np.concatenate(quantiles, axis=1)[:, :steps]
+    if quantiles is not None:
+        quantiles = reach.shown(quantiles, steps)
     last = panel.offsets[1:] - 1
-    ahead = panel.positions[last][:, None] + np.arange(1, steps + 1)
+    ahead = (panel.positions[last] + reach.skipped)[:, None] + np.arange(1, steps + 1)
     return Forecast(
         series_ids=panel.series_ids,
         cutoffs=panel.timestamps[last],
@@ -183,9 +171,51 @@ def forecast_future(fitted: Fitted, panel: Panel, steps: int, known: Panel | Non
         columns=panel.columns,
         freq=panel.freq,
         quantile_levels=fitted.quantile_levels,
-        quantiles=all_quantiles,
+        quantiles=quantiles,
         notes=notes,
     )
+
+
+def _forecast_blocks(
+    fitted: Fitted, panel: Panel, num_blocks: IntArray
+) -> tuple[FloatArray, FloatArray | None, FloatArray]:
+    """Forecast one horizon after the other, each from the forecasts before it.
+
+    Args:
+        fitted: state aligned with the panel.
+        panel: N series with rows for the most horizons at their ends.
+        num_blocks: (N,) horizons to forecast of each series.
+
+    Returns:
+        (N, H, D) forecasts and (N, H, D, Q) quantiles, NaN after the last horizon of a series, and
+        the (R, C) filled values of the panel.
+    """
+    horizon = fitted.shape.horizon
+    rounded = int(num_blocks.max()) * horizon
+    shape = (panel.num_series, rounded, fitted.shape.num_targets)
+    values = np.full(shape, np.nan)
+    quantiles = None
+    if fitted.quantile_levels:
+        quantiles = np.full((*shape, len(fitted.quantile_levels)), np.nan)
+    filled = np.empty(0)
+    active = np.arange(panel.num_series)
+    for done in range(0, rounded, horizon):
+        going_on = np.flatnonzero(num_blocks[active] * horizon > done)
+        if len(going_on) < len(active):
+            active = active[going_on]
+            panel = select_series(panel, going_on)
+            fitted = align(fitted, panel, Part.whole(panel))
+        first_new = panel.offsets[1:] - rounded + done
+        windows = _final_windows(fitted, panel, first_new)
+        point, spread = forecast_windows(fitted, windows, np.arange(panel.num_series))
+        values[active, done : done + horizon] = point
+        if quantiles is not None and spread is not None:
+            quantiles[active, done : done + horizon] = spread
+        if done == 0:
+            filled = windows.features.filled.values
+        if done + horizon < rounded:
+            panel = _with_targets(panel, first_new, point)
+    return values, quantiles, filled
 
 
 def _final_windows(fitted: Fitted, panel: Panel, first_new: IntArray) -> WindowedFeatures:
@@ -213,10 +243,11 @@ def _final_windows(fitted: Fitted, panel: Panel, first_new: IntArray) -> Windowe
     return WindowedFeatures(features, index)
 
 
-def _rows_read(fitted: Fitted, first_new: IntArray, steps: int) -> RowsRead:
-    """Return the rows that forecasts of `steps` rows from `first_new` (N,) on read."""
+def _rows_read(fitted: Fitted, first_new: IntArray, steps: IntArray) -> RowsRead:
+    """Return the rows that forecasts of `steps` (N,) rows from `first_new` (N,) on read."""
     context = first_new[:, None] - np.arange(fitted.shape.context_length, 0, -1)
-    return RowsRead(context.ravel(), (first_new[:, None] + np.arange(steps)).ravel())
+    ahead = first_new[:, None] + np.arange(steps.max())
+    return RowsRead(context.ravel(), ahead[np.arange(steps.max()) < steps[:, None]])
 
 
 def _with_targets(panel: Panel, first: IntArray, values: FloatArray) -> Panel:
@@ -267,4 +298,32 @@ def drift_notes(fitted: Fitted, panel: Panel) -> tuple[str, ...]:
         f"the last values of {len(drifted)} series lie far outside the training data (first "
         f"{named}): the forecast is an extrapolation; check the unit, or train again on recent "
         f"rows",
+    )
+
+
+def learned_notes(fitted: Fitted, panel: Panel) -> tuple[str, ...]:
+    """Return a note where training has seen rows after the end of a series: it forecasts those.
+
+    Args:
+        fitted: the state, aligned with `panel`.
+        panel: the history.
+    """
+    ends = panel.timestamps[panel.offsets[1:] - 1]
+    until = fitted.series.seen_until
+    learned = np.flatnonzero(until > ends.astype(np.int64))
+    if not len(learned):
+        return ()
+    latest = learned[until[learned].argmax()]
+    end, last = shown_stamps(
+        panel, np.array([ends[latest], until[latest].astype(panel.timestamps.dtype)])
+    )
+    which = f"the table ends at {end}"
+    if panel.num_series > 1:
+        which = (
+            f"{len(learned):,} of {panel.num_series:,} series end before that, as "
+            f"{panel.series_ids[latest]!r} at {end}"
+        )
+    return (
+        f"training has seen rows up to {last}, and {which}: steps that the model has learned from "
+        f"are forecast, which is no test of it",
     )

@@ -16,7 +16,7 @@ import numpy as np
 
 from forecast.axes import FloatArray, evenly_spaced
 from forecast.report.plots.style import BASELINES, OTHERS
-from forecast.scores.evaluation import BacktestResult
+from forecast.report.readable import tick_words
 
 Scale = Callable[[FloatArray], FloatArray]
 """From values to the coordinates of the drawing."""
@@ -107,12 +107,11 @@ class Chart:
     y_range: tuple[float, float] | None = None
 
 
-def baseline_looks(result: BacktestResult, best: str | None) -> dict[str, str]:
-    """Return the class of every line but that of the evaluated model.
+def baseline_looks(names: Sequence[str], best: str | None) -> dict[str, str]:
+    """Return the class of the line of every baseline.
 
     A baseline has one colour in all charts, and the best one is heavier.
     """
-    names = [name for name in result.forecasts if name != result.alias]
     others = [name for name in names if name not in BASELINES]
     tones = {name: 1 + number for number, name in enumerate(BASELINES)}
     for number, name in enumerate(others):
@@ -144,7 +143,7 @@ def draw_chart(chart: Chart) -> str:
     paths = [_path(line, at_x, at_y) for line in chart.lines]
 
     texts = [
-        _text(-8, height, number(value)) for value, height in zip(y_ticks, heights, strict=True)
+        _text(-8, height, words) for words, height in zip(tick_words(y_ticks), heights, strict=True)
     ]
     for count, (position, words) in enumerate(x_ticks):
         is_minor = count % 2 == 1 and len(x_ticks) > 3

@@ -216,7 +216,8 @@ def _lines(
 ) -> list[Line]:
     """Return a line per model: baselines below, the best of them stronger, the model on top."""
     best = _best_baseline(record)
-    looks = {**baseline_looks(result, best), result.alias: "model"}
+    others = [name for name in result.forecasts if name != result.alias]
+    looks = {**baseline_looks(others, best), result.alias: "model"}
     order = sorted(errors, key=lambda name: (name == result.alias, name == best))  # stable
     dense = " dense" * (len(x) > MAX_DASHED)
     return [Line(name, looks[name] + dense, x, errors[name]) for name in order]

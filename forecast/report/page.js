@@ -1,12 +1,11 @@
 
 "use strict";
-const select = document.getElementById("series");
-function choose() {
-  for (const choice of document.querySelectorAll(".choice")) {
-    choice.hidden = choice.id !== select.value;
-  }
-}
-if (select) {
+for (const select of document.querySelectorAll(".chooser")) {
+  const choose = () => {
+    for (const choice of select.closest("section").querySelectorAll(".choice")) {
+      choice.hidden = choice.id !== select.value;
+    }
+  };
   select.addEventListener("change", choose);
   choose();
 }

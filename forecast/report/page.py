@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from html import escape
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from forecast.report.diagnosis import (
     coverage_section,
@@ -17,6 +19,7 @@ from forecast.report.diagnosis import (
     loss_section,
     residuals_section,
 )
+from forecast.report.outlook import outlook_section
 from forecast.report.record import RunRecord
 from forecast.report.series import series_section
 from forecast.report.words import (
@@ -24,6 +27,8 @@ from forecast.report.words import (
     reproduce_section,
     scores_section,
     settings_section,
+    table_name,
+    title_of,
     verdict,
 )
 
@@ -47,12 +52,12 @@ def report_page(record: RunRecord) -> str:
         f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
-    title = escape(str(record.settings.get("name") or "run"))
+    title = escape(title_of(record.settings, record.command))
     sections = ""
     for number, (heading, content) in enumerate(_sections(record).items()):
         sections += (
             f'<section aria-labelledby="part-{number}"><h2 id="part-{number}">{heading}</h2>'
-            f"{content}</section>"
+            f"{_without_folders(content, record.settings)}</section>"
         )
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -76,9 +81,12 @@ def is_report(path: Path) -> bool:
 
 def _sections(record: RunRecord) -> dict[str, str]:
     """Return the content of every section under its heading."""
-    sections = {
+    sections = {}
+    if record.command == "fit":
+        sections["Forecast"] = outlook_section(record)
+    sections |= {
         "Task and data": data_section(record),
-        "Scores": scores_section(record.scores),
+        "Scores": scores_section(record),
         "Forecasts and actual values": series_section(record),
     }
     if record.result is not None:
@@ -108,6 +116,17 @@ def _stored(record: RunRecord) -> str:
         f"<p>Charts are drawn from the {stored:,} evenly spaced windows of {total:,} that the run "
         "folder holds.</p>"
     )
+
+
+def _without_folders(content: str, settings: Mapping[str, Any]) -> str:
+    """Return a section with the name of the table instead of its path, wherever it stands.
+
+    The page is passed on, and the folders of its writer are no business of its readers.
+    """
+    source = str(settings.get("data", {}).get("source") or "")
+    if not source:
+        return content
+    return content.replace(escape(source), escape(table_name(settings)))
 
 
 def _hash(text: str) -> str:

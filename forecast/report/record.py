@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import pandas as pd
@@ -29,6 +29,9 @@ class RunRecord:
         result: the stored evaluation, or None; of a large one only some windows are stored.
         observed: long table of the actual values around the windows in the figures, or None.
         forecast: the steps after the end of the data, with ids as text, or None.
+        about: content of `forecast.json`; empty in folders of earlier versions.
+        recent: long table of the last actual values before the forecast, or None.
+        totals: table of `forecast.report.totals` with ids as text, or None.
         coverage: table of `step`, `level` in %, `covered`, `low` and `high` as shares, or None
             where there are no intervals.
         command: the command that made the folder.
@@ -43,5 +46,8 @@ class RunRecord:
     result: BacktestResult | None = None
     observed: pd.DataFrame | None = None
     forecast: Forecast | None = None
+    about: Mapping[str, Any] = field(default_factory=dict)
+    recent: pd.DataFrame | None = None
+    totals: pd.DataFrame | None = None
     coverage: pd.DataFrame | None = None
     command: Literal["fit", "backtest"] = "fit"

@@ -10,16 +10,14 @@ import numpy as np
 
 from forecast.axes import FloatArray, IntArray, evenly_spaced
 from forecast.data.findings import listed
-from forecast.data.frequency import Frequency
-from forecast.data.names import name_of
 from forecast.data.per_series.keys import ids_in
 from forecast.intervals.levels import central_levels
 from forecast.report.chart import MAX_POINTS, Band, Chart, Line, baseline_looks, draw_chart
 from forecast.report.plots.fan import last_windows
 from forecast.report.record import RunRecord
+from forecast.report.selector import axis_dates, readings_of, selector
 from forecast.scores.evaluation import BacktestResult
-from forecast.scores.forecast import Forecast, plain_stamps
-from forecast.scores.quantile_metrics import central_pairs
+from forecast.scores.forecast import plain_stamps
 
 MAX_CHARTS = 48
 """Charts at most; of more pairs of series and target, evenly spaced ones are shown."""
@@ -48,48 +46,34 @@ def series_section(record: RunRecord) -> str:
     """Return the selector and its charts, or a sentence where there is no test set."""
     result = record.result
     if result is None:
-        if record.forecast is not None:
-            return _ahead_section(record.forecast)
         return "<p>There is no test set, so no forecast can be compared with actual values.</p>"
     targets = result.columns.target_cols
     pairs, total = _chosen(result)
     names = [_name(pair.series_id, targets, pair.target) for pair in pairs]
     charts = [_chart(record, result, pair, name) for pair, name in zip(pairs, names, strict=True)]
-    unevaluated = _unevaluated(record, result, MAX_CHARTS - len(pairs))
-
     evaluation = "test set" if record.command == "fit" else "backtest"
-    total_with_unevaluated = total + len(result.unjudged_ids) * len(targets)
+    all_pairs = total + len(result.unjudged_ids) * len(targets)
     about = (
-        f"<p>Shown are {len(pairs):,} of {total_with_unevaluated:,} "
-        f"{_things(targets)}{_which(names, total)}: of each the last {SHOWN_WINDOWS} forecasts of "
-        f"the {evaluation} that do not overlap, or fewer. {_thinned(result)}</p>"
+        f"<p>Shown are {len(pairs):,} of {all_pairs:,} {_things(targets)}{_which(names, total)}: "
+        f"of each the last {SHOWN_WINDOWS} forecasts of the {evaluation} that do not overlap, or "
+        f"fewer. {_thinned(result)}</p>"
     )
-    about += _about_unevaluated(result, evaluation, len(unevaluated))
-    return about + _selector([*names, *unevaluated], [*charts, *unevaluated.values()])
+    contents = [draw_chart(chart) for chart in charts]
+    return _about_unevaluated(record, result) + about + selector("series", names, contents)
 
 
-def _about_unevaluated(result: BacktestResult, evaluation: str, shown: int) -> str:
+def _about_unevaluated(record: RunRecord, result: BacktestResult) -> str:
     """Return a sentence on the series without a window."""
     ids = result.unjudged_ids
     if not len(ids):
         return ""
-    number = f"{len(ids):,} of {len(result.series_ids):,} series"
-    verb = "has" if len(ids) == 1 else "have"
-    charts = "; the charts at the end of the list show only their next steps" * (shown > 0)
+    evaluation = "test windows" if record.command == "fit" else "windows in the backtest"
+    total = len(result.series_ids)
+    above = " Their forecasts are in the first section." * (record.forecast is not None)
     return (
-        f"<p>{number} {verb} no window in the {evaluation}: {escape(listed(ids, 5))}{charts}.</p>"
+        f"<p>{total - len(ids):,} of {total:,} series have {evaluation}; without: "
+        f"{escape(listed(ids, 5))}.{above}</p>"
     )
-
-
-def _unevaluated(record: RunRecord, result: BacktestResult, most: int) -> dict[str, Chart]:
-    """Return charts of the next steps of series without a window, by name."""
-    if record.forecast is None:
-        return {}
-    row_of = {name_of(series_id): row for row, series_id in enumerate(record.forecast.series_ids)}
-    names = [name_of(series_id) for series_id in result.unjudged_ids]
-    rows = [row_of[name] for name in names if name in row_of]
-    picks = [(row, target) for row in rows for target in range(len(result.columns.target_cols))]
-    return dict(_ahead_chart(record.forecast, row, target) for row, target in picks[:most])
 
 
 def _thinned(result: BacktestResult) -> str:
@@ -122,27 +106,21 @@ def _name(series_id: object, targets: tuple[str, ...], target: int) -> str:
 
 def _chart(record: RunRecord, result: BacktestResult, shown: _Shown, name: str) -> Chart:
     """Return the chart of one series and target: actual values, forecasts and intervals."""
-    future = _future(record.forecast, shown.series_id, shown.target)
     lines = [
         Line("actual", "actual", *_actual(record, result, shown)),
         *_forecast_lines(record, result, shown),
-        *(part for part in future if isinstance(part, Line)),
-    ]
-    bands = [
-        *_interval_bands(result, shown),
-        *(part for part in future if isinstance(part, Band)),
     ]
     known_x = np.concatenate([line.x[np.isfinite(line.x)] for line in lines])
     stamps = np.unique(known_x).astype(np.int64)
-    readings = _labelled(stamps, result.freq)
+    readings = readings_of(stamps, result.freq)
     counted = f"{len(shown.windows)} forecast{'s' * (len(shown.windows) > 1)}"
     return Chart(
         title=f"{name}: {counted} of {result.alias} and the actual values",
         x_title=result.columns.time_col,
         y_title=result.columns.target_cols[shown.target],
         lines=lines,
-        bands=bands,
-        ticks=_dates(readings),
+        bands=_interval_bands(result, shown),
+        ticks=axis_dates(readings),
         readings=readings,
     )
 
@@ -153,7 +131,8 @@ def _forecast_lines(record: RunRecord, result: BacktestResult, shown: _Shown) ->
     looks = {result.alias: "model"}
     if record.scores is not None and record.scores.best_baseline is not None:
         best = record.scores.best_baseline
-        looks = {best: baseline_looks(result, best)[best], **looks}
+        others = [name for name in result.forecasts if name != result.alias]
+        looks = {best: baseline_looks(others, best)[best], **looks}
     lines = []
     for name, look in looks.items():
         values = result.forecasts[name][shown.windows, :, shown.target]
@@ -208,74 +187,6 @@ def _actual(
     return np.array(x, np.float64), np.array([value_at[stamp] for stamp in x], np.float64)
 
 
-def _future(ahead: Forecast | None, series_id: object, target: int) -> list[Line | Band]:
-    """Return the steps after the end of the table: a line, and the intervals around it."""
-    if ahead is None:
-        return []
-    name = name_of(series_id)
-    rows = [row for row, each in enumerate(ahead.series_ids) if name_of(each) == name]
-    if not rows:
-        return []
-    row = rows[0]
-    x = ahead.stamps[row].astype(np.int64).astype(np.float64)
-    parts: list[Line | Band] = [Line("next steps", "model next", x, ahead.values[row, :, target])]
-    if ahead.quantiles is None:
-        return parts
-    ends = ahead.quantiles[row, :, target]
-    pairs = central_pairs(ahead.quantile_levels)
-    for depth, (share, (low, high)) in enumerate(reversed(pairs.items())):
-        name = f"{100 * share:.8g} % interval"
-        parts.append(Band(name, f"fan fan-{min(depth, 2)}", x, ends[:, low], ends[:, high]))
-    return parts
-
-
-def _ahead_section(ahead: Forecast) -> str:
-    """Return charts of the next steps only, where there is no test set."""
-    targets = ahead.columns.target_cols
-    total = len(ahead.series_ids) * len(targets)
-    names = []
-    charts = []
-    for pick in evenly_spaced(total, MAX_CHARTS):
-        row, target = divmod(int(pick), len(targets))
-        name, chart = _ahead_chart(ahead, row, target)
-        names.append(name)
-        charts.append(chart)
-    return (
-        "<p>There is no test set, so no forecast can be compared with actual values. The charts "
-        f"show the steps after the end of the table, of {len(names):,} of {total:,} "
-        f"{_things(targets)}{_which(names, total)}.</p>{_selector(names, charts)}"
-    )
-
-
-def _ahead_chart(ahead: Forecast, row: int, target: int) -> tuple[str, Chart]:
-    """Return the name and the chart of the steps ahead of one series and target."""
-    name = _name(ahead.series_ids[row], ahead.columns.target_cols, target)
-    future = _future(ahead, ahead.series_ids[row], target)
-    stamps = np.unique(ahead.stamps[row].astype(np.int64))
-    readings = _labelled(stamps, ahead.freq)
-    chart = Chart(
-        title=f"{name}: forecast of the {len(stamps)} steps after the end of the table",
-        x_title=ahead.columns.time_col,
-        y_title=ahead.columns.target_cols[target],
-        lines=[part for part in future if isinstance(part, Line)],
-        bands=[part for part in future if isinstance(part, Band)],
-        ticks=_dates(readings),
-        readings=readings,
-    )
-    return name, chart
-
-
-def _selector(names: list[str], charts: list[Chart]) -> str:
-    """Return the list of names, and a chart for each; the script shows the chosen one."""
-    options = ""
-    choices = ""
-    for number, (name, chart) in enumerate(zip(names, charts, strict=True)):
-        options += f'<option value="series-{number}">{escape(name)}</option>'
-        choices += f'<div class="choice" id="series-{number}">{draw_chart(chart)}</div>'
-    select = f'<label for="series">Series </label><select id="series">{options}</select>'
-    return f"<p>{select}</p>{choices}"
-
-
 def _things(targets: tuple[str, ...]) -> str:
     return "series" if len(targets) == 1 else "series and targets"
 
@@ -286,16 +197,6 @@ def _which(names: list[str], total: int) -> str:
     )
 
 
-def _dates(readings: list[tuple[float, str]]) -> list[tuple[float, str]]:
-    """Return five ticks at most: days, or month, day and time where a day would stand twice."""
-    chosen = evenly_spaced(len(readings), 5)
-    labels = [readings[index][1] for index in chosen]
-    words = [label.split(" ")[0] for label in labels]
-    if len(set(words)) < len(words):
-        words = [label[5:] for label in labels]
-    return [(readings[index][0], word) for index, word in zip(chosen, words, strict=True)]
-
-
 def _joined(x: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return (W, H) windows one after another, (W * (H + 1) - 1,), broken between them."""
     gap_x = x[:, -1:] + 0.5
@@ -303,15 +204,3 @@ def _joined(x: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
     joined_x = np.concatenate([x, gap_x], axis=1).ravel()[:-1]
     joined_values = np.concatenate([values, gap_values], axis=1).ravel()[:-1]
     return joined_x, joined_values
-
-
-def _labelled(stamps: IntArray, freq: Frequency) -> list[tuple[float, str]]:
-    """Return every stamp as a position on the axis, with its words."""
-    positions = stamps.astype(np.float64).tolist()
-    if freq.is_integer:
-        return list(zip(positions, [f"{stamp}" for stamp in stamps], strict=True))
-    local = freq.local(stamps.astype("datetime64[ns]"))
-    style = "%Y-%m-%d %H:%M"
-    if (local == local.normalize()).all():
-        style = "%Y-%m-%d"
-    return list(zip(positions, local.strftime(style), strict=True))

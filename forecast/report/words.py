@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -18,14 +19,52 @@ NOT_EVALUATED = "There is no test set (evaluation.test_size: 0): this model was 
 NOT_INSTALLED = "not installed"
 """The version of a package that is missing, as `environment.json` has it."""
 
+SOURCE_LINES = re.compile(r"(?m)^(  source:).*(?:\n    .*)*$")
+"""The path of the table in `config.yaml`."""
+
+MOST_NAMED = 4
+"""Targets up to which a title names all."""
+
 FEW = 3
 """Notes on the table up to which they are unfolded."""
+
+
+def title_of(settings: Mapping[str, Any], command: str = "fit") -> str:
+    """Return the targets and the table, such as `sales, forecast of sales.csv`.
+
+    Args:
+        settings: of the run, as nested mappings.
+        command: the command that made the folder.
+    """
+    roles = settings.get("data", {})
+    targets = listed_words(roles.get("target_cols", []))
+    work = "backtest" if command == "backtest" else "forecast"
+    table = table_name(settings)
+    if not table:
+        return f"{targets}, {work}"
+    return f"{targets}, {work} of {table}"
+
+
+def table_name(settings: Mapping[str, Any]) -> str:
+    """Return the name of the file of the table without its folders; "" for a frame in Python."""
+    source = str(settings.get("data", {}).get("source") or "")
+    if source == "-":
+        return "standard input"
+    return source.replace("\\", "/").rstrip("/").rpartition("/")[2].removeprefix("dataset:")
+
+
+def listed_words(names: Sequence[object]) -> str:
+    """Join names as `a, b and c`, and only the first three of many."""
+    words = [str(name) for name in names]
+    if len(words) > MOST_NAMED:
+        return f"{', '.join(words[: MOST_NAMED - 1])} and {len(words) - MOST_NAMED + 1} more"
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def verdict(record: RunRecord) -> str:
     """Return the result of the run in one sentence."""
     if record.scores is None:
-        return NOT_EVALUATED
+        return not_tested(record)
     return record.scores.verdict().replace(" %", "\N{NO-BREAK SPACE}%")
 
 
@@ -42,11 +81,11 @@ def data_section(record: RunRecord) -> str:
     if record.command == "backtest":
         rows["Cutoffs"] = _cutoffs(record.settings)
     zone = f", {data['time_zone']}" if data.get("time_zone") else ""
+    span = str(data["span"]).replace(" 00:00:00", "")
     rows |= {
-        "Table": str(roles.get("source") or "a table passed in Python"),
+        "Table": table_name(record.settings) or "a table passed in Python",
         "Length": f"{data['num_series']:,} series, {data['num_rows']:,} rows",
-        "Span": f"{data['span']}, frequency {data['frequency']}{zone}",
-        "Fingerprint": str(data["fingerprint"]),
+        "Span": f"{span}, frequency {data['frequency']}{zone}",
     }
     table = "".join(f"<dt>{name}</dt><dd>{escape(words)}</dd>" for name, words in rows.items())
     return f"<dl>{table}</dl>{_notes_on_table(data.get('notes', []))}"
@@ -62,10 +101,19 @@ def _notes_on_table(notes: Sequence[str]) -> str:
     return f"<details{is_open}><summary>{summary}</summary><ul>{items}</ul></details>"
 
 
-def scores_section(scores: Scores | None) -> str:
+def not_tested(record: RunRecord) -> str:
+    """Return why there is no test set, as far as the folder says."""
+    reason = str(record.about.get("not_tested") or "")
+    if not reason:
+        return NOT_EVALUATED
+    return f"{reason[0].upper()}{reason[1:].rstrip('.')}."
+
+
+def scores_section(record: RunRecord) -> str:
     """Return the table of scores with intervals of the skill; the best of each column is bold."""
+    scores = record.scores
     if scores is None:
-        return f"<p>{NOT_EVALUATED}</p>"
+        return f"<p>{escape(not_tested(record))}</p>"
     table = scores.frame()
     columns = scores.point_columns()[1:]
     names = [column.heading for column in columns]
@@ -116,11 +164,14 @@ def settings_section(record: RunRecord) -> str:
     table = "".join(
         f"<dt>{escape(str(name))}</dt><dd>{escape(str(value))}</dd>" for name, value in rows.items()
     )
+    # the path of the table may be quoted and go on for several lines
+    name = table_name(record.settings)
+    config = SOURCE_LINES.sub(lambda line: f"{line[1]} {name or 'null'}", record.config, count=1)
     decided = ", with the choices made from the data"
     if record.command == "backtest":
         decided = "; each fit chooses the rest from its rows"
     return (
-        f'<details><summary>Settings{decided}</summary><pre tabindex="0">{escape(record.config)}'
+        f'<details><summary>Settings{decided}</summary><pre tabindex="0">{escape(config)}'
         f"</pre></details><details><summary>Packages, platform and "
         f"seed</summary><dl>{table}</dl></details>"
     )
@@ -141,8 +192,8 @@ def reproduce_section(record: RunRecord) -> str:
         )
     elif not str(source).startswith("dataset:"):
         where += (
-            "; data.source in config.yaml is the path as it was given, relative to the folder the "
-            "command runs in"
+            "; data.source in config.yaml is the path of the table as it was given, relative to "
+            "the folder the command runs in"
         )
     versions = record.environment.get("packages", {})
     pins = [f"{name}=={version}" for name, version in versions.items() if version != NOT_INSTALLED]
@@ -151,7 +202,8 @@ def reproduce_section(record: RunRecord) -> str:
         f"<p>With the packages below, {escape(where)}:</p>"
         f'<pre tabindex="0">{escape(shlex.join(command))}</pre>'
         f'<pre tabindex="0">{escape(install)}</pre>'
-        "<p>The table is the same if data.json of the new run has the fingerprint above.</p>"
+        "<p>The table is the same if data.json of the new run has this fingerprint:</p>"
+        f'<pre tabindex="0">{escape(str(record.data["fingerprint"]))}</pre>'
     )
 
 

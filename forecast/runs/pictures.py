@@ -8,9 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import pandas as pd
 
 from forecast.data.findings import counted
+from forecast.data.names import name_of
+from forecast.data.per_series.keys import ids_in
 from forecast.errors import DataError, OutputError
 from forecast.files.atomic import write_file
 from forecast.files.outputs import Content, check_file, check_folder
@@ -25,10 +28,14 @@ from forecast.report.plots import (
     plot_fan,
     plot_forecasts,
     plot_loss,
+    plot_next_steps,
     plot_residuals,
     save_figure,
 )
-from forecast.report.plots.style import is_picture
+from forecast.report.plots.fan import last_windows
+from forecast.report.plots.style import is_picture, write_caption
+from forecast.report.words import title_of
+from forecast.runs.next_steps import read_about
 from forecast.runs.records import (
     CONFIG,
     COVERAGE,
@@ -37,8 +44,10 @@ from forecast.runs.records import (
     FORECAST,
     NUM_EXAMPLES,
     OBSERVED,
+    RECENT,
     REPORT,
     SCORES,
+    TOTALS,
     has_environment,
 )
 from forecast.runs.stored import (
@@ -47,6 +56,7 @@ from forecast.runs.stored import (
     read_histories,
     read_result,
     read_table,
+    read_totals,
     steps_of,
 )
 from forecast.scores.evaluation import BacktestResult
@@ -57,6 +67,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PICTURES = (
+    "forecast.png",
     "loss.png",
     "forecasts.png",
     "error_by_step.png",
@@ -74,6 +85,7 @@ def draw_pictures(
     histories: Mapping[str, History],
     result: BacktestResult | None,
     observed: pd.DataFrame | None,
+    run: Path | None = None,
 ) -> list[Path]:
     """Draw every figure of a run or a backtest.
 
@@ -82,19 +94,28 @@ def draw_pictures(
         histories: losses per epoch of each network by name; none for a backtest.
         result: the evaluation on the test set or in a backtest, if there is one.
         observed: long table of the actual values around the windows shown.
+        run: the folder of the records; default: `folder`.
 
     Returns:
         The files.
     """
+    run = run or folder
     figures: dict[str, Figure] = {}
+    if (run / FORECAST).is_file():
+        figures["forecast"] = _next_steps_figure(run)
+    elif histories and result is not None and observed is not None:
+        figures["forecast"] = _last_window_figure(result, observed, run)
     if histories:
         figures["loss"] = plot_loss(histories)
     if result is not None and observed is not None:
         figures |= _result_figures(result, observed)
 
+    caption = _caption(run)
     paths = []
     for name, figure in figures.items():
         path = folder / f"{name}.png"
+        if caption and name != "forecast":  # which has it as its title
+            write_caption(figure, caption)
         save_figure(figure, path)
         paths.append(path)
     return paths
@@ -125,7 +146,8 @@ def plot_run(run: str | Path, *, out: str | Path | None = None) -> list[Path]:
             f"--out"
         )
     target.mkdir(parents=True, exist_ok=True)
-    return draw_pictures(target, histories, read_result(folder), read_table(folder / OBSERVED))
+    result = read_result(folder)
+    return draw_pictures(target, histories, result, read_table(folder / OBSERVED), folder)
 
 
 def report_run(run: str | Path, *, out: str | Path | None = None) -> Path:
@@ -195,6 +217,46 @@ def show_run(
     return written, failures
 
 
+def _next_steps_figure(run: Path) -> Figure:
+    """Return the figure of the steps after the end of the table of a run."""
+    settings = parse_yaml((run / CONFIG).read_text(encoding="utf-8"), str(run / CONFIG)).value
+    baseline = read_about(run).get("baseline", "")
+    forecast = read_forecast(run / FORECAST, settings, _read_json(run / DATA), baseline)
+    if forecast is None:
+        raise DataError(f"{run / FORECAST} is missing: write it again with forecast fit")
+    return plot_next_steps(forecast, _recent(run), title=title_of(settings))
+
+
+def _last_window_figure(result: BacktestResult, observed: pd.DataFrame, run: Path) -> Figure:
+    """Return the figure of the last test window of each series whose actual values are stored.
+
+    It stands for that of the next steps, which need covariates that nobody has given yet.
+    """
+    stored = {name_of(series_id) for series_id in ids_in(observed, result.columns)}
+    present = np.unique(result.series)
+    series = [number for number in present if name_of(result.series_ids[number]) in stored]
+    windows = [last_windows(result, int(number), 1) for number in series or present]
+    title = f"{_caption(run) or result.alias}: the last window of the test set"
+    forecast = result.forecast(result.alias, np.concatenate(windows))
+    return plot_next_steps(forecast, observed, title=title)
+
+
+def _caption(run: Path) -> str:
+    """Return the targets and the table of a run, "" where its settings are not there."""
+    if not (run / CONFIG).is_file():
+        return ""
+    settings = parse_yaml((run / CONFIG).read_text(encoding="utf-8"), str(run / CONFIG)).value
+    return title_of(settings, "backtest" if is_backtest(run) else "fit")
+
+
+def _recent(run: Path) -> pd.DataFrame | None:
+    """Read the actual values before the forecast; folders of earlier versions have only others."""
+    recent = read_table(run / RECENT)
+    if recent is None:
+        return read_table(run / OBSERVED)
+    return recent
+
+
 def _result_figures(result: BacktestResult, observed: pd.DataFrame) -> dict[str, Figure]:
     """Return the figures of an evaluation by name."""
     windows = result.examples(NUM_EXAMPLES)
@@ -235,6 +297,7 @@ def _record(
     config = (folder / CONFIG).read_text(encoding="utf-8")
     settings = parse_yaml(config, str(folder / CONFIG)).value
     data = _read_json(folder / DATA)
+    about = read_about(folder)
     scores = None
     if result is not None:
         scores = Scores.from_dict(_read_json(folder / SCORES))
@@ -250,7 +313,10 @@ def _record(
         scores=scores,
         result=result,
         observed=read_table(folder / OBSERVED),
-        forecast=read_forecast(folder / FORECAST, settings, data),
+        forecast=read_forecast(folder / FORECAST, settings, data, about.get("baseline", "")),
+        about=about,
+        recent=_recent(folder),
+        totals=read_totals(folder / TOTALS, settings),
         coverage=steps_of(read_table(folder / COVERAGE)),
         command=command,
     )

@@ -18,6 +18,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from forecast.axes import IntArray
+from forecast.data.names import name_of
 from forecast.data.panel import Panel, panel_digest, shown_stamps
 from forecast.data.per_series.keys import id_columns
 from forecast.experiment.file import dump_experiment
@@ -25,7 +27,10 @@ from forecast.experiment.settings import Experiment
 from forecast.files.outputs import read_record
 from forecast.intervals.coverage import coverage_table
 from forecast.intervals.levels import central_levels
+from forecast.report.plots.steps_ahead import past_steps, shown_pairs
+from forecast.report.totals import SERIES, period_totals
 from forecast.scores.evaluation import BacktestResult
+from forecast.scores.forecast import Forecast
 from forecast.scores.history import History
 from forecast.scores.verdict import Scores
 
@@ -55,6 +60,8 @@ SCORES_TEXT = "scores.txt"
 COVERAGE = "coverage.csv"
 OBSERVED = "observed.parquet"
 FORECAST = "forecast.csv"
+RECENT = "recent.parquet"
+TOTALS = "totals.csv"
 REPORT = "report.html"
 MODEL = "model"  # a folder
 
@@ -190,8 +197,38 @@ def _observed_table(panel: Panel, result: BacktestResult) -> pd.DataFrame:
     cutoff = panel.freq.positions(np.array([result.cutoffs[windows].min()]))
     steps_before = max(3 * result.actual.shape[1], 60)
     first = panel.freq.stamps(cutoff - steps_before)[0]
-    rows = rows[panel.timestamps[rows] >= first]
+    return _actual_table(panel, rows[panel.timestamps[rows] >= first])
 
+
+def write_past(folder: Path, forecast: Forecast, panel: Panel) -> None:
+    """Write what a forecast is shown beside: the rows before it, and the totals a year before.
+
+    Args:
+        folder: of the run.
+        forecast: the steps after the end of the panel.
+        panel: the series.
+    """
+    horizon, num_targets = forecast.values.shape[1:]
+    shown = np.unique(shown_pairs(forecast) // num_targets)
+    names = {name_of(name) for name in forecast.series_ids[shown]}
+    steps = past_steps(horizon, panel.freq.season_length)
+    rows = []
+    for number, series_id in enumerate(panel.series_ids):
+        if name_of(series_id) in names:
+            first, end = panel.offsets[number : number + 2]
+            own = np.arange(first, end)
+            rows.append(own[panel.positions[own] > panel.positions[end - 1] - steps])
+    recent = _actual_table(panel, np.concatenate(rows))
+    (folder / RECENT).write_bytes(recent.to_parquet(index=False))
+    totals = period_totals(forecast, panel)
+    if len(totals):
+        ids = pd.DataFrame(id_columns(panel.columns, totals[SERIES].to_numpy(object)))
+        table = pd.concat([ids, totals.drop(columns=SERIES)], axis=1)
+        (folder / TOTALS).write_bytes(table.to_csv(index=False).encode())
+
+
+def _actual_table(panel: Panel, rows: IntArray) -> pd.DataFrame:
+    """Return the actual values of some rows as a long table: id, time and targets."""
     columns = panel.columns
     table = pd.DataFrame(id_columns(columns, panel.series_ids[panel.series_of_rows()[rows]]))
     table[columns.time_col] = shown_stamps(panel, panel.timestamps[rows])

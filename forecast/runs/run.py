@@ -12,6 +12,8 @@
 - `forecast.csv`: the steps after the end of the data, if all their covariates are known, with
   intervals and the best baseline
 - `forecast.json`: the models and levels in it, the weights of an ensemble
+- `recent.parquet`: the last actual values before them
+- `totals.csv`: the same steps added up per week, month or year, beside those of the year before
 - `model/`: the saved model
 - `*.png`: figures, see `forecast.runs.pictures.draw_pictures`
 - `report.html`: all of this on one page
@@ -21,6 +23,7 @@ A figure or a report that fails is left out: the trained model is kept.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,7 +32,8 @@ from pathlib import Path
 
 from forecast.data.known import covers
 from forecast.errors import ConfigError, OutputError
-from forecast.experiment.prepare import Prepared, prepare
+from forecast.experiment.held_back import no_test_set
+from forecast.experiment.prepare import Prepared, prepare, refuse_no_forecast
 from forecast.experiment.settings import Experiment
 from forecast.files.atomic import replace_folder
 from forecast.files.outputs import Content, check_folder, check_writable, free_name
@@ -50,19 +54,22 @@ from forecast.runs.records import (
     HISTORY,
     MODEL,
     OBSERVED,
+    RECENT,
     REPORT,
     RUN_RESULT,
     SCORES,
     SCORES_TEXT,
+    TOTALS,
     has_environment,
     write_evaluation,
     write_histories,
+    write_past,
     write_records,
 )
 from forecast.runs.table_files import OTHER_FORECASTS
 from forecast.scores.evaluation import BacktestResult
 from forecast.scores.forecast import Forecast
-from forecast.scores.members import member_notes, members_text
+from forecast.scores.member_weights import member_notes, members_text
 from forecast.training.checkpoint import check_place_for_checkpoint, is_checkpoint
 from forecast.training.fit import member_checkpoint
 from forecast.training.voice import Say, Voice
@@ -81,6 +88,8 @@ RUN_FILES = (
     FORECAST,
     *OTHER_FORECASTS,
     ABOUT_FORECAST,
+    RECENT,
+    TOTALS,
     REPORT,
     *PICTURES,
     *(f"{MODEL}/{name}" for name in SAVED_MODEL.names or ()),
@@ -111,8 +120,9 @@ def fit_run(
     Args:
         config: the experiment.
         table: a file or `dataset:NAME`; default: `config.data.source`.
-        out: the folder; default: `runs/NAME`. It is new, empty, or an earlier run of the same data
-            with the same settings, which is replaced when the new one is complete.
+        out: the folder; default: `runs/NAME`, see `Experiment.folder_name`. It is new, empty, or
+            an earlier run of the same data with the same settings, which is replaced when the new
+            one is complete.
         resume: resume interrupted training.
         replace: also replace an earlier run of other data or with other settings.
         require_skill: raise at the end, when everything is written, unless the model is
@@ -128,17 +138,18 @@ def fit_run(
             cannot be written.
         SkillError: the model is not shown to have the required skill.
     """
-    folder = Path(out or Path("runs") / config.name)
     config = config.with_source(table)
+    folder = Path(out or Path("runs") / config.folder_name)
     check = partial(check_folder, folder, RUN, config.data.source)
     check()
     checkpoint = folder.with_name(f".{folder.name}.checkpoint")
     if not resume:  # otherwise the checkpoint is checked when it is read
         _check_checkpoints(checkpoint)
     if voice.tensorboard:
-        check_writable(voice.tensorboard)
+        _check_logs(voice.tensorboard, folder)
 
     prepared = prepare(config)
+    refuse_no_forecast(config, prepared)
     if require_skill and not len(prepared.test):
         raise ConfigError(
             "skill is required but there is no test set to measure it on: set evaluation.test_size "
@@ -160,11 +171,14 @@ def fit_run(
         result = forecaster.evaluate()
     baseline = _best_baseline(forecaster, prepared, result)
     future = None
-    if covers(prepared.panel, config.windows.horizon):
+    if covers(prepared.panel, config.windows.horizon, config.data.ended_series):
         future = forecaster.predict(level="auto", baseline=baseline)
 
     with _training_kept(), replace_folder(folder, check) as temporary:
-        write_about(about_forecast(forecaster, future, baseline=baseline), temporary)
+        about = about_forecast(
+            forecaster, future, baseline=baseline, not_tested=_not_tested(prepared)
+        )
+        write_about(about, temporary)
         written, failures = _write_run(temporary, prepared, forecaster, result, future)
     _remove_checkpoints(checkpoint, prepared.config.ensemble.num_members)
 
@@ -196,12 +210,17 @@ def _conclusions(
             yield f"{fitted.config.name}: {text}"
         for note in member_notes(fitted.training.weights):
             yield f"note: {note}"
-        yield "no test set (evaluation.test_size: 0): the model is not evaluated"
+        yield _not_tested(prepared)
         return
     yield result.scores().text()
     coverage = coverage_text(result)
     if coverage:
         yield coverage
+
+
+def _not_tested(prepared: Prepared) -> str:
+    """Return one line on why there is no test set; nothing where there is one."""
+    return no_test_set(prepared.config, prepared.reasons.get("evaluation.test_size"))
 
 
 def _check_earlier(folder: Path, prepared: Prepared, replace: bool, say: Say) -> None:
@@ -219,6 +238,17 @@ def _check_earlier(folder: Path, prepared: Prepared, replace: bool, say: Say) ->
             f"with --out, such as {free_name(folder)}"
         )
     say(f"note: {folder} contains {difference}; it is replaced at the end")
+
+
+def _check_logs(logs: str, folder: Path) -> None:
+    """Raise if the folder of TensorBoard logs cannot be written, or is in that of the run."""
+    check_writable(logs)
+    if Path(os.path.realpath(logs)).is_relative_to(os.path.realpath(folder)):
+        beside = free_name(folder.with_name(f"{folder.name}-logs"))
+        raise OutputError(
+            f"the TensorBoard logs {logs} would be in {folder}, the run folder, which has no other "
+            f"files: name a folder beside it, such as {beside}"
+        )
 
 
 def _best_baseline(
@@ -279,6 +309,7 @@ def _write_run(
     written = ["model"]
     if future is not None:
         future.frame().to_csv(folder / FORECAST, index=False)
+        write_past(folder, future, prepared.panel)
     if future is not None or result is not None:
         written.append("forecasts")
     observed = None

@@ -15,6 +15,8 @@ from forecast.data.frequency import Frequency
 from forecast.data.panel import Columns
 from forecast.data.per_series.keys import as_ids, ids_in
 from forecast.errors import DataError
+from forecast.report.totals import COLUMNS as TOTAL_COLUMNS
+from forecast.report.totals import SERIES
 from forecast.runs.records import BACKTEST_RESULT, HISTORY, RUN_RESULT
 from forecast.scores.evaluation import BacktestResult
 from forecast.scores.forecast import Forecast, column_names, level_name, levels_of, plain_stamps
@@ -71,7 +73,7 @@ def read_histories(folder: Path) -> dict[str, History]:
 
 
 def read_forecast(
-    path: Path, settings: Mapping[str, Any], data: Mapping[str, Any]
+    path: Path, settings: Mapping[str, Any], data: Mapping[str, Any], baseline: str = ""
 ) -> Forecast | None:
     """Read the forecast of a run; None if it needs covariates that were not known.
 
@@ -79,19 +81,53 @@ def read_forecast(
         path: the CSV file.
         settings: of the run, as in `config.yaml`.
         data: content of `data.json` of the run.
+        baseline: a baseline in the file, if there is one.
     """
     if not path.is_file():
         return None
-    roles = settings["data"]
-    names = ("id_col", "time_col", "target_cols")
-    columns = Columns(**{name: roles[name] for name in names})
+    columns = _columns_of(settings)
     text = dict.fromkeys(columns.id_cols, str)
     table = pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""])
     freq = Frequency.parse(data["frequency"], tz=data["time_zone"])
     if freq.tz is not None:  # offsets differ where clocks change
         for name in (columns.time_col, "cutoff"):
             table[name] = pd.to_datetime(table[name], utc=True)
-    return Forecast.from_frame(table, settings["name"], columns=columns, freq=freq)
+    baselines = (baseline,) * bool(baseline)
+    return Forecast.from_frame(
+        table, settings["name"], columns=columns, freq=freq, baselines=baselines
+    )
+
+
+def read_totals(path: Path, settings: Mapping[str, Any]) -> pd.DataFrame | None:
+    """Read the totals of a forecast, with ids as text; None if there are none.
+
+    Args:
+        path: the CSV file; its first columns are the id, whatever their names are.
+        settings: of the run, as in `config.yaml`.
+    """
+    if not path.is_file():
+        return None
+    columns = _columns_of(settings)
+    id_names = [f"id {place}" for place in range(len(columns.id_cols))]
+    table = pd.read_csv(
+        path,
+        header=0,
+        names=[*id_names, *TOTAL_COLUMNS],
+        dtype=dict.fromkeys([*id_names, "target"], str),
+        parse_dates=["start"],
+        keep_default_na=False,
+        na_values={"year_before": [""]},
+    )
+    ids = as_ids(table[id_names].to_numpy(object).tolist())
+    if len(id_names) == 1:
+        ids = table[id_names[0]].to_numpy(object)
+    return table.drop(columns=id_names).assign(**{SERIES: ids})
+
+
+def _columns_of(settings: Mapping[str, Any]) -> Columns:
+    """Return the columns of id, time and targets of a run."""
+    roles = settings["data"]
+    return Columns(**{name: roles[name] for name in ("id_col", "time_col", "target_cols")})
 
 
 def read_table(path: Path) -> pd.DataFrame | None:

@@ -25,7 +25,7 @@ from forecast.scores.forecast import (
     levels_text,
     table_of,
 )
-from forecast.scores.members import member_notes
+from forecast.scores.member_weights import member_notes
 from forecast.scores.scoring import Scorable
 from forecast.scores.skill import compare_models
 from forecast.scores.symptoms import find_symptoms
@@ -104,6 +104,7 @@ class BacktestResult:
 
     def __post_init__(self) -> None:
         """Check that all arrays are of the same windows, steps and targets."""
+        object.__setattr__(self, "columns", self.columns.with_usual_names())
         sizes = dict(zip("WHD", (*self.stamps.shape, len(self.columns.target_cols)), strict=True))
         for name, array, axes in (("series", self.series, "W"), ("cutoffs", self.cutoffs, "W")):
             check_shape(name, array, axes, **sizes)

@@ -88,6 +88,7 @@ class Forecast:
 
     def __post_init__(self) -> None:
         """Check that all arrays are of the same series, steps and targets."""
+        object.__setattr__(self, "columns", self.columns.with_usual_names())
         count, horizon = self.stamps.shape
         check_shape("series_ids", self.series_ids, "B", B=count)
         check_shape("cutoffs", self.cutoffs, "B", B=count)
@@ -162,6 +163,7 @@ class Forecast:
         Raises:
             DataError: a column is missing, or series and cutoffs have different numbers of steps.
         """
+        columns = columns.with_usual_names()
         id_cols = columns.id_cols
         time_col = columns.time_col
         names = column_names(alias, columns.target_cols)

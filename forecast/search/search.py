@@ -49,7 +49,7 @@ def tune_run(
     Args:
         config: the experiment with its search.
         table: a file, `dataset:NAME` or a frame; default: `config.data.source`.
-        out: the folder; default: `runs/NAME-search`.
+        out: the folder; default: `runs/NAME-search`, see `Experiment.folder_name`.
         resume: whether to continue a search in the folder.
         resources: processes, and limits of each; default: one process without limits.
         tensorboard: optional; folder for TensorBoard's hyperparameter page.

@@ -64,7 +64,7 @@ def search_folder(config: Experiment, out: str | Path | None) -> Path:
     Raises:
         OutputError: it holds something else, or cannot be written.
     """
-    folder = Path(out or Path("runs") / f"{config.name}-search")
+    folder = Path(out or Path("runs") / f"{config.folder_name}-search")
     check_folder(folder, SEARCH, config.data.source)
     return folder
 

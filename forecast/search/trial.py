@@ -89,7 +89,8 @@ class Bench:
 
         checkpoint = checkpoint_of(self.folder, f"{task.name}-{fold}-{execution}")
         forecaster = self._fit(config, self.folds.panels[fold], checkpoint)
-        scores = forecaster.evaluate().scores().values[config.name]
+        result = forecaster.evaluate()
+        scores = result.scores().values[result.alias]
         if not math.isfinite(scores.get(search.objective, math.nan)):
             raise DataError(
                 f"{search.objective} is not defined on fold {fold + 1}: choose another "
@@ -118,7 +119,7 @@ class Bench:
         config = with_values(self.config, values)
         forecaster = self._fit(config, self.panel, checkpoint_of(self.folder, name))
         scores = forecaster.evaluate().scores()
-        names = {"model": config.name}
+        names = {"model": scores.alias}
         if scores.best_baseline:
             names[scores.best_baseline] = scores.best_baseline
         return {

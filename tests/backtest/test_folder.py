@@ -346,7 +346,10 @@ REFUSED = {
         ["--refit=sometimes"],
         "backtest.refit is \"sometimes\"; expected 'never' or 'each' or a whole number",
     ),
-    "a model nobody knows": (["--models=prophet"], "expected some of bigru, last_value"),
+    "a model nobody knows": (
+        ["--models=prophet"],
+        "expected some of bigru, segment_bigru, last_value",
+    ),
     "more cutoffs than rows": (["--num-windows=50"], "leaves no row before them"),
     "no statsforecast": (["--models=AutoETS"], "FORECAST_STATSFORECAST is not set"),
 }

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from forecast.cli import main
 from forecast.cli.log import Log
@@ -29,6 +30,7 @@ from forecast.cli.terminal import (
     print_result,
 )
 from forecast.errors import ForecastWarning
+from forecast.report.plots import save_figure
 from forecast.runs import pictures
 from forecast.training import EpochDone
 
@@ -210,6 +212,57 @@ def test_a_fit_is_calm_or_quiet_and_its_log_has_the_epochs(
     assert capsys.readouterr().out == (work / "out" / "forecast.csv").read_text()
     assert main(["predict", "out", "--quiet", "--output=next.csv"]) == 0
     assert capsys.readouterr() == ("", "")
+
+
+ENCODINGS = ("cp1252", "ascii", "latin-1", "utf-8")
+
+
+def in_encoding(encoding: str, folder: Path, code: str) -> subprocess.CompletedProcess[bytes]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": encoding}
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, cwd=folder, env=environment, check=False
+    )
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_console_in_any_encoding_gets_findings_and_tables(encoding: str, tmp_path: Path) -> None:
+    """As escapes where the encoding lacks a character, and tables for programs in UTF-8."""
+    table = sales().assign(unique_id="東京")
+    table.drop(index=30).to_csv(tmp_path / "gap.csv", index=False)
+    code = (
+        "from forecast.cli import main\n"
+        "code = main(['check', 'gap.csv', '--log=a.log'])\n"
+        "print('code', code)\n"
+        "from argparse import Namespace\n"
+        "from forecast.cli.terminal import output_of, print_line, print_table\n"
+        "with output_of(Namespace(quiet=False, verbose=False, log=None, typed=[])):\n"
+        "    print_line('before é')\n"
+        "    print_table('id,y\\né,1\\n東京,2')\n"
+        "    print_line('after')\n"
+    )
+    done = in_encoding(encoding, tmp_path, code)
+    assert done.returncode == 0, done.stderr.decode()
+    assert b"Traceback" not in done.stderr
+    said, _, rest = done.stdout.partition(b"code 2")
+    if encoding == "utf-8":
+        assert "series '東京'" in said.decode()
+        assert done.stderr == b""
+    else:
+        assert rb"series '\u6771\u4eac'" in said
+        assert b"the table is in UTF-8" in done.stderr
+    lines = rest.splitlines()
+    assert [line.decode() for line in lines[-4:-1]] == ["id,y", "é,1", "東京,2"]
+    assert lines[-1] == b"after"
+    assert "series '東京'" in (tmp_path / "a.log").read_text(encoding="utf-8")
+
+
+def test_a_character_that_the_font_lacks_is_named_once(tmp_path: Path) -> None:
+    figure = Figure((2, 1))
+    figure.text(0, 0, "東京")
+    words = r"lacks some characters \(京, 東\) and shows boxes for them"
+    with pytest.warns(ForecastWarning, match=words) as issued:
+        save_figure(figure, tmp_path / "a.png")
+    assert len(issued) == 1
 
 
 FREQUENCIES: dict[str, tuple[str, str]] = {

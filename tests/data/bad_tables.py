@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from forecast.data.panel import Columns
+from forecast.data.panel import USUAL_ROLES, Columns
 from forecast.data.read import TableFormat
 
 ROWS = 200
@@ -443,6 +443,7 @@ BAD_TABLES: dict[int, tuple[BadTable, ...]] = {
             "no_y",
             lambda: clean().rename(columns={"y": "Y"}),
             ("'y'", "did you mean 'Y'", "'unique_id', 'ds', 'Y'", "target_cols"),
+            columns=USUAL_ROLES,
         ),
         BadTable(
             "misspelt",

@@ -14,7 +14,7 @@ from data.bad_tables import clean
 from forecast.cli import main
 from forecast.data.doctor import diagnose
 from forecast.data.load import load_panel
-from forecast.data.panel import Columns
+from forecast.data.panel import USUAL_ROLES, Columns
 from forecast.data.read import TableFormat
 from forecast.errors import ConfigError, DataError
 from forecast.experiment.settings import DataConfig
@@ -209,7 +209,7 @@ def test_rows_before_the_header_are_left_out_with_a_note(before, tmp_path):
         load_panel(write(path, Sales=table), SALES)
     if count == 1:  # without the name of the time column
         with pytest.raises(DataError, match="no column 'ds'; the columns are 'date', 'sales'"):
-            load_panel(path)
+            load_panel(path, USUAL_ROLES)
 
 
 def test_without_the_package_one_sentence_says_what_to_install(tmp_path, monkeypatch):

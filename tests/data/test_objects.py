@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from forecast.data.load import load_panel
-from forecast.data.panel import Columns
+from forecast.data.panel import USUAL_ROLES, Columns
 from forecast.data.read import TableFormat
 from forecast.errors import DataError
 
@@ -123,7 +123,7 @@ def test_steps_of_plain_numbers_are_counted(make):
     assert panel.notes == ("5 numbers without timestamps: the steps are counted from 0 to 4",)
     assert panel.timestamps.tolist() == [0, 1, 2, 3, 4]
     assert panel.values[:, 0].tolist() == numbers
-    assert panel.columns == Columns()
+    assert panel.columns == USUAL_ROLES
 
 
 def test_whole_numbers_that_look_like_dates_are_still_values():

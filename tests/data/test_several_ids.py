@@ -13,7 +13,7 @@ import pytest
 from forecast.data.doctor import diagnose
 from forecast.data.known import append_future, future_frame, read_known
 from forecast.data.load import load_panel
-from forecast.data.panel import Columns, Panel
+from forecast.data.panel import USUAL_ROLES, Columns, Panel
 from forecast.data.per_series.keys import SeriesKey, as_ids, id_columns, ids_in
 from forecast.data.per_series.subset import select_series
 from forecast.data.read import Source, TableFormat
@@ -134,8 +134,8 @@ def test_a_column_with_a_comma_in_its_name_is_one_column() -> None:
     ("settings", "words"),
     [
         ({"id_col": "store,store"}, "each column once"),
-        ({"id_col": "store,ds"}, "time_col names 'ds'"),
-        ({"id_col": "store,y"}, "target_cols names 'y'"),
+        ({"id_col": "store,ds", "time_col": "ds"}, "time_col names 'ds'"),
+        ({"id_col": "store,y", "target_cols": ("y",)}, "target_cols names 'y'"),
         ({"id_col": "store,item", "known_covariates": ("item",)}, "known_covariates names 'item'"),
     ],
 )
@@ -223,7 +223,7 @@ def test_the_column_that_tells_rows_apart_is_proposed(given: str, found: str) ->
     if given != "unique_id":
         errors = diagnose(frame, Columns(id_col=given)).errors
     else:
-        errors = diagnose(frame, Columns()).errors
+        errors = diagnose(frame, USUAL_ROLES).errors
     assert [error.settings for error in errors] == [({"data.id_col": found},)]
     assert "tell" in errors[0].message
     assert panel_of(frame, found) is not None
@@ -234,11 +234,12 @@ def test_the_column_is_found_where_rows_were_left_out(tmp_path: Path) -> None:
     lines = path.read_text().splitlines()
     lines.insert(5, ",,,")
     path.write_text("\n".join([*lines, ",,Total,99"]))
-    assert diagnose(path).errors[0].settings == ({"data.id_col": "store"},)
+    assert diagnose(path, USUAL_ROLES).errors[0].settings == ({"data.id_col": "store"},)
 
     frame = pd.read_csv(path, dtype=object)
     frame.to_excel(tmp_path / "table.xlsx", index=False)
-    assert diagnose(tmp_path / "table.xlsx").errors[0].settings == ({"data.id_col": "store"},)
+    errors = diagnose(tmp_path / "table.xlsx", USUAL_ROLES).errors
+    assert errors[0].settings == ({"data.id_col": "store"},)
 
 
 def test_no_column_is_proposed_where_none_tells_all_rows_apart() -> None:

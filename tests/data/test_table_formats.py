@@ -239,8 +239,11 @@ def test_months_without_days():
     ("change", "message"),
     [
         ({"target_cols": ("y", "y")}, r"target_cols is \['y', 'y'\]; expected each column once"),
-        ({"past_covariates": ("y",)}, "target_cols names 'y', and past_covariates does too"),
-        ({"id_col": "y"}, "target_cols names 'y', and id_col does too"),
+        (
+            {"target_cols": ("y",), "past_covariates": ("y",)},
+            "target_cols names 'y', and past_covariates does too",
+        ),
+        ({"target_cols": ("y",), "id_col": "y"}, "target_cols names 'y', and id_col does too"),
         ({"categorical": ("z",)}, "categorical names 'z', which is none of the covariates"),
     ],
 )
@@ -275,7 +278,7 @@ def test_settings_of_a_table_are_its_columns_and_its_format():
 
 
 def test_columns_and_format_can_be_keys_and_cannot_be_changed():
-    assert {Columns(): 1, TableFormat(): 2}[Columns(target_cols=("y",))] == 1
+    assert {Columns(): 1, TableFormat(): 2}[Columns(target_cols="auto")] == 1
     for section, name in ((Columns(), "id_col"), (TableFormat(), "tz")):
         with pytest.raises(ValueError, match="frozen"):
             setattr(section, name, "x")

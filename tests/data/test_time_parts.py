@@ -12,7 +12,7 @@ import yaml
 
 from forecast.data.doctor import diagnose
 from forecast.data.load import load_panel
-from forecast.data.panel import Columns
+from forecast.data.panel import USUAL_ROLES, Columns
 from forecast.data.read import TableFormat
 from forecast.errors import DataError
 from forecast.experiment.settings import DataConfig
@@ -108,12 +108,15 @@ def test_parts_are_joined(name, kind, tmp_path):
 @pytest.mark.parametrize("name", [name for name in CASES if name not in ("with minutes",)])
 def test_the_parts_are_proposed_and_the_proposal_reads_the_table(name):
     frame, stamps, names = table_of(name)
-    fix = diagnose(frame).errors[0].fix
+    fix = diagnose(frame, USUAL_ROLES).errors[0].fix
     proposal = re.match(r"pass (time_col: \[.*?\])", fix)
     assert proposal is not None
     columns = Columns(**yaml.safe_load(proposal[1]))
     assert columns == Columns(time_col=names)
-    assert pd.DatetimeIndex(load_panel(frame, columns).timestamps).equals(stamps)
+    for roles in (columns, Columns()):
+        panel = load_panel(frame, roles)
+        assert panel.columns.time_col == columns.time_col
+        assert pd.DatetimeIndex(panel.timestamps).equals(stamps)
     if frame[names[0]].dtype == object and names[0].lower() == "date":
         told = diagnose(frame, Columns(time_col=names[0])).text()
         assert f"pass {proposal[1]} if they are the parts of the time" in told
@@ -168,4 +171,4 @@ def test_a_name_with_a_comma_is_one_column():
 
 def test_a_list_and_its_text_are_the_same_setting():
     assert DataConfig(time_col=["a", "b"]) == DataConfig(time_col="a,b")
-    assert DataConfig(time_col=["ds"]) == DataConfig()
+    assert DataConfig(time_col=["ds"]) == DataConfig(time_col="ds")

@@ -27,7 +27,7 @@ from forecast.experiment.file import (
 )
 from forecast.experiment.prepare import open_panel, prepare, resolve
 from forecast.experiment.settings import Experiment, TrainingConfig
-from forecast.section import decided
+from forecast.section import AUTO, decided
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
@@ -117,8 +117,10 @@ def table_for(config: Experiment) -> pd.DataFrame | None:
     stamps = pd.Series(pd.date_range("1990-01-01", periods=rows, freq=freq))
     if data.time_format is not None:
         stamps = stamps.dt.strftime(data.time_format)
-    frame = pd.DataFrame({data.time_col: stamps})
-    for name in (*data.target_cols, *data.known_covariates):
+    time_col = "ds" if data.time_col == AUTO else data.time_col
+    targets = ("y",) if data.target_cols == AUTO else data.target_cols
+    frame = pd.DataFrame({time_col: stamps})
+    for name in (*targets, *data.known_covariates):
         frame[name] = 50 + np.round(draw.normal(size=rows), 2)
     for name in data.categorical:
         frame[name] = draw.integers(0, 3, size=rows)
@@ -259,13 +261,14 @@ def test_every_choice_has_its_reason_beside_it() -> None:
     text = explained(config, months())
     prepared = prepare(config, months())
     expected = set(VALUES) - {"training.epochs"}
-    expected |= {"data.freq", "data.season_length", "data.calendar", "evaluation.stride"}
-    expected |= {"data.trading_days"}
+    expected |= {"data.freq", "data.season_length", "data.calendar", "evaluation.stride", "name"}
+    expected |= {"data.id_col", "data.time_col", "data.target_cols", "data.trading_days"}
     assert set(prepared.reasons) == expected
     commented = [line for line in text.splitlines() if "  # " in line]
     assert len(commented) == len(expected)
     assert "  epochs: 3" in text.splitlines()
     assert "  loss: mae  # default of segment_bigru" in text.splitlines()
+    assert text.startswith("name: ensemble  # 6 members forecast together\n")
     assert parse_experiment(text) == prepared.config
 
 

@@ -176,7 +176,7 @@ def test_what_turns_negative_is_learned_from_in_the_end_and_judged_as_it_is() ->
     )
     judged, forecast = forecaster.evaluate(), forecaster.predict()
     assert judged.actual.min() == -1e4
-    assert np.isfinite(judged.forecasts["bigru"]).all()
+    assert np.isfinite(judged.forecasts["ensemble"]).all()
     assert np.isfinite(forecast.values).all()
     assert any(
         "values lie below 0, the least its logarithm was fitted on" in note
@@ -258,8 +258,16 @@ GIVEN: Settings = {
 }
 """Of everything that may be chosen a value that would not be, most of them that of `bigru`."""
 
-NOT_BY_RULE = {("training", "jit"), ("data", "calendar"), ("data", "trading_days")}
-"""Settings whose `auto` no rule of `choices` replaces: by the machine, and by the timestamps."""
+NOT_BY_RULE = {
+    ("training", "jit"),
+    ("data", "calendar"),
+    ("data", "trading_days"),
+    ("data", "id_col"),
+    ("data", "time_col"),
+    ("data", "target_cols"),
+}
+"""Settings whose `auto` no rule of `choices` replaces: by the machine, by the timestamps, and by
+the columns of the table."""
 
 
 def test_what_is_given_is_never_chosen() -> None:
@@ -363,8 +371,8 @@ def test_without_asking_one_gets_a_forecast(
         ahead = forecaster.make_future_frame().assign(sun=0.0)
     made = forecaster.predict(known=ahead).frame()
     assert len(made) == horizon * frame["unique_id"].nunique()
-    assert np.isfinite(made["bigru"]).all()
-    assert (made["bigru"] - 100).abs().max() < 5
+    assert np.isfinite(made["ensemble"]).all()
+    assert (made["ensemble"] - 100).abs().max() < 5
 
 
 def test_equal_experiments_are_equal_in_what_is_chosen() -> None:

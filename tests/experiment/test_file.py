@@ -80,7 +80,10 @@ REFUSED = {
         "training: {loss: msee}",
         "training.loss is \"msee\"; expected 'auto', 'mse', 'mae', 'huber' or 'quantile'",
     ),
-    "text for a list": ("data: {target_cols: y}", 'data.target_cols is "y"; expected a list'),
+    "text for a list": (
+        "data: {target_cols: y}",
+        "data.target_cols is \"y\"; expected 'auto' or a list",
+    ),
     "missing entry": (
         "transforms:\n  target:\n  - lag: 3",
         "line 3: transforms.target[0].name is missing; expected 'standard'",
@@ -369,7 +372,6 @@ def test_short_form_holds_what_was_given_only() -> None:
         with_settings({"training.seed": 5, "training.refit": False, "model.units": 8})
     )
     assert yaml.safe_load(text) == {
-        "name": "bigru",
         "model": {"name": "segment_bigru", "units": 8},
         "training": {"seed": 5, "refit": False},
     }

@@ -20,7 +20,8 @@ from forecast.backtest.entrants import make_models
 from forecast.backtest.folder import plan_of
 from forecast.backtest.rolling import run_block
 from forecast.errors import ForecastError
-from forecast.experiment.prepare import Prepared, context_length_of, open_panel, prepare, resolve
+from forecast.experiment.enough import context_length_of
+from forecast.experiment.prepare import Prepared, open_panel, prepare, resolve
 from forecast.experiment.settings import Experiment
 from forecast.forecasting.forecaster import Forecaster
 from forecast.models import build_model
@@ -234,6 +235,11 @@ def forecast_columns(config: Experiment, _: Any) -> object:
     return forecaster.predict().frame().columns.tolist(), sorted(forecaster.evaluate().forecasts)
 
 
+def forecast_stamps(config: Experiment, _: Any) -> object:
+    """Series and steps of a forecast; one of the two series has ended."""
+    return fitted(config).predict().frame()[["unique_id", "ds"]].to_numpy().tolist()
+
+
 def seasonal_naive(config: Experiment, _: Any) -> object:
     return fitted(config).evaluate().forecasts["seasonal_naive"].tobytes()
 
@@ -345,7 +351,8 @@ ROWS: dict[str, Row] = {
     "data.missing": Row(
         (learned, notes), base={"data.missing": "forward_fill"}, table=with_holes, stays=(panel,)
     ),
-    "data.short_series": Row((notes,), table=with_short_series, refused="short_series: skip"),
+    "data.ended_series": Row((forecast_stamps,), stays=(learned, weights)),
+    "data.short_series": Row((notes,), table=with_short_series, refused='short_series="skip"'),
     "data.calendar": Row((named_inputs, learned, size), stays=(panel,)),
     "data.season_length": Row(
         (seasonal_naive, scaled_errors, default_context), stays=(panel, learned)

@@ -40,6 +40,7 @@ ALTERNATIVES: dict[str, Any] = {
     "data.trading_days": False,
     "data.missing": "interpolate",
     "data.short_series": "skip",
+    "data.ended_series": "common_end",
     "data.calendar": ["weekday"],
     "data.season_length": 5,
     "windows.horizon": 3,
@@ -219,14 +220,26 @@ REFUSED = {
     "wide with an id column": ({"data.layout": "wide", "data.id_col": "a"}, "layout: wide"),
     "a category that is no covariate": ({"data.categorical": ["a"]}, "none of the covariates"),
     "the target as a category": ({"data.categorical": ["y"]}, "none of the covariates"),
-    "a target that is also past": ({"data.past_covariates": ["y"]}, "a column has one role"),
+    "a target that is also past": (
+        {"data.target_cols": ["y"], "data.past_covariates": ["y"]},
+        "a column has one role",
+    ),
     "known and past": (
         {"data.past_covariates": ["a"], "data.known_covariates": ["a"]},
         "a column has one role",
     ),
-    "time as target": ({"data.target_cols": ["ds"]}, "a column has one role"),
-    "id as target": ({"data.target_cols": ["unique_id"]}, "a column has one role"),
-    "id as past covariate": ({"data.past_covariates": ["unique_id"]}, "a column has one role"),
+    "time as target": (
+        {"data.time_col": "ds", "data.target_cols": ["ds"]},
+        "a column has one role",
+    ),
+    "id as target": (
+        {"data.id_col": "unique_id", "data.target_cols": ["unique_id"]},
+        "a column has one role",
+    ),
+    "id as past covariate": (
+        {"data.id_col": "unique_id", "data.past_covariates": ["unique_id"]},
+        "a column has one role",
+    ),
     "a target twice": ({"data.target_cols": ["y", "y"]}, "each column once"),
     "a category twice": (
         {"data.known_covariates": ["a"], "data.categorical": ["a", "a"]},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -20,6 +21,7 @@ from forecast.backtest import folder as backtesting
 from forecast.cli import main
 from forecast.errors import ForecastError, OutputError
 from forecast.experiment.file import load_experiment
+from forecast.experiment.identity import PACKAGES
 from forecast.files.atomic import replace_folder
 from forecast.files.outputs import LITTER, Content, check_folder, foreign_paths, remove_own
 from forecast.forecasting.artifact import SAVED_MODEL, Artifact, load_artifact, save_artifact
@@ -163,7 +165,46 @@ def runs_of_others(place: Path) -> str:
     return "runs"
 
 
+def whole_runs(place: Path) -> str:
+    shutil.copytree(place / "a_run", place / "work" / "runs" / "a")
+    return "runs"
+
+
+def whole_runs_from_below(place: Path) -> str:
+    return f"{whole_runs(place)}/a/.."
+
+
+def half_a_run(place: Path) -> str:
+    """A run of which a file is gone by which it is recognised."""
+    shutil.copytree(place / "a_run", place / "work" / "mine")
+    (place / "work" / "mine" / "history.json").unlink()
+    return "mine"
+
+
+def a_pipe_in_it(place: Path) -> str:
+    (place / "work" / "mine").mkdir()
+    os.mkfifo(place / "work" / "mine" / "pipe")
+    return "mine"
+
+
+def a_link_that_leads_nowhere_in_it(place: Path) -> str:
+    (place / "work" / "mine").mkdir()
+    (place / "work" / "mine" / "config.yaml").symlink_to("nowhere")
+    return "mine"
+
+
+def a_slash_behind_its_name(place: Path) -> str:
+    put(place / "work" / "my folder", {"notes.txt": "mine"})
+    return "my folder/"
+
+
 FOREIGN: dict[str, Layout] = {
+    "whole runs": whole_runs,
+    "whole runs from below": whole_runs_from_below,
+    "half a run": half_a_run,
+    "a pipe in it": a_pipe_in_it,
+    "a link that leads nowhere in it": a_link_that_leads_nowhere_in_it,
+    "a slash behind its name": a_slash_behind_its_name,
     "notes": in_mine({"notes.txt": "mine"}),
     "a hidden file": in_mine({".env": "secret"}),
     "an empty folder in it": an_empty_folder_in_it,
@@ -355,7 +396,7 @@ def weights_of(run: Path) -> bytes:
 def test_every_file_of_a_run_is_known(made: Path) -> None:
     assert foreign_paths(made / "run", RUN_FILES) == []
     assert RUN.is_own(made / "run")
-    assert set(foreign_paths(made / "run", ())) >= {"config.yaml", "model", *(PICTURES[:6])}
+    assert set(foreign_paths(made / "run", ())) >= {"config.yaml", "model", *(PICTURES[:7])}
     assert SAVED_MODEL.is_own(made / "run" / "model")
 
 
@@ -553,6 +594,58 @@ def test_a_run_that_cannot_be_compared_is_not_replaced(
         assert "a run of another version" in refusal(capsys, fit_table(own, sales()))
     config.unlink()
     assert "without its config.yaml" in refusal(capsys, fit_table(own, sales()))
+
+
+OF_OTHER_COMMANDS: dict[str, dict[str, str]] = {
+    "backtest": {
+        "backtest.json": json.dumps(dict.fromkeys(["the data", "Python", *PACKAGES], "")),
+        "blocks/00000.npz": "hours of work",
+    },
+    "tune": {
+        "journal.jsonl": '0123456789abcdef {"event": "search", "format": 1}\n',
+        "trials.csv": "trial,status\n",
+    },
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("owner", OF_OTHER_COMMANDS)
+def test_a_folder_of_a_command_is_none_of_another(
+    command: str, owner: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(place / "work" / "mine", OF_OTHER_COMMANDS[owner])
+    before = everything(place)
+    code = COMMANDS[command]("mine")
+    if (
+        command.split(maxsplit=1)[0] == owner
+    ):  # its own: then it is the table that is complained about
+        said = capsys.readouterr().err
+        assert "none.csv" in said or "resume it with --resume" in said
+        assert everything(place).items() >= before.items()
+        return
+    assert "mine" in refusal(capsys, code)
+    assert everything(place) == before
+
+
+def test_a_mounted_folder_is_not_replaced(
+    own: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(os.path, "ismount", lambda path: Path(path) == own / "run")
+    before = everything(own)
+    assert "is a mounted folder" in refusal(capsys, fit_again(own))
+    assert everything(own) == before
+
+
+@pytest.mark.parametrize("logs", ["run", "run/logs", "./run/../run/logs"])
+def test_logs_do_not_go_into_the_run(
+    logs: str, own: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They would be files of others there, which is found out only after the training."""
+    monkeypatch.chdir(own)
+    before = everything(own)
+    said = refusal(capsys, fit_again(own, "--out=run", f"--tensorboard={logs}"))
+    assert "the run folder, which has no other files" in said
+    assert everything(own) == before
 
 
 OTHERS = [name for name in COMMANDS if not name.startswith("fit")]

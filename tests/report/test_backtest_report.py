@@ -11,8 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from backtests import experiment, hourly
-from report.test_report import Page
-from reports import a_result, write_run
+from reports import Page, a_result, write_run
 
 from forecast.backtest.folder import backtest_run, backtest_table
 from forecast.cli import main

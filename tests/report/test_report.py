@@ -8,13 +8,11 @@ import hashlib
 import json
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
-from reports import HOSTILE, a_result, write_run
+from reports import HOSTILE, Page, a_result, page_of, write_run
 
 from forecast.errors import ForecastError
 from forecast.report.chart import MAX_POINTS, round_ticks, thin
@@ -24,43 +22,13 @@ from forecast.runs.stored import read_result
 from forecast.scores.history import History
 
 
-class Page(HTMLParser):
-    """Elements of a page as a reader of the standard sees them, with their text."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str]]] = []
-        self.texts: list[tuple[str, str]] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_data(self, data):
-        self.texts.append((self.elements[-1][0] if self.elements else "", data))
-
-    def all(self, tag: str) -> list[dict[str, str]]:
-        return [attributes for name, attributes in self.elements if name == tag]
-
-    def words(self, tag: str) -> list[str]:
-        return [text for name, text in self.texts if name == tag and text.strip()]
-
-    def readings(self, title: str) -> dict[str, object]:
-        found = [one for one in self.all("svg") if one.get("aria-label", "").startswith(title)]
-        return json.loads(found[0]["data-readings"])
-
-
-def page_of(folder: Path) -> Page:
-    return Page(report_run(folder).read_text())
-
-
 def test_names_from_the_data_stay_text(tmp_path):
     page = page_of(write_run(tmp_path / "run", a_result()))
     assert len(page.all("script")) == 1
     assert HOSTILE in page.words("option")
     assert any(HOSTILE in text for text in page.words("li"))
     assert not page.all("b") or "run" not in page.words("b")
-    assert page.words("title") == ["</title><b>run: forecast report"]
+    assert page.words("title") == ["</title><b>y, forecast of sales.csv: forecast report"]
 
 
 def test_the_policy_allows_its_own_style_and_script_alone(tmp_path):
@@ -261,7 +229,7 @@ def test_steps_ahead_are_shown_without_a_test_part_across_a_change_of_clocks(tmp
     )
     page = page_of(folder)
     assert page.words("option") == ["007", "NA"]
-    assert page.readings("NA: forecast")["names"] == ["next steps"]
+    assert page.readings("NA: forecast")["names"] == ["forecast"]
     shown = [row[1:] for row in page.readings("NA: forecast")["rows"]]
     assert shown == [["2024-03-31 01:00", "10.5"], ["2024-03-31 03:00", "11.5"]]
     assert any("80 % interval" in text for _, text in page.texts)

@@ -178,8 +178,6 @@ def test_series_that_ended_are_named_and_not_in_the_scores(
     assert list(stored.unjudged_ids) == ["c"]
     page = (tmp_path / "run/report.html").read_text()
     assert "Shown are 2 of 3 series:" in page
-    assert (
-        "1 of 3 series has no window in the test set: &#x27;c&#x27;; the charts at the end of the "
-        "list" in page
-    )
-    assert page.count("c: forecast of the 3 steps after the end of the table") > 0
+    assert "2 of 3 series have test windows; without: &#x27;c&#x27;." in page
+    assert "1 of 3 series ends before the others: c (2025-01-07 11:00)" in page
+    assert "c, ends 2025-01-07 11:00: forecast of the 3 steps after the end of the table" in page

@@ -56,9 +56,10 @@ def test_a_stored_run_has_the_scores_that_it_had(run: Path) -> None:
 
 
 def test_a_stored_run_is_drawn(run: Path) -> None:
-    assert len(plot_run(run)) == 6
+    assert len(plot_run(run)) == 7
     page = report_run(run).read_text()
-    assert "stored" in page
+    assert "<h1>y, forecast of table.csv</h1>" in page
+    assert "forecast predict RUN --known" in page, "its known covariates were not given"
 
 
 def test_a_stored_run_is_saved_again_as_it_was(run: Path, tmp_path: Path) -> None:

@@ -161,7 +161,7 @@ def _several_sheets(file: str, wanted: str | None, first_rows: dict[str, Row]) -
         message = f"{file} has no sheet {wanted!r}; its sheets are {', '.join(shown)}"
         sheets.sort(key=lambda name: nearest(wanted, [name]) == "")  # similar names first
     changes = tuple({"data.sheet": name} for name in sheets[:3])
-    return BadTableError("sheet", message, settings=changes)
+    return BadTableError("sheet", message, settings=changes, asks=True)
 
 
 def _header_place(rows: list[Row], columns: Columns) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ import pyarrow as pa
 
 from forecast.data.findings import BadTableError, Finding, counted, listed
 from forecast.data.formats.opened import Cells, Opened, Written
+from forecast.data.names import name_of
 from forecast.data.panel import Columns
 from forecast.data.time_parts import parts_of
 
@@ -35,6 +38,10 @@ def open_frame(frame: pd.DataFrame, columns: Columns, _written: Written) -> Open
     def read(wanted: list[str]) -> Cells:
         return {name: _from_series(column(name), name, ids) for name in wanted}
 
+    mixed = [name for name in ids if name in (*levels, *names) and _is_mixed(column(name))]
+    if mixed:
+        message = f"{listed(mixed)} {'mixes' if len(mixed) == 1 else 'mix'} types: read as text"
+        notes = (*notes, Finding("mixed_ids", "note", message))
     return Opened((*levels, *names), read, notes)
 
 
@@ -201,7 +208,7 @@ def _level(index: pd.Index, place: int) -> pd.Series:
 def _from_series(series: pd.Series, name: str, ids: Sequence[str]) -> pa.ChunkedArray:
     """Turn a column of a frame into an arrow column.
 
-    Mixed objects become text; in a column of ids they are an error.
+    Mixed objects become text, in a column of ids their names.
     """
     kind = series.dtype
     if kind.kind == "c":
@@ -219,15 +226,39 @@ def _from_series(series: pd.Series, name: str, ids: Sequence[str]) -> pa.Chunked
         pa.ArrowTypeError,
         pa.ArrowNotImplementedError,
         OverflowError,
-    ) as error:
+    ):
+        write = _as_text
         if name in ids:
-            raise BadTableError(
-                "mixed_ids", f"column {name!r} mixes types", "cast it to text or whole numbers"
-            ) from error
-        column = pa.array([_as_text(value, name) for value in series], pa.string())
+            write = _as_id
+        column = pa.array([write(value, name) for value in series], pa.string())
     if isinstance(column, pa.ChunkedArray):
         return column
     return pa.chunked_array([column])
+
+
+def _is_mixed(column: pd.Series) -> bool:
+    """Return whether a column has objects of several types, numbers of any type being one."""
+    return column.dtype == object and pd.api.types.infer_dtype(column) in ("mixed", "mixed-integer")
+
+
+def _as_id(value: Any, name: str) -> str | None:
+    """Write one id of a mixed column as text, as an Excel sheet of such ids is read.
+
+    Raises:
+        BadTableError: a value that cannot be an id.
+    """
+    if isinstance(value, str):
+        return value
+    if pd.api.types.is_scalar(value) and pd.isna(value):
+        return None
+    if not isinstance(value, int | float | np.number | Decimal | date | np.bool_):
+        kind = type(value).__name__
+        raise BadTableError(
+            "mixed_ids",
+            f"column {name!r} mixes types, {kind} among them",
+            "cast it to text or whole numbers",
+        )
+    return name_of(value)
 
 
 def _as_text(value: Any, name: str) -> str | None:

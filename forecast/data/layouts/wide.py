@@ -10,17 +10,20 @@ import pyarrow as pa
 import pyarrow.compute
 
 from forecast.data.findings import BadTableError, Finding, listed
-from forecast.data.panel import Columns
+from forecast.data.panel import USUAL_ROLES
 from forecast.data.table import Table
 from forecast.errors import ConfigError
 
-_DEFAULT = Columns()
+_DEFAULT = USUAL_ROLES
 
 _NAMELESS = re.compile(r"|Unnamed: \d+")
 """Names of a column without one: in a file, and as pandas reads it."""
 
 _FEWEST_COUNTED = 3
 """Least rows of a column that counts them; fewer may be chance."""
+
+_FEWEST_MOVED = 10
+"""Least rows of a column that counts them in another order."""
 
 
 def melt(table: Table) -> Table:
@@ -110,7 +113,7 @@ def _series_columns(table: Table) -> tuple[list[str], list[Finding]]:
 
 
 def _counts_rows(column: pa.ChunkedArray, name: str) -> bool:
-    """Return whether a column counts the rows one by one from 0 or 1.
+    """Return whether a column counts the rows one by one from 0 or 1, in whatever order.
 
     In a column without a name, as pandas writes an index, distinct whole numbers are enough: rows
     may have been dropped or moved.
@@ -120,6 +123,8 @@ def _counts_rows(column: pa.ChunkedArray, name: str) -> bool:
     numbers = column.to_numpy().astype(np.int64)
     if _NAMELESS.fullmatch(name):
         return len(np.unique(numbers)) == len(numbers)
+    if len(numbers) >= _FEWEST_MOVED:
+        numbers = np.sort(numbers)
     return bool(numbers[0] in (0, 1) and (np.diff(numbers) == 1).all())
 
 

@@ -1,4 +1,4 @@
-"""The ends of series: future rows are split off, and series that end early are named.
+"""Future rows, split off the history.
 
 The rows of a series after its last target are its future rows: `forecast` starts there. Their known
 covariates are kept, and no policy for missing values makes history of them.
@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from forecast.data.cells.marks import without_marks
-from forecast.data.findings import FindingLog, and_more, counted, show_stamp
-from forecast.data.panel import Columns, Panel
+from forecast.data.findings import FindingLog, show_stamp
+from forecast.data.panel import Columns
 from forecast.data.table import MISSING_WORDS, RowNames
 
 BoolArray = NDArray[np.bool_]
@@ -25,8 +25,6 @@ FUTURE_ROWS = "future_rows"
 """Code of the finding that names the future rows."""
 
 NEVER = np.iinfo(np.int64).min
-SHOWN_ENDS = 3
-"""Series that end early which a note names, those furthest behind."""
 
 
 def split_future(
@@ -66,51 +64,6 @@ def known_columns(columns: Columns) -> Columns:
         "categorical": tuple(name for name in known if name in columns.categorical),
     }
     return columns.model_copy(update=roles)  # unchecked: only here a table has no target
-
-
-def end_notes(panel: Panel) -> tuple[str, ...]:
-    """Return notes on where forecasts start, where that is not after the last timestamp.
-
-    Args:
-        panel: the series.
-    """
-    notes = ended_notes(panel)
-    if panel.future is not None:
-        notes = panel.future.notes + notes
-    return notes
-
-
-def ended_notes(panel: Panel) -> tuple[str, ...]:
-    """Return a note that names the series that end before the last timestamp of all series.
-
-    There is none with an index of whole numbers: it counts the rows of each series, so a shorter
-    series has not ended earlier.
-
-    Args:
-        panel: the series.
-    """
-    filled = np.flatnonzero(panel.lengths > 0)
-    if panel.freq.is_integer or len(filled) < 2:
-        return ()
-    last = panel.offsets[1:][filled] - 1
-    behind = panel.positions[last].max() - panel.positions[last]
-    if not behind.any():
-        return ()
-    furthest = np.argsort(-behind, kind="stable")[:SHOWN_ENDS]
-    named = []
-    for index in furthest:
-        if behind[index]:
-            end = _local(panel.timestamps[last[index]], panel.freq.tz)
-            steps = counted(int(behind[index]), "step")
-            named.append(f"{panel.series_ids[filled[index]]!r} ({end}, {steps} behind)")
-    number = int((behind > 0).sum())
-    latest = _local(panel.timestamps[last].max(), panel.freq.tz)
-    message = f"{number} of {panel.num_series} series "
-    if number == 1:
-        message += f"ends before {latest} and is forecast from its last row"
-    else:
-        message += f"end before {latest} and are forecast from their last rows"
-    return (f"{message}: {', '.join(named)}{and_more(number, SHOWN_ENDS)}",)
 
 
 def _future_rows(names: RowNames) -> BoolArray | None:
@@ -198,7 +151,7 @@ def _describe(names: RowNames, later: RowNames, tz: str | None) -> str:
         where += f" of {len(np.unique(later.codes))} of {len(names.ids)} series"
     start = ""
     if later.stamps is not None:
-        start = f" from {_local(later.stamps.min(), tz)} on"
+        start = f" from {local_stamp(later.stamps.min(), tz)} on"
     missing = " or ".join(columns.target_cols)
     if table.was_wide:
         missing = "value"
@@ -215,8 +168,13 @@ def _describe(names: RowNames, later: RowNames, tz: str | None) -> str:
     return text
 
 
-def _local(stamp: np.generic, tz: str | None) -> str:
-    """Write a timestamp as in the table: in its time zone, or a whole number."""
+def local_stamp(stamp: np.generic, tz: str | None) -> str:
+    """Write a timestamp as in the table: in its time zone, or a whole number.
+
+    Args:
+        stamp: datetime64[ns], in UTC where there is a time zone, or a whole number.
+        tz: the time zone.
+    """
     if tz is None or not isinstance(stamp, np.datetime64):
         return show_stamp(stamp)
     local = pd.DatetimeIndex([stamp]).tz_localize("UTC").tz_convert(tz).tz_localize(None)

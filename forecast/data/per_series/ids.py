@@ -14,6 +14,9 @@ from forecast.data.parse import Values, encode
 from forecast.data.per_series.keys import as_ids
 from forecast.data.table import RowNames, Table
 
+ONLY_SERIES = "series"
+"""Id of the series of a table without an id column."""
+
 
 @dataclass(frozen=True, eq=False)
 class Ids:
@@ -29,14 +32,14 @@ class Ids:
 
 
 def read_ids(table: Table, log: FindingLog) -> Ids:
-    """Return the series of every row; a table without an id column is one series named `series`.
+    """Return the series of every row; a table without an id column is `ONLY_SERIES`.
 
     Raises:
         BadTableError: ids of a type that cannot name a series.
     """
     present = [name for name in table.columns.id_cols if name in table.data]
     if not present:
-        return Ids(as_ids(["series"]), np.zeros(table.num_rows, dtype=np.int32))
+        return Ids(as_ids([ONLY_SERIES]), np.zeros(table.num_rows, dtype=np.int32))
     columns = [_read_column(table, name, log) for name in present]
     if len(columns) == 1:
         return columns[0]

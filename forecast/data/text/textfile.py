@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from forecast.data.findings import BadTableError, Finding, counted, listed
+from forecast.data.findings import BadTableError, Change, Finding, counted, listed
+from forecast.data.panel import NO_TIME
 from forecast.data.text.footers import is_footer
 from forecast.data.text.header_rows import MOST_ROWS, HeaderRows, find_header_rows
 from forecast.data.text.preamble import find_header
@@ -190,7 +191,7 @@ def _find_table(
     for candidate in candidates:
         widths = {len(row) for row in csv.reader(lines, delimiter=candidate)}
         if plain and len(widths) == 1 and widths != {1}:
-            return 0, separator or _detect_separator(lines, path)
+            return 0, separator or _detect_separator(lines, path, known)
     found = {}
     for candidate in candidates:
         start = find_header(lines, candidate, known)
@@ -198,7 +199,7 @@ def _find_table(
             rows = csv.reader(lines[start:], delimiter=candidate)
             found[candidate] = (len(next(rows)), start)
     if not found:
-        return 0, separator or _detect_separator(lines, path)
+        return 0, separator or _detect_separator(lines, path, known)
     best = max(found, key=lambda candidate: found[candidate][0])
     return found[best][1], best
 
@@ -324,8 +325,12 @@ def _are_numbers(lines: list[str]) -> bool:
     return bool(lines) and all(_NUMBER.fullmatch(line) for line in lines)
 
 
-def _detect_separator(lines: list[str], path: Path) -> str:
-    """Return the separator that splits the header, and the lines below into as many fields."""
+def _detect_separator(lines: list[str], path: Path, known: Sequence[str]) -> str:
+    """Return the separator that splits the header, and the lines below into as many fields.
+
+    Raises:
+        BadTableError: there is one column, unless its rows are to be counted.
+    """
     if ".tsv" in path.suffixes:
         return "\t"
     counts = {}
@@ -334,11 +339,15 @@ def _detect_separator(lines: list[str], path: Path) -> str:
         counts[separator] = (fields[0] > 1, sum(count == fields[0] for count in fields), fields[0])
     best = max(counts, key=lambda separator: counts[separator])
     if not counts[best][0] and _are_numbers(lines[1:]):
+        if NO_TIME in known:
+            return ","
+        name = lines[0].strip().strip('"')
+        settings = {"data.time_col": NO_TIME, "data.target_cols": [name]}
         raise BadTableError(
             "one_column",
-            f"{path.name} has one column, {lines[0].strip()[:80]!r}, and no timestamps",
-            "add a column of timestamps, or of numbers 0, 1, 2 ... that count the rows, and name "
-            "it with `data.time_col`",
+            f"{path.name} has one column, {name[:80]!r}, and no timestamps",
+            "add a column of timestamps",
+            [Change(settings, "to count the rows")],
         )
     if not counts[best][0] and len(lines[0].split()) > 1:
         raise BadTableError(

@@ -25,6 +25,7 @@ from forecast.report.plots.fan import plot_fan
 from forecast.report.plots.forecasts import plot_forecasts
 from forecast.report.plots.loss import plot_loss
 from forecast.report.plots.step_errors import plot_bias_by_step, plot_error_by_step, plot_residuals
+from forecast.report.plots.steps_ahead import plot_next_steps
 from forecast.report.plots.style import save_figure
 from forecast.report.plots.trials import plot_cost, plot_importance, plot_parallel, plot_progress
 
@@ -38,6 +39,7 @@ __all__ = [
     "plot_forecasts",
     "plot_importance",
     "plot_loss",
+    "plot_next_steps",
     "plot_parallel",
     "plot_progress",
     "plot_residuals",

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import re
 import textwrap
+import unicodedata
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.axes import FloatArray
+from forecast.errors import ForecastWarning
 from forecast.files.atomic import write_file
 from forecast.files.outputs import check_file
 
@@ -30,6 +34,12 @@ PNG_HEAD = b"\x89PNG\r\n\x1a\n"
 
 HEAD_BYTES = 200
 """Bytes at the start of a file that include `SOFTWARE`."""
+
+MISSING_GLYPH = re.compile(r"Glyph (\d+) .* missing from font")
+"""Warning of matplotlib about a character, with its number."""
+
+SHOWN_GLYPHS = 5
+"""Characters that our warning lists."""
 
 INK = "#262626"
 
@@ -66,6 +76,23 @@ BASELINES = {
 }
 
 OTHERS = ("#8c6d1f", "#7a5195", "#4d4d4d")
+
+ASIAN_FONTS = (
+    "Noto Sans CJK JP",
+    "Noto Sans CJK SC",
+    "Noto Sans SC",
+    "Source Han Sans SC",
+    "WenQuanYi Micro Hei",
+    "WenQuanYi Zen Hei",
+    "PingFang SC",
+    "Hiragino Sans GB",
+    "Apple SD Gothic Neo",
+    "Microsoft YaHei",
+    "Yu Gothic",
+    "Malgun Gothic",
+    "Arial Unicode MS",
+)
+"""Fonts with Chinese, Japanese or Korean letters that systems bring along."""
 
 DASHES = ("-", "--", ":", "-.")
 
@@ -148,6 +175,11 @@ def write_finding_and_key(figure: Figure, words: str, handles: Sequence[Artist])
         text.set_parse_math(False)
 
 
+def write_caption(figure: Figure, words: str) -> None:
+    """Write a small line below a figure, such as where the data are from."""
+    figure.supxlabel(words, x=0.012, ha="left", fontsize=8.5, color=MUTED, parse_math=False)
+
+
 def dress(axes: Axes, *, x: str = "", y: str = "") -> None:
     """Give axes the common look: no box, a light grid behind the data, small labels."""
     axes.set_axisbelow(True)
@@ -177,15 +209,25 @@ def set_ticks_in_steps(axes: Axes, steps: int, season_length: int = 1) -> None:
     axes.xaxis.set_major_locator(locator)
 
 
-def set_dates(axes: Axes, stamps: NDArray[Any]) -> None:
-    """Put few, short dates along an axis; whole numbers on an integer index."""
+def set_dates(axes: Axes, stamps: NDArray[Any], tz: str | None = None) -> None:
+    """Put few, short dates along an axis; whole numbers on an integer index.
+
+    Args:
+        axes: the axes.
+        stamps: what is drawn along them.
+        tz: the time zone of the dates, where the stamps are in UTC.
+    """
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
     from matplotlib.ticker import MaxNLocator
 
     if np.issubdtype(stamps.dtype, np.datetime64):
-        locator = AutoDateLocator(minticks=3, maxticks=6)  # type: ignore[no-untyped-call]
+        locator = AutoDateLocator(tz=tz, minticks=3, maxticks=6)  # type: ignore[no-untyped-call]
         axes.xaxis.set_major_locator(locator)
-        formatter = ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
+        formatter = ConciseDateFormatter(locator, tz=tz)  # type: ignore[no-untyped-call]
+        # by the distance of the ticks: years, months, days, hours, minutes, seconds
+        formatter.formats[2] = "%d %b"
+        formatter.zero_formats[1:4] = ["%Y", "%d %b", "%d %b"]
+        formatter.offset_formats[2:4] = ["%Y", "%Y"]
         axes.xaxis.set_major_formatter(formatter)
         axes.xaxis.get_offset_text().set(fontsize=8.5, color=MUTED)
     else:
@@ -250,11 +292,55 @@ def save_figure(figure: Figure, path: str | Path) -> Path:
         FileError: the file cannot be written.
     """
     check_file(path, lambda there: _head_of(there).startswith(PNG_HEAD), "picture")
-    buffer = io.BytesIO()
-    # Without the version of matplotlib in the file, equal pictures are equal files.
-    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": SOFTWARE})
-    write_file(path, buffer.getvalue())
+    _find_letters(figure)
+    write_file(path, _png_of(figure))
     return Path(path)
+
+
+def _png_of(figure: Figure) -> bytes:
+    """Draw a figure; characters that the font lacks are named in one warning of our own."""
+    buffer = io.BytesIO()
+    with warnings.catch_warnings(record=True) as issued:
+        warnings.simplefilter("always")
+        # Without the version of matplotlib in the file, equal pictures are equal files.
+        figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": SOFTWARE})
+    lacking = []
+    for warning in issued:
+        glyph = MISSING_GLYPH.match(str(warning.message))
+        if glyph:
+            lacking.append(chr(int(glyph[1])))
+        else:
+            warnings.warn_explicit(
+                warning.message, warning.category, warning.filename, warning.lineno
+            )
+    if lacking:
+        listed = ", ".join(sorted(set(lacking))[:SHOWN_GLYPHS])
+        warnings.warn(
+            f"the font of the pictures lacks some characters ({listed}) and shows boxes for them; "
+            f"the report shows them",
+            ForecastWarning,
+            stacklevel=3,
+        )
+    return buffer.getvalue()
+
+
+def _find_letters(figure: Figure) -> None:
+    """Give words with letters that the usual font lacks another font of this machine as well."""
+    from matplotlib.font_manager import fontManager
+    from matplotlib.text import Text
+
+    words = [text for text in figure.findobj(Text) if any(map(_is_foreign, text.get_text()))]
+    if not words:
+        return
+    installed = {font.name for font in fontManager.ttflist}
+    others = [name for name in ASIAN_FONTS if name in installed]
+    for text in words:
+        text.set_fontfamily([*text.get_fontfamily(), *others])
+
+
+def _is_foreign(letter: str) -> bool:
+    """Return whether a letter is beyond those of Europe and the Near East."""
+    return ord(letter) >= 0x0900 and unicodedata.category(letter).startswith("L")
 
 
 def is_picture(path: Path) -> bool:

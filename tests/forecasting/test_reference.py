@@ -1,0 +1,91 @@
+"""The baseline beside a forecast equals loops, and is the best where it could be compared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecast import Experiment, Forecaster
+from forecast.baselines.compare import BASELINE_NAMES
+from forecast.errors import ConfigError
+from forecast.experiment.prepare import prepare_panel
+from forecast.forecasting.forecaster import open_panel
+from forecast.forecasting.reference import best_on_validation
+from tests.forecasting.test_ahead import table
+
+SETTINGS: dict[str, Any] = {
+    "windows": {"context_length": 10, "horizon": 4},
+    "model": {"name": "bigru", "cell": "rnn", "bidirectional": False, "units": 2},
+    "training": {"epochs": 1},
+    "evaluation": {"validation_size": 10, "test_size": 0},
+}
+
+
+@pytest.fixture(scope="module")
+def forecaster() -> Forecaster:
+    return Forecaster(Experiment.model_validate(SETTINGS)).fit(table(50, 2))
+
+
+def by_hand(name: str, y: np.ndarray, steps: int) -> list[float]:
+    """What a baseline forecasts, one step after the other."""
+    ahead: list[float] = []
+    for step in range(1, steps + 1):
+        if name == "last_value":
+            ahead.append(y[-1])
+        elif name == "seasonal_naive":
+            ahead.append([*y, *ahead][len(y) + step - 1 - 7])
+        elif name == "drift":
+            ahead.append(y[-1] + step * (y[-1] - y[-10]) / 9)
+        else:
+            ahead.append(y[-10:].mean())
+    return ahead
+
+
+@pytest.mark.parametrize("horizon", [2, 4, 11])
+@pytest.mark.parametrize("name", BASELINE_NAMES)
+def test_a_baseline_ahead_equals_loops(forecaster: Forecaster, name: str, horizon: int) -> None:
+    forecast = forecaster.predict(horizon=horizon, baseline=name)
+    frame = forecast.frame()
+    assert list(frame) == ["unique_id", "ds", "cutoff", "bigru", name]
+    for series_id, rows in table(50, 2).groupby("unique_id"):
+        found = frame.loc[frame["unique_id"] == series_id, name].to_numpy()
+        y = rows["y"].to_numpy()
+        if name == "linear":
+            ridge = forecaster.fitted.linear
+            history = y[None, :, None]
+            for _ in range(3):
+                history = np.concatenate([history, ridge.predict(history)], axis=1)
+            expected = history[0, 50 : 50 + horizon, 0].tolist()
+        else:
+            expected = by_hand(name, y, horizon)
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+    np.testing.assert_array_equal(forecast.values, forecaster.predict(horizon=horizon).values)
+
+
+def test_a_baseline_that_nobody_knows_is_refused(forecaster: Forecaster) -> None:
+    with pytest.raises(ConfigError, match=r"'seasonal' \(did you mean 'seasonal_naive'\?\)"):
+        forecaster.predict(baseline="seasonal")
+
+
+LINE = np.arange(60.0)
+
+
+@pytest.mark.parametrize(
+    ("y", "best"),
+    [
+        (np.tile([1.0, 5, 2, 8, 3, 9, 4], 9)[:60], {"seasonal_naive"}),
+        (LINE, {"drift", "linear"}),
+        (np.where(LINE % 2 < 1, 1.0, 3.0) + np.random.default_rng(0).normal(size=60), {"linear"}),
+    ],
+    ids=["weeks", "a line", "every other day"],
+)
+def test_the_best_baseline_is_that_of_the_smallest_error(y: np.ndarray, best: set[str]) -> None:
+    days = pd.date_range("2024-01-01", periods=60)
+    rows = pd.DataFrame({"unique_id": "a", "ds": days, "y": y})
+    config = Experiment.model_validate(SETTINGS)
+    found = Forecaster(config).fit(rows)
+    prepared = prepare_panel(config, open_panel(config.data, rows))
+    assert best_on_validation(found.fitted, prepared) in best
