@@ -36,8 +36,8 @@ def check_command(options: argparse.Namespace) -> int:
     print_result(diagnosis.text(command_line()))
     if diagnosis.panel is not None:
         for line in role_lines(diagnosis.panel, config.data.layout):
-            print(line)
-        print(f"next: {fit_command(options.typed, diagnosis.panel, config)}")
+            print_result(line)
+        print_result(f"next: {fit_command(options.typed, diagnosis.panel, config)}")
         return SUCCESS
     for line in proposed_commands(config, diagnosis, options):
         print_result(line)

@@ -115,8 +115,8 @@ def diagnose(
         >>> diagnosis.errors[0].code
         'gaps'
         >>> print(diagnosis.errors[0].instruction().partition(", or ")[0])
-        pass gaps="skip" to leave out windows that span one
-        >>> diagnosis.errors[0].settings[1]
+        pass gaps="fill", missing="forward_fill" to insert rows
+        >>> diagnosis.errors[0].settings[0]
         {'data.gaps': 'fill', 'data.missing': 'forward_fill'}
     """
     log = FindingLog(strict=False)

@@ -45,6 +45,11 @@ OneOrMore = Annotated[
 ]
 """A column, or several with commas between."""
 
+TimeName = Annotated[
+    str, BeforeValidator(_as_one_name, json_schema_input_type=str | tuple[Name, ...])
+]
+"""The same; the column may have no name, as that of an index in a file of pandas."""
+
 if TYPE_CHECKING:
     TargetNames = tuple[str, ...]  # `auto` is replaced before anything reads the names
     _OPEN: TargetNames
@@ -76,7 +81,7 @@ class Columns(Section):
     """Column that names the series. Also several that name it together, as `store,item`. `auto`:
     `unique_id`, or the columns without which timestamps repeat, and otherwise the table contains
     one series."""
-    time_col: OneOrMore = AUTO
+    time_col: TimeName = AUTO
     """Column of timestamps, or of an integer index; also several with the parts of the time, as
     `date,time` or `year,month,day,hour`, which are joined; `none`: the rows of each series are
     counted. `auto`: `ds`, or the only column of dates."""

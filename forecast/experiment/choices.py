@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from forecast.data.findings import counted
 from forecast.data.panel import Panel
 from forecast.experiment.held_back import (
     PLAIN_TEST_SIZE,
@@ -163,6 +164,27 @@ def plain_choices(config: Experiment, panel: Panel, season_length: int) -> Choic
     choices["windows.context_length"] = Choice(context_length, context_reason)
     choices["evaluation.split_by"] = split_by
     return choices
+
+
+def step_choices(config: Experiment, panel: Panel) -> Choices:
+    """Say how the rows became steps, so that new rows become steps in the same way.
+
+    Args:
+        config: the experiment.
+        panel: its series.
+    """
+    data = config.data
+    empty = "zero" if data.empty_is_zero else "missing"
+    closed = panel.freq.closed
+    trading_days = Choice(False, "steps are no business days")
+    if closed is not None:
+        trading_days = Choice(True, f"{counted(len(closed), 'business day')} without a row")
+    elif panel.freq.is_business:
+        trading_days = Choice(False, "many business days have no row")
+    return {
+        "data.empty_intervals": Choice(empty, f"aggregate is {data.aggregate}"),
+        "data.trading_days": trading_days,
+    }
 
 
 def plain_scale() -> tuple[TransformConfig, ...]:

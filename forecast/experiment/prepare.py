@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from forecast.data import datasets
-from forecast.data.findings import BadTableError, counted
+from forecast.data.findings import BadTableError
 from forecast.data.known import covers
 from forecast.data.load import load_panel
 from forecast.data.panel import AUTO_ROLES, LISTS, Panel
@@ -16,7 +16,7 @@ from forecast.data.per_series.ended import ended_notes, refuse_unreachable
 from forecast.data.read import Source
 from forecast.errors import ConfigError, ForecastError
 from forecast.experiment.alternatives import alternatives
-from forecast.experiment.choices import Chosen, choose
+from forecast.experiment.choices import Chosen, choose, step_choices
 from forecast.experiment.enough import (
     TOO_FEW_ROWS,
     WindowSet,
@@ -242,11 +242,7 @@ def resolve_with_reasons(config: Experiment, panel: Panel) -> Chosen:
     season_length = config.data.season_length or panel.freq.season_length
     chosen = choose(config, panel, season_length)
     chosen = chosen.with_choices(
-        {
-            "data.calendar": _calendar(panel),
-            "data.trading_days": _trading_days(panel),
-            **_roles(panel),
-        }
+        {"data.calendar": _calendar(panel), **step_choices(config, panel), **_roles(panel)}
     )
     chosen = chosen.with_values(_names_with_commas(chosen.config, panel))
     found = _as_read(config, panel)
@@ -293,15 +289,6 @@ def _as_read(config: Experiment, panel: Panel) -> Choices:
 
 def _calendar(panel: Panel) -> Choice:
     return Choice(tuple(default_calendar(panel.freq)), "by the frequency")
-
-
-def _trading_days(panel: Panel) -> Choice:
-    closed = panel.freq.closed
-    if not panel.freq.is_business:
-        return Choice(False, "steps are no business days")
-    if closed is None:
-        return Choice(False, "many business days have no row")
-    return Choice(True, f"{counted(len(closed), 'business day')} without a row")
 
 
 def _with_stride(chosen: Chosen, panel: Panel, split: Split) -> Chosen:

@@ -264,9 +264,9 @@ class Forecaster:
             values = baseline_ahead(fitted, reach.panel, baseline, steps + reach.furthest)
             forecast = replace(forecast, baselines={baseline: reach.shown(values, steps)})
         if level == "auto":
-            return with_usual_intervals(fitted, reach.panel, forecast)
+            return with_usual_intervals(fitted, reach, forecast)
         if levels:
-            return with_intervals_of(fitted, reach.panel, forecast, levels)
+            return with_intervals_of(fitted, reach, forecast, levels)
         return forecast
 
     def make_future_frame(

@@ -25,6 +25,7 @@ import numpy as np
 from forecast.axes import IntArray
 from forecast.data.panel import AUTO_ROLES, Panel, shown_stamps
 from forecast.data.read import Source
+from forecast.data.regular.time_steps import RESULT_STEPS
 from forecast.errors import ConfigError
 from forecast.experiment.prepare import open_panel, prepare
 from forecast.experiment.settings import DataConfig, Experiment
@@ -51,6 +52,7 @@ _TEST_SHARES = (1 / 3, 2 / 3)
 
 
 _SETTINGS_OF_THE_FILE = {"source", "layout", "separator", "decimal", "encoding", "time_format"}
+_SETTINGS_OF_THE_FILE |= RESULT_STEPS.keys()
 """Data settings that tell how a file is read; a frame needs none of them."""
 
 

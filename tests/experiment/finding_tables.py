@@ -107,6 +107,16 @@ def hours(start: str, rows: int, zone: str) -> pd.DataFrame:
     return pd.DataFrame({"ds": stamps, "y": np.arange(rows) % 24 + 0.5})
 
 
+def sales(*, whole_days: bool = True) -> pd.DataFrame:
+    """A list of sales, some on each day."""
+    random = np.random.default_rng(0)
+    seconds = np.sort(random.integers(0, 100 * 86_400, 700))
+    stamps = pd.Timestamp("2024-01-01") + pd.to_timedelta(seconds, unit="s")
+    if whole_days:
+        stamps = stamps.floor("D")
+    return pd.DataFrame({"ds": stamps, "y": random.gamma(2.0, 9.0, 700).round(2)})
+
+
 def formatted(time_format: str, rows: int = 60, freq: str = "D") -> pd.DataFrame:
     """Rows whose dates are text in a format."""
     stamps = pd.date_range("2024-01-01", periods=rows, freq=freq)
@@ -176,6 +186,14 @@ ERRORS = {
             f"{place - 1 if place else 'ds'},{line}" for place, line in enumerate(made.split())
         ),
     ),
+    "several targets": Provoked(
+        "undecided_roles", lambda: days(z=np.arange(60) % 5 + 2.5).rename(columns={"y": "x"})
+    ),
+    "no target": Provoked(
+        "no_target",
+        lambda: days(y=["warm", "cold"] * 30).rename(columns={"y": "weather"}),
+        lambda frame: frame.assign(weather=np.arange(60) % 7 + 0.5),
+    ),
     "a field too many": Provoked(
         "ragged_row", lambda: text() + "2024-03-01,1,000\n", lambda _: text()
     ),
@@ -218,7 +236,7 @@ ERRORS = {
     ),
     "mixed ids": Provoked(
         "mixed_ids",
-        lambda: days(unique_id=["a", 1] * 30),
+        lambda: days(unique_id=[("a",), "b"] * 30),
         lambda frame: frame.assign(unique_id=frame["unique_id"].astype(str)),
         is_object=True,
     ),
@@ -394,6 +412,11 @@ ERRORS = {
         lambda: pd.concat([days(), days().iloc[[30]]]),
         lambda frame: frame.drop_duplicates("ds"),
     ),
+    "a second id column": Provoked(
+        "duplicate_stamps",
+        lambda: pd.concat([days(store=1, item=item) for item in "ABC"]),
+        settings={"data.id_col": "store"},
+    ),
     "an hour twice": Provoked(
         "local_time",
         lambda: hours("2024-10-24", 200, "Europe/Berlin"),
@@ -413,6 +436,56 @@ ERRORS = {
         ),
         lambda frame: frame.assign(ds=frame["ds"].dt.tz_localize("UTC")),
         settings={"data.tz": "Europe/Berlin"},
+    ),
+    "hours written at their end, one twice": Provoked(
+        "local_time",
+        lambda: hours("2024-10-30", 200, "America/New_York").assign(
+            ds=lambda frame: frame["ds"] + pd.Timedelta("1h")
+        ),
+    ),
+    "days of a zone with offsets": Provoked(
+        "local_days",
+        lambda: days(
+            ds=[
+                stamp.isoformat()
+                for stamp in pd.date_range("2024-03-01", periods=60, tz="Europe/Berlin")
+            ]
+        ),
+    ),
+    "a list of sales": Provoked("duplicate_stamps", sales),
+    "sales at any second": Provoked("off_grid", lambda: sales(whole_days=False)),
+    "a bill each month": Provoked(
+        "no_frequency",
+        lambda: days(
+            ds=[f"20{10 + n // 12}-{n % 12 + 1:02}-{n * 7 % 20 + 3:02}" for n in range(60)]
+        ),
+    ),
+    "several rows in an interval": Provoked(
+        "several_rows", sales, settings={"data.resample": "W-SUN"}
+    ),
+    "an index to resample": Provoked(
+        "resample_index",
+        lambda: days(ds=range(60)),
+        settings={"data.resample": "D", "data.aggregate": "sum"},
+    ),
+    "months as days": Provoked(
+        "finer_resample",
+        lambda: days(ds=pd.date_range("2020-01-01", periods=60, freq="MS")),
+        settings={"data.resample": "D", "data.aggregate": "sum"},
+    ),
+    "a sale each day, by the minute": Provoked(
+        "mostly_empty",
+        lambda: sales(whole_days=False),
+        settings={"data.resample": "min", "data.aggregate": "sum"},
+    ),
+    "prices of days without a sale": Provoked(
+        "inserted_covariates",
+        lambda: sales(whole_days=False).assign(price=2.5).iloc[::9],
+        settings={
+            "data.resample": "D",
+            "data.aggregate": "sum",
+            "data.past_covariates": ("price",),
+        },
     ),
     "a gap": Provoked("gaps", lambda: days().drop(index=[20, 21])),
     "one row": Provoked("no_frequency", lambda: days(1), lambda _: days()),

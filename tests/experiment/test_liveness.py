@@ -92,6 +92,10 @@ def business_days() -> pd.DataFrame:
     return one_series().assign(ds=pd.bdate_range("2024-01-01", periods=HOURS))
 
 
+def with_repeated_rows() -> pd.DataFrame:
+    return pd.concat([hourly(), hourly().iloc[3:9]])
+
+
 def with_holidays() -> pd.DataFrame:
     return business_days().drop(index=[9, 20])
 
@@ -344,6 +348,20 @@ ROWS: dict[str, Row] = {
         (panel, learned, notes),
         base={"data.gaps": "fill", "data.missing": "forward_fill"},
         table=with_gap,
+    ),
+    "data.aggregate": Row(
+        (panel, learned), base={"data.aggregate": "sum"}, table=with_repeated_rows
+    ),
+    "data.resample": Row((panel, learned), base={"data.aggregate": "sum"}),
+    "data.empty_intervals": Row(
+        (panel, learned),
+        base={"data.resample": "h", "data.aggregate": "sum", "data.gaps": "skip"},
+        table=with_gap,
+    ),
+    "data.partial_intervals": Row(
+        (panel,),
+        base={"data.resample": "6h", "data.aggregate": "sum", "windows.context_length": 2},
+        table=one_series,
     ),
     "data.trading_days": Row(
         (panel, learned, notes), base={"data.gaps": "skip"}, table=with_holidays

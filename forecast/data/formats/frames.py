@@ -153,7 +153,7 @@ def _roles_of_index(
     notes = []
     rest = [place for place in range(index.nlevels) if place not in levels.values()]
     if columns.time_col not in (*names, *levels):
-        dates = [place for place in rest if _has_dates(index, place)]
+        dates = [place for place in rest if has_dates(index, place)]
         if len(dates) == 1:
             levels[columns.time_col] = dates[0]
             rest.remove(dates[0])
@@ -176,7 +176,13 @@ def _roles_of_index(
     return levels, tuple(notes)
 
 
-def _has_dates(index: pd.Index, place: int) -> bool:
+def has_dates(index: pd.Index, place: int) -> bool:
+    """Return whether a level of an index contains dates or periods.
+
+    Args:
+        index: the index.
+        place: of the level, from 0.
+    """
     level = index
     if isinstance(index, pd.MultiIndex):
         level = index.levels[place]

@@ -107,6 +107,20 @@ class Facts:
             return False
         return bool((np.diff(self.column.to_numpy()) == 1).all())
 
+    @cached_property
+    def counts_in_blocks(self) -> bool:
+        """Whether whole numbers mostly grow or fall by one, as in tables put one below another."""
+        if not self.is_whole or self.column.null_count or len(self.column) < 3:
+            return False
+        return bool((np.abs(np.diff(self.column.to_numpy())) == 1).mean() >= _MOST)
+
+    def is_hour(self) -> bool:
+        """Return whether the cells could be the hours of a day, 0 to 23 or 1 to 24."""
+        if not self.is_whole or not 23 <= self.num_distinct <= 25:
+            return False
+        limits = pc.min_max(self.column).as_py()
+        return bool(limits["min"] in (0, 1) and limits["max"] in (23, 24))
+
 
 def survey(
     opened: Opened, names: Sequence[str], columns: Columns, time_format: str | None, decimal: str

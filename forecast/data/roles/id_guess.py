@@ -24,7 +24,10 @@ def id_columns(time: IntCodes, facts: Mapping[str, Facts]) -> tuple[str, ...]:
         facts: of the columns that could name a series.
     """
     limit = _FEW * len(time)
+    numbers = [each for each in facts.values() if each.kind != "text"]
     candidates = [each for each in facts.values() if _may_name(each)]
+    if len(numbers) == 1 and not has_word(numbers[0].name, ID_WORDS):  # the target
+        candidates = [each for each in candidates if each.kind == "text"]
     if num_repeated([time]) <= limit:
         return _named_outright(candidates)
     per_stamp = int(np.bincount(time[time >= 0]).max(initial=0))

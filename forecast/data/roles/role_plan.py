@@ -121,7 +121,7 @@ def is_row_number(each: Facts) -> bool:
         return True
     name = each.name.lower()
     is_nameless = plain(name) in ROW_WORDS or name.startswith("unnamed:")
-    return is_nameless and each.num_distinct == len(each.column)
+    return is_nameless and (each.num_distinct == len(each.column) or each.counts_in_blocks)
 
 
 def _series_codes(ids: Sequence[str], facts: Mapping[str, Facts]) -> IntCodes | None:

@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import pandas as pd
+
 from forecast.data.findings import BadTableError, Change, FindingLog, Settings, listed
+from forecast.data.formats.frames import has_dates
 from forecast.data.formats.opened import Opened
-from forecast.data.formats.readers import Source
-from forecast.data.layouts.across import ACROSS
-from forecast.data.layouts.opening import open_table
+from forecast.data.formats.readers import Source, find_reader
+from forecast.data.layouts.across import ACROSS, has_dates_across
 from forecast.data.names import split_names
 from forecast.data.panel import AUTO_ROLES, LISTS, NO_TIME, USUAL_ROLES, Columns, is_auto
 from forecast.data.read import TableFormat, missing_column
@@ -45,9 +47,12 @@ def settle_columns(
     """
     if not _open_roles(columns) and not any(len(getattr(columns, role)) > 1 for role in LISTS):
         return columns
+    columns = _by_index(source, columns)
     usual = columns.with_usual_names()
-    opened = open_table(source, usual, table_format)
-    columns = _with_decided_id(columns, opened)
+    opened = find_reader(source).open(source, usual, table_format)
+    is_across = has_dates_across(opened.names, usual, table_format)
+    if is_across or table_format.layout == ACROSS:  # roles are those of the long table
+        return columns.with_usual_names()
     columns = _with_commas(columns, opened.names)
     for name in _given(columns, opened.names, table_format.layout):
         if name not in opened.names:
@@ -61,14 +66,19 @@ def settle_columns(
     return _settled(columns, plans, facts, log)
 
 
-def _with_decided_id(columns: Columns, opened: Opened) -> Columns:
-    """Return the roles with the id that a table with dates across shows; it may have none."""
-    layout = opened.decisions.get("data.layout")
-    if layout is None or layout.value != ACROSS or not is_auto(columns.id_col):
+def _by_index(source: Source, columns: Columns) -> Columns:
+    """Return the roles with the names of the index of a frame: that of its dates, and the other."""
+    if not isinstance(source, pd.DataFrame) or not is_auto(columns.time_col):
         return columns
-    decided = opened.decisions.get("data.id_col")
-    id_col = USUAL_ROLES.id_col if decided is None else decided.value
-    return columns.model_copy(update={"id_col": id_col})
+    names = source.index.names
+    dates = [place for place in range(len(names)) if has_dates(source.index, place)]
+    if len(dates) != 1 or names[dates[0]] is None or names[dates[0]] in source.columns:
+        return columns
+    found = {"time_col": str(names[dates[0]])}
+    others = [name for place, name in enumerate(names) if place != dates[0]]
+    if len(others) == 1 and others[0] is not None and is_auto(columns.id_col):
+        found["id_col"] = str(others[0])
+    return columns.model_copy(update=found)
 
 
 def _with_commas(columns: Columns, names: tuple[str, ...]) -> Columns:
@@ -212,7 +222,8 @@ def _described(settings: Settings) -> str:
         if path in settings:
             value = settings[path]
             names = split_names(value) if isinstance(value, str) else value
-            named.append(f"{word} {' and '.join(map(repr, names))}")
+            shown = [repr(name) if name else "the column without a name" for name in names]
+            named.append(f"{word} {' and '.join(shown)}")
     return ", ".join(named)
 
 

@@ -19,8 +19,16 @@ from forecast.data.roles.column_facts import (
     IntCodes,
     could_be_dates,
     joint_codes,
+    num_repeated,
 )
-from forecast.data.roles.column_words import INDEX_WORDS, TIME_WORDS, has_word, plain, rank
+from forecast.data.roles.column_words import (
+    ID_WORDS,
+    INDEX_WORDS,
+    TIME_WORDS,
+    has_word,
+    plain,
+    rank,
+)
 from forecast.data.time_parts import parts_of, proposed_names
 from forecast.errors import ConfigError
 
@@ -42,8 +50,11 @@ def time_choices(facts: Mapping[str, Facts]) -> list[str]:
     dates = [each for each in facts.values() if each.kind == "time" and not each.is_constant]
     dates.sort(key=lambda each: (rank(each.name, TIME_WORDS), -each.num_distinct))
     if dates:
-        distinct = _finest(dates)
-        return [_with_clock(each, facts) for each in distinct]
+        kept = _finest(dates)
+        choices = [_with_clock(each, facts) for each in kept]
+        if choices == [kept[0].name]:
+            return [*_with_hours(kept[0], facts), *choices]
+        return choices
     parts = proposed_names(list(facts))
     if parts and all(facts[name].kind in ("number", "text", "flag") for name in parts):
         return [join_names(parts)]
@@ -102,6 +113,23 @@ def _with_clock(date: Facts, facts: Mapping[str, Facts]) -> str:
     if any(facts[name].is_constant for name in parts):
         return date.name
     return join_names(parts)
+
+
+def _with_hours(date: Facts, facts: Mapping[str, Facts]) -> list[str]:
+    """Return the dates together with numbers that could be hours or name series, if there are any.
+
+    Such numbers have another name than hours usually have, so it is asked which they are.
+    """
+    if _has_time_of_day(date):
+        return []
+    return [
+        join_names([date.name, each.name])
+        for each in facts.values()
+        if each.is_hour()
+        and not has_word(each.name, ID_WORDS)
+        and not num_repeated([date.codes, each.codes])
+        and num_repeated([date.codes])
+    ][:1]
 
 
 def _has_time_of_day(date: Facts) -> bool:
