@@ -25,6 +25,9 @@ _ROW_NUMBER = re.compile(r"row[ _.]?(names?|num(ber)?|no|id)?|no\.?|nr\.?|#", re
 _FEWEST_COUNTED = 3
 """Least rows of a column that counts them; fewer may be chance."""
 
+_FEWEST_MOVED = 10
+"""Least rows of a column that counts them in another order."""
+
 
 def melt(table: Table) -> Table:
     """Put the series columns of a wide table one after another, as one target `y`.
@@ -113,7 +116,7 @@ def _series_columns(table: Table) -> tuple[list[str], list[Finding]]:
 
 
 def _counts_rows(column: pa.ChunkedArray, name: str) -> bool:
-    """Return whether a column of whole numbers counts the rows one by one from 0 or 1.
+    """Return whether a column counts the rows one by one from 0 or 1, in whatever order.
 
     In a column without a name, as pandas writes an index, distinct whole numbers are enough: rows
     may have been dropped or moved. In one that is called a row number, ascending ones are.
@@ -129,8 +132,10 @@ def _counts_rows(column: pa.ChunkedArray, name: str) -> bool:
         return len(np.unique(numbers)) == len(numbers)
     if _ROW_NUMBER.fullmatch(name.strip()):
         return bool((steps > 0).all())
+    if len(numbers) >= _FEWEST_MOVED:
+        numbers = np.sort(numbers)
     is_whole = pa.types.is_integer(column.type)
-    return bool(is_whole and numbers[0] in (0, 1) and (steps == 1).all())
+    return bool(is_whole and numbers[0] in (0, 1) and (np.diff(numbers) == 1).all())
 
 
 def _row_numbers_note(column: pa.ChunkedArray, name: str) -> Finding:
