@@ -101,13 +101,6 @@ def two_series(first: int, second: int) -> pd.DataFrame:
     return pd.concat([days(first, unique_id="a"), days(second, unique_id="b")], ignore_index=True)
 
 
-def across(names: list[str]) -> pd.DataFrame:
-    """Return a table with a row per series and a column per month."""
-    months = pd.date_range("2020-01-01", periods=40, freq="MS").strftime("%Y-%m")
-    rows = [np.arange(40) % 12 + place + 0.5 for place, _ in enumerate(names)]
-    return pd.DataFrame(rows, columns=months).assign(name=names)[["name", *months]]
-
-
 def hours(start: str, rows: int, zone: str) -> pd.DataFrame:
     """Hours of the clocks in a zone, without an offset."""
     stamps = pd.date_range(start, periods=rows, freq="h", tz=zone).tz_localize(None)
