@@ -192,6 +192,12 @@ def _refuse_missing(
         )
     elif allow_missing:
         log.note("missing_values", message)
+    elif name in rows.table.columns.static_covariates:
+        log.error(
+            "missing_static",
+            message,
+            "give it a value in every row of these series, or leave the series out",
+        )
     else:
         log.error(
             "missing_values",

@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 
 from forecast.data.dates.lookalikes import no_stamps, refuse_lookalikes
 from forecast.data.dates.stamp_text import read_text
-from forecast.data.findings import BadTableError, FindingLog, counted
+from forecast.data.findings import BadTableError, Change, FindingLog, counted
 from forecast.data.frequency import check_zone
 from forecast.data.panel import NO_TIME
 from forecast.data.per_series.ids import Ids
 from forecast.data.table import RowNames, Table
 
 _NS = pa.timestamp("ns")
+
+_WITHOUT_CHANGES = Change({"data.tz": None}, "if the clocks of the table do not change")
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,7 +240,7 @@ def localise(
             "skipped_hour",
             f"{counted(len(skipped), 'timestamp')} skipped by the clocks of {tz}: {named}",
             "pass `data.tz` with the zone they are in, or correct them",
-            settings=({"data.tz": None},),
+            settings=(_WITHOUT_CHANGES,),
         )
     utc = early.tz_convert(None).to_numpy(dtype="datetime64[ns]").view(np.int64).copy()
     later = late.tz_convert(None).to_numpy(dtype="datetime64[ns]").view(np.int64)
@@ -278,6 +280,6 @@ def _second_occurrence(
             f"the hour that the clocks of {tz} repeat {reason}, so its two passes cannot be told "
             f"apart: {named}",
             "sort the rows, or write the timestamps with their UTC offset",
-            settings=({"data.tz": None},),
+            settings=(_WITHOUT_CHANGES,),
         )
     return twice[again]
