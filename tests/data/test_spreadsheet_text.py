@@ -201,9 +201,9 @@ def test_row_numbers_are_no_series_in_whatever_order() -> None:
     for rows in (table, table.iloc[::-1], table.sample(frac=1, random_state=3)):
         panel = load_panel(rows, Columns(time_col="date"), table_format=wide)
         assert panel.series_ids.tolist() == ["a"]
-    counts = table.assign(No=[*range(1, 20), 25])
+    counts = table.assign(calls=[*range(1, 20), 25])
     panel = load_panel(counts, Columns(time_col="date"), table_format=wide)
-    assert panel.series_ids.tolist() == ["No", "a"]
+    assert panel.series_ids.tolist() == ["a", "calls"]
 
 
 def test_a_target_with_the_name_of_the_ids_of_results_is_refused() -> None:
