@@ -108,6 +108,13 @@ def read_table(source: Source, columns: Columns, table_format: TableFormat) -> T
     """
     opened = open_table(source, columns, table_format)
     columns = _with_decided_id(columns, opened)
+    both = [name for name in columns.id_cols if name in columns.dynamic]
+    if both:
+        raise BadTableError(
+            "doubled_name",
+            f"column {both[0]!r} has the name of the column of ids in the results",
+            "rename the column in the table",
+        )
     wanted, notes = _choose(opened.names, columns, table_format.layout)
     data = opened.read(wanted)
     ids = parts_of(columns.id_col, opened.names)

@@ -144,8 +144,8 @@ ERRORS = {
     # ---- the file
     "no dates across": Provoked(
         "no_dates_across",
-        lambda: days(kind="a"),
-        settings={"data.layout": "dates_across", "data.target_cols": ("sales",)},
+        lambda: days().rename(columns={"ds": "stamp", "y": "value"}),
+        settings={"data.layout": "dates_across"},
     ),
     "rows of one name": Provoked(
         "same_rows",

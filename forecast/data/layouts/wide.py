@@ -130,8 +130,8 @@ def _counts_rows(column: pa.ChunkedArray, name: str) -> bool:
     steps = np.diff(numbers.astype(np.float64))
     if _NAMELESS.fullmatch(name):
         return len(np.unique(numbers)) == len(numbers)
-    if _ROW_NUMBER.fullmatch(name.strip()):
-        return bool((steps > 0).all())
+    if _ROW_NUMBER.fullmatch(name.strip()) and (steps > 0).all():
+        return True
     if len(numbers) >= _FEWEST_MOVED:
         numbers = np.sort(numbers)
     is_whole = pa.types.is_integer(column.type)
