@@ -84,6 +84,23 @@ class ArtifactError(ForecastError):
     """A saved model is damaged, incomplete or of another version."""
 
 
+def check_kind(name: str, value: object, kinds: type | tuple[type, ...], wanted: str) -> None:
+    """Raise where an argument is of another type.
+
+    Args:
+        name: of the argument.
+        value: given for it.
+        kinds: the types it may have.
+        wanted: these in words, such as `a whole number`.
+
+    Raises:
+        ConfigError: its type is another one; a bool is no number.
+    """
+    if isinstance(value, kinds) and not (isinstance(value, bool) and kinds is not bool):
+        return
+    raise ConfigError(f"{name} is of type {type(value).__name__}; expected {wanted}")
+
+
 def nearest(word: str, choices: Iterable[str]) -> str:
     """Return ` (did you mean 'x'?)` for the choice closest to `word`, or an empty string."""
     close = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.5)

@@ -25,7 +25,8 @@ from forecast.data.findings import counted
 from forecast.data.panel import Panel, panel_digest
 from forecast.data.per_series.subset import select_series
 from forecast.errors import ConfigError, nearest
-from forecast.experiment.prepare import context_length_of, prepare_panel, resolve
+from forecast.experiment.enough import context_length_of
+from forecast.experiment.prepare import prepare_panel, resolve
 from forecast.experiment.settings import EnsembleConfig, Experiment
 from forecast.forecasting.calibrate import quantile_levels_of, shown_levels, with_intervals
 from forecast.forecasting.fitted import Fitted, align

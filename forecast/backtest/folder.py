@@ -33,7 +33,7 @@ from forecast.baselines.compare import BASELINE_NAMES
 from forecast.data.findings import counted
 from forecast.data.panel import Panel
 from forecast.data.read import Source
-from forecast.errors import BacktestError
+from forecast.errors import BacktestError, check_kind
 from forecast.experiment.identity import PACKAGES, describe, differences
 from forecast.experiment.prepare import open_panel, resolve
 from forecast.experiment.settings import Experiment
@@ -128,6 +128,7 @@ def backtest_table(
         2 2025-02-27 2025-02-28  58.0        57.0   58.0
         3 2025-02-27 2025-03-01  59.0        57.0   59.0
     """
+    check_kind("config", config, Experiment, "an Experiment")
     panel = open_panel(config.data, table)
     config = named(config, panel)
     plan = plan_of(config, panel)

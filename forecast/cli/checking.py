@@ -15,7 +15,7 @@ from forecast.cli.parser import (
     add_table,
     read_experiment,
 )
-from forecast.cli.proposals import command_line, command_with, settings_for_all
+from forecast.cli.proposals import command_line, proposed_commands
 from forecast.cli.terminal import print_result, quiet_start
 
 
@@ -29,20 +29,18 @@ def add_check(commands: Commands) -> None:
 
 def check_command(options: argparse.Namespace) -> int:
     """Report the problems of a table."""
-    from forecast.experiment.prepare import diagnose_table
+    from forecast.experiment.check_table import check_table
 
     config = read_experiment(options)
-    horizon_given = "horizon" in config.windows.model_fields_set
-    diagnosis = diagnose_table(config, options.table, for_windows=horizon_given)
+    diagnosis = check_table(config, options.table)
     print_result(diagnosis.text(command_line()))
     if diagnosis.panel is not None:
         for line in role_lines(diagnosis.panel, config.data.layout):
-            print(line)
-        print(f"next: {fit_command(options.typed, diagnosis.panel, config)}")
+            print_result(line)
+        print_result(f"next: {fit_command(options.typed, diagnosis.panel, config)}")
         return SUCCESS
-    settings = settings_for_all(diagnosis.errors)
-    if settings:
-        print_result(f"try: {command_with(options.typed, settings)}")
+    for line in proposed_commands(config, diagnosis, options):
+        print_result(line)
     return BAD_INPUT
 
 

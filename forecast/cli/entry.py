@@ -29,7 +29,14 @@ from forecast.cli.predicting import add_predict
 from forecast.cli.redrawing import add_plot, add_report
 from forecast.cli.terminal import output_of, print_error
 from forecast.cli.tuning import add_tune
-from forecast.errors import FileError, ForecastError, OutputError, SkillError, TrainingError
+from forecast.errors import (
+    DataError,
+    FileError,
+    ForecastError,
+    OutputError,
+    SkillError,
+    TrainingError,
+)
 
 _FAILURES = (TrainingError, SkillError, FileError, OSError, MemoryError)
 """Errors with exit code 1: the input is not to blame. Other errors of the package have code 2."""
@@ -87,7 +94,8 @@ def _report(error: BaseException, options: argparse.Namespace) -> int:
     """Print an error and return the exit code."""
     if options.debug:
         traceback.print_exc()
-    print_error(f"forecast: error: {_one_line(error, options)}")
+    for line in _lines(error, options):
+        print_error(line)
     if isinstance(error, _FAILURES):
         return FAILURE
     return BAD_INPUT
@@ -119,14 +127,18 @@ def build_parser() -> Parser:
     return parser
 
 
-def _one_line(error: BaseException, options: argparse.Namespace) -> str:
-    """Write an error in one line; settings that remove it are options of the command."""
-    if isinstance(error, MemoryError):
-        return "not enough memory: use fewer series, a shorter context or a smaller batch"
-    text = str(error)
-    finding = getattr(error, "finding", None)
-    if finding is not None and hasattr(options, "set"):
-        from forecast.cli.proposals import command_line
+def _lines(error: BaseException, options: argparse.Namespace) -> list[str]:
+    """Write an error in one line; of a table that is refused, every error and what to try."""
+    if isinstance(error, DataError) and getattr(options, "experiment", None) is not None:
+        from forecast.cli.proposals import refusal
 
-        text = finding.text(command_line())
-    return " ".join(text.split()) or type(error).__name__
+        texts, proposed = refusal(error, options)
+        return [*(f"forecast: error: {_on_one_line(text)}" for text in texts), *proposed]
+    text = _on_one_line(str(error)) or type(error).__name__
+    if isinstance(error, MemoryError):
+        text = "not enough memory: use fewer series, a shorter context or a smaller batch"
+    return [f"forecast: error: {text}"]
+
+
+def _on_one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -301,7 +301,10 @@ def positive_integer(text: str) -> int:
 def read_experiment(
     options: argparse.Namespace, shortcuts: Sequence[Shortcut] = SHORTCUTS
 ) -> Experiment:
-    """Read the settings: those of the file, then `--set`, then the shortcuts; later ones win."""
+    """Read the settings: those of the file, then `--set`, then the shortcuts; later ones win.
+
+    They are kept in the options, for the advice on a table that is refused.
+    """
     from forecast.experiment.file import load_experiment
 
     overrides = list(options.set)
@@ -309,4 +312,5 @@ def read_experiment(
         value = getattr(options, shortcut.setting, None)
         if value is not None:
             overrides.append(f"{shortcut.setting}={shortcut.to_yaml(value)}")
-    return load_experiment(options.config, overrides)
+    options.experiment = load_experiment(options.config, overrides)
+    return options.experiment

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import shlex
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from forecast.cli.parser import SHORTCUTS
 
 if TYPE_CHECKING:
-    from forecast.data.findings import Finding, Interface, Settings
+    from forecast.data.doctor import Diagnosis
+    from forecast.data.findings import Interface, Settings
+    from forecast.errors import DataError
+    from forecast.experiment.settings import Experiment
 
 _SHORTCUTS = {shortcut.setting: shortcut for shortcut in SHORTCUTS}
 
@@ -49,18 +53,46 @@ def command_with(typed: Sequence[str], settings: Settings) -> str:
     return shlex.join(["forecast", *_without(typed, settings), *_words(settings)])
 
 
-def settings_for_all(findings: Iterable[Finding]) -> dict[str, Any]:
-    """Return settings that remove all findings that settings can remove together.
+def proposed_commands(
+    config: Experiment, diagnosis: Diagnosis, options: argparse.Namespace
+) -> list[str]:
+    """Return lines with the command of the user and settings that remove the errors of the table.
 
-    Of each finding the first change is taken that does not contradict those before it.
+    Args:
+        config: the settings of the command.
+        diagnosis: of its table.
+        options: of the command.
     """
-    together: dict[str, Any] = {}
-    for finding in findings:
-        for settings in finding.settings:
-            if all(together.get(path, value) == value for path, value in settings.items()):
-                together |= settings
-                break
-    return together
+    from forecast.experiment.check_table import proposals
+
+    lines = []
+    for proposal in proposals(config, options.table, diagnosis):
+        conditions = ["try", proposal.purpose]
+        if not proposal.is_enough:
+            conditions.append("with the other problems corrected in the table")
+        command = command_with(options.typed, proposal.settings)
+        lines.append(f"{', '.join(filter(None, conditions))}: {command}")
+    return lines
+
+
+def refusal(error: DataError, options: argparse.Namespace) -> tuple[list[str], list[str]]:
+    """Return every error of a table that a command refused, and lines with a command to try.
+
+    Args:
+        error: the first of them, or another error about data, which is returned alone.
+        options: of the command, with its experiment.
+    """
+    from forecast.data.findings import BadTableError
+    from forecast.experiment.check_table import check_table
+
+    if not isinstance(error, BadTableError):
+        return [str(error)], []
+    interface = command_line()
+    diagnosis = check_table(options.experiment, options.table)
+    if error.finding.code not in [finding.code for finding in diagnosis.errors]:
+        return [error.finding.text(interface)], []
+    texts = [finding.text(interface) for finding in diagnosis.errors]
+    return texts, proposed_commands(options.experiment, diagnosis, options)
 
 
 def _words(settings: Settings) -> list[str]:

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.data.panel import USUAL_ROLES, Columns
-from forecast.errors import ConfigError, nearest
+from forecast.errors import ConfigError, check_kind, nearest
 
 _FILES = Path(__file__).parent / "files"
 
@@ -106,6 +106,7 @@ def load(name: str) -> pd.DataFrame:
     Raises:
         ConfigError: there is no such data set.
     """
+    check_kind("name", name, str, f"one of {', '.join(DATASETS)}")
     if name not in DATASETS:
         raise ConfigError(
             f"data set {name!r} is unknown{nearest(name, DATASETS)}; expected one of "

@@ -11,6 +11,7 @@ from forecast.data.findings import (
     Finding,
     FindingLog,
     Interface,
+    Settings,
     counted,
     listed,
     show_stamp,
@@ -114,8 +115,8 @@ def diagnose(
         >>> diagnosis.errors[0].code
         'gaps'
         >>> print(diagnosis.errors[0].instruction().partition(", or ")[0])
-        pass gaps="skip" to leave out windows that span one
-        >>> diagnosis.errors[0].settings[1]
+        pass gaps="fill", missing="forward_fill" to insert rows
+        >>> diagnosis.errors[0].settings[0]
         {'data.gaps': 'fill', 'data.missing': 'forward_fill'}
     """
     log = FindingLog(strict=False)
@@ -148,10 +149,13 @@ def _warn_of_short_series(rows: SortedRows, needed_rows: int, log: FindingLog) -
     if not len(short) or rows.names.ids is None:
         return
     named = listed(rows.names.ids[short], 5)
+    changes: tuple[Settings, ...] = ()
+    if len(short) < len(lengths):
+        changes = ({"data.short_series": "skip"},)
     log.warn(
         "short_series",
         f"fewer than {needed_rows} rows in {len(short)} series, the shortest has "
         f"{lengths[short].min()}: {named}",
-        "give more history, or a shorter context_length or horizon",
-        settings=({"data.short_series": "skip"},),
+        "give more history, or a shorter `windows.context_length` or `windows.horizon`",
+        settings=changes,
     )

@@ -88,6 +88,7 @@ class Finding:
         fix: an instruction that is no setting, such as "correct these cells"; empty: none. In it
             and in the message, the path of a setting between backquotes becomes its name.
         changes: changes of settings, each of which alone removes the finding.
+        asks: whether the reader must know which change is true of the table.
     """
 
     code: str
@@ -95,6 +96,7 @@ class Finding:
     message: str
     fix: str = ""
     changes: tuple[Change, ...] = ()
+    asks: bool = False
 
     @property
     def settings(self) -> tuple[Settings, ...]:
@@ -155,6 +157,8 @@ class BadTableError(DataError):
         message: str,
         fix: str = "",
         settings: Iterable[Settings | Change] = (),
+        *,
+        asks: bool = False,
     ) -> None:
         """Make the error of a finding after which the table cannot be examined further.
 
@@ -163,8 +167,9 @@ class BadTableError(DataError):
             message: the finding, with series, rows and dates.
             fix: an instruction that is no setting.
             settings: the changes of settings, each of which alone removes the finding.
+            asks: whether the reader must know which of them is true of the table.
         """
-        self.finding = Finding(code, "error", message, fix, _as_changes(settings))
+        self.finding = Finding(code, "error", message, fix, _as_changes(settings), asks)
         super().__init__(self.finding.sentence)
 
 
@@ -193,6 +198,8 @@ class FindingLog:
         message: str,
         fix: str = "",
         settings: Iterable[Settings | Change] = (),
+        *,
+        asks: bool = False,
     ) -> None:
         """Add a finding for which the table is refused; arguments as those of `BadTableError`.
 
@@ -200,8 +207,8 @@ class FindingLog:
             BadTableError: always where `strict`.
         """
         if self.strict:
-            raise BadTableError(code, message, fix, settings)
-        self.findings.append(Finding(code, "error", message, fix, _as_changes(settings)))
+            raise BadTableError(code, message, fix, settings, asks=asks)
+        self.findings.append(Finding(code, "error", message, fix, _as_changes(settings), asks))
 
     def warn(
         self,

@@ -17,8 +17,15 @@ from forecast.data.findings import (
     show_stamp,
 )
 from forecast.data.frequency import Frequency
-from forecast.data.order import SortedRows, changing_zone, in_zone, looks_local
+from forecast.data.order import SortedRows
+from forecast.data.regular.clocks import changing_zone, fits_zone, in_zone, looks_local
+from forecast.data.regular.closures import is_calendar
+from forecast.data.regular.proposed_steps import resample_change
 
+FILL = Change({"data.gaps": "fill", "data.missing": "forward_fill"}, "to insert rows")
+SKIP = Change({"data.gaps": "skip"}, "to leave out windows that span one")
+
+_IRREGULAR = 0.2  # gaps per row from which a table has no steps of its own
 _MOST_FILLED = 10  # rows that `gaps: fill` may make of one row
 _MOST_SKIPPED = 60  # missing rows that a change of the clocks can explain: an hour of minutes
 
@@ -52,17 +59,22 @@ def check_gaps(
 
     zone = _skipping_zone(rows, grid, positions, after)
     if zone is not None:
-        log.error("local_time", f"{message}; {looks_local(zone)}", settings=(in_zone(zone),))
+        settings = (in_zone(zone), FILL) if fits_zone(rows, zone) else (FILL,)
+        log.error("local_time", f"{message}; {looks_local(zone)}", settings=settings)
         return False
-    log.error(
-        "gaps",
-        message,
-        settings=(
-            Change({"data.gaps": "skip"}, "to leave out windows that span one"),
-            Change({"data.gaps": "fill", "data.missing": "forward_fill"}, "to insert rows"),
-        ),
-    )
+    log.error("gaps", message, settings=_ways(rows, grid, len(after)))
     return False
+
+
+def _ways(rows: SortedRows, grid: Frequency, num_gaps: int) -> tuple[Change, ...]:
+    """Return the settings that remove gaps, the one that fits best first."""
+    if num_gaps > _IRREGULAR * len(rows.stamps):
+        resample = resample_change(rows)
+        if resample is not None:
+            return resample, FILL, SKIP
+    if grid.is_business and grid.closed is None and is_calendar(grid, rows.stamps):
+        return Change({"data.trading_days": True}, "to take them as holidays"), FILL, SKIP
+    return FILL, SKIP
 
 
 def _longest_stretch(rows: SortedRows, steps: IntArray) -> str:

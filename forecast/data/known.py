@@ -18,6 +18,7 @@ from forecast.data.per_series.ended import EndedSeries, Reach, reach_of
 from forecast.data.per_series.future import known_columns
 from forecast.data.per_series.keys import id_columns
 from forecast.data.read import Source, TableFormat
+from forecast.data.regular.time_steps import RESULT_STEPS
 from forecast.errors import DataError
 
 if TYPE_CHECKING:
@@ -39,7 +40,9 @@ def read_known(panel: Panel, known: Source, *, table_format: TableFormat) -> Pan
     return load_panel(
         known,
         known_columns(panel.columns),
-        table_format=table_format.model_copy(update={"tz": table_format.tz or panel.freq.tz}),
+        table_format=table_format.model_copy(
+            update={"tz": table_format.tz or panel.freq.tz, **RESULT_STEPS}
+        ),
         freq=panel.freq.alias,
         gaps="skip",
         allow_missing=True,

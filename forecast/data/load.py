@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from forecast.data.findings import FindingLog
 from forecast.data.frequency import Frequency
 from forecast.data.gaps import fill_gaps
-from forecast.data.order import SortedRows, check_duplicates, sort_rows
+from forecast.data.order import SortedRows, sort_rows
 from forecast.data.panel import Columns, Panel
 from forecast.data.per_series.ended import ENDED, ended_notes
 from forecast.data.per_series.future import (
@@ -23,12 +23,16 @@ from forecast.data.per_series.future import (
 )
 from forecast.data.per_series.ids import Ids, read_ids
 from forecast.data.read import Source, TableFormat, read_table
+from forecast.data.regular.intervals import check_freq
+from forecast.data.regular.joining import check_inserted, join_cells
+from forecast.data.regular.steps import make_steps, with_counts
+from forecast.data.regular.time_steps import TimeSteps
 from forecast.data.roles.settle import settle_columns
 from forecast.data.spacing import Spacing, check_on_grid, find_grid
 from forecast.data.stamps import TimeColumn, read_stamps
 from forecast.data.table import RowNames, Table
-from forecast.data.values import Arranged, arrange, read_cells
-from forecast.errors import ConfigError, DataError
+from forecast.data.values import Arranged, arrange, check_ranges, read_cells
+from forecast.errors import ConfigError, DataError, check_kind
 
 Gaps = Literal["refuse", "skip", "fill"]
 
@@ -46,10 +50,15 @@ class Request:
 
     def __post_init__(self) -> None:
         """Refuse settings that are wrong whatever the table."""
+        check_kind("columns", self.columns, Columns, "Columns(...)")
+        check_kind("table_format", self.table_format, TableFormat, "TableFormat(...)")
+        check_kind("freq", self.freq, (str, type(None)), "text such as 'D', 'h' or '1'")
+        check_kind("gaps", self.gaps, str, "'refuse', 'skip' or 'fill'")
         if self.gaps not in ("refuse", "skip", "fill"):
             raise ConfigError(f"gaps is {self.gaps!r}; expected 'refuse', 'skip' or 'fill'")
         if self.freq is not None:
             Frequency.parse(self.freq)
+            check_freq(self.freq, self.table_format.resample)
 
 
 @dataclass(frozen=True)
@@ -161,7 +170,7 @@ def examine(source: Source, request: Request, log: FindingLog) -> Examination:
     if later is None or examination.freq is None:
         return _with_notes(examination, log)
 
-    future = _read_future(later, examination.freq, log)
+    future = _read_future(later, examination.freq, request.table_format, log)
     if examination.panel is None or future is None:
         return replace(examination, panel=None)
     panel = replace(examination.panel, future=future)
@@ -172,31 +181,42 @@ def _examine_history(
     names: RowNames, later: RowNames | None, tz: str | None, request: Request, log: FindingLog
 ) -> Examination:
     """Run the stages after ids and timestamps on the rows of history; `later` are future rows."""
+    settings = request.table_format
+    if settings.aggregate == "count":
+        names = with_counts(names)
     cells = read_cells(names, log, request.allow_missing)
-    rows = sort_rows(names, tz, log)
-    if not np.diff(rows.offsets).all():  # a series without a readable row
+    table_rows = sort_rows(names, tz, log)
+    if not np.diff(table_rows.offsets).all():  # a series without a readable row
         return Examination()
-    check_duplicates(rows, log)
+    joined = log.attempt(make_steps, table_rows, settings, log)
+    if joined is None:
+        return Examination(rows=table_rows)
+    rows = joined.rows
     grid = log.attempt(
         find_grid,
         rows,
-        request.freq,
+        settings.resample or request.freq,
         request.gaps,
         log,
-        trading_days=request.table_format.trading_days,
+        trading_days=settings.trading_days,
         later=None if later is None else later.stamps,
+        is_made=settings.resample is not None,
     )
-    arranged = arrange(cells, rows, log)
+    arranged = join_cells(arrange(cells, table_rows, log), joined, settings)
+    check_ranges(arranged, rows, log)
     if grid is None:
         return Examination(rows=rows)
     freq, positions = grid
+    check_inserted(arranged, joined, request.allow_missing, log)
     if log.failed:
         return Examination(rows=rows, freq=freq)
     panel = _assemble(rows, freq, positions, arranged, request.gaps)
     return Examination(panel, rows, freq)
 
 
-def _read_future(later: RowNames, freq: Frequency, log: FindingLog) -> Panel | None:
+def _read_future(
+    later: RowNames, freq: Frequency, settings: TimeSteps, log: FindingLog
+) -> Panel | None:
     """Read the known covariates of the future rows; None where there is an error in them.
 
     Only errors are kept: whether an empty cell matters is known once a forecast needs the row.
@@ -205,16 +225,23 @@ def _read_future(later: RowNames, freq: Frequency, log: FindingLog) -> Panel | N
     names = only_present(replace(later, table=table))
     future_log = FindingLog(log.strict)
     cells = read_cells(names, future_log, allow_missing=True)
-    rows = sort_rows(names, freq.tz, future_log)
-    check_duplicates(rows, future_log)
-    spacing = Spacing(rows, freq)
-    check_on_grid(spacing, future_log)
-    arranged = arrange(cells, rows, future_log)
+    table_rows = sort_rows(names, freq.tz, future_log)
+    # an interval without a row is not known
+    settings = settings.model_copy(
+        update={"empty_intervals": "missing", "partial_intervals": "keep"}
+    )
+    joined = future_log.attempt(make_steps, table_rows, settings, future_log)
+    arranged = arrange(cells, table_rows, future_log)
+    if joined is not None:
+        spacing = Spacing(joined.rows, freq)
+        check_on_grid(spacing, future_log)
+        arranged = join_cells(arranged, joined, settings)
+        check_ranges(arranged, joined.rows, future_log)
     log.findings += [finding for finding in future_log.findings if finding.severity == "error"]
-    if future_log.failed:
+    if joined is None or future_log.failed:
         return None
 
-    panel = _assemble(rows, freq, spacing.positions, arranged, "skip")
+    panel = _assemble(joined.rows, freq, spacing.positions, arranged, "skip")
     notes = tuple(finding.sentence for finding in log.findings if finding.code == FUTURE_ROWS)
     return replace(panel, notes=notes)
 

@@ -4,30 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from forecast.axes import IntArray
-from forecast.data.findings import SHOWN, Change, FindingLog, and_more
-from forecast.data.names import join_names
-from forecast.data.per_series.telling import telling_id, told_apart
+from forecast.data.findings import SHOWN, FindingLog
 from forecast.data.table import RowNames
-
-_HOUR = pd.Timedelta(hours=1)
-_DST_ZONES = (
-    "Europe/Berlin",
-    "Europe/London",
-    "Europe/Athens",
-    "America/New_York",
-    "America/Chicago",
-    "America/Denver",
-    "America/Los_Angeles",
-    "Australia/Sydney",
-    "Pacific/Auckland",
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,82 +114,3 @@ def _first_unsorted(codes: NDArray[np.integer], ticks: IntArray) -> int | None:
     if not back.any():
         return None
     return int(order[1:][back].min())
-
-
-def check_duplicates(rows: SortedRows, log: FindingLog) -> None:
-    """Report timestamps that occur twice in a series, pair by pair."""
-    again = np.flatnonzero((rows.stamps[1:] == rows.stamps[:-1]) & rows.inside) + 1
-    if not len(again):
-        return
-    subject = "1 timestamp occurs"
-    if len(again) > 1:
-        subject = f"{len(again)} timestamps occur"
-    pairs = ", ".join(_name_pair(rows, row) for row in again[:SHOWN])
-    message = f"{subject} twice: {pairs}{and_more(len(again))}"
-
-    zone = None
-    if rows.tz is None:
-        zone = changing_zone(rows.stamps[again], "repeats")
-    if zone is not None:
-        log.error("local_time", f"{message}; {looks_local(zone)}", settings=(in_zone(zone),))
-        return
-    fix = "remove or aggregate one of each pair"
-    if rows.tz is None and rows.stamps.dtype.kind == "M":
-        zone = changing_zone((pd.DatetimeIndex(rows.stamps[again]) - _HOUR).to_numpy(), "repeats")
-    if zone is not None:
-        log.error(
-            "local_time",
-            f"{message}; {looks_local(zone)}, with each hour written at its end",
-            f"move every timestamp one hour back and pass `data.tz` with the zone of the data, for "
-            f"example {zone}; or {fix}",
-        )
-        return
-    found = telling_id(rows.names)
-    settings = []
-    if found:
-        message += f"; {told_apart(rows.names, found)}"
-        settings.append({"data.id_col": join_names(found)})
-    elif len(rows.offsets) == 2 and not rows.names.table.was_wide:  # one series
-        fix += "; if the table contains several series, name their column with `data.id_col`"
-    log.error("duplicate_stamps", message, fix, settings)
-
-
-def _name_pair(rows: SortedRows, row: int) -> str:
-    first = rows.table_row(row - 1)
-    second = rows.table_row(row)
-    places = rows.names.table.places([first, second])
-    return f"{rows.names.series(second)}{' and '.join(places)}{rows.names.stamp(second)}"
-
-
-def changing_zone(stamps: NDArray[np.generic], change: Literal["repeats", "skips"]) -> str | None:
-    """Return a zone whose clocks repeat or skip all of these timestamps, if there is one.
-
-    Args:
-        stamps: timestamps without a zone that occur twice, or that are missing; an integer index
-            fits no zone.
-        change: the change of the clocks.
-    """
-    if stamps.dtype.kind != "M":
-        return None
-    index = pd.DatetimeIndex(stamps)
-    first = np.ones(len(index), dtype=bool)
-    for zone in _DST_ZONES:
-        try:
-            early = index.tz_localize(zone, ambiguous=first, nonexistent="NaT")
-            late = index.tz_localize(zone, ambiguous=~first, nonexistent="NaT")
-        except (KeyError, ValueError):  # a machine without a time zone database
-            return None
-        changed = early.isna() if change == "skips" else (early != late) & early.notna()
-        if changed.all():
-            return zone
-    return None
-
-
-def looks_local(zone: str) -> str:
-    """Write that timestamps look like those of a zone with daylight saving time (DST)."""
-    return f"this looks like local time with DST, as in {zone}"
-
-
-def in_zone(zone: str) -> Change:
-    """Return the change for timestamps in local time."""
-    return Change({"data.tz": zone}, "or the zone of the data")

@@ -45,6 +45,11 @@ OneOrMore = Annotated[
 ]
 """A column, or several with commas between."""
 
+TimeName = Annotated[
+    str, BeforeValidator(_as_one_name, json_schema_input_type=str | tuple[Name, ...])
+]
+"""The same; the column may have no name, as that of an index in a file of pandas."""
+
 if TYPE_CHECKING:
     TargetNames = tuple[str, ...]  # `auto` is replaced before anything reads the names
     _OPEN: TargetNames
@@ -53,7 +58,10 @@ else:
     _OPEN = AUTO
 
 _LISTS = ("target_cols", "past_covariates", "known_covariates", "static_covariates")
-"""Roles that several columns may have."""
+"""Roles that several columns may have, each of them another one."""
+
+LISTS = (*_LISTS, "categorical")
+"""Roles that list columns."""
 
 
 class Columns(Section):
@@ -73,7 +81,7 @@ class Columns(Section):
     """Column that names the series. Also several that name it together, as `store,item`. `auto`:
     `unique_id`, or the columns without which timestamps repeat, and otherwise the table contains
     one series."""
-    time_col: OneOrMore = AUTO
+    time_col: TimeName = AUTO
     """Column of timestamps, or of an integer index; also several with the parts of the time, as
     `date,time` or `year,month,day,hour`, which are joined; `none`: the rows of each series are
     counted. `auto`: `ds`, or the only column of dates."""
@@ -113,7 +121,7 @@ class Columns(Section):
     @model_validator(mode="after")
     def _check_roles(self) -> Columns:
         """Refuse a column with two roles; an id column may be a static covariate too."""
-        for role in (*_LISTS, "categorical"):
+        for role in LISTS:
             columns = _named(getattr(self, role))
             if len(set(columns)) < len(columns):
                 raise ValueError(f"{role} is {list(columns)}; expected each column once")

@@ -19,7 +19,7 @@ from forecast.data.layouts.wide import melt
 from forecast.data.names import join_names
 from forecast.data.panel import NO_TIME, USUAL_ROLES, Columns, Name
 from forecast.data.regular.time_steps import TimeSteps
-from forecast.data.table import Table, Unread, without_empty_rows, without_totals
+from forecast.data.table import Table, Unread, without_empty_rows, without_footers, without_totals
 from forecast.data.time_parts import join_parts, parts_of, proposed_parts
 from forecast.errors import nearest
 from forecast.section import AUTO
@@ -135,7 +135,7 @@ def read_table(source: Source, columns: Columns, table_format: TableFormat) -> T
     if opened.text is not None:
         table = without_empty_rows(table, label)
     if opened.text is not None or opened.row_numbers is not None:
-        table = without_totals(table, label)
+        table = without_totals(without_footers(table, label), label)
     if not table.num_rows:
         raise BadTableError(
             "no_rows", "the table has a header but no rows", "expected one row per series and stamp"

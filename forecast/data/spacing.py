@@ -13,7 +13,9 @@ from forecast.data.findings import BadTableError, Change, FindingLog, counted, s
 from forecast.data.frequency import Frequency, infer_frequency
 from forecast.data.gaps import check_gaps
 from forecast.data.order import SortedRows
+from forecast.data.regular.clocks import in_zone, zone_of_days
 from forecast.data.regular.closures import count_trading_days
+from forecast.data.regular.proposed_steps import resample_change
 from forecast.errors import DataError
 from forecast.section import AUTO, Auto
 
@@ -54,6 +56,7 @@ def find_grid(
     *,
     trading_days: Auto | bool = AUTO,
     later: NDArray[np.generic] | None = None,
+    is_made: bool = False,
 ) -> tuple[Frequency, IntArray] | None:
     """Return the frequency and (R,) positions of the rows, or None where there is an error.
 
@@ -64,6 +67,7 @@ def find_grid(
         log: gets the findings.
         trading_days: whether business days without a row are left out; `auto`: where they are few.
         later: timestamps of the future rows of the table.
+        is_made: whether the rows were made to have this frequency.
 
     Raises:
         BadTableError: the frequency cannot be inferred, or is not the declared one.
@@ -73,7 +77,7 @@ def find_grid(
     spacing = Spacing(rows, grid)
     # rows of forecast steps contain covariates alone and need not be neighbours
     is_ahead = not rows.names.table.columns.target_cols
-    if freq is not None and not is_ahead:
+    if freq is not None and not is_ahead and not is_made:
         _refuse_wrong(spacing, gaps)
     if not is_ahead:
         stamps = rows.stamps
@@ -124,10 +128,12 @@ def _infer(rows: SortedRows, log: FindingLog) -> Frequency:
         grid = infer_frequency(rows.stamps, rows.offsets, rows.tz)
     except DataError as error:
         first = rows.names.several([rows.table_row(0)])
+        resample = resample_change(rows)
         raise BadTableError(
             "no_frequency",
             f"{error} ({counted(len(rows.stamps), 'row')} in all, first {first})",
             "give at least 2 rows of one series, or pass `data.freq`",
+            settings=() if resample is None else (resample,),
         ) from error
     if grid.is_business and grid.alias != "B":
         days = grid.alias.removeprefix("B-").replace("-", " to ").replace(",", ", ")
@@ -186,12 +192,21 @@ def check_on_grid(spacing: Spacing, log: FindingLog) -> bool:
     if not len(off):
         return True
     alias = spacing.grid.alias
-    log.error(
-        "off_grid",
+    message = (
         f"{len(off)} of {len(rows.stamps)} timestamps are not on the {alias!r} grid: "
         f"{rows.several(off)}; "
-        f"distance to the grid: {_histogram(rows.stamps, spacing.grid)}",
+        f"distance to the grid: {_histogram(rows.stamps, spacing.grid)}"
+    )
+    zone = zone_of_days(rows)
+    if zone is not None:
+        log.error("local_days", f"{message}; all are midnight in {zone}", settings=(in_zone(zone),))
+        return False
+    resample = resample_change(rows)
+    log.error(
+        "off_grid",
+        message,
         f"round the timestamps to {alias!r}, or pass the right `data.freq`",
+        settings=() if resample is None else (resample,),
     )
     return False
 

@@ -231,6 +231,7 @@ def localise(
             "skipped_hour",
             f"{counted(len(skipped), 'timestamp')} skipped by the clocks of {tz}: {named}",
             "pass `data.tz` with the zone they are in, or correct them",
+            settings=({"data.tz": None},),
         )
     utc = early.tz_convert(None).to_numpy(dtype="datetime64[ns]").view(np.int64).copy()
     later = late.tz_convert(None).to_numpy(dtype="datetime64[ns]").view(np.int64)
@@ -270,5 +271,6 @@ def _second_occurrence(
             f"the hour that the clocks of {tz} repeat {reason}, so its two passes cannot be told "
             f"apart: {named}",
             "sort the rows, or write the timestamps with their UTC offset",
+            settings=({"data.tz": None},),
         )
     return twice[again]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
@@ -11,15 +10,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from forecast.data.findings import SHOWN, Decisions, Finding, and_more, counted, show_stamp
+from forecast.data.findings import SHOWN, Decisions, Finding, and_more, counted, listed, show_stamp
 from forecast.data.panel import Columns
+from forecast.data.text.footers import is_footer, is_total
 from forecast.data.text.textfile import TextFile
 
 MISSING_WORDS = ("", "NA", "N/A", "#N/A", "n/a", "NaN", "nan", "-nan", "NULL", "null", "None")
 """Text that stands for a missing number."""
 
-_TOTAL = re.compile(r"(grand |sub)?total.*|sum(me)?( total)?:?|gesamt.*|average:?|mean:?")
-"""Label of a row below a table, in lower case."""
+_MOST_FOOTERS = 50
+"""Rows at the end that may be words about the table."""
 
 
 @dataclass(frozen=True)
@@ -104,9 +104,31 @@ def without_empty_rows(table: Table, label: str) -> Table:
     return _keep(table, ~empty, Finding("empty_rows", "note", message))
 
 
-def is_total(label: str) -> bool:
-    """Return whether the label of a row or column says that it holds totals or means."""
-    return _TOTAL.fullmatch(label.strip().lower()) is not None
+def without_footers(table: Table, label: str) -> Table:
+    """Leave out rows at the end that have words in one column and no other cell, with a note.
+
+    Args:
+        table: the table.
+        label: the column of such words, that of the timestamps.
+    """
+    column = table.data[label]
+    if not pa.types.is_string(column.type):
+        return table
+    start = max(len(column) - _MOST_FOOTERS, 0)
+    words = column.slice(start).to_pylist()
+    others = [each.slice(start) for name, each in table.data.items() if name != label]
+    is_alone = np.ones(len(words), dtype=bool)
+    for other in others:
+        is_alone &= np.asarray(_missing(other).to_numpy(), dtype=bool)
+    number = 0
+    while number < len(words) and is_alone[-1 - number] and is_footer(words[-1 - number] or ""):
+        number += 1
+    if not number or number == table.num_rows or not others:
+        return table
+    kept = np.arange(table.num_rows) < table.num_rows - number
+    shown = listed([word[:40] for word in words[-number:]], 3)
+    message = f"{counted(number, 'row')} below the table left out: {shown}"
+    return _keep(table, kept, Finding("footers", "note", message))
 
 
 def without_totals(table: Table, label: str) -> Table:

@@ -47,12 +47,14 @@ class Arranged:
         dynamic: (R, C) values, columns as in `columns.dynamic`.
         static: (N, S) values, columns as in `columns.static_covariates`.
         categories: the sorted values of each categorical column.
+        unread: dynamic columns that could not be read.
     """
 
     columns: Columns
     dynamic: FloatArray
     static: FloatArray
     categories: dict[str, tuple[str, ...]]
+    unread: tuple[str, ...] = ()
 
 
 def read_cells(names: RowNames, log: FindingLog, allow_missing: bool) -> Cells:
@@ -103,7 +105,7 @@ def _read_id_covariate(cells: Cells, name: str, names: RowNames, log: FindingLog
 
 
 def arrange(cells: Cells, rows: SortedRows, log: FindingLog) -> Arranged:
-    """Bring the cells into the order of the panel and check each series.
+    """Bring the cells into the order of the panel; static covariates become one row per series.
 
     Args:
         cells: the columns; the dynamic ones are removed one by one, to free their memory.
@@ -112,20 +114,34 @@ def arrange(cells: Cells, rows: SortedRows, log: FindingLog) -> Arranged:
     """
     columns = cells.columns
     values = np.full((len(rows.stamps), len(columns.dynamic)), np.nan)
+    unread = []
     for index, name in enumerate(columns.dynamic):
         column = cells.dynamic.pop(name, None)
         if column is None:
+            unread.append(name)
             continue
-        column = rows.sorted(column)
-        values[:, index] = column
-        if name not in columns.categorical:
-            _check_range(column, name, name in columns.target_cols, rows, log)
+        values[:, index] = rows.sorted(column)
 
     static = np.full((len(rows.offsets) - 1, len(columns.static_covariates)), np.nan)
     for index, name in enumerate(columns.static_covariates):
         if name in cells.static:
             static[:, index] = _one_per_series(rows.sorted(cells.static[name]), name, rows, log)
-    return Arranged(columns, values, static, cells.categories)
+    return Arranged(columns, values, static, cells.categories, tuple(unread))
+
+
+def check_ranges(arranged: Arranged, rows: SortedRows, log: FindingLog) -> None:
+    """Report series whose numbers are missing, too large or small for the arithmetic, or constant.
+
+    Args:
+        arranged: the values.
+        rows: their rows.
+        log: gets errors and warnings about single series.
+    """
+    columns = arranged.columns
+    for index, name in enumerate(columns.dynamic):
+        if name in arranged.unread or name in columns.categorical:
+            continue
+        _check_range(arranged.dynamic[:, index], name, name in columns.target_cols, rows, log)
 
 
 def _check_range(

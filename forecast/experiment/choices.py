@@ -14,7 +14,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from forecast.data.findings import counted
 from forecast.data.panel import Panel
+from forecast.experiment.held_back import (
+    PLAIN_TEST_SIZE,
+    PLAIN_VALIDATION_SIZE,
+    Choice,
+    Choices,
+    set_sizes,
+    shortest,
+    steps_of,
+)
 from forecast.experiment.settings import Experiment, TransformConfig
 from forecast.layers.encoder import PLAIN_UNITS
 from forecast.section import AUTO, decided
@@ -25,29 +35,11 @@ CHOOSING_MODEL = "segment_bigru"
 ENSEMBLE = "ensemble"
 """Name of the forecast of several members."""
 
-PLAIN_VALIDATION_SIZE = 0.1
-
-PLAIN_TEST_SIZE = 0.2
-
 LONGEST_CONTEXT = 720
 """Steps, unless the horizon is longer."""
 
-SHORT_SERIES = 0.1
-"""Share of the series that may be too short, with `short_series: skip`."""
-
 WINDOWS_PER_EPOCH = 40_000
 """Training windows of one target that are drawn for an epoch, at most."""
-
-
-class Choice(NamedTuple):
-    """A value for a setting, and the reason for it in a few words."""
-
-    value: Any
-    reason: str
-
-
-Choices = dict[str, Choice]
-"""Path of a setting, such as `training.epochs` -> its choice."""
 
 
 @dataclass(frozen=True)
@@ -174,59 +166,30 @@ def plain_choices(config: Experiment, panel: Panel, season_length: int) -> Choic
     return choices
 
 
-def plain_scale() -> tuple[TransformConfig, ...]:
-    """Return the maps of targets that are not put on a logarithmic scale."""
-    return (TransformConfig(name="standard"),)
-
-
-def set_sizes(config: Experiment, panel: Panel, season_length: int) -> Choices:
-    """Choose the rows held back: the usual shares where these fit a horizon, else one horizon.
-
-    There is no test set where less than two seasons and two horizons would be left to learn from.
-    Series that mostly end before the last timestamp are divided one by one.
+def step_choices(config: Experiment, panel: Panel) -> Choices:
+    """Say how the rows became steps, so that new rows become steps in the same way.
 
     Args:
         config: the experiment.
         panel: its series.
-        season_length: m.
     """
-    horizon = config.windows.horizon
-    rows = shortest(config, panel)
-    validation = _validation_size(config, rows)
-    left = rows - steps_of(validation.value, rows)
-    left -= steps_of(config.evaluation.calibration_size, rows)
-
-    usual_test = steps_of(PLAIN_TEST_SIZE, rows)
-    least = 2 * season_length + 2 * horizon
-    if usual_test >= horizon and left - usual_test >= least:
-        test = Choice(PLAIN_TEST_SIZE, "default share")
-    elif left - horizon >= least:
-        test = Choice(horizon, "one horizon")
-    else:
-        test = Choice(0, f"fewer than {least} rows would be left to learn from")
+    data = config.data
+    empty = "zero" if data.empty_is_zero else "missing"
+    closed = panel.freq.closed
+    trading_days = Choice(False, "steps are no business days")
+    if closed is not None:
+        trading_days = Choice(True, f"{counted(len(closed), 'business day')} without a row")
+    elif panel.freq.is_business:
+        trading_days = Choice(False, "many business days have no row")
     return {
-        "evaluation.split_by": _division(panel),
-        "evaluation.validation_size": validation,
-        "evaluation.test_size": test,
+        "data.empty_intervals": Choice(empty, f"aggregate is {data.aggregate}"),
+        "data.trading_days": trading_days,
     }
 
 
-def _validation_size(config: Experiment, rows: int) -> Choice:
-    if config.evaluation.validation_size != AUTO:
-        return Choice(config.evaluation.validation_size, "given")
-    horizon = config.windows.horizon
-    if steps_of(PLAIN_VALIDATION_SIZE, rows) < horizon:
-        return Choice(horizon, f"one horizon, as 10 % of {rows} rows are less")
-    return Choice(PLAIN_VALIDATION_SIZE, "default share")
-
-
-def _division(panel: Panel) -> Choice:
-    if panel.freq.is_integer:
-        return Choice("series", "an integer index")
-    ends = panel.timestamps[panel.offsets[1:][panel.lengths > 0] - 1]
-    if (ends == ends.max()).mean() < 0.5:
-        return Choice("series", "most series end before the last timestamp")
-    return Choice("time", "most series end at the last timestamp")
+def plain_scale() -> tuple[TransformConfig, ...]:
+    """Return the maps of targets that are not put on a logarithmic scale."""
+    return (TransformConfig(name="standard"),)
 
 
 def context_lengths(config: Experiment, panel: Panel, season_length: int) -> Choices:
@@ -342,18 +305,3 @@ def capacity(config: Experiment, panel: Panel) -> Choices:
         "ensemble.seeds": seeds,
         "ensemble.linear": linear,
     }
-
-
-def shortest(config: Experiment, panel: Panel) -> int:
-    """Return the rows of the shortest series, with `short_series: skip` of those that count."""
-    share = 0.0
-    if config.data.short_series == "skip":
-        share = SHORT_SERIES
-    return int(np.quantile(panel.lengths, share, method="lower"))
-
-
-def steps_of(size: int | float, rows: int) -> int:
-    """Return the steps of a set whose size is given in steps or as a share."""
-    if isinstance(size, float):
-        return round(size * rows)
-    return size

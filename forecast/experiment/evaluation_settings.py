@@ -26,8 +26,8 @@ class EvaluationConfig(Section):
     share of the time; `auto`: 0.1, or one horizon where that is more (`bigru`: 0.1)."""
     test_size: Size | Auto = AUTO
     """End of the table, for the scores: steps (whole number) or share of the time; `auto`: 0.2, or
-    one horizon where that is more, or 0 where less than two seasons and two horizons would be left
-    to learn from (`bigru`: 0.2)."""
+    one horizon where that is more, or 0 where neither two seasons and two horizons nor ten horizons
+    would be left to learn from (`bigru`: 0.2)."""
     calibration_size: Size = 0
     """Rows between validation and test set whose errors give intervals their width, so that the
     test set can evaluate them: steps or share of the time. With 0 the errors on the test set give

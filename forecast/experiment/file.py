@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from forecast.errors import ConfigError, nearest
+from forecast.errors import ConfigError, check_kind, nearest
 from forecast.experiment.schema import json_schema
 from forecast.experiment.settings import Experiment
 from forecast.files.yaml import MAX_BYTES, parse_yaml, to_yaml
@@ -55,6 +55,7 @@ def load_experiment(path: str | Path | None, overrides: Sequence[str] = ()) -> E
         >>> config.windows.horizon, config.training.epochs, config.training.loss
         (14, 20, 'auto')
     """
+    check_kind("path", path, (str, Path, type(None)), "the name of a YAML file")
     if path is None:
         return section_from(Experiment, *_overridden({}, overrides, {}))
     return parse_experiment(_read(Path(path)), overrides, source=str(path))

@@ -21,6 +21,7 @@ SHORT_NAMES = {
     "static": "data.static_covariates",
     "model": "model.name",
     "name": "name",
+    "alias": "name",
 }
 """Names of the command line's options -> the setting. `target` is never `transforms.target`."""
 

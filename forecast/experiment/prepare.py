@@ -5,24 +5,31 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-
-import numpy as np
+from functools import partial
 
 from forecast.data import datasets
-from forecast.data.doctor import Diagnosis, diagnose
-from forecast.data.findings import Finding, counted
+from forecast.data.findings import BadTableError
+from forecast.data.known import covers
 from forecast.data.load import load_panel
-from forecast.data.panel import AUTO_ROLES, Panel
-from forecast.data.per_series.ended import ENDED, ended_notes, refuse_unreachable
-from forecast.data.per_series.subset import select_series
+from forecast.data.panel import AUTO_ROLES, LISTS, Panel
+from forecast.data.per_series.ended import ended_notes, refuse_unreachable
 from forecast.data.read import Source
-from forecast.errors import ConfigError, DataError
-from forecast.experiment.choices import CHOOSING_MODEL, Choice, Choices, Chosen, choose
+from forecast.errors import ConfigError, ForecastError
+from forecast.experiment.alternatives import alternatives
+from forecast.experiment.choices import Chosen, choose, step_choices
+from forecast.experiment.enough import (
+    TOO_FEW_ROWS,
+    WindowSet,
+    context_length_of,
+    long_enough,
+    refuse_empty_sets,
+    refuse_unforecastable,
+)
+from forecast.experiment.held_back import Choice, Choices
+from forecast.experiment.result_names import refuse_doubled_names
 from forecast.experiment.settings import DataConfig, Experiment
-from forecast.experiment.stretches import explain_gaps
 from forecast.experiment.target_scale import choose_scale
-from forecast.section import AUTO, decided
-from forecast.transforms import TRANSFORMS
+from forecast.section import decided
 from forecast.transforms.missing import Filled, fill_missing
 from forecast.windows.calendar import default_calendar
 from forecast.windows.features import FeatureMap, Features, FeatureSettings
@@ -32,6 +39,9 @@ from forecast.windows.windowed import WindowedFeatures
 
 EVALUATED_VALUES = 10_000_000
 """Values of one model that are evaluated with `evaluation.stride: null`, at most: 80 MB each."""
+
+MOST_TRIED_ROWS = 100_000
+"""Rows of a table with which other settings are tried where windows are missing, at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,16 +95,88 @@ def prepare(
 
 
 def prepare_panel(config: Experiment, panel: Panel) -> Prepared:
-    """Make windows of a checked panel; see `prepare`."""
+    """Make windows of a checked panel; see `prepare`.
+
+    Where the rows are too few for them, settings with which they are enough are proposed.
+    """
+    try:
+        return _prepare(config, panel)
+    except BadTableError as error:
+        raise _with_changes(error, config, panel) from None
+
+
+def refuse_no_forecast(config: Experiment, prepared: Prepared) -> None:
+    """Raise where a forecast is made after training, and the last rows of a series are no context.
+
+    Args:
+        config: the experiment as given.
+        prepared: its windows.
+
+    Raises:
+        BadTableError: a gap, or a value that no policy fills, is too near to the end.
+    """
+    try:
+        _refuse_no_forecast(prepared)
+    except BadTableError as error:
+        raise _with_changes(error, config, prepared.panel) from None
+
+
+def _refuse_no_forecast(prepared: Prepared) -> None:
+    config = prepared.config
+    if covers(prepared.panel, config.windows.horizon, config.data.ended_series):
+        refuse_unforecastable(prepared.panel, prepared.features, config)
+
+
+def _with_changes(error: BadTableError, config: Experiment, panel: Panel) -> BadTableError:
+    """Return an error with more changes of settings, each of which was tried."""
+    finding = error.finding
+    if finding.code not in TOO_FEW_ROWS or panel.num_rows > MOST_TRIED_ROWS:
+        return error
+    resolved = resolve(config, panel)
+    changes = alternatives(config, resolved, partial(_is_accepted, panel))
+    if not changes:  # at least windows, of which the last rows may still be none
+        changes = alternatives(config, resolved, partial(_has_windows, panel))
+    known = [set(settings) for settings in finding.settings]
+    new = [change for change in changes if set(change) not in known]
+    return BadTableError(finding.code, finding.message, finding.fix, [*finding.settings, *new])
+
+
+def _has_windows(panel: Panel, config: Experiment) -> bool:
+    """Return whether a panel has windows with an experiment."""
+    try:
+        _prepare(config, panel)
+    except ForecastError:
+        return False
+    return True
+
+
+def _is_accepted(panel: Panel, config: Experiment) -> bool:
+    """Return whether a panel has windows with an experiment, also one to forecast from."""
+    try:
+        _refuse_no_forecast(_prepare(config, panel))
+    except ForecastError:
+        return False
+    return True
+
+
+def _prepare(config: Experiment, panel: Panel) -> Prepared:
+    """Make windows of a checked panel."""
     chosen = resolve_with_reasons(config, panel)
+    refuse_doubled_names(chosen.config, panel.columns)
     _refuse_unreachable(config, panel)
-    panel, notes = _long_enough(panel, chosen.config)
+    panel, notes = long_enough(panel, chosen.config)
     split = split_at_cutoffs(panel, chosen.config)
     filled, fill_notes = fill_missing(panel, config.data.missing)
     chosen = choose_scale(chosen, panel, filled, split)
     chosen = _with_stride(chosen, panel, split)
     prepared = _prepared(chosen, panel, filled, split, notes=panel.notes + notes + fill_notes)
-    _refuse_empty_sets(prepared)
+    sets = {
+        "training": WindowSet(prepared.training, split.train),
+        "validation": WindowSet(prepared.validation, split.validation),
+        "calibration": WindowSet(prepared.calibration, split.calibration),
+        "test": WindowSet(prepared.test, split.test),
+    }
+    refuse_empty_sets(panel, prepared.features, prepared.config, sets)
     return prepared
 
 
@@ -160,12 +242,9 @@ def resolve_with_reasons(config: Experiment, panel: Panel) -> Chosen:
     season_length = config.data.season_length or panel.freq.season_length
     chosen = choose(config, panel, season_length)
     chosen = chosen.with_choices(
-        {
-            "data.calendar": _calendar(panel),
-            "data.trading_days": _trading_days(panel),
-            **_roles(panel),
-        }
+        {"data.calendar": _calendar(panel), **step_choices(config, panel), **_roles(panel)}
     )
+    chosen = chosen.with_values(_names_with_commas(chosen.config, panel))
     found = _as_read(config, panel)
     if config.data.freq is None:
         found["data.freq"] = Choice(panel.freq.alias, "the step between timestamps")
@@ -187,6 +266,17 @@ def _roles(panel: Panel) -> Choices:
     }
 
 
+def _names_with_commas(config: Experiment, panel: Panel) -> Choices:
+    """Return the lists of columns in which the table showed that a comma belongs to a name."""
+    if config.data.layout == "wide":
+        return {}
+    return {
+        f"data.{role}": Choice(getattr(panel.columns, role), "a comma belongs to a name")
+        for role in LISTS
+        if getattr(panel.columns, role) != getattr(config.data, role)
+    }
+
+
 def _as_read(config: Experiment, panel: Panel) -> Choices:
     """Return the settings that the form of the table decided, but for those that were given."""
     unset = Experiment()
@@ -199,15 +289,6 @@ def _as_read(config: Experiment, panel: Panel) -> Choices:
 
 def _calendar(panel: Panel) -> Choice:
     return Choice(tuple(default_calendar(panel.freq)), "by the frequency")
-
-
-def _trading_days(panel: Panel) -> Choice:
-    closed = panel.freq.closed
-    if not panel.freq.is_business:
-        return Choice(False, "steps are no business days")
-    if closed is None:
-        return Choice(False, "many business days have no row")
-    return Choice(True, f"{counted(len(closed), 'business day')} without a row")
 
 
 def _with_stride(chosen: Chosen, panel: Panel, split: Split) -> Chosen:
@@ -256,84 +337,9 @@ def windows_of(
     return WindowedFeatures(features, index)
 
 
-def context_length_of(config: Experiment) -> int:
-    """Return the context length L of a resolved experiment."""
-    return decided(config.windows.context_length, "windows.context_length")
-
-
-def diagnose_table(
-    config: Experiment, source: Source | None = None, *, for_windows: bool = True
-) -> Diagnosis:
-    """Collect everything that is wrong with the table of an experiment.
-
-    Args:
-        config: the experiment.
-        source: a table or its file; default: `config.data.source`.
-        for_windows: whether every series must have the rows of one window, rather than two.
-    """
-    data = config.data
-    needed_rows = 2
-    if for_windows:
-        needed_rows = _needed_rows(config)
-    diagnosis = diagnose(
-        _table_of(data, source),
-        data.columns,
-        table_format=data.table_format,
-        freq=data.freq,
-        gaps=data.gaps,
-        allow_missing=data.missing != "refuse",
-        needed_rows=needed_rows,
-    )
-    if diagnosis.panel is None:
-        return diagnosis
-    _refuse_unreachable(config, diagnosis.panel)
-    findings = tuple(
-        _about_ends(finding, diagnosis.panel, data) if finding.code == ENDED else finding
-        for finding in diagnosis.findings
-    )
-    return replace(diagnosis, findings=findings)
-
-
 def _refuse_unreachable(config: Experiment, panel: Panel) -> None:
     horizon = config.windows.horizon
     refuse_unreachable(panel, config.data.ended_series, horizon, horizon)
-
-
-def _about_ends(finding: Finding, panel: Panel, data: DataConfig) -> Finding:
-    """Return the finding about series that end early, with what becomes of them and other ways."""
-    (message,) = ended_notes(panel, data.ended_series)
-    if data.ended_series != "own_end":
-        return replace(finding, message=message)
-    fix = (
-        "data.ended_series=common_end forecasts them to the same last step as the others, and "
-        "data.ended_series=leave_out not at all"
-    )
-    return replace(finding, message=message, fix=fix)
-
-
-def _needed_rows(config: Experiment) -> int:
-    """Return the rows of one window; with a context that is `auto`, the fewest there can be."""
-    return _least_context(config) + config.windows.horizon + _lag(config)
-
-
-def _least_context(config: Experiment) -> int:
-    context_length = config.windows.context_length
-    if context_length != AUTO:
-        return context_length
-    lengths = config.ensemble.context_lengths
-    if lengths not in (AUTO, ()):
-        return max(lengths)
-    if config.model.name == CHOOSING_MODEL:
-        return 2
-    return 3 * config.windows.horizon
-
-
-def _lag(config: Experiment) -> int:
-    """Return the earlier rows that the differences of the targets take."""
-    target = config.transforms.target
-    if target == AUTO:  # which stands for maps without a difference
-        return 0
-    return sum(spec.lag for spec in target if TRANSFORMS[spec.name].takes_lag)
 
 
 def open_panel(
@@ -352,7 +358,7 @@ def open_panel(
         cut_future: as in `load_panel`.
     """
     panel = load_panel(
-        _table_of(data, source),
+        table_of(data, source),
         data.columns,
         table_format=data.table_format,
         freq=freq or data.freq,
@@ -366,7 +372,8 @@ def open_panel(
     return replace(panel, notes=(*notes, *own))
 
 
-def _table_of(data: DataConfig, source: Source | None) -> Source:
+def table_of(data: DataConfig, source: Source | None) -> Source:
+    """Return the table an experiment names, or another source that is given."""
     source = data.source if source is None else source
     if source is None:
         raise ConfigError("no table was given: name a file, set data.source, or pass a frame")
@@ -383,65 +390,3 @@ def feature_settings(config: Experiment) -> FeatureSettings:
         calendar=decided(config.data.calendar, "data.calendar"),
         missing=config.data.missing,
     )
-
-
-def _long_enough(panel: Panel, config: Experiment) -> tuple[Panel, tuple[str, ...]]:
-    """Refuse or leave out the series that are shorter than one window."""
-    needed = _needed_rows(config)
-    short = np.flatnonzero(panel.lengths < needed)
-    if not len(short):
-        return panel, ()
-
-    window = f"context {context_length_of(config)} + horizon {config.windows.horizon}"
-    if _lag(config):
-        window += f" + differences {_lag(config)}"
-    named = ", ".join(f"{panel.series_ids[i]!r} ({panel.lengths[i]} rows)" for i in short[:5])
-    text = (
-        f"{len(short)} of {panel.num_series} series are shorter than the {needed} rows of one "
-        f"window ({window}): {named}"
-    )
-    fix = "shorten windows.context_length or windows.horizon, or give more rows"
-    if len(short) == panel.num_series:
-        raise DataError(f"{text}: {fix}")
-    if config.data.short_series == "refuse":
-        raise DataError(f"{text}: {fix}, or set short_series: skip")
-    long = np.setdiff1d(np.arange(panel.num_series), short)
-    return select_series(panel, long), (f"left out: {text}",)
-
-
-def _refuse_empty_sets(prepared: Prepared) -> None:
-    """Raise where a set that was asked for has no window."""
-    evaluation = prepared.config.evaluation
-    split = prepared.split
-    sizes = (evaluation.validation_size, evaluation.calibration_size, evaluation.test_size)
-    held_back = ("validation", "calibration", "test")
-    asked = ["training"] + [name for name, size in zip(held_back, sizes, strict=True) if size != 0]
-    sets = {
-        "training": (prepared.training, split.train),
-        "validation": (prepared.validation, split.validation),
-        "calibration": (prepared.calibration, split.calibration),
-        "test": (prepared.test, split.test),
-    }
-    changes = [f"evaluation.{name}_size" for name in held_back]
-    if evaluation.calibration_size == 0:
-        changes.remove("evaluation.calibration_size")
-    for name in asked:
-        windows, part = sets[name]
-        if len(windows):
-            continue
-        reason = explain_gaps(
-            prepared.panel,
-            prepared.features,
-            [sets[each][1] for each in asked],
-            context_length_of(prepared.config),
-            prepared.config.windows.horizon,
-        )
-        if reason:
-            raise DataError(f"the {name} set has no window: {reason}")
-        longest = int(np.max(part.last - part.first, initial=0))
-        raise DataError(
-            f"the {name} set has no window: its longest series has {longest} rows, a window needs "
-            f"{prepared.config.windows.horizon} to forecast after "
-            f"{context_length_of(prepared.config)} of context: give more rows, or change "
-            f"{', '.join(changes)}, windows.context_length or windows.horizon"
-        )

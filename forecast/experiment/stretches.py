@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from forecast.axes import IntArray
-from forecast.data.findings import counted
+from forecast.data.findings import Settings, counted
 from forecast.data.panel import Panel
 from forecast.windows.features import Features
 from forecast.windows.index import index_windows
@@ -24,8 +24,8 @@ def gap_steps(panel: Panel) -> IntArray:
 
 def explain_gaps(
     panel: Panel, features: Features, parts: Iterable[Part], length: int, horizon: int
-) -> str:
-    """Return the reason and the fix where the gaps leave a set without a window, else nothing.
+) -> tuple[str, list[Settings]]:
+    """Return why gaps leave a set without a window, and the settings that help; else nothing.
 
     Args:
         panel: the series.
@@ -37,24 +37,25 @@ def explain_gaps(
     parts = list(parts)
     gaps = gap_steps(panel)
     if not len(gaps) or not all(_fits_without_gaps(panel, part, length, horizon) for part in parts):
-        return ""
+        return "", []
     lengths = f"{gaps.min()}"
     if gaps.min() < gaps.max():
         lengths += f" to {gaps.max()}"
     steps = "timestamp" if gaps.max() == 1 else "timestamps"
-    fix = "set data.gaps: fill and data.missing: forward_fill"
+    changes: list[Settings] = [{"data.gaps": "fill", "data.missing": "forward_fill"}]
     # the forecasts after the end of the table need as many rows after the last gap
     fitting = min(
         _longest_context(panel, features, parts, length, horizon),
         int(_stretches(panel)[panel.offsets[1:] - 1].min()),
     )
     if fitting >= horizon:
-        fix += f", or windows.context_length: {fitting} or less"
+        changes.append({"windows.context_length": fitting})
     longest = counted(int(_stretches(panel).max()), "row")
-    return (
+    reason = (
         f"no window spans a gap, and the table has {counted(len(gaps), 'gap')} of {lengths} "
-        f"missing {steps}, with at most {longest} between two: {fix}"
+        f"missing {steps}, with at most {longest} between two"
     )
+    return reason, changes
 
 
 def _fits_without_gaps(panel: Panel, part: Part, length: int, horizon: int) -> bool:

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from forecast.axes import FloatArray
 from forecast.data.findings import counted
-from forecast.data.panel import Panel
+from forecast.data.per_series.ended import Reach
 from forecast.forecasting.calibrate import with_intervals
 from forecast.forecasting.fitted import Fitted, align
 from forecast.intervals.levels import (
@@ -36,7 +35,7 @@ OWN_INTERVALS = (
 """Note on a forecast whose intervals were not compared with what came."""
 
 
-def with_usual_intervals(fitted: Fitted, panel: Panel, forecast: Forecast) -> Forecast:
+def with_usual_intervals(fitted: Fitted, reach: Reach, forecast: Forecast) -> Forecast:
     """Return a forecast with the intervals that are given where none are asked for, or a note.
 
     Their levels are `SHOWN_LEVELS` and those of a network that writes quantiles. After the horizon
@@ -44,8 +43,8 @@ def with_usual_intervals(fitted: Fitted, panel: Panel, forecast: Forecast) -> Fo
 
     Args:
         fitted: the trained state.
-        panel: the history that the forecast was made from.
-        forecast: of every series of the panel, for any number of steps.
+        reach: the history that the forecast was made from.
+        forecast: of every series, for any number of steps.
     """
     if fitted.recent is None or not fitted.recent.num_windows:
         note = NOT_CALIBRATED
@@ -53,11 +52,11 @@ def with_usual_intervals(fitted: Fitted, panel: Panel, forecast: Forecast) -> Fo
             note = OWN_INTERVALS
         return replace(forecast, notes=(*forecast.notes, note))
     own = [round(100.0 * share, 8) for share in central_pairs(fitted.quantile_levels)]
-    return with_intervals_of(fitted, panel, forecast, (*SHOWN_LEVELS, *own))
+    return with_intervals_of(fitted, reach, forecast, (*SHOWN_LEVELS, *own))
 
 
 def with_intervals_of(
-    fitted: Fitted, panel: Panel, forecast: Forecast, levels: Sequence[float]
+    fitted: Fitted, reach: Reach, forecast: Forecast, levels: Sequence[float]
 ) -> Forecast:
     """Return a forecast with intervals adapted to the last windows.
 
@@ -66,8 +65,8 @@ def with_intervals_of(
 
     Args:
         fitted: the trained state.
-        panel: the history that the forecast was made from.
-        forecast: of every series of the panel, for any number of steps.
+        reach: the history that the forecast was made from.
+        forecast: of every series, for any number of steps.
         levels: of the intervals, in %.
 
     Raises:
@@ -78,61 +77,52 @@ def with_intervals_of(
         num_windows = fitted.recent.num_windows
     given = supported_levels(levels, num_windows)
     trained = fitted.shape.horizon
-    near = None
+    own = None
     if forecast.quantiles is not None:
-        near = forecast.quantiles[:, :trained]
-    quantile_levels, quantiles = with_intervals(
+        own = _from_the_end(reach, forecast.quantiles)[:, :trained]
+    quantile_levels, ends = with_intervals(
         fitted,
         fitted.recent,
-        forecast.values[:, :trained],
-        near,
-        align(fitted, panel, Part.whole(panel)).series.unit,
+        _from_the_end(reach, forecast.values)[:, :trained],
+        own,
+        align(fitted, reach.panel, Part.whole(reach.panel)).series.unit,
         given,
         adapting=True,
     )
-    is_late = _begins_late(forecast)
-    quantiles[is_late] = np.nan  # the widths are those of the first steps after an end
+    steps = forecast.values.shape[1]
+    last = steps + reach.furthest
+    # NaN after the horizon of training
+    padding = ((0, 0), (0, last - ends.shape[1]), (0, 0), (0, 0))
+    quantiles = reach.shown(np.pad(ends, padding, constant_values=np.nan), steps)
+    if forecast.quantiles is not None:  # the median of a network has no end
+        middle = forecast.quantile_levels.index(0.5)
+        quantiles[..., quantile_levels.index(0.5)] = forecast.quantiles[..., middle]
     return replace(
         forecast,
         quantile_levels=quantile_levels,
-        quantiles=_of_all_steps(forecast, quantile_levels, quantiles),
+        quantiles=quantiles,
         notes=(
             *forecast.notes,
             *_narrower_note(fitted, levels, num_windows),
-            *_shorter_note(forecast, trained),
-            *_late_note(int(is_late.sum()), trained),
+            *_shorter_note(last, trained),
         ),
     )
 
 
-def _begins_late(forecast: Forecast) -> NDArray[np.bool_]:
-    """Return (B,) whether the first step of a forecast does not follow its cutoff."""
-    first = forecast.freq.positions(forecast.stamps[:, 0])
-    return first - forecast.freq.positions(forecast.cutoffs) > 1
+def _from_the_end(reach: Reach, shown: FloatArray) -> FloatArray:
+    """Return forecasts as steps after the end of each series, 0 where they are not shown.
 
+    The width of an interval depends on how far its step is from the last row.
 
-def _of_all_steps(
-    forecast: Forecast, levels: tuple[float, ...], quantiles: FloatArray
-) -> FloatArray:
-    """Return (B, H, D, Q) quantiles, NaN after those given but for the median of a network."""
-    steps = quantiles.shape[1]
-    whole = np.full((*forecast.values.shape, len(levels)), np.nan)
-    whole[:, :steps] = quantiles
-    if forecast.quantiles is not None and 0.5 in levels:
-        median = forecast.quantiles[..., forecast.quantile_levels.index(0.5)]
-        whole[..., levels.index(0.5)] = median
+    Args:
+        reach: the history.
+        shown: (N, H, ...) the steps that are shown.
+    """
+    steps = shown.shape[1]
+    whole = np.zeros((len(shown), steps + reach.furthest, *shown.shape[2:]))
+    place = reach.skipped[:, None] + np.arange(steps)
+    whole[np.arange(len(shown))[:, None], place] = shown
     return whole
-
-
-def _late_note(number: int, trained: int) -> tuple[str, ...]:
-    """Return a note on the series without intervals since their forecast begins late."""
-    if not number:
-        return ()
-    return (
-        f"{number} series {'has' if number == 1 else 'have'} no intervals, since the steps shown "
-        f"do not follow the end of the series: intervals are calibrated for the first "
-        f"{counted(trained, 'step')} after it",
-    )
 
 
 def _narrower_note(fitted: Fitted, levels: Sequence[float], num_windows: int) -> tuple[str, ...]:
@@ -185,12 +175,11 @@ def _count(calibration: object) -> int:
     return getattr(calibration, "num_windows", 0)
 
 
-def _shorter_note(forecast: Forecast, trained: int) -> tuple[str, ...]:
-    """Return a note on the steps after the horizon of training."""
-    steps = forecast.values.shape[1]
-    if steps <= trained:
+def _shorter_note(last: int, trained: int) -> tuple[str, ...]:
+    """Return a note on the steps after the horizon of training, of which `last` is the last."""
+    if last <= trained:
         return ()
     return (
-        f"intervals end after step {trained} of {steps}, the horizon of training: train with "
-        f"windows.horizon={steps} for intervals of all steps",
+        f"intervals end {counted(trained, 'step')} after the last row of a series, the horizon of "
+        f"training: train with windows.horizon={last} for intervals of all steps",
     )

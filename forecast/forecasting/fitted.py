@@ -14,7 +14,8 @@ from forecast.data.names import name_of
 from forecast.data.panel import Panel
 from forecast.data.per_series.keys import id_columns
 from forecast.errors import DataError
-from forecast.experiment.prepare import Prepared, context_length_of
+from forecast.experiment.enough import context_length_of
+from forecast.experiment.prepare import Prepared
 from forecast.experiment.settings import Experiment
 from forecast.forecasting.series_facts import NEVER, SeriesFacts
 from forecast.forecasting.unseen import new_series_note

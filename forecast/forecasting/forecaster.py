@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import numpy as np
 
 from forecast.data.known import future_frame, read_known
 from forecast.data.panel import Panel
 from forecast.data.per_series.ended import reach_of, refuse_unreachable
 from forecast.data.read import Source
-from forecast.errors import ConfigError, NotFittedError
+from forecast.errors import ConfigError, NotFittedError, check_kind
 from forecast.experiment.keywords import with_keywords
 from forecast.experiment.prepare import (
     Prepared,
@@ -78,11 +80,8 @@ class Forecaster:
     def __init__(self, config: Experiment | None = None, **settings: Any) -> None:
         if config is None:
             config = Experiment()
-        if not isinstance(config, Experiment):
-            raise ConfigError(
-                f"config is of type {type(config).__name__}; expected an Experiment, or settings "
-                f"by name, such as horizon=14"
-            )
+        wanted = "an Experiment, or settings by name, such as horizon=14"
+        check_kind("config", config, Experiment, wanted)
         self.config = with_keywords(config, settings)
         self._fitted: Fitted | None = None
         self._prepared: Prepared | None = None
@@ -265,9 +264,9 @@ class Forecaster:
             values = baseline_ahead(fitted, reach.panel, baseline, steps + reach.furthest)
             forecast = replace(forecast, baselines={baseline: reach.shown(values, steps)})
         if level == "auto":
-            return with_usual_intervals(fitted, reach.panel, forecast)
+            return with_usual_intervals(fitted, reach, forecast)
         if levels:
-            return with_intervals_of(fitted, reach.panel, forecast, levels)
+            return with_intervals_of(fitted, reach, forecast, levels)
         return forecast
 
     def make_future_frame(
@@ -324,6 +323,7 @@ class Forecaster:
             OutputError: the folder has files other than those of a saved model.
             FileError: the folder cannot be written.
         """
+        check_kind("path", path, (str, Path), "the name of a folder")
         save_fitted(self.fitted, Path(path))
 
     @classmethod
@@ -339,6 +339,7 @@ class Forecaster:
         Raises:
             ArtifactError: the folder is damaged, incomplete or of another version.
         """
+        check_kind("path", path, (str, Path), "the name of a folder")
         start_quietly()
         fitted = load_fitted(Path(path))
         forecaster = cls(fitted.config)
@@ -363,6 +364,7 @@ class Forecaster:
         past = self.fitted.feature_map.columns.past_covariates
         if horizon is None:
             return trained
+        check_kind("horizon", horizon, (int, np.integer), "a whole number of steps")
         if horizon < 1:
             raise ConfigError(f"horizon is {horizon}; expected a whole number of at least 1")
         if horizon > trained and past:
@@ -376,11 +378,16 @@ class Forecaster:
 
 def _levels(level: float | Sequence[float] | Literal["auto"]) -> tuple[float, ...]:
     """Return the levels that were asked for by number, checked."""
-    if level == "auto":
+    if isinstance(level, str) and level == "auto":
         return ()
     if isinstance(level, str):
         raise ConfigError(f"level is {level!r}; expected %, such as 80 or [80, 95], or 'auto'")
-    levels = (level,) if isinstance(level, int | float) else tuple(level)
-    for single_level in levels:
+    levels: object = level
+    if isinstance(level, int | float):
+        levels = (level,)
+    wanted = "%, such as 80 or [80, 95], or 'auto'"
+    check_kind("level", levels, (list, tuple), wanted)
+    for single_level in cast(Sequence[float], levels):
+        check_kind("level", single_level, (int, float, np.number), wanted)
         check_level(single_level)
-    return levels
+    return tuple(cast(Sequence[float], levels))

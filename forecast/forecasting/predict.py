@@ -8,7 +8,7 @@ import numpy as np
 
 from forecast.axes import FloatArray, IntArray
 from forecast.data.known import append_future
-from forecast.data.panel import Panel
+from forecast.data.panel import Panel, shown_stamps
 from forecast.data.per_series.ended import Reach
 from forecast.data.per_series.subset import last_rows, select_series
 from forecast.errors import DataError
@@ -139,6 +139,7 @@ def forecast_future(fitted: Fitted, reach: Reach, steps: int, known: Panel | Non
         *reach.notes,
         *new_series_notes(fitted, panel, panel.lengths),
         *drift_notes(aligned, panel),
+        *learned_notes(aligned, panel),
     )
     whole = panel
     panel = last_rows(panel, fitted.shape.context_length + fitted.feature_map.target.lag)
@@ -297,4 +298,32 @@ def drift_notes(fitted: Fitted, panel: Panel) -> tuple[str, ...]:
         f"the last values of {len(drifted)} series lie far outside the training data (first "
         f"{named}): the forecast is an extrapolation; check the unit, or train again on recent "
         f"rows",
+    )
+
+
+def learned_notes(fitted: Fitted, panel: Panel) -> tuple[str, ...]:
+    """Return a note where training has seen rows after the end of a series: it forecasts those.
+
+    Args:
+        fitted: the state, aligned with `panel`.
+        panel: the history.
+    """
+    ends = panel.timestamps[panel.offsets[1:] - 1]
+    until = fitted.series.seen_until
+    learned = np.flatnonzero(until > ends.astype(np.int64))
+    if not len(learned):
+        return ()
+    latest = learned[until[learned].argmax()]
+    end, last = shown_stamps(
+        panel, np.array([ends[latest], until[latest].astype(panel.timestamps.dtype)])
+    )
+    which = f"the table ends at {end}"
+    if panel.num_series > 1:
+        which = (
+            f"{len(learned):,} of {panel.num_series:,} series end before that, as "
+            f"{panel.series_ids[latest]!r} at {end}"
+        )
+    return (
+        f"training has seen rows up to {last}, and {which}: steps that the model has learned from "
+        f"are forecast, which is no test of it",
     )

@@ -289,12 +289,12 @@ _LOG = re.compile(
 def start_quietly() -> None:
     """Import TensorFlow and look for devices without log output; do nothing where it is imported.
 
-    Everything else that is written meanwhile appears afterwards. With `TF_CPP_MIN_LOG_LEVEL` in the
-    environment, TensorFlow logs as that says.
+    Everything else that is written meanwhile appears afterwards. With `TF_CPP_MIN_LOG_LEVEL` 0 or 1
+    in the environment, TensorFlow logs.
     """
-    if "tensorflow" in sys.modules or "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+    level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # for output after the import
+    if "tensorflow" in sys.modules or level in ("0", "1"):
         return
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"  # for output after the import
     try:
         stderr = os.dup(2)
     except OSError:  # a process without standard error

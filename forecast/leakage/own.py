@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecast.axes import IntArray
-from forecast.data.panel import Panel, shown_stamps
+from forecast.data.panel import AUTO_ROLES, Panel, shown_stamps
 from forecast.data.read import Source
+from forecast.data.regular.time_steps import RESULT_STEPS
 from forecast.errors import ConfigError
 from forecast.experiment.prepare import open_panel, prepare
 from forecast.experiment.settings import DataConfig, Experiment
@@ -51,6 +52,7 @@ _TEST_SHARES = (1 / 3, 2 / 3)
 
 
 _SETTINGS_OF_THE_FILE = {"source", "layout", "separator", "decimal", "encoding", "time_format"}
+_SETTINGS_OF_THE_FILE |= RESULT_STEPS.keys()
 """Data settings that tell how a file is read; a frame needs none of them."""
 
 
@@ -120,7 +122,7 @@ def as_frame(config: Experiment, source: Source | None = None) -> tuple[Experime
         if name != columns.id_col:
             frame[name] = cells(panel, name, panel.static_values[series, number])
 
-    update: dict[str, Any] = {"id_col": columns.id_col, "target_cols": columns.target_cols}
+    update: dict[str, Any] = {role: getattr(columns, role) for role in AUTO_ROLES}
     for name in _SETTINGS_OF_THE_FILE & DataConfig.model_fields.keys():
         update[name] = DataConfig.model_fields[name].default
     return config.model_copy(update={"data": config.data.model_copy(update=update)}), frame

@@ -161,7 +161,7 @@ def _chart(
     if known is not None and len(known[0]):
         past_x = known[0].astype(np.int64).astype(np.float64)
         lines.append(Line("actual", "past", past_x, known[1][:, target]))
-    last_stamp, last_value = joint_of(known, forecast.cutoffs[row], target)
+    last_stamp, last_value = joint_of(known, forecast, row, target)
     joint = np.array([last_stamp.astype(np.int64).astype(np.float64), last_value])
     joined_x = np.append(joint[0], x[:1])
     joined_y = np.append(joint[1], values[:1])

@@ -12,7 +12,7 @@ from forecast.files.atomic import write_file
 from forecast.forecasting.forecaster import Forecaster
 from forecast.runs.records import to_json
 from forecast.scores.forecast import Forecast
-from forecast.scores.members import members_text
+from forecast.scores.member_weights import members_text
 from forecast.scores.quantile_metrics import central_pairs
 
 ABOUT_FORECAST = "forecast.json"

@@ -32,7 +32,8 @@ from pathlib import Path
 
 from forecast.data.known import covers
 from forecast.errors import ConfigError, OutputError
-from forecast.experiment.prepare import Prepared, prepare
+from forecast.experiment.held_back import no_test_set
+from forecast.experiment.prepare import Prepared, prepare, refuse_no_forecast
 from forecast.experiment.settings import Experiment
 from forecast.files.atomic import replace_folder
 from forecast.files.outputs import Content, check_folder, check_writable, free_name
@@ -68,7 +69,7 @@ from forecast.runs.records import (
 from forecast.runs.table_files import OTHER_FORECASTS
 from forecast.scores.evaluation import BacktestResult
 from forecast.scores.forecast import Forecast
-from forecast.scores.members import member_notes, members_text
+from forecast.scores.member_weights import member_notes, members_text
 from forecast.training.checkpoint import check_place_for_checkpoint, is_checkpoint
 from forecast.training.fit import member_checkpoint
 from forecast.training.voice import Say, Voice
@@ -148,6 +149,7 @@ def fit_run(
         _check_logs(voice.tensorboard, folder)
 
     prepared = prepare(config)
+    refuse_no_forecast(config, prepared)
     if require_skill and not len(prepared.test):
         raise ConfigError(
             "skill is required but there is no test set to measure it on: set evaluation.test_size "
@@ -173,7 +175,10 @@ def fit_run(
         future = forecaster.predict(level="auto", baseline=baseline)
 
     with _training_kept(), replace_folder(folder, check) as temporary:
-        write_about(about_forecast(forecaster, future, baseline=baseline), temporary)
+        about = about_forecast(
+            forecaster, future, baseline=baseline, not_tested=_not_tested(prepared)
+        )
+        write_about(about, temporary)
         written, failures = _write_run(temporary, prepared, forecaster, result, future)
     _remove_checkpoints(checkpoint, prepared.config.ensemble.num_members)
 
@@ -205,12 +210,17 @@ def _conclusions(
             yield f"{fitted.config.name}: {text}"
         for note in member_notes(fitted.training.weights):
             yield f"note: {note}"
-        yield "no test set (evaluation.test_size: 0): the model is not evaluated"
+        yield _not_tested(prepared)
         return
     yield result.scores().text()
     coverage = coverage_text(result)
     if coverage:
         yield coverage
+
+
+def _not_tested(prepared: Prepared) -> str:
+    """Return one line on why there is no test set; nothing where there is one."""
+    return no_test_set(prepared.config, prepared.reasons.get("evaluation.test_size"))
 
 
 def _check_earlier(folder: Path, prepared: Prepared, replace: bool, say: Say) -> None:

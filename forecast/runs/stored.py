@@ -88,6 +88,8 @@ def read_forecast(
     columns = _columns_of(settings)
     text = dict.fromkeys(columns.id_cols, str)
     table = pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""])
+    written = table.columns[len(columns.id_cols)]  # pandas names a column that has no name
+    table = table.rename(columns={written: columns.time_col})
     freq = Frequency.parse(data["frequency"], tz=data["time_zone"])
     if freq.tz is not None:  # offsets differ where clocks change
         for name in (columns.time_col, "cutoff"):

@@ -10,7 +10,7 @@ import pandas as pd
 
 from forecast.axes import FloatArray, IntArray
 from forecast.data.per_series.keys import id_columns
-from forecast.errors import ConfigError
+from forecast.errors import ConfigError, check_kind
 from forecast.scores.evaluation import BacktestResult
 from forecast.scores.scoring import Scorable
 
@@ -61,6 +61,8 @@ def scores_by(result: BacktestResult, by: By = "overall") -> pd.DataFrame:
     Raises:
         ConfigError: `by` is none of the four.
     """
+    check_kind("result", result, BacktestResult, "the result of evaluate()")
+    check_kind("by", by, str, "a word such as 'series'")
     return _scores_by(result, by)
 
 

@@ -25,7 +25,7 @@ from forecast.scores.forecast import (
     levels_text,
     table_of,
 )
-from forecast.scores.members import member_notes
+from forecast.scores.member_weights import member_notes
 from forecast.scores.scoring import Scorable
 from forecast.scores.skill import compare_models
 from forecast.scores.symptoms import find_symptoms

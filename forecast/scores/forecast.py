@@ -131,6 +131,12 @@ class Forecast:
         )
         return first_rows_html(repr(self), first.frame(), self.stamps.size)
 
+    @property
+    def begins_late(self) -> NDArray[np.bool_]:
+        """(B,) whether the first step does not follow the cutoff, as with a series that ended."""
+        first = self.freq.positions(self.stamps[:, 0])
+        return first - self.freq.positions(self.cutoffs) > 1
+
     def frame(self) -> pd.DataFrame:
         """Return one row per series, cutoff and step; columns as in the head of this module."""
         columns = index_columns(self.columns, self.freq, self.series_ids, self.cutoffs, self.stamps)

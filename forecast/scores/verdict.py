@@ -21,7 +21,7 @@ from forecast.scores.layout import (
     ruled,
     text_lines,
 )
-from forecast.scores.members import members_text
+from forecast.scores.member_weights import members_text
 from forecast.scores.skill import Comparison
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from forecast.axes import IntArray
 from forecast.data.panel import Panel
-from forecast.errors import ConfigError, ShapeError
+from forecast.errors import ConfigError, ShapeError, check_kind
 from forecast.windows.splits import Part
 
 
@@ -164,6 +164,7 @@ def index_windows(
 def _check_lengths(context_length: int, horizon: int, stride: int) -> None:
     lengths = {"context_length": context_length, "horizon": horizon, "stride": stride}
     for name, length in lengths.items():
+        check_kind(name, length, (int, np.integer), "a whole number of at least 1")
         if length < 1:
             raise ConfigError(f"{name} is {length}; expected a whole number of at least 1")
 
@@ -248,6 +249,7 @@ def make_windows(
         >>> context.tolist(), target.tolist()
         ([[0, 1, 2], [1, 2, 3]], [[3, 4], [4, 5]])
     """
+    check_kind("values", values, np.ndarray, "a NumPy array")
     _check_lengths(context_length, horizon, stride)
     span = context_length + horizon
     if values.ndim not in (1, 2) or len(values) < span:

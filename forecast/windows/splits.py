@@ -8,8 +8,9 @@ from typing import Literal
 import numpy as np
 
 from forecast.axes import IntArray
+from forecast.data.findings import BadTableError
 from forecast.data.panel import Panel
-from forecast.errors import ConfigError, DataError
+from forecast.errors import ConfigError
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,9 +111,11 @@ def split_panel(
             f"{name} {size}" for name, size in sizes.items() if size or name != "calibration_size"
         )
         longest = "the panel" if by == "time" else "the longest series"
-        raise DataError(
+        raise BadTableError(
+            "no_training_rows",
             f"{given} and purge {purge} leave no row to learn from: {longest} spans "
-            f"{int(np.max(stop - first, initial=0))} steps; take smaller sets or give more rows"
+            f"{int(np.max(stop - first, initial=0))} steps",
+            "take smaller sets or give more rows",
         )
     return Split(train, parts["validation_size"], parts["calibration_size"], parts["test_size"])
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from forecast.cli.entry import main
-from forecast.cli.proposals import as_options, command_line, command_with, settings_for_all
+from forecast.cli.proposals import as_options, command_line, command_with
 from forecast.data.findings import Change, Finding, in_python
+from forecast.experiment.check_table import settings_for_all
 
 VALUES = {
     "data.separator": ";",
@@ -93,14 +96,74 @@ def test_settings_that_contradict_are_not_put_together():
         ),
         Finding("c", "error", "c", "correct the cell"),
     ]
-    assert settings_for_all(findings) == {"data.missing": "mask", "data.gaps": "skip"}
+    assert settings_for_all(findings, {}) == {"data.missing": "mask", "data.gaps": "skip"}
 
 
-def test_the_proposed_command_finds_no_problem(tmp_path: Path, capsys):
-    path = tmp_path / "my table.csv"
-    path.write_text("when,my sales\n2024-01-01,1\n2024-01-02,\n2024-01-03,2\n2024-01-05,4\n")
-    assert main(["check", str(path), "--time", "when", "--target", "my sales"]) == 2
-    proposed = capsys.readouterr().out.splitlines()[-1]
-    assert proposed.startswith("try: forecast check ")
-    assert main(shlex.split(proposed)[2:]) == 0
-    assert "no problem found\n" in capsys.readouterr().out
+def series_file(path: Path, rows: int, *, missing_cell: int = -1, gap: int = -1) -> Path:
+    days = pd.date_range("2024-01-01", periods=rows, freq="D")
+    table = pd.DataFrame({"when": days, "my sales": np.arange(rows) % 7 + 0.5})
+    table.loc[table.index == missing_cell, "my sales"] = np.nan
+    table[table.index != gap].to_csv(path, index=False)
+    return path
+
+
+TABLES = {
+    "missing cell and gap": ({"rows": 200, "missing_cell": 50, "gap": 90}, []),
+    "a gap near the end": ({"rows": 200, "gap": 197}, ["--horizon", "4"]),
+    "too short": ({"rows": 20}, []),
+    "too short and a gap": ({"rows": 60, "gap": 20}, ["--horizon", "50"]),
+    "a context too long": ({"rows": 40}, ["--horizon=2", "--set=windows.context_length=90"]),
+    "too short for sets": ({"rows": 20}, ["--horizon=3", "--set=model.name=bigru"]),
+    "a set too large": ({"rows": 60}, ["--horizon=3", "--set=evaluation.test_size=55"]),
+}
+COLUMNS = ["--time", "when", "--target", "my sales"]
+
+
+@pytest.mark.parametrize("command", ["check", "show-config"])
+@pytest.mark.parametrize("name", TABLES)
+def test_the_proposed_command_finds_no_problem(name, command, tmp_path: Path, capsys):
+    faults, options = TABLES[name]
+    path = series_file(tmp_path / "my table.csv", **faults)
+    assert main([command, str(path), *COLUMNS, *options]) == 2
+    out, err = capsys.readouterr()
+    proposed = (out + err).splitlines()[-1]
+    assert proposed.startswith(f"try: forecast {command} ")
+    assert main(shlex.split(proposed)[2:]) == 0, proposed
+
+
+def test_fit_refuses_with_every_finding_and_the_command_to_try(tmp_path: Path, capsys):
+    path = series_file(tmp_path / "t.csv", 200, missing_cell=50, gap=90)
+    assert main(["check", str(path), *COLUMNS]) == 2
+    checked = capsys.readouterr().out.splitlines()
+    assert main(["fit", str(path), *COLUMNS, "--out", str(tmp_path / "run")]) == 2
+    *errors, proposed = capsys.readouterr().err.splitlines()
+    assert not (tmp_path / "run").exists()
+    assert len(errors) == 2
+    for error, message in zip(errors, [line for line in checked if "error " in line], strict=True):
+        assert error.startswith(f"forecast: error: {message.removeprefix('error').strip()}")
+    expected = checked[-1].replace("forecast check", "forecast fit")
+    assert proposed == expected.replace("'my sales'", f"'my sales' --out {tmp_path / 'run'}")
+
+
+def test_problems_that_no_setting_removes_are_left_to_the_user(tmp_path: Path, capsys):
+    path = series_file(tmp_path / "t.csv", 60, gap=30)
+    path.write_text(path.read_text().replace("2024-01-11", "soon"))
+    assert main(["check", str(path), *COLUMNS, "--horizon=2"]) == 2
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("try, with the other problems corrected in the table: forecast check")
+
+
+@pytest.mark.parametrize("column", ["linear", "drift", "bigru", "bigru-lo-80", "cutoff"])
+@pytest.mark.parametrize("role", ["--target", "--id", "--time"])
+def test_columns_with_names_of_results_are_refused_before_training(
+    column, role, tmp_path: Path, capsys
+):
+    days = pd.date_range("2024-01-01", periods=60, freq="D")
+    table = pd.DataFrame({"unique_id": "a", "ds": days, "y": np.arange(60) % 7})
+    name = {"--target": "y", "--id": "unique_id", "--time": "ds"}[role]
+    table.rename(columns={name: column}).to_csv(tmp_path / "t.csv", index=False)
+    given = [str(tmp_path / "t.csv"), role, column, "--horizon=2"]
+    for command in ("check", "show-config"):
+        assert main([command, *given]) == 2
+        out, err = capsys.readouterr()
+        assert f"column {column!r} has the name of a column of the results" in out + err

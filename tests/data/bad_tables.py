@@ -235,14 +235,14 @@ BAD_TABLES: dict[int, tuple[BadTable, ...]] = {
         BadTable(
             "duplicate_appended",
             lambda: pd.concat([clean(), clean().iloc[[50]]], ignore_index=True),
-            ("twice", "'a'", "row 50 and row 200", "2020-01-03 02:00", "remove or aggregate"),
+            ("twice", "'a'", "row 50 and row 200", "2020-01-03 02:00", "aggregate="),
         ),
     ),
     11: (
         BadTable(
             "duplicate_overwritten",
             lambda: _with_ds(lambda frame: _replaced(frame, 51, frame["ds"][50])),
-            ("twice", "'a'", "row 50 and row 51", "2020-01-03 02:00", "remove or aggregate"),
+            ("twice", "'a'", "row 50 and row 51", "2020-01-03 02:00", "aggregate="),
         ),
     ),
     12: (

@@ -231,9 +231,22 @@ def test_months_on_a_day_in_the_middle_are_explained():
         load_panel(hourly(unique_id="a").assign(ds=stamps))
 
 
-def test_mixed_ids_are_refused():
-    with pytest.raises(DataError, match="mixes types"):
+def test_mixed_ids_are_read_as_text():
+    ids = [101, "A7", 2.5, "007", 1.0, True, np.int8(3)]
+    panel = load_panel(pd.concat([hourly(unique_id=unique_id) for unique_id in ids]))
+    assert panel.series_ids.tolist() == ["007", "1", "101", "2.5", "3", "A7", "true"]
+    assert panel.notes[0] == "'unique_id' mixes types: read as text"
+    for unique_id in ids:
+        assert panel.series_index(unique_id) >= 0
+
+    later = hourly(unique_id="1").assign(ds=lambda table: table["ds"] + pd.Timedelta(hours=30))
+    assert load_panel(pd.concat([hourly(unique_id=1), later])).lengths.tolist() == [60]
+    with pytest.raises(DataError, match="30 timestamps occur twice"):
         load_panel(pd.concat([hourly(unique_id=1), hourly(unique_id="1")]))
+    pairs = pd.concat([hourly(unique_id="a"), hourly(unique_id="b")])
+    pairs["unique_id"] = [("a", 1) if name == "a" else name for name in pairs["unique_id"]]
+    with pytest.raises(DataError, match="mixes types, tuple among them"):
+        load_panel(pairs)
 
 
 @pytest.mark.parametrize("dtype", ["Int64", "Float64", "float32", "int8", "uint16", "float16"])

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
-from data.role_tables import ROLE_TABLES, RoleTable
+from data.role_tables import DAYS, ROLE_TABLES, RoleTable, measured
 
 from forecast.data.doctor import diagnose
 from forecast.data.findings import Finding, FindingLog
@@ -107,3 +108,81 @@ def proposed(finding: Finding) -> dict[str, object]:
 
 def replace_roles(columns: Columns, roles: dict[str, object]) -> Columns:
     return columns.model_copy(update=roles)
+
+
+def test_numbers_that_could_be_hours_or_ids_are_asked_about():
+    stamps = pd.date_range("2023-01-01", periods=240, freq="h")
+    frame = pd.DataFrame({"date": stamps.normalize(), "HE": stamps.hour + 1, "mw": measured(240)})
+    (finding,) = settled(frame)[1]
+    assert "'date,HE', 'date'" in finding.message
+    joined, single = finding.settings
+    assert joined["data.time_col"] == "date,HE"
+    assert single["data.id_col"] == "HE"
+    columns = Columns(time_col="date,HE", target_cols=("mw",))
+    assert load_panel(frame, columns).freq.alias == "h"
+
+
+def test_an_index_of_dates_keeps_its_name():
+    frame = ROLE_TABLES["shops"].build()
+    for index in ("date", ["store", "date"]):
+        columns = settled(frame.set_index(index))[0]
+        assert columns == Columns(id_col="store", time_col="date", target_cols=("sales",))
+
+
+@pytest.mark.parametrize("given", [("Sales", " net"), ("Sales, net",)])
+def test_a_comma_may_belong_to_a_name(given):
+    frame = ROLE_TABLES["with_comma"].build()
+    columns = settled(frame, Columns(target_cols=given, past_covariates=("Tax", " paid")))[0]
+    assert columns.target_cols == ("Sales, net",)
+    assert columns.past_covariates == ("Tax, paid",)
+    with pytest.raises(DataError, match="there is no column 'Sales'"):
+        settled(frame, Columns(target_cols=("Sales", " gross")))
+
+
+def test_a_column_of_dates_without_a_name(tmp_path):
+    frame = ROLE_TABLES["exported"].build()[["value"]].set_index(DAYS)
+    path = tmp_path / "a.csv"
+    frame.to_csv(path)
+    for columns in (Columns(), Columns(time_col="")):
+        panel = load_panel(path, columns)
+        assert panel.columns.time_col == ""
+        assert panel.timestamps[0] == DAYS[0]
+
+
+def test_rows_are_counted_in_each_series():
+    frame = ROLE_TABLES["shops"].build().drop(columns="date").iloc[:-10]
+    panel = load_panel(frame, Columns(id_col="store", time_col="none"))
+    assert panel.freq.is_integer
+    assert panel.lengths.tolist() == [60, 60, 50]
+    for series in range(3):
+        part = slice(panel.offsets[series], panel.offsets[series + 1])
+        assert panel.timestamps[part].tolist() == list(range(panel.lengths[series]))
+    wide = frame.head(60).assign(other=1.5)[["sales", "other"]]
+    counted = load_panel(wide, Columns(time_col="none"), table_format=TableFormat(layout="wide"))
+    assert counted.series_ids.tolist() == ["other", "sales"]
+
+
+def test_roles_that_are_given_are_not_guessed_otherwise():
+    frame = ROLE_TABLES["described"].build()
+    columns = settled(frame, Columns(target_cols=("price",), known_covariates=("sales",)))[0]
+    assert columns.id_col == "store"
+    assert columns.target_cols == ("price",)
+    with pytest.raises(DataError, match="there is no column 'shop'"):
+        settled(frame, Columns(id_col="shop"))
+    with pytest.raises(DataError, match="no column contains numbers to forecast: 'name'"):
+        settled(pd.DataFrame({"date": DAYS, "name": ["x", "y"] * 30}))
+
+
+def test_rows_in_any_order_have_the_same_roles():
+    frame = ROLE_TABLES["retail"].build()
+    shuffled = frame.sample(frac=1, random_state=3)
+    assert settled(shuffled)[0] == settled(frame)[0]
+
+
+def test_a_name_that_is_no_id_does_not_part_a_single_series():
+    """Months that are told by a word as well, and a label of the season."""
+    frame = pd.DataFrame(
+        {"day": DAYS, "season": np.where(DAYS.month < 2, "cold", "mild"), "visits": measured(60)}
+    )
+    columns = settled(frame)[0]
+    assert columns == Columns(time_col="day", target_cols=("visits",)).with_usual_names()

@@ -137,9 +137,11 @@ def test_a_row_with_any_cell_is_not_empty(tmp_path):
 def test_a_file_of_one_column_hears_that_stamps_are_missing(header, tmp_path):
     values = [str(1.5 * row) for row in range(30)]
     path = write(tmp_path / "a.csv", header, *values)
-    expected = rf"a.csv has one column, '{header.split(' ')[0]}.*, and no timestamps. Add a column"
+    expected = rf"a.csv has one column, '{header.split(' ')[0]}.*, and no timestamps. Pass time_col"
     with pytest.raises(DataError, match=expected):
         load_panel(path, Columns(target_cols=(header,)))
+    counted = load_panel(path, Columns(time_col="none", target_cols=(header,)))
+    assert counted.timestamps.tolist() == list(range(30))
     path = write(tmp_path / "a.csv", f"step,{header}", *(f"{n},{v}" for n, v in enumerate(values)))
     panel = load_panel(path, Columns(time_col="step", target_cols=(header,)))
     assert panel.num_rows == 30

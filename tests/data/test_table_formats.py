@@ -176,7 +176,7 @@ def test_local_time_is_recognised_by_all_its_gaps(tz, freq):
     with pytest.raises(DataError, match=f"in 3 gaps.*looks like local time with DST, as in {tz}"):
         load_panel(frame)
     outage = frame[(frame["ds"] < "2020-07-01") | (frame["ds"] >= "2020-07-01 01:00")]
-    with pytest.raises(DataError, match=r'in 4 gaps.*Pass gaps="skip"'):
+    with pytest.raises(DataError, match=r'in 4 gaps.*Pass gaps="fill"'):
         load_panel(outage)
 
 

@@ -56,7 +56,7 @@ def test_the_fix_for_a_gap_names_every_setting_it_needs():
     from forecast.experiment.settings import DataConfig  # the room above
 
     table = hours("2024-01-01").drop(index=[9, 10])
-    settings = diagnose(table).errors[0].settings[1]
+    settings = diagnose(table).errors[0].settings[0]
     assert settings == {"data.gaps": "fill", "data.missing": "forward_fill"}
     config = DataConfig(**{path.removeprefix("data."): settings[path] for path in settings})
     panel = load_panel(table, Columns(), gaps=config.gaps, allow_missing=True)
@@ -73,6 +73,7 @@ def test_hours_written_at_their_end_are_recognised_and_the_fix_reads_them(zone):
     assert "with each hour written at its end" in finding.message
     assert "move every timestamp one hour back" in finding.fix
     assert "pass tz with the zone of the data, for example America/New_York" in finding.sentence
+    assert finding.settings[0] == {"data.aggregate": "mean"}
     moved = table.assign(ds=table["ds"] - pd.Timedelta(hours=1))
     panel = load_panel(moved, table_format=TableFormat(tz=zone))
     assert pd.DatetimeIndex(panel.timestamps).equals(utc.tz_localize(None))

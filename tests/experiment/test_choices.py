@@ -262,6 +262,7 @@ NOT_BY_RULE = {
     ("training", "jit"),
     ("data", "calendar"),
     ("data", "trading_days"),
+    ("data", "empty_intervals"),
     ("data", "id_col"),
     ("data", "time_col"),
     ("data", "target_cols"),

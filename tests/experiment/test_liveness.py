@@ -20,7 +20,8 @@ from forecast.backtest.entrants import make_models
 from forecast.backtest.folder import plan_of
 from forecast.backtest.rolling import run_block
 from forecast.errors import ForecastError
-from forecast.experiment.prepare import Prepared, context_length_of, open_panel, prepare, resolve
+from forecast.experiment.enough import context_length_of
+from forecast.experiment.prepare import Prepared, open_panel, prepare, resolve
 from forecast.experiment.settings import Experiment
 from forecast.forecasting.forecaster import Forecaster
 from forecast.models import build_model
@@ -89,6 +90,10 @@ def one_series() -> pd.DataFrame:
 
 def business_days() -> pd.DataFrame:
     return one_series().assign(ds=pd.bdate_range("2024-01-01", periods=HOURS))
+
+
+def with_repeated_rows() -> pd.DataFrame:
+    return pd.concat([hourly(), hourly().iloc[3:9]])
 
 
 def with_holidays() -> pd.DataFrame:
@@ -344,6 +349,20 @@ ROWS: dict[str, Row] = {
         base={"data.gaps": "fill", "data.missing": "forward_fill"},
         table=with_gap,
     ),
+    "data.aggregate": Row(
+        (panel, learned), base={"data.aggregate": "sum"}, table=with_repeated_rows
+    ),
+    "data.resample": Row((panel, learned), base={"data.aggregate": "sum"}),
+    "data.empty_intervals": Row(
+        (panel, learned),
+        base={"data.resample": "h", "data.aggregate": "sum", "data.gaps": "skip"},
+        table=with_gap,
+    ),
+    "data.partial_intervals": Row(
+        (panel,),
+        base={"data.resample": "6h", "data.aggregate": "sum", "windows.context_length": 2},
+        table=one_series,
+    ),
     "data.trading_days": Row(
         (panel, learned, notes), base={"data.gaps": "skip"}, table=with_holidays
     ),
@@ -351,7 +370,7 @@ ROWS: dict[str, Row] = {
         (learned, notes), base={"data.missing": "forward_fill"}, table=with_holes, stays=(panel,)
     ),
     "data.ended_series": Row((forecast_stamps,), stays=(learned, weights)),
-    "data.short_series": Row((notes,), table=with_short_series, refused="short_series: skip"),
+    "data.short_series": Row((notes,), table=with_short_series, refused='short_series="skip"'),
     "data.calendar": Row((named_inputs, learned, size), stays=(panel,)),
     "data.season_length": Row(
         (seasonal_naive, scaled_errors, default_context), stays=(panel, learned)

@@ -89,7 +89,7 @@ def test_after_the_horizon_of_training_there_are_no_ends() -> None:
     np.testing.assert_array_equal(longer.quantiles[:, :HORIZON], usual.quantiles)  # type: ignore[arg-type]
     assert np.isnan(longer.quantiles[:, HORIZON:]).all()
     assert np.isfinite(longer.values).all()
-    assert longer.notes[-1].startswith("intervals end after step 3 of 5, the horizon of training")
+    assert longer.notes[-1].startswith("intervals end 3 steps after the last row of a series, the")
     frame = longer.frame()
     assert frame["bigru-lo-80"].isna().tolist() == [False] * 3 + [True] * 2
 
@@ -115,3 +115,24 @@ def test_quantiles_that_are_not_calibrated_are_given_with_a_note() -> None:
     forecast = forecaster.predict(level="auto")
     assert forecast.notes == (OWN_INTERVALS,)
     np.testing.assert_array_equal(forecast.quantiles, forecaster.predict().quantiles)  # type: ignore[arg-type]
+
+
+def test_an_interval_is_as_wide_as_its_step_is_far_from_the_last_row() -> None:
+    """Series that end earlier are forecast to the common end: their first step shown is a later
+    one."""
+    rows = table(60, 2)
+    early = rows[(rows["unique_id"] == "s0") | (rows["ds"] < rows["ds"].max())]
+    config = fitted(early, test_size=24).config
+    data = config.data.model_copy(update={"ended_series": "common_end"})
+    evaluation = config.evaluation.model_copy(update={"split_by": "series"})
+    common = config.model_copy(update={"data": data, "evaluation": evaluation})
+    forecaster = Forecaster(common).fit(early)
+    shown = forecaster.predict(level="auto", horizon=2).frame()
+    own_end = common.model_copy(update={"data": config.data, "evaluation": evaluation})
+    from_own_end = Forecaster(own_end).fit(early).predict(level="auto").frame()
+
+    expected = from_own_end.merge(shown[["unique_id", "ds"]])
+    assert expected.groupby("unique_id").size().tolist() == [2, 2]
+    names = [name for name in shown if name.startswith("bigru")]
+    assert len(names) == 5
+    np.testing.assert_allclose(shown[names], expected[names], rtol=1e-6)

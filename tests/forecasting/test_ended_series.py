@@ -19,7 +19,8 @@ from forecast.data.load import load_panel
 from forecast.data.panel import Columns
 from forecast.data.per_series.ended import ended_notes, reach_of, steps_behind
 from forecast.errors import ConfigError, DataError
-from forecast.experiment.prepare import diagnose_table, prepare
+from forecast.experiment.check_table import check_table
+from forecast.experiment.prepare import prepare
 from forecast.experiment.settings import Experiment
 from forecast.forecasting.forecaster import Forecaster
 from forecast.scores.forecast import Forecast
@@ -130,7 +131,7 @@ def test_they_are_named_with_their_ends_at_check_fit_and_predict(
 ) -> None:
     checked = [
         finding.message
-        for finding in diagnose_table(config(how), daily()).findings
+        for finding in check_table(config(how), daily()).findings
         if finding.code == "ended_series"
     ]
     at_fit = [note for note in prepare(config(how), daily()).notes if "end before" in note]
@@ -208,7 +209,7 @@ def test_forecasts_with_known_covariates_reach_the_common_end() -> None:
 
 def test_past_covariates_reach_no_further_than_the_horizon() -> None:
     settings = config("common_end", past_covariates=["price"])
-    for use in (prepare, diagnose_table):
+    for use in (prepare, check_table):
         with pytest.raises(
             ConfigError, match=r"series 'long ago' ends 19 steps before .* \(price\)"
         ):

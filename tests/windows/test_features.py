@@ -276,7 +276,7 @@ def test_selected_series_keep_their_rows():
 
 def test_short_series_are_named_or_left_out():
     frame = pd.concat([table(), table(series=1).iloc[:5].assign(unique_id="tiny")])
-    with pytest.raises(DataError, match=r"'tiny' \(5 rows\).*set short_series: skip"):
+    with pytest.raises(DataError, match=r"'tiny' \(5 rows\).*Pass short_series=\"skip\""):
         prepare(experiment(), frame)
     config = experiment()
     config = replace_data(config, short_series="skip")

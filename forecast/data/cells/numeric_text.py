@@ -64,6 +64,7 @@ def numbers_of(
             f"{name} contains {first!r}, {message}, in {counted(len(bad), 'row')}: {named}",
             "" if changes else "correct these cells, or leave them empty if they are missing",
             settings=changes,
+            asks=len(changes) > 1,
         )
         # the table is refused; the other cells are still checked
         text = pc.if_else(fits, text, "0")
@@ -148,6 +149,7 @@ def _refuse_points(text: pa.ChunkedArray, name: str, thousands: str | None) -> N
         f"decimal is ','",
         fix,
         settings=changes,
+        asks=len(changes) > 1,
     )
 
 

@@ -262,16 +262,23 @@ def _ask(readings: list[_Reading], cells: list[str], name: str) -> BadTableError
     if len(starts) > 1:
         could_be = f"which could be {' or '.join(starts)} first"
     fix = "write the dates as 2020-01-31"
-    purpose = ""
+    meanings = [f"if {cells[first]!r} is {_first_date(reading, first)}" for reading in readings]
     with_year = [reading for reading in readings if _has_year(reading.time_format)]
     if len(with_year) < len(readings):
         could_be = "whose number could be the year or the day"
         evidence = f"as a year, the first dates are {_first_dates(with_year[0], first)}"
         fix = "write the year into every date"
-        purpose = "if it is the year"
-    changes = [Change({"data.time_format": reading.time_format}, purpose) for reading in with_year]
+        meanings = ["if it is the year"]
+    changes = [
+        Change({"data.time_format": reading.time_format}, meaning)
+        for reading, meaning in zip(with_year, meanings, strict=True)
+    ]
     message = f"{name} contains {cells[first]!r}, {could_be} ({evidence})"
-    return BadTableError("ambiguous_dates", message, fix, settings=changes)
+    return BadTableError("ambiguous_dates", message, fix, settings=changes, asks=True)
+
+
+def _first_date(reading: _Reading, first: int) -> str:
+    return show_stamp(reading.dates[first])
 
 
 def _first_dates(reading: _Reading, first: int) -> str:

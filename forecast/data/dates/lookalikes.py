@@ -116,6 +116,7 @@ def refuse_lookalikes(
         "number_dates",
         f"{name} contains {kind} such as {shown} that look like {looks}",
         settings=changes,
+        asks=len(changes) > 1,
     )
 
 

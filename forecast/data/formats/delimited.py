@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,13 @@ def infer_text(column: pa.ChunkedArray, decimal: str) -> pa.ChunkedArray:
     ).column(0)
 
 
+def _without(footers: tuple[str, ...]) -> Callable[[Any], str] | None:
+    """Return the handler that leaves out some lines of another width than the header."""
+    if not footers:
+        return None
+    return lambda row: "skip" if row.text in footers else "error"
+
+
 def _parse(
     file: TextFile, wanted: list[str], types: dict[str, pa.DataType], decimal: str
 ) -> pa.Table:
@@ -91,12 +99,18 @@ def _parse(
     To infer types from all blocks, Arrow keeps their text, so this takes the size of the file in
     memory.
     """
+    lines = pa.csv.ReadOptions(encoding=file.encoding, skip_rows=file.lines_before)
+    if file.lines_to_rows is not None:
+        lines.skip_rows = file.lines_to_rows
+        lines.column_names = list(file.header)
 
     def options(types: dict[str, pa.DataType]) -> dict[str, Any]:
         return {
-            "read_options": pa.csv.ReadOptions(encoding=file.encoding, skip_rows=file.lines_before),
+            "read_options": lines,
             "parse_options": pa.csv.ParseOptions(
-                delimiter=file.separator, newlines_in_values=file.has_quotes
+                delimiter=file.separator,
+                newlines_in_values=file.has_quotes,
+                invalid_row_handler=_without(file.footers),
             ),
             "convert_options": pa.csv.ConvertOptions(
                 include_columns=wanted,

@@ -16,6 +16,7 @@ from forecast.data.formats.delimited import infer_text
 from forecast.data.formats.opened import Cells, Opened, Written, damaged
 from forecast.data.names import as_numbers, name_of
 from forecast.data.panel import Columns
+from forecast.data.text.header_rows import MOST_ROWS, find_header_rows
 from forecast.data.time_parts import parts_of
 from forecast.errors import nearest
 
@@ -52,9 +53,21 @@ def open_excel(source: str | Path, columns: Columns, written: Written) -> Opened
         )
         notes.append(Finding("lines_before", "note", message))
         filled = filled[start:]
-    header = [_as_text(cell) for cell in rows[filled[0]]]
+    known = (columns.time_col, *columns.target_cols)
+    words = [[_as_text(cell) for cell in rows[number]] for number in filled[:MOST_ROWS]]
+    found = find_header_rows(words, known)
+    if found.before or found.below:
+        shown = [[word for word in row if word] for row in words[: found.before + found.below + 1]]
+        left_out = [*shown[: found.before], *shown[found.before + 1 :]]
+        message = (
+            f"{path.name}: {counted(len(left_out), 'row')} of titles, groups or units beside the "
+            f"header, no rows: {listed([', '.join(row)[:40] for row in left_out], 3)}"
+        )
+        notes.append(Finding("header_rows", "note", message))
+    header = list(found.names)
+    filled = [filled[found.before], *filled[found.before + found.below + 1 :]]
     body = [rows[number] for number in filled[1:]]
-    blank = filled[-1] - filled[0] + 1 - len(filled)
+    blank = filled[-1] - filled[0] + 1 - len(filled) - found.below
     if blank:
         message = f"{path.name}: {counted(blank, 'empty row')} of sheet {sheet!r} left out"
         notes.append(Finding("empty_rows", "note", message))
@@ -148,17 +161,20 @@ def _several_sheets(file: str, wanted: str | None, first_rows: dict[str, Row]) -
         message = f"{file} has no sheet {wanted!r}; its sheets are {', '.join(shown)}"
         sheets.sort(key=lambda name: nearest(wanted, [name]) == "")  # similar names first
     changes = tuple({"data.sheet": name} for name in sheets[:3])
-    return BadTableError("sheet", message, settings=changes)
+    return BadTableError("sheet", message, settings=changes, asks=True)
 
 
 def _header_place(rows: list[Row], columns: Columns) -> int:
     """Return which of the first rows is the header.
 
-    That is the row with the name of the time column, else the first row of several cells.
+    That is the row with the name of the time column and of every other one, else the first row of
+    several cells.
     """
-    words = [{_as_text(cell).lower() for cell in row if not _is_blank(cell)} for row in rows]
+    words = [[_as_text(cell).lower() for cell in row if not _is_blank(cell)] for row in rows]
+    widest = max(map(len, words))
     for place, names in enumerate(words):
-        if columns.time_col.strip().lower() in names:
+        is_complete = len(set(names)) == len(names) and len(names) >= min(widest, 2)
+        if is_complete and columns.time_col.strip().lower() in names:
             return place
     for place, names in enumerate(words):
         if len(names) > 1:

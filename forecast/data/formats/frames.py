@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ import pyarrow as pa
 
 from forecast.data.findings import BadTableError, Finding, counted, listed
 from forecast.data.formats.opened import Cells, Opened, Written
+from forecast.data.names import name_of
 from forecast.data.panel import Columns
 from forecast.data.time_parts import parts_of
 
@@ -21,7 +24,7 @@ def open_frame(frame: pd.DataFrame, columns: Columns, _written: Written) -> Open
     Ids and timestamps in the index become columns: by name, or with a note.
     """
     given = frame.columns.tolist()
-    names = tuple(map(str, given))
+    names = tuple(map(_flat, given))
     levels, notes = _roles_of_index(frame.index, names, columns)
     labels = dict(zip(names, given, strict=True))
 
@@ -35,7 +38,18 @@ def open_frame(frame: pd.DataFrame, columns: Columns, _written: Written) -> Open
     def read(wanted: list[str]) -> Cells:
         return {name: _from_series(column(name), name, ids) for name in wanted}
 
+    mixed = [name for name in ids if name in (*levels, *names) and _is_mixed(column(name))]
+    if mixed:
+        message = f"{listed(mixed)} {'mixes' if len(mixed) == 1 else 'mix'} types: read as text"
+        notes = (*notes, Finding("mixed_ids", "note", message))
     return Opened((*levels, *names), read, notes)
+
+
+def _flat(label: object) -> str:
+    """Return the name of a column; that of several levels with `_` between them."""
+    if isinstance(label, tuple):
+        return "_".join(str(part) for part in label if part not in ("", None))
+    return str(label)
 
 
 def open_series(series: pd.Series, columns: Columns, written: Written) -> Opened:
@@ -91,6 +105,12 @@ def _only_target(columns: Columns, kind: str) -> str:
     Raises:
         BadTableError: there are several.
     """
+    if not columns.target_cols:
+        raise BadTableError(
+            "table_kind",
+            f"the table is {kind}, which has no known covariates",
+            "pass a frame with the columns of series, time and known covariates",
+        )
     if len(columns.target_cols) > 1:
         raise BadTableError(
             "table_kind",
@@ -133,7 +153,7 @@ def _roles_of_index(
     notes = []
     rest = [place for place in range(index.nlevels) if place not in levels.values()]
     if columns.time_col not in (*names, *levels):
-        dates = [place for place in rest if _has_dates(index, place)]
+        dates = [place for place in rest if has_dates(index, place)]
         if len(dates) == 1:
             levels[columns.time_col] = dates[0]
             rest.remove(dates[0])
@@ -156,7 +176,13 @@ def _roles_of_index(
     return levels, tuple(notes)
 
 
-def _has_dates(index: pd.Index, place: int) -> bool:
+def has_dates(index: pd.Index, place: int) -> bool:
+    """Return whether a level of an index contains dates or periods.
+
+    Args:
+        index: the index.
+        place: of the level, from 0.
+    """
     level = index
     if isinstance(index, pd.MultiIndex):
         level = index.levels[place]
@@ -188,7 +214,7 @@ def _level(index: pd.Index, place: int) -> pd.Series:
 def _from_series(series: pd.Series, name: str, ids: Sequence[str]) -> pa.ChunkedArray:
     """Turn a column of a frame into an arrow column.
 
-    Mixed objects become text; in a column of ids they are an error.
+    Mixed objects become text, in a column of ids their names.
     """
     kind = series.dtype
     if kind.kind == "c":
@@ -206,15 +232,39 @@ def _from_series(series: pd.Series, name: str, ids: Sequence[str]) -> pa.Chunked
         pa.ArrowTypeError,
         pa.ArrowNotImplementedError,
         OverflowError,
-    ) as error:
+    ):
+        write = _as_text
         if name in ids:
-            raise BadTableError(
-                "mixed_ids", f"column {name!r} mixes types", "cast it to text or whole numbers"
-            ) from error
-        column = pa.array([_as_text(value, name) for value in series], pa.string())
+            write = _as_id
+        column = pa.array([write(value, name) for value in series], pa.string())
     if isinstance(column, pa.ChunkedArray):
         return column
     return pa.chunked_array([column])
+
+
+def _is_mixed(column: pd.Series) -> bool:
+    """Return whether a column has objects of several types, numbers of any type being one."""
+    return column.dtype == object and pd.api.types.infer_dtype(column) in ("mixed", "mixed-integer")
+
+
+def _as_id(value: Any, name: str) -> str | None:
+    """Write one id of a mixed column as text, as an Excel sheet of such ids is read.
+
+    Raises:
+        BadTableError: a value that cannot be an id.
+    """
+    if isinstance(value, str):
+        return value
+    if pd.api.types.is_scalar(value) and pd.isna(value):
+        return None
+    if not isinstance(value, int | float | np.number | Decimal | date | np.bool_):
+        kind = type(value).__name__
+        raise BadTableError(
+            "mixed_ids",
+            f"column {name!r} mixes types, {kind} among them",
+            "cast it to text or whole numbers",
+        )
+    return name_of(value)
 
 
 def _as_text(value: Any, name: str) -> str | None:

@@ -29,8 +29,9 @@ from forecast.data.layouts.row_names import choose_ids, fill_ids
 from forecast.data.layouts.squares import Square, find_square, find_transposed
 from forecast.data.names import join_names
 from forecast.data.panel import Columns
-from forecast.data.table import is_total
+from forecast.data.text.footers import is_total
 from forecast.data.time_parts import parts_of
+from forecast.section import AUTO
 
 ACROSS = "dates_across"
 """Name of this layout."""
@@ -80,10 +81,7 @@ def open_across(source: Source, reader: Reader, columns: Columns, written: Writt
     is_asked = written.layout == ACROSS
     if _is_long(opened.names, columns, is_asked=is_asked):
         return opened
-    square = find_square(opened.names)
-    labels = DateLabels((), np.empty(0))
-    if square is None:
-        labels = find_dates(opened.names, written.time_format, is_asked=is_asked)
+    square, labels = _dates_of(opened.names, written)
     spread = labels.names if square is None else tuple(square.labels)
     if not spread:
         if is_asked:
@@ -94,6 +92,23 @@ def open_across(source: Source, reader: Reader, columns: Columns, written: Writt
     # ids keep their leading zeros where they are read as text
     opened = reader.open(source, columns.model_copy(update={"categorical": fronts}), written)
     return _as_long(opened, _read(opened, spread, labels, square), columns)
+
+
+def has_dates_across(names: Sequence[str], columns: Columns, written: Written) -> bool:
+    """Return whether `open_across` makes a long table of one with these column names."""
+    is_asked = written.layout == ACROSS
+    if written.layout not in (AUTO, ACROSS) or _is_long(names, columns, is_asked=is_asked):
+        return False
+    square, labels = _dates_of(names, written)
+    return square is not None or bool(labels.names)
+
+
+def _dates_of(names: Sequence[str], written: Written) -> tuple[Square | None, DateLabels]:
+    """Return the parts of the time in a header, or its dates; none of them in a usual table."""
+    square = find_square(names)
+    if square is not None:
+        return square, DateLabels((), np.empty(0))
+    return None, find_dates(names, written.time_format, is_asked=written.layout == ACROSS)
 
 
 def refuse_doubled(names: Iterable[str]) -> None:

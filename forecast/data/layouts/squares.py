@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from forecast.data.table import is_total
+from forecast.data.text.footers import is_total
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _YEAR_WORDS = ("year", "yr", "jahr", "año", "ano", "annee", "année", "anno", "jaar")

@@ -37,7 +37,7 @@ _CONSEQUENCES: dict[EndedSeries, tuple[str, str]] = {
         "are learned from and not forecast",
     ),
 }
-"""What becomes of one such series, and of several."""
+"""Words on one such series, and on several."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -75,7 +75,7 @@ def _future_rows(names: RowNames) -> BoolArray | None:
         return None
     empty = np.ones(table.num_rows, bool)
     for name in table.columns.target_cols:
-        empty &= ~_observed(table.data[name])
+        empty &= ~observed(table.data[name])
     if not empty.any():
         return None
     ticks = stamps.view(np.int64)
@@ -92,7 +92,7 @@ def _future_rows(names: RowNames) -> BoolArray | None:
     return future
 
 
-def _observed(column: pa.ChunkedArray) -> BoolArray:
+def observed(column: pa.ChunkedArray) -> BoolArray:
     """Return (R,) whether a cell is not empty, be it a number or not."""
     kind = column.type
     if pa.types.is_dictionary(kind):
@@ -162,7 +162,7 @@ def _describe(names: RowNames, later: RowNames, tz: str | None) -> str:
         text += "not history"
     if columns.known_covariates:
         text += f"; forecasts use {', '.join(columns.known_covariates)} of these rows"
-    unused = [name for name in columns.past_covariates if _observed(table.data[name]).any()]
+    unused = [name for name in columns.past_covariates if observed(table.data[name]).any()]
     if unused:
         text += f"; their past covariates ({', '.join(unused)}) are not used"
     return text

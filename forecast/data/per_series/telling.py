@@ -78,10 +78,11 @@ def _candidates(table: Table, kept: IntArray) -> dict[str, IntArray]:
         place = table.origin[kept]
         if unread.row_numbers is not None:
             place = np.searchsorted(unread.row_numbers, place)
+    taken = (table.columns.time_col, *table.columns.dynamic, *table.columns.static_covariates)
     columns = {
         name: column
         for name, column in _read(unread, unread.names[:_MOST_READ]).items()
-        if _may_name(column.type)
+        if _may_name(column.type) and name not in taken
     }
     candidates = {}
     for name in sorted(columns, key=lambda name: pa.types.is_integer(columns[name].type)):

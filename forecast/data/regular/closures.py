@@ -60,17 +60,15 @@ def count_trading_days(
     return replace(grid, closed=tuple(closed.tolist()))
 
 
-def share_of_closures(grid: Frequency, stamps: NDArray[np.generic]) -> float:
-    """Return the share of the business days that may be holidays; 0 on another grid.
+def is_calendar(grid: Frequency, stamps: NDArray[np.generic]) -> bool:
+    """Return whether no business day without a row is in a hole longer than holidays.
 
     Args:
-        grid: the frequency of the table.
+        grid: steps of business days, all of which count.
         stamps: timestamps of all rows of the table.
     """
-    if not grid.is_business:
-        return 0.0
-    closed, span = _closures(replace(grid, closed=None).positions(stamps))
-    return len(closed) / span
+    missing = np.diff(np.unique(grid.positions(stamps))) - 1
+    return bool(missing.max(initial=0) <= LONGEST_CLOSURE)
 
 
 def _closures(positions: IntArray) -> tuple[IntArray, int]:

@@ -28,6 +28,11 @@ Kind = Literal["time", "clock", "number", "flag", "text", "other"]
 IntCodes = NDArray[np.int64]
 
 _SAMPLE = 1000
+
+_DENSE = 16
+"""Possible combinations per row up to which a table of all of them is the fastest way to count."""
+
+_LARGEST = 2**62
 _MOST = 0.9
 """Share of the cells that decides on the kind of a column: a line of units may be among them."""
 
@@ -64,10 +69,23 @@ class Facts:
         """Number of distinct values."""
         return int(self.codes.max(initial=-1)) + 1
 
+    @cached_property
+    def head(self) -> IntCodes:
+        """The codes of the first rows alone."""
+        return codes_of(self.column.slice(0, _SAMPLE))
+
+    def has_more_than(self, number: int) -> bool:
+        """Return whether there are more distinct values; the first rows often show it."""
+        return int(self.head.max(initial=-1)) + 1 > number or self.num_distinct > number
+
     @property
     def is_constant(self) -> bool:
         """Whether there is no second value in many rows."""
-        return self.num_distinct < 2 <= len(self.column)
+        return len(self.column) > 1 and not self.has_more_than(1)
+
+    def follows(self, codes: IntCodes) -> bool:
+        """Return whether rows equal in `codes` (R,) have equal cells."""
+        return determines(codes[:_SAMPLE], self.head) and determines(codes, self.codes)
 
     @property
     def is_whole(self) -> bool:
@@ -88,6 +106,20 @@ class Facts:
         if not self.is_whole or self.column.null_count or len(self.column) < 3:
             return False
         return bool((np.diff(self.column.to_numpy()) == 1).all())
+
+    @cached_property
+    def counts_in_blocks(self) -> bool:
+        """Whether whole numbers mostly grow or fall by one, as in tables put one below another."""
+        if not self.is_whole or self.column.null_count or len(self.column) < 3:
+            return False
+        return bool((np.abs(np.diff(self.column.to_numpy())) == 1).mean() >= _MOST)
+
+    def is_hour(self) -> bool:
+        """Return whether the cells could be the hours of a day, 0 to 23 or 1 to 24."""
+        if not self.is_whole or not 23 <= self.num_distinct <= 25:
+            return False
+        limits = pc.min_max(self.column).as_py()
+        return bool(limits["min"] in (0, 1) and limits["max"] in (23, 24))
 
 
 def survey(
@@ -212,8 +244,6 @@ def _kind(column: pa.ChunkedArray, sample: _Sample) -> Kind:
         return "flag"
     is_padded = any(_PADDED.fullmatch(cell) for cell in sample.cells)
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        if sample.time_format is not None and sample.cells and sample.is_time():
-            return "time"
         return "text" if is_padded else "number"
     if not sample.cells:
         return "other"
@@ -252,10 +282,15 @@ def codes_of(column: pa.ChunkedArray) -> IntCodes:
         whole = column.combine_chunks().dictionary_encode()
     if isinstance(whole, pa.ChunkedArray):
         whole = whole.combine_chunks()
-    codes: IntCodes = whole.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    indices = whole.indices
+    if indices.null_count:
+        indices = indices.fill_null(-1)
+    codes: IntCodes = indices.to_numpy(zero_copy_only=False).astype(np.int64)
     if not pa.types.is_dictionary(kind):
         return codes
-    return joint_codes([codes])  # a dictionary may list words that do not occur
+    present = codes >= 0  # a dictionary may list words that do not occur
+    numbers = np.cumsum(np.bincount(codes[present], minlength=1) > 0) - 1
+    return np.where(present, numbers[codes], -1)
 
 
 def joint_codes(parts: Sequence[IntCodes]) -> IntCodes:
@@ -264,34 +299,63 @@ def joint_codes(parts: Sequence[IntCodes]) -> IntCodes:
     Args:
         parts: codes of several columns, at least one.
     """
-    joint = parts[0]
-    missing = joint < 0
+    if len(parts) == 1:
+        return parts[0]
+    keys = _keys(parts)[0]
+    present = keys >= 0
+    codes = np.full(len(keys), -1, np.int64)
+    codes[present] = pd.factorize(keys[present])[0]
+    return codes
+
+
+def num_combinations(parts: Sequence[IntCodes]) -> tuple[int, int]:
+    """Return the number of rows in which no part is missing, and of distinct combinations there.
+
+    Args:
+        parts: codes of several columns, at least one.
+    """
+    keys, size = _keys(parts)
+    keys = keys[keys >= 0]
+    if size > _DENSE * len(keys):
+        return len(keys), len(pd.unique(keys))
+    seen = np.zeros(size, dtype=bool)
+    seen[keys] = True
+    return len(keys), int(seen.sum())
+
+
+def _keys(parts: Sequence[IntCodes]) -> tuple[IntCodes, int]:
+    """Return (R,) a number for each combination, -1 where a part is missing, and their range."""
+    keys = parts[0]
+    missing = keys < 0
+    size = int(keys.max(initial=-1)) + 1
     for codes in parts[1:]:
+        width = int(codes.max(initial=-1)) + 1
+        if size * width > _LARGEST:
+            keys = pd.factorize(keys)[0].astype(np.int64)
+            size = int(keys.max(initial=-1)) + 1
         missing = missing | (codes < 0)
-        joint = joint * (int(codes.max(initial=0)) + 1) + codes
-        joint = pd.factorize(joint)[0]
-    joint = np.where(missing, -1, joint)
-    numbered = pd.factorize(np.where(missing, np.int64(-1), joint))[0].astype(np.int64)
-    if not missing.any():
-        return numbered
-    return _without(numbered, missing)
+        keys = keys * width + codes
+        size *= width
+    return np.where(missing, -1, keys), size
 
 
-def _without(codes: IntCodes, missing: NDArray[np.bool_]) -> IntCodes:
-    """Number codes anew, -1 where a row is missing."""
-    result = np.full(len(codes), -1, np.int64)
-    result[~missing] = pd.factorize(codes[~missing])[0]
-    return result
+def num_repeated(parts: Sequence[IntCodes]) -> int:
+    """Return the number of rows whose combination occurred before.
 
-
-def num_repeated(codes: IntCodes) -> int:
-    """Return the number of rows whose combination occurred before."""
-    present = codes[codes >= 0]
-    return len(present) - int(present.max(initial=-1)) - 1
+    Args:
+        parts: codes of several columns, at least one.
+    """
+    rows, distinct = num_combinations(parts)
+    return rows - distinct
 
 
 def determines(finer: IntCodes, coarser: IntCodes) -> bool:
-    """Return whether rows equal in the one are equal in the other."""
-    both = joint_codes([finer, coarser])
-    known = finer[coarser >= 0]
-    return int(both.max(initial=-1)) == int(joint_codes([known]).max(initial=-1))
+    """Return whether rows equal in the one are equal in the other.
+
+    Args:
+        finer: (R,) codes of one column.
+        coarser: (R,) codes of another one.
+    """
+    known = coarser >= 0
+    finer = finer[known]
+    return num_combinations([finer]) == num_combinations([finer, coarser[known]])

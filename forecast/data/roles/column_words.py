@@ -51,6 +51,8 @@ TARGET_WORDS = (
     "cnt",
     "count",
     "value",
+    "pm25",
+    "pm10",
     "umsatz",
     "absatz",
     "revenue",

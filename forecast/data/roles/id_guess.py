@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from forecast.data.roles.column_facts import Facts, IntCodes, joint_codes, num_repeated
+from forecast.data.roles.column_facts import Facts, IntCodes, num_repeated
 from forecast.data.roles.column_words import ID_WORDS, has_word, plain, rank
 
 _FEW = 0.01
@@ -24,14 +24,17 @@ def id_columns(time: IntCodes, facts: Mapping[str, Facts]) -> tuple[str, ...]:
         facts: of the columns that could name a series.
     """
     limit = _FEW * len(time)
+    numbers = [each for each in facts.values() if each.kind != "text"]
     candidates = [each for each in facts.values() if _may_name(each)]
-    if num_repeated(time) <= limit:
+    if len(numbers) == 1 and not has_word(numbers[0].name, ID_WORDS):  # the target
+        candidates = [each for each in candidates if each.kind == "text"]
+    if num_repeated([time]) <= limit:
         return _named_outright(candidates)
     per_stamp = int(np.bincount(time[time >= 0]).max(initial=0))
     candidates = [each for each in candidates if not _is_measure(each, per_stamp)]
     candidates.sort(key=_likeliness)
 
-    alone = [each for each in candidates if num_repeated(joint_codes([time, each.codes])) <= limit]
+    alone = [each for each in candidates if num_repeated([time, each.codes]) <= limit]
     if alone:
         return (alone[0].name,)
     together = _together(time, candidates[:_MOST_PARTS], limit)
@@ -78,8 +81,7 @@ def _together(time: IntCodes, candidates: Sequence[Facts], limit: float) -> tupl
     def suffices(chosen: Sequence[Facts]) -> bool:
         if not chosen:
             return False
-        codes = joint_codes([time, *(each.codes for each in chosen)])
-        return num_repeated(codes) <= limit
+        return num_repeated([time, *(each.codes for each in chosen)]) <= limit
 
     chosen = list(candidates)
     if not suffices(chosen):

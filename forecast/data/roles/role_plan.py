@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from forecast.data.names import join_names
 from forecast.data.panel import Columns, is_auto
-from forecast.data.roles.column_facts import Facts, IntCodes, determines, joint_codes
+from forecast.data.roles.column_facts import Facts, IntCodes, joint_codes
 from forecast.data.roles.column_words import (
     CALENDAR_WORDS,
     FLAG_WORDS,
@@ -121,7 +121,7 @@ def is_row_number(each: Facts) -> bool:
         return True
     name = each.name.lower()
     is_nameless = plain(name) in ROW_WORDS or name.startswith("unnamed:")
-    return is_nameless and each.num_distinct == len(each.column)
+    return is_nameless and (each.num_distinct == len(each.column) or each.counts_in_blocks)
 
 
 def _series_codes(ids: Sequence[str], facts: Mapping[str, Facts]) -> IntCodes | None:
@@ -140,24 +140,26 @@ def _targets(free: Mapping[str, Facts], rows: set[str], series: IntCodes | None)
     numbers = [each for name, each in free.items() if each.kind == "number" and name not in rows]
     varying = [each for each in numbers if not each.is_constant]
     if series is not None:
-        varying = [each for each in varying if not determines(series, each.codes)]
+        varying = [each for each in varying if not each.follows(series)]
     measured = [each for each in varying if not _is_calendar(each)]
     chosen = measured or varying or numbers
     if not chosen:
         return ()
-    # of several without a likely name the last: tables often end with what they are about
-    best = min(reversed(chosen), key=_unlikeliness)
+    best = min(chosen, key=_unlikeliness)
+    if not has_word(best.name, TARGET_WORDS):
+        # tables often end with what they are about
+        best = min(reversed(chosen), key=_unlikeliness)
     return (best.name, *(each.name for each in chosen if each is not best))
 
 
 def _unlikeliness(each: Facts) -> tuple[bool, int]:
     """Return a key that sorts likely names first, and marks of two values last."""
-    return each.num_distinct <= 2, rank(each.name, TARGET_WORDS)
+    return not each.has_more_than(2), rank(each.name, TARGET_WORDS)
 
 
 def _is_calendar(each: Facts) -> bool:
     """Return whether numbers say where a row lies in the calendar."""
-    if each.num_distinct <= 2 and has_word(each.name, FLAG_WORDS):
+    if has_word(each.name, FLAG_WORDS) and not each.has_more_than(2):
         return True
     return each.is_whole and plain(each.name) in CALENDAR_WORDS
 
@@ -199,7 +201,7 @@ def _is_static(each: Facts, series: IntCodes) -> bool:
         return False
     if each.kind == "text" and each.num_distinct > MOST_CATEGORIES:
         return False
-    return each.num_distinct <= series.max(initial=0) and determines(series, each.codes)
+    return each.follows(series) and each.num_distinct <= series.max(initial=0)
 
 
 def _are_alike(columns: Sequence[Facts]) -> bool:
@@ -208,7 +210,7 @@ def _are_alike(columns: Sequence[Facts]) -> bool:
         return False
     sizes = []
     for each in columns:
-        if not _is_numeric(each.column.type) or each.num_distinct <= 2:
+        if not _is_numeric(each.column.type) or not each.has_more_than(2):
             return False
         mean = pc.mean(pc.abs(each.column.cast(pa.float64()))).as_py()
         sizes.append(mean or 0.0)

@@ -6,11 +6,15 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import pandas as pd
+
 from forecast.data.findings import BadTableError, Change, FindingLog, Settings, listed
+from forecast.data.formats.frames import has_dates
 from forecast.data.formats.opened import Opened
 from forecast.data.formats.readers import Source, find_reader
+from forecast.data.layouts.across import has_dates_across
 from forecast.data.names import split_names
-from forecast.data.panel import AUTO_ROLES, NO_TIME, USUAL_ROLES, Columns, is_auto
+from forecast.data.panel import AUTO_ROLES, LISTS, NO_TIME, USUAL_ROLES, Columns, is_auto
 from forecast.data.read import TableFormat, missing_column
 from forecast.data.roles.column_facts import Facts, survey
 from forecast.data.roles.column_words import TARGET_WORDS, has_word
@@ -41,20 +45,65 @@ def settle_columns(
         BadTableError: the table cannot be read, has no numbers, or the log is strict and the roles
             are not clear.
     """
-    if not _open_roles(columns):
+    if not _open_roles(columns) and not any(len(getattr(columns, role)) > 1 for role in LISTS):
         return columns
+    columns = _by_index(source, columns)
     usual = columns.with_usual_names()
     opened = find_reader(source).open(source, usual, table_format)
+    columns = _with_commas(columns, opened.names)
     for name in _given(columns, opened.names, table_format.layout):
         if name not in opened.names:
             raise missing_column(name, opened.names, table_format.layout, columns)
     columns = _by_name(columns, opened.names, table_format.layout)
+    if has_dates_across(opened.names, columns, table_format):
+        return columns.with_usual_names()
     is_doubled = max(Counter(opened.names).values(), default=1) > 1
     if not _open_roles(columns) or is_doubled:
         return columns.with_usual_names()
     facts = _facts(opened, columns, usual, table_format)
     plans = _plans(columns, facts)
     return _settled(columns, plans, facts, log)
+
+
+def _by_index(source: Source, columns: Columns) -> Columns:
+    """Return the roles with the names of the index of a frame: that of its dates, and the other."""
+    if not isinstance(source, pd.DataFrame) or not is_auto(columns.time_col):
+        return columns
+    names = source.index.names
+    dates = [place for place in range(len(names)) if has_dates(source.index, place)]
+    if len(dates) != 1 or names[dates[0]] is None or names[dates[0]] in source.columns:
+        return columns
+    found = {"time_col": str(names[dates[0]])}
+    others = [name for place, name in enumerate(names) if place != dates[0]]
+    if len(others) == 1 and others[0] is not None and is_auto(columns.id_col):
+        found["id_col"] = str(others[0])
+    return columns.model_copy(update=found)
+
+
+def _with_commas(columns: Columns, names: tuple[str, ...]) -> Columns:
+    """Return the roles with names put together again that were split at a comma of their own."""
+    joined: dict[str, Any] = {}
+    for role in LISTS:
+        given = getattr(columns, role)
+        if is_auto(given) or set(given) <= set(names):
+            continue
+        whole = _put_together(given, names)
+        if set(whole) <= set(names):
+            joined[role] = whole
+    return columns.model_copy(update=joined)
+
+
+def _put_together(parts: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the longest names of a table that neighbouring parts make with commas between."""
+    whole = []
+    start = 0
+    while start < len(parts):
+        ends = range(len(parts), start, -1)
+        fitting = [end for end in ends if ",".join(parts[start:end]).strip() in names]
+        end = next(iter(fitting), start + 1)
+        whole.append(",".join(parts[start:end]).strip())
+        start = end
+    return tuple(whole)
 
 
 def _open_roles(columns: Columns) -> list[str]:
@@ -131,8 +180,9 @@ def _settled(
             "name the target, and write its cells as numbers",
         )
     settings = plan.settings(columns)
-    is_clear = len(plans) == 1 and plan.time_col != NO_TIME and len(plan.targets) == 1
-    if is_clear or not settings:
+    asks_time = is_auto(columns.time_col) and (len(plans) > 1 or plan.time_col == NO_TIME)
+    asks_target = is_auto(columns.target_cols) and len(plan.targets) > 1
+    if not (asks_time or asks_target):
         _note_guess(settings, log)
         settled = _apply(columns, settings)
     else:
@@ -171,7 +221,8 @@ def _described(settings: Settings) -> str:
         if path in settings:
             value = settings[path]
             names = split_names(value) if isinstance(value, str) else value
-            named.append(f"{word} {' and '.join(map(repr, names))}")
+            shown = [repr(name) if name else "the column without a name" for name in names]
+            named.append(f"{word} {' and '.join(shown)}")
     return ", ".join(named)
 
 

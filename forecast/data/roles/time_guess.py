@@ -18,10 +18,17 @@ from forecast.data.roles.column_facts import (
     Facts,
     IntCodes,
     could_be_dates,
-    determines,
     joint_codes,
+    num_repeated,
 )
-from forecast.data.roles.column_words import INDEX_WORDS, TIME_WORDS, has_word, plain, rank
+from forecast.data.roles.column_words import (
+    ID_WORDS,
+    INDEX_WORDS,
+    TIME_WORDS,
+    has_word,
+    plain,
+    rank,
+)
 from forecast.data.time_parts import parts_of, proposed_names
 from forecast.errors import ConfigError
 
@@ -43,8 +50,11 @@ def time_choices(facts: Mapping[str, Facts]) -> list[str]:
     dates = [each for each in facts.values() if each.kind == "time" and not each.is_constant]
     dates.sort(key=lambda each: (rank(each.name, TIME_WORDS), -each.num_distinct))
     if dates:
-        distinct = _finest(dates)
-        return [_with_clock(each, facts) for each in distinct]
+        kept = _finest(dates)
+        choices = [_with_clock(each, facts) for each in kept]
+        if choices == [kept[0].name]:
+            return [*_with_hours(kept[0], facts), *choices]
+        return choices
     parts = proposed_names(list(facts))
     if parts and all(facts[name].kind in ("number", "text", "flag") for name in parts):
         return [join_names(parts)]
@@ -66,7 +76,7 @@ def _finest(dates: list[Facts]) -> list[Facts]:
 
 def _follows(finer: Facts, coarser: Facts) -> bool:
     """Return whether the times of one column grow with those of another, and repeat with them."""
-    if not determines(finer.codes, coarser.codes):
+    if not coarser.follows(finer.codes):
         return False
     first = _ticks(finer)
     second = _ticks(coarser)
@@ -105,6 +115,23 @@ def _with_clock(date: Facts, facts: Mapping[str, Facts]) -> str:
     return join_names(parts)
 
 
+def _with_hours(date: Facts, facts: Mapping[str, Facts]) -> list[str]:
+    """Return the dates together with numbers that could be hours or name series, if there are any.
+
+    Such numbers have another name than hours usually have, so it is asked which they are.
+    """
+    if _has_time_of_day(date):
+        return []
+    return [
+        join_names([date.name, each.name])
+        for each in facts.values()
+        if each.is_hour()
+        and not has_word(each.name, ID_WORDS)
+        and not num_repeated([date.codes, each.codes])
+        and num_repeated([date.codes])
+    ][:1]
+
+
 def _has_time_of_day(date: Facts) -> bool:
     """Return whether the cells of a column of dates have a time of day."""
     sample = date.column.slice(0, 1000).drop_null().cast("string").to_pylist()
@@ -115,11 +142,9 @@ def _is_index(each: Facts) -> bool:
     """Return whether numbers are the time: by their name, or because they look like dates."""
     if each.kind != "number" or each.is_constant:
         return False
-    if not each.is_whole:
-        return could_be_dates(each) and each.is_sorted
-    if has_word(each.name, INDEX_WORDS) and plain(each.name) in INDEX_WORDS:
+    if each.is_whole and plain(each.name) in INDEX_WORDS:
         return each.is_sorted
-    return has_word(each.name, TIME_WORDS) and could_be_dates(each)
+    return could_be_dates(each) and (each.is_sorted or has_word(each.name, TIME_WORDS))
 
 
 def time_codes(time_col: str, facts: Mapping[str, Facts]) -> IntCodes | None:

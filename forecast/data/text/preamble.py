@@ -25,6 +25,11 @@ def find_header(lines: Sequence[str], separator: str, known: Sequence[str]) -> i
     rows = list(csv.reader(lines, delimiter=separator))
     if len(rows) != len(lines) or len(rows) < 2:  # quoted line ends
         return None
+    last = len(rows) - 1
+    while last > 1 and len(rows[last]) == 1 and len(rows[last - 1]) > 1:
+        last -= 1  # a line below a short table
+    rows = rows[: last + 1]
+    lines = lines[: last + 1]
     width = len(rows[-1])
     if width < 2:
         return None

@@ -10,12 +10,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from forecast.data.findings import BadTableError, Finding, counted, listed
+from forecast.data.findings import BadTableError, Change, Finding, counted, listed
+from forecast.data.panel import NO_TIME
+from forecast.data.text.footers import is_footer
+from forecast.data.text.header_rows import MOST_ROWS, HeaderRows, find_header_rows
 from forecast.data.text.preamble import find_header
 from forecast.errors import ConfigError
 from forecast.files.compressed import UNREADABLE, is_damaged, open_bytes
 
 _CHUNK = 1 << 22
+_TAIL = 4096  # characters at the end of a file that may be lines below the table
 _SEPARATORS = (",", ";", "\t", "|")
 _MAGIC = {
     b"PK\x03\x04": "an Excel workbook or zip archive",
@@ -39,6 +43,9 @@ class TextFile:
         is_regular: whether the header is line 1 and each row one line: no blank lines, no quotes
             that could contain line ends.
         has_quotes: whether a double quote occurs.
+        lines_to_rows: number of lines before the first row, where units or groups are between it
+            and the first line of the header; None: it is the next one.
+        footers: lines below the table, such as its source.
         notes: notes on properties that were detected.
     """
 
@@ -50,17 +57,19 @@ class TextFile:
     is_regular: bool
     has_quotes: bool
     notes: tuple[Finding, ...] = ()
+    lines_to_rows: int | None = None
+    footers: tuple[str, ...] = ()
 
     def records(self) -> Iterator[tuple[int, list[str]]]:
         """Yield line number and fields of the header and every row; slow, for messages only."""
         with open_bytes(self.path) as raw:
             lines = codecs.getreader(_with_bom(self.encoding))(raw)
-            reader = csv.reader(
-                itertools.islice(lines, self.lines_before, None), delimiter=self.separator
-            )
-            yield from (
-                (self.lines_before + reader.line_num, fields) for fields in reader if fields
-            )
+            start = self.lines_before
+            if self.lines_to_rows is not None:
+                yield start + 1, list(self.header)
+                start = self.lines_to_rows
+            reader = csv.reader(itertools.islice(lines, start, None), delimiter=self.separator)
+            yield from ((start + reader.line_num, fields) for fields in reader if fields)
 
     def lines(self, rows: list[int]) -> list[int]:
         """Return the line numbers of rows counted from 0; the header is line 1."""
@@ -99,7 +108,7 @@ def inspect_text(
             f"encoding is {encoding!r}; expected a text encoding such as utf-8 or cp1252"
         ) from error
     try:
-        has_quotes, has_blanks = _scan(path, encoding)
+        has_quotes, has_blanks, tail = _scan(path, encoding)
         head = _head(path, encoding)
     except (OSError, *UNREADABLE) as error:
         if not is_damaged(error):
@@ -115,7 +124,12 @@ def inspect_text(
             "empty_file", f"{path.name} is empty", "expected a header line and rows"
         )
     start, chosen = _find_table(lines, path, separator, known)
-    header = tuple(next(csv.reader(lines[start : start + 1], delimiter=chosen)))
+    rows = list(csv.reader(lines[start : start + MOST_ROWS], delimiter=chosen))
+    found = HeaderRows(0, tuple(rows[0]))
+    if len(rows) == len(lines[start : start + MOST_ROWS]):  # no quoted line ends
+        found = find_header_rows(rows, known)
+    start += found.before
+    header = found.names
     notes = []
     if separator is None and chosen != ",":
         message = f"{path.name}: columns are separated by {chosen!r} (detected)"
@@ -124,18 +138,42 @@ def inspect_text(
         shown = listed([line[:40] for line in lines[:start]], 3)
         message = f"{path.name}: {counted(start, 'line')} before the header left out: {shown}"
         notes.append(Finding("lines_before", "note", message))
+    below = lines[start + 1 : start + 1 + found.below]
+    if below:
+        shown = listed([line[:40] for line in below], 3)
+        message = f"{path.name}: {counted(len(below), 'line')} of the header, no rows: {shown}"
+        notes.append(Finding("header_rows", "note", message))
+    footers = _footers(tail, chosen, len(header))
+    if footers:
+        shown = listed([line[:40] for line in footers], 3)
+        message = f"{path.name}: {counted(len(footers), 'line')} below the table left out: {shown}"
+        notes.append(Finding("footers", "note", message))
     filled = [number for number, line in enumerate(head) if line.strip()]
-    lines_before = filled[start]
     return TextFile(
         path,
         encoding,
         chosen,
         header,
-        lines_before,
-        not (has_quotes or has_blanks or start),
+        filled[start],
+        not (has_quotes or has_blanks or start or below),
         has_quotes,
         tuple(notes),
+        filled[start] + 1 + found.below if below else None,
+        footers,
     )
+
+
+def _footers(tail: str, separator: str, width: int) -> tuple[str, ...]:
+    """Return the last lines of a file that have fewer cells than its rows, and are words."""
+    footers: list[str] = []
+    for line in reversed(tail.splitlines()):
+        if not line.strip():
+            continue
+        cells = next(csv.reader([line], delimiter=separator))
+        if len(cells) >= width or not is_footer(line.strip(' "')):
+            break
+        footers.insert(0, line)
+    return tuple(footers)
 
 
 def _find_table(
@@ -153,7 +191,7 @@ def _find_table(
     for candidate in candidates:
         widths = {len(row) for row in csv.reader(lines, delimiter=candidate)}
         if plain and len(widths) == 1 and widths != {1}:
-            return 0, separator or _detect_separator(lines, path)
+            return 0, separator or _detect_separator(lines, path, known)
     found = {}
     for candidate in candidates:
         start = find_header(lines, candidate, known)
@@ -161,7 +199,7 @@ def _find_table(
             rows = csv.reader(lines[start:], delimiter=candidate)
             found[candidate] = (len(next(rows)), start)
     if not found:
-        return 0, separator or _detect_separator(lines, path)
+        return 0, separator or _detect_separator(lines, path, known)
     best = max(found, key=lambda candidate: found[candidate][0])
     return found[best][1], best
 
@@ -197,11 +235,12 @@ def _with_bom(encoding: str) -> str:
     return encoding
 
 
-def _scan(path: Path, encoding: str) -> tuple[bool, bool]:
-    """Decode the whole file in blocks; return whether it has quotes, and blank lines."""
+def _scan(path: Path, encoding: str) -> tuple[bool, bool, str]:
+    """Decode the whole file in blocks; return whether it has quotes, blank lines, and its end."""
     decoder = codecs.getincrementaldecoder(encoding)()
     has_quotes = False
     has_blanks = False
+    tail = ""
     line = 1  # number of the line where the block begins
     previous = "\n"  # last character of the block before
     with open_bytes(path) as raw:
@@ -220,8 +259,9 @@ def _scan(path: Path, encoding: str) -> tuple[bool, bool]:
             has_blanks = has_blanks or "\n\n" in ends or "\n\r" in ends
             line += text.count("\n")
             previous = ends[-1:]
+            tail = (tail + text)[-_TAIL:]
             if not chunk:
-                return has_quotes, has_blanks
+                return has_quotes, has_blanks, tail
 
 
 def _head(path: Path, encoding: str) -> list[str]:
@@ -285,8 +325,12 @@ def _are_numbers(lines: list[str]) -> bool:
     return bool(lines) and all(_NUMBER.fullmatch(line) for line in lines)
 
 
-def _detect_separator(lines: list[str], path: Path) -> str:
-    """Return the separator that splits the header, and the lines below into as many fields."""
+def _detect_separator(lines: list[str], path: Path, known: Sequence[str]) -> str:
+    """Return the separator that splits the header, and the lines below into as many fields.
+
+    Raises:
+        BadTableError: there is one column, unless its rows are to be counted.
+    """
     if ".tsv" in path.suffixes:
         return "\t"
     counts = {}
@@ -295,11 +339,15 @@ def _detect_separator(lines: list[str], path: Path) -> str:
         counts[separator] = (fields[0] > 1, sum(count == fields[0] for count in fields), fields[0])
     best = max(counts, key=lambda separator: counts[separator])
     if not counts[best][0] and _are_numbers(lines[1:]):
+        if NO_TIME in known:
+            return ","
+        name = lines[0].strip().strip('"')
+        settings = {"data.time_col": NO_TIME, "data.target_cols": [name]}
         raise BadTableError(
             "one_column",
-            f"{path.name} has one column, {lines[0].strip()[:80]!r}, and no timestamps",
-            "add a column of timestamps, or of numbers 0, 1, 2 ... that count the rows, and name "
-            "it with `data.time_col`",
+            f"{path.name} has one column, {name[:80]!r}, and no timestamps",
+            "add a column of timestamps",
+            [Change(settings, "to count the rows")],
         )
     if not counts[best][0] and len(lines[0].split()) > 1:
         raise BadTableError(

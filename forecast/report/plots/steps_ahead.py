@@ -166,16 +166,20 @@ def _on_grid(
 
 
 def joint_of(
-    known: tuple[NDArray[Any], FloatArray] | None, cutoff: Any, target: int
+    known: tuple[NDArray[Any], FloatArray] | None, forecast: Forecast, row: int, target: int
 ) -> tuple[NDArray[Any], FloatArray]:
-    """Return stamp and value at the cutoff, to which a forecast is joined; none if it is missing.
+    """Return stamp and value at the cutoff, to which a forecast is joined.
+
+    There is none where the value is missing, or the first step does not follow the cutoff.
 
     Args:
         known: as of `past_values`, or None.
-        cutoff: the last stamp before the forecast.
+        forecast: the forecast.
+        row: of its series.
         target: column of the target.
     """
-    if known is None:
+    cutoff = forecast.cutoffs[row]
+    if known is None or forecast.begins_late[row]:
         return np.zeros(0, np.asarray(cutoff).dtype), np.zeros(0)
     stamps, values = known
     is_joint = (stamps == cutoff) & np.isfinite(values[:, target])
@@ -194,7 +198,7 @@ def _draw_panel(
     known = past.get(name_of(forecast.series_ids[row]))
     if known is not None and len(known[0]):
         axes.plot(known[0], known[1][:, target], color=PAST, linewidth=1.1, label="actual")
-    joint_stamp, joint_value = joint_of(known, forecast.cutoffs[row], target)
+    joint_stamp, joint_value = joint_of(known, forecast, row, target)
     x = np.concatenate([joint_stamp, stamps])
 
     def joined(values: FloatArray) -> FloatArray:

@@ -38,7 +38,7 @@ def shares(weights: Weights) -> tuple[Share, ...]:
     """Return the weight of each kind of members that an ensemble has, the largest first.
 
     Example:
-        >>> from forecast.scores.members import shares
+        >>> from forecast.scores.member_weights import shares
         >>> shares({"context 28, seed 0": 0.25, "linear, context 28": 0.75})[0]
         Share(kind='ridge regression', weight=0.75, contexts=(28,))
     """

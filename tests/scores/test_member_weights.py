@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from forecast.scores.members import member_notes, members_text, shares
+from forecast.scores.member_weights import member_notes, members_text, shares
 from forecast.scores.verdict import Scores
 from tests.reports import a_result
 

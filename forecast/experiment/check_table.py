@@ -1,0 +1,175 @@
+"""Everything that is wrong with a table for an experiment, from its cells to its windows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from forecast.data.doctor import Diagnosis, diagnose
+from forecast.data.findings import BadTableError, Change, Finding, Settings
+from forecast.data.panel import Panel
+from forecast.data.per_series.ended import ENDED, ended_notes
+from forecast.data.read import Source
+from forecast.errors import ConfigError, DataError
+from forecast.experiment.enough import SHORT_SERIES, needed_rows
+from forecast.experiment.prepare import Prepared, prepare_panel, refuse_no_forecast, table_of
+from forecast.experiment.settings import DataConfig, Experiment
+
+_ROUNDS = 5
+"""Times that a table is read again with the settings proposed so far, at most."""
+
+_MOST_TRIED = 1_000_000
+"""Rows of a table that is read again, at most."""
+
+
+def check_table(config: Experiment, source: Source | None = None) -> Diagnosis:
+    """Return all findings about a table: a table without an error is accepted by `fit`.
+
+    A table that can be read goes through every stage before training.
+
+    Args:
+        config: the experiment.
+        source: a table or its file; default: `config.data.source`.
+
+    Raises:
+        ConfigError: no source is named, or a setting does not fit the data.
+    """
+    diagnosis = _read(config, source)
+    panel = diagnosis.panel
+    if panel is None:
+        return diagnosis
+    read = [finding for finding in diagnosis.findings if finding.code != SHORT_SERIES]
+    try:
+        prepared = prepare_panel(config, panel)
+        refuse_no_forecast(config, prepared)
+    except BadTableError as error:
+        return replace(diagnosis, findings=(error.finding, *read), panel=None)
+    except DataError as error:
+        finding = Finding("not_prepared", "error", str(error))
+        return replace(diagnosis, findings=(finding, *read), panel=None)
+    return replace(diagnosis, findings=(*read, *_new_notes(prepared)))
+
+
+def _read(config: Experiment, source: Source | None) -> Diagnosis:
+    """Return what is wrong with the cells and stamps of the table."""
+    data = config.data
+    diagnosis = diagnose(
+        table_of(data, source),
+        data.columns,
+        table_format=data.table_format,
+        freq=data.freq,
+        gaps=data.gaps,
+        allow_missing=data.missing != "refuse",
+        needed_rows=needed_rows(config),
+    )
+    if diagnosis.panel is None:
+        return diagnosis
+    findings = tuple(
+        _about_ends(finding, diagnosis.panel, data) if finding.code == ENDED else finding
+        for finding in diagnosis.findings
+    )
+    return replace(diagnosis, findings=findings)
+
+
+def _about_ends(finding: Finding, panel: Panel, data: DataConfig) -> Finding:
+    """Return the finding about series that end early, with what becomes of them and other ways."""
+    (message,) = ended_notes(panel, data.ended_series)
+    if data.ended_series != "own_end":
+        return replace(finding, message=message)
+    changes = (
+        Change({"data.ended_series": "common_end"}, "for the same last step as the others"),
+        Change({"data.ended_series": "leave_out"}, "for no forecast of them"),
+    )
+    return replace(finding, message=message, changes=changes)
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """Settings that remove the errors of a table together.
+
+    Attributes:
+        settings: all that are changed.
+        purpose: when they are true of the table, where the findings ask; else empty.
+        is_enough: whether the table is accepted with them; else the rest is to be corrected in it.
+    """
+
+    settings: Settings
+    purpose: str
+    is_enough: bool
+
+
+def proposals(
+    config: Experiment, source: Source | None, diagnosis: Diagnosis
+) -> tuple[Proposal, ...]:
+    """Return settings that remove the errors of a table, and those that come to light then.
+
+    Where a finding asks what is true of the table, there is one proposal for each answer.
+
+    Args:
+        config: the experiment.
+        source: the table, as in `check_table`.
+        diagnosis: of this experiment.
+    """
+    asking = next((finding for finding in diagnosis.errors if finding.asks), None)
+    first = [Change({})]
+    if asking is not None:
+        first = list(asking.changes)
+    rest = [finding for finding in diagnosis.errors if finding is not asking]
+    made = []
+    for change in first:
+        together = settings_for_all(rest, change.settings)
+        found, is_enough = _extended(config, source, together, diagnosis.num_rows)
+        if found:
+            made.append(Proposal(found, change.purpose, is_enough))
+    return tuple(made)
+
+
+def settings_for_all(findings: Iterable[Finding], given: Settings) -> dict[str, Any]:
+    """Return settings that remove all findings that settings can remove together.
+
+    Of each finding the first change is taken that does not contradict those before it.
+
+    Args:
+        findings: to be removed.
+        given: settings that are chosen already.
+    """
+    together = dict(given)
+    for finding in findings:
+        for settings in finding.settings:
+            if all(together.get(path, value) == value for path, value in settings.items()):
+                together |= settings
+                break
+    return together
+
+
+def _extended(
+    config: Experiment, source: Source | None, together: dict[str, Any], num_rows: int
+) -> tuple[Settings, bool]:
+    """Add the settings that remove what comes to light; tell whether the table is accepted then.
+
+    Args:
+        config: the experiment.
+        source: the table.
+        together: settings for the findings so far.
+        num_rows: of the table.
+    """
+    for _ in range(_ROUNDS):
+        try:
+            changed = config.with_settings(together)
+        except ConfigError:  # changes of two findings do not fit together
+            return {}, False
+        if not together or num_rows > _MOST_TRIED:
+            break
+        errors = check_table(changed, source).errors
+        new = settings_for_all(errors, {})
+        if not errors or new.items() <= together.items():
+            return together, not errors
+        together = together | new
+    return together, False
+
+
+def _new_notes(prepared: Prepared) -> list[Finding]:
+    """Return what was done after reading, such as series left out."""
+    known = len(prepared.panel.notes)
+    return [Finding("prepared", "note", note) for note in prepared.notes[known:]]

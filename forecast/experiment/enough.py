@@ -1,0 +1,169 @@
+"""Rows enough for the windows of an experiment: refused before training where there are not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from forecast.data.findings import BadTableError, Settings
+from forecast.data.panel import Panel
+from forecast.data.per_series.ended import steps_behind
+from forecast.data.per_series.subset import select_series
+from forecast.experiment.choices import CHOOSING_MODEL
+from forecast.experiment.settings import Experiment
+from forecast.experiment.stretches import explain_gaps
+from forecast.section import AUTO, decided
+from forecast.transforms import TRANSFORMS
+from forecast.windows.features import Features
+from forecast.windows.index import contiguous_runs, first_usable
+from forecast.windows.splits import Part
+from forecast.windows.windowed import WindowedFeatures
+
+HELD_BACK = ("validation", "calibration", "test")
+
+SHORT_SERIES = "short_series"
+"""Code of the finding that series are shorter than one window."""
+
+TOO_FEW_ROWS = (SHORT_SERIES, "no_window", "no_training_rows", "no_forecast")
+"""Codes of findings for which other lengths of windows or sets may be the fix."""
+
+FILL: Settings = {"data.gaps": "fill", "data.missing": "forward_fill"}
+"""Settings with which gaps are filled."""
+
+_MORE_ROWS = "give more rows"
+
+
+class WindowSet(NamedTuple):
+    """Windows of one set, and the rows that they forecast."""
+
+    windows: WindowedFeatures
+    part: Part
+
+
+def context_length_of(config: Experiment) -> int:
+    """Return the context length L of a resolved experiment."""
+    return decided(config.windows.context_length, "windows.context_length")
+
+
+def needed_rows(config: Experiment) -> int:
+    """Return the rows of one window; with a context that is `auto`, the fewest there can be."""
+    return _least_context(config) + config.windows.horizon + _lag(config)
+
+
+def _least_context(config: Experiment) -> int:
+    context_length = config.windows.context_length
+    if context_length != AUTO:
+        return context_length
+    lengths = config.ensemble.context_lengths
+    if lengths not in (AUTO, ()):
+        return max(lengths)
+    if config.model.name == CHOOSING_MODEL:
+        return 2
+    return 3 * config.windows.horizon
+
+
+def _lag(config: Experiment) -> int:
+    """Return the earlier rows that the differences of the targets take."""
+    target = config.transforms.target
+    if target == AUTO:  # which stands for maps without a difference
+        return 0
+    return sum(spec.lag for spec in target if TRANSFORMS[spec.name].takes_lag)
+
+
+def long_enough(panel: Panel, config: Experiment) -> tuple[Panel, tuple[str, ...]]:
+    """Return the series that are as long as one window, and a note on those left out.
+
+    Raises:
+        BadTableError: a series is shorter, and short ones are refused; or all are.
+    """
+    needed = needed_rows(config)
+    short = np.flatnonzero(panel.lengths < needed)
+    if not len(short):
+        return panel, ()
+
+    window = f"context {context_length_of(config)} + horizon {config.windows.horizon}"
+    if _lag(config):
+        window += f" + differences {_lag(config)}"
+    named = ", ".join(f"{panel.series_ids[i]!r} ({panel.lengths[i]} rows)" for i in short[:5])
+    text = (
+        f"{len(short)} of {panel.num_series} series are shorter than the {needed} rows of one "
+        f"window ({window}): {named}"
+    )
+    if len(short) == panel.num_series or config.data.short_series == "refuse":
+        raise BadTableError(SHORT_SERIES, text, _MORE_ROWS)
+    long = np.setdiff1d(np.arange(panel.num_series), short)
+    return select_series(panel, long), (f"left out: {text}",)
+
+
+def refuse_empty_sets(
+    panel: Panel, features: Features, config: Experiment, sets: Mapping[str, WindowSet]
+) -> None:
+    """Raise where a set that was asked for has no window.
+
+    Args:
+        panel: the series.
+        features: the inputs of the windows.
+        config: the resolved experiment.
+        sets: by name: training, and those held back.
+
+    Raises:
+        BadTableError: always then.
+    """
+    sizes = {name: getattr(config.evaluation, f"{name}_size") for name in HELD_BACK}
+    asked = ["training", *(name for name in HELD_BACK if sizes[name] != 0)]
+    empty = [name for name in asked if not len(sets[name].windows)]
+    if not empty:
+        return
+    context_length = context_length_of(config)
+    horizon = config.windows.horizon
+    parts = [sets[name].part for name in asked]
+    reason, settings = explain_gaps(panel, features, parts, context_length, horizon)
+    if reason:
+        raise BadTableError(
+            "no_window", f"the {empty[0]} set has no window: {reason}", "", settings
+        )
+    part = sets[empty[0]].part
+    longest = int(np.max(part.last - part.first, initial=0))
+    raise BadTableError(
+        "no_window",
+        f"the {empty[0]} set has no window: its longest series has {longest} rows, a window needs "
+        f"{horizon} to forecast after {context_length} of context",
+        _MORE_ROWS,
+    )
+
+
+def refuse_unforecastable(panel: Panel, features: Features, config: Experiment) -> None:
+    """Raise where the last rows of a series are no context, so that it cannot be forecast.
+
+    Args:
+        panel: the series.
+        features: the inputs of the windows.
+        config: the resolved experiment.
+
+    Raises:
+        BadTableError: a gap, or a value that no policy fills, is too near to the end.
+    """
+    needed = context_length_of(config)
+    start, stop, series = contiguous_runs(panel)
+    rows = np.maximum(stop - first_usable(start, features.usable), 0)
+    at_end = np.zeros(panel.num_series, np.int64)  # rows of the last run of each series
+    at_end[series] = rows  # runs are in order of time: the last one stays
+    is_forecast = np.ones(panel.num_series, bool)
+    if config.data.ended_series == "leave_out":
+        is_forecast = steps_behind(panel) == 0
+    bad = np.flatnonzero((at_end < needed) & is_forecast)
+    if not len(bad):
+        return
+    named = ", ".join(f"{panel.series_ids[i]!r} ({at_end[i]} rows)" for i in bad[:5])
+    changes: list[Settings] = []
+    if (np.diff(panel.positions) > 1).any() and config.data.gaps == "skip":
+        changes.append(FILL)
+    raise BadTableError(
+        "no_forecast",
+        f"{len(bad)} of {panel.num_series} series cannot be forecast: {named} after the last gap "
+        f"or value that is not filled; a forecast reads the last {needed} rows",
+        _MORE_ROWS,
+        changes,
+    )
