@@ -16,7 +16,7 @@ from forecast.data.names import name_of
 from forecast.data.per_series.keys import ids_in
 from forecast.errors import DataError, OutputError
 from forecast.files.atomic import write_file
-from forecast.files.outputs import Content, check_file, check_folder
+from forecast.files.outputs import Content, check_file, check_folder, read_record
 from forecast.files.yaml import parse_yaml
 from forecast.intervals.levels import central_levels
 from forecast.report import RunRecord, is_report, report_page
@@ -37,6 +37,7 @@ from forecast.report.plots.style import is_picture, write_caption
 from forecast.report.words import title_of
 from forecast.runs.next_steps import read_about
 from forecast.runs.records import (
+    BACKTEST_RESULT,
     CONFIG,
     COVERAGE,
     DATA,
@@ -219,7 +220,7 @@ def show_run(
 
 def _next_steps_figure(run: Path) -> Figure:
     """Return the figure of the steps after the end of the table of a run."""
-    settings = parse_yaml((run / CONFIG).read_text(encoding="utf-8"), str(run / CONFIG)).value
+    settings = _settings(run)
     baseline = read_about(run).get("baseline", "")
     forecast = read_forecast(run / FORECAST, settings, _read_json(run / DATA), baseline)
     if forecast is None:
@@ -245,8 +246,16 @@ def _caption(run: Path) -> str:
     """Return the targets and the table of a run, "" where its settings are not there."""
     if not (run / CONFIG).is_file():
         return ""
+    return title_of(_settings(run), "backtest" if is_backtest(run) else "fit")
+
+
+def _settings(run: Path) -> dict[str, Any]:
+    """Read the settings; the columns of a backtest are those it had, where each fit chose them."""
     settings = parse_yaml((run / CONFIG).read_text(encoding="utf-8"), str(run / CONFIG)).value
-    return title_of(settings, "backtest" if is_backtest(run) else "fit")
+    if not isinstance(settings, dict):
+        raise DataError(f"{run / CONFIG} holds no settings: write it again with forecast fit")
+    columns = read_record(run / BACKTEST_RESULT.about).get("columns", {})
+    return {**settings, "data": {**settings.get("data", {}), **columns}}
 
 
 def _recent(run: Path) -> pd.DataFrame | None:
@@ -295,7 +304,7 @@ def _record(
 ) -> RunRecord:
     """Read everything that a report shows."""
     config = (folder / CONFIG).read_text(encoding="utf-8")
-    settings = parse_yaml(config, str(folder / CONFIG)).value
+    settings = _settings(folder)
     data = _read_json(folder / DATA)
     about = read_about(folder)
     scores = None

@@ -171,6 +171,14 @@ def test_titles_name_the_targets_and_the_table(source, name, title):
     assert title_of(settings, "backtest").startswith("y, backtest")
 
 
+def test_a_backtest_that_chose_its_columns_is_named_after_them(tmp_path):
+    config = "name: auto\ndata:\n  source: a/air.csv\n  target_cols: auto\n  time_col: auto\n"
+    (tmp_path / "config.yaml").write_text(config)
+    columns = Columns(time_col="month", target_cols=("passengers",)).model_dump(mode="json")
+    (tmp_path / "forecasts.json").write_text(json.dumps({"columns": columns}))
+    assert pictures._caption(tmp_path) == "passengers, backtest of air.csv"
+
+
 def test_a_title_names_a_few_targets():
     names = [f"t{number}" for number in range(6)]
     settings = {"data": {"source": "x.csv", "target_cols": names}}

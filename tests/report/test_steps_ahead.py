@@ -13,8 +13,9 @@ from forecast.data.frequency import Frequency
 from forecast.data.panel import Columns
 from forecast.errors import ForecastWarning
 from forecast.report.plots import plot_next_steps, save_figure
+from forecast.report.plots.letters import ASIAN_FONTS
 from forecast.report.plots.steps_ahead import past_steps, shown_pairs
-from forecast.report.plots.style import ASIAN_FONTS, new_figure, set_dates
+from forecast.report.plots.style import new_figure, set_dates
 from forecast.report.readable import number_style, number_words, stamp_words, tick_words
 from forecast.scores.forecast import Forecast
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 import textwrap
-import unicodedata
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from forecast.axes import FloatArray
 from forecast.errors import ForecastWarning
 from forecast.files.atomic import write_file
 from forecast.files.outputs import check_file
+from forecast.report.plots.letters import find_letters
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -76,23 +76,6 @@ BASELINES = {
 }
 
 OTHERS = ("#8c6d1f", "#7a5195", "#4d4d4d")
-
-ASIAN_FONTS = (
-    "Noto Sans CJK JP",
-    "Noto Sans CJK SC",
-    "Noto Sans SC",
-    "Source Han Sans SC",
-    "WenQuanYi Micro Hei",
-    "WenQuanYi Zen Hei",
-    "PingFang SC",
-    "Hiragino Sans GB",
-    "Apple SD Gothic Neo",
-    "Microsoft YaHei",
-    "Yu Gothic",
-    "Malgun Gothic",
-    "Arial Unicode MS",
-)
-"""Fonts with Chinese, Japanese or Korean letters that systems bring along."""
 
 DASHES = ("-", "--", ":", "-.")
 
@@ -305,7 +288,7 @@ def save_figure(figure: Figure, path: str | Path) -> Path:
         FileError: the file cannot be written.
     """
     check_file(path, lambda there: _head_of(there).startswith(PNG_HEAD), "picture")
-    _find_letters(figure)
+    find_letters(figure)
     write_file(path, _png_of(figure))
     return Path(path)
 
@@ -335,25 +318,6 @@ def _png_of(figure: Figure) -> bytes:
             stacklevel=3,
         )
     return buffer.getvalue()
-
-
-def _find_letters(figure: Figure) -> None:
-    """Give words with letters that the usual font lacks another font of this machine as well."""
-    from matplotlib.font_manager import fontManager
-    from matplotlib.text import Text
-
-    words = [text for text in figure.findobj(Text) if any(map(_is_foreign, text.get_text()))]
-    if not words:
-        return
-    installed = {font.name for font in fontManager.ttflist}
-    others = [name for name in ASIAN_FONTS if name in installed]
-    for text in words:
-        text.set_fontfamily([*text.get_fontfamily(), *others])
-
-
-def _is_foreign(letter: str) -> bool:
-    """Return whether a letter is beyond those of Europe and the Near East."""
-    return ord(letter) >= 0x0900 and unicodedata.category(letter).startswith("L")
 
 
 def is_picture(path: Path) -> bool:
