@@ -221,7 +221,8 @@ def set_dates(axes: Axes, stamps: NDArray[Any], tz: str | None = None) -> None:
     from matplotlib.ticker import MaxNLocator
 
     if np.issubdtype(stamps.dtype, np.datetime64):
-        locator = AutoDateLocator(tz=tz, minticks=3, maxticks=6)  # type: ignore[no-untyped-call]
+        # with three at least there is no distance for 70 hours or 34 months, and a warning
+        locator = AutoDateLocator(tz=tz, minticks=2, maxticks=6)  # type: ignore[no-untyped-call]
         axes.xaxis.set_major_locator(locator)
         formatter = ConciseDateFormatter(locator, tz=tz)  # type: ignore[no-untyped-call]
         # by the distance of the ticks: years, months, days, hours, minutes, seconds
