@@ -79,7 +79,7 @@ def read_stamps(
     stamps = column
     if pa.types.is_string(column.type):
         stamps = read_text(column, table, time_format, log)
-    _refuse_missing(stamps, column, rows, log, name)
+    _refuse_missing(stamps, column, rows, log, name, time_format)
     given = stamps.type.tz
     try:
         ticks = stamps.cast(pa.timestamp("ns", given)).cast(pa.int64()).fill_null(0).to_numpy()
@@ -180,7 +180,12 @@ def _whole_where_possible(
 
 
 def _refuse_missing(
-    stamps: pa.ChunkedArray, cells: pa.ChunkedArray, rows: RowNames, log: FindingLog, name: str
+    stamps: pa.ChunkedArray,
+    cells: pa.ChunkedArray,
+    rows: RowNames,
+    log: FindingLog,
+    name: str,
+    time_format: str | None = None,
 ) -> None:
     """Report rows without a timestamp: empty cells and text that could not be read."""
     if not stamps.null_count:
@@ -194,10 +199,12 @@ def _refuse_missing(
     ]
     if unread:
         shown = repr(cells[unread[0]].as_py())
+        expected = "the format of the other rows"
+        if time_format is not None and stamps.null_count == len(stamps):
+            expected = f"time_format {time_format!r}"
         log.error(
             "unreadable_stamp",
-            f"{name} contains {shown}, which does not fit the format of the other rows: "
-            f"{rows.several(unread)}",
+            f"{name} contains {shown}, which does not fit {expected}: {rows.several(unread)}",
             "correct these cells, or remove the rows",
         )
     if len(bad) > len(unread):

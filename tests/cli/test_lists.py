@@ -84,5 +84,5 @@ def test_two_columns_that_name_a_series(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "'store' tells them apart" in printed
     assert "-> pass --id item,store, or --set data.aggregate=" in printed
-    assert main(["check", str(path), "--id", "store,item"]) == 0
+    assert main(["check", str(path), "--id", "store,item", "--horizon", "7"]) == 0
     assert "series  4" in capsys.readouterr().out

@@ -90,16 +90,15 @@ def text(**changes: str) -> str:
     return written
 
 
+def years_across(shops: list[str]) -> pd.DataFrame:
+    """A row per shop, a column per year."""
+    columns = {str(year): np.arange(len(shops)) + year % 7 for year in range(1960, 2020)}
+    return pd.DataFrame({"shop": shops, **columns})
+
+
 def two_series(first: int, second: int) -> pd.DataFrame:
     """Two series of daily rows."""
     return pd.concat([days(first, unique_id="a"), days(second, unique_id="b")], ignore_index=True)
-
-
-def across(names: list[str]) -> pd.DataFrame:
-    """Return a table with a row per series and a column per month."""
-    months = pd.date_range("2020-01-01", periods=40, freq="MS").strftime("%Y-%m")
-    rows = [np.arange(40) % 12 + place + 0.5 for place, _ in enumerate(names)]
-    return pd.DataFrame(rows, columns=months).assign(name=names)[["name", *months]]
 
 
 def hours(start: str, rows: int, zone: str) -> pd.DataFrame:
@@ -143,6 +142,16 @@ DAYS_OF_YEAR = {
 
 ERRORS = {
     # ---- the file
+    "no dates across": Provoked(
+        "no_dates_across",
+        lambda: days(kind="a"),
+        settings={"data.layout": "dates_across", "data.target_cols": ("sales",)},
+    ),
+    "rows of one name": Provoked(
+        "same_rows",
+        lambda: years_across(["a", "a"]),
+        lambda frame: frame.assign(shop=["a", "b"]),
+    ),
     "no file": Provoked("no_file", lambda: None, lambda _: days()),
     "no such format": Provoked("file_kind", lambda: "x", untried="the file", suffix=".docx"),
     "empty": Provoked("empty_file", lambda: "", lambda _: days()),
@@ -288,17 +297,6 @@ ERRORS = {
         lambda: days(unique_id=["a"] * 59 + [None]),
         lambda frame: frame.fillna("a"),
     ),
-    "no dates across": Provoked(
-        "no_dates_across",
-        lambda: days(unique_id="a").rename(columns={"y": "value"}),
-        settings={"data.layout": "dates_across"},
-    ),
-    "rows of one name": Provoked(
-        "same_rows",
-        lambda: across(["a", "a"]),
-        lambda frame: frame.assign(name=["a", "b"]),
-        settings={"data.layout": "dates_across"},
-    ),
     "name of a result": Provoked(
         "doubled_name",
         lambda: days().rename(columns={"y": "linear"}),
@@ -348,6 +346,11 @@ ERRORS = {
         "no_number",
         lambda: with_cell("y", 30, "closed"),
         lambda frame: frame.assign(y=frame["y"].replace("closed", 2.5)),
+    ),
+    "a bound": Provoked(
+        "bounds",
+        lambda: with_cell("y", 30, "<1"),
+        lambda frame: frame.assign(y=frame["y"].replace("<1", 0.5)),
     ),
     "infinite": Provoked("infinite", lambda: with_cell("y", 30, np.inf), without(30)),
     "an empty cell": Provoked(
