@@ -84,6 +84,19 @@ class RidgeRows:
         return self.known.shape[1]
 
 
+def learned_steps(rows: RidgeRows, index: WindowIndex) -> NDArray[np.bool_]:
+    """Return (H,) whether a step of the horizon was measured in a window that can be learned from.
+
+    Args:
+        rows: the rows to fit on.
+        index: the windows.
+    """
+    found = np.zeros(index.horizon, bool)
+    for _, ahead in _chunks(rows, index, len(index)):
+        found |= np.isfinite(ahead).any(axis=0)
+    return found
+
+
 @dataclass(frozen=True, eq=False)
 class RidgeWindow:
     """Linear map from the context to the horizon, one for all series and targets.
