@@ -13,14 +13,8 @@ import numpy as np
 from forecast.axes import FloatArray, IntArray
 from forecast.backtest.peers import STATISTICAL, StatisticalModel, find_python
 from forecast.backtest.rolling import Levels, Model
-from forecast.baselines.compare import (
-    BASELINE_NAMES,
-    LINEAR,
-    all_baselines,
-    batches_of_history,
-    history_reader,
-)
-from forecast.baselines.simple import BASELINES, Baseline, Steps
+from forecast.baselines.compare import all_baselines, batches_of_history, history_reader
+from forecast.baselines.simple import BASELINE_NAMES, BASELINES, LINEAR, Baseline, Steps
 from forecast.data.findings import counted
 from forecast.data.panel import Panel, panel_digest
 from forecast.data.per_series.subset import select_series

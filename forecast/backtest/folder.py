@@ -29,7 +29,7 @@ from forecast.backtest.entrants import descriptions, make_models, named, names_o
 from forecast.backtest.gather import RollingResult, gather
 from forecast.backtest.peers import STATISTICAL, find_python, version_of
 from forecast.backtest.rolling import Block, Model, Plan, make_plan, run_block
-from forecast.baselines.compare import BASELINE_NAMES
+from forecast.baselines.simple import BASELINE_NAMES
 from forecast.data.findings import counted
 from forecast.data.panel import Panel
 from forecast.data.read import Source

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from forecast.axes import FloatArray, IntArray, check_shape
 from forecast.baselines.ridge import RidgeWindow
-from forecast.baselines.simple import BASELINES, Baseline, Steps
+from forecast.baselines.simple import BASELINES, LINEAR, Baseline, Steps
 from forecast.data.panel import Panel
 from forecast.errors import DataError
 from forecast.scores.evaluation import BacktestResult
@@ -19,11 +19,6 @@ from forecast.windows.index import WindowIndex, contiguous_runs
 if TYPE_CHECKING:
     from forecast.transforms.missing import Filled
 
-
-LINEAR = "linear"
-"""Name of the ridge baseline, which is fitted and therefore not among `BASELINES`."""
-
-BASELINE_NAMES = (*BASELINES, LINEAR)
 
 Predict = Callable[[IntArray], FloatArray]
 

@@ -96,6 +96,12 @@ BASELINES: dict[str, Callable[[FloatArray, Steps], FloatArray]] = {
 }
 
 
+LINEAR = "linear"
+"""Name of the ridge baseline, which is fitted and therefore not among `BASELINES`."""
+
+BASELINE_NAMES = (*BASELINES, LINEAR)
+
+
 def forward_filled(history: FloatArray) -> FloatArray:
     """Fill missing values along axis 1 with the one before; NaN before the first value stay."""
     known = np.isfinite(history)

@@ -8,11 +8,12 @@ from forecast.cli.parser import (
     SUCCESS,
     Commands,
     add_command,
+    add_format,
     add_require_skill,
     add_table,
     read_experiment,
 )
-from forecast.cli.terminal import make_voice, print_path, print_reading
+from forecast.cli.terminal import make_voice, print_line, print_path, print_reading
 
 
 def add_fit(commands: Commands) -> None:
@@ -36,6 +37,7 @@ def add_fit(commands: Commands) -> None:
     parser.add_argument(
         "--tensorboard", metavar="FOLDER", help="also write TensorBoard logs to this folder"
     )
+    add_format(parser, "also write the forecast in this format, beside forecast.csv")
     add_require_skill(parser)
 
 
@@ -44,7 +46,10 @@ def fit_command(options: argparse.Namespace) -> int:
     print_reading(options.table)
     config = read_experiment(options)
     from forecast.runs.run import fit_run
+    from forecast.runs.table_files import check_ending, export_forecast
 
+    if options.format not in (None, "csv"):
+        check_ending(f"forecast.{options.format}")
     folder = fit_run(
         config,
         options.table,
@@ -55,4 +60,6 @@ def fit_command(options: argparse.Namespace) -> int:
         voice=make_voice(options.tensorboard),
     )
     print_path(folder)
+    if options.format not in (None, "csv"):
+        print_line(f"wrote {export_forecast(folder, options.format)}")
     return SUCCESS

@@ -281,6 +281,11 @@ def add_run(parser: argparse.ArgumentParser, table: str) -> None:
     parser.add_argument("table", nargs="?", metavar="TABLE", help=table)
 
 
+def add_format(parser: argparse.ArgumentParser, help_text: str) -> None:
+    """Add the format of a forecast."""
+    parser.add_argument("--format", choices=("csv", "xlsx", "parquet"), help=help_text)
+
+
 def add_require_skill(parser: argparse.ArgumentParser) -> None:
     """Add the option that turns a model without skill into a failure."""
     parser.add_argument(

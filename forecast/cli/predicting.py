@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Literal
 
-from forecast.cli.parser import SUCCESS, Commands, add_command, add_run
+from forecast.cli.parser import SUCCESS, Commands, add_command, add_format, add_run
 from forecast.cli.terminal import print_line, print_note, print_table, quiet_start
 
 
@@ -42,11 +42,13 @@ def add_predict(commands: Commands) -> None:
         metavar="FILE",
         help="CSV, Parquet or Excel file to write; default: print as CSV",
     )
+    add_format(parser, "format of --output; default: by the ending of its name")
 
 
 def predict_command(options: argparse.Namespace) -> int:
     """Forecast from a run folder, or write the template of its known covariates."""
     with quiet_start():
+        from forecast.runs.table_files import with_format
         from forecast.runs.use import future_run, predict_run
 
     if options.template:
@@ -56,18 +58,19 @@ def predict_command(options: argparse.Namespace) -> int:
         print_line(f"wrote {options.template}: fill in the empty cells and pass it with --known")
         return SUCCESS
 
+    output = with_format(options.output, options.format)
     forecast = predict_run(
         options.run_folder,
         options.table,
         known=options.known,
         horizon=options.horizon,
         level=options.level,
-        output=options.output,
+        output=output,
     )
     for note in forecast.notes:
         print_note(note)
-    if options.output:
-        print_line(f"wrote {options.output}")
+    if output:
+        print_line(f"wrote {output}")
     else:
         print_table(forecast.frame().to_csv(index=False).rstrip("\n"))
     return SUCCESS

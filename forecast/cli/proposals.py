@@ -99,7 +99,7 @@ def _words(settings: Settings) -> list[str]:
     words = []
     for path, value in settings.items():
         shortcut = _SHORTCUTS.get(path)
-        if shortcut is None or value is None:
+        if shortcut is None or value in (None, ()):
             words += ["--set", f"{path}={_yaml(path, value)}"]
         else:
             words += [shortcut.option, _as_typed(value)]

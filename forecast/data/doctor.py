@@ -94,7 +94,7 @@ def diagnose(
     Args:
         source: a file or an object that one of `forecast.data.formats.readers.READERS` takes: CSV,
             parquet, Excel, JSON lines or Arrow; a frame, a Series or a list of numbers.
-        columns: the role of each column.
+        columns: the role of each column; what is `auto` is found in the table, with a note.
         table_format: separator, layout and other properties of the table as text.
         freq: step between timestamps; default: inferred.
         gaps: policy for missing timestamps, as in `load_panel`.

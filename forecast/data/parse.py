@@ -184,8 +184,20 @@ def _refuse_missing(
         return
     named = rows.several(np.flatnonzero(missing)[:5], count)
     message = f"{name} is missing in {count} of {len(missing)} rows: {named}"
-    if allow_missing:
+    if name in rows.table.columns.static_covariates:
+        log.error(
+            "missing_static",
+            f"{name} is static, and {message[len(name) + 1 :]}",
+            "give it a value, or leave the series out",
+        )
+    elif allow_missing:
         log.note("missing_values", message)
+    elif name in rows.table.columns.static_covariates:
+        log.error(
+            "missing_static",
+            message,
+            "give it a value in every row of these series, or leave the series out",
+        )
     else:
         log.error(
             "missing_values",

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import shlex
-from typing import Annotated, Literal
+import difflib
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pyarrow as pa
 from pydantic import Field, model_validator
 
 from forecast.data.dates.number_dates import NUMBER_FORMATS
-from forecast.data.findings import BadTableError, Finding, listed
+from forecast.data.findings import BadTableError, Change, Finding, Settings, listed
 from forecast.data.formats.opened import Opened
 from forecast.data.formats.readers import Source
 from forecast.data.layouts.across import refuse_doubled
@@ -20,7 +20,7 @@ from forecast.data.names import join_names
 from forecast.data.panel import NO_TIME, USUAL_ROLES, Columns, Name
 from forecast.data.regular.time_steps import TimeSteps
 from forecast.data.table import Table, Unread, without_empty_rows, without_footers, without_totals
-from forecast.data.time_parts import join_parts, parts_of, proposed_parts
+from forecast.data.time_parts import join_parts, parts_of, proposed_names
 from forecast.errors import nearest
 from forecast.section import AUTO
 
@@ -108,6 +108,13 @@ def read_table(source: Source, columns: Columns, table_format: TableFormat) -> T
     """
     opened = open_table(source, columns, table_format)
     columns = _with_decided_id(columns, opened)
+    both = [name for name in columns.id_cols if name in columns.dynamic]
+    if both:
+        raise BadTableError(
+            "doubled_name",
+            f"column {both[0]!r} has the name of the column of ids in the results",
+            "rename the column in the table",
+        )
     wanted, notes = _choose(opened.names, columns, table_format.layout)
     data = opened.read(wanted)
     ids = parts_of(columns.id_col, opened.names)
@@ -189,10 +196,11 @@ def _choose(
         return wanted, ()
     message = f"columns without a role are ignored: {listed(rest)}"
     others = [name for name in names if name in rest or name == columns.time_col]
-    proposal = proposed_parts(others, columns.time_col)
-    if proposal:
-        message += f"; pass {proposal} if they are the parts of the time"
-    return wanted, (Finding("ignored_columns", "note", message),)
+    parts = proposed_names(others, columns.time_col)
+    changes: tuple[Change, ...] = ()
+    if parts:
+        changes = (Change({"data.time_col": parts}, "if they are the parts of the time"),)
+    return wanted, (Finding("ignored_columns", "note", message, changes=changes),)
 
 
 def _is_counted(columns: Columns, names: tuple[str, ...]) -> bool:
@@ -204,29 +212,57 @@ def missing_column(
     name: str, names: tuple[str, ...], layout: str, columns: Columns
 ) -> BadTableError:
     """Return the error of a table that lacks a declared column."""
-    fix = "name the columns with time_col and target_cols"
+    fix = "name the columns with `data.time_col` and `data.target_cols`"
     if layout != "wide":
-        fix = "name the columns with id_col, time_col and target_cols"
+        fix = "name the columns with `data.id_col`, `data.time_col` and `data.target_cols`"
+    changes: list[Settings] = []
     with_comma = [column for column in names if "," in column and name and name in column]
+    parts = proposed_names(names)
+    similar = _nearest_column(name, names)
+    if name == columns.time_col and parts:
+        changes.append({"data.time_col": parts})
     if name in columns.target_cols and with_comma:
-        quoted = shlex.quote('"' + with_comma[0].replace('"', '""') + '"')
-        fix = f"on the command line, put a name with a comma in double quotes: --target {quoted}"
-    proposal = proposed_parts(names)
-    if name == columns.time_col and proposal:
-        fix = f"pass {proposal}, or {fix}"
+        changes.append({"data.target_cols": (with_comma[0],)})
+    elif similar:
+        changes.append(_in_place_of(name, similar, columns))
     if "" in names:
         fix = f"give the column without a name one, and {fix}"
     return BadTableError(
         "missing_column",
-        f"there is no column {name!r}{_nearest_column(name, names)}; the columns are "
-        f"{listed(names)}",
+        f"there is no column {name!r}{nearest(similar, names)}; the columns are {listed(names)}",
         fix,
+        settings=[change for change in changes if change],
     )
 
 
+def _in_place_of(name: str, similar: str, columns: Columns) -> Settings:
+    """Return the settings that give the roles of a missing column to a similar one, if it is free.
+
+    Args:
+        name: of the missing column.
+        similar: name of a column of the table.
+        columns: the roles.
+    """
+    changed: dict[str, Any] = {}
+    for role in Columns.model_fields:
+        given = getattr(columns, role)
+        names = given
+        if isinstance(given, str):
+            names = (given,)
+        if similar in names:
+            return {}
+        if given == name:
+            changed[f"data.{role}"] = similar
+        elif name in names:
+            changed[f"data.{role}"] = tuple(
+                similar if column == name else column for column in names
+            )
+    return changed
+
+
 def _nearest_column(name: str, names: tuple[str, ...]) -> str:
-    """Suggest the column that differs in spaces or case only, else the most similar one."""
+    """Return the column that differs in spaces or case only, else a similar one, else nothing."""
     for column in names:
         if column.strip().lower() == name.strip().lower():
-            return nearest(column, [column])
-    return nearest(name, names)
+            return column
+    return "".join(difflib.get_close_matches(name, names, n=1, cutoff=0.5))

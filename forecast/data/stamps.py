@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 
 from forecast.data.dates.lookalikes import no_stamps, refuse_lookalikes
 from forecast.data.dates.stamp_text import read_text
-from forecast.data.findings import BadTableError, FindingLog, counted
+from forecast.data.findings import BadTableError, Change, FindingLog, counted
 from forecast.data.frequency import check_zone
 from forecast.data.panel import NO_TIME
 from forecast.data.per_series.ids import Ids
 from forecast.data.table import RowNames, Table
 
 _NS = pa.timestamp("ns")
+
+_WITHOUT_CHANGES = Change({"data.tz": None}, "if the clocks of the table do not change")
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +79,7 @@ def read_stamps(
     stamps = column
     if pa.types.is_string(column.type):
         stamps = read_text(column, table, time_format, log)
-    _refuse_missing(stamps, column, rows, log, name)
+    _refuse_missing(stamps, column, rows, log, name, time_format)
     given = stamps.type.tz
     try:
         ticks = stamps.cast(pa.timestamp("ns", given)).cast(pa.int64()).fill_null(0).to_numpy()
@@ -178,7 +180,12 @@ def _whole_where_possible(
 
 
 def _refuse_missing(
-    stamps: pa.ChunkedArray, cells: pa.ChunkedArray, rows: RowNames, log: FindingLog, name: str
+    stamps: pa.ChunkedArray,
+    cells: pa.ChunkedArray,
+    rows: RowNames,
+    log: FindingLog,
+    name: str,
+    time_format: str | None = None,
 ) -> None:
     """Report rows without a timestamp: empty cells and text that could not be read."""
     if not stamps.null_count:
@@ -192,10 +199,12 @@ def _refuse_missing(
     ]
     if unread:
         shown = repr(cells[unread[0]].as_py())
+        expected = "the format of the other rows"
+        if time_format is not None and stamps.null_count == len(stamps):
+            expected = f"time_format {time_format!r}"
         log.error(
             "unreadable_stamp",
-            f"{name} contains {shown}, which does not fit the format of the other rows: "
-            f"{rows.several(unread)}",
+            f"{name} contains {shown}, which does not fit {expected}: {rows.several(unread)}",
             "correct these cells, or remove the rows",
         )
     if len(bad) > len(unread):
@@ -231,7 +240,7 @@ def localise(
             "skipped_hour",
             f"{counted(len(skipped), 'timestamp')} skipped by the clocks of {tz}: {named}",
             "pass `data.tz` with the zone they are in, or correct them",
-            settings=({"data.tz": None},),
+            settings=(_WITHOUT_CHANGES,),
         )
     utc = early.tz_convert(None).to_numpy(dtype="datetime64[ns]").view(np.int64).copy()
     later = late.tz_convert(None).to_numpy(dtype="datetime64[ns]").view(np.int64)
@@ -271,6 +280,6 @@ def _second_occurrence(
             f"the hour that the clocks of {tz} repeat {reason}, so its two passes cannot be told "
             f"apart: {named}",
             "sort the rows, or write the timestamps with their UTC offset",
-            settings=({"data.tz": None},),
+            settings=(_WITHOUT_CHANGES,),
         )
     return twice[again]

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from forecast.data.findings import BadTableError, Finding, listed
+from forecast.data.findings import BadTableError, Finding, Settings, listed
 from forecast.data.names import split_names
 from forecast.data.table import Table
 
@@ -49,20 +49,6 @@ def parts_of(given: str, names: Sequence[str]) -> tuple[str, ...]:
     return tuple(parts)
 
 
-def proposed_parts(names: Sequence[str], first: str | None = None) -> str:
-    """Return the columns that seem to hold the parts of a time as a setting, or nothing.
-
-    Args:
-        names: the columns of the table.
-        first: the column that must be the first of the parts; None: any.
-    """
-    parts = proposed_names(names, first)
-    if not parts:
-        return ""
-    quoted = [part if part == part.strip() else repr(part) for part in parts]
-    return f"time_col: [{', '.join(quoted)}]"
-
-
 def proposed_names(names: Sequence[str], first: str | None = None) -> tuple[str, ...]:
     """Return the columns that seem to hold the parts of a time, or none.
 
@@ -82,6 +68,14 @@ def proposed_names(names: Sequence[str], first: str | None = None) -> tuple[str,
         if first in (None, found[kinds[0]]):
             return tuple(found[kind] for kind in kinds)
     return ()
+
+
+def _in_order(parts: Sequence[str]) -> list[Settings]:
+    """Return the change to the order that the names of the parts tell, if it is another one."""
+    ordered = proposed_names(parts)
+    if set(ordered) != set(parts) or ordered == tuple(parts):
+        return []
+    return [{"data.time_col": ordered}]
 
 
 def join_parts(table: Table, parts: Sequence[str]) -> Table:
@@ -110,6 +104,7 @@ def join_parts(table: Table, parts: Sequence[str]) -> Table:
             "order_of_parts",
             f"time_col is {list(parts)}, and {parts[0]} contains {_first_cell(first)!r}",
             "name the columns in the order year, month, day, hour, minute",
+            settings=_in_order(parts),
         )
     else:
         joined = _with_clock(first, [texts[name] for name in parts[1:]])

@@ -270,11 +270,12 @@ def _names_with_commas(config: Experiment, panel: Panel) -> Choices:
     """Return the lists of columns in which the table showed that a comma belongs to a name."""
     if config.data.layout == "wide":
         return {}
-    return {
-        f"data.{role}": Choice(getattr(panel.columns, role), "a comma belongs to a name")
-        for role in LISTS
-        if getattr(panel.columns, role) != getattr(config.data, role)
-    }
+    found = {}
+    for role in LISTS:
+        names = getattr(panel.columns, role)
+        if names != getattr(config.data, role) and any("," in name for name in names):
+            found[f"data.{role}"] = Choice(names, "a comma belongs to a name")
+    return found
 
 
 def _as_read(config: Experiment, panel: Panel) -> Choices:

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import to_jsonable_python
 
+from forecast.baselines.simple import BASELINE_NAMES
 from forecast.data.formats.readers import reader_named
 from forecast.data.panel import USUAL_ROLES, Columns
 from forecast.data.per_series.ended import EndedSeries
@@ -71,8 +72,8 @@ class DataConfig(TableFormat, Columns, _Source):
     """
 
     freq: Frequency | None = None
-    """Step between timestamps, as a pandas alias (`h`, `D`, `ME`, `15min`) or, of an index, a whole
-    number; null: read off the table."""
+    """Step between timestamps, as a pandas alias (`h`, `D`, `ME`, `15min`), as days of the week
+    (`B-MON-SAT`, `B-TUE,FRI`) or, of an index, a whole number; null: read off the table."""
     gaps: Literal["refuse", "skip", "fill"] = "refuse"
     """Missing timestamps: refuse the table, skip the windows that would span one, or add rows."""
     missing: Literal["refuse", "forward_fill", "interpolate", "zero", "mask"] = "refuse"
@@ -264,6 +265,10 @@ class Experiment(Section):
 
     @model_validator(mode="after")
     def _check_together(self) -> Experiment:
+        if self.name in BASELINE_NAMES:
+            raise ValueError(
+                f"name is {self.name!r}, which is the name of a baseline: choose another one"
+            )
         if self.training.patience is not None and self.evaluation.validation_size == 0:
             raise ValueError(
                 f"training.patience is {self.training.patience}, but with "

@@ -5,14 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from forecast.axes import FloatArray, evenly_spaced
-from forecast.baselines.compare import (
-    BASELINE_NAMES,
-    LINEAR,
-    all_baselines,
-    batches_of_history,
-    history_reader,
-)
-from forecast.baselines.simple import BASELINES, Steps
+from forecast.baselines.compare import all_baselines, batches_of_history, history_reader
+from forecast.baselines.simple import BASELINE_NAMES, BASELINES, LINEAR, Steps
 from forecast.data.panel import Panel
 from forecast.errors import ConfigError, nearest
 from forecast.experiment.prepare import Prepared

@@ -180,7 +180,7 @@ def number(value: float) -> str:
     return f"{value:,.4g}"
 
 
-def round_ticks(low: float, high: float, count: int = 5) -> list[float]:
+def round_ticks(low: float, high: float, count: int = 6) -> list[float]:
     """Return about `count` round numbers from `low` to `high`."""
     rough = (high - low) / count
     if not np.isfinite(rough) or rough <= 0:

@@ -20,7 +20,7 @@ from forecast.report.readable import (
     NO_VALUE,
     WEEKDAYS,
     month_words,
-    num_decimals,
+    number_style,
     number_words,
     stamp_words,
 )
@@ -58,7 +58,7 @@ def outlook_section(record: RunRecord) -> str:
     """Return the steps after the end of the table, or how to get them where they are not there."""
     forecast = record.forecast
     if forecast is None:
-        return _how_to_forecast(record)
+        return _how_to_forecast(record) + _members(record)
     num_targets = forecast.values.shape[2]
     pairs = [divmod(int(pair), num_targets) for pair in shown_pairs(forecast)]
     past = past_values(forecast, record.recent)
@@ -228,10 +228,10 @@ def _steps(forecast: Forecast, row: int, target: int) -> str:
             columns[f"{100 * share:.8g} % to"] = ends[:, high]
     for baseline, others in forecast.baselines.items():
         columns[f"{baseline}, baseline"] = others[row, :, target]
-    decimals = num_decimals(np.stack(list(columns.values())))
+    style = number_style(np.stack(list(columns.values())))
     rows = []
     for step, stamp in enumerate(stamps[:MAX_ROWS]):
-        rows.append([stamp, *(number_words(values[step], decimals) for values in columns.values())])
+        rows.append([stamp, *(number_words(values[step], style) for values in columns.values())])
     name = panel_name(forecast, row, target)
     table = _table([forecast.columns.time_col, *columns], rows, f"Steps of {name}")
     if len(stamps) <= OPEN_ROWS:
@@ -239,7 +239,7 @@ def _steps(forecast: Forecast, row: int, target: int) -> str:
     summary = f"The {len(stamps):,} steps"
     if len(stamps) > MAX_ROWS:
         summary = f"The first {MAX_ROWS} of {len(stamps):,} steps; forecast.csv has all"
-    return f"<details><summary>{summary}</summary>{table}</details>"
+    return _folded(summary, table)
 
 
 def _totals_by_pair(totals: pd.DataFrame | None) -> dict[tuple[str, str], pd.DataFrame]:
@@ -264,23 +264,26 @@ def _totals_table(kind: str, rows: pd.DataFrame, name: str) -> str:
     has_past = bool(rows["year_before"].notna().any())
     numbers = rows[["total", "year_before"]].to_numpy(np.float64)
     means = rows["total"] / (rows["actual_steps"] + rows["forecast_steps"])
-    decimals = num_decimals(numbers)
-    mean_decimals = num_decimals(means.to_numpy(np.float64))
+    style = number_style(numbers)
+    mean_style = number_style(means.to_numpy(np.float64))
     cells = []
     for row, mean in zip(rows.to_dict("records"), means, strict=True):
         line = [
             _period_words(kind, row["start"]),
-            number_words(row["total"], decimals),
-            number_words(mean, mean_decimals),
+            number_words(row["total"], style),
+            number_words(mean, mean_style),
             _steps_words(row),
         ]
         if has_past:
-            line += [number_words(row["year_before"], decimals), _change(row)]
+            line += [number_words(row["year_before"], style), _change(row)]
         cells.append(line)
     heads = [kind.capitalize(), "Total", "Mean", "Actual + forecast"]
     heads += ["Year before", "Change"] * has_past
     partial = [_is_partial(row) for row in rows.to_dict("records")]
-    return _table(heads, cells, f"Totals of {name} by {kind}", partial)
+    table = _table(heads, cells, f"Totals of {name} by {kind}", partial)
+    if len(cells) <= OPEN_ROWS:
+        return table
+    return _folded(f"The totals of {len(cells):,} {kind}s", table)
 
 
 def _steps_words(row: Mapping[Any, Any]) -> str:
@@ -319,14 +322,23 @@ def _rule(totals: pd.DataFrame | None) -> str:
     """Return how periods are added up and compared."""
     if totals is None or not len(totals):
         return ""
-    kinds = [PERIODS[kind] for kind in totals["period"].unique()]
-    compared = "; ".join(f"a {kind.name} with {kind.compared_with}" for kind in kinds)
+    kinds = [
+        PERIODS[str(kind)] for kind in totals.loc[totals["year_before"].notna(), "period"].unique()
+    ]
+    compared = ""
+    if kinds:
+        pairs = "; ".join(f"{kind.article} {kind.name} with {kind.compared_with}" for kind in kinds)
+        compared = f" Only complete periods are compared with the year before: {pairs}."
     return (
         "<p>Totals: steps that the table has count with their actual values, the others with their "
-        "forecasts. A period with other steps missing says of how many. Only "
-        f"complete periods are compared: {compared}. Of amounts, such as sales, read the total; of "
-        "levels, such as prices or temperatures, the mean.</p>"
+        f"forecasts. A period with other steps missing says of how many.{compared} Of amounts, "
+        "such as sales, read the total; of levels, such as prices or temperatures, the mean.</p>"
     )
+
+
+def _folded(summary: str, content: str) -> str:
+    """Return a part of the page that its reader unfolds; it stays folded on paper."""
+    return f'<details class="rest"><summary>{summary}</summary>{content}</details>'
 
 
 def _table(

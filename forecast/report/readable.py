@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import floor, log10
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,10 +22,10 @@ WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 LARGE_UNITS = ((1e12, " tn"), (1e9, " bn"), (1e6, " mn"))
-"""Words behind the ticks of an axis of large numbers, as the Financial Times writes them."""
+"""Units of large numbers and the words behind them, as the Financial Times writes them."""
 
 LEAST_LARGE = 1e7
-"""Size from which ticks are written in `LARGE_UNITS`."""
+"""Size from which numbers are written in `LARGE_UNITS`."""
 
 MOST_WRITTEN_OUT = 1e15
 LEAST_WRITTEN_OUT = 1e-4
@@ -35,8 +36,22 @@ SPREAD_DIGITS = 2
 """Significant digits of the largest number, and of the distance between lowest and highest."""
 
 
-def num_decimals(values: FloatArray) -> int | None:
-    """Return the decimals that tell some numbers apart; None where an exponent is needed.
+class Style(NamedTuple):
+    """The way in which the numbers of a table are written.
+
+    Attributes:
+        decimals: digits after the point; None where a power of ten is needed.
+        divisor: the unit, such as 1e9.
+        unit: its name behind each number.
+    """
+
+    decimals: int | None
+    divisor: float = 1.0
+    unit: str = ""
+
+
+def number_style(values: FloatArray) -> Style:
+    """Return the style with the fewest digits that tell some numbers apart.
 
     Args:
         values: any shape; NaN is left out.
@@ -44,32 +59,34 @@ def num_decimals(values: FloatArray) -> int | None:
     finite = values[np.isfinite(values)]
     largest = float(np.abs(finite).max(initial=0.0))
     if largest == 0.0:
-        return 0
+        return Style(0)
     if not LEAST_WRITTEN_OUT <= largest < MOST_WRITTEN_OUT:
-        return None
-    decimals = SIZE_DIGITS - 1 - floor(log10(largest))
+        return Style(None)
+    divisor, unit = _unit_of(largest)
+    decimals = SIZE_DIGITS - 1 - floor(log10(largest / divisor))
     spread = float(finite.max() - finite.min())
     if spread > 1e-9 * largest:
-        decimals = max(decimals, SPREAD_DIGITS - 1 - floor(log10(spread)))
+        decimals = max(decimals, SPREAD_DIGITS - 1 - floor(log10(spread / divisor)))
     # numbers that need fewer, such as whole ones, have fewer
-    return min(max(decimals, 0), _needed_decimals(finite))
+    decimals = min(max(decimals, 0), _needed_decimals(finite / divisor))
+    return Style(decimals, divisor, unit)
 
 
-def number_words(value: float, decimals: int | None) -> str:
-    """Return a number with a minus sign, commas between thousands and some decimals.
+def number_words(value: float, style: Style) -> str:
+    """Return a number with a minus sign, commas between thousands and its unit.
 
     Args:
         value: the number; NaN is `-`.
-        decimals: as of `num_decimals`.
+        style: as of `number_style`.
     """
     if not np.isfinite(value):
         return NO_VALUE
-    if decimals is None:
-        return _with_power(value)
-    words = f"{value:,.{decimals}f}"
+    if style.decimals is None:
+        return _with_power(value, SIZE_DIGITS)
+    words = f"{value / style.divisor:,.{style.decimals}f}"
     if float(words.replace(",", "")) == 0.0:  # a zero has no minus
         words = words.removeprefix("-")
-    return words.replace("-", MINUS)
+    return words.replace("-", MINUS) + style.unit
 
 
 def tick_words(values: Sequence[float]) -> list[str]:
@@ -80,24 +97,33 @@ def tick_words(values: Sequence[float]) -> list[str]:
     """
     numbers = np.asarray(values, np.float64)
     largest = float(np.abs(numbers).max(initial=0.0))
-    divisor = 1.0
-    unit = ""
-    if LEAST_LARGE <= largest < MOST_WRITTEN_OUT:
-        divisor, unit = next((size, words) for size, words in LARGE_UNITS if largest >= size)
     if largest and not LEAST_WRITTEN_OUT <= largest < MOST_WRITTEN_OUT:
         return [_with_power(value) for value in numbers.tolist()]
-    scaled = numbers / divisor
-    decimals = _needed_decimals(scaled)
-    return [f"{number_words(value, decimals)}{unit}" for value in scaled.tolist()]
+    divisor, unit = _unit_of(largest)
+    style = Style(_needed_decimals(numbers / divisor), divisor, unit)
+    return [number_words(value, style) for value in numbers.tolist()]
 
 
-def _with_power(value: float) -> str:
-    """Return a very large or small number with a power of ten, with four digits at most."""
+def _unit_of(largest: float) -> tuple[float, str]:
+    """Return the unit of numbers up to some size: 1 where they can be written out."""
+    if largest < LEAST_LARGE:
+        return 1.0, ""
+    return next((size, words) for size, words in LARGE_UNITS if largest >= size)
+
+
+def _with_power(value: float, digits: int = 0) -> str:
+    """Return a very large or small number with a power of ten.
+
+    Args:
+        value: the number.
+        digits: significant digits; 0: as few as it has, four at most.
+    """
     if value == 0.0:
         return "0"
-    digits, power = f"{value:.{SIZE_DIGITS - 1}e}".split("e")
-    digits = digits.rstrip("0").rstrip(".").replace("-", MINUS)
-    return f"{digits}{TIMES}10{str(int(power)).translate(RAISED)}"
+    factor, power = f"{value:.{(digits or SIZE_DIGITS) - 1}e}".split("e")
+    if not digits:
+        factor = factor.rstrip("0").rstrip(".")
+    return f"{factor.replace('-', MINUS)}{TIMES}10{str(int(power)).translate(RAISED)}"
 
 
 def _needed_decimals(numbers: FloatArray) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 
 from forecast.axes import FloatArray, IntArray, evenly_spaced
 from forecast.data.findings import listed
+from forecast.data.per_series.ids import ONLY_SERIES
 from forecast.data.per_series.keys import ids_in
 from forecast.intervals.levels import central_levels
 from forecast.report.chart import MAX_POINTS, Band, Chart, Line, baseline_looks, draw_chart
@@ -101,6 +102,8 @@ def _chosen(result: BacktestResult) -> tuple[list[_Shown], int]:
 def _name(series_id: object, targets: tuple[str, ...], target: int) -> str:
     if len(targets) == 1:
         return f"{series_id}"
+    if str(series_id) == ONLY_SERIES:
+        return targets[target]
     return f"{series_id} · {targets[target]}"
 
 

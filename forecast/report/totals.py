@@ -30,12 +30,14 @@ class Period:
         alias: the name pandas gives to it.
         year: periods from one to the one before that it is compared with.
         compared_with: the other period in words.
+        article: of the name.
     """
 
     name: str
     alias: str
     year: int
     compared_with: str
+    article: str = "a"
 
 
 # Hours, days and weeks are compared with those 52 weeks before: the same weekday.
@@ -43,7 +45,7 @@ PERIODS = {
     period.name: period
     for period in (
         Period("minute", "min", 364 * 24 * 60, "the same minute 52 weeks before"),
-        Period("hour", "h", 364 * 24, "the same hour 52 weeks before"),
+        Period("hour", "h", 364 * 24, "the same hour 52 weeks before", "an"),
         Period("day", "D", 364, "the day 52 weeks before, which is the same weekday"),
         Period("week", "W-SUN", 52, "the week 52 weeks before"),
         Period("month", "M", 12, "the same month a year before"),
@@ -61,8 +63,11 @@ _PERIODS_OF_SHORT_STEPS = (
 _PERIODS_OF_LONG_STEPS = {"D": ("week", "month"), "B": ("week", "month"), "W": ("year",)}
 
 LEAST_FORECAST = 0.25
-"""Share of the steps of a complete period that are forecast, in one period at least: the total of a
-month of which two days are forecast says little about the forecast."""
+"""Share of the steps that are forecast, in one period at least: the total of a month of which two
+days are forecast says little about the forecast."""
+
+LEAST_KNOWN = 0.5
+"""Share of the steps that are actual values or forecasts, in the same period."""
 
 SERIES = "series"
 
@@ -113,7 +118,7 @@ def period_totals(forecast: Forecast, panel: Panel) -> pd.DataFrame:
 
 
 def _totals(forecast: Forecast, panel: Panel, period: Period) -> pd.DataFrame:
-    """Return the totals of one kind of period; no rows where none of them is mostly forecast."""
+    """Return the totals of one kind of period; no rows where none is forecast enough."""
     count, horizon, num_targets = forecast.values.shape
     ahead = _ordinals(forecast.stamps.ravel(), forecast.freq, period)
     first = int(ahead.min()) - period.year
@@ -130,9 +135,10 @@ def _totals(forecast: Forecast, panel: Panel, period: Period) -> pd.DataFrame:
         table = _compared(predicted, actual, steps, period)
         tables.append(table.assign(target=forecast.columns.target_cols[target]))
     table = pd.concat(tables, ignore_index=True)
-    is_complete = table["actual_steps"] + table["forecast_steps"] == table["steps"]
+    num_known = table["actual_steps"] + table["forecast_steps"]
+    is_known = num_known >= LEAST_KNOWN * table["steps"]
     is_forecast = table["forecast_steps"] >= LEAST_FORECAST * table["steps"]
-    if not (is_complete & is_forecast).any():
+    if not (is_known & is_forecast).any():
         return table[:0]
     table[SERIES] = forecast.series_ids[table[SERIES].to_numpy()]
     return table[[SERIES, *COLUMNS]]
@@ -211,6 +217,6 @@ def _begin(ordinal: int, freq: Frequency, period: Period) -> np.datetime64:
 
 def _ordinals(stamps: NDArray[np.generic], freq: Frequency, period: Period) -> IntArray:
     """Return the number of the period in which each stamp lies, by the wall clock."""
-    unique, places = np.unique(stamps, return_inverse=True)
-    wall = freq.local(unique).tz_localize(None)
+    places, unique = pd.factorize(stamps)
+    wall = freq.local(np.asarray(unique)).tz_localize(None)
     return wall.to_period(period.alias).asi8[places]

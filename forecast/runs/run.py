@@ -199,6 +199,12 @@ def _conclusions(
     future: Forecast | None,
 ) -> Iterator[str]:
     """Yield what is printed after training: new notes, weights, scores, coverage."""
+    if future is None:
+        missing = ", ".join(prepared.panel.columns.known_covariates)
+        yield (
+            f"note: no forecast was written, since {missing} of its steps is not in the table: "
+            f"forecast predict --template writes the rows to fill in, and --known reads them"
+        )
     if future is not None:
         for note in future.notes:
             if note not in prepared.notes:

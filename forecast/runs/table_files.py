@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import BadZipFile
 
-from forecast.baselines.compare import BASELINE_NAMES
+from forecast.baselines.simple import BASELINE_NAMES
 from forecast.data.panel import Columns
 from forecast.errors import DataError
 from forecast.files.atomic import write_file
+from forecast.runs.records import FORECAST
 from forecast.scores.forecast import column_names
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ _UNREADABLE = (OSError, ValueError, KeyError, BadZipFile)
 """Errors of pandas, Arrow and openpyxl about a file of another kind."""
 
 _ENDINGS = (".csv", ".parquet", ".xlsx")
+
+WHOLE_NUMBER = r"-?(0|[1-9]\d{0,14})"
+"""A number as text that is the same text again when it is written; 007 is not."""
 
 OTHER_FORECASTS = ("forecast.parquet", "forecast.xlsx")
 """Files of a run with the content of `forecast.csv`, where they were asked for."""
@@ -67,6 +71,80 @@ def write_table(frame: pd.DataFrame, path: str | Path) -> None:
         workbook = io.BytesIO()
         frame.astype(dict.fromkeys(zoned, str)).to_excel(workbook, index=False, engine="openpyxl")
         write_file(path, workbook.getvalue())
+
+
+def with_format(path: str | None, ending: str | None) -> str | None:
+    """Return the name of a file to write in a format.
+
+    Args:
+        path: as it was given; without an ending it gets that of the format.
+        ending: of the format, such as `xlsx`; None: by the name.
+
+    Raises:
+        DataError: the name is that of another format, or a format needs a name and has none.
+    """
+    if ending is None:
+        return path
+    if path is None:
+        if ending == "csv":  # which is printed
+            return None
+        raise DataError(
+            f"the format is {ending}, which is not printed: name a file with --output "
+            f"forecast.{ending}"
+        )
+    given = Path(path).suffix
+    if given == f".{ending}":
+        return path
+    if given in _ENDINGS:
+        raise DataError(f"{path}: the format is {ending}; expected a name in .{ending}")
+    return f"{path}.{ending}"
+
+
+def export_forecast(folder: Path, ending: str) -> Path:
+    """Write the forecast of a run once more, as a workbook or Parquet file beside the CSV file.
+
+    Args:
+        folder: the run.
+        ending: `xlsx` or `parquet`.
+
+    Returns:
+        The file.
+
+    Raises:
+        DataError: the run has no forecast, as covariates were not known.
+    """
+    import pandas as pd
+
+    source = folder / FORECAST
+    if not source.is_file():
+        raise DataError(
+            f"{folder}: there is no forecast to write as {ending}, since the known covariates of "
+            f"its steps were not in the table: pass them to forecast predict with --known"
+        )
+    table = pd.read_csv(source, dtype=str, keep_default_na=False, na_values=[""])
+    names = list(table)
+    place = names.index("cutoff")  # after ids and time, before the numbers
+    for name in names[place + 1 :]:
+        table[name] = table[name].astype(float)
+    for name in (names[place - 1], "cutoff"):
+        table[name] = _typed_stamps(table[name])
+    for name in names[: place - 1]:
+        if table[name].str.fullmatch(WHOLE_NUMBER).all():
+            table[name] = table[name].astype("int64")
+    path = source.with_suffix(f".{ending}")
+    write_table(table, path)
+    return path
+
+
+def _typed_stamps(text: pd.Series) -> pd.Series:
+    """Return stamps of a CSV file as dates or whole numbers; those with an offset stay text."""
+    import pandas as pd
+
+    if text.str.fullmatch(WHOLE_NUMBER).all():
+        return text.astype("int64")
+    if text.str.contains(r"[+-]\d\d:\d\d$").any():
+        return text
+    return pd.to_datetime(text)
 
 
 def is_forecast(alias: str, columns: Columns, path: Path) -> bool:

@@ -149,9 +149,9 @@ def test_a_run_folder_contains_everything(run):
     }
     assert not list(run.parent.glob(".run*")), "no checkpoint or temporary folder is left"
     forecast = pd.read_csv(run / "forecast.csv")
-    ends = [f"bigru-{side}-{level}" for side, level in (("lo", 95), ("lo", 80), ("hi", 80))]
+    ends = [f"ensemble-{side}-{level}" for side, level in (("lo", 95), ("lo", 80), ("hi", 80))]
     baseline = json.loads((run / "forecast.json").read_text())["baseline"]
-    columns = ["unique_id", "ds", "cutoff", "bigru", *ends, "bigru-hi-95", baseline]
+    columns = ["unique_id", "ds", "cutoff", "ensemble", *ends, "ensemble-hi-95", baseline]
     assert list(forecast.columns) == columns
     scores = json.loads((run / "scores.json").read_text())
     stored = pd.read_parquet(run / "test_forecasts.parquet")

@@ -300,3 +300,30 @@ def test_a_layout_without_dates_is_refused_and_its_fix_helps() -> None:
     found = diagnose(table, table_format=TableFormat(layout="dates_across")).errors
     assert [finding.code for finding in found] == ["no_dates_across"]
     assert found[0].settings == ({"data.layout": "long"},)
+
+
+def test_a_guessed_format_is_kept_for_further_tables() -> None:
+    days = pd.date_range("2024-01-01", periods=60)
+    table = pd.DataFrame({"ds": days.strftime("%d/%m/%Y"), "y": np.arange(60.0)})
+    config = Forecaster(horizon=4, context_length=8, model="bigru").config
+    prepared = prepare(config, table)
+    assert prepared.config.data.time_format == "%d/%m/%Y"
+    assert "13/01/2024" in prepared.reasons["data.time_format"]
+
+    few = pd.DataFrame({"ds": ["01/02/2024", "02/02/2024"], "y": [1.0, 2.0]})
+    assert [finding.code for finding in diagnose(few).errors] == ["ambiguous_dates"]
+    stamps = open_panel(prepared.config.data, few).timestamps
+    assert pd.DatetimeIndex(stamps).strftime("%Y-%m-%d").tolist() == ["2024-02-01", "2024-02-02"]
+
+    other = few.assign(ds=["02/13/2024", "02/14/2024"])
+    with pytest.raises(DataError, match="'02/13/2024', which does not fit time_format '%d/%m/%Y'"):
+        open_panel(prepared.config.data, other)
+    iso = few.assign(ds=["2024-02-01", "2024-02-02"])
+    assert open_panel(prepared.config.data, iso).timestamps.tolist() == stamps.tolist()
+
+
+def test_a_format_that_leaves_no_doubt_is_not_kept() -> None:
+    days = pd.date_range("2024-01-01", periods=60)
+    table = pd.DataFrame({"ds": days.strftime("%Y-%m-%d"), "y": np.arange(60.0)})
+    config = Forecaster(horizon=4, context_length=8, model="bigru").config
+    assert prepare(config, table).config.data.time_format is None

@@ -229,6 +229,13 @@ def test_the_column_that_tells_rows_apart_is_proposed(given: str, found: str) ->
     assert panel_of(frame, found) is not None
 
 
+def test_of_columns_that_do_the_same_the_one_with_fewer_values_is_proposed() -> None:
+    frame = table_of([(store, item) for store in (1, 2, 3) for item in "AB"])
+    frame["both"] = frame["store"].astype(str) + "/" + frame["item"]
+    errors = diagnose(frame, Columns(id_col="item")).errors
+    assert errors[0].settings[0] == {"data.id_col": "item,store"}
+
+
 def test_the_column_is_found_where_rows_were_left_out(tmp_path: Path) -> None:
     path = to_csv(table_of([(1, "A"), (2, "A")]), tmp_path)
     lines = path.read_text().splitlines()

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from forecast.data.doctor import diagnose
 from forecast.data.load import load_panel
 from forecast.data.panel import USUAL_ROLES, Columns
 from forecast.data.read import TableFormat
@@ -191,3 +192,33 @@ def test_lines_are_counted_below_empty_rows_and_above_totals(tmp_path):
     lines[20] = lines[20].partition(",")[0] + ",warm"
     with pytest.raises(DataError, match=r"'warm', .* line 21 "):
         load_panel(write(tmp_path / "a.csv", *lines), TEMP)
+
+
+def test_row_numbers_are_no_series_in_whatever_order() -> None:
+    days = pd.date_range("2024-01-01", periods=20)
+    table = pd.DataFrame({"date": days, "No": range(1, 21), "a": 1.5 * np.arange(20)})
+    wide = TableFormat(layout="wide")
+    for rows in (table, table.iloc[::-1], table.sample(frac=1, random_state=3)):
+        panel = load_panel(rows, Columns(time_col="date"), table_format=wide)
+        assert panel.series_ids.tolist() == ["a"]
+    counts = table.assign(calls=[*range(1, 20), 25])
+    panel = load_panel(counts, Columns(time_col="date"), table_format=wide)
+    assert panel.series_ids.tolist() == ["a", "calls"]
+
+
+def test_a_target_with_the_name_of_the_ids_of_results_is_refused() -> None:
+    days = pd.date_range("2024-01-01", periods=20)
+    table = pd.DataFrame({"date": days, "unique_id": 1.5 * np.arange(20)})
+    columns = Columns(time_col="date", target_cols=("unique_id",))
+    assert [finding.code for finding in diagnose(table, columns).errors] == ["doubled_name"]
+
+
+def test_no_policy_for_missing_values_is_proposed_for_a_static_one() -> None:
+    days = pd.date_range("2024-01-01", periods=20)
+    table = pd.DataFrame({"unique_id": ["a"] * 10 + ["b"] * 10, "ds": [*days[:10]] * 2, "y": 1.5})
+    table["size"] = [2.0] * 10 + [None] * 10
+    columns = Columns(static_covariates=("size",))
+    for allow_missing in (False, True):
+        found = diagnose(table, columns, allow_missing=allow_missing).errors[0]
+        assert found.code == "missing_static"
+        assert not found.settings

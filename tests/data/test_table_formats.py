@@ -428,3 +428,15 @@ def test_wide_tables_never_hear_of_an_id_column(tmp_path):
             )
         assert "id_col" not in str(caught.value)
         assert "unique_id" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["rownames", "Row", "row_number", "row id", "No", "No.", "Nr.", "#"]
+)
+@pytest.mark.parametrize("column", [np.arange(101, 141), np.arange(0, 80, 2), np.arange(40.0)])
+def test_a_column_called_a_row_number_is_no_series(name, column):
+    panel = load_panel(counted(**{name: column}), **WIDE)
+    assert list(panel.series_ids) == ["pce", "pop"]
+    assert f"{name!r} counts the rows" in panel.notes[0]
+    down = load_panel(counted(**{name: column[::-1]}), **WIDE)
+    assert name in down.series_ids

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
 from forecast.data.doctor import diagnose
+from forecast.data.findings import in_python
 from forecast.data.load import load_panel
 from forecast.data.panel import USUAL_ROLES, Columns
 from forecast.data.read import TableFormat
@@ -108,10 +107,8 @@ def test_parts_are_joined(name, kind, tmp_path):
 @pytest.mark.parametrize("name", [name for name in CASES if name not in ("with minutes",)])
 def test_the_parts_are_proposed_and_the_proposal_reads_the_table(name):
     frame, stamps, names = table_of(name)
-    fix = diagnose(frame, USUAL_ROLES).errors[0].fix
-    proposal = re.match(r"pass (time_col: \[.*?\])", fix)
-    assert proposal is not None
-    columns = Columns(**yaml.safe_load(proposal[1]))
+    proposed = diagnose(frame, USUAL_ROLES).errors[0].settings[0]["data.time_col"]
+    columns = Columns(time_col=proposed)
     assert columns == Columns(time_col=names)
     for roles in (columns, Columns()):
         panel = load_panel(frame, roles)
@@ -119,7 +116,7 @@ def test_the_parts_are_proposed_and_the_proposal_reads_the_table(name):
         assert pd.DatetimeIndex(panel.timestamps).equals(stamps)
     if frame[names[0]].dtype == object and names[0].lower() == "date":
         told = diagnose(frame, Columns(time_col=names[0])).text()
-        assert f"pass {proposal[1]} if they are the parts of the time" in told
+        assert f"pass {in_python({'data.time_col': proposed})} if they are the parts" in told
 
 
 def test_a_part_may_be_a_covariate_too():

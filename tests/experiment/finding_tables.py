@@ -90,6 +90,12 @@ def text(**changes: str) -> str:
     return written
 
 
+def years_across(shops: list[str]) -> pd.DataFrame:
+    """A row per shop, a column per year."""
+    columns = {str(year): np.arange(len(shops)) + year % 7 for year in range(1960, 2020)}
+    return pd.DataFrame({"shop": shops, **columns})
+
+
 def two_series(first: int, second: int) -> pd.DataFrame:
     """Two series of daily rows."""
     return pd.concat([days(first, unique_id="a"), days(second, unique_id="b")], ignore_index=True)
@@ -136,6 +142,16 @@ DAYS_OF_YEAR = {
 
 ERRORS = {
     # ---- the file
+    "no dates across": Provoked(
+        "no_dates_across",
+        lambda: days().rename(columns={"ds": "stamp", "y": "value"}),
+        settings={"data.layout": "dates_across"},
+    ),
+    "rows of one name": Provoked(
+        "same_rows",
+        lambda: years_across(["a", "a"]),
+        lambda frame: frame.assign(shop=["a", "b"]),
+    ),
     "no file": Provoked("no_file", lambda: None, lambda _: days()),
     "no such format": Provoked("file_kind", lambda: "x", untried="the file", suffix=".docx"),
     "empty": Provoked("empty_file", lambda: "", lambda _: days()),
@@ -226,8 +242,8 @@ ERRORS = {
     ),
     "index": Provoked(
         "index",
-        lambda: days().set_index(["ds", "y"]).assign(z=1.5).rename_axis(["a", "b"]),
-        lambda frame: frame.reset_index().rename(columns={"a": "ds", "b": "y"}),
+        lambda: days(end=days()["ds"]).set_index(["ds", "end"]).rename_axis(["a", "b"]),
+        lambda frame: frame.reset_index().rename(columns={"a": "ds"}),
         is_object=True,
     ),
     "bytes as ids": Provoked(
@@ -247,6 +263,39 @@ ERRORS = {
         "duplicate_columns",
         lambda: days(z=1.5).rename(columns={"z": "y"}),
         lambda frame: frame.iloc[:, :2],
+    ),
+    "a name written otherwise": Provoked(
+        "missing_column",
+        lambda: days().rename(columns={"y": "Sales "}),
+        settings={"data.target_cols": ("sales",)},
+    ),
+    "a name with a comma": Provoked(
+        "missing_column",
+        lambda: days().rename(columns={"y": "load, MW"}),
+        settings={"data.target_cols": ("load", "MW")},
+    ),
+    "a part of the time": Provoked(
+        "missing_column",
+        lambda: pd.DataFrame(
+            {"year": days()["ds"].dt.year, "month": days()["ds"].dt.month}
+            | {"day": days()["ds"].dt.day, "y": days()["y"]}
+        ),
+        settings={"data.time_col": "stamp"},
+    ),
+    "an unlike name": Provoked(
+        "missing_column", days, renamed(y="wind"), settings={"data.target_cols": ("wind",)}
+    ),
+    "two columns of numbers": Provoked(
+        "undecided_roles",
+        lambda: days(load=days()["y"], wind=np.arange(60) * 5 % 8 + 0.5)[["ds", "load", "wind"]],
+    ),
+    "no numbers": Provoked(
+        "no_target", lambda: days()[["ds"]].assign(a="x"), lambda frame: frame.assign(a=days()["y"])
+    ),
+    "a row without an id": Provoked(
+        "missing_id",
+        lambda: days(unique_id=["a"] * 59 + [None]),
+        lambda frame: frame.fillna("a"),
     ),
     "name of a result": Provoked(
         "doubled_name",
@@ -297,6 +346,11 @@ ERRORS = {
         "no_number",
         lambda: with_cell("y", 30, "closed"),
         lambda frame: frame.assign(y=frame["y"].replace("closed", 2.5)),
+    ),
+    "a bound": Provoked(
+        "bounds",
+        lambda: with_cell("y", 30, "<1"),
+        lambda frame: frame.assign(y=frame["y"].replace("<1", 0.5)),
     ),
     "infinite": Provoked("infinite", lambda: with_cell("y", 30, np.inf), without(30)),
     "an empty cell": Provoked(
@@ -490,7 +544,7 @@ ERRORS = {
         lambda frame: frame[frame["unique_id"] == "a"],
     ),
     # ---- windows
-    "a short series": Provoked("short_series", lambda: two_series(60, 5)),
+    "a short series": Provoked("short_series", lambda: two_series(60, 3)),
     "all short": Provoked("short_series", lambda: days(20), settings={"windows.horizon": 24}),
     "sets too large": Provoked("no_training_rows", days, settings={"evaluation.test_size": 58}),
     "a set too small": Provoked(

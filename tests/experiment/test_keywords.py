@@ -93,7 +93,7 @@ WRONG = {
     "twice": ({"time": "a", "time_col": "a"}, "time and time_col are the same setting"),
     "of another architecture": ({"model": "bigru", "segment_length": 4}, "is no setting"),
     "out of range": ({"horizon": 0}, "windows.horizon is 0; expected a whole number"),
-    "wrong type": ({"target": 3}, "data.target_cols is 3; expected a list"),
+    "wrong type": ({"target": 3}, "data.target_cols is 3; expected"),
     "no architecture": ({"model": "gru"}, "model.name is \"gru\"; expected 'bigru'"),
     "an object": ({"target": object()}, "data.target_cols"),
     "together": ({"gaps": "fill"}, "set missing to"),

@@ -7,6 +7,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from forecast.baselines.simple import BASELINE_NAMES
+from forecast.errors import ConfigError
 from forecast.experiment.file import dump_experiment, experiment_from, parse_experiment
 from forecast.experiment.prepare import prepare
 
@@ -58,3 +60,9 @@ def test_a_folder_is_named_after_the_table_unless_a_name_is_given(
 ) -> None:
     assert experiment_from({"data": {"source": source}}).folder_name == folder
     assert experiment_from({"name": "mine", "data": {"source": source}}).folder_name == "mine"
+
+
+@pytest.mark.parametrize("name", BASELINE_NAMES)
+def test_the_name_of_a_baseline_is_refused_before_training(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"name is '{name}', which is the name of a baseline"):
+        experiment_from({"name": name})

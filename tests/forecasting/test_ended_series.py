@@ -107,15 +107,16 @@ def test_series_are_left_out_of_the_forecast_alone(fitted: Callable[[str], Forec
     assert "long ago" in forecaster.fitted.series.ids
 
 
-def test_steps_beyond_the_calibrated_ones_have_no_intervals(
+def test_intervals_end_with_the_steps_they_are_calibrated_for(
     fitted: Callable[[str], Forecaster],
 ) -> None:
     forecast = fitted("common_end").predict(level=50)
-    rows = by_series(forecast)
-    for name in rows:
-        is_empty = rows[name][["bigru-lo-50", "bigru-hi-50"]].isna().all(axis=None)
-        assert is_empty == (LENGTHS[name] < LENGTHS["a"])
-    assert any("3 series have no intervals" in note for note in forecast.notes)
+    step = np.arange(1, HORIZON + 1)
+    for name, rows in by_series(forecast).items():
+        ends = rows[["bigru-lo-50", "bigru-hi-50"]].isna().to_numpy()
+        behind = LENGTHS["a"] - LENGTHS[name]
+        assert ends.tolist() == [[late, late] for late in behind + step > HORIZON]
+    assert any("intervals end 4 steps after the last row" in note for note in forecast.notes)
 
 
 CONSEQUENCES = {

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from forecast import Experiment, Forecaster
-from forecast.baselines.compare import BASELINE_NAMES
+from forecast.baselines.simple import BASELINE_NAMES
 from forecast.errors import ConfigError
 from forecast.experiment.prepare import prepare_panel
 from forecast.forecasting.forecaster import open_panel

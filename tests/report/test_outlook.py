@@ -14,10 +14,14 @@ from reports import a_result, page_of, write_run
 
 from forecast.data.load import load_panel
 from forecast.data.panel import Columns, Panel
+from forecast.files.yaml import parse_yaml
 from forecast.report.outlook import MAX_ROWS, OPEN_ROWS
+from forecast.report.totals import period_totals
 from forecast.report.words import table_name, title_of
+from forecast.runs import pictures
 from forecast.runs.pictures import plot_run
 from forecast.runs.records import write_past
+from forecast.runs.stored import read_totals
 from forecast.scores.forecast import Forecast
 
 FOLDER = "/home/somebody/my: data/"
@@ -83,7 +87,8 @@ def cells_of(html: str, label: str) -> list[list[str]]:
 
 def value_of(cell: str) -> float:
     plain = cell.replace(",", "").replace("\N{MINUS SIGN}", "-").removesuffix(" %")
-    return float(plain)
+    number, _, unit = plain.partition(" ")
+    return float(number) * {"": 1.0, "mn": 1e6, "bn": 1e9}[unit]
 
 
 def page_text(folder: Path) -> str:
@@ -229,3 +234,66 @@ def test_series_without_a_test_window_are_counted(tmp_path):
     result = result.take(np.flatnonzero(result.series < 3))
     page = page_of(write_run(tmp_path / "run", result))
     assert any("3 of 4 series have test windows; without: 's003'" in t for t in page.words("p"))
+
+
+def test_ids_of_several_columns_find_their_totals_and_their_past(tmp_path):
+    """Also where a column of the id has the name of a column of the totals."""
+    days = pd.date_range("2022-01-01", periods=500)
+    frame = pd.concat(
+        [
+            pd.DataFrame({"period": store, "target": item, "day": days, "sales": 1.0 + number})
+            for number, (store, item) in enumerate((("1", "23"), ("12", "3"), ("<b>", "a, b")))
+        ]
+    )
+    columns = Columns(id_col="period,target", time_col="day", target_cols=("sales",))
+    panel = load_panel(frame, columns)
+    forecast = ahead_of(panel, 14)
+    folder = a_run(tmp_path / "run", panel, forecast)
+    config = folder / "config.yaml"
+    config.write_text(config.read_text().replace("id_col: shop", "id_col: period,target"))
+    settings = parse_yaml(config.read_text(), "config.yaml").value
+    totals = read_totals(folder / "totals.csv", settings)
+    wanted = period_totals(forecast, panel)
+    assert totals["series"].tolist() == wanted["series"].tolist()
+    assert np.allclose(totals["year_before"], wanted["year_before"], equal_nan=True)
+
+    page = page_of(folder)
+    names = [str(series_id) for series_id in panel.series_ids]
+    assert page.words("option") == names
+    for number, series_id in enumerate(panel.series_ids):
+        readings = page.readings(f"{series_id}: forecast")
+        actual = [row[2] for row in readings["rows"] if row[2]]
+        assert set(actual) == {str(1 + ("1", "12", "<b>").index(series_id[0]))}, number
+        assert f"Totals of {series_id} by week" in str(page.elements)
+
+
+def test_the_members_and_the_reason_for_no_test_set_are_on_the_page(tmp_path):
+    panel = a_panel("D", {"a": 100})
+    folder = a_run(tmp_path / "run", panel, ahead_of(panel, 7))
+    about = {
+        "ensemble": "98 % ridge regression (context 28), 2 % network (context 28)",
+        "architecture": "segment_bigru",
+        "not_tested": "100 rows are too few for a test set: give 20 more",
+        "notes": ["an interval <is> missing", f"{FOLDER}sales.csv has a note"],
+    }
+    (folder / "forecast.json").write_text(json.dumps(about))
+    page = page_of(folder)
+    assert "Made by 98 % ridge regression (context 28), 2 % network (context 28)." in page.words(
+        "p"
+    )
+    assert page.words("p").count("100 rows are too few for a test set: give 20 more.") == 2
+    assert page.words("li") == ["an interval <is> missing", "sales.csv has a note"]
+    (folder / "forecast.json").write_text(json.dumps({"architecture": "bigru"}))
+    assert "Made by one network of the architecture bigru." in page_of(folder).words("p")
+
+
+def test_without_a_forecast_the_picture_is_of_the_last_test_window(tmp_path):
+    result = a_result(num_series=3)
+    folder = write_run(tmp_path / "run", result)
+    drawn = plot_run(folder)
+    assert drawn[0] == folder / "forecast.png"
+    figure = pictures._last_window_figure(result, result.frame(), folder)
+    for number, axes in enumerate(axes for axes in figure.axes if axes.get_visible()):
+        last = int(np.flatnonzero(result.series == number)[-1])
+        ahead = axes.lines[-1].get_ydata()
+        assert np.array_equal(ahead[-6:], result.forecasts["bigru"][last, :, 0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -10,9 +11,11 @@ import pytest
 
 from forecast.data.frequency import Frequency
 from forecast.data.panel import Columns
+from forecast.errors import ForecastWarning
 from forecast.report.plots import plot_next_steps, save_figure
 from forecast.report.plots.steps_ahead import past_steps, shown_pairs
-from forecast.report.readable import num_decimals, number_words, stamp_words, tick_words
+from forecast.report.plots.style import ASIAN_FONTS, new_figure, set_dates
+from forecast.report.readable import number_style, number_words, stamp_words, tick_words
 from forecast.scores.forecast import Forecast
 
 LEVELS = (0.025, 0.1, 0.9, 0.975)
@@ -139,10 +142,28 @@ def test_local_days_are_on_the_axis():
     assert labels[0] == "20:00", "01:00 in UTC is the evening before in New York"
 
 
-def test_letters_of_asia_give_no_warning(tmp_path):
+def test_letters_of_asia_are_drawn_or_named(tmp_path):
+    from matplotlib.font_manager import fontManager
+
     forecast = next_steps()
     forecast.series_ids[0] = "上海店"
-    save_figure(plot_next_steps(forecast), tmp_path / "a.png")  # a warning is an error here
+    installed = {font.name for font in fontManager.ttflist}
+    lacking = nullcontext()
+    if not installed & set(ASIAN_FONTS):
+        lacking = pytest.warns(ForecastWarning, match="lacks some characters")
+    with lacking:
+        save_figure(plot_next_steps(forecast), tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("freq", ["s", "min", "h", "D", "B", "W", "MS", "YS"])
+def test_every_span_has_dates(freq):
+    """Matplotlib warns where it finds no distance between ticks, and a warning is an error here."""
+    for length in (*range(10, 130, 3), 61, 62, 63, 70, 71):
+        axes = new_figure((4, 2)).add_subplot()
+        stamps = pd.date_range("2022-11-05 10:00", periods=length, freq=freq).to_numpy()
+        axes.plot(stamps, np.zeros(length))
+        set_dates(axes, stamps)
+        assert 2 <= len(axes.get_xticks()) <= 8, length
 
 
 @pytest.mark.parametrize(
@@ -168,8 +189,11 @@ def test_ticks_are_short_and_tell_their_values_apart(values, words):
     [
         ([73.86, 112.412], ["73.9", "112.4"]),
         ([1012.312, 1012.36], ["1,012.312", "1,012.360"]),
-        ([1.2e9, 1.3e9], ["1,200,000,000", "1,300,000,000"]),
-        ([1.234e-6], ["1.234\N{MULTIPLICATION SIGN}10⁻⁶"]),
+        ([1.2e9, 1.3e9], ["1.2 bn", "1.3 bn"]),
+        (
+            [1.234e-6, 4e-6],
+            ["1.234\N{MULTIPLICATION SIGN}10⁻⁶", "4.000\N{MULTIPLICATION SIGN}10⁻⁶"],
+        ),
         ([-0.001, 5.0], ["\N{MINUS SIGN}0.001", "5.000"]),
         ([-1e-9, 100.25], ["0.0", "100.2"]),
         ([7.0, 7.0], ["7", "7"]),
@@ -178,8 +202,8 @@ def test_ticks_are_short_and_tell_their_values_apart(values, words):
 )
 def test_numbers_have_the_digits_that_tell_them_apart(values, words):
     values = np.array(values)
-    decimals = num_decimals(values)
-    assert [number_words(value, decimals) for value in values] == words
+    style = number_style(values)
+    assert [number_words(value, style) for value in values] == words
 
 
 @pytest.mark.parametrize(

@@ -140,6 +140,17 @@ def test_a_month_of_which_little_is_forecast_is_left_out():
     assert set(period_totals(ahead_of(panel, 40), panel)["period"]) == {"week", "month"}
 
 
+def test_a_day_that_lacks_its_last_hour_is_shown_as_far_as_it_goes():
+    index = pd.date_range("2024-01-01", "2024-03-31 22:00", freq="h")
+    panel = load_panel(pd.DataFrame({"ds": index, "y": 1.0}))
+    table = period_totals(ahead_of(panel, 24), panel)
+    days = table[table["period"] == "day"]
+    assert days["steps"].tolist() == [24, 24]
+    assert days["actual_steps"].tolist() == [23, 0]
+    assert days["forecast_steps"].tolist() == [1, 23]
+    assert days["year_before"].isna().all()
+
+
 def test_several_targets_and_many_series_are_added_up_each_for_itself():
     index = pd.date_range("2022-01-01", periods=500, freq="D")
     rng = np.random.default_rng(0)

@@ -209,8 +209,14 @@ def _read(cells: list[str], time_format: str) -> _Reading:
     if time_format in TEXT_FORMATS:
         stamps = read_numbers(pa.chunked_array([pa.array(cells)]), time_format).to_pandas()
         return _Reading(time_format, pd.DatetimeIndex(stamps).to_numpy("datetime64[s]"))
-    stamps = pd.to_datetime(pd.Index(cells), format=time_format, errors="coerce", utc=True)
+    stamps = _parsed(cells, time_format)
+    if not _has_year(time_format) and stamps.hasnans:  # perhaps only February 29 of no leap year
+        stamps = _parsed([f"{cell} 2000" for cell in cells], f"{time_format} %Y")
     return _Reading(time_format, stamps.tz_convert(None).to_numpy("datetime64[s]"))
+
+
+def _parsed(cells: list[str], time_format: str) -> pd.DatetimeIndex:
+    return pd.to_datetime(pd.Index(cells), format=time_format, errors="coerce", utc=True)
 
 
 def _best(readings: list[_Reading]) -> list[_Reading]:

@@ -28,15 +28,13 @@ from forecast.data.layouts.labels import DateLabels, find_dates
 from forecast.data.layouts.row_names import choose_ids, fill_ids
 from forecast.data.layouts.squares import Square, find_square, find_transposed
 from forecast.data.names import join_names
-from forecast.data.panel import Columns
+from forecast.data.panel import NO_TIME, USUAL_ROLES, Columns
 from forecast.data.text.footers import is_total
 from forecast.data.time_parts import parts_of
 from forecast.section import AUTO
 
 ACROSS = "dates_across"
 """Name of this layout."""
-
-_DEFAULT = Columns()
 
 Index = NDArray[np.int64]
 
@@ -135,6 +133,8 @@ def _is_long(names: Sequence[str], columns: Columns, *, is_asked: bool) -> bool:
         is_asked: whether the layout was given, as by a run on a wide table: then time and target
             must both be there.
     """
+    if columns.time_col == NO_TIME:
+        return True
     times = set(parts_of(columns.time_col, tuple(names))) & set(names)
     if is_asked:
         return bool(times) and set(columns.target_cols) <= set(names)
@@ -203,14 +203,13 @@ def _as_long(opened: Opened, wide: _Wide, columns: Columns) -> Opened:
     order = _in_order(wide, usable, ids)
     num_rows = len(usable)
     rows = order % num_rows
-    time_col, target = _new_names(columns, tuple(wide.fronts))
+    if wide.square is not None:
+        fronts.pop(wide.square.label_col)
+    time_col, target = _new_names(columns, tuple(fronts))
     long = {
         time_col: pa.chunked_array([_stamps(wide, rows, order // num_rows)]),
         target: wide.values.take(pa.array(order)),
     }
-
-    if wide.square is not None:
-        fronts.pop(wide.square.label_col)
 
     def read(wanted: list[str]) -> Cells:
         place = pa.array(rows)
@@ -236,7 +235,7 @@ def _new_names(columns: Columns, fronts: tuple[str, ...]) -> tuple[str, str]:
     """Return the names of the columns of time and values in the long table."""
     time_col = columns.time_col
     if time_col in fronts or "," in time_col:
-        time_col = _DEFAULT.time_col
+        time_col = USUAL_ROLES.time_col
     return time_col, columns.target_cols[0]
 
 

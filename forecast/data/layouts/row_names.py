@@ -58,7 +58,7 @@ def choose_ids(
     raise BadTableError(
         "same_rows",
         message,
-        "give each row a name in a column of its own, and name it with id_col",
+        "give each row a name in a column of its own, named by `data.id_col`",
     )
 
 

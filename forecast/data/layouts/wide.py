@@ -19,8 +19,14 @@ _DEFAULT = USUAL_ROLES
 _NAMELESS = re.compile(r"|Unnamed: \d+")
 """Names of a column without one: in a file, and as pandas reads it."""
 
+_ROW_NUMBER = re.compile(r"row[ _.]?(names?|num(ber)?|no|id)?|no\.?|nr\.?|#", re.IGNORECASE)
+"""Names of a column of row numbers."""
+
 _FEWEST_COUNTED = 3
 """Least rows of a column that counts them; fewer may be chance."""
+
+_FEWEST_MOVED = 10
+"""Least rows of a column that counts them in another order."""
 
 
 def melt(table: Table) -> Table:
@@ -110,17 +116,26 @@ def _series_columns(table: Table) -> tuple[list[str], list[Finding]]:
 
 
 def _counts_rows(column: pa.ChunkedArray, name: str) -> bool:
-    """Return whether a column counts the rows one by one from 0 or 1.
+    """Return whether a column counts the rows one by one from 0 or 1, in whatever order.
 
     In a column without a name, as pandas writes an index, distinct whole numbers are enough: rows
-    may have been dropped or moved.
+    may have been dropped or moved. In one that is called a row number, ascending ones are.
     """
-    if not pa.types.is_integer(column.type) or column.null_count or len(column) < _FEWEST_COUNTED:
+    is_number = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+    if not is_number or column.null_count or len(column) < _FEWEST_COUNTED:
         return False
-    numbers = column.to_numpy().astype(np.int64)
+    numbers = column.to_numpy()
+    if not (np.floor(numbers) == numbers).all():  # NaN is not equal to itself
+        return False
+    steps = np.diff(numbers.astype(np.float64))
     if _NAMELESS.fullmatch(name):
         return len(np.unique(numbers)) == len(numbers)
-    return bool(numbers[0] in (0, 1) and (np.diff(numbers) == 1).all())
+    if _ROW_NUMBER.fullmatch(name.strip()) and (steps > 0).all():
+        return True
+    if len(numbers) >= _FEWEST_MOVED:
+        numbers = np.sort(numbers)
+    is_whole = pa.types.is_integer(column.type)
+    return bool(is_whole and numbers[0] in (0, 1) and (np.diff(numbers) == 1).all())
 
 
 def _row_numbers_note(column: pa.ChunkedArray, name: str) -> Finding:

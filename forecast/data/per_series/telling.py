@@ -28,7 +28,7 @@ def telling_id(names: RowNames) -> tuple[str, ...]:
     """Return the id columns with which no timestamp occurs twice in a series; empty without such.
 
     These are the ones in use and one of the columns without a role, or two of them. Of several
-    choices it is the one with the fewest series.
+    choices it is the one with the fewest series, then that with the fewest values.
 
     Args:
         names: the rows, with their series and timestamps.
@@ -111,14 +111,14 @@ def _may_name(kind: pa.DataType) -> bool:
 
 def _telling(
     candidates: dict[tuple[str, ...], IntArray], moments: IntArray, series: IntArray
-) -> dict[tuple[str, ...], int]:
-    """Return the candidates under which no row has a twin, with their number of series."""
+) -> dict[tuple[str, ...], tuple[int, int]]:
+    """Return the candidates under which no row has a twin, with numbers of series and values."""
     found = {}
     for chosen, codes in candidates.items():
         num_series = _count(_joined(series, codes))
         is_series = num_series * _FEWEST_ROWS <= len(series)
         if is_series and _count(_joined(moments, codes)) == len(moments):
-            found[chosen] = num_series
+            found[chosen] = (num_series, _count(codes))
     return found
 
 

@@ -36,7 +36,7 @@ def changing_zone(stamps: NDArray[np.generic], change: Literal["repeats", "skips
     """
     if stamps.dtype.kind != "M":
         return None
-    index = pd.DatetimeIndex(stamps)
+    index = pd.DatetimeIndex(np.unique(stamps))
     first = np.ones(len(index), dtype=bool)
     for zone in DST_ZONES:
         try:

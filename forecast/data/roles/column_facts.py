@@ -10,29 +10,22 @@ from itertools import islice
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from forecast.data.dates.lookalikes import refuse_lookalikes
 from forecast.data.findings import BadTableError, FindingLog
 from forecast.data.formats.opened import Opened
 from forecast.data.panel import Columns
+from forecast.data.roles.row_codes import IntCodes, codes_of, determines
 from forecast.data.stamps import read_stamps
 from forecast.data.table import MISSING_WORDS, Table
 from forecast.errors import ConfigError
 
 Kind = Literal["time", "clock", "number", "flag", "text", "other"]
 
-IntCodes = NDArray[np.int64]
-
 _SAMPLE = 1000
 
-_DENSE = 16
-"""Possible combinations per row up to which a table of all of them is the fastest way to count."""
-
-_LARGEST = 2**62
 _MOST = 0.9
 """Share of the cells that decides on the kind of a column: a line of units may be among them."""
 
@@ -142,7 +135,7 @@ def survey(
     facts = {}
     for name, column in cells.items():
         sample = written.get(name)
-        if sample is None:
+        if not sample:
             sample = _as_text(column)
         view = _Sample(name, sample, columns, time_format, decimal)
         facts[name] = Facts(name, _kind(column, view), column)
@@ -227,8 +220,8 @@ def _as_text(column: pa.ChunkedArray) -> list[str]:
         kind = kind.value_type
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
         return []
-    head = column.slice(0, _SAMPLE).cast(pa.string()).to_pylist()
-    cells = [cell.strip() for cell in head if cell is not None]
+    head = column.drop_null().slice(0, _SAMPLE).cast(pa.string()).to_pylist()
+    cells = [cell.strip() for cell in head]
     return [cell for cell in cells if cell not in MISSING_WORDS]
 
 
@@ -268,94 +261,3 @@ def could_be_dates(facts: Facts) -> bool:
     except pa.ArrowInvalid:  # numbers as a person writes them, such as 1.234,56
         return False
     return False
-
-
-def codes_of(column: pa.ChunkedArray) -> IntCodes:
-    """Return (R,) the number of the distinct value of each cell; -1 where it is missing."""
-    kind = column.type
-    if pa.types.is_floating(kind):
-        column = column.cast(pa.float64())
-        column = pc.if_else(pc.is_nan(column), None, column)
-    if pa.types.is_dictionary(kind):
-        whole = column.unify_dictionaries().combine_chunks()
-    else:
-        whole = column.combine_chunks().dictionary_encode()
-    if isinstance(whole, pa.ChunkedArray):
-        whole = whole.combine_chunks()
-    indices = whole.indices
-    if indices.null_count:
-        indices = indices.fill_null(-1)
-    codes: IntCodes = indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    if not pa.types.is_dictionary(kind):
-        return codes
-    present = codes >= 0  # a dictionary may list words that do not occur
-    numbers = np.cumsum(np.bincount(codes[present], minlength=1) > 0) - 1
-    return np.where(present, numbers[codes], -1)
-
-
-def joint_codes(parts: Sequence[IntCodes]) -> IntCodes:
-    """Return (R,) the number of each distinct combination; -1 where a part is missing.
-
-    Args:
-        parts: codes of several columns, at least one.
-    """
-    if len(parts) == 1:
-        return parts[0]
-    keys = _keys(parts)[0]
-    present = keys >= 0
-    codes = np.full(len(keys), -1, np.int64)
-    codes[present] = pd.factorize(keys[present])[0]
-    return codes
-
-
-def num_combinations(parts: Sequence[IntCodes]) -> tuple[int, int]:
-    """Return the number of rows in which no part is missing, and of distinct combinations there.
-
-    Args:
-        parts: codes of several columns, at least one.
-    """
-    keys, size = _keys(parts)
-    keys = keys[keys >= 0]
-    if size > _DENSE * len(keys):
-        return len(keys), len(pd.unique(keys))
-    seen = np.zeros(size, dtype=bool)
-    seen[keys] = True
-    return len(keys), int(seen.sum())
-
-
-def _keys(parts: Sequence[IntCodes]) -> tuple[IntCodes, int]:
-    """Return (R,) a number for each combination, -1 where a part is missing, and their range."""
-    keys = parts[0]
-    missing = keys < 0
-    size = int(keys.max(initial=-1)) + 1
-    for codes in parts[1:]:
-        width = int(codes.max(initial=-1)) + 1
-        if size * width > _LARGEST:
-            keys = pd.factorize(keys)[0].astype(np.int64)
-            size = int(keys.max(initial=-1)) + 1
-        missing = missing | (codes < 0)
-        keys = keys * width + codes
-        size *= width
-    return np.where(missing, -1, keys), size
-
-
-def num_repeated(parts: Sequence[IntCodes]) -> int:
-    """Return the number of rows whose combination occurred before.
-
-    Args:
-        parts: codes of several columns, at least one.
-    """
-    rows, distinct = num_combinations(parts)
-    return rows - distinct
-
-
-def determines(finer: IntCodes, coarser: IntCodes) -> bool:
-    """Return whether rows equal in the one are equal in the other.
-
-    Args:
-        finer: (R,) codes of one column.
-        coarser: (R,) codes of another one.
-    """
-    known = coarser >= 0
-    finer = finer[known]
-    return num_combinations([finer]) == num_combinations([finer, coarser[known]])

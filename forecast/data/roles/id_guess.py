@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from forecast.data.roles.column_facts import Facts, IntCodes, num_repeated
+from forecast.data.roles.column_facts import Facts
 from forecast.data.roles.column_words import ID_WORDS, has_word, plain, rank
+from forecast.data.roles.row_codes import IntCodes, num_repeated
 
 _FEW = 0.01
 """Share of rows with the series and time of another row that is a fault and no other series."""

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from forecast.data.names import join_names
 from forecast.data.panel import Columns, is_auto
-from forecast.data.roles.column_facts import Facts, IntCodes, joint_codes
+from forecast.data.roles.column_facts import Facts
 from forecast.data.roles.column_words import (
     CALENDAR_WORDS,
     FLAG_WORDS,
@@ -23,6 +23,7 @@ from forecast.data.roles.column_words import (
     rank,
 )
 from forecast.data.roles.id_guess import id_columns
+from forecast.data.roles.row_codes import IntCodes, joint_codes
 from forecast.data.roles.time_guess import time_codes
 from forecast.data.time_parts import parts_of
 

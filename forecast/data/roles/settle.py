@@ -50,14 +50,14 @@ def settle_columns(
     columns = _by_index(source, columns)
     usual = columns.with_usual_names()
     opened = find_reader(source).open(source, usual, table_format)
+    is_across = has_dates_across(opened.names, usual, table_format)
+    if is_across or table_format.layout == ACROSS:  # roles are those of the long table
+        return columns.with_usual_names()
     columns = _with_commas(columns, opened.names)
     for name in _given(columns, opened.names, table_format.layout):
         if name not in opened.names:
             raise missing_column(name, opened.names, table_format.layout, columns)
     columns = _by_name(columns, opened.names, table_format.layout)
-    is_across = has_dates_across(opened.names, columns, table_format)
-    if is_across or table_format.layout == ACROSS:
-        return columns.with_usual_names()
     is_doubled = max(Counter(opened.names).values(), default=1) > 1
     if not _open_roles(columns) or is_doubled:
         return columns.with_usual_names()

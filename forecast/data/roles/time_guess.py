@@ -14,13 +14,7 @@ from forecast.data.dates.stamp_text import parse
 from forecast.data.findings import BadTableError
 from forecast.data.names import join_names
 from forecast.data.panel import NO_TIME
-from forecast.data.roles.column_facts import (
-    Facts,
-    IntCodes,
-    could_be_dates,
-    joint_codes,
-    num_repeated,
-)
+from forecast.data.roles.column_facts import Facts, could_be_dates
 from forecast.data.roles.column_words import (
     ID_WORDS,
     INDEX_WORDS,
@@ -29,6 +23,7 @@ from forecast.data.roles.column_words import (
     plain,
     rank,
 )
+from forecast.data.roles.row_codes import IntCodes, joint_codes, num_repeated
 from forecast.data.time_parts import parts_of, proposed_names
 from forecast.errors import ConfigError
 

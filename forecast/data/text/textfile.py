@@ -325,6 +325,12 @@ def _are_numbers(lines: list[str]) -> bool:
     return bool(lines) and all(_NUMBER.fullmatch(line) for line in lines)
 
 
+def _other_separators(lines: list[str]) -> list[str]:
+    """Return the characters that split every line into as many fields as the header."""
+    marks = dict.fromkeys(mark for mark in lines[0] if not mark.isalnum() and mark not in "_.-\"'")
+    return [mark for mark in marks if len({line.count(mark) for line in lines}) == 1]
+
+
 def _detect_separator(lines: list[str], path: Path, known: Sequence[str]) -> str:
     """Return the separator that splits the header, and the lines below into as many fields.
 
@@ -355,5 +361,6 @@ def _detect_separator(lines: list[str], path: Path, known: Sequence[str]) -> str
             f"the header of {path.name} is {lines[0][:80]!r}, with none of {listed(_SEPARATORS)} "
             f"in it",
             "pass `data.separator`",
+            settings=[{"data.separator": mark} for mark in _other_separators(lines)],
         )
     return best

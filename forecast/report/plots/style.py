@@ -217,12 +217,24 @@ def set_dates(axes: Axes, stamps: NDArray[Any], tz: str | None = None) -> None:
         stamps: what is drawn along them.
         tz: the time zone of the dates, where the stamps are in UTC.
     """
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+    from matplotlib.dates import (
+        DAILY,
+        HOURLY,
+        MICROSECONDLY,
+        MINUTELY,
+        MONTHLY,
+        SECONDLY,
+        YEARLY,
+        AutoDateLocator,
+        ConciseDateFormatter,
+    )
     from matplotlib.ticker import MaxNLocator
 
     if np.issubdtype(stamps.dtype, np.datetime64):
-        # with three at least there is no distance for 70 hours or 34 months, and a warning
-        locator = AutoDateLocator(tz=tz, minticks=2, maxticks=6)  # type: ignore[no-untyped-call]
+        # With fewer ticks matplotlib has no distance for 61 to 71 hours, or for 31 to 35 months.
+        most = dict.fromkeys((MONTHLY, HOURLY, MINUTELY, SECONDLY), 7)
+        most |= {YEARLY: 6, DAILY: 6, MICROSECONDLY: 6}
+        locator = AutoDateLocator(tz=tz, minticks=3, maxticks=most)  # type: ignore[no-untyped-call]
         axes.xaxis.set_major_locator(locator)
         formatter = ConciseDateFormatter(locator, tz=tz)  # type: ignore[no-untyped-call]
         # by the distance of the ticks: years, months, days, hours, minutes, seconds
