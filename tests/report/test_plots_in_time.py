@@ -224,4 +224,4 @@ def test_dates_of_any_span_have_a_few_ticks_and_no_warning(unit: str, most: int)
         set_dates(axes, stamps)
         low, high = axes.get_xlim()
         ticks = [tick for tick in axes.xaxis.get_majorticklocs() if low <= tick <= high]
-        assert 2 <= len(ticks) <= 6, (length, len(ticks))
+        assert 2 <= len(ticks) <= 7, (length, len(ticks))
