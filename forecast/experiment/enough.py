@@ -159,7 +159,7 @@ def refuse_unlearnable(panel: Panel, filled: Filled, config: Experiment, train: 
     scale = series_deviations(panel, targets, train.part)
     rows = RidgeRows(targets, scale, inputs=filled.values[:, :num_targets])
     missing = np.flatnonzero(~learned_steps(rows, index))
-    if len(missing):
+    if rows.vary and len(missing):
         raise BadTableError(
             "no_learned_step",
             f"no training window of {context_length_of(config)} + {config.windows.horizon} steps "
