@@ -372,7 +372,7 @@ def test_the_rooms_stand_as_in_the_contract() -> None:
 
 def test_the_demo_reads_what_the_readme_shows() -> None:
     from forecast.experiment.prepare import prepare
-    from forecast.runs.run import describe
+    from forecast.runs.heading import describe
 
     shown = (
         text_of(README)
@@ -395,8 +395,10 @@ def test_damaged_tables_are_told_as_shown(
         Path("table.csv").write_text(table, encoding="utf-8")
         code = main(["check", "table.csv"])
         said = capsys.readouterr().out
-        assert answer in said, "bring docs/bad-data.md up to date with `make docs`"
-        assert code == (2 if "error " in answer else 0)
+        # beside these, so short a table has too few rows for a window
+        missing = set(answer.splitlines()) - set(said.splitlines())
+        assert not missing, "bring docs/bad-data.md up to date with `make docs`"
+        assert code == 2
 
 
 @pytest.mark.parametrize(
