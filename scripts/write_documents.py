@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from forecast import diagnose
+from forecast.cli.proposals import command_line
 from forecast.experiment.schema import with_table
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -35,7 +36,7 @@ def findings(table: str) -> str:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "table.csv")
         file.write_text(table, encoding="utf-8")
-        lines = diagnose(file).text().splitlines()
+        lines = diagnose(file).text(command_line()).splitlines()
     return "\n".join(
         line for line in lines if line.startswith(("error ", "warning ", "note ", " "))
     )

@@ -83,6 +83,24 @@ class RidgeRows:
             return 0
         return self.known.shape[1]
 
+    @property
+    def vary(self) -> bool:
+        """Whether a series has more than one value."""
+        return bool((self.scale > 0).any())
+
+
+def learned_steps(rows: RidgeRows, index: WindowIndex) -> NDArray[np.bool_]:
+    """Return (H,) whether a step of the horizon was measured in a window that can be learned from.
+
+    Args:
+        rows: the rows to fit on.
+        index: the windows.
+    """
+    found = np.zeros(index.horizon, bool)
+    for _, ahead in _chunks(rows, index, len(index)):
+        found |= np.isfinite(ahead).any(axis=0)
+    return found
+
 
 @dataclass(frozen=True, eq=False)
 class RidgeWindow:
@@ -139,13 +157,15 @@ class RidgeWindow:
             robust: see above.
 
         Raises:
-            DataError: no training window has a complete context, or a step of the horizon was never
-                measured.
+            DataError: series vary, and no training window of them has a complete context, or a step
+                of the horizon was never measured.
         """
         penalties = PENALTIES
         if penalty is not None:
             penalties = (penalty,)
         learned = _Moments.of(rows, train)
+        if not rows.vary:  # the forecast is the last value
+            return cls(np.zeros_like(learned.cross), max(penalties), rows.num_known)
         _check_complete(learned, train)
         if learned.is_few:
             penalties = tuple(sorted({max(one, LEAST_PENALTY_OF_FEW) for one in penalties}))

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from forecast.baselines.ridge import RidgeRows, learned_steps
 from forecast.data.findings import BadTableError, Settings
 from forecast.data.panel import Panel
 from forecast.data.per_series.ended import steps_behind
@@ -16,7 +17,8 @@ from forecast.experiment.settings import Experiment
 from forecast.experiment.stretches import explain_gaps
 from forecast.section import AUTO, decided
 from forecast.transforms import TRANSFORMS
-from forecast.windows.features import Features
+from forecast.transforms.missing import Filled
+from forecast.windows.features import Features, series_deviations
 from forecast.windows.index import contiguous_runs, first_usable
 from forecast.windows.splits import Part
 from forecast.windows.windowed import WindowedFeatures
@@ -26,13 +28,16 @@ HELD_BACK = ("validation", "calibration", "test")
 SHORT_SERIES = "short_series"
 """Code of the finding that series are shorter than one window."""
 
-TOO_FEW_ROWS = (SHORT_SERIES, "no_window", "no_training_rows", "no_forecast")
+TOO_FEW_ROWS = (SHORT_SERIES, "no_window", "no_training_rows", "no_forecast", "no_learned_step")
 """Codes of findings for which other lengths of windows or sets may be the fix."""
 
 FILL: Settings = {"data.gaps": "fill", "data.missing": "forward_fill"}
 """Settings with which gaps are filled."""
 
 _MORE_ROWS = "give more rows"
+
+_FEW_WINDOWS = 1000
+"""Training windows among which a step may have no value at all."""
 
 
 class WindowSet(NamedTuple):
@@ -132,6 +137,35 @@ def refuse_empty_sets(
         f"{horizon} to forecast after {context_length} of context",
         _MORE_ROWS,
     )
+
+
+def refuse_unlearnable(panel: Panel, filled: Filled, config: Experiment, train: WindowSet) -> None:
+    """Raise where no training window has a value at some step of the horizon.
+
+    Args:
+        panel: the series.
+        filled: their values after the missing policy.
+        config: the resolved experiment.
+        train: the training set.
+
+    Raises:
+        BadTableError: always then.
+    """
+    index = train.windows.index
+    if len(index) > _FEW_WINDOWS:
+        return
+    num_targets = len(panel.columns.target_cols)
+    targets = filled.measured(num_targets)
+    scale = series_deviations(panel, targets, train.part)
+    rows = RidgeRows(targets, scale, inputs=filled.values[:, :num_targets])
+    missing = np.flatnonzero(~learned_steps(rows, index))
+    if rows.vary and len(missing):
+        raise BadTableError(
+            "no_learned_step",
+            f"no training window of {context_length_of(config)} + {config.windows.horizon} steps "
+            f"has a value at step {missing[0] + 1}, in a series that varies ({len(index)} in all)",
+            "give more rows with values that vary",
+        )
 
 
 def refuse_unforecastable(panel: Panel, features: Features, config: Experiment) -> None:

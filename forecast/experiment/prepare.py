@@ -24,6 +24,7 @@ from forecast.experiment.enough import (
     long_enough,
     refuse_empty_sets,
     refuse_unforecastable,
+    refuse_unlearnable,
 )
 from forecast.experiment.held_back import Choice, Choices
 from forecast.experiment.result_names import refuse_doubled_names
@@ -177,6 +178,7 @@ def _prepare(config: Experiment, panel: Panel) -> Prepared:
         "test": WindowSet(prepared.test, split.test),
     }
     refuse_empty_sets(panel, prepared.features, prepared.config, sets)
+    refuse_unlearnable(panel, filled, prepared.config, sets["training"])
     return prepared
 
 

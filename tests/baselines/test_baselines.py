@@ -202,6 +202,14 @@ def test_ridge_divides_by_the_scale_and_leaves_out_gaps_and_constants():
     np.testing.assert_allclose(ridge.weights, available_cases(x, y, ridge.penalty), rtol=1e-8)
 
 
+def test_where_no_series_varies_the_last_value_is_forecast() -> None:
+    panel = panel_of(np.full((30, 1), 3.0), np.full((30, 1), -2.0))
+    index = index_windows(panel, 4, 2)
+    ridge = RidgeWindow.fit(RidgeRows(panel.targets, np.zeros((2, 1))), index, index)
+    history = np.array([1.0, 5.0, 2.0, 7.0])[None, :, None]
+    np.testing.assert_array_equal(ridge.predict(history), np.full((1, 2, 1), 7.0))
+
+
 def available_cases(
     x: np.ndarray, y: np.ndarray, penalty: float, size: np.ndarray | None = None
 ) -> np.ndarray:

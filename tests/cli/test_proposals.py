@@ -153,7 +153,7 @@ def test_problems_that_no_setting_removes_are_left_to_the_user(tmp_path: Path, c
     assert last.startswith("try, with the other problems corrected in the table: forecast check")
 
 
-@pytest.mark.parametrize("column", ["linear", "drift", "bigru", "bigru-lo-80", "cutoff"])
+@pytest.mark.parametrize("column", ["linear", "drift", "ensemble", "ensemble-lo-80", "cutoff"])
 @pytest.mark.parametrize("role", ["--target", "--id", "--time"])
 def test_columns_with_names_of_results_are_refused_before_training(
     column, role, tmp_path: Path, capsys

@@ -558,6 +558,16 @@ ERRORS = {
         lambda: days(200).drop(index=range(0, 200, 11)),
         settings={"data.gaps": "skip", "windows.context_length": 20},
     ),
+    "no value at a step": Provoked(
+        "no_learned_step",
+        lambda: days(10, y=[1.5, 2.5, None, None, None, 6.5, 7.5, 1.5, 2.5, 3.5]),
+        settings={
+            "data.missing": "forward_fill",
+            "windows.context_length": 2,
+            "evaluation.test_size": 2,
+            "evaluation.validation_size": 2,
+        },
+    ),
     "a gap near the end": Provoked(
         "no_forecast", lambda: days().drop(index=57), settings={"data.gaps": "skip"}
     ),

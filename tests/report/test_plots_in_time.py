@@ -11,10 +11,12 @@ import pytest
 from drawn import backtest, finding, hours, line, with_intervals, words
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 
 from forecast.errors import DataError
 from forecast.report.plots import plot_bias_by_step, plot_error_by_cutoff, plot_fan, plot_residuals
 from forecast.report.plots.fan import last_windows
+from forecast.report.plots.style import set_dates
 from forecast.scores.residuals import autocorrelation
 
 
@@ -209,3 +211,17 @@ def test_autocorrelation_equals_a_loop_over_pairs_of_windows(seed):
 def test_one_window_per_series_has_no_autocorrelation():
     assert len(plot_residuals(backtest(num_windows=2)).axes) == 2
     assert len(plot_residuals(backtest(num_windows=1)).axes) == 1
+
+
+@pytest.mark.parametrize(("unit", "most"), [("s", 400), ("m", 400), ("h", 400), ("D", 1500)])
+def test_dates_of_any_span_have_a_few_ticks_and_no_warning(unit: str, most: int) -> None:
+    """Spans such as 70 hours and 34 months are between the distances that ticks can have."""
+    first = np.datetime64("2024-01-03T05:00:00")
+    for length in range(2, most, most // 40):
+        axes = Figure().subplots()
+        stamps = first + np.array([0, length]).astype(f"timedelta64[{unit}]")
+        axes.plot(stamps, [0, 1])
+        set_dates(axes, stamps)
+        low, high = axes.get_xlim()
+        ticks = [tick for tick in axes.xaxis.get_majorticklocs() if low <= tick <= high]
+        assert 2 <= len(ticks) <= 7, (length, len(ticks))
