@@ -34,7 +34,14 @@ _PADDED = re.compile(r"0\d+")
 _NUMBER = re.compile(
     r"[^\w\s.,;:/]{0,3}\s?[-+(]?[.,]?\d[\d.,'\u00a0\u202f ]*([eE][-+]?\d+)?\s?\W{0,2}"
 )
-_TIME_CODES = ("ambiguous_dates", "no_year", "number_dates", "date_range", "unreadable_stamp")
+_TIME_CODES = (
+    "ambiguous_dates",
+    "counted_years",
+    "no_year",
+    "number_dates",
+    "date_range",
+    "unreadable_stamp",
+)
 """Findings about a column that contains timestamps, whatever is wrong with them."""
 
 
