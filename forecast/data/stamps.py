@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from forecast.data.dates.lookalikes import no_stamps, refuse_lookalikes
+from forecast.data.dates.number_dates import are_years
 from forecast.data.dates.stamp_text import read_text
 from forecast.data.findings import BadTableError, Change, FindingLog, counted
 from forecast.data.frequency import check_zone
@@ -174,7 +175,7 @@ def _whole_where_possible(
         if time_format is None:
             raise no_stamps(name, "floating-point numbers with fractions") from error
         return column
-    if time_format is None:
+    if time_format is None and not are_years(column):
         raise no_stamps(name, "floating-point numbers")
     return whole
 

@@ -276,6 +276,62 @@ def half_usual() -> pd.DataFrame:
     return usual().rename(columns={"unique_id": "shop"})
 
 
+def orders() -> pd.DataFrame:
+    """Several orders on most days; a product is sold now and then."""
+    days = DAYS[np.sort(ROWS.integers(0, 60, 400))]
+    return pd.DataFrame(
+        {
+            "Ship Date": days + pd.to_timedelta(ROWS.integers(1, 9, 400), unit="D"),
+            "Order Date": days,
+            "Product ID": [f"P{number}" for number in ROWS.permutation(np.arange(400) % 150)],
+            "Amount": measured(400),
+        }
+    )
+
+
+def emissions() -> pd.DataFrame:
+    frame = pd.MultiIndex.from_product(
+        [np.arange(1950.0, 1990.0), ["Chad", "Peru", "Togo"]], names=["year", "country"]
+    ).to_frame(index=False)
+    return frame.assign(emissions=measured(len(frame), 3))
+
+
+def weather_reports() -> pd.DataFrame:
+    """Hours reported twice where the weather was of two kinds."""
+    hours = HOURS.repeat(np.where(np.arange(120) % 6 == 0, 2, 1))
+    words = np.array(["Clear", "Clouds", "Rain", "Mist", "Snow", "Haze", "Fog"])
+    weather = words[ROWS.integers(0, 7, len(hours))]
+    again = np.flatnonzero(hours[1:] == hours[:-1]) + 1
+    weather[again] = words[(np.searchsorted(np.sort(words), weather[again - 1]) + 1) % 7]
+    weather[again] = np.where(weather[again] == weather[again - 1], "Smoke", weather[again])
+    return pd.DataFrame({"weather": weather, "hour": hours, "vehicles": measured(len(hours))})
+
+
+def days_of_months() -> pd.DataFrame:
+    days = pd.date_range("2023-05-01", periods=153, freq="D")
+    return pd.DataFrame(
+        {"": np.arange(1, 154), "Ozone": measured(153), "Month": days.month, "Day": days.day}
+    )
+
+
+def months_of_years() -> pd.DataFrame:
+    """A number of the year that repeats, and marks of the months."""
+    marks = {name: 1 * (MONTHS.month == month) for month, name in ((2, "feb"), (3, "mar"))}
+    return pd.DataFrame({"year": MONTHS.year, "accidents": measured(48), **marks})
+
+
+def ends_early() -> pd.DataFrame:
+    frame = pd.DataFrame({"date": DAYS, "beef": measured(60), "pork": measured(60)})
+    frame["veal"] = measured(60)
+    frame.loc[55:, "veal"] = np.nan
+    return frame
+
+
+def with_lag() -> pd.DataFrame:
+    frame = pd.DataFrame({"date": DAYS, "sales": measured(60), "price": measured(60)})
+    return frame.assign(sales=frame["sales"].shift(1))
+
+
 ROLE_TABLES: dict[str, RoleTable] = {
     "airline": RoleTable(airline, {"time_col": "Month", "target_cols": ("Passengers",)}),
     "shops": RoleTable(shops, {"id_col": "store", "time_col": "date", "target_cols": ("sales",)}),
@@ -377,5 +433,30 @@ ROLE_TABLES: dict[str, RoleTable] = {
     "usual": RoleTable(usual, {"id_col": "unique_id", "time_col": "ds", "target_cols": ("y",)}),
     "half_usual": RoleTable(
         half_usual, {"id_col": "shop", "time_col": "ds", "target_cols": ("y",)}
+    ),
+    "orders": RoleTable(
+        orders,
+        {"time_col": "Order Date", "target_cols": ("Amount",)},
+        ("'Order Date', 'Ship Date'",),
+    ),
+    "emissions": RoleTable(
+        emissions, {"id_col": "country", "time_col": "year", "target_cols": ("emissions",)}
+    ),
+    "weather_reports": RoleTable(
+        weather_reports, {"time_col": "hour", "target_cols": ("vehicles",)}
+    ),
+    "days_of_months": RoleTable(
+        days_of_months, {"time_col": "none", "target_cols": ("Ozone",)}, ("no column contains",)
+    ),
+    "months_of_years": RoleTable(
+        months_of_years,
+        {"time_col": "none", "target_cols": ("accidents",)},
+        ("no column contains",),
+    ),
+    "ends_early": RoleTable(
+        ends_early, {"time_col": "date", "target_cols": ("pork",)}, ("'beef', 'pork', 'veal'",)
+    ),
+    "with_lag": RoleTable(
+        with_lag, {"time_col": "date", "target_cols": ("sales",)}, ("'sales', 'price'",)
     ),
 }

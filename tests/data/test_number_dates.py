@@ -14,6 +14,7 @@ from forecast.cli import main
 from forecast.data.dates.number_dates import NUMBER_FORMATS, write_stamps
 from forecast.data.doctor import diagnose
 from forecast.data.load import load_panel
+from forecast.data.panel import Columns
 from forecast.data.read import TableFormat
 from forecast.errors import ConfigError, DataError
 from forecast.experiment.prepare import open_panel
@@ -278,13 +279,51 @@ def test_formats_that_are_none_are_refused_with_the_names_there_are(wrong):
         TableFormat(time_format=wrong)
 
 
+def test_years_with_a_decimal_point_are_whole_years():
+    frame = pd.DataFrame({"ds": np.arange(1950.0, 2020.0), "y": np.arange(70.0)})
+    panel = load_panel(frame)
+    assert panel.timestamps.tolist() == list(range(1950, 2020))
+    assert panel.freq.alias == "1"
+    with pytest.raises(DataError, match="years with months as fractions"):
+        load_panel(frame.assign(ds=frame["ds"] + 0.5))
+
+
+COUNTED_MONTHS = {
+    "three years": [f"{year}-{month:02d}" for year in (1, 2, 3) for month in range(1, 13)],
+    "beyond twelve": [f"{1 + row // 12}-{1 + row % 12:02d}" for row in range(160)],
+    "quarters": [f"{year}/{quarter}" for year in range(1, 9) for quarter in range(1, 5)],
+    "from year 0": [f"{row // 12}-{1 + row % 12:02d}" for row in range(30)],
+}
+
+
+@pytest.mark.parametrize("name", COUNTED_MONTHS)
+def test_counted_years_are_no_dates(name):
+    cells = COUNTED_MONTHS[name]
+    frame = pd.DataFrame({"ds": cells, "y": np.arange(float(len(cells)))})
+    (finding,) = diagnose(frame).errors
+    assert finding.code == "counted_years"
+    assert "count the years from" in finding.message
+    (settings,) = finding.settings
+    assert settings == {"data.time_col": "none"}
+    panel = load_panel(frame, Columns(time_col="none"))
+    assert panel.values[:, 0].tolist() == frame["y"].tolist()
+    assert panel.timestamps.tolist() == list(range(len(cells)))
+
+
+def test_months_before_their_years_are_dates_all_the_same():
+    months = pd.date_range("2001-01-01", periods=30, freq="MS")
+    cells = [f"{month.month}-{month.year % 100:02d}" for month in months]
+    panel = load_panel(pd.DataFrame({"ds": cells, "y": np.arange(30.0)}))
+    assert panel.timestamps.tolist() == months.as_unit("ns").to_numpy().tolist()
+
+
 @pytest.mark.parametrize(
     ("numbers", "advice"),
     [
         (np.arange(40) + 0.25, "or number the rows of each series with whole numbers"),
         (2000 + np.arange(104) / 52, "or number the rows of each series with whole numbers"),
         (np.arange(40.0), "Cast it to whole numbers"),
-        (np.arange(1950.0, 2020.0), "Cast it to whole numbers"),
+        (np.arange(2190.0, 2230.0), "Cast it to whole numbers"),
     ],
 )
 def test_advice_on_other_floats_makes_no_twelve_rows_of_one_stamp(numbers, advice):

@@ -19,7 +19,19 @@ from forecast.errors import DataError
 
 GUESSED = {name: table for name, table in ROLE_TABLES.items() if not table.asks}
 ASKED = {name: table for name, table in ROLE_TABLES.items() if table.asks}
-FAULTS = ("single_events", "shipped", "energy", "r_series", "german", "competition", "retail")
+FAULTS = (
+    "single_events",
+    "shipped",
+    "energy",
+    "r_series",
+    "german",
+    "competition",
+    "retail",
+    "orders",
+    "weather_reports",
+    "ends_early",
+    "with_lag",
+)
 """Tables with a fault besides their roles, or whose id takes several columns."""
 
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from forecast.data.dates.counted_years import refuse_counted_years
 from forecast.data.dates.number_dates import TEXT_FORMATS, read_numbers
 from forecast.data.findings import BadTableError, Change, show_stamp
 
@@ -76,6 +77,7 @@ def find_format(text: pa.ChunkedArray, name: str) -> tuple[str, str]:
     if len(year_first) * 2 > len(sample):
         return _year_first_format(year_first[0]), ""
     cells = _distinct(text)
+    refuse_counted_years(cells, name)
     readings = [_read(cells, time_format) for time_format in _candidates(cells)]
     best = _best(readings)
     if not best or best[0].count * 2 <= len(cells):

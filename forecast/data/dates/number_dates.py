@@ -30,6 +30,12 @@ _EXCEL_1970 = 25_569  # days from 1899-12-30 to 1970-01-01
 _MONTH_ERROR = 0.1  # of a month: 1949.08 is February, with two digits only
 
 
+_FIRST_YEAR = 1500
+
+
+_LAST_YEAR = 2200
+
+
 _LARGEST = 2.0**62  # what is larger has no date in any unit
 
 
@@ -152,6 +158,16 @@ NUMBER_FORMATS: dict[str, Callable[[Numbers], tuple[Instants, NDArray[np.bool_]]
     "year_week": _year_week,
 }
 """Every `time_format` for numbers, as the function that reads them."""
+
+
+def are_years(column: pa.ChunkedArray) -> bool:
+    """Return whether numbers with a decimal point are whole years all the same, such as 1950.0."""
+    if not pa.types.is_floating(column.type):
+        return False
+    limits = pc.min_max(column).as_py()
+    if limits["min"] is None or limits["min"] < _FIRST_YEAR or limits["max"] > _LAST_YEAR:
+        return False
+    return bool(pc.all(pc.equal(pc.floor(column), column)).as_py())
 
 
 def write_stamps(stamps: pd.Series, time_format: str) -> pd.Series:

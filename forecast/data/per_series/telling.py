@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from forecast.axes import IntArray
 from forecast.data.findings import BadTableError, listed
 from forecast.data.parse import encode
+from forecast.data.per_series.spans import are_series
 from forecast.data.table import RowNames, Table, Unread
+from forecast.data.text.column_words import CALENDAR_WORDS, plain
 
 _FEWEST_ROWS = 3
 """Mean rows of a series, at least: a column that numbers the rows names no series."""
@@ -38,17 +40,18 @@ def telling_id(names: RowNames) -> tuple[str, ...]:
         return ()
     kept = np.flatnonzero(names.codes >= 0)
     series = names.codes[kept].astype(np.int64)
-    moments = _joined(series, np.unique(names.stamps[kept], return_inverse=True)[1])
+    time = np.unique(names.stamps[kept], return_inverse=True)[1]
+    moments = _joined(series, time)
     candidates = _candidates(table, kept)
     single: dict[tuple[str, ...], IntArray] = {(name,): codes for name, codes in candidates.items()}
-    found = _telling(single, moments, series)
+    found = _telling(single, moments, series, time)
     if not found:
         several = dict(list(candidates.items())[:_MOST_COLUMNS])
         pairs: dict[tuple[str, ...], IntArray] = {
             both: _joined(several[both[0]], several[both[1]])
             for both in itertools.combinations(several, 2)
         }
-        found = _telling(pairs, moments, series)
+        found = _telling(pairs, moments, series, time)
     if not found:
         return ()
     used = [name for name in table.columns.id_cols if len(np.unique(series)) > 1]
@@ -82,7 +85,7 @@ def _candidates(table: Table, kept: IntArray) -> dict[str, IntArray]:
     columns = {
         name: column
         for name, column in _read(unread, unread.names[:_MOST_READ]).items()
-        if _may_name(column.type) and name not in taken
+        if _may_name(column.type) and name not in taken and plain(name) not in CALENDAR_WORDS
     }
     candidates = {}
     for name in sorted(columns, key=lambda name: pa.types.is_integer(columns[name].type)):
@@ -110,14 +113,27 @@ def _may_name(kind: pa.DataType) -> bool:
 
 
 def _telling(
-    candidates: dict[tuple[str, ...], IntArray], moments: IntArray, series: IntArray
+    candidates: dict[tuple[str, ...], IntArray],
+    moments: IntArray,
+    series: IntArray,
+    time: IntArray,
 ) -> dict[tuple[str, ...], tuple[int, int]]:
-    """Return the candidates under which no row has a twin, with numbers of series and values."""
+    """Return the candidates under which no row has a twin, with numbers of series and values.
+
+    Args:
+        candidates: (R,) codes by the columns that they stand for.
+        moments: (R,) code of the series and timestamp of each row.
+        series: (R,) code of the series of each row.
+        time: (R,) code of the timestamp of each row, in the order of time.
+    """
     found = {}
     for chosen, codes in candidates.items():
-        num_series = _count(_joined(series, codes))
+        parted = _joined(series, codes)
+        num_series = _count(parted)
         is_series = num_series * _FEWEST_ROWS <= len(series)
-        if is_series and _count(_joined(moments, codes)) == len(moments):
+        if not is_series or _count(_joined(moments, codes)) < len(moments):
+            continue
+        if are_series(time, parted, chosen):
             found[chosen] = (num_series, _count(codes))
     return found
 

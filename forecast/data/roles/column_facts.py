@@ -17,7 +17,7 @@ from forecast.data.dates.lookalikes import refuse_lookalikes
 from forecast.data.findings import BadTableError, FindingLog
 from forecast.data.formats.opened import Opened
 from forecast.data.panel import Columns
-from forecast.data.roles.row_codes import IntCodes, codes_of, determines
+from forecast.data.per_series.row_codes import IntCodes, codes_of, determines
 from forecast.data.stamps import read_stamps
 from forecast.data.table import MISSING_WORDS, Table
 from forecast.errors import ConfigError
@@ -34,7 +34,14 @@ _PADDED = re.compile(r"0\d+")
 _NUMBER = re.compile(
     r"[^\w\s.,;:/]{0,3}\s?[-+(]?[.,]?\d[\d.,'\u00a0\u202f ]*([eE][-+]?\d+)?\s?\W{0,2}"
 )
-_TIME_CODES = ("ambiguous_dates", "no_year", "number_dates", "date_range", "unreadable_stamp")
+_TIME_CODES = (
+    "ambiguous_dates",
+    "counted_years",
+    "no_year",
+    "number_dates",
+    "date_range",
+    "unreadable_stamp",
+)
 """Findings about a column that contains timestamps, whatever is wrong with them."""
 
 

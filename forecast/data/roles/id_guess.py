@@ -6,12 +6,16 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from forecast.data.per_series.row_codes import IntCodes, joint_codes, num_repeated
+from forecast.data.per_series.spans import are_series
 from forecast.data.roles.column_facts import Facts
-from forecast.data.roles.column_words import ID_WORDS, has_word, plain, rank
-from forecast.data.roles.row_codes import IntCodes, num_repeated
+from forecast.data.text.column_words import CALENDAR_WORDS, ID_WORDS, has_word, plain, rank
 
 _FEW = 0.01
 """Share of rows with the series and time of another row that is a fault and no other series."""
+
+_FEW_LEFT = 0.02
+"""Share of the repeated timestamps that may still repeat in a series."""
 
 _MOST_PARTS = 6
 """Columns that may name a series together, at most."""
@@ -29,22 +33,31 @@ def id_columns(time: IntCodes, facts: Mapping[str, Facts]) -> tuple[str, ...]:
     candidates = [each for each in facts.values() if _may_name(each)]
     if len(numbers) == 1 and not has_word(numbers[0].name, ID_WORDS):  # the target
         candidates = [each for each in candidates if each.kind == "text"]
-    if num_repeated([time]) <= limit:
+    repeats = num_repeated([time])
+    if repeats <= limit:
         return _named_outright(candidates)
+    limit = min(limit, _FEW_LEFT * repeats)
     per_stamp = int(np.bincount(time[time >= 0]).max(initial=0))
     candidates = [each for each in candidates if not _is_measure(each, per_stamp)]
     candidates.sort(key=_likeliness)
 
-    alone = [each for each in candidates if num_repeated([time, each.codes]) <= limit]
-    if alone:
-        return (alone[0].name,)
+    for each in candidates:
+        if num_repeated([time, each.codes]) <= limit and are_series(time, each.codes, (each.name,)):
+            return (each.name,)
     together = _together(time, candidates[:_MOST_PARTS], limit)
+    if not together:
+        return ()
+    series = joint_codes([facts[name].codes for name in together])
+    if not are_series(time, series, together):
+        return ()
     return tuple(name for name in facts if name in together)
 
 
 def _may_name(each: Facts) -> bool:
     """Return whether the cells of a column could name series: text or whole numbers that recur."""
     if each.kind != "text" and not each.is_whole:
+        return False
+    if each.is_whole and plain(each.name) in CALENDAR_WORDS:
         return False
     return 2 <= each.num_distinct <= len(each.column) / 2
 

@@ -9,11 +9,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from forecast.data.names import join_names
 from forecast.data.panel import Columns, is_auto
+from forecast.data.per_series.row_codes import IntCodes, joint_codes
 from forecast.data.roles.column_facts import Facts
-from forecast.data.roles.column_words import (
+from forecast.data.roles.id_guess import id_columns
+from forecast.data.roles.time_guess import is_falling, time_codes
+from forecast.data.text.column_words import (
     CALENDAR_WORDS,
     FLAG_WORDS,
     ROW_WORDS,
@@ -22,9 +26,6 @@ from forecast.data.roles.column_words import (
     plain,
     rank,
 )
-from forecast.data.roles.id_guess import id_columns
-from forecast.data.roles.row_codes import IntCodes, joint_codes
-from forecast.data.roles.time_guess import time_codes
 from forecast.data.time_parts import parts_of
 
 MOST_CATEGORIES = 100
@@ -101,7 +102,10 @@ def plan_roles(given: Columns, time_col: str, facts: Mapping[str, Facts]) -> Pla
     if not targets:
         return Plan(time_col, ids, ())
     rest = {name: each for name, each in free.items() if name != targets[0] and name not in rows}
-    covariates = _covariates(rest, facts[targets[0]], series)
+    missing = facts[targets[0]].codes < 0
+    if not missing[_last_row(time_col, facts)]:
+        missing = np.zeros(len(missing), bool)
+    covariates = _covariates(rest, missing, series)
     is_like_wide = not ids and _are_alike([facts[name] for name in targets])
     return Plan(time_col, ids, targets, covariates, is_like_wide)
 
@@ -153,9 +157,11 @@ def _targets(free: Mapping[str, Facts], rows: set[str], series: IntCodes | None)
     return (best.name, *(each.name for each in chosen if each is not best))
 
 
-def _unlikeliness(each: Facts) -> tuple[bool, int]:
-    """Return a key that sorts likely names first, and marks of two values last."""
-    return not each.has_more_than(2), rank(each.name, TARGET_WORDS)
+def _unlikeliness(each: Facts) -> tuple[bool, bool, int, int]:
+    """Return a key that sorts likely names first, then by missing cells; marks come last."""
+    num_missing = int((each.codes < 0).sum())
+    is_sparse = num_missing > len(each.codes) / 2
+    return not each.has_more_than(2), is_sparse, rank(each.name, TARGET_WORDS), num_missing
 
 
 def _is_calendar(each: Facts) -> bool:
@@ -165,15 +171,28 @@ def _is_calendar(each: Facts) -> bool:
     return each.is_whole and plain(each.name) in CALENDAR_WORDS
 
 
+def _last_row(time_col: str, facts: Mapping[str, Facts]) -> int:
+    """Return the place of the latest row: -1, or 0 where the table begins with it."""
+    each = facts.get(time_col)
+    if each is not None and is_falling(each):
+        return 0
+    return -1
+
+
 def _covariates(
-    rest: Mapping[str, Facts], target: Facts, series: IntCodes | None
+    rest: Mapping[str, Facts], missing: NDArray[np.bool_], series: IntCodes | None
 ) -> dict[str, tuple[str, ...]]:
     """Return the roles of further columns that the table itself shows.
 
     Columns with cells where the target has none yet are known ahead; those with one value per
     series are static. Of any other column nobody can tell.
+
+    Args:
+        rest: facts of the columns.
+        missing: (R,) whether a row has no target, where the latest row has none.
+        series: (R,) number of the series of each row; None where there is one.
     """
-    known = [name for name, each in rest.items() if _is_ahead(each, target)]
+    known = [name for name, each in rest.items() if _is_ahead(each, missing)]
     static = []
     if series is not None:
         static = [
@@ -185,15 +204,13 @@ def _covariates(
     return {role: tuple(names) for role, names in roles.items() if names}
 
 
-def _is_ahead(each: Facts, target: Facts) -> bool:
-    """Return whether a column has cells in all rows, and the target none in the first or last."""
+def _is_ahead(each: Facts, missing: NDArray[np.bool_]) -> bool:
+    """Return whether a column has cells in all rows that have no target yet."""
     if each.kind == "text" and each.num_distinct > MOST_CATEGORIES:
         return False
     if each.kind not in ("number", "flag", "text") or each.is_constant:
         return False
-    missing = target.codes < 0
-    at_an_end = bool(len(missing)) and (missing[0] or missing[-1])
-    return bool(at_an_end and (each.codes[missing] >= 0).all())
+    return bool(missing.any() and (each.codes[missing] >= 0).all())
 
 
 def _is_static(each: Facts, series: IntCodes) -> bool:

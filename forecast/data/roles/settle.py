@@ -15,14 +15,18 @@ from forecast.data.formats.readers import Source, find_reader
 from forecast.data.layouts.across import ACROSS, has_dates_across
 from forecast.data.names import split_names
 from forecast.data.panel import AUTO_ROLES, LISTS, NO_TIME, USUAL_ROLES, Columns, is_auto
+from forecast.data.per_series.row_codes import num_repeated
 from forecast.data.read import TableFormat, missing_column
 from forecast.data.roles.column_facts import Facts, survey
-from forecast.data.roles.column_words import TARGET_WORDS, has_word
 from forecast.data.roles.role_plan import Plan, plan_roles
 from forecast.data.roles.time_guess import time_choices
+from forecast.data.text.column_words import TARGET_WORDS, has_word
 from forecast.data.time_parts import parts_of
 
 _SHOWN_ALTERNATIVES = 3
+
+_MOST_REPEATED = 0.1
+"""Largest share of rows that repeat the number of another row where numbers are the time."""
 
 
 def settle_columns(
@@ -165,7 +169,18 @@ def _plans(columns: Columns, facts: Mapping[str, Facts]) -> list[Plan]:
     if is_auto(columns.time_col):
         given = {*columns.static_covariates, *parts_of(columns.id_col, tuple(facts))}
         times = time_choices({name: each for name, each in facts.items() if name not in given})
-    return [plan_roles(columns, time_col, facts) for time_col in times]
+    plans = [plan_roles(columns, time_col, facts) for time_col in times]
+    if is_auto(columns.time_col) and _is_repeated_number(plans[0], facts):
+        return [plan_roles(columns, NO_TIME, facts)]
+    return plans
+
+
+def _is_repeated_number(plan: Plan, facts: Mapping[str, Facts]) -> bool:
+    """Return whether the time is a number that repeats without an id: a day without its month."""
+    each = facts.get(plan.time_col)
+    if each is None or each.kind != "number" or plan.ids:
+        return False
+    return num_repeated([each.codes]) > _MOST_REPEATED * len(each.column)
 
 
 def _settled(

@@ -7,23 +7,26 @@ from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from forecast.data.dates.date_formats import find_format
+from forecast.data.dates.number_dates import are_years
 from forecast.data.dates.stamp_text import parse
 from forecast.data.findings import BadTableError
 from forecast.data.names import join_names
 from forecast.data.panel import NO_TIME
+from forecast.data.per_series.row_codes import IntCodes, joint_codes, num_repeated
 from forecast.data.roles.column_facts import Facts, could_be_dates
-from forecast.data.roles.column_words import (
+from forecast.data.text.column_words import (
     ID_WORDS,
     INDEX_WORDS,
+    LATER_WORDS,
     TIME_WORDS,
     has_word,
     plain,
     rank,
 )
-from forecast.data.roles.row_codes import IntCodes, joint_codes, num_repeated
 from forecast.data.time_parts import parts_of, proposed_names
 from forecast.errors import ConfigError
 
@@ -43,7 +46,13 @@ def time_choices(facts: Mapping[str, Facts]) -> list[str]:
         facts: of the columns without a role.
     """
     dates = [each for each in facts.values() if each.kind == "time" and not each.is_constant]
-    dates.sort(key=lambda each: (rank(each.name, TIME_WORDS), -each.num_distinct))
+    dates.sort(
+        key=lambda each: (
+            has_word(each.name, LATER_WORDS),
+            rank(each.name, TIME_WORDS),
+            -each.num_distinct,
+        )
+    )
     if dates:
         kept = _finest(dates)
         choices = [_with_clock(each, facts) for each in kept]
@@ -97,6 +106,15 @@ def _ticks(date: Facts) -> NDArray[np.int64] | None:
     return ticks
 
 
+def is_falling(each: Facts) -> bool:
+    """Return whether the first row of a column of times or numbers comes after the last."""
+    if each.kind == "number":
+        numbers = each.column.drop_null()
+        return len(numbers) > 1 and bool(pc.less(numbers[-1], numbers[0]).as_py())
+    ticks = _ticks(each)
+    return ticks is not None and len(ticks) > 1 and bool(ticks[-1] < ticks[0])
+
+
 def _with_clock(date: Facts, facts: Mapping[str, Facts]) -> str:
     """Return a column of dates, together with that of the time of day where there is one."""
     clocks = [each.name for each in facts.values() if each.kind == "clock" and not each.is_constant]
@@ -137,7 +155,7 @@ def _is_index(each: Facts) -> bool:
     """Return whether numbers are the time: by their name, or because they look like dates."""
     if each.kind != "number" or each.is_constant:
         return False
-    if each.is_whole and plain(each.name) in INDEX_WORDS:
+    if plain(each.name) in INDEX_WORDS and (each.is_whole or are_years(each.column)):
         return each.is_sorted
     return could_be_dates(each) and (each.is_sorted or has_word(each.name, TIME_WORDS))
 

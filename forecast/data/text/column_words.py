@@ -30,6 +30,27 @@ TIME_WORDS = (
 )
 """Names of timestamps, the likeliest first."""
 
+LATER_WORDS = (
+    "ship",
+    "shipped",
+    "shipping",
+    "delivery",
+    "delivered",
+    "due",
+    "end",
+    "until",
+    "return",
+    "returned",
+    "paid",
+    "payment",
+    "closed",
+    "updated",
+    "modified",
+    "expiry",
+    "birth",
+)
+"""Words of a date that belongs to an event of an earlier date in the same row."""
+
 INDEX_WORDS = (
     *TIME_WORDS,
     "t",
