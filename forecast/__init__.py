@@ -9,6 +9,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from forecast.layers.registration import register_with_keras
+
 if TYPE_CHECKING:
     __version__: str
     from forecast import data
@@ -156,3 +158,6 @@ def _version() -> str:
         return metadata.version(DISTRIBUTION)
     except metadata.PackageNotFoundError:
         return VERSION_IF_NOT_INSTALLED
+
+
+register_with_keras()
