@@ -27,7 +27,7 @@ from forecast.data.regular.intervals import check_freq
 from forecast.data.regular.joining import check_inserted, join_cells
 from forecast.data.regular.steps import make_steps, with_counts
 from forecast.data.regular.time_steps import TimeSteps
-from forecast.data.roles.settle import settle_columns
+from forecast.data.roles.settle import GUESSED_ROLES, settle_columns
 from forecast.data.spacing import Spacing, check_on_grid, find_grid
 from forecast.data.stamps import TimeColumn, read_stamps
 from forecast.data.table import RowNames, Table
@@ -254,7 +254,11 @@ def _with_notes(examination: Examination, log: FindingLog) -> Examination:
     if panel.columns.target_cols:
         for note in ended_notes(panel):
             log.note(ENDED, note)
-    notes = tuple(finding.sentence for finding in log.findings)
+    notes = tuple(
+        # whoever prints the notes may not be in Python: what was guessed needs no keyword
+        finding.message if finding.code == GUESSED_ROLES else finding.sentence
+        for finding in log.findings
+    )
     panel = replace(panel, notes=notes, decisions=dict(log.decisions))
     return replace(examination, panel=panel)
 
