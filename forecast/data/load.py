@@ -14,6 +14,7 @@ from forecast.data.frequency import Frequency
 from forecast.data.gaps import fill_gaps
 from forecast.data.order import SortedRows, sort_rows
 from forecast.data.panel import Columns, Panel
+from forecast.data.per_series.empty_series import without_empty_series
 from forecast.data.per_series.ended import ENDED, ended_notes
 from forecast.data.per_series.future import (
     FUTURE_ROWS,
@@ -162,6 +163,8 @@ def examine(source: Source, request: Request, log: FindingLog) -> Examination:
         read_cells(names, log, request.allow_missing)  # for its findings alone
         return Examination()
     del table  # its columns are freed one after another
+    if written.empty_series == "leave_out":
+        names = without_empty_series(names, log)
 
     later = None
     if request.cut_future:

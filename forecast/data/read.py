@@ -69,6 +69,8 @@ class TableFormat(TimeSteps):
     tz: str | None = None
     """Time zone of stamps that carry none, for example `Europe/Berlin`; where they carry one, the
     zone they are shown in."""
+    empty_series: Literal["refuse", "leave_out"] = "refuse"
+    """Series without any value of a target: refuse the table, or leave them out with a note."""
 
     @model_validator(mode="after")
     def _check_format(self) -> TableFormat:
