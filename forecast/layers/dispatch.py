@@ -3,8 +3,8 @@
 Which loop runs:
 
 - in float32 on a CPU that of `native`, in C++, where the machine has a compiler;
-- for other types and masked steps, or without a compiler, that of `recurrence`, in TensorFlow,
-  which XLA may compile;
+- for other types and masked steps, without a compiler, and in a graph that is exported, that of
+  `recurrence`, in TensorFlow, which XLA may compile;
 - on a GPU, on another backend of Keras than TensorFlow, and for options that cuDNN does not support
   either (another activation, no bias, the reset gate before the product), that of Keras itself.
 """
@@ -22,6 +22,7 @@ from keras import activations
 
 from forecast.layers.cell_contract import Cell, Tensors
 from forecast.layers.clusters import cluster, clusters_are_compiled
+from forecast.layers.exported import is_exported
 from forecast.layers.native import operations
 from forecast.layers.native.loop import NativeLoop
 from forecast.layers.recurrence import Loop, Weights, run_backward, run_forward, to_batch_first
@@ -67,7 +68,9 @@ def can_run(layer: Any, sequences: Any) -> bool:
         layer: of Keras.
         sequences: (B, L, C).
     """
-    if keras.config.backend() != "tensorflow" or tf.config.list_logical_devices("GPU"):
+    if keras.config.backend() != "tensorflow":
+        return False
+    if tf.config.list_logical_devices("GPU") and not is_exported():
         return False
     has_known_size = bool(sequences.shape[1]) and sequences.shape[2] is not None
     return (
@@ -134,12 +137,16 @@ def run_layer(layer: Any, sequences: Any, states: Any, *, mask: Any, training: b
 
 
 def is_native(loop: Loop, sequences: Any) -> bool:
-    """Return whether the loop in C++ can run it: a cell it has, float32, and no masked steps."""
+    """Return whether the loop in C++ can run it.
+
+    It runs the cells it has, in float32, without masked steps, and in graphs that stay here.
+    """
     return (
         loop.cell.native_name is not None
         and sequences.dtype == tf.float32
         and loop.active is None
         and operations() is not None
+        and not is_exported()
     )
 
 
