@@ -44,7 +44,7 @@ def role_lines(panel: Panel, layout: str) -> list[str]:
     for word, role in _LISTS.items():
         names = getattr(columns, role)
         if names:
-            lines.append(f"{word:<8}{', '.join(names)}")
+            lines.append(f"{word:<7} {', '.join(names)}")
     return lines
 
 

@@ -14,6 +14,7 @@ from forecast.data.frequency import Frequency
 from forecast.data.gaps import fill_gaps
 from forecast.data.order import SortedRows, sort_rows
 from forecast.data.panel import Columns, Panel
+from forecast.data.per_series.empty_series import without_empty_series
 from forecast.data.per_series.ended import ENDED, ended_notes
 from forecast.data.per_series.future import (
     FUTURE_ROWS,
@@ -27,7 +28,7 @@ from forecast.data.regular.intervals import check_freq
 from forecast.data.regular.joining import check_inserted, join_cells
 from forecast.data.regular.steps import make_steps, with_counts
 from forecast.data.regular.time_steps import TimeSteps
-from forecast.data.roles.settle import settle_columns
+from forecast.data.roles.settle import GUESSED_ROLES, settle_columns
 from forecast.data.spacing import Spacing, check_on_grid, find_grid
 from forecast.data.stamps import TimeColumn, read_stamps
 from forecast.data.table import RowNames, Table
@@ -162,6 +163,8 @@ def examine(source: Source, request: Request, log: FindingLog) -> Examination:
         read_cells(names, log, request.allow_missing)  # for its findings alone
         return Examination()
     del table  # its columns are freed one after another
+    if written.empty_series == "leave_out":
+        names = without_empty_series(names, log)
 
     later = None
     if request.cut_future:
@@ -254,7 +257,11 @@ def _with_notes(examination: Examination, log: FindingLog) -> Examination:
     if panel.columns.target_cols:
         for note in ended_notes(panel):
             log.note(ENDED, note)
-    notes = tuple(finding.sentence for finding in log.findings)
+    notes = tuple(
+        # whoever prints the notes may not be in Python: what was guessed needs no keyword
+        finding.message if finding.code == GUESSED_ROLES else finding.sentence
+        for finding in log.findings
+    )
     panel = replace(panel, notes=notes, decisions=dict(log.decisions))
     return replace(examination, panel=panel)
 

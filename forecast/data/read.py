@@ -13,7 +13,7 @@ from forecast.data.dates.number_dates import NUMBER_FORMATS
 from forecast.data.findings import BadTableError, Change, Finding, Settings, listed
 from forecast.data.formats.opened import Opened
 from forecast.data.formats.readers import Source
-from forecast.data.layouts.across import refuse_doubled
+from forecast.data.layouts.across import doubled_names, refuse_doubled
 from forecast.data.layouts.opening import open_table
 from forecast.data.layouts.wide import melt
 from forecast.data.names import join_names
@@ -69,6 +69,8 @@ class TableFormat(TimeSteps):
     tz: str | None = None
     """Time zone of stamps that carry none, for example `Europe/Berlin`; where they carry one, the
     zone they are shown in."""
+    empty_series: Literal["refuse", "leave_out"] = "refuse"
+    """Series without any value of a target: refuse the table, or leave them out with a note."""
 
     @model_validator(mode="after")
     def _check_format(self) -> TableFormat:
@@ -121,6 +123,7 @@ def read_table(source: Source, columns: Columns, table_format: TableFormat) -> T
     if "," in columns.id_col:
         # from here on a list of names, also of one with a comma in it
         columns = columns.model_copy(update={"id_col": join_names(ids)})
+    doubled = doubled_names(opened.names)
     table = Table(
         columns,
         data,
@@ -132,7 +135,7 @@ def read_table(source: Source, columns: Columns, table_format: TableFormat) -> T
         thousands=table_format.thousands,
         decisions=opened.decisions,
         unread=Unread(
-            tuple(name for name in opened.names if name not in data),
+            tuple(name for name in opened.names if name not in (*data, *doubled)),
             opened.read,
             opened.row_numbers,
         ),
@@ -172,7 +175,6 @@ def _choose(
     Raises:
         BadTableError: a column is missing, or two have one name.
     """
-    refuse_doubled(names)
     targets = columns.target_cols
     if layout == "wide" and targets == _DEFAULT.target_cols:
         targets = ()  # every column of numbers may be a series
@@ -188,9 +190,12 @@ def _choose(
     for name in wanted:
         if name not in names:
             raise missing_column(name, names, layout, columns)
+    if layout == "wide" and not targets:
+        wanted = list(names)
+    refuse_doubled(name for name in names if name in wanted)
     wanted = list(dict.fromkeys(wanted))
     if layout == "wide" and not targets:
-        return list(names), ()
+        return wanted, ()
     rest = [name for name in names if name not in wanted]
     if not rest:
         return wanted, ()

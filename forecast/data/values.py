@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.axes import FloatArray
-from forecast.data.findings import FindingLog, Settings, counted, listed
+from forecast.data.findings import Change, FindingLog, Settings, counted, listed
 from forecast.data.names import as_numbers, name_of
 from forecast.data.order import SortedRows
 from forecast.data.panel import Columns
@@ -153,11 +153,15 @@ def _check_range(
     low = np.fmin.reduceat(cells, starts)
     largest = np.fmax(np.abs(high), np.abs(low))
     if is_target:
+        ways: tuple[Change, ...] = ()
+        if not np.isnan(high).all():
+            ways = (Change({"data.empty_series": "leave_out"}, "to leave them out"),)
         _report(
             np.isnan(high),
             f"{name} has no value at all",
             "remove these series from the table",
             ("all_missing", rows, log),
+            ways,
         )
 
     fix = "rescale the column, for example to thousands or millionths"
@@ -185,12 +189,17 @@ def _check_range(
 
 
 def _report(
-    bad: NDArray[np.bool_], message: str, fix: str, where: tuple[str, SortedRows, FindingLog]
+    bad: NDArray[np.bool_],
+    message: str,
+    fix: str,
+    where: tuple[str, SortedRows, FindingLog],
+    ways: tuple[Change, ...] = (),
 ) -> None:
     """Add an error that names the bad series (N,), if there are any."""
     code, rows, log = where
     if bad.any() and rows.names.ids is not None:
-        log.error(code, f"{message} in {bad.sum()} series: {listed(rows.names.ids[bad], 5)}", fix)
+        named = listed(rows.names.ids[bad], 5)
+        log.error(code, f"{message} in {bad.sum()} series: {named}", fix, settings=ways)
 
 
 def _as_past(name: str, columns: Columns) -> Settings:

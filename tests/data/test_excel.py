@@ -13,6 +13,7 @@ from data.bad_tables import clean
 
 from forecast.cli import main
 from forecast.data.doctor import diagnose
+from forecast.data.findings import BadTableError
 from forecast.data.load import load_panel
 from forecast.data.panel import USUAL_ROLES, Columns
 from forecast.data.read import TableFormat
@@ -100,6 +101,18 @@ def test_several_sheets_are_asked_about(tmp_path):
     assert load_panel(path, SALES, table_format=TableFormat(sheet="South")).num_rows == 20
     with pytest.raises(DataError, match=r"no sheet 'Nort'; its sheets are .*Pass sheet=\"North\""):
         load_panel(path, SALES, table_format=TableFormat(sheet="Nort"))
+
+
+def test_the_sheet_with_most_data_is_proposed_first(tmp_path):
+    words = [["A workbook", "of sales"], *([f"line {row}", "of text"] for row in range(40))]
+    path = write(tmp_path / "a.xlsx", README=words, Short=sales(10), Long=sales(30))
+    with pytest.raises(BadTableError) as caught:
+        load_panel(path, SALES)
+    assert [change["data.sheet"] for change in caught.value.finding.settings] == ["Long", "Short"]
+    texts = write(tmp_path / "b.xlsx", One=words, Two=words)
+    with pytest.raises(BadTableError) as caught:
+        load_panel(texts, SALES)
+    assert [change["data.sheet"] for change in caught.value.finding.settings] == ["One", "Two"]
 
 
 def test_hidden_sheets_are_read_by_name_only(tmp_path):

@@ -291,3 +291,37 @@ def test_an_index_of_whole_numbers_is_a_clock_of_each_series():
     "y": np.arange(rows) ** 2.0}) for one, rows in
              (("a", 30), ("b", 20))]  # fmt: skip
     assert load_panel(pd.concat(parts)).notes == ()
+
+
+@pytest.mark.parametrize("layout", ["long", "wide"])
+@pytest.mark.parametrize("last", [np.nan, 4.0])
+def test_a_series_without_a_value_is_left_out_on_request(layout, last):
+    days = pd.date_range("2024-01-01", periods=20)
+    values = {"north": np.arange(20.0), "none": np.full(20, np.nan), "south": np.arange(20.0) + 5}
+    values["south"][-1] = last  # perhaps a future row
+    frame = pd.DataFrame({"ds": days, **values})
+    if layout == "long":
+        frame = frame.melt("ds", var_name="unique_id", value_name="y")
+    written = TableFormat(layout=layout)
+    with pytest.raises(DataError, match=r"no value at all in 1 series: 'none'.*empty_series"):
+        load_panel(frame, table_format=written, allow_missing=True)
+    written = TableFormat(layout=layout, empty_series="leave_out")
+    panel = load_panel(frame, table_format=written, allow_missing=True)
+    without = load_panel(
+        frame.drop(columns="none") if layout == "wide" else frame[frame["unique_id"] != "none"],
+        table_format=written,
+        allow_missing=True,
+    )
+    assert panel.series_ids.tolist() == without.series_ids.tolist() == ["north", "south"]
+    assert np.array_equal(panel.values, without.values, equal_nan=True)
+    assert panel.offsets.tolist() == without.offsets.tolist()
+    assert sum("1 series of 3 left out" in note for note in panel.notes) == 1
+    assert (panel.future is None) == (without.future is None)
+
+
+def test_a_table_without_any_value_is_refused_all_the_same():
+    days = pd.date_range("2024-01-01", periods=20)
+    frame = pd.DataFrame({"ds": days, "y": np.full(20, np.nan)})
+    written = TableFormat(empty_series="leave_out")
+    with pytest.raises(DataError, match="no value at all"):
+        load_panel(frame, table_format=written, allow_missing=True)

@@ -108,6 +108,8 @@ def test_the_guess_is_what_the_settings_of_its_note_give(name):
     assert guessed.columns == given.columns
     assert np.array_equal(guessed.values, given.values)
     assert guessed.series_ids.tolist() == given.series_ids.tolist()
+    for note in guessed.notes:
+        assert "_col" not in note  # the command line prints the notes too
     assert [note for note in guessed.notes if "(guessed)" not in note] == list(given.notes)
 
 
@@ -198,3 +200,60 @@ def test_a_name_that_is_no_id_does_not_part_a_single_series():
     )
     columns = settled(frame)[0]
     assert columns == Columns(time_col="day", target_cols=("visits",)).with_usual_names()
+
+
+def doubled(tmp_path: Path, kind: str, names: list[str]) -> object:
+    """A table of days and three columns of numbers, with these names."""
+    frame = pd.DataFrame({0: DAYS, 1: measured(60), 2: measured(60), 3: measured(60)})
+    frame.columns = names
+    if kind == "frame":
+        return frame
+    path = tmp_path / f"table.{kind}"
+    frame.to_csv(path, index=False)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["csv", "frame"])
+def test_a_name_that_two_columns_have_is_left_out(kind, tmp_path):
+    source = doubled(tmp_path, kind, ["date", "note", "note", "sales"])
+    panel = load_panel(source)
+    assert panel.columns.target_cols == ("sales",)
+    assert "columns without a role are ignored: 'note', 'note'" in panel.notes
+    for role in ("target_cols", "past_covariates", "static_covariates"):
+        with pytest.raises(DataError, match="column 'note' occurs twice"):
+            load_panel(source, Columns(**{"target_cols": ("sales",), role: ("note",)}))
+
+
+@pytest.mark.parametrize("kind", ["csv", "frame"])
+@pytest.mark.parametrize(
+    ("names", "twice"),
+    [
+        (["date", "date", "note", "sales"], "date"),
+        (["ds", "y", "y", "sales"], "y"),
+        (["day", "sales", "sales", "sales"], "sales"),
+    ],
+)
+def test_a_name_that_two_columns_have_has_no_role(names, twice, kind, tmp_path):
+    with pytest.raises(DataError, match=f"column '{twice}' occurs twice"):
+        load_panel(doubled(tmp_path, kind, names))
+
+
+def test_an_index_of_years_without_a_name(tmp_path):
+    frame = pd.DataFrame({"value": measured(60)}, index=range(1901, 1961))
+    path = tmp_path / "a.csv"
+    frame.to_csv(path)
+    panel = load_panel(path)
+    assert panel.columns.time_col == ""
+    assert panel.timestamps[0] == 1901
+    frame.set_axis(range(60)).to_csv(path)
+    with pytest.raises(DataError, match="no column contains timestamps"):
+        load_panel(path)
+
+
+def test_years_are_the_time_in_whatever_order_the_rows_are():
+    frame = pd.MultiIndex.from_product([range(1, 21), (80, 90)], names=["city", "year"])
+    frame = frame.to_frame(index=False).assign(rent=measured(40))
+    columns = settled(frame)[0]
+    assert (columns.id_col, columns.time_col) == ("city", "year")
+    lone = settled(frame.drop(columns="city"))[0]
+    assert lone.time_col == "none"

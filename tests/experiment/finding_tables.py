@@ -415,6 +415,11 @@ ERRORS = {
     ),
     "day or month": Provoked("ambiguous_dates", DAYS_OF_YEAR["first days of months"]),
     "days without a year": Provoked("no_year", lambda: formatted("%d %b"), lambda _: days()),
+    "years that are counted": Provoked(
+        "counted_years",
+        lambda: days(ds=[f"{1 + month // 12}-{1 + month % 12:02d}" for month in range(60)]),
+        lambda _: days(),
+    ),
     "months as numbers": Provoked("number_dates", lambda: formatted("%Y%m", 60, "MS")),
     "days as numbers": Provoked("number_dates", lambda: formatted("%Y%m%d")),
     "four months or quarters": Provoked(

@@ -84,6 +84,11 @@ def with_short_series() -> pd.DataFrame:
     return pd.concat([hourly(), hourly().head(3).assign(unique_id="short")])
 
 
+def with_empty_series() -> pd.DataFrame:
+    rows = hourly().head(HOURS).assign(unique_id="empty", y=np.nan)
+    return pd.concat([hourly(), rows])
+
+
 def one_series() -> pd.DataFrame:
     return hourly().head(HOURS)[["ds", "y", "z"]]
 
@@ -370,6 +375,12 @@ ROWS: dict[str, Row] = {
         (learned, notes), base={"data.missing": "forward_fill"}, table=with_holes, stays=(panel,)
     ),
     "data.ended_series": Row((forecast_stamps,), stays=(learned, weights)),
+    "data.empty_series": Row(
+        (panel, notes),
+        base={"data.missing": "forward_fill"},
+        table=with_empty_series,
+        refused='empty_series="leave_out"',
+    ),
     "data.short_series": Row((notes,), table=with_short_series, refused='short_series="skip"'),
     "data.calendar": Row((named_inputs, learned, size), stays=(panel,)),
     "data.season_length": Row(

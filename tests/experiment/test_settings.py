@@ -43,6 +43,7 @@ ALTERNATIVES: dict[str, Any] = {
     "data.empty_intervals": "missing",
     "data.partial_intervals": "keep",
     "data.missing": "interpolate",
+    "data.empty_series": "leave_out",
     "data.short_series": "skip",
     "data.ended_series": "common_end",
     "data.calendar": ["weekday"],

@@ -29,6 +29,9 @@ _DIGITS = 15
 _SHOWN_ROWS = 20
 """First rows of a sheet among which the header must be."""
 
+_RATED_ROWS = 2000
+"""First rows of a sheet that tell whether it holds data."""
+
 Row = list[Any]
 """Cells of one row of a sheet; "" where a cell is empty."""
 
@@ -133,7 +136,8 @@ def _choose_sheet(
     if not visible:
         raise BadTableError("empty_file", f"{file} is empty", "expected a header and rows")
     if len(visible) > 1:
-        raise _several_sheets(file, wanted, {name: filled[name] for name in visible})
+        sizes = {name: _num_data_rows(workbook, name) for name in visible}
+        raise _several_sheets(file, wanted, {name: filled[name] for name in visible}, sizes)
 
     sheet = visible[0]
     notes = []
@@ -147,8 +151,23 @@ def _choose_sheet(
     return sheet, notes
 
 
-def _several_sheets(file: str, wanted: str | None, first_rows: dict[str, Row]) -> BadTableError:
-    """Return the error of a workbook with several sheets, each shown with its first row."""
+def _num_data_rows(workbook: CalamineWorkbook, sheet: str) -> int:
+    """Return how many of the first rows of a sheet have a number or a date: text has none."""
+    rows = workbook.get_sheet_by_name(sheet).to_python(nrows=_RATED_ROWS)
+    return sum(any(isinstance(cell, int | float | date) for cell in row) for row in rows)
+
+
+def _several_sheets(
+    file: str, wanted: str | None, first_rows: dict[str, Row], sizes: dict[str, int]
+) -> BadTableError:
+    """Return the error of a workbook with several sheets, each shown with its first row.
+
+    Args:
+        file: name of the workbook.
+        wanted: the sheet that was asked for; None: none was.
+        first_rows: of each sheet.
+        sizes: rows with data of each sheet; those with most are proposed first.
+    """
     shown = []
     for name, row in list(first_rows.items())[:5]:
         words = [_as_text(cell) for cell in row if cell != ""]
@@ -156,7 +175,8 @@ def _several_sheets(file: str, wanted: str | None, first_rows: dict[str, Row]) -
     if len(first_rows) > len(shown):
         shown.append(f"{len(first_rows) - len(shown)} more")
     message = f"{file} has {len(first_rows)} sheets: {', '.join(shown)}"
-    sheets = list(first_rows)
+    sheets = sorted(first_rows, key=lambda name: -sizes[name])
+    sheets = [name for name in sheets if sizes[name] or not any(sizes.values())]
     if wanted is not None:
         message = f"{file} has no sheet {wanted!r}; its sheets are {', '.join(shown)}"
         sheets.sort(key=lambda name: nearest(wanted, [name]) == "")  # similar names first

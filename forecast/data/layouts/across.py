@@ -109,13 +109,18 @@ def _dates_of(names: Sequence[str], written: Written) -> tuple[Square | None, Da
     return None, find_dates(names, written.time_format, is_asked=written.layout == ACROSS)
 
 
+def doubled_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the names that several columns have."""
+    return tuple(name for name, count in Counter(names).items() if count > 1)
+
+
 def refuse_doubled(names: Iterable[str]) -> None:
     """Raise where two columns have one name.
 
     Raises:
         BadTableError: always then.
     """
-    doubled = [name for name, count in Counter(names).items() if count > 1]
+    doubled = doubled_names(names)
     if doubled:
         raise BadTableError(
             "duplicate_columns",

@@ -45,9 +45,9 @@ def split_future(
     future = _future_rows(names)
     if future is None:
         return names, None
-    later = _rows_of(names, future)
+    later = rows_of(names, future)
     log.note(FUTURE_ROWS, _describe(names, later, tz))
-    return _rows_of(names, ~future), later
+    return rows_of(names, ~future), later
 
 
 def known_columns(columns: Columns) -> Columns:
@@ -108,8 +108,13 @@ def observed(column: pa.ChunkedArray) -> BoolArray:
     return np.asarray(observed.to_numpy(), dtype=bool)
 
 
-def _rows_of(names: RowNames, chosen: BoolArray) -> RowNames:
-    """Return the chosen rows (R,) of a table, with their names in the whole table."""
+def rows_of(names: RowNames, chosen: BoolArray) -> RowNames:
+    """Return the chosen rows of a table, with their names in the whole table.
+
+    Args:
+        names: the table, and the series and timestamp of each of its rows.
+        chosen: (R,) whether a row is kept.
+    """
     table = names.table
     mask = pa.array(chosen)
     origin = np.flatnonzero(chosen)

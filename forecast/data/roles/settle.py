@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -12,7 +12,12 @@ from forecast.data.findings import BadTableError, Change, FindingLog, Settings, 
 from forecast.data.formats.frames import has_dates
 from forecast.data.formats.opened import Opened
 from forecast.data.formats.readers import Source, find_reader
-from forecast.data.layouts.across import ACROSS, has_dates_across
+from forecast.data.layouts.across import (
+    ACROSS,
+    doubled_names,
+    has_dates_across,
+    refuse_doubled,
+)
 from forecast.data.names import split_names
 from forecast.data.panel import AUTO_ROLES, LISTS, NO_TIME, USUAL_ROLES, Columns, is_auto
 from forecast.data.per_series.row_codes import num_repeated
@@ -22,6 +27,9 @@ from forecast.data.roles.role_plan import Plan, plan_roles
 from forecast.data.roles.time_guess import time_choices
 from forecast.data.text.column_words import TARGET_WORDS, has_word
 from forecast.data.time_parts import parts_of
+
+GUESSED_ROLES = "guessed_roles"
+"""Code of the finding that names the guessed roles."""
 
 _SHOWN_ALTERNATIVES = 3
 
@@ -62,11 +70,16 @@ def settle_columns(
         if name not in opened.names:
             raise missing_column(name, opened.names, table_format.layout, columns)
     columns = _by_name(columns, opened.names, table_format.layout)
-    is_doubled = max(Counter(opened.names).values(), default=1) > 1
-    if not _open_roles(columns) or is_doubled:
+    if not _open_roles(columns):
         return columns.with_usual_names()
-    facts = _facts(opened, columns, usual, table_format)
+    doubled = doubled_names(opened.names)
+    single = replace(opened, names=tuple(name for name in opened.names if name not in doubled))
+    facts = _facts(single, columns, usual, table_format)
     plans = _plans(columns, facts)
+    if plans[0].time_col == NO_TIME or not plans[0].targets:
+        refuse_doubled(opened.names)  # one of these columns may be the time or the target
+    if doubled:
+        plans = [replace(plan, is_like_wide=False) for plan in plans]
     return _settled(columns, plans, facts, log)
 
 
@@ -223,7 +236,7 @@ def _note_guess(settings: Settings, log: FindingLog) -> None:
     if not settings:
         return
     log.note(
-        "guessed_roles",
+        GUESSED_ROLES,
         f"{_described(settings)} (guessed)",
         settings=(Change(settings, "to be sure"),),
     )

@@ -23,6 +23,7 @@ from forecast.data.text.column_words import (
     INDEX_WORDS,
     LATER_WORDS,
     TIME_WORDS,
+    YEAR_WORDS,
     has_word,
     plain,
     rank,
@@ -156,7 +157,9 @@ def _is_index(each: Facts) -> bool:
     if each.kind != "number" or each.is_constant:
         return False
     if plain(each.name) in INDEX_WORDS and (each.is_whole or are_years(each.column)):
-        return each.is_sorted
+        return each.is_sorted or plain(each.name) in YEAR_WORDS
+    if not plain(each.name) and each.counts_rows and are_years(each.column.cast(pa.float64())):
+        return True  # an index of years that was saved without a name
     return could_be_dates(each) and (each.is_sorted or has_word(each.name, TIME_WORDS))
 
 

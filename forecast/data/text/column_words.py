@@ -30,6 +30,9 @@ TIME_WORDS = (
 )
 """Names of timestamps, the likeliest first."""
 
+YEAR_WORDS = ("year", "yr", "jahr", "annee", "ano")
+"""Names of years: they are the time in whatever order the rows are."""
+
 LATER_WORDS = (
     "ship",
     "shipped",
