@@ -26,6 +26,7 @@ FILL = Change({"data.gaps": "fill", "data.missing": "forward_fill"}, "to insert 
 SKIP = Change({"data.gaps": "skip"}, "to leave out windows that span one")
 
 _IRREGULAR = 0.2  # gaps per row from which a table has no steps of its own
+_FEWEST_GAPS = 5  # and their least number
 _MOST_FILLED = 10  # rows that `gaps: fill` may make of one row
 _MOST_SKIPPED = 60  # missing rows that a change of the clocks can explain: an hour of minutes
 
@@ -68,7 +69,7 @@ def check_gaps(
 
 def _ways(rows: SortedRows, grid: Frequency, num_gaps: int) -> tuple[Change, ...]:
     """Return the settings that remove gaps, the one that fits best first."""
-    if num_gaps > _IRREGULAR * len(rows.stamps):
+    if num_gaps >= _FEWEST_GAPS and num_gaps > _IRREGULAR * len(rows.stamps):
         resample = resample_change(rows)
         if resample is not None:
             return resample, FILL, SKIP
