@@ -32,14 +32,15 @@ def check_command(options: argparse.Namespace) -> int:
     from forecast.experiment.check_table import check_table
 
     config = read_experiment(options)
-    diagnosis = check_table(config, options.table)
+    is_free = "horizon" not in config.windows.model_fields_set  # `next:` has one that suits
+    diagnosis = check_table(config, options.table, free_horizon=is_free)
     print_result(diagnosis.text(command_line()))
     if diagnosis.panel is not None:
         for line in role_lines(diagnosis.panel, config.data.layout):
             print_result(line)
         print_result(f"next: {fit_command(options.typed, diagnosis.panel, config)}")
         return SUCCESS
-    for line in proposed_commands(config, diagnosis, options):
+    for line in proposed_commands(config, diagnosis, options, free_horizon=is_free):
         print_result(line)
     return BAD_INPUT
 

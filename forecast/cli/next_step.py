@@ -18,12 +18,6 @@ _LISTS = {
     "categorical": "categorical",
 }
 
-_LONGEST_HORIZON = 48
-"""Steps of the horizon that is proposed, at most."""
-
-_HORIZONS_IN_ROWS = 10
-"""Horizons that the shortest series should have, at least."""
-
 
 def role_lines(panel: Panel, layout: str) -> list[str]:
     """Return a line for each role that columns have.
@@ -57,6 +51,7 @@ def fit_command(typed: Sequence[str], panel: Panel, config: Experiment) -> str:
         config: the settings with which it was checked.
     """
     from forecast.data.panel import AUTO_ROLES, is_auto
+    from forecast.experiment.enough import usual_horizon
 
     settings: dict[str, Any] = {}
     for role in AUTO_ROLES:
@@ -68,14 +63,5 @@ def fit_command(typed: Sequence[str], panel: Panel, config: Experiment) -> str:
         settings.pop("data.target_cols", None)
         settings.pop("data.id_col", None)
     if "horizon" not in config.windows.model_fields_set:
-        settings["windows.horizon"] = _horizon(panel)
+        settings["windows.horizon"] = usual_horizon(panel)
     return command_with(["fit", *typed[1:]], settings)
-
-
-def _horizon(panel: Panel) -> int:
-    """Return the steps of one season, or fewer where series are short."""
-    season = panel.freq.season_length
-    if season < 2:
-        season = _HORIZONS_IN_ROWS
-    shortest = int(panel.lengths.min())
-    return max(1, min(season, _LONGEST_HORIZON, shortest // _HORIZONS_IN_ROWS))

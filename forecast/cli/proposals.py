@@ -54,7 +54,11 @@ def command_with(typed: Sequence[str], settings: Settings) -> str:
 
 
 def proposed_commands(
-    config: Experiment, diagnosis: Diagnosis, options: argparse.Namespace
+    config: Experiment,
+    diagnosis: Diagnosis,
+    options: argparse.Namespace,
+    *,
+    free_horizon: bool = False,
 ) -> list[str]:
     """Return lines with the command of the user and settings that remove the errors of the table.
 
@@ -62,11 +66,12 @@ def proposed_commands(
         config: the settings of the command.
         diagnosis: of its table.
         options: of the command.
+        free_horizon: whether the command has no horizon of its own.
     """
     from forecast.experiment.check_table import proposals
 
     lines = []
-    for proposal in proposals(config, options.table, diagnosis):
+    for proposal in proposals(config, options.table, diagnosis, free_horizon=free_horizon):
         conditions = ["try", proposal.purpose]
         if not proposal.is_enough:
             conditions.append("with the other problems corrected in the table")

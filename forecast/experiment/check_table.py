@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from forecast.data.doctor import Diagnosis, diagnose
@@ -12,7 +13,7 @@ from forecast.data.panel import Panel
 from forecast.data.per_series.ended import ENDED, ended_notes
 from forecast.data.read import Source
 from forecast.errors import ConfigError, DataError
-from forecast.experiment.enough import SHORT_SERIES, needed_rows
+from forecast.experiment.enough import SHORT_SERIES, needed_rows, usual_horizon
 from forecast.experiment.prepare import Prepared, prepare_panel, refuse_no_forecast, table_of
 from forecast.experiment.settings import DataConfig, Experiment
 
@@ -23,7 +24,9 @@ _MOST_TRIED = 1_000_000
 """Rows of a table that is read again, at most."""
 
 
-def check_table(config: Experiment, source: Source | None = None) -> Diagnosis:
+def check_table(
+    config: Experiment, source: Source | None = None, *, free_horizon: bool = False
+) -> Diagnosis:
     """Return all findings about a table: a table without an error is accepted by `fit`.
 
     A table that can be read goes through every stage before training.
@@ -31,6 +34,7 @@ def check_table(config: Experiment, source: Source | None = None) -> Diagnosis:
     Args:
         config: the experiment.
         source: a table or its file; default: `config.data.source`.
+        free_horizon: whether the horizon is one that suits the table, not that of the experiment.
 
     Raises:
         ConfigError: no source is named, or a setting does not fit the data.
@@ -40,6 +44,9 @@ def check_table(config: Experiment, source: Source | None = None) -> Diagnosis:
     if panel is None:
         return diagnosis
     read = [finding for finding in diagnosis.findings if finding.code != SHORT_SERIES]
+    if free_horizon:
+        windows = config.windows.model_copy(update={"horizon": usual_horizon(panel)})
+        config = config.model_copy(update={"windows": windows})
     try:
         prepared = prepare_panel(config, panel)
         refuse_no_forecast(config, prepared)
@@ -100,7 +107,11 @@ class Proposal:
 
 
 def proposals(
-    config: Experiment, source: Source | None, diagnosis: Diagnosis
+    config: Experiment,
+    source: Source | None,
+    diagnosis: Diagnosis,
+    *,
+    free_horizon: bool = False,
 ) -> tuple[Proposal, ...]:
     """Return settings that remove the errors of a table, and those that come to light then.
 
@@ -110,7 +121,9 @@ def proposals(
         config: the experiment.
         source: the table, as in `check_table`.
         diagnosis: of this experiment.
+        free_horizon: as in `check_table`.
     """
+    check = partial(check_table, source=source, free_horizon=free_horizon)
     asking = next((finding for finding in diagnosis.errors if finding.asks), None)
     first = [Change({})]
     if asking is not None:
@@ -119,7 +132,7 @@ def proposals(
     made = []
     for change in first:
         together = settings_for_all(rest, change.settings)
-        found, is_enough = _extended(config, source, together, diagnosis.num_rows)
+        found, is_enough = _extended(config, check, together, diagnosis.num_rows)
         if found:
             made.append(Proposal(found, change.purpose, is_enough))
     return tuple(made)
@@ -144,13 +157,16 @@ def settings_for_all(findings: Iterable[Finding], given: Settings) -> dict[str, 
 
 
 def _extended(
-    config: Experiment, source: Source | None, together: dict[str, Any], num_rows: int
+    config: Experiment,
+    check: Callable[[Experiment], Diagnosis],
+    together: dict[str, Any],
+    num_rows: int,
 ) -> tuple[Settings, bool]:
     """Add the settings that remove what comes to light; tell whether the table is accepted then.
 
     Args:
         config: the experiment.
-        source: the table.
+        check: examines the table for an experiment.
         together: settings for the findings so far.
         num_rows: of the table.
     """
@@ -161,7 +177,7 @@ def _extended(
             return {}, False
         if not together or num_rows > _MOST_TRIED:
             break
-        errors = check_table(changed, source).errors
+        errors = check(changed).errors
         new = settings_for_all(errors, {})
         if not errors or new.items() <= together.items():
             return together, not errors

@@ -36,6 +36,12 @@ FILL: Settings = {"data.gaps": "fill", "data.missing": "forward_fill"}
 
 _MORE_ROWS = "give more rows"
 
+_LONGEST_HORIZON = 48
+"""Steps of the horizon that is proposed, at most."""
+
+_HORIZONS_IN_ROWS = 10
+"""Horizons that the shortest series should have, at least."""
+
 _FEW_WINDOWS = 1000
 """Training windows among which a step may have no value at all."""
 
@@ -137,6 +143,15 @@ def refuse_empty_sets(
         f"{horizon} to forecast after {context_length} of context",
         _MORE_ROWS,
     )
+
+
+def usual_horizon(panel: Panel) -> int:
+    """Return the steps of one season, or fewer where series are short."""
+    season = panel.freq.season_length
+    if season < 2:
+        season = _HORIZONS_IN_ROWS
+    shortest = int(panel.lengths.min())
+    return max(1, min(season, _LONGEST_HORIZON, shortest // _HORIZONS_IN_ROWS))
 
 
 def refuse_unlearnable(panel: Panel, filled: Filled, config: Experiment, train: WindowSet) -> None:

@@ -110,7 +110,7 @@ def series_file(path: Path, rows: int, *, missing_cell: int = -1, gap: int = -1)
 TABLES = {
     "missing cell and gap": ({"rows": 200, "missing_cell": 50, "gap": 90}, []),
     "a gap near the end": ({"rows": 200, "gap": 197}, ["--horizon", "4"]),
-    "too short": ({"rows": 20}, []),
+    "too short": ({"rows": 20}, ["--horizon", "24"]),
     "too short and a gap": ({"rows": 60, "gap": 20}, ["--horizon", "50"]),
     "a context too long": ({"rows": 40}, ["--horizon=2", "--set=windows.context_length=90"]),
     "too short for sets": ({"rows": 20}, ["--horizon=3", "--set=model.name=bigru"]),
@@ -167,3 +167,16 @@ def test_columns_with_names_of_results_are_refused_before_training(
         assert main([command, *given]) == 2
         out, err = capsys.readouterr()
         assert f"column {column!r} has the name of a column of the results" in out + err
+
+
+@pytest.mark.parametrize("rows", [4, 12, 20, 30])
+def test_without_a_horizon_a_short_table_is_fine_with_that_of_the_next_command(
+    rows, tmp_path: Path, capsys
+):
+    path = series_file(tmp_path / "t.csv", rows)
+    assert main(["check", str(path), *COLUMNS]) == 0
+    proposed = capsys.readouterr().out.splitlines()[-1]
+    assert proposed.startswith("next: forecast fit ")
+    words = shlex.split(proposed)[3:]
+    assert main(["check", *words]) == 0
+    assert main(["check", str(path), *COLUMNS, "--horizon", "40"]) == 2
