@@ -26,7 +26,7 @@ def panel_of(
         alias: frequency of timestamps; an integer index where left out.
     """
     freq = Frequency.parse(alias) if alias else Frequency("1", is_integer=True)
-    columns = columns or USUAL_ROLES
+    columns = (columns or USUAL_ROLES).with_usual_names()
     positions = np.array([place for one in series for place in one], np.int64)
     table = np.arange(len(positions)) if values is None else np.asarray(values)
     return Panel(

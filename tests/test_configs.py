@@ -116,11 +116,8 @@ def test_an_experiment_runs_to_the_end(
     scores = json.loads((folder / "scores.json").read_text())
     judged = pd.read_parquet(folder / "test_forecasts.parquet")
     assert {config.name, "linear", "seasonal_naive"} <= set(scores["values"])
-    suffixes = (
-        [f"-{name}" for name in config.data.target_cols]
-        if len(config.data.target_cols) > 1
-        else [""]
-    )
+    target_cols = load_experiment(folder / "config.yaml", []).data.target_cols
+    suffixes = [f"-{name}" for name in target_cols] if len(target_cols) > 1 else [""]
     assert {alias + suffix for alias in scores["values"] for suffix in suffixes} <= set(
         judged.columns
     )

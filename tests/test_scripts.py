@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecast import Columns, Forecast, Forecaster
+from forecast import Forecast, Forecaster
 from forecast.data.frequency import Frequency
+from forecast.data.panel import USUAL_ROLES
 from forecast.report.plots import plot_forecasts, save_figure
 from forecast.search.search import check_folds
 from forecast.search.space import check_space
@@ -72,7 +73,7 @@ def test_plot_draws_what_predict_writes(
     folder: Path, written: pd.DataFrame, tmp_path: Path
 ) -> None:
     run("plot.py", folder / "model", folder / "newest.csv", tmp_path / "drawn.png")
-    forecast = Forecast.from_frame(written, "bigru", columns=Columns(), freq=Frequency.parse("h"))
+    forecast = Forecast.from_frame(written, "bigru", columns=USUAL_ROLES, freq=Frequency.parse("h"))
     save_figure(
         plot_forecasts(forecast, pd.read_csv(folder / "newest.csv")), tmp_path / "expected.png"
     )

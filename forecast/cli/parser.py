@@ -283,7 +283,8 @@ def add_run(parser: argparse.ArgumentParser, table: str) -> None:
 
 def add_format(parser: argparse.ArgumentParser, help_text: str) -> None:
     """Add the format of a forecast."""
-    parser.add_argument("--format", choices=("csv", "xlsx", "parquet"), help=help_text)
+    formats = ("csv", "xlsx", "parquet")
+    parser.add_argument("--format", choices=formats, metavar="FORMAT", help=help_text)
 
 
 def add_require_skill(parser: argparse.ArgumentParser) -> None:

@@ -438,10 +438,10 @@ def test_ridge_fills_gaps_in_the_context():
 
 
 def test_ridge_refuses_what_it_cannot_do():
-    panel = panel_of(np.ones((10, 1)))
+    panel = panel_of(np.where(np.arange(10) % 4, np.arange(10.0), NAN)[:, None])
     index = index_windows(panel, 4, 2)
     with pytest.raises(DataError, match=r"none of the 5 training windows of 4 \+ 2 steps"):
-        RidgeWindow.fit(RidgeRows(panel.targets, np.zeros((1, 1))), index, index)
+        RidgeWindow.fit(RidgeRows(panel.targets, np.ones((1, 1))), index, index)
     with pytest.raises(ShapeError, match=r"\(1, 2, 1\).*at least 3"):
         RidgeWindow(np.ones((3, 2)), 1.0).predict(column(1, 2))
 

@@ -202,7 +202,8 @@ def test_a_fit_is_calm_or_quiet_and_its_log_has_the_epochs(
     assert first == "reading sales.csv"
     assert second == "sales.csv: 1 series, 60 rows, daily, 2024-01-01 to 2024-02-29"
     assert calm.out.splitlines()[-1].startswith("wrote out: model")
-    assert calm.err == ""
+    # a busy machine takes more than ten seconds, from which on a line says how far training is
+    assert [line for line in calm.err.splitlines() if not line.startswith("training for ")] == []
     assert main(["fit", "sales.csv", *SMALL, "--out=out", "--quiet", "--log=a.log"]) == 0
     assert capsys.readouterr() == ("out\n", "")
     log = [re.sub(STAMP, "", line) for line in (work / "a.log").read_text().splitlines()]

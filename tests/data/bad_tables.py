@@ -442,7 +442,7 @@ BAD_TABLES: dict[int, tuple[BadTable, ...]] = {
         BadTable(
             "no_y",
             lambda: clean().rename(columns={"y": "Y"}),
-            ("'y'", "did you mean 'Y'", "'unique_id', 'ds', 'Y'", "target_cols"),
+            ("'y'", "did you mean 'Y'", "'unique_id', 'ds', 'Y'", "target"),
             columns=USUAL_ROLES,
         ),
         BadTable(
@@ -451,7 +451,7 @@ BAD_TABLES: dict[int, tuple[BadTable, ...]] = {
             ("'sale'", "did you mean 'sales'"),
             columns=Columns(target_cols=("sale",)),
         ),
-        BadTable("no_id_col", clean, ("'shop'", "id_col"), columns=Columns(id_col="shop")),
+        BadTable("no_id_col", clean, ("'shop'", "id"), columns=Columns(id_col="shop")),
     ),
     42: (
         BadTable(

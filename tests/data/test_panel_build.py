@@ -186,7 +186,7 @@ def test_static_covariates():
         DataError, match=r"'size' changes within a series, in 1 row: series 'a', row 7"
     ):
         load_panel(frame, columns)
-    with pytest.raises(DataError, match="size is missing in 30 of 30"):
+    with pytest.raises(DataError, match="size is static, and is missing in 30 of 30"):
         load_panel(frame.assign(size=np.nan), columns, allow_missing=True)
 
 

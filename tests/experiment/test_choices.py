@@ -264,6 +264,7 @@ NOT_BY_RULE = {
     ("data", "trading_days"),
     ("data", "empty_intervals"),
     ("data", "id_col"),
+    ("data", "layout"),
     ("data", "time_col"),
     ("data", "target_cols"),
 }

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from forecast.cli import main
-from forecast.data.panel import Columns
+from forecast.data.panel import USUAL_ROLES, Columns
 from forecast.errors import DataError
 from forecast.runs.table_files import check_ending, is_forecast, is_template, write_table
 
@@ -35,8 +35,8 @@ def test_a_written_forecast_is_recognised(tmp_path):
     path = tmp_path / "f.xlsx"
     frame = rows(cutoff=pd.Timestamp("2023-12-31"), bigru=[0.5, 1.5, 2.5])
     write_table(frame, path)
-    assert is_forecast("bigru", Columns(), path)
-    assert not is_forecast("other", Columns(), path)
+    assert is_forecast("bigru", USUAL_ROLES, path)
+    assert not is_forecast("other", USUAL_ROLES, path)
     assert not is_template(Columns(known_covariates=("promo",)), path)
     read = pd.read_excel(path, engine="openpyxl")
     assert read["ds"].tolist() == frame["ds"].tolist()
@@ -45,7 +45,7 @@ def test_a_written_forecast_is_recognised(tmp_path):
 
 def test_an_empty_template_is_recognised(tmp_path):
     path = tmp_path / "t.xlsx"
-    columns = Columns(known_covariates=("promo",))
+    columns = Columns(known_covariates=("promo",)).with_usual_names()
     write_table(rows(promo=np.nan), path)
     assert is_template(columns, path)
     write_table(rows(promo=[np.nan, 1, np.nan]), path)
