@@ -34,7 +34,7 @@ from forecast.experiment.file import load_experiment
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "public-tables.md"
 MAX_ATTEMPTS = 3
-SMALL = ("--set", "model.name=bigru", "--set", "model.units=8", "--set", "training.epochs=1")
+SMALL = ("--set=model.name=bigru", "--set=model.units=8", "--set=training.epochs=1")
 ANY = ("any", "*", "")
 """Entries of files.csv that leave a role open, since several columns would do."""
 
@@ -136,7 +136,7 @@ def attempt(file: File, content: bytes, check_only: bool) -> Outcome:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         (folder / file.name).write_bytes(content)
-        words = ["check", file.name, "--horizon", file.horizon]
+        words = ["check", file.name, "--horizon", file.horizon, *SMALL]
         for number in range(1, MAX_ATTEMPTS + 1):
             status, text = forecast(words, folder)
             if status == 0:
@@ -150,8 +150,8 @@ def attempt(file: File, content: bytes, check_only: bool) -> Outcome:
 
 def fit(file: File, attempts: int, words: list[str], folder: Path, check_only: bool) -> Outcome:
     """Fit with the options of the check that accepted the table."""
-    command = ["fit", *words[1:], *SMALL, "--out", "run"]
-    shown = shlex.join(words)
+    command = ["fit", *words[1:], "--out", "run"]
+    shown = shlex.join(word for word in words if word not in SMALL)
     if check_only:
         return Outcome(file, attempts, True, shown, "")
     started = time.monotonic()
