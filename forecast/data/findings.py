@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, ParamSpec, TypeVar
+from typing import Any, Literal, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -132,16 +132,15 @@ class Finding:
         return self.text()
 
 
-@dataclass(frozen=True)
-class Decision:
-    """A value that a table decides for a setting, and the reason in a few words."""
+class Choice(NamedTuple):
+    """A value that the data decide for a setting, and the reason for it in a few words."""
 
     value: Any
     reason: str
 
 
-Decisions = Mapping[str, Decision]
-"""Path of each setting that a table decides, such as `data.layout` -> the decision."""
+Decisions = Mapping[str, Choice]
+"""Path of each setting that the form of a table decides, such as `data.layout` -> its choice."""
 
 
 def _as_changes(settings: Iterable[Settings | Change]) -> tuple[Change, ...]:
@@ -185,7 +184,7 @@ class FindingLog:
 
     strict: bool
     findings: list[Finding] = field(default_factory=list)
-    decisions: dict[str, Decision] = field(default_factory=dict)
+    decisions: dict[str, Choice] = field(default_factory=dict)
 
     @property
     def failed(self) -> bool:
@@ -206,9 +205,10 @@ class FindingLog:
         Raises:
             BadTableError: always where `strict`.
         """
+        error = BadTableError(code, message, fix, settings, asks=asks)
         if self.strict:
-            raise BadTableError(code, message, fix, settings, asks=asks)
-        self.findings.append(Finding(code, "error", message, fix, _as_changes(settings), asks))
+            raise error
+        self.findings.append(error.finding)
 
     def warn(
         self,

@@ -20,10 +20,10 @@ from forecast.data.frequency import Frequency
 from forecast.data.order import SortedRows
 from forecast.data.regular.clocks import changing_zone, fits_zone, in_zone, looks_local
 from forecast.data.regular.closures import is_calendar
-from forecast.data.regular.proposed_steps import resample_change
+from forecast.data.regular.proposed_steps import FILL, resample_change
 
-FILL = Change({"data.gaps": "fill", "data.missing": "forward_fill"}, "to insert rows")
-SKIP = Change({"data.gaps": "skip"}, "to leave out windows that span one")
+_INSERT = Change(FILL, "to insert rows")
+_SKIP = Change({"data.gaps": "skip"}, "to leave out windows that span one")
 
 _IRREGULAR = 0.2  # gaps per row from which a table has no steps of its own
 _FEWEST_GAPS = 5  # and their least number
@@ -60,7 +60,7 @@ def check_gaps(
 
     zone = _skipping_zone(rows, grid, positions, after)
     if zone is not None:
-        settings = (in_zone(zone), FILL) if fits_zone(rows, zone) else (FILL,)
+        settings = (in_zone(zone), _INSERT) if fits_zone(rows, zone) else (_INSERT,)
         log.error("local_time", f"{message}; {looks_local(zone)}", settings=settings)
         return False
     log.error("gaps", message, settings=_ways(rows, grid, len(after)))
@@ -72,10 +72,10 @@ def _ways(rows: SortedRows, grid: Frequency, num_gaps: int) -> tuple[Change, ...
     if num_gaps >= _FEWEST_GAPS and num_gaps > _IRREGULAR * len(rows.stamps):
         resample = resample_change(rows)
         if resample is not None:
-            return resample, FILL, SKIP
+            return resample, _INSERT, _SKIP
     if grid.is_business and grid.closed is None and is_calendar(grid, rows.stamps):
-        return Change({"data.trading_days": True}, "to take them as holidays"), FILL, SKIP
-    return FILL, SKIP
+        return Change({"data.trading_days": True}, "to take them as holidays"), _INSERT, _SKIP
+    return _INSERT, _SKIP
 
 
 def _longest_stretch(rows: SortedRows, steps: IntArray) -> str:

@@ -19,8 +19,6 @@ from forecast.data.panel import NO_TIME
 from forecast.data.per_series.ids import Ids
 from forecast.data.table import RowNames, Table
 
-_NS = pa.timestamp("ns")
-
 _WITHOUT_CHANGES = Change({"data.tz": None}, "if the clocks of the table do not change")
 
 

@@ -14,12 +14,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from forecast.data.findings import counted
+from forecast.data.findings import Choice, counted
 from forecast.data.panel import Panel
 from forecast.experiment.held_back import (
     PLAIN_TEST_SIZE,
     PLAIN_VALIDATION_SIZE,
-    Choice,
     Choices,
     set_sizes,
     shortest,

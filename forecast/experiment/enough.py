@@ -12,6 +12,7 @@ from forecast.data.findings import BadTableError, Settings
 from forecast.data.panel import Panel
 from forecast.data.per_series.ended import steps_behind
 from forecast.data.per_series.subset import select_series
+from forecast.data.regular.proposed_steps import FILL
 from forecast.experiment.choices import CHOOSING_MODEL
 from forecast.experiment.settings import Experiment
 from forecast.experiment.stretches import explain_gaps
@@ -30,9 +31,6 @@ SHORT_SERIES = "short_series"
 
 TOO_FEW_ROWS = (SHORT_SERIES, "no_window", "no_training_rows", "no_forecast", "no_learned_step")
 """Codes of findings for which other lengths of windows or sets may be the fix."""
-
-FILL: Settings = {"data.gaps": "fill", "data.missing": "forward_fill"}
-"""Settings with which gaps are filled."""
 
 _MORE_ROWS = "give more rows"
 

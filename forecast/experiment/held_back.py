@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 import numpy as np
 
-from forecast.data.findings import counted
+from forecast.data.findings import Choice, counted
 from forecast.data.panel import Panel
 from forecast.experiment.settings import Experiment
 from forecast.section import AUTO
@@ -21,13 +19,6 @@ SHORT_SERIES = 0.1
 MANY_HORIZONS = 10
 """Horizons left to learn from with which there is a test set, though they are less than two seasons
 and two horizons."""
-
-
-class Choice(NamedTuple):
-    """A value for a setting, and the reason for it in a few words."""
-
-    value: Any
-    reason: str
 
 
 Choices = dict[str, Choice]

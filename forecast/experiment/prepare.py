@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from forecast.data import datasets
-from forecast.data.findings import BadTableError
+from forecast.data.findings import BadTableError, Choice
 from forecast.data.known import covers
 from forecast.data.load import load_panel
 from forecast.data.panel import AUTO_ROLES, LISTS, Panel
@@ -26,7 +26,7 @@ from forecast.experiment.enough import (
     refuse_unforecastable,
     refuse_unlearnable,
 )
-from forecast.experiment.held_back import Choice, Choices
+from forecast.experiment.held_back import Choices
 from forecast.experiment.result_names import refuse_doubled_names
 from forecast.experiment.settings import DataConfig, Experiment
 from forecast.experiment.target_scale import choose_scale
@@ -284,7 +284,7 @@ def _as_read(config: Experiment, panel: Panel) -> Choices:
     """Return the settings that the form of the table decided, but for those that were given."""
     unset = Experiment()
     return {
-        path: Choice(decision.value, decision.reason)
+        path: decision
         for path, decision in panel.decisions.items()
         if config.setting(path) == unset.setting(path)
     }

@@ -9,6 +9,7 @@ import numpy as np
 from forecast.axes import IntArray
 from forecast.data.findings import Settings, counted
 from forecast.data.panel import Panel
+from forecast.data.regular.proposed_steps import FILL
 from forecast.windows.features import Features
 from forecast.windows.index import index_windows
 from forecast.windows.splits import Part
@@ -42,7 +43,7 @@ def explain_gaps(
     if gaps.min() < gaps.max():
         lengths += f" to {gaps.max()}"
     steps = "timestamp" if gaps.max() == 1 else "timestamps"
-    changes: list[Settings] = [{"data.gaps": "fill", "data.missing": "forward_fill"}]
+    changes: list[Settings] = [FILL]
     # the forecasts after the end of the table need as many rows after the last gap
     fitting = min(
         _longest_context(panel, features, parts, length, horizon),

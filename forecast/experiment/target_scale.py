@@ -11,9 +11,9 @@ import numpy as np
 
 from forecast.axes import FloatArray, IntArray, evenly_spaced
 from forecast.baselines.ridge import RidgeRows, RidgeWindow
+from forecast.data.findings import Choice
 from forecast.data.panel import Panel
 from forecast.experiment.choices import CHOOSING_MODEL, Chosen, plain_scale
-from forecast.experiment.held_back import Choice
 from forecast.experiment.settings import Experiment, TransformConfig
 from forecast.section import AUTO, decided
 from forecast.transforms.missing import Filled

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from forecast.axes import FloatArray
 from forecast.data.findings import counted
 from forecast.data.per_series.ended import Reach
 from forecast.forecasting.calibrate import with_intervals
 from forecast.forecasting.fitted import Fitted, align
+from forecast.intervals.conformal import Calibration
 from forecast.intervals.levels import (
     SHOWN_LEVELS,
     needed_windows,
@@ -46,7 +46,7 @@ def with_usual_intervals(fitted: Fitted, reach: Reach, forecast: Forecast) -> Fo
         reach: the history that the forecast was made from.
         forecast: of every series, for any number of steps.
     """
-    if fitted.recent is None or not fitted.recent.num_windows:
+    if not _count(fitted.recent):
         note = NOT_CALIBRATED
         if forecast.quantiles is not None:
             note = OWN_INTERVALS
@@ -72,18 +72,17 @@ def with_intervals_of(
     Raises:
         ConfigError: there are no calibration windows.
     """
-    num_windows = 0
-    if fitted.recent is not None:
-        num_windows = fitted.recent.num_windows
+    num_windows = _count(fitted.recent)
     given = supported_levels(levels, num_windows)
     trained = fitted.shape.horizon
     own = None
     if forecast.quantiles is not None:
-        own = _from_the_end(reach, forecast.quantiles)[:, :trained]
+        own = reach.from_the_end(forecast.quantiles)[:, :trained]
     quantile_levels, ends = with_intervals(
         fitted,
         fitted.recent,
-        _from_the_end(reach, forecast.values)[:, :trained],
+        # the width of an interval depends on how far its step is from the last row
+        reach.from_the_end(forecast.values)[:, :trained],
         own,
         align(fitted, reach.panel, Part.whole(reach.panel)).series.unit,
         given,
@@ -107,22 +106,6 @@ def with_intervals_of(
             *_shorter_note(last, trained),
         ),
     )
-
-
-def _from_the_end(reach: Reach, shown: FloatArray) -> FloatArray:
-    """Return forecasts as steps after the end of each series, 0 where they are not shown.
-
-    The width of an interval depends on how far its step is from the last row.
-
-    Args:
-        reach: the history.
-        shown: (N, H, ...) the steps that are shown.
-    """
-    steps = shown.shape[1]
-    whole = np.zeros((len(shown), steps + reach.furthest, *shown.shape[2:]))
-    place = reach.skipped[:, None] + np.arange(steps)
-    whole[np.arange(len(shown))[:, None], place] = shown
-    return whole
 
 
 def _narrower_note(fitted: Fitted, levels: Sequence[float], num_windows: int) -> tuple[str, ...]:
@@ -171,8 +154,10 @@ def _rows_of(num_windows: int, num_series: int, stride: int) -> int:
     return (math.ceil(num_windows / num_series) - 1) * stride
 
 
-def _count(calibration: object) -> int:
-    return getattr(calibration, "num_windows", 0)
+def _count(calibration: Calibration | None) -> int:
+    if calibration is None:
+        return 0
+    return calibration.num_windows
 
 
 def _shorter_note(last: int, trained: int) -> tuple[str, ...]:

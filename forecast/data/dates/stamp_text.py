@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from forecast.data.dates.date_formats import find_format, is_iso, is_year_first
 from forecast.data.dates.lookalikes import no_stamps, refuse_lookalikes
 from forecast.data.dates.number_dates import NUMBER_FORMATS, read_numbers
-from forecast.data.findings import BadTableError, Decision, FindingLog, counted
+from forecast.data.findings import BadTableError, Choice, FindingLog, counted
 from forecast.data.table import Table
 from forecast.errors import ConfigError
 
@@ -123,7 +123,7 @@ def _read_dates(
         found, note = find_format(text, name)
         if note:
             log.note("guessed_format", note)
-            log.decisions["data.time_format"] = Decision(found, note)
+            log.decisions["data.time_format"] = Choice(found, note)
         if found in NUMBER_FORMATS:
             return read_numbers(text, found)
         return parse(text, found)

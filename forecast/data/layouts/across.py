@@ -15,7 +15,7 @@ from forecast.data.cells.marks import count_marks, marks_note, without_marks
 from forecast.data.findings import (
     SHOWN,
     BadTableError,
-    Decision,
+    Choice,
     Decisions,
     Finding,
     and_more,
@@ -348,13 +348,13 @@ def _decisions(wide: _Wide, ids: tuple[str, ...]) -> Decisions:
     else:
         names = wide.labels.names
         reason = f"{counted(len(names), 'column')} of the header are dates, {_span(names)}"
-    decisions = {"data.layout": Decision(ACROSS, reason)}
+    decisions = {"data.layout": Choice(ACROSS, reason)}
     if ids:
         # a single name stays as it is, also with a comma in it
         name = ids[0] if len(ids) == 1 else join_names(ids)
-        decisions["data.id_col"] = Decision(name, "tells the rows apart")
+        decisions["data.id_col"] = Choice(name, "tells the rows apart")
     if wide.labels.time_format is not None:
-        decisions["data.time_format"] = Decision(wide.labels.time_format, "fits the header")
+        decisions["data.time_format"] = Choice(wide.labels.time_format, "fits the header")
     return decisions
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from forecast.data.findings import Decision
+from forecast.data.findings import Choice
 from forecast.data.formats.opened import Opened, Written
 from forecast.data.formats.readers import Source, find_reader
 from forecast.data.layouts.across import ACROSS, open_across
@@ -27,5 +27,5 @@ def open_table(source: Source, columns: Columns, written: Written) -> Opened:
     if written.layout not in (AUTO, ACROSS):
         return reader.open(source, columns, written)
     opened = open_across(source, reader, columns, written)
-    long = {"data.layout": Decision("long", "the header has no dates")}
+    long = {"data.layout": Choice("long", "the header has no dates")}
     return replace(opened, decisions={**long, **opened.decisions})

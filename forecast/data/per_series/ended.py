@@ -72,8 +72,22 @@ class Reach:
         """
         if not self.furthest:
             return values[:, :steps]
-        place = self.skipped[:, None] + np.arange(steps)
-        return values[np.arange(len(values))[:, None], place]
+        return values[self._shown_places(steps)]
+
+    def from_the_end(self, shown: FloatArray) -> FloatArray:
+        """Return forecasts as steps after the end of each series, 0 where they are not shown.
+
+        Args:
+            shown: (N, H, ...) the steps that are shown, as `shown` returns them.
+        """
+        steps = shown.shape[1]
+        values = np.zeros((len(shown), steps + self.furthest, *shown.shape[2:]))
+        values[self._shown_places(steps)] = shown
+        return values
+
+    def _shown_places(self, steps: int) -> tuple[IntArray, IntArray]:
+        """Return series (N, 1) and steps (N, H) that are shown among those after each end."""
+        return np.arange(len(self.skipped))[:, None], self.skipped[:, None] + np.arange(steps)
 
 
 def reach_of(panel: Panel, how: EndedSeries) -> Reach:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from forecast.axes import IntArray
 from forecast.data.findings import BadTableError, listed
 from forecast.data.parse import encode
+from forecast.data.per_series.row_codes import joint_codes, num_combinations, num_repeated
 from forecast.data.per_series.spans import are_series
 from forecast.data.table import RowNames, Table, Unread
 from forecast.data.text.column_words import CALENDAR_WORDS, plain
@@ -41,14 +41,14 @@ def telling_id(names: RowNames) -> tuple[str, ...]:
     kept = np.flatnonzero(names.codes >= 0)
     series = names.codes[kept].astype(np.int64)
     time = np.unique(names.stamps[kept], return_inverse=True)[1]
-    moments = _joined(series, time)
+    moments = joint_codes([series, time])
     candidates = _candidates(table, kept)
     single: dict[tuple[str, ...], IntArray] = {(name,): codes for name, codes in candidates.items()}
     found = _telling(single, moments, series, time)
     if not found:
         several = dict(list(candidates.items())[:_MOST_COLUMNS])
         pairs: dict[tuple[str, ...], IntArray] = {
-            both: _joined(several[both[0]], several[both[1]])
+            both: joint_codes([several[name] for name in both])
             for both in itertools.combinations(several, 2)
         }
         found = _telling(pairs, moments, series, time)
@@ -128,21 +128,11 @@ def _telling(
     """
     found = {}
     for chosen, codes in candidates.items():
-        parted = _joined(series, codes)
-        num_series = _count(parted)
+        parted = joint_codes([series, codes])
+        num_series = num_combinations([parted])[1]
         is_series = num_series * _FEWEST_ROWS <= len(series)
-        if not is_series or _count(_joined(moments, codes)) < len(moments):
+        if not is_series or num_repeated([moments, codes]):
             continue
         if are_series(time, parted, chosen):
-            found[chosen] = (num_series, _count(codes))
+            found[chosen] = (num_series, num_combinations([codes])[1])
     return found
-
-
-def _joined(first: IntArray, second: IntArray) -> IntArray:
-    """Return a code for each pair of codes."""
-    width = int(second.max(initial=0)) + 1
-    return np.unique(first * width + second, return_inverse=True)[1].astype(np.int64)
-
-
-def _count(codes: NDArray[np.int64]) -> int:
-    return int(codes.max(initial=-1)) + 1

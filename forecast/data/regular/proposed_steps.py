@@ -7,12 +7,15 @@ from typing import Any
 import numpy as np
 
 from forecast.axes import IntArray
-from forecast.data.findings import Change
+from forecast.data.findings import Change, Settings
 from forecast.data.frequency import infer_frequency
 from forecast.data.grid import DAY, TICKS
 from forecast.data.order import SortedRows
 from forecast.data.regular.intervals import Intervals
 from forecast.errors import DataError
+
+FILL: Settings = {"data.gaps": "fill", "data.missing": "forward_fill"}
+"""Settings that insert rows into gaps."""
 
 _ROUND = {
     **{f"{number}s": number * TICKS["s"] for number in (1, 5, 10, 15, 20, 30)},
@@ -87,7 +90,7 @@ def _measured(rows: SortedRows, usual: float) -> Change | None:
         return None
     settings: dict[str, Any] = {"data.resample": freq, "data.aggregate": "mean"}
     if filled < num_intervals:
-        settings |= {"data.gaps": "fill", "data.missing": "forward_fill"}
+        settings |= FILL
     return Change(settings, "to average them, as measured values")
 
 
