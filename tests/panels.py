@@ -3,11 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from forecast.data.frequency import Frequency
 from forecast.data.panel import USUAL_ROLES, Columns, Panel
+from forecast.scores.forecast import Forecast
+
+
+def forecast_after(panel: Panel, values: np.ndarray, **more: Any) -> Forecast:
+    """A forecast of the steps after the last row of every series.
+
+    Args:
+        panel: the N series.
+        values: (N, H, D).
+        more: further fields.
+    """
+    last = panel.offsets[1:] - 1
+    positions = panel.positions[last][:, None] + 1 + np.arange(values.shape[1])
+    return Forecast(
+        series_ids=panel.series_ids,
+        cutoffs=panel.timestamps[last],
+        stamps=np.stack([panel.freq.stamps(row) for row in positions]),
+        values=values,
+        columns=panel.columns,
+        freq=panel.freq,
+        **more,
+    )
 
 
 def panel_of(

@@ -120,15 +120,12 @@ def without_footers(table: Table, label: str) -> Table:
     is_alone = np.ones(len(words), dtype=bool)
     for other in others:
         is_alone &= np.asarray(_missing(other).to_numpy(), dtype=bool)
-    number = 0
-    while number < len(words) and is_alone[-1 - number] and is_footer(words[-1 - number] or ""):
-        number += 1
+    number = _num_at_end(is_alone & [is_footer(word or "") for word in words])
     if not number or number == table.num_rows or not others:
         return table
-    kept = np.arange(table.num_rows) < table.num_rows - number
     shown = listed([word[:40] for word in words[-number:]], 3)
     message = f"{counted(number, 'row')} below the table left out: {shown}"
-    return _keep(table, kept, Finding("footers", "note", message))
+    return _without_last(table, number, Finding("footers", "note", message))
 
 
 def without_totals(table: Table, label: str) -> Table:
@@ -142,15 +139,28 @@ def without_totals(table: Table, label: str) -> Table:
     if not pa.types.is_string(column.type):
         return table
     words = column.slice(max(len(column) - SHOWN, 0)).to_pylist()
-    number = 0
-    while number < len(words) and is_total(words[-1 - number] or ""):
-        number += 1
+    number = _num_at_end([is_total(word or "") for word in words])
     if not number or number == table.num_rows:
         return table
-    kept = np.arange(table.num_rows) < table.num_rows - number
-    places = ", ".join(table.places(np.flatnonzero(~kept).tolist()))
+    left_out = list(range(table.num_rows - number, table.num_rows))
+    places = ", ".join(table.places(left_out))
     message = f"{counted(number, 'row')} of totals left out: {places} ({words[-number]!r})"
-    return _keep(table, kept, Finding("totals", "note", message))
+    return _without_last(table, number, Finding("totals", "note", message))
+
+
+def _num_at_end(flags: Iterable[bool]) -> int:
+    """Return the number of flags after the last that is not set."""
+    number = 0
+    for is_set in reversed(list(flags)):
+        if not is_set:
+            break
+        number += 1
+    return number
+
+
+def _without_last(table: Table, number: int, note: Finding) -> Table:
+    """Return a table without its last rows, with a note."""
+    return _keep(table, np.arange(table.num_rows) < table.num_rows - number, note)
 
 
 def _keep(table: Table, kept: NDArray[np.bool_], note: Finding) -> Table:

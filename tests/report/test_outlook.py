@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from panels import forecast_after
 from reports import a_result, page_of, write_run
 
 from forecast.data.load import load_panel
@@ -45,21 +46,11 @@ def a_panel(freq: str, rows: dict[str, int], *, tz: str | None = None, scale: fl
 
 
 def ahead_of(panel: Panel, horizon: int) -> Forecast:
-    last = panel.offsets[1:] - 1
-    positions = panel.positions[last][:, None] + 1 + np.arange(horizon)
     size = np.abs(panel.targets).max()
-    values = size * np.random.default_rng(1).normal(1, 0.1, (*positions.shape, 1))
-    return Forecast(
-        alias="r",
-        series_ids=panel.series_ids,
-        cutoffs=panel.timestamps[last],
-        stamps=np.stack([panel.freq.stamps(row) for row in positions]),
-        values=values,
-        columns=panel.columns,
-        freq=panel.freq,
-        quantile_levels=(0.1, 0.9),
-        quantiles=values[..., None] + size * np.array([-0.2, 0.2]),
-    )
+    values = size * np.random.default_rng(1).normal(1, 0.1, (panel.num_series, horizon, 1))
+    quantiles = values[..., None] + size * np.array([-0.2, 0.2])
+    levels = (0.1, 0.9)
+    return forecast_after(panel, values, alias="r", quantile_levels=levels, quantiles=quantiles)
 
 
 def a_run(folder: Path, panel: Panel, forecast: Forecast) -> Path:

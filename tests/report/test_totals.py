@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from panels import forecast_after
 
 from forecast.data.frequency import Frequency
 from forecast.data.load import load_panel
@@ -26,18 +27,8 @@ def a_panel(stamps: dict[str, pd.DatetimeIndex], seed: int = 0) -> Panel:
 
 def ahead_of(panel: Panel, horizon: int, seed: int = 1) -> Forecast:
     """A forecast of random numbers from the last row of every series."""
-    last = panel.offsets[1:] - 1
-    positions = panel.positions[last][:, None] + 1 + np.arange(horizon)
-    values = np.random.default_rng(seed).normal(10, 3, (*positions.shape, 1))
-    return Forecast(
-        alias="a",
-        series_ids=panel.series_ids,
-        cutoffs=panel.timestamps[last],
-        stamps=np.stack([panel.freq.stamps(row) for row in positions]),
-        values=values,
-        columns=panel.columns,
-        freq=panel.freq,
-    )
+    values = np.random.default_rng(seed).normal(10, 3, (panel.num_series, horizon, 1))
+    return forecast_after(panel, values, alias="a")
 
 
 def by_hand(panel: Panel, forecast: Forecast, name: str, year: pd.DateOffset) -> dict:
