@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from forecast.axes import FloatArray, IntArray
 from forecast.backtest.peers import STATISTICAL, StatisticalModel, find_python
 from forecast.backtest.rolling import Levels, Model
 from forecast.baselines.compare import all_baselines, batches_of_history, history_reader
-from forecast.baselines.simple import BASELINE_NAMES, BASELINES, LINEAR, Baseline, Steps
+from forecast.baselines.simple import BASELINE_NAMES, BASELINES, ETS, LINEAR, Baseline
+from forecast.baselines.steps import Steps
 from forecast.data.findings import counted
 from forecast.data.panel import Panel, panel_digest
 from forecast.data.per_series.subset import select_series
@@ -23,10 +25,10 @@ from forecast.experiment.enough import context_length_of
 from forecast.experiment.prepare import prepare_panel, resolve
 from forecast.experiment.settings import EnsembleConfig, Experiment
 from forecast.forecasting.calibrate import quantile_levels_of, shown_levels, with_intervals
-from forecast.forecasting.fitted import Fitted, align
+from forecast.forecasting.fitted import Fitted, align, fit_smoothing
 from forecast.forecasting.forecaster import Forecaster
-from forecast.forecasting.judge import fit_linear
 from forecast.forecasting.predict import forecast_windows
+from forecast.forecasting.simple_members import fit_linear
 from forecast.models import MODELS
 from forecast.section import AUTO, decided
 from forecast.training import Reporter
@@ -140,6 +142,8 @@ def descriptions(config: Experiment, panel: Panel) -> dict[str, str]:
             found[name] = "of statsforecast"
         elif name == LINEAR:
             found[name] = "ridge regression from the context to the horizon"
+        elif name == ETS:
+            found[name] = "exponential smoothing, its forms weighted by their AICc"
         else:
             first = (BASELINES[name].__doc__ or "").strip().splitlines()[0]
             found[name] = f"{first[0].lower()}{first[1:].rstrip('.')}"
@@ -192,8 +196,18 @@ class BaselineModel:
         else:
             config = resolve(self.config, panel)
         season_length = config.data.season_length or panel.freq.season_length
-        steps = Steps(config.windows.horizon, context_length_of(config), season_length)
-        return _FittedBaseline(all_baselines(steps, ridge)[self.name], steps, config.data.missing)
+        steps = Steps(
+            config.windows.horizon,
+            context_length_of(config),
+            season_length,
+            panel.freq.steps_per_week,
+        )
+        smoothing = None
+        if self.name == ETS:
+            filled = fill_missing(panel, config.data.missing)[0]
+            smoothing = fit_smoothing(panel, filled, Part.whole(panel), season_length)
+        baseline = all_baselines(steps, ridge=ridge, smoothing=smoothing)[self.name]
+        return _FittedBaseline(baseline, steps, config.data.missing, panel.series_ids)
 
 
 @dataclass(frozen=True)
@@ -204,11 +218,13 @@ class _FittedBaseline:
         function: (B, M, D) -> (B, H, D).
         steps: lengths of context, horizon and season.
         missing: policy for missing values.
+        series_ids: ids of the series that it was fitted on.
     """
 
     function: Baseline
     steps: Steps
     missing: MissingPolicy
+    series_ids: NDArray[np.object_]
 
     @property
     def quantile_levels(self) -> Levels:
@@ -222,9 +238,14 @@ class _FittedBaseline:
         length = self.steps.history_length
         history_of = history_reader(panel, filled.values[:, :num_targets], length)
 
-        out = np.empty((len(last), self.steps.horizon, num_targets))
-        for numbers in batches_of_history(len(last), length * num_targets):
-            out[numbers] = self.function(history_of(last[numbers]))
+        number_of = {series_id: number for number, series_id in enumerate(self.series_ids)}
+        numbers_fitted = np.array([number_of.get(name, -1) for name in panel.series_ids])
+        series = numbers_fitted[panel.series_at(last)]
+        out = np.full((len(last), self.steps.horizon, num_targets), np.nan)
+        known = np.flatnonzero(series >= 0)
+        for batch in batches_of_history(len(known), length * num_targets):
+            numbers = known[batch]
+            out[numbers] = self.function(history_of(last[numbers]), series[numbers])
         return out, None
 
 
@@ -312,7 +333,9 @@ class FittedNetworkModel:
 
         numbers = learned[whole]  # windows with a whole context
         windows = WindowedFeatures(features, index)
-        points[numbers], spread = forecast_windows(aligned, windows, np.arange(len(index)))
+        points[numbers], spread = forecast_windows(
+            aligned, known, windows, np.arange(len(index))
+        )
         interval_levels = shown_levels(aligned)
         if interval_levels:
             unit = aligned.series.unit[known.series_at(rows[numbers])]

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from forecast.axes import FloatArray, IntArray, check_shape
 from forecast.baselines.ridge import RidgeWindow
-from forecast.baselines.simple import BASELINES, LINEAR, Baseline, Steps
+from forecast.baselines.simple import BASELINES, ETS, LINEAR, Baseline
+from forecast.baselines.statistical import Smoothing
+from forecast.baselines.steps import Steps
 from forecast.data.panel import Panel
 from forecast.errors import DataError
 from forecast.scores.evaluation import BacktestResult
@@ -34,6 +36,7 @@ def compare(
     filled: Filled,
     models: Mapping[str, Predict],
     baselines: Mapping[str, Baseline],
+    history_length: int,
     season_length: int,
     scale: FloatArray,
 ) -> BacktestResult:
@@ -46,8 +49,9 @@ def compare(
             not observed are not scored.
         models: by alias, functions of window numbers (B,) that return (B, H, D) in the unit of the
             data; the first one is evaluated, the others are listed.
-        baselines: by name, functions of the history (B, M, D), with M the longer of context and
-            season.
+        baselines: by name, functions of the history (B, M, D), of `history_length` rows, and of the
+            series (B,).
+        history_length: M.
         season_length: steps in one season.
         scale: (N, D) `seasonal_errors` of the training rows.
 
@@ -65,12 +69,12 @@ def compare(
     ahead = index.horizon_rows(first)
     shape = (len(index), index.horizon, num_targets)
     forecasts = {name: np.empty(shape) for name in (*models, *baselines)}
-    length = max(index.context_length, season_length)
-    history_of = history_reader(panel, filled.values[:, :num_targets], length)
-    for numbers in batches_of_history(len(index), length * num_targets):
+    history_of = history_reader(panel, filled.values[:, :num_targets], history_length)
+    for numbers in batches_of_history(len(index), history_length * num_targets):
         history = history_of(last[numbers])
         batch = {name: model(numbers) for name, model in models.items()}
-        batch |= {name: baseline(history) for name, baseline in baselines.items()}
+        of_series = series[numbers]
+        batch |= {name: baseline(history, of_series) for name, baseline in baselines.items()}
         for name, values in batch.items():
             check_shape(
                 f"forecast of {name}", values, "BHD", B=len(numbers), H=shape[1], D=shape[2]
@@ -154,20 +158,25 @@ def _check_finite(
         )
 
 
-def all_baselines(steps: Steps, ridge: RidgeWindow | None) -> dict[str, Baseline]:
-    """Return every baseline as a function of the history; `linear` if a ridge is given.
+def all_baselines(
+    steps: Steps, *, ridge: RidgeWindow | None = None, smoothing: Smoothing | None = None
+) -> dict[str, Baseline]:
+    """Return the baselines as functions of the history and the series.
 
     Args:
         steps: lengths of the task.
-        ridge: the fitted `linear` baseline, or None.
+        ridge: the fitted `linear` baseline; without it there is none.
+        smoothing: the fitted `ets` baseline, of the series that are forecast; likewise.
     """
     baselines: dict[str, Baseline] = {
         name: _bind(function, steps) for name, function in BASELINES.items()
     }
+    if smoothing is not None:
+        baselines[ETS] = lambda history, series: smoothing.predict(history, series, steps.horizon)
     if ridge is not None:
-        baselines[LINEAR] = ridge.predict
+        baselines[LINEAR] = lambda history, _: ridge.predict(history)
     return baselines
 
 
 def _bind(function: Callable[[FloatArray, Steps], FloatArray], steps: Steps) -> Baseline:
-    return lambda history: function(history, steps)
+    return lambda history, _: function(history, steps)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.axes import FloatArray, check_shape, evenly_spaced
-from forecast.baselines.simple import forward_filled
+from forecast.baselines.steps import forward_filled
 from forecast.errors import DataError, ShapeError
 from forecast.windows.index import WindowIndex
 

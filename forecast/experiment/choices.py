@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from forecast.baselines.simple import BASELINE_NAMES
 from forecast.data.findings import Choice, counted
 from forecast.data.panel import Panel
 from forecast.experiment.held_back import (
@@ -156,6 +157,7 @@ def plain_choices(config: Experiment, panel: Panel, season_length: int) -> Choic
         "ensemble.seeds": 1,
         "ensemble.context_lengths": (),
         "ensemble.linear": "none",
+        "ensemble.simple": (),
         "evaluation.validation_size": PLAIN_VALIDATION_SIZE,
         "evaluation.test_size": PLAIN_TEST_SIZE,
     }
@@ -291,8 +293,10 @@ def capacity(config: Experiment, panel: Panel) -> Choices:
         linear = Choice("none", "no validation set to choose weights on")
     elif size != CAPACITIES[-1]:
         seeds = Choice(2, amount)
+    simple = Choice(BASELINE_NAMES, "weighted by their errors at earlier cutoffs")
     if config.training.loss == "quantile":
         linear = Choice("none", "a linear map has no quantiles")
+        simple = Choice((), "baselines have no quantiles")
     return {
         "model.units": Choice(size.units, amount),
         "training.loss": Choice("mae", f"default of {CHOOSING_MODEL}"),
@@ -303,4 +307,5 @@ def capacity(config: Experiment, panel: Panel) -> Choices:
         "training.refit": Choice(True, f"default of {CHOOSING_MODEL}"),
         "ensemble.seeds": seeds,
         "ensemble.linear": linear,
+        "ensemble.simple": simple,
     }

@@ -6,9 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from forecast.baselines.simple import BASELINE_NAMES
 from forecast.section import AUTO, Auto, PositiveInt, Section, Steps
 
 Level = Annotated[float, Field(gt=0.0, lt=1.0)]
+
+SimpleMember = Literal[BASELINE_NAMES]
+"""Name of a baseline."""
 
 
 class TrainingConfig(Section):
@@ -109,6 +113,10 @@ class EnsembleConfig(Section):
     """A ridge regression on each context, as `linear` among the baselines: none, a member too, or a
     member on whose residuals the networks learn; `auto`: residual, but none with `training.loss:
     quantile` or without a validation set (`bigru`: none)."""
+    simple: Auto | tuple[SimpleMember, ...] = AUTO
+    """Baselines that forecast with the model, by weights that they earn at cutoffs before the test
+    set, or an empty list; `auto`: all of them, but none with `training.loss: quantile` (`bigru`:
+    none)."""
 
     @property
     def num_members(self) -> int:

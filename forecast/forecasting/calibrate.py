@@ -80,7 +80,7 @@ def _calibration_arrays(
     """
     measured = prepared.filled.measured(fitted.shape.num_targets)
     numbers = evenly_spaced(len(windows), count)
-    forecast, quantiles = forecast_windows(fitted, windows, numbers)
+    forecast, quantiles = forecast_windows(fitted, prepared.panel, windows, numbers)
     if quantiles is None:
         quantiles = forecast[..., None]
     series, first = windows.index.locate(numbers)

@@ -24,11 +24,13 @@ from forecast.experiment.prepare import (
 from forecast.experiment.settings import Experiment
 from forecast.forecasting.ahead import with_intervals_of, with_usual_intervals
 from forecast.forecasting.calibrate import calibrate
-from forecast.forecasting.fitted import Fitted, collect, shape_of
-from forecast.forecasting.judge import fit_linear, judge, unseen_part
+from forecast.forecasting.combine import with_combination
+from forecast.forecasting.fitted import MODEL, Fitted, collect, shape_of
+from forecast.forecasting.judge import judge, unseen_part
 from forecast.forecasting.predict import forecast_future
 from forecast.forecasting.reference import baseline_ahead
 from forecast.forecasting.saving import load_fitted, save_fitted
+from forecast.forecasting.simple_members import fit_linear, smoothing_of
 from forecast.intervals.levels import check_level
 from forecast.layers.runtime import start_quietly
 from forecast.scores.evaluation import BacktestResult
@@ -177,7 +179,8 @@ class Forecaster:
             prepared, shape_of(prepared), checkpoint=checkpoint, resume=resume, reporter=reporter
         )
         linear = fit_linear(prepared)
-        fitted = calibrate(collect(prepared, network, linear), prepared)
+        fitted = collect(prepared, network, linear, smoothing_of(prepared))
+        fitted = calibrate(with_combination(fitted, prepared), prepared)
         self._fitted = fitted
         self._prepared = prepared
         self._evaluated = None
@@ -187,20 +190,23 @@ class Forecaster:
         if len(prepared.test):
             self._evaluated = self.evaluate()
         whole = with_all_rows(prepared)
-        network = refit_network(
-            whole,
-            shape_of(whole),
-            network,
-            checkpoint=checkpoint,
-            resume=resume,
-            reporter=reporter,
-        )
-        refitted = collect(whole, network, linear)
+        if fitted.weights[MODEL]:
+            network = refit_network(
+                whole,
+                shape_of(whole),
+                network,
+                checkpoint=checkpoint,
+                resume=resume,
+                reporter=reporter,
+            )
+        linear = fit_linear(whole, linear.penalty)
+        refitted = collect(whole, network, linear, smoothing_of(whole))
         # Errors on unseen windows, and the units they are measured in, are those of the first fit.
         self._fitted = replace(
             refitted,
             calibration=fitted.calibration,
             recent=fitted.recent,
+            weights=fitted.weights,
             series=replace(refitted.series, unit=fitted.series.unit),
         )
         self._prepared = whole

@@ -8,37 +8,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.baselines.compare import all_baselines, compare
-from forecast.baselines.ridge import RidgeRows, RidgeWindow
-from forecast.baselines.simple import Steps
 from forecast.data.panel import Panel
 from forecast.errors import DataError
-from forecast.experiment.prepare import Prepared, windows_of
+from forecast.experiment.prepare import windows_of
 from forecast.forecasting.calibrate import shown_levels, with_intervals
 from forecast.forecasting.fitted import Fitted, align
 from forecast.forecasting.predict import forecast_windows, new_series_notes
 from forecast.forecasting.series_facts import NEVER
+from forecast.forecasting.simple_members import steps_of
 from forecast.forecasting.unseen import RowsRead, covariate_notes
 from forecast.intervals.adaptive import adapt_intervals
 from forecast.scores.evaluation import BacktestResult
 from forecast.scores.seasonal import seasonal_errors
 from forecast.transforms.missing import fill_missing
-from forecast.windows.features import Features, series_deviations
+from forecast.windows.features import Features
 from forecast.windows.splits import Part
 from forecast.windows.windowed import WindowedFeatures
-
-
-def fit_linear(prepared: Prepared) -> RidgeWindow:
-    """Fit the ridge baseline on the training windows; the validation windows choose its penalty.
-
-    Every series is divided by its standard deviation over the training rows. Divided by its changes
-    from step to step instead, a smooth series outweighs the others: on ETTh2, 336 steps ahead, the
-    error of this baseline is then 0.45 in place of 0.35.
-    """
-    num_targets = len(prepared.panel.columns.target_cols)
-    targets = prepared.filled.measured(num_targets)
-    scale = series_deviations(prepared.panel, targets, prepared.split.train)
-    rows = RidgeRows(targets, scale, inputs=prepared.filled.values[:, :num_targets])
-    return RidgeWindow.fit(rows, prepared.training.index, prepared.validation.index)
 
 
 def judge(
@@ -63,14 +48,11 @@ def judge(
     if features is None:
         features = aligned.feature_map.apply(panel, fill_missing(panel, config.data.missing)[0])
     windows = windows_of(config, panel, features, part, stride=config.evaluation.stride or 1)
-    shape = fitted.shape
-    steps = Steps(
-        shape.horizon, context_length=shape.context_length, season_length=fitted.season_length
-    )
+    steps = steps_of(fitted, panel)
     spread: list[NDArray[np.float64]] = []
 
     def forecast(numbers: NDArray[np.int64]) -> NDArray[np.float64]:
-        point, quantiles = forecast_windows(aligned, windows, numbers)
+        point, quantiles = forecast_windows(aligned, panel, windows, numbers)
         if quantiles is not None:
             spread.append(quantiles)
         return point
@@ -80,14 +62,15 @@ def judge(
         windows.index,
         filled=features.filled,
         models={config.name: forecast},
-        baselines=all_baselines(steps, fitted.linear),
+        baselines=all_baselines(steps, ridge=fitted.linear, smoothing=aligned.smoothing),
+        history_length=steps.history_length,
         season_length=fitted.season_length,
         scale=seasonal_errors(panel, fitted.season_length, part=before),
     )
     result = replace(
         result,
         notes=_unseen_notes(fitted, panel, windows, before),
-        members=fitted.training.weights,
+        members=fitted.members,
     )
     if spread:
         result = replace(

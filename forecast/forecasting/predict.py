@@ -12,7 +12,8 @@ from forecast.data.panel import Panel, shown_stamps
 from forecast.data.per_series.ended import Reach
 from forecast.data.per_series.subset import last_rows, select_series
 from forecast.errors import DataError
-from forecast.forecasting.fitted import Fitted, align
+from forecast.forecasting.fitted import MODEL, Fitted, align
+from forecast.forecasting.simple_members import simple_forecasts, steps_of
 from forecast.forecasting.unseen import DRIFT_RANGES, RowsRead, covariate_notes, new_series_note
 from forecast.models.network import batch_rule
 from forecast.scores.forecast import Forecast
@@ -25,9 +26,40 @@ from forecast.windows.windowed import WindowedFeatures
 
 
 def forecast_windows(
+    fitted: Fitted, panel: Panel, windows: WindowedFeatures, numbers: IntArray
+) -> tuple[FloatArray, FloatArray | None]:
+    """Forecast windows by their numbers, with the model and the simple members that have weights.
+
+    Args:
+        fitted: state aligned with the panel.
+        panel: the series of the windows.
+        windows: the windows.
+        numbers: (B,) numbers of the windows to forecast.
+
+    Returns:
+        (B, H, D) forecasts in the unit of the data, and (B, H, D, Q) quantiles where the network
+        writes them.
+
+    Raises:
+        DataError: a forecast is not finite.
+    """
+    names = [name for name in fitted.weights if name != MODEL]
+    if not names:
+        return forecast_model(fitted, windows, numbers)
+    last = windows.index.locate(numbers)[1] + windows.index.context_length - 1
+    made = simple_forecasts(fitted, panel, windows.features.filled, last, names)
+    total = np.zeros(made.shape[1:])
+    for name, values in zip(names, made, strict=True):
+        total += fitted.weights[name] * values
+    if fitted.weights[MODEL]:
+        total += fitted.weights[MODEL] * forecast_model(fitted, windows, numbers)[0]
+    return total, None
+
+
+def forecast_model(
     fitted: Fitted, windows: WindowedFeatures, numbers: IntArray
 ) -> tuple[FloatArray, FloatArray | None]:
-    """Forecast windows by their numbers.
+    """Forecast windows by their numbers with the model alone.
 
     The size of the batches follows from the number of all windows, so that the forecast of a window
     does not depend on which others are asked for.
@@ -142,7 +174,10 @@ def forecast_future(fitted: Fitted, reach: Reach, steps: int, known: Panel | Non
         *learned_notes(aligned, panel),
     )
     whole = panel
-    panel = last_rows(panel, fitted.shape.context_length + fitted.feature_map.target.lag)
+    rows_read = fitted.shape.context_length + fitted.feature_map.target.lag
+    if len(fitted.weights) > 1:
+        rows_read = max(rows_read, steps_of(fitted, panel).history_length)
+    panel = last_rows(panel, rows_read)
     notes += fitted.feature_map.clip(panel.values)[1]
 
     needed = steps + reach.skipped
@@ -207,7 +242,7 @@ def _forecast_blocks(
             fitted = align(fitted, panel, Part.whole(panel))
         first_new = panel.offsets[1:] - rounded + done
         windows = _final_windows(fitted, panel, first_new)
-        point, spread = forecast_windows(fitted, windows, np.arange(panel.num_series))
+        point, spread = forecast_windows(fitted, panel, windows, np.arange(panel.num_series))
         values[active, done : done + horizon] = point
         if quantiles is not None and spread is not None:
             quantiles[active, done : done + horizon] = spread

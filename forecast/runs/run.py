@@ -211,10 +211,10 @@ def _conclusions(
                 yield f"note: {note}"
     if result is None:
         fitted = forecaster.fitted
-        text = members_text(fitted.training.weights)
+        text = members_text(fitted.members)
         if text:
             yield f"{fitted.config.name}: {text}"
-        for note in member_notes(fitted.training.weights):
+        for note in member_notes(fitted.members):
             yield f"note: {note}"
         yield _not_tested(prepared)
         return

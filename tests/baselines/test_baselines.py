@@ -19,7 +19,8 @@ from forecast.baselines.ridge import (
     RidgeRows,
     RidgeWindow,
 )
-from forecast.baselines.simple import BASELINES, Steps, forward_filled
+from forecast.baselines.simple import BASELINES
+from forecast.baselines.steps import Steps, forward_filled
 from forecast.data.frequency import Frequency
 from forecast.data.panel import Columns, Panel
 from forecast.errors import DataError, ShapeError

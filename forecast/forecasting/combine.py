@@ -1,0 +1,232 @@
+"""The combination of a model with simple members: which of them forecast, and by what weight.
+
+Simple members are the baselines of the score table. They cost little, so their errors are known at
+many cutoffs before the test set; the model is judged on the validation windows, which it has not
+learned from. The weights follow in two steps:
+
+1. of the simple members: `SIMPLE_WEIGHTS`, moved towards the best weights by the evidence;
+2. of the model beside the simple members: the simple members alone, moved in the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from forecast.axes import FloatArray, IntArray, evenly_spaced
+from forecast.baselines.compare import history_reader
+from forecast.baselines.ridge import RidgeWindow
+from forecast.baselines.simple import ETS, LINEAR
+from forecast.errors import DataError
+from forecast.experiment.enough import context_length_of
+from forecast.experiment.prepare import Prepared
+from forecast.forecasting.fitted import MODEL, Fitted
+from forecast.forecasting.predict import forecast_model
+from forecast.forecasting.simple_members import linear_rows, simple_forecasts
+from forecast.scores.seasonal import seasonal_errors
+from forecast.section import decided
+from forecast.training.earned_weights import LEAST_BLOCKS, Errors, earned_weights
+from forecast.windows.index import WindowIndex, index_windows
+from forecast.windows.splits import Part
+
+SIMPLE_WEIGHTS = {ETS: 0.5, "theta": 0.5}
+"""Weights without evidence: the two were the best pair on series of all lengths and frequencies
+(benchmarks/notes.md)."""
+
+ROLLED_WINDOWS = 2_000
+"""Windows that simple members are compared on, at most."""
+
+ROLLED_BLOCKS = 12
+"""Stretches of one horizon that simple members are compared on, at most, the latest."""
+
+JUDGED_WINDOWS = 4_000
+"""Validation windows that the model is compared on, at most."""
+
+
+RIDGE_WORK = 5e8
+"""Products of one rolling ridge regression, at most; a larger one is judged on the validation
+windows alone."""
+
+
+def with_combination(fitted: Fitted, prepared: Prepared) -> Fitted:
+    """Return the fitted state with the weights of the model and of its simple members.
+
+    Args:
+        fitted: the state, which forecasts by its model alone.
+        prepared: the data it was trained on.
+    """
+    names = decided(prepared.config.ensemble.simple, "ensemble.simple")
+    if not names:
+        return fitted
+    rolled = _Rolled.of(fitted, prepared, names)
+    simple, _ = earned_weights(rolled.errors, _simple_weights(rolled.names))
+    of_simple = dict(zip(rolled.names, simple.tolist(), strict=True))
+    weights = _beside_model(fitted, prepared, of_simple, names)
+    return replace(fitted, weights=weights)
+
+
+def _simple_weights(names: Sequence[str]) -> FloatArray:
+    """Return the weights of simple members without evidence: equal where the usual ones lack."""
+    weights = np.array([SIMPLE_WEIGHTS.get(name, 0.0) for name in names])
+    if not weights.any():
+        weights = np.ones(len(names))
+    return weights / weights.sum()
+
+
+@dataclass(frozen=True, eq=False)
+class _Rolled:
+    """Errors of the simple members at many cutoffs before the held-back rows.
+
+    Attributes:
+        names: of the members; a ridge regression only where it could be fitted at the cutoffs.
+        errors: their errors.
+    """
+
+    names: tuple[str, ...]
+    errors: Errors
+
+    @classmethod
+    def of(cls, fitted: Fitted, prepared: Prepared, names: Sequence[str]) -> _Rolled:
+        panel = prepared.panel
+        end = np.maximum(prepared.split.train.last, prepared.split.validation.last)
+        index = _rolled_index(fitted, prepared, end)
+        numbers = evenly_spaced(len(index), min(len(index), ROLLED_WINDOWS))
+        series, first = index.locate(numbers)
+        last = first + index.context_length - 1
+        blocks = (end[series] - last - 1 - index.horizon) // index.horizon
+        simple = tuple(name for name in names if name != LINEAR)
+        made = simple_forecasts(fitted, panel, prepared.filled, last, simple)
+        if LINEAR in names:
+            linear = _rolled_linear(prepared, last, blocks, end)
+            is_whole = np.isfinite(linear).all(axis=(1, 2))
+            if is_whole.mean() >= 0.5 and len(np.unique(blocks[is_whole])) >= LEAST_BLOCKS:
+                simple = (*simple, LINEAR)
+                made = np.concatenate([made, linear[None]])[:, is_whole]
+                last = last[is_whole]
+                blocks = blocks[is_whole]
+        return cls(simple, _errors_of(prepared, made, last, blocks))
+
+
+def _rolled_index(fitted: Fitted, prepared: Prepared, end: IntArray) -> WindowIndex:
+    """Return the windows that simple members are compared on: the latest before `end`."""
+    panel = prepared.panel
+    horizon = fitted.shape.horizon
+    least = 2 * fitted.season_length + 1
+    rows = np.median(end - panel.offsets[:-1])
+    if rows < least + horizon:
+        least = max(int(rows) // 3, 1)
+    first = np.maximum(panel.offsets[:-1], end - ROLLED_BLOCKS * horizon)
+    return index_windows(panel, least, horizon, part=Part(first, end))
+
+
+def _rolled_linear(
+    prepared: Prepared, last: IntArray, blocks: IntArray, end: IntArray
+) -> FloatArray:
+    """Return (B, H, D) forecasts of ridge regressions fitted before the block of each window.
+
+    They are NaN where the rows before are too few, or the regression is too large.
+    """
+    panel = prepared.panel
+    rows = linear_rows(prepared)
+    length = context_length_of(prepared.config)
+    horizon = prepared.config.windows.horizon
+    values = prepared.filled.values[:, : rows.targets.shape[1]]
+    made = np.full((len(last), horizon, rows.targets.shape[1]), np.nan)
+    nothing = index_windows(panel, length, horizon, part=Part(end, end))
+    history_of = history_reader(panel, values, length)
+    for block in np.unique(blocks):
+        stop = end - horizon * (block + 2) + 1
+        part = Part(panel.offsets[:-1], np.maximum(stop, panel.offsets[:-1]))
+        training = index_windows(panel, length, horizon, part=part)
+        if not len(training) or len(training) * length**2 > RIDGE_WORK:
+            continue
+        try:
+            ridge = RidgeWindow.fit(rows, training, nothing)
+        except DataError:
+            continue
+        chosen = np.flatnonzero(blocks == block)
+        history = history_of(last[chosen])
+        is_whole = np.isfinite(history).all(axis=(1, 2))
+        made[chosen[is_whole]] = ridge.predict(history[is_whole])
+    return made
+
+
+def _errors_of(
+    prepared: Prepared, made: FloatArray, last: IntArray, blocks: IntArray
+) -> Errors:
+    """Return the errors of (M, B, H, D) forecasts in units of each series.
+
+    A window in which a member has no forecast is left out.
+    """
+    panel = prepared.panel
+    horizon = made.shape[2]
+    actual = prepared.filled.measured(made.shape[3])[last[:, None] + np.arange(1, horizon + 1)]
+    known = Part(panel.offsets[:-1], np.maximum(prepared.split.train.last, panel.offsets[:-1]))
+    units = seasonal_errors(panel, _season_length(prepared), part=known)  # (N, D)
+    usual = np.nanmean(np.where(units > 0, units, np.nan)) if (units > 0).any() else 1.0
+    units = np.where(np.isfinite(units) & (units > 0), units, usual)
+    series = panel.series_at(last)
+    errors = (made - actual) / units[series][:, None, :]
+    errors = np.where(np.isfinite(actual), errors, 0.0)
+    is_whole = np.isfinite(errors).all(axis=(0, 2, 3))
+    errors = errors[:, is_whole]
+
+    num_targets = made.shape[3]
+    flat = errors.swapaxes(2, 3).reshape(len(made), -1, horizon)
+    return Errors(
+        flat,
+        np.repeat(blocks[is_whole], num_targets),
+        np.repeat(series[is_whole], num_targets),
+    )
+
+
+def _season_length(prepared: Prepared) -> int:
+    return prepared.config.data.season_length or prepared.panel.freq.season_length
+
+
+def _beside_model(
+    fitted: Fitted, prepared: Prepared, simple: Mapping[str, float], names: Sequence[str]
+) -> dict[str, float]:
+    """Return the weights of the model and of the simple members, from the validation windows.
+
+    Args:
+        fitted: the state.
+        prepared: its data.
+        simple: weights of the simple members alone.
+        names: all that may have a weight; a ridge regression that is not in `simple` is judged
+            here.
+    """
+    panel = prepared.panel
+    windows = prepared.validation
+    without_model = {MODEL: 0.0} | {name: weight for name, weight in simple.items() if weight}
+    if not len(windows):
+        return without_model
+    most = max(1, JUDGED_WINDOWS // fitted.shape.num_targets)
+    numbers = evenly_spaced(len(windows), min(len(windows), most))
+    series, first = windows.index.locate(numbers)
+    last = first + windows.index.context_length - 1
+    horizon = fitted.shape.horizon
+    blocks = (prepared.split.validation.last[series] - last - 1 - horizon) // horizon
+
+    late = [name for name in names if name not in simple]
+    used = [name for name, weight in simple.items() if weight]
+    made = simple_forecasts(fitted, panel, prepared.filled, last, [*used, *late])
+    weights = np.array([simple[name] for name in used])
+    together = np.tensordot(weights, made[: len(used)], axes=1)
+    by_model = forecast_model(fitted, windows, numbers)[0]
+    all_made = np.concatenate([together[None], made[len(used) :], by_model[None]])
+    errors = _errors_of(prepared, all_made, last, blocks)
+    start = np.zeros(len(all_made))
+    start[0] = 1.0
+    found, _ = earned_weights(errors, start)
+
+    combined = {MODEL: float(found[-1])}
+    for name, weight in zip(used, weights, strict=True):
+        combined[name] = float(found[0] * weight)
+    for name, weight in zip(late, found[1:-1], strict=True):
+        combined[name] = float(weight)
+    return {
+        name: weight for name, weight in combined.items() if weight or name == MODEL
+    }
