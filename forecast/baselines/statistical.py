@@ -34,7 +34,7 @@ BETAS = (0.0, 0.05, 0.2, 0.5)
 GAMMAS = (0.0, 0.05, 0.15, 0.4)
 """Grid of the share of the rest of an error by which the season moves."""
 
-DAMPINGS = (0.8, 0.9, 0.97)
+DAMPINGS = (0.8, 0.9, 0.97, 1.0)
 """Grid of the factor by which a trend shrinks with each step."""
 
 FITTED_SERIES = 1_500
