@@ -121,7 +121,7 @@ def alone(config: Experiment, architecture: str) -> Experiment:
     model: Any = config.model
     if model.name != architecture:
         model = MODELS[architecture].config()
-    single = EnsembleConfig(seeds=1, context_lengths=(), linear="none")
+    single = EnsembleConfig(seeds=1, context_lengths=(), linear="none", simple=())
     return config.model_copy(update={"name": architecture, "model": model, "ensemble": single})
 
 
@@ -333,9 +333,7 @@ class FittedNetworkModel:
 
         numbers = learned[whole]  # windows with a whole context
         windows = WindowedFeatures(features, index)
-        points[numbers], spread = forecast_windows(
-            aligned, known, windows, np.arange(len(index))
-        )
+        points[numbers], spread = forecast_windows(aligned, known, windows, np.arange(len(index)))
         interval_levels = shown_levels(aligned)
         if interval_levels:
             unit = aligned.series.unit[known.series_at(rows[numbers])]

@@ -199,7 +199,8 @@ class Smoothing:
 
 class States(NamedTuple):
     """States after the last row: level and trend (S, G), season (S, G, m), sum of squared errors
-    one step ahead (S, G)."""
+    one step ahead (S, G).
+    """
 
     level: FloatArray
     trend: FloatArray
@@ -419,9 +420,7 @@ def _by_phase(values: FloatArray, first: int, season_length: int) -> FloatArray:
     return np.stack([values[:, phase == one].mean(axis=1) for one in range(season_length)], axis=1)
 
 
-def _ratios(
-    values: FloatArray, wanted: NDArray[np.bool_], season_length: int
-) -> FloatArray:
+def _ratios(values: FloatArray, wanted: NDArray[np.bool_], season_length: int) -> FloatArray:
     """Return (S, m) seasonal factors of mean 1; 1 where not wanted or not above 0."""
     average, first = _moving_average(values, season_length)
     inside = values[:, first : first + average.shape[1]]
@@ -432,9 +431,7 @@ def _ratios(
     return np.where(wanted[:, None], factors, 1.0)
 
 
-def _differences(
-    values: FloatArray, wanted: NDArray[np.bool_], season_length: int
-) -> FloatArray:
+def _differences(values: FloatArray, wanted: NDArray[np.bool_], season_length: int) -> FloatArray:
     """Return (S, m) seasonal differences of mean 0; 0 where not wanted."""
     average, first = _moving_average(values, season_length)
     inside = values[:, first : first + average.shape[1]]

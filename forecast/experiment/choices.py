@@ -38,6 +38,12 @@ ENSEMBLE = "ensemble"
 LONGEST_CONTEXT = 720
 """Steps, unless the horizon is longer."""
 
+LEAST_BLOCKS = 3
+"""Stretches of one horizon in a row that show how much the gain of a member varies, at least."""
+
+LEAST_SERIES = 8
+"""Series that show it where there are fewer stretches."""
+
 WINDOWS_PER_EPOCH = 40_000
 """Training windows of one target that are drawn for an epoch, at most."""
 
@@ -293,6 +299,9 @@ def capacity(config: Experiment, panel: Panel) -> Choices:
         linear = Choice("none", "no validation set to choose weights on")
     elif size != CAPACITIES[-1]:
         seeds = Choice(2, amount)
+    if not _can_be_judged(config, panel):
+        seeds = Choice(0, "the validation set is too short to judge a network")
+        linear = Choice("member", "the ridge regressions of the ensemble")
     simple = Choice(BASELINE_NAMES, "weighted by their errors at earlier cutoffs")
     if config.training.loss == "quantile":
         linear = Choice("none", "a linear map has no quantiles")
@@ -309,3 +318,25 @@ def capacity(config: Experiment, panel: Panel) -> Choices:
         "ensemble.linear": linear,
         "ensemble.simple": simple,
     }
+
+
+def _can_be_judged(config: Experiment, panel: Panel) -> bool:
+    """Return whether a network is trained: its errors can be known, or somebody has settings for it.
+
+    Where simple members forecast too, a network that cannot be judged would get no weight.
+
+    Args:
+        config: the experiment, with the sizes of its sets.
+        panel: its series.
+    """
+    if config.ensemble.simple == () or config.training.loss == "quantile":
+        return True
+    if config.model != type(config.model)() or config.training.epochs != AUTO:
+        return True
+    if config.ensemble.seeds != AUTO or config.ensemble.linear != AUTO:
+        return True
+    if panel.num_series >= LEAST_SERIES:
+        return True
+    size = decided(config.evaluation.validation_size, "evaluation.validation_size")
+    steps = steps_of(size, int(np.median(panel.lengths)))
+    return steps >= LEAST_BLOCKS * config.windows.horizon

@@ -102,9 +102,11 @@ class EnsembleConfig(Section):
         6
     """
 
-    seeds: Annotated[int, Field(ge=1, le=100)] | Auto = AUTO
-    """Networks that differ by their seed alone: `training.seed` and the numbers after it; `auto`:
-    two up to 30,000 values to learn from, else one, as without a validation set (`bigru`: one)."""
+    seeds: Annotated[int, Field(ge=0, le=100)] | Auto = AUTO
+    """Networks that differ by their seed alone: `training.seed` and the numbers after it; 0 for
+    none, beside ridge regressions or simple members; `auto`: none where the settings of the network
+    are those of the house and the validation set is too short to judge it, else two up to 30,000
+    values to learn from, else one, as without a validation set (`bigru`: one)."""
     context_lengths: Auto | tuple[Steps, ...] = AUTO
     """Contexts of the networks, `seeds` networks for each, or an empty list for that of the windows
     alone; `auto`: one or two by season and rows, and that of the windows alone where it is given or
@@ -130,3 +132,12 @@ class EnsembleConfig(Section):
         if self.linear not in (AUTO, "none"):
             each += 1
         return contexts * each
+
+    @model_validator(mode="after")
+    def _check_members(self) -> EnsembleConfig:
+        if self.seeds == 0 and self.linear in ("none", "residual"):
+            raise ValueError(
+                f"seeds is 0 and linear is {self.linear!r}: nothing would forecast; set linear: "
+                f"member, or seeds: 1"
+            )
+        return self

@@ -4,7 +4,7 @@ Simple members are the baselines of the score table. They cost little, so their 
 many cutoffs before the test set; the model is judged on the validation windows, which it has not
 learned from. The weights follow in two steps:
 
-1. of the simple members: `SIMPLE_WEIGHTS`, moved towards the best weights by the evidence;
+1. of the simple members: equal weights of `GOOD_MEMBERS`, moved towards the best weights by the evidence;
 2. of the model beside the simple members: the simple members alone, moved in the same way.
 """
 
@@ -20,6 +20,7 @@ from forecast.baselines.compare import history_reader
 from forecast.baselines.ridge import RidgeWindow
 from forecast.baselines.simple import ETS, LINEAR
 from forecast.errors import DataError
+from forecast.experiment.choices import LEAST_BLOCKS
 from forecast.experiment.enough import context_length_of
 from forecast.experiment.prepare import Prepared
 from forecast.forecasting.fitted import MODEL, Fitted
@@ -27,13 +28,13 @@ from forecast.forecasting.predict import forecast_model
 from forecast.forecasting.simple_members import linear_rows, simple_forecasts
 from forecast.scores.seasonal import seasonal_errors
 from forecast.section import decided
-from forecast.training.earned_weights import LEAST_BLOCKS, Errors, earned_weights
+from forecast.training.earned_weights import Errors, earned_weights
 from forecast.windows.index import WindowIndex, index_windows
 from forecast.windows.splits import Part
 
-SIMPLE_WEIGHTS = {ETS: 0.5, "theta": 0.5}
-"""Weights without evidence: the two were the best pair on series of all lengths and frequencies
-(benchmarks/notes.md)."""
+GOOD_MEMBERS = ("theta", ETS, LINEAR)
+"""Members that share the weight without evidence; a ridge regression only where its errors at
+earlier cutoffs are known."""
 
 ROLLED_WINDOWS = 2_000
 """Windows that simple members are compared on, at most."""
@@ -68,8 +69,8 @@ def with_combination(fitted: Fitted, prepared: Prepared) -> Fitted:
 
 
 def _simple_weights(names: Sequence[str]) -> FloatArray:
-    """Return the weights of simple members without evidence: equal where the usual ones lack."""
-    weights = np.array([SIMPLE_WEIGHTS.get(name, 0.0) for name in names])
+    """Return equal weights of `GOOD_MEMBERS`, or of all members where there is none of them."""
+    weights = np.array([float(name in GOOD_MEMBERS) for name in names])
     if not weights.any():
         weights = np.ones(len(names))
     return weights / weights.sum()
@@ -153,9 +154,7 @@ def _rolled_linear(
     return made
 
 
-def _errors_of(
-    prepared: Prepared, made: FloatArray, last: IntArray, blocks: IntArray
-) -> Errors:
+def _errors_of(prepared: Prepared, made: FloatArray, last: IntArray, blocks: IntArray) -> Errors:
     """Return the errors of (M, B, H, D) forecasts in units of each series.
 
     A window in which a member has no forecast is left out.
@@ -227,6 +226,4 @@ def _beside_model(
         combined[name] = float(found[0] * weight)
     for name, weight in zip(late, found[1:-1], strict=True):
         combined[name] = float(weight)
-    return {
-        name: weight for name, weight in combined.items() if weight or name == MODEL
-    }
+    return {name: weight for name, weight in combined.items() if weight or name == MODEL}

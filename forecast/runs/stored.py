@@ -66,7 +66,7 @@ def read_histories(folder: Path) -> dict[str, History]:
         )
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        networks = content.get("networks") or {"network": content}
+        networks = content.get("networks", {"network": content})
         return {name: History.from_dict(history) for name, history in networks.items()}
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise DataError(f"{path}: cannot be read ({error}): train again") from error

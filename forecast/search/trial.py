@@ -30,7 +30,7 @@ from forecast.search.state import (
     by_fold,
     derived_seed,
 )
-from forecast.section import decided
+from forecast.section import AUTO, decided
 from forecast.windows.splits import ends_of, first_rows_at
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Bench:
         search = search_of(self.config)
         seed = derived_seed(search.seed, "trial", task.number, fold, execution)
         config = self.folds.experiment(with_values(self.config, task.values))
-        config = _with_training(config, seed=seed)
+        config = _without_baselines(_with_training(config, seed=seed))
         if task.epochs is not None:
             config = _with_training(config, epochs=task.epochs)
 
@@ -139,6 +139,16 @@ class Bench:
 def _with_training(config: Experiment, **settings: Any) -> Experiment:
     """Return the experiment with other settings of `training`, now fixed rather than chosen."""
     return config.model_copy(update={"training": config.training.model_copy(update=settings)})
+
+
+def _without_baselines(config: Experiment) -> Experiment:
+    """Return the experiment whose model forecasts alone, where the data decide who forecasts.
+
+    Beside baselines that do the work, all values of a setting of the network would score alike.
+    """
+    if config.ensemble.simple != AUTO:
+        return config
+    return config.model_copy(update={"ensemble": config.ensemble.model_copy(update={"simple": ()})})
 
 
 def make_bench(

@@ -13,13 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.axes import FloatArray, IntArray
+from forecast.experiment.choices import LEAST_BLOCKS, LEAST_SERIES
 from forecast.training.ensemble_weights import best_weights
-
-LEAST_BLOCKS = 3
-"""Stretches of time that show how a gain varies, at least."""
-
-LEAST_SERIES = 8
-"""Series that show it where there are fewer stretches."""
 
 T_VALUES = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23)
 """97.5 % points of Student's t with 1 to 10 degrees of freedom."""

@@ -42,8 +42,8 @@ class TrainingRecord:
 
     @property
     def history(self) -> History:
-        """Losses per epoch of the network with the largest weight."""
-        return next(iter(self.histories.values()))
+        """Losses per epoch of the network with the largest weight; of nothing without a network."""
+        return next(iter(self.histories.values()), History.of_nothing())
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from forecast.baselines import compare as backtest
 from forecast.baselines.compare import all_baselines, compare, history_reader
+from forecast.baselines.simple import BASELINES
 from forecast.baselines.steps import Steps
 from forecast.data.frequency import Frequency
 from forecast.data.panel import Columns, Panel
@@ -67,9 +68,8 @@ def evaluate(
         index,
         filled=filled_of(panel),
         models=models or zero,
-        baselines=all_baselines(Steps(2, context, season), None)
-        if baselines is None
-        else baselines,
+        baselines=all_baselines(Steps(2, context, season)) if baselines is None else baselines,
+        history_length=Steps(2, context, season).history_length,
         season_length=season,
         scale=scale,
     )
@@ -118,7 +118,7 @@ def test_models_are_asked_for_every_window_once(monkeypatch):
     assert sorted(asked) == sorted([*range(len(index))] * 2)
     assert result.alias == "bigru"
     assert list(result.forecasts)[:2] == ["bigru", "twin"]
-    assert result.baselines == ("last_value", "seasonal_naive", "drift", "window_mean")
+    assert result.baselines == tuple(BASELINES)
     np.testing.assert_array_equal(result.forecasts["bigru"][:, 1, 0], np.arange(len(index)))
     np.testing.assert_array_equal(result.forecasts["twin"][:, 0, 0], np.arange(len(index)) + 1)
 
@@ -220,7 +220,8 @@ def test_published_naive_scores_of_hospital(shared_data):
         index_windows(panel, 24, 12, part=Part(train.last, panel.offsets[1:])),
         filled=Filled(values=panel.values, observed=None),
         models={"zero": lambda numbers: np.zeros((len(numbers), 12, 1))},
-        baselines=all_baselines(Steps(12, 24, 12), None),
+        baselines=all_baselines(Steps(12, 24, 12)),
+        history_length=24,
         season_length=12,
         scale=seasonal_errors(panel, 12, part=train),
     )

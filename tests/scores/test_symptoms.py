@@ -37,7 +37,8 @@ def judged(values: np.ndarray, make: Make, *, horizon: int = H) -> BacktestResul
         index,
         filled=Filled(values=panel.values, observed=None),
         models={"model": predict},
-        baselines=all_baselines(Steps(horizon, L, M), None),
+        baselines=all_baselines(Steps(horizon, L, M)),
+        history_length=Steps(horizon, L, M).history_length,
         season_length=M,
         scale=seasonal_errors(panel, M, part=Part.whole(panel)),
     )
