@@ -36,8 +36,7 @@ def compare(
     filled: Filled,
     models: Mapping[str, Predict],
     baselines: Mapping[str, Baseline],
-    history_length: int,
-    season_length: int,
+    steps: Steps,
     scale: FloatArray,
 ) -> BacktestResult:
     """Forecast all windows of an index with models and baselines.
@@ -49,10 +48,8 @@ def compare(
             not observed are not scored.
         models: by alias, functions of window numbers (B,) that return (B, H, D) in the unit of the
             data; the first one is evaluated, the others are listed.
-        baselines: by name, functions of the history (B, M, D), of `history_length` rows, and of the
-            series (B,).
-        history_length: M.
-        season_length: steps in one season.
+        baselines: by name, functions of the history (B, M, D) and of the series (B,).
+        steps: lengths that the baselines read, M and the season among them.
         scale: (N, D) `seasonal_errors` of the training rows.
 
     Returns:
@@ -69,8 +66,9 @@ def compare(
     ahead = index.horizon_rows(first)
     shape = (len(index), index.horizon, num_targets)
     forecasts = {name: np.empty(shape) for name in (*models, *baselines)}
-    history_of = history_reader(panel, filled.values[:, :num_targets], history_length)
-    for numbers in batches_of_history(len(index), history_length * num_targets):
+    length = steps.history_length
+    history_of = history_reader(panel, filled.values[:, :num_targets], length)
+    for numbers in batches_of_history(len(index), length * num_targets):
         history = history_of(last[numbers])
         batch = {name: model(numbers) for name, model in models.items()}
         of_series = series[numbers]
@@ -92,7 +90,7 @@ def compare(
         actual=filled.measured(num_targets)[ahead],
         forecasts=forecasts,
         scale=scale[series],
-        season_length=season_length,
+        season_length=steps.season_length,
         columns=panel.columns,
         freq=panel.freq,
     )

@@ -198,8 +198,9 @@ class Smoothing:
 
 
 class States(NamedTuple):
-    """States after the last row: level and trend (S, G), season (S, G, m), sum of squared errors
-    one step ahead (S, G).
+    """States after the last row, and the sum of squared errors one step ahead.
+
+    Level, trend and squares are (S, G), the season is (S, G, m).
     """
 
     level: FloatArray
@@ -278,7 +279,7 @@ def _criteria(values: FloatArray, form: Form, season_length: int) -> FloatArray:
     size = max(1, CHUNK_VALUES // (len(grid) * (cycle + 4)))
     for start in range(0, num_series, size):
         chunk = values[start : start + size]
-        is_positive = (chunk > 0).all(axis=1)
+        is_positive: NDArray[np.bool_] = np.all(chunk > 0, axis=1)
         jacobian = np.zeros(len(chunk))
         if form.is_logarithm:
             chunk = np.log(np.where(is_positive[:, None], chunk, 1.0))
@@ -308,7 +309,7 @@ def _forecast(
 ) -> FloatArray:
     """Return (S, H) forecasts of series of equal length: the forms by their Akaike weights."""
     num_series, num_rows = values.shape
-    is_positive = (values > 0).all(axis=1)
+    is_positive: NDArray[np.bool_] = np.all(values > 0, axis=1)
     forecasts = np.zeros((len(FORMS), num_series, horizon))
     available = np.zeros((len(FORMS), num_series), bool)
     for number, form in enumerate(FORMS):

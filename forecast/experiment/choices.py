@@ -129,8 +129,10 @@ def choose(config: Experiment, panel: Panel, season_length: int) -> Chosen:
 
 def _name(config: Experiment) -> Choice:
     """Return the name of the forecast: the architecture is that of a single network alone."""
-    if config.ensemble.num_members > 1:
-        return Choice(ENSEMBLE, f"{config.ensemble.num_members} members forecast together")
+    simple = decided(config.ensemble.simple, "ensemble.simple")
+    num_members = config.ensemble.num_members + len(simple)
+    if num_members > 1:
+        return Choice(ENSEMBLE, f"{num_members} members may forecast together")
     return Choice(config.model.name, "the architecture, as a single network forecasts")
 
 
@@ -321,7 +323,7 @@ def capacity(config: Experiment, panel: Panel) -> Choices:
 
 
 def _can_be_judged(config: Experiment, panel: Panel) -> bool:
-    """Return whether a network is trained: its errors can be known, or somebody has settings for it.
+    """Return whether a network is trained: its errors can be known, or it has settings.
 
     Where simple members forecast too, a network that cannot be judged would get no weight.
 

@@ -6,13 +6,21 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from forecast.baselines.simple import BASELINE_NAMES
 from forecast.section import AUTO, Auto, PositiveInt, Section, Steps
 
 Level = Annotated[float, Field(gt=0.0, lt=1.0)]
 
-SimpleMember = Literal[BASELINE_NAMES]
-"""Name of a baseline."""
+SimpleMember = Literal[
+    "last_value",
+    "seasonal_naive",
+    "seasonal_median",
+    "drift",
+    "window_mean",
+    "theta",
+    "ets",
+    "linear",
+]
+"""Name of a baseline: one of `BASELINE_NAMES`."""
 
 
 class TrainingConfig(Section):

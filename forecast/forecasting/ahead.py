@@ -5,16 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Literal, cast
 
 import numpy as np
 
 from forecast.data.findings import counted
 from forecast.data.per_series.ended import Reach
+from forecast.errors import ConfigError, check_kind
 from forecast.forecasting.calibrate import with_intervals
-from forecast.forecasting.fitted import Fitted, align
+from forecast.forecasting.fitted import MODEL, Fitted, align
 from forecast.intervals.conformal import Calibration
 from forecast.intervals.levels import (
     SHOWN_LEVELS,
+    check_level,
     needed_windows,
     supported_levels,
 )
@@ -124,11 +127,17 @@ def _narrower_note(fitted: Fitted, levels: Sequence[float], num_windows: int) ->
 
 
 def _more_rows(fitted: Fitted, needed: int) -> str:
-    """Return how many rows more to hold back for a number of calibration windows.
+    """Return how many rows more give a number of calibration windows.
+
+    Simple members alone are calibrated at every earlier cutoff: a row more is a window more.
 
     The windows of a set overlap: of one series, H rows are one window, and each `stride` rows more
     are another.
     """
+    num_series = len(fitted.series.ids)
+    if not fitted.weights[MODEL]:
+        more = math.ceil((needed - _count(fitted.recent)) / num_series)
+        return f"{counted(max(more, 1), 'more row')} of each series"
     evaluation = fitted.config.evaluation
     name = "test"
     own = fitted.recent
@@ -138,7 +147,6 @@ def _more_rows(fitted: Fitted, needed: int) -> str:
         elsewhere = _count(fitted.recent) - _count(fitted.calibration)
         own = fitted.calibration
     of_each = needed - elsewhere
-    num_series = len(fitted.series.ids)
     stride = evaluation.stride or 1
     rows = _rows_of(of_each, num_series, stride)
     more = rows - _rows_of(_count(own), num_series, stride)
@@ -168,3 +176,20 @@ def _shorter_note(last: int, trained: int) -> tuple[str, ...]:
         f"intervals end {counted(trained, 'step')} after the last row of a series, the horizon of "
         f"training: train with windows.horizon={last} for intervals of all steps",
     )
+
+
+def levels_asked(level: float | Sequence[float] | Literal["auto"]) -> tuple[float, ...]:
+    """Return the levels that were asked for by number, checked."""
+    if isinstance(level, str) and level == "auto":
+        return ()
+    if isinstance(level, str):
+        raise ConfigError(f"level is {level!r}; expected %, such as 80 or [80, 95], or 'auto'")
+    levels: object = level
+    if isinstance(level, int | float):
+        levels = (level,)
+    wanted = "%, such as 80 or [80, 95], or 'auto'"
+    check_kind("level", levels, (list, tuple), wanted)
+    for single_level in cast(Sequence[float], levels):
+        check_kind("level", single_level, (int, float, np.number), wanted)
+        check_level(single_level)
+    return tuple(cast(Sequence[float], levels))

@@ -4,7 +4,8 @@ Simple members are the baselines of the score table. They cost little, so their 
 many cutoffs before the test set; the model is judged on the validation windows, which it has not
 learned from. The weights follow in two steps:
 
-1. of the simple members: equal weights of `GOOD_MEMBERS`, moved towards the best weights by the evidence;
+1. of the simple members: equal weights of `GOOD_MEMBERS`, moved towards the best weights by the
+   evidence;
 2. of the model beside the simple members: the simple members alone, moved in the same way.
 """
 
@@ -51,21 +52,68 @@ RIDGE_WORK = 5e8
 windows alone."""
 
 
-def with_combination(fitted: Fitted, prepared: Prepared) -> Fitted:
+@dataclass(frozen=True, eq=False)
+class Rolled:
+    """Forecasts of the simple members from many cutoffs before the held-back rows.
+
+    Attributes:
+        names: of the M members; a ridge regression only where it could be fitted at the cutoffs.
+        made: (M, B, H, D) in the unit of the data.
+        last: (B,) row at the cutoff of each window.
+        blocks: (B,) stretch of one horizon, counted back from the held-back rows.
+        weights: (M,) that they earned.
+    """
+
+    names: tuple[str, ...]
+    made: FloatArray
+    last: IntArray
+    blocks: IntArray
+    weights: FloatArray
+
+    def combined(self, weights: FloatArray) -> FloatArray:
+        """Return (B, H, D) the weighted sum of the members, with (M,) or (M, B) weights."""
+        if weights.ndim == 1:
+            return np.tensordot(weights, self.made, axes=1)
+        return np.einsum("mb,mbhd->bhd", weights, self.made)
+
+
+def with_combination(fitted: Fitted, prepared: Prepared) -> tuple[Fitted, Rolled | None]:
     """Return the fitted state with the weights of the model and of its simple members.
 
     Args:
         fitted: the state, which forecasts by its model alone.
         prepared: the data it was trained on.
+
+    Returns:
+        The state, and the forecasts of the simple members from earlier cutoffs: None where there
+        are no simple members, or no such cutoffs.
     """
     names = decided(prepared.config.ensemble.simple, "ensemble.simple")
     if not names:
-        return fitted
-    rolled = _Rolled.of(fitted, prepared, names)
-    simple, _ = earned_weights(rolled.errors, _simple_weights(rolled.names))
-    of_simple = dict(zip(rolled.names, simple.tolist(), strict=True))
+        return fitted, None
+    rolled = _roll(fitted, prepared, names)
+    of_simple = dict(zip(rolled.names, rolled.weights.tolist(), strict=True))
     weights = _beside_model(fitted, prepared, of_simple, names)
-    return replace(fitted, weights=weights)
+    return replace(fitted, weights=weights), rolled if len(rolled.last) else None
+
+
+def weights_of_others(prepared: Prepared, rolled: Rolled) -> FloatArray:
+    """Return (M, B) weights for each window, from the stretches that it does not forecast.
+
+    With them the errors of the combination are those on windows that its weights have not seen.
+    """
+    simple = _simple_weights(rolled.names)
+    found = np.empty((len(rolled.names), len(rolled.last)))
+    for block in np.unique(rolled.blocks):
+        others = np.flatnonzero(np.abs(rolled.blocks - block) > 1)
+        weights = simple
+        if len(others):
+            errors = _errors_of(
+                prepared, rolled.made[:, others], rolled.last[others], rolled.blocks[others]
+            )
+            weights, _ = earned_weights(errors, simple)
+        found[:, rolled.blocks == block] = weights[:, None]
+    return found
 
 
 def _simple_weights(names: Sequence[str]) -> FloatArray:
@@ -76,38 +124,34 @@ def _simple_weights(names: Sequence[str]) -> FloatArray:
     return weights / weights.sum()
 
 
-@dataclass(frozen=True, eq=False)
-class _Rolled:
-    """Errors of the simple members at many cutoffs before the held-back rows.
-
-    Attributes:
-        names: of the members; a ridge regression only where it could be fitted at the cutoffs.
-        errors: their errors.
-    """
-
-    names: tuple[str, ...]
-    errors: Errors
-
-    @classmethod
-    def of(cls, fitted: Fitted, prepared: Prepared, names: Sequence[str]) -> _Rolled:
-        panel = prepared.panel
-        end = np.maximum(prepared.split.train.last, prepared.split.validation.last)
-        index = _rolled_index(fitted, prepared, end)
-        numbers = evenly_spaced(len(index), min(len(index), ROLLED_WINDOWS))
-        series, first = index.locate(numbers)
-        last = first + index.context_length - 1
-        blocks = (end[series] - last - 1 - index.horizon) // index.horizon
-        simple = tuple(name for name in names if name != LINEAR)
-        made = simple_forecasts(fitted, panel, prepared.filled, last, simple)
-        if LINEAR in names:
-            linear = _rolled_linear(prepared, last, blocks, end)
-            is_whole = np.isfinite(linear).all(axis=(1, 2))
-            if is_whole.mean() >= 0.5 and len(np.unique(blocks[is_whole])) >= LEAST_BLOCKS:
-                simple = (*simple, LINEAR)
-                made = np.concatenate([made, linear[None]])[:, is_whole]
-                last = last[is_whole]
-                blocks = blocks[is_whole]
-        return cls(simple, _errors_of(prepared, made, last, blocks))
+def _roll(fitted: Fitted, prepared: Prepared, names: Sequence[str]) -> Rolled:
+    """Forecast with simple members from many cutoffs, and find their weights."""
+    panel = prepared.panel
+    end = np.maximum(prepared.split.train.last, prepared.split.validation.last)
+    index = _rolled_index(fitted, prepared, end)
+    numbers = evenly_spaced(len(index), min(len(index), ROLLED_WINDOWS))
+    series, first = index.locate(numbers)
+    last = first + index.context_length - 1
+    blocks = (end[series] - last - 1 - index.horizon) // index.horizon
+    simple = tuple(name for name in names if name != LINEAR)
+    made = simple_forecasts(fitted, panel, prepared.filled, last, simple)
+    if LINEAR in names:
+        linear = _rolled_linear(prepared, last, blocks, end)
+        is_whole = np.isfinite(linear).all(axis=(1, 2))
+        num_blocks = len(np.unique(blocks[is_whole]))
+        if len(last) and is_whole.mean() >= 0.5 and num_blocks >= LEAST_BLOCKS:
+            simple = (*simple, LINEAR)
+            made = np.concatenate([made, linear[None]])[:, is_whole]
+            last = last[is_whole]
+            blocks = blocks[is_whole]
+    is_made = np.isfinite(made).all(axis=(0, 2, 3))
+    made = made[:, is_made]
+    last = last[is_made]
+    blocks = blocks[is_made]
+    weights = _simple_weights(simple)
+    if len(last):
+        weights, _ = earned_weights(_errors_of(prepared, made, last, blocks), weights)
+    return Rolled(simple, made, last, blocks, weights)
 
 
 def _rolled_index(fitted: Fitted, prepared: Prepared, end: IntArray) -> WindowIndex:

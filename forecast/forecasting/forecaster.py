@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -22,16 +22,15 @@ from forecast.experiment.prepare import (
     with_all_rows,
 )
 from forecast.experiment.settings import Experiment
-from forecast.forecasting.ahead import with_intervals_of, with_usual_intervals
+from forecast.forecasting.ahead import levels_asked, with_intervals_of, with_usual_intervals
 from forecast.forecasting.calibrate import calibrate
 from forecast.forecasting.combine import with_combination
 from forecast.forecasting.fitted import MODEL, Fitted, collect, shape_of
-from forecast.forecasting.judge import judge, unseen_part
+from forecast.forecasting.judge import judge, judge_rolled, unseen_part
 from forecast.forecasting.predict import forecast_future
 from forecast.forecasting.reference import baseline_ahead
 from forecast.forecasting.saving import load_fitted, save_fitted
 from forecast.forecasting.simple_members import fit_linear, smoothing_of
-from forecast.intervals.levels import check_level
 from forecast.layers.runtime import start_quietly
 from forecast.scores.evaluation import BacktestResult
 from forecast.scores.forecast import Forecast
@@ -180,10 +179,13 @@ class Forecaster:
         )
         linear = fit_linear(prepared)
         fitted = collect(prepared, network, linear, smoothing_of(prepared))
-        fitted = calibrate(with_combination(fitted, prepared), prepared)
+        fitted, rolled = with_combination(fitted, prepared)
+        fitted = calibrate(fitted, prepared, rolled)
         self._fitted = fitted
         self._prepared = prepared
         self._evaluated = None
+        if rolled is not None and not len(prepared.test) and not fitted.weights[MODEL]:
+            self._evaluated = judge_rolled(fitted, prepared, rolled)
         if not prepared.config.training.refit:
             return self
 
@@ -250,7 +252,7 @@ class Forecaster:
         fitted = self.fitted
         history = self._history(table)
         steps = self._steps(horizon)
-        levels = _levels(level)
+        levels = levels_asked(level)
         if levels and steps > fitted.shape.horizon:
             raise ConfigError(
                 f"intervals were asked for {steps} steps, and the model is calibrated for "
@@ -297,7 +299,9 @@ class Forecaster:
         """Evaluate the model and the baselines on the rows of a table that training has not seen.
 
         Rows that training has seen are context only. After `training.refit` the result for the
-        training table is the evaluation before the refit.
+        training table is the evaluation before the refit. Of a table that is too short for a test
+        set, and that simple members forecast alone, it is that of their forecasts from earlier
+        cutoffs.
 
         Args:
             table: the rows to evaluate on; default: the test set of the training table.
@@ -317,6 +321,16 @@ class Forecaster:
         if table is None and self._prepared is not None:
             features = self._prepared.features
         return judge(fitted, panel, unseen_part(fitted, panel), features=features)
+
+    def own_result(self) -> BacktestResult | None:
+        """Return the evaluation on the training table; None where there are no windows for it.
+
+        Raises:
+            NotFittedError: neither `fit` nor `load` was called.
+        """
+        if self._evaluated is None and (self._prepared is None or not len(self._prepared.test)):
+            return None
+        return self.evaluate()
 
     def save(self, path: str | Path) -> None:
         """Write the model to a folder, atomically: a kill leaves the old version or the new one.
@@ -380,20 +394,3 @@ class Forecaster:
                 f"{trained} steps, or train with a longer horizon or without them"
             )
         return horizon
-
-
-def _levels(level: float | Sequence[float] | Literal["auto"]) -> tuple[float, ...]:
-    """Return the levels that were asked for by number, checked."""
-    if isinstance(level, str) and level == "auto":
-        return ()
-    if isinstance(level, str):
-        raise ConfigError(f"level is {level!r}; expected %, such as 80 or [80, 95], or 'auto'")
-    levels: object = level
-    if isinstance(level, int | float):
-        levels = (level,)
-    wanted = "%, such as 80 or [80, 95], or 'auto'"
-    check_kind("level", levels, (list, tuple), wanted)
-    for single_level in cast(Sequence[float], levels):
-        check_kind("level", single_level, (int, float, np.number), wanted)
-        check_level(single_level)
-    return tuple(cast(Sequence[float], levels))

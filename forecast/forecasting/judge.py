@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from forecast.baselines.compare import all_baselines, compare
 from forecast.data.panel import Panel
 from forecast.errors import DataError
-from forecast.experiment.prepare import windows_of
+from forecast.experiment.prepare import Prepared, windows_of
 from forecast.forecasting.calibrate import shown_levels, with_intervals
+from forecast.forecasting.combine import Rolled, weights_of_others
 from forecast.forecasting.fitted import Fitted, align
 from forecast.forecasting.predict import forecast_windows, new_series_notes
 from forecast.forecasting.series_facts import NEVER
@@ -24,6 +25,12 @@ from forecast.transforms.missing import fill_missing
 from forecast.windows.features import Features
 from forecast.windows.splits import Part
 from forecast.windows.windowed import WindowedFeatures
+
+ROLLED_NOTE = (
+    "the table is too short for a test set: the scores are those of forecasts from earlier "
+    "cutoffs, each with weights from the other stretches of time"
+)
+"""Note on scores without a test set."""
 
 
 def judge(
@@ -63,8 +70,7 @@ def judge(
         filled=features.filled,
         models={config.name: forecast},
         baselines=all_baselines(steps, ridge=fitted.linear, smoothing=aligned.smoothing),
-        history_length=steps.history_length,
-        season_length=fitted.season_length,
+        steps=steps,
         scale=seasonal_errors(panel, fitted.season_length, part=before),
     )
     result = replace(
@@ -77,6 +83,43 @@ def judge(
             result, quantile_levels=fitted.quantile_levels, quantiles=np.concatenate(spread)
         )
     return _with_adaptive_intervals(aligned, result)
+
+
+def judge_rolled(fitted: Fitted, prepared: Prepared, rolled: Rolled) -> BacktestResult:
+    """Return the forecasts of simple members from earlier cutoffs, beside those of their ensemble.
+
+    The weights at each cutoff come from the other stretches of time.
+
+    Args:
+        fitted: the state, which forecasts by simple members alone.
+        prepared: the data it was trained on.
+        rolled: the forecasts.
+    """
+    panel = prepared.panel
+    shape = fitted.shape
+    rows = rolled.last[:, None] + np.arange(1, shape.horizon + 1)
+    series = panel.series_at(rolled.last)
+    known = Part(panel.offsets[:-1], panel.offsets[1:])
+    together = rolled.combined(weights_of_others(prepared, rolled))
+    return BacktestResult(
+        alias=fitted.config.name,
+        baselines=rolled.names,
+        series_ids=panel.series_ids,
+        series=series,
+        cutoffs=panel.timestamps[rolled.last],
+        stamps=panel.timestamps[rows],
+        actual=prepared.filled.measured(shape.num_targets)[rows],
+        forecasts={
+            fitted.config.name: together,
+            **dict(zip(rolled.names, rolled.made, strict=True)),
+        },
+        scale=seasonal_errors(panel, fitted.season_length, part=known)[series],
+        season_length=fitted.season_length,
+        columns=panel.columns,
+        freq=panel.freq,
+        notes=(ROLLED_NOTE,),
+        members=fitted.members,
+    )
 
 
 def _with_adaptive_intervals(fitted: Fitted, result: BacktestResult) -> BacktestResult:

@@ -166,9 +166,7 @@ def fit_run(
     forecaster = Forecaster(config).fit_prepared(
         prepared, checkpoint=checkpoint, resume=resume, reporter=voice.for_training()
     )
-    result = None
-    if len(prepared.test):
-        result = forecaster.evaluate()
+    result = forecaster.own_result()
     baseline = _best_baseline(forecaster, prepared, result)
     future = None
     if covers(prepared.panel, config.windows.horizon, config.data.ended_series):

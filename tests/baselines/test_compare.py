@@ -69,8 +69,7 @@ def evaluate(
         filled=filled_of(panel),
         models=models or zero,
         baselines=all_baselines(Steps(2, context, season)) if baselines is None else baselines,
-        history_length=Steps(2, context, season).history_length,
-        season_length=season,
+        steps=Steps(2, context, season),
         scale=scale,
     )
 
@@ -221,8 +220,7 @@ def test_published_naive_scores_of_hospital(shared_data):
         filled=Filled(values=panel.values, observed=None),
         models={"zero": lambda numbers: np.zeros((len(numbers), 12, 1))},
         baselines=all_baselines(Steps(12, 24, 12)),
-        history_length=24,
-        season_length=12,
+        steps=Steps(12, 24, 12),
         scale=seasonal_errors(panel, 12, part=train),
     )
     scores = result.scores()

@@ -38,8 +38,7 @@ def judged(values: np.ndarray, make: Make, *, horizon: int = H) -> BacktestResul
         filled=Filled(values=panel.values, observed=None),
         models={"model": predict},
         baselines=all_baselines(Steps(horizon, L, M)),
-        history_length=Steps(horizon, L, M).history_length,
-        season_length=M,
+        steps=Steps(horizon, L, M),
         scale=seasonal_errors(panel, M, part=Part.whole(panel)),
     )
 
