@@ -146,7 +146,7 @@ def make_plan(
         raise DataError(
             f"{num_windows} cutoffs {step} steps apart and a horizon of {horizon} take the last "
             f"{int(steps_back[0, 0])} steps, which leaves no row before them: lower "
-            f"backtest.num_windows, backtest.step or windows.horizon, or give more rows"
+            f"`backtest.num_windows`, `backtest.step` or `windows.horizon`, or give more rows"
         )
     return Plan(stops, horizon, each, history)
 

@@ -6,20 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from forecast.data.findings import (
-    PYTHON,
-    Finding,
-    FindingLog,
-    Interface,
-    Settings,
-    counted,
-    listed,
-    show_stamp,
-)
+from forecast.data.findings import Finding, FindingLog, counted, listed, show_stamp
 from forecast.data.load import Gaps, Request, examine
 from forecast.data.order import SortedRows
 from forecast.data.panel import Columns, Panel
 from forecast.data.read import Source, TableFormat
+from forecast.interface import Interface, Settings, in_use
 
 __all__ = ["Diagnosis", "Finding", "diagnose"]
 
@@ -53,12 +45,13 @@ class Diagnosis:
         """Findings for which the table is refused."""
         return tuple(finding for finding in self.findings if finding.severity == "error")
 
-    def text(self, interface: Interface = PYTHON) -> str:
+    def text(self, interface: Interface | None = None) -> str:
         """Return the report for a terminal, several lines.
 
         Args:
-            interface: the one in which settings are written.
+            interface: in whose words settings are written; default: the one in use.
         """
+        interface = interface or in_use()
         lines = []
         if self.num_rows:
             lines = [

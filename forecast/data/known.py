@@ -199,9 +199,8 @@ def _known_rows(
         raise DataError(
             f"no known covariates were given; the model needs {', '.join(names)} for "
             f"{wanted.sum(axis=1).max()} steps of "
-            f"{len(ahead)} series: pass known= with the rows that make_future_frame() lists (on "
-            f"the command line, "
-            "--known with those of --template)"
+            f"{len(ahead)} series: give them with `known=`, "
+            f"in the rows of `template=`"
         )
     place = np.flatnonzero(wanted)
     values = np.full((len(place), len(names)), np.nan)
@@ -217,9 +216,7 @@ def _known_rows(
             f"known covariates are missing in {len(absent)} of {len(place)} rows, first "
             f"{_name(panel, ahead, place[absent[0]])}"
             f"{_other_ids(sources[-1], panel, place[absent[0]] // ahead.shape[1])}: "
-            "pass known= with the rows that make_future_frame() lists (on the command line, "
-            "--known with those of "
-            "--template)"
+            "give them with `known=`, in the rows of `template=`"
         )
     empty = np.argwhere(np.isnan(values))
     if len(empty):

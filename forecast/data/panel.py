@@ -350,10 +350,18 @@ def shown_stamps(
 
 
 def panel_digest(panel: Panel) -> str:
-    """Return the SHA-256 of values, timestamps, series and columns as 64 hexadecimal digits."""
+    """Return the SHA-256 of values, timestamps, series and columns as 64 hexadecimal digits.
+
+    Known covariates in the rows after the last target count too.
+    """
     digest = hashlib.sha256()
     for array in (panel.values, panel.timestamps, panel.offsets, panel.static_values):
         digest.update(array.tobytes())
     digest.update(json.dumps([str(series_id) for series_id in panel.series_ids]).encode())
-    digest.update(json.dumps([panel.columns.dynamic, panel.categories]).encode())
+    names: list[object] = [panel.columns.dynamic, panel.categories]
+    if panel.columns.static_covariates:
+        names.append(panel.columns.static_covariates)
+    digest.update(json.dumps(names).encode())
+    if panel.future is not None:
+        digest.update(panel_digest(panel.future).encode())
     return digest.hexdigest()

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from forecast.data.doctor import Diagnosis, diagnose
-from forecast.data.findings import BadTableError, Change, Finding, Settings
+from forecast.data.findings import BadTableError, Change, Finding
 from forecast.data.panel import Panel
 from forecast.data.per_series.ended import ENDED, ended_notes
 from forecast.data.read import Source
@@ -16,6 +16,7 @@ from forecast.errors import ConfigError, DataError
 from forecast.experiment.enough import SHORT_SERIES, needed_rows, usual_horizon
 from forecast.experiment.prepare import Prepared, prepare_panel, refuse_no_forecast, table_of
 from forecast.experiment.settings import DataConfig, Experiment
+from forecast.interface import Settings
 
 _ROUNDS = 5
 """Times that a table is read again with the settings proposed so far, at most."""

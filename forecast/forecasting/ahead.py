@@ -12,6 +12,7 @@ from forecast.data.findings import counted
 from forecast.data.per_series.ended import Reach
 from forecast.forecasting.calibrate import with_intervals
 from forecast.forecasting.fitted import Fitted, align
+from forecast.interface import in_use
 from forecast.intervals.conformal import Calibration
 from forecast.intervals.levels import (
     SHOWN_LEVELS,
@@ -24,13 +25,13 @@ from forecast.windows.splits import Part
 
 NOT_CALIBRATED = (
     "there are no intervals, since no rows were held back to calibrate them on: train with "
-    "evaluation.test_size or evaluation.calibration_size above 0"
+    "`evaluation.test_size` or `evaluation.calibration_size` above 0"
 )
 """Note on a forecast without intervals."""
 
 OWN_INTERVALS = (
     "the quantiles are those of the network, since no rows were held back to calibrate them on: "
-    "train with evaluation.test_size or evaluation.calibration_size above 0"
+    "train with `evaluation.test_size` or `evaluation.calibration_size` above 0"
 )
 """Note on a forecast whose intervals were not compared with what came."""
 
@@ -50,7 +51,7 @@ def with_usual_intervals(fitted: Fitted, reach: Reach, forecast: Forecast) -> Fo
         note = NOT_CALIBRATED
         if forecast.quantiles is not None:
             note = OWN_INTERVALS
-        return replace(forecast, notes=(*forecast.notes, note))
+        return replace(forecast, notes=(*forecast.notes, in_use().worded(note)))
     own = [round(100.0 * share, 8) for share in central_pairs(fitted.quantile_levels)]
     return with_intervals_of(fitted, reach, forecast, (*SHOWN_LEVELS, *own))
 
@@ -143,10 +144,11 @@ def _more_rows(fitted: Fitted, needed: int) -> str:
     rows = _rows_of(of_each, num_series, stride)
     more = rows - _rows_of(_count(own), num_series, stride)
     size = fitted.shape.horizon + rows
-    return (
+    text = (
         f"{counted(max(more, 1), 'more row')} of each series, held back with "
-        f"evaluation.{name}_size={size}"
+        f"`evaluation.{name}_size={size}`"
     )
+    return in_use().worded(text)
 
 
 def _rows_of(num_windows: int, num_series: int, stride: int) -> int:
@@ -164,7 +166,8 @@ def _shorter_note(last: int, trained: int) -> tuple[str, ...]:
     """Return a note on the steps after the horizon of training, of which `last` is the last."""
     if last <= trained:
         return ()
-    return (
+    text = (
         f"intervals end {counted(trained, 'step')} after the last row of a series, the horizon of "
-        f"training: train with windows.horizon={last} for intervals of all steps",
+        f"training: train with `windows.horizon={last}` for intervals of all steps"
     )
+    return (in_use().worded(text),)

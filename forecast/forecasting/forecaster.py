@@ -12,6 +12,7 @@ import numpy as np
 from forecast.data.known import future_frame, read_known
 from forecast.data.panel import Panel
 from forecast.data.per_series.ended import reach_of, refuse_unreachable
+from forecast.data.per_series.future import known_columns
 from forecast.data.read import Source
 from forecast.errors import ConfigError, NotFittedError, check_kind
 from forecast.experiment.keywords import with_keywords
@@ -26,6 +27,7 @@ from forecast.forecasting.ahead import with_intervals_of, with_usual_intervals
 from forecast.forecasting.calibrate import calibrate
 from forecast.forecasting.fitted import Fitted, collect, shape_of
 from forecast.forecasting.judge import fit_linear, judge, unseen_part
+from forecast.forecasting.learned_table import reading_for
 from forecast.forecasting.predict import forecast_future
 from forecast.forecasting.reference import baseline_ahead
 from forecast.forecasting.saving import load_fitted, save_fitted
@@ -255,7 +257,8 @@ class Forecaster:
 
         ahead = None
         if known is not None:
-            ahead = read_known(history, known, table_format=fitted.config.data.table_format)
+            with reading_for(fitted, known_columns(history.columns)):
+                ahead = read_known(history, known, table_format=fitted.config.data.table_format)
         ended = fitted.config.data.ended_series
         refuse_unreachable(history, ended, fitted.shape.horizon, steps)
         reach = reach_of(history, ended)
@@ -350,7 +353,8 @@ class Forecaster:
         """Return the series of a table, or of the training table."""
         freq = self.fitted.freq
         if table is not None:
-            return open_panel(self.fitted.config.data, table, freq=freq)
+            with reading_for(self.fitted):
+                return open_panel(self.fitted.config.data, table, freq=freq)
         if self._prepared is None:
             raise ConfigError(
                 "no table is given, and a loaded model has no training table: pass the table to "

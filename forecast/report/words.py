@@ -45,6 +45,16 @@ def title_of(settings: Mapping[str, Any], command: str = "fit") -> str:
     return f"{targets}, {work} of {table}"
 
 
+def subject_of_run(settings: Mapping[str, Any]) -> str:
+    """Return the targets and the table, such as `sales, sales.csv`.
+
+    Args:
+        settings: of the run, as nested mappings.
+    """
+    targets = listed_words(settings.get("data", {}).get("target_cols", []))
+    return ", ".join(filter(None, [targets, table_name(settings)]))
+
+
 def table_name(settings: Mapping[str, Any]) -> str:
     """Return the name of the file of the table without its folders; "" for a frame in Python."""
     source = str(settings.get("data", {}).get("source") or "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -42,11 +43,15 @@ def describe(prepared: Prepared) -> list[str]:
         f"{len(prepared.training):,} for training, {len(prepared.validation):,} for validation, "
         f"{len(prepared.test):,} for testing",
     ]
-    for note in prepared.notes:
-        # a shorter note about missing values comes from the policy that fills them
-        if " is missing in " not in note:
-            lines.append(f"note: {textwrap.shorten(note, _NOTE_WIDTH, placeholder=' ...')}")
-    return lines
+    # a shorter note about missing values comes from the policy that fills them
+    notes = [note for note in prepared.notes if " is missing in " not in note]
+    return [*lines, *note_lines(notes)]
+
+
+def note_lines(notes: Iterable[str]) -> list[str]:
+    """Return notes on a table as printed lines, long ones shortened."""
+    shown = [textwrap.shorten(note, _NOTE_WIDTH, placeholder=" ...") for note in notes]
+    return [f"note: {note}" for note in shown]
 
 
 def table_line(panel: Panel, source: str | None) -> str:

@@ -24,7 +24,7 @@ from forecast.data.panel import Panel, panel_digest, shown_stamps
 from forecast.data.per_series.keys import id_columns
 from forecast.experiment.file import dump_experiment
 from forecast.experiment.settings import Experiment
-from forecast.files.outputs import read_record
+from forecast.files.outputs import ENVIRONMENT, read_record
 from forecast.intervals.coverage import coverage_table
 from forecast.intervals.levels import central_levels
 from forecast.report.plots.steps_ahead import past_steps, shown_pairs
@@ -52,7 +52,6 @@ RUN_RESULT = ResultFiles("test_forecasts.parquet", "test_forecasts.json")
 BACKTEST_RESULT = ResultFiles("forecasts.parquet", "forecasts.json")
 
 CONFIG = "config.yaml"
-ENVIRONMENT = "environment.json"
 DATA = "data.json"
 HISTORY = "history.json"
 SCORES = "scores.json"

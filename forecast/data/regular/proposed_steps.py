@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from forecast.axes import IntArray
-from forecast.data.findings import Change, Settings
+from forecast.data.findings import Change
 from forecast.data.frequency import infer_frequency
 from forecast.data.grid import DAY, TICKS
 from forecast.data.order import SortedRows
 from forecast.data.regular.intervals import Intervals
 from forecast.errors import DataError
+from forecast.interface import Settings
 
 FILL: Settings = {"data.gaps": "fill", "data.missing": "forward_fill"}
 """Settings that insert rows into gaps."""
