@@ -145,7 +145,8 @@ def diagnose(
 def _warn_of_short_series(rows: SortedRows, needed_rows: int, log: FindingLog) -> None:
     """Add a warning that names the series with fewer rows than needed."""
     lengths = np.diff(rows.offsets)
-    short = np.flatnonzero(lengths < needed_rows)
+    # rows that could not be read may be those of a short series
+    short = np.flatnonzero(lengths + len(rows.names.unread) < needed_rows)
     if not len(short) or rows.names.ids is None:
         return
     named = listed(rows.names.ids[short], 5)

@@ -171,6 +171,11 @@ class BadTableError(DataError):
         self.finding = Finding(code, "error", message, fix, _as_changes(settings), asks)
         super().__init__(self.finding.sentence)
 
+    @classmethod
+    def of(cls, finding: Finding) -> BadTableError:
+        """Return the error of a finding."""
+        return cls(finding.code, finding.message, finding.fix, finding.changes, asks=finding.asks)
+
 
 @dataclass
 class FindingLog:

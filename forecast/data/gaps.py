@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from forecast.axes import IntArray
 from forecast.data.findings import (
@@ -20,14 +21,13 @@ from forecast.data.frequency import Frequency
 from forecast.data.order import SortedRows
 from forecast.data.regular.clocks import changing_zone, fits_zone, in_zone, looks_local
 from forecast.data.regular.closures import is_calendar
-from forecast.data.regular.proposed_steps import FILL, resample_change
+from forecast.data.regular.proposed_steps import FILL, MOST_FILLED, resample_change
 
 _INSERT = Change(FILL, "to insert rows")
 _SKIP = Change({"data.gaps": "skip"}, "to leave out windows that span one")
 
 _IRREGULAR = 0.2  # gaps per row from which a table has no steps of its own
 _FEWEST_GAPS = 5  # and their least number
-_MOST_FILLED = 10  # rows that `gaps: fill` may make of one row
 _MOST_SKIPPED = 60  # missing rows that a change of the clocks can explain: an hour of minutes
 
 
@@ -41,6 +41,7 @@ def check_gaps(
     """
     steps = np.diff(positions)
     after = np.flatnonzero((steps > 1) & rows.inside) + 1  # first row after each gap
+    after = after[~_has_unread(rows, after)]
     if not len(after):
         return True
     missing = int((steps[after - 1] - 1).sum())
@@ -63,12 +64,31 @@ def check_gaps(
         settings = (in_zone(zone), _INSERT) if fits_zone(rows, zone) else (_INSERT,)
         log.error("local_time", f"{message}; {looks_local(zone)}", settings=settings)
         return False
-    log.error("gaps", message, settings=_ways(rows, grid, len(after)))
+    log.error("gaps", message, settings=_ways(rows, grid, len(after), missing))
     return False
 
 
-def _ways(rows: SortedRows, grid: Frequency, num_gaps: int) -> tuple[Change, ...]:
+def _has_unread(rows: SortedRows, after: IntArray) -> NDArray[np.bool_]:
+    """Return whether a row that could not be read stands in each gap, and may be what is missing.
+
+    Args:
+        rows: the rows.
+        after: first row after each gap.
+    """
+    unread = rows.names.unread
+    if not len(unread):
+        return np.zeros(len(after), dtype=bool)
+    ends = np.stack([after - 1, after])
+    if rows.order is not None:
+        ends = rows.order[ends]
+    places = np.searchsorted(unread, ends)
+    return np.asarray(places[0] != places[1])
+
+
+def _ways(rows: SortedRows, grid: Frequency, num_gaps: int, missing: int) -> tuple[Change, ...]:
     """Return the settings that remove gaps, the one that fits best first."""
+    if missing > MOST_FILLED * len(rows.stamps):
+        return _without_filling(rows)
     if num_gaps >= _FEWEST_GAPS and num_gaps > _IRREGULAR * len(rows.stamps):
         resample = resample_change(rows)
         if resample is not None:
@@ -76,6 +96,14 @@ def _ways(rows: SortedRows, grid: Frequency, num_gaps: int) -> tuple[Change, ...
     if grid.is_business and grid.closed is None and is_calendar(grid, rows.stamps):
         return Change({"data.trading_days": True}, "to take them as holidays"), _INSERT, _SKIP
     return _INSERT, _SKIP
+
+
+def _without_filling(rows: SortedRows) -> tuple[Change, ...]:
+    """Return the settings for gaps so long that few rows would be left among the filled ones."""
+    resample = resample_change(rows)
+    if resample is None:
+        return (_SKIP,)
+    return resample, _SKIP
 
 
 def _longest_stretch(rows: SortedRows, steps: IntArray) -> str:
@@ -113,12 +141,12 @@ def _name_gap(rows: SortedRows, row: int, missing: int) -> str:
 
 def _refuse_explosion(rows: SortedRows, missing: int, message: str) -> None:
     count = len(rows.stamps)
-    if missing > _MOST_FILLED * count:
+    if missing > MOST_FILLED * count:
         raise BadTableError(
             "gaps",
             f"{message}; filling them would turn {count} rows into {missing + count}",
             "correct timestamps that are far from the others",
-            settings=({"data.gaps": "skip"},),
+            settings=_without_filling(rows),
         )
 
 

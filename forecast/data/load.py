@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from forecast.data.findings import FindingLog
+from forecast.data.findings import BadTableError, Finding, FindingLog
 from forecast.data.frequency import Frequency
 from forecast.data.gaps import fill_gaps
 from forecast.data.order import SortedRows, sort_rows
@@ -24,7 +24,7 @@ from forecast.data.per_series.future import (
 )
 from forecast.data.per_series.ids import Ids, read_ids
 from forecast.data.read import Source, TableFormat, read_table
-from forecast.data.regular.intervals import check_freq
+from forecast.data.regular.intervals import check_freq, is_same_step
 from forecast.data.regular.joining import check_inserted, join_cells
 from forecast.data.regular.steps import make_steps, with_counts
 from forecast.data.regular.time_steps import TimeSteps
@@ -36,6 +36,9 @@ from forecast.data.values import Arranged, arrange, check_ranges, read_cells
 from forecast.errors import ConfigError, DataError, check_kind
 
 Gaps = Literal["refuse", "skip", "fill"]
+
+_MOST_UNREAD = 0.1
+"""Share of rows without series or timestamp up to which the spacing of the others is judged."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +140,34 @@ def load_panel(
 
 
 def examine(source: Source, request: Request, log: FindingLog) -> Examination:
-    """Run all stages that a table reaches; findings go to `log`."""
+    """Run all stages that a table reaches; findings go to `log`.
+
+    Raises:
+        BadTableError: the first error, where the log is strict.
+    """
+    try:
+        examination = _examine(source, request, log)
+    except BadTableError as error:
+        raise BadTableError.of(_with_free_freq(error.finding, request.freq)) from error
+    log.findings[:] = [_with_free_freq(finding, request.freq) for finding in log.findings]
+    return examination
+
+
+def _with_free_freq(finding: Finding, freq: str | None) -> Finding:
+    """Return a finding whose changes leave out a given frequency that contradicts `resample`."""
+    if freq is None:
+        return finding
+    changes = []
+    for change in finding.changes:
+        made = change.settings.get("data.resample")
+        free: dict[str, None] = {}
+        if made is not None and not is_same_step(freq, made):
+            free = {"data.freq": None}
+        changes.append(replace(change, settings={**change.settings, **free}))
+    return replace(finding, changes=tuple(changes))
+
+
+def _examine(source: Source, request: Request, log: FindingLog) -> Examination:
     columns = log.attempt(settle_columns, source, request.columns, request.table_format, log)
     if columns is None:
         return Examination()
@@ -159,7 +189,7 @@ def examine(source: Source, request: Request, log: FindingLog) -> Examination:
         is_index=request.freq is not None and request.freq.strip().isdigit(),
     )
     names = _name_rows(table, ids, time)
-    if ids is None or time is None:
+    if ids is None or time is None or len(names.unread) > _MOST_UNREAD * table.num_rows:
         read_cells(names, log, request.allow_missing)  # for its findings alone
         return Examination()
     del table  # its columns are freed one after another

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from forecast.axes import IntArray
 from forecast.data.findings import SHOWN, Decisions, Finding, and_more, counted, listed, show_stamp
 from forecast.data.panel import Columns
 from forecast.data.text.footers import is_footer, is_total
@@ -202,6 +204,13 @@ class RowNames:
     ids: NDArray[np.object_] | None = None
     codes: NDArray[np.integer] | None = None
     stamps: NDArray[np.generic] | None = None
+
+    @cached_property
+    def unread(self) -> IntArray:
+        """Rows whose series or timestamp could not be read; none while the series are unknown."""
+        if self.codes is None:
+            return np.empty(0, dtype=np.int64)
+        return np.flatnonzero(self.codes < 0)
 
     def several(self, rows: Iterable[int], total: int | None = None) -> str:
         """Name the first rows, each with its series and timestamp.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -19,6 +19,9 @@ from forecast.experiment.settings import DataConfig, Experiment
 
 _ROUNDS = 5
 """Times that a table is read again with the settings proposed so far, at most."""
+
+_MOST_CHANGES = 3
+"""Changes of one finding that are tried, until a table is accepted."""
 
 _MOST_TRIED = 1_000_000
 """Rows of a table that is read again, at most."""
@@ -131,11 +134,25 @@ def proposals(
     rest = [finding for finding in diagnosis.errors if finding is not asking]
     made = []
     for change in first:
-        together = settings_for_all(rest, change.settings)
-        found, is_enough = _extended(config, check, together, diagnosis.num_rows)
-        if found:
-            made.append(Proposal(found, change.purpose, is_enough))
+        tried = []
+        for together in _starts(rest, change.settings):
+            found, is_enough = _extended(config, check, together, diagnosis.num_rows)
+            if found:
+                tried.append(Proposal(found, change.purpose, is_enough))
+            if is_enough:
+                break
+        if tried:
+            made.append(max(tried, key=lambda proposal: proposal.is_enough))
     return tuple(made)
+
+
+def _starts(findings: Sequence[Finding], given: Settings) -> Iterator[dict[str, Any]]:
+    """Yield settings for all findings: of each the first change, then another one of the first."""
+    yield settings_for_all(findings, given)
+    if findings:
+        first, *rest = findings
+        for settings in first.settings[1:_MOST_CHANGES]:
+            yield settings_for_all(rest, {**given, **settings})
 
 
 def settings_for_all(findings: Iterable[Finding], given: Settings) -> dict[str, Any]:
