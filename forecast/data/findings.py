@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
+import pandas as pd
 
 from forecast.errors import DataError
 
@@ -250,10 +251,18 @@ class FindingLog:
             return None
 
 
-def show_stamp(stamp: object) -> str:
-    """Write a timestamp in its shortest form, without seconds or time of day that are zero."""
+def show_stamp(stamp: object, tz: str | None = None) -> str:
+    """Write a timestamp in its shortest form, without seconds or time of day that are zero.
+
+    Args:
+        stamp: a timestamp, in UTC where there is a time zone, or a whole number.
+        tz: time zone of the table.
+    """
     if not isinstance(stamp, np.datetime64):
         return str(stamp)
+    if tz is not None:
+        local = pd.DatetimeIndex([stamp]).tz_localize("UTC").tz_convert(tz).tz_localize(None)
+        return show_stamp(local.to_numpy("datetime64[ns]")[0])
     seconds = stamp.astype("datetime64[s]")
     if stamp != seconds:  # it has a fraction of a second
         return str(stamp).replace("T", " ")

@@ -198,12 +198,14 @@ class RowNames:
         ids: (N,) series ids, once known.
         codes: (R,) index of the series of each row, once known; -1 where it has none.
         stamps: (R,) datetime64[ns] or int64, once known.
+        tz: time zone of the table, in which messages show `stamps`, which are in UTC.
     """
 
     table: Table
     ids: NDArray[np.object_] | None = None
     codes: NDArray[np.integer] | None = None
     stamps: NDArray[np.generic] | None = None
+    tz: str | None = None
 
     @cached_property
     def unread(self) -> IntArray:
@@ -241,4 +243,4 @@ class RowNames:
         """Return ` (2020-01-01 00:00)` for a row, or nothing where its timestamp is unknown."""
         if self.stamps is None or (self.codes is not None and self.codes[row] < 0):
             return ""  # a row without a series may have no timestamp either
-        return f" ({show_stamp(self.stamps[row])})"
+        return f" ({show_stamp(self.stamps[row], self.tz)})"

@@ -80,7 +80,7 @@ def test_healthy_table():
     assert diagnosis.text().splitlines() == [
         "series  2",
         "rows    400",
-        "span    2020-01-01 to 2020-01-09 07:00",
+        "span    2020-01-01 00:00 to 2020-01-09 07:00",
         "freq    h",
         "no problem found",
     ]

@@ -132,8 +132,8 @@ def _skipping_zone(
 
 
 def _name_gap(rows: SortedRows, row: int, missing: int) -> str:
-    first = show_stamp(rows.stamps[row - 1])
-    second = show_stamp(rows.stamps[row])
+    first = show_stamp(rows.stamps[row - 1], rows.tz)
+    second = show_stamp(rows.stamps[row], rows.tz)
     table_row = rows.table_row(row)
     place = rows.names.table.places([table_row])[0]
     return f"{rows.names.series(table_row)}{place} ({missing} missing between {first} and {second})"

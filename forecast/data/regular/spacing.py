@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from forecast.axes import IntArray
 from forecast.data.findings import BadTableError, Change, FindingLog, counted, show_stamp
 from forecast.data.frequency import Frequency, infer_frequency
-from forecast.data.gaps import check_gaps
 from forecast.data.order import SortedRows
 from forecast.data.regular.clocks import in_zone, zone_of_days
 from forecast.data.regular.closures import count_trading_days
+from forecast.data.regular.gaps import check_gaps
 from forecast.data.regular.intervals import can_resample
 from forecast.data.regular.proposed_steps import resample_change
 from forecast.errors import DataError
@@ -172,7 +172,7 @@ def _refuse_wrong(declared: Spacing, gaps: str) -> None:
         reason = f"neighbours are {usual} of its steps apart"
     else:
         reason = f"{counted(num_gaps, 'step')} between neighbours are longer"
-    first = ", ".join(show_stamp(stamp) for stamp in rows.stamps[:3])
+    first = ", ".join(show_stamp(stamp, rows.tz) for stamp in rows.stamps[:3])
     alias = inferred.grid.alias
     raise BadTableError(
         "wrong_frequency",
