@@ -167,10 +167,12 @@ def _extended(
         if not together or num_rows > _MOST_TRIED:
             break
         errors = check(changed).errors
-        new = settings_for_all(errors, {})
-        if not errors or new.items() <= together.items():
+        grown = settings_for_all(errors, together)
+        if grown == together:  # a change that contradicts an earlier one may do
+            grown = together | settings_for_all(errors, {})
+        if not errors or grown == together:
             return together, not errors
-        together = together | new
+        together = grown
     return together, False
 
 

@@ -18,6 +18,7 @@ from forecast.data.findings import (
     show_stamp,
 )
 from forecast.data.frequency import Frequency
+from forecast.data.grid import DAY, most_common, parse_grid
 from forecast.data.order import SortedRows
 from forecast.data.regular.clocks import changing_zone, fits_zone, in_zone, looks_local
 from forecast.data.regular.closures import is_calendar
@@ -28,6 +29,7 @@ _SKIP = Change({"data.gaps": "skip"}, "to leave out windows that span one")
 
 _IRREGULAR = 0.2  # gaps per row from which a table has no steps of its own
 _FEWEST_GAPS = 5  # and their least number
+_NIGHT_SHARE = 0.8  # least share of the gaps that are nights
 _MOST_SKIPPED = 60  # missing rows that a change of the clocks can explain: an hour of minutes
 
 
@@ -64,7 +66,7 @@ def check_gaps(
         settings = (in_zone(zone), _INSERT) if fits_zone(rows, zone) else (_INSERT,)
         log.error("local_time", f"{message}; {looks_local(zone)}", settings=settings)
         return False
-    log.error("gaps", message, settings=_ways(rows, grid, len(after), missing))
+    log.error("gaps", message, settings=_ways(rows, grid, after, missing))
     return False
 
 
@@ -85,10 +87,13 @@ def _has_unread(rows: SortedRows, after: IntArray) -> NDArray[np.bool_]:
     return np.asarray(places[0] != places[1])
 
 
-def _ways(rows: SortedRows, grid: Frequency, num_gaps: int, missing: int) -> tuple[Change, ...]:
+def _ways(rows: SortedRows, grid: Frequency, after: IntArray, missing: int) -> tuple[Change, ...]:
     """Return the settings that remove gaps, the one that fits best first."""
+    if _are_nights(rows, grid, after):
+        return _SKIP, _INSERT
     if missing > MOST_FILLED * len(rows.stamps):
         return _without_filling(rows)
+    num_gaps = len(after)
     if num_gaps >= _FEWEST_GAPS and num_gaps > _IRREGULAR * len(rows.stamps):
         resample = resample_change(rows)
         if resample is not None:
@@ -96,6 +101,25 @@ def _ways(rows: SortedRows, grid: Frequency, num_gaps: int, missing: int) -> tup
     if grid.is_business and grid.closed is None and is_calendar(grid, rows.stamps):
         return Change({"data.trading_days": True}, "to take them as holidays"), _INSERT, _SKIP
     return _INSERT, _SKIP
+
+
+def _are_nights(rows: SortedRows, grid: Frequency, after: IntArray) -> bool:
+    """Return whether nearly all gaps lie between the same two times of day, as at an exchange.
+
+    Filled, most rows would be nights of one value.
+
+    Args:
+        rows: the rows.
+        grid: their frequency.
+        after: first row after each gap.
+    """
+    if grid.is_integer or not parse_grid(grid.alias).tick or len(after) < _FEWEST_GAPS:
+        return False
+    times = rows.stamps.view(np.int64) % DAY
+    closing = times[after - 1]
+    opening = times[after]
+    usual = (closing == most_common(closing)) & (opening == most_common(opening))
+    return bool(usual.mean() >= _NIGHT_SHARE)
 
 
 def _without_filling(rows: SortedRows) -> tuple[Change, ...]:
