@@ -20,8 +20,9 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 
 from forecast.axes import FloatArray, IntArray, check_shape
-from forecast.data.panel import Panel, shown_stamps
+from forecast.data.panel import Panel
 from forecast.data.per_series.subset import rows_before
+from forecast.data.shown import stamp_at
 from forecast.errors import DataError
 from forecast.windows.splits import ends_of, first_rows_at
 
@@ -225,5 +226,5 @@ def _fit(name: str, model: Model, learned: Panel) -> FittedModel:
     try:
         return model.fit(learned)
     except DataError as error:
-        cutoff = shown_stamps(learned, learned.timestamps.max(keepdims=True))[0]
+        cutoff = stamp_at(learned.freq, learned.timestamps.max())
         raise DataError(f"{name} cannot be fitted on the rows up to {cutoff}: {error}") from error

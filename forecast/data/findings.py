@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
+import pandas as pd
 
 from forecast.errors import DataError
 from forecast.interface import Interface, Settings, in_use
@@ -131,6 +132,11 @@ class BadTableError(DataError):
         self.finding = Finding(code, "error", message, fix, _as_changes(settings), asks, advice)
         super().__init__(self.finding.sentence)
 
+    @classmethod
+    def of(cls, finding: Finding) -> BadTableError:
+        """Return the error of a finding."""
+        return cls(finding.code, finding.message, finding.fix, finding.changes, asks=finding.asks)
+
 
 @dataclass
 class FindingLog:
@@ -205,10 +211,18 @@ class FindingLog:
             return None
 
 
-def show_stamp(stamp: object) -> str:
-    """Write a timestamp in its shortest form, without seconds or time of day that are zero."""
+def show_stamp(stamp: object, tz: str | None = None) -> str:
+    """Write a timestamp in its shortest form, without seconds or time of day that are zero.
+
+    Args:
+        stamp: a timestamp, in UTC where there is a time zone, or a whole number.
+        tz: time zone of the table.
+    """
     if not isinstance(stamp, np.datetime64):
         return str(stamp)
+    if tz is not None:
+        local = pd.DatetimeIndex([stamp]).tz_localize("UTC").tz_convert(tz).tz_localize(None)
+        return show_stamp(local.to_numpy("datetime64[ns]")[0])
     seconds = stamp.astype("datetime64[s]")
     if stamp != seconds:  # it has a fraction of a second
         return str(stamp).replace("T", " ")

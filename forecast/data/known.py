@@ -19,6 +19,7 @@ from forecast.data.per_series.future import known_columns
 from forecast.data.per_series.keys import id_columns
 from forecast.data.read import Source, TableFormat
 from forecast.data.regular.time_steps import RESULT_STEPS
+from forecast.data.shown import stamp_at
 from forecast.errors import DataError
 
 if TYPE_CHECKING:
@@ -254,7 +255,7 @@ def _other_ids(given: Panel, panel: Panel, series: int) -> str:
 
 def _name(panel: Panel, ahead: IntArray, flat: int) -> str:
     series, step = np.unravel_index(int(flat), ahead.shape)
-    stamp = shown_stamps(panel, panel.freq.stamps(ahead[series, step : step + 1]))[0]
+    stamp = stamp_at(panel.freq, panel.freq.stamps(ahead[series, step : step + 1])[0])
     return f"series {panel.series_ids[series]!r} at {stamp}"
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 from pydantic import Field, model_validator
 
 from forecast.data.dates.number_dates import NUMBER_FORMATS
+from forecast.data.dates.time_parts import join_parts, parts_of, proposed_names
 from forecast.data.findings import BadTableError, Change, Finding, listed
 from forecast.data.formats.opened import Opened
 from forecast.data.formats.readers import Source
@@ -20,7 +21,6 @@ from forecast.data.names import join_names
 from forecast.data.panel import NO_TIME, USUAL_ROLES, Columns, Name
 from forecast.data.regular.time_steps import TimeSteps
 from forecast.data.table import Table, Unread, without_empty_rows, without_footers, without_totals
-from forecast.data.time_parts import join_parts, parts_of, proposed_names
 from forecast.errors import nearest
 from forecast.interface import Settings
 from forecast.section import AUTO

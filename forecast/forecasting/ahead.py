@@ -1,21 +1,24 @@
-"""Intervals of a forecast of the steps after a table."""
+"""A forecast of the steps after a table: how many steps, and their intervals."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Literal, cast
 
 import numpy as np
 
 from forecast.data.findings import counted
 from forecast.data.per_series.ended import Reach
+from forecast.errors import ConfigError, check_kind
 from forecast.forecasting.calibrate import with_intervals
 from forecast.forecasting.fitted import Fitted, align
 from forecast.interface import in_use
 from forecast.intervals.conformal import Calibration
 from forecast.intervals.levels import (
     SHOWN_LEVELS,
+    check_level,
     needed_windows,
     supported_levels,
 )
@@ -171,3 +174,38 @@ def _shorter_note(last: int, trained: int) -> tuple[str, ...]:
         f"training: train with `windows.horizon={last}` for intervals of all steps"
     )
     return (in_use().worded(text),)
+
+
+def steps_to_forecast(fitted: Fitted, horizon: int | None) -> int:
+    """Return the steps to forecast, checked against the model; default: the horizon of training."""
+    trained = fitted.shape.horizon
+    past = fitted.feature_map.columns.past_covariates
+    if horizon is None:
+        return trained
+    check_kind("horizon", horizon, (int, np.integer), "a whole number of steps")
+    if horizon < 1:
+        raise ConfigError(f"horizon is {horizon}; expected a whole number of at least 1")
+    if horizon > trained and past:
+        raise ConfigError(
+            f"horizon is {horizon} and the model was trained for {trained}: further steps need "
+            f"future values of the past covariates ({', '.join(past)}); ask for at most "
+            f"{trained} steps, or train with a longer horizon or without them"
+        )
+    return horizon
+
+
+def levels_by_number(level: float | Sequence[float] | Literal["auto"]) -> tuple[float, ...]:
+    """Return the levels that were asked for by number, checked."""
+    if isinstance(level, str) and level == "auto":
+        return ()
+    if isinstance(level, str):
+        raise ConfigError(f"level is {level!r}; expected %, such as 80 or [80, 95], or 'auto'")
+    levels: object = level
+    if isinstance(level, int | float):
+        levels = (level,)
+    wanted = "%, such as 80 or [80, 95], or 'auto'"
+    check_kind("level", levels, (list, tuple), wanted)
+    for single_level in cast(Sequence[float], levels):
+        check_kind("level", single_level, (int, float, np.number), wanted)
+        check_level(single_level)
+    return tuple(cast(Sequence[float], levels))

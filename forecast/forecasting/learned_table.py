@@ -6,13 +6,13 @@ import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
+from forecast.data.dates.time_parts import parts_of
 from forecast.data.findings import BadTableError, Change, Finding, listed
 from forecast.data.layouts.across import has_dates_across
 from forecast.data.names import name_of
 from forecast.data.panel import USUAL_ROLES, Columns
 from forecast.data.per_series.ids import ONLY_SERIES
 from forecast.data.read import MissingColumnError
-from forecast.data.time_parts import parts_of
 from forecast.experiment.settings import Experiment
 from forecast.forecasting.fitted import Fitted
 from forecast.section import AUTO

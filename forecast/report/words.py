@@ -91,7 +91,7 @@ def data_section(record: RunRecord) -> str:
     if record.command == "backtest":
         rows["Cutoffs"] = _cutoffs(record.settings)
     zone = f", {data['time_zone']}" if data.get("time_zone") else ""
-    span = str(data["span"]).replace(" 00:00:00", "")
+    span = str(data["span"]).replace(" 00:00:00", "")  # as runs of earlier versions have it
     rows |= {
         "Table": table_name(record.settings) or "a table passed in Python",
         "Length": f"{data['num_series']:,} series, {data['num_rows']:,} rows",

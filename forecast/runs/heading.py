@@ -7,11 +7,10 @@ import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
-
 from forecast.data.findings import counted
 from forecast.data.frequency import Frequency
-from forecast.data.panel import Panel, shown_stamps
+from forecast.data.panel import Panel
+from forecast.data.shown import span_of
 from forecast.experiment.prepare import Prepared
 
 _NOTE_WIDTH = 150
@@ -67,7 +66,7 @@ def table_line(panel: Panel, source: str | None) -> str:
     elif source:
         name = Path(source).name
     size = f"{counted(panel.num_series, 'series')}, {counted(panel.num_rows, 'row')}"
-    return f"{name}: {size}, {_rhythm(panel.freq)}, {_span(panel)}"
+    return f"{name}: {size}, {_rhythm(panel.freq)}, {span_of(panel)}"
 
 
 def _rhythm(freq: Frequency) -> str:
@@ -75,13 +74,3 @@ def _rhythm(freq: Frequency) -> str:
     if freq.is_integer:
         return f"a step of {freq.alias}"
     return _RHYTHMS.get(re.sub("-.*", "", freq.alias), f"every {freq.alias}")
-
-
-def _span(panel: Panel) -> str:
-    """Return the first and the last timestamp, as days where both are at midnight."""
-    ends = np.array([panel.timestamps.min(), panel.timestamps.max()])
-    texts = [str(stamp) for stamp in shown_stamps(panel, ends)]
-    midnight = " 00:00:00"
-    if all(text.endswith(midnight) for text in texts):
-        texts = [text.removesuffix(midnight) for text in texts]
-    return " to ".join(texts)

@@ -22,6 +22,7 @@ from forecast.axes import IntArray
 from forecast.data.names import name_of
 from forecast.data.panel import Panel, panel_digest, shown_stamps
 from forecast.data.per_series.keys import id_columns
+from forecast.data.shown import span_of
 from forecast.experiment.file import dump_experiment
 from forecast.experiment.settings import Experiment
 from forecast.files.outputs import ENVIRONMENT, read_record
@@ -242,7 +243,7 @@ def _data_record(panel: Panel) -> dict[str, Any]:
         "num_rows": panel.num_rows,
         "frequency": panel.freq.alias,
         "time_zone": panel.freq.tz,
-        "span": span_text(panel),
+        "span": span_of(panel),
         "notes": list(panel.notes),
     }
 
@@ -267,13 +268,6 @@ def has_environment(folder: Path) -> bool:
     """Return whether a folder contains the record of packages that runs and backtests write."""
     keys = {"python", "platform", "packages", "seed"}
     return read_record(folder / ENVIRONMENT).keys() == keys
-
-
-def span_text(panel: Panel) -> str:
-    """Return the first and the last timestamp of a table, `FIRST to LAST`."""
-    ends = panel.timestamps[[panel.timestamps.argmin(), panel.timestamps.argmax()]]
-    first, last = shown_stamps(panel, ends)
-    return f"{first} to {last}"
 
 
 def to_json(values: Mapping[str, Any]) -> bytes:
