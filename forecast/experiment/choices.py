@@ -21,6 +21,7 @@ from forecast.experiment.held_back import (
     PLAIN_TEST_SIZE,
     PLAIN_VALIDATION_SIZE,
     Choices,
+    is_network_wanted,
     set_sizes,
     shortest,
     steps_of,
@@ -224,7 +225,8 @@ def context_lengths(config: Experiment, panel: Panel, season_length: int) -> Cho
     enough = (
         left * panel.num_series // (panel.num_series + 1)
     )  # L where all have L windows together
-    most = max(min(enough, shortest(config, panel) - horizon), min(season_length, horizon), 2)
+    before = shortest(config, panel) - horizon
+    most = max(min(enough, before), min(season_length, horizon, max(before, 1)), min(2, before), 1)
     if max(long, horizon) > most:
         reason = "a longer one would leave fewer training windows than its steps"
     elif long < horizon:
@@ -301,7 +303,7 @@ def capacity(config: Experiment, panel: Panel) -> Choices:
         linear = Choice("none", "no validation set to choose weights on")
     elif size != CAPACITIES[-1]:
         seeds = Choice(2, amount)
-    if not _can_be_judged(config, panel):
+    if not _is_trained(config, panel):
         seeds = Choice(0, "the validation set is too short to judge a network")
         linear = Choice("member", "the ridge regressions of the ensemble")
     simple = Choice(BASELINE_NAMES, "weighted by their errors at earlier cutoffs")
@@ -322,23 +324,17 @@ def capacity(config: Experiment, panel: Panel) -> Choices:
     }
 
 
-def _can_be_judged(config: Experiment, panel: Panel) -> bool:
-    """Return whether a network is trained: its errors can be known, or it has settings.
-
-    Where simple members forecast too, a network that cannot be judged would get no weight.
+def _is_trained(config: Experiment, panel: Panel) -> bool:
+    """Return whether a network is trained: its errors can be known, or somebody wants one.
 
     Args:
         config: the experiment, with the sizes of its sets.
         panel: its series.
     """
-    if config.ensemble.simple == () or config.training.loss == "quantile":
-        return True
-    if config.model != type(config.model)() or config.training.epochs != AUTO:
-        return True
-    if config.ensemble.seeds != AUTO or config.ensemble.linear != AUTO:
-        return True
-    if panel.num_series >= LEAST_SERIES:
+    if is_network_wanted(config):
         return True
     size = decided(config.evaluation.validation_size, "evaluation.validation_size")
+    if size != 0 and panel.num_series >= LEAST_SERIES:
+        return True
     steps = steps_of(size, int(np.median(panel.lengths)))
     return steps >= LEAST_BLOCKS * config.windows.horizon

@@ -269,7 +269,9 @@ class Experiment(Section):
             raise ValueError(
                 f"name is {self.name!r}, which is the name of a baseline: choose another one"
             )
-        if self.training.patience is not None and self.evaluation.validation_size == 0:
+        is_trained = self.ensemble.seeds != 0
+        held_back = self.evaluation.validation_size
+        if is_trained and self.training.patience is not None and held_back == 0:
             raise ValueError(
                 f"training.patience is {self.training.patience}, but with "
                 f"evaluation.validation_size 0 there is nothing to stop on: pass "
