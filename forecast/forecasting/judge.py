@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.baselines.compare import all_baselines, compare
-from forecast.baselines.ridge import RidgeRows, RidgeWindow
+from forecast.baselines.moments import RidgeRows
+from forecast.baselines.ridge import RidgeWindow
 from forecast.baselines.simple import Steps
 from forecast.data.panel import Panel
 from forecast.errors import DataError
@@ -28,7 +29,7 @@ from forecast.windows.windowed import WindowedFeatures
 
 
 def fit_linear(prepared: Prepared) -> RidgeWindow:
-    """Fit the ridge baseline on the training windows; the validation windows choose its penalty.
+    """Fit the ridge baseline on the training windows.
 
     Every series is divided by its standard deviation over the training rows. Divided by its changes
     from step to step instead, a smooth series outweighs the others: on ETTh2, 336 steps ahead, the
@@ -37,7 +38,12 @@ def fit_linear(prepared: Prepared) -> RidgeWindow:
     num_targets = len(prepared.panel.columns.target_cols)
     targets = prepared.filled.measured(num_targets)
     scale = series_deviations(prepared.panel, targets, prepared.split.train)
-    rows = RidgeRows(targets, scale, inputs=prepared.filled.values[:, :num_targets])
+    rows = RidgeRows(
+        targets,
+        scale,
+        inputs=prepared.filled.values[:, :num_targets],
+        positions=prepared.panel.positions,
+    )
     return RidgeWindow.fit(rows, prepared.training.index, prepared.validation.index)
 
 
