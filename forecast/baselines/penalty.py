@@ -96,11 +96,14 @@ class LearnedWindows:
         segments = [numbers[segment == number] for number in range(len(starts))]
         return cls(rows, index, tuple(segments), tuple(folds))
 
-    def moments(self, weights: FloatArray | None = None, least: float = 1.0) -> list[Moments]:
-        """Return the sums over the windows of each segment; arguments are those of `Moments.of`."""
-        return [
-            Moments.of(self.rows, self.index, segment, weights, least) for segment in self.segments
-        ]
+    def moments(self) -> list[Moments]:
+        """Return the sums over the windows of each segment."""
+        return [Moments.of(self.rows, self.index, segment) for segment in self.segments]
+
+    def weighted_moments(self, weights: FloatArray, least: float) -> Moments:
+        """Return the sums over all windows, each divided by its error (`Moments.of`)."""
+        numbers = np.concatenate(self.segments)
+        return Moments.of(self.rows, self.index, numbers, weights, least)
 
 
 def choose_penalty(

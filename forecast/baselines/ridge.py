@@ -136,7 +136,7 @@ class RidgeWindow:
         deviation = max(learned.deviation(weights), learned.resolved)
         least_error = LEAST_ERROR * (deviation or 1.0)
         for _ in range(ROBUST_ROUNDS):
-            learned = Moments.total(windows.moments(weights, least_error))
+            learned = windows.weighted_moments(weights, least_error)
             _check_complete(learned, train)
             weights = learned.solutions([penalty])[0]
         return cls(_with_all_steps(weights, rows), penalty, rows.num_known)
