@@ -17,6 +17,7 @@ from forecast.baselines.moments import RidgeRows
 from forecast.baselines.ridge import RidgeWindow
 from forecast.data.findings import Choice
 from forecast.data.panel import Panel
+from forecast.errors import DataError
 from forecast.experiment.choices import CHOOSING_MODEL, Chosen, plain_scale
 from forecast.experiment.settings import Experiment, TransformConfig
 from forecast.section import AUTO, decided
@@ -168,7 +169,10 @@ def ridge_error(
     rows = RidgeRows(
         features.target.astype(np.float64), deviations, inputs=inputs, positions=panel.positions
     )
-    ridge = RidgeWindow.fit(rows, learned, evaluated, robust=True)
+    try:
+        ridge = RidgeWindow.fit(rows, learned, evaluated, robust=True)
+    except DataError:  # some step has no value in these windows; all training windows may have one
+        return 0.0
     number = min(len(evaluated), EVALUATED_WINDOWS, max(MOST_VALUES // num_targets, 1))
     spaced = evenly_spaced(len(evaluated), number)
     series, first = evaluated.locate(spaced)
