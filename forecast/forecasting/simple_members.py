@@ -8,7 +8,8 @@ import numpy as np
 
 from forecast.axes import FloatArray, IntArray
 from forecast.baselines.compare import all_baselines, batches_of_history, history_reader
-from forecast.baselines.ridge import RidgeRows, RidgeWindow
+from forecast.baselines.moments import RidgeRows
+from forecast.baselines.ridge import RidgeWindow
 from forecast.baselines.statistical import Smoothing
 from forecast.baselines.steps import Steps
 from forecast.data.panel import Panel
@@ -19,7 +20,7 @@ from forecast.windows.features import series_deviations
 
 
 def fit_linear(prepared: Prepared, penalty: float | None = None) -> RidgeWindow:
-    """Fit the ridge baseline on the training windows; the validation windows choose its penalty.
+    """Fit the ridge baseline on the training windows.
 
     Every series is divided by its standard deviation over the training rows. Divided by its changes
     from step to step instead, a smooth series outweighs the others: on ETTh2, 336 steps ahead, the
@@ -39,7 +40,12 @@ def linear_rows(prepared: Prepared) -> RidgeRows:
     num_targets = len(prepared.panel.columns.target_cols)
     targets = prepared.filled.measured(num_targets)
     scale = series_deviations(prepared.panel, targets, prepared.split.train)
-    return RidgeRows(targets, scale, inputs=prepared.filled.values[:, :num_targets])
+    return RidgeRows(
+        targets,
+        scale,
+        inputs=prepared.filled.values[:, :num_targets],
+        positions=prepared.panel.positions,
+    )
 
 
 def smoothing_of(prepared: Prepared) -> Smoothing:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast.axes import FloatArray, evenly_spaced
-from forecast.baselines.ridge import RidgeRows, RidgeWindow
+from forecast.baselines.moments import RidgeRows
+from forecast.baselines.ridge import RidgeWindow
 from forecast.experiment.prepare import Prepared
 from forecast.models.network import make_network
 from forecast.scores.history import History
@@ -169,7 +170,7 @@ def fit_linear_member(prepared: Prepared, member: Member, penalty: float | None 
     Args:
         prepared: the windows.
         member: the linear member; its weights are set.
-        penalty: of the ridge; default: chosen on the validation windows.
+        penalty: of the ridge; default: chosen on windows held out.
 
     Returns:
         The penalty.
@@ -181,6 +182,7 @@ def fit_linear_member(prepared: Prepared, member: Member, penalty: float | None 
         targets,
         scale=np.ones((prepared.panel.num_series, num_targets)),
         inputs=features.past[:, :num_targets].astype(np.float64),
+        positions=prepared.panel.positions,
     )
     if member.reads_known:
         rows = replace(rows, known=features.known.astype(np.float64))

@@ -10,15 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from forecast.baselines import moments, penalty
 from forecast.baselines import ridge as baselines
 from forecast.baselines.compare import all_baselines
-from forecast.baselines.ridge import (
-    LEAST_PENALTY_OF_FEW,
-    PENALTIES,
-    PENALTY_WITHOUT_VALIDATION,
-    RidgeRows,
-    RidgeWindow,
-)
+from forecast.baselines.moments import RidgeRows
+from forecast.baselines.penalty import NUM_FOLDS, PENALTIES
+from forecast.baselines.ridge import LEAST_PENALTY_OF_FEW, RidgeWindow
 from forecast.baselines.simple import BASELINES, Baseline
 from forecast.baselines.steps import Steps, forward_filled
 from forecast.data.frequency import Frequency
@@ -158,7 +155,7 @@ def pairs_of(values: np.ndarray, context: int, horizon: int) -> tuple[np.ndarray
 
 @pytest.mark.parametrize("chunk", [7, 2048])
 def test_ridge_equals_an_independent_solve(monkeypatch, chunk):
-    monkeypatch.setattr(baselines, "CHUNK_WINDOWS", chunk)
+    monkeypatch.setattr(moments, "CHUNK_WINDOWS", chunk)
     values = np.random.default_rng(0).normal(size=(200, 2)).cumsum(axis=0)
     panel = panel_of(values)
     train, validation = (
@@ -166,18 +163,92 @@ def test_ridge_equals_an_independent_solve(monkeypatch, chunk):
     )
     ridge = RidgeWindow.fit(RidgeRows(values, np.ones((1, 2))), train, validation)
     x, y = pairs_of(values[:120], 8, 3)
+    errors = dict(
+        zip(PENALTIES, scores_of_folds(x, y, np.repeat(np.arange(110), 2), 3), strict=True)
+    )
     held_x, held_y = pairs_of(values[112:], 8, 3)
-    errors = {
-        one: np.sum((held_y - held_x @ augmented_solution(x, y, one)) ** 2) for one in PENALTIES
-    }
+    for each in PENALTIES:
+        errors[each] += np.sum((held_y - held_x @ augmented_solution(x, y, each)) ** 2)
     assert ridge.penalty == min(errors, key=errors.__getitem__)
     np.testing.assert_allclose(
         ridge.weights, augmented_solution(x, y, ridge.penalty), rtol=1e-8, atol=1e-10
     )
 
 
+def scores_of_folds(
+    x: np.ndarray, y: np.ndarray, step: np.ndarray, horizon: int, *, robust: bool = False
+) -> np.ndarray:
+    """Errors of every penalty, each fold forecast by a fit on all windows that share no step to
+    forecast with it."""
+    ordered = np.sort(step)
+    begins = [ordered[fold * len(step) // NUM_FOLDS] for fold in range(NUM_FOLDS)]
+    fold_of = np.searchsorted(begins, step, side="right")
+    scores = np.zeros(len(PENALTIES))
+    for fold in np.unique(fold_of):
+        held = fold_of == fold
+        apart = np.abs(step[:, None] - step[held]).min(axis=1) >= horizon
+        if apart.sum() < len(x) / 2:
+            continue
+        for number, each in enumerate(PENALTIES):
+            more = each * len(x) / apart.sum()
+            weights = augmented_solution(x[apart], y[apart], more)
+            scores[number] += error_of(x[held], y[held], weights, robust=robust)
+    return scores
+
+
+def error_of(x: np.ndarray, y: np.ndarray, weights: np.ndarray, *, robust: bool) -> float:
+    """Sum of squared errors, or of the roots of the mean squares of the windows."""
+    squares = np.square(y - x @ weights)
+    if robust:
+        return float(np.sqrt(squares.mean(axis=1)).sum())
+    return float(squares.sum())
+
+
+@pytest.mark.parametrize("windows", [42, 45, 90])
+@pytest.mark.parametrize("num_held", [0, 30])
+@pytest.mark.parametrize("robust", [False, True])
+def test_folds_and_validation_choose_the_penalty(windows, num_held, robust):
+    rng = np.random.default_rng(windows)
+    values = rng.normal(size=(windows + 12 + num_held, 1)).cumsum(axis=0)
+    panel = panel_of(values)
+    end = windows + 12
+    train, held = (
+        index_windows(panel, 8, 5, part=rows(*ends)) for ends in ((0, end), (end, end + num_held))
+    )
+    assert len(train) == windows
+    x, y = pairs_of(values[:end], 8, 5)
+    scores = scores_of_folds(x, y, np.arange(windows), 5, robust=robust)
+    assert scores.any()
+    if num_held:
+        held_x, held_y = pairs_of(values[end - 8 :], 8, 5)
+        for number, each in enumerate(PENALTIES):
+            weights = augmented_solution(x, y, each)
+            scores[number] += error_of(held_x, held_y, weights, robust=robust)
+    ridge = RidgeWindow.fit(RidgeRows(values, np.ones((1, 1))), train, held, robust=robust)
+    assert ridge.penalty == PENALTIES[int(np.argmin(scores))]
+
+
+def test_folds_are_stretches_of_time_over_all_series() -> None:
+    """With two series of the same dates a window of either is held out with its neighbour in time;
+    by the numbers of their rows it would be learned from."""
+    rng = np.random.default_rng(4)
+    shared = rng.normal(size=(80, 1)).cumsum(axis=0)
+    values = [shared + 0.1 * rng.normal(size=(80, 1)) for _ in range(2)]
+    panel = panel_of(*values)
+    index = index_windows(panel, 6, 4)
+    none = index_windows(panel, 6, 4, part=Part(panel.offsets[:-1], panel.offsets[:-1]))
+    data = RidgeRows(panel.targets, np.ones((2, 1)), positions=panel.positions)
+    x, y = (
+        np.concatenate(each) for each in zip(*(pairs_of(one, 6, 4) for one in values), strict=True)
+    )
+    scores = scores_of_folds(x, y, np.tile(np.arange(71), 2), 4)
+    assert RidgeWindow.fit(data, index, none).penalty == PENALTIES[int(np.argmin(scores))]
+    by_rows = scores_of_folds(x, y, np.concatenate([np.arange(71), np.arange(80, 151)]), 4)
+    assert np.argmin(by_rows) != np.argmin(scores)
+
+
 def test_ridge_with_numbers_known_ahead_equals_an_independent_solve():
-    """What is known of each of the three steps ahead is a column of its own, for both targets."""
+    """What is known of each of the three steps is a column of its own, for both targets."""
     rng = np.random.default_rng(3)
     known = rng.normal(size=(200, 2))
     values = rng.normal(size=(200, 2)).cumsum(axis=0) + known[:, :1] * 2
@@ -208,6 +279,43 @@ def test_ridge_with_numbers_known_ahead_equals_an_independent_solve():
     )
 
 
+def test_with_many_known_covariates_each_step_has_its_own(monkeypatch):
+    monkeypatch.setattr(moments, "STEPS_TOGETHER", 5)
+    rng = np.random.default_rng(3)
+    known = rng.normal(size=(200, 2))
+    values = rng.normal(size=(200, 2)).cumsum(axis=0) + known[:, :1] * 2
+    values[rng.random(200) < 0.1, 1] = NAN
+    filled = pd.DataFrame(values).ffill().bfill().to_numpy()
+    panel = panel_of(values)
+    train, none = (index_windows(panel, 8, 3, part=rows(0, last)) for last in (150, 0))
+    data = RidgeRows(values, np.ones((1, 2)), inputs=filled, known=known)
+    ridge = RidgeWindow.fit(data, train, none, penalty=0.03)
+    x, _ = pairs_of(filled[:150], 8, 3)
+    last = filled[7:147].reshape(-1, 1)
+    columns = []
+    inputs = []
+    for step in range(3):
+        ahead = np.repeat(known[8 + step : 148 + step], 2, axis=0)
+        inputs.append(np.hstack([x, ahead]))
+        columns.append(values[8 + step : 148 + step].reshape(-1, 1) - last)
+    unit = np.mean([np.square(each).mean() for each in inputs])
+    for step in range(3):
+        scaled = 0.03 * unit / np.square(inputs[step]).mean()
+        solved = available_cases(inputs[step], columns[step], scaled)[:, 0]
+        expected = np.zeros(14)
+        expected[:8] = solved[:8]
+        expected[8 + 2 * step : 10 + 2 * step] = solved[8:]
+        np.testing.assert_allclose(ridge.weights[:, step], expected, rtol=1e-8, atol=1e-10)
+
+    past, _ = make_windows(filled[150:170], 8, 3)
+    future, _ = make_windows(known[158:171], 3, 1)
+    made = ridge.predict(past[:10], future[:10])
+    for window, column, step in np.ndindex(10, 2, 3):
+        change = (past[window, :, column] - past[window, -1, column]) @ ridge.weights[:8, step]
+        change += future[window, step] @ ridge.weights[8 + 2 * step : 10 + 2 * step, step]
+        assert made[window, step, column] == pytest.approx(past[window, -1, column] + change)
+
+
 def test_ridge_divides_by_the_scale_and_leaves_out_gaps_and_constants():
     rng = np.random.default_rng(1)
     small, gappy, constant = (
@@ -225,7 +333,6 @@ def test_ridge_divides_by_the_scale_and_leaves_out_gaps_and_constants():
     for end in (18, 19):  # the windows of which one step is missing
         x = np.vstack([x, (gappy[end - 3 : end + 1] - gappy[end]).T])
         y = np.vstack([y, (gappy[end + 1 : end + 3] - gappy[end]).T])
-    assert ridge.penalty == PENALTY_WITHOUT_VALIDATION
     np.testing.assert_allclose(ridge.weights, available_cases(x, y, ridge.penalty), rtol=1e-8)
 
 
@@ -258,7 +365,7 @@ def available_cases(
 def test_a_robust_ridge_is_a_ridge_of_weighed_windows(monkeypatch, chunk):
     """Worked out anew: a round of plain least squares, then two with every window over its
     error."""
-    monkeypatch.setattr(baselines, "CHUNK_WINDOWS", chunk)
+    monkeypatch.setattr(moments, "CHUNK_WINDOWS", chunk)
     rng = np.random.default_rng(5)
     values = (
         rng.normal(size=(120, 1)).cumsum(axis=0) * np.where(np.arange(120) > 90, 30.0, 1.0)[:, None]
@@ -323,25 +430,6 @@ def test_a_robust_ridge_takes_windows_without_any_error(start, length):
     np.testing.assert_array_equal(found.predict(np.zeros((1, length, 1))), 0.0)
 
 
-def test_the_penalty_of_a_robust_ridge_is_the_best_on_validation():
-    rng = np.random.default_rng(7)
-    values = rng.normal(size=(160, 1)).cumsum(axis=0)
-    panel = panel_of(values)
-    train, held = (index_windows(panel, 6, 2, part=rows(*ends)) for ends in ((0, 60), (60, 160)))
-    data = RidgeRows(values, np.ones((1, 1)))
-    found = RidgeWindow.fit(data, train, held, robust=True)
-    x, y = pairs_of(values[54:], 6, 2)
-    none = index_windows(panel, 6, 2, part=rows(0, 0))
-    errors = {}
-    for (
-        penalty
-    ) in PENALTIES:  # of the last round: the rounds before it may have led to another penalty
-        one = RidgeWindow.fit(data, train, none, robust=True, penalty=penalty)
-        errors[penalty] = np.sqrt(np.square(y - x @ one.weights).mean(axis=1)).mean()
-    error = np.sqrt(np.square(y - x @ found.weights).mean(axis=1)).mean()
-    assert error <= 1.01 * min(errors.values())
-
-
 def fit_of(
     values: np.ndarray, windows: int, context: int, horizon: int, **how: object
 ) -> RidgeWindow:
@@ -376,21 +464,18 @@ def test_what_is_known_ahead_counts_among_the_unknowns_and_missing_steps_do_not_
     values, known = rng.normal(size=(60, 1)), rng.normal(size=(60, 2))
     panel = panel_of(values)
     none = index_windows(panel, 4, 3, part=rows(0, 0))
-    for windows, expected in (
-        (9, LEAST_PENALTY_OF_FEW),
-        (10, PENALTY_WITHOUT_VALIDATION),
-    ):  # 4 + 3 x 2 unknowns
+    for windows, expected in ((9, LEAST_PENALTY_OF_FEW), (10, 1e-5)):  # 4 + 3 x 2 unknowns
         train = index_windows(panel, 4, 3, part=rows(0, 6 + windows))
         learned = RidgeRows(values, np.ones((1, 1)), known=known)
-        assert RidgeWindow.fit(learned, train, none).penalty == expected
+        assert RidgeWindow.fit(learned, train, none, penalty=1e-5).penalty == expected
         complete = RidgeRows(values, np.ones((1, 1)))
-        assert RidgeWindow.fit(complete, train, none).penalty == PENALTY_WITHOUT_VALIDATION
+        assert RidgeWindow.fit(complete, train, none, penalty=1e-5).penalty == 1e-5
     measured = np.where(
         np.arange(60)[:, None] % 4, NAN, values
     )  # each step in a quarter of 12 windows
     gappy = RidgeRows(measured, np.ones((1, 1)), inputs=values)
     train = index_windows(panel, 4, 3, part=rows(0, 18))
-    assert RidgeWindow.fit(gappy, train, none).penalty == LEAST_PENALTY_OF_FEW
+    assert RidgeWindow.fit(gappy, train, none, penalty=1e-5).penalty == LEAST_PENALTY_OF_FEW
 
 
 @pytest.mark.parametrize("robust", [False, True])
@@ -449,7 +534,7 @@ def test_ridge_uses_evenly_spaced_windows_when_there_are_too_many(monkeypatch):
     values = np.random.default_rng(2).normal(size=(100, 1)).cumsum(axis=0)
     panel = panel_of(values)
     index, none = index_windows(panel, 4, 2), index_windows(panel, 4, 2, part=rows(0, 0))
-    monkeypatch.setattr(baselines, "MAX_WINDOWS", 20)
+    monkeypatch.setattr(penalty, "MAX_WINDOWS", 20)
     some = RidgeWindow.fit(RidgeRows(values, np.ones((1, 1))), index, none)
     chosen = np.linspace(0, len(index) - 1, 20).round().astype(int)
     x, y = pairs_of(values, 4, 2)

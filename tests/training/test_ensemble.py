@@ -13,7 +13,8 @@ import pytest
 from panels import panel_of
 from window_arrays import full_shape, random_inputs, shuffled
 
-from forecast.baselines.ridge import RidgeRows, RidgeWindow
+from forecast.baselines.moments import RidgeRows
+from forecast.baselines.ridge import RidgeWindow
 from forecast.experiment.prepare import prepare
 from forecast.experiment.settings import (
     EnsembleConfig,
@@ -26,6 +27,7 @@ from forecast.experiment.settings import (
 )
 from forecast.forecasting.artifact import load_artifact, save_artifact
 from forecast.forecasting.forecaster import Forecaster
+from forecast.layers.combination import LinearWindow
 from forecast.models import SegmentBiGRUConfig
 from forecast.training import EpochDone
 from forecast.training.ensemble import Ensemble, build_ensemble
@@ -250,12 +252,31 @@ def test_a_linear_member_is_the_ridge_of_the_baselines(forecaster: Forecaster) -
         one.astype(np.float64) for one in (prepared.features.target, prepared.features.known)
     )
     parts = (prepared.training.index, prepared.validation.index)
-    ridge = RidgeWindow.fit(RidgeRows(targets, np.ones((2, 1)), known=known), *parts)
+    positions = prepared.panel.positions
+    rows = RidgeRows(targets, np.ones((2, 1)), known=known, positions=positions)
+    ridge = RidgeWindow.fit(rows, *parts)
     inputs, _ = prepared.test.batch(np.arange(20))
     expected = ridge.predict(
         inputs["past"][:, :, :1].astype(np.float64), inputs["known"].astype(np.float64)
     )
     np.testing.assert_allclose(np.asarray(linear(inputs)), expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("num_known", [0, 3])
+def test_the_layer_of_a_linear_member_forecasts_as_the_ridge(num_known: int) -> None:
+    draw = np.random.default_rng(num_known)
+    ridge = RidgeWindow(0.1 * draw.normal(size=(6 + 4 * num_known, 4)), 1.0, num_known)
+    past = draw.normal(size=(5, 6, 2))
+    known = draw.normal(size=(5, 4, num_known))
+    tensors = [past.astype(np.float32)]
+    expected = ridge.predict(past)
+    if num_known:
+        tensors.append(known.astype(np.float32))
+        expected = ridge.predict(past, known)
+    layer = LinearWindow(4)
+    layer.build([tensor.shape for tensor in tensors])
+    layer.set_weights([ridge.weights.astype(np.float32)])
+    np.testing.assert_allclose(np.asarray(layer(tensors)), expected, rtol=0, atol=1e-6)
 
 
 def test_the_last_steps_of_windows_forecast_the_same_rows() -> None:
