@@ -124,7 +124,7 @@ class SeriesFacts:
 
         Args:
             series: (B,) series of each window.
-            weekdays: (B, H) weekdays of the steps, Monday 0; None of steps of a week or longer.
+            weekdays: (B, H) weekdays of the steps, Monday 0; None of steps beyond a day.
             forecast: (B, H, D) point forecasts.
         """
         unit = np.broadcast_to(self.unit[series][:, None], forecast.shape)

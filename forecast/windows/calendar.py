@@ -151,13 +151,13 @@ def calendar_columns(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def weekdays_of(stamps: NDArray[np.generic], freq: Frequency) -> NDArray[np.int8] | None:
-    """Return the local weekday of every timestamp, Monday 0; None where a step is a week or longer.
+    """Return the local weekday of every timestamp, Monday 0; None where steps are beyond a day.
 
     Args:
         stamps: datetime64[ns] of any shape, UTC where `freq.tz` is set.
         freq: the frequency of the stamps.
     """
-    if (freq.steps_per_week or 1) < 2:
+    if not _has_days(freq):
         return None
     flat = stamps.ravel()
     days = np.empty(len(flat), np.int8)
@@ -197,6 +197,14 @@ def default_calendar(freq: Frequency) -> tuple[str, ...]:
     return ("weekday", "day_of_year")
 
 
+def _has_days(freq: Frequency) -> bool:
+    """Return whether a step is a day or less."""
+    if freq.is_integer:
+        return False
+    grid = parse_grid(freq.alias).in_longest_unit()
+    return 0 < grid.tick < DAY or (grid.base in ("D", "B") and grid.multiple == 1)
+
+
 def _field(index: pd.DatetimeIndex, name: str) -> NDArray[Any]:
     """Return a field of every timestamp; the array below the index does not wrap it in an index."""
     return np.asarray(getattr(index.array, name))
@@ -223,7 +231,7 @@ def _check_steps(names: Sequence[str], freq: Frequency) -> None:
     codes = [
         name.removeprefix(_WITH_NEXT_DAYS) for name in names if name.startswith(_WITH_NEXT_DAYS)
     ]
-    if codes and freq.steps_per_week is None:
+    if codes and not _has_days(freq):
         kind = f"steps of {freq.alias}"
         if freq.is_integer:
             kind = "whole numbers, which have no dates"

@@ -61,7 +61,7 @@ class Features:
         late: the (R, P) twin of `past` with interpolated cells, and (R, P) first row at which each
             may be used.
         sizes: number of codes of every categorical column: past, known, static.
-        weekdays: (R,) local weekday, Monday 0; None where a step is a week or longer.
+        weekdays: (R,) local weekday, Monday 0; None where steps are beyond a day.
     """
 
     past: NDArray[np.float32]

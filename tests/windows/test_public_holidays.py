@@ -127,6 +127,11 @@ def test_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
     weeks = pd.date_range("2024-01-07", periods=3, freq="W").to_numpy()
     with pytest.raises(ConfigError, match=r"holidays is US, but the table has steps of W-SUN"):
         calendar_features(weeks, Frequency("W-SUN"), names)
+    for alias in ("2D", "36h", "MS"):
+        with pytest.raises(ConfigError, match=rf"has steps of {alias}; expected steps of a day"):
+            calendar_features(weeks, Frequency(alias), names)
+    five_hours = np.array(["2024-12-25T05:00"], "datetime64[ns]")
+    assert calendar_features(five_hours, Frequency("5h"), names)[0, 0] == 1
     with pytest.raises(ConfigError, match=r"holidays is US, but the table has whole numbers"):
         calendar_features(np.arange(3), Frequency("1", is_integer=True), names)
     monkeypatch.setitem(sys.modules, "holidays", None)
