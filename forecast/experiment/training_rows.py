@@ -55,8 +55,8 @@ def learned_days(config: Experiment, panel: Panel) -> float:
     last = part.last[part.last > part.first] - 1
     if panel.freq.is_integer or not len(first):
         return 0.0
-    ticks = panel.timestamps.astype(np.int64)
-    between = ticks[last] - ticks[first]
+    begin = panel.timestamps[first].astype(np.int64)
+    between = panel.timestamps[last].astype(np.int64) - begin  # ns
     steps = panel.positions[last] - panel.positions[first]
-    step = between.sum() / max(int(steps.sum()), 1)  # ns, on average: months differ
+    step = between.sum() / max(int(steps.sum()), 1)  # on average: months differ
     return float((np.median(between) + step) / DAY_NS)

@@ -169,11 +169,12 @@ def _zero_shares(values: FloatArray, panel: Panel, part: Part) -> FloatArray:
     """Return (N, D) shares of zeros among the values in the rows of a part; 0 without any."""
     rows = part_rows(part)
     series = panel.series_of_rows()[rows]
-    zeros = np.zeros((panel.num_series, values.shape[1]))
-    measured = np.zeros_like(zeros)
-    np.add.at(zeros, series, values[rows] == 0)
-    np.add.at(measured, series, np.isfinite(values[rows]))
-    return zeros / np.maximum(measured, 1.0)
+    shares = np.zeros((panel.num_series, values.shape[1]))
+    for target, of_target in enumerate(values[rows].T):
+        zeros = np.bincount(series[of_target == 0], minlength=panel.num_series)
+        measured = np.bincount(series[np.isfinite(of_target)], minlength=panel.num_series)
+        shares[:, target] = zeros / np.maximum(measured, 1)
+    return shares
 
 
 def _ranges(values: FloatArray, panel: Panel, part: Part) -> tuple[FloatArray, FloatArray]:
