@@ -59,6 +59,7 @@ def test_one_sale_opens_a_weekday_and_three_weeks_do_not_close_it() -> None:
     table.loc[first, "y"] = 12.0
     assert not closed_of(table).any()
     assert not closed_of(shops(21)).any()
+    assert not closed_of(shops(24 * 21, freq="h")).any()  # the hours of a day are one observation
     assert closed_of(shops(28)).any()
 
 

@@ -317,6 +317,7 @@ def test_the_table_marks_the_best_of_every_column():
     table = {line.split()[0]: line for line in lines[4:7]}
     assert table["bigru"].count("*") == 6
     assert "*" not in table["linear"] + table["last_value"]
+    assert [table[name].split()[3] for name in table] == ["+1.500*", "-4.000", "+2.000"]
     assert len({len(line) for line in lines[1:8]}) == 1
     assert lines[0] == "horizon 2, 2 series, season length 1"
     assert lines[8] == scores.verdict()
