@@ -163,7 +163,7 @@ def test_a_run_folder_contains_everything(run):
 def test_a_figure_or_report_that_fails_loses_no_model(tmp_path, monkeypatch, capsys):
     clean().to_csv(tmp_path / "clean.csv", index=False)
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("by\nzero")
 
     monkeypatch.setattr("forecast.runs.pictures.report_page", fail)
