@@ -17,6 +17,7 @@ from forecast.data.panel import Panel
 from forecast.experiment.held_back import Choices
 from forecast.experiment.settings import Experiment
 from forecast.experiment.training_rows import training_part
+from forecast.interface import in_use
 from forecast.section import AUTO
 from forecast.windows.splits import part_rows
 
@@ -64,7 +65,8 @@ def mean_notes(reasons: Mapping[str, str]) -> tuple[str, ...]:
     reason = reasons.get("training.point", "")
     if not reason.endswith(MEAN):
         return ()
-    return (f"{reason} (training.point: median forecasts the median)",)
+    other = in_use().worded('`training.point="median"`')
+    return (f"{reason} ({other} forecasts the median)",)
 
 
 def _point(config: Experiment, panel: Panel, season_length: int, usual: Choice) -> Choice:

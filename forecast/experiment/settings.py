@@ -253,13 +253,13 @@ class Experiment(Section):
         if self.training.point == "mean" and self.transforms.have_logarithm:
             raise ValueError(
                 "training.point is 'mean', but a mean of logarithms is not the logarithm of the "
-                "mean: set transforms.target: auto or without logarithms, or training.point: median"
+                'mean: pass `training.point="median"`, or leave log1p out of transforms.target'
             )
         wanted = (self.training.point, self.training.loss)
         if wanted == ("median", "mse") and not self.transforms.have_logarithm:
             raise ValueError(
-                "training.point is 'median', but training.loss 'mse' leads to the mean: set "
-                "training.loss: auto or mae, or training.point: mean"
+                "training.point is 'median', but training.loss 'mse' leads to the mean: pass "
+                '`training.loss="mae"` or `training.point="mean"`'
             )
 
     def _check_contexts(self) -> None:

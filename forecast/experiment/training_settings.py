@@ -69,8 +69,8 @@ class TrainingConfig(Section):
         self._check_levels()
         if self.point == "mean" and self.loss not in (AUTO, "mse"):
             raise ValueError(
-                f"point is 'mean', but loss {self.loss!r} does not lead to it: set loss: auto or "
-                f"mse, or point: median"
+                f"point is 'mean', but loss {self.loss!r} does not lead to it: pass "
+                f'`training.loss="mse"` or `training.point="median"`'
             )
         if self.weight_decay and self.optimizer != "adamw":
             raise ValueError(

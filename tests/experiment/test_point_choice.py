@@ -44,7 +44,7 @@ def test_the_mean_is_forecast_where_the_median_is_0_for_no_season() -> None:
     assert [one.name for one in sold.config.transforms.target] == ["standard"]
     told = [note for note in sold.notes if "% of the training values are 0" in note]
     assert len(told) == 1
-    assert "so is their median: the mean is forecast (training.point: median" in told[0]
+    assert 'so is their median: the mean is forecast (point="median"' in told[0]
 
     often = prepare(experiment(), demand(share=0.6))
     assert (often.config.training.point, often.config.training.loss) == ("median", "mae")
@@ -87,8 +87,14 @@ def test_point_and_loss_follow_each_other_and_survive_a_copy(
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"training": {"point": "mean", "loss": "mae"}}, "does not lead to it: set loss: auto"),
-        ({"training": {"point": "median", "loss": "mse"}}, "leads to the mean: set training.loss"),
+        (
+            {"training": {"point": "mean", "loss": "mae"}},
+            'does not lead to it: pass loss="mse" or point="median"',
+        ),
+        (
+            {"training": {"point": "median", "loss": "mse"}},
+            'leads to the mean: pass loss="mae" or point="mean"',
+        ),
         (
             {"training": {"point": "mean"}, "transforms": {"target": [{"name": "log1p"}]}},
             "a mean of logarithms is not the logarithm of the mean",
