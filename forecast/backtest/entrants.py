@@ -336,7 +336,11 @@ class FittedNetworkModel:
         points[numbers], spread = forecast_windows(aligned, known, windows, np.arange(len(index)))
         interval_levels = shown_levels(aligned)
         if interval_levels:
-            unit = aligned.series.unit[known.series_at(rows[numbers])]
+            series = known.series_at(rows[numbers])
+            weekdays = None
+            if features.weekdays is not None:
+                weekdays = features.weekdays[rows[numbers, None] + np.arange(1, shape.horizon + 1)]
+            unit = aligned.series.step_units(series, weekdays, points[numbers])
             _, spread = with_intervals(
                 aligned, aligned.calibration, points[numbers], spread, unit, interval_levels
             )

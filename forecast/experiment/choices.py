@@ -26,6 +26,7 @@ from forecast.experiment.held_back import (
     shortest,
     steps_of,
 )
+from forecast.experiment.point_choice import point_choices
 from forecast.experiment.settings import Experiment, TransformConfig
 from forecast.layers.encoder import PLAIN_UNITS
 from forecast.section import AUTO, decided
@@ -119,12 +120,16 @@ def choose(config: Experiment, panel: Panel, season_length: int) -> Chosen:
         ConfigError: a chosen value does not fit one that was given.
     """
     chosen = Chosen(config, {})
+    usual = "median"
     if config.model.name != CHOOSING_MODEL:
+        usual = "mean"
         chosen = chosen.with_choices(plain_choices(config, panel, season_length))
     else:
         chosen = chosen.with_choices(set_sizes(config, panel, season_length))
         chosen = chosen.with_choices(context_lengths(chosen.config, panel, season_length))
         chosen = chosen.with_choices(capacity(chosen.config, panel))
+    default = Choice(usual, f"default of {config.model.name}")
+    chosen = chosen.with_choices(point_choices(chosen.config, panel, season_length, default))
     return chosen.with_choices({"name": _name(chosen.config)})
 
 
@@ -157,7 +162,6 @@ def plain_choices(config: Experiment, panel: Panel, season_length: int) -> Choic
     values: dict[str, Any] = {
         "transforms.target": plain_scale(),
         "model.units": PLAIN_UNITS,
-        "training.loss": "mse",
         "training.schedule": "constant",
         "training.epochs": 30,
         "training.batch_size": 64,
@@ -312,7 +316,6 @@ def capacity(config: Experiment, panel: Panel) -> Choices:
         simple = Choice((), "baselines have no quantiles")
     return {
         "model.units": Choice(size.units, amount),
-        "training.loss": Choice("mae", f"default of {CHOOSING_MODEL}"),
         "training.schedule": Choice("cosine", f"default of {CHOOSING_MODEL}"),
         "training.epochs": Choice(size.epochs, amount),
         "training.batch_size": Choice(max(8, size.batch_size // targets), amount),

@@ -58,7 +58,9 @@ def choose_scale(chosen: Chosen, panel: Panel, filled: Filled, split: Split) -> 
         return chosen
     logarithm = (TransformConfig(name="log1p"), *plain_scale())
     scale = Choice(plain_scale(), "a ridge regression forecasts no better on logarithms")
-    if config.evaluation.validation_size == 0:
+    if config.training.point == "mean":
+        scale = Choice(plain_scale(), "logarithms do not lead to the mean")
+    elif config.evaluation.validation_size == 0:
         scale = Choice(plain_scale(), "no validation set to decide on")
     elif _smallest(panel, filled, split.train) < 0:
         scale = Choice(plain_scale(), "training values below 0 have no logarithm")

@@ -33,8 +33,12 @@ class TrainingConfig(Section):
         (10, 'auto')
     """
 
+    point: Literal["auto", "median", "mean"] = AUTO
+    """Number of a step's distribution that is forecast: the median is as often too high as too low,
+    means add up to the right total; `auto`: that of a given loss, else the median, but the mean
+    where more than half of the training values are 0 for no season's sake (`bigru`: mean)."""
     loss: Literal["auto", "mse", "mae", "huber", "quantile"] = AUTO
-    """Loss function on the transformed scale; `auto`: mae (`bigru`: mse)."""
+    """Loss function on the transformed scale; `auto`: mae for the median, mse for the mean."""
     quantile_levels: Annotated[tuple[Level, ...], Field(max_length=99)] = (0.1, 0.5, 0.9)
     """Levels forecast with `loss: quantile`; ascending, 0.5 among them."""
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"
@@ -75,6 +79,11 @@ class TrainingConfig(Section):
     @model_validator(mode="after")
     def _check_together(self) -> TrainingConfig:
         self._check_levels()
+        if self.point == "mean" and self.loss not in (AUTO, "mse"):
+            raise ValueError(
+                f"point is 'mean', but loss {self.loss!r} does not lead to it: pass "
+                f'`training.loss="mse"` or `training.point="median"`'
+            )
         if self.weight_decay and self.optimizer != "adamw":
             raise ValueError(
                 f"weight_decay is read by adamw only, not by {self.optimizer!r}: set optimizer: "

@@ -8,8 +8,10 @@ from dataclasses import replace
 from typing import Literal, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from forecast.data.findings import counted
+from forecast.data.panel import Panel
 from forecast.data.per_series.ended import Reach
 from forecast.errors import ConfigError, check_kind
 from forecast.forecasting.calibrate import with_intervals
@@ -24,6 +26,7 @@ from forecast.intervals.levels import (
 )
 from forecast.scores.forecast import Forecast
 from forecast.scores.quantile_metrics import central_pairs
+from forecast.windows.calendar import weekdays_of
 from forecast.windows.splits import Part
 
 NOT_CALIBRATED = (
@@ -82,13 +85,16 @@ def with_intervals_of(
     own = None
     if forecast.quantiles is not None:
         own = reach.from_the_end(forecast.quantiles)[:, :trained]
+    # the width of an interval depends on how far its step is from the last row
+    values = reach.from_the_end(forecast.values)[:, :trained]
+    facts = align(fitted, reach.panel, Part.whole(reach.panel)).series
+    weekdays = weekdays_of(_stamps_ahead(reach.panel, values.shape[1]), reach.panel.freq)
     quantile_levels, ends = with_intervals(
         fitted,
         fitted.recent,
-        # the width of an interval depends on how far its step is from the last row
-        reach.from_the_end(forecast.values)[:, :trained],
+        values,
         own,
-        align(fitted, reach.panel, Part.whole(reach.panel)).series.unit,
+        facts.step_units(np.arange(len(values)), weekdays, values),
         given,
         adapting=True,
     )
@@ -110,6 +116,12 @@ def with_intervals_of(
             *_shorter_note(last, trained),
         ),
     )
+
+
+def _stamps_ahead(panel: Panel, steps: int) -> NDArray[np.generic]:
+    """Return (N, steps) stamps after the last row of each series."""
+    ahead = panel.positions[panel.offsets[1:] - 1][:, None] + np.arange(1, steps + 1)
+    return panel.freq.stamps(ahead.ravel()).reshape(ahead.shape)
 
 
 def _narrower_note(fitted: Fitted, levels: Sequence[float], num_windows: int) -> tuple[str, ...]:

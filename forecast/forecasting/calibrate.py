@@ -69,7 +69,7 @@ def _calibration(
 
     actual, forecast, spread, unit, positions = map(np.concatenate, zip(*batches, strict=True))
     quantiles = spread if fitted.quantile_levels else None
-    return Calibration.fit(
+    calibration = Calibration.fit(
         actual,
         forecast,
         unit,
@@ -77,6 +77,9 @@ def _calibration(
         logarithms=on_logarithms(fitted.config),
         own=_own_intervals(fitted.quantile_levels, quantiles),
     )
+    is_negative = (actual < 0).any(axis=(0, 1))
+    bound = np.where(is_negative, -np.inf, fitted.series.lowest)
+    return replace(calibration, lowest=np.maximum(calibration.lowest, bound))
 
 
 def _calibration_arrays(
@@ -166,7 +169,7 @@ def with_intervals(
         calibration: its errors.
         forecast: (B, H, D) point forecasts.
         quantiles: (B, H, D, Q) quantiles that the network writes; None for a point forecast.
-        unit: (B, D) of the series of each forecast.
+        unit: (B, D) of the series of each forecast, or (B, H, D).
         levels: of the intervals, in %.
         adapting: see `Calibration.ends`.
 

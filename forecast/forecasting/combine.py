@@ -222,6 +222,7 @@ def _errors_of(prepared: Prepared, made: FloatArray, last: IntArray, blocks: Int
         flat,
         np.repeat(blocks[is_whole], num_targets),
         np.repeat(series[is_whole], num_targets),
+        of_mean=prepared.config.training.point == "mean",
     )
 
 

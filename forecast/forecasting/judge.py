@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from forecast.baselines.compare import all_baselines, compare
 from forecast.data.panel import Panel
 from forecast.errors import DataError
+from forecast.experiment.point_choice import MANY_ZEROS
 from forecast.experiment.prepare import Prepared, windows_of
 from forecast.forecasting.calibrate import shown_levels, with_intervals
 from forecast.forecasting.combine import Rolled, weights_of_others
@@ -22,6 +24,7 @@ from forecast.intervals.adaptive import adapt_intervals
 from forecast.scores.evaluation import BacktestResult
 from forecast.scores.seasonal import seasonal_errors
 from forecast.transforms.missing import fill_missing
+from forecast.windows.calendar import weekdays_of
 from forecast.windows.features import Features
 from forecast.windows.splits import Part
 from forecast.windows.windowed import WindowedFeatures
@@ -77,6 +80,7 @@ def judge(
         result,
         notes=_unseen_notes(fitted, panel, windows, before),
         members=fitted.members,
+        judged_by=_judged_by(fitted, result),
     )
     if spread:
         result = replace(
@@ -122,17 +126,28 @@ def judge_rolled(fitted: Fitted, prepared: Prepared, rolled: Rolled) -> Backtest
     )
 
 
+def _judged_by(fitted: Fitted, result: BacktestResult) -> Literal["MAE", "MSE"]:
+    """Return MSE where the mean of values that are mostly 0 is forecast: 0 has the least MAE."""
+    zeros = (result.actual == 0).sum()
+    is_mostly_zero = zeros > MANY_ZEROS * np.isfinite(result.actual).sum()
+    if fitted.config.training.point == "mean" and is_mostly_zero:
+        return "MSE"
+    return "MAE"
+
+
 def _with_adaptive_intervals(fitted: Fitted, result: BacktestResult) -> BacktestResult:
     """Return a result with the intervals of the calibration set, where there is one."""
     levels = shown_levels(fitted)
     if fitted.calibration is None or not levels:
         return result
+    forecast = result.forecasts[fitted.config.name]
+    weekdays = weekdays_of(result.stamps, result.freq)
     quantile_levels, quantiles = with_intervals(
         fitted,
         fitted.calibration,
-        result.forecasts[fitted.config.name],
+        forecast,
         result.quantiles,
-        fitted.series.unit[result.series],
+        fitted.series.step_units(result.series, weekdays, forecast),
         levels,
     )
     result = replace(result, quantile_levels=quantile_levels, quantiles=quantiles)

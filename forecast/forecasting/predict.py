@@ -13,6 +13,7 @@ from forecast.data.per_series.ended import Reach
 from forecast.data.per_series.subset import last_rows, select_series
 from forecast.data.shown import stamp_at
 from forecast.errors import DataError
+from forecast.forecasting.closed_days import closed_at, closed_notes, opened
 from forecast.forecasting.fitted import MODEL, Fitted, align
 from forecast.forecasting.simple_members import simple_forecasts, steps_of
 from forecast.forecasting.unseen import DRIFT_RANGES, RowsRead, covariate_notes, new_series_note
@@ -54,7 +55,7 @@ def forecast_windows(
         total += fitted.weights[name] * values
     if fitted.weights[MODEL]:
         total += fitted.weights[MODEL] * forecast_model(fitted, windows, numbers)[0]
-    return total, None
+    return _bounded(fitted, windows, numbers, total[..., None])[..., 0], None
 
 
 def forecast_model(
@@ -107,6 +108,7 @@ def _forecast_batch(
     # A series that never changed in training has no scale: its forecast is its last value.
     never_changed = np.isfinite(fitted.series.constants[series])[:, None, :, None]
     values = np.where(never_changed, history[:, -1, None, :, None], values)
+    values = _bounded(fitted, windows, numbers, values)
 
     is_finite = np.isfinite(values).all(axis=(1, 2, 3))
     if not is_finite.all():
@@ -116,6 +118,31 @@ def _forecast_batch(
             f"too far from the training data for the transforms to be undone; check its last rows"
         )
     return values
+
+
+def _bounded(
+    fitted: Fitted, windows: WindowedFeatures, numbers: IntArray, values: FloatArray
+) -> FloatArray:
+    """Return forecasts (B, H, D, Q) that are 0 on closed weekdays and where 0 is a bound below it.
+
+    A weekday is no longer closed where the context has another value on it than 0.
+    """
+    series, first = windows.index.locate(numbers)
+    facts = fitted.series
+    from_zero = facts.from_zero[series][:, None, :, None]
+    values = np.where(from_zero, np.maximum(values, 0.0), values)
+    weekdays = windows.features.weekdays
+    closed = facts.closed[series]  # (B, D, 7)
+    if weekdays is None or not closed.any():
+        return values
+    context = windows.index.context_rows(first)
+    filled = windows.features.filled
+    sold = filled.values[context, : closed.shape[1]] != 0
+    if filled.observed is not None:
+        sold &= filled.observed[context, : closed.shape[1]]
+    closed = closed & ~opened(sold, weekdays[context])
+    is_closed = closed_at(closed, weekdays[windows.index.horizon_rows(first)])
+    return np.where(is_closed[..., None], 0.0, values)
 
 
 def _run_network(
@@ -173,6 +200,7 @@ def forecast_future(fitted: Fitted, reach: Reach, steps: int, known: Panel | Non
         *new_series_notes(fitted, panel, panel.lengths),
         *drift_notes(aligned, panel),
         *learned_notes(aligned, panel),
+        *closed_notes(aligned.series.closed, panel.series_ids),
     )
     whole = panel
     rows_read = fitted.shape.context_length + fitted.feature_map.target.lag

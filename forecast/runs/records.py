@@ -304,5 +304,6 @@ def _about(result: BacktestResult, unjudged: NDArray[np.object_]) -> bytes:
         "unjudged": unjudged.tolist(),
         "notes": list(result.notes),
         "members": dict(result.members),
+        "judged_by": result.judged_by,
     }
     return (json.dumps(about) + "\n").encode()

@@ -191,4 +191,5 @@ def _rebuild(table: pd.DataFrame, about: Mapping[str, Any]) -> BacktestResult:
         quantiles=quantiles,
         notes=tuple(about.get("notes", ())),
         members=about.get("members", {}),
+        judged_by=about.get("judged_by", "MAE"),
     )

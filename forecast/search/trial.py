@@ -16,8 +16,9 @@ import numpy as np
 from forecast.data.panel import Panel
 from forecast.data.per_series.subset import rows_before
 from forecast.errors import ConfigError, DataError, FileError, ForecastError
-from forecast.experiment.prepare import open_panel, prepare_panel, resolve, split_at_cutoffs
+from forecast.experiment.prepare import open_panel, prepare_panel, resolve
 from forecast.experiment.settings import Experiment
+from forecast.experiment.training_rows import split_at_cutoffs
 from forecast.forecasting.forecaster import Forecaster
 from forecast.search.space import Values, search_of, with_values
 from forecast.search.state import (

@@ -34,16 +34,20 @@ class Errors:
         values: (M, W, H) forecast minus actual in units of the series, 0 where not measured.
         blocks: (W,) number of the stretch of one horizon that a window forecasts.
         series: (W,) number of its series.
+        of_mean: whether the mean is forecast, so that squared errors count; else absolute ones.
     """
 
     values: FloatArray
     blocks: IntArray
     series: IntArray
+    of_mean: bool = False
 
-    @property
-    def losses(self) -> FloatArray:
-        """(M, W) mean absolute errors."""
-        return np.abs(self.values).mean(axis=2)
+    def losses(self, weights: FloatArray, windows: NDArray[np.bool_]) -> FloatArray:
+        """Return the (W',) mean losses of a weighted sum on some windows (W,)."""
+        together = np.tensordot(weights, self.values[:, windows], axes=1)
+        if self.of_mean:
+            return np.square(together).mean(axis=1)
+        return np.abs(together).mean(axis=1)
 
 
 def earned_weights(errors: Errors, simple: FloatArray) -> tuple[FloatArray, float]:
@@ -82,7 +86,7 @@ def earned_weights(errors: Errors, simple: FloatArray) -> tuple[FloatArray, floa
 
 
 def _gains(errors: Errors, simple: FloatArray, folds: IntArray) -> FloatArray:
-    """Return (W,) what the best weights of the other folds save, in mean absolute error."""
+    """Return (W,) what the best weights of the other folds save of the mean loss."""
     gains = np.zeros(len(folds))
     for fold in np.unique(folds):
         is_inside = folds == fold
@@ -94,10 +98,7 @@ def _gains(errors: Errors, simple: FloatArray, folds: IntArray) -> FloatArray:
         if not others.shape[1]:
             continue
         weights = best_weights(others.reshape(len(others), -1))
-        inside = errors.values[:, is_inside]
-        before = np.abs(np.tensordot(simple, inside, axes=1)).mean(axis=1)
-        after = np.abs(np.tensordot(weights, inside, axes=1)).mean(axis=1)
-        gains[is_inside] = before - after
+        gains[is_inside] = errors.losses(simple, is_inside) - errors.losses(weights, is_inside)
     return gains
 
 

@@ -263,12 +263,12 @@ def test_every_choice_has_its_reason_beside_it() -> None:
     expected = set(VALUES) - {"training.epochs"}
     expected |= {"data.freq", "data.season_length", "data.calendar", "evaluation.stride", "name"}
     expected |= {"data.id_col", "data.time_col", "data.target_cols", "data.trading_days"}
-    expected |= {"data.empty_intervals", "data.layout"}
+    expected |= {"data.empty_intervals", "data.layout", "training.point"}
     assert set(prepared.reasons) == expected
     commented = [line for line in text.splitlines() if "  # " in line]
     assert len(commented) == len(expected)
     assert "  epochs: 3" in text.splitlines()
-    assert "  loss: mae  # default of segment_bigru" in text.splitlines()
+    assert "  point: median  # default of segment_bigru" in text.splitlines()
     assert text.startswith("name: ensemble  # 6 members forecast together\n")
     assert parse_experiment(text) == prepared.config
 

@@ -246,6 +246,7 @@ GIVEN: Settings = {
     "transforms": {"target": [{"name": "robust"}]},
     "model": {"name": "segment_bigru", "units": 5},
     "training": {
+        "point": "mean",
         "loss": "mse",
         "schedule": "constant",
         "epochs": 30,

@@ -383,6 +383,7 @@ ROWS: dict[str, Row] = {
     ),
     "data.short_series": Row((notes,), table=with_short_series, refused='short_series="skip"'),
     "data.calendar": Row((named_inputs, learned, size), stays=(panel,)),
+    "data.holidays": Row((named_inputs, learned, size), stays=(panel,)),
     "data.season_length": Row(
         (seasonal_naive, scaled_errors, default_context), stays=(panel, learned)
     ),
@@ -417,6 +418,7 @@ ROWS: dict[str, Row] = {
     "model.name": Row((size, output), base=SEGMENTS),
     "model.segment_length": Row((size, output), base=SEGMENTS),
     "model.channels": Row((size, output), base=SEGMENTS | {"data.target_cols": ["y", "z"]}),
+    "training.point": Row((weights, losses)),
     "training.loss": Row((weights, losses)),
     "training.quantile_levels": Row(
         (weights, losses, forecast_columns), base={"training.loss": "quantile"}
