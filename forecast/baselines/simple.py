@@ -27,8 +27,8 @@ from collections.abc import Callable
 import numpy as np
 
 from forecast.axes import FloatArray, IntArray
-from forecast.baselines.statistical import theta
 from forecast.baselines.steps import Steps, forward_filled
+from forecast.baselines.theta import theta
 
 Baseline = Callable[[FloatArray, IntArray], FloatArray]
 """From histories (B, M, D) and the numbers of their series (B,) to forecasts (B, H, D)."""

@@ -1,20 +1,18 @@
-"""Exponential smoothing and Theta for many series at once, in NumPy.
+"""Exponential smoothing for many series at once, in NumPy.
 
 A rolling evaluation asks for forecasts of every series at many cutoffs. A statistics package fits
 one series at one cutoff in 0.1 to 1.4 s; here one pass along the rows serves all series and all
-entries of a grid of parameters, 1,400 series of 115 months in 5 s. `tests/baselines` compares the
+entries of a grid of parameters, 1,400 series of 115 months in 2 s. `tests/baselines` compares the
 recursions with those of statsmodels.
 
 Sources: Hyndman, Koehler, Ord and Snyder, Forecasting with Exponential Smoothing, 2008 (the
 recursions); Gardner and McKenzie, Forecasting Trends in Time Series, 1985 (damped trend); Kolassa,
-Combining exponential smoothing forecasts using Akaike weights, 2011; Assimakopoulos and
-Nikolopoulos, The theta model, 2000, in the form of Hyndman and Billah, Unmasking the Theta method,
-2003.
+Combining exponential smoothing forecasts using Akaike weights, 2011.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import NamedTuple
@@ -23,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.axes import FloatArray, IntArray, check_shape
-from forecast.baselines.steps import Steps, forward_filled, smoothed_rows
+from forecast.baselines.steps import last_rows, of_equal_length
 
 ALPHAS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.95)
 """Grid of the share of an error by which the level moves."""
@@ -43,8 +41,6 @@ ones best together."""
 
 CHUNK_VALUES = 2_000_000
 """Numbers of the state of one chunk of series, at most: 16 MB."""
-
-THETA_ALPHAS = np.linspace(0.02, 0.99, 30)
 
 
 class Form(NamedTuple):
@@ -110,11 +106,11 @@ class Smoothing:
         is_fitted[chosen] = True
         own = np.flatnonzero(is_fitted.ravel())
 
-        rows = _last_rows(history, season_length)
+        rows = last_rows(history, season_length)
         totals = [np.zeros(len(form.grid)) for form in FORMS]
         for number in range(num_forms):
             parameters[:, number] = FORMS[number].grid[0]
-        for members, values in _of_equal_length(rows[own]):
+        for members, values in of_equal_length(rows[own]):
             series = own[members]
             for number, form in enumerate(FORMS):
                 found = _criteria(values, form, season_length)
@@ -146,11 +142,11 @@ class Smoothing:
             horizon: H.
         """
         num_windows, _, num_targets = history.shape
-        rows = _last_rows(history, self.season_length)
+        rows = last_rows(history, self.season_length)
         parameters = self.parameters[series].reshape(-1, len(FORMS), 4)
         criteria = self.criteria[series].reshape(-1, len(FORMS))
         out = np.full((len(rows), horizon), np.nan)
-        for members, values in _of_equal_length(rows):
+        for members, values in of_equal_length(rows):
             out[members] = _forecast(
                 values, parameters[members], criteria[members], self.season_length, horizon
             )
@@ -341,119 +337,3 @@ def _ahead(states: States, damping: FloatArray, num_rows: int, horizon: int) -> 
     cycle = states.season.shape[2]
     season = states.season[:, 0, (num_rows + steps - 1) % cycle]
     return states.level + growth * states.trend + season
-
-
-def theta(history: FloatArray, steps: Steps) -> FloatArray:
-    """Smooth the deseasonalised values, and add half of their linear trend.
-
-    The season is divided out where all values are positive, else subtracted, and only where the
-    autocorrelation over a season differs from 0 (90 %), the rule of the M competitions.
-
-    Sources: see the module.
-    """
-    num_windows, _, num_targets = history.shape
-    rows = _last_rows(history, steps.season_length)
-    out = np.full((len(rows), steps.horizon), np.nan)
-    for members, values in _of_equal_length(rows):
-        out[members] = _theta(values, steps.season_length, steps.horizon)
-    return out.reshape(num_windows, num_targets, steps.horizon).swapaxes(1, 2)
-
-
-def _theta(values: FloatArray, season_length: int, horizon: int) -> FloatArray:
-    """Return (S, H) forecasts of series of equal length."""
-    num_rows = values.shape[1]
-    is_positive = (values > 0).all(axis=1)
-    season = np.zeros((len(values), max(season_length, 1)))
-    ratio = np.ones_like(season)
-    if season_length > 1 and num_rows >= 2 * season_length + 1:
-        is_seasonal = _is_seasonal(values, season_length)
-        ratio = _ratios(values, is_positive & is_seasonal, season_length)
-        season = _differences(values, ~is_positive & is_seasonal, season_length)
-    cycle = season.shape[1]
-    phase = np.arange(num_rows) % cycle
-    flat = (values - season[:, phase]) / ratio[:, phase]
-
-    centred = np.arange(num_rows) - (num_rows - 1) / 2
-    slope = flat @ centred / max(float(centred @ centred), 1.0)
-    level = np.repeat(flat[:, :1], len(THETA_ALPHAS), axis=1)
-    squares = np.zeros(level.shape)
-    for row in range(1, num_rows):
-        error = flat[:, row, None] - level
-        squares += error * error
-        level = level + THETA_ALPHAS * error
-    best = squares.argmin(axis=1)
-    alpha = THETA_ALPHAS[best][:, None]
-    last = level[np.arange(len(level)), best][:, None]
-
-    ahead = np.arange(horizon)
-    drift = ahead + (1.0 - (1.0 - alpha) ** num_rows) / alpha
-    made = last + 0.5 * slope[:, None] * drift
-    phase_ahead = (num_rows + ahead) % cycle
-    return made * ratio[:, phase_ahead] + season[:, phase_ahead]
-
-
-def _is_seasonal(values: FloatArray, season_length: int) -> NDArray[np.bool_]:
-    """Return (S,) whether the autocorrelation at the lag of a season differs from 0."""
-    centred = values - values.mean(axis=1, keepdims=True)
-    variance = np.square(centred).sum(axis=1) + np.finfo(np.float64).tiny
-    lags = [
-        (centred[:, lag:] * centred[:, :-lag]).sum(axis=1) / variance
-        for lag in range(1, season_length + 1)
-    ]
-    before = np.square(lags[:-1]).sum(axis=0)
-    limit = 1.645 * np.sqrt((1.0 + 2.0 * before) / values.shape[1])
-    return np.abs(lags[-1]) > limit
-
-
-def _moving_average(values: FloatArray, season_length: int) -> tuple[FloatArray, int]:
-    """Return the centred moving averages over a season, and the row of the first of them."""
-    weights = np.ones(season_length) / season_length
-    if season_length % 2 == 0:
-        weights = np.concatenate([[0.5], np.ones(season_length - 1), [0.5]]) / season_length
-    width = len(weights)
-    windows = np.lib.stride_tricks.sliding_window_view(values, width, axis=1)
-    return windows @ weights, (width - 1) // 2
-
-
-def _by_phase(values: FloatArray, first: int, season_length: int) -> FloatArray:
-    """Return the (S, m) means of values by their place in the season; `first` is their row."""
-    phase = (first + np.arange(values.shape[1])) % season_length
-    return np.stack([values[:, phase == one].mean(axis=1) for one in range(season_length)], axis=1)
-
-
-def _ratios(values: FloatArray, wanted: NDArray[np.bool_], season_length: int) -> FloatArray:
-    """Return (S, m) seasonal factors of mean 1; 1 where not wanted or not above 0."""
-    average, first = _moving_average(values, season_length)
-    inside = values[:, first : first + average.shape[1]]
-    factors = _by_phase(inside / np.where(average > 0, average, 1.0), first, season_length)
-    mean = factors.mean(axis=1, keepdims=True)
-    factors = factors / np.where(mean > 0, mean, 1.0)
-    wanted = wanted & (factors > 0.01).all(axis=1)
-    return np.where(wanted[:, None], factors, 1.0)
-
-
-def _differences(values: FloatArray, wanted: NDArray[np.bool_], season_length: int) -> FloatArray:
-    """Return (S, m) seasonal differences of mean 0; 0 where not wanted."""
-    average, first = _moving_average(values, season_length)
-    inside = values[:, first : first + average.shape[1]]
-    differences = _by_phase(inside - average, first, season_length)
-    differences = differences - differences.mean(axis=1, keepdims=True)
-    return np.where(wanted[:, None], differences, 0.0)
-
-
-def _last_rows(history: FloatArray, season_length: int) -> FloatArray:
-    """Return (B D, M) histories, each target a row, filled forward and cut to what is read."""
-    read = forward_filled(history[:, -smoothed_rows(season_length) :])
-    return read.swapaxes(1, 2).reshape(-1, read.shape[1])
-
-
-def _of_equal_length(rows: FloatArray) -> Iterator[tuple[IntArray, FloatArray]]:
-    """Yield numbers and values (S, T) of the histories of each length; those without one are left.
-
-    Args:
-        rows: (B, M), NaN before the first value.
-    """
-    lengths = np.isfinite(rows).sum(axis=1)
-    for length in np.unique(lengths[lengths > 0]):
-        members = np.flatnonzero(lengths == length)
-        yield members, rows[members, -length:]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from forecast.axes import FloatArray
+from forecast.axes import FloatArray, IntArray
 
 SMOOTHED_ROWS = 400
 """Last rows of a history that are smoothed, or five seasons where these are more."""
@@ -70,3 +71,21 @@ def forward_filled(history: FloatArray) -> FloatArray:
     steps = np.arange(history.shape[1])[:, None]
     latest = np.maximum.accumulate(np.where(known, steps, 0), axis=1)
     return np.take_along_axis(history, latest, axis=1)
+
+
+def last_rows(history: FloatArray, season_length: int) -> FloatArray:
+    """Return (B D, M) histories, each target a row, filled forward and cut to what is read."""
+    read = forward_filled(history[:, -smoothed_rows(season_length) :])
+    return read.swapaxes(1, 2).reshape(-1, read.shape[1])
+
+
+def of_equal_length(rows: FloatArray) -> Iterator[tuple[IntArray, FloatArray]]:
+    """Yield numbers and values (S, T) of the histories of each length; those without one are left.
+
+    Args:
+        rows: (B, M), NaN before the first value.
+    """
+    lengths = np.isfinite(rows).sum(axis=1)
+    for length in np.unique(lengths[lengths > 0]):
+        members = np.flatnonzero(lengths == length)
+        yield members, rows[members, -length:]

@@ -11,8 +11,9 @@ from statsmodels.tsa.exponential_smoothing.ets import ETSModel
 from statsmodels.tsa.forecasting.theta import ThetaModel
 
 from forecast.baselines import statistical
-from forecast.baselines.statistical import FORMS, Form, Smoothing, smooth, theta
+from forecast.baselines.statistical import FORMS, Form, Smoothing, smooth
 from forecast.baselines.steps import Steps
+from forecast.baselines.theta import theta
 
 MONTHS = 12
 
