@@ -15,8 +15,8 @@ from forecast.axes import FloatArray, IntArray
 from forecast.backtest.peers import STATISTICAL, StatisticalModel, find_python
 from forecast.backtest.rolling import Levels, Model
 from forecast.baselines.compare import all_baselines, batches_of_history, history_reader
+from forecast.baselines.lengths import Steps
 from forecast.baselines.simple import BASELINE_NAMES, BASELINES, ETS, LINEAR, Baseline
-from forecast.baselines.steps import Steps
 from forecast.data.findings import counted
 from forecast.data.panel import Panel, panel_digest
 from forecast.data.per_series.subset import select_series

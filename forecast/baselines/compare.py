@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.axes import FloatArray, IntArray, check_shape
+from forecast.baselines.lengths import Steps
 from forecast.baselines.ridge import RidgeWindow
 from forecast.baselines.simple import BASELINES, ETS, LINEAR, Baseline
-from forecast.baselines.statistical import Smoothing
-from forecast.baselines.steps import Steps
+from forecast.baselines.smoothing import Smoothing
 from forecast.data.panel import Panel
 from forecast.errors import DataError
 from forecast.scores.evaluation import BacktestResult

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.axes import FloatArray, check_shape
+from forecast.baselines.lengths import forward_filled
 from forecast.baselines.moments import Moments, RidgeRows, chunks
 from forecast.baselines.penalty import PENALTIES, LearnedWindows, choose_penalty
-from forecast.baselines.steps import forward_filled
 from forecast.errors import DataError, ShapeError
 from forecast.windows.index import WindowIndex
 

@@ -7,7 +7,7 @@ value is filled with the one before it, and a series without any value gets NaN.
 Example:
     >>> import numpy as np
     >>> from forecast import BASELINES
-    >>> from forecast.baselines.steps import Steps
+    >>> from forecast.baselines.lengths import Steps
     >>> history = np.array([10.0, 20.0, 12.0, 22.0]).reshape(1, 4, 1)
     >>> steps = Steps(horizon=2, context_length=4, season_length=2)
     >>> for name, baseline in BASELINES.items():
@@ -27,7 +27,7 @@ from collections.abc import Callable
 import numpy as np
 
 from forecast.axes import FloatArray, IntArray
-from forecast.baselines.steps import Steps, forward_filled
+from forecast.baselines.lengths import Steps, forward_filled
 from forecast.baselines.theta import theta
 
 Baseline = Callable[[FloatArray, IntArray], FloatArray]

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.axes import FloatArray
-from forecast.baselines.steps import Steps, last_rows, of_equal_length
+from forecast.baselines.lengths import Steps, last_rows, of_equal_length
 
 ALPHAS = np.linspace(0.02, 0.99, 30)
 """Grid of the share of an error by which the level moves."""

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from forecast.axes import FloatArray, IntArray
 from forecast.baselines.compare import history_reader
+from forecast.baselines.lengths import smoothed_rows
 from forecast.baselines.ridge import RidgeWindow
-from forecast.baselines.statistical import Smoothing
-from forecast.baselines.steps import smoothed_rows
+from forecast.baselines.smoothing import Smoothing
 from forecast.data.names import name_of
 from forecast.data.panel import Panel
 from forecast.data.per_series.keys import id_columns

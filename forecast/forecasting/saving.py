@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from forecast.baselines.ridge import RidgeWindow
-from forecast.baselines.statistical import Smoothing
+from forecast.baselines.smoothing import Smoothing
 from forecast.data.per_series.keys import as_ids
 from forecast.errors import ArtifactError, ForecastError
 from forecast.experiment.file import experiment_from

@@ -8,10 +8,10 @@ import numpy as np
 
 from forecast.axes import FloatArray, IntArray
 from forecast.baselines.compare import all_baselines, batches_of_history, history_reader
+from forecast.baselines.lengths import Steps
 from forecast.baselines.moments import RidgeRows
 from forecast.baselines.ridge import RidgeWindow
-from forecast.baselines.statistical import Smoothing
-from forecast.baselines.steps import Steps
+from forecast.baselines.smoothing import Smoothing
 from forecast.data.panel import Panel
 from forecast.experiment.prepare import Prepared
 from forecast.forecasting.fitted import Fitted, fit_smoothing

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from forecast.baselines import moments, penalty
 from forecast.baselines import ridge as baselines
 from forecast.baselines.compare import all_baselines
+from forecast.baselines.lengths import Steps, forward_filled
 from forecast.baselines.moments import RidgeRows
 from forecast.baselines.penalty import NUM_FOLDS, PENALTIES
 from forecast.baselines.ridge import LEAST_PENALTY_OF_FEW, RidgeWindow
 from forecast.baselines.simple import BASELINES, Baseline
-from forecast.baselines.steps import Steps, forward_filled
 from forecast.data.frequency import Frequency
 from forecast.data.panel import Columns, Panel
 from forecast.errors import DataError, ShapeError

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from forecast.baselines import compare as backtest
 from forecast.baselines.compare import all_baselines, compare, history_reader
+from forecast.baselines.lengths import Steps
 from forecast.baselines.simple import BASELINES
-from forecast.baselines.steps import Steps
 from forecast.data.frequency import Frequency
 from forecast.data.panel import Columns, Panel
 from forecast.errors import DataError, ShapeError

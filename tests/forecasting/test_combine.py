@@ -11,7 +11,7 @@ import pytest
 
 from forecast import Forecaster
 from forecast.baselines.simple import BASELINE_NAMES
-from forecast.baselines.statistical import Smoothing
+from forecast.baselines.smoothing import Smoothing
 from forecast.experiment.prepare import prepare
 from forecast.experiment.settings import Experiment
 from forecast.experiment.training_settings import EnsembleConfig

@@ -10,7 +10,7 @@ import pytest
 from panels import panel_of
 
 from forecast.baselines.compare import all_baselines, compare
-from forecast.baselines.steps import Steps
+from forecast.baselines.lengths import Steps
 from forecast.data.datasets import load
 from forecast.scores.evaluation import BacktestResult
 from forecast.scores.seasonal import seasonal_errors

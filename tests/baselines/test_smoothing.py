@@ -10,9 +10,9 @@ import pytest
 from statsmodels.tsa.exponential_smoothing.ets import ETSModel
 from statsmodels.tsa.forecasting.theta import ThetaModel
 
-from forecast.baselines import statistical
-from forecast.baselines.statistical import FORMS, Form, Smoothing, smooth
-from forecast.baselines.steps import Steps
+from forecast.baselines import smoothing
+from forecast.baselines.lengths import Steps
+from forecast.baselines.smoothing import FORMS, Form, Smoothing, smooth
 from forecast.baselines.theta import theta
 
 MONTHS = 12
@@ -31,7 +31,7 @@ def test_the_recursion_is_that_of_statsmodels(form: Form) -> None:
     parameters = np.array(
         [0.35, 0.05 * form.has_trend, 0.2 * form.has_season, 0.9 * form.has_trend]
     )
-    level, trend, season = statistical._first_states(values[None], form, MONTHS)
+    level, trend, season = smoothing._first_states(values[None], form, MONTHS)
     known = {"initial_level": level[0]}
     used = [True, form.has_trend, form.has_season, form.has_trend]
     if form.has_trend:
@@ -51,7 +51,7 @@ def test_the_recursion_is_that_of_statsmodels(form: Form) -> None:
     result = theirs.smooth([*parameters[used], *_flat(known)])
 
     ours = smooth(values[None], parameters[None, None], form, MONTHS)
-    made = statistical._ahead(ours, parameters[None, 3], len(values), 30)
+    made = smoothing._ahead(ours, parameters[None, 3], len(values), 30)
     np.testing.assert_allclose(made[0], result.forecast(30), rtol=1e-9)
     np.testing.assert_allclose(ours.squares[0, 0], np.square(result.resid).sum(), rtol=1e-9)
 
@@ -176,7 +176,7 @@ def test_more_series_than_are_fitted_share_the_parameters_of_those(
 ) -> None:
     history = np.stack([seasonal_series(96, seed) for seed in range(9)])[:, :, None]
     own = Smoothing.fit(history, MONTHS)
-    monkeypatch.setattr(statistical, "FITTED_SERIES", 3)
+    monkeypatch.setattr(smoothing, "FITTED_SERIES", 3)
     some = Smoothing.fit(history, MONTHS)
     np.testing.assert_array_equal(some.parameters[[0, 4, 8]], own.parameters[[0, 4, 8]])
     np.testing.assert_array_equal(some.parameters[1], some.parameters[7])

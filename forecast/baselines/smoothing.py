@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.axes import FloatArray, IntArray, check_shape
-from forecast.baselines.steps import last_rows, of_equal_length
+from forecast.baselines.lengths import last_rows, of_equal_length
 
 ALPHAS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.95)
 """Grid of the share of an error by which the level moves."""
