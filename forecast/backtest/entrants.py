@@ -25,10 +25,10 @@ from forecast.experiment.enough import context_length_of
 from forecast.experiment.prepare import prepare_panel, resolve
 from forecast.experiment.settings import EnsembleConfig, Experiment
 from forecast.forecasting.calibrate import quantile_levels_of, shown_levels, with_intervals
-from forecast.forecasting.fitted import Fitted, align, fit_smoothing
+from forecast.forecasting.fitted import Fitted, align
 from forecast.forecasting.forecaster import Forecaster
 from forecast.forecasting.predict import forecast_windows
-from forecast.forecasting.simple_members import fit_linear
+from forecast.forecasting.simple_members import fit_linear, smoothing_of
 from forecast.models import MODELS
 from forecast.section import AUTO, decided
 from forecast.training import Reporter
@@ -189,10 +189,15 @@ class BaselineModel:
     def fit(self, panel: Panel) -> _FittedBaseline:
         """Take context and season length from the rows; for `linear`, fit the ridge regression."""
         ridge = None
-        if self.name == LINEAR:
+        smoothing = None
+        if self.name in (ETS, LINEAR):
             prepared = prepare_panel(self.config, panel)
             config = prepared.config
-            ridge = fit_linear(prepared)
+            if self.name == LINEAR:
+                ridge = fit_linear(prepared)
+            else:
+                panel = prepared.panel
+                smoothing = smoothing_of(prepared)
         else:
             config = resolve(self.config, panel)
         season_length = config.data.season_length or panel.freq.season_length
@@ -202,10 +207,6 @@ class BaselineModel:
             season_length,
             panel.freq.steps_per_week,
         )
-        smoothing = None
-        if self.name == ETS:
-            filled = fill_missing(panel, config.data.missing)[0]
-            smoothing = fit_smoothing(panel, filled, Part.whole(panel), season_length)
         baseline = all_baselines(steps, ridge=ridge, smoothing=smoothing)[self.name]
         return _FittedBaseline(baseline, steps, config.data.missing, panel.series_ids)
 

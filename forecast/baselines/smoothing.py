@@ -99,6 +99,7 @@ class Smoothing:
         num_forms = len(FORMS)
         parameters = np.empty((num_series * num_targets, num_forms, 4))
         criteria = np.full((num_series * num_targets, num_forms), np.inf)
+        criteria[:, 0] = 0.0  # a level alone suits a series without a row, too
         chosen = np.arange(num_series)
         if num_series > FITTED_SERIES:
             chosen = np.linspace(0, num_series - 1, FITTED_SERIES).round().astype(np.int64)

@@ -13,6 +13,7 @@ from forecast.axes import FloatArray, IntArray
 from forecast.baselines.compare import history_reader
 from forecast.baselines.lengths import smoothed_rows
 from forecast.baselines.ridge import RidgeWindow
+from forecast.baselines.simple import ETS
 from forecast.baselines.smoothing import Smoothing
 from forecast.data.names import name_of
 from forecast.data.panel import Panel
@@ -182,22 +183,38 @@ def align(fitted: Fitted, panel: Panel, part: Part) -> Fitted:
 
     chain = None
     new_facts = None
-    new_smoothing = None
     is_new = index < 0
     if is_new.any():
         _refuse_new_ids(fitted, panel, is_new)
-        chain, new_facts, new_smoothing = _fit_series(fitted, panel, part)
-    smoothing = fitted.smoothing
-    if smoothing is not None:
-        smoothing = smoothing.take(index, new_smoothing)
+        chain, new_facts = _fit_series(fitted, panel, part)
 
     target = fitted.feature_map.target.align(index, chain)
     return replace(
         fitted,
         feature_map=replace(fitted.feature_map, target=target),
         series=fitted.series.take(index, panel.series_ids, new_facts),
-        smoothing=smoothing,
+        smoothing=smoothing_for(fitted, panel, part) if ETS in fitted.weights else None,
     )
+
+
+def smoothing_for(fitted: Fitted, panel: Panel, part: Part) -> Smoothing | None:
+    """Return exponential smoothing of the series of another panel; None in earlier models.
+
+    A series that training has not seen is fitted on its rows in `part`.
+
+    Args:
+        fitted: the state, not aligned.
+        panel: the series to forecast.
+        part: the rows of `panel` before the cutoff.
+    """
+    if fitted.smoothing is None:
+        return None
+    index = fitted.series.index_of(panel.series_ids)
+    new = None
+    if (index < 0).any():
+        filled, _ = fill_missing(panel, fitted.config.data.missing)
+        new = fit_smoothing(panel, filled, part, fitted.season_length)
+    return fitted.smoothing.take(index, new)
 
 
 def _refuse_new_ids(fitted: Fitted, panel: Panel, is_new: NDArray[np.bool_]) -> None:
@@ -217,8 +234,8 @@ def _refuse_new_ids(fitted: Fitted, panel: Panel, is_new: NDArray[np.bool_]) -> 
         )
 
 
-def _fit_series(fitted: Fitted, panel: Panel, part: Part) -> tuple[Chain, SeriesFacts, Smoothing]:
-    """Return target transforms, facts and smoothing of each series, from its rows in `part`."""
+def _fit_series(fitted: Fitted, panel: Panel, part: Part) -> tuple[Chain, SeriesFacts]:
+    """Return the target transforms and the facts of each series, from its rows in `part`."""
     config = fitted.config
     filled, _ = fill_missing(panel, config.data.missing)
     values = filled.measured(len(panel.columns.target_cols))
@@ -238,8 +255,7 @@ def _fit_series(fitted: Fitted, panel: Panel, part: Part) -> tuple[Chain, Series
         seen_until=np.full(panel.num_series, NEVER),
         unit=_error_units(config, panel, part, fitted.season_length),
     )
-    smoothing = fit_smoothing(panel, filled, part, fitted.season_length)
-    return chain, facts, smoothing
+    return chain, facts
 
 
 def fit_smoothing(panel: Panel, filled: Filled, part: Part, season_length: int) -> Smoothing:

@@ -15,7 +15,7 @@ from forecast.experiment.point_choice import MANY_ZEROS
 from forecast.experiment.prepare import Prepared, windows_of
 from forecast.forecasting.calibrate import shown_levels, with_intervals
 from forecast.forecasting.combine import Rolled, weights_of_others
-from forecast.forecasting.fitted import Fitted, align
+from forecast.forecasting.fitted import Fitted, align, smoothing_for
 from forecast.forecasting.predict import forecast_windows, new_series_notes
 from forecast.forecasting.series_facts import NEVER
 from forecast.forecasting.simple_members import steps_of
@@ -72,7 +72,9 @@ def judge(
         windows.index,
         filled=features.filled,
         models={config.name: forecast},
-        baselines=all_baselines(steps, ridge=fitted.linear, smoothing=aligned.smoothing),
+        baselines=all_baselines(
+            steps, ridge=fitted.linear, smoothing=smoothing_for(fitted, panel, before)
+        ),
         steps=steps,
         scale=seasonal_errors(panel, fitted.season_length, part=before),
     )

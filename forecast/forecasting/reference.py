@@ -6,11 +6,11 @@ import numpy as np
 
 from forecast.axes import FloatArray, evenly_spaced
 from forecast.baselines.compare import all_baselines, batches_of_history, history_reader
-from forecast.baselines.simple import BASELINE_NAMES, LINEAR
+from forecast.baselines.simple import BASELINE_NAMES, ETS, LINEAR
 from forecast.data.panel import Panel
 from forecast.errors import ConfigError, nearest
 from forecast.experiment.prepare import Prepared
-from forecast.forecasting.fitted import Fitted, align
+from forecast.forecasting.fitted import Fitted, smoothing_for
 from forecast.forecasting.simple_members import steps_of
 from forecast.transforms.missing import fill_missing
 from forecast.windows.splits import Part
@@ -80,8 +80,10 @@ def baseline_ahead(fitted: Fitted, panel: Panel, name: str, steps: int) -> Float
     history_of = history_reader(panel, filled.values[:, :num_targets], lengths.history_length)
     history = history_of(panel.offsets[1:] - 1)
     if name != LINEAR:
-        aligned = align(fitted, panel, Part.whole(panel))
-        baselines = all_baselines(lengths, smoothing=aligned.smoothing)
+        smoothing = None
+        if name == ETS:
+            smoothing = smoothing_for(fitted, panel, Part.whole(panel))
+        baselines = all_baselines(lengths, smoothing=smoothing)
         return baselines[name](history, np.arange(panel.num_series))
     num_rows = history.shape[1]
     while history.shape[1] < num_rows + steps:

@@ -45,6 +45,7 @@ VALUES: dict[str, list[Any]] = {
     "ensemble.seeds": [1, 3],
     "ensemble.context_lengths": [[], [8], [6, 9]],
     "ensemble.linear": ["none", "member"],
+    "ensemble.simple": [[], ["ets"], ["last_value", "linear"]],
     "evaluation.validation_size": [0.1, 13, 0],
     "evaluation.test_size": [0.2, 0, 0.95],
     "evaluation.split_by": ["time", "series"],
@@ -269,7 +270,7 @@ def test_every_choice_has_its_reason_beside_it() -> None:
     assert len(commented) == len(expected)
     assert "  epochs: 3" in text.splitlines()
     assert "  point: median  # default of segment_bigru" in text.splitlines()
-    assert text.startswith("name: ensemble  # 6 members forecast together\n")
+    assert text.startswith("name: ensemble  # 14 members may forecast together\n")
     assert parse_experiment(text) == prepared.config
 
 

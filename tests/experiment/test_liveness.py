@@ -441,6 +441,7 @@ ROWS: dict[str, Row] = {
     "ensemble.seeds": Row((weights,)),
     "ensemble.context_lengths": Row((weights, learned), base={"windows.context_length": "auto"}),
     "ensemble.linear": Row((weights,)),
+    "ensemble.simple": Row((weights,)),
     "evaluation.validation_size": Row((learned, chosen_on)),
     "evaluation.test_size": Row((learned, chosen_on, judged_on)),
     "evaluation.calibration_size": Row((learned, calibrated_on)),

@@ -89,6 +89,7 @@ ALTERNATIVES: dict[str, Any] = {
     "ensemble.seeds": 2,
     "ensemble.context_lengths": [5, 8],
     "ensemble.linear": "member",
+    "ensemble.simple": ["ets"],
     "evaluation.validation_size": 7,
     "evaluation.test_size": 7,
     "evaluation.calibration_size": 7,
