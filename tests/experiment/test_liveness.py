@@ -215,7 +215,8 @@ def fitted(config: Experiment) -> Forecaster:
 
 
 def weights(config: Experiment, _: Any) -> object:
-    return [one.tobytes() for one in fitted(config).fitted.model.get_weights()]
+    state = fitted(config).fitted
+    return [one.tobytes() for one in state.model.get_weights()], state.members
 
 
 def scales(config: Experiment, _: Any) -> object:

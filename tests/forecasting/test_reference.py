@@ -41,7 +41,8 @@ def by_hand(name: str, y: np.ndarray, steps: int) -> list[float]:
         elif name == "seasonal_naive":
             ahead.append([*y, *ahead][len(y) + step - 1 - 7])
         elif name == "seasonal_median":
-            ahead.append(np.median([y[len(y) - 7 * lag + (step - 1) % 7] for lag in range(1, 8)]))
+            rows = [len(y) - 7 * lag + (step - 1) % 7 for lag in range(1, 9)]
+            ahead.append(np.median([y[row] for row in rows if row >= 0]))
         elif name == "drift":
             ahead.append(y[-1] + step * (y[-1] - y[-10]) / 9)
         else:
