@@ -116,7 +116,9 @@ def _beyond_chance(empty: FloatArray, of: FloatArray, days: FloatArray) -> NDArr
     whole = (empty == of) & (of > 0)
     others = np.where(whole, 0.0, of).sum(axis=1, keepdims=True)
     empty_others = np.where(whole, 0.0, empty).sum(axis=1, keepdims=True)
-    share = (empty_others + 1.0) / (others + 2.0)  # Laplace's rule of succession
+    days_others = np.where(whole, 0.0, days).sum(axis=1, keepdims=True)
+    empty_days = days_others * empty_others / np.maximum(others, 1.0)
+    share = (empty_days + 1.0) / (days_others + 2.0)  # Laplace's rule of succession
     return whole & (others > 0) & (share**days < MOST_CHANCE)
 
 
