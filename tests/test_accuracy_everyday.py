@@ -206,12 +206,32 @@ def test_naive2_continues_a_level_times_a_season_exactly() -> None:
     assert naive2.naive2(np.tile(odd, 6), 3, 4) == pytest.approx([0.5, 1.0, 1.5, 0.5])
 
 
+@pytest.mark.parametrize("season", [4, 5, 12])
+def test_the_season_is_that_of_a_decomposition_step_by_step(season: int) -> None:
+    """On a growing series, where a trend that is off by one step shows."""
+    naive2 = load("m3/naive2.py")
+    rng = np.random.default_rng(season)
+    count = 4 * season + 3
+    values = np.linspace(20, 90, count) * rng.uniform(0.5, 1.5, season)[np.arange(count) % season]
+    ratios: dict[int, list[float]] = {place: [] for place in range(season)}
+    half = season // 2
+    for now in range(half, count - half):
+        around = values[now - half : now + half + 1].copy()
+        if season % 2 == 0:
+            around[[0, -1]] /= 2
+        ratios[now % season].append(values[now] / (around.sum() / season))
+    expected = [np.mean(ratios[place]) for place in range(season)]
+    assert naive2.seasonal_index(values, season) == pytest.approx(expected)
+
+
 def test_naive2_carries_the_last_value_on_where_there_is_no_season() -> None:
     naive2 = load("m3/naive2.py")
     noise = np.random.default_rng(5).uniform(1, 2, 60)
     assert not naive2.is_seasonal(noise, 12)
     assert naive2.naive2(noise, 12, 3) == pytest.approx([noise[-1]] * 3)
-    assert not naive2.is_seasonal(np.tile([1.0, 5.0], 5)[:11], 4)  # under three seasons
+    spikes = np.tile([9.0, *[1.0] * 11], 4)
+    assert naive2.is_seasonal(spikes[:36], 12)
+    assert not naive2.is_seasonal(spikes[:35], 12)  # under three seasons
     assert not naive2.is_seasonal(np.ones(40), 4)
 
 

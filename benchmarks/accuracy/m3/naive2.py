@@ -48,9 +48,10 @@ def is_seasonal(values: Array, season: int) -> bool:
 
 
 def seasonal_index(values: Array, season: int) -> Array:
-    """Return (m,) factors of the places of a season, mean 1, by classical decomposition.
+    """Return (m,) factors of the places of a season by classical multiplicative decomposition.
 
     The trend is the centred moving average of m steps, with half weights at its ends for an even m.
+    Factors are not scaled to a mean of 1: a forecast divides by one and multiplies by another.
     """
     weights = np.ones(season)
     if season % 2 == 0:
@@ -59,5 +60,4 @@ def seasonal_index(values: Array, season: int) -> Array:
     first = (len(weights) - 1) // 2
     ratios = values[first : first + len(trend)] / trend
     places = np.arange(first, first + len(trend)) % season
-    index = np.array([ratios[places == place].mean() for place in range(season)])
-    return index / index.mean()
+    return np.array([ratios[places == place].mean() for place in range(season)])
