@@ -142,13 +142,13 @@ def _narrower_note(fitted: Fitted, levels: Sequence[float], num_windows: int) ->
 def _more_rows(fitted: Fitted, needed: int) -> str:
     """Return how many rows more give a number of calibration windows.
 
-    Simple members alone are calibrated at every earlier cutoff: a row more is a window more.
+    Without networks a forecast is calibrated at every earlier cutoff: a row more is a window more.
 
     The windows of a set overlap: of one series, H rows are one window, and each `stride` rows more
     are another.
     """
     num_series = len(fitted.series.ids)
-    if not fitted.weights[MODEL]:
+    if not fitted.weights[MODEL] or not fitted.training.histories:
         more = math.ceil((needed - _count(fitted.recent)) / num_series)
         return f"{counted(max(more, 1), 'more row')} of each series"
     evaluation = fitted.config.evaluation

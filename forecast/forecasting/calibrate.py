@@ -11,7 +11,7 @@ from forecast.axes import FloatArray, IntArray, evenly_spaced
 from forecast.errors import ConfigError
 from forecast.experiment.prepare import Prepared
 from forecast.forecasting.combine import Rolled
-from forecast.forecasting.fitted import MODEL, Fitted, on_logarithms
+from forecast.forecasting.fitted import Fitted, on_logarithms
 from forecast.forecasting.predict import forecast_windows
 from forecast.intervals.conformal import Calibration
 from forecast.intervals.levels import SHOWN_LEVELS, nested, tails
@@ -34,11 +34,8 @@ def calibrate(fitted: Fitted, prepared: Prepared, rolled: Rolled | None = None) 
         fitted: the state.
         prepared: the data it was trained on. The calibration windows serve intervals in the test
             set; these and the test windows together serve intervals after the end of the table.
-        rolled: forecasts of the simple members from earlier cutoffs; where these members forecast
-            alone, their errors there serve both.
+        rolled: forecasts of the members from earlier cutoffs, whose errors serve both; optional.
     """
-    if fitted.weights[MODEL]:
-        rolled = None
     return replace(
         fitted,
         calibration=_calibration(fitted, prepared, [prepared.calibration], rolled),

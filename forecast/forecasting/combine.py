@@ -7,6 +7,9 @@ learned from. The weights follow in two steps:
 1. of the simple members: equal weights of `GOOD_MEMBERS`, moved towards the best weights by the
    evidence;
 2. of the model beside the simple members: the simple members alone, moved in the same way.
+
+A model without networks, which is a ridge regression, is fitted anew at the cutoffs and belongs to
+the simple members, if it reads known covariates: the others do not.
 """
 
 from __future__ import annotations
@@ -17,16 +20,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from forecast.axes import FloatArray, IntArray, evenly_spaced
-from forecast.baselines.compare import history_reader
-from forecast.baselines.ridge import RidgeWindow
 from forecast.baselines.simple import ETS, LINEAR
-from forecast.errors import DataError
 from forecast.experiment.choices import LEAST_BLOCKS
-from forecast.experiment.enough import context_length_of
 from forecast.experiment.prepare import Prepared
 from forecast.forecasting.fitted import MODEL, Fitted
 from forecast.forecasting.predict import forecast_model
-from forecast.forecasting.simple_members import linear_rows, simple_forecasts
+from forecast.forecasting.rolled_ridge import reads_known, roll_linear, roll_regression
+from forecast.forecasting.simple_members import simple_forecasts
 from forecast.scores.seasonal import seasonal_errors
 from forecast.section import decided
 from forecast.training.earned_weights import Errors, earned_weights
@@ -45,11 +45,6 @@ ROLLED_BLOCKS = 12
 
 JUDGED_WINDOWS = 4_000
 """Validation windows that the model is compared on, at most."""
-
-
-RIDGE_WORK = 5e8
-"""Products of one rolling ridge regression, at most; a larger one is judged on the validation
-windows alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,16 +80,23 @@ def with_combination(fitted: Fitted, prepared: Prepared) -> tuple[Fitted, Rolled
         prepared: the data it was trained on.
 
     Returns:
-        The state, and the forecasts of the simple members from earlier cutoffs: None where there
-        are no simple members, or no such cutoffs.
+        The state, and the forecasts of its members from earlier cutoffs: None where there are no
+        simple members, no such cutoffs, or networks that forecast with them.
     """
     names = decided(prepared.config.ensemble.simple, "ensemble.simple")
     if not names:
         return fitted, None
     rolled = _roll(fitted, prepared, names)
     of_simple = dict(zip(rolled.names, rolled.weights.tolist(), strict=True))
-    weights = _beside_model(fitted, prepared, of_simple, names)
-    return replace(fitted, weights=weights), rolled if len(rolled.last) else None
+    if MODEL in of_simple:
+        weights = {name: weight for name, weight in of_simple.items() if weight or name == MODEL}
+    else:
+        weights = _beside_model(fitted, prepared, of_simple, names)
+    fitted = replace(fitted, weights=weights)
+    has_networks = weights[MODEL] > 0 and MODEL not in rolled.names
+    if has_networks or not len(rolled.last):
+        return fitted, None
+    return fitted, rolled
 
 
 def weights_of_others(prepared: Prepared, rolled: Rolled) -> FloatArray:
@@ -117,8 +119,14 @@ def weights_of_others(prepared: Prepared, rolled: Rolled) -> FloatArray:
 
 
 def _simple_weights(names: Sequence[str]) -> FloatArray:
-    """Return equal weights of `GOOD_MEMBERS`, or of all members where there is none of them."""
-    weights = np.array([float(name in GOOD_MEMBERS) for name in names])
+    """Return equal weights of `GOOD_MEMBERS`, or of all members where there is none of them.
+
+    A regression that reads known covariates takes the place of the one that does not.
+    """
+    good = set(GOOD_MEMBERS)
+    if MODEL in names:
+        good = good - {LINEAR} | {MODEL}
+    weights = np.array([float(name in good) for name in names])
     if not weights.any():
         weights = np.ones(len(names))
     return weights / weights.sum()
@@ -135,15 +143,18 @@ def _roll(fitted: Fitted, prepared: Prepared, names: Sequence[str]) -> Rolled:
     blocks = (end[series] - last - 1 - index.horizon) // index.horizon
     simple = tuple(name for name in names if name != LINEAR)
     made = simple_forecasts(fitted, panel, prepared.filled, last, simple)
+    stops = {block: end - index.horizon * (block + 2) + 1 for block in np.unique(blocks).tolist()}
+    regressions = {}
     if LINEAR in names:
-        linear = _rolled_linear(prepared, last, blocks, end)
-        is_whole = np.isfinite(linear).all(axis=(1, 2))
+        regressions[LINEAR] = roll_linear(prepared, last, blocks, stops)
+    if reads_known(prepared):
+        regressions[MODEL] = roll_regression(fitted, prepared, last, blocks, stops)
+    for name, forecasts in regressions.items():
+        is_whole = np.isfinite(forecasts).all(axis=(1, 2))
         num_blocks = len(np.unique(blocks[is_whole]))
         if len(last) and is_whole.mean() >= 0.5 and num_blocks >= LEAST_BLOCKS:
-            simple = (*simple, LINEAR)
-            made = np.concatenate([made, linear[None]])[:, is_whole]
-            last = last[is_whole]
-            blocks = blocks[is_whole]
+            simple = (*simple, name)
+            made = np.concatenate([made, forecasts[None]])
     is_made = np.isfinite(made).all(axis=(0, 2, 3))
     made = made[:, is_made]
     last = last[is_made]
@@ -164,38 +175,6 @@ def _rolled_index(fitted: Fitted, prepared: Prepared, end: IntArray) -> WindowIn
         least = max(int(rows) // 3, 1)
     first = np.maximum(panel.offsets[:-1], end - ROLLED_BLOCKS * horizon)
     return index_windows(panel, least, horizon, part=Part(first, end))
-
-
-def _rolled_linear(
-    prepared: Prepared, last: IntArray, blocks: IntArray, end: IntArray
-) -> FloatArray:
-    """Return (B, H, D) forecasts of ridge regressions fitted before the block of each window.
-
-    They are NaN where the rows before are too few, or the regression is too large.
-    """
-    panel = prepared.panel
-    rows = linear_rows(prepared)
-    length = context_length_of(prepared.config)
-    horizon = prepared.config.windows.horizon
-    values = prepared.filled.values[:, : rows.targets.shape[1]]
-    made = np.full((len(last), horizon, rows.targets.shape[1]), np.nan)
-    nothing = index_windows(panel, length, horizon, part=Part(end, end))
-    history_of = history_reader(panel, values, length)
-    for block in np.unique(blocks):
-        stop = end - horizon * (block + 2) + 1
-        part = Part(panel.offsets[:-1], np.maximum(stop, panel.offsets[:-1]))
-        training = index_windows(panel, length, horizon, part=part)
-        if not len(training) or len(training) * length**2 > RIDGE_WORK:
-            continue
-        try:
-            ridge = RidgeWindow.fit(rows, training, nothing)
-        except DataError:
-            continue
-        chosen = np.flatnonzero(blocks == block)
-        history = history_of(last[chosen])
-        is_whole = np.isfinite(history).all(axis=(1, 2))
-        made[chosen[is_whole]] = ridge.predict(history[is_whole])
-    return made
 
 
 def _errors_of(prepared: Prepared, made: FloatArray, last: IntArray, blocks: IntArray) -> Errors:

@@ -189,7 +189,7 @@ class Forecaster:
         self._fitted = fitted
         self._prepared = prepared
         self._evaluated = None
-        if rolled is not None and not len(prepared.test) and not fitted.weights[MODEL]:
+        if rolled is not None and not len(prepared.test):
             self._evaluated = judge_rolled(fitted, prepared, rolled)
         if not prepared.config.training.refit:
             return self

@@ -15,7 +15,7 @@ from forecast.experiment.point_choice import MANY_ZEROS
 from forecast.experiment.prepare import Prepared, windows_of
 from forecast.forecasting.calibrate import shown_levels, with_intervals
 from forecast.forecasting.combine import Rolled, weights_of_others
-from forecast.forecasting.fitted import Fitted, align, smoothing_for
+from forecast.forecasting.fitted import MODEL, Fitted, align, smoothing_for
 from forecast.forecasting.predict import forecast_windows, new_series_notes
 from forecast.forecasting.series_facts import NEVER
 from forecast.forecasting.simple_members import steps_of
@@ -109,7 +109,7 @@ def judge_rolled(fitted: Fitted, prepared: Prepared, rolled: Rolled) -> Backtest
     together = rolled.combined(weights_of_others(prepared, rolled))
     return BacktestResult(
         alias=fitted.config.name,
-        baselines=rolled.names,
+        baselines=tuple(name for name in rolled.names if name != MODEL),
         series_ids=panel.series_ids,
         series=series,
         cutoffs=panel.timestamps[rolled.last],
@@ -117,7 +117,11 @@ def judge_rolled(fitted: Fitted, prepared: Prepared, rolled: Rolled) -> Backtest
         actual=prepared.filled.measured(shape.num_targets)[rows],
         forecasts={
             fitted.config.name: together,
-            **dict(zip(rolled.names, rolled.made, strict=True)),
+            **{
+                name: made
+                for name, made in zip(rolled.names, rolled.made, strict=True)
+                if name != MODEL
+            },
         },
         scale=seasonal_errors(panel, fitted.season_length, part=known)[series],
         season_length=fitted.season_length,

@@ -15,7 +15,7 @@ from forecast.data.shown import stamp_at
 from forecast.errors import DataError
 from forecast.forecasting.closed_days import closed_at, closed_notes, opened
 from forecast.forecasting.fitted import MODEL, Fitted, align
-from forecast.forecasting.simple_members import simple_forecasts, steps_of
+from forecast.forecasting.simple_members import simple_forecasts, steps_of, unread_notes
 from forecast.forecasting.unseen import DRIFT_RANGES, RowsRead, covariate_notes, new_series_note
 from forecast.models.network import batch_rule
 from forecast.scores.forecast import Forecast
@@ -201,6 +201,7 @@ def forecast_future(fitted: Fitted, reach: Reach, steps: int, known: Panel | Non
         *drift_notes(aligned, panel),
         *learned_notes(aligned, panel),
         *closed_notes(aligned.series.closed, panel.series_ids),
+        *unread_notes(fitted),
     )
     whole = panel
     rows_read = fitted.shape.context_length + fitted.feature_map.target.lag

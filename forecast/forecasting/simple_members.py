@@ -12,9 +12,10 @@ from forecast.baselines.lengths import Steps
 from forecast.baselines.moments import RidgeRows
 from forecast.baselines.ridge import RidgeWindow
 from forecast.baselines.smoothing import Smoothing
+from forecast.data.findings import listed
 from forecast.data.panel import Panel
 from forecast.experiment.prepare import Prepared
-from forecast.forecasting.fitted import Fitted, fit_smoothing
+from forecast.forecasting.fitted import MODEL, Fitted, fit_smoothing
 from forecast.transforms.missing import Filled, fill_missing
 from forecast.windows.features import series_deviations
 
@@ -97,3 +98,14 @@ def simple_forecasts(
         for place, name in enumerate(names):
             made[place, numbers] = baselines[name](history, series[numbers])
     return made
+
+
+def unread_notes(fitted: Fitted) -> tuple[str, ...]:
+    """Return a note where known covariates do not count, since only simple members forecast."""
+    known = fitted.feature_map.columns.known_covariates
+    if not known or fitted.weights[MODEL]:
+        return ()
+    return (
+        f"{listed(known)} does not count in the forecast: at earlier cutoffs the members that read "
+        f"it were no better than the others, or there are too few rows to tell",
+    )

@@ -18,6 +18,7 @@ from forecast.experiment.training_settings import EnsembleConfig
 from forecast.forecasting import combine
 from forecast.forecasting.fitted import MODEL
 from forecast.forecasting.reference import baseline_ahead
+from forecast.forecasting.rolled_ridge import roll_regression
 from forecast.runs.run import fit_run
 from forecast.runs.use import predict_run
 from forecast.training.earned_weights import Errors
@@ -171,3 +172,59 @@ def test_rows_after_the_cutoff_change_no_window(fitted_on_days: Forecaster) -> N
     assert is_before.sum() > 10
     made = [result.forecasts["ensemble"][is_before] for result in judged]
     np.testing.assert_array_equal(made[0], made[1])
+
+
+def weeks_with_promotions(noise: float, effect: float) -> pd.DataFrame:
+    """Weekly sales, a quarter of the weeks with a promotion that is known ahead."""
+    rng = np.random.default_rng(3)
+    promo = (rng.random(120) < 0.25).astype(float)
+    sales = 100 + effect * promo + rng.normal(0, noise, 120)
+    stamps = pd.date_range("2023-01-02", periods=120, freq="W-MON")
+    return pd.DataFrame({"ds": stamps, "y": sales, "promo": promo})
+
+
+def test_known_covariates_count_on_a_short_table() -> None:
+    table = weeks_with_promotions(noise=2.0, effect=40.0)
+    history = table.assign(y=table["y"].where(table.index < 112))
+    settings = {"horizon": 8, "target": "y", "time": "ds", "context_length": 4}
+    with_promo = Forecaster(known="promo", **settings).fit(history, verbose=0)
+    without = Forecaster(**settings).fit(history[["ds", "y"]].head(112), verbose=0)
+    assert with_promo.fitted.config.ensemble.seeds == 0
+    assert with_promo.fitted.weights[MODEL] > 0.7
+    actual = table["y"].to_numpy()[112:]
+    errors = [
+        np.abs(each.predict().values[0, :, 0] - actual).mean() for each in (with_promo, without)
+    ]
+    assert errors[0] < 0.4 * errors[1]
+
+
+def test_a_note_says_that_known_covariates_do_not_count(fitted_on_days: Forecaster) -> None:
+    table = weeks_with_promotions(noise=2.0, effect=0.0)
+    forecaster = Forecaster(horizon=8, target="y", time="ds", known="promo").fit(
+        table.assign(y=table["y"].where(table.index < 112)), verbose=0
+    )
+    changed = with_weights(forecaster, ets=1.0)
+    said = [note for note in changed.predict().notes if "does not count" in note]
+    assert len(said) == 1
+    assert said[0].startswith("'promo'")
+    assert not [note for note in fitted_on_days.predict().notes if "does not count" in note]
+
+
+def test_a_regression_at_a_cutoff_learns_from_rows_before_its_stretch() -> None:
+    table = weeks_with_promotions(noise=5.0, effect=20.0)
+    later = table.assign(y=table["y"].where(table.index < 100, 1e3))
+    config = Experiment().with_settings(
+        {"windows.horizon": 8, "windows.context_length": 4, "data.known_covariates": ["promo"]}
+    )
+    prepared = [prepare(config, each) for each in (table, later)]
+    fitted = Forecaster(prepared[0].config).fit_prepared(prepared[0]).fitted
+    made = []
+    for each in prepared:
+        # The scale is that of one table, since it comes from all training rows.
+        features = fitted.feature_map.apply(each.panel, each.filled)
+        stops = {0: np.array([61])}
+        last = np.array([60, 70, 80])
+        scaled = replace(each, features=features)
+        made.append(roll_regression(fitted, scaled, last, np.zeros(3, int), stops))
+    assert np.isfinite(made[0]).all()
+    np.testing.assert_allclose(made[0], made[1])

@@ -1,0 +1,121 @@
+"""Ridge regressions fitted anew at earlier cutoffs, for their errors there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from forecast.axes import FloatArray, IntArray
+from forecast.baselines.compare import history_reader
+from forecast.baselines.moments import RidgeRows
+from forecast.baselines.ridge import RidgeWindow
+from forecast.errors import DataError
+from forecast.experiment.enough import context_length_of
+from forecast.experiment.prepare import Prepared
+from forecast.forecasting.fitted import Fitted
+from forecast.forecasting.predict import targets_before
+from forecast.forecasting.simple_members import linear_rows
+from forecast.section import decided
+from forecast.windows.index import WindowIndex, index_windows
+from forecast.windows.splits import Part
+
+RIDGE_WORK = 5e8
+"""Products of one regression, at most; a larger one is judged on the validation windows alone."""
+
+Stops = Mapping[int, IntArray]
+"""By stretch of time (N,) the row of each series up to which its regression learns, exclusive."""
+
+
+def reads_known(prepared: Prepared) -> bool:
+    """Return whether the model is a ridge regression that reads known covariates."""
+    columns = prepared.panel.columns
+    is_alone = decided(prepared.config.ensemble.seeds, "ensemble.seeds") == 0
+    return is_alone and bool(columns.known_covariates or prepared.config.data.holidays)
+
+
+def roll_linear(prepared: Prepared, last: IntArray, blocks: IntArray, stops: Stops) -> FloatArray:
+    """Return (B, H, D) forecasts of the ridge baseline, fitted before the stretch of each window.
+
+    They are NaN where the rows before are too few, or the regression is too large.
+
+    Args:
+        prepared: the windows.
+        last: (B,) row at each cutoff.
+        blocks: (B,) stretch of each window.
+        stops: where the rows of each stretch end that may be learned from.
+    """
+    rows = linear_rows(prepared)
+    values = prepared.filled.values[:, : rows.targets.shape[1]]
+    length = context_length_of(prepared.config)
+    history_of = history_reader(prepared.panel, values, length)
+    made = np.full((len(last), prepared.config.windows.horizon, rows.targets.shape[1]), np.nan)
+    for block, stop in stops.items():
+        ridge = _fit_before(prepared, rows, stop)
+        if ridge is None:
+            continue
+        chosen = np.flatnonzero(blocks == block)
+        history = history_of(last[chosen])
+        is_whole = np.isfinite(history).all(axis=(1, 2))
+        made[chosen[is_whole]] = ridge.predict(history[is_whole])
+    return made
+
+
+def roll_regression(
+    fitted: Fitted, prepared: Prepared, last: IntArray, blocks: IntArray, stops: Stops
+) -> FloatArray:
+    """Return (B, H, D) forecasts of the regression on the scale of the model, as `roll_linear`."""
+    features = prepared.features
+    num_targets = features.target.shape[1]
+    inputs = features.past[:, :num_targets].astype(np.float64)
+    rows = RidgeRows(
+        features.target.astype(np.float64),
+        scale=np.ones((prepared.panel.num_series, num_targets)),
+        inputs=inputs,
+        known=features.known.astype(np.float64),
+        positions=prepared.panel.positions,
+    )
+    horizon = prepared.config.windows.horizon
+    length = context_length_of(prepared.config)
+    history_of = history_reader(prepared.panel, inputs, length)
+    chain = fitted.feature_map.target
+    made = np.full((len(last), horizon, num_targets), np.nan)
+    for block, stop in stops.items():
+        ridge = _fit_before(prepared, rows, stop)
+        if ridge is None:
+            continue
+        chosen = np.flatnonzero(blocks == block)
+        history = history_of(last[chosen])
+        chosen = chosen[np.isfinite(history).all(axis=(1, 2))]
+        history = history_of(last[chosen])
+        ahead = last[chosen][:, None] + np.arange(1, horizon + 1)
+        output = ridge.predict(history, features.known[ahead].astype(np.float64))
+        made[chosen] = chain.invert(
+            output,
+            series=prepared.panel.series_at(last[chosen]),
+            history=targets_before(features, last[chosen] + 1, max(chain.lag, 1)),
+        )
+    return made
+
+
+def _fit_before(prepared: Prepared, rows: RidgeRows, stop: IntArray) -> RidgeWindow | None:
+    """Fit a regression on the windows before a row of each series; None where it cannot be."""
+    panel = prepared.panel
+    training = _windows(prepared, Part(panel.offsets[:-1], np.maximum(stop, panel.offsets[:-1])))
+    unknowns = training.context_length + rows.num_together(training.horizon)
+    if not len(training) or len(training) * unknowns**2 > RIDGE_WORK:
+        return None
+    try:
+        return RidgeWindow.fit(rows, training, _windows(prepared, Part(stop, stop)))
+    except DataError:
+        return None
+
+
+def _windows(prepared: Prepared, part: Part) -> WindowIndex:
+    return index_windows(
+        prepared.panel,
+        context_length_of(prepared.config),
+        prepared.config.windows.horizon,
+        part=part,
+        usable=prepared.features.usable,
+    )
