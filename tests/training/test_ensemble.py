@@ -286,7 +286,7 @@ def test_missing_targets_say_nothing_of_a_member() -> None:
     data = config.data.model_copy(update={"missing": "forward_fill"})
     prepared = prepare(config.model_copy(update={"data": data}), table)
     shape = prepared.features.shape(12, 4)
-    errors = validation_errors(prepared, build_ensemble(prepared.config, shape))
+    errors = validation_errors(prepared, build_ensemble(prepared.config, shape).members)
     assert np.isfinite(errors).all()
     target = prepared.validation.batch(np.arange(len(prepared.validation)))[1]
     missing = np.isnan(target[..., 0])

@@ -155,7 +155,7 @@ def test_early_stopping_restores_the_weights_of_the_best_epoch() -> None:
     result = train(model, training, validation, config(patience=4, **settings))
     losses = result.history.val_loss
     assert 1 < result.best_epoch == int(np.argmin(losses)) + 1 == len(losses) - 4
-    assert result.stopped_because == "no better loss in 4 epochs"
+    assert result.stopped_because == "no loss better by 0.1 % in 4 epochs"
     shorter = linear_model()
     again = train(
         shorter, training, validation, config(**{**settings, "epochs": result.best_epoch})
