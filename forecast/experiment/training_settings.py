@@ -54,9 +54,9 @@ class TrainingConfig(Section):
     networks are cut as the speed of the machine requires, which is said. The plan is made once:
     a resumed training follows it, but another machine may learn another model."""
     refit: bool | Auto = AUTO
-    """Whether the members are trained once more, on all rows, after epochs, penalties and weights
-    were chosen on the validation set and the model was evaluated on the test set; `auto`: true
-    (`bigru`: false)."""
+    """Whether the members go on learning, on all rows, for a quarter of the epochs, after epochs,
+    penalties and weights were chosen on the validation set and the model was evaluated on the test
+    set; `auto`: true (`bigru`: false)."""
     jit: Literal["auto", "on", "off"] = "auto"
     """Whether XLA compiles the steps; no choice by the data, so it stays `auto` in a run: compiled
     on a CPU without a C++ compiler, from 300 planned steps on."""

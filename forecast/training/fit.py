@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,6 +34,13 @@ JUDGED_NUMBERS = 5_000_000
 JUDGED_WINDOWS = 20_000
 """Windows that they are of, at most; a sample as in `sampled_windows`."""
 
+
+REFIT_PART = 0.25
+"""Epochs of the refit as a part of the best epoch of the training before it.
+
+To train from the start again, for as many epochs, took half of all steps and was no better
+(`benchmarks/notes.md`).
+"""
 
 LEAST_WEIGHT = 0.05
 """Weight from which on a member of an ensemble counts. One below it moves the forecast by less than
@@ -154,7 +162,10 @@ def refit_network(
     resume: bool = False,
     reporter: Reporter | None = None,
 ) -> FittedNetwork:
-    """Fit the members again on all rows, with the epochs, penalties and weights chosen before.
+    """Fit the members again on all rows, with the penalties and weights chosen before.
+
+    Networks go on from their weights for a part of the epochs that were best. Where new rows bring
+    new categories, these weights do not fit: then networks are trained from the start.
 
     Args:
         whole: windows of all rows.
@@ -168,6 +179,7 @@ def refit_network(
         TrainingError: as in `fit_network`.
     """
     ensemble = build_ensemble(whole.config, shape)
+    goes_on = _take_weights(ensemble.model, chosen.model)
     for member in ensemble.members:
         if member.seed is None:
             fit_linear_member(whole, member, chosen.penalties[member.name])
@@ -175,11 +187,10 @@ def refit_network(
     for number, member in enumerate(ensemble.members, start=len(ensemble.members)):
         if member.seed is None or not chosen.record.weights[member.name]:
             continue
-        changes = {
-            "seed": member.seed,
-            "epochs": chosen.record.histories[member.name].best_epoch,
-            "patience": None,
-        }
+        epochs = chosen.record.histories[member.name].best_epoch
+        if goes_on:
+            epochs = math.ceil(REFIT_PART * epochs)
+        changes = {"seed": member.seed, "epochs": epochs, "patience": None}
         if chosen.plan and chosen.plan.windows_per_epoch[member.name] is not None:
             changes["windows_per_epoch"] = chosen.plan.windows_per_epoch[member.name]
         config = whole.config.training.model_copy(update=changes)
@@ -188,6 +199,15 @@ def refit_network(
     train_members(jobs, resume=resume, reporter=reporter)
     ensemble.set_weights(list(chosen.record.weights.values()))
     return replace(chosen, model=ensemble.model)
+
+
+def _take_weights(model: keras.Model, earlier: keras.Model) -> bool:
+    """Give a model the weights of an earlier one; return whether they fit."""
+    weights = earlier.get_weights()
+    if [array.shape for array in weights] != [tuple(own.shape) for own in model.weights]:
+        return False
+    model.set_weights(weights)
+    return True
 
 
 def without_small(weights: FloatArray) -> FloatArray:

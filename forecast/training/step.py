@@ -334,14 +334,17 @@ def _make_optimizer(config: TrainingConfig, num_steps: int) -> tuple[keras.Optim
     decay: list[Any] = []
     schedule = decided(config.schedule, "training.schedule")
     if schedule != "constant":
-        decay = [Variable(float(number), trainable=False) for number in (rate, num_steps)]
+        decay = [
+            Variable(float(number), trainable=False, name="decay") for number in (rate, num_steps)
+        ]
     if schedule == "cosine":
         rate = optimizers.schedules.CosineDecay(*decay, alpha=SMALLEST_RATE)
     elif schedule == "exponential":
         rate = optimizers.schedules.ExponentialDecay(*decay, decay_rate=SMALLEST_RATE)
-    clip = config.gradient_clip
+    # TensorFlow keeps what it knows about a variable by its name, as long as the process runs: the
+    # variables of every training have the names of those before, which Keras would count.
+    options: Any = {"name": "optimizer", "global_clipnorm": config.gradient_clip}
     if config.optimizer == "adamw":
-        optimizer = optimizers.AdamW(rate, weight_decay=config.weight_decay, global_clipnorm=clip)
-        return optimizer, decay
+        return optimizers.AdamW(rate, weight_decay=config.weight_decay, **options), decay
     kinds = {"adam": optimizers.Adam, "sgd": optimizers.SGD}
-    return kinds[config.optimizer](rate, global_clipnorm=clip), decay
+    return kinds[config.optimizer](rate, **options), decay
