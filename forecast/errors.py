@@ -22,6 +22,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from forecast.interface import in_use
+
 
 class ForecastError(Exception):
     """Base class of all exceptions that this package raises on purpose.
@@ -34,6 +36,14 @@ class ForecastError(Exception):
         ...     print(type(error).__name__)
         ConfigError
     """
+
+    def __init__(self, message: str = "") -> None:
+        """Write a message, with its marks in the words of the interface in use.
+
+        Args:
+            message: one line; see `forecast.interface` for the marks.
+        """
+        super().__init__(in_use().worded(message))
 
 
 class ForecastWarning(UserWarning):

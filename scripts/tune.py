@@ -17,6 +17,7 @@ from forecast import (
     WindowsConfig,
 )
 from forecast.search.search import tune_run
+from forecast.training.voice import Voice
 
 
 def main(table: str, folder: str, trials: str = "20") -> None:
@@ -35,7 +36,7 @@ def main(table: str, folder: str, trials: str = "20") -> None:
             },
         ),
     )
-    tune_run(config, table, out=folder, resume=True, say=print)
+    tune_run(config, table, out=folder, resume=True, voice=Voice(print))
 
 
 if __name__ == "__main__":  # the processes of the trials import this file too

@@ -143,7 +143,7 @@ def fit_blend(folder: Path) -> list[float]:
     )
     assert sum(a != b for a, b in pairwise(names)) == 1, names
     forecaster.save(folder / "model")
-    return [float(one) for one in forecaster.predict(table).frame()["bigru"]]
+    return [float(one) for one in forecaster.predict(table).frame()["ensemble"]]
 
 
 def refused() -> str:

@@ -218,8 +218,8 @@ def ending(text: str) -> str:
     return lines[-1]
 
 
-def page(outcomes: list[Outcome]) -> str:
-    """Write the table as Markdown."""
+def page(outcomes: list[Outcome], untried: list[File]) -> str:
+    """Write the table as Markdown, and the files that were not at hand."""
     good = sum(outcome.within_two for outcome in outcomes)
     first = sum(outcome.fitted and outcome.attempts == 1 for outcome in outcomes)
     total = len(outcomes)
@@ -251,7 +251,15 @@ def page(outcomes: list[Outcome]) -> str:
             shown,
         )
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    if untried:
+        lines += ["", untried_line(untried)]
     return "\n".join(lines) + "\n"
+
+
+def untried_line(untried: list[File]) -> str:
+    """Name the files of files.csv that were not tried."""
+    names = ", ".join(f"{file.source} {file.name}" for file in untried)
+    return f"Not tried yet, and in no count above ({len(untried)} files): {names}."
 
 
 def main() -> None:
@@ -266,12 +274,14 @@ def main() -> None:
     options.cache.mkdir(parents=True, exist_ok=True)
 
     work = []
+    untried = []
     for file in read_files():
         if options.only not in f"{file.source}/{file.path}":
             continue
         content = content_of(file, options.cache, options.folder)
         if content is None:
             print(f"left out: {file.source} {file.path}")
+            untried.append(file)
             continue
         work.append((file, content))
 
@@ -287,7 +297,7 @@ def main() -> None:
     good = sum(outcome.within_two for outcome in outcomes)
     print(f"{good} of {len(outcomes)} within two attempts")
     if not options.check_only and not options.only:
-        PAGE.write_text(page(outcomes), encoding="utf-8")
+        PAGE.write_text(page(outcomes, untried), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ def decode_block(path: Path) -> Block:
         last = arrays.pop("last")
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise BacktestError(
-            f"{path}: cannot be read ({error}): remove it, and --resume computes it again"
+            f"{path}: cannot be read ({error}): remove it, and `resume=true` computes it again"
         ) from error
 
     fields: dict[str, dict[str, Any]] = {name: {} for name in _FIELDS}

@@ -18,38 +18,61 @@ observed.parquet    measured values around the windows that the figures show
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from forecast.backtest.blocks import decode_block, encode_block
 from forecast.backtest.entrants import descriptions, make_models, named, names_of
 from forecast.backtest.gather import RollingResult, gather
+from forecast.backtest.opening import fit_line, opening
 from forecast.backtest.peers import STATISTICAL, find_python, version_of
 from forecast.backtest.rolling import Block, Model, Plan, make_plan, run_block
 from forecast.baselines.simple import BASELINE_NAMES
 from forecast.data.findings import counted
 from forecast.data.panel import Panel
 from forecast.data.read import Source
-from forecast.errors import BacktestError, check_kind
+from forecast.errors import BacktestError, OutputError, check_kind
 from forecast.experiment.identity import PACKAGES, describe, differences
 from forecast.experiment.prepare import open_panel, resolve
 from forecast.experiment.settings import Experiment
 from forecast.files.atomic import write_file
 from forecast.files.lock import open_locked
-from forecast.files.outputs import Content, check_folder, foreign_paths, read_record, remove_own
+from forecast.files.outputs import (
+    ENVIRONMENT,
+    Content,
+    check_folder,
+    foreign_paths,
+    free_name,
+    read_record,
+    remove_files,
+    remove_own,
+)
+from forecast.files.traces import clean_start
 from forecast.intervals.coverage import coverage_text
-from forecast.runs.pictures import show_run
-from forecast.runs.records import BACKTEST_RESULT, to_json, write_evaluation, write_records
+from forecast.report.plots.style import is_our_output
+from forecast.runs.pictures import PICTURES, show_run
+from forecast.runs.records import (
+    BACKTEST_RESULT,
+    CONFIG,
+    COVERAGE,
+    DATA,
+    OBSERVED,
+    REPORT,
+    SCORES,
+    SCORES_TEXT,
+    to_json,
+    write_evaluation,
+    write_records,
+)
 from forecast.section import decided
-from forecast.training import Reporter
+from forecast.training.voice import Say, Voice
 from forecast.transforms.missing import fill_missing
-
-Say = Callable[[str], None]
-"""Prints one line."""
-
 
 _ABOUT = "backtest.json"
 BLOCKS = "blocks"
@@ -59,6 +82,24 @@ LOCK = ".lock"
 
 _CHECKPOINTS = re.compile(r"[0-9a-f]{16}\.checkpoint(-\d+)?")
 """Names of files in `training/`, as `backtest.entrants.NetworkModel` gives them."""
+
+_BLOCK = re.compile(r"[0-9]{5}\.npz")
+"""Names of files in `blocks/`."""
+
+_RESULTS = (
+    BACKTEST_RESULT.about,
+    BACKTEST_RESULT.table,
+    CONFIG,
+    ENVIRONMENT,
+    DATA,
+    SCORES,
+    SCORES_TEXT,
+    COVERAGE,
+    OBSERVED,
+    REPORT,
+    *PICTURES,
+)
+"""Files that are written at the end."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,8 +183,8 @@ def backtest_run(
     *,
     out: str | Path | None = None,
     resume: bool = False,
-    reporter: Reporter | None = None,
-    say: Say,
+    replace: bool = False,
+    voice: Voice,
 ) -> Path:
     """Evaluate models on rolling cutoffs and write the folder.
 
@@ -151,37 +192,46 @@ def backtest_run(
         config: the experiment; `config.backtest` places the cutoffs.
         table: a file or `dataset:NAME`; default: `config.data.source`.
         out: the folder; default: `runs/NAME-backtest`, see `Experiment.folder_name`.
-        resume: whether to continue a backtest in the folder.
-        reporter: optional; called with the progress of trainings.
-        say: prints one line.
+        resume: whether to continue a backtest in the folder. A finished one of the same data and
+            settings needs no permission: its forecasts are used again.
+        replace: whether to begin again in the folder of an earlier backtest, also one of other data
+            or with other settings. Files of others stay.
+        voice: where lines and the progress of trainings go.
 
     Returns:
         The folder.
 
     Raises:
-        OutputError: the folder holds something else, or cannot be written.
-        BacktestError: the folder holds a backtest, or another process works on it.
+        OutputError: the folder holds something else, or a backtest of other work that is not to be
+            replaced, or cannot be written.
+        BacktestError: the folder holds an unfinished backtest, or another process works on it.
     """
     config = config.with_source(table)
     folder = Path(out or Path("runs") / f"{config.folder_name}-backtest")
-    _check_folder(folder, resume, config.data.source)
+    check_folder(folder, _BACKTEST, config.data.source)
     panel = open_panel(config.data)
     config = named(config, panel)
     plan = plan_of(config, panel)
-    models = make_models(config, checkpoints=folder / _TRAINING, reporter=reporter)
+    if set(names_of(config)) & set(STATISTICAL):
+        find_python()  # before anything is said, because it may be missing
+    for line in opening(panel, plan, names_of(config), config.data.source):
+        voice.say(line)
+    voice.wake()
+    models = make_models(config, checkpoints=folder / _TRAINING, reporter=voice.for_training())
     # Before anything is written, because the package of a model may be missing.
     identity = _identity_of(config, panel)
     busy = BacktestError(
         f"{folder}: another process is evaluating there; wait for it, or name another folder with "
-        f"--out"
+        f"`out=`"
     )
-    with open_locked(folder / LOCK, busy):
+    with clean_start(folder) as on_failure, open_locked(folder / LOCK, busy):
+        on_failure(partial(_remove_start, folder))
         # Again, because another process may have started and ended since the first check.
-        _check_folder(folder, resume, config.data.source)
-        _begin(folder, identity)
+        check_folder(folder, _BACKTEST, config.data.source)
+        _begin(folder, identity, resume=resume, replace=replace)
         for name, text in descriptions(config, panel).items():
-            say(f"{name}: {text}")
-        result = _run(_Backtest(config, panel, plan, models), folder, say)
+            voice.say(f"{name}: {text}")
+        result = _run(_Backtest(config, panel, plan, models), folder, voice.say)
         write_records(folder, config, panel, write_file)
         observed = write_evaluation(
             folder,
@@ -197,12 +247,12 @@ def backtest_run(
 
     for text in (result.scores().text(), coverage_text(result.result)):
         if text:
-            say(text)
+            voice.say(text)
     written = ", ".join(["forecasts and scores", *figures])
     cutoffs = counted(plan.num_windows, "cutoff")
-    say(f"wrote {folder}: {written} of {counted(len(models), 'model')} from {cutoffs}")
+    voice.say(f"wrote {folder}: {written} of {counted(len(models), 'model')} from {cutoffs}")
     for line in failures:
-        say(line)
+        voice.warn(line)
     return folder
 
 
@@ -250,37 +300,66 @@ _BACKTEST = Content("backtest", "backtest", _is_backtest)
 """Content of the folder of a backtest."""
 
 
-def _check_folder(folder: Path, resume: bool, table: str | None) -> None:
-    """Raise if the folder holds something else, or a backtest that is not to be resumed."""
-    check_folder(folder, _BACKTEST, table)
-    if (folder / _ABOUT).is_file() and not resume:
-        raise BacktestError(
-            f"{folder} holds a backtest: resume it with --resume, or name another folder with --out"
-        )
-
-
-def _begin(folder: Path, identity: dict[str, str]) -> None:
+def _begin(folder: Path, identity: dict[str, str], *, resume: bool, replace: bool) -> None:
     """Write the identity of a new backtest, or compare it with the stored one.
 
     Raises:
-        BacktestError: settings, data or packages differ.
+        BacktestError: settings, data or packages differ from those to be resumed, or the backtest
+            is unfinished and neither to be resumed nor replaced.
+        OutputError: they differ, and the backtest is not to be replaced.
     """
     path = folder / _ABOUT
     if not path.is_file():
         write_file(path, to_json(identity))
         return
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BacktestError(
-            f"{path}: cannot be read ({error}): evaluate again in another folder"
-        ) from error
-    difference = differences(stored, identity)
-    if difference:
+    difference = differences(_stored_identity(path), identity)
+    if replace and (difference or not resume):
+        _remove_all(folder)
+        write_file(path, to_json(identity))
+    elif difference and resume:
         raise BacktestError(
             f"cannot resume the backtest in {folder}: {difference}: undo the change, or evaluate "
             f"again in another folder"
         )
+    elif difference:
+        raise OutputError(
+            f"{folder} contains a backtest of other work ({difference}): replace it with "
+            f"`replace=true`, or name another folder with `out=`, such as {free_name(folder)}"
+        )
+    elif not resume and not (folder / BACKTEST_RESULT.about).is_file():
+        raise BacktestError(
+            f"{folder} holds an unfinished backtest: resume it with `resume=true`, begin again "
+            f"with `replace=true`, or name another folder with `out=`"
+        )
+
+
+def _stored_identity(path: Path) -> dict[str, str]:
+    try:
+        stored: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BacktestError(
+            f"{path}: cannot be read ({error}): evaluate again in another folder"
+        ) from error
+    return stored
+
+
+def _remove_all(folder: Path) -> None:
+    """Remove the files of a backtest, its identity last, so that a kill leaves a backtest."""
+    remove_own(folder / BLOCKS, _BLOCK)
+    remove_own(folder / _TRAINING, _CHECKPOINTS)
+    remove_files(folder, _RESULTS, is_our_output)
+    (folder / _ABOUT).unlink(missing_ok=True)
+
+
+def _remove_start(folder: Path) -> None:
+    """Remove the files of a backtest that has neither a fit nor a checkpoint to resume from."""
+    training = folder / _TRAINING
+    if (folder / BLOCKS).is_dir() or (training.is_dir() and os.listdir(training)):
+        return
+    remove_own(training, _CHECKPOINTS)
+    for name in (_ABOUT, LOCK):
+        with suppress(OSError):  # on Windows a locked file stays
+            (folder / name).unlink(missing_ok=True)
 
 
 def _run(backtest: _Backtest, folder: Path, say: Say) -> RollingResult:
@@ -294,6 +373,8 @@ def _run(backtest: _Backtest, folder: Path, say: Say) -> RollingResult:
     (folder / _TRAINING).mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
     for num_done, number in enumerate(waiting, 1):
+        if num_done == 1:  # later ones begin when the line of the last one is written
+            say(fit_line(plan, number))
         block = backtest.block(number)
         write_file(paths[number], encode_block(block))
         remove_own(folder / _TRAINING, _CHECKPOINTS)

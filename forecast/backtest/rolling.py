@@ -20,8 +20,9 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 
 from forecast.axes import FloatArray, IntArray, check_shape
-from forecast.data.panel import Panel, shown_stamps
+from forecast.data.panel import Panel
 from forecast.data.per_series.subset import rows_before
+from forecast.data.shown import stamp_at
 from forecast.errors import DataError
 from forecast.windows.splits import ends_of, first_rows_at
 
@@ -146,7 +147,7 @@ def make_plan(
         raise DataError(
             f"{num_windows} cutoffs {step} steps apart and a horizon of {horizon} take the last "
             f"{int(steps_back[0, 0])} steps, which leaves no row before them: lower "
-            f"backtest.num_windows, backtest.step or windows.horizon, or give more rows"
+            f"`backtest.num_windows`, `backtest.step` or `windows.horizon`, or give more rows"
         )
     return Plan(stops, horizon, each, history)
 
@@ -225,5 +226,5 @@ def _fit(name: str, model: Model, learned: Panel) -> FittedModel:
     try:
         return model.fit(learned)
     except DataError as error:
-        cutoff = shown_stamps(learned, learned.timestamps.max(keepdims=True))[0]
+        cutoff = stamp_at(learned.freq, learned.timestamps.max())
         raise DataError(f"{name} cannot be fitted on the rows up to {cutoff}: {error}") from error

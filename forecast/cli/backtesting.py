@@ -15,13 +15,7 @@ from forecast.cli.parser import (
     read_experiment,
     to_list,
 )
-from forecast.cli.terminal import (
-    make_voice,
-    print_line,
-    print_path,
-    print_reading,
-    quiet_start,
-)
+from forecast.cli.terminal import make_voice, print_path, print_reading
 
 BACKTEST_SHORTCUTS = (
     Shortcut(
@@ -73,8 +67,14 @@ def add_backtest(commands: Commands) -> None:
     parser.add_argument(
         "--out",
         metavar="FOLDER",
-        help="folder to write; default: runs/NAME-backtest, with the alias or the name of the "
-        "table",
+        help="folder to write: new, empty, or a finished backtest of the same data and settings; "
+        "default: runs/NAME-backtest, with the alias or the name of the table",
+    )
+    parser.add_argument(
+        "--replace",
+        action="store_true",
+        help="begin again in the folder of an earlier backtest, also of other data or with other "
+        "settings",
     )
     parser.add_argument("--resume", action="store_true", help="resume the backtest in the folder")
 
@@ -83,16 +83,15 @@ def backtest_command(options: argparse.Namespace) -> int:
     """Evaluate on rolling cutoffs and write the folder."""
     print_reading(options.table)
     config = read_experiment(options, (*SHORTCUTS, *BACKTEST_SHORTCUTS))
-    with quiet_start():
-        from forecast.backtest.folder import backtest_run
+    from forecast.backtest.folder import backtest_run
 
     folder = backtest_run(
         config,
         options.table,
         out=options.out,
         resume=options.resume,
-        reporter=make_voice().reporter,
-        say=print_line,
+        replace=options.replace,
+        voice=make_voice(),
     )
     print_path(folder)
     return SUCCESS

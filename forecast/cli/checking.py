@@ -15,7 +15,7 @@ from forecast.cli.parser import (
     add_table,
     read_experiment,
 )
-from forecast.cli.proposals import command_line, proposed_commands
+from forecast.cli.proposals import proposed_commands
 from forecast.cli.terminal import print_result, quiet_start
 
 
@@ -34,7 +34,7 @@ def check_command(options: argparse.Namespace) -> int:
     config = read_experiment(options)
     is_free = "horizon" not in config.windows.model_fields_set  # `next:` has one that suits
     diagnosis = check_table(config, options.table, free_horizon=is_free)
-    print_result(diagnosis.text(command_line()))
+    print_result(diagnosis.text())
     if diagnosis.panel is not None:
         for line in role_lines(diagnosis.panel, config.data.layout):
             print_result(line)

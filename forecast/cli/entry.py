@@ -26,6 +26,7 @@ from forecast.cli.parser import (
     PrintVersion,
 )
 from forecast.cli.predicting import add_predict
+from forecast.cli.proposals import command_line, refusal
 from forecast.cli.redrawing import add_plot, add_report
 from forecast.cli.terminal import output_of, print_error
 from forecast.cli.tuning import add_tune
@@ -37,6 +38,7 @@ from forecast.errors import (
     SkillError,
     TrainingError,
 )
+from forecast.interface import using
 
 _FAILURES = (TrainingError, SkillError, FileError, OSError, MemoryError)
 """Errors with exit code 1: the input is not to blame. Other errors of the package have code 2."""
@@ -69,11 +71,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments = sys.argv[1:]
     options = build_parser().parse_args(arguments)
     options.typed = list(arguments)  # to write the command again with other settings
-    try:
-        with output_of(options):
-            return _run(options)
-    except OutputError as error:  # about the log
-        return _report(error, options)
+    with using(command_line()):
+        try:
+            with output_of(options):
+                return _run(options)
+        except OutputError as error:  # about the log
+            return _report(error, options)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -130,8 +133,6 @@ def build_parser() -> Parser:
 def _lines(error: BaseException, options: argparse.Namespace) -> list[str]:
     """Write an error in one line; of a table that is refused, every error and what to try."""
     if isinstance(error, DataError) and getattr(options, "experiment", None) is not None:
-        from forecast.cli.proposals import refusal
-
         texts, proposed = refusal(error, options)
         return [*(f"forecast: error: {_on_one_line(text)}" for text in texts), *proposed]
     text = _on_one_line(str(error)) or type(error).__name__

@@ -12,13 +12,10 @@ from pathlib import Path
 from typing import TextIO
 
 from forecast.errors import OutputError
-from forecast.files.outputs import check_file, free_name
+from forecast.files.outputs import ENVIRONMENT, check_file, free_name
 
 _MARK = "# log of forecast"
 """Beginning of every log, by which it is recognised."""
-
-ENVIRONMENT = "environment.json"
-"""File in every folder of a run or a backtest."""
 
 _INPUTS = ("table", "known", "config")
 """Options that name files which a command reads."""

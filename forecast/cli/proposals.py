@@ -8,35 +8,45 @@ import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from forecast.cli.backtesting import BACKTEST_SHORTCUTS
 from forecast.cli.parser import SHORTCUTS
 
 if TYPE_CHECKING:
     from forecast.data.doctor import Diagnosis
-    from forecast.data.findings import Interface, Settings
     from forecast.errors import DataError
     from forecast.experiment.settings import Experiment
+    from forecast.interface import Interface, Settings
 
 _SHORTCUTS = {shortcut.setting: shortcut for shortcut in SHORTCUTS}
 
+_OF_BACKTEST = {shortcut.setting: shortcut for shortcut in BACKTEST_SHORTCUTS}
+"""Shortcuts of one command, whose settings only this command reads."""
+
 
 def command_line() -> Interface:
-    """Return the command line as an interface of which findings write the settings."""
-    from forecast.data.findings import Interface
+    """Return the command line as the interface for which messages are written."""
+    from forecast.interface import Interface
 
-    return Interface(as_options, _option)
+    return Interface(as_options, _option, _switch)
+
+
+def _switch(name: str, is_on: bool) -> str:  # noqa: ARG001
+    """Return the option that gives an argument; one that is switched on has no value."""
+    return f"--{name.replace('_', '-')}"
 
 
 def _option(path: str) -> str:
     """Return the option that gives a setting: `--time`, or `--set data.tz`."""
-    if path in _SHORTCUTS:
-        return _SHORTCUTS[path].option
+    shortcut = _SHORTCUTS.get(path) or _OF_BACKTEST.get(path)
+    if shortcut is not None:
+        return shortcut.option
     return f"--set {path}"
 
 
 def as_options(settings: Settings) -> str:
     """Write settings as options, quoted for a shell: `--freq D --set data.gaps=skip`."""
-    left_out = [path for path, value in settings.items() if value is None]
-    given = {path: value for path, value in settings.items() if value is not None}
+    left_out = [path for path, value in settings.items() if value is None and path in _SHORTCUTS]
+    given = {path: value for path, value in settings.items() if path not in left_out}
     words = [f"no {_option(path)}" for path in left_out]
     if given:
         words.append(shlex.join(_words(given)))
@@ -92,11 +102,10 @@ def refusal(error: DataError, options: argparse.Namespace) -> tuple[list[str], l
 
     if not isinstance(error, BadTableError):
         return [str(error)], []
-    interface = command_line()
     diagnosis = check_table(options.experiment, options.table)
     if error.finding.code not in [finding.code for finding in diagnosis.errors]:
-        return [error.finding.text(interface)], []
-    texts = [finding.text(interface) for finding in diagnosis.errors]
+        return [error.finding.text()], []
+    texts = [finding.text() for finding in diagnosis.errors]
     return texts, proposed_commands(options.experiment, diagnosis, options)
 
 

@@ -13,7 +13,7 @@ from forecast.cli.parser import (
     positive_integer,
     read_experiment,
 )
-from forecast.cli.terminal import print_line, print_path, print_reading, quiet_start
+from forecast.cli.terminal import make_voice, print_path, print_reading
 
 if TYPE_CHECKING:
     from forecast.search.roles import Role
@@ -32,8 +32,14 @@ def add_tune(commands: Commands) -> None:
     parser.add_argument(
         "--out",
         metavar="FOLDER",
-        help="folder of the search; default: runs/NAME-search, with the alias or the name of the "
-        "table",
+        help="folder of the search: new, empty, or a finished search of the same data and "
+        "settings; default: runs/NAME-search, with the alias or the name of the table",
+    )
+    parser.add_argument(
+        "--replace",
+        action="store_true",
+        help="begin again in the folder of an earlier search, also of other data or with other "
+        "settings",
     )
     parser.add_argument("--resume", action="store_true", help="resume the search in the folder")
     parser.add_argument(
@@ -80,9 +86,8 @@ def tune_command(options: argparse.Namespace) -> int:
     """Search, evaluate the best trial, and write the folder of the search."""
     print_reading(options.table)
     config = read_experiment(options)
-    with quiet_start():
-        from forecast.search.roles import tune_in_role
-        from forecast.search.workers import Resources
+    from forecast.search.roles import tune_in_role
+    from forecast.search.workers import Resources
 
     folder = tune_in_role(
         config,
@@ -92,8 +97,8 @@ def tune_command(options: argparse.Namespace) -> int:
         resources=Resources(options.workers, options.trial_timeout, options.trial_memory),
         out=options.out,
         resume=options.resume,
-        tensorboard=options.tensorboard,
-        say=print_line,
+        replace=options.replace,
+        voice=make_voice(options.tensorboard),
     )
     print_path(folder)
     return SUCCESS

@@ -6,20 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from forecast.data.findings import (
-    PYTHON,
-    Finding,
-    FindingLog,
-    Interface,
-    Settings,
-    counted,
-    listed,
-    show_stamp,
-)
+from forecast.data.findings import Finding, FindingLog, counted, listed, show_stamp
 from forecast.data.load import Gaps, Request, examine
 from forecast.data.order import SortedRows
 from forecast.data.panel import Columns, Panel
 from forecast.data.read import Source, TableFormat
+from forecast.data.shown import stamp_at
+from forecast.interface import Interface, Settings, in_use
 
 __all__ = ["Diagnosis", "Finding", "diagnose"]
 
@@ -53,12 +46,13 @@ class Diagnosis:
         """Findings for which the table is refused."""
         return tuple(finding for finding in self.findings if finding.severity == "error")
 
-    def text(self, interface: Interface = PYTHON) -> str:
+    def text(self, interface: Interface | None = None) -> str:
         """Return the report for a terminal, several lines.
 
         Args:
-            interface: the one in which settings are written.
+            interface: in whose words settings are written; default: the one in use.
         """
+        interface = interface or in_use()
         lines = []
         if self.num_rows:
             lines = [
@@ -119,8 +113,20 @@ def diagnose(
         >>> diagnosis.errors[0].settings[0]
         {'data.gaps': 'fill', 'data.missing': 'forward_fill'}
     """
+    request = Request(columns, table_format, freq, gaps, allow_missing)
+    return diagnose_requested(source, request, needed_rows)
+
+
+def diagnose_requested(source: Source, request: Request, needed_rows: int = 2) -> Diagnosis:
+    """Examine a table as `diagnose` does, with the settings in one object.
+
+    Args:
+        source: the table.
+        request: the settings with which it is read.
+        needed_rows: least rows of a series; shorter series get a warning.
+    """
     log = FindingLog(strict=False)
-    examination = examine(source, Request(columns, table_format, freq, gaps, allow_missing), log)
+    examination = examine(source, request, log)
     rows = examination.rows
     if rows is not None:
         _warn_of_short_series(rows, needed_rows, log)
@@ -129,15 +135,18 @@ def diagnose(
         return Diagnosis(findings, examination.panel)
 
     freq_name = ""
+    ends = (rows.stamps.min(), rows.stamps.max())
+    shown = [show_stamp(end, rows.tz) for end in ends]
     if examination.freq is not None:
         freq_name = examination.freq.alias
+        shown = [stamp_at(examination.freq, end) for end in ends]
     return Diagnosis(
         findings,
         examination.panel,
         num_series=len(rows.offsets) - 1,
         num_rows=len(rows.stamps),
-        first=show_stamp(rows.stamps.min()),
-        last=show_stamp(rows.stamps.max()),
+        first=shown[0],
+        last=shown[1],
         freq=freq_name,
     )
 
@@ -145,7 +154,8 @@ def diagnose(
 def _warn_of_short_series(rows: SortedRows, needed_rows: int, log: FindingLog) -> None:
     """Add a warning that names the series with fewer rows than needed."""
     lengths = np.diff(rows.offsets)
-    short = np.flatnonzero(lengths < needed_rows)
+    # rows that could not be read may be those of a short series
+    short = np.flatnonzero(lengths + len(rows.names.unread) < needed_rows)
     if not len(short) or rows.names.ids is None:
         return
     named = listed(rows.names.ids[short], 5)

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
+import pandas as pd
 
 from forecast.errors import DataError
+from forecast.interface import Interface, Settings, in_use
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 SHOWN = 5
 """Rows, columns or series listed in a message before "and N more"."""
-
-
-Settings = Mapping[str, Any]
-"""Path of each setting, such as `data.gaps` -> its value."""
 
 
 @dataclass(frozen=True)
@@ -37,47 +33,6 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Interface:
-    """An interface of the package: words for settings as its users write them.
-
-    Attributes:
-        write: writes settings with their values.
-        name: names one setting, given its path.
-    """
-
-    write: Callable[[Settings], str]
-    name: Callable[[str], str]
-
-    def worded(self, text: str) -> str:
-        """Return a text in which paths of settings between backquotes are named."""
-        return _PATH.sub(lambda match: self.name(match[1]), text)
-
-
-_PATH = re.compile(r"`([a-z_]+[.][a-z_]+)`")
-
-
-def in_python(settings: Settings) -> str:
-    """Write settings as keyword arguments: `gaps="fill", missing="mask"`."""
-    return ", ".join(f"{_argument(path)}={_literal(value)}" for path, value in settings.items())
-
-
-def _argument(path: str) -> str:
-    return path.rpartition(".")[2]
-
-
-def _literal(value: object) -> str:
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, tuple | list):
-        return f"[{', '.join(_literal(item) for item in value)}]"
-    return repr(value)
-
-
-PYTHON = Interface(in_python, _argument)
-"""Settings as keyword arguments."""
-
-
-@dataclass(frozen=True)
 class Finding:
     """One finding about a table.
 
@@ -85,10 +40,11 @@ class Finding:
         code: short name of the kind of finding, such as `duplicate_stamps`.
         severity: a table with an error is refused; a warning or a note changes nothing.
         message: the finding, with series, rows and dates.
-        fix: an instruction that is no setting, such as "correct these cells"; empty: none. In it
-            and in the message, the path of a setting between backquotes becomes its name.
+        fix: an instruction that is no setting, such as "correct these cells"; empty: none. It and
+            the message may have marks, see `forecast.interface`.
         changes: changes of settings, each of which alone removes the finding.
         asks: whether the reader must know which change is true of the table.
+        advice: verb before the settings; with another one than `pass`, the fix comes first.
     """
 
     code: str
@@ -97,29 +53,32 @@ class Finding:
     fix: str = ""
     changes: tuple[Change, ...] = ()
     asks: bool = False
+    advice: str = "pass"
 
     @property
     def settings(self) -> tuple[Settings, ...]:
         """The settings of each change."""
         return tuple(change.settings for change in self.changes)
 
-    def instruction(self, interface: Interface = PYTHON) -> str:
+    def instruction(self, interface: Interface | None = None) -> str:
         """Return the ways to remove the finding, in one line; empty where there is nothing to do.
 
         Args:
-            interface: the one in use.
+            interface: default: the one in use.
         """
-        write = interface.write
-        passed = [f"{write(change.settings)} {change.purpose}" for change in self.changes]
+        interface = interface or in_use()
+        passed = [f"{interface.write(change.settings)} {change.purpose}" for change in self.changes]
         ways = [" ".join(words.split()) for words in passed]
         if ways:
-            ways[0] = f"pass {ways[0]}"
+            ways[0] = f"{self.advice} {ways[0]}"
         if self.fix:
-            ways.append(interface.worded(self.fix))
+            place = len(ways) if self.advice == "pass" else 0
+            ways.insert(place, interface.worded(self.fix))
         return ", or ".join(ways)
 
-    def text(self, interface: Interface = PYTHON) -> str:
+    def text(self, interface: Interface | None = None) -> str:
         """Write message and instruction in one line."""
+        interface = interface or in_use()
         instruction = self.instruction(interface)
         message = interface.worded(self.message)
         if not instruction:
@@ -128,7 +87,7 @@ class Finding:
 
     @property
     def sentence(self) -> str:
-        """Message and instruction in one line, settings as keyword arguments."""
+        """Message and instruction in one line, in the words of the interface in use."""
         return self.text()
 
 
@@ -158,6 +117,7 @@ class BadTableError(DataError):
         settings: Iterable[Settings | Change] = (),
         *,
         asks: bool = False,
+        advice: str = "pass",
     ) -> None:
         """Make the error of a finding after which the table cannot be examined further.
 
@@ -167,9 +127,15 @@ class BadTableError(DataError):
             fix: an instruction that is no setting.
             settings: the changes of settings, each of which alone removes the finding.
             asks: whether the reader must know which of them is true of the table.
+            advice: verb before the settings, as in `Finding`.
         """
-        self.finding = Finding(code, "error", message, fix, _as_changes(settings), asks)
+        self.finding = Finding(code, "error", message, fix, _as_changes(settings), asks, advice)
         super().__init__(self.finding.sentence)
+
+    @classmethod
+    def of(cls, finding: Finding) -> BadTableError:
+        """Return the error of a finding."""
+        return cls(finding.code, finding.message, finding.fix, finding.changes, asks=finding.asks)
 
 
 @dataclass
@@ -245,10 +211,18 @@ class FindingLog:
             return None
 
 
-def show_stamp(stamp: object) -> str:
-    """Write a timestamp in its shortest form, without seconds or time of day that are zero."""
+def show_stamp(stamp: object, tz: str | None = None) -> str:
+    """Write a timestamp in its shortest form, without seconds or time of day that are zero.
+
+    Args:
+        stamp: a timestamp, in UTC where there is a time zone, or a whole number.
+        tz: time zone of the table.
+    """
     if not isinstance(stamp, np.datetime64):
         return str(stamp)
+    if tz is not None:
+        local = pd.DatetimeIndex([stamp]).tz_localize("UTC").tz_convert(tz).tz_localize(None)
+        return show_stamp(local.to_numpy("datetime64[ns]")[0])
     seconds = stamp.astype("datetime64[s]")
     if stamp != seconds:  # it has a fraction of a second
         return str(stamp).replace("T", " ")

@@ -90,7 +90,7 @@ class Frequency:
         number = text.strip().removeprefix("-").isdigit()
         if is_integer and not number:
             raise ConfigError(
-                f"freq is {text!r} but the index is whole numbers: give the step, such as freq: '1'"
+                f"freq is {text!r} but the index is whole numbers: give the step, such as '1'"
             )
         if number and int(text) < 1:
             raise ConfigError(f"freq is {text!r}; expected a step of at least 1")

@@ -19,6 +19,7 @@ from forecast.data.per_series.future import known_columns
 from forecast.data.per_series.keys import id_columns
 from forecast.data.read import Source, TableFormat
 from forecast.data.regular.time_steps import RESULT_STEPS
+from forecast.data.shown import stamp_at
 from forecast.errors import DataError
 
 if TYPE_CHECKING:
@@ -199,9 +200,8 @@ def _known_rows(
         raise DataError(
             f"no known covariates were given; the model needs {', '.join(names)} for "
             f"{wanted.sum(axis=1).max()} steps of "
-            f"{len(ahead)} series: pass known= with the rows that make_future_frame() lists (on "
-            f"the command line, "
-            "--known with those of --template)"
+            f"{len(ahead)} series: give them with `known=`, "
+            f"in the rows of `template=`"
         )
     place = np.flatnonzero(wanted)
     values = np.full((len(place), len(names)), np.nan)
@@ -217,9 +217,7 @@ def _known_rows(
             f"known covariates are missing in {len(absent)} of {len(place)} rows, first "
             f"{_name(panel, ahead, place[absent[0]])}"
             f"{_other_ids(sources[-1], panel, place[absent[0]] // ahead.shape[1])}: "
-            "pass known= with the rows that make_future_frame() lists (on the command line, "
-            "--known with those of "
-            "--template)"
+            "give them with `known=`, in the rows of `template=`"
         )
     empty = np.argwhere(np.isnan(values))
     if len(empty):
@@ -257,7 +255,7 @@ def _other_ids(given: Panel, panel: Panel, series: int) -> str:
 
 def _name(panel: Panel, ahead: IntArray, flat: int) -> str:
     series, step = np.unravel_index(int(flat), ahead.shape)
-    stamp = shown_stamps(panel, panel.freq.stamps(ahead[series, step : step + 1]))[0]
+    stamp = stamp_at(panel.freq, panel.freq.stamps(ahead[series, step : step + 1])[0])
     return f"series {panel.series_ids[series]!r} at {stamp}"
 
 

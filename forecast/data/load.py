@@ -9,13 +9,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from forecast.data.findings import FindingLog
+from forecast.data.dates.stamps import TimeColumn, read_stamps
+from forecast.data.findings import BadTableError, Finding, FindingLog
 from forecast.data.frequency import Frequency
-from forecast.data.gaps import fill_gaps
 from forecast.data.order import SortedRows, sort_rows
 from forecast.data.panel import Columns, Panel
 from forecast.data.per_series.empty_series import without_empty_series
-from forecast.data.per_series.ended import ENDED, ended_notes
+from forecast.data.per_series.ended import ENDED, EndedSeries, ended_finding
 from forecast.data.per_series.future import (
     FUTURE_ROWS,
     known_columns,
@@ -24,18 +24,21 @@ from forecast.data.per_series.future import (
 )
 from forecast.data.per_series.ids import Ids, read_ids
 from forecast.data.read import Source, TableFormat, read_table
-from forecast.data.regular.intervals import check_freq
+from forecast.data.regular.gaps import fill_gaps
+from forecast.data.regular.intervals import check_freq, is_same_step
 from forecast.data.regular.joining import check_inserted, join_cells
+from forecast.data.regular.spacing import Spacing, check_on_grid, find_grid
 from forecast.data.regular.steps import make_steps, with_counts
 from forecast.data.regular.time_steps import TimeSteps
 from forecast.data.roles.settle import GUESSED_ROLES, settle_columns
-from forecast.data.spacing import Spacing, check_on_grid, find_grid
-from forecast.data.stamps import TimeColumn, read_stamps
 from forecast.data.table import RowNames, Table
 from forecast.data.values import Arranged, arrange, check_ranges, read_cells
 from forecast.errors import ConfigError, DataError, check_kind
 
 Gaps = Literal["refuse", "skip", "fill"]
+
+_MOST_UNREAD = 0.1
+"""Share of rows without series or timestamp up to which the spacing of the others is judged."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class Request:
     gaps: Gaps = "refuse"
     allow_missing: bool = False
     cut_future: bool = True
+    ended_series: EndedSeries = "own_end"
 
     def __post_init__(self) -> None:
         """Refuse settings that are wrong whatever the table."""
@@ -127,6 +131,15 @@ def load_panel(
         (['north', 'south'], 'D')
     """
     request = Request(columns, table_format, freq, gaps, allow_missing, cut_future)
+    return load_requested(source, request)
+
+
+def load_requested(source: Source, request: Request) -> Panel:
+    """Read and check a table as `load_panel` does, with all settings in one object.
+
+    Raises:
+        DataError: the first error found in the table.
+    """
     log = FindingLog(strict=True)
     panel = examine(source, request, log).panel
     # the buffers of the readers take nearly as much memory as the panel
@@ -137,7 +150,34 @@ def load_panel(
 
 
 def examine(source: Source, request: Request, log: FindingLog) -> Examination:
-    """Run all stages that a table reaches; findings go to `log`."""
+    """Run all stages that a table reaches; findings go to `log`.
+
+    Raises:
+        BadTableError: the first error, where the log is strict.
+    """
+    try:
+        examination = _examine(source, request, log)
+    except BadTableError as error:
+        raise BadTableError.of(_with_free_freq(error.finding, request.freq)) from error
+    log.findings[:] = [_with_free_freq(finding, request.freq) for finding in log.findings]
+    return examination
+
+
+def _with_free_freq(finding: Finding, freq: str | None) -> Finding:
+    """Return a finding whose changes leave out a given frequency that contradicts `resample`."""
+    if freq is None:
+        return finding
+    changes = []
+    for change in finding.changes:
+        made = change.settings.get("data.resample")
+        free: dict[str, None] = {}
+        if made is not None and not is_same_step(freq, made):
+            free = {"data.freq": None}
+        changes.append(replace(change, settings={**change.settings, **free}))
+    return replace(finding, changes=tuple(changes))
+
+
+def _examine(source: Source, request: Request, log: FindingLog) -> Examination:
     columns = log.attempt(settle_columns, source, request.columns, request.table_format, log)
     if columns is None:
         return Examination()
@@ -159,7 +199,7 @@ def examine(source: Source, request: Request, log: FindingLog) -> Examination:
         is_index=request.freq is not None and request.freq.strip().isdigit(),
     )
     names = _name_rows(table, ids, time)
-    if ids is None or time is None:
+    if ids is None or time is None or len(names.unread) > _MOST_UNREAD * table.num_rows:
         read_cells(names, log, request.allow_missing)  # for its findings alone
         return Examination()
     del table  # its columns are freed one after another
@@ -171,13 +211,13 @@ def examine(source: Source, request: Request, log: FindingLog) -> Examination:
         names, later = split_future(names, time.tz, log)
     examination = _examine_history(names, later, time.tz, request, log)
     if later is None or examination.freq is None:
-        return _with_notes(examination, log)
+        return _with_notes(examination, request.ended_series, log)
 
     future = _read_future(later, examination.freq, request.table_format, log)
     if examination.panel is None or future is None:
         return replace(examination, panel=None)
     panel = replace(examination.panel, future=future)
-    return _with_notes(replace(examination, panel=panel), log)
+    return _with_notes(replace(examination, panel=panel), request.ended_series, log)
 
 
 def _examine_history(
@@ -249,17 +289,16 @@ def _read_future(
     return replace(panel, notes=notes)
 
 
-def _with_notes(examination: Examination, log: FindingLog) -> Examination:
+def _with_notes(examination: Examination, ended: EndedSeries, log: FindingLog) -> Examination:
     """Return the examination with all findings as notes of its panel."""
     panel = examination.panel
     if panel is None:
         return examination
     if panel.columns.target_cols:
-        for note in ended_notes(panel):
-            log.note(ENDED, note)
+        log.findings += ended_finding(panel, ended)
     notes = tuple(
-        # whoever prints the notes may not be in Python: what was guessed needs no keyword
-        finding.message if finding.code == GUESSED_ROLES else finding.sentence
+        # whoever prints the notes may not be in Python: these need no keyword
+        finding.message if finding.code in (GUESSED_ROLES, ENDED) else finding.sentence
         for finding in log.findings
     )
     panel = replace(panel, notes=notes, decisions=dict(log.decisions))
@@ -269,16 +308,18 @@ def _with_notes(examination: Examination, log: FindingLog) -> Examination:
 def _name_rows(table: Table, ids: Ids | None, time: TimeColumn | None) -> RowNames:
     """Name rows by what could be read; a row without a timestamp belongs to no series."""
     stamps = None
+    tz = None
     if time is not None:
         stamps = time.stamps
+        tz = time.tz
     if ids is None:
         if time is not None and time.readable is not None:
             stamps = None
-        return RowNames(table, stamps=stamps)
+        return RowNames(table, stamps=stamps, tz=tz)
     codes = ids.codes
     if time is not None and time.readable is not None:
         codes = np.where(time.readable, codes, -1)
-    return RowNames(table, ids.names, codes, stamps)
+    return RowNames(table, ids.names, codes, stamps, tz)
 
 
 def _assemble(

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field, model_validator
 
 from forecast.axes import IntArray, check_shape
-from forecast.data.findings import Decisions, listed
+from forecast.data.findings import Decisions
 from forecast.data.frequency import Frequency
-from forecast.data.names import join_names, name_of, split_names
-from forecast.errors import DataError, nearest
+from forecast.data.names import join_names, split_names
+from forecast.errors import nearest
 from forecast.section import AUTO, Auto, Section
 
 if TYPE_CHECKING:
@@ -286,25 +286,6 @@ class Panel:
         """
         return np.searchsorted(self.offsets, rows, side="right").astype(np.int64) - 1
 
-    def series_index(self, series_id: object) -> int:
-        """Return the index of one id in `series_ids`.
-
-        Args:
-            series_id: the id, in any type and spelling of its name (see `name_of`); a tuple where
-                several columns name a series.
-
-        Raises:
-            DataError: no series has this id.
-        """
-        name = name_of(series_id)
-        for index, known_id in enumerate(self.series_ids):
-            if name_of(known_id) == name:
-                return index
-        raise DataError(
-            f"no series {series_id!r}: the panel has {self.num_series} series: "
-            f"{listed(self.series_ids, 5)}"
-        )
-
 
 def find_rows(
     series: IntArray, positions: IntArray, wanted_series: IntArray, wanted_positions: IntArray
@@ -350,10 +331,18 @@ def shown_stamps(
 
 
 def panel_digest(panel: Panel) -> str:
-    """Return the SHA-256 of values, timestamps, series and columns as 64 hexadecimal digits."""
+    """Return the SHA-256 of values, timestamps, series and columns as 64 hexadecimal digits.
+
+    Known covariates in the rows after the last target count too.
+    """
     digest = hashlib.sha256()
     for array in (panel.values, panel.timestamps, panel.offsets, panel.static_values):
         digest.update(array.tobytes())
     digest.update(json.dumps([str(series_id) for series_id in panel.series_ids]).encode())
-    digest.update(json.dumps([panel.columns.dynamic, panel.categories]).encode())
+    names: list[object] = [panel.columns.dynamic, panel.categories]
+    if panel.columns.static_covariates:
+        names.append(panel.columns.static_covariates)
+    digest.update(json.dumps(names).encode())
+    if panel.future is not None:
+        digest.update(panel_digest(panel.future).encode())
     return digest.hexdigest()

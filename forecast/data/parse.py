@@ -179,6 +179,8 @@ def _refuse_missing(
     missing: NDArray[np.bool_], name: str, rows: RowNames, log: FindingLog, allow_missing: bool
 ) -> None:
     """Report missing cells: an error, or a note where they are allowed."""
+    if name in rows.table.columns.target_cols and not allow_missing:
+        missing = missing & ~_without_value(missing, rows)
     count = int(missing.sum())
     if not count:
         return
@@ -192,12 +194,6 @@ def _refuse_missing(
         )
     elif allow_missing:
         log.note("missing_values", message)
-    elif name in rows.table.columns.static_covariates:
-        log.error(
-            "missing_static",
-            message,
-            "give it a value in every row of these series, or leave the series out",
-        )
     else:
         log.error(
             "missing_values",
@@ -205,3 +201,13 @@ def _refuse_missing(
             "fill them in the table",
             settings=({"data.missing": "forward_fill"}, {"data.missing": "mask"}),
         )
+
+
+def _without_value(missing: NDArray[np.bool_], rows: RowNames) -> NDArray[np.bool_]:
+    """Return (R,) whether all cells of the series of a row are missing, a finding of its own."""
+    if rows.codes is None or rows.ids is None:
+        return np.zeros(len(missing), dtype=bool)
+    has_value = np.zeros(len(rows.ids) + 1, dtype=bool)
+    has_value[rows.codes[~missing]] = True
+    has_value[-1] = True  # that of rows without a series
+    return ~has_value[rows.codes]

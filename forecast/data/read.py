@@ -10,7 +10,8 @@ import pyarrow as pa
 from pydantic import Field, model_validator
 
 from forecast.data.dates.number_dates import NUMBER_FORMATS
-from forecast.data.findings import BadTableError, Change, Finding, Settings, listed
+from forecast.data.dates.time_parts import join_parts, parts_of, proposed_names
+from forecast.data.findings import BadTableError, Change, Finding, listed
 from forecast.data.formats.opened import Opened
 from forecast.data.formats.readers import Source
 from forecast.data.layouts.across import doubled_names, refuse_doubled
@@ -20,8 +21,8 @@ from forecast.data.names import join_names
 from forecast.data.panel import NO_TIME, USUAL_ROLES, Columns, Name
 from forecast.data.regular.time_steps import TimeSteps
 from forecast.data.table import Table, Unread, without_empty_rows, without_footers, without_totals
-from forecast.data.time_parts import join_parts, parts_of, proposed_names
 from forecast.errors import nearest
+from forecast.interface import Settings
 from forecast.section import AUTO
 
 __all__ = ["Source", "TableFormat", "read_table"]
@@ -93,6 +94,18 @@ class TableFormat(TimeSteps):
                 f"{', '.join(NUMBER_FORMATS)}{nearest(written, NUMBER_FORMATS)}"
             )
         return self
+
+
+class MissingColumnError(BadTableError):
+    """A table lacks a declared column.
+
+    Attributes:
+        name: of the column.
+        names: columns of the table.
+    """
+
+    name: str
+    names: tuple[str, ...]
 
 
 def read_table(source: Source, columns: Columns, table_format: TableFormat) -> Table:
@@ -215,8 +228,15 @@ def _is_counted(columns: Columns, names: tuple[str, ...]) -> bool:
 
 def missing_column(
     name: str, names: tuple[str, ...], layout: str, columns: Columns
-) -> BadTableError:
-    """Return the error of a table that lacks a declared column."""
+) -> MissingColumnError:
+    """Return the error of a table that lacks a declared column.
+
+    Args:
+        name: of the column.
+        names: columns of the table.
+        layout: of the table.
+        columns: the roles.
+    """
     fix = "name the columns with `data.time_col` and `data.target_cols`"
     if layout != "wide":
         fix = "name the columns with `data.id_col`, `data.time_col` and `data.target_cols`"
@@ -232,12 +252,15 @@ def missing_column(
         changes.append(_in_place_of(name, similar, columns))
     if "" in names:
         fix = f"give the column without a name one, and {fix}"
-    return BadTableError(
+    error = MissingColumnError(
         "missing_column",
         f"there is no column {name!r}{nearest(similar, names)}; the columns are {listed(names)}",
         fix,
         settings=[change for change in changes if change],
     )
+    error.name = name
+    error.names = names
+    return error
 
 
 def _in_place_of(name: str, similar: str, columns: Columns) -> Settings:

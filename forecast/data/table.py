@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from forecast.axes import IntArray
 from forecast.data.findings import SHOWN, Decisions, Finding, and_more, counted, listed, show_stamp
 from forecast.data.panel import Columns
 from forecast.data.text.footers import is_footer, is_total
@@ -196,12 +198,21 @@ class RowNames:
         ids: (N,) series ids, once known.
         codes: (R,) index of the series of each row, once known; -1 where it has none.
         stamps: (R,) datetime64[ns] or int64, once known.
+        tz: time zone of the table, in which messages show `stamps`, which are in UTC.
     """
 
     table: Table
     ids: NDArray[np.object_] | None = None
     codes: NDArray[np.integer] | None = None
     stamps: NDArray[np.generic] | None = None
+    tz: str | None = None
+
+    @cached_property
+    def unread(self) -> IntArray:
+        """Rows whose series or timestamp could not be read; none while the series are unknown."""
+        if self.codes is None:
+            return np.empty(0, dtype=np.int64)
+        return np.flatnonzero(self.codes < 0)
 
     def several(self, rows: Iterable[int], total: int | None = None) -> str:
         """Name the first rows, each with its series and timestamp.
@@ -232,4 +243,4 @@ class RowNames:
         """Return ` (2020-01-01 00:00)` for a row, or nothing where its timestamp is unknown."""
         if self.stamps is None or (self.codes is not None and self.codes[row] < 0):
             return ""  # a row without a series may have no timestamp either
-        return f" ({show_stamp(self.stamps[row])})"
+        return f" ({show_stamp(self.stamps[row], self.tz)})"

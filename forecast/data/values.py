@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.axes import FloatArray
-from forecast.data.findings import Change, FindingLog, Settings, counted, listed
+from forecast.data.findings import Change, FindingLog, counted, listed
 from forecast.data.names import as_numbers, name_of
 from forecast.data.order import SortedRows
 from forecast.data.panel import Columns
 from forecast.data.parse import read_categories, read_numbers
 from forecast.data.per_series.keys import id_columns
 from forecast.data.table import RowNames
+from forecast.interface import Settings
 
 # beyond these, squares and ratios in float64 overflow or vanish
 _LARGEST = 1e100

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from forecast.data.findings import Settings
 from forecast.errors import ConfigError
 from forecast.experiment.evaluation_settings import EvaluationConfig
 from forecast.experiment.settings import Experiment
+from forecast.interface import Settings
 from forecast.section import AUTO, decided
 
 Accepts = Callable[[Experiment], bool]

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from forecast.data.doctor import Diagnosis, diagnose
-from forecast.data.findings import BadTableError, Change, Finding, Settings
-from forecast.data.panel import Panel
-from forecast.data.per_series.ended import ENDED, ended_notes
+from forecast.data.doctor import Diagnosis, diagnose_requested
+from forecast.data.findings import BadTableError, Change, Finding
 from forecast.data.read import Source
 from forecast.errors import ConfigError, DataError
 from forecast.experiment.enough import SHORT_SERIES, needed_rows, usual_horizon
-from forecast.experiment.prepare import Prepared, prepare_panel, refuse_no_forecast, table_of
-from forecast.experiment.settings import DataConfig, Experiment
+from forecast.experiment.prepare import (
+    Prepared,
+    prepare_panel,
+    refuse_no_forecast,
+    request_of,
+    table_of,
+)
+from forecast.experiment.settings import Experiment
+from forecast.interface import Settings
 
 _ROUNDS = 5
 """Times that a table is read again with the settings proposed so far, at most."""
+
+_MOST_CHANGES = 3
+"""Changes of one finding that are tried, until a table is accepted."""
 
 _MOST_TRIED = 1_000_000
 """Rows of a table that is read again, at most."""
@@ -39,7 +47,8 @@ def check_table(
     Raises:
         ConfigError: no source is named, or a setting does not fit the data.
     """
-    diagnosis = _read(config, source)
+    table = table_of(config.data, source)
+    diagnosis = diagnose_requested(table, request_of(config.data), needed_rows(config))
     panel = diagnosis.panel
     if panel is None:
         return diagnosis
@@ -56,39 +65,6 @@ def check_table(
         finding = Finding("not_prepared", "error", str(error))
         return replace(diagnosis, findings=(finding, *read), panel=None)
     return replace(diagnosis, findings=(*read, *_new_notes(prepared)))
-
-
-def _read(config: Experiment, source: Source | None) -> Diagnosis:
-    """Return what is wrong with the cells and stamps of the table."""
-    data = config.data
-    diagnosis = diagnose(
-        table_of(data, source),
-        data.columns,
-        table_format=data.table_format,
-        freq=data.freq,
-        gaps=data.gaps,
-        allow_missing=data.missing != "refuse",
-        needed_rows=needed_rows(config),
-    )
-    if diagnosis.panel is None:
-        return diagnosis
-    findings = tuple(
-        _about_ends(finding, diagnosis.panel, data) if finding.code == ENDED else finding
-        for finding in diagnosis.findings
-    )
-    return replace(diagnosis, findings=findings)
-
-
-def _about_ends(finding: Finding, panel: Panel, data: DataConfig) -> Finding:
-    """Return the finding about series that end early, with what becomes of them and other ways."""
-    (message,) = ended_notes(panel, data.ended_series)
-    if data.ended_series != "own_end":
-        return replace(finding, message=message)
-    changes = (
-        Change({"data.ended_series": "common_end"}, "for the same last step as the others"),
-        Change({"data.ended_series": "leave_out"}, "for no forecast of them"),
-    )
-    return replace(finding, message=message, changes=changes)
 
 
 @dataclass(frozen=True)
@@ -131,11 +107,25 @@ def proposals(
     rest = [finding for finding in diagnosis.errors if finding is not asking]
     made = []
     for change in first:
-        together = settings_for_all(rest, change.settings)
-        found, is_enough = _extended(config, check, together, diagnosis.num_rows)
-        if found:
-            made.append(Proposal(found, change.purpose, is_enough))
+        tried = []
+        for together in _starts(rest, change.settings):
+            found, is_enough = _extended(config, check, together, diagnosis.num_rows)
+            if found:
+                tried.append(Proposal(found, change.purpose, is_enough))
+            if is_enough:
+                break
+        if tried:
+            made.append(max(tried, key=lambda proposal: proposal.is_enough))
     return tuple(made)
+
+
+def _starts(findings: Sequence[Finding], given: Settings) -> Iterator[dict[str, Any]]:
+    """Yield settings for all findings: of each the first change, then another one of the first."""
+    yield settings_for_all(findings, given)
+    if findings:
+        first, *rest = findings
+        for settings in first.settings[1:_MOST_CHANGES]:
+            yield settings_for_all(rest, {**given, **settings})
 
 
 def settings_for_all(findings: Iterable[Finding], given: Settings) -> dict[str, Any]:
@@ -178,10 +168,12 @@ def _extended(
         if not together or num_rows > _MOST_TRIED:
             break
         errors = check(changed).errors
-        new = settings_for_all(errors, {})
-        if not errors or new.items() <= together.items():
+        grown = settings_for_all(errors, together)
+        if grown == together:  # a change that contradicts an earlier one may do
+            grown = together | settings_for_all(errors, {})
+        if not errors or grown == together:
             return together, not errors
-        together = together | new
+        together = grown
     return together, False
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from forecast.baselines.ridge import RidgeRows, learned_steps
-from forecast.data.findings import BadTableError, Settings
+from forecast.data.findings import BadTableError
 from forecast.data.panel import Panel
 from forecast.data.per_series.ended import steps_behind
 from forecast.data.per_series.subset import select_series
@@ -16,6 +16,7 @@ from forecast.data.regular.proposed_steps import FILL
 from forecast.experiment.choices import CHOOSING_MODEL
 from forecast.experiment.settings import Experiment
 from forecast.experiment.stretches import explain_gaps
+from forecast.interface import Settings
 from forecast.section import AUTO, decided
 from forecast.transforms import TRANSFORMS
 from forecast.transforms.missing import Filled

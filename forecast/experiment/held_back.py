@@ -7,6 +7,7 @@ import numpy as np
 from forecast.data.findings import Choice, counted
 from forecast.data.panel import Panel
 from forecast.experiment.settings import Experiment
+from forecast.interface import in_use
 from forecast.section import AUTO
 
 PLAIN_VALIDATION_SIZE = 0.1
@@ -95,7 +96,7 @@ def _ways_to_a_test_set(config: Experiment, rows: int, season_length: int) -> st
     horizon = config.windows.horizon
     if _left(config, rows) - horizon < _least_window(config, season_length):
         return text
-    return f"{text}, as would evaluation.test_size={horizon}"
+    return in_use().worded(f"{text}, as would `evaluation.test_size={horizon}`")
 
 
 def _least_window(config: Experiment, season_length: int) -> int:

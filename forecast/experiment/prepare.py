@@ -10,9 +10,9 @@ from functools import partial
 from forecast.data import datasets
 from forecast.data.findings import BadTableError, Choice
 from forecast.data.known import covers
-from forecast.data.load import load_panel
+from forecast.data.load import Request, load_requested
 from forecast.data.panel import AUTO_ROLES, LISTS, Panel
-from forecast.data.per_series.ended import ended_notes, refuse_unreachable
+from forecast.data.per_series.ended import refuse_unreachable
 from forecast.data.read import Source
 from forecast.errors import ConfigError, ForecastError
 from forecast.experiment.alternatives import alternatives
@@ -360,19 +360,20 @@ def open_panel(
         freq: the frequency the table must have; default: `data.freq`.
         cut_future: as in `load_panel`.
     """
-    panel = load_panel(
-        table_of(data, source),
+    request = replace(request_of(data), freq=freq or data.freq, cut_future=cut_future)
+    return load_requested(table_of(data, source), request)
+
+
+def request_of(data: DataConfig) -> Request:
+    """Return the settings with which a table is read."""
+    return Request(
         data.columns,
-        table_format=data.table_format,
-        freq=freq or data.freq,
-        gaps=data.gaps,
+        data.table_format,
+        data.freq,
+        data.gaps,
         allow_missing=data.missing != "refuse",
-        cut_future=cut_future,
+        ended_series=data.ended_series,
     )
-    usual = ended_notes(panel)
-    own = ended_notes(panel, data.ended_series)
-    notes = [note for note in panel.notes if note not in usual]
-    return replace(panel, notes=(*notes, *own))
 
 
 def table_of(data: DataConfig, source: Source | None) -> Source:

@@ -272,8 +272,8 @@ class Experiment(Section):
         if self.training.patience is not None and self.evaluation.validation_size == 0:
             raise ValueError(
                 f"training.patience is {self.training.patience}, but with "
-                f"evaluation.validation_size 0 there is nothing to stop on: set "
-                f"training.patience: null, or hold some rows back for validation"
+                f"evaluation.validation_size 0 there is nothing to stop on: pass "
+                f"`training.patience=null`, or hold some rows back for validation"
             )
         self._check_contexts()
         if self.ensemble.num_members > 1 and self.evaluation.validation_size == 0:

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 import numpy as np
 
 from forecast.axes import IntArray
-from forecast.data.findings import Settings, counted
+from forecast.data.findings import counted
 from forecast.data.panel import Panel
 from forecast.data.regular.proposed_steps import FILL
+from forecast.interface import Settings
 from forecast.windows.features import Features
 from forecast.windows.index import index_windows
 from forecast.windows.splits import Part

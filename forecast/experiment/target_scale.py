@@ -13,6 +13,7 @@ from forecast.axes import FloatArray, IntArray, evenly_spaced
 from forecast.baselines.ridge import RidgeRows, RidgeWindow
 from forecast.data.findings import Choice
 from forecast.data.panel import Panel
+from forecast.errors import DataError
 from forecast.experiment.choices import CHOOSING_MODEL, Chosen, plain_scale
 from forecast.experiment.settings import Experiment, TransformConfig
 from forecast.section import AUTO, decided
@@ -154,7 +155,10 @@ def ridge_error(
 
     deviations = np.ones((panel.num_series, num_targets))
     rows = RidgeRows(features.target.astype(np.float64), deviations, inputs=inputs)
-    ridge = RidgeWindow.fit(rows, learned, evaluated, robust=True)
+    try:
+        ridge = RidgeWindow.fit(rows, learned, evaluated, robust=True)
+    except DataError:  # some step has no value in these windows; all training windows may have one
+        return 0.0
     number = min(len(evaluated), EVALUATED_WINDOWS)
     spaced = evenly_spaced(len(evaluated), number)
     series, first = evaluated.locate(spaced)

@@ -38,11 +38,19 @@ def open_locked(path: Path, busy: ForecastError) -> Iterator[int]:
     except OSError as error:
         raise FileError(f"cannot open {path}: {reason_for(error)}") from error
     try:
-        if not _lock(path, descriptor):
+        if not _lock(path, descriptor) or not _is_at(path, descriptor):
             raise busy
         yield descriptor
     finally:
         os.close(descriptor)  # which releases the lock
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    """Return whether a path still names the open file: who held the lock may have removed it."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+    except OSError:
+        return False
 
 
 def _lock(path: Path, descriptor: int) -> bool:

@@ -21,6 +21,10 @@ from typing import Any, NoReturn
 from forecast.errors import OutputError
 from forecast.files.atomic import TEMPORARY, old_name
 
+ENVIRONMENT = "environment.json"
+"""File in every folder of a run or a backtest. Named here, where the log of commands can read it
+without the libraries that write it."""
+
 LITTER = (".DS_Store", "Thumbs.db")
 """Files that file managers create in every folder they show."""
 
@@ -165,6 +169,14 @@ def remove_own(folder: Path, form: re.Pattern[str]) -> None:
             path.unlink(missing_ok=True)
     if not folder.is_symlink() and not os.listdir(folder):
         folder.rmdir()
+
+
+def remove_files(folder: Path, names: Iterable[str], is_own: Callable[[Path], bool]) -> None:
+    """Delete some files of a folder, where they are there and were written by the same command."""
+    for name in names:
+        path = folder / name
+        if path.is_file() and not path.is_symlink() and is_own(path):
+            path.unlink(missing_ok=True)
 
 
 def _check_replaceable(path: str | Path, target: Path, name: str) -> None:

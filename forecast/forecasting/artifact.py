@@ -27,9 +27,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from forecast.errors import ArtifactError, nearest
+from forecast.errors import ArtifactError, OutputError, nearest
 from forecast.files.atomic import current_folder, replace_folder
-from forecast.files.outputs import Content, check_folder, read_record
+from forecast.files.outputs import (
+    ENVIRONMENT,
+    Content,
+    check_folder,
+    free_name,
+    read_record,
+)
 from forecast.files.tensors import (
     Count,
     Entry,
@@ -104,10 +110,10 @@ def save_artifact(path: str | Path, artifact: Artifact) -> None:
 
     Raises:
         ArtifactError: the content cannot be stored so that it comes back equal.
-        OutputError: the folder has files other than those of a saved model.
+        OutputError: the folder has files other than those of a saved model, or is part of a run.
         FileError: the folder cannot be written (disk full, no permission).
     """
-    check = partial(check_folder, path, SAVED_MODEL)
+    check = partial(_check_place, path)
     check()
     groups = (artifact.weights, artifact.state, artifact.golden)
     tensors = dict(zip(TENSOR_FILES, groups, strict=True))
@@ -181,6 +187,23 @@ def _is_saved_model(folder: Path) -> bool:
 
 SAVED_MODEL = Content("saved model", "model", _is_saved_model, tuple(MAX_BYTES))
 """Content of a folder that `Forecaster.save` has written."""
+
+
+def _check_place(path: str | Path) -> None:
+    """Raise unless a saved model may be written to a folder.
+
+    Raises:
+        OutputError: the folder has other files, or the model of a run, whose scores would no longer
+            be those of the model beside them.
+    """
+    check_folder(path, SAVED_MODEL)
+    target = Path(os.path.realpath(path))
+    of_run = {"python", "packages", "seed"} <= read_record(target.parent / ENVIRONMENT).keys()
+    if target.is_dir() and of_run:
+        raise OutputError(
+            f"{path} is the model of a run of fit: name another folder, such as "
+            f"{free_name(target.parent.with_name(f'{target.parent.name}-{target.name}'))}"
+        )
 
 
 def _json_bytes(value: Any) -> bytes:

@@ -158,7 +158,7 @@ def with_intervals(
     if calibration is None:
         raise ConfigError(
             "intervals were asked for and this model was not calibrated: train again with "
-            "evaluation.test_size or evaluation.calibration_size above 0, or ask for none"
+            "`evaluation.test_size` or `evaluation.calibration_size` above 0, or ask for none"
         )
     own = _own_intervals(fitted.quantile_levels, quantiles)
     columns: dict[float, FloatArray] = {}

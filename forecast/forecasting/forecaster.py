@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Literal
 
 from forecast.data.known import future_frame, read_known
 from forecast.data.panel import Panel
 from forecast.data.per_series.ended import reach_of, refuse_unreachable
+from forecast.data.per_series.future import known_columns
 from forecast.data.read import Source
 from forecast.errors import ConfigError, NotFittedError, check_kind
 from forecast.experiment.keywords import with_keywords
@@ -22,14 +21,19 @@ from forecast.experiment.prepare import (
     with_all_rows,
 )
 from forecast.experiment.settings import Experiment
-from forecast.forecasting.ahead import with_intervals_of, with_usual_intervals
+from forecast.forecasting.ahead import (
+    levels_by_number,
+    steps_to_forecast,
+    with_intervals_of,
+    with_usual_intervals,
+)
 from forecast.forecasting.calibrate import calibrate
 from forecast.forecasting.fitted import Fitted, collect, shape_of
 from forecast.forecasting.judge import fit_linear, judge, unseen_part
+from forecast.forecasting.learned_table import reading_for
 from forecast.forecasting.predict import forecast_future
 from forecast.forecasting.reference import baseline_ahead
 from forecast.forecasting.saving import load_fitted, save_fitted
-from forecast.intervals.levels import check_level
 from forecast.layers.runtime import start_quietly
 from forecast.scores.evaluation import BacktestResult
 from forecast.scores.forecast import Forecast
@@ -243,8 +247,8 @@ class Forecaster:
         """
         fitted = self.fitted
         history = self._history(table)
-        steps = self._steps(horizon)
-        levels = _levels(level)
+        steps = steps_to_forecast(fitted, horizon)
+        levels = levels_by_number(level)
         if levels and steps > fitted.shape.horizon:
             raise ConfigError(
                 f"intervals were asked for {steps} steps, and the model is calibrated for "
@@ -255,7 +259,8 @@ class Forecaster:
 
         ahead = None
         if known is not None:
-            ahead = read_known(history, known, table_format=fitted.config.data.table_format)
+            with reading_for(fitted, known_columns(history.columns)):
+                ahead = read_known(history, known, table_format=fitted.config.data.table_format)
         ended = fitted.config.data.ended_series
         refuse_unreachable(history, ended, fitted.shape.horizon, steps)
         reach = reach_of(history, ended)
@@ -285,7 +290,7 @@ class Forecaster:
             NotFittedError: neither `fit` nor `load` was called.
         """
         ended = self.fitted.config.data.ended_series
-        return future_frame(self._history(table), self._steps(horizon), ended)
+        return future_frame(self._history(table), steps_to_forecast(self.fitted, horizon), ended)
 
     def evaluate(self, table: Source | None = None) -> BacktestResult:
         """Evaluate the model and the baselines on the rows of a table that training has not seen.
@@ -350,44 +355,11 @@ class Forecaster:
         """Return the series of a table, or of the training table."""
         freq = self.fitted.freq
         if table is not None:
-            return open_panel(self.fitted.config.data, table, freq=freq)
+            with reading_for(self.fitted):
+                return open_panel(self.fitted.config.data, table, freq=freq)
         if self._prepared is None:
             raise ConfigError(
                 "no table is given, and a loaded model has no training table: pass the table to "
                 "forecast from"
             )
         return self._prepared.panel
-
-    def _steps(self, horizon: int | None) -> int:
-        """Return the steps to forecast, checked against the model."""
-        trained = self.fitted.shape.horizon
-        past = self.fitted.feature_map.columns.past_covariates
-        if horizon is None:
-            return trained
-        check_kind("horizon", horizon, (int, np.integer), "a whole number of steps")
-        if horizon < 1:
-            raise ConfigError(f"horizon is {horizon}; expected a whole number of at least 1")
-        if horizon > trained and past:
-            raise ConfigError(
-                f"horizon is {horizon} and the model was trained for {trained}: further steps need "
-                f"future values of the past covariates ({', '.join(past)}); ask for at most "
-                f"{trained} steps, or train with a longer horizon or without them"
-            )
-        return horizon
-
-
-def _levels(level: float | Sequence[float] | Literal["auto"]) -> tuple[float, ...]:
-    """Return the levels that were asked for by number, checked."""
-    if isinstance(level, str) and level == "auto":
-        return ()
-    if isinstance(level, str):
-        raise ConfigError(f"level is {level!r}; expected %, such as 80 or [80, 95], or 'auto'")
-    levels: object = level
-    if isinstance(level, int | float):
-        levels = (level,)
-    wanted = "%, such as 80 or [80, 95], or 'auto'"
-    check_kind("level", levels, (list, tuple), wanted)
-    for single_level in cast(Sequence[float], levels):
-        check_kind("level", single_level, (int, float, np.number), wanted)
-        check_level(single_level)
-    return tuple(cast(Sequence[float], levels))

@@ -144,6 +144,6 @@ def unseen_part(fitted: Fitted, panel: Panel) -> Part:
     if (first >= panel.offsets[1:]).all():
         raise DataError(
             "training has seen every row of the table, so that there is none to evaluate on: give "
-            "newer rows, or train with evaluation.test_size above 0"
+            "newer rows, or train with `evaluation.test_size` above 0"
         )
     return Part(first, panel.offsets[1:])

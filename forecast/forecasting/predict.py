@@ -8,9 +8,10 @@ import numpy as np
 
 from forecast.axes import FloatArray, IntArray
 from forecast.data.known import append_future
-from forecast.data.panel import Panel, shown_stamps
+from forecast.data.panel import Panel
 from forecast.data.per_series.ended import Reach
 from forecast.data.per_series.subset import last_rows, select_series
+from forecast.data.shown import stamp_at
 from forecast.errors import DataError
 from forecast.forecasting.fitted import Fitted, align
 from forecast.forecasting.unseen import DRIFT_RANGES, RowsRead, covariate_notes, new_series_note
@@ -314,9 +315,8 @@ def learned_notes(fitted: Fitted, panel: Panel) -> tuple[str, ...]:
     if not len(learned):
         return ()
     latest = learned[until[learned].argmax()]
-    end, last = shown_stamps(
-        panel, np.array([ends[latest], until[latest].astype(panel.timestamps.dtype)])
-    )
+    end = stamp_at(panel.freq, ends[latest])
+    last = stamp_at(panel.freq, until[latest].astype(ends.dtype))
     which = f"the table ends at {end}"
     if panel.num_series > 1:
         which = (

@@ -132,7 +132,7 @@ class Calibration:
             raise ConfigError(
                 f"level {level:g} was asked for and there are {self.num_windows} calibration "
                 f"windows; it takes {needed_windows(level)}: ask for a lower level, or hold back "
-                f"more rows (evaluation.calibration_size)"
+                f"more rows with `evaluation.calibration_size`"
             )
         share = round(level / 100.0, 10)
         kind = POINT

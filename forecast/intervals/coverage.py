@@ -53,7 +53,7 @@ def coverage_by(result: BacktestResult, group: Group) -> pd.DataFrame:
     if not pairs or result.quantiles is None:
         raise DataError(
             f"the evaluation of {result.alias} has no intervals: train with "
-            f"evaluation.calibration_size above 0, or with training.loss quantile"
+            '`evaluation.calibration_size` above 0, or with `training.loss="quantile"`'
         )
     positions = result.freq.positions(result.cutoffs)
     horizon = result.actual.shape[1]

@@ -118,7 +118,7 @@ def _chart(record: RunRecord, result: BacktestResult, shown: _Shown, name: str) 
     readings = readings_of(stamps, result.freq)
     counted = f"{len(shown.windows)} forecast{'s' * (len(shown.windows) > 1)}"
     return Chart(
-        title=f"{name}: {counted} of {result.alias} and the actual values",
+        title=f"{name}: {counted} and the actual values",
         x_title=result.columns.time_col,
         y_title=result.columns.target_cols[shown.target],
         lines=lines,

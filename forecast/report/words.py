@@ -45,6 +45,16 @@ def title_of(settings: Mapping[str, Any], command: str = "fit") -> str:
     return f"{targets}, {work} of {table}"
 
 
+def subject_of_run(settings: Mapping[str, Any]) -> str:
+    """Return the targets and the table, such as `sales, sales.csv`.
+
+    Args:
+        settings: of the run, as nested mappings.
+    """
+    targets = listed_words(settings.get("data", {}).get("target_cols", []))
+    return ", ".join(filter(None, [targets, table_name(settings)]))
+
+
 def table_name(settings: Mapping[str, Any]) -> str:
     """Return the name of the file of the table without its folders; "" for a frame in Python."""
     source = str(settings.get("data", {}).get("source") or "")
@@ -81,7 +91,7 @@ def data_section(record: RunRecord) -> str:
     if record.command == "backtest":
         rows["Cutoffs"] = _cutoffs(record.settings)
     zone = f", {data['time_zone']}" if data.get("time_zone") else ""
-    span = str(data["span"]).replace(" 00:00:00", "")
+    span = str(data["span"]).replace(" 00:00:00", "")  # as runs of earlier versions have it
     rows |= {
         "Table": table_name(record.settings) or "a table passed in Python",
         "Length": f"{data['num_series']:,} series, {data['num_rows']:,} rows",

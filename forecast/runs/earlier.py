@@ -13,8 +13,8 @@ from forecast.experiment.identity import differences, flat
 from forecast.experiment.prepare import Prepared
 from forecast.experiment.settings import Experiment
 from forecast.files.atomic import current_folder
-from forecast.files.outputs import read_record
-from forecast.runs.records import CONFIG, DATA, ENVIRONMENT
+from forecast.files.outputs import ENVIRONMENT, read_record
+from forecast.runs.records import CONFIG, DATA
 
 _DIGITS = 12
 """Digits of a fingerprint that a message shows."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Iterable
 from pathlib import Path
-
-import numpy as np
 
 from forecast.data.findings import counted
 from forecast.data.frequency import Frequency
-from forecast.data.panel import Panel, shown_stamps
+from forecast.data.panel import Panel
+from forecast.data.shown import span_of
 from forecast.experiment.prepare import Prepared
 
 _NOTE_WIDTH = 150
@@ -42,11 +42,15 @@ def describe(prepared: Prepared) -> list[str]:
         f"{len(prepared.training):,} for training, {len(prepared.validation):,} for validation, "
         f"{len(prepared.test):,} for testing",
     ]
-    for note in prepared.notes:
-        # a shorter note about missing values comes from the policy that fills them
-        if " is missing in " not in note:
-            lines.append(f"note: {textwrap.shorten(note, _NOTE_WIDTH, placeholder=' ...')}")
-    return lines
+    # a shorter note about missing values comes from the policy that fills them
+    notes = [note for note in prepared.notes if " is missing in " not in note]
+    return [*lines, *note_lines(notes)]
+
+
+def note_lines(notes: Iterable[str]) -> list[str]:
+    """Return notes on a table as printed lines, long ones shortened."""
+    shown = [textwrap.shorten(note, _NOTE_WIDTH, placeholder=" ...") for note in notes]
+    return [f"note: {note}" for note in shown]
 
 
 def table_line(panel: Panel, source: str | None) -> str:
@@ -62,7 +66,7 @@ def table_line(panel: Panel, source: str | None) -> str:
     elif source:
         name = Path(source).name
     size = f"{counted(panel.num_series, 'series')}, {counted(panel.num_rows, 'row')}"
-    return f"{name}: {size}, {_rhythm(panel.freq)}, {_span(panel)}"
+    return f"{name}: {size}, {_rhythm(panel.freq)}, {span_of(panel)}"
 
 
 def _rhythm(freq: Frequency) -> str:
@@ -70,13 +74,3 @@ def _rhythm(freq: Frequency) -> str:
     if freq.is_integer:
         return f"a step of {freq.alias}"
     return _RHYTHMS.get(re.sub("-.*", "", freq.alias), f"every {freq.alias}")
-
-
-def _span(panel: Panel) -> str:
-    """Return the first and the last timestamp, as days where both are at midnight."""
-    ends = np.array([panel.timestamps.min(), panel.timestamps.max()])
-    texts = [str(stamp) for stamp in shown_stamps(panel, ends)]
-    midnight = " 00:00:00"
-    if all(text.endswith(midnight) for text in texts):
-        texts = [text.removesuffix(midnight) for text in texts]
-    return " to ".join(texts)

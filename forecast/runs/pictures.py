@@ -16,7 +16,7 @@ from forecast.data.names import name_of
 from forecast.data.per_series.keys import ids_in
 from forecast.errors import DataError, OutputError
 from forecast.files.atomic import write_file
-from forecast.files.outputs import Content, check_file, check_folder, read_record
+from forecast.files.outputs import ENVIRONMENT, Content, check_file, check_folder, read_record
 from forecast.files.yaml import parse_yaml
 from forecast.intervals.levels import central_levels
 from forecast.report import RunRecord, is_report, report_page
@@ -34,14 +34,13 @@ from forecast.report.plots import (
 )
 from forecast.report.plots.fan import last_windows
 from forecast.report.plots.style import is_picture, write_caption
-from forecast.report.words import title_of
+from forecast.report.words import subject_of_run, title_of
 from forecast.runs.next_steps import read_about
 from forecast.runs.records import (
     BACKTEST_RESULT,
     CONFIG,
     COVERAGE,
     DATA,
-    ENVIRONMENT,
     FORECAST,
     NUM_EXAMPLES,
     OBSERVED,
@@ -106,17 +105,19 @@ def draw_pictures(
         figures["forecast"] = _next_steps_figure(run)
     elif histories and result is not None and observed is not None:
         figures["forecast"] = _last_window_figure(result, observed, run)
+    subject = _subject(run)
     if histories:
-        figures["loss"] = plot_loss(histories)
+        figures["loss"] = plot_loss(histories, subject=subject)
     if result is not None and observed is not None:
-        figures |= _result_figures(result, observed)
+        figures |= _result_figures(result, observed, subject)
 
-    caption = _caption(run)
+    caption = _model_of(run)
+    rows = "in a backtest" if is_backtest(run) else "on the test set"
     paths = []
     for name, figure in figures.items():
         path = folder / f"{name}.png"
-        if caption and name != "forecast":  # which has it as its title
-            write_caption(figure, caption)
+        if caption and name != "forecast":  # which names its lines
+            write_caption(figure, caption if name == "loss" else f"{caption}, {rows}")
         save_figure(figure, path)
         paths.append(path)
     return paths
@@ -144,7 +145,7 @@ def plot_run(run: str | Path, *, out: str | Path | None = None) -> list[Path]:
     elif not has_environment(folder):
         raise OutputError(
             f"{folder} contains no {ENVIRONMENT} of a run or a backtest: name another folder with "
-            f"--out"
+            f"`out=`"
         )
     target.mkdir(parents=True, exist_ok=True)
     result = read_result(folder)
@@ -237,16 +238,23 @@ def _last_window_figure(result: BacktestResult, observed: pd.DataFrame, run: Pat
     present = np.unique(result.series)
     series = [number for number in present if name_of(result.series_ids[number]) in stored]
     windows = [last_windows(result, int(number), 1) for number in series or present]
-    title = f"{_caption(run) or result.alias}: the last window of the test set"
+    title = f"{_subject(run) or result.alias}: the last window of the test set"
     forecast = result.forecast(result.alias, np.concatenate(windows))
     return plot_next_steps(forecast, observed, title=title)
 
 
-def _caption(run: Path) -> str:
+def _subject(run: Path) -> str:
     """Return the targets and the table of a run, "" where its settings are not there."""
     if not (run / CONFIG).is_file():
         return ""
-    return title_of(_settings(run), "backtest" if is_backtest(run) else "fit")
+    return subject_of_run(_settings(run))
+
+
+def _model_of(run: Path) -> str:
+    """Return the line that names the model of a run, "" where its settings are not there."""
+    if not (run / CONFIG).is_file():
+        return ""
+    return f"model: {_settings(run).get('name')}"
 
 
 def _settings(run: Path) -> dict[str, Any]:
@@ -266,24 +274,26 @@ def _recent(run: Path) -> pd.DataFrame | None:
     return recent
 
 
-def _result_figures(result: BacktestResult, observed: pd.DataFrame) -> dict[str, Figure]:
-    """Return the figures of an evaluation by name."""
+def _result_figures(
+    result: BacktestResult, observed: pd.DataFrame, subject: str
+) -> dict[str, Figure]:
+    """Return the figures of an evaluation by name; `subject` begins their titles."""
     windows = result.examples(NUM_EXAMPLES)
     # without repeats, since the best baseline may be the seasonal naive one
     candidates = dict.fromkeys(("seasonal_naive", result.scores().best_baseline))
     baselines = [result.forecast(name, windows) for name in candidates if name in result.baselines]
     figures = {
         "forecasts": plot_forecasts(
-            result.forecast(result.alias, windows), observed, baselines=baselines
+            result.forecast(result.alias, windows), observed, baselines=baselines, subject=subject
         ),
-        "error_by_step": plot_error_by_step(result),
-        "error_by_cutoff": plot_error_by_cutoff(result),
-        "bias_by_step": plot_bias_by_step(result),
-        "residuals": plot_residuals(result),
+        "error_by_step": plot_error_by_step(result, subject=subject),
+        "error_by_cutoff": plot_error_by_cutoff(result, subject=subject),
+        "bias_by_step": plot_bias_by_step(result, subject=subject),
+        "residuals": plot_residuals(result, subject=subject),
     }
     if central_levels(result):
-        figures["coverage"] = plot_coverage(result)
-        figures["fan"] = plot_fan(result)
+        figures["coverage"] = plot_coverage(result, subject=subject)
+        figures["fan"] = plot_fan(result, subject=subject)
     return figures
 
 

@@ -22,9 +22,10 @@ from forecast.axes import IntArray
 from forecast.data.names import name_of
 from forecast.data.panel import Panel, panel_digest, shown_stamps
 from forecast.data.per_series.keys import id_columns
+from forecast.data.shown import span_of
 from forecast.experiment.file import dump_experiment
 from forecast.experiment.settings import Experiment
-from forecast.files.outputs import read_record
+from forecast.files.outputs import ENVIRONMENT, read_record
 from forecast.intervals.coverage import coverage_table
 from forecast.intervals.levels import central_levels
 from forecast.report.plots.steps_ahead import past_steps, shown_pairs
@@ -52,7 +53,6 @@ RUN_RESULT = ResultFiles("test_forecasts.parquet", "test_forecasts.json")
 BACKTEST_RESULT = ResultFiles("forecasts.parquet", "forecasts.json")
 
 CONFIG = "config.yaml"
-ENVIRONMENT = "environment.json"
 DATA = "data.json"
 HISTORY = "history.json"
 SCORES = "scores.json"
@@ -243,7 +243,7 @@ def _data_record(panel: Panel) -> dict[str, Any]:
         "num_rows": panel.num_rows,
         "frequency": panel.freq.alias,
         "time_zone": panel.freq.tz,
-        "span": span_text(panel),
+        "span": span_of(panel),
         "notes": list(panel.notes),
     }
 
@@ -268,13 +268,6 @@ def has_environment(folder: Path) -> bool:
     """Return whether a folder contains the record of packages that runs and backtests write."""
     keys = {"python", "platform", "packages", "seed"}
     return read_record(folder / ENVIRONMENT).keys() == keys
-
-
-def span_text(panel: Panel) -> str:
-    """Return the first and the last timestamp of a table, `FIRST to LAST`."""
-    ends = panel.timestamps[[panel.timestamps.argmin(), panel.timestamps.argmax()]]
-    first, last = shown_stamps(panel, ends)
-    return f"{first} to {last}"
 
 
 def to_json(values: Mapping[str, Any]) -> bytes:

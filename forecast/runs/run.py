@@ -36,7 +36,7 @@ from forecast.experiment.held_back import no_test_set
 from forecast.experiment.prepare import Prepared, prepare, refuse_no_forecast
 from forecast.experiment.settings import Experiment
 from forecast.files.atomic import replace_folder
-from forecast.files.outputs import Content, check_folder, check_writable, free_name
+from forecast.files.outputs import ENVIRONMENT, Content, check_folder, check_writable, free_name
 from forecast.forecasting.artifact import SAVED_MODEL
 from forecast.forecasting.forecaster import Forecaster
 from forecast.forecasting.reference import best_on_validation
@@ -49,7 +49,6 @@ from forecast.runs.records import (
     CONFIG,
     COVERAGE,
     DATA,
-    ENVIRONMENT,
     FORECAST,
     HISTORY,
     MODEL,
@@ -152,8 +151,8 @@ def fit_run(
     refuse_no_forecast(config, prepared)
     if require_skill and not len(prepared.test):
         raise ConfigError(
-            "skill is required but there is no test set to measure it on: set evaluation.test_size "
-            "above 0"
+            "skill is required but there is no test set to measure it on: give "
+            "`evaluation.test_size` above 0"
         )
     for line in describe(prepared):
         voice.say(line)
@@ -242,8 +241,8 @@ def _check_earlier(folder: Path, prepared: Prepared, replace: bool, say: Say) ->
         return
     if not replace:
         raise OutputError(
-            f"{folder} contains {difference}: replace it with --replace, or name another folder "
-            f"with --out, such as {free_name(folder)}"
+            f"{folder} contains {difference}: replace it with `replace=true`, or name another "
+            f"folder with `out=`, such as {free_name(folder)}"
         )
     say(f"note: {folder} contains {difference}; it is replaced at the end")
 
@@ -298,7 +297,7 @@ def _training_kept() -> Iterator[None]:
         yield
     except OutputError as error:
         raise OutputError(
-            f"{error}; the training is kept: move them away and resume with --resume"
+            f"{error}; the training is kept: move them away and resume with `resume=true`"
         ) from error
 
 

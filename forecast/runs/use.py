@@ -151,5 +151,5 @@ def _check_outside(run: str | Path, output: str | Path) -> None:
 def _table_of(forecaster: Forecaster) -> str:
     source = forecaster.config.data.source
     if source is None:
-        raise DataError("this model was trained on a DataFrame: name the table to read")
+        raise DataError("this model was trained on a table in memory: name the table to read")
     return source

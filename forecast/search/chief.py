@@ -16,7 +16,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -32,15 +32,22 @@ from keras_tuner.src.distribute.oracle_chief import OracleServicer
 from forecast.errors import SearchError
 from forecast.experiment.settings import Experiment
 from forecast.files.outputs import check_writable
-from forecast.search.journal import JOURNAL, open_journal
 from forecast.search.oracles import SCORE
 from forecast.search.ordered import IDENTITY, OrderedOracle
 from forecast.search.search import check_folds, present, run_search
 from forecast.search.space import check_space, hyper_parameters, search_of
-from forecast.search.start import begin, check_same_search, identity_of, search_folder
+from forecast.search.start import (
+    begin,
+    check_same_search,
+    identity_of,
+    open_search,
+    search_folder,
+)
+from forecast.search.summary import opening
 from forecast.search.trial import Bench, make_bench
 from forecast.search.tuner import HaltedError, SearchTuner
 from forecast.search.workers import BenchArguments, Resources, Runner, WorkerProcess
+from forecast.training.voice import Voice
 
 _TUNER = "KERASTUNER_TUNER_ID"
 _IP = "KERASTUNER_ORACLE_IP"
@@ -195,27 +202,32 @@ def tune_as_chief(
     *,
     out: str | Path | None,
     resume: bool,
+    replace: bool,
     resources: Resources,
     address: Address,
-    tensorboard: str | None,
-    say: Callable[[str], None],
+    voice: Voice,
 ) -> Path:
     """Give out the trials of a search, then evaluate the best here; see `search.tune_run`."""
     folder = search_folder(config, out)
-    if tensorboard is not None:
-        check_writable(tensorboard)
+    if voice.tensorboard is not None:
+        check_writable(voice.tensorboard)
     check_space(config)
     bench = make_bench(config, None, folder)
+    for line in opening(bench):
+        voice.say(line)
+    voice.wake()
     check_folds(bench)
-    with open_journal(folder / JOURNAL) as journal:
-        search = begin(bench, journal, resume=resume, say=say, lease=_LEASE_SECONDS)
-        say(
+    with open_search(folder) as journal:
+        search = begin(
+            bench, journal, resume=resume, replace=replace, say=voice.say, lease=_LEASE_SECONDS
+        )
+        voice.say(
             f"chief at {address}: waiting for workers (forecast tune --worker --address {address} "
             f"with the same file)"
         )
         runner = WorkerProcess(BenchArguments(config, None, folder), resources)
         run_search(search, [runner], elsewhere=partial(serve_trials, search.oracle, address))
-        present(search, tensorboard)
+        present(search, voice.tensorboard)
     return folder
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from forecast.search.results import best_settings
 from forecast.search.space import search_of
-from forecast.search.state import BEST, RETRAINED, WRITTEN, Outcome, Task, final_record
+from forecast.search.state import BEST, RETRAINED, Outcome, Task, final_record, missing_finals
 from forecast.search.trial import drop_checkpoints
 from forecast.search.workers import Runner
 
@@ -17,14 +17,10 @@ if TYPE_CHECKING:
 
 def finals_left(search: Search) -> SimpleQueue[str]:
     """Return a queue of the trainings that are missing, which several threads can take from."""
-    names = [RETRAINED]
-    if search.config.evaluation.test_size != 0:
-        names += [BEST, WRITTEN]
-
+    has_test_set = search.config.evaluation.test_size != 0
     waiting: SimpleQueue[str] = SimpleQueue()
-    for name in names:
-        if name not in search.state.finals:
-            waiting.put(name)
+    for name in missing_finals(search.state, has_test_set=has_test_set):
+        waiting.put(name)
     return waiting
 
 

@@ -59,11 +59,25 @@ class Journal:
         except OSError as error:
             raise FileError(
                 f"cannot write {self._path}: {reason_for(error)}; fix this, then resume with "
-                f"--resume"
+                f"`resume=true`"
             ) from error
         self._digest = digest
         self._size += len(line)
         self.records.append(json.loads(text))
+
+    def clear(self) -> None:
+        """Remove all records.
+
+        Raises:
+            FileError: the file cannot be written.
+        """
+        try:
+            os.ftruncate(self._descriptor, 0)
+        except OSError as error:
+            raise FileError(f"cannot write {self._path}: {reason_for(error)}") from error
+        self.records.clear()
+        self._digest = ""
+        self._size = 0
 
 
 @contextmanager
@@ -79,7 +93,7 @@ def open_journal(path: Path) -> Iterator[Journal]:
     """
     busy = SearchError(
         f"{path.parent}: another process is searching there; wait for it, or name another folder "
-        f"with --out"
+        f"with `out=`"
     )
     with open_locked(path, busy) as descriptor:
         yield Journal(path, descriptor)

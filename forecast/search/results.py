@@ -29,6 +29,9 @@ from forecast.search.state import State, Task, by_fold
 
 TABLE = "trials.csv"
 BEST_FILE = "best.yaml"
+FIGURES = ("progress", "parallel", "importance", "cost")
+RESULTS = (TABLE, BEST_FILE, *(f"{name}.png" for name in FIGURES))
+"""Files of the results of a search."""
 
 
 _EPOCHS = "training.epochs"

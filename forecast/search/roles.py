@@ -28,7 +28,7 @@ def tune_in_role(
         table: a file or `dataset:NAME`; default: `config.data.source`.
         role: of this process; None for that of `KERASTUNER_TUNER_ID`, or alone where it is not set.
         address: `HOST:PORT` of the chief; None for that of keras-tuner's variables.
-        settings: `out`, `resume`, `resources`, `tensorboard` and `say`, as in `tune_run`.
+        settings: `out`, `resume`, `replace`, `resources` and `voice`, as in `tune_run`.
 
     Raises:
         SearchError: the address is malformed, or this role does not read an option that is given.
@@ -51,6 +51,7 @@ def tune_in_role(
     chief = Address.of(address, os.environ)
     if role == "chief":
         return tune_as_chief(config, address=chief, **settings)
+    settings["voice"].wake()
     return tune_as_worker(
         config, out=settings["out"], resources=settings["resources"], address=chief
     )

@@ -21,14 +21,14 @@ from forecast.experiment.prepare import prepare_panel
 from forecast.experiment.settings import Experiment
 from forecast.files.outputs import check_writable, remove_own
 from forecast.search.finals import finals_left, run_finals
-from forecast.search.journal import JOURNAL, open_journal
 from forecast.search.results import draw_trials, write_hparams, write_results
 from forecast.search.space import check_space, looks_at_results, search_of, with_values
-from forecast.search.start import Say, Search, begin, search_folder
+from forecast.search.start import Search, begin, open_search, search_folder
 from forecast.search.state import State
-from forecast.search.summary import closing_lines, heading, trial_line
+from forecast.search.summary import closing_lines, fold_line, heading, opening, trial_line
 from forecast.search.trial import CHECKPOINTS, TRAINING, Bench, make_bench
 from forecast.search.workers import BenchArguments, Resources, Runner, WorkerProcess
+from forecast.training.voice import Say, Voice
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,9 +40,9 @@ def tune_run(
     *,
     out: str | Path | None = None,
     resume: bool = False,
+    replace: bool = False,
     resources: Resources | None = None,
-    tensorboard: str | None = None,
-    say: Say,
+    voice: Voice,
 ) -> Path:
     """Search, evaluate the best settings on unseen rows, and write the folder of the search.
 
@@ -50,18 +50,21 @@ def tune_run(
         config: the experiment with its search.
         table: a file, `dataset:NAME` or a frame; default: `config.data.source`.
         out: the folder; default: `runs/NAME-search`, see `Experiment.folder_name`.
-        resume: whether to continue a search in the folder.
+        resume: whether to continue a search in the folder. A finished one of the same data and
+            settings needs no permission: its results are written again.
+        replace: whether to begin again in the folder of an earlier search, also one of other data
+            or with other settings. Files of others stay.
         resources: processes, and limits of each; default: one process without limits.
-        tensorboard: optional; folder for TensorBoard's hyperparameter page.
-        say: prints one line.
+        voice: where lines go, and the logs for TensorBoard's hyperparameter page.
 
     Returns:
         The folder.
 
     Raises:
         ConfigError: a range does not fit its setting.
-        OutputError: the folder holds something else, or cannot be written.
-        SearchError: the folder holds another search, or another process works on it.
+        OutputError: the folder holds something else, or a search of other work that is not to be
+            replaced, or cannot be written.
+        SearchError: the folder holds an unfinished search, or another process works on it.
         FileError: the disk is full; `resume` continues once there is room.
     """
     if isinstance(table, str):
@@ -69,20 +72,23 @@ def tune_run(
         table = None
     folder = search_folder(config, out)
     resources = resources or Resources()
-    if tensorboard is not None:
-        check_writable(tensorboard)
+    if voice.tensorboard is not None:
+        check_writable(voice.tensorboard)
     check_space(config)
 
     bench = make_bench(config, table, folder)
+    for line in opening(bench):
+        voice.say(line)
+    voice.wake()
     check_folds(bench)
-    _note_idle_workers(config, resources, say)
+    _note_idle_workers(config, resources, voice.say)
 
-    with open_journal(folder / JOURNAL) as journal:
-        search = begin(bench, journal, resume=resume, say=say)
+    with open_search(folder) as journal:
+        search = begin(bench, journal, resume=resume, replace=replace, say=voice.say)
         arguments = BenchArguments(config, table, folder)
         runners = [WorkerProcess(arguments, resources) for _ in range(resources.workers)]
         run_search(search, runners)
-        present(search, tensorboard)
+        present(search, voice.tensorboard)
     return folder
 
 
@@ -164,6 +170,8 @@ def _reporter(search: Search) -> Callable[[State], None]:
 
     def report(state: State) -> None:
         nonlocal num_printed
+        if not state.ends:  # until the first line of the table
+            search.say(fold_line(search.config, state))
         num_ended = len(state.ends)
         if num_ended <= num_printed:
             return

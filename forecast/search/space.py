@@ -286,5 +286,5 @@ def _check_epochs(experiment: Experiment, search: SearchConfig) -> None:
     if experiment.training.epochs == AUTO:
         raise ConfigError(
             "training.epochs is 'auto'; expected the most epochs that hyperband may give to a "
-            "trial: set it"
+            "trial: give `training.epochs`"
         )

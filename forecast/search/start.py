@@ -4,27 +4,36 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from forecast.data.panel import Panel
-from forecast.errors import SearchError
+from forecast.errors import OutputError, SearchError
 from forecast.experiment.identity import PACKAGES, describe, differences
 from forecast.experiment.settings import Experiment
 from forecast.files.atomic import TEMPORARY
-from forecast.files.outputs import Content, check_folder, foreign_paths
-from forecast.search.journal import DIGITS, JOURNAL, Journal
-from forecast.search.state import State, search_record
+from forecast.files.outputs import (
+    Content,
+    check_folder,
+    foreign_paths,
+    free_name,
+    remove_files,
+    remove_own,
+)
+from forecast.files.traces import clean_start
+from forecast.report.plots.style import is_our_output
+from forecast.search.journal import DIGITS, JOURNAL, Journal, open_journal
+from forecast.search.results import RESULTS
+from forecast.search.state import State, missing_finals, search_record
 from forecast.search.trial import CHECKPOINTS, TRAINING, Bench
+from forecast.training.voice import Say
 
 if TYPE_CHECKING:
     from forecast.search.ordered import OrderedOracle
-
-
-Say = Callable[[str], None]
-"""Prints one line."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +125,64 @@ def identity_of(config: Experiment, panel: Panel) -> dict[str, str]:
     return describe(config, panel, without=("backtest",), packages=packages)
 
 
+@contextmanager
+def open_search(folder: Path) -> Iterator[Journal]:
+    """Open the journal of a folder; a new one with nothing to resume goes where the block fails.
+
+    Args:
+        folder: as `search_folder` returned it.
+
+    Raises:
+        SearchError: another process has it open, or a record is damaged.
+    """
+    with clean_start(folder) as on_failure, open_journal(folder / JOURNAL) as journal:
+        on_failure(partial(_remove_start, folder, journal))
+        yield journal
+
+
+def _remove_start(folder: Path, journal: Journal) -> None:
+    """Remove the journal of a search without a result or a checkpoint."""
+    is_begun = any(record["event"] not in ("search", "start") for record in journal.records)
+    training = folder / TRAINING
+    if is_begun or (training.is_dir() and os.listdir(training)):
+        return
+    remove_own(training, CHECKPOINTS)
+    with suppress(OSError):  # on Windows an open file stays
+        (folder / JOURNAL).unlink(missing_ok=True)
+
+
+def _allow(
+    bench: Bench, journal: Journal, identity: Mapping[str, str], *, resume: bool, replace: bool
+) -> None:
+    """Compare the search in a journal with the one that begins, and clear it if it is replaced.
+
+    Raises:
+        SearchError: settings, data or packages differ from those to be resumed.
+        OutputError: they differ, and the search is not to be replaced.
+    """
+    if not journal.records:
+        return
+    stored = journal.records[0]["identity"]
+    difference = differences(stored, identity)
+    if replace and (difference or not resume):
+        _remove_results(bench.folder)
+        journal.clear()
+    elif difference and not resume:
+        raise OutputError(
+            f"{bench.folder} contains a search of other work ({difference}): replace it with "
+            f"`replace=true`, or name another folder with `out=`, such as "
+            f"{free_name(bench.folder)}"
+        )
+    else:
+        check_same_search(bench.folder, stored, identity)
+
+
+def _remove_results(folder: Path) -> None:
+    """Remove the files of a search other than its journal."""
+    remove_own(folder / TRAINING, CHECKPOINTS)
+    remove_files(folder, RESULTS, is_our_output)
+
+
 def check_same_search(folder: Path, stored: Mapping[str, str], current: Mapping[str, str]) -> None:
     """Raise unless the search in a folder is the one that is to be resumed.
 
@@ -131,40 +198,52 @@ def check_same_search(folder: Path, stored: Mapping[str, str], current: Mapping[
 
 
 def begin(
-    bench: Bench, journal: Journal, *, resume: bool, say: Say, lease: float | None = None
+    bench: Bench,
+    journal: Journal,
+    *,
+    resume: bool,
+    replace: bool = False,
+    say: Say,
+    lease: float | None = None,
 ) -> Search:
     """Start a search, or resume the one in a journal.
 
     Args:
         bench: data and settings.
         journal: of the folder.
-        resume: whether to continue the search in the journal.
+        resume: whether to continue the search in the journal; a finished one is continued anyway.
+        replace: whether to begin again where there is a search, also one of other work.
         say: prints one line.
         lease: seconds without a heartbeat after which a worker elsewhere counts as lost; None where
             all are in this process.
 
     Raises:
-        SearchError: the journal holds a search that is not to be resumed, or one with other
-            settings, data or packages.
+        SearchError: the journal holds an unfinished search that is not to be resumed, or one of
+            other settings, data or packages that is.
+        OutputError: it holds one of those, which is not to be replaced.
     """
     from forecast.search.ordered import OrderedOracle
 
     folder = bench.folder
     identity = identity_of(bench.config, bench.panel)
-    if not journal.records:
+    _allow(bench, journal, identity, resume=resume, replace=replace)
+    is_new = not journal.records
+    if is_new:
         journal.append(search_record(identity))
-    elif not resume:
-        raise SearchError(
-            f"{folder} holds a search: resume it with --resume, or name another folder with --out"
-        )
-    else:
-        check_same_search(folder, journal.records[0]["identity"], identity)
 
     oracle = OrderedOracle(bench.config, journal, lease=lease)
+    search = Search(bench.config, folder, journal, oracle, say)
+    has_test_set = bench.config.evaluation.test_size != 0
+    is_finished = oracle.is_over and not missing_finals(oracle.state, has_test_set=has_test_set)
+    if not (is_new or resume or is_finished):
+        raise SearchError(
+            f"{folder} holds an unfinished search: resume it with `resume=true`, begin again with "
+            f"`replace=true`, or name another folder with `out=`"
+        )
     num_ended = len(oracle.state.ends)
     num_unfinished = len(oracle.state.tasks) - num_ended
     if oracle.state.tasks:
         say(f"resuming: {num_ended} trials have ended, {num_unfinished} are unfinished")
 
     oracle.say = say
-    return Search(bench.config, folder, journal, oracle, say)
+    return search

@@ -194,6 +194,14 @@ class State:
         return tuple(limits)
 
 
+def missing_finals(state: State, *, has_test_set: bool) -> list[str]:
+    """Return the names of the trainings after the trials that are not recorded yet."""
+    names = [RETRAINED]
+    if has_test_set:
+        names += [BEST, WRITTEN]
+    return [name for name in names if name not in state.finals]
+
+
 def search_record(identity: Mapping[str, str]) -> Record:
     """Return the first record: what is searched."""
     return {"event": "search", "format": 1, "identity": dict(identity)}

@@ -7,7 +7,9 @@ import statistics
 from collections import Counter
 from pathlib import Path
 
+from forecast.data.findings import counted
 from forecast.experiment.settings import Experiment
+from forecast.runs.heading import table_line
 from forecast.search.results import BEST_FILE, TABLE
 from forecast.search.space import search_of
 from forecast.search.state import (
@@ -20,6 +22,28 @@ from forecast.search.state import (
     State,
     by_fold,
 )
+from forecast.search.trial import Bench
+
+
+def opening(bench: Bench) -> list[str]:
+    """Describe a search before its first trial: the table, the settings and the trials."""
+    search = search_of(bench.config)
+    return [
+        table_line(bench.panel, bench.config.data.source),
+        f"search: {', '.join(search.space)}; {counted(search.max_trials, 'trial')} at most, each "
+        f"trained on {counted(search.folds, 'fold')}",
+    ]
+
+
+def fold_line(config: Experiment, state: State) -> str:
+    """Return the progress of the first trials, before one of them has ended."""
+    search = search_of(config)
+    number = max(state.tasks, default=0)
+    num_trained = len(state.folds.get(number, ()))
+    return (
+        f"trial {number + 1} of {search.max_trials}: {num_trained} of "
+        f"{search.folds * search.executions} trainings done"
+    )
 
 
 def heading(config: Experiment) -> str:

@@ -94,7 +94,7 @@ class Bench:
         if not math.isfinite(scores.get(search.objective, math.nan)):
             raise DataError(
                 f"{search.objective} is not defined on fold {fold + 1}: choose another "
-                f"search.objective, or training.loss: quantile for a score of quantiles"
+                '`search.objective`, or `training.loss="quantile"` for a score of quantiles'
             )
         return FoldScore(
             fold=fold,
@@ -282,7 +282,7 @@ def make_folds(config: Experiment, panel: Panel) -> Folds:
     if not panels[0].num_series:
         raise DataError(
             f"search.folds is {search.folds} with {size} steps each, which leaves no row before "
-            f"the first: give more rows, or lower search.folds or evaluation.validation_size"
+            f"the first: give more rows, or lower `search.folds` or `evaluation.validation_size`"
         )
     return Folds(tuple(panels), size)
 
@@ -296,7 +296,7 @@ def _steps_of_a_fold(config: Experiment, panel: Panel) -> int:
     if not size:
         raise ConfigError(
             "evaluation.validation_size is 0, and every fold of a search is as long as the "
-            "validation set: give it some rows"
+            "validation set: give it some rows with `evaluation.validation_size`"
         )
     if isinstance(size, float):
         filled = panel.lengths > 0

@@ -227,7 +227,7 @@ class WorkerProcess:
             reason = self._ending()
             self.close()
             if self._is_stopped:
-                raise SearchError("the search was stopped; resume it with --resume") from None
+                raise SearchError("the search was stopped; resume it with `resume=true`") from None
             return reason
 
     def _exceeded_limit(self, seconds: float) -> str:

@@ -48,7 +48,7 @@ def make_strategy(config: TrainingConfig) -> tf.distribute.Strategy | None:
     if len(devices) < 2:
         raise TrainingError(
             f"training.strategy is 'mirrored' and TensorFlow finds one device, {devices[0].name}; "
-            f"expected two or more GPUs: set training.strategy: none"
+            'expected two or more GPUs: pass `training.strategy="none"`'
         )
     return tf.distribute.MirroredStrategy(
         [device.name for device in devices], tf.distribute.ReductionToOneDevice()
@@ -69,8 +69,8 @@ def check_divisible(
     if size < num_devices:
         raise TrainingError(
             f"training.strategy 'mirrored' divides batches of {size} among {num_devices} devices; "
-            f"expected a window for each: give a larger training.batch_size or more rows, or set "
-            f"training.strategy: none"
+            f"expected a window for each: give a larger `training.batch_size` or more rows, "
+            'or pass `training.strategy="none"`'
         )
 
 

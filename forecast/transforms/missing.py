@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from forecast.axes import FloatArray, IntArray
 from forecast.data.panel import Panel
+from forecast.data.shown import stamp_at
 from forecast.errors import DataError
 
 MissingPolicy = Literal["refuse", "forward_fill", "interpolate", "zero", "mask"]
@@ -181,11 +182,10 @@ def _refusal(panel: Panel, observed: NDArray[np.bool_]) -> str:
     series = panel.series_at(rows)
     rows_of_first = rows[series == series[0]]
     stamps = panel.timestamps[rows_of_first[:5]]
-    if not panel.freq.is_integer:
-        stamps = panel.freq.local(stamps)
+    named = ", ".join(stamp_at(panel.freq, stamp) for stamp in stamps)
     return (
         f"column {panel.columns.dynamic[index]!r} has {len(rows)} missing values in "
         f"{len(np.unique(series))} series, {len(rows_of_first)} of them in series "
-        f"{panel.series_ids[series[0]]!r}, first at {', '.join(map(str, stamps))}: "
+        f"{panel.series_ids[series[0]]!r}, first at {named}: "
         "fill them in, or set missing: forward_fill, interpolate, zero or mask"
     )

@@ -16,6 +16,7 @@ from forecast.experiment.file import experiment_from
 from forecast.experiment.prepare import open_panel, resolve
 from forecast.experiment.settings import Experiment
 from forecast.forecasting.forecaster import Forecaster
+from forecast.training.voice import Voice
 
 
 def days(num_rows: int = 90) -> pd.DataFrame:
@@ -54,7 +55,10 @@ def test_every_model_is_described(tmp_path: Path) -> None:
     days().to_csv(tmp_path / "sales.csv", index=False)
     said: list[str] = []
     config = experiment(["bigru", "ensemble", "linear", "seasonal_naive"])
-    backtest_run(config, str(tmp_path / "sales.csv"), out=tmp_path / "out", say=said.append)
+    backtest_run(
+        config, str(tmp_path / "sales.csv"), out=tmp_path / "out", voice=Voice(said.append)
+    )
+    said = said[2:]  # after the table and the cutoffs
     assert said[:3] == [
         "bigru: one network of the architecture bigru",
         "ensemble: 2 networks of the architecture segment_bigru and 1 ridge regression, weighted "
@@ -87,9 +91,9 @@ def test_the_names_that_a_backtest_knows(settings: dict[str, Any], known: tuple[
 def test_a_backtest_of_both_architectures_resumes(tmp_path: Path) -> None:
     days().to_csv(tmp_path / "sales.csv", index=False)
     config = experiment(["bigru", "segment_bigru"]).with_source(str(tmp_path / "sales.csv"))
-    first = backtest_run(config, out=tmp_path / "out", say=lambda _: None)
+    first = backtest_run(config, out=tmp_path / "out", voice=Voice(lambda _: None))
     before = pd.read_parquet(first / "forecasts.parquet")
     for path in (first / "blocks").iterdir():
         path.unlink()
-    backtest_run(config, out=tmp_path / "out", resume=True, say=lambda _: None)
+    backtest_run(config, out=tmp_path / "out", resume=True, voice=Voice(lambda _: None))
     pd.testing.assert_frame_equal(pd.read_parquet(first / "forecasts.parquet"), before)

@@ -29,6 +29,7 @@ from forecast.errors import BacktestError, OutputError
 from forecast.experiment.settings import Experiment
 from forecast.files import atomic as files
 from forecast.runs import pictures
+from forecast.training.voice import Voice
 
 RESULTS = (
     "forecasts.parquet",
@@ -67,9 +68,9 @@ def of_baselines(**backtest: Any) -> Experiment:
     )
 
 
-def run(config: Experiment, table: str, folder: Path, *, resume: bool = False) -> list[str]:
+def run(config: Experiment, table: str, folder: Path, **options: bool) -> list[str]:
     said: list[str] = []
-    backtest_run(config, table, out=folder, resume=resume, say=said.append)
+    backtest_run(config, table, out=folder, voice=Voice(said.append), **options)
     return said
 
 
@@ -224,13 +225,98 @@ def test_a_table_that_was_moved_is_the_same(table: str, tmp_path: Path) -> None:
 
 def test_other_folders_are_left_alone(table: str, tmp_path: Path) -> None:
     run(of_baselines(), table, tmp_path / "out")
-    with pytest.raises(BacktestError, match="holds a backtest: resume it with --resume"):
-        run(of_baselines(), table, tmp_path / "out")
+    before = contents(tmp_path / "out")
+    with pytest.raises(OutputError, match="replace it with replace=True, or name another") as found:
+        run(of_baselines(history=50), table, tmp_path / "out")
+    assert "backtest.history was null and is 50" in str(found.value)
+    assert contents(tmp_path / "out") == before
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "scores.json").write_text("{}")
     for resume in (False, True):
         with pytest.raises(OutputError, match="contains files but no backtest"):
             run(of_baselines(), table, tmp_path / "mine", resume=resume)
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    """Every path below a folder with its content."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() if path.is_file() else b""
+        for path in folder.rglob("*")
+    }
+
+
+def test_a_finished_backtest_of_the_same_work_is_written_again_unasked(
+    table: str, tmp_path: Path
+) -> None:
+    run(of_baselines(), table, tmp_path / "out")
+    before = contents(tmp_path / "out")
+    assert "3 of 3 fits are done" in run(of_baselines(), table, tmp_path / "out")
+    assert contents(tmp_path / "out") == before
+
+
+def test_an_unfinished_backtest_is_begun_again_only_if_told(table: str, tmp_path: Path) -> None:
+    run(of_baselines(), table, tmp_path / "out")
+    (tmp_path / "out" / "forecasts.json").unlink()
+    before = everything(tmp_path / "out")
+    with pytest.raises(BacktestError, match="an unfinished backtest: resume it with resume=True"):
+        run(of_baselines(), table, tmp_path / "out")
+    assert everything(tmp_path / "out") == before
+    said = run(of_baselines(), table, tmp_path / "out", replace=True)
+    assert not any("fits are done" in line for line in said)
+
+
+def test_another_backtest_is_replaced_and_files_of_others_stay(table: str, tmp_path: Path) -> None:
+    run(of_baselines(), table, tmp_path / "new")
+    run(of_baselines(history=50, refit=1), table, tmp_path / "out")
+    mine = {"notes.txt", "blocks/notes.txt", "coverage.png"}
+    for name in mine:
+        (tmp_path / "out" / name).write_text("mine")
+    run(of_baselines(), table, tmp_path / "out", replace=True)
+    assert contents(tmp_path / "out") == contents(tmp_path / "new")
+    assert set(everything(tmp_path / "out")) - set(everything(tmp_path / "new")) == mine
+    assert {(tmp_path / "out" / name).read_text() for name in mine} == {"mine"}
+
+
+class FailsAtOnceError(Exception):
+    """A model that cannot be fitted."""
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+@pytest.mark.parametrize("error", [FailsAtOnceError, KeyboardInterrupt])
+def test_a_backtest_that_fails_in_its_first_fit_leaves_nothing(
+    is_there: bool,
+    error: type[BaseException],
+    table: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    if is_there:
+        (tmp_path / "new" / "out").mkdir(parents=True)
+    monkeypatch.setattr(backtesting, "run_block", fail)
+    before = everything(tmp_path)
+    with pytest.raises(error):
+        run(of_baselines(), table, tmp_path / "new" / "out")
+    assert everything(tmp_path) == before
+
+
+def test_a_backtest_that_fails_later_can_be_resumed(
+    table: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = backtesting.run_block
+
+    def fail(panel: Any, plan: Any, number: int, models: Any) -> Any:
+        if number:
+            raise FailsAtOnceError
+        return real(panel, plan, number, models)
+
+    monkeypatch.setattr(backtesting, "run_block", fail)
+    with pytest.raises(FailsAtOnceError):
+        run(of_baselines(), table, tmp_path / "out")
+    monkeypatch.undo()
+    assert "1 of 3 fits are done" in run(of_baselines(), table, tmp_path / "out", resume=True)
 
 
 def test_two_processes_are_never_at_one_folder(table: str, tmp_path: Path) -> None:
@@ -248,7 +334,7 @@ def test_two_processes_are_never_at_one_folder(table: str, tmp_path: Path) -> No
             } == before
             met.append(line)
 
-    backtest_run(of_baselines(), table, out=folder, say=say)
+    backtest_run(of_baselines(), table, out=folder, voice=Voice(say))
     assert len(met) == 3
     assert "3 of 3 fits are done" in run(of_baselines(), table, folder, resume=True)
 
@@ -266,7 +352,7 @@ def test_of_two_that_begin_at_once_the_later_sees_what_the_earlier_left(
         return real(*words, **options)
 
     monkeypatch.setattr(backtesting, "make_models", meanwhile)
-    with pytest.raises(BacktestError, match="holds a backtest"):
+    with pytest.raises(OutputError, match="contains a backtest of other work"):
         run(of_baselines(), table, folder)
 
 
@@ -280,7 +366,7 @@ def test_a_damaged_block_is_named(damage: Any, table: str, tmp_path: Path) -> No
     path.write_bytes(broken if isinstance(broken, bytes) else b"")
     with pytest.raises(
         BacktestError,
-        match=r"00001\.npz: cannot be read .*remove it, and --resume computes it again",
+        match=r"00001\.npz: cannot be read .*remove it, and resume=True computes it again",
     ):
         run(of_baselines(), table, tmp_path / "out", resume=True)
     path.unlink()

@@ -11,8 +11,9 @@ import pytest
 
 from forecast.cli.entry import main
 from forecast.cli.proposals import as_options, command_line, command_with
-from forecast.data.findings import Change, Finding, in_python
+from forecast.data.findings import Change, Finding
 from forecast.experiment.check_table import settings_for_all
+from forecast.interface import in_python
 
 VALUES = {
     "data.separator": ";",

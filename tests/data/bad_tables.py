@@ -169,9 +169,7 @@ BAD_TABLES: dict[int, tuple[BadTable, ...]] = {
             notes=("5 rows at the end have no y", "the future from 2020-01-09 03:00 on"),
         ),
     ),
-    3: (
-        BadTable("all_nan", lambda: _with_y(slice(None), np.nan), ("'a'", "200 of 200", "missing")),
-    ),
+    3: (BadTable("all_nan", lambda: _with_y(slice(None), np.nan), ("'a'", "no value at all")),),
     4: (
         BadTable(
             "inf", lambda: _with_y([50], np.inf), ("infinite", "'a'", "row 50", "2020-01-03 02:00")

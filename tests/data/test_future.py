@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from forecast.data.doctor import diagnose
 from forecast.data.known import append_future, covers, future_frame, read_known
 from forecast.data.load import load_panel
-from forecast.data.panel import Columns
+from forecast.data.panel import Columns, panel_digest
 from forecast.data.per_series.subset import last_rows, rows_before, select_series
 from forecast.data.read import TableFormat
 from forecast.errors import DataError
@@ -325,3 +325,52 @@ def test_a_table_without_any_value_is_refused_all_the_same():
     written = TableFormat(empty_series="leave_out")
     with pytest.raises(DataError, match="no value at all"):
         load_panel(frame, table_format=written, allow_missing=True)
+
+
+CHANGES = {
+    "a target": ("y", 0),
+    "a past covariate": ("wind", 1),
+    "a known covariate": ("price", 2),
+    "a known category": ("weather", 2),
+    "a known covariate ahead": ("price", -1),
+    "a known category ahead": ("weather", -1),
+    "a static covariate": ("area", None),
+    "a static category": ("kind", None),
+    "an id": ("unique_id", None),
+    "all stamps": ("ds", None),
+}
+
+
+def test_every_role_counts_for_the_fingerprint():
+    rows = 12
+    table = pd.DataFrame(
+        {
+            "unique_id": "a",
+            "ds": pd.date_range("2024-01-01", periods=rows),
+            "y": [*np.arange(rows - 2.0), np.nan, np.nan],
+            "wind": np.arange(rows) / 2,
+            "price": np.arange(rows) / 4,
+            "weather": ["dry", "wet", "hot"] * 4,
+            "area": 3.5,
+            "kind": "shop",
+        }
+    )
+    columns = Columns(
+        past_covariates=("wind",),
+        known_covariates=("price", "weather"),
+        static_covariates=("area", "kind"),
+        categorical=("weather", "kind"),
+    )
+    new = {"ds": pd.Timedelta(days=1), "weather": "dry", "kind": "mall", "unique_id": "b"}
+    digests = {panel_digest(load_panel(table, columns))}
+    assert panel_digest(load_panel(table.sample(frac=1.0, random_state=1), columns)) in digests
+    for name, row in CHANGES.values():
+        changed = table.copy()
+        place = slice(None) if row is None else changed.index[row]
+        if name in ("ds", "unique_id", "weather", "kind"):
+            value = changed[name] + new[name] if name == "ds" else new[name]
+        else:
+            value = changed.loc[place, name] + 0.125
+        changed.loc[place, name] = value
+        digests.add(panel_digest(load_panel(changed, columns)))
+    assert len(digests) == 1 + len(CHANGES)

@@ -239,11 +239,8 @@ def test_ids_are_shown_as_the_table_has_them(tmp_path: Path) -> None:
     assert shown.pop("frame of text") == ["9", "10"]
     assert set(map(tuple, shown.values())) == {(9, 10)}
     assert load_panel(series_of([9.0, 10.0])).series_ids.tolist() == [9, 10]
-    assert (
-        load_panel(series_of([9, 10])).series_index("10")
-        == load_panel(series_of(["9", "10"])).series_index(10)
-        == 1
-    )
+    assert load_panel(series_of([9, 10])).series_ids.tolist() == [9, 10]
+    assert load_panel(series_of(["9", "10"])).series_ids.tolist() == ["9", "10"]
     assert load_panel(series_of(["9.0", "x"])).series_ids.tolist() == ["9.0", "x"]
     assert load_panel(series_of([2**63 + 1])).series_ids.tolist() == [2**63 + 1]
     assert load_panel(series_of([0.5, 1.0])).series_ids.tolist() == ["0.5", "1"]

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import ast
 import io
+import re
 import shlex
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from experiment.finding_tables import ERRORS, Provoked
 
 from forecast.cli.entry import main
 from forecast.cli.proposals import as_options, command_with
-from forecast.data.findings import Finding, Settings
+from forecast.data.findings import Finding
+from forecast.data.load import load_panel
+from forecast.errors import ForecastError
 from forecast.experiment.check_table import check_table
+from forecast.experiment.prepare import prepare, refuse_no_forecast
 from forecast.experiment.settings import Experiment
+from forecast.interface import Settings
 
 PACKAGE = Path(__file__).parents[2] / "forecast"
 WITHOUT_TABLE = {
@@ -123,3 +129,50 @@ def test_every_kind_of_error_has_a_table():
     warnings = {"constant"}
     assert codes - tried - set(WITHOUT_TABLE) - warnings == set()
     assert set(WITHOUT_TABLE) & tried == set()
+
+
+PYTHON_WORDS = re.compile(
+    r"[a-z]_cols?\b|[a-z]_covariates\b|\b[a-z_]+=[\"\[]|\b(True|False|None)\b"
+)
+"""What can be typed in Python alone; options of `--set` are taken out before the search."""
+
+
+def without_options(text: str) -> str:
+    return re.sub(r"--[a-z]+( (?!--)('[^']*'|\S+))?", "", text)
+
+
+@pytest.mark.parametrize("name", [name for name, case in ERRORS.items() if not case.is_object])
+def test_a_finding_speaks_the_language_of_the_command_line(name, tmp_path, capsys):
+    case, _, source, finding = provoked(name, tmp_path)
+    typed = [str(source), *shlex.split(as_options({**BASE, **case.settings}))]
+    data = [word for text in finding.message.split("'")[1::2] for word in text.split()]
+    for command in ("check", "fit"):
+        main([command, *typed, "--quiet"] + ["--out", str(tmp_path / "out")] * (command != "check"))
+        printed = capsys.readouterr()
+        text = without_options(printed.out + printed.err)
+        found = [match[0] for match in PYTHON_WORDS.finditer(text)]
+        assert [word for word in found if word not in data] == [], text
+    assert not (tmp_path / "out").exists(), "a refused command leaves nothing"
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_a_finding_speaks_python(name, tmp_path):
+    _, config, source, finding = provoked(name, tmp_path)
+    assert "--" not in finding.text()
+    for other in check_table(config, source).findings:
+        assert "--" not in other.sentence
+    with pytest.raises(ForecastError) as caught:
+        refuse_no_forecast(config, prepare(config, source))
+    assert "--" not in str(caught.value)
+    assert not re.search(r": (true|false|null)\b", str(caught.value)), "YAML"
+
+
+def test_notes_name_the_option_or_the_keyword(tmp_path, capsys):
+    days = pd.bdate_range("2024-01-01", periods=200).drop([pd.Timestamp("2024-03-29")])
+    path = tmp_path / "table.csv"
+    table = pd.DataFrame({"ds": days, "y": range(199)})
+    table.to_csv(path, index=False)
+    assert "(trading_days=False makes gaps of the holidays)" in str(load_panel(table).notes)
+    main(["check", str(path)])
+    assert "(--set data.trading_days=false makes gaps of the holidays)" in capsys.readouterr().out
+    assert "trading_days=False" in str(load_panel(table).notes), "the command is over"

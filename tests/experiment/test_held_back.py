@@ -63,7 +63,7 @@ def test_the_ways_to_a_test_set_lead_there(seed: int) -> None:
 
     config = experiment(horizon, test_size=horizon)
     asked = prepared_or_none(config, rows_of(num_rows, freq, num_series))
-    assert (f"as would evaluation.test_size={horizon}" in line) == (asked is not None)
+    assert (f"as would test_size={horizon}" in line) == (asked is not None)
     if asked is not None:
         assert len(asked.test) > 0
 
@@ -79,7 +79,7 @@ def test_many_horizons_are_a_test_set_though_they_are_no_two_seasons() -> None:
     assert len(few.test) == 0
     assert few.reasons["evaluation.test_size"] == (
         "less than two seasons of 144 steps and two horizons of 6 steps would be left; 5 more "
-        "rows of each series would give one, as would evaluation.test_size=6"
+        "rows of each series would give one, as would test_size=6"
     )
 
 

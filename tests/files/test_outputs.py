@@ -729,7 +729,15 @@ def test_a_backtest_resumes_beside_files_of_others(
     assert main([*words, "--out", str(own / "b"), "--resume"]) == 0
     assert {name: (own / "b" / name).read_text() for name in mine} == mine
     capsys.readouterr()
-    assert "resume it with --resume" in refusal(capsys, main([*words, "--out", str(own / "b")]))
+    before = everything(own)
+    other = [*words, "--step=1", "--out", str(own / "b")]
+    assert "replace it with --replace, or name another folder with --out" in refusal(
+        capsys, main(other)
+    )
+    assert everything(own) == before
+    assert main([*other, "--replace"]) == 0
+    assert {name: (own / "b" / name).read_text() for name in mine} == mine
+    capsys.readouterr()
     assert "contains the table" in refusal(
         capsys,
         main(
@@ -1135,3 +1143,18 @@ def test_a_picture_is_saved_over_pictures_only(tmp_path: Path) -> None:
     assert (tmp_path / "sales.csv").read_text() == "ds,y"
     for _ in range(2):
         save_figure(figure, tmp_path / "empty.png")
+
+
+def test_save_refuses_the_model_of_a_run_and_folders_of_others(own: Path) -> None:
+    forecaster = Forecaster.load(own / "run" / "model")
+    put(own / "mine", {"notes.txt": "mine"})
+    before = everything(own)
+    for place in ("run/model", "run", "mine"):
+        with pytest.raises(OutputError, match="such as"):
+            forecaster.save(own / place)
+    assert everything(own) == before
+    forecaster.save(own / "saved")
+    forecaster.save(own / "saved")
+    put(own / "saved", {"notes.txt": "mine"})
+    with pytest.raises(OutputError, match=r"notes\.txt"):
+        forecaster.save(own / "saved")

@@ -11,6 +11,7 @@ import pytest
 
 from forecast import Experiment, Forecaster
 from forecast.forecasting.ahead import NOT_CALIBRATED, OWN_INTERVALS
+from forecast.interface import PYTHON
 
 HORIZON = 3
 
@@ -106,14 +107,15 @@ def test_without_calibration_windows_a_note_says_so() -> None:
     forecaster = fitted(table(40), test_size=0)
     forecast = forecaster.predict(level="auto")
     assert forecast.quantiles is None
-    assert forecast.notes == (NOT_CALIBRATED,)
+    assert forecast.notes == (PYTHON.worded(NOT_CALIBRATED),)
+    assert "train with test_size or calibration_size above 0" in forecast.notes[0]
     np.testing.assert_array_equal(forecast.values, forecaster.predict().values)
 
 
 def test_quantiles_that_are_not_calibrated_are_given_with_a_note() -> None:
     forecaster = fitted(table(40), loss="quantile", test_size=0)
     forecast = forecaster.predict(level="auto")
-    assert forecast.notes == (OWN_INTERVALS,)
+    assert forecast.notes == (PYTHON.worded(OWN_INTERVALS),)
     np.testing.assert_array_equal(forecast.quantiles, forecaster.predict().quantiles)  # type: ignore[arg-type]
 
 

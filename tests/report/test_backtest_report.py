@@ -21,6 +21,7 @@ from forecast.intervals.coverage import coverage_text
 from forecast.runs.pictures import plot_run, report_run
 from forecast.runs.stored import read_result
 from forecast.scores.evaluation import BacktestResult
+from forecast.training.voice import Voice
 
 
 def calibrated(**data: Any) -> Experiment:
@@ -43,7 +44,7 @@ def _folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     hourly().to_parquet(place / "hours.parquet")
     said: list[str] = []
     folder = backtest_run(
-        calibrated(), str(place / "hours.parquet"), out=place / "out", say=said.append
+        calibrated(), str(place / "hours.parquet"), out=place / "out", voice=Voice(said.append)
     )
     (folder / "said.txt").write_text("\n".join(said))
     return folder
@@ -129,7 +130,7 @@ def test_a_baseline_alone_has_pictures_and_a_page(tmp_path: Path) -> None:
     hourly().to_parquet(tmp_path / "hours.parquet")
     config = experiment(backtest={"num_windows": 3, "models": ["drift"]})
     folder = backtest_run(
-        config, str(tmp_path / "hours.parquet"), out=tmp_path / "out", say=lambda _: None
+        config, str(tmp_path / "hours.parquet"), out=tmp_path / "out", voice=Voice(lambda _: None)
     )
     names = {path.name for path in folder.glob("*.png")}
     assert {"forecasts.png", "error_by_step.png", "residuals.png"} <= names

@@ -35,7 +35,7 @@ def test_errors_by_cutoff_are_drawn_at_their_cutoffs_and_counted():
     ahead = int(np.sum(errors["bigru"] < errors["last_value"]))
     assert (
         finding(figure)
-        == f"bigru is ahead of the best baseline (last_value) at {ahead} of 20 cutoffs"
+        == f"y: the model is ahead of the best baseline (last_value) at {ahead} of 20 cutoffs"
     )
     many = plot_error_by_cutoff(backtest(num_windows=200))
     assert finding(many).endswith("of 80 stretches of up to 3 cutoffs")
@@ -53,9 +53,9 @@ def test_the_bias_by_step_is_that_of_a_loop_and_too_high_means_above():
     assert line(figure.axes[0], "last_value")[1] == pytest.approx(
         [sum(one) / 40 for one in noise.T]
     )
-    assert finding(figure) == "bigru forecasts are too high at 4 of 6 steps, by 1.67 over all"
+    assert finding(figure) == "y: forecasts are too high at 4 of 6 steps, by 1.67 over all"
     nothing = plot_bias_by_step(replace(result, actual=np.full_like(result.actual, np.nan)))
-    assert finding(nothing) == "bigru: there are no actual values in these windows"
+    assert finding(nothing) == "y: there are no actual values in these windows"
 
 
 def test_a_fan_shows_the_last_windows_side_by_side():
@@ -83,7 +83,7 @@ def test_a_fan_shows_the_last_windows_side_by_side():
     misses = np.abs(result.forecasts["bigru"] - result.actual)[windows]
     inside = [int(np.sum(misses <= width)) for width in (1, 3)]
     words_of = (
-        f"a: of 30 values {inside[0]} lie in the 80 % intervals and {inside[1]} lie in the "
+        f"y, a: of 30 values {inside[0]} lie in the 80 % intervals and {inside[1]} lie in the "
         "95 % intervals"
     )
     assert finding(figure) == words_of
@@ -99,7 +99,7 @@ def test_a_fan_of_single_steps_is_one_band():
 
 def test_a_fan_of_what_is_not_there_names_the_reason():
     result = with_intervals(backtest(targets=2))
-    assert finding(plot_fan(result, series_id="a", target="y1")).startswith("a, y1: of 30 values")
+    assert finding(plot_fan(result, series_id="a", target="y1")).startswith("y1, a: of 30 values")
     with pytest.raises(DataError, match=r"no windows of series 'b'; it has \['a'\]"):
         plot_fan(result, series_id="b")
     with pytest.raises(

@@ -91,7 +91,7 @@ def test_a_failed_write_leaves_the_journal_as_it_was(
 
         monkeypatch.setattr(os, "write", full)
         with pytest.raises(
-            FileError, match=r"the disk is full; .*; fix this, then resume with --resume"
+            FileError, match=r"the disk is full; .*; fix this, then resume with resume=True"
         ):
             journal.append({"more": 1})
         monkeypatch.undo()

@@ -11,14 +11,15 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from search.searches import SETTINGS, experiment, hourly, results_of, search_in
+from search.searches import SETTINGS, FakeRunner, experiment, hourly, results_of, search_in
 
-from forecast.errors import ConfigError, SearchError
+from forecast.errors import ConfigError, OutputError, SearchError
 from forecast.experiment.file import apply_overrides, experiment_from, load_experiment
 from forecast.experiment.settings import Experiment
 from forecast.search.journal import JOURNAL, open_journal
 from forecast.search.oracles import make_oracle
-from forecast.search.start import begin
+from forecast.search.search import run_search
+from forecast.search.start import begin, open_search
 from forecast.search.state import FAILED, Outcome, Task
 from forecast.search.trial import make_bench
 from forecast.search.workers import Resources
@@ -264,9 +265,51 @@ def test_another_version_is_refused(half_way: Path, monkeypatch: pytest.MonkeyPa
 def test_a_search_that_was_not_asked_for_is_left_alone(half_way: Path) -> None:
     with (
         open_journal(half_way / JOURNAL) as journal,
-        pytest.raises(SearchError, match="resume it with --resume"),
+        pytest.raises(SearchError, match="resume it with resume=True"),
     ):
         begin(make_bench(experiment(), hourly(), half_way), journal, resume=False, say=print)
+
+
+def test_another_search_is_replaced_only_if_told(half_way: Path, tmp_path: Path) -> None:
+    (half_way / "notes.txt").write_text("mine")
+    other = experiment(max_trials=3)
+    before = (half_way / JOURNAL).read_bytes()
+    with (
+        open_journal(half_way / JOURNAL) as journal,
+        pytest.raises(OutputError, match=r"search\.max_trials was .* replace it with replace=True"),
+    ):
+        begin(make_bench(other, hourly(), half_way), journal, resume=False, say=print)
+    assert (half_way / JOURNAL).read_bytes() == before
+    with open_journal(half_way / JOURNAL) as journal:
+        bench = make_bench(other, hourly(), half_way)
+        search = begin(bench, journal, resume=False, replace=True, say=print)
+        run_search(search, [FakeRunner(bench)])
+    search_in(tmp_path / "new", other)
+    assert results_of(half_way) == results_of(tmp_path / "new")
+    assert (half_way / "notes.txt").read_text() == "mine"
+
+
+def test_a_finished_search_is_written_again_unasked(tmp_path: Path) -> None:
+    config = experiment(max_trials=2)
+    search_in(tmp_path, config)
+    before = results_of(tmp_path)
+    with open_journal(tmp_path / JOURNAL) as journal:
+        bench = make_bench(config, hourly(), tmp_path)
+        run_search(begin(bench, journal, resume=False, say=print), [FakeRunner(bench)])
+    assert results_of(tmp_path) == before
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_search_without_a_result_leaves_nothing(is_there: bool, tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "out"
+    if is_there:
+        folder.mkdir(parents=True)
+    bench = make_bench(experiment(), hourly(), folder)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(StoppedError), open_search(folder) as journal:  # noqa: PT012
+        begin(bench, journal, resume=False, say=print)
+        raise StoppedError
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_a_journal_of_another_algorithm_is_found_out(tmp_path: Path) -> None:

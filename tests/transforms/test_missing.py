@@ -124,7 +124,7 @@ def test_refusal_names_series_dates_and_count():
     panel = panel_of([range(10), range(20, 30)], values, alias="D")
     expected = (
         r"'y' has 7 missing values in 2 series, 1 of them in series 's0', first at "
-        r"1970-01-04 00:00:00: fill them in, or set missing: forward_fill"
+        r"1970-01-04: fill them in, or set missing: forward_fill"
     )
     with pytest.raises(DataError, match=expected):
         fill_missing(panel, "refuse")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -57,15 +58,16 @@ def numbers_of(
     if not pc.all(fits).as_py():
         bad = np.flatnonzero(~fits.to_numpy())
         code, message, changes = _explain(plain.take(pa.array(bad[:1000])).to_pylist())
-        first = written[int(bad[0])].as_py()
-        named = rows.several(bad[:5], len(bad))
-        log.error(
-            code,
-            f"{name} contains {first!r}, {message}, in {counted(len(bad), 'row')}: {named}",
-            "" if changes else "correct these cells, or leave them empty if they are missing",
-            settings=changes,
-            asks=len(changes) > 1,
-        )
+        if not changes or not _has_same_fix(log, code, changes, name):
+            first = written[int(bad[0])].as_py()
+            named = rows.several(bad[:5], len(bad))
+            log.error(
+                code,
+                f"{name} contains {first!r}, {message}, in {counted(len(bad), 'row')}: {named}",
+                "" if changes else "correct these cells, or leave them empty if they are missing",
+                settings=changes,
+                asks=len(changes) > 1,
+            )
         # the table is refused; the other cells are still checked
         text = pc.if_else(fits, text, "0")
     else:
@@ -80,6 +82,15 @@ def numbers_of(
     if factors is not None:
         return pc.multiply(numbers, pa.array(factors))
     return numbers
+
+
+def _has_same_fix(log: FindingLog, code: str, changes: tuple[Change, ...], name: str) -> bool:
+    """Return whether the marks of a column before are the same; its finding then names this one."""
+    for place, finding in enumerate(log.findings):
+        if finding.code == code and finding.changes == changes:
+            log.findings[place] = replace(finding, message=f"{finding.message}; {name} too")
+            return True
+    return False
 
 
 def refuse_inexact(column: pa.ChunkedArray, name: str) -> None:

@@ -10,10 +10,10 @@ import pyarrow.ipc
 import pyarrow.json
 import pyarrow.parquet
 
+from forecast.data.dates.time_parts import parts_of
 from forecast.data.findings import BadTableError
 from forecast.data.formats.opened import Cells, Opened, Written, by_name, damaged, first_line
 from forecast.data.panel import Columns
-from forecast.data.time_parts import parts_of
 from forecast.files.compressed import UNREADABLE, is_compressed, open_bytes
 
 _UNREADABLE = (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, *UNREADABLE)

@@ -11,12 +11,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv
 
+from forecast.data.dates.time_parts import parts_of
 from forecast.data.findings import Finding, counted
 from forecast.data.formats.opened import CODES, Cells, Opened, Written, by_name, first_line
 from forecast.data.panel import Columns
 from forecast.data.table import MISSING_WORDS
 from forecast.data.text.textfile import TextFile, explain_unreadable, inspect_text
-from forecast.data.time_parts import parts_of
 from forecast.files.compressed import open_bytes
 
 

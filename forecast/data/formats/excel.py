@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from forecast.data.dates.time_parts import parts_of
 from forecast.data.findings import BadTableError, Finding, counted, listed
 from forecast.data.formats.delimited import infer_text
 from forecast.data.formats.opened import Cells, Opened, Written, damaged
 from forecast.data.names import as_numbers, name_of
 from forecast.data.panel import Columns
 from forecast.data.text.header_rows import MOST_ROWS, find_header_rows
-from forecast.data.time_parts import parts_of
 from forecast.errors import nearest
 
 if TYPE_CHECKING:

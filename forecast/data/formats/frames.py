@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from forecast.data.dates.time_parts import parts_of
 from forecast.data.findings import BadTableError, Finding, counted, listed
 from forecast.data.formats.opened import Cells, Opened, Written
 from forecast.data.names import name_of
 from forecast.data.panel import Columns
-from forecast.data.time_parts import parts_of
 
 
 def open_frame(frame: pd.DataFrame, columns: Columns, _written: Written) -> Opened:

@@ -14,10 +14,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from forecast.data.dates.time_parts import parts_of
 from forecast.data.findings import BadTableError, Finding, listed
 from forecast.data.formats.opened import Cells, Opened, Written
 from forecast.data.panel import Columns
-from forecast.data.time_parts import parts_of
 
 _START_FORMAT = "%Y-%m-%d %H-%M-%S"
 

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from forecast.data.cells.marks import count_marks, marks_note, without_marks
+from forecast.data.dates.time_parts import parts_of
 from forecast.data.findings import (
     SHOWN,
     BadTableError,
@@ -30,7 +31,6 @@ from forecast.data.layouts.squares import Square, find_square, find_transposed
 from forecast.data.names import join_names
 from forecast.data.panel import NO_TIME, USUAL_ROLES, Columns
 from forecast.data.text.footers import is_total
-from forecast.data.time_parts import parts_of
 from forecast.section import AUTO
 
 ACROSS = "dates_across"

@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from forecast.data.dates.time_parts import parts_of
 from forecast.data.findings import BadTableError, Finding, counted, listed
 from forecast.data.formats.opened import Cells
 from forecast.data.layouts.squares import Square
 from forecast.data.panel import Columns
-from forecast.data.time_parts import parts_of
 
 _MOST_IDS = 6
 """Columns that are tried together as the id of a series."""

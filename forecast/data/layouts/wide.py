@@ -80,7 +80,8 @@ def _series_columns(table: Table) -> tuple[list[str], list[Finding]]:
     columns = table.columns
     if columns.static_covariates:
         raise ConfigError(
-            "static_covariates need layout 'long': a wide table has no row per series"
+            "static covariates need a long table, since a wide one has no row per series: pass "
+            '`data.layout="long"`'
         )
     if columns.target_cols != _DEFAULT.target_cols:
         return list(columns.target_cols), []  # named one by one, even those that count rows

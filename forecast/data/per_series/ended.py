@@ -8,10 +8,10 @@ from typing import Literal
 import numpy as np
 
 from forecast.axes import FloatArray, IntArray
-from forecast.data.findings import and_more, counted
+from forecast.data.findings import Change, Finding, and_more, counted
 from forecast.data.panel import Panel
-from forecast.data.per_series.future import local_stamp
 from forecast.data.per_series.subset import select_series
+from forecast.data.shown import stamp_at
 from forecast.errors import ConfigError
 
 EndedSeries = Literal["own_end", "common_end", "leave_out"]
@@ -139,15 +139,32 @@ def ended_notes(panel: Panel, how: EndedSeries = "own_end") -> tuple[str, ...]:
         return ()
     named = []
     for series in np.argsort(-behind, kind="stable")[: min(SHOWN_ENDS, number)]:
-        end = local_stamp(panel.timestamps[panel.offsets[series + 1] - 1], panel.freq.tz)
+        end = stamp_at(panel.freq, panel.timestamps[panel.offsets[series + 1] - 1])
         steps = counted(int(behind[series]), "step")
         named.append(f"{panel.series_ids[series]!r} ({end}, {steps} behind)")
-    latest = local_stamp(panel.timestamps.max(), panel.freq.tz)
+    latest = stamp_at(panel.freq, panel.timestamps.max())
     one, several = _CONSEQUENCES[how]
     message = f"{number} of {panel.num_series} series end before {latest} and {several}"
     if number == 1:
         message = f"1 of {panel.num_series} series ends before {latest} and {one}"
     return (f"{message}: {', '.join(named)}{and_more(number, SHOWN_ENDS)}",)
+
+
+def ended_finding(panel: Panel, how: EndedSeries) -> tuple[Finding, ...]:
+    """Return the note of `ended_notes` as a finding, with the other values of the setting.
+
+    Args:
+        panel: all series.
+        how: the setting `data.ended_series`.
+    """
+    changes: tuple[Change, ...] = ()
+    if how == "own_end":
+        changes = (
+            Change({"data.ended_series": "common_end"}, "for the same last step as the others"),
+            Change({"data.ended_series": "leave_out"}, "for no forecast of them"),
+        )
+    notes = ended_notes(panel, how)
+    return tuple(Finding(ENDED, "note", note, changes=changes) for note in notes)
 
 
 def refuse_unreachable(panel: Panel, how: EndedSeries, horizon: int, steps: int) -> None:

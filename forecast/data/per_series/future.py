@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
@@ -132,7 +131,7 @@ def rows_of(names: RowNames, chosen: BoolArray) -> RowNames:
     stamps = names.stamps
     if stamps is not None:
         stamps = stamps[chosen]
-    return RowNames(chosen_table, names.ids, codes, stamps)
+    return RowNames(chosen_table, names.ids, codes, stamps, names.tz)
 
 
 def only_present(names: RowNames) -> RowNames:
@@ -156,7 +155,7 @@ def _describe(names: RowNames, later: RowNames, tz: str | None) -> str:
         where += f" of {len(np.unique(later.codes))} of {len(names.ids)} series"
     start = ""
     if later.stamps is not None:
-        start = f" from {local_stamp(later.stamps.min(), tz)} on"
+        start = f" from {show_stamp(later.stamps.min(), tz)} on"
     missing = " or ".join(columns.target_cols)
     if table.was_wide:
         missing = "value"
@@ -171,16 +170,3 @@ def _describe(names: RowNames, later: RowNames, tz: str | None) -> str:
     if unused:
         text += f"; their past covariates ({', '.join(unused)}) are not used"
     return text
-
-
-def local_stamp(stamp: np.generic, tz: str | None) -> str:
-    """Write a timestamp as in the table: in its time zone, or a whole number.
-
-    Args:
-        stamp: datetime64[ns], in UTC where there is a time zone, or a whole number.
-        tz: the time zone.
-    """
-    if tz is None or not isinstance(stamp, np.datetime64):
-        return show_stamp(stamp)
-    local = pd.DatetimeIndex([stamp]).tz_localize("UTC").tz_convert(tz).tz_localize(None)
-    return show_stamp(local.to_numpy("datetime64[ns]")[0])

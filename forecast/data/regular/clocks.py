@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from forecast.data.dates.stamps import localise
 from forecast.data.findings import Change, FindingLog
 from forecast.data.order import SortedRows
-from forecast.data.stamps import localise
 
 DST_ZONES = (
     "Europe/Berlin",

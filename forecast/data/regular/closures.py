@@ -55,7 +55,7 @@ def count_trading_days(
             "trading_days",
             f"{counted(len(closed), 'business day')} without a row, {percent:.1f} % of all, taken "
             f"as holidays ({named}): they are no steps; forecasts are for the business days after "
-            f"the last row (trading_days: false makes gaps of the holidays)",
+            f"the last row (`data.trading_days=false` makes gaps of the holidays)",
         )
     return replace(grid, closed=tuple(closed.tolist()))
 

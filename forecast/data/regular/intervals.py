@@ -25,15 +25,21 @@ def check_resample(text: str) -> str:
         ValueError: not a frequency, or a multiple of weeks, months or business days.
     """
     try:
-        grid = parse_grid(text)
+        parse_grid(text)
     except ConfigError as error:
         raise ValueError(str(error).replace("freq is", "resample is", 1)) from error
-    if grid.multiple > 1 and not grid.tick and grid.base != "D":
+    if not can_resample(text):
         raise ValueError(
             f"resample is {text!r}; expected a single week, month, quarter, year or business day, "
             f"or steps such as 2D or 6h"
         )
     return text
+
+
+def can_resample(alias: str) -> bool:
+    """Return whether rows can be joined into the intervals of a frequency."""
+    grid = parse_grid(alias)
+    return grid.multiple == 1 or bool(grid.tick) or grid.base == "D"
 
 
 def check_freq(freq: str, resample: str | None) -> None:
@@ -42,15 +48,24 @@ def check_freq(freq: str, resample: str | None) -> None:
     Raises:
         ConfigError: `freq` and `resample` have steps of another length.
     """
-    if resample is None:
-        return
-    stated = parse_grid(freq).in_longest_unit()
-    made = parse_grid(resample).in_longest_unit()
-    if (stated.base, stated.multiple, stated.months) != (made.base, made.multiple, made.months):
+    if resample is not None and not is_same_step(freq, resample):
         raise ConfigError(
             f"freq is {freq!r} and resample {resample!r}: freq says which steps a table has, "
             f"resample makes them; leave freq out"
         )
+
+
+def is_same_step(freq: str, resample: str) -> bool:
+    """Return whether two frequencies have steps of the same length."""
+    if freq.strip().isdigit():
+        return False
+    stated = parse_grid(freq).in_longest_unit()
+    made = parse_grid(resample).in_longest_unit()
+    return (stated.base, stated.multiple, stated.months) == (
+        made.base,
+        made.multiple,
+        made.months,
+    )
 
 
 @dataclass(frozen=True)

@@ -54,8 +54,8 @@ def join_cells(arranged: Arranged, joined: Joined, settings: TimeSteps) -> Arran
             are missing there.
     """
     num_steps = len(joined.rows.stamps)
-    if num_steps == len(joined.target) and (joined.target >= 0).all():
-        return arranged  # every row is a step
+    if np.array_equal(joined.target, np.arange(num_steps)):  # every row is a step
+        return arranged
     how: Aggregate = settings.aggregate
     if how == "refuse":  # no step has several rows
         how = "last"

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from forecast.axes import IntArray
-from forecast.data.findings import Change, Settings
+from forecast.data.findings import Change
 from forecast.data.frequency import infer_frequency
 from forecast.data.grid import DAY, TICKS
 from forecast.data.order import SortedRows
 from forecast.data.regular.intervals import Intervals
 from forecast.errors import DataError
+from forecast.interface import Settings
 
 FILL: Settings = {"data.gaps": "fill", "data.missing": "forward_fill"}
 """Settings that insert rows into gaps."""
@@ -30,6 +32,7 @@ _ROUND = {
 """Usual steps and their length in ns."""
 
 _EVENT_STEPS = ("D", "W-SUN", "MS", "QS")
+_HOURS = ("h", "2h", "3h", "4h", "6h", "12h")  # of tables of a day or two
 _FILLED_SHARE = 0.5
 """Least share of intervals with a row in a step that is proposed for events."""
 
@@ -39,6 +42,9 @@ _NEAR_SHARE = 0.7
 _OFF_SHARE = 0.1
 _GAP_SHARE = 0.2
 """Shares of rows off the grid, and of steps over a gap, in a table without steps of its own."""
+
+MOST_FILLED = 10
+"""Rows that `gaps: fill` may make of one row."""
 
 _FEWEST = 3
 """Least intervals of a step that is proposed."""
@@ -86,6 +92,13 @@ def _measured(rows: SortedRows, usual: float) -> Change | None:
     """Return the settings for values that come at a beat, their usual step in ns."""
     freq = min(_ROUND, key=lambda name: abs(np.log(_ROUND[name] / usual)))
     filled, num_intervals = _filled(rows, freq)
+    if filled * MOST_FILLED < num_intervals:
+        longer = [name for name, length in _ROUND.items() if length > _ROUND[freq]]
+        found = _well_filled(rows, longer)
+        if found is None:
+            return None
+        freq = found
+        filled, num_intervals = _filled(rows, freq)
     if num_intervals < _FEWEST:
         return None
     settings: dict[str, Any] = {"data.resample": freq, "data.aggregate": "mean"}
@@ -96,13 +109,21 @@ def _measured(rows: SortedRows, usual: float) -> Change | None:
 
 def _events(rows: SortedRows) -> Change | None:
     """Return the settings for events at any time."""
-    for freq in _EVENT_STEPS:
+    freq = _well_filled(rows, _EVENT_STEPS) or _well_filled(rows, _HOURS)
+    if freq is None:
+        return None
+    settings = {"data.resample": freq, "data.aggregate": "sum"}
+    return Change(settings, "to add them up, as in a list of sales")
+
+
+def _well_filled(rows: SortedRows, steps: Iterable[str]) -> str | None:
+    """Return the first of some steps, shortest first, with a row in most of its intervals."""
+    for freq in steps:
         filled, num_intervals = _filled(rows, freq)
         if num_intervals < _FEWEST:
             return None
         if filled >= _FILLED_SHARE * num_intervals:
-            settings = {"data.resample": freq, "data.aggregate": "sum"}
-            return Change(settings, "to add them up, as in a list of sales")
+            return freq
     return None
 
 

@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forecast.data.dates.lookalikes import refuse_lookalikes
+from forecast.data.dates.stamps import read_stamps
 from forecast.data.findings import BadTableError, FindingLog
 from forecast.data.formats.opened import Opened
 from forecast.data.panel import Columns
 from forecast.data.per_series.row_codes import IntCodes, codes_of, determines
-from forecast.data.stamps import read_stamps
 from forecast.data.table import MISSING_WORDS, Table
 from forecast.errors import ConfigError
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from forecast.data.dates.time_parts import parts_of
 from forecast.data.names import join_names
 from forecast.data.panel import Columns, is_auto
 from forecast.data.per_series.row_codes import IntCodes, joint_codes
@@ -26,7 +27,6 @@ from forecast.data.text.column_words import (
     plain,
     rank,
 )
-from forecast.data.time_parts import parts_of
 
 MOST_CATEGORIES = 100
 """Words of a column that is proposed as categories, at most."""

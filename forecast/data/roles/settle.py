@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from forecast.data.findings import BadTableError, Change, FindingLog, Settings, listed
+from forecast.data.dates.time_parts import parts_of
+from forecast.data.findings import BadTableError, Change, FindingLog, listed
 from forecast.data.formats.frames import has_dates
 from forecast.data.formats.opened import Opened
 from forecast.data.formats.readers import Source, find_reader
@@ -26,7 +27,7 @@ from forecast.data.roles.column_facts import Facts, survey
 from forecast.data.roles.role_plan import Plan, plan_roles
 from forecast.data.roles.time_guess import time_choices
 from forecast.data.text.column_words import TARGET_WORDS, has_word
-from forecast.data.time_parts import parts_of
+from forecast.interface import Settings
 
 GUESSED_ROLES = "guessed_roles"
 """Code of the finding that names the guessed roles."""

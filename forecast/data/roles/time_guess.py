@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from forecast.data.dates.date_formats import find_format
 from forecast.data.dates.number_dates import are_years
 from forecast.data.dates.stamp_text import parse
+from forecast.data.dates.time_parts import parts_of, proposed_names
 from forecast.data.findings import BadTableError
 from forecast.data.names import join_names
 from forecast.data.panel import NO_TIME
@@ -28,7 +29,6 @@ from forecast.data.text.column_words import (
     plain,
     rank,
 )
-from forecast.data.time_parts import parts_of, proposed_names
 from forecast.errors import ConfigError
 
 _MOST_STEPS = 0.99

@@ -15,6 +15,7 @@ from forecast.report.plots.style import (
     marker_of,
     new_figure,
     set_ticks_in_steps,
+    subject_of,
     write_finding,
 )
 from forecast.scores.evaluation import BacktestResult
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def plot_coverage(result: BacktestResult) -> Figure:
+def plot_coverage(result: BacktestResult, *, subject: str = "") -> Figure:
     """Draw the share of actual values inside the intervals, by step of the horizon.
 
     There is one panel for each level. Its band is that of `intervals.coverage.coverage_by`: 95 % of
@@ -32,6 +33,7 @@ def plot_coverage(result: BacktestResult) -> Figure:
 
     Args:
         result: an evaluation with intervals.
+        subject: of the title, such as `sales, sales.csv`; default: the names of the targets.
 
     Raises:
         DataError: the evaluation has no intervals.
@@ -41,9 +43,8 @@ def plot_coverage(result: BacktestResult) -> Figure:
     measured = table[table["values"] > 0]
     inside = int(measured["inside"].sum())
     figure = new_figure((4.3 * max(len(levels), 2), 3.8))
-    write_finding(
-        figure, f"Coverage is within its band at {inside} of {len(measured)} steps and levels"
-    )
+    finding = f"coverage is within its band at {inside} of {len(measured)} steps and levels"
+    write_finding(figure, finding, subject_of(result, subject))
     panels = figure.subplots(1, len(levels), squeeze=False)[0]
     for axes, level in zip(panels, levels, strict=True):
         rows = table[table["level"] == level]

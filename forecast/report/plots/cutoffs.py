@@ -21,6 +21,7 @@ from forecast.report.plots.style import (
     marker_of,
     new_figure,
     set_dates,
+    subject_of,
     write_finding,
 )
 from forecast.scores.breakdown import error_by_cutoff
@@ -34,7 +35,7 @@ MAX_CUTOFFS = 80
 """Points of a line at most; six lines with more cannot be read."""
 
 
-def plot_error_by_cutoff(result: BacktestResult, *, unit: str = "") -> Figure:
+def plot_error_by_cutoff(result: BacktestResult, *, unit: str = "", subject: str = "") -> Figure:
     """Draw the mean absolute error of model and baselines by cutoff.
 
     Of many cutoffs, neighbours are averaged.
@@ -42,6 +43,7 @@ def plot_error_by_cutoff(result: BacktestResult, *, unit: str = "") -> Figure:
     Args:
         result: an evaluation.
         unit: of the targets, for the axis.
+        subject: of the title, such as `sales, sales.csv`; default: the names of the targets.
     """
     alias = result.alias
     best = result.scores().best_baseline
@@ -51,7 +53,7 @@ def plot_error_by_cutoff(result: BacktestResult, *, unit: str = "") -> Figure:
     if len(table):
         merged = math.ceil(len(np.unique(result.cutoffs)) / len(table))
     figure = new_figure((10.0, 4.4))
-    write_finding(figure, _finding(errors, alias, best, merged))
+    write_finding(figure, _finding(errors, alias, best, merged), subject_of(result, subject))
     axes = figure.add_subplot()
 
     stamps = _local_stamps(table.index)
@@ -86,10 +88,10 @@ def _local_stamps(index: pd.Index) -> NDArray[Any]:
 
 def _finding(errors: Mapping[str, FloatArray], alias: str, best: str | None, merged: int) -> str:
     if best is None:
-        return f"{alias}: error by cutoff"
+        return "error by cutoff"
     ahead = int(np.sum(errors[alias] < errors[best]))
     total = len(errors[alias])
     points = f"cutoff{'s' * (total > 1)}"
     if merged > 1:
         points = f"stretches of up to {merged} cutoffs"
-    return f"{alias} is ahead of the best baseline ({best}) at {ahead} of {total} {points}"
+    return f"the model is ahead of the best baseline ({best}) at {ahead} of {total} {points}"

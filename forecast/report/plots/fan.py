@@ -36,7 +36,12 @@ MIN_STEPS = 30
 
 
 def plot_fan(
-    result: BacktestResult, *, series_id: object = None, target: str | None = None, unit: str = ""
+    result: BacktestResult,
+    *,
+    series_id: object = None,
+    target: str | None = None,
+    unit: str = "",
+    subject: str = "",
 ) -> Figure:
     """Draw the last forecasts of one series that do not overlap, with intervals and actuals.
 
@@ -45,6 +50,7 @@ def plot_fan(
         series_id: the series; default: the first.
         target: the target; default: the first.
         unit: of the target, for the axis.
+        subject: of the title, before the series; default: the name of the target.
 
     Raises:
         DataError: there are no intervals, or no such series or target.
@@ -55,7 +61,7 @@ def plot_fan(
     if not levels or result.quantiles is None:
         raise DataError(
             f"the evaluation of {result.alias} holds no intervals to draw: train with "
-            "evaluation.calibration_size above 0, or with training.loss quantile"
+            '`evaluation.calibration_size` above 0, or with `training.loss="quantile"`'
         )
     horizon = result.actual.shape[1]
     windows = last_windows(result, series, max(MIN_WINDOWS, math.ceil(MIN_STEPS / horizon)))
@@ -84,11 +90,11 @@ def plot_fan(
     set_dates(axes, stamps)
     axes.margins(x=0.012)
     key = {artist.get_label(): artist for artist in (*axes.lines, *axes.collections)}
-    title = f"{result.series_ids[series]}"
-    if len(targets) > 1:
-        title += f", {targets[column]}"
-    finding = _finding(title, result.actual[windows, :, column], bands)
-    write_finding_and_key(figure, finding, list(key.values()))
+    name = f"{subject or targets[column]}, {result.series_ids[series]}"
+    if subject and len(targets) > 1:
+        name += f", {targets[column]}"
+    finding = _finding(result.actual[windows, :, column], bands)
+    write_finding_and_key(figure, f"{name}: {finding}", list(key.values()))
     return figure
 
 
@@ -165,11 +171,9 @@ def _measured(
     return result.freq.stamps(grid), on_grid
 
 
-def _finding(
-    name: str, actual: FloatArray, bands: Mapping[float, tuple[FloatArray, FloatArray]]
-) -> str:
+def _finding(actual: FloatArray, bands: Mapping[float, tuple[FloatArray, FloatArray]]) -> str:
     counts = []
     for level, (low, high) in sorted(bands.items()):
         inside = (low <= actual) & (actual <= high)
         counts.append(f"{int(inside.sum())} lie in the {level:g} % intervals")
-    return f"{name}: of {int(np.isfinite(actual).sum())} values {' and '.join(counts)}"
+    return f"of {int(np.isfinite(actual).sum())} values {' and '.join(counts)}"

@@ -27,6 +27,7 @@ from forecast.report.plots.style import (
     marker_of,
     new_figure,
     set_dates,
+    subject_of,
     write_finding_and_key,
 )
 from forecast.scores.forecast import Forecast, plain_stamps
@@ -67,6 +68,7 @@ def plot_forecasts(
     baselines: Sequence[Forecast] = (),
     context: int | None = None,
     unit: str = "",
+    subject: str = "",
 ) -> Figure:
     """Draw forecasts and observed values, one panel per series, cutoff and target.
 
@@ -77,6 +79,7 @@ def plot_forecasts(
         baselines: forecasts of others for the same series and cutoffs.
         context: steps shown before the cutoff; default: two horizons and at least 30.
         unit: of the targets, for the axes.
+        subject: of the title, such as `sales, sales.csv`; default: the names of the targets.
 
     Raises:
         DataError: a column is missing, or a baseline forecasts something else.
@@ -105,7 +108,8 @@ def plot_forecasts(
     key = {artist.get_label(): artist for artist in artists}
     cutoff = key.pop("cutoff")
     finding = _finding(forecast, baselines, panels)
-    write_finding_and_key(figure, finding, [*key.values(), cutoff])
+    title = f"{subject_of(forecast, subject)}: {finding}"
+    write_finding_and_key(figure, title, [*key.values(), cutoff])
     return figure
 
 
@@ -240,7 +244,6 @@ def _panel_title(forecast: Forecast, panel: _Panel) -> str:
 
 def _finding(forecast: Forecast, baselines: Sequence[Forecast], panels: list[_Panel]) -> str:
     """Compare with the best of the baselines where values are known, else count the forecasts."""
-    alias = forecast.alias
     num_forecasts, num_steps, num_targets = forecast.values.shape
     total = num_forecasts * num_targets
     counted = f"{total} forecast{'s' * (total > 1)}"
@@ -251,9 +254,9 @@ def _finding(forecast: Forecast, baselines: Sequence[Forecast], panels: list[_Pa
     errors = _errors(forecast, panels)
     known = np.isfinite(errors)
     if not known.any():
-        return f"{alias}: {counted}"
+        return counted
     if not baselines:
-        return f"{alias} and observed values: {counted}"
+        return f"{counted}, and observed values"
     closer = {}  # baseline -> panels in which the model is closer
     further = {}  # baseline -> panels in which the model is further away
     for baseline in baselines:
@@ -263,8 +266,8 @@ def _finding(forecast: Forecast, baselines: Sequence[Forecast], panels: list[_Pa
     best = max(further, key=lambda name: further[name])
     if known.sum() == 1:
         words = "closer" if closer[best] else "not closer"
-        return f"{alias} is {words} than {best} in this forecast"
-    return f"{alias} is closer than {best} in {closer[best]} of these {known.sum()} forecasts"
+        return f"the model is {words} than {best} in this forecast"
+    return f"the model is closer than {best} in {closer[best]} of these {known.sum()} forecasts"
 
 
 def _errors(forecast: Forecast, panels: list[_Panel]) -> FloatArray:

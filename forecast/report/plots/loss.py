@@ -38,27 +38,28 @@ LOG_RANGE = 10.0
 """Ratio of the largest to the smallest loss above which the axis is logarithmic."""
 
 
-def plot_loss(history: History | Mapping[str, History]) -> Figure:
+def plot_loss(history: History | Mapping[str, History], *, subject: str = "") -> Figure:
     """Draw training and validation loss per epoch, and mark the epoch whose weights were kept.
 
     Args:
         history: losses per epoch of one network, or of several by name, as in
             `TrainingRecord.histories`.
+        subject: of the title, such as `sales, sales.csv`; optional.
     """
     if isinstance(history, History):
-        return _one_network(history)
+        return _one_network(history, subject)
     if len(history) == 1:
-        return _one_network(*history.values())
-    return _several_networks(history)
+        return _one_network(next(iter(history.values())), subject)
+    return _several_networks(history, subject)
 
 
-def _one_network(history: History) -> Figure:
+def _one_network(history: History, subject: str) -> Figure:
     num_epochs = len(history.loss)
     lines = {"training": (np.array(history.loss), MODEL)}
     if history.val_loss:
         lines["validation"] = (np.array(history.val_loss), ACCENT)
     figure = new_figure((8.0, 4.2))
-    write_finding(figure, _finding(history))
+    write_finding(figure, _finding(history), subject)
     axes = figure.add_subplot()
     for name, (losses, colour) in lines.items():
         epochs = np.arange(1, len(losses) + 1)
@@ -76,7 +77,7 @@ def _one_network(history: History) -> Figure:
     return figure
 
 
-def _several_networks(histories: Mapping[str, History]) -> Figure:
+def _several_networks(histories: Mapping[str, History], subject: str) -> Figure:
     """Return one panel for each kind of loss, a line for each network."""
     losses = {"training": {name: np.array(history.loss) for name, history in histories.items()}}
     if all(history.val_loss for history in histories.values()):
@@ -84,7 +85,7 @@ def _several_networks(histories: Mapping[str, History]) -> Figure:
             name: np.array(history.val_loss) for name, history in histories.items()
         }
     figure = new_figure((5.0 + 3.0 * len(losses), 4.4))
-    write_finding(figure, _finding_of_several(histories))
+    write_finding(figure, _finding_of_several(histories), subject)
     panels = figure.subplots(1, len(losses), sharey=True, squeeze=False)[0]
     num_epochs = max(len(history.loss) for history in histories.values())
     looks = line_looks(histories)
@@ -131,7 +132,7 @@ def _finding_of_several(histories: Mapping[str, History]) -> str:
     num_epochs = max(len(history.loss) for history in histories.values())
     networks = f"{len(histories)} networks"
     if not all(history.val_loss and history.best_epoch for history in histories.values()):
-        return f"Training loss of {networks} over {_epochs(num_epochs)}"
+        return f"training loss of {networks} over {_epochs(num_epochs)}"
     best = sorted({history.best_epoch for history in histories.values()})
     lowest = f"epoch {best[0]}"
     if len(best) > 1:
@@ -140,17 +141,17 @@ def _finding_of_several(histories: Mapping[str, History]) -> str:
     words = "those weights are kept"
     if 2 * num_at_end > len(histories):
         words = "more epochs may help"
-    return f"Validation loss of {networks} was lowest in {lowest} of {num_epochs}: {words}"
+    return f"validation loss of {networks} was lowest in {lowest} of {num_epochs}: {words}"
 
 
 def _finding(history: History) -> str:
     num_epochs = len(history.loss)
     best = history.best_epoch
     if not history.val_loss or not best:
-        return f"Training loss over {_epochs(num_epochs)}"
+        return f"training loss over {_epochs(num_epochs)}"
     if best < num_epochs:
-        return f"Validation loss was lowest in epoch {best} of {num_epochs}: those weights are kept"
-    return f"Validation loss was lowest in the last epoch, {best}: more epochs may help"
+        return f"validation loss was lowest in epoch {best} of {num_epochs}: those weights are kept"
+    return f"validation loss was lowest in the last epoch, {best}: more epochs may help"
 
 
 def _choose_scale(axes: Axes, losses: Sequence[FloatArray]) -> None:

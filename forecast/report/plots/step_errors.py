@@ -25,6 +25,7 @@ from forecast.report.plots.style import (
     marker_of,
     new_figure,
     set_ticks_in_steps,
+    subject_of,
     write_finding,
 )
 from forecast.scores.breakdown import bias_by_step
@@ -49,12 +50,13 @@ HISTOGRAM_SPREADS = 4.0
 NO_NEIGHBOURS = "no autocorrelation: the windows are not neighbours"
 
 
-def plot_error_by_step(result: BacktestResult, *, unit: str = "") -> Figure:
+def plot_error_by_step(result: BacktestResult, *, unit: str = "", subject: str = "") -> Figure:
     """Draw the mean absolute error of model and baselines for every step of the horizon.
 
     Args:
         result: an evaluation.
         unit: of the targets, for the axis.
+        subject: of the title, such as `sales, sales.csv`; default: the names of the targets.
     """
     alias = result.alias
     errors = {
@@ -65,7 +67,7 @@ def plot_error_by_step(result: BacktestResult, *, unit: str = "") -> Figure:
     colours = colours_of([name for name in errors if name != alias])
     colours[alias] = MODEL
     figure = new_figure((8.6, 4.4))
-    write_finding(figure, _step_finding(alias, best, errors))
+    write_finding(figure, _step_finding(alias, best, errors), subject_of(result, subject))
     axes = figure.add_subplot()
     _draw_steps(axes, errors, colours, alias)
     axes.set_ylim(0.0, highest_error(errors, (alias, best)))
@@ -74,7 +76,7 @@ def plot_error_by_step(result: BacktestResult, *, unit: str = "") -> Figure:
     return figure
 
 
-def plot_bias_by_step(result: BacktestResult, *, unit: str = "") -> Figure:
+def plot_bias_by_step(result: BacktestResult, *, unit: str = "", subject: str = "") -> Figure:
     """Draw the bias of the model and the best baseline for every step of the horizon.
 
     The bias is mean(forecast - actual): positive where forecasts are too high.
@@ -82,6 +84,7 @@ def plot_bias_by_step(result: BacktestResult, *, unit: str = "") -> Figure:
     Args:
         result: an evaluation.
         unit: of the targets, for the axis.
+        subject: of the title, such as `sales, sales.csv`; default: the names of the targets.
     """
     alias = result.alias
     best = result.scores().best_baseline
@@ -89,7 +92,7 @@ def plot_bias_by_step(result: BacktestResult, *, unit: str = "") -> Figure:
     colours = colours_of([name for name in bias if name != alias])
     colours[alias] = MODEL
     figure = new_figure((8.6, 4.4))
-    write_finding(figure, _bias_finding(alias, bias[alias], unit))
+    write_finding(figure, _bias_finding(bias[alias], unit), subject_of(result, subject))
     axes = figure.add_subplot()
     axes.axhline(0.0, color=MUTED, linewidth=0.9)
     _draw_steps(axes, bias, colours, alias)
@@ -123,7 +126,7 @@ def _label_steps(
     label_ends(axes, num_steps, ends, bold=result.alias)
 
 
-def plot_residuals(result: BacktestResult, *, unit: str = "") -> Figure:
+def plot_residuals(result: BacktestResult, *, unit: str = "", subject: str = "") -> Figure:
     """Draw the distribution of the residuals, and the autocorrelation of those of the first step.
 
     A residual is actual - forecast; of several series or targets each is divided by the seasonal
@@ -133,6 +136,7 @@ def plot_residuals(result: BacktestResult, *, unit: str = "") -> Figure:
     Args:
         result: an evaluation.
         unit: of the target, for the axis.
+        subject: of the title, such as `sales, sales.csv`; default: the names of the targets.
     """
     residuals, are_scaled = comparable_residuals(result)
     label = in_unit("residual", unit)
@@ -150,7 +154,7 @@ def plot_residuals(result: BacktestResult, *, unit: str = "") -> Figure:
 
     num_panels = 2 if np.isfinite(correlation).any() else 1
     figure = new_figure((6.0 + 2.0 * num_panels, 4.2))
-    write_finding(figure, _residual_finding(result.alias, residuals, unit))
+    write_finding(figure, _residual_finding(residuals, unit), subject_of(result, subject))
     panels = figure.subplots(1, num_panels, squeeze=False)[0]
     _draw_histogram(panels[0], residuals[np.isfinite(residuals)], label, note)
     if num_panels > 1:
@@ -177,21 +181,21 @@ def highest_error(errors: Mapping[str, FloatArray], contenders: Iterable[str | N
 
 def _step_finding(alias: str, best: str | None, errors: Mapping[str, FloatArray]) -> str:
     if best is None:
-        return f"{alias}: error by step of the horizon"
+        return "error by step of the horizon"
     num_steps = len(errors[alias])
     ahead = int(np.sum(errors[alias] < errors[best]))
     steps = f"{num_steps} step{'s' * (num_steps > 1)}"
-    return f"{alias} is ahead of the best baseline ({best}) at {ahead} of {steps}"
+    return f"the model is ahead of the best baseline ({best}) at {ahead} of {steps}"
 
 
 def _size(value: float, unit: str) -> str:
     return f"{abs(value):.3g} {unit}".rstrip()
 
 
-def _bias_finding(alias: str, bias: FloatArray, unit: str) -> str:
+def _bias_finding(bias: FloatArray, unit: str) -> str:
     num_steps = int(np.isfinite(bias).sum())
     if not num_steps:
-        return f"{alias}: there are no actual values in these windows"
+        return "there are no actual values in these windows"
     mean = float(np.nanmean(bias))
     side = "low"
     count = int(np.sum(bias < 0))
@@ -199,9 +203,7 @@ def _bias_finding(alias: str, bias: FloatArray, unit: str) -> str:
         side = "high"
         count = int(np.sum(bias > 0))
     steps = f"{num_steps} step{'s' * (num_steps > 1)}"
-    return (
-        f"{alias} forecasts are too {side} at {count} of {steps}, by {_size(mean, unit)} over all"
-    )
+    return f"forecasts are too {side} at {count} of {steps}, by {_size(mean, unit)} over all"
 
 
 def _num_lags(result: BacktestResult) -> int:
@@ -217,15 +219,17 @@ def _deviation(values: FloatArray) -> float:
     return deviation
 
 
-def _residual_finding(alias: str, residuals: FloatArray, unit: str) -> str:
+def _residual_finding(residuals: FloatArray, unit: str) -> str:
     finite = residuals[np.isfinite(residuals)]
     if not len(finite):
-        return f"{alias}: there are no actual values in these windows"
+        return "there are no actual values in these windows"
     bias = -float(finite.mean())  # a residual is actual - forecast, a bias forecast - actual
     if abs(bias) <= 0.05 * _deviation(finite):
-        return f"{alias} has next to no bias: mean(forecast - actual) = {bias:+.2g} {unit}".rstrip()
+        return (
+            f"forecasts have next to no bias: mean(forecast - actual) = {bias:+.2g} {unit}".rstrip()
+        )
     side = "high" if bias > 0 else "low"
-    return f"{alias} forecasts are {_size(bias, unit)} too {side} on average"
+    return f"forecasts are {_size(bias, unit)} too {side} on average"
 
 
 def _draw_histogram(axes: Axes, residuals: FloatArray, label: str, note: str) -> None:

@@ -18,11 +18,15 @@ from forecast.errors import ForecastWarning
 from forecast.files.atomic import write_file
 from forecast.files.outputs import check_file
 from forecast.report.plots.letters import find_letters
+from forecast.report.words import listed_words
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from forecast.scores.evaluation import BacktestResult
+    from forecast.scores.forecast import Forecast
 
 DPI = 150
 
@@ -131,8 +135,22 @@ def new_figure(size: tuple[float, float]) -> Figure:
     return figure
 
 
-def write_finding(figure: Figure, words: str) -> None:
-    """Write the finding of a figure on top of it."""
+def subject_of(shown: BacktestResult | Forecast, given: str) -> str:
+    """Return the subject of a title: the given one, or the names of the targets."""
+    return given or listed_words(shown.columns.target_cols)
+
+
+def write_finding(figure: Figure, finding: str, subject: str = "") -> None:
+    """Write on top of a figure what it is about and what it shows.
+
+    Args:
+        figure: the figure.
+        finding: in lower case.
+        subject: such as `sales, sales.csv`; default: none.
+    """
+    words = f"{finding[0].upper()}{finding[1:]}"
+    if subject:
+        words = f"{subject}: {finding}"
     figure.suptitle(_wrapped(words, figure), x=0.012, ha="left", **TITLE)
 
 
@@ -327,6 +345,11 @@ def _png_of(figure: Figure) -> bytes:
 def is_picture(path: Path) -> bool:
     """Return whether a file was written by `save_figure`, by the text after its PNG head."""
     return path.is_file() and f"Software\0{SOFTWARE}".encode() in _head_of(path)
+
+
+def is_our_output(path: Path) -> bool:
+    """Return whether a file is ours: a picture by the mark in it, any other by its name."""
+    return path.suffix != ".png" or is_picture(path)
 
 
 def _head_of(path: Path) -> bytes:

@@ -290,3 +290,12 @@ def test_settings_settle_and_repeat_themselves() -> None:
     again = prepare(settled, sales(200))
     assert again.config == settled
     assert again.panel.values.tobytes() == prepared.panel.values.tobytes()
+
+
+def test_as_many_intervals_as_rows_are_joined_all_the_same():
+    # 7 rows of the first day, none of six days: 7 rows and 7 days
+    stamps = [*pd.date_range("2024-01-01", periods=6, freq="h"), pd.Timestamp("2024-01-07 23:00")]
+    frame = pd.DataFrame({"ds": stamps, "y": [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 5.0]})
+    table_format = TableFormat(resample="D", aggregate="sum")
+    panel = load_panel(frame, table_format=table_format)
+    assert panel.targets[:, 0].tolist() == [63.0, 0.0, 0.0, 0.0, 0.0, 0.0, 5.0]

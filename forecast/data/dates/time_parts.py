@@ -8,9 +8,10 @@ from dataclasses import replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from forecast.data.findings import BadTableError, Finding, Settings, listed
-from forecast.data.names import split_names
+from forecast.data.findings import BadTableError, Finding, listed
+from forecast.data.names import join_names, split_names
 from forecast.data.table import Table
+from forecast.interface import Settings
 
 _WORDS = {
     "date": ("date", "datum", "fecha"),
@@ -102,7 +103,8 @@ def join_parts(table: Table, parts: Sequence[str]) -> Table:
     elif any(_all_match(texts[name], _YEAR) for name in parts[2:]):
         raise BadTableError(
             "order_of_parts",
-            f"time_col is {list(parts)}, and {parts[0]} contains {_first_cell(first)!r}",
+            f"`data.time_col` is {join_names(parts)!r}, and {parts[0]} contains "
+            f"{_first_cell(first)!r}",
             "name the columns in the order year, month, day, hour, minute",
             settings=_in_order(parts),
         )
@@ -166,8 +168,8 @@ def _from_year(texts: dict[str, pa.ChunkedArray], parts: Sequence[str]) -> pa.Ch
             raise BadTableError(
                 "order_of_parts",
                 f"{name} contains {shown!r}; expected a {'month' if most == 12 else 'day'}",
-                "name the columns of time_col in the order year, month, day, hour, minute; a "
-                "column of quarters or weeks must be called quarter or week",
+                "name the columns of `data.time_col` in the order year, month, day, hour, minute; "
+                "a column of quarters or weeks must be called quarter or week",
             )
     date = _joined([year, *(_two_digits(texts[name]) for name in parts[1:3])], "-")
     return _with_clock(date, [texts[name] for name in parts[3:]])

@@ -22,6 +22,10 @@ from forecast.data.table import RowNames, Table
 _WITHOUT_CHANGES = Change({"data.tz": None}, "if the clocks of the table do not change")
 
 
+_MOST_FAR = 0.5
+"""Share of dates out of range from which the calendar is another one."""
+
+
 @dataclass(frozen=True, eq=False)
 class TimeColumn:
     """The timestamp of every row.
@@ -78,22 +82,23 @@ def read_stamps(
     stamps = column
     if pa.types.is_string(column.type):
         stamps = read_text(column, table, time_format, log)
-    _refuse_missing(stamps, column, rows, log, name, time_format)
     given = stamps.type.tz
-    try:
-        ticks = stamps.cast(pa.timestamp("ns", given)).cast(pa.int64()).fill_null(0).to_numpy()
-    except pa.ArrowInvalid as error:
+    far = _out_of_range(stamps)
+    if far <= _MOST_FAR * len(stamps):  # else no date was read as it is meant
+        _refuse_missing(stamps, column, rows, log, name, time_format)
+    if far:
         raise BadTableError(
             "date_range",
             f"{name} contains dates before 1678 or after 2261",
             "correct them, or `data.time_format`",
-        ) from error
+        )
+    ticks = stamps.cast(pa.timestamp("ns", given)).cast(pa.int64()).fill_null(0).to_numpy()
     readable = _readable(stamps)
     if given is not None:
         return TimeColumn(ticks.view("datetime64[ns]"), tz or given, readable)
     if tz is not None:
         ticks = localise(ticks, tz, rows, log)
-        readable = _without_skipped(ticks, readable)
+        readable = _without_unclear(ticks, readable)
     return TimeColumn(ticks.view("datetime64[ns]"), tz, readable)
 
 
@@ -115,16 +120,27 @@ def _readable(column: pa.ChunkedArray) -> NDArray[np.bool_] | None:
     return column.is_valid().to_numpy()
 
 
-def _without_skipped(
+def _out_of_range(stamps: pa.ChunkedArray) -> int:
+    """Return the number of dates that nanoseconds of 64 bits do not reach."""
+    try:
+        stamps.cast(pa.timestamp("ns", stamps.type.tz))
+    except pa.ArrowInvalid:
+        years = pc.year(stamps)
+        is_far = pc.or_(pc.less(years, 1678), pc.greater(years, 2261))
+        return max(int(pc.sum(is_far).as_py()), 1)  # the first and last of these years are cut
+    return 0
+
+
+def _without_unclear(
     ticks: NDArray[np.int64], readable: NDArray[np.bool_] | None
 ) -> NDArray[np.bool_] | None:
-    """Return (R,) whether a row has a timestamp that the clocks of its zone do not skip."""
-    skipped = np.isnat(ticks.view("datetime64[ns]"))
-    if not skipped.any():
+    """Return (R,) whether a row has a timestamp that the clocks of its zone show exactly once."""
+    unclear = np.isnat(ticks.view("datetime64[ns]"))
+    if not unclear.any():
         return readable
     if readable is None:
-        return ~skipped
-    return readable & ~skipped
+        return ~unclear
+    return readable & ~unclear
 
 
 def _usable(column: pa.ChunkedArray, name: str, time_format: str | None) -> pa.ChunkedArray:
@@ -226,6 +242,9 @@ def localise(
         tz: the zone.
         rows: names and series of the rows.
         log: gets errors: an hour that does not exist, or a repeated hour that stays ambiguous.
+
+    Returns:
+        (R,) nanoseconds in UTC, NaT where there is such an error.
     """
     stamps = pd.DatetimeIndex(wall.view("datetime64[ns]"))
     early = stamps.tz_localize(tz, ambiguous=np.ones(len(wall), dtype=bool), nonexistent="NaT")
@@ -245,15 +264,20 @@ def localise(
     later = late.tz_convert(None).to_numpy(dtype="datetime64[ns]").view(np.int64)
     twice = np.flatnonzero((utc != later) & early.notna())
     if len(twice):
-        second = _second_occurrence(wall, twice, rows, log, tz)
+        second, unclear = _second_occurrence(wall, twice, rows, log, tz)
         utc[second] = later[second]
+        utc[unclear] = np.datetime64("NaT").view(np.int64)
     return utc
 
 
 def _second_occurrence(
     wall: NDArray[np.int64], twice: NDArray[np.int64], rows: RowNames, log: FindingLog, tz: str
-) -> NDArray[np.int64]:
-    """Return those of the rows `twice`, with a repeated hour, that belong to its second pass."""
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return those of the rows `twice`, with a repeated hour, that belong to its second pass.
+
+    Returns:
+        These rows, and those that may belong to either pass, for which there is an error.
+    """
     codes = rows.codes
     if codes is None:
         codes = np.zeros(len(wall), dtype=np.int32)
@@ -266,6 +290,7 @@ def _second_occurrence(
     inside = repeated[order][1:] & repeated[order][:-1]  # the clocks may go back here, nowhere else
     backwards = (np.diff(wall[order]) < 0) & (np.diff(codes[order]) == 0) & ~inside
     unsorted = np.intersect1d(codes[order][1:][backwards], codes[twice])
+    bad = twice[:0]
     if len(unsorted) or len(single):
         bad = twice[np.isin(codes[twice], unsorted)]
         reason = "is in rows that are not in time order"
@@ -281,4 +306,4 @@ def _second_occurrence(
             "sort the rows, or write the timestamps with their UTC offset",
             settings=(_WITHOUT_CHANGES,),
         )
-    return twice[again]
+    return twice[again], bad

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from forecast.axes import IntArray
 from forecast.data.findings import (
@@ -17,17 +18,18 @@ from forecast.data.findings import (
     show_stamp,
 )
 from forecast.data.frequency import Frequency
+from forecast.data.grid import DAY, most_common, parse_grid
 from forecast.data.order import SortedRows
 from forecast.data.regular.clocks import changing_zone, fits_zone, in_zone, looks_local
 from forecast.data.regular.closures import is_calendar
-from forecast.data.regular.proposed_steps import FILL, resample_change
+from forecast.data.regular.proposed_steps import FILL, MOST_FILLED, resample_change
 
 _INSERT = Change(FILL, "to insert rows")
 _SKIP = Change({"data.gaps": "skip"}, "to leave out windows that span one")
 
 _IRREGULAR = 0.2  # gaps per row from which a table has no steps of its own
 _FEWEST_GAPS = 5  # and their least number
-_MOST_FILLED = 10  # rows that `gaps: fill` may make of one row
+_NIGHT_SHARE = 0.8  # least share of the gaps that are nights
 _MOST_SKIPPED = 60  # missing rows that a change of the clocks can explain: an hour of minutes
 
 
@@ -41,6 +43,7 @@ def check_gaps(
     """
     steps = np.diff(positions)
     after = np.flatnonzero((steps > 1) & rows.inside) + 1  # first row after each gap
+    after = after[~_has_unread(rows, after)]
     if not len(after):
         return True
     missing = int((steps[after - 1] - 1).sum())
@@ -63,12 +66,34 @@ def check_gaps(
         settings = (in_zone(zone), _INSERT) if fits_zone(rows, zone) else (_INSERT,)
         log.error("local_time", f"{message}; {looks_local(zone)}", settings=settings)
         return False
-    log.error("gaps", message, settings=_ways(rows, grid, len(after)))
+    log.error("gaps", message, settings=_ways(rows, grid, after, missing))
     return False
 
 
-def _ways(rows: SortedRows, grid: Frequency, num_gaps: int) -> tuple[Change, ...]:
+def _has_unread(rows: SortedRows, after: IntArray) -> NDArray[np.bool_]:
+    """Return whether a row that could not be read stands in each gap, and may be what is missing.
+
+    Args:
+        rows: the rows.
+        after: first row after each gap.
+    """
+    unread = rows.names.unread
+    if not len(unread):
+        return np.zeros(len(after), dtype=bool)
+    ends = np.stack([after - 1, after])
+    if rows.order is not None:
+        ends = rows.order[ends]
+    places = np.searchsorted(unread, ends)
+    return np.asarray(places[0] != places[1])
+
+
+def _ways(rows: SortedRows, grid: Frequency, after: IntArray, missing: int) -> tuple[Change, ...]:
     """Return the settings that remove gaps, the one that fits best first."""
+    if _are_nights(rows, grid, after):
+        return _SKIP, _INSERT
+    if missing > MOST_FILLED * len(rows.stamps):
+        return _without_filling(rows)
+    num_gaps = len(after)
     if num_gaps >= _FEWEST_GAPS and num_gaps > _IRREGULAR * len(rows.stamps):
         resample = resample_change(rows)
         if resample is not None:
@@ -76,6 +101,33 @@ def _ways(rows: SortedRows, grid: Frequency, num_gaps: int) -> tuple[Change, ...
     if grid.is_business and grid.closed is None and is_calendar(grid, rows.stamps):
         return Change({"data.trading_days": True}, "to take them as holidays"), _INSERT, _SKIP
     return _INSERT, _SKIP
+
+
+def _are_nights(rows: SortedRows, grid: Frequency, after: IntArray) -> bool:
+    """Return whether nearly all gaps lie between the same two times of day, as at an exchange.
+
+    Filled, most rows would be nights of one value.
+
+    Args:
+        rows: the rows.
+        grid: their frequency.
+        after: first row after each gap.
+    """
+    if grid.is_integer or not parse_grid(grid.alias).tick or len(after) < _FEWEST_GAPS:
+        return False
+    times = rows.stamps.view(np.int64) % DAY
+    closing = times[after - 1]
+    opening = times[after]
+    usual = (closing == most_common(closing)) & (opening == most_common(opening))
+    return bool(usual.mean() >= _NIGHT_SHARE)
+
+
+def _without_filling(rows: SortedRows) -> tuple[Change, ...]:
+    """Return the settings for gaps so long that few rows would be left among the filled ones."""
+    resample = resample_change(rows)
+    if resample is None:
+        return (_SKIP,)
+    return resample, _SKIP
 
 
 def _longest_stretch(rows: SortedRows, steps: IntArray) -> str:
@@ -104,8 +156,8 @@ def _skipping_zone(
 
 
 def _name_gap(rows: SortedRows, row: int, missing: int) -> str:
-    first = show_stamp(rows.stamps[row - 1])
-    second = show_stamp(rows.stamps[row])
+    first = show_stamp(rows.stamps[row - 1], rows.tz)
+    second = show_stamp(rows.stamps[row], rows.tz)
     table_row = rows.table_row(row)
     place = rows.names.table.places([table_row])[0]
     return f"{rows.names.series(table_row)}{place} ({missing} missing between {first} and {second})"
@@ -113,12 +165,12 @@ def _name_gap(rows: SortedRows, row: int, missing: int) -> str:
 
 def _refuse_explosion(rows: SortedRows, missing: int, message: str) -> None:
     count = len(rows.stamps)
-    if missing > _MOST_FILLED * count:
+    if missing > MOST_FILLED * count:
         raise BadTableError(
             "gaps",
             f"{message}; filling them would turn {count} rows into {missing + count}",
             "correct timestamps that are far from the others",
-            settings=({"data.gaps": "skip"},),
+            settings=_without_filling(rows),
         )
 
 

@@ -11,13 +11,17 @@ from numpy.typing import NDArray
 from forecast.axes import IntArray
 from forecast.data.findings import BadTableError, Change, FindingLog, counted, show_stamp
 from forecast.data.frequency import Frequency, infer_frequency
-from forecast.data.gaps import check_gaps
 from forecast.data.order import SortedRows
 from forecast.data.regular.clocks import in_zone, zone_of_days
 from forecast.data.regular.closures import count_trading_days
+from forecast.data.regular.gaps import check_gaps
+from forecast.data.regular.intervals import can_resample
 from forecast.data.regular.proposed_steps import resample_change
 from forecast.errors import DataError
 from forecast.section import AUTO, Auto
+
+_REGULAR_SHARE = 0.5
+"""Least share of the steps of a series that are its shortest one, where that is its frequency."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +172,7 @@ def _refuse_wrong(declared: Spacing, gaps: str) -> None:
         reason = f"neighbours are {usual} of its steps apart"
     else:
         reason = f"{counted(num_gaps, 'step')} between neighbours are longer"
-    first = ", ".join(show_stamp(stamp) for stamp in rows.stamps[:3])
+    first = ", ".join(show_stamp(stamp, rows.tz) for stamp in rows.stamps[:3])
     alias = inferred.grid.alias
     raise BadTableError(
         "wrong_frequency",
@@ -242,7 +246,12 @@ def _check_series_steps(spacing: Spacing, log: FindingLog) -> bool:
     most = np.iinfo(np.int64).max
     steps = np.where(rows.inside, np.diff(spacing.positions), most)
     closest = np.minimum.reduceat(np.append(steps, most), rows.offsets[:-1])  # (N,)
-    coarse = np.flatnonzero((closest > 1) & (np.diff(rows.offsets) > 2))
+    is_closest = np.append(steps, most) == np.repeat(closest, np.diff(rows.offsets))
+    num_closest = np.add.reduceat(is_closest.astype(np.int64), rows.offsets[:-1])
+    num_steps = np.diff(rows.offsets) - 1
+    # rows at various distances have the same steps and many gaps
+    is_regular = num_closest > _REGULAR_SHARE * num_steps
+    coarse = np.flatnonzero((closest > 1) & (num_steps > 1) & is_regular)
     if not len(coarse) or rows.names.ids is None:
         return True
     first = coarse[0]
@@ -252,5 +261,22 @@ def _check_series_steps(spacing: Spacing, log: FindingLog) -> bool:
         f"{counted(len(coarse), 'series')}, first series {rows.names.ids[first]!r} with steps of "
         f"{closest[first]}",
         "give series of one frequency, or pass the right `data.freq`",
+        settings=_in_coarsest_steps(rows, coarse[closest[coarse].argmax()]),
+        asks=True,
     )
     return False
+
+
+def _in_coarsest_steps(rows: SortedRows, series: int) -> tuple[Change, ...]:
+    """Return the settings that bring all series to the steps of one of them."""
+    stamps = rows.stamps[rows.offsets[series] : rows.offsets[series + 1]]
+    try:
+        grid = infer_frequency(stamps, np.array([0, len(stamps)]), rows.tz)
+    except DataError:
+        return ()
+    if grid.is_integer or not can_resample(grid.alias):
+        return ()
+    return tuple(
+        Change({"data.resample": grid.alias, "data.aggregate": how}, purpose)
+        for how, purpose in (("mean", "to average values"), ("sum", "to add them up"))
+    )
