@@ -1,5 +1,5 @@
 # Short names for those who work here.
-.PHONY: check test proofs slow site search-proofs bench bench-accuracy bench-coverage bench-cells bench-tables bench-peers format docs lock demo clean leak-proofs examples
+.PHONY: check test proofs slow site search-proofs bench bench-accuracy bench-everyday bench-m3 bench-fev bench-stores bench-coverage bench-cells bench-tables bench-peers format docs lock demo clean leak-proofs examples
 
 SETUP := python3 scripts/bootstrap.py --extras test
 UV := $(or $(shell command -v uv),.venv/bin/uv)
@@ -36,6 +36,22 @@ bench: ## measure, and write benchmarks/README.md; make bench ARGS="--only steps
 bench-accuracy: ## published protocols, beside others; make bench-accuracy ARGS="--sets etth1 --seeds 0"
 	$(SETUP)
 	.venv/bin/python benchmarks/accuracy/run.py $(ARGS)
+
+bench-everyday: ## the default on small tables, beside baselines and AutoETS; make bench-everyday ARGS="--tables nile"
+	$(SETUP)
+	.venv/bin/python benchmarks/accuracy/everyday/run.py $(ARGS)
+
+bench-m3: ## the default on the M3 competition, beside Theta and AutoETS; make bench-m3 ARGS="--groups yearly"
+	$(SETUP)
+	.venv/bin/python benchmarks/accuracy/m3/run.py $(ARGS)
+
+bench-fev: ## the default on two tasks of fev-bench; make bench-fev ARGS="--markets NP"
+	$(SETUP)
+	.venv/bin/python benchmarks/accuracy/fev/run.py $(ARGS)
+
+bench-stores: ## time and error of the default on 50 stores, beside AutoETS
+	$(SETUP)
+	.venv/bin/python benchmarks/accuracy/stores/run.py $(ARGS)
 
 bench-coverage: ## how much intervals hold on real test parts
 	$(SETUP)

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from forecast.axes import FloatArray, IntArray
 from forecast.backtest.peers import STATISTICAL, StatisticalModel, find_python
 from forecast.backtest.rolling import Levels, Model
 from forecast.baselines.compare import all_baselines, batches_of_history, history_reader
-from forecast.baselines.simple import BASELINE_NAMES, BASELINES, LINEAR, Baseline, Steps
+from forecast.baselines.lengths import Steps
+from forecast.baselines.simple import BASELINE_NAMES, BASELINES, ETS, LINEAR, Baseline
 from forecast.data.findings import counted
 from forecast.data.panel import Panel, panel_digest
 from forecast.data.per_series.subset import select_series
@@ -25,8 +27,8 @@ from forecast.experiment.settings import EnsembleConfig, Experiment
 from forecast.forecasting.calibrate import quantile_levels_of, shown_levels, with_intervals
 from forecast.forecasting.fitted import Fitted, align
 from forecast.forecasting.forecaster import Forecaster
-from forecast.forecasting.judge import fit_linear
 from forecast.forecasting.predict import forecast_windows
+from forecast.forecasting.simple_members import fit_linear, smoothing_of
 from forecast.models import MODELS
 from forecast.section import AUTO, decided
 from forecast.training import Reporter
@@ -119,7 +121,7 @@ def alone(config: Experiment, architecture: str) -> Experiment:
     model: Any = config.model
     if model.name != architecture:
         model = MODELS[architecture].config()
-    single = EnsembleConfig(seeds=1, context_lengths=(), linear="none")
+    single = EnsembleConfig(seeds=1, context_lengths=(), linear="none", simple=())
     return config.model_copy(update={"name": architecture, "model": model, "ensemble": single})
 
 
@@ -140,6 +142,8 @@ def descriptions(config: Experiment, panel: Panel) -> dict[str, str]:
             found[name] = "of statsforecast"
         elif name == LINEAR:
             found[name] = "ridge regression from the context to the horizon"
+        elif name == ETS:
+            found[name] = "exponential smoothing, its forms weighted by their AICc"
         else:
             first = (BASELINES[name].__doc__ or "").strip().splitlines()[0]
             found[name] = f"{first[0].lower()}{first[1:].rstrip('.')}"
@@ -185,15 +189,26 @@ class BaselineModel:
     def fit(self, panel: Panel) -> _FittedBaseline:
         """Take context and season length from the rows; for `linear`, fit the ridge regression."""
         ridge = None
-        if self.name == LINEAR:
+        smoothing = None
+        if self.name in (ETS, LINEAR):
             prepared = prepare_panel(self.config, panel)
             config = prepared.config
-            ridge = fit_linear(prepared)
+            if self.name == LINEAR:
+                ridge = fit_linear(prepared)
+            else:
+                panel = prepared.panel
+                smoothing = smoothing_of(prepared)
         else:
             config = resolve(self.config, panel)
         season_length = config.data.season_length or panel.freq.season_length
-        steps = Steps(config.windows.horizon, context_length_of(config), season_length)
-        return _FittedBaseline(all_baselines(steps, ridge)[self.name], steps, config.data.missing)
+        steps = Steps(
+            config.windows.horizon,
+            context_length_of(config),
+            season_length,
+            panel.freq.steps_per_week,
+        )
+        baseline = all_baselines(steps, ridge=ridge, smoothing=smoothing)[self.name]
+        return _FittedBaseline(baseline, steps, config.data.missing, panel.series_ids)
 
 
 @dataclass(frozen=True)
@@ -204,11 +219,13 @@ class _FittedBaseline:
         function: (B, M, D) -> (B, H, D).
         steps: lengths of context, horizon and season.
         missing: policy for missing values.
+        series_ids: ids of the series that it was fitted on.
     """
 
     function: Baseline
     steps: Steps
     missing: MissingPolicy
+    series_ids: NDArray[np.object_]
 
     @property
     def quantile_levels(self) -> Levels:
@@ -222,9 +239,14 @@ class _FittedBaseline:
         length = self.steps.history_length
         history_of = history_reader(panel, filled.values[:, :num_targets], length)
 
-        out = np.empty((len(last), self.steps.horizon, num_targets))
-        for numbers in batches_of_history(len(last), length * num_targets):
-            out[numbers] = self.function(history_of(last[numbers]))
+        number_of = {series_id: number for number, series_id in enumerate(self.series_ids)}
+        numbers_fitted = np.array([number_of.get(name, -1) for name in panel.series_ids])
+        series = numbers_fitted[panel.series_at(last)]
+        out = np.full((len(last), self.steps.horizon, num_targets), np.nan)
+        known = np.flatnonzero(series >= 0)
+        for batch in batches_of_history(len(known), length * num_targets):
+            numbers = known[batch]
+            out[numbers] = self.function(history_of(last[numbers]), series[numbers])
         return out, None
 
 
@@ -312,10 +334,14 @@ class FittedNetworkModel:
 
         numbers = learned[whole]  # windows with a whole context
         windows = WindowedFeatures(features, index)
-        points[numbers], spread = forecast_windows(aligned, windows, np.arange(len(index)))
+        points[numbers], spread = forecast_windows(aligned, known, windows, np.arange(len(index)))
         interval_levels = shown_levels(aligned)
         if interval_levels:
-            unit = aligned.series.unit[known.series_at(rows[numbers])]
+            series = known.series_at(rows[numbers])
+            weekdays = None
+            if features.weekdays is not None:
+                weekdays = features.weekdays[rows[numbers, None] + np.arange(1, shape.horizon + 1)]
+            unit = aligned.series.step_units(series, weekdays, points[numbers])
             _, spread = with_intervals(
                 aligned, aligned.calibration, points[numbers], spread, unit, interval_levels
             )

@@ -30,9 +30,9 @@ from pathlib import Path
 from forecast.backtest.blocks import decode_block, encode_block
 from forecast.backtest.entrants import descriptions, make_models, named, names_of
 from forecast.backtest.gather import RollingResult, gather
-from forecast.backtest.opening import fit_line, opening
 from forecast.backtest.peers import STATISTICAL, find_python, version_of
 from forecast.backtest.rolling import Block, Model, Plan, make_plan, run_block
+from forecast.backtest.started import fit_line, opening
 from forecast.baselines.simple import BASELINE_NAMES
 from forecast.data.findings import counted
 from forecast.data.panel import Panel

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.axes import FloatArray, IntArray, check_shape
+from forecast.baselines.lengths import Steps
 from forecast.baselines.ridge import RidgeWindow
-from forecast.baselines.simple import BASELINES, LINEAR, Baseline, Steps
+from forecast.baselines.simple import BASELINES, ETS, LINEAR, Baseline
+from forecast.baselines.smoothing import Smoothing
 from forecast.data.panel import Panel
 from forecast.errors import DataError
 from forecast.scores.evaluation import BacktestResult
@@ -34,7 +36,7 @@ def compare(
     filled: Filled,
     models: Mapping[str, Predict],
     baselines: Mapping[str, Baseline],
-    season_length: int,
+    steps: Steps,
     scale: FloatArray,
 ) -> BacktestResult:
     """Forecast all windows of an index with models and baselines.
@@ -46,9 +48,8 @@ def compare(
             not observed are not scored.
         models: by alias, functions of window numbers (B,) that return (B, H, D) in the unit of the
             data; the first one is evaluated, the others are listed.
-        baselines: by name, functions of the history (B, M, D), with M the longer of context and
-            season.
-        season_length: steps in one season.
+        baselines: by name, functions of the history (B, M, D) and of the series (B,).
+        steps: lengths that the baselines read, M and the season among them.
         scale: (N, D) `seasonal_errors` of the training rows.
 
     Returns:
@@ -65,12 +66,13 @@ def compare(
     ahead = index.horizon_rows(first)
     shape = (len(index), index.horizon, num_targets)
     forecasts = {name: np.empty(shape) for name in (*models, *baselines)}
-    length = max(index.context_length, season_length)
+    length = steps.history_length
     history_of = history_reader(panel, filled.values[:, :num_targets], length)
     for numbers in batches_of_history(len(index), length * num_targets):
         history = history_of(last[numbers])
         batch = {name: model(numbers) for name, model in models.items()}
-        batch |= {name: baseline(history) for name, baseline in baselines.items()}
+        of_series = series[numbers]
+        batch |= {name: baseline(history, of_series) for name, baseline in baselines.items()}
         for name, values in batch.items():
             check_shape(
                 f"forecast of {name}", values, "BHD", B=len(numbers), H=shape[1], D=shape[2]
@@ -88,7 +90,7 @@ def compare(
         actual=filled.measured(num_targets)[ahead],
         forecasts=forecasts,
         scale=scale[series],
-        season_length=season_length,
+        season_length=steps.season_length,
         columns=panel.columns,
         freq=panel.freq,
     )
@@ -154,20 +156,25 @@ def _check_finite(
         )
 
 
-def all_baselines(steps: Steps, ridge: RidgeWindow | None) -> dict[str, Baseline]:
-    """Return every baseline as a function of the history; `linear` if a ridge is given.
+def all_baselines(
+    steps: Steps, *, ridge: RidgeWindow | None = None, smoothing: Smoothing | None = None
+) -> dict[str, Baseline]:
+    """Return the baselines as functions of the history and the series.
 
     Args:
         steps: lengths of the task.
-        ridge: the fitted `linear` baseline, or None.
+        ridge: the fitted `linear` baseline; without it there is none.
+        smoothing: the fitted `ets` baseline, of the series that are forecast; likewise.
     """
     baselines: dict[str, Baseline] = {
         name: _bind(function, steps) for name, function in BASELINES.items()
     }
+    if smoothing is not None:
+        baselines[ETS] = lambda history, series: smoothing.predict(history, series, steps.horizon)
     if ridge is not None:
-        baselines[LINEAR] = ridge.predict
+        baselines[LINEAR] = lambda history, _: ridge.predict(history)
     return baselines
 
 
 def _bind(function: Callable[[FloatArray, Steps], FloatArray], steps: Steps) -> Baseline:
-    return lambda history: function(history, steps)
+    return lambda history, _: function(history, steps)

@@ -1,4 +1,4 @@
-"""Simple baselines, which a model has to beat: last value, seasonal naive, drift and window mean.
+"""Simple baselines, which a model has to beat, and which are members of ensembles.
 
 They are functions of `history` (B, M, D) float64, the rows before each cutoff, latest last, NaN
 where a series has no row that early; they return (B, H, D), in the unit of the history. A missing
@@ -7,47 +7,31 @@ value is filled with the one before it, and a series without any value gets NaN.
 Example:
     >>> import numpy as np
     >>> from forecast import BASELINES
-    >>> from forecast.baselines.simple import Steps
+    >>> from forecast.baselines.lengths import Steps
     >>> history = np.array([10.0, 20.0, 12.0, 22.0]).reshape(1, 4, 1)
     >>> steps = Steps(horizon=2, context_length=4, season_length=2)
     >>> for name, baseline in BASELINES.items():
-    ...     print(name, baseline(history, steps).ravel())
+    ...     print(name, baseline(history, steps).ravel().round(1))
     last_value [22. 22.]
     seasonal_naive [12. 22.]
+    seasonal_median [11. 21.]
     drift [26. 30.]
     window_mean [16. 16.]
+    theta [20.1 21.5]
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
-from forecast.axes import FloatArray
+from forecast.axes import FloatArray, IntArray
+from forecast.baselines.lengths import Steps, forward_filled
+from forecast.baselines.theta import theta
 
-Baseline = Callable[[FloatArray], FloatArray]
-
-
-@dataclass(frozen=True)
-class Steps:
-    """Lengths that a baseline reads, in steps.
-
-    Attributes:
-        horizon: H.
-        context_length: L, rows that the evaluated model sees.
-        season_length: m.
-    """
-
-    horizon: int
-    context_length: int = 1
-    season_length: int = 1
-
-    @property
-    def history_length(self) -> int:
-        """M, rows before a cutoff that some baseline reads."""
-        return max(self.context_length, self.season_length)
+Baseline = Callable[[FloatArray, IntArray], FloatArray]
+"""From histories (B, M, D) and the numbers of their series (B,) to forecasts (B, H, D)."""
 
 
 def last_value(history: FloatArray, steps: Steps) -> FloatArray:
@@ -62,6 +46,27 @@ def seasonal_naive(history: FloatArray, steps: Steps) -> FloatArray:
     season = history[:, np.maximum(row, 0)]
     known = np.isfinite(season) & (row >= 0)[:, None]
     return np.where(known, season, last_value(history, steps))
+
+
+def seasonal_median(history: FloatArray, steps: Steps) -> FloatArray:
+    """Take the median of the same step in the last eight weeks, or else the last four seasons.
+
+    Of a shorter history those that it has; the last value where it has none.
+    """
+    period, count = steps.median_periods
+    step = np.arange(steps.horizon) % period
+    lags = period * np.arange(1, count + 1)[:, None]
+    rows = history.shape[1] - lags + step  # (count, H)
+    seasons = history[:, np.maximum(rows, 0)]  # (B, count, H, D)
+    is_known = np.isfinite(seasons) & (rows >= 0)[None, :, :, None]
+    # Missing ones go to the end of the order, and the middle of the others is taken.
+    ordered = np.sort(np.where(is_known, seasons, np.inf), axis=1)
+    num_known = is_known.sum(axis=1, keepdims=True)
+    low = np.take_along_axis(ordered, np.maximum(num_known - 1, 0) // 2, axis=1)[:, 0]
+    high = np.take_along_axis(ordered, np.minimum(num_known // 2, count - 1), axis=1)[:, 0]
+    is_none = num_known[:, 0] == 0
+    middle = np.where(is_none, 0.0, low) / 2 + np.where(is_none, 0.0, high) / 2
+    return np.where(is_none, last_value(history, steps), middle)
 
 
 def drift(history: FloatArray, steps: Steps) -> FloatArray:
@@ -91,22 +96,17 @@ def window_mean(history: FloatArray, steps: Steps) -> FloatArray:
 BASELINES: dict[str, Callable[[FloatArray, Steps], FloatArray]] = {
     "last_value": last_value,
     "seasonal_naive": seasonal_naive,
+    "seasonal_median": seasonal_median,
     "drift": drift,
     "window_mean": window_mean,
+    "theta": theta,
 }
 
 
+ETS = "ets"
+"""Name of exponential smoothing, which is fitted and therefore not among `BASELINES`."""
+
 LINEAR = "linear"
-"""Name of the ridge baseline, which is fitted and therefore not among `BASELINES`."""
+"""Name of the ridge baseline, which is fitted too."""
 
-BASELINE_NAMES = (*BASELINES, LINEAR)
-
-
-def forward_filled(history: FloatArray) -> FloatArray:
-    """Fill missing values along axis 1 with the one before; NaN before the first value stay."""
-    known = np.isfinite(history)
-    if known.all():
-        return history
-    steps = np.arange(history.shape[1])[:, None]
-    latest = np.maximum.accumulate(np.where(known, steps, 0), axis=1)
-    return np.take_along_axis(history, latest, axis=1)
+BASELINE_NAMES = (*BASELINES, ETS, LINEAR)

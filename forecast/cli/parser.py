@@ -185,6 +185,22 @@ SHORTCUTS = (
     ),
     Shortcut("--horizon", "windows.horizon", "STEPS", "steps to forecast; default: 24", str),
     Shortcut(
+        "--holidays",
+        "data.holidays",
+        "COUNTRY,...",
+        "public holidays of countries or their parts, such as US or DE-BY, and the days beside "
+        "them as known covariates",
+        to_list,
+    ),
+    Shortcut(
+        "--point",
+        "training.point",
+        "POINT",
+        "median or mean: which number of its distribution is forecast for a step; default: median, "
+        "but mean where most values are 0",
+        json.dumps,
+    ),
+    Shortcut(
         "--alias",
         "name",
         "NAME",

@@ -14,16 +14,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from forecast.baselines.simple import BASELINE_NAMES
 from forecast.data.findings import Choice, counted
 from forecast.data.panel import Panel
 from forecast.experiment.held_back import (
     PLAIN_TEST_SIZE,
     PLAIN_VALIDATION_SIZE,
     Choices,
+    is_network_wanted,
     set_sizes,
     shortest,
     steps_of,
 )
+from forecast.experiment.point_choice import point_choices
 from forecast.experiment.settings import Experiment, TransformConfig
 from forecast.layers.encoder import PLAIN_UNITS
 from forecast.section import AUTO, decided
@@ -36,6 +39,12 @@ ENSEMBLE = "ensemble"
 
 LONGEST_CONTEXT = 720
 """Steps, unless the horizon is longer."""
+
+LEAST_BLOCKS = 3
+"""Stretches of one horizon in a row that show how much the gain of a member varies, at least."""
+
+LEAST_SERIES = 8
+"""Series that show it where there are fewer stretches."""
 
 WINDOWS_PER_EPOCH = 40_000
 """Training windows of one target that are drawn for an epoch, at most."""
@@ -111,19 +120,25 @@ def choose(config: Experiment, panel: Panel, season_length: int) -> Chosen:
         ConfigError: a chosen value does not fit one that was given.
     """
     chosen = Chosen(config, {})
+    usual = "median"
     if config.model.name != CHOOSING_MODEL:
+        usual = "mean"
         chosen = chosen.with_choices(plain_choices(config, panel, season_length))
     else:
         chosen = chosen.with_choices(set_sizes(config, panel, season_length))
         chosen = chosen.with_choices(context_lengths(chosen.config, panel, season_length))
         chosen = chosen.with_choices(capacity(chosen.config, panel))
+    default = Choice(usual, f"default of {config.model.name}")
+    chosen = chosen.with_choices(point_choices(chosen.config, panel, season_length, default))
     return chosen.with_choices({"name": _name(chosen.config)})
 
 
 def _name(config: Experiment) -> Choice:
     """Return the name of the forecast: the architecture is that of a single network alone."""
-    if config.ensemble.num_members > 1:
-        return Choice(ENSEMBLE, f"{config.ensemble.num_members} members forecast together")
+    simple = decided(config.ensemble.simple, "ensemble.simple")
+    num_members = config.ensemble.num_members + len(simple)
+    if num_members > 1:
+        return Choice(ENSEMBLE, f"{num_members} members may forecast together")
     return Choice(config.model.name, "the architecture, as a single network forecasts")
 
 
@@ -147,7 +162,6 @@ def plain_choices(config: Experiment, panel: Panel, season_length: int) -> Choic
     values: dict[str, Any] = {
         "transforms.target": plain_scale(),
         "model.units": PLAIN_UNITS,
-        "training.loss": "mse",
         "training.schedule": "constant",
         "training.epochs": 30,
         "training.batch_size": 64,
@@ -156,6 +170,7 @@ def plain_choices(config: Experiment, panel: Panel, season_length: int) -> Choic
         "ensemble.seeds": 1,
         "ensemble.context_lengths": (),
         "ensemble.linear": "none",
+        "ensemble.simple": (),
         "evaluation.validation_size": PLAIN_VALIDATION_SIZE,
         "evaluation.test_size": PLAIN_TEST_SIZE,
     }
@@ -214,7 +229,8 @@ def context_lengths(config: Experiment, panel: Panel, season_length: int) -> Cho
     enough = (
         left * panel.num_series // (panel.num_series + 1)
     )  # L where all have L windows together
-    most = max(min(enough, shortest(config, panel) - horizon), min(season_length, horizon), 2)
+    before = shortest(config, panel) - horizon
+    most = max(min(enough, before), min(season_length, horizon, max(before, 1)), min(2, before), 1)
     if max(long, horizon) > most:
         reason = "a longer one would leave fewer training windows than its steps"
     elif long < horizon:
@@ -291,11 +307,15 @@ def capacity(config: Experiment, panel: Panel) -> Choices:
         linear = Choice("none", "no validation set to choose weights on")
     elif size != CAPACITIES[-1]:
         seeds = Choice(2, amount)
+    if not _is_trained(config, panel):
+        seeds = Choice(0, "the validation set is too short to judge a network")
+        linear = Choice("member", "the ridge regressions of the ensemble")
+    simple = Choice(BASELINE_NAMES, "weighted by their errors at earlier cutoffs")
     if config.training.loss == "quantile":
         linear = Choice("none", "a linear map has no quantiles")
+        simple = Choice((), "baselines have no quantiles")
     return {
         "model.units": Choice(size.units, amount),
-        "training.loss": Choice("mae", f"default of {CHOOSING_MODEL}"),
         "training.schedule": Choice("cosine", f"default of {CHOOSING_MODEL}"),
         "training.epochs": Choice(size.epochs, amount),
         "training.batch_size": Choice(max(8, size.batch_size // targets), amount),
@@ -303,4 +323,21 @@ def capacity(config: Experiment, panel: Panel) -> Choices:
         "training.refit": Choice(True, f"default of {CHOOSING_MODEL}"),
         "ensemble.seeds": seeds,
         "ensemble.linear": linear,
+        "ensemble.simple": simple,
     }
+
+
+def _is_trained(config: Experiment, panel: Panel) -> bool:
+    """Return whether a network is trained: its errors can be known, or somebody wants one.
+
+    Args:
+        config: the experiment, with the sizes of its sets.
+        panel: its series.
+    """
+    if is_network_wanted(config):
+        return True
+    size = decided(config.evaluation.validation_size, "evaluation.validation_size")
+    if size != 0 and panel.num_series >= LEAST_SERIES:
+        return True
+    steps = steps_of(size, int(np.median(panel.lengths)))
+    return steps >= LEAST_BLOCKS * config.windows.horizon

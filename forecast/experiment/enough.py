@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from forecast.baselines.ridge import RidgeRows, learned_steps
+from forecast.baselines.moments import RidgeRows
+from forecast.baselines.ridge import learned_steps
 from forecast.data.findings import BadTableError
 from forecast.data.panel import Panel
 from forecast.data.per_series.ended import steps_behind

@@ -22,6 +22,10 @@ MANY_HORIZONS = 10
 and two horizons."""
 
 
+LEAST_CONTEXT = 2
+"""Steps of context of a window, at least."""
+
+
 Choices = dict[str, Choice]
 """Path of a setting, such as `training.epochs` -> its choice."""
 
@@ -42,11 +46,30 @@ def set_sizes(config: Experiment, panel: Panel, season_length: int) -> Choices:
     if test.value == 0:
         ways = _ways_to_a_test_set(config, rows, season_length)
         test = Choice(0, f"{test.reason}; {ways}")
-    return {
+    validation = _validation_size(config, rows)
+    choices = {
         "evaluation.split_by": _division(panel),
-        "evaluation.validation_size": _validation_size(config, rows),
+        "evaluation.validation_size": validation,
         "evaluation.test_size": test,
     }
+    if validation.value == 0 and not is_network_wanted(config):
+        choices["ensemble.seeds"] = Choice(0, "no validation set to judge a network on")
+        choices["ensemble.linear"] = Choice("member", "the ridge regressions of the ensemble")
+    return choices
+
+
+def is_network_wanted(config: Experiment) -> bool:
+    """Return whether a network is trained however few rows there are.
+
+    It is where it would forecast alone, and where somebody has settings for it. Beside simple
+    members a network that cannot be judged would get no weight.
+    """
+    ensemble = config.ensemble
+    if ensemble.simple == () or config.training.loss == "quantile":
+        return True
+    if config.model != type(config.model)() or config.training.epochs != AUTO:
+        return True
+    return ensemble.seeds not in (0, AUTO) or ensemble.linear not in ("member", AUTO)
 
 
 def no_test_set(config: Experiment, reason: str | None) -> str:
@@ -113,6 +136,8 @@ def _validation_size(config: Experiment, rows: int) -> Choice:
     if config.evaluation.validation_size != AUTO:
         return Choice(config.evaluation.validation_size, "given")
     horizon = config.windows.horizon
+    if rows < 2 * horizon + LEAST_CONTEXT and not is_network_wanted(config):
+        return Choice(0, f"{rows} rows are too few to hold a horizon back")
     if steps_of(PLAIN_VALIDATION_SIZE, rows) < horizon:
         return Choice(horizon, f"one horizon, as 10 % of {rows} rows are less")
     return Choice(PLAIN_VALIDATION_SIZE, "default share")

@@ -16,6 +16,7 @@ from forecast.data.per_series.ended import refuse_unreachable
 from forecast.data.read import Source
 from forecast.errors import ConfigError, ForecastError
 from forecast.experiment.alternatives import alternatives
+from forecast.experiment.calendar_choice import calendar_choice
 from forecast.experiment.choices import Chosen, choose, step_choices
 from forecast.experiment.enough import (
     TOO_FEW_ROWS,
@@ -27,15 +28,17 @@ from forecast.experiment.enough import (
     refuse_unlearnable,
 )
 from forecast.experiment.held_back import Choices
+from forecast.experiment.point_choice import mean_notes
 from forecast.experiment.result_names import refuse_doubled_names
 from forecast.experiment.settings import DataConfig, Experiment
 from forecast.experiment.target_scale import choose_scale
+from forecast.experiment.training_rows import split_at_cutoffs
 from forecast.section import decided
 from forecast.transforms.missing import Filled, fill_missing
-from forecast.windows.calendar import default_calendar
+from forecast.windows.calendar import holiday_names
 from forecast.windows.features import FeatureMap, Features, FeatureSettings
 from forecast.windows.index import index_windows
-from forecast.windows.splits import Part, Split, split_panel
+from forecast.windows.splits import Part, Split
 from forecast.windows.windowed import WindowedFeatures
 
 EVALUATED_VALUES = 10_000_000
@@ -168,9 +171,10 @@ def _prepare(config: Experiment, panel: Panel) -> Prepared:
     panel, notes = long_enough(panel, chosen.config)
     split = split_at_cutoffs(panel, chosen.config)
     filled, fill_notes = fill_missing(panel, config.data.missing)
+    notes += fill_notes + mean_notes(chosen.reasons)
     chosen = choose_scale(chosen, panel, filled, split)
     chosen = _with_stride(chosen, panel, split)
-    prepared = _prepared(chosen, panel, filled, split, notes=panel.notes + notes + fill_notes)
+    prepared = _prepared(chosen, panel, filled, split, notes=panel.notes + notes)
     sets = {
         "training": WindowSet(prepared.training, split.train),
         "validation": WindowSet(prepared.validation, split.validation),
@@ -243,9 +247,8 @@ def resolve_with_reasons(config: Experiment, panel: Panel) -> Chosen:
     """Resolve an experiment as `resolve` does, and give the reasons."""
     season_length = config.data.season_length or panel.freq.season_length
     chosen = choose(config, panel, season_length)
-    chosen = chosen.with_choices(
-        {"data.calendar": _calendar(panel), **step_choices(config, panel), **_roles(panel)}
-    )
+    calendar = {"data.calendar": calendar_choice(chosen.config, panel)}
+    chosen = chosen.with_choices({**calendar, **step_choices(config, panel), **_roles(panel)})
     chosen = chosen.with_values(_names_with_commas(chosen.config, panel))
     found = _as_read(config, panel)
     if config.data.freq is None:
@@ -290,10 +293,6 @@ def _as_read(config: Experiment, panel: Panel) -> Choices:
     }
 
 
-def _calendar(panel: Panel) -> Choice:
-    return Choice(tuple(default_calendar(panel.freq)), "by the frequency")
-
-
 def _with_stride(chosen: Chosen, panel: Panel, split: Split) -> Chosen:
     """Choose the stride of evaluation that keeps every forecast of every model in memory."""
     config = chosen.config
@@ -309,19 +308,6 @@ def _with_stride(chosen: Chosen, panel: Panel, split: Split) -> Chosen:
     stride = max(1, math.ceil(values / EVALUATED_VALUES))
     return chosen.with_values(
         {"evaluation.stride": Choice(stride, f"for {values:,} values in all test windows")}
-    )
-
-
-def split_at_cutoffs(panel: Panel, config: Experiment) -> Split:
-    """Divide the rows in time by the evaluation settings of a resolved experiment."""
-    evaluation = config.evaluation
-    return split_panel(
-        panel,
-        validation_size=decided(evaluation.validation_size, "evaluation.validation_size"),
-        test_size=decided(evaluation.test_size, "evaluation.test_size"),
-        calibration_size=evaluation.calibration_size,
-        purge=evaluation.purge,
-        by=decided(evaluation.split_by, "evaluation.split_by"),
     )
 
 
@@ -388,9 +374,10 @@ def table_of(data: DataConfig, source: Source | None) -> Source:
 
 def feature_settings(config: Experiment) -> FeatureSettings:
     """Return the settings by which columns become inputs, for a resolved experiment."""
+    calendar = decided(config.data.calendar, "data.calendar")
     return FeatureSettings(
         target=decided(config.transforms.target, "transforms.target"),
         covariates=config.transforms.covariates,
-        calendar=decided(config.data.calendar, "data.calendar"),
+        calendar=calendar + holiday_names(config.data.holidays),
         missing=config.data.missing,
     )

@@ -1,15 +1,14 @@
 """An experiment as settings: data, windows, transforms, model, training, ensemble and evaluation.
 
 Settings are described and checked here and beside this module (`training_settings`,
-`evaluation_settings`, `search_settings`), those of a model beside its architecture in `models/`.
-`file` reads and writes them as YAML. Settings that the data decide are `auto` until `prepare`
-replaces them (`choices`).
+`transform_settings`, `evaluation_settings`, `search_settings`), those of a model beside its
+architecture in `models/`. `file` reads and writes them as YAML. Settings that the data decide are
+`auto` until `prepare` replaces them (`choices`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
 from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
@@ -24,10 +23,10 @@ from forecast.data.read import TableFormat
 from forecast.experiment.evaluation_settings import BacktestConfig, EvaluationConfig
 from forecast.experiment.search_settings import RangeConfig, SearchConfig
 from forecast.experiment.training_settings import EnsembleConfig, TrainingConfig
+from forecast.experiment.transform_settings import TransformConfig, TransformsConfig
 from forecast.models import ModelConfig
 from forecast.models.segment_bigru import SegmentBiGRUConfig
-from forecast.section import AUTO, Auto, Name, OneOf, PositiveInt, Section, Steps, section_from
-from forecast.transforms import TRANSFORMS, scaler_names
+from forecast.section import AUTO, Auto, Name, PositiveInt, Section, Steps, section_from
 
 __all__ = [
     "BacktestConfig",
@@ -51,6 +50,21 @@ def _as_text(value: object) -> object:
 Frequency = Annotated[
     str, BeforeValidator(_as_text, json_schema_input_type=Name | PositiveInt), Field(min_length=1)
 ]
+
+
+def _as_codes(value: object) -> object:
+    """Return a text such as `US,DE-BY`, or a list, as a tuple; anything else stays as it is."""
+    if isinstance(value, str):
+        return tuple(value.split(","))
+    if isinstance(value, list):
+        return tuple(value)
+    return value
+
+
+Countries = Annotated[
+    tuple[Name, ...], BeforeValidator(_as_codes, json_schema_input_type=Name | tuple[Name, ...])
+]
+"""Codes in a list, or one alone."""
 
 
 class _Source(Section):
@@ -87,8 +101,13 @@ class DataConfig(TableFormat, Columns, _Source):
     last step as the others, or learn from it and leave it out of the forecast. Not with an index of
     whole numbers, which counts the rows of each series."""
     calendar: Literal["auto"] | tuple[str, ...] = "auto"
-    """Features made from the timestamps, such as `hour`, `weekday`, `month`, `holiday:US`; `auto`:
-    by the frequency."""
+    """Features made from the timestamps, such as `hour`, `weekday`, `month`, `weekend`; `auto`: by
+    the frequency, those of whose cycle the rows to learn from hold three (months, quarters: two
+    years)."""
+    holidays: Countries = ()
+    """Public holidays of countries or their parts, such as `US` or `DE-BY`, as features known
+    ahead: the day itself, the day before and the day after it. Of steps of a day or less; needs the
+    package `holidays`."""
     season_length: Steps | None = None
     """Steps in one season; null: by the frequency."""
 
@@ -166,67 +185,6 @@ class WindowsConfig(Section):
     """Steps between the starts of two training windows."""
 
 
-class TransformConfig(Section):
-    """One reversible map of the targets.
-
-    Example:
-        >>> from forecast import TransformConfig
-        >>> TransformConfig(name="difference", lag=12)
-        TransformConfig(name='difference', scope='per_series', lag=12)
-    """
-
-    name: Annotated[str, OneOf(lambda: TRANSFORMS)]
-    """Which map."""
-    scope: Literal["per_series", "global"] = "per_series"
-    """Whether each series has its own scale; read by the four scalers."""
-    lag: Steps = 1
-    """Steps between the two values of a difference; the season length for a seasonal one."""
-
-    @model_validator(mode="after")
-    def _refuse_dead_settings(self) -> TransformConfig:
-        kind = TRANSFORMS[self.name]
-        if self.lag != 1 and not kind.takes_lag:
-            readers = " and ".join(name for name, kind in TRANSFORMS.items() if kind.takes_lag)
-            raise ValueError(f"lag is read by {readers} only, not by {self.name!r}: remove it")
-        if self.scope != "per_series" and not kind.is_scaler:
-            raise ValueError(f"scope is read by the scalers only, not by {self.name!r}: remove it")
-        return self
-
-
-class TransformsConfig(Section):
-    """Maps of the numbers before the model, inverted after it.
-
-    Example:
-        >>> from forecast import TransformConfig, TransformsConfig
-        >>> maps = TransformConfig(name="log1p"), TransformConfig(name="standard")
-        >>> [each.name for each in TransformsConfig(target=maps).target]
-        ['log1p', 'standard']
-    """
-
-    target: Auto | tuple[TransformConfig, ...] = AUTO
-    """Maps of the targets, applied in this order and inverted in the reverse order; `auto`:
-    standard, after log1p where the series grow by factors (`bigru`: standard)."""
-    covariates: Annotated[str, OneOf(lambda: [*scaler_names(), "none"])] = "standard"
-    """Scaler of the numeric covariates, fitted over all series together."""
-
-    @model_validator(mode="after")
-    def _check_order(self) -> TransformsConfig:
-        if self.target == AUTO:
-            return self
-        scalers = [spec.name for spec in self.target if TRANSFORMS[spec.name].is_scaler]
-        if len(scalers) > 1:
-            raise ValueError(
-                f"target has the scalers {' and '.join(scalers)}; expected one at most"
-            )
-        for previous, spec in pairwise(self.target):
-            if TRANSFORMS[spec.name].must_come_first:
-                raise ValueError(
-                    f"target has {spec.name} after {previous.name}, but it reads values in the "
-                    f"unit of the data; expected {spec.name} first and once"
-                )
-        return self
-
-
 class Experiment(Section):
     """Everything needed to repeat an experiment.
 
@@ -269,13 +227,16 @@ class Experiment(Section):
             raise ValueError(
                 f"name is {self.name!r}, which is the name of a baseline: choose another one"
             )
-        if self.training.patience is not None and self.evaluation.validation_size == 0:
+        is_trained = self.ensemble.seeds != 0
+        held_back = self.evaluation.validation_size
+        if is_trained and self.training.patience is not None and held_back == 0:
             raise ValueError(
                 f"training.patience is {self.training.patience}, but with "
                 f"evaluation.validation_size 0 there is nothing to stop on: pass "
                 f"`training.patience=null`, or hold some rows back for validation"
             )
         self._check_contexts()
+        self._check_point()
         if self.ensemble.num_members > 1 and self.evaluation.validation_size == 0:
             raise ValueError(
                 f"ensemble has {self.ensemble.num_members} members, but with "
@@ -288,6 +249,20 @@ class Experiment(Section):
                 f"for training.loss 'quantile': set one of them to another value"
             )
         return self
+
+    def _check_point(self) -> None:
+        """Refuse a point forecast that the loss on this scale does not lead to."""
+        if self.training.point == "mean" and self.transforms.have_logarithm:
+            raise ValueError(
+                "training.point is 'mean', but a mean of logarithms is not the logarithm of the "
+                'mean: pass `training.point="median"`, or leave log1p out of transforms.target'
+            )
+        wanted = (self.training.point, self.training.loss)
+        if wanted == ("median", "mse") and not self.transforms.have_logarithm:
+            raise ValueError(
+                "training.point is 'median', but training.loss 'mse' leads to the mean: pass "
+                '`training.loss="mae"` or `training.point="mean"`'
+            )
 
     def _check_contexts(self) -> None:
         lengths = self.ensemble.context_lengths

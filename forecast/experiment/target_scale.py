@@ -7,10 +7,14 @@ same size everywhere, one map serves all levels.
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import numpy as np
 
 from forecast.axes import FloatArray, IntArray, evenly_spaced
-from forecast.baselines.ridge import RidgeRows, RidgeWindow
+from forecast.baselines.moments import RidgeRows
+from forecast.baselines.ridge import RidgeWindow
 from forecast.data.findings import Choice
 from forecast.data.panel import Panel
 from forecast.errors import DataError
@@ -31,6 +35,12 @@ FEWEST_WINDOWS = 8
 EVALUATED_WINDOWS = 5_000
 """Windows on which the scale is decided, at most."""
 
+MOST_VALUES = 20_000
+"""Windows times targets that a ridge regression is fitted and evaluated on, about.
+
+Windows are left out evenly, targets are not: the scale is that of all of them.
+"""
+
 
 def choose_scale(chosen: Chosen, panel: Panel, filled: Filled, split: Split) -> Chosen:
     """Choose the maps of the targets where they are `auto`: standard alone, or after log1p.
@@ -48,7 +58,9 @@ def choose_scale(chosen: Chosen, panel: Panel, filled: Filled, split: Split) -> 
         return chosen
     logarithm = (TransformConfig(name="log1p"), *plain_scale())
     scale = Choice(plain_scale(), "a ridge regression forecasts no better on logarithms")
-    if config.evaluation.validation_size == 0:
+    if config.training.point == "mean":
+        scale = Choice(plain_scale(), "logarithms do not lead to the mean")
+    elif config.evaluation.validation_size == 0:
         scale = Choice(plain_scale(), "no validation set to decide on")
     elif _smallest(panel, filled, split.train) < 0:
         scale = Choice(plain_scale(), "training values below 0 have no logarithm")
@@ -124,7 +136,8 @@ def ridge_error(
 
     In the unit of the data, divided by the deviation of each series. Errors are absolute, as the
     loss of the network is. Evaluated are the training rows not learned from and the validation rows
-    together, since a short validation set would hold too few windows.
+    together, since a short validation set would hold too few windows. Of many windows and targets
+    every so many windows are read (`MOST_VALUES`).
 
     Args:
         config: the experiment, all but the scale chosen.
@@ -142,7 +155,8 @@ def ridge_error(
     length = decided(config.windows.context_length, "windows.context_length")
 
     def windows(part: Part) -> WindowIndex:
-        return index_windows(panel, length, config.windows.horizon, part=part, usable=usable)
+        index = index_windows(panel, length, config.windows.horizon, part=part, usable=usable)
+        return every_so_many(index, math.ceil(len(index) * num_targets / MOST_VALUES))
 
     middle = _middle(split.train)
     learned = windows(Part(split.train.first, middle))
@@ -154,12 +168,14 @@ def ridge_error(
         return 0.0
 
     deviations = np.ones((panel.num_series, num_targets))
-    rows = RidgeRows(features.target.astype(np.float64), deviations, inputs=inputs)
+    rows = RidgeRows(
+        features.target.astype(np.float64), deviations, inputs=inputs, positions=panel.positions
+    )
     try:
         ridge = RidgeWindow.fit(rows, learned, evaluated, robust=True)
     except DataError:  # some step has no value in these windows; all training windows may have one
         return 0.0
-    number = min(len(evaluated), EVALUATED_WINDOWS)
+    number = min(len(evaluated), EVALUATED_WINDOWS, max(MOST_VALUES // num_targets, 1))
     spaced = evenly_spaced(len(evaluated), number)
     series, first = evaluated.locate(spaced)
     context = evaluated.context_rows(first)
@@ -176,6 +192,17 @@ def ridge_error(
     if not np.isfinite(relative).any():
         return 0.0
     return float(np.nanmean(relative))
+
+
+def every_so_many(index: WindowIndex, number: int) -> WindowIndex:
+    """Return every `number`-th window of each run, the first one among them; all for 0 and 1."""
+    number = max(number, 1)
+    counts = np.diff(np.concatenate([[0], index.run_ends]))
+    return replace(
+        index,
+        stride=number * index.stride,
+        run_ends=np.cumsum(-(-counts // number), dtype=np.int64),
+    )
 
 
 def _middle(train: Part) -> IntArray:

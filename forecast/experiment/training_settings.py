@@ -10,6 +10,18 @@ from forecast.section import AUTO, Auto, PositiveInt, Section, Steps
 
 Level = Annotated[float, Field(gt=0.0, lt=1.0)]
 
+SimpleMember = Literal[
+    "last_value",
+    "seasonal_naive",
+    "seasonal_median",
+    "drift",
+    "window_mean",
+    "theta",
+    "ets",
+    "linear",
+]
+"""Name of a baseline: one of `BASELINE_NAMES`."""
+
 
 class TrainingConfig(Section):
     """Training: loss, optimizer, schedule, epochs and batches.
@@ -21,8 +33,12 @@ class TrainingConfig(Section):
         (10, 'auto')
     """
 
+    point: Literal["auto", "median", "mean"] = AUTO
+    """Number of a step's distribution that is forecast: the median is as often too high as too low,
+    means add up to the right total; `auto`: that of a given loss, else the median, but the mean
+    where more than half of the training values are 0 for no season's sake (`bigru`: mean)."""
     loss: Literal["auto", "mse", "mae", "huber", "quantile"] = AUTO
-    """Loss function on the transformed scale; `auto`: mae (`bigru`: mse)."""
+    """Loss function on the transformed scale; `auto`: mae for the median, mse for the mean."""
     quantile_levels: Annotated[tuple[Level, ...], Field(max_length=99)] = (0.1, 0.5, 0.9)
     """Levels forecast with `loss: quantile`; ascending, 0.5 among them."""
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"
@@ -69,6 +85,11 @@ class TrainingConfig(Section):
     @model_validator(mode="after")
     def _check_together(self) -> TrainingConfig:
         self._check_levels()
+        if self.point == "mean" and self.loss not in (AUTO, "mse"):
+            raise ValueError(
+                f"point is 'mean', but loss {self.loss!r} does not lead to it: pass "
+                f'`training.loss="mse"` or `training.point="median"`'
+            )
         if self.weight_decay and self.optimizer != "adamw":
             raise ValueError(
                 f"weight_decay is read by adamw only, not by {self.optimizer!r}: set optimizer: "
@@ -104,9 +125,11 @@ class EnsembleConfig(Section):
         6
     """
 
-    seeds: Annotated[int, Field(ge=1, le=100)] | Auto = AUTO
-    """Networks that differ by their seed alone: `training.seed` and the numbers after it; `auto`:
-    two up to 30,000 values to learn from, else one, as without a validation set (`bigru`: one)."""
+    seeds: Annotated[int, Field(ge=0, le=100)] | Auto = AUTO
+    """Networks that differ by their seed alone: `training.seed` and the numbers after it; 0 for
+    none, beside ridge regressions or simple members; `auto`: none where the settings of the network
+    are those of the house and the validation set is too short to judge it, else two up to 30,000
+    values to learn from, else one, as without a validation set (`bigru`: one)."""
     context_lengths: Auto | tuple[Steps, ...] = AUTO
     """Contexts of the networks, `seeds` networks for each, or an empty list for that of the windows
     alone; `auto`: one or two by season and rows, and that of the windows alone where it is given or
@@ -115,6 +138,10 @@ class EnsembleConfig(Section):
     """A ridge regression on each context, as `linear` among the baselines: none, a member too, or a
     member on whose residuals the networks learn; `auto`: residual, but none with `training.loss:
     quantile` or without a validation set (`bigru`: none)."""
+    simple: Auto | tuple[SimpleMember, ...] = AUTO
+    """Baselines that forecast with the model, by weights that they earn at cutoffs before the test
+    set, or an empty list; `auto`: all of them, but none with `training.loss: quantile` (`bigru`:
+    none)."""
 
     @property
     def num_members(self) -> int:
@@ -128,3 +155,12 @@ class EnsembleConfig(Section):
         if self.linear not in (AUTO, "none"):
             each += 1
         return contexts * each
+
+    @model_validator(mode="after")
+    def _check_members(self) -> EnsembleConfig:
+        if self.seeds == 0 and self.linear in ("none", "residual"):
+            raise ValueError(
+                f"seeds is 0 and linear is {self.linear!r}: nothing would forecast; set linear: "
+                f"member, or seeds: 1"
+            )
+        return self

@@ -8,12 +8,14 @@ from dataclasses import replace
 from typing import Literal, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from forecast.data.findings import counted
+from forecast.data.panel import Panel
 from forecast.data.per_series.ended import Reach
 from forecast.errors import ConfigError, check_kind
 from forecast.forecasting.calibrate import with_intervals
-from forecast.forecasting.fitted import Fitted, align
+from forecast.forecasting.fitted import MODEL, Fitted, align
 from forecast.interface import in_use
 from forecast.intervals.conformal import Calibration
 from forecast.intervals.levels import (
@@ -24,6 +26,7 @@ from forecast.intervals.levels import (
 )
 from forecast.scores.forecast import Forecast
 from forecast.scores.quantile_metrics import central_pairs
+from forecast.windows.calendar import weekdays_of
 from forecast.windows.splits import Part
 
 NOT_CALIBRATED = (
@@ -82,13 +85,16 @@ def with_intervals_of(
     own = None
     if forecast.quantiles is not None:
         own = reach.from_the_end(forecast.quantiles)[:, :trained]
+    # the width of an interval depends on how far its step is from the last row
+    values = reach.from_the_end(forecast.values)[:, :trained]
+    facts = align(fitted, reach.panel, Part.whole(reach.panel)).series
+    weekdays = weekdays_of(_stamps_ahead(reach.panel, values.shape[1]), reach.panel.freq)
     quantile_levels, ends = with_intervals(
         fitted,
         fitted.recent,
-        # the width of an interval depends on how far its step is from the last row
-        reach.from_the_end(forecast.values)[:, :trained],
+        values,
         own,
-        align(fitted, reach.panel, Part.whole(reach.panel)).series.unit,
+        facts.step_units(np.arange(len(values)), weekdays, values),
         given,
         adapting=True,
     )
@@ -112,6 +118,12 @@ def with_intervals_of(
     )
 
 
+def _stamps_ahead(panel: Panel, steps: int) -> NDArray[np.generic]:
+    """Return (N, steps) stamps after the last row of each series."""
+    ahead = panel.positions[panel.offsets[1:] - 1][:, None] + np.arange(1, steps + 1)
+    return panel.freq.stamps(ahead.ravel()).reshape(ahead.shape)
+
+
 def _narrower_note(fitted: Fitted, levels: Sequence[float], num_windows: int) -> tuple[str, ...]:
     """Return a note on the levels that the calibration windows do not suffice for."""
     beyond = sorted(level for level in levels if needed_windows(level) > num_windows)
@@ -128,11 +140,17 @@ def _narrower_note(fitted: Fitted, levels: Sequence[float], num_windows: int) ->
 
 
 def _more_rows(fitted: Fitted, needed: int) -> str:
-    """Return how many rows more to hold back for a number of calibration windows.
+    """Return how many rows more give a number of calibration windows.
+
+    Simple members alone are calibrated at every earlier cutoff: a row more is a window more.
 
     The windows of a set overlap: of one series, H rows are one window, and each `stride` rows more
     are another.
     """
+    num_series = len(fitted.series.ids)
+    if not fitted.weights[MODEL]:
+        more = math.ceil((needed - _count(fitted.recent)) / num_series)
+        return f"{counted(max(more, 1), 'more row')} of each series"
     evaluation = fitted.config.evaluation
     name = "test"
     own = fitted.recent
@@ -142,7 +160,6 @@ def _more_rows(fitted: Fitted, needed: int) -> str:
         elsewhere = _count(fitted.recent) - _count(fitted.calibration)
         own = fitted.calibration
     of_each = needed - elsewhere
-    num_series = len(fitted.series.ids)
     stride = evaluation.stride or 1
     rows = _rows_of(of_each, num_series, stride)
     more = rows - _rows_of(_count(own), num_series, stride)

@@ -10,7 +10,8 @@ import numpy as np
 from forecast.axes import FloatArray, IntArray, evenly_spaced
 from forecast.errors import ConfigError
 from forecast.experiment.prepare import Prepared
-from forecast.forecasting.fitted import Fitted, on_logarithms
+from forecast.forecasting.combine import Rolled
+from forecast.forecasting.fitted import MODEL, Fitted, on_logarithms
 from forecast.forecasting.predict import forecast_windows
 from forecast.intervals.conformal import Calibration
 from forecast.intervals.levels import SHOWN_LEVELS, nested, tails
@@ -24,7 +25,7 @@ CALIBRATED_NUMBERS = 1_000_000
 """Errors that are stored, at most: windows times steps times targets."""
 
 
-def calibrate(fitted: Fitted, prepared: Prepared) -> Fitted:
+def calibrate(fitted: Fitted, prepared: Prepared, rolled: Rolled | None = None) -> Fitted:
     """Return the state with its errors on windows outside the training set.
 
     Of many windows some are taken, evenly spaced: fewer exchangeable windows are exchangeable too.
@@ -33,16 +34,23 @@ def calibrate(fitted: Fitted, prepared: Prepared) -> Fitted:
         fitted: the state.
         prepared: the data it was trained on. The calibration windows serve intervals in the test
             set; these and the test windows together serve intervals after the end of the table.
+        rolled: forecasts of the simple members from earlier cutoffs; where these members forecast
+            alone, their errors there serve both.
     """
+    if fitted.weights[MODEL]:
+        rolled = None
     return replace(
         fitted,
-        calibration=_calibration(fitted, prepared, [prepared.calibration]),
-        recent=_calibration(fitted, prepared, [prepared.calibration, prepared.test]),
+        calibration=_calibration(fitted, prepared, [prepared.calibration], rolled),
+        recent=_calibration(fitted, prepared, [prepared.calibration, prepared.test], rolled),
     )
 
 
 def _calibration(
-    fitted: Fitted, prepared: Prepared, sources: Sequence[WindowedFeatures]
+    fitted: Fitted,
+    prepared: Prepared,
+    sources: Sequence[WindowedFeatures],
+    rolled: Rolled | None,
 ) -> Calibration | None:
     """Return the errors on the windows of some sources; None where there is no window."""
     shape = fitted.shape
@@ -50,6 +58,8 @@ def _calibration(
     most = min(CALIBRATED_WINDOWS, max(1, CALIBRATED_NUMBERS // numbers_per_window))
     total = sum(map(len, sources))
     batches = []
+    if rolled is not None:
+        batches.append(_rolled_arrays(fitted, prepared, rolled))
     for windows in sources:
         if len(windows):
             count = max(1, len(windows) * most // max(total, most))
@@ -59,7 +69,7 @@ def _calibration(
 
     actual, forecast, spread, unit, positions = map(np.concatenate, zip(*batches, strict=True))
     quantiles = spread if fitted.quantile_levels else None
-    return Calibration.fit(
+    calibration = Calibration.fit(
         actual,
         forecast,
         unit,
@@ -67,6 +77,9 @@ def _calibration(
         logarithms=on_logarithms(fitted.config),
         own=_own_intervals(fitted.quantile_levels, quantiles),
     )
+    is_negative = (actual < 0).any(axis=(0, 1))
+    bound = np.where(is_negative, -np.inf, fitted.series.lowest)
+    return replace(calibration, lowest=np.maximum(calibration.lowest, bound))
 
 
 def _calibration_arrays(
@@ -80,13 +93,24 @@ def _calibration_arrays(
     """
     measured = prepared.filled.measured(fitted.shape.num_targets)
     numbers = evenly_spaced(len(windows), count)
-    forecast, quantiles = forecast_windows(fitted, windows, numbers)
+    forecast, quantiles = forecast_windows(fitted, prepared.panel, windows, numbers)
     if quantiles is None:
         quantiles = forecast[..., None]
     series, first = windows.index.locate(numbers)
     rows = windows.index.horizon_rows(first)
     cutoffs = prepared.panel.positions[rows[:, 0]] - 1
     return measured[rows], forecast, quantiles, fitted.series.unit[series], cutoffs
+
+
+def _rolled_arrays(
+    fitted: Fitted, prepared: Prepared, rolled: Rolled
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, IntArray]:
+    """Return the arrays of `_calibration_arrays` for forecasts from earlier cutoffs."""
+    forecast = rolled.combined(rolled.weights)
+    rows = rolled.last[:, None] + np.arange(1, fitted.shape.horizon + 1)
+    actual = prepared.filled.measured(fitted.shape.num_targets)[rows]
+    unit = fitted.series.unit[prepared.panel.series_at(rolled.last)]
+    return actual, forecast, forecast[..., None], unit, prepared.panel.positions[rolled.last]
 
 
 def _own_intervals(
@@ -145,7 +169,7 @@ def with_intervals(
         calibration: its errors.
         forecast: (B, H, D) point forecasts.
         quantiles: (B, H, D, Q) quantiles that the network writes; None for a point forecast.
-        unit: (B, D) of the series of each forecast.
+        unit: (B, D) of the series of each forecast, or (B, H, D).
         levels: of the intervals, in %.
         adapting: see `Calibration.ends`.
 

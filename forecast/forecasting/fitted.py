@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forecast.axes import FloatArray, IntArray
+from forecast.baselines.compare import history_reader
+from forecast.baselines.lengths import smoothed_rows
 from forecast.baselines.ridge import RidgeWindow
+from forecast.baselines.simple import ETS
+from forecast.baselines.smoothing import Smoothing
 from forecast.data.names import name_of
 from forecast.data.panel import Panel
 from forecast.data.per_series.keys import id_columns
@@ -26,13 +31,17 @@ from forecast.scores.seasonal import seasonal_errors
 from forecast.section import decided
 from forecast.training.fit import FittedNetwork, TrainingRecord
 from forecast.transforms import TRANSFORMS, Chain, Rows
-from forecast.transforms.missing import fill_missing
+from forecast.transforms.missing import Filled, fill_missing
 from forecast.windows.features import FeatureMap, rows_of
 from forecast.windows.index import WindowShape
 from forecast.windows.splits import Part, Split, part_rows
 
 if TYPE_CHECKING:
     import keras
+
+
+MODEL = "model"
+"""Key of the weight of the trained model beside those of the baselines."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +62,9 @@ class Fitted:
         recent: errors on calibration and test windows, for intervals after the end of the training
             table; None without such windows.
         linear: the ridge baseline.
-        training: losses and weights of the members.
+        smoothing: the baseline of exponential smoothing; None in models of earlier versions.
+        training: losses and weights of the members of the model.
+        weights: weight of the model, as `MODEL`, and of each baseline that forecasts with it.
     """
 
     config: Experiment
@@ -67,7 +78,17 @@ class Fitted:
     calibration: Calibration | None
     recent: Calibration | None
     linear: RidgeWindow
+    smoothing: Smoothing | None
     training: TrainingRecord
+    weights: Mapping[str, float] = field(default_factory=lambda: {MODEL: 1.0})
+
+    @property
+    def members(self) -> dict[str, float]:
+        """Weight of every member of the forecast: networks, ridge regressions and baselines."""
+        own = self.weights[MODEL]
+        members = {name: own * weight for name, weight in self.training.weights.items()}
+        members |= {name: weight for name, weight in self.weights.items() if name != MODEL}
+        return members
 
     @property
     def history(self) -> History:
@@ -80,13 +101,16 @@ class Fitted:
         return _quantile_levels(self.config)
 
 
-def collect(prepared: Prepared, network: FittedNetwork, linear: RidgeWindow) -> Fitted:
+def collect(
+    prepared: Prepared, network: FittedNetwork, linear: RidgeWindow, smoothing: Smoothing
+) -> Fitted:
     """Return the fitted state of a trained network, not yet calibrated.
 
     Args:
         prepared: the windows that the network was trained on.
         network: the result of training.
         linear: the ridge baseline.
+        smoothing: the baseline of exponential smoothing.
     """
     config = prepared.config
     panel = prepared.panel
@@ -111,6 +135,7 @@ def collect(prepared: Prepared, network: FittedNetwork, linear: RidgeWindow) -> 
         calibration=None,
         recent=None,
         linear=linear,
+        smoothing=smoothing,
         training=network.record,
     )
 
@@ -168,7 +193,28 @@ def align(fitted: Fitted, panel: Panel, part: Part) -> Fitted:
         fitted,
         feature_map=replace(fitted.feature_map, target=target),
         series=fitted.series.take(index, panel.series_ids, new_facts),
+        smoothing=smoothing_for(fitted, panel, part) if ETS in fitted.weights else None,
     )
+
+
+def smoothing_for(fitted: Fitted, panel: Panel, part: Part) -> Smoothing | None:
+    """Return exponential smoothing of the series of another panel; None in earlier models.
+
+    A series that training has not seen is fitted on its rows in `part`.
+
+    Args:
+        fitted: the state, not aligned.
+        panel: the series to forecast.
+        part: the rows of `panel` before the cutoff.
+    """
+    if fitted.smoothing is None:
+        return None
+    index = fitted.series.index_of(panel.series_ids)
+    new = None
+    if (index < 0).any():
+        filled, _ = fill_missing(panel, fitted.config.data.missing)
+        new = fit_smoothing(panel, filled, part, fitted.season_length)
+    return fitted.smoothing.take(index, new)
 
 
 def _refuse_new_ids(fitted: Fitted, panel: Panel, is_new: NDArray[np.bool_]) -> None:
@@ -210,6 +256,22 @@ def _fit_series(fitted: Fitted, panel: Panel, part: Part) -> tuple[Chain, Series
         unit=_error_units(config, panel, part, fitted.season_length),
     )
     return chain, facts
+
+
+def fit_smoothing(panel: Panel, filled: Filled, part: Part, season_length: int) -> Smoothing:
+    """Fit exponential smoothing to the last rows of each series in a part.
+
+    Args:
+        panel: the series.
+        filled: its rows after the missing policy.
+        part: the rows to learn from.
+        season_length: m.
+    """
+    values = filled.values[:, : len(panel.columns.target_cols)]
+    history_of = history_reader(panel, values, smoothed_rows(season_length))
+    history = history_of(np.maximum(part.last - 1, 0))
+    is_empty = part.last <= part.first
+    return Smoothing.fit(np.where(is_empty[:, None, None], np.nan, history), season_length)
 
 
 def _error_units(config: Experiment, panel: Panel, part: Part, season_length: int) -> FloatArray:

@@ -28,12 +28,14 @@ from forecast.forecasting.ahead import (
     with_usual_intervals,
 )
 from forecast.forecasting.calibrate import calibrate
-from forecast.forecasting.fitted import Fitted, collect, shape_of
-from forecast.forecasting.judge import fit_linear, judge, unseen_part
+from forecast.forecasting.combine import with_combination
+from forecast.forecasting.fitted import MODEL, Fitted, collect, shape_of
+from forecast.forecasting.judge import judge, judge_rolled, unseen_part
 from forecast.forecasting.learned_table import reading_for
 from forecast.forecasting.predict import forecast_future
 from forecast.forecasting.reference import baseline_ahead
 from forecast.forecasting.saving import load_fitted, save_fitted
+from forecast.forecasting.simple_members import fit_linear, smoothing_of
 from forecast.layers.runtime import start_quietly
 from forecast.scores.evaluation import BacktestResult
 from forecast.scores.forecast import Forecast
@@ -181,30 +183,37 @@ class Forecaster:
             prepared, shape_of(prepared), checkpoint=checkpoint, resume=resume, reporter=reporter
         )
         linear = fit_linear(prepared)
-        fitted = calibrate(collect(prepared, network, linear), prepared)
+        fitted = collect(prepared, network, linear, smoothing_of(prepared))
+        fitted, rolled = with_combination(fitted, prepared)
+        fitted = calibrate(fitted, prepared, rolled)
         self._fitted = fitted
         self._prepared = prepared
         self._evaluated = None
+        if rolled is not None and not len(prepared.test) and not fitted.weights[MODEL]:
+            self._evaluated = judge_rolled(fitted, prepared, rolled)
         if not prepared.config.training.refit:
             return self
 
         if len(prepared.test):
             self._evaluated = self.evaluate()
         whole = with_all_rows(prepared)
-        network = refit_network(
-            whole,
-            shape_of(whole),
-            network,
-            checkpoint=checkpoint,
-            resume=resume,
-            reporter=reporter,
-        )
-        refitted = collect(whole, network, linear)
+        if fitted.weights[MODEL]:
+            network = refit_network(
+                whole,
+                shape_of(whole),
+                network,
+                checkpoint=checkpoint,
+                resume=resume,
+                reporter=reporter,
+            )
+        linear = fit_linear(whole, linear.penalty)
+        refitted = collect(whole, network, linear, smoothing_of(whole))
         # Errors on unseen windows, and the units they are measured in, are those of the first fit.
         self._fitted = replace(
             refitted,
             calibration=fitted.calibration,
             recent=fitted.recent,
+            weights=fitted.weights,
             series=replace(refitted.series, unit=fitted.series.unit),
         )
         self._prepared = whole
@@ -296,7 +305,9 @@ class Forecaster:
         """Evaluate the model and the baselines on the rows of a table that training has not seen.
 
         Rows that training has seen are context only. After `training.refit` the result for the
-        training table is the evaluation before the refit.
+        training table is the evaluation before the refit. Of a table that is too short for a test
+        set, and that simple members forecast alone, it is that of their forecasts from earlier
+        cutoffs.
 
         Args:
             table: the rows to evaluate on; default: the test set of the training table.
@@ -316,6 +327,16 @@ class Forecaster:
         if table is None and self._prepared is not None:
             features = self._prepared.features
         return judge(fitted, panel, unseen_part(fitted, panel), features=features)
+
+    def own_result(self) -> BacktestResult | None:
+        """Return the evaluation on the training table; None where there are no windows for it.
+
+        Raises:
+            NotFittedError: neither `fit` nor `load` was called.
+        """
+        if self._evaluated is None and (self._prepared is None or not len(self._prepared.test)):
+            return None
+        return self.evaluate()
 
     def save(self, path: str | Path) -> None:
         """Write the model to a folder, atomically: a kill leaves the old version or the new one.

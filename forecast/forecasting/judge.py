@@ -3,42 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forecast.baselines.compare import all_baselines, compare
-from forecast.baselines.ridge import RidgeRows, RidgeWindow
-from forecast.baselines.simple import Steps
 from forecast.data.panel import Panel
 from forecast.errors import DataError
+from forecast.experiment.point_choice import MANY_ZEROS
 from forecast.experiment.prepare import Prepared, windows_of
 from forecast.forecasting.calibrate import shown_levels, with_intervals
-from forecast.forecasting.fitted import Fitted, align
+from forecast.forecasting.combine import Rolled, weights_of_others
+from forecast.forecasting.fitted import Fitted, align, smoothing_for
 from forecast.forecasting.predict import forecast_windows, new_series_notes
 from forecast.forecasting.series_facts import NEVER
+from forecast.forecasting.simple_members import steps_of
 from forecast.forecasting.unseen import RowsRead, covariate_notes
 from forecast.intervals.adaptive import adapt_intervals
 from forecast.scores.evaluation import BacktestResult
 from forecast.scores.seasonal import seasonal_errors
 from forecast.transforms.missing import fill_missing
-from forecast.windows.features import Features, series_deviations
+from forecast.windows.calendar import weekdays_of
+from forecast.windows.features import Features
 from forecast.windows.splits import Part
 from forecast.windows.windowed import WindowedFeatures
 
-
-def fit_linear(prepared: Prepared) -> RidgeWindow:
-    """Fit the ridge baseline on the training windows; the validation windows choose its penalty.
-
-    Every series is divided by its standard deviation over the training rows. Divided by its changes
-    from step to step instead, a smooth series outweighs the others: on ETTh2, 336 steps ahead, the
-    error of this baseline is then 0.45 in place of 0.35.
-    """
-    num_targets = len(prepared.panel.columns.target_cols)
-    targets = prepared.filled.measured(num_targets)
-    scale = series_deviations(prepared.panel, targets, prepared.split.train)
-    rows = RidgeRows(targets, scale, inputs=prepared.filled.values[:, :num_targets])
-    return RidgeWindow.fit(rows, prepared.training.index, prepared.validation.index)
+ROLLED_NOTE = (
+    "the table is too short for a test set: the scores are those of forecasts from earlier "
+    "cutoffs, each with weights from the other stretches of time"
+)
+"""Note on scores without a test set."""
 
 
 def judge(
@@ -63,14 +58,11 @@ def judge(
     if features is None:
         features = aligned.feature_map.apply(panel, fill_missing(panel, config.data.missing)[0])
     windows = windows_of(config, panel, features, part, stride=config.evaluation.stride or 1)
-    shape = fitted.shape
-    steps = Steps(
-        shape.horizon, context_length=shape.context_length, season_length=fitted.season_length
-    )
+    steps = steps_of(fitted, panel)
     spread: list[NDArray[np.float64]] = []
 
     def forecast(numbers: NDArray[np.int64]) -> NDArray[np.float64]:
-        point, quantiles = forecast_windows(aligned, windows, numbers)
+        point, quantiles = forecast_windows(aligned, panel, windows, numbers)
         if quantiles is not None:
             spread.append(quantiles)
         return point
@@ -80,14 +72,17 @@ def judge(
         windows.index,
         filled=features.filled,
         models={config.name: forecast},
-        baselines=all_baselines(steps, fitted.linear),
-        season_length=fitted.season_length,
+        baselines=all_baselines(
+            steps, ridge=fitted.linear, smoothing=smoothing_for(fitted, panel, before)
+        ),
+        steps=steps,
         scale=seasonal_errors(panel, fitted.season_length, part=before),
     )
     result = replace(
         result,
         notes=_unseen_notes(fitted, panel, windows, before),
-        members=fitted.training.weights,
+        members=fitted.members,
+        judged_by=_judged_by(fitted, result),
     )
     if spread:
         result = replace(
@@ -96,17 +91,65 @@ def judge(
     return _with_adaptive_intervals(aligned, result)
 
 
+def judge_rolled(fitted: Fitted, prepared: Prepared, rolled: Rolled) -> BacktestResult:
+    """Return the forecasts of simple members from earlier cutoffs, beside those of their ensemble.
+
+    The weights at each cutoff come from the other stretches of time.
+
+    Args:
+        fitted: the state, which forecasts by simple members alone.
+        prepared: the data it was trained on.
+        rolled: the forecasts.
+    """
+    panel = prepared.panel
+    shape = fitted.shape
+    rows = rolled.last[:, None] + np.arange(1, shape.horizon + 1)
+    series = panel.series_at(rolled.last)
+    known = Part(panel.offsets[:-1], panel.offsets[1:])
+    together = rolled.combined(weights_of_others(prepared, rolled))
+    return BacktestResult(
+        alias=fitted.config.name,
+        baselines=rolled.names,
+        series_ids=panel.series_ids,
+        series=series,
+        cutoffs=panel.timestamps[rolled.last],
+        stamps=panel.timestamps[rows],
+        actual=prepared.filled.measured(shape.num_targets)[rows],
+        forecasts={
+            fitted.config.name: together,
+            **dict(zip(rolled.names, rolled.made, strict=True)),
+        },
+        scale=seasonal_errors(panel, fitted.season_length, part=known)[series],
+        season_length=fitted.season_length,
+        columns=panel.columns,
+        freq=panel.freq,
+        notes=(ROLLED_NOTE,),
+        members=fitted.members,
+    )
+
+
+def _judged_by(fitted: Fitted, result: BacktestResult) -> Literal["MAE", "MSE"]:
+    """Return MSE where the mean of values that are mostly 0 is forecast: 0 has the least MAE."""
+    zeros = (result.actual == 0).sum()
+    is_mostly_zero = zeros > MANY_ZEROS * np.isfinite(result.actual).sum()
+    if fitted.config.training.point == "mean" and is_mostly_zero:
+        return "MSE"
+    return "MAE"
+
+
 def _with_adaptive_intervals(fitted: Fitted, result: BacktestResult) -> BacktestResult:
     """Return a result with the intervals of the calibration set, where there is one."""
     levels = shown_levels(fitted)
     if fitted.calibration is None or not levels:
         return result
+    forecast = result.forecasts[fitted.config.name]
+    weekdays = weekdays_of(result.stamps, result.freq)
     quantile_levels, quantiles = with_intervals(
         fitted,
         fitted.calibration,
-        result.forecasts[fitted.config.name],
+        forecast,
         result.quantiles,
-        fitted.series.unit[result.series],
+        fitted.series.step_units(result.series, weekdays, forecast),
         levels,
     )
     result = replace(result, quantile_levels=quantile_levels, quantiles=quantiles)

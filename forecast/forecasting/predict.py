@@ -13,7 +13,9 @@ from forecast.data.per_series.ended import Reach
 from forecast.data.per_series.subset import last_rows, select_series
 from forecast.data.shown import stamp_at
 from forecast.errors import DataError
-from forecast.forecasting.fitted import Fitted, align
+from forecast.forecasting.closed_days import closed_at, closed_notes, opened
+from forecast.forecasting.fitted import MODEL, Fitted, align
+from forecast.forecasting.simple_members import simple_forecasts, steps_of
 from forecast.forecasting.unseen import DRIFT_RANGES, RowsRead, covariate_notes, new_series_note
 from forecast.models.network import batch_rule
 from forecast.scores.forecast import Forecast
@@ -26,9 +28,40 @@ from forecast.windows.windowed import WindowedFeatures
 
 
 def forecast_windows(
+    fitted: Fitted, panel: Panel, windows: WindowedFeatures, numbers: IntArray
+) -> tuple[FloatArray, FloatArray | None]:
+    """Forecast windows by their numbers, with the model and the simple members that have weights.
+
+    Args:
+        fitted: state aligned with the panel.
+        panel: the series of the windows.
+        windows: the windows.
+        numbers: (B,) numbers of the windows to forecast.
+
+    Returns:
+        (B, H, D) forecasts in the unit of the data, and (B, H, D, Q) quantiles where the network
+        writes them.
+
+    Raises:
+        DataError: a forecast is not finite.
+    """
+    names = [name for name in fitted.weights if name != MODEL]
+    if not names:
+        return forecast_model(fitted, windows, numbers)
+    last = windows.index.locate(numbers)[1] + windows.index.context_length - 1
+    made = simple_forecasts(fitted, panel, windows.features.filled, last, names)
+    total = np.zeros(made.shape[1:])
+    for name, values in zip(names, made, strict=True):
+        total += fitted.weights[name] * values
+    if fitted.weights[MODEL]:
+        total += fitted.weights[MODEL] * forecast_model(fitted, windows, numbers)[0]
+    return _bounded(fitted, windows, numbers, total[..., None])[..., 0], None
+
+
+def forecast_model(
     fitted: Fitted, windows: WindowedFeatures, numbers: IntArray
 ) -> tuple[FloatArray, FloatArray | None]:
-    """Forecast windows by their numbers.
+    """Forecast windows by their numbers with the model alone.
 
     The size of the batches follows from the number of all windows, so that the forecast of a window
     does not depend on which others are asked for.
@@ -75,6 +108,7 @@ def _forecast_batch(
     # A series that never changed in training has no scale: its forecast is its last value.
     never_changed = np.isfinite(fitted.series.constants[series])[:, None, :, None]
     values = np.where(never_changed, history[:, -1, None, :, None], values)
+    values = _bounded(fitted, windows, numbers, values)
 
     is_finite = np.isfinite(values).all(axis=(1, 2, 3))
     if not is_finite.all():
@@ -84,6 +118,31 @@ def _forecast_batch(
             f"too far from the training data for the transforms to be undone; check its last rows"
         )
     return values
+
+
+def _bounded(
+    fitted: Fitted, windows: WindowedFeatures, numbers: IntArray, values: FloatArray
+) -> FloatArray:
+    """Return forecasts (B, H, D, Q) that are 0 on closed weekdays and where 0 is a bound below it.
+
+    A weekday is no longer closed where the context has another value on it than 0.
+    """
+    series, first = windows.index.locate(numbers)
+    facts = fitted.series
+    from_zero = facts.from_zero[series][:, None, :, None]
+    values = np.where(from_zero, np.maximum(values, 0.0), values)
+    weekdays = windows.features.weekdays
+    closed = facts.closed[series]  # (B, D, 7)
+    if weekdays is None or not closed.any():
+        return values
+    context = windows.index.context_rows(first)
+    filled = windows.features.filled
+    sold = filled.values[context, : closed.shape[1]] != 0
+    if filled.observed is not None:
+        sold &= filled.observed[context, : closed.shape[1]]
+    closed = closed & ~opened(sold, weekdays[context])
+    is_closed = closed_at(closed, weekdays[windows.index.horizon_rows(first)])
+    return np.where(is_closed[..., None], 0.0, values)
 
 
 def _run_network(
@@ -141,9 +200,13 @@ def forecast_future(fitted: Fitted, reach: Reach, steps: int, known: Panel | Non
         *new_series_notes(fitted, panel, panel.lengths),
         *drift_notes(aligned, panel),
         *learned_notes(aligned, panel),
+        *closed_notes(aligned.series.closed, panel.series_ids),
     )
     whole = panel
-    panel = last_rows(panel, fitted.shape.context_length + fitted.feature_map.target.lag)
+    rows_read = fitted.shape.context_length + fitted.feature_map.target.lag
+    if len(fitted.weights) > 1:
+        rows_read = max(rows_read, steps_of(fitted, panel).history_length)
+    panel = last_rows(panel, rows_read)
     notes += fitted.feature_map.clip(panel.values)[1]
 
     needed = steps + reach.skipped
@@ -208,7 +271,7 @@ def _forecast_blocks(
             fitted = align(fitted, panel, Part.whole(panel))
         first_new = panel.offsets[1:] - rounded + done
         windows = _final_windows(fitted, panel, first_new)
-        point, spread = forecast_windows(fitted, windows, np.arange(panel.num_series))
+        point, spread = forecast_windows(fitted, panel, windows, np.arange(panel.num_series))
         values[active, done : done + horizon] = point
         if quantiles is not None and spread is not None:
             quantiles[active, done : done + horizon] = spread

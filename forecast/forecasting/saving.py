@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from forecast.baselines.ridge import RidgeWindow
+from forecast.baselines.smoothing import Smoothing
 from forecast.data.per_series.keys import as_ids
 from forecast.errors import ArtifactError, ForecastError
 from forecast.experiment.file import experiment_from
 from forecast.experiment.settings import Experiment
 from forecast.forecasting.artifact import Artifact, load_artifact, save_artifact
-from forecast.forecasting.fitted import Fitted
+from forecast.forecasting.fitted import MODEL, Fitted
 from forecast.forecasting.series_facts import SeriesFacts
 from forecast.intervals.conformal import Calibration
 from forecast.models.network import make_network
@@ -165,6 +166,7 @@ def _meta(fitted: Fitted) -> dict[str, Any]:
         # Pairs, since a mapping would be sorted.
         "histories": [[name, history.to_dict()] for name, history in histories.items()],
         "shares": fitted.training.weights,
+        "weights": [[name, weight] for name, weight in fitted.weights.items()],
     }
 
 
@@ -183,6 +185,7 @@ def _state(fitted: Fitted) -> Arrays:
         "covariates": feature_map.covariates,
         "static": feature_map.static,
         "linear": fitted.linear,
+        "smoothing": fitted.smoothing,
         "calibration": fitted.calibration,
         "recent": fitted.recent,
         "series": fitted.series,
@@ -214,7 +217,9 @@ def _rebuild(artifact: Artifact) -> Fitted:
         calibration=_calibration(_group(state, "calibration")),
         recent=_calibration(_group(state, "recent")),
         linear=RidgeWindow.from_state(_group(state, "linear")),
+        smoothing=_smoothing(_group(state, "smoothing")),
         training=_training_record(meta),
+        weights={str(name): float(weight) for name, weight in meta.get("weights", [[MODEL, 1.0]])},
     )
 
 
@@ -257,6 +262,12 @@ def _calibration(state: Arrays) -> Calibration | None:
     if not state:
         return None
     return Calibration.from_state(state)
+
+
+def _smoothing(state: Arrays) -> Smoothing | None:
+    if not state:
+        return None
+    return Smoothing.from_state(state)
 
 
 def _scaler(name: str, state: Arrays) -> Transform | None:

@@ -39,7 +39,8 @@ class Calibration:
         logarithms: whether errors are differences of log(1 + y), as where the experiment works on
             logarithms; intervals are then wider above than below and never reach under -1.
         lowest: (D,) no interval ends below, unless the point forecast does: with logarithms 0 for
-            targets that were never below it, else -1; -inf without. Values that were never below 0
+            targets that were never below it, else -1; without them 0 for targets with many 0 and
+            nothing below (`forecasting.series_facts`), else -inf. Values that were never below 0
             in the calibration windows may still fall below it: after a warm autumn such a bound
             cost the intervals of winter temperatures six points of coverage.
     """
@@ -117,7 +118,7 @@ class Calibration:
 
         Args:
             forecast: (B, H, D) point forecasts; H at most that of the calibration windows.
-            unit: (B, D) as in `fit`.
+            unit: (B, D) as in `fit`, or (B, H, D) where it differs from step to step.
             level: nominal coverage in percent.
             own: as in `fit`.
             adapting: whether widths are those of `adaptive_factors` after the last window, which
@@ -141,7 +142,7 @@ class Calibration:
             kind = share
             low, high = own[share]
         reach = self._reach(kind, level, adapting=adapting)[: forecast.shape[1]]
-        half = reach * unit[:, None]
+        half = reach * unit.reshape(len(unit), -1, unit.shape[-1])
         lower = _unmapped(_mapped(low, self.logarithms) - half, self.logarithms)
         upper = _unmapped(_mapped(high, self.logarithms) + half, self.logarithms)
         lower = np.maximum(lower, self.lowest)
@@ -181,8 +182,8 @@ class Calibration:
         state["measured"] = np.isfinite(self.scores[POINT])
         state["positions"] = self.positions
         state["logarithms"] = np.array([self.logarithms])
-        if self.logarithms:
-            state["lowest"] = self.lowest
+        if np.isfinite(self.lowest).any():
+            state["lowest"] = np.nan_to_num(self.lowest)  # -inf is the least number in a file
         return state
 
     @classmethod

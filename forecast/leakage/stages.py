@@ -111,7 +111,7 @@ def forecasts_of(prepared: Prepared, numbers: IntArray) -> tuple[FloatArray, Flo
     training = prepared.config.training.model_copy(update={"refit": False})
     config = prepared.config.model_copy(update={"training": training})
     fitted = Forecaster(config).fit_prepared(replace(prepared, config=config)).fitted
-    return forecast_windows(fitted, prepared.test, numbers)
+    return forecast_windows(fitted, prepared.panel, prepared.test, numbers)
 
 
 def nearest_windows(index: WindowIndex, last: IntArray, most: int | None = None) -> IntArray:

@@ -137,10 +137,11 @@ def scores_section(record: RunRecord) -> str:
         cells += f"<td>{_p_value(row['p_value'])}</td>"
         look = ' class="evaluated"' * (row["model"] == scores.alias)
         body += f'<tr{look}><th scope="row">{escape(str(row["model"]))}</th>{cells}</tr>'
+    error = scores.judged_by
     about = (
-        f"{scores.num_windows:,} test windows, {scores.task()}. Skill is 1 - MAE / MAE of the best "
-        "baseline, with its 95 % interval and the p-value of a Diebold-Mariano test. The best "
-        "score of each column is bold."
+        f"{scores.num_windows:,} test windows, {scores.task()}. Skill is 1 - {error} / {error} of "
+        "the best baseline, with its 95 % interval and the p-value of a Diebold-Mariano test. The "
+        "best score of each column is bold."
     )
     notes = "".join(f"<li>{escape(note)}.</li>" for note in scores.notes)
     if notes:

@@ -41,8 +41,8 @@ def about_forecast(
         "horizon": fitted.shape.horizon,
         "levels": levels,
         "baseline": baseline,
-        "members": fitted.training.weights,
-        "ensemble": members_text(fitted.training.weights),
+        "members": fitted.members,
+        "ensemble": members_text(fitted.members),
         "not_tested": not_tested,
         "notes": notes,
     }

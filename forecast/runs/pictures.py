@@ -103,7 +103,7 @@ def draw_pictures(
     figures: dict[str, Figure] = {}
     if (run / FORECAST).is_file():
         figures["forecast"] = _next_steps_figure(run)
-    elif histories and result is not None and observed is not None:
+    elif not is_backtest(run) and result is not None and observed is not None:
         figures["forecast"] = _last_window_figure(result, observed, run)
     subject = _subject(run)
     if histories:

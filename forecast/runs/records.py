@@ -108,11 +108,11 @@ def write_histories(histories: Mapping[str, History], folder: Path) -> None:
     The first network is also written at the top level, where readers of version 0.1 look for it.
 
     Args:
-        histories: of each network by name, at least one.
+        histories: of each network by name.
         folder: of the run.
     """
     networks = {name: history.to_dict() for name, history in histories.items()}
-    first = next(iter(networks.values()))
+    first = next(iter(networks.values()), History.of_nothing().to_dict())
     (folder / HISTORY).write_bytes(to_json({**first, "networks": networks}))
 
 
@@ -304,5 +304,6 @@ def _about(result: BacktestResult, unjudged: NDArray[np.object_]) -> bytes:
         "unjudged": unjudged.tolist(),
         "notes": list(result.notes),
         "members": dict(result.members),
+        "judged_by": result.judged_by,
     }
     return (json.dumps(about) + "\n").encode()

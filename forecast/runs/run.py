@@ -165,9 +165,7 @@ def fit_run(
     forecaster = Forecaster(config).fit_prepared(
         prepared, checkpoint=checkpoint, resume=resume, reporter=voice.for_training()
     )
-    result = None
-    if len(prepared.test):
-        result = forecaster.evaluate()
+    result = forecaster.own_result()
     baseline = _best_baseline(forecaster, prepared, result)
     future = None
     if covers(prepared.panel, config.windows.horizon, config.data.ended_series):
@@ -212,10 +210,10 @@ def _conclusions(
         yield f"note: {forecaster.fitted.training.cuts}"
     if result is None:
         fitted = forecaster.fitted
-        text = members_text(fitted.training.weights)
+        text = members_text(fitted.members)
         if text:
             yield f"{fitted.config.name}: {text}"
-        for note in member_notes(fitted.training.weights):
+        for note in member_notes(fitted.members):
             yield f"note: {note}"
         yield _not_tested(prepared)
         return

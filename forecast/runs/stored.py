@@ -66,7 +66,7 @@ def read_histories(folder: Path) -> dict[str, History]:
         )
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        networks = content.get("networks") or {"network": content}
+        networks = content.get("networks", {"network": content})
         return {name: History.from_dict(history) for name, history in networks.items()}
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise DataError(f"{path}: cannot be read ({error}): train again") from error
@@ -191,4 +191,5 @@ def _rebuild(table: pd.DataFrame, about: Mapping[str, Any]) -> BacktestResult:
         quantiles=quantiles,
         notes=tuple(about.get("notes", ())),
         members=about.get("members", {}),
+        judged_by=about.get("judged_by", "MAE"),
     )

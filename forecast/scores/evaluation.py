@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -83,6 +83,7 @@ class BacktestResult:
         quantiles: (W, H, D, Q) of the evaluated model, or None.
         notes: what training has not seen, one sentence each.
         members: weight of each member by its name, where the evaluated model is an ensemble.
+        judged_by: score by which models are compared, MAE or MSE.
     """
 
     alias: str
@@ -101,6 +102,7 @@ class BacktestResult:
     quantiles: FloatArray | None = None
     notes: tuple[str, ...] = ()
     members: Mapping[str, float] = field(default_factory=dict)
+    judged_by: Literal["MAE", "MSE"] = "MAE"
 
     def __post_init__(self) -> None:
         """Check that all arrays are of the same windows, steps and targets."""
@@ -164,11 +166,14 @@ class BacktestResult:
             ),
             quantile_levels=self.quantile_levels,
             members=dict(self.members),
+            judged_by=self.judged_by,
         )
         best = scores.best_baseline
         if best is None:
             return scores
-        return scores.compared(compare_models(self.actual, self.forecasts, best, positions))
+        power = {"MAE": 1, "MSE": 2}[self.judged_by]
+        comparisons = compare_models(self.actual, self.forecasts, best, positions, power=power)
+        return scores.compared(comparisons)
 
     def scorable(self, alias: str) -> Scorable:
         """Return the forecasts of one model beside the actual values, to be scored.

@@ -31,6 +31,11 @@ class History:
     compiled: bool = False
     native: bool = False
 
+    @classmethod
+    def of_nothing(cls) -> History:
+        """Return the record where no network was trained."""
+        return cls((), (), (), (), best_epoch=0)
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         values = asdict(self)

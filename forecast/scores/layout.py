@@ -41,7 +41,7 @@ class Column:
     @classmethod
     def of_numbers(cls, heading: str, values: Sequence[float], score: Score) -> Column:
         """Format the numbers of one score; NaN is shown as `-`."""
-        cells = _formatted(values, score.style or _column_style(values))
+        cells = _formatted(values, score.style or _column_style(values, score))
         return cls(heading, cells, tuple(_are_best(values, score)))
 
 
@@ -135,7 +135,7 @@ def _interval_column(
     for level in {level for _, level in rows}:
         same = [number for number, row in enumerate(rows) if row[1] == level]
         best[same] = _are_best([numbers[number] for number in same], score)
-    cells = _formatted(numbers, score.style or _column_style(numbers))
+    cells = _formatted(numbers, score.style or _column_style(numbers, score))
     return Column(name, cells, tuple(best.tolist()))
 
 
@@ -162,14 +162,22 @@ def _only_where(is_shown: Sequence[bool], column: Column) -> Column:
     return Column(column.heading, tuple(cells), tuple(best))
 
 
-def _column_style(values: Sequence[float]) -> str:
-    """Format of one column: equal decimals, four significant digits in the smallest not 0."""
+def _column_style(values: Sequence[float], score: Score) -> str:
+    """Format of one column: equal decimals, four significant digits in the smallest not 0.
+
+    Where the best number is 0, in the largest: others may be as small as chance has it.
+    """
     sizes = [abs(value) for value in values if np.isfinite(value) and value != 0]
-    smallest = min(sizes, default=1.0)
-    decimals = max(3 - int(np.floor(np.log10(smallest))), 0)
+    decisive = min(sizes, default=1.0)
+    if score.best == "zero":
+        decisive = max(sizes, default=1.0)
+    decimals = max(3 - int(np.floor(np.log10(decisive))), 0)
+    sign = ""
+    if score.best == "zero":
+        sign = "+"
     if decimals > 7:
-        return ".3e"
-    return f",.{decimals}f"
+        return f"{sign}.3e"
+    return f"{sign},.{decimals}f"
 
 
 def _formatted(values: Sequence[float], style: str) -> tuple[str, ...]:

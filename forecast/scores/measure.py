@@ -41,7 +41,7 @@ class Score:
         printed: whether the printed table and the report show it. Other scores stand in
             `scores.json`, `Scores.frame` and `scores_by`.
         style: format of its numbers; None for equal decimals, four significant digits in the
-            smallest.
+            smallest, or with a sign and in the largest where the best is zero.
     """
 
     function: Metric

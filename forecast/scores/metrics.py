@@ -15,7 +15,7 @@ Example:
     >>> actual = np.array([[10.0, 20.0], [30.0, 40.0]])
     >>> forecast = np.array([[12.0, 20.0], [27.0, 41.0]])
     >>> list(METRICS)
-    ['mse', 'mae', 'rmse', 'mape', 'smape', 'wape', 'bias']
+    ['mse', 'mae', 'bias', 'rmse', 'mape', 'smape', 'wape']
     >>> print(METRICS["mae"](actual, forecast))
     1.5
     >>> print(METRICS["bias"](actual, forecast))  # forecast - actual: 0 on average
@@ -133,11 +133,11 @@ def bias(actual: FloatArray, forecast: FloatArray, *, axis: Axis = None) -> Any:
 SCORES: dict[str, Score] = {
     "MSE": Score(mse),
     "MAE": Score(mae),
+    "bias": Score(bias, best="zero"),  # what the absolute values of MAE hide
     "RMSE": Score(rmse),
     "MAPE": Score(mape, printed=False),  # undefined at 0 and huge near it
     "sMAPE": Score(smape),
     "WAPE": Score(wape, printed=False),  # ranks models as MAE does
-    "bias": Score(bias, best="zero", printed=False),
     "MASE": Score(mase, needs=("forecast", "scale")),
     **QUANTILE_SCORES,
 }

@@ -44,9 +44,9 @@ class Comparison:
     """Skill of one model against one baseline: its interval, and the test of a difference.
 
     Attributes:
-        low: lower end of the 95 % interval of 1 - MAE / MAE of the baseline.
+        low: lower end of the 95 % interval of 1 - MAE / MAE of the baseline, or of 1 - MSE / MSE.
         high: its upper end.
-        p_value: of the Diebold-Mariano test that both have the same MAE; two-sided.
+        p_value: of the Diebold-Mariano test that both have the same error; two-sided.
         num_cutoffs: cutoffs the two were compared at.
         block_length: neighbouring cutoffs that were drawn together.
     """
@@ -59,7 +59,12 @@ class Comparison:
 
 
 def compare_models(
-    actual: FloatArray, forecasts: Mapping[str, FloatArray], reference: str, positions: IntArray
+    actual: FloatArray,
+    forecasts: Mapping[str, FloatArray],
+    reference: str,
+    positions: IntArray,
+    *,
+    power: int = 1,
 ) -> dict[str, Comparison]:
     """Compare every model with one of them, on the same windows.
 
@@ -68,6 +73,7 @@ def compare_models(
         forecasts: (W, H, D) of every model.
         reference: the model that the others are compared with.
         positions: (W,) position of each window's cutoff on the time grid, in steps.
+        power: of the errors that are compared: 1 for absolute, 2 for squared ones.
 
     Returns:
         One entry per model but the reference and those with missing forecasts; none at all where
@@ -80,7 +86,8 @@ def compare_models(
     if len(cutoffs) < MIN_BLOCKS * length:
         return {}
     losses = {
-        name: _absolute_errors(actual, forecast, cutoff_of) for name, forecast in forecasts.items()
+        name: _error_sums(actual, forecast, cutoff_of, power)
+        for name, forecast in forecasts.items()
     }
     sums = np.stack([losses[reference], *losses.values()], axis=1)
     drawn_reference, *drawn = draw_sums(sums, length).T  # (replicates,) each
@@ -268,15 +275,18 @@ def student_quantile(tail: float, degrees: int) -> float:
     return -high
 
 
-def _absolute_errors(actual: FloatArray, forecast: FloatArray, cutoff_of: IntArray) -> FloatArray:
-    """(C,) sums over the measured values of all windows of each cutoff.
+def _error_sums(
+    actual: FloatArray, forecast: FloatArray, cutoff_of: IntArray, power: int
+) -> FloatArray:
+    """(C,) sums of errors over the measured values of all windows of each cutoff.
 
     Args:
         actual: (W, H, D).
         forecast: (W, H, D).
         cutoff_of: (W,) number of each window's cutoff.
+        power: of the absolute errors.
     """
-    errors = np.where(np.isnan(actual), 0.0, np.abs(actual - forecast)).sum(axis=(1, 2))
+    errors = np.where(np.isnan(actual), 0.0, np.abs(actual - forecast) ** power).sum(axis=(1, 2))
     return np.bincount(cutoff_of, errors).astype(np.float64)
 
 

@@ -44,6 +44,8 @@ class Scores:
         comparisons: of each model with the best baseline; empty where there are too few cutoffs.
         quantile_levels: the levels that the scores of quantiles are taken over.
         members: weight of each member by its name, where the evaluated model is an ensemble.
+        judged_by: score by which models are compared: MSE where a mean was forecast of values that
+            are mostly 0, since nothing has a smaller MAE there than a forecast of 0; else MAE.
     """
 
     alias: str
@@ -57,17 +59,19 @@ class Scores:
     comparisons: dict[str, Comparison] = field(default_factory=dict)
     quantile_levels: tuple[float, ...] = ()
     members: dict[str, float] = field(default_factory=dict)
+    judged_by: str = "MAE"
 
     def __repr__(self) -> str:
-        """One line: the model, its MAE, its skill and the size of the test set."""
-        mae = self.values[self.alias]["MAE"]
+        """One line: the model, its error, its skill and the size of the test set."""
+        error = self._error(self.alias)
         against = ""
         if self.best_baseline is not None:
             skill = _signed_percent(self.skill(self.alias))
             against = f", skill {skill} against {self.best_baseline!r}"
+        windows = counted(self.num_windows, "window")
         return (
-            f"Scores({self.alias!r}: MAE {mae:.4g}{against}; {counted(self.num_windows, 'window')} "
-            f"of {self.num_series:,} series, horizon {self.horizon})"
+            f"Scores({self.alias!r}: {self.judged_by} {error:.4g}{against}; {windows} of "
+            f"{self.num_series:,} series, horizon {self.horizon})"
         )
 
     def _repr_html_(self) -> str:
@@ -86,16 +90,19 @@ class Scores:
 
     @property
     def best_baseline(self) -> str | None:
-        """The baseline with the smallest MAE, or None where there is none with a score."""
-        scored = [name for name in self.baselines if np.isfinite(self.values[name]["MAE"])]
-        return min(scored, key=lambda name: self.values[name]["MAE"], default=None)
+        """The baseline with the smallest error, or None where there is none with a score."""
+        scored = [name for name in self.baselines if np.isfinite(self._error(name))]
+        return min(scored, key=self._error, default=None)
 
     def skill(self, model: str) -> float:
-        """1 - MAE / MAE of the best baseline: above 0 is better; NaN where that MAE is 0 or NaN."""
+        """1 - MAE / MAE of the best baseline: above 0 is better; NaN where that MAE is 0 or NaN.
+
+        Of another `judged_by` the same with that score.
+        """
         best = self.best_baseline
-        if best is None or not self.values[best]["MAE"] > 0:
+        if best is None or not self._error(best) > 0:
             return float("nan")
-        return 1.0 - self.values[model]["MAE"] / self.values[best]["MAE"]
+        return 1.0 - self._error(model) / self._error(best)
 
     def verdict(self) -> str:
         """Return one sentence on whether the evaluated model beats the best baseline."""
@@ -109,18 +116,20 @@ class Scores:
         doubt = ", but the difference may be chance" * self._may_be_chance()
         if skill > 0:
             return (
-                f"{self.alias} beats the best baseline ({best}) by {_percent(skill)} % in MAE"
+                f"{self.alias} beats the best baseline ({best}) by {_percent(skill)} % in "
+                f"{self.judged_by}"
                 f"{interval} {where}{doubt}."
             )
         start = f"{self.alias} does not beat the best baseline ({best})"
+        error = self.judged_by
         if skill < 0:
-            return f"{start}: its MAE is {_percent(skill)} % higher{interval} {where}{doubt}."
+            return f"{start}: its {error} is {_percent(skill)} % higher{interval} {where}{doubt}."
 
-        mine = self.values[self.alias]["MAE"]
-        theirs = self.values[best]["MAE"]
+        mine = self._error(self.alias)
+        theirs = self._error(best)
         if mine == theirs:
-            return f"{start}: their MAE is the same {where}."
-        return f"{start}: its MAE is {mine:.4g} against {theirs:.4g} {where}."
+            return f"{start}: their {error} is the same {where}."
+        return f"{start}: its {error} is {mine:.4g} against {theirs:.4g} {where}."
 
     def compared(self, comparisons: dict[str, Comparison]) -> Scores:
         """Return the same scores with the models compared, or with a note that they cannot be."""
@@ -230,6 +239,10 @@ class Scores:
             for model, comparison in stored.get("comparisons", {}).items()
         }
         return cls(**fields)
+
+    def _error(self, model: str) -> float:
+        """Return the error of a model by which it is compared."""
+        return self.values[model][self.judged_by]
 
     def _member_lines(self) -> list[str]:
         text = members_text(self.members)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 from forecast.data.findings import counted
@@ -151,8 +152,16 @@ def _test_line(config: Experiment, state: State) -> str:
         verdict = "the best settings do not beat those of the file"
     change = 100 * (after / before - 1)
     line = f"{windows}: {verdict}: {objective} {after:.4g}, was {before:.4g} ({change:+.1f} %)"
+    line += _biases(best["model"], state.finals[WRITTEN]["scores"]["model"])
 
     baselines = [name for name in best if name != "model" and objective in best[name]]
     if baselines:
         line += f"; best baseline: {baselines[0]} {best[baselines[0]][objective]:.4g}"
     return line
+
+
+def _biases(best: Mapping[str, float], written: Mapping[str, float]) -> str:
+    """Return the bias of both settings, which an objective may hide."""
+    if "bias" not in best or "bias" not in written:  # a search of an earlier version
+        return ""
+    return f", bias {best['bias']:+.4g}, was {written['bias']:+.4g}"

@@ -16,8 +16,9 @@ import numpy as np
 from forecast.data.panel import Panel
 from forecast.data.per_series.subset import rows_before
 from forecast.errors import ConfigError, DataError, FileError, ForecastError
-from forecast.experiment.prepare import open_panel, prepare_panel, resolve, split_at_cutoffs
+from forecast.experiment.prepare import open_panel, prepare_panel, resolve
 from forecast.experiment.settings import Experiment
+from forecast.experiment.training_rows import split_at_cutoffs
 from forecast.forecasting.forecaster import Forecaster
 from forecast.search.space import Values, search_of, with_values
 from forecast.search.state import (
@@ -30,7 +31,7 @@ from forecast.search.state import (
     by_fold,
     derived_seed,
 )
-from forecast.section import decided
+from forecast.section import AUTO, decided
 from forecast.windows.splits import ends_of, first_rows_at
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class Bench:
         search = search_of(self.config)
         seed = derived_seed(search.seed, "trial", task.number, fold, execution)
         config = self.folds.experiment(with_values(self.config, task.values))
-        config = _with_training(config, seed=seed)
+        config = _without_baselines(_with_training(config, seed=seed))
         if task.epochs is not None:
             config = _with_training(config, epochs=task.epochs)
 
@@ -139,6 +140,16 @@ class Bench:
 def _with_training(config: Experiment, **settings: Any) -> Experiment:
     """Return the experiment with other settings of `training`, now fixed rather than chosen."""
     return config.model_copy(update={"training": config.training.model_copy(update=settings)})
+
+
+def _without_baselines(config: Experiment) -> Experiment:
+    """Return the experiment whose model forecasts alone, where the data decide who forecasts.
+
+    Beside baselines that do the work, all values of a setting of the network would score alike.
+    """
+    if config.ensemble.simple != AUTO:
+        return config
+    return config.model_copy(update={"ensemble": config.ensemble.model_copy(update={"simple": ()})})
 
 
 def make_bench(

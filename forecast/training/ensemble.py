@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 KNOWN_NUMBERS = 2_000
-"""Values known ahead that a linear member reads, at most: each is an unknown of its equations."""
+"""Known values of a horizon that a linear member reads, at most: each has weights of its own."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,11 +14,14 @@ CAUTION = 8.0
 ROUNDS = 10
 """Rounds of reweighting the windows by their errors."""
 
-STEPS = 10_000
-"""Steps of the search for the best weights, at most."""
+TIE = 1e-10
+"""Share of its mean squared error that each member counts as noise of its own.
 
-TOLERANCE = 1e-12
-"""Change of the weights in a step at which the search ends."""
+It decides between weights of equal error: the more even ones have less noise.
+"""
+
+ROUNDING = 1e-13
+"""Share of the summed numbers up to which a gradient counts as 0."""
 
 
 def robust_weights(errors: FloatArray) -> FloatArray:
@@ -47,8 +50,10 @@ def best_weights(errors: FloatArray) -> FloatArray:
     """Return simplex-constrained least-squares weights: at least 0, with sum 1.
 
     The error of the weighted sum is the weighted sum of the errors, so the objective is w' G w with
-    G = E E'. Projected gradient descent finds the minimum of this convex problem (Duchi et al. 2008
-    for the projection onto the simplex).
+    G = E E'. An active-set method finds its minimum exactly, up to rounding.
+
+    Several weights may have the least error, for example where members are alike. Then the most
+    even of them are returned: equal members share equally, and so do members without any error.
 
     Args:
         errors: (M, n) forecast minus actual of each member.
@@ -57,14 +62,61 @@ def best_weights(errors: FloatArray) -> FloatArray:
         (M,) weights.
     """
     gram = errors @ errors.T
-    weights = np.full(len(gram), 1.0 / len(gram))
-    step_size = 1.0 / max(float(np.linalg.eigvalsh(gram)[-1]), np.finfo(np.float64).tiny)
-    for _ in range(STEPS):
-        moved = onto_simplex(weights - step_size * (gram @ weights))
-        if np.abs(moved - weights).max() < TOLERANCE:
-            return moved
-        weights = moved
-    return weights
+    size = np.sqrt(np.diag(gram))  # (M,)
+    is_perfect = size < np.sqrt(np.finfo(np.float64).tiny)
+    if is_perfect.any():
+        return is_perfect / is_perfect.sum()
+
+    # In units of each member's own error: members of unlike size cost no digits.
+    scaled = gram / np.outer(size, size)
+    scaled[np.diag_indices_from(scaled)] += TIE
+    # The minimum of x' G x / 2 - sum x over x >= 0 points in the same direction as the weights:
+    # both have gradients that are equal where x > 0, and not smaller elsewhere.
+    found = _nonnegative_minimum(scaled, size.min() / size) / size
+    return found / found.sum()
+
+
+def _nonnegative_minimum(gram: FloatArray, linear: FloatArray) -> FloatArray:
+    """Return the (M,) x >= 0 that minimises x' `gram` x / 2 - `linear`' x.
+
+    Source: Lawson and Hanson, Solving Least Squares Problems, 1974, chapter 23, on the Gram matrix
+    as in Bro and De Jong, A fast non-negativity-constrained least squares algorithm, 1997.
+
+    Args:
+        gram: (M, M), positive definite.
+        linear: (M,), positive.
+    """
+    found = np.zeros(len(gram))
+    free = np.zeros(len(gram), bool)  # the rest is held at 0
+    for _ in range(3 * len(gram)):  # each round lowers the objective; a bound against rounding
+        descent = np.where(free, 0.0, linear - gram @ found)
+        entering = int(np.argmax(descent))
+        if descent[entering] <= ROUNDING * (linear + np.abs(gram) @ found)[entering]:
+            break
+        free[entering] = True
+        found = _minimum_within(gram, linear, found, free)
+        free = found > 0
+    return found
+
+
+def _minimum_within(
+    gram: FloatArray, linear: FloatArray, start: FloatArray, free: NDArray[np.bool_]
+) -> FloatArray:
+    """Return the minimum over the `free` numbers alone, fewer of them until none is below 0."""
+    found = start
+    free = free.copy()
+    while True:
+        solved = np.zeros(len(gram))
+        solved[free] = np.linalg.solve(gram[np.ix_(free, free)], linear[free])
+        is_blocked = free & (solved < 0)
+        if not is_blocked.any():
+            return solved
+        steps = np.full(len(gram), np.inf)
+        steps[is_blocked] = found[is_blocked] / (found - solved)[is_blocked]
+        first = int(np.argmin(steps))
+        found = found + steps[first] * (solved - found)
+        free[first] = False
+        found[first] = 0.0
 
 
 def cautious_weights(
@@ -101,11 +153,3 @@ def cautious_weights(
     free = max(evidence - 1.0, 0.0)
     trust = free / (free + CAUTION)
     return trust * choose(errors) + (1 - trust) * simple
-
-
-def onto_simplex(values: FloatArray) -> FloatArray:
-    """Return the nearest (M,) numbers of at least 0 with sum 1 (Duchi et al. 2008, figure 1)."""
-    descending = np.sort(values)[::-1]
-    excess = (np.cumsum(descending) - 1.0) / np.arange(1, len(values) + 1)
-    last = np.flatnonzero(descending > excess)[-1]
-    return np.maximum(values - excess[last], 0.0)

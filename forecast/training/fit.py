@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast.axes import FloatArray
-from forecast.baselines.ridge import RidgeRows, RidgeWindow
+from forecast.baselines.moments import RidgeRows
+from forecast.baselines.ridge import RidgeWindow
 from forecast.experiment.prepare import Prepared
 from forecast.models.network import make_network
 from forecast.scores.history import History
@@ -63,8 +64,8 @@ class TrainingRecord:
 
     @property
     def history(self) -> History:
-        """Losses per epoch of the network with the largest weight."""
-        return next(iter(self.histories.values()))
+        """Losses per epoch of the network with the largest weight; of nothing without a network."""
+        return next(iter(self.histories.values()), History.of_nothing())
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +124,7 @@ def fit_network(
         file = checkpoint and member_checkpoint(checkpoint, number)
         jobs.append(Job(member.name, member.model, prepared.training, validation, config, file))
     plan = None
-    if prepared.config.training.budget is not None:
+    if jobs and prepared.config.training.budget is not None:
         file = checkpoint and member_checkpoint(checkpoint, 2 * len(ensemble.members))
         plan = make_plan(
             jobs,
@@ -233,7 +234,7 @@ def fit_linear_member(prepared: Prepared, member: Member, penalty: float | None 
     Args:
         prepared: the windows.
         member: the linear member; its weights are set.
-        penalty: of the ridge; default: chosen on the validation windows.
+        penalty: of the ridge; default: chosen on windows held out.
 
     Returns:
         The penalty.
@@ -245,6 +246,7 @@ def fit_linear_member(prepared: Prepared, member: Member, penalty: float | None 
         targets,
         scale=np.ones((prepared.panel.num_series, num_targets)),
         inputs=features.past[:, :num_targets].astype(np.float64),
+        positions=prepared.panel.positions,
     )
     if member.reads_known:
         rows = replace(rows, known=features.known.astype(np.float64))

@@ -8,7 +8,6 @@ period such as 365.25 does. All features use local time in the zone of the table
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,11 +20,13 @@ from forecast.data.dates.number_dates import weeks_in_iso_year
 from forecast.data.frequency import Frequency
 from forecast.data.grid import DAY, TICKS, parse_grid
 from forecast.errors import ConfigError, nearest
+from forecast.windows.public_holidays import beside_holiday, check_holidays, on_holiday
 
 _CHUNK = 1 << 18  # rows at a time: intermediate arrays stay small whatever the size of the panel
 
 
 _HOLIDAY = "holiday:"
+_WITH_NEXT_DAYS = "holidays:"
 
 
 def minute(index: pd.DatetimeIndex) -> FloatArray:
@@ -97,8 +98,8 @@ def calendar_features(
     Args:
         stamps: (R,) datetime64[ns], UTC where `freq.tz` is set.
         freq: the frequency of the stamps.
-        names: keys of `CALENDAR_FEATURES`, or `holiday:XX` for the public holidays of a country by
-            its ISO 3166 code.
+        names: keys of `CALENDAR_FEATURES`, `holiday:XX` for the public holidays of a country by its
+            ISO 3166 code, or `holidays:XX` for these and the days beside them.
 
     Returns:
         (R, K), columns as in `calendar_columns`.
@@ -107,19 +108,24 @@ def calendar_features(
         ConfigError: an unknown name or country, no `holidays` package, or stamps without dates.
     """
     columns = calendar_columns(names)
-    if names and freq.is_integer:
-        raise ConfigError(
-            f"calendar is {', '.join(names)}, but the index is whole numbers, which have no dates: "
-            "set calendar: [], or give timestamps"
-        )
+    _check_steps(names, freq)
     features = np.empty((len(stamps), len(columns)), np.float32)
     if not names:
         return features
     for start in range(0, len(stamps), _CHUNK):
         index = freq.local(stamps[start : start + _CHUNK])
-        columns_of_all = [column for name in names for column in _columns(name, index)]
+        columns_of_all = [column for name in names for column in _columns(name, index, freq)]
         features[start : start + _CHUNK] = np.stack(columns_of_all, axis=1)
     return features
+
+
+def holiday_names(codes: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the features of holidays and the days beside them.
+
+    Args:
+        codes: of countries, such as `US`, or of parts of them, such as `DE-BY`.
+    """
+    return tuple(f"{_WITH_NEXT_DAYS}{code}" for code in codes)
 
 
 def calendar_columns(names: Sequence[str]) -> tuple[str, ...]:
@@ -134,11 +140,31 @@ def calendar_columns(names: Sequence[str]) -> tuple[str, ...]:
     columns: list[str] = []
     for name in names:
         _check_name(name)
+        code = name.removeprefix(_WITH_NEXT_DAYS)
         if _is_flag(name):
             columns.append(name)
+        elif name.startswith(_WITH_NEXT_DAYS):
+            columns += [f"{_HOLIDAY}{code}", f"before_holiday:{code}", f"after_holiday:{code}"]
         else:
             columns += [f"{name}_sin", f"{name}_cos"]
     return tuple(columns)
+
+
+def weekdays_of(stamps: NDArray[np.generic], freq: Frequency) -> NDArray[np.int8] | None:
+    """Return the local weekday of every timestamp, Monday 0; None where steps are beyond a day.
+
+    Args:
+        stamps: datetime64[ns] of any shape, UTC where `freq.tz` is set.
+        freq: the frequency of the stamps.
+    """
+    if not _has_days(freq):
+        return None
+    flat = stamps.ravel()
+    days = np.empty(len(flat), np.int8)
+    for start in range(0, len(flat), _CHUNK):
+        index = freq.local(flat[start : start + _CHUNK])
+        days[start : start + _CHUNK] = _field(index, "day_of_week")
+    return days.reshape(stamps.shape)
 
 
 def default_calendar(freq: Frequency) -> tuple[str, ...]:
@@ -171,14 +197,25 @@ def default_calendar(freq: Frequency) -> tuple[str, ...]:
     return ("weekday", "day_of_year")
 
 
+def _has_days(freq: Frequency) -> bool:
+    """Return whether a step is a day or less."""
+    if freq.is_integer:
+        return False
+    grid = parse_grid(freq.alias).in_longest_unit()
+    return 0 < grid.tick < DAY or (grid.base in ("D", "B") and grid.multiple == 1)
+
+
 def _field(index: pd.DatetimeIndex, name: str) -> NDArray[Any]:
     """Return a field of every timestamp; the array below the index does not wrap it in an index."""
     return np.asarray(getattr(index.array, name))
 
 
-def _columns(name: str, index: pd.DatetimeIndex) -> tuple[FloatArray, ...]:
+def _columns(name: str, index: pd.DatetimeIndex, freq: Frequency) -> tuple[FloatArray, ...]:
     if name.startswith(_HOLIDAY):
-        return (_holiday(index, name.removeprefix(_HOLIDAY)),)
+        return (on_holiday(index, name.removeprefix(_HOLIDAY)),)
+    if name.startswith(_WITH_NEXT_DAYS):
+        code = name.removeprefix(_WITH_NEXT_DAYS)
+        return on_holiday(index, code), *beside_holiday(index, code, freq)
     share = CALENDAR_FEATURES[name](index)
     if _is_flag(name):
         return (share,)
@@ -189,44 +226,37 @@ def _is_flag(name: str) -> bool:
     return name == "weekend" or name.startswith(_HOLIDAY)
 
 
-def _holiday(index: pd.DatetimeIndex, country: str) -> FloatArray:
-    """Return 1 on public holidays, else 0."""
-    days = index.tz_localize(None).to_numpy().astype("datetime64[D]")
-    years = days.astype("datetime64[Y]").astype(np.int64) + 1970
-    return np.isin(days, _holiday_days(country, int(years.min()), int(years.max()))).astype(
-        np.float64
-    )
-
-
-@functools.lru_cache(maxsize=64)
-def _holiday_days(country: str, first_year: int, last_year: int) -> NDArray[np.datetime64]:
-    import holidays
-
-    days = holidays.country_holidays(country, years=range(first_year, last_year + 1))
-    return np.array(sorted(days), "datetime64[D]")
+def _check_steps(names: Sequence[str], freq: Frequency) -> None:
+    """Refuse features of dates for stamps without dates, and holidays for steps beyond a day."""
+    codes = [
+        name.removeprefix(_WITH_NEXT_DAYS) for name in names if name.startswith(_WITH_NEXT_DAYS)
+    ]
+    if codes and not _has_days(freq):
+        kind = f"steps of {freq.alias}"
+        if freq.is_integer:
+            kind = "whole numbers, which have no dates"
+        raise ConfigError(
+            f"holidays is {', '.join(codes)}, but the table has {kind}; expected steps of a day or "
+            f"less: leave holidays out"
+        )
+    if names and freq.is_integer:
+        raise ConfigError(
+            f"calendar is {', '.join(names)}, but the index is whole numbers, which have no dates: "
+            "set calendar: [], or give timestamps"
+        )
 
 
 def _check_name(name: str) -> None:
-    if not name.startswith(_HOLIDAY):
-        if name not in CALENDAR_FEATURES:
-            known = (*CALENDAR_FEATURES, f"{_HOLIDAY}US")
-            raise ConfigError(
-                f"calendar feature {name!r} is unknown{nearest(name, known)}; expected one of "
-                f"{', '.join(known)}"
-            )
-        return
-    try:
-        import holidays
-    except ImportError as error:
+    for kind in (_HOLIDAY, _WITH_NEXT_DAYS):
+        if name.startswith(kind):
+            setting = f"calendar feature {name!r}"
+            if kind == _WITH_NEXT_DAYS:
+                setting = f"holidays {name.removeprefix(kind)!r}"
+            check_holidays(name.removeprefix(kind), setting)
+            return
+    if name not in CALENDAR_FEATURES:
+        known = (*CALENDAR_FEATURES, f"{_HOLIDAY}US")
         raise ConfigError(
-            f"calendar feature {name!r} needs the package holidays: pip install "
-            f"'bigru-forecast[holidays]'"
-        ) from error
-    country = name.removeprefix(_HOLIDAY)
-    known_countries = holidays.list_supported_countries()
-    if country not in known_countries:
-        raise ConfigError(
-            f"calendar feature {name!r} names no known "
-            f"country{nearest(country.upper(), known_countries)}; expected "
-            f"{_HOLIDAY} and one of {len(known_countries)} ISO 3166 codes, such as {_HOLIDAY}US"
+            f"calendar feature {name!r} is unknown{nearest(name, known)}; expected one of "
+            f"{', '.join(known)}"
         )

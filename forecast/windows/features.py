@@ -21,7 +21,7 @@ from forecast.data.panel import Columns, Panel
 from forecast.transforms import TRANSFORMS, Chain, Log1p, Rows, Standard, Transform
 from forecast.transforms.chain import TransformSpec
 from forecast.transforms.missing import Filled, MissingPolicy, fill_missing
-from forecast.windows.calendar import calendar_columns, calendar_features
+from forecast.windows.calendar import calendar_columns, calendar_features, weekdays_of
 from forecast.windows.index import WindowShape
 from forecast.windows.splits import Part, part_rows
 
@@ -61,6 +61,7 @@ class Features:
         late: the (R, P) twin of `past` with interpolated cells, and (R, P) first row at which each
             may be used.
         sizes: number of codes of every categorical column: past, known, static.
+        weekdays: (R,) local weekday, Monday 0; None where steps are beyond a day.
     """
 
     past: NDArray[np.float32]
@@ -73,6 +74,7 @@ class Features:
     filled: Filled
     late: tuple[NDArray[np.float32], IntArray] | None
     sizes: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
+    weekdays: NDArray[np.int8] | None = None
 
     @cached_property
     def usable(self) -> NDArray[np.bool_]:
@@ -198,14 +200,14 @@ class FeatureMap:
                 self._sizes(columns.known_covariates),
                 self._sizes(columns.static_covariates),
             ),
+            weekdays=weekdays_of(panel.timestamps, panel.freq),
         )
 
     def input_names(self) -> dict[str, tuple[str, ...]]:
         """Return the column of every numeric channel of the inputs `past`, `known` and `static`."""
         columns = self.columns
-        known = _numeric(columns, columns.known_covariates) + calendar_columns(
-            self.settings.calendar
-        )
+        calendar = calendar_columns(self.settings.calendar)
+        known = _numeric(columns, columns.known_covariates) + calendar
         past = columns.target_cols + _numeric(columns, columns.past_covariates)
         masks: tuple[str, ...] = ()
         if self.settings.missing == "mask":
@@ -281,8 +283,8 @@ class FeatureMap:
 
     def _static(self, panel: Panel) -> NDArray[np.float32]:
         numbers = panel.static_values[:, _static_places(self.columns)]
-        rows = Rows(np.arange(panel.num_series), np.zeros(panel.num_series, np.int64))
         if self.static is not None:
+            rows = Rows(np.arange(panel.num_series), np.zeros(panel.num_series, np.int64))
             numbers = self.static.apply(numbers, rows)
         return numbers.astype(np.float32)
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from forecast.baselines import compare as backtest
 from forecast.baselines.compare import all_baselines, compare, history_reader
-from forecast.baselines.simple import Steps
+from forecast.baselines.lengths import Steps
+from forecast.baselines.simple import BASELINES
 from forecast.data.frequency import Frequency
 from forecast.data.panel import Columns, Panel
 from forecast.errors import DataError, ShapeError
@@ -67,10 +68,8 @@ def evaluate(
         index,
         filled=filled_of(panel),
         models=models or zero,
-        baselines=all_baselines(Steps(2, context, season), None)
-        if baselines is None
-        else baselines,
-        season_length=season,
+        baselines=all_baselines(Steps(2, context, season)) if baselines is None else baselines,
+        steps=Steps(2, context, season),
         scale=scale,
     )
 
@@ -118,7 +117,7 @@ def test_models_are_asked_for_every_window_once(monkeypatch):
     assert sorted(asked) == sorted([*range(len(index))] * 2)
     assert result.alias == "bigru"
     assert list(result.forecasts)[:2] == ["bigru", "twin"]
-    assert result.baselines == ("last_value", "seasonal_naive", "drift", "window_mean")
+    assert result.baselines == tuple(BASELINES)
     np.testing.assert_array_equal(result.forecasts["bigru"][:, 1, 0], np.arange(len(index)))
     np.testing.assert_array_equal(result.forecasts["twin"][:, 0, 0], np.arange(len(index)) + 1)
 
@@ -220,8 +219,8 @@ def test_published_naive_scores_of_hospital(shared_data):
         index_windows(panel, 24, 12, part=Part(train.last, panel.offsets[1:])),
         filled=Filled(values=panel.values, observed=None),
         models={"zero": lambda numbers: np.zeros((len(numbers), 12, 1))},
-        baselines=all_baselines(Steps(12, 24, 12), None),
-        season_length=12,
+        baselines=all_baselines(Steps(12, 24, 12)),
+        steps=Steps(12, 24, 12),
         scale=seasonal_errors(panel, 12, part=train),
     )
     scores = result.scores()

@@ -45,6 +45,7 @@ VALUES: dict[str, list[Any]] = {
     "ensemble.seeds": [1, 3],
     "ensemble.context_lengths": [[], [8], [6, 9]],
     "ensemble.linear": ["none", "member"],
+    "ensemble.simple": [[], ["ets"], ["last_value", "linear"]],
     "evaluation.validation_size": [0.1, 13, 0],
     "evaluation.test_size": [0.2, 0, 0.95],
     "evaluation.split_by": ["time", "series"],
@@ -263,13 +264,13 @@ def test_every_choice_has_its_reason_beside_it() -> None:
     expected = set(VALUES) - {"training.epochs"}
     expected |= {"data.freq", "data.season_length", "data.calendar", "evaluation.stride", "name"}
     expected |= {"data.id_col", "data.time_col", "data.target_cols", "data.trading_days"}
-    expected |= {"data.empty_intervals", "data.layout"}
+    expected |= {"data.empty_intervals", "data.layout", "training.point"}
     assert set(prepared.reasons) == expected
     commented = [line for line in text.splitlines() if "  # " in line]
     assert len(commented) == len(expected)
     assert "  epochs: 3" in text.splitlines()
-    assert "  loss: mae  # default of segment_bigru" in text.splitlines()
-    assert text.startswith("name: ensemble  # 6 members forecast together\n")
+    assert "  point: median  # default of segment_bigru" in text.splitlines()
+    assert text.startswith("name: ensemble  # 14 members may forecast together\n")
     assert parse_experiment(text) == prepared.config
 
 

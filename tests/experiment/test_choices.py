@@ -246,6 +246,7 @@ GIVEN: Settings = {
     "transforms": {"target": [{"name": "robust"}]},
     "model": {"name": "segment_bigru", "units": 5},
     "training": {
+        "point": "mean",
         "loss": "mse",
         "schedule": "constant",
         "epochs": 30,
@@ -253,7 +254,7 @@ GIVEN: Settings = {
         "windows_per_epoch": None,
         "refit": False,
     },
-    "ensemble": {"seeds": 1, "context_lengths": [], "linear": "none"},
+    "ensemble": {"seeds": 1, "context_lengths": [], "linear": "none", "simple": []},
     "evaluation": {"validation_size": 0.1, "test_size": 0.2, "split_by": "time"},
 }
 """Of everything that may be chosen a value that would not be, most of them that of `bigru`."""

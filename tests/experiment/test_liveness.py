@@ -215,7 +215,8 @@ def fitted(config: Experiment) -> Forecaster:
 
 
 def weights(config: Experiment, _: Any) -> object:
-    return [one.tobytes() for one in fitted(config).fitted.model.get_weights()]
+    state = fitted(config).fitted
+    return [one.tobytes() for one in state.model.get_weights()], state.members
 
 
 def scales(config: Experiment, _: Any) -> object:
@@ -383,6 +384,7 @@ ROWS: dict[str, Row] = {
     ),
     "data.short_series": Row((notes,), table=with_short_series, refused='short_series="skip"'),
     "data.calendar": Row((named_inputs, learned, size), stays=(panel,)),
+    "data.holidays": Row((named_inputs, learned, size), stays=(panel,)),
     "data.season_length": Row(
         (seasonal_naive, scaled_errors, default_context), stays=(panel, learned)
     ),
@@ -417,6 +419,7 @@ ROWS: dict[str, Row] = {
     "model.name": Row((size, output), base=SEGMENTS),
     "model.segment_length": Row((size, output), base=SEGMENTS),
     "model.channels": Row((size, output), base=SEGMENTS | {"data.target_cols": ["y", "z"]}),
+    "training.point": Row((weights, losses)),
     "training.loss": Row((weights, losses)),
     "training.quantile_levels": Row(
         (weights, losses, forecast_columns), base={"training.loss": "quantile"}
@@ -439,6 +442,7 @@ ROWS: dict[str, Row] = {
     "ensemble.seeds": Row((weights,)),
     "ensemble.context_lengths": Row((weights, learned), base={"windows.context_length": "auto"}),
     "ensemble.linear": Row((weights,)),
+    "ensemble.simple": Row((weights,)),
     "evaluation.validation_size": Row((learned, chosen_on)),
     "evaluation.test_size": Row((learned, chosen_on, judged_on)),
     "evaluation.calibration_size": Row((learned, calibrated_on)),

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecast.baselines.ridge import RidgeRows, RidgeWindow
+from forecast.baselines.moments import RidgeRows
+from forecast.baselines.ridge import RidgeWindow
 from forecast.errors import ArtifactError, ConfigError, DataError, NotFittedError
 from forecast.experiment.prepare import prepare
 from forecast.experiment.settings import (
@@ -88,7 +89,9 @@ def test_the_linear_baseline_counts_every_series_by_its_deviation():
     for first, last, end in zip(train.first, train.last, prepared.panel.offsets[1:], strict=True):
         targets[first:end] /= pd.Series(targets[first:last, 0]).std(ddof=0)
     ridge = RidgeWindow.fit(
-        RidgeRows(targets, np.ones((2, 1))), prepared.training.index, prepared.validation.index
+        RidgeRows(targets, np.ones((2, 1)), positions=prepared.panel.positions),
+        prepared.training.index,
+        prepared.validation.index,
     )
     assert forecaster.fitted.linear.penalty == ridge.penalty
     np.testing.assert_allclose(

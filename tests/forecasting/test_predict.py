@@ -109,9 +109,9 @@ def test_a_window_is_forecast_the_same_in_any_company(
     prepared = fitted._prepared
     windows, numbers = prepared.test, np.arange(20)[::-1]
     monkeypatch.setattr(prediction, "batch_rule", lambda *_: (1, False))
-    alone = forecast_windows(fitted.fitted, windows, numbers)[0]
+    alone = forecast_windows(fitted.fitted, prepared.panel, windows, numbers)[0]
     monkeypatch.setattr(prediction, "batch_rule", lambda *_: rule)
-    together = forecast_windows(fitted.fitted, windows, numbers)[0]
+    together = forecast_windows(fitted.fitted, prepared.panel, windows, numbers)[0]
     assert together.shape == (20, HORIZON, 1)
     np.testing.assert_allclose(together, alone, rtol=1e-6, atol=1e-6)
 
@@ -141,7 +141,9 @@ def test_no_other_sizes_are_compiled_than_announced(
                 prepared.split.test,
                 stride=stride,
             )
-            point, _ = forecast_windows(fitted.fitted, windows, np.arange(len(windows)))
+            point, _ = forecast_windows(
+                fitted.fitted, prepared.panel, windows, np.arange(len(windows))
+            )
             assert len(point) == len(windows)
     assert sizes == {8, BATCH_SIZES[-1]}
     fitted.predict(hourly(1))

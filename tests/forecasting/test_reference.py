@@ -9,7 +9,10 @@ import pandas as pd
 import pytest
 
 from forecast import Experiment, Forecaster
+from forecast.baselines.lengths import Steps
 from forecast.baselines.simple import BASELINE_NAMES
+from forecast.baselines.smoothing import Smoothing
+from forecast.baselines.theta import theta
 from forecast.errors import ConfigError
 from forecast.experiment.prepare import prepare_panel
 from forecast.forecasting.forecaster import open_panel
@@ -37,6 +40,9 @@ def by_hand(name: str, y: np.ndarray, steps: int) -> list[float]:
             ahead.append(y[-1])
         elif name == "seasonal_naive":
             ahead.append([*y, *ahead][len(y) + step - 1 - 7])
+        elif name == "seasonal_median":
+            rows = [len(y) - 7 * lag + (step - 1) % 7 for lag in range(1, 9)]
+            ahead.append(np.median([y[row] for row in rows if row >= 0]))
         elif name == "drift":
             ahead.append(y[-1] + step * (y[-1] - y[-10]) / 9)
         else:
@@ -59,6 +65,12 @@ def test_a_baseline_ahead_equals_loops(forecaster: Forecaster, name: str, horizo
             for _ in range(3):
                 history = np.concatenate([history, ridge.predict(history)], axis=1)
             expected = history[0, 50 : 50 + horizon, 0].tolist()
+        elif name == "theta":
+            expected = theta(y[None, :, None], Steps(horizon, 10, 7))[0, :, 0].tolist()
+        elif name == "ets":  # learned on the rows before the validation set
+            smoothing = Smoothing.fit(y[None, :40, None], 7)
+            made = smoothing.predict(y[None, :, None], np.array([0]), horizon)
+            expected = made[0, :, 0].tolist()
         else:
             expected = by_hand(name, y, horizon)
         np.testing.assert_allclose(found, expected, rtol=1e-12)

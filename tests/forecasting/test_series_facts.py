@@ -20,13 +20,19 @@ def facts(ids: list[object], seed: int) -> SeriesFacts:
     named = np.empty(len(ids), object)
     named[:] = ids
     return SeriesFacts(
-        named, low, high, rng.integers(9, size=len(ids)), rng.uniform(size=(len(ids), 2))
+        ids=named,
+        low=low,
+        high=high,
+        seen_until=rng.integers(9, size=len(ids)),
+        unit=rng.uniform(size=(len(ids), 2)),
+        from_zero=rng.random((len(ids), 2)) < 0.5,
+        closed=rng.random((len(ids), 2, 7)) < 0.5,
     )
 
 
 def rows(one: SeriesFacts, index: int) -> list[object]:
-    arrays = (one.low, one.high, one.unit, one.constants)
-    return [array[index].tolist() for array in arrays]
+    arrays = (one.low, one.high, one.unit, one.constants, one.from_zero, one.closed)
+    return [number for array in arrays for number in array[index].ravel().tolist()]
 
 
 def test_series_are_taken_by_name_and_new_ones_from_their_own_rows() -> None:
@@ -55,7 +61,7 @@ def test_what_is_stored_is_finite_and_comes_back() -> None:
     back = SeriesFacts.from_state(one.ids, state)
 
     assert all(np.isfinite(array).all() for array in state.values())
-    for name in ("low", "high", "seen_until", "unit", "constants"):
+    for name in ("low", "high", "seen_until", "unit", "constants", "from_zero", "closed"):
         np.testing.assert_array_equal(getattr(back, name), getattr(one, name))
 
 

@@ -295,12 +295,29 @@ def test_a_perfect_baseline_cannot_be_beaten():
     )
 
 
+def test_squared_errors_may_decide_in_place_of_absolute_ones():
+    """Errors of 0 and 3 against 2 and 2: MAE 1.5 against 2, MSE 4.5 against 4."""
+    actual = np.zeros((6, 2, 1))
+    even = np.full_like(actual, 2.0)
+    spiky = np.zeros_like(actual)
+    spiky[:, 1] = 3.0
+    forecasts = {"bigru": even, "last_value": spiky, "linear": spiky + 5.0}
+    by_mae = a_result(actual=actual, forecasts=forecasts).scores()
+    by_mse = replace(a_result(actual=actual, forecasts=forecasts), judged_by="MSE").scores()
+    assert by_mae.skill("bigru") == pytest.approx(1 - 2.0 / 1.5)
+    assert by_mse.skill("bigru") == pytest.approx(1 - 4.0 / 4.5)
+    assert "its MAE is 33.3 % higher" in by_mae.verdict()
+    assert "beats the best baseline (last_value) by 11.1 % in MSE" in by_mse.verdict()
+    assert Scores.from_dict(by_mse.to_dict()).verdict() == by_mse.verdict()
+
+
 def test_the_table_marks_the_best_of_every_column():
     scores = a_result(model_error=1.5).scores()
     lines = scores.text().splitlines()
     table = {line.split()[0]: line for line in lines[4:7]}
-    assert table["bigru"].count("*") == 5
+    assert table["bigru"].count("*") == 6
     assert "*" not in table["linear"] + table["last_value"]
+    assert [table[name].split()[3] for name in table] == ["+1.500*", "-4.000", "+2.000"]
     assert len({len(line) for line in lines[1:8]}) == 1
     assert lines[0] == "horizon 2, 2 series, season length 1"
     assert lines[8] == scores.verdict()

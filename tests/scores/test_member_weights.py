@@ -63,8 +63,8 @@ def test_weights_of_two_kinds_add_up(seed: int) -> None:
 @pytest.mark.parametrize(
     ("network", "said"),
     [
-        (0.0, "have no weight: the forecast is that of a ridge regression"),
-        (0.0999, "less than a tenth of the weight: the forecast is nearly that of a ridge"),
+        (0.0, "have no weight: the forecast is that of ridge regression"),
+        (0.0999, "less than a tenth of the weight: the forecast is nearly that of ridge"),
         (0.1, ""),
         (1.0, ""),
     ],

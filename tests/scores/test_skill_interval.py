@@ -223,3 +223,17 @@ def test_few_cutoffs_and_a_perfect_baseline_give_no_interval():
     assert compare(*rng.uniform(0.5, 1.5, (2, enough)), 6) is not None
     assert compare(*rng.uniform(0.5, 1.5, (2, enough - 1)), 6) is None
     assert compare(rng.uniform(0.5, 1.5, 100), np.zeros(100), 1) is None
+
+
+def test_squared_errors_are_compared_as_absolute_ones_of_their_size():
+    draw = np.random.default_rng(4)
+    actual = draw.normal(size=(60, 3, 2))
+    forecasts = {"base": actual + draw.normal(size=actual.shape), "model": actual + 0.9}
+    squares = {name: actual + (values - actual) ** 2 for name, values in forecasts.items()}
+    cutoffs = np.arange(60)
+    found = compare_models(actual, forecasts, "base", cutoffs, power=2)["model"]
+    expected = compare_models(actual, squares, "base", cutoffs)["model"]
+    absolute = compare_models(actual, forecasts, "base", cutoffs)["model"]
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), rel=1e-9)
+    assert found.p_value == pytest.approx(expected.p_value, rel=1e-9)
+    assert found.low != pytest.approx(absolute.low, rel=1e-3)

@@ -10,7 +10,7 @@ import pytest
 from panels import panel_of
 
 from forecast.baselines.compare import all_baselines, compare
-from forecast.baselines.simple import Steps
+from forecast.baselines.lengths import Steps
 from forecast.data.datasets import load
 from forecast.scores.evaluation import BacktestResult
 from forecast.scores.seasonal import seasonal_errors
@@ -37,8 +37,8 @@ def judged(values: np.ndarray, make: Make, *, horizon: int = H) -> BacktestResul
         index,
         filled=Filled(values=panel.values, observed=None),
         models={"model": predict},
-        baselines=all_baselines(Steps(horizon, L, M), None),
-        season_length=M,
+        baselines=all_baselines(Steps(horizon, L, M)),
+        steps=Steps(horizon, L, M),
         scale=seasonal_errors(panel, M, part=Part.whole(panel)),
     )
 

@@ -3,7 +3,6 @@ member."""
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as arrays
 from panels import panel_of
 from window_arrays import full_shape, random_inputs, shuffled
 
-from forecast.baselines.ridge import RidgeRows, RidgeWindow
+from forecast.baselines.moments import RidgeRows
+from forecast.baselines.ridge import RidgeWindow
 from forecast.experiment.prepare import prepare
 from forecast.experiment.settings import (
     EnsembleConfig,
@@ -30,15 +27,12 @@ from forecast.experiment.settings import (
 )
 from forecast.forecasting.artifact import load_artifact, save_artifact
 from forecast.forecasting.forecaster import Forecaster
+from forecast.layers.combination import LinearWindow
 from forecast.models import SegmentBiGRUConfig
 from forecast.training import EpochDone
 from forecast.training.ensemble import Ensemble, build_ensemble
 from forecast.training.ensemble_weights import (
-    CAUTION,
-    best_weights,
     cautious_weights,
-    onto_simplex,
-    robust_weights,
 )
 from forecast.training.fit import independent_windows, last_steps, validation_errors
 from forecast.windows.index import index_windows
@@ -90,84 +84,6 @@ def test_one_member_is_no_ensemble() -> None:
     ensemble = built(seeds=1, context_lengths=(), linear="none")
     assert ensemble.model is ensemble.members[0].model
     assert list(ensemble.weights.values()) == [1.0]
-
-
-@given(arrays.arrays(np.float64, st.integers(1, 6), elements=st.floats(-3, 3)))
-def test_the_projection_is_the_nearest_point_of_the_simplex(values: Any) -> None:
-    """At the nearest point p no other point q of the simplex lies in the direction of `values`: (v
-    - p)(q - p) <= 0."""
-    nearest = onto_simplex(values)
-    assert (nearest >= 0).all()
-    assert nearest.sum() == pytest.approx(1.0)
-    for corner in np.eye(len(values)):
-        assert (values - nearest) @ (corner - nearest) <= 1e-9
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_the_best_weights_are_those_of_a_fine_grid(seed: int) -> None:
-    draw = np.random.default_rng(seed)
-    errors = draw.normal(size=(3, 400)) * draw.uniform(0.5, 2, (3, 1)) + draw.normal(
-        size=400
-    ) * draw.uniform(0, 1)
-    weights = best_weights(errors)
-    grid = np.linspace(0, 1, 201)
-    points = [
-        np.array([a, b, 1 - a - b]) for a, b in itertools.product(grid, grid) if a + b <= 1 + 1e-12
-    ]
-    squares = [float(np.square(point @ errors).mean()) for point in points]
-    assert np.square(weights @ errors).mean() <= min(squares) + 1e-12
-    np.testing.assert_allclose(weights, points[int(np.argmin(squares))], atol=0.01)
-
-
-def test_a_member_that_is_worse_in_every_way_gets_nothing() -> None:
-    good = np.random.default_rng(0).normal(size=500)
-    np.testing.assert_allclose(best_weights(np.stack([good, 3 * good])), [1, 0], atol=1e-9)
-    np.testing.assert_allclose(best_weights(np.stack([good, good])), [0.5, 0.5], atol=1e-9)
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_the_robust_weights_are_those_of_a_fine_grid(seed: int) -> None:
-    """The sum over windows of the roots of their squared errors is least there; one window in ten
-    is wild."""
-    draw = np.random.default_rng(seed)
-    size = np.where(np.arange(200) % 10, 1.0, 50.0)[:, None]
-    errors = draw.normal(size=(2, 200, 6)) * size * np.array([1.0, 1.3])[:, None, None]
-    errors[0] *= np.where(size > 1, 2.0, 1.0)  # the first is better but for the wild ones
-    weights = robust_weights(errors)
-    grid = np.linspace(0, 1, 2001)
-    sums = [
-        np.sqrt(np.square(a * errors[0] + (1 - a) * errors[1]).mean(axis=1)).sum() for a in grid
-    ]
-    assert weights.sum() == pytest.approx(1.0)
-    assert weights[0] == pytest.approx(grid[int(np.argmin(sums))], abs=0.03)
-    assert weights[0] > best_weights(errors.reshape(2, -1))[0]
-
-
-@pytest.mark.parametrize("robust", [False, True])
-def test_the_less_there_is_to_choose_on_the_more_the_linear_members_weigh(robust: bool) -> None:
-    """One window says nothing; after it, `CAUTION` more are worth half."""
-    errors = (
-        np.random.default_rng(0).normal(size=(4, 100, 3))
-        * np.array([1.0, 1.5, 2.0, 3.0])[:, None, None]
-    )
-    is_linear = np.array([False, False, True, True])
-    best, simple = (
-        robust_weights(some) if robust else best_weights(some.reshape(len(some), -1))
-        for some in (errors, errors[2:])
-    )
-    for evidence, trust in (
-        (0.5, 0.0),
-        (1.0, 0.0),
-        (1 + CAUTION, 0.5),
-        (1 + 3 * CAUTION, 0.75),
-        (1e12, 1.0),
-    ):
-        weights = cautious_weights(errors, is_linear, evidence, robust=robust)
-        np.testing.assert_allclose(
-            weights, trust * best + (1 - trust) * np.array([0, 0, *simple]), atol=1e-9
-        )
-    alike = cautious_weights(errors, np.zeros(4, bool), 0.0, robust=robust)
-    np.testing.assert_allclose(alike, 0.25)
 
 
 @pytest.mark.parametrize(
@@ -338,12 +254,31 @@ def test_a_linear_member_is_the_ridge_of_the_baselines(forecaster: Forecaster) -
         one.astype(np.float64) for one in (prepared.features.target, prepared.features.known)
     )
     parts = (prepared.training.index, prepared.validation.index)
-    ridge = RidgeWindow.fit(RidgeRows(targets, np.ones((2, 1)), known=known), *parts)
+    positions = prepared.panel.positions
+    rows = RidgeRows(targets, np.ones((2, 1)), known=known, positions=positions)
+    ridge = RidgeWindow.fit(rows, *parts)
     inputs, _ = prepared.test.batch(np.arange(20))
     expected = ridge.predict(
         inputs["past"][:, :, :1].astype(np.float64), inputs["known"].astype(np.float64)
     )
     np.testing.assert_allclose(np.asarray(linear(inputs)), expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("num_known", [0, 3])
+def test_the_layer_of_a_linear_member_forecasts_as_the_ridge(num_known: int) -> None:
+    draw = np.random.default_rng(num_known)
+    ridge = RidgeWindow(0.1 * draw.normal(size=(6 + 4 * num_known, 4)), 1.0, num_known)
+    past = draw.normal(size=(5, 6, 2))
+    known = draw.normal(size=(5, 4, num_known))
+    tensors = [past.astype(np.float32)]
+    expected = ridge.predict(past)
+    if num_known:
+        tensors.append(known.astype(np.float32))
+        expected = ridge.predict(past, known)
+    layer = LinearWindow(4)
+    layer.build([tensor.shape for tensor in tensors])
+    layer.set_weights([ridge.weights.astype(np.float32)])
+    np.testing.assert_allclose(np.asarray(layer(tensors)), expected, rtol=0, atol=1e-6)
 
 
 def test_the_last_steps_of_windows_forecast_the_same_rows() -> None:

@@ -62,6 +62,7 @@ def experiment(
     """All kinds of columns, small windows."""
     return Experiment(
         data=DataConfig(
+            calendar=("hour", "weekday"),
             past_covariates=("wind",),
             known_covariates=("load", "state"),
             static_covariates=("size", "kind"),

@@ -1,0 +1,91 @@
+"""Lengths that baselines read, and histories without holes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from forecast.axes import FloatArray, IntArray
+
+SMOOTHED_ROWS = 400
+"""Last rows of a history that are smoothed, or five seasons where these are more."""
+
+MEDIAN_WEEKS = 8
+"""Weeks whose steps have a median."""
+
+MEDIAN_SEASONS = 4
+"""Seasons whose steps have a median where a season is longer than a week."""
+
+MEDIAN_ROWS = 6_000
+"""Rows that a median reaches back, at most."""
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Lengths that a baseline reads, in steps.
+
+    Attributes:
+        horizon: H.
+        context_length: L, rows that the evaluated model sees.
+        season_length: m.
+        week_length: steps in a week; None where steps are longer than a day.
+    """
+
+    horizon: int
+    context_length: int = 1
+    season_length: int = 1
+    week_length: int | None = None
+
+    @property
+    def median_periods(self) -> tuple[int, int]:
+        """Steps of the season whose median is taken, and how many of them, at most."""
+        week = self.week_length
+        if week is not None and week <= MEDIAN_ROWS:
+            return week, min(MEDIAN_WEEKS, MEDIAN_ROWS // week)
+        return self.season_length, max(1, min(MEDIAN_SEASONS, MEDIAN_ROWS // self.season_length))
+
+    @property
+    def history_length(self) -> int:
+        """M, rows before a cutoff that some baseline reads."""
+        period, count = self.median_periods
+        return max(
+            self.context_length,
+            self.season_length,
+            period * count,
+            smoothed_rows(self.season_length),
+        )
+
+
+def smoothed_rows(season_length: int) -> int:
+    """Return the last rows of a history that exponential smoothing and Theta read."""
+    return max(SMOOTHED_ROWS, 5 * season_length)
+
+
+def forward_filled(history: FloatArray) -> FloatArray:
+    """Fill missing values along axis 1 with the one before; NaN before the first value stay."""
+    known = np.isfinite(history)
+    if known.all():
+        return history
+    steps = np.arange(history.shape[1])[:, None]
+    latest = np.maximum.accumulate(np.where(known, steps, 0), axis=1)
+    return np.take_along_axis(history, latest, axis=1)
+
+
+def last_rows(history: FloatArray, season_length: int) -> FloatArray:
+    """Return (B D, M) histories, each target a row, filled forward and cut to what is read."""
+    read = forward_filled(history[:, -smoothed_rows(season_length) :])
+    return read.swapaxes(1, 2).reshape(-1, read.shape[1])
+
+
+def of_equal_length(rows: FloatArray) -> Iterator[tuple[IntArray, FloatArray]]:
+    """Yield numbers and values (S, T) of the histories of each length; those without one are left.
+
+    Args:
+        rows: (B, M), NaN before the first value.
+    """
+    lengths = np.isfinite(rows).sum(axis=1)
+    for length in np.unique(lengths[lengths > 0]):
+        members = np.flatnonzero(lengths == length)
+        yield members, rows[members, -length:]

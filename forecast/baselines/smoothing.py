@@ -1,0 +1,340 @@
+"""Exponential smoothing for many series at once, in NumPy.
+
+A rolling evaluation asks for forecasts of every series at many cutoffs. A statistics package fits
+one series at one cutoff in 0.1 to 1.4 s; here one pass along the rows serves all series and all
+entries of a grid of parameters, 1,400 series of 115 months in 2 s. `tests/baselines` compares the
+recursions with those of statsmodels.
+
+Sources: Hyndman, Koehler, Ord and Snyder, Forecasting with Exponential Smoothing, 2008 (the
+recursions); Gardner and McKenzie, Forecasting Trends in Time Series, 1985 (damped trend); Kolassa,
+Combining exponential smoothing forecasts using Akaike weights, 2011.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecast.axes import FloatArray, IntArray, check_shape
+from forecast.baselines.lengths import last_rows, of_equal_length
+
+ALPHAS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.95)
+"""Grid of the share of an error by which the level moves."""
+
+BETAS = (0.0, 0.05, 0.2, 0.5)
+"""Grid of the share of the level's move by which the trend moves."""
+
+GAMMAS = (0.0, 0.05, 0.15, 0.4)
+"""Grid of the share of the rest of an error by which the season moves."""
+
+DAMPINGS = (0.8, 0.9, 0.97, 1.0)
+"""Grid of the factor by which a trend shrinks with each step."""
+
+FITTED_SERIES = 1_500
+"""Series with parameters of their own, at most: of more, the others take those that suit the fitted
+ones best together."""
+
+CHUNK_VALUES = 2_000_000
+"""Numbers of the state of one chunk of series, at most: 16 MB."""
+
+
+class Form(NamedTuple):
+    """A kind of exponential smoothing: additive errors, on the values or on their logarithms."""
+
+    is_logarithm: bool
+    has_trend: bool
+    has_season: bool
+
+    @property
+    def grid(self) -> FloatArray:
+        """(G, 4) alpha, beta, gamma and damping; the last is 0 without a trend."""
+        betas = BETAS if self.has_trend else (0.0,)
+        gammas = GAMMAS if self.has_season else (0.0,)
+        dampings = DAMPINGS if self.has_trend else (0.0,)
+        rows = [
+            (alpha, alpha * beta, (1.0 - alpha) * gamma, damping)
+            for alpha, beta, gamma, damping in product(ALPHAS, betas, gammas, dampings)
+        ]
+        return np.array(rows)
+
+    def num_parameters(self, season_length: int) -> int:
+        """Number of estimated values, first states included."""
+        trend = 2 * self.has_trend
+        season = self.has_season * (1 + season_length)
+        return 2 + trend + season
+
+
+FORMS = tuple(Form(*flags) for flags in product((False, True), repeat=3))
+"""All forms; AICc of each decides its weight in the forecast of a series."""
+
+
+@dataclass(frozen=True, eq=False)
+class Smoothing:
+    """Exponential smoothing of every series, averaged over its forms by their Akaike weights.
+
+    Attributes:
+        parameters: (N, D, F, 4) alpha, beta, gamma and damping of every form.
+        criteria: (N, D, F) AICc; infinite where a form does not suit a series.
+        season_length: m.
+    """
+
+    parameters: FloatArray
+    criteria: FloatArray
+    season_length: int
+
+    @classmethod
+    def fit(cls, history: FloatArray, season_length: int) -> Smoothing:
+        """Choose the parameters of every series by its errors one step ahead.
+
+        Args:
+            history: (N, M, D) the last rows to learn from, NaN before the start of a series.
+            season_length: m.
+        """
+        num_series, _, num_targets = history.shape
+        num_forms = len(FORMS)
+        parameters = np.empty((num_series * num_targets, num_forms, 4))
+        criteria = np.full((num_series * num_targets, num_forms), np.inf)
+        criteria[:, 0] = 0.0  # a level alone suits a series without a row, too
+        chosen = np.arange(num_series)
+        if num_series > FITTED_SERIES:
+            chosen = np.linspace(0, num_series - 1, FITTED_SERIES).round().astype(np.int64)
+        is_fitted = np.zeros((num_series, num_targets), bool)
+        is_fitted[chosen] = True
+        own = np.flatnonzero(is_fitted.ravel())
+
+        rows = last_rows(history, season_length)
+        totals = [np.zeros(len(form.grid)) for form in FORMS]
+        for number in range(num_forms):
+            parameters[:, number] = FORMS[number].grid[0]
+        for members, values in of_equal_length(rows[own]):
+            series = own[members]
+            for number, form in enumerate(FORMS):
+                found = _criteria(values, form, season_length)
+                best = found.argmin(axis=1)
+                criteria[series, number] = found[np.arange(len(series)), best]
+                parameters[series, number] = form.grid[best]
+                usable = np.isfinite(found).all(axis=1)
+                totals[number] += found[usable].sum(axis=0)
+
+        rest = np.flatnonzero(~is_fitted.ravel())
+        for number, form in enumerate(FORMS):
+            parameters[rest, number] = form.grid[totals[number].argmin()]
+            finite = criteria[own, number][np.isfinite(criteria[own, number])]
+            if len(finite):
+                criteria[rest, number] = finite.mean()
+        shape = (num_series, num_targets, num_forms)
+        return cls(
+            parameters.reshape(*shape, 4),
+            criteria.reshape(shape),
+            season_length,
+        )
+
+    def predict(self, history: FloatArray, series: IntArray, horizon: int) -> FloatArray:
+        """Forecast (B, H, D) from the history.
+
+        Args:
+            history: (B, M, D), latest last, NaN where a series has no row that early.
+            series: (B,) number of the series of each history.
+            horizon: H.
+        """
+        num_windows, _, num_targets = history.shape
+        rows = last_rows(history, self.season_length)
+        parameters = self.parameters[series].reshape(-1, len(FORMS), 4)
+        criteria = self.criteria[series].reshape(-1, len(FORMS))
+        out = np.full((len(rows), horizon), np.nan)
+        for members, values in of_equal_length(rows):
+            out[members] = _forecast(
+                values, parameters[members], criteria[members], self.season_length, horizon
+            )
+        return out.reshape(num_windows, num_targets, horizon).swapaxes(1, 2)
+
+    def take(self, index: IntArray, new: Smoothing | None = None) -> Smoothing:
+        """Return the series in another order.
+
+        Args:
+            index: (N',) number of each series; -1 takes the one at the same place in `new`.
+            new: of the N' series; needed where one is new.
+        """
+        parameters = self.parameters[index]
+        criteria = self.criteria[index]
+        if new is not None:
+            is_new = index < 0
+            parameters[is_new] = new.parameters[is_new]
+            criteria[is_new] = new.criteria[is_new]
+        return Smoothing(parameters, criteria, self.season_length)
+
+    def to_state(self) -> dict[str, FloatArray]:
+        """Return arrays from which `from_state` rebuilds it, all finite."""
+        is_suited = np.isfinite(self.criteria)
+        return {
+            "parameters": self.parameters,
+            "criteria": np.where(is_suited, self.criteria, 0.0),
+            "is_suited": is_suited.astype(np.float64),
+            "season_length": np.array([float(self.season_length)]),
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, FloatArray]) -> Smoothing:
+        """Read back what `to_state` wrote.
+
+        Raises:
+            ShapeError: the arrays do not fit together.
+        """
+        parameters = np.asarray(state["parameters"], np.float64)
+        check_shape("smoothing criteria", state["criteria"], "NDF", F=len(FORMS))
+        sizes = dict(zip("ND", state["criteria"].shape, strict=False))
+        check_shape("smoothing parameters", parameters, "NDFP", F=len(FORMS), P=4, **sizes)
+        check_shape("suited forms", state["is_suited"], "NDF", F=len(FORMS), **sizes)
+        criteria = np.where(state["is_suited"] > 0, state["criteria"], np.inf)
+        return cls(parameters, criteria, int(state["season_length"][0]))
+
+
+class States(NamedTuple):
+    """States after the last row, and the sum of squared errors one step ahead.
+
+    Level, trend and squares are (S, G), the season is (S, G, m).
+    """
+
+    level: FloatArray
+    trend: FloatArray
+    season: FloatArray
+    squares: FloatArray
+
+
+def smooth(values: FloatArray, parameters: FloatArray, form: Form, season_length: int) -> States:
+    """Run the recursion of exponential smoothing with additive errors along the rows.
+
+    With e = y - l - phi b - s: l' = l + phi b + alpha e, b' = phi b + beta e, s' = s + gamma e.
+
+    Args:
+        values: (S, T) complete.
+        parameters: (S or 1, G, 4) alpha, beta, gamma and damping phi.
+        form: whether there is a trend and a season.
+        season_length: m; T is at least 2 m where there is a season.
+    """
+    num_rows = values.shape[1]
+    num_sets = parameters.shape[1]
+    alpha, beta, gamma, damping = np.moveaxis(parameters, -1, 0)
+    first_level, first_trend, first_season = _first_states(values, form, season_length)
+    cycle = first_season.shape[1]
+
+    level = np.repeat(first_level[:, None], num_sets, axis=1)
+    trend = np.repeat(first_trend[:, None], num_sets, axis=1)
+    season = np.repeat(first_season[:, None], num_sets, axis=1)
+    squares = np.zeros(level.shape)
+    for row in range(num_rows):
+        step = damping * trend
+        expected = season[:, :, row % cycle]
+        error = values[:, row, None] - level - step - expected
+        squares += error * error
+        level = level + step + alpha * error
+        trend = step + beta * error
+        if form.has_season:
+            season[:, :, row % cycle] += gamma * error
+    return States(level, trend, season, squares)
+
+
+def _first_states(
+    values: FloatArray, form: Form, season_length: int
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return level (S,), trend (S,) and season (S, m) before the first row, from the first rows."""
+    num_series, num_rows = values.shape
+    if not form.has_season:
+        count = min(num_rows, 4)
+        trend = np.zeros(num_series)
+        if form.has_trend and count > 1:
+            trend = (values[:, count - 1] - values[:, 0]) / (count - 1)
+        return values[:, 0] - trend, trend, np.zeros((num_series, 1))
+
+    count = min(num_rows // season_length, 3)
+    cycles = values[:, : count * season_length].reshape(num_series, count, season_length)
+    means = cycles.mean(axis=2)
+    trend = (means[:, -1] - means[:, 0]) / ((count - 1) * season_length)
+    centred = np.arange(season_length) - (season_length - 1) / 2
+    flat = cycles - means[:, :, None] - trend[:, None, None] * centred
+    level = means[:, 0] - trend * (season_length + 1) / 2
+    if not form.has_trend:
+        trend = np.zeros(num_series)
+    return level, trend, flat.mean(axis=1)
+
+
+def _criteria(values: FloatArray, form: Form, season_length: int) -> FloatArray:
+    """Return (S, G) AICc of every entry of a form's grid; infinite where the form cannot be."""
+    num_series, num_rows = values.shape
+    grid = form.grid
+    count = form.num_parameters(season_length)
+    if not _is_possible(num_rows, form, season_length):
+        return np.full((num_series, len(grid)), np.inf)
+
+    found = np.empty((num_series, len(grid)))
+    cycle = season_length if form.has_season else 1
+    size = max(1, CHUNK_VALUES // (len(grid) * (cycle + 4)))
+    for start in range(0, num_series, size):
+        chunk = values[start : start + size]
+        is_positive: NDArray[np.bool_] = np.all(chunk > 0, axis=1)
+        jacobian = np.zeros(len(chunk))
+        if form.is_logarithm:
+            chunk = np.log(np.where(is_positive[:, None], chunk, 1.0))
+            jacobian = 2.0 * chunk.mean(axis=1)  # densities of logarithms as those of values
+        squares = smooth(chunk, grid[None], form, season_length).squares / num_rows
+        least = 1e-12 * np.square(chunk).mean(axis=1, keepdims=True) + np.finfo(np.float64).tiny
+        criterion = num_rows * (np.log(squares + least) + jacobian[:, None]) + 2.0 * count
+        criterion += 2.0 * count * (count + 1) / max(num_rows - count - 1, 1)
+        if form.is_logarithm:
+            criterion[~is_positive] = np.inf
+        found[start : start + size] = criterion
+    return found
+
+
+def _is_possible(num_rows: int, form: Form, season_length: int) -> bool:
+    if form.has_season:
+        return season_length > 1 and num_rows >= 2 * season_length
+    return num_rows >= 1
+
+
+def _forecast(
+    values: FloatArray,
+    parameters: FloatArray,
+    criteria: FloatArray,
+    season_length: int,
+    horizon: int,
+) -> FloatArray:
+    """Return (S, H) forecasts of series of equal length: the forms by their Akaike weights."""
+    num_series, num_rows = values.shape
+    is_positive: NDArray[np.bool_] = np.all(values > 0, axis=1)
+    forecasts = np.zeros((len(FORMS), num_series, horizon))
+    available = np.zeros((len(FORMS), num_series), bool)
+    for number, form in enumerate(FORMS):
+        if not _is_possible(num_rows, form, season_length):
+            continue
+        available[number] = np.isfinite(criteria[:, number])
+        shown = values
+        if form.is_logarithm:
+            available[number] &= is_positive
+            shown = np.log(np.where(is_positive[:, None], values, 1.0))
+        if not available[number].any():
+            continue
+        states = smooth(shown, parameters[:, number, None], form, season_length)
+        made = _ahead(states, parameters[:, number, 3], num_rows, horizon)
+        if form.is_logarithm:
+            made = np.exp(np.minimum(made, 700.0))
+        forecasts[number] = made
+    distance = np.where(available, criteria.T, np.inf)
+    least = distance.min(axis=0)  # finite: a level alone suits every series
+    weights = np.where(available, np.exp(-0.5 * np.minimum(distance - least, 1e3)), 0.0)
+    weights /= weights.sum(axis=0)
+    return (weights[:, :, None] * forecasts).sum(axis=0)
+
+
+def _ahead(states: States, damping: FloatArray, num_rows: int, horizon: int) -> FloatArray:
+    """Return (S, H) forecasts from states with one set of parameters for each series."""
+    steps = np.arange(1, horizon + 1)
+    growth = np.cumsum(damping[:, None] ** steps, axis=1)
+    cycle = states.season.shape[2]
+    season = states.season[:, 0, (num_rows + steps - 1) % cycle]
+    return states.level + growth * states.trend + season

@@ -1,0 +1,111 @@
+"""The Theta method for many series at once, in NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecast.axes import FloatArray
+from forecast.baselines.lengths import Steps, last_rows, of_equal_length
+
+ALPHAS = np.linspace(0.02, 0.99, 30)
+"""Grid of the share of an error by which the level moves."""
+
+
+def theta(history: FloatArray, steps: Steps) -> FloatArray:
+    """Smooth the deseasonalised values, and add half of their linear trend.
+
+    The season is divided out where all values are positive, else subtracted, and only where the
+    autocorrelation over a season differs from 0 (90 %), the rule of the M competitions.
+
+    Source: Assimakopoulos and Nikolopoulos, The theta model, 2000, in the form of Hyndman and
+    Billah, Unmasking the Theta method, 2003.
+    """
+    num_windows, _, num_targets = history.shape
+    rows = last_rows(history, steps.season_length)
+    out = np.full((len(rows), steps.horizon), np.nan)
+    for members, values in of_equal_length(rows):
+        out[members] = _theta(values, steps.season_length, steps.horizon)
+    return out.reshape(num_windows, num_targets, steps.horizon).swapaxes(1, 2)
+
+
+def _theta(values: FloatArray, season_length: int, horizon: int) -> FloatArray:
+    """Return (S, H) forecasts of series of equal length."""
+    num_rows = values.shape[1]
+    is_positive = (values > 0).all(axis=1)
+    season = np.zeros((len(values), max(season_length, 1)))
+    ratio = np.ones_like(season)
+    if season_length > 1 and num_rows >= 2 * season_length + 1:
+        is_seasonal = _is_seasonal(values, season_length)
+        ratio = _ratios(values, is_positive & is_seasonal, season_length)
+        season = _differences(values, ~is_positive & is_seasonal, season_length)
+    cycle = season.shape[1]
+    phase = np.arange(num_rows) % cycle
+    flat = (values - season[:, phase]) / ratio[:, phase]
+
+    centred = np.arange(num_rows) - (num_rows - 1) / 2
+    slope = flat @ centred / max(float(centred @ centred), 1.0)
+    level = np.repeat(flat[:, :1], len(ALPHAS), axis=1)
+    squares = np.zeros(level.shape)
+    for row in range(1, num_rows):
+        error = flat[:, row, None] - level
+        squares += error * error
+        level = level + ALPHAS * error
+    best = squares.argmin(axis=1)
+    alpha = ALPHAS[best][:, None]
+    last = level[np.arange(len(level)), best][:, None]
+
+    ahead = np.arange(horizon)
+    drift = ahead + (1.0 - (1.0 - alpha) ** num_rows) / alpha
+    made = last + 0.5 * slope[:, None] * drift
+    phase_ahead = (num_rows + ahead) % cycle
+    return made * ratio[:, phase_ahead] + season[:, phase_ahead]
+
+
+def _is_seasonal(values: FloatArray, season_length: int) -> NDArray[np.bool_]:
+    """Return (S,) whether the autocorrelation at the lag of a season differs from 0."""
+    centred = values - values.mean(axis=1, keepdims=True)
+    variance = np.square(centred).sum(axis=1) + np.finfo(np.float64).tiny
+    lags = [
+        (centred[:, lag:] * centred[:, :-lag]).sum(axis=1) / variance
+        for lag in range(1, season_length + 1)
+    ]
+    before = np.square(lags[:-1]).sum(axis=0)
+    limit = 1.645 * np.sqrt((1.0 + 2.0 * before) / values.shape[1])
+    return np.abs(lags[-1]) > limit
+
+
+def _moving_average(values: FloatArray, season_length: int) -> tuple[FloatArray, int]:
+    """Return the centred moving averages over a season, and the row of the first of them."""
+    weights = np.ones(season_length) / season_length
+    if season_length % 2 == 0:
+        weights = np.concatenate([[0.5], np.ones(season_length - 1), [0.5]]) / season_length
+    width = len(weights)
+    windows = np.lib.stride_tricks.sliding_window_view(values, width, axis=1)
+    return windows @ weights, (width - 1) // 2
+
+
+def _by_phase(values: FloatArray, first: int, season_length: int) -> FloatArray:
+    """Return the (S, m) means of values by their place in the season; `first` is their row."""
+    phase = (first + np.arange(values.shape[1])) % season_length
+    return np.stack([values[:, phase == one].mean(axis=1) for one in range(season_length)], axis=1)
+
+
+def _ratios(values: FloatArray, wanted: NDArray[np.bool_], season_length: int) -> FloatArray:
+    """Return (S, m) seasonal factors of mean 1; 1 where not wanted or not above 0."""
+    average, first = _moving_average(values, season_length)
+    inside = values[:, first : first + average.shape[1]]
+    factors = _by_phase(inside / np.where(average > 0, average, 1.0), first, season_length)
+    mean = factors.mean(axis=1, keepdims=True)
+    factors = factors / np.where(mean > 0, mean, 1.0)
+    wanted = wanted & (factors > 0.01).all(axis=1)
+    return np.where(wanted[:, None], factors, 1.0)
+
+
+def _differences(values: FloatArray, wanted: NDArray[np.bool_], season_length: int) -> FloatArray:
+    """Return (S, m) seasonal differences of mean 0; 0 where not wanted."""
+    average, first = _moving_average(values, season_length)
+    inside = values[:, first : first + average.shape[1]]
+    differences = _by_phase(inside - average, first, season_length)
+    differences = differences - differences.mean(axis=1, keepdims=True)
+    return np.where(wanted[:, None], differences, 0.0)

@@ -1,0 +1,173 @@
+"""Simple members beside the model: sums, weights, short tables, new series, saved models."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecast import Forecaster
+from forecast.baselines.simple import BASELINE_NAMES
+from forecast.baselines.smoothing import Smoothing
+from forecast.experiment.prepare import prepare
+from forecast.experiment.settings import Experiment
+from forecast.experiment.training_settings import EnsembleConfig
+from forecast.forecasting import combine
+from forecast.forecasting.fitted import MODEL
+from forecast.forecasting.reference import baseline_ahead
+from forecast.runs.run import fit_run
+from forecast.runs.use import predict_run
+from forecast.training.earned_weights import Errors
+from forecast.training.voice import Voice
+
+SMALL = {"units": 3, "epochs": 1, "seeds": 1}
+
+
+def days(num_rows: int, seed: int = 0, name: str = "a", noise: float = 1.0) -> pd.DataFrame:
+    """A week's pattern with noise."""
+    rng = np.random.default_rng(seed)
+    pattern = np.array([20.0, 22, 21, 25, 30, 12, 8])
+    values = pattern[np.arange(num_rows) % 7] + rng.normal(0, noise, num_rows)
+    stamps = pd.date_range("2024-01-01", periods=num_rows)
+    return pd.DataFrame({"unique_id": name, "ds": stamps, "y": values})
+
+
+@pytest.fixture(scope="module")
+def fitted_on_days() -> Forecaster:
+    table = pd.concat([days(160, 0, "a"), days(120, 1, "b")])
+    return Forecaster(horizon=7, **SMALL).fit(table, verbose=0)
+
+
+def with_weights(forecaster: Forecaster, **weights: float) -> Forecaster:
+    changed = Forecaster(forecaster.config)
+    changed._fitted = replace(forecaster.fitted, weights={MODEL: 0.0, **weights})
+    changed._prepared = forecaster._prepared
+    return changed
+
+
+@pytest.mark.parametrize("horizon", [7, 17])
+def test_the_forecast_is_the_weighted_sum_of_its_members(
+    fitted_on_days: Forecaster, horizon: int
+) -> None:
+    """Longer horizons are forecast from forecasts of the sum; those of one horizon at once."""
+    weights = {MODEL: 0.25, "ets": 0.35, "seasonal_naive": 0.3, "linear": 0.1}
+    together = with_weights(fitted_on_days, **weights).predict(horizon=horizon).values
+    panel = fitted_on_days._prepared.panel
+    expected = 0.25 * with_weights(fitted_on_days, **{MODEL: 1.0}).predict(horizon=7).values
+    for name in ("ets", "seasonal_naive", "linear"):
+        expected += weights[name] * baseline_ahead(fitted_on_days.fitted, panel, name, 7)
+    np.testing.assert_allclose(together[:, :7], expected, rtol=1e-6)
+    assert together.shape[1] == horizon
+
+
+def test_every_baseline_may_be_a_member() -> None:
+    names = EnsembleConfig.model_fields["simple"].annotation
+    assert EnsembleConfig(simple=BASELINE_NAMES).simple == BASELINE_NAMES
+    assert all(name in str(names) for name in BASELINE_NAMES)
+
+
+def test_without_simple_members_the_model_forecasts_alone() -> None:
+    forecaster = Forecaster(horizon=7, simple=(), **SMALL).fit(days(120), verbose=0)
+    assert forecaster.fitted.weights == {MODEL: 1.0}
+    assert all("context" in name for name in forecaster.fitted.members)
+
+
+def test_a_week_that_repeats_is_forecast_at_least_as_well_as_by_the_best_baseline() -> None:
+    table = days(140, noise=0.3)
+    forecaster = Forecaster(horizon=7).fit(table.head(126), verbose=0)
+    made = forecaster.predict(horizon=14).values[0, :, 0]
+    actual = table["y"].to_numpy()[126:]
+    panel = forecaster._prepared.panel
+    errors = [
+        np.abs(baseline_ahead(forecaster.fitted, panel, name, 14)[0, :, 0] - actual).mean()
+        for name in BASELINE_NAMES
+    ]
+    assert np.abs(made - actual).mean() <= 1.1 * min(errors)
+
+
+def test_a_short_table_is_judged_at_earlier_cutoffs_and_has_intervals(tmp_path: Path) -> None:
+    """No network, no test set: scores, figures, report and forecast all the same."""
+    table = days(36, noise=2.0)
+    table.to_csv(tmp_path / "t.csv", index=False)
+    said: list[str] = []
+    folder = fit_run(
+        Experiment().with_settings({"windows.horizon": 7}),
+        str(tmp_path / "t.csv"),
+        out=tmp_path / "run",
+        voice=Voice(said.append),
+    )
+    text = "\n".join(said)
+    assert "the scores are those of forecasts from earlier cutoffs" in text
+    forecast = pd.read_csv(folder / "forecast.csv")
+    assert {"ensemble", "ensemble-lo-80", "ensemble-hi-80"} <= set(forecast)
+    assert (folder / "scores.json").is_file()
+    assert (folder / "report.html").is_file()
+    again = predict_run(folder).frame()["ensemble"]
+    np.testing.assert_allclose(again, forecast["ensemble"])
+
+    prepared = prepare(Experiment().with_settings({"windows.horizon": 7}), table)
+    assert prepared.config.ensemble.seeds == 0
+    assert prepared.config.evaluation.test_size == 0
+
+
+def test_settings_of_the_network_are_a_reason_to_train_it() -> None:
+    """A setting that does nothing would be a lie."""
+    for settings in ({"model.units": 8}, {"training.epochs": 2}, {"ensemble.seeds": 1}):
+        config = Experiment().with_settings({"windows.horizon": 7, **settings})
+        assert prepare(config, days(36)).config.ensemble.seeds != 0
+    many = pd.concat([days(36, seed, f"s{seed}") for seed in range(9)])
+    config = Experiment().with_settings({"windows.horizon": 7})
+    assert prepare(config, many).config.ensemble.seeds != 0
+
+
+def test_weights_at_a_cutoff_come_from_the_other_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    blocks = np.repeat(np.arange(8), 3)
+    made = rng.normal(size=(3, 24, 5, 1))
+    made[2] *= 0.1  # the third is good
+
+    def errors_of(_: object, values: np.ndarray, last: np.ndarray, some: np.ndarray) -> Errors:
+        return Errors(values[..., 0], some, np.zeros(len(last), int))
+
+    monkeypatch.setattr(combine, "_errors_of", errors_of)
+    names = ("theta", "ets", "drift")
+    rolled = combine.Rolled(names, made, np.arange(24), blocks, np.ones(3) / 3)
+    before = combine.weights_of_others(None, rolled)
+    assert (before[2] > 0.5).all()
+    made[2, blocks == 4] = 1e3  # and fails in one stretch
+    after = combine.weights_of_others(None, rolled)
+    np.testing.assert_array_equal(after[:, blocks == 4], before[:, blocks == 4])
+    assert (after[2, np.abs(blocks - 4) > 1] < 0.5).all()
+
+
+def test_a_new_series_is_smoothed_by_its_own_rows(fitted_on_days: Forecaster) -> None:
+    forecaster = with_weights(fitted_on_days, ets=1.0)
+    table = days(90, 5, "new")
+    made = forecaster.predict(table).values[0, :, 0]
+    history = table["y"].to_numpy()[None, :, None]
+    expected = Smoothing.fit(history, 7).predict(history, np.array([0]), 7)[0, :, 0]
+    np.testing.assert_allclose(made, expected)
+
+
+def test_a_saved_model_forecasts_the_same(fitted_on_days: Forecaster, tmp_path: Path) -> None:
+    forecaster = with_weights(fitted_on_days, ets=0.4, theta=0.3, **{MODEL: 0.3})
+    forecaster.save(tmp_path / "model")
+    loaded = Forecaster.load(tmp_path / "model")
+    assert loaded.fitted.members == forecaster.fitted.members
+    table = pd.concat([days(160, 0, "a"), days(120, 1, "b")])
+    np.testing.assert_array_equal(loaded.predict(table).values, forecaster.predict(table).values)
+
+
+def test_rows_after_the_cutoff_change_no_window(fitted_on_days: Forecaster) -> None:
+    forecaster = with_weights(fitted_on_days, ets=0.5, seasonal_median=0.3, linear=0.2)
+    table = days(200, 0, "a")
+    later = days(200, 0, "a")
+    later.loc[190:, "y"] = 1e3
+    judged = [forecaster.evaluate(each) for each in (table, later)]
+    is_before = judged[0].stamps[:, 0] <= np.datetime64("2024-07-08")  # row 189
+    assert is_before.sum() > 10
+    made = [result.forecasts["ensemble"][is_before] for result in judged]
+    np.testing.assert_array_equal(made[0], made[1])

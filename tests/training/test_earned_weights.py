@@ -1,0 +1,85 @@
+"""Weights that leave the simple ones only as far as the errors at other cutoffs show a gain."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from forecast.experiment.choices import LEAST_BLOCKS
+from forecast.training import earned_weights as rules
+from forecast.training.earned_weights import Errors, earned_weights
+
+H = 6
+
+
+def errors_of(
+    sizes: list[float], *, blocks: int = 10, series: int = 1, seed: int = 0
+) -> tuple[Errors, np.ndarray]:
+    """Independent errors of members with given standard deviations; the first is the simple one."""
+    rng = np.random.default_rng(seed)
+    count = blocks * series
+    values = rng.normal(size=(len(sizes), count, H)) * np.array(sizes)[:, None, None]
+    numbers = np.arange(count)
+    simple = np.zeros(len(sizes))
+    simple[0] = 1.0
+    return Errors(values, numbers % blocks, numbers // blocks), simple
+
+
+def test_much_better_members_take_nearly_all_weight() -> None:
+    errors, simple = errors_of([10.0, 1.0, 1.0])
+    weights, trust = earned_weights(errors, simple)
+    assert trust > 0.9
+    assert weights[0] < 0.1
+    assert weights.sum() == pytest.approx(1.0)
+    assert (weights >= 0).all()
+
+
+def test_worse_members_get_none() -> None:
+    errors, simple = errors_of([1.0, 5.0, 5.0])
+    np.testing.assert_array_equal(earned_weights(errors, simple)[0], simple)
+
+
+def test_members_that_are_equal_up_to_chance_cost_nothing() -> None:
+    """The errors of four members differ by chance alone: equal weights are the best ones."""
+    ratios = []
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        values = rng.normal(size=(4, 8, H)) + 0.5 * rng.normal(size=(1, 8, H))
+        simple = np.full(4, 0.25)
+        weights, _ = earned_weights(Errors(values, np.arange(8), np.zeros(8, int)), simple)
+        # The expected squared error of weights w is |w|^2 + 0.25.
+        ratios.append((weights @ weights + 0.25) / (simple @ simple + 0.25))
+    assert np.mean(ratios) < 1.02
+    assert np.mean(np.array(ratios) > 1.0) < 0.1
+
+
+def test_few_stretches_of_few_series_are_no_evidence() -> None:
+    errors, simple = errors_of([5.0, 1.0], blocks=LEAST_BLOCKS - 1, series=3)
+    np.testing.assert_array_equal(earned_weights(errors, simple)[0], simple)
+    errors, simple = errors_of([5.0, 1.0], blocks=1, series=40)
+    assert earned_weights(errors, simple)[1] > 0.9
+
+
+def test_the_quantiles_are_those_of_students_t() -> None:
+    for degrees, value in enumerate(rules.T_VALUES, start=1):
+        assert value == pytest.approx(stats.t.ppf(0.975, degrees), abs=6e-3)
+    assert stats.t.ppf(0.975, len(rules.T_VALUES) + 1) > rules.T_VALUE > stats.t.ppf(0.975, 1e6)
+
+
+def test_the_half_width_is_that_of_the_interval_of_a_mean() -> None:
+    gains = np.random.default_rng(0).normal(size=9)
+    low, high = stats.t.interval(0.95, 8, gains.mean(), stats.sem(gains))
+    found = rules._half_width(gains, np.arange(9))
+    assert found == pytest.approx((high - low) / 2, rel=2e-3)
+
+
+def test_a_gain_is_measured_with_weights_from_other_stretches() -> None:
+    """A member that is right in a single stretch alone gains nothing elsewhere."""
+    rng = np.random.default_rng(1)
+    values = rng.normal(size=(2, 10, H))
+    values[1] *= 3.0
+    values[1, 4] = 0.0
+    errors = Errors(values, np.arange(10), np.zeros(10, int))
+    weights, _ = earned_weights(errors, np.array([1.0, 0.0]))
+    np.testing.assert_array_equal(weights, [1.0, 0.0])
