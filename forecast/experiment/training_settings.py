@@ -60,13 +60,19 @@ class TrainingConfig(Section):
     targets, at least 8 (`bigru`: 64)."""
     windows_per_epoch: PositiveInt | Auto | None = AUTO
     """Training windows drawn anew for each epoch, null for all; `auto`: 40,000 divided by the
-    number of targets where there are more rows than that, else all (`bigru`: all)."""
+    number of targets where there are more rows than that, else all (`bigru`: all). An epoch is
+    validated on half as many windows at most, a fixed sample of the validation windows."""
     patience: PositiveInt | None = 5
-    """Epochs without a better validation loss before training stops; null to run all epochs."""
+    """Epochs without a validation loss better by 0.1 % before training stops; null to run all
+    epochs."""
+    budget: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] | None = None
+    """Seconds that training may take, the refit included; null for no limit. Epochs, windows and
+    networks are cut as the speed of the machine requires, which is said. The plan is made once:
+    a resumed training follows it, but another machine may learn another model."""
     refit: bool | Auto = AUTO
-    """Whether the members are trained once more, on all rows, after epochs, penalties and weights
-    were chosen on the validation set and the model was evaluated on the test set; `auto`: true
-    (`bigru`: false)."""
+    """Whether the members go on learning, on all rows, for a quarter of the epochs, after epochs,
+    penalties and weights were chosen on the validation set and the model was evaluated on the test
+    set; `auto`: true (`bigru`: false)."""
     jit: Literal["auto", "on", "off"] = "auto"
     """Whether XLA compiles the steps; no choice by the data, so it stays `auto` in a run: compiled
     on a CPU without a C++ compiler, from 300 planned steps on."""

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Discriminator, Tag
 
 from forecast.layers.runtime import build_apart
+from forecast.layers.traced import mark_kind
 from forecast.models.bigru import BiGRUConfig, build_bigru
 from forecast.models.segment_bigru import SegmentBiGRUConfig, build_segment_bigru
 from forecast.section import Section
@@ -80,4 +81,6 @@ def build_model(config: ModelConfig, shape: WindowShape, *, seed: int = 0) -> ke
         ConfigError: Keras does not run on TensorFlow, or not eagerly; see
             `layers.runtime.check_surroundings`.
     """
-    return build_apart(partial(MODELS[config.name].build, config, shape), seed=seed)
+    build = MODELS[config.name].build
+    model = build_apart(partial(build, config, shape), seed=seed)
+    return mark_kind(model, (build, config.model_dump_json(), shape))

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
+from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.layers.traced import key_of, trace_once
+
 if TYPE_CHECKING:
     import keras
-    import tensorflow as tf
 
 
 BATCH_SIZES = (1, 8, 64, 512)
@@ -30,20 +32,12 @@ BATCH_BYTES = 2**30
 """Memory that a batch may take inside the network."""
 
 
-@dataclass(frozen=True, eq=False)
-class Network:
-    """The trained network as a function of arrays.
+_MEMBERS: WeakKeyDictionary[keras.Model, list[ref[keras.Model]]] = WeakKeyDictionary()
+"""Weighted sum -> its models, which it keeps alive itself."""
 
-    Attributes:
-        traced: the network as TensorFlow runs it, for batches of any size.
-        whole: compiled as one, the fastest for a small batch.
-        in_clusters: its layers compiled one by one, so that the directions of a layer run at the
-            same time.
-    """
 
-    traced: tf.types.experimental.PolymorphicFunction
-    whole: tf.types.experimental.PolymorphicFunction
-    in_clusters: tf.types.experimental.PolymorphicFunction
+class Network(Protocol):
+    """The trained network, or the ensemble, as a function of arrays."""
 
     def __call__(
         self, inputs: Mapping[str, NDArray[Any]], *, compiled: bool = False
@@ -57,10 +51,41 @@ class Network:
         Returns:
             (B, H, D) or (B, H, D, Q).
         """
+        ...
+
+    @property
+    def window_bytes(self) -> int:
+        """Estimated memory of one window inside the network."""
+        ...
+
+    @property
+    def largest_batch(self) -> int:
+        """The largest of `BATCH_SIZES` that fits into memory."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class SingleNetwork:
+    """A model as a function of arrays; each of its functions is traced when it first runs.
+
+    Functions of a kind are traced once for all models of that kind (`layers.traced`).
+
+    Attributes:
+        model: the model.
+        compiles: whether XLA compiles what `__call__` is to run compiled.
+    """
+
+    model: keras.Model
+    compiles: bool
+
+    def __call__(
+        self, inputs: Mapping[str, NDArray[Any]], *, compiled: bool = False
+    ) -> NDArray[np.float32]:
+        """See `Network`."""
         import tensorflow as tf
 
         num_windows = len(next(iter(inputs.values())))
-        if not compiled:
+        if not (compiled and self.compiles):
             function = self.traced
         elif num_windows <= FEW_WINDOWS:
             function = self.whole
@@ -71,16 +96,51 @@ class Network:
         return output
 
     @cached_property
+    def traced(self) -> Any:
+        """The network as TensorFlow runs it, for batches of any size."""
+        return self._trace("forward")
+
+    @cached_property
+    def whole(self) -> Callable[..., Any]:
+        """The network compiled as one, the fastest for a small batch."""
+        return self._trace("whole", jit_compile=True)
+
+    @cached_property
+    def in_clusters(self) -> Callable[..., Any]:
+        """The network compiled layer by layer, so that both directions of one run at once."""
+        return self._trace("in clusters", in_clusters=True)
+
+    def _trace(
+        self, name: str, *, in_clusters: bool = False, jit_compile: bool | None = None
+    ) -> Any:
+        import tensorflow as tf
+
+        from forecast.layers.clusters import tracing
+        from forecast.layers.recurrent import runs_natively
+
+        model = self.model
+
+        def run(inputs: Any) -> Any:
+            with tracing(compiled=in_clusters):
+                return model(inputs, training=False)
+
+        signature = {
+            tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype, name=tensor.name)
+            for tensor in model.inputs
+        }
+        key = key_of(model, model.variables, name, runs_natively(model))
+        return trace_once(key, model.variables, run, [signature], jit_compile=jit_compile)
+
+    @cached_property
     def window_bytes(self) -> int:
-        """Estimated memory of one window inside the network: eight arrays of its widest tensor.
+        """Eight arrays of the widest tensor of one window.
 
         A recurrent layer has its inputs, its outputs, and between them the gates of both
         directions.
         """
-        operations = self.traced.get_concrete_function().graph.get_operations()
         shapes = [
             output.shape.as_list()
-            for operation in operations
+            for operation in self.traced.graph.get_operations()
             for output in operation.outputs
             if output.shape.rank
         ]
@@ -90,10 +150,62 @@ class Network:
 
     @property
     def largest_batch(self) -> int:
-        """The largest of `BATCH_SIZES` that fits into memory."""
-        return max(
-            size for size in BATCH_SIZES if size == 1 or size * self.window_bytes <= BATCH_BYTES
-        )
+        """See `Network`."""
+        return largest_batch(self.window_bytes)
+
+
+@dataclass(frozen=True, eq=False)
+class WeightedNetworks:
+    """An ensemble as a function of arrays: the weighted sum of its members.
+
+    A member of weight 0 is not run, and each of the others is traced by itself: the function that
+    chose its weight serves its forecasts too.
+
+    Attributes:
+        members: the members.
+        weights: returns the (M,) weights as they are now.
+    """
+
+    members: tuple[SingleNetwork, ...]
+    weights: Callable[[], NDArray[np.float32]]
+
+    def __call__(
+        self, inputs: Mapping[str, NDArray[Any]], *, compiled: bool = False
+    ) -> NDArray[np.float32]:
+        """See `Network`."""
+        outputs = [
+            member(inputs, compiled=compiled) * weight for member, weight in self._weighted()
+        ]
+        total = outputs[0]
+        for output in outputs[1:]:
+            total = total + output
+        return total
+
+    def _weighted(self) -> list[tuple[SingleNetwork, np.float32]]:
+        """Return the members that count, with their weights; the first where none does."""
+        pairs = list(zip(self.members, self.weights(), strict=True))
+        return [pair for pair in pairs if pair[1]] or pairs[:1]
+
+    @property
+    def window_bytes(self) -> int:
+        """That of the member that takes most: one runs after the other."""
+        return max(member.window_bytes for member, _ in self._weighted())
+
+    @property
+    def largest_batch(self) -> int:
+        """See `Network`."""
+        return largest_batch(self.window_bytes)
+
+
+def largest_batch(window_bytes: int) -> int:
+    """Return the largest of `BATCH_SIZES` that fits into memory."""
+    return max(size for size in BATCH_SIZES if size == 1 or size * window_bytes <= BATCH_BYTES)
+
+
+def mark_weighted_sum(model: keras.Model, members: Sequence[keras.Model]) -> keras.Model:
+    """Note that a model is the weighted sum of others, by its layer `blend`; return it."""
+    _MEMBERS[model] = [ref(member) for member in members]
+    return model
 
 
 def make_network(model: keras.Model, *, jit: str = "auto") -> Network:
@@ -109,25 +221,17 @@ def make_network(model: keras.Model, *, jit: str = "auto") -> Network:
     """
     import tensorflow as tf
 
-    from forecast.layers.clusters import tracing
     from forecast.layers.recurrent import runs_natively
 
-    def run(inputs: Any, *, compiled: bool) -> Any:
-        with tracing(compiled=compiled):
-            return model(inputs, training=False)
-
-    signature = {
-        tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype, name=tensor.name)
-        for tensor in model.inputs
-    }
-    function = partial(tf.function, input_signature=[signature], autograph=False)
-    traced = function(lambda inputs: run(inputs, compiled=False))
-    if jit == "off" or runs_natively(model) or tf.config.list_logical_devices("GPU"):
-        return Network(traced, traced, traced)
-    return Network(
-        traced,
-        function(traced, jit_compile=True),
-        function(lambda inputs: run(inputs, compiled=True)),
+    compiles = not (
+        jit == "off" or runs_natively(model) or bool(tf.config.list_logical_devices("GPU"))
+    )
+    if model not in _MEMBERS:
+        return SingleNetwork(model, compiles)
+    members = [member() for member in _MEMBERS[model]]
+    shares = model.get_layer("blend").shares
+    return WeightedNetworks(
+        tuple(SingleNetwork(member, compiles) for member in members), lambda: np.asarray(shares)
     )
 
 

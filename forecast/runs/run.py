@@ -206,6 +206,8 @@ def _conclusions(
         for note in future.notes:
             if note not in prepared.notes:
                 yield f"note: {note}"
+    if forecaster.fitted.training.cuts:
+        yield f"note: {forecaster.fitted.training.cuts}"
     if result is None:
         fitted = forecaster.fitted
         text = members_text(fitted.members)
@@ -280,7 +282,7 @@ def _checkpoint_paths(checkpoint: Path) -> list[Path]:
 
 def _remove_checkpoints(checkpoint: Path, num_members: int) -> None:
     """Delete the checkpoints of all members, and of as many again if they were refitted."""
-    for number in range(2 * num_members):
+    for number in range(2 * num_members + 1):  # the last is the plan of a budget
         path = member_checkpoint(checkpoint, number)
         if is_checkpoint(path):
             path.unlink()

@@ -1,6 +1,7 @@
 """Training: from batches of windows to the best weights.
 
 batches           windows as `tf.data`
+epoch_batches     the batches of every epoch, and the sample it is validated on
 losses            the losses
 step              the compiled steps, optimizer and schedule
 mirrored          a step on several devices
@@ -12,6 +13,7 @@ voice             where the lines, the progress and the logs of a command go
 ensemble          the members and their weighted sum
 ensemble_weights  weights from errors on validation windows
 members           members trained in parallel
+budget            fewer networks, epochs or windows where time is limited
 fit               all of it, for a prepared experiment
 """
 

@@ -95,9 +95,13 @@ def training_batches(
     return batches_in_order(source, order, batch_size)
 
 
-def evaluation_batches(source: WindowSource, batch_size: int) -> tf.data.Dataset:
-    """Return all windows in order; see `batches_in_order`."""
-    return batches_in_order(source, np.arange(len(source)), batch_size)
+def evaluation_batches(
+    source: WindowSource, batch_size: int, numbers: IntArray | None = None
+) -> tf.data.Dataset:
+    """Return the windows of these numbers, or all windows, in order; see `batches_in_order`."""
+    if numbers is None:
+        numbers = np.arange(len(source))
+    return batches_in_order(source, numbers, batch_size)
 
 
 def training_order(size: int, *, seed: int, epoch: int, num_windows: int | None = None) -> IntArray:
@@ -108,7 +112,9 @@ def training_order(size: int, *, seed: int, epoch: int, num_windows: int | None 
     return np.random.default_rng([seed, epoch]).permutation(size)[:num_windows]
 
 
-def batches_in_order(source: WindowSource, order: IntArray, batch_size: int) -> tf.data.Dataset:
+def batches_in_order(
+    source: WindowSource, order: IntArray, batch_size: int, *further: IntArray
+) -> tf.data.Dataset:
     """Return batches of windows, all of one size: `batch_size`, or W where W is smaller.
 
     The first call for a source and size copies the rows and traces the pipeline; every other takes
@@ -118,10 +124,11 @@ def batches_in_order(source: WindowSource, order: IntArray, batch_size: int) -> 
         source: the windows.
         order: numbers in 0..W-1.
         batch_size: B.
+        *further: the same of epochs that follow; each begins with a new batch.
 
     Returns:
-        Inputs and target as from `WindowSource.batch`; the last batch is filled up with windows of
-        `order` whose targets are NaN.
+        Inputs and target as from `WindowSource.batch`; the last batch of each epoch is filled up
+        with windows of the epoch whose targets are NaN.
 
     Raises:
         ConfigError: `batch_size` is below 1.
@@ -135,9 +142,15 @@ def batches_in_order(source: WindowSource, order: IntArray, batch_size: int) -> 
             pipelines[size] = _make_pipeline(source, size)
     fitting = CHUNK_BYTES // (size * window_bytes(source))
     per_chunk = min(max(fitting, 1), MOST_PER_CHUNK)
-    num_batches = math.ceil(len(order) / size)
+    numbers = np.concatenate([_filled_up(epoch, size) for epoch in (order, *further)])
+    num_batches = len(numbers) // size
     with tf.device("CPU:0"):
-        return pipelines[size](_chunks(order, size * per_chunk), num_batches)
+        return pipelines[size](_chunks(numbers, size * per_chunk), num_batches)
+
+
+def _filled_up(order: IntArray, size: int) -> IntArray:
+    """Return an order of a multiple of `size`, filled up with `~number`s of others."""
+    return np.concatenate([order, ~np.resize(order, -len(order) % size)])
 
 
 def fixed_batch_size(source: WindowSource, batch_size: int) -> int:
@@ -230,11 +243,11 @@ def window_bytes(source: WindowSource) -> int:
 
 
 def _chunks(order: IntArray, size: int) -> tf.Tensor:
-    """Return (chunks, size) numbers; the last row is filled up with `~number`s of others."""
+    """Return (chunks, size) numbers; the last row is filled up with numbers that nobody reads."""
     filler = -len(order) % size
     numbers = _aligned_array((len(order) + filler,), np.dtype(np.int64))
     numbers[: len(order)] = order
-    numbers[len(order) :] = ~np.resize(order, filler)
+    numbers[len(order) :] = order[:1]
     return _tensor_over(numbers.reshape(-1, size))
 
 

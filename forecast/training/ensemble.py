@@ -16,7 +16,9 @@ import numpy as np
 from forecast.axes import FloatArray
 from forecast.experiment.settings import Experiment
 from forecast.layers.runtime import build_apart
+from forecast.layers.traced import kind_of, mark_kind
 from forecast.models import build_model
+from forecast.models.network import mark_weighted_sum
 from forecast.section import decided
 from forecast.windows.index import WindowShape
 
@@ -124,8 +126,9 @@ def _weighted_sum(members: Sequence[Member]) -> keras.Model:
         tensor.name: keras.Input(tensor.shape[1:], name=tensor.name, dtype=tensor.dtype)
         for tensor in members[0].model.inputs
     }
-    outputs = WeightedSum(name="blend")([member.model(inputs) for member in members])
-    return keras.Model(inputs, outputs, name="ensemble")
+    models = [member.model for member in members]
+    outputs = WeightedSum(name="blend")([model(inputs) for model in models])
+    return mark_weighted_sum(keras.Model(inputs, outputs, name="ensemble"), models)
 
 
 def _network(config: Experiment, shape: WindowShape, length: int, *, seed: int) -> Member:
@@ -150,7 +153,8 @@ def _of_longer_windows(
     for key in ("past", "past_categories"):
         if key in inputs:
             read[key] = inputs[key][:, shape.context_length - length :]
-    return keras.Model(inputs, model(read), name=name)
+    longer = keras.Model(inputs, model(read), name=name)
+    return mark_kind(longer, ("longer", kind_of(model), shape, length))
 
 
 def _on_linear(member: Member, linear: Member, config: Experiment, shape: WindowShape) -> Member:
@@ -167,9 +171,10 @@ def _on_linear(member: Member, linear: Member, config: Experiment, shape: Window
     outputs = member.model(inputs) + linear.model(inputs)
     if config.model.instance_norm != "none":
         outputs = outputs - last
-    return replace(
-        member, model=keras.Model(inputs, outputs, name=f"{member.model.name}_on_linear")
-    )
+    model = keras.Model(inputs, outputs, name=f"{member.model.name}_on_linear")
+    kinds = (kind_of(member.model), kind_of(linear.model))
+    mark_kind(model, ("on linear", *kinds, config.model.instance_norm))
+    return replace(member, model=model)
 
 
 def _linear(shape: WindowShape, length: int) -> Member:
@@ -187,4 +192,5 @@ def _linear(shape: WindowShape, length: int) -> Member:
         tensors.append(inputs["known"])
     outputs = LinearWindow(shape.horizon, name="linear")(tensors)
     model = keras.Model(inputs, outputs, name=f"linear_{length}")
+    mark_kind(model, ("linear", shape, length))
     return Member(f"linear, context {length}", length, None, model, reads_known)

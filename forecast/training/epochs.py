@@ -20,7 +20,6 @@ from forecast.training.batches import (
     count_batches,
     estimate,
     evaluation_batches,
-    training_batches,
 )
 from forecast.training.checkpoint import (
     Checkpoint,
@@ -29,6 +28,7 @@ from forecast.training.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
+from forecast.training.epoch_batches import EpochBatches, learned_batches, validated_batches
 from forecast.training.events import Ended, EpochDone, Reporter, Started, StepDone, ignore
 from forecast.training.fingerprint import fingerprint
 from forecast.training.mirrored import spread_seeds
@@ -38,6 +38,10 @@ if TYPE_CHECKING:
     import keras
 
 Weights = list[NDArray[Any]]
+
+LEAST_GAIN = 0.001
+"""Part of the loss that an epoch has to take off for training to go on; `patience` counts epochs
+without such a gain. The best epoch is the one with the lowest loss, whatever it gained."""
 
 SECONDS_PER_CALL = 0.2
 """Time of the steps in one call: its overhead is small beside it, and interrupts wait no longer."""
@@ -111,6 +115,10 @@ def train(
     elif checkpoint:
         check_place_for_checkpoint(checkpoint)
 
+    learned = learned_batches(training, config)
+    validated = None
+    if validation is not None:
+        validated = validated_batches(training, validation, config)
     report = reporter or ignore
     epoch_estimate = estimate(
         training,
@@ -120,7 +128,7 @@ def train(
     report(Started(epoch_estimate, run.compiled, run.native))
     try:
         while (reason := _stop_reason(history, config)) is None:
-            history = _run_epoch(run, training, validation, history, report)
+            history = _run_epoch(run, learned, validated, history, report)
             if history.best_epoch == len(history.loss):
                 best = run.model.get_weights()
             if checkpoint:
@@ -133,21 +141,21 @@ def train(
 
 def _run_epoch(
     run: Run,
-    training: WindowSource,
-    validation: WindowSource | None,
+    learned: EpochBatches,
+    validated: EpochBatches | None,
     history: History,
     report: Reporter,
 ) -> History:
     """Train for one epoch, validate, and return the longer history."""
     start = time.perf_counter()
     epoch = len(history.loss) + 1
-    loss = _learn(run, training, history, report)
-    if validation is None:
+    loss = _learn(run, learned, history, report)
+    if validated is None:
         val_loss = None
         val_losses = history.val_loss
         is_best = loss < min(history.loss, default=math.inf)
     else:
-        val_loss = _mean_loss(run, validation)
+        val_loss = _mean_loss(run, validated, epoch)
         val_losses = (*history.val_loss, val_loss)
         is_best = val_loss < min(history.val_loss, default=math.inf)
 
@@ -166,7 +174,7 @@ def _run_epoch(
     )
 
 
-def _learn(run: Run, training: WindowSource, history: History, report: Reporter) -> float:
+def _learn(run: Run, batches: EpochBatches, history: History, report: Reporter) -> float:
     """Take the steps of one epoch, in calls that take about `SECONDS_PER_CALL`.
 
     Returns:
@@ -184,14 +192,7 @@ def _learn(run: Run, training: WindowSource, history: History, report: Reporter)
     num_epochs = decided(config.epochs, "training.epochs")
     event = StepDone(epoch, num_epochs, 0, run.num_steps, math.inf, last_val_loss, 0.0)
 
-    batches = training_batches(
-        training,
-        batch_size=decided(config.batch_size, "training.batch_size"),
-        seed=config.seed,
-        epoch=epoch,
-        num_windows=decided(config.windows_per_epoch, "training.windows_per_epoch"),
-    )
-    iterator = iter(batches)
+    iterator = batches.of_epoch(epoch)
     if run.strategy is not None:
         spread_seeds(run.model, run.strategy)
 
@@ -248,16 +249,19 @@ def _diverged(run: Run, history: History, step: int, reason: str) -> TrainingErr
     )
 
 
-def _mean_loss(run: Run, source: WindowSource) -> float:
-    """Return the mean loss over the measured cells of all windows, whatever the batch size.
+def _mean_loss(run: Run, validated: EpochBatches, epoch: int) -> float:
+    """Return the mean loss over the measured cells of some windows, whatever the batch size.
 
     Raises:
         TrainingError: no cell was measured, or the loss is not finite.
     """
-    size = decided(run.config.batch_size, "training.batch_size")
-    batches = iter(evaluation_batches(source, size))
-    sums = run.measure(batches, count_batches(source, size))
+    sums = run.measure(validated.of_epoch(epoch), validated.num_batches)
     total, count = map(float, sums)
+    if not count:  # of a sample perhaps
+        size = decided(run.config.batch_size, "training.batch_size")
+        batches = evaluation_batches(validated.source, size)
+        sums = run.measure(iter(batches), count_batches(validated.source, size))
+        total, count = map(float, sums)
     if not count:
         raise TrainingError(
             "no validation window has a measured target: give more rows, or none for validation"
@@ -277,9 +281,20 @@ def _stop_reason(history: History, config: TrainingConfig) -> str | None:
     num_epochs = decided(config.epochs, "training.epochs")
     if done >= num_epochs:
         return f"all {num_epochs} epochs were run"
-    if config.patience is not None and done - history.best_epoch >= config.patience:
-        return f"no better loss in {config.patience} epochs"
+    if config.patience is not None and done - _last_gain(history) >= config.patience:
+        return f"no loss better by {100 * LEAST_GAIN:g} % in {config.patience} epochs"
     return None
+
+
+def _last_gain(history: History) -> int:
+    """Return the last epoch, counted from 1, that was better than the gain before it by enough."""
+    lowest = math.inf
+    gained_in = 0
+    for epoch, loss in enumerate(history.val_loss or history.loss, start=1):
+        if loss < lowest * (1.0 - LEAST_GAIN):
+            lowest = loss
+            gained_in = epoch
+    return gained_in
 
 
 def _restore(run: Run, checkpoint: Path, identity: dict[str, str]) -> tuple[History, Weights]:

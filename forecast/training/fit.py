@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.axes import FloatArray, evenly_spaced
+from forecast.axes import FloatArray
 from forecast.baselines.moments import RidgeRows
 from forecast.baselines.ridge import RidgeWindow
 from forecast.experiment.prepare import Prepared
 from forecast.models.network import make_network
 from forecast.scores.history import History
 from forecast.training import Reporter
-from forecast.training.ensemble import Ensemble, Member, build_ensemble
+from forecast.training.budget import Plan, make_plan
+from forecast.training.ensemble import Member, build_ensemble
 from forecast.training.ensemble_weights import cautious_weights
+from forecast.training.epoch_batches import sampled_windows
 from forecast.training.losses import ROBUST
 from forecast.training.members import Job, train_members
 from forecast.windows.index import WindowIndex, WindowShape
@@ -26,7 +30,22 @@ if TYPE_CHECKING:
 
 
 JUDGED_NUMBERS = 5_000_000
-"""Errors of each member that its weight is chosen on, at most; the windows are evenly spaced."""
+"""Errors of each member that its weight is chosen on, at most."""
+
+JUDGED_WINDOWS = 20_000
+"""Windows that they are of, at most; a sample as in `sampled_windows`."""
+
+
+REFIT_PART = 0.25
+"""Epochs of the refit as a part of the best epoch of the training before it.
+
+To train from the start again, for as many epochs, took half of all steps and was no better
+(`benchmarks/notes.md`).
+"""
+
+LEAST_WEIGHT = 0.05
+"""Weight from which on a member of an ensemble counts. One below it moves the forecast by less than
+chance does, and costs as much to refit and to run as any other."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,10 +55,12 @@ class TrainingRecord:
     Attributes:
         histories: losses per epoch of each network by name, that with the largest weight first.
         weights: weight of each member of an ensemble by name; 1 for a single network.
+        cuts: what `training.budget` cut, in words; empty for nothing.
     """
 
     histories: dict[str, History]
     weights: dict[str, float]
+    cuts: str = ""
 
     @property
     def history(self) -> History:
@@ -55,11 +76,13 @@ class FittedNetwork:
         model: the network, or the ensemble.
         penalties: ridge penalty of each linear member by name.
         record: losses and weights of the members.
+        plan: that of `training.budget`, if there is one.
     """
 
     model: keras.Model
     penalties: dict[str, float]
     record: TrainingRecord
+    plan: Plan | None = None
 
 
 def fit_network(
@@ -100,18 +123,35 @@ def fit_network(
         config = prepared.config.training.model_copy(update={"seed": member.seed})
         file = checkpoint and member_checkpoint(checkpoint, number)
         jobs.append(Job(member.name, member.model, prepared.training, validation, config, file))
-    trained = train_members(jobs, resume=resume, reporter=reporter)
+    plan = None
+    if jobs and prepared.config.training.budget is not None:
+        file = checkpoint and member_checkpoint(checkpoint, 2 * len(ensemble.members))
+        plan = make_plan(
+            jobs,
+            prepared.config.training.budget,
+            refits=bool(prepared.config.training.refit),
+            place=file,
+            resume=resume,
+        )
+    planned = plan.apply(jobs) if plan else jobs
+    trained = train_members(planned, resume=resume, reporter=reporter)
 
     if len(ensemble.members) > 1:
-        errors = validation_errors(prepared, ensemble)
         is_linear = np.array([member.seed is None for member in ensemble.members])
+        is_fitted = is_linear | np.array([member.name in trained for member in ensemble.members])
+        fitted = [ensemble.members[number] for number in np.flatnonzero(is_fitted)]
+        errors = validation_errors(prepared, fitted)
         evidence = independent_windows(prepared.validation.index)
-        weights = cautious_weights(errors, is_linear, evidence, robust=_is_robust(prepared))
-        ensemble.set_weights(weights)
+        weights = np.zeros(len(ensemble.members))
+        weights[is_fitted] = cautious_weights(
+            errors, is_linear[is_fitted], evidence, robust=_is_robust(prepared)
+        )
+        ensemble.set_weights(without_small(weights))
     heaviest_first = sorted(trained, key=lambda name: -ensemble.weights[name])
     histories = {name: trained[name].history for name in heaviest_first}
-    record = TrainingRecord(histories, ensemble.weights)
-    return FittedNetwork(ensemble.model, penalties, record)
+    cuts = plan.text(jobs) if plan else ""
+    record = TrainingRecord(histories, ensemble.weights, cuts)
+    return FittedNetwork(ensemble.model, penalties, record, plan)
 
 
 def refit_network(
@@ -123,7 +163,10 @@ def refit_network(
     resume: bool = False,
     reporter: Reporter | None = None,
 ) -> FittedNetwork:
-    """Fit the members again on all rows, with the epochs, penalties and weights chosen before.
+    """Fit the members again on all rows, with the penalties and weights chosen before.
+
+    Networks go on from their weights for a part of the epochs that were best. Where new rows bring
+    new categories, these weights do not fit: then networks are trained from the start.
 
     Args:
         whole: windows of all rows.
@@ -137,6 +180,7 @@ def refit_network(
         TrainingError: as in `fit_network`.
     """
     ensemble = build_ensemble(whole.config, shape)
+    goes_on = _take_weights(ensemble.model, chosen.model)
     for member in ensemble.members:
         if member.seed is None:
             fit_linear_member(whole, member, chosen.penalties[member.name])
@@ -144,17 +188,37 @@ def refit_network(
     for number, member in enumerate(ensemble.members, start=len(ensemble.members)):
         if member.seed is None or not chosen.record.weights[member.name]:
             continue
-        changes = {
-            "seed": member.seed,
-            "epochs": chosen.record.histories[member.name].best_epoch,
-            "patience": None,
-        }
+        epochs = chosen.record.histories[member.name].best_epoch
+        if goes_on:
+            epochs = math.ceil(REFIT_PART * epochs)
+        changes = {"seed": member.seed, "epochs": epochs, "patience": None}
+        if chosen.plan and chosen.plan.windows_per_epoch[member.name] is not None:
+            changes["windows_per_epoch"] = chosen.plan.windows_per_epoch[member.name]
         config = whole.config.training.model_copy(update=changes)
         file = checkpoint and member_checkpoint(checkpoint, number)
         jobs.append(Job(member.name, member.model, whole.training, None, config, file))
     train_members(jobs, resume=resume, reporter=reporter)
     ensemble.set_weights(list(chosen.record.weights.values()))
     return replace(chosen, model=ensemble.model)
+
+
+def _take_weights(model: keras.Model, earlier: keras.Model) -> bool:
+    """Give a model the weights of an earlier one; return whether they fit."""
+    weights = earlier.get_weights()
+    if [array.shape for array in weights] != [tuple(own.shape) for own in model.weights]:
+        return False
+    model.set_weights(weights)
+    return True
+
+
+def without_small(weights: FloatArray) -> FloatArray:
+    """Return (M,) weights with sum 1, those below `LEAST_WEIGHT` replaced by 0.
+
+    Of many members none may have so much: half an equal weight is always enough.
+    """
+    least = min(LEAST_WEIGHT, 0.5 / len(weights))
+    kept = np.where(weights < least, 0.0, weights)
+    return kept / kept.sum()
 
 
 def member_checkpoint(checkpoint: Path, number: int) -> Path:
@@ -216,20 +280,20 @@ def independent_windows(index: WindowIndex) -> float:
     return float(((counts - 1) * index.stride + index.horizon).sum() / index.horizon)
 
 
-def validation_errors(prepared: Prepared, ensemble: Ensemble) -> FloatArray:
-    """Return the (M, W D, H) errors, forecast minus actual, of every member on validation windows.
+def validation_errors(prepared: Prepared, members: Sequence[Member]) -> FloatArray:
+    """Return the (M, W D, H) errors, forecast minus actual, of members on validation windows.
 
     An error is 0 where the actual value is missing.
     """
     source = prepared.validation
-    networks = [make_network(member.model, jit="off") for member in ensemble.members]
+    networks = [make_network(member.model, jit="off") for member in members]
     size = min(network.largest_batch for network in networks)
     errors_per_window = prepared.config.windows.horizon * prepared.features.target.shape[1]
-    count = min(len(source), max(1, JUDGED_NUMBERS // errors_per_window))
-    numbers = evenly_spaced(len(source), count)
+    most = min(JUDGED_WINDOWS, max(1, JUDGED_NUMBERS // errors_per_window))
+    numbers = sampled_windows(len(source), most)
 
     batches = []
-    for start in range(0, count, size):
+    for start in range(0, len(numbers), size):
         inputs, target = source.batch(numbers[start : start + size])
         outputs = np.stack([network(inputs) for network in networks]).astype(np.float64)
         if outputs.ndim == 5:  # (M, B, H, D, Q): each quantile is compared with the target

@@ -8,7 +8,7 @@ is long enough (`compiles`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from forecast.experiment.settings import TrainingConfig
 from forecast.layers.runtime import in_float32
+from forecast.layers.traced import key_of, trace_once
 from forecast.section import decided
 from forecast.training.batches import WindowSource, count_batches
 from forecast.training.losses import make_cell_losses
@@ -97,7 +98,10 @@ class Run:
 
 
 def make_run(model: keras.Model, training: WindowSource, config: TrainingConfig) -> Run:
-    """Return the optimizer and the functions of a training; each is traced at its first call."""
+    """Return the optimizer and the functions of a training.
+
+    Each is traced at its first call, unless one of the same kind has been.
+    """
     from forecast.layers.recurrent import runs_natively
 
     make_deterministic()
@@ -115,13 +119,23 @@ def make_run(model: keras.Model, training: WindowSource, config: TrainingConfig)
     if strategy is not None:
         scope = strategy.scope()
     with in_float32(), scope:
-        optimizer = _make_optimizer(config, all_steps)
+        optimizer, decay = _make_optimizer(config, all_steps)
         optimizer.build(model.trainable_variables)
     loss = decided(config.loss, "training.loss")
     measure = make_cell_losses(loss, quantile_levels=config.quantile_levels)
     compiled = compiles(config, all_steps)
+    native = runs_natively(model)
     learn = _make_learn(model, optimizer, measure, strategy=strategy, compiled=compiled)
     validate = _make_measure(model, measure, compiled=compiled)
+
+    # With the variables, all that the graphs depend on.
+    graph = (loss, config.quantile_levels, compiled, native, strategy is not None)
+    rule = (config.optimizer, config.schedule, config.gradient_clip, config.weight_decay)
+    learned = [*model.variables, *optimizer.variables, *decay]
+    learn_key = validate_key = None
+    if strategy is None:  # a function of copies on several devices serves them alone
+        learn_key = key_of(model, learned, "learn", graph, rule)
+        validate_key = key_of(model, model.variables, "measure", graph)
     return Run(
         model=model,
         optimizer=optimizer,
@@ -129,9 +143,9 @@ def make_run(model: keras.Model, training: WindowSource, config: TrainingConfig)
         strategy=strategy,
         num_steps=num_steps,
         compiled=compiled,
-        native=runs_natively(model),
-        learn=learn,
-        measure=validate,
+        native=native,
+        learn=_at_first_call(learn_key, learned, learn),
+        measure=_at_first_call(validate_key, model.variables, validate),
     )
 
 
@@ -159,7 +173,7 @@ def compiles(config: TrainingConfig, num_steps: int) -> bool:
 def _make_learn(
     model: keras.Model, optimizer: keras.Optimizer, measure: Any, *, strategy: Any, compiled: bool
 ) -> Callable[..., Any]:
-    """Return `Run.learn`."""
+    """Return `Run.learn`, not yet traced."""
     import tensorflow as tf
 
     from forecast.layers.clusters import cluster, tracing
@@ -212,7 +226,7 @@ def _make_learn(
         with tracing(compiled=compiled):
             return tf.while_loop(may_go_on, body, start)
 
-    return _traced_once(learn)
+    return learn
 
 
 def _count_measured(target: Any, dtype: str) -> Any:
@@ -247,7 +261,7 @@ def slice_gradients(
 
 
 def _make_measure(model: keras.Model, measure: Any, *, compiled: bool) -> Callable[..., Any]:
-    """Return `Run.measure`."""
+    """Return `Run.measure`, not yet traced."""
     import tensorflow as tf
 
     from forecast.layers.clusters import tracing
@@ -264,15 +278,22 @@ def _make_measure(model: keras.Model, measure: Any, *, compiled: bool) -> Callab
         with tracing(compiled=compiled):
             return tf.while_loop(lambda done, *_: done < num_batches, body, (0, zero, zero))[1:]
 
-    return _traced_once(measured)
+    return measured
 
 
-def _traced_once(function: Callable[[Any, Any], Any]) -> Callable[[Any, int], Any]:
-    """Return a function of an iterator and a number, traced at its first call.
+def _at_first_call(
+    key: Hashable | None, variables: Sequence[Any], function: Callable[[Any, Any], Any]
+) -> Callable[[Any, int], Any]:
+    """Return a function of an iterator and a number, traced at its first call if need be.
 
     Later iterators must be like the first. Calls go to the traced function directly, without the
     lookup and the warnings of `tf.function`, which takes the functions of one training after
     another for one that is traced too often.
+
+    Args:
+        key: see `forecast.layers.traced.trace_once`.
+        variables: that the function reads or writes.
+        function: of an iterator over batches, and a number.
     """
     import tensorflow as tf
 
@@ -280,9 +301,9 @@ def _traced_once(function: Callable[[Any, Any], Any]) -> Callable[[Any, int], An
 
     def call(iterator: Any, number: int) -> Any:
         if not traced:
-            general = tf.function(function, autograph=False)
-            with in_float32():
-                traced.append(general.get_concrete_function(iterator, tf.TensorSpec((), tf.int32)))
+            full_key = key and (key, str(iterator.element_spec))
+            signature = (iterator, tf.TensorSpec((), tf.int32))
+            traced.append(trace_once(full_key, variables, function, signature))
         return traced[0](iterator, tf.constant(number, tf.int32))
 
     return call
@@ -300,18 +321,30 @@ def make_deterministic() -> None:
         tf.config.experimental.enable_op_determinism()
 
 
-def _make_optimizer(config: TrainingConfig, num_steps: int) -> keras.Optimizer:
-    """Return the optimizer, with a schedule over `num_steps` steps and clipping by global norm."""
-    from keras import optimizers
+def _make_optimizer(config: TrainingConfig, num_steps: int) -> tuple[keras.Optimizer, list[Any]]:
+    """Return the optimizer, with a schedule over `num_steps` steps and clipping by global norm.
+
+    Returns:
+        The optimizer, and the variables of its schedule: the first rate and the number of steps,
+        which are no constants so that one traced step serves all trainings.
+    """
+    from keras import Variable, optimizers
 
     rate: Any = config.learning_rate
+    decay: list[Any] = []
     schedule = decided(config.schedule, "training.schedule")
+    if schedule != "constant":
+        decay = [
+            Variable(float(number), trainable=False, name="decay") for number in (rate, num_steps)
+        ]
     if schedule == "cosine":
-        rate = optimizers.schedules.CosineDecay(rate, num_steps, alpha=SMALLEST_RATE)
+        rate = optimizers.schedules.CosineDecay(*decay, alpha=SMALLEST_RATE)
     elif schedule == "exponential":
-        rate = optimizers.schedules.ExponentialDecay(rate, num_steps, decay_rate=SMALLEST_RATE)
-    clip = config.gradient_clip
+        rate = optimizers.schedules.ExponentialDecay(*decay, decay_rate=SMALLEST_RATE)
+    # TensorFlow keeps what it knows about a variable by its name, as long as the process runs: the
+    # variables of every training have the names of those before, which Keras would count.
+    options: Any = {"name": "optimizer", "global_clipnorm": config.gradient_clip}
     if config.optimizer == "adamw":
-        return optimizers.AdamW(rate, weight_decay=config.weight_decay, global_clipnorm=clip)
+        return optimizers.AdamW(rate, weight_decay=config.weight_decay, **options), decay
     kinds = {"adam": optimizers.Adam, "sgd": optimizers.SGD}
-    return kinds[config.optimizer](rate, global_clipnorm=clip)
+    return kinds[config.optimizer](rate, **options), decay

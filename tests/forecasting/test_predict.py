@@ -20,7 +20,13 @@ from forecast.forecasting.predict import forecast_windows
 from forecast.forecasting.saving import golden_inputs
 from forecast.models import build_model, network
 from forecast.models.bigru import BiGRUConfig
-from forecast.models.network import BATCH_SIZES, FEW_WINDOWS, Network, batch_rule, make_network
+from forecast.models.network import (
+    BATCH_SIZES,
+    FEW_WINDOWS,
+    SingleNetwork,
+    batch_rule,
+    make_network,
+)
 from forecast.transforms import Chain
 from forecast.windows.features import FeatureMap
 from forecast.windows.index import WindowShape
@@ -92,7 +98,8 @@ def test_the_compiled_network_computes_what_the_traced_one_does(settings: dict[s
 
 def test_nothing_is_compiled_if_training_was_told_so() -> None:
     run = make_network(build_model(BiGRUConfig(units=5), SHAPE), jit="off")
-    assert run.whole is run.in_clusters is run.traced
+    assert isinstance(run, SingleNetwork)
+    assert not run.compiles
 
 
 @pytest.mark.parametrize("rule", [(1, True), (8, True), (64, True), (7, False)])
@@ -113,15 +120,16 @@ def test_no_other_sizes_are_compiled_than_announced(
     fitted: Forecaster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes: set[int] = set()
+    uncompiled = SingleNetwork.__call__
 
     def recorded(
-        self: Network, inputs: dict[str, np.ndarray], *, compiled: bool = False
+        self: SingleNetwork, inputs: dict[str, np.ndarray], *, compiled: bool = False
     ) -> np.ndarray:
         if compiled:
             sizes.add(len(inputs["past"]))
-        return self.traced(inputs).numpy()
+        return uncompiled(self, inputs)
 
-    monkeypatch.setattr(Network, "__call__", recorded)
+    monkeypatch.setattr(SingleNetwork, "__call__", recorded)
     prepared = fitted._prepared
     for many in (network.MANY_WINDOWS, 20):
         monkeypatch.setattr(network, "MANY_WINDOWS", many)
@@ -213,7 +221,7 @@ def test_one_forecast_takes_few_milliseconds_besides_the_network(
     """Several times what a quiet machine takes, at the best of many calls: no noise makes this
     fail."""
     table, answer = hourly(1, rows=200), np.zeros((1, HORIZON, 1), np.float32)
-    monkeypatch.setattr(Network, "__call__", lambda *_, **__: answer)
+    monkeypatch.setattr(SingleNetwork, "__call__", lambda *_, **__: answer)
     assert seconds_of(lambda: fitted.predict(table), 30).min() < 0.008
 
 

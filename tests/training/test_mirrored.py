@@ -91,7 +91,9 @@ def test_a_blend_trained_on_two_devices_is_loaded_on_one(
 ) -> None:
     loaded = Forecaster.load(folder / "model")
     table = pd.read_csv(folder / "table.csv", parse_dates=["ds"])
-    np.testing.assert_allclose(loaded.predict(table).frame()["bigru"], found["forecast"], rtol=1e-6)
+    np.testing.assert_allclose(
+        loaded.predict(table).frame()["ensemble"], found["forecast"], rtol=1e-6
+    )
 
 
 def test_a_batch_with_fewer_windows_than_devices_is_refused(quick: dict[str, Any]) -> None:

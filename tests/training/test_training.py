@@ -155,7 +155,7 @@ def test_early_stopping_restores_the_weights_of_the_best_epoch() -> None:
     result = train(model, training, validation, config(patience=4, **settings))
     losses = result.history.val_loss
     assert 1 < result.best_epoch == int(np.argmin(losses)) + 1 == len(losses) - 4
-    assert result.stopped_because == "no better loss in 4 epochs"
+    assert result.stopped_because == "no loss better by 0.1 % in 4 epochs"
     shorter = linear_model()
     again = train(
         shorter, training, validation, config(**{**settings, "epochs": result.best_epoch})
@@ -165,6 +165,19 @@ def test_early_stopping_restores_the_weights_of_the_best_epoch() -> None:
         np.array_equal(a, b)
         for a, b in zip(model.get_weights(), shorter.get_weights(), strict=True)
     )
+
+
+def test_gains_that_are_too_small_do_not_keep_training_alive(
+    monkeypatch: pytest.MonkeyPatch, source: ArraySource
+) -> None:
+    """Losses as if from validation: 0.05 % better in every epoch is 0.1 % in two."""
+    losses = iter([1.0, 0.98, *(0.98 * 0.9999**number for number in range(1, 40))])
+    monkeypatch.setattr("forecast.training.epochs._mean_loss", lambda *_: next(losses))
+    result = train(linear_model(), source, source, config(epochs=40, patience=3))
+    assert len(result.history.loss) == result.best_epoch == 2 + 3
+    losses = iter([0.9995**number for number in range(40)])
+    result = train(linear_model(), source, source, config(epochs=12, patience=3))
+    assert len(result.history.loss) == 12
 
 
 @pytest.mark.parametrize("jit", ["on", "off"])
@@ -335,8 +348,8 @@ CHANGES: dict[str, Any] = {
     "jit": "on",
     "seed": 1,
 }
-"""All but `refit`, which is read by whoever trains more than once, and `strategy`, which needs
-several devices."""
+"""All but `refit` and `budget`, which are read by whoever trains more than once, and `strategy`,
+which needs several devices."""
 
 BESIDES: dict[str, dict[str, Any]] = {
     "weight_decay": {"optimizer": "adamw"},
@@ -361,7 +374,7 @@ def outcome(**settings: Any) -> tuple[float, ...]:
 
 
 @pytest.mark.parametrize(
-    "field", sorted(TrainingConfig.model_fields.keys() - {"refit", "strategy"})
+    "field", sorted(TrainingConfig.model_fields.keys() - {"refit", "strategy", "budget"})
 )
 def test_every_setting_changes_something(field: str) -> None:
     besides = BESIDES.get(field, {})

@@ -313,11 +313,15 @@ def save_figure(figure: Figure, path: str | Path) -> Path:
 
 def _png_of(figure: Figure) -> bytes:
     """Draw a figure; characters that the font lacks are named in one warning of our own."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     buffer = io.BytesIO()
     with warnings.catch_warnings(record=True) as issued:
         warnings.simplefilter("always")
-        # Without the version of matplotlib in the file, equal pictures are equal files.
-        figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": SOFTWARE})
+        # `Figure.savefig` draws a figure twice to lay it out; the canvas draws it once. Without the
+        # version of matplotlib in the file, equal pictures are equal files.
+        canvas: Any = FigureCanvasAgg(figure)
+        canvas.print_png(buffer, metadata={"Software": SOFTWARE})
     lacking = []
     for warning in issued:
         glyph = MISSING_GLYPH.match(str(warning.message))
