@@ -16,12 +16,6 @@ from forecast.axes import FloatArray, IntArray
 from forecast.experiment.choices import LEAST_BLOCKS, LEAST_SERIES
 from forecast.training.ensemble_weights import best_weights
 
-T_VALUES = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23)
-"""97.5 % points of Student's t with 1 to 10 degrees of freedom."""
-
-T_VALUE = 2.1
-"""The same with more degrees of freedom, rounded up."""
-
 MIN_WEIGHT = 0.02
 """Smaller weights become 0: a member costs time and says little."""
 
@@ -53,11 +47,11 @@ class Errors:
 def earned_weights(errors: Errors, simple: FloatArray) -> tuple[FloatArray, float]:
     """Return simple weights, moved towards the best ones as far as the evidence goes.
 
-    The best weights are least squares on the simplex. Their gain over the simple weights is
-    measured on each stretch of time with weights from the other stretches. With its mean g and the
-    half width c of its 95 % interval, the best weights count 1 - (c / g)^2, and nothing where g is
-    below c (positive-part shrinkage; James and Stein, Estimation with quadratic loss, 1961). The
-    interval is the wider one of those over stretches and over series.
+    The best weights are least squares on the simplex. Their gain over the simple weights, as a
+    share of both losses, is measured on each stretch of time with weights from the other stretches,
+    or on groups of series where there are less than `LEAST_BLOCKS`. With its mean g and the standard
+    error e of this mean, the best weights count 1 - (e / g)^2, and nothing where g is below e
+    (positive-part shrinkage; James and Stein, Estimation with quadratic loss, 1961).
 
     Args:
         errors: on windows before the test set.
@@ -75,43 +69,31 @@ def earned_weights(errors: Errors, simple: FloatArray) -> tuple[FloatArray, floa
         folds = errors.series % LEAST_SERIES
     gains = _gains(errors, simple, folds)
     gain = float(gains.mean())
-    half_width = 0.0
-    for groups in (errors.blocks, errors.series):
-        half_width = max(half_width, _half_width(gains, groups))
-    if gain <= half_width:
+    error = float(gains.std(ddof=1)) / float(np.sqrt(len(gains)))
+    if gain <= error:
         return simple, 0.0
-    trust = 1.0 - (half_width / gain) ** 2
+    trust = 1.0 - (error / gain) ** 2
     best = best_weights(errors.values.reshape(len(errors.values), -1))
     return _without_small(trust * best + (1.0 - trust) * simple), trust
 
 
 def _gains(errors: Errors, simple: FloatArray, folds: IntArray) -> FloatArray:
-    """Return (W,) what the best weights of the other folds save of the mean loss."""
-    gains = np.zeros(len(folds))
+    """Return (F,) what the best weights of the other folds save, as a share of both losses.
+
+    A share, so that no wild stretch decides for all.
+    """
+    gains = []
     for fold in np.unique(folds):
         is_inside = folds == fold
         # A window that overlaps the stretch is in the one before or after it.
-        is_near = np.abs(folds - fold) <= 1
-        others = errors.values[:, ~is_near]
+        others = errors.values[:, np.abs(folds - fold) > 1]
         if not others.shape[1]:
             others = errors.values[:, ~is_inside]
-        if not others.shape[1]:
-            continue
         weights = best_weights(others.reshape(len(others), -1))
-        gains[is_inside] = errors.losses(simple, is_inside) - errors.losses(weights, is_inside)
-    return gains
-
-
-def _half_width(gains: FloatArray, groups: IntArray) -> float:
-    """Return half the width of the 95 % interval of a mean over groups; 0 for a single group."""
-    _, number = np.unique(groups, return_inverse=True)
-    means = np.bincount(number, gains) / np.bincount(number)
-    if len(means) < 2:
-        return 0.0
-    error = float(means.std(ddof=1)) / np.sqrt(len(means))
-    degrees = len(means) - 1
-    quantile = T_VALUES[degrees - 1] if degrees <= len(T_VALUES) else T_VALUE
-    return quantile * error
+        before = float(errors.losses(simple, is_inside).mean())
+        after = float(errors.losses(weights, is_inside).mean())
+        gains.append((before - after) / max(before + after, np.finfo(np.float64).tiny))
+    return np.array(gains)
 
 
 def _without_small(weights: FloatArray) -> FloatArray:
