@@ -49,9 +49,9 @@ def earned_weights(errors: Errors, simple: FloatArray) -> tuple[FloatArray, floa
 
     The best weights are least squares on the simplex. Their gain over the simple weights, as a
     share of both losses, is measured on each stretch of time with weights from the other stretches,
-    or on groups of series where there are less than `LEAST_BLOCKS`. With its mean g and the standard
-    error e of this mean, the best weights count 1 - (e / g)^2, and nothing where g is below e
-    (positive-part shrinkage; James and Stein, Estimation with quadratic loss, 1961).
+    or on groups of series where there are less than `LEAST_BLOCKS`. With its mean g and the
+    standard error e of this mean, the best weights count 1 - (e / g)^2, and nothing where g is
+    below e (positive-part shrinkage; James and Stein, Estimation with quadratic loss, 1961).
 
     Args:
         errors: on windows before the test set.
