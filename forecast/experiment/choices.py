@@ -229,8 +229,9 @@ def context_lengths(config: Experiment, panel: Panel, season_length: int) -> Cho
     enough = (
         left * panel.num_series // (panel.num_series + 1)
     )  # L where all have L windows together
-    before = shortest(config, panel) - horizon
-    most = max(min(enough, before), min(season_length, horizon, max(before, 1)), min(2, before), 1)
+    usual = max(min(season_length, horizon), 2)
+    longest = max(int(panel.lengths.max()) - horizon, 1)  # context of a table of few rows
+    most = max(min(enough, shortest(config, panel) - horizon), min(usual, longest))
     if max(long, horizon) > most:
         reason = "a longer one would leave fewer training windows than its steps"
     elif long < horizon:

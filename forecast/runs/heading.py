@@ -42,6 +42,9 @@ def describe(prepared: Prepared) -> list[str]:
         f"{len(prepared.training):,} for training, {len(prepared.validation):,} for validation, "
         f"{len(prepared.test):,} for testing",
     ]
+    if prepared.config.ensemble.seeds == 0:
+        reason = prepared.reasons.get("ensemble.seeds", "ensemble.seeds is 0")
+        lines.append(f"no network is trained: {reason}")
     # a shorter note about missing values comes from the policy that fills them
     notes = [note for note in prepared.notes if " is missing in " not in note]
     return [*lines, *note_lines(notes)]
