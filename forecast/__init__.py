@@ -26,14 +26,9 @@ if TYPE_CHECKING:
     from forecast.experiment.evaluation_settings import BacktestConfig, EvaluationConfig
     from forecast.experiment.file import load_experiment
     from forecast.experiment.search_settings import RangeConfig, SearchConfig
-    from forecast.experiment.settings import (
-        DataConfig,
-        Experiment,
-        TransformConfig,
-        TransformsConfig,
-        WindowsConfig,
-    )
+    from forecast.experiment.settings import DataConfig, Experiment, WindowsConfig
     from forecast.experiment.training_settings import EnsembleConfig, TrainingConfig
+    from forecast.experiment.transform_settings import TransformConfig, TransformsConfig
     from forecast.forecasting.forecaster import Forecaster
     from forecast.leakage import pipeline as testing
     from forecast.leakage.pipeline import check_no_leakage
@@ -68,8 +63,8 @@ _HOMES = {
     "SegmentBiGRUConfig": "models.segment_bigru",
     "TableFormat": "data.read",
     "TrainingConfig": "experiment.training_settings",
-    "TransformConfig": "experiment.settings",
-    "TransformsConfig": "experiment.settings",
+    "TransformConfig": "experiment.transform_settings",
+    "TransformsConfig": "experiment.transform_settings",
     "WindowsConfig": "experiment.settings",
     "backtest_table": "backtest.folder",
     "check_no_leakage": "leakage.pipeline",

@@ -225,7 +225,14 @@ def test_predict_prints_or_writes_the_forecast(run, tmp_path, capsys):
 
 def test_evaluate_prints_the_table_of_the_run(run, capsys):
     assert main(["evaluate", str(run)]) == 0
-    assert capsys.readouterr().out == (run / "scores.txt").read_text()
+    printed = capsys.readouterr().out
+    scores = (run / "scores.txt").read_text()
+    assert printed.startswith(scores)
+    coverage = printed.removeprefix(scores).splitlines()
+    assert [line.split(" of actual")[0].split(" cover")[0] for line in coverage] == [
+        "80 % intervals",
+        "95 % intervals",
+    ]
 
 
 @pytest.mark.proof
@@ -302,7 +309,7 @@ def test_required_skill_needs_a_test_set(tmp_path, capsys):
 HISTORIES = {
     "44-nan": (lambda t: t.assign(y=t["y"].where(t.index != 198)), "missing"),
     "47-inf": (lambda t: t.assign(y=t["y"].where(t.index != 190, np.inf)), "inf"),
-    "48-all_nan": (lambda t: t.assign(y=np.nan), "missing"),
+    "48-all_nan": (lambda t: t.assign(y=np.nan), "y has no value at all"),
     "49-five_rows": (lambda t: t.tail(5), "each needs its last 24 rows"),
     "51-daily": (lambda t: t.assign(ds=pd.date_range("2020-01-01", periods=200)), "'h'"),
     "42-no_target": (lambda t: t.drop(columns="y"), "'y'"),
@@ -329,7 +336,7 @@ KNOWN = {
     "43-none": (None, "no known covariates were given"),
     "43-three_of_six": (
         lambda k: k.head(3),
-        "are missing in 3 of 6 rows, first series 'a' at 2020-01-09 11:00:00",
+        "are missing in 3 of 6 rows, first series 'a' at 2020-01-09 11:00:",
     ),
     "43-wrong_dates": (
         lambda k: k.assign(ds=k["ds"] + pd.Timedelta(days=9)),

@@ -430,6 +430,7 @@ ROWS: dict[str, Row] = {
     "training.weight_decay": Row((weights,), stays=(rates,), base={"training.optimizer": "adamw"}),
     "training.gradient_clip": Row((weights,), base={"training.optimizer": "sgd"}),
     "training.epochs": Row((weights, num_epochs)),
+    "training.budget": Row((num_epochs,), base={"training.epochs": 20}),
     "training.batch_size": Row((weights, losses)),
     "training.windows_per_epoch": Row((weights, losses)),
     "training.patience": Row(

@@ -79,6 +79,7 @@ ALTERNATIVES: dict[str, Any] = {
     "training.weight_decay": 0.5,
     "training.gradient_clip": 1e-3,
     "training.epochs": 2,
+    "training.budget": 0.001,
     "training.batch_size": 8,
     "training.windows_per_epoch": 16,
     "training.patience": 1,
