@@ -89,7 +89,7 @@ def _from_cutoff(
 
 
 def _members(forecaster: Forecaster) -> str:
-    found = shares(forecaster.fitted.training.weights)
+    found = shares(forecaster.fitted.members)
     return json.dumps({share.kind: round(share.weight, 4) for share in found})
 
 
