@@ -43,6 +43,9 @@ ROLLED_WINDOWS = 2_000
 ROLLED_BLOCKS = 12
 """Stretches of one horizon that simple members are compared on, at most, the latest."""
 
+MODEL_BLOCKS = 2
+"""Stretches of the validation set that the model is judged on, at least."""
+
 JUDGED_WINDOWS = 4_000
 """Validation windows that the model is compared on, at most."""
 
@@ -243,7 +246,7 @@ def _beside_model(
     errors = _errors_of(prepared, all_made, last, blocks)
     start = np.zeros(len(all_made))
     start[0] = 1.0
-    found, _ = earned_weights(errors, start)
+    found, _ = earned_weights(errors, start, least_blocks=MODEL_BLOCKS)
 
     combined = {MODEL: float(found[-1])}
     for name, weight in zip(used, weights, strict=True):

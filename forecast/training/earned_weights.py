@@ -16,6 +16,9 @@ from forecast.axes import FloatArray, IntArray
 from forecast.experiment.choices import LEAST_BLOCKS, LEAST_SERIES
 from forecast.training.ensemble_weights import best_weights
 
+STUDENT = (1.84, 1.32, 1.20, 1.14, 1.11)
+"""One standard error in quantiles of Student's t, with 1 to 5 degrees of freedom; more count 1."""
+
 MIN_WEIGHT = 0.02
 """Smaller weights become 0: a member costs time and says little."""
 
@@ -44,32 +47,38 @@ class Errors:
         return np.abs(together).mean(axis=1)
 
 
-def earned_weights(errors: Errors, simple: FloatArray) -> tuple[FloatArray, float]:
+def earned_weights(
+    errors: Errors, simple: FloatArray, *, least_blocks: int = LEAST_BLOCKS
+) -> tuple[FloatArray, float]:
     """Return simple weights, moved towards the best ones as far as the evidence goes.
 
     The best weights are least squares on the simplex. Their gain over the simple weights, as a
     share of both losses, is measured on each stretch of time with weights from the other stretches,
-    or on groups of series where there are less than `LEAST_BLOCKS`. With its mean g and the
+    or on groups of series where there are less than `least_blocks`. With its mean g and the
     standard error e of this mean, the best weights count 1 - (e / g)^2, and nothing where g is
     below e (positive-part shrinkage; James and Stein, Estimation with quadratic loss, 1961).
 
     Args:
         errors: on windows before the test set.
         simple: (M,) weights without evidence.
+        least_blocks: stretches that show how the gain varies, at least.
 
     Returns:
         (M,) weights of at least 0 with sum 1, and the trust in the best ones, 0 to 1.
     """
     blocks = np.unique(errors.blocks)
     series = np.unique(errors.series)
-    if len(blocks) < LEAST_BLOCKS and len(series) < LEAST_SERIES:
+    if len(blocks) < least_blocks and len(series) < LEAST_SERIES:
         return simple, 0.0
     folds = errors.blocks
-    if len(blocks) < LEAST_BLOCKS:
+    if len(blocks) < least_blocks:
         folds = errors.series % LEAST_SERIES
     gains = _gains(errors, simple, folds)
     gain = float(gains.mean())
     error = float(gains.std(ddof=1)) / float(np.sqrt(len(gains)))
+    degrees = len(gains) - 1
+    if degrees <= len(STUDENT):
+        error *= STUDENT[degrees - 1]
     if gain <= error:
         return simple, 0.0
     trust = 1.0 - (error / gain) ** 2

@@ -67,8 +67,14 @@ def test_the_trust_follows_from_the_gains_of_the_stretches(
     gains = np.array([0.1, 0.3, 0.2, 0.4])
     monkeypatch.setattr(rules, "_gains", lambda *_: gains)
     errors, simple = errors_of([2.0, 1.0], blocks=4)
-    expected = 1 - (stats.sem(gains) / gains.mean()) ** 2
-    assert earned_weights(errors, simple)[1] == pytest.approx(expected)
+    one_error = stats.t.ppf(stats.norm.cdf(1), 3)
+    expected = 1 - (one_error * stats.sem(gains) / gains.mean()) ** 2
+    assert earned_weights(errors, simple)[1] == pytest.approx(expected, abs=1e-3)
+
+
+def test_one_standard_error_is_that_of_students_t() -> None:
+    for degrees, value in enumerate(rules.STUDENT, start=1):
+        assert value == pytest.approx(stats.t.ppf(stats.norm.cdf(1), degrees), abs=6e-3)
 
 
 def test_one_wild_stretch_does_not_decide() -> None:
