@@ -348,8 +348,8 @@ CHANGES: dict[str, Any] = {
     "jit": "on",
     "seed": 1,
 }
-"""All but `refit` and `budget`, which are read by whoever trains more than once, and `strategy`,
-which needs several devices."""
+"""All but `refit` and `budget`, which are read by whoever trains more than once, `strategy`, which
+needs several devices, and `point`, which decides on the loss before."""
 
 BESIDES: dict[str, dict[str, Any]] = {
     "weight_decay": {"optimizer": "adamw"},
@@ -374,7 +374,7 @@ def outcome(**settings: Any) -> tuple[float, ...]:
 
 
 @pytest.mark.parametrize(
-    "field", sorted(TrainingConfig.model_fields.keys() - {"refit", "strategy", "budget"})
+    "field", sorted(TrainingConfig.model_fields.keys() - {"refit", "strategy", "budget", "point"})
 )
 def test_every_setting_changes_something(field: str) -> None:
     besides = BESIDES.get(field, {})
