@@ -149,7 +149,7 @@ def _roll(fitted: Fitted, prepared: Prepared, names: Sequence[str]) -> Rolled:
     stops = {block: end - index.horizon * (block + 2) + 1 for block in np.unique(blocks).tolist()}
     regressions = {}
     if LINEAR in names:
-        regressions[LINEAR] = roll_linear(prepared, last, blocks, stops)
+        regressions[LINEAR] = roll_linear(fitted, prepared, last, blocks, stops)
     if reads_known(prepared):
         regressions[MODEL] = roll_regression(fitted, prepared, last, blocks, stops)
     for name, forecasts in regressions.items():

@@ -34,12 +34,16 @@ def reads_known(prepared: Prepared) -> bool:
     return is_alone and bool(columns.known_covariates or prepared.config.data.holidays)
 
 
-def roll_linear(prepared: Prepared, last: IntArray, blocks: IntArray, stops: Stops) -> FloatArray:
+def roll_linear(
+    fitted: Fitted, prepared: Prepared, last: IntArray, blocks: IntArray, stops: Stops
+) -> FloatArray:
     """Return (B, H, D) forecasts of the ridge baseline, fitted before the stretch of each window.
 
-    They are NaN where the rows before are too few, or the regression is too large.
+    The penalty is that of the baseline: choosing it anew in every stretch takes five times as long.
+    Forecasts are NaN where the rows before are too few, or the regression is too large.
 
     Args:
+        fitted: the state, with the ridge baseline.
         prepared: the windows.
         last: (B,) row at each cutoff.
         blocks: (B,) stretch of each window.
@@ -51,7 +55,7 @@ def roll_linear(prepared: Prepared, last: IntArray, blocks: IntArray, stops: Sto
     history_of = history_reader(prepared.panel, values, length)
     made = np.full((len(last), prepared.config.windows.horizon, rows.targets.shape[1]), np.nan)
     for block, stop in stops.items():
-        ridge = _fit_before(prepared, rows, stop)
+        ridge = _fit_before(prepared, rows, stop, fitted.linear.penalty)
         if ridge is None:
             continue
         chosen = np.flatnonzero(blocks == block)
@@ -98,7 +102,9 @@ def roll_regression(
     return made
 
 
-def _fit_before(prepared: Prepared, rows: RidgeRows, stop: IntArray) -> RidgeWindow | None:
+def _fit_before(
+    prepared: Prepared, rows: RidgeRows, stop: IntArray, penalty: float | None = None
+) -> RidgeWindow | None:
     """Fit a regression on the windows before a row of each series; None where it cannot be."""
     panel = prepared.panel
     training = _windows(prepared, Part(panel.offsets[:-1], np.maximum(stop, panel.offsets[:-1])))
@@ -106,7 +112,9 @@ def _fit_before(prepared: Prepared, rows: RidgeRows, stop: IntArray) -> RidgeWin
     if not len(training) or len(training) * unknowns**2 > RIDGE_WORK:
         return None
     try:
-        return RidgeWindow.fit(rows, training, _windows(prepared, Part(stop, stop)))
+        return RidgeWindow.fit(
+            rows, training, _windows(prepared, Part(stop, stop)), penalty=penalty
+        )
     except DataError:
         return None
 
