@@ -158,7 +158,10 @@ def examine(source: Source, request: Request, log: FindingLog) -> Examination:
     try:
         examination = _examine(source, request, log)
     except BadTableError as error:
-        raise BadTableError.of(_with_free_freq(error.finding, request.freq)) from error
+        finding = _with_free_freq(error.finding, request.freq)
+        if finding == error.finding:  # the error may know more than its finding
+            raise
+        raise BadTableError.of(finding) from error
     log.findings[:] = [_with_free_freq(finding, request.freq) for finding in log.findings]
     return examination
 

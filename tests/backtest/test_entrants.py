@@ -317,7 +317,7 @@ def test_an_experiment_called_like_a_baseline_is_refused() -> None:
 def test_too_few_rows_before_the_first_cutoff_are_said_with_the_cutoff() -> None:
     config = experiment(backtest={"num_windows": 29})
     with pytest.raises(
-        DataError, match="net cannot be fitted on the rows up to 2025-01-06 02:00:00: 1 of 1 series"
+        DataError, match="net cannot be fitted on the rows up to 2025-01-06 02:00: 1 of 1 series"
     ):
         backtest_table(config, hourly())
 

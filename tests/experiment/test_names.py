@@ -12,7 +12,7 @@ from forecast.errors import ConfigError
 from forecast.experiment.file import dump_experiment, experiment_from, parse_experiment
 from forecast.experiment.prepare import prepare
 
-SINGLE = {"seeds": 1, "context_lengths": [], "linear": "none"}
+SINGLE = {"seeds": 1, "context_lengths": [], "linear": "none", "simple": []}
 
 
 def days(num_rows: int = 120) -> pd.DataFrame:

@@ -58,7 +58,7 @@ def test_the_rows_that_a_note_asks_for_give_the_level(
     assert f"intervals of {'80 % and ' * (count < 4)}95 % are replaced" in note
     assert np.isfinite(forecast.quantiles).all()  # type: ignore[arg-type]
 
-    found = re.search(r"so (\d+) more rows? of each .*evaluation\.(\w+_size)=(\d+)$", note)
+    found = re.search(r"so (\d+) more rows? of each .*with ([a-z_]+)=(\d+)$", note)
     assert found is not None
     rows = table(60 + int(found[1]), num_series)
     after = fitted(rows, **{**evaluation, found[2]: int(found[3])})

@@ -167,7 +167,7 @@ def test_a_backtest_that_chose_its_columns_is_named_after_them(tmp_path):
     (tmp_path / "config.yaml").write_text(config)
     columns = Columns(time_col="month", target_cols=("passengers",)).model_dump(mode="json")
     (tmp_path / "forecasts.json").write_text(json.dumps({"columns": columns}))
-    assert pictures._caption(tmp_path) == "passengers, backtest of air.csv"
+    assert pictures._subject(tmp_path) == "passengers, air.csv"
 
 
 def test_a_title_names_a_few_targets():

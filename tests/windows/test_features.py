@@ -253,11 +253,11 @@ def test_missing_future_covariates_are_named():
     with pytest.raises(DataError, match="no known covariates were given"):
         append_future(panel, 6)
     with pytest.raises(
-        DataError, match=r"are missing in 3 of 12 rows, first series 's1' at 2024-01-03 20:00:00"
+        DataError, match=r"are missing in 3 of 12 rows, first series 's1' at 2024-01-03 20:00"
     ):
         append_future(panel, 6, read(wanted.iloc[:9]))
     with pytest.raises(
-        DataError, match=r"'load' is empty in 1 cell, first series 's0' at 2024-01-03 14:00:00"
+        DataError, match=r"'load' is empty in 1 cell, first series 's0' at 2024-01-03 14:00"
     ):
         append_future(panel, 6, read(wanted.assign(load=[1.0, 1.0, np.nan, *[1.0] * 9])))
     with pytest.raises(DataError, match="load"):
