@@ -509,10 +509,10 @@ def test_killed_training_resumes_to_the_same_bits(tmp_path, capsys):
         command, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=environment
     )
     for line in process.stderr:
-        if line.startswith("epoch 2/6"):
+        if "epoch 2/6" in line:
             break
     checkpoint = tmp_path / ".killed.checkpoint"
-    while not checkpoint.exists():
+    while not checkpoint.exists() and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()

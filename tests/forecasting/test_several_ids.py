@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from forecast.cli import main
+from forecast.data.names import name_of
 from forecast.errors import DataError
 from forecast.experiment.settings import Experiment
 from forecast.forecasting.forecaster import Forecaster
@@ -111,8 +112,8 @@ def test_a_saved_model_forecasts_the_same(
     for table in (history(), history().astype({"store": str})[::-1]):
         again = loaded.predict(table, known=known)
         assert again.notes == forecast.notes
-        known_ids = fitted._history(None).series_ids.tolist()
-        order = [known_ids.index(series_id) for series_id in again.series_ids]
+        names = [name_of(series_id) for series_id in fitted._history(None).series_ids]
+        order = [names.index(name_of(series_id)) for series_id in again.series_ids]
         np.testing.assert_array_equal(again.values, forecast.values[order])
 
 

@@ -123,7 +123,8 @@ def test_no_trial_is_refitted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """By default a fit refits this architecture; a trial has the scores from before."""
     model = "model={name: segment_bigru, units: 4, segment_length: 4}"
     training = "training={loss: mae, schedule: constant, epochs: 2, batch_size: 64}"
-    usual = [model, training, "ensemble={seeds: 1, linear: none}", "evaluation.split_by=time"]
+    usual = [model, training, "ensemble={seeds: 1, linear: none, simple: []}"]
+    usual += ["evaluation.split_by=time"]
     config = tiny(*usual)
     bench = make_bench(config, hourly(), tmp_path)
     seed = derived_seed(config.search.seed if config.search else 0, "trial", 0, 0, 0)

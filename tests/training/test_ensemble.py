@@ -129,7 +129,7 @@ def experiment(**ensemble: Any) -> Experiment:
             refit=False,
         ),
         ensemble=EnsembleConfig(
-            **{"seeds": 1, "context_lengths": (6, 12), "linear": "member", **ensemble}
+            **{"seeds": 1, "context_lengths": (6, 12), "linear": "member", "simple": (), **ensemble}
         ),
         evaluation=EvaluationConfig(validation_size=40, test_size=40),
     )

@@ -106,7 +106,7 @@ def test_one_device_alone_is_refused() -> None:
     model = build_model(mirrored_process.MODELS["bigru"], SHAPE)
     config = TRAINING.model_copy(update={"strategy": "mirrored"})
     with pytest.raises(
-        TrainingError, match=r"finds one device, .*CPU:0; expected two or more GPUs: set"
+        TrainingError, match=r"finds one device, .*CPU:0; expected two or more GPUs: pass"
     ):
         train(model, learnable_source(SHAPE, 20), None, config)
 
