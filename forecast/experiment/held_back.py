@@ -83,7 +83,7 @@ def no_test_set(config: Experiment, reason: str | None) -> str:
         return ""
     if reason is None:
         reason = "evaluation.test_size is 0"
-    return f"no test set, so the model is not evaluated: {reason}"
+    return f"no test set: {reason}"
 
 
 def _test_size(config: Experiment, rows: int, season_length: int) -> Choice:

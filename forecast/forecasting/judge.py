@@ -29,10 +29,7 @@ from forecast.windows.features import Features
 from forecast.windows.splits import Part
 from forecast.windows.windowed import WindowedFeatures
 
-ROLLED_NOTE = (
-    "the table is too short for a test set: the scores are those of forecasts from earlier "
-    "cutoffs, each with weights from the other stretches of time"
-)
+ROLLED_NOTE = "there is no test set: the scores are those of forecasts from earlier cutoffs, each with weights from the other stretches of time"
 """Note on scores without a test set."""
 
 

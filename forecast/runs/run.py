@@ -218,6 +218,8 @@ def _conclusions(
         yield _not_tested(prepared)
         return
     yield result.scores().text()
+    if not len(prepared.test):
+        yield _not_tested(prepared)
     coverage = coverage_text(result)
     if coverage:
         yield coverage

@@ -411,7 +411,7 @@ def test_32_one_window_is_enough_to_train_and_none_to_evaluate(tmp_path, capsys)
     assert fit_small(clean(30), tmp_path, *alone) == 0
     out = capsys.readouterr().out
     assert "1 for training" in out
-    assert "no test set, so the model is not evaluated: evaluation.test_size is 0" in out
+    assert "no test set: evaluation.test_size is 0" in out
     assert f"wrote {tmp_path / 'run'}: model, forecasts, 2 figures and report.html" in out
 
 

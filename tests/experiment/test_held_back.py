@@ -86,7 +86,7 @@ def test_many_horizons_are_a_test_set_though_they_are_no_two_seasons() -> None:
 def test_a_test_set_that_a_person_leaves_out_has_that_reason() -> None:
     prepared = prepare(experiment(6, test_size=0), rows_of(221, "10min"))
     line = no_test_set(prepared.config, prepared.reasons.get("evaluation.test_size"))
-    assert line == "no test set, so the model is not evaluated: evaluation.test_size is 0"
+    assert line == "no test set: evaluation.test_size is 0"
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,7 @@ def test_a_short_table_is_judged_at_earlier_cutoffs_and_has_intervals(tmp_path: 
     )
     text = "\n".join(said)
     assert "the scores are those of forecasts from earlier cutoffs" in text
+    assert "no test set: less than two seasons" in text
     assert "no network is trained: the validation set is too short to judge a network" in text
     forecast = pd.read_csv(folder / "forecast.csv")
     assert {"ensemble", "ensemble-lo-80", "ensemble-hi-80"} <= set(forecast)
