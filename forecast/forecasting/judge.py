@@ -29,7 +29,10 @@ from forecast.windows.features import Features
 from forecast.windows.splits import Part
 from forecast.windows.windowed import WindowedFeatures
 
-ROLLED_NOTE = "there is no test set: the scores are those of forecasts from earlier cutoffs, each with weights from the other stretches of time"
+ROLLED_NOTE = (
+    "there is no test set: the scores are those of forecasts from earlier cutoffs, each with "
+    "weights from the other stretches of time"
+)
 """Note on scores without a test set."""
 
 
