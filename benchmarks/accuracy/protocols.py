@@ -253,7 +253,7 @@ def run_case(
         "seed": seed,
         "config": config.model_dump(mode="json"),
         "scores": scores,
-        "shares": fitted.training.weights,
+        "shares": fitted.members,
         "parameters": int(fitted.model.count_params()),
         "epochs": len(fitted.history.loss),
         "best_epoch": fitted.history.best_epoch,

@@ -85,7 +85,7 @@ def judge(market: str, *, quick: bool = False) -> dict[str, Any]:
         errors["default"].append(float(np.abs(actual - made).mean() / scale))
         naive = values[first - SEASON : first]
         errors["seasonal_naive"].append(float(np.abs(actual - naive).mean() / scale))
-    members = {share.kind: share.weight for share in shares(forecaster.fitted.training.weights)}
+    members = {share.kind: share.weight for share in shares(forecaster.fitted.members)}
     return {"market": market, "mase": errors, "cpu_seconds": seconds, "members": members}
 
 

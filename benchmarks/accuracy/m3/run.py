@@ -100,7 +100,7 @@ def default_forecasts(train: pd.DataFrame, horizon: int) -> tuple[pd.DataFrame, 
     except ForecastError as error:
         frame = pd.DataFrame(columns=["unique_id", "ds", "default"])
         return frame, {"cpu_seconds": cpu_seconds() - start, "refusal": str(error)}
-    members = {share.kind: share.weight for share in shares(forecaster.fitted.training.weights)}
+    members = {share.kind: share.weight for share in shares(forecaster.fitted.members)}
     frame = frame.rename(columns={forecaster.fitted.config.name: "default"})
     facts = {"cpu_seconds": seconds, "members": members, "refusal": ""}
     return frame[["unique_id", "ds", "default"]], facts

@@ -68,7 +68,7 @@ def judge(num_stores: int) -> dict[str, Any]:
     forecaster = Forecaster(horizon=HORIZON).fit(train, verbose=0)
     seconds = cpu_seconds() - start
     made = np.asarray(forecaster.predict().values).reshape(actual.shape)
-    members = {share.kind: share.weight for share in shares(forecaster.fitted.training.weights)}
+    members = {share.kind: share.weight for share in shares(forecaster.fitted.members)}
     own = {**_errors(actual, made), "cpu_seconds": seconds}
     found: dict[str, Any] = {"stores": num_stores, "default": own, "members": members}
     if os.environ.get("FORECAST_STATSFORECAST"):
