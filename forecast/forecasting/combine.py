@@ -25,7 +25,12 @@ from forecast.experiment.choices import LEAST_BLOCKS
 from forecast.experiment.prepare import Prepared
 from forecast.forecasting.fitted import MODEL, Fitted
 from forecast.forecasting.predict import forecast_model
-from forecast.forecasting.rolled_ridge import reads_known, roll_linear, roll_regression
+from forecast.forecasting.rolled_members import (
+    reads_known,
+    roll_linear,
+    roll_regression,
+    roll_smoothing,
+)
 from forecast.forecasting.simple_members import simple_forecasts
 from forecast.scores.seasonal import seasonal_errors
 from forecast.section import decided
@@ -147,6 +152,8 @@ def _roll(fitted: Fitted, prepared: Prepared, names: Sequence[str]) -> Rolled:
     simple = tuple(name for name in names if name != LINEAR)
     made = simple_forecasts(fitted, panel, prepared.filled, last, simple)
     stops = {block: end - index.horizon * (block + 2) + 1 for block in np.unique(blocks).tolist()}
+    if ETS in simple:
+        made[simple.index(ETS)] = roll_smoothing(fitted, prepared, last, blocks, stops)
     regressions = {}
     if LINEAR in names:
         regressions[LINEAR] = roll_linear(fitted, prepared, last, blocks, stops)

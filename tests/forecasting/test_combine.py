@@ -15,10 +15,10 @@ from forecast.baselines.smoothing import Smoothing
 from forecast.experiment.prepare import prepare
 from forecast.experiment.settings import Experiment
 from forecast.experiment.training_settings import EnsembleConfig
-from forecast.forecasting import combine
+from forecast.forecasting import combine, rolled_members
 from forecast.forecasting.fitted import MODEL
 from forecast.forecasting.reference import baseline_ahead
-from forecast.forecasting.rolled_ridge import roll_regression
+from forecast.forecasting.rolled_members import roll_regression, roll_smoothing
 from forecast.runs.run import fit_run
 from forecast.runs.use import predict_run
 from forecast.training.earned_weights import Errors
@@ -193,11 +193,14 @@ def test_known_covariates_count_on_a_short_table() -> None:
     without = Forecaster(**settings).fit(history[["ds", "y"]].head(112), verbose=0)
     assert with_promo.fitted.config.ensemble.seeds == 0
     assert with_promo.fitted.weights[MODEL] > 0.7
-    actual = table["y"].to_numpy()[112:]
-    errors = [
-        np.abs(each.predict().values[0, :, 0] - actual).mean() for each in (with_promo, without)
-    ]
-    assert errors[0] < 0.8 * errors[1]
+    is_promoted = table["promo"].to_numpy()[112:] > 0
+    assert 0 < is_promoted.sum() < 8
+    gains = []
+    for each in (with_promo, without):
+        made = each.predict().values[0, :, 0]
+        gains.append(made[is_promoted].mean() - made[~is_promoted].mean())
+    assert gains[0] == pytest.approx(40.0, abs=15.0)
+    assert abs(gains[1]) < 15.0
 
 
 def test_a_note_says_that_known_covariates_do_not_count(fitted_on_days: Forecaster) -> None:
@@ -230,3 +233,23 @@ def test_a_regression_at_a_cutoff_learns_from_rows_before_its_stretch() -> None:
         made.append(roll_regression(fitted, scaled, last, np.zeros(3, int), stops))
     assert np.isfinite(made[0]).all()
     np.testing.assert_allclose(made[0], made[1])
+
+
+def test_smoothing_at_a_cutoff_learns_from_rows_before_its_stretch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In each stretch as a fit on the rows before it alone, or once before the earliest one."""
+    table = days(120, noise=3.0)
+    prepared = prepare(Experiment().with_settings({"windows.horizon": 7}), table)
+    fitted = Forecaster(prepared.config).fit_prepared(prepared).fitted
+    values = table["y"].to_numpy()
+    last = np.array([70, 90])
+    stops = {1: np.array([65]), 0: np.array([85])}
+    for work, learned in ((10**9, (65, 85)), (0, (65, 65))):
+        monkeypatch.setattr(rolled_members, "SMOOTHING_WORK", work)
+        made = roll_smoothing(fitted, prepared, last, np.array([1, 0]), stops)
+        for window, (end, stop) in enumerate(zip(last, learned, strict=True)):
+            smoothing = Smoothing.fit(values[None, :stop, None], 7)
+            history = values[None, : end + 1, None]
+            expected = smoothing.predict(history, np.array([0]), 7)[0]
+            np.testing.assert_allclose(made[window], expected)

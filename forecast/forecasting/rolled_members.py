@@ -1,4 +1,4 @@
-"""Ridge regressions fitted anew at earlier cutoffs, for their errors there."""
+"""Members that learn, fitted anew at earlier cutoffs, for their errors there."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import numpy as np
 
 from forecast.axes import FloatArray, IntArray
 from forecast.baselines.compare import history_reader
+from forecast.baselines.lengths import smoothed_rows
 from forecast.baselines.moments import RidgeRows
 from forecast.baselines.ridge import RidgeWindow
 from forecast.errors import DataError
 from forecast.experiment.enough import context_length_of
 from forecast.experiment.prepare import Prepared
-from forecast.forecasting.fitted import Fitted
+from forecast.forecasting.fitted import Fitted, fit_smoothing
 from forecast.forecasting.predict import targets_before
 from forecast.forecasting.simple_members import linear_rows
 from forecast.section import decided
@@ -22,6 +23,9 @@ from forecast.windows.splits import Part
 
 RIDGE_WORK = 5e8
 """Products of one regression, at most; a larger one is judged on the validation windows alone."""
+
+SMOOTHING_WORK = 1_000_000
+"""Rows that exponential smoothing is fitted on in all stretches together, at most: some 10 s."""
 
 Stops = Mapping[int, IntArray]
 """By stretch of time (N,) the row of each series up to which its regression learns, exclusive."""
@@ -62,6 +66,33 @@ def roll_linear(
         history = history_of(last[chosen])
         is_whole = np.isfinite(history).all(axis=(1, 2))
         made[chosen[is_whole]] = ridge.predict(history[is_whole])
+    return made
+
+
+def roll_smoothing(
+    fitted: Fitted, prepared: Prepared, last: IntArray, blocks: IntArray, stops: Stops
+) -> FloatArray:
+    """Return (B, H, D) forecasts of exponential smoothing, fitted before each stretch.
+
+    Of many rows it is fitted once, before the earliest stretch. Arguments as in `roll_linear`.
+    """
+    panel = prepared.panel
+    length = smoothed_rows(fitted.season_length)
+    horizon = prepared.config.windows.horizon
+    values = prepared.filled.values[:, : fitted.shape.num_targets]
+    history_of = history_reader(panel, values, length)
+    made = np.full((len(last), horizon, fitted.shape.num_targets), np.nan)
+    read = np.minimum(panel.lengths, length).sum() * fitted.shape.num_targets
+    is_once = read * len(stops) > SMOOTHING_WORK
+    smoothing = None
+    for block in sorted(stops, reverse=True):  # the earliest first
+        if smoothing is None or not is_once:
+            first = panel.offsets[:-1]
+            part = Part(first, np.maximum(stops[block], first))
+            smoothing = fit_smoothing(panel, prepared.filled, part, fitted.season_length)
+        chosen = np.flatnonzero(blocks == block)
+        series = panel.series_at(last[chosen])
+        made[chosen] = smoothing.predict(history_of(last[chosen]), series, horizon)
     return made
 
 
