@@ -113,15 +113,13 @@ def weights_of_others(prepared: Prepared, rolled: Rolled) -> FloatArray:
     With them the errors of the combination are those on windows that its weights have not seen.
     """
     simple = _simple_weights(rolled.names)
+    errors = _errors_of(prepared, rolled.made, rolled.last, rolled.blocks)
     found = np.empty((len(rolled.names), len(rolled.last)))
     for block in np.unique(rolled.blocks):
-        others = np.flatnonzero(np.abs(rolled.blocks - block) > 1)
+        is_other = np.abs(errors.blocks - block) > 1
         weights = simple
-        if len(others):
-            errors = _errors_of(
-                prepared, rolled.made[:, others], rolled.last[others], rolled.blocks[others]
-            )
-            weights, _ = earned_weights(errors, simple)
+        if is_other.any():
+            weights, _ = earned_weights(errors.take(is_other), simple)
         found[:, rolled.blocks == block] = weights[:, None]
     return found
 
@@ -149,11 +147,14 @@ def _roll(fitted: Fitted, prepared: Prepared, names: Sequence[str]) -> Rolled:
     series, first = index.locate(numbers)
     last = first + index.context_length - 1
     blocks = (end[series] - last - 1 - index.horizon) // index.horizon
-    simple = tuple(name for name in names if name != LINEAR)
+    learning = (ETS, LINEAR)  # fitted anew at the cutoffs
+    simple = tuple(name for name in names if name not in learning)
     made = simple_forecasts(fitted, panel, prepared.filled, last, simple)
     stops = {block: end - index.horizon * (block + 2) + 1 for block in np.unique(blocks).tolist()}
-    if ETS in simple:
-        made[simple.index(ETS)] = roll_smoothing(fitted, prepared, last, blocks, stops)
+    if ETS in names:
+        smoothed = roll_smoothing(fitted, prepared, last, blocks, stops)
+        simple = (*simple, ETS)
+        made = np.concatenate([made, smoothed[None]])
     regressions = {}
     if LINEAR in names:
         regressions[LINEAR] = roll_linear(fitted, prepared, last, blocks, stops)

@@ -121,8 +121,9 @@ def roll_regression(
             continue
         chosen = np.flatnonzero(blocks == block)
         history = history_of(last[chosen])
-        chosen = chosen[np.isfinite(history).all(axis=(1, 2))]
-        history = history_of(last[chosen])
+        is_whole = np.isfinite(history).all(axis=(1, 2))
+        chosen = chosen[is_whole]
+        history = history[is_whole]
         ahead = last[chosen][:, None] + np.arange(1, horizon + 1)
         output = ridge.predict(history, features.known[ahead].astype(np.float64))
         made[chosen] = chain.invert(

@@ -16,7 +16,7 @@ from forecast.data.findings import listed
 from forecast.data.panel import Panel
 from forecast.experiment.prepare import Prepared
 from forecast.forecasting.fitted import MODEL, Fitted, fit_smoothing
-from forecast.transforms.missing import Filled, fill_missing
+from forecast.transforms.missing import Filled
 from forecast.windows.features import series_deviations
 
 
@@ -73,21 +73,19 @@ def steps_of(fitted: Fitted, panel: Panel, horizon: int | None = None) -> Steps:
 
 
 def simple_forecasts(
-    fitted: Fitted, panel: Panel, filled: Filled | None, last: IntArray, names: Sequence[str]
+    fitted: Fitted, panel: Panel, filled: Filled, last: IntArray, names: Sequence[str]
 ) -> FloatArray:
     """Return (M, B, H, D) forecasts of some baselines in the unit of the data.
 
     Args:
         fitted: the state, aligned with the panel.
         panel: the series.
-        filled: its rows after the missing policy; default: filled here.
+        filled: its rows after the missing policy.
         last: (B,) row of the panel at each cutoff.
         names: of the M baselines.
     """
     steps = steps_of(fitted, panel)
     num_targets = fitted.shape.num_targets
-    if filled is None:
-        filled = fill_missing(panel, fitted.config.data.missing)[0]
     baselines = all_baselines(steps, ridge=fitted.linear, smoothing=fitted.smoothing)
     length = steps.history_length
     history_of = history_reader(panel, filled.values[:, :num_targets], length)

@@ -39,6 +39,12 @@ class Errors:
     series: IntArray
     of_mean: bool = False
 
+    def take(self, windows: NDArray[np.bool_]) -> Errors:
+        """Return the errors on some of the windows (W,)."""
+        return Errors(
+            self.values[:, windows], self.blocks[windows], self.series[windows], self.of_mean
+        )
+
     def losses(self, weights: FloatArray, windows: NDArray[np.bool_]) -> FloatArray:
         """Return the (W',) mean losses of a weighted sum on some windows (W,)."""
         together = np.tensordot(weights, self.values[:, windows], axes=1)
