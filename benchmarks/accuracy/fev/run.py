@@ -28,12 +28,7 @@ sys.path.append(str(HERE.parent))  # for `protocols`, `series_scores` and `store
 
 from protocols import DATA  # noqa: E402
 from series_scores import cpu_seconds, seasonal_error  # noqa: E402
-from stored import (  # noqa: E402
-    read_result,
-    weights_text,
-    write_between_marks,
-    write_result,
-)
+from stored import judge_groups, read_result, weights_text  # noqa: E402
 
 PAGE = HERE / "README.md"
 RESULTS = HERE / "results"
@@ -133,16 +128,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few rows; nothing stored")
     parser.add_argument("--show", action="store_true", help="print stored results")
     options = parser.parse_args()
-    for market in options.markets if not options.show else ():
-        result = judge(market, quick=options.quick)
-        print(market, result, flush=True)
-        if not options.quick:
-            write_result(result_path(options.label, market), result)
-    if options.quick:
-        return
-    if not options.show:
-        write_between_marks(PAGE, options.label, table_text(options.label))
-    print(table_text(options.label))
+    judge_groups(options, options.markets, PAGE, judge, result_path, table_text)
 
 
 if __name__ == "__main__":

@@ -27,12 +27,7 @@ sys.path.append(str(HERE.parent))  # for `protocols`, `series_scores`, `statisti
 
 from protocols import DATA  # noqa: E402
 from series_scores import cpu_seconds, scores_by_series  # noqa: E402
-from stored import (  # noqa: E402
-    read_result,
-    weights_text,
-    write_between_marks,
-    write_result,
-)
+from stored import judge_groups, read_result, weights_text  # noqa: E402
 
 PAGE = HERE / "README.md"
 RESULTS = HERE / "results"
@@ -193,16 +188,7 @@ def main() -> None:
         for group in options.groups:
             make_peers(group)
         return
-    for group in options.groups if not options.show else ():
-        result = judge(group, quick=options.quick)
-        print(group, result, flush=True)
-        if not options.quick:
-            write_result(result_path(options.label, group), result)
-    if options.quick:
-        return
-    if not options.show:
-        write_between_marks(PAGE, options.label, table_text(options.label))
-    print(table_text(options.label))
+    judge_groups(options, options.groups, PAGE, judge, result_path, table_text)
 
 
 if __name__ == "__main__":
