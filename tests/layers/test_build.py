@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _ctypes
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from forecast.errors import ForecastWarning
 from forecast.experiment.settings import TrainingConfig
 from forecast.layers.native import build, library, operations, registered
 from forecast.layers.native.compiler import LOOPS
+from forecast.layers.native.library import Loops
 from forecast.models import build_model
 from forecast.models.bigru import BiGRUConfig
 from forecast.training import train
@@ -230,3 +232,21 @@ def test_processes_that_compile_at_the_same_time(
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda _: build.load(LOOPS, Path.read_bytes, []), range(4)))
     assert found == [b"library"] * 4
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("printf library > $out", "invalid ELF header|file too short"),
+        (f"cp {_ctypes.__file__} $out", "undefined symbol: bigru_loops"),
+    ],
+    ids=["no library", "a foreign library"],
+)
+def test_files_that_are_really_opened(
+    fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, said: str
+) -> None:
+    monkeypatch.setenv("CXX", compiler(tmp_path, script))
+    monkeypatch.setattr(library, "Loops", Loops)
+    with pytest.warns(ForecastWarning, match=f"({said}): delete {fresh}") as heard:
+        assert [library.compiled_loops(), library.compiled_loops()] == [None, None]
+    assert len(heard) == 1

@@ -67,19 +67,26 @@ def warn_once(reason: str) -> None:
     )
 
 
-def load(source: Source, open_library: Callable[[Path], Opened], flags: Sequence[str]) -> Opened:
+def load(
+    source: Source,
+    open_library: Callable[[Path], Opened],
+    flags: Sequence[str],
+    *,
+    fits_wheel: bool = True,
+) -> Opened:
     """Open the library of the wheel; where there is none that works, compile one.
 
     Args:
         source: which library.
         open_library: opens a file; any error means that the file does not work.
         flags: of the compiler, for this machine.
+        fits_wheel: whether a library of the wheel may be opened.
 
     Raises:
         NotAvailableError: neither works.
     """
     of_wheel, reason = _of_wheel(source)
-    if of_wheel is not None:
+    if of_wheel is not None and fits_wheel:
         try:
             return open_library(of_wheel)
         except Exception as error:  # any error: it may be compiled instead

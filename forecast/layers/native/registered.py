@@ -13,6 +13,10 @@ from forecast.layers.native.compiler import OPERATIONS
 from forecast.layers.native.library import Loops, loaded_loops
 from forecast.layers.runtime import caller_threads
 
+KNOWN_TENSORFLOW = ("2.20.", "2.21.")
+"""Versions whose C interface is that of `tensorflow_c.h`: those that the package may be installed
+with. With others the operations of a wheel are not used, since the compiler must compare first."""
+
 _ONE_AT_A_TIME = threading.Lock()
 
 
@@ -47,8 +51,10 @@ def loaded_operations() -> tuple[Any, str]:
     # The compiler compares the headers of this version with `tensorflow_c.h`; the version is part
     # of what the library depends on.
     check = ["-DCHECK_HEADERS", f"-DTENSORFLOW={tf.__version__}", "-I", tf.sysconfig.get_include()]
+    is_known = tf.__version__.startswith(KNOWN_TENSORFLOW)
     try:
-        return load(OPERATIONS, lambda path: _register(path, loops), check), ""
+        found = load(OPERATIONS, lambda path: _register(path, loops), check, fits_wheel=is_known)
+        return found, ""
     except NotAvailableError as error:
         return None, f"{error}"
 
