@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from forecast.axes import check_shape
     from forecast.backtest.folder import backtest_table
     from forecast.baselines.simple import BASELINES
+    from forecast.classification.class_settings import Classification, SequenceColumns
+    from forecast.classification.classifier import Classifier
+    from forecast.classification.evaluated import ClassifierResult
     from forecast.data import datasets
     from forecast.data.doctor import diagnose
     from forecast.data.load import load_panel
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from forecast.leakage.pipeline import check_no_leakage
     from forecast.models import MODELS
     from forecast.models.bigru import BiGRUConfig
+    from forecast.models.bigru_classifier import BiGRUClassifierConfig
     from forecast.models.segment_bigru import SegmentBiGRUConfig
     from forecast.report import plots
     from forecast.scores.breakdown import scores_by
@@ -46,7 +50,11 @@ _HOMES = {
     "BASELINES": "baselines.simple",
     "BacktestConfig": "experiment.evaluation_settings",
     "BacktestResult": "scores.evaluation",
+    "BiGRUClassifierConfig": "models.bigru_classifier",
     "BiGRUConfig": "models.bigru",
+    "Classification": "classification.class_settings",
+    "Classifier": "classification.classifier",
+    "ClassifierResult": "classification.evaluated",
     "Columns": "data.panel",
     "DataConfig": "experiment.settings",
     "EnsembleConfig": "experiment.training_settings",
@@ -61,6 +69,7 @@ _HOMES = {
     "RangeConfig": "experiment.search_settings",
     "SearchConfig": "experiment.search_settings",
     "SegmentBiGRUConfig": "models.segment_bigru",
+    "SequenceColumns": "classification.class_settings",
     "TableFormat": "data.read",
     "TrainingConfig": "experiment.training_settings",
     "TransformConfig": "experiment.transform_settings",
@@ -97,7 +106,11 @@ __all__ = [
     "MODELS",
     "BacktestConfig",
     "BacktestResult",
+    "BiGRUClassifierConfig",
     "BiGRUConfig",
+    "Classification",
+    "Classifier",
+    "ClassifierResult",
     "Columns",
     "DataConfig",
     "EnsembleConfig",
@@ -110,6 +123,7 @@ __all__ = [
     "RangeConfig",
     "SearchConfig",
     "SegmentBiGRUConfig",
+    "SequenceColumns",
     "TableFormat",
     "TrainingConfig",
     "TransformConfig",
