@@ -93,7 +93,7 @@ class ClassTraining(Section):
     """Passes over the training sequences, at most."""
     batch_size: PositiveInt = 16
     """Sequences per step."""
-    learning_rate: Annotated[float, Field(gt=0.0, lt=1.0)] = 2e-3
+    learning_rate: Annotated[float, Field(gt=0.0, lt=1.0)] = 5e-3
     """Of Adam; it falls to a hundredth along a cosine."""
     patience: PositiveInt | None = 40
     """Epochs without a better validation loss after which training stops; null: never."""

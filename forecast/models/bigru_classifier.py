@@ -36,7 +36,7 @@ class BiGRUClassifierConfig(RecurrentConfig):
 
     name: Literal["bigru_classifier"] = "bigru_classifier"
     """Which architecture."""
-    pooling: Literal["last", "mean", "max", "attention"] = "last"
+    pooling: Literal["last", "mean", "max", "attention"] = "mean"
     """Way from the outputs of all steps to one vector: the last step of each direction, mean or
     the largest value over the steps, or a learned weighted mean."""
     head_dropout: Share = 0.2
