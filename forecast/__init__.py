@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from forecast.classification.class_settings import Classification, SequenceColumns
     from forecast.classification.classifier import Classifier
     from forecast.classification.evaluated import ClassifierResult
+    from forecast.classification.next_symbol import NextSymbol
+    from forecast.classification.symbol_settings import NextSymbolSettings
     from forecast.data import datasets
     from forecast.data.doctor import diagnose
     from forecast.data.load import load_panel
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from forecast.models import MODELS
     from forecast.models.bigru import BiGRUConfig
     from forecast.models.bigru_classifier import BiGRUClassifierConfig
+    from forecast.models.gru_next import GRUNextConfig
     from forecast.models.segment_bigru import SegmentBiGRUConfig
     from forecast.report import plots
     from forecast.scores.breakdown import scores_by
@@ -63,8 +66,11 @@ _HOMES = {
     "Forecast": "scores.forecast",
     "ForecastError": "errors",
     "Forecaster": "forecasting.forecaster",
+    "GRUNextConfig": "models.gru_next",
     "METRICS": "scores.metrics",
     "MODELS": "models",
+    "NextSymbol": "classification.next_symbol",
+    "NextSymbolSettings": "classification.symbol_settings",
     "Panel": "data.panel",
     "RangeConfig": "experiment.search_settings",
     "SearchConfig": "experiment.search_settings",
@@ -119,6 +125,9 @@ __all__ = [
     "Forecast",
     "ForecastError",
     "Forecaster",
+    "GRUNextConfig",
+    "NextSymbol",
+    "NextSymbolSettings",
     "Panel",
     "RangeConfig",
     "SearchConfig",

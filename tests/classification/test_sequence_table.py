@@ -114,9 +114,7 @@ def test_a_document_has_one_row() -> None:
 
 def test_unknown_set_is_named() -> None:
     table = waves(6).assign(part="training")
-    with pytest.raises(
-        DataError, match=r"'part' has 'training'\. Expected train, valid"
-    ):
+    with pytest.raises(DataError, match=r"'part' has 'training'\. Expected train, valid"):
         read_sequences(table, SequenceColumns(split_col="part"))
 
 
