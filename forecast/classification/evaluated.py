@@ -29,7 +29,20 @@ class ClassifierResult:
         ids: (N,) names of the sequences.
         classes: the K labels.
         truth: (N,) place of each sequence's label in `classes`.
-        probabilities: (N, K) of each model by name, that of the network first, then the baselines.
+        probabilities: (N, K) of each model by name, that of the classifier first, then its network
+            and the baselines.
+
+    Example:
+        >>> import numpy as np
+        >>> from forecast import ClassifierResult
+        >>> ids = np.array(["a", "b", "c"], dtype=object)
+        >>> sure = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
+        >>> shares = {"bigru": sure, "class frequencies": np.full((3, 2), [1 / 3, 2 / 3])}
+        >>> result = ClassifierResult(ids, ("no", "yes"), np.array([0, 1, 1]), shares)
+        >>> result.scores()["accuracy"].round(2).to_dict()
+        {'bigru': 0.67, 'class frequencies': 0.67}
+        >>> result.confusion().loc["yes"].to_dict()
+        {'no': 1, 'yes': 1}
     """
 
     ids: NDArray[np.object_]

@@ -30,6 +30,18 @@ from forecast.section import AUTO
 ID_NAMES = ("unique_id", "id", "series", "sequence")
 STEP_NAMES = ("ds", "step", "time", "timestamp")
 
+WORDS = {
+    "id_col": "the ids",
+    "step_col": "the steps",
+    "label_col": "the labels",
+    "text_col": "the texts",
+    "group_col": "the groups",
+    "split_col": "the sets",
+    "features": "the features",
+    "categorical": "the categories",
+}
+"""Role of a column -> its words in messages."""
+
 COUNTED = "document"
 """Column of ids in the results, where documents are counted from 0."""
 
@@ -166,8 +178,9 @@ def _with_names(
         if name not in (*names, AUTO):
             raise BadTableError(
                 "missing_column",
-                f"{role} names {name!r}, and the table has {listed(names)}",
-                f"give the name of a column{nearest(name, names)}",
+                f"there is no column {name!r} for {WORDS[role]}; the table has {listed(names)}",
+                f"check the name{nearest(name, names)}",
+                ({f"data.{role}": "COLUMN"},),
             )
     return roles
 

@@ -21,7 +21,7 @@ WORDS = {
 
 @dataclass(frozen=True, eq=False)
 class ClassRecord:
-    """What the page about a classifier shows.
+    """Content of the page about a classifier.
 
     Attributes:
         title: such as `state, classes of machines.csv`.

@@ -201,7 +201,7 @@ def _write(
             pictures={
                 name: (folder / name).read_bytes() for name in PICTURES if (folder / name).is_file()
             },
-            commands=f"forecast classify predict {place} NEW_TABLE --output classes.csv",
+            commands=f"forecast classify predict {place.name} NEW_TABLE --output classes.csv",
         )
     )
     (folder / REPORT).write_text(page, "utf-8")

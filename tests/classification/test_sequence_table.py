@@ -74,7 +74,10 @@ FAULTS: dict[str, tuple[Any, str]] = {
         "column 'step' is empty in 1 row: row 3",
     ),
     "no rows": (lambda table: table.head(0), "the table has no rows"),
-    "no label": (lambda table: table.drop(columns="label"), "label_col names 'label', and"),
+    "no label": (
+        lambda table: table.drop(columns="label"),
+        "there is no column 'label' for the labels; the table has",
+    ),
     "no id": (lambda table: table.drop(columns="id"), "no column is named unique_id or id"),
     "no numbers": (
         lambda table: table.drop(columns=["x", "noise"]),
