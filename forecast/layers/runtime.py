@@ -40,6 +40,9 @@ _ONE_AT_A_TIME = threading.RLock()
 
 _SEEDS: ContextVar[Any] = ContextVar("source of the seeds of Keras", default=random)
 
+_OF_A_COMMAND: list[bool] = []
+"""Not empty where the process belongs to a command of the command line."""
+
 _IS_APART: ContextVar[bool] = ContextVar("whether layers are made apart", default=False)
 
 
@@ -245,6 +248,16 @@ def free_bytes() -> float:
         return float("inf")
 
 
+def belong_to_command() -> None:
+    """Note that the process belongs to a command: Keras, where it starts, starts by `quiet_start`.
+
+    It runs on TensorFlow then, whatever backend is usual on the machine.
+    """
+    _OF_A_COMMAND.append(True)
+    if "keras" not in sys.modules:
+        os.environ[BACKEND] = "tensorflow"
+
+
 @contextmanager
 def quiet_start() -> Iterator[None]:
     """Import TensorFlow inside this block without its log output, on the command line.
@@ -289,9 +302,14 @@ _LOG = re.compile(
 def start_quietly() -> None:
     """Import TensorFlow and look for devices without log output; do nothing where it is imported.
 
+    In the process of a command it starts as in `quiet_start`.
+
     Everything else that is written meanwhile appears afterwards. With `TF_CPP_MIN_LOG_LEVEL` 0 or 1
     in the environment, TensorFlow logs.
     """
+    if _OF_A_COMMAND and "tensorflow" not in sys.modules:
+        with quiet_start():
+            return
     level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # for output after the import
     if "tensorflow" in sys.modules or level in ("0", "1"):
         return
