@@ -118,7 +118,10 @@ def run_layer(layer: Any, sequences: Any, states: Any, *, mask: Any, training: b
         tf.convert_to_tensor(layer.cell.recurrent_kernel),
         layer.step_cell.biases(tf.convert_to_tensor(layer.cell.bias)),
     )
-    run = _Run(loop, num_shards(layer, sequences, native=native), training, layer.return_sequences)
+    shards = 1  # C++ cuts a batch itself
+    if not native:
+        shards = num_shards(layer, sequences)
+    run = _Run(loop, shards, training, layer.return_sequences)
     states, outputs = _run_in_shards(run, weights, sequences, states)
 
     last = states[0]
@@ -150,8 +153,8 @@ def is_native(loop: Loop, sequences: Any) -> bool:
     )
 
 
-def num_shards(layer: Any, sequences: Any, *, native: bool) -> int:
-    """Return into how many shards the windows of a batch are cut, to run at the same time.
+def num_shards(layer: Any, sequences: Any) -> int:
+    """Return into how many shards XLA cuts the windows of a batch, to run at the same time.
 
     Two for a layer in one direction. The directions of a bidirectional one keep two processors busy
     as they are. The number does not depend on the processors of the machine, so that the bits do
@@ -160,10 +163,9 @@ def num_shards(layer: Any, sequences: Any, *, native: bool) -> int:
     Args:
         layer: a `FasterLoop`.
         sequences: (B, L, C).
-        native: whether the loop is the one in C++.
     """
     batch = sequences.shape[0]
-    runs_alone = (native or clusters_are_compiled()) and not layer.has_a_twin
+    runs_alone = clusters_are_compiled() and not layer.has_a_twin
     if not runs_alone or batch is None:
         return 1
     can_be_halved = batch % 2 == 0 and batch >= 2 * SMALLEST_SHARD

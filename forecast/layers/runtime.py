@@ -226,6 +226,20 @@ def settle_threads() -> None:
         # Refused where TensorFlow already runs: then its threads are the caller's choice.
         with contextlib.suppress(RuntimeError):
             threading_config.set_intra_op_parallelism_threads(2)
+            _SETTLED.append(2)
+
+
+_SETTLED: list[int] = []
+"""The number of threads that `settle_threads` has set."""
+
+
+def caller_threads() -> int:
+    """Return the number of threads that the caller has set for TensorFlow; 0 for none."""
+    import tensorflow as tf
+
+    if _SETTLED:
+        return 0
+    return int(tf.config.threading.get_intra_op_parallelism_threads())
 
 
 def core_count() -> int:

@@ -1,14 +1,11 @@
-"""The loops in C++ are those of Keras, whatever the sizes; and what happens where they cannot be
-compiled."""
+"""The loops in C++ are those of Keras, whatever the sizes and the number of threads."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-import tempfile
-import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,17 +15,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from layers_compared import outputs_and_gradients, share_weights
-from window_arrays import learnable_source
 
-from forecast.errors import ForecastWarning
-from forecast.experiment.settings import TrainingConfig
 from forecast.layers import dispatch, recurrent
-from forecast.layers.native import build, operations
+from forecast.layers.native import operations
+from forecast.layers.native.build import SWITCH
+from forecast.layers.native.library import compiled_loops
 from forecast.layers.native.loop import OPERATION
-from forecast.models import build_model
-from forecast.models.bigru import BiGRUConfig
-from forecast.training import train
-from forecast.windows.index import WindowShape
+from forecast.layers.runtime import core_count
 
 needs_operations = pytest.mark.skipif(operations() is None, reason="no C++ compiler here")
 
@@ -39,6 +32,7 @@ SIZES = {
     "less than a vector": (3, 5, 2, 7),
     "tails everywhere": (13, 11, 5, 19),
     "more windows than a block": (67, 9, 3, 16),
+    "more blocks than shards": (600, 3, 2, 4),
     "a sequence of many chunks": (64, 50, 40, 33),
     "wider than long": (2, 3, 70, 130),
 }
@@ -227,6 +221,45 @@ def test_a_window_does_not_depend_on_its_neighbours(kind: str) -> None:
     np.testing.assert_array_equal(damaged[others], outputs[others])
 
 
+@pytest.fixture
+def threads() -> Iterator[Callable[[int], None]]:
+    """Sets the number of threads of the loops, until the test ends."""
+    loops = compiled_loops()
+    assert loops is not None
+    yield loops.set_threads
+    loops.set_threads(core_count())
+
+
+@needs_operations
+@pytest.mark.parametrize("batch", [1, 33, 600])
+@pytest.mark.parametrize("kind", ["GRU", "LSTM"])
+def test_bits_do_not_depend_on_the_threads(
+    kind: str, batch: int, threads: Callable[[int], None]
+) -> None:
+    options = {"return_sequences": True, "bidirectional": True, "dropout": 0.2}
+    (*_, layer), x = layers_of(kind, (batch, 30, 3, 21), **options)
+    found = []
+    for count in (1, 2, 3, 8):
+        threads(count)
+        outputs, gradients = outputs_and_gradients(layer, tf.constant(x, "float32"), jit=False)
+        found.append([one.tobytes() for one in (*outputs, *gradients)])
+    assert found[1:] == found[:1] * 3
+
+
+@needs_operations
+def test_calls_at_the_same_time_share_the_threads(threads: Callable[[int], None]) -> None:
+    """Six calls on three threads, each with its own result."""
+    threads(3)
+    layers, x = layers_of("GRU", (200, 30, 3, 21), return_sequences=True)
+    xs = [tf.constant(x * (1 + number), "float32") for number in range(6)]
+    expected = [np.asarray(layers[2](one)[0]) for one in xs]
+    with ThreadPoolExecutor(6) as pool:
+        for _ in range(5):
+            found = list(pool.map(lambda one: np.asarray(layers[2](one)[0]), xs))
+            for one, other in zip(found, expected, strict=True):
+                np.testing.assert_array_equal(one, other)
+
+
 @needs_operations
 @pytest.mark.parametrize("kind", ["GRU", "LSTM"])
 def test_no_window_at_all(kind: str) -> None:
@@ -251,207 +284,6 @@ def test_operands_that_do_not_fit_are_refused() -> None:
             operations().bigru_forward(*wrong, **settings)
 
 
-@pytest.fixture
-def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty cache folder, and nothing loaded yet; libraries are not really loaded, as that
-    cannot be undone."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.delenv(build.SWITCH, raising=False)
-    monkeypatch.setattr(tf, "load_op_library", lambda path: Path(path).read_bytes())
-    build.loaded.cache_clear()
-    monkeypatch.setattr(build, "WARNED", [])
-    before = build.loaded
-    yield tmp_path / "bigru-forecast"
-    before.cache_clear()
-    monkeypatch.undo()
-
-
-def compiler(folder: Path, script: str) -> str:
-    """A compiler that runs `script`, in which `$out` is the file to write."""
-    path = folder / "cc.sh"
-    path.write_text(
-        f'#!/bin/sh\nwhile [ "$1" != -o ]; do shift; done\nout=$2\necho x >> '
-        f"{folder}/calls\n{script}\n"
-    )
-    path.chmod(0o755)
-    return str(path)
-
-
-def calls(folder: Path) -> int:
-    return len((folder / "calls").read_text().splitlines())
-
-
-def test_it_is_compiled_once_and_again_when_damaged(
-    fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CXX", compiler(tmp_path, "printf library > $out"))
-    for expected in (1, 1):
-        build.loaded.cache_clear()
-        assert operations() == b"library"
-        assert calls(tmp_path) == expected
-    (library,) = fresh.glob("*.so")
-    library.write_bytes(b"libr")
-    build.loaded.cache_clear()
-    assert (operations(), calls(tmp_path)) == (b"library", 2)
-    monkeypatch.setattr(build, "processor", lambda: "another")
-    build.loaded.cache_clear()
-    assert (operations(), calls(tmp_path)) == (b"library", 3)
-
-
-@pytest.mark.parametrize(
-    ("script", "said"),
-    [
-        ("echo no such header >&2; exit 1", "no such header"),
-        ("true", "No such file"),
-        ("kill -9 $$", "died with"),
-        ("echo half > $out; printf 'No space left \\377' >&2; exit 1", "No space left"),
-        ("echo so far >&2; exec sleep 60", "timed out"),
-    ],
-    ids=["fails", "writes nothing", "killed", "disk full", "hangs"],
-)
-def test_a_compiler_that_fails_is_named_and_leaves_nothing(
-    fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, said: str
-) -> None:
-    monkeypatch.setenv("CXX", compiler(tmp_path, script))
-    monkeypatch.setattr(build, "SECONDS", 1 if "sleep" in script else 60)
-    with pytest.warns(
-        ForecastWarning, match=f"without their compiled loops.*{said}.*{build.SWITCH}=0"
-    ) as heard:
-        assert [operations(), operations()] == [None, None]
-    assert len(heard) == 1
-    assert list(fresh.iterdir()) == []
-
-
-REFUSALS = {
-    "noexec or of another system": tf.errors.NotFoundError(
-        None, None, "failed to map segment from shared object"
-    ),
-    "permission": PermissionError(13, "Permission denied"),
-    "anything": RuntimeError("the registry is closed"),
-}
-
-
-def refuse_to_load(error: Exception, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the compiler succeed, and loading what it wrote fail."""
-
-    def refuse(_: str) -> None:
-        raise error
-
-    monkeypatch.setenv("CXX", compiler(folder, "printf library > $out"))
-    monkeypatch.setattr(tf, "load_op_library", refuse)
-
-
-@pytest.mark.parametrize("error", REFUSALS.values(), ids=REFUSALS)
-@pytest.mark.usefixtures("fresh")
-def test_a_library_that_cannot_be_loaded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
-    """Threads that ask at the same time are told once."""
-    refuse_to_load(error, tmp_path, monkeypatch)
-    with (
-        ThreadPoolExecutor(4) as pool,
-        pytest.warns(
-            ForecastWarning, match="set XDG_CACHE_HOME to a folder whose files may be executed"
-        ) as heard,
-    ):
-        assert list(pool.map(lambda _: operations(), range(4))) == [None] * 4
-    assert len(heard) == 1
-
-
-@pytest.mark.usefixtures("fresh")
-def test_training_goes_on_without_the_library(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    refuse_to_load(REFUSALS["permission"], tmp_path, monkeypatch)
-    with pytest.warns(ForecastWarning, match="set XDG_CACHE_HOME"):
-        assert operations() is None
-    shape = WindowShape(context_length=4, horizon=2)
-    model = build_model(BiGRUConfig(units=2, bidirectional=False, decoder="direct"), shape)
-    settings = TrainingConfig(
-        loss="mse", schedule="constant", epochs=1, batch_size=64, windows_per_epoch=None
-    )
-    history = train(model, learnable_source(shape, 16), None, settings).history
-    assert np.isfinite(history.loss[0])
-    assert not history.native
-
-
-@pytest.mark.usefixtures("fresh")
-def test_a_warning_that_is_an_error_comes_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CXX", compiler(tmp_path, "exit 1"))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        with pytest.raises(ForecastWarning):
-            operations()
-        assert operations() is None
-
-
-def without_home(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse() -> None:
-        raise RuntimeError("Could not determine home directory.")
-
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setattr(Path, "home", refuse)
-
-
-def test_no_compiler_and_the_switch(
-    fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.delenv("CXX", raising=False)
-    with pytest.warns(
-        ForecastWarning, match=r"no C\+\+ compiler was found .*; install one, or name it in CXX"
-    ):
-        assert operations() is None
-    monkeypatch.setenv("CXX", compiler(tmp_path, "exit 1"))
-    monkeypatch.setenv(build.SWITCH, "0")
-    monkeypatch.setattr(build, "WARNED", [])
-    build.loaded.cache_clear()
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert operations() is None
-    assert not (tmp_path / "calls").exists()
-    assert not fresh.exists()
-
-
-def test_a_folder_that_cannot_be_written_to(
-    fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fresh.write_text("a file in its place")
-    monkeypatch.setenv("CXX", compiler(tmp_path, "printf library > $out"))
-    assert operations() == b"library"
-
-
-@pytest.mark.usefixtures("fresh")
-def test_no_home_and_no_place_for_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a home the library goes into the folder of temporary files; without that as well
-    there is none."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("CXX", compiler(tmp_path, "printf library > $out"))
-    without_home(monkeypatch)
-    assert operations() == b"library"
-    assert [
-        one.name for one in tmp_path.iterdir() if not one.name.startswith(("cc.sh", "calls"))
-    ] == []
-    build.loaded.cache_clear()
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
-    with pytest.warns(ForecastWarning, match="No such file or directory"):
-        assert operations() is None
-
-
-@pytest.mark.usefixtures("fresh")
-def test_processes_that_compile_at_the_same_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(
-        "CXX", compiler(tmp_path, "printf lib > $out; sleep 0.3; printf rary >> $out")
-    )
-    with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda _: build.load(os.environ["CXX"]), range(4)))
-    assert found == [b"library"] * 4
-
-
 CODE = """
 import numpy as np
 from forecast import BiGRUConfig
@@ -471,7 +303,7 @@ def test_a_network_forecasts_the_same_without_the_compiler(tmp_path: Path) -> No
     folder."""
     outputs = []
     for switch in ("1", "0"):
-        environment = {**os.environ, build.SWITCH: switch, "XDG_CACHE_HOME": str(tmp_path)}
+        environment = {**os.environ, SWITCH: switch, "XDG_CACHE_HOME": str(tmp_path)}
         done = subprocess.run(
             [sys.executable, "-c", CODE],
             env=environment,

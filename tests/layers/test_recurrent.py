@@ -130,9 +130,8 @@ def test_one_direction_runs_in_two_parts_of_the_batch(name: str) -> None:
     for one, other in zip((*ours[0], *ours[1]), (*theirs[0], *theirs[1]), strict=True):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-12 * max(1.0, np.abs(other).max()))
     with tracing(compiled=True):
-        assert dispatch.num_shards(layers[1], x, native=False) == 2
-    assert dispatch.num_shards(layers[1], x, native=False) == 1
-    assert dispatch.num_shards(layers[1], x, native=True) == 2
+        assert dispatch.num_shards(layers[1], x) == 2
+    assert dispatch.num_shards(layers[1], x) == 1
 
 
 @pytest.mark.parametrize("name", ["GRU", pytest.param("LSTM", marks=pytest.mark.proof)])

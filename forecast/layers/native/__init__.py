@@ -1,15 +1,22 @@
 """The loops of GRU and LSTM in C++, for float32 on a CPU.
 
-operations.cc    two operations of TensorFlow
+loops.cc         the loops as a library without TensorFlow: `interface.h` says what it offers
+operations.cc    two operations of TensorFlow that call it
 forward.h        a layer over a sequence
 backward.h       its gradient
-layout.h         their inputs and outputs, and the layout of numbers inside
+shards.h         shards of a batch on all processors
+layout.h         the layout of numbers inside
 cells.h          one step of each cell, and the cells by name
 vectors.h        vectors, tanh and sigmoid, the product of a tile
-build            compiles them once for each machine
-loop             calls them for `dispatch`
+compiler         the commands that compile both, for this machine and for wheels
+build            finds both, or compiles them
+library          the loops on NumPy arrays
+registered       the operations of TensorFlow
+loop             calls those for `dispatch`
+
+TensorFlow is imported by the last two alone, inside functions or by `dispatch`.
 """
 
-from forecast.layers.native.build import operations
+from forecast.layers.native.registered import operations
 
 __all__ = ["operations"]

@@ -5,25 +5,64 @@
 // row, column, lane).
 #pragma once
 
+#include <optional>
+#include <utility>
+#include <vector>
+
 #include "layout.h"
+#include "shards.h"
+
+// The kernels as the loop reads them, shared by all shards.
+template <typename Cell>
+struct BackwardWeights {
+    BackwardWeights(const Layer& layer, const Inputs& in)
+        : kernel(transposed<Cell>(layer, in.kernel, layer.channels, Cell::input_first)),
+          recurrent(transposed<Cell>(layer, in.recurrent_kernel, layer.units, Cell::state_first)) {}
+
+    const Array kernel, recurrent;
+};
+
+// Gradients of the weights, summed over the windows of a shard.
+template <typename Cell>
+struct WeightSums {
+    explicit WeightSums(const Layer& layer)
+        : kernel(layer.panels() * layer.channels * Cell::gates * LANES),
+          recurrent(layer.panels() * layer.units * Cell::gates * LANES),
+          bias(COLUMNS * layer.padded()) {}
+
+    void add(const WeightSums& other) {
+        kernel.add(other.kernel);
+        recurrent.add(other.recurrent);
+        bias.add(other.bias);
+    }
+
+    void write(const Layer& layer, const Gradients& d) const {
+        from_panels<Cell>(layer, kernel, layer.channels, Cell::input_first, d.kernel);
+        from_panels<Cell>(layer, recurrent, layer.units, Cell::state_first, d.recurrent_kernel);
+        for (int c = 0; c < COLUMNS; ++c) {
+            float* to = d.bias + Cell::bias_of_column[c] * layer.units;
+            copy_rows(to, 0, bias + c * layer.padded(), 0, 1, layer.units);
+        }
+    }
+
+    Array kernel, recurrent, bias;
+};
 
 template <typename Cell>
 class Backward {
   public:
     // `results`: the outputs and saved activations that `Forward` wrote.
-    Backward(const Layer& layer, const Inputs& in, const Results& results, const Gradients& d)
+    Backward(const Layer& layer, const Inputs& in, const Results& results, const Gradients& d,
+             const BackwardWeights<Cell>& weights)
         : layer_(layer),
           in_(in),
           results_(results),
           d_(d),
-          block_rows_(std::min(BLOCK_ROWS, layer.batch)),
-          steps_(layer.chunk_steps(block_rows_)),
+          weights_(weights),
+          block_rows_(layer.block_rows()),
+          steps_(layer.chunk_steps()),
           width_((layer.channels + LANES - 1) / LANES * LANES),
-          kernel_(transposed<Cell>(layer, in.kernel, layer.channels, Cell::input_first)),
-          recurrent_(transposed<Cell>(layer, in.recurrent_kernel, layer.units, Cell::state_first)),
-          kernel_sums_(layer.panels() * layer.channels * G * LANES),
-          recurrent_sums_(layer.panels() * layer.units * G * LANES),
-          bias_sums_(COLUMNS * layer.padded()),
+          sums_(layer),
           columns_(layer.panels() * steps_ * block_rows_ * ROW),
           x_(steps_ * block_rows_ * width_),
           before_(steps_ * block_rows_ * layer.padded()),
@@ -35,16 +74,12 @@ class Backward {
                       ? G * steps_ * block_rows_ * std::max(layer.padded(), width_)
                       : 0) {}
 
-    void run() {
-        for (long b = 0; b < layer_.batch; b += block_rows_)
+    // The windows of some blocks; returns the gradients of the weights.
+    WeightSums<Cell> run(long first_block, long end_block) {
+        for (long b = first_block * block_rows_; b < end_block * block_rows_ && b < layer_.batch;
+             b += block_rows_)
             run_block(b, std::min(block_rows_, layer_.batch - b));
-        from_panels<Cell>(layer_, kernel_sums_, layer_.channels, Cell::input_first, d_.kernel);
-        from_panels<Cell>(layer_, recurrent_sums_, layer_.units, Cell::state_first,
-                          d_.recurrent_kernel);
-        for (int c = 0; c < COLUMNS; ++c) {
-            float* to = d_.bias + Cell::bias_of_column[c] * layer_.units;
-            copy_rows(to, 0, bias_sums_ + c * layer_.padded(), 0, 1, layer_.units);
-        }
+        return std::move(sums_);
     }
 
   private:
@@ -116,7 +151,7 @@ class Backward {
                 Vector sums[R][V] = {};
                 const float* columns = columns_ + (s * rows + r) * ROW + Cell::state_first * LANES;
                 const float* mask = in_.state_mask ? state_mask_ + r * padded + n : nullptr;
-                multiply_back<R, V>(sums, columns, chunk, recurrent_ + n, padded, mask,
+                multiply_back<R, V>(sums, columns, chunk, weights_.recurrent + n, padded, mask,
                                     rows * padded);
                 for (int i = 0; i < R; ++i)
                     for (int v = 0; v < V; ++v)
@@ -135,20 +170,20 @@ class Backward {
             read = masked_;
         }
         add_products(read, channels, width_, in_.input_mask ? chunk * width_ : 0, Cell::input_first,
-                     chunk, kernel_sums_);
+                     chunk, sums_.kernel);
         read = before_;
         if (in_.state_mask) {
             apply_masks(before_, state_mask_, G, count, rows * padded, masked_);
             read = masked_;
         }
         add_products(read, layer_.units, padded, in_.state_mask ? chunk * padded : 0,
-                     Cell::state_first, chunk, recurrent_sums_);
+                     Cell::state_first, chunk, sums_.recurrent);
         for (long p = 0; p < layer_.panels(); ++p) {
             Vector sums[COLUMNS] = {};
             for (long r = 0; r < chunk; ++r)
                 for (int c = 0; c < COLUMNS; ++c)
                     sums[c] += load(columns_ + (p * chunk + r) * ROW + c * LANES);
-            for (int c = 0; c < COLUMNS; ++c) add_to(bias_sums_ + c * padded + p * LANES, sums[c]);
+            for (int c = 0; c < COLUMNS; ++c) add_to(sums_.bias + c * padded + p * LANES, sums[c]);
         }
     }
 
@@ -184,7 +219,7 @@ class Backward {
                     const float* columns =
                         columns_ + (s * rows + r) * ROW + Cell::input_first * LANES;
                     const float* mask = in_.input_mask ? input_mask_ + r * width_ + n : nullptr;
-                    multiply_back<R, V>(sums, columns, chunk, kernel_ + n, width_, mask,
+                    multiply_back<R, V>(sums, columns, chunk, weights_.kernel + n, width_, mask,
                                         rows * width_);
                     for (int i = 0; i < R; ++i) {
                         for (int v = 0; v < V; ++v) {
@@ -234,9 +269,26 @@ class Backward {
     const Inputs& in_;
     const Results& results_;
     const Gradients& d_;
+    const BackwardWeights<Cell>& weights_;
     const long block_rows_, steps_,
         width_;  // windows of a block, steps of a chunk, channels in whole vectors
-    const Array kernel_, recurrent_;
-    Array kernel_sums_, recurrent_sums_, bias_sums_, columns_, x_, before_, output_, memory_,
+    WeightSums<Cell> sums_;
+    Array columns_, x_, before_, output_, memory_,
         input_mask_, state_mask_, masked_;
 };
+
+// Shards are fixed by the batch and their sums are added in order, so that bits do not depend on
+// the number of threads.
+template <typename Cell>
+void run_backward(const Layer& layer, const Inputs& in, const Results& results,
+                  const Gradients& d) {
+    const BackwardWeights<Cell> weights(layer, in);
+    const long blocks = layer.blocks(), shards = std::clamp(blocks, 1L, MOST_SHARDS);
+    std::vector<std::optional<WeightSums<Cell>>> sums(shards);
+    in_parallel(shards, [&](int shard) {
+        sums[shard] = Backward<Cell>(layer, in, results, d, weights)
+                          .run(shard * blocks / shards, (shard + 1) * blocks / shards);
+    });
+    for (long shard = 1; shard < shards; ++shard) sums[0]->add(*sums[shard]);
+    sums[0]->write(layer, d);
+}

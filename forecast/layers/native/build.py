@@ -1,99 +1,108 @@
-"""Compile the operations for this machine's processor, once, into the user's cache folder.
+"""Find the libraries of the loops and of the operations, or compile them.
 
-A library compiled for every processor could use the vectors of the oldest only. Whatever fails,
-from a missing compiler to a folder whose files may not be executed, the loops of `recurrence` do
-the same work more slowly: `operations` warns once and returns None.
+A wheel has them compiled. Where it has none for this processor, as in a source checkout, they are
+compiled for it, once, into the user's cache folder.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import platform
-import shutil
 import subprocess
 import tempfile
-import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from forecast.errors import ForecastWarning
+from forecast.layers.native.compiler import (
+    CHECKSUMS,
+    COMPILED,
+    COMPILERS,
+    FOLDER,
+    LOOPS,
+    VARIANTS,
+    Source,
+    command,
+    find_compiler,
+)
+
+Opened = TypeVar("Opened")
 
 SWITCH = "FORECAST_NATIVE"
-"""Environment variable: with `0` the loops run without the compiled operations."""
+"""Environment variable: with `0` everything runs without the compiled loops."""
 
-SOURCES = ("vectors.h", "cells.h", "layout.h", "forward.h", "backward.h", "operations.cc")
-FLAGS = (
-    "-std=c++17",
-    "-O3",
-    "-march=native",
-    "-fno-math-errno",
-    "-fno-trapping-math",
-    "-shared",
-    "-fPIC",
-)
-COMPILERS = ("c++", "g++", "clang++")
 SECONDS = 300
-"""Time limit of the compiler, which takes about 3 s."""
+"""Time limit of the compiler, which takes about 5 s."""
 SHOWN = 500
 """Characters at the end of a compiler's output that a warning shows."""
 
 WARNED: list[str] = []
 """Reasons that this process has already warned of."""
 
-_ONE_AT_A_TIME = threading.Lock()
+
+class NotAvailableError(Exception):
+    """There is no library; the message is the reason, in one line."""
 
 
-def operations() -> Any:
-    """Return the operations `bigru_forward` and `bigru_backward`, or None if not available.
-
-    The first call on a machine compiles them, which takes about 3 s. A process warns once of each
-    reason for a None.
-    """
-    with _ONE_AT_A_TIME:  # loaded twice, they would be registered twice
-        library, reason = loaded()
-        if reason and reason not in WARNED:
-            WARNED.append(reason)
-            _warn(reason)
-    return library
+def is_switched_off() -> bool:
+    """Return whether nothing compiled is wanted, or known on this system."""
+    return os.environ.get(SWITCH) == "0" or platform.system() not in {"Linux", "Darwin"}
 
 
-def _warn(reason: str) -> None:
-    """Warn that the operations are not available, unless there is a GPU, which needs none."""
-    import tensorflow as tf
-
-    if tf.config.list_logical_devices("GPU"):
+def warn_once(reason: str) -> None:
+    """Warn that slower loops run, unless this process has warned of the same reason."""
+    if reason in WARNED:
         return
+    WARNED.append(reason)
     warnings.warn(
         f"recurrent layers run without their compiled loops, and training takes about twice as "
         f"long: {reason}; set {SWITCH}=0 in the environment to turn off this warning",
         ForecastWarning,
-        stacklevel=3,
+        stacklevel=4,
     )
 
 
-@cache
-def loaded() -> tuple[Any, str]:
-    """Return the operations, or None and the reason, which is empty where they are turned off."""
-    if os.environ.get(SWITCH) == "0" or platform.system() not in {"Linux", "Darwin"}:
-        return None, ""
-    compiler = os.environ.get("CXX")
-    if not compiler:
-        compiler = next(filter(None, map(shutil.which, COMPILERS)), None)
+def load(
+    source: Source,
+    open_library: Callable[[Path], Opened],
+    flags: Sequence[str],
+    *,
+    fits_wheel: bool = True,
+) -> Opened:
+    """Open the library of the wheel; where there is none that works, compile one.
+
+    Args:
+        source: which library.
+        open_library: opens a file; any error means that the file does not work.
+        flags: of the compiler, for this machine.
+        fits_wheel: whether a library of the wheel may be opened.
+
+    Raises:
+        NotAvailableError: neither works.
+    """
+    of_wheel, reason = _of_wheel(source)
+    if of_wheel is not None and fits_wheel:
+        try:
+            return open_library(of_wheel)
+        except Exception as error:  # any error: it may be compiled instead
+            reason = f"{one_line(error)}: install the package again"
+    compiler = find_compiler()
     if compiler is None:
         names = ", ".join(COMPILERS)
-        return None, f"no C++ compiler was found ({names}); install one, or name it in CXX"
+        advice = f"no C++ compiler was found ({names}); install one, or name it in CXX"
+        raise NotAvailableError(f"{reason}, and {advice}" if reason else advice)
     try:
-        return load(compiler), ""
-    except Exception as error:  # any error: the loops of `recurrence` run instead
-        return None, _one_line(error)
+        return _load_compiled(source, open_library, command(compiler, source, *flags))
+    except Exception as error:  # any error: slower loops run instead
+        raise NotAvailableError(one_line(error)) from error
 
 
-def _one_line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
     """Return the end of the compiler's output, or else the error, on one line."""
     text = getattr(error, "stderr", None)
     if not isinstance(text, str) or not text.strip():
@@ -101,25 +110,55 @@ def _one_line(error: Exception) -> str:
     return " ".join(text.split())[-SHOWN:] or type(error).__name__
 
 
-def load(compiler: str) -> Any:
-    """Load the library from the cache folder; compile it where it is missing or damaged.
+def _of_wheel(source: Source) -> tuple[Path | None, str]:
+    """Return the library of the wheel for this processor, or None and the reason.
+
+    There is no reason where the package was not installed from a wheel with libraries, or where
+    they are for other processors.
+    """
+    folder = FOLDER / COMPILED
+    name = f"{source.name}.so"
+    if source is LOOPS:
+        name = _variant_file() or name
+    try:
+        checksums = json.loads((folder / CHECKSUMS).read_text(encoding="utf-8"))
+        if name not in checksums:
+            return None, ""
+        if _checksum(folder / name) == checksums[name]:
+            return folder / name, ""
+    except FileNotFoundError:
+        if not folder.exists():
+            return None, ""
+    except (OSError, ValueError, TypeError):
+        pass
+    return None, f"{folder / name} is damaged: install the package again"
+
+
+def _variant_file() -> str | None:
+    """Return the name of the fastest loops of a wheel that this processor can run."""
+    features = set(processor().split())
+    for variant in VARIANTS:
+        if platform.machine() in variant.machines and features.issuperset(variant.features):
+            return f"{LOOPS.name}-{variant.name}.so"
+    return None
+
+
+def _load_compiled(
+    source: Source, open_library: Callable[[Path], Opened], compile_command: list[str]
+) -> Opened:
+    """Open the library of the cache folder; compile it where it is missing or damaged.
 
     Raises:
-        OSError: it cannot be loaded, or no folder can be written to.
+        OSError: it cannot be opened, or no folder can be written to.
         subprocess.SubprocessError: the compiler fails.
     """
-    import tensorflow as tf
-
-    command = [*compiler.split(), *FLAGS, "-I", tf.sysconfig.get_include()]
-    if platform.system() == "Darwin":
-        command += ["-undefined", "dynamic_lookup"]
-    name = f"native-{_fingerprint(command, tf.__version__)}.so"
+    name = f"{source.name}-{_fingerprint(source, compile_command)}.so"
     with _cache_folder() as folder:
         library = folder / name
         if not _is_intact(library):
-            _compile(command, library)
+            compile_library(compile_command, library)
         try:
-            return tf.load_op_library(str(library))
+            return open_library(library)
         except Exception as error:  # errors of TensorFlow, which are no OSError
             raise OSError(
                 f"{error}: delete {library} if another system has compiled it, or set "
@@ -127,15 +166,15 @@ def load(compiler: str) -> Any:
             ) from error
 
 
-def _fingerprint(command: list[str], tensorflow: str) -> str:
+def _fingerprint(source: Source, compile_command: list[str]) -> str:
     """Return a digest of everything a library depends on.
 
-    Those are the sources, the command, TensorFlow, and the processor, since folders may be shared.
+    Those are the sources, the command, and the processor, since folders may be shared.
     """
     digest = hashlib.sha256()
-    for source in SOURCES:
-        digest.update(Path(__file__).with_name(source).read_bytes())
-    for text in (*command, tensorflow, platform.machine(), processor()):
+    for path in source.files():
+        digest.update(path.read_bytes())
+    for text in (*compile_command, platform.machine(), processor()):
         digest.update(text.encode() + b"\0")
     return digest.hexdigest()[:16]
 
@@ -181,19 +220,18 @@ def _checksum(library: Path) -> str:
     return hashlib.sha256(library.read_bytes()).hexdigest()
 
 
-def _compile(command: list[str], library: Path) -> None:
+def compile_library(compile_command: list[str], library: Path) -> None:
     """Compile into a temporary file and move it into place, its checksum last.
 
     Raises:
         subprocess.SubprocessError: the compiler fails, with the reason in `stderr`, or takes longer
             than `SECONDS`.
     """
-    source = Path(__file__).with_name("operations.cc")
     with tempfile.TemporaryDirectory(dir=library.parent) as folder:
         output = Path(folder) / library.name
         digest = Path(folder) / "sha256"
         subprocess.run(
-            [*command, str(source), "-o", str(output)],
+            [*compile_command, "-o", str(output)],
             check=True,
             capture_output=True,
             text=True,

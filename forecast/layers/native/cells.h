@@ -7,8 +7,6 @@
 // and `bias_of_column` are the positions of the columns in Keras.
 #pragma once
 
-#include <string>
-
 #include "vectors.h"
 
 struct States {
@@ -97,15 +95,17 @@ struct Lstm {
     }
 };
 
-// Call `visit` with the cell of this name; false where there is none. A new cell is added here.
+// The number of the cell of this name; -1 where there is none. A new cell is added here and below.
+inline int find_cell(const char* name) {
+    constexpr const char* names[] = {Gru::name, Lstm::name};
+    for (int number = 0; number < 2; ++number)
+        if (!std::strcmp(name, names[number])) return number;
+    return -1;
+}
+
+// Call `visit` with the cell of this number.
 template <typename Visit>
-bool with_cell(const std::string& name, Visit visit) {
-    if (name == Gru::name) {
-        visit(Gru{});
-    } else if (name == Lstm::name) {
-        visit(Lstm{});
-    } else {
-        return false;
-    }
-    return true;
+void with_cell(int number, Visit visit) {
+    if (number == 0) visit(Gru{});
+    if (number == 1) visit(Lstm{});
 }

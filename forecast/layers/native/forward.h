@@ -5,22 +5,33 @@
 #pragma once
 
 #include "layout.h"
+#include "shards.h"
+
+// The weights as the loop reads them, shared by all blocks.
+template <typename Cell>
+struct ForwardWeights {
+    ForwardWeights(const Layer& layer, const Inputs& in)
+        : kernel(by_panels<Cell>(layer, in.kernel, layer.channels, Cell::input_first)),
+          recurrent(by_panels<Cell>(layer, in.recurrent_kernel, layer.units, Cell::state_first)),
+          input_bias(
+              biases_by_panels<Cell>(layer, in.bias, Cell::input_first, Cell::input_has_bias)),
+          state_bias(
+              biases_by_panels<Cell>(layer, in.bias, Cell::state_first, Cell::state_has_bias)) {}
+
+    const Array kernel, recurrent, input_bias, state_bias;
+};
 
 template <typename Cell>
 class Forward {
   public:
-    Forward(const Layer& layer, const Inputs& in, const Results& out)
+    Forward(const Layer& layer, const Inputs& in, const Results& out,
+            const ForwardWeights<Cell>& weights)
         : layer_(layer),
           in_(in),
           out_(out),
-          block_rows_(std::min(BLOCK_ROWS, layer.batch)),
-          steps_(layer.chunk_steps(block_rows_)),
-          kernel_(by_panels<Cell>(layer, in.kernel, layer.channels, Cell::input_first)),
-          recurrent_(by_panels<Cell>(layer, in.recurrent_kernel, layer.units, Cell::state_first)),
-          input_bias_(
-              biases_by_panels<Cell>(layer, in.bias, Cell::input_first, Cell::input_has_bias)),
-          state_bias_(
-              biases_by_panels<Cell>(layer, in.bias, Cell::state_first, Cell::state_has_bias)),
+          weights_(weights),
+          block_rows_(layer.block_rows()),
+          steps_(layer.chunk_steps()),
           x_(steps_ * block_rows_ * layer.channels),
           products_(layer.panels() * steps_ * block_rows_ * G * LANES),
           state_(block_rows_ * layer.padded()),
@@ -31,9 +42,10 @@ class Forward {
           masked_x_(in.input_mask ? G * steps_ * block_rows_ * layer.channels : 0),
           masked_state_(in.state_mask ? G * block_rows_ * layer.padded() : 0) {}
 
-    void run() {
-        for (long b = 0; b < layer_.batch; b += block_rows_)
-            run_block(b, std::min(block_rows_, layer_.batch - b));
+    // The windows of a block.
+    void run(long block) {
+        const long b = block * block_rows_;
+        run_block(b, std::min(block_rows_, layer_.batch - b));
     }
 
   private:
@@ -75,7 +87,7 @@ class Forward {
             read = masked_x_;
         }
         for (long p = 0; p < layer_.panels(); ++p) {
-            const float* start = input_bias_ + p * G * LANES;
+            const float* start = weights_.input_bias + p * G * LANES;
             for_tiles<G>(chunk, [&](auto tile, long r) __attribute__((always_inline)) {
                 constexpr int R = decltype(tile)::value;
                 Vector sums[R][G];
@@ -83,7 +95,7 @@ class Forward {
                     for (int g = 0; g < G; ++g) sums[i][g] = load(start + g * LANES);
                 multiply_gates<R, G>(sums, {read + r * channels, channels, 1, 0},
                                      in_.input_mask ? chunk * channels : 0, channels,
-                                     kernel_ + p * channels * G * LANES, G * LANES);
+                                     weights_.kernel + p * channels * G * LANES, G * LANES);
                 float* to = products_ + (p * chunk + r) * G * LANES;
                 for (int i = 0; i < R; ++i)
                     for (int g = 0; g < G; ++g) store(to + (i * G + g) * LANES, sums[i][g]);
@@ -100,7 +112,7 @@ class Forward {
             if (p == 0) apply_masks(state_, state_mask_, G, 1, rows * padded, masked_state_);
             factors = masked_state_;
         }
-        const float* start = state_bias_ + p * G * LANES;
+        const float* start = weights_.state_bias + p * G * LANES;
         for_tiles<G>(rows, [&](auto tile, long r) __attribute__((always_inline)) {
             constexpr int R = decltype(tile)::value;
             Vector sums[R][G];
@@ -108,7 +120,7 @@ class Forward {
                 for (int g = 0; g < G; ++g) sums[i][g] = load(start + g * LANES);
             multiply_gates<R, G>(sums, {factors + r * padded, padded, 1, 0},
                                  in_.state_mask ? rows * padded : 0, units,
-                                 recurrent_ + p * units * G * LANES, G * LANES);
+                                 weights_.recurrent + p * units * G * LANES, G * LANES);
             for (int i = 0; i < R; ++i) {
                 const long at = (r + i) * padded + p * LANES, window = b + r + i;
                 const long offset = (t * layer_.panels() + p) * layer_.batch + window;
@@ -130,7 +142,14 @@ class Forward {
     const Layer& layer_;
     const Inputs& in_;
     const Results& out_;
+    const ForwardWeights<Cell>& weights_;
     const long block_rows_, steps_;  // windows of a block, steps of a chunk
-    const Array kernel_, recurrent_, input_bias_, state_bias_;
     Array x_, products_, state_, next_, memory_, input_mask_, state_mask_, masked_x_, masked_state_;
 };
+
+template <typename Cell>
+void run_forward(const Layer& layer, const Inputs& in, const Results& out) {
+    const ForwardWeights<Cell> weights(layer, in);
+    in_parallel(layer.blocks(),
+                [&](int block) { Forward<Cell>(layer, in, out, weights).run(block); });
+}

@@ -1,6 +1,6 @@
-// Inputs and outputs of a layer, and how its numbers are laid out inside.
+// How the numbers of a layer are laid out inside.
 //
-// The windows of a batch are cut into blocks, and the steps of a block into chunks, whose numbers
+// The windows of a batch are cut into blocks, which run at the same time, and the steps of a block into chunks, whose numbers
 // stay in the cache. Units are cut into panels of `LANES`, the last one padded with zeros. Arrays
 // are (panel, row, gate, lane).
 //
@@ -13,60 +13,57 @@
 #include <memory>
 
 #include "cells.h"
+#include "interface.h"
 
-constexpr long BLOCK_ROWS = 64;           // windows of a block
+constexpr long BLOCK_ROWS = 64;           // windows of a block, at most
 constexpr long CHUNK_FLOATS = 96 * 1024;  // of the largest array of a chunk, at most
 constexpr long CHUNK_ROWS = 256;  // at most: gradients of kernels are summed over as many at a time
 
-struct Layer {
-    long batch, length, channels, units;
-    bool backwards;  // in time
+constexpr long LEAST_ROWS = 16;  // windows of a shard; fewer are not worth a thread
+constexpr long MOST_SHARDS = 8;
+
+struct Layer : LayerSizes {
+    explicit Layer(const LayerSizes& sizes) : LayerSizes(sizes) {}
 
     long panels() const { return (units + LANES - 1) / LANES; }
     long padded() const { return panels() * LANES; }
-    long chunk_steps(long rows) const {
+    // Windows of a block, by the batch alone: bits do not depend on the number of threads.
+    long block_rows() const {
+        const long eighth = (batch + MOST_SHARDS - 1) / MOST_SHARDS;
+        const long rows = std::clamp((eighth + 7) / 8 * 8, LEAST_ROWS, BLOCK_ROWS);
+        return std::clamp(batch, 1L, rows);
+    }
+    long blocks() const { return (batch + block_rows() - 1) / block_rows(); }
+    long chunk_steps() const {
         const long most = std::min(CHUNK_ROWS, CHUNK_FLOATS / (COLUMNS * padded()));
-        return std::clamp(most / std::max(rows, 1L), 1L, length);
+        return std::clamp(most / block_rows(), 1L, std::max(length, 1L));
     }
     long time(long step) const { return backwards ? length - 1 - step : step; }
-};
 
-// Inputs of a layer. `memory` is null for a GRU, the masks where there is no dropout that differs
-// by gate.
-struct Inputs {
-    const float* x;                          // (batch, length, channels)
-    const float *kernel, *recurrent_kernel;  // (channels, gates x units), (units, gates x units)
-    const float* bias;                       // (4, units)
-    const float *output, *memory;            // (batch, units)
-    const float *input_mask, *state_mask;    // (gates, batch, channels), (gates, batch, units)
-};
-
-// Outputs of a layer. `outputs` and `saved` may be null.
-struct Results {
-    float* outputs;          // (batch, length, units)
-    float *output, *memory;  // (batch, units), after the last step
-    float* saved;            // (length, panels, batch, Cell::saved, LANES)
-};
-
-struct Gradients {
-    const float *outputs, *output, *memory;  // given: of the results; `outputs` may be null
-    float *x, *kernel, *recurrent_kernel, *bias;
-    float *first_output, *first_memory;  // of the states before the first step
+    // The activations that a gradient needs: (length, panels, batch, Cell::saved, LANES).
+    template <typename Cell>
+    long num_saved() const {
+        return length * panels() * batch * Cell::saved * LANES;
+    }
 };
 
 // Zeros, freed at the end of their block.
 struct Array {
-    explicit Array(long size) {
-        const size_t bytes = (sizeof(float) * std::max(size, 1L) + 63) / 64 * 64;
+    explicit Array(long count) : size(count) {
+        const size_t bytes = (sizeof(float) * std::max(count, 1L) + 63) / 64 * 64;
         at.reset(static_cast<float*>(std::aligned_alloc(64, bytes)));
         if (!at) std::abort();  // as TensorFlow does where memory is exhausted
         std::memset(at.get(), 0, bytes);
     }
     operator float*() const { return at.get(); }
+    void add(const Array& other) {
+        for (long i = 0; i < size; ++i) at[i] += other.at[i];
+    }
     struct Free {
         void operator()(float* memory) const { std::free(memory); }
     };
-    std::unique_ptr<float, Free> at;
+    long size;
+    std::unique_ptr<float[], Free> at;
 };
 
 // The kernel (rows, gates x units) as (panel, row, gate, lane), gates in the order of the columns

@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from forecast.layers.native.build import operations
+from forecast.layers.native.registered import operations
 
 OPERATION = "BigruForward"
 """Type of the operation in a graph."""

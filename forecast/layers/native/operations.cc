@@ -1,5 +1,5 @@
 // The loops as two operations of TensorFlow, registered through its C interface, which is the same
-// in every version.
+// in every version. The work is done by a library of `loops.cc`, which `bigru_connect` names.
 //
 // BigruForward  : x, kernel, recurrent_kernel, bias, output, memory, input_mask, state_mask
 //                 -> outputs, output, memory, saved
@@ -8,19 +8,19 @@
 // The attribute `cell` is the name of a cell in cells.h. A tensor that a layer does without has no
 // elements.
 
+#include <initializer_list>
 #include <string>
 
-#include "backward.h"
-#include "forward.h"
-
-#include "tensorflow/c/kernels.h"
-#include "tensorflow/c/ops.h"
-#include "tensorflow/c/tf_tensor.h"
+#include "interface.h"
+#include "tensorflow_c.h"
 
 namespace {
 
+const Loops* loops = nullptr;
+
 struct Settings {
-    std::string cell;
+    int cell;
+    CellSizes sizes;
     bool backwards, save, sequence;
 };
 
@@ -37,8 +37,8 @@ std::string read_cell(TF_OpKernelConstruction* construction, TF_Status* status) 
 void* read_settings(TF_OpKernelConstruction* construction) {
     auto* settings = new Settings();
     TF_Status* status = TF_NewStatus();
-    settings->cell = read_cell(construction, status);
-    if (TF_GetCode(status) == TF_OK && !with_cell(settings->cell, [](auto) {})) {
+    settings->cell = loops->find_cell(read_cell(construction, status).c_str());
+    if (TF_GetCode(status) == TF_OK && settings->cell < 0) {
         TF_SetStatus(status, TF_INVALID_ARGUMENT, "cells.h has no cell of this name");
     }
     if (TF_GetCode(status) != TF_OK) TF_OpKernelConstruction_Failure(construction, status);
@@ -55,6 +55,7 @@ void* read_settings(TF_OpKernelConstruction* construction) {
         if (TF_GetCode(status) != TF_OK) TF_OpKernelConstruction_Failure(construction, status);
         *flag.to = value;
     }
+    loops->cell_sizes(settings->cell, &settings->sizes);
     TF_DeleteStatus(status);
     return settings;
 }
@@ -118,22 +119,21 @@ class Call {
 constexpr int NUM_INPUTS = 8, NUM_OPTIONAL = 2;  // the last inputs, the masks, may be absent
 
 // Sizes and inputs of a layer; false where they do not fit each other, which is reported.
-template <typename Cell>
-bool read_layer(Call& call, const Settings& settings, Layer& layer, Inputs& in) {
+bool read_layer(Call& call, const Settings& settings, LayerSizes& layer, Inputs& in) {
     TF_Tensor *x = call.input(0), *state = call.input(4);
     const bool has_axes =
         TF_NumDims(x) == 3 && TF_NumDims(state) == 2 && TF_Dim(x, 0) == TF_Dim(state, 0);
     if (!call.require(has_axes, "expected x (B, L, C) and a state (B, U)")) return false;
     layer = {TF_Dim(x, 0), TF_Dim(x, 1), TF_Dim(x, 2), TF_Dim(state, 1), settings.backwards};
 
-    const int64_t gates = Cell::gates, units = layer.units;
+    const int64_t gates = settings.sizes.gates, units = layer.units;
     const int64_t inputs = layer.batch * layer.channels, states = layer.batch * units;
     const int64_t expected[NUM_INPUTS] = {inputs * layer.length,
                                           layer.channels * gates * units,
                                           units * gates * units,
                                           4 * units,
                                           states,
-                                          Cell::has_memory ? states : 0,
+                                          settings.sizes.has_memory ? states : 0,
                                           gates * inputs,
                                           gates * states};
     const float* data[NUM_INPUTS];
@@ -151,28 +151,29 @@ bool read_layer(Call& call, const Settings& settings, Layer& layer, Inputs& in) 
     return true;
 }
 
-template <typename Cell>
-void forward(Call& call, const Settings& settings) {
-    Layer layer;
+void compute_forward(void* kernel, TF_OpKernelContext* context) {
+    const Settings& settings = *static_cast<Settings*>(kernel);
+    Call call(context);
+    LayerSizes layer;
     Inputs in;
-    if (!read_layer<Cell>(call, settings, layer, in)) return;
+    if (!read_layer(call, settings, layer, in)) return;
     const long batch = layer.batch, length = layer.length;
     Results out;
     out.outputs = call.output(0, {batch, settings.sequence ? length : 0, layer.units});
     out.output = call.output(1, {batch, layer.units});
-    out.memory = call.output(2, {Cell::has_memory ? batch : 0, layer.units});
-    out.saved =
-        call.output(3, {settings.save ? length : 0, layer.panels(), batch, Cell::saved, LANES});
+    out.memory = call.output(2, {settings.sizes.has_memory ? batch : 0, layer.units});
+    out.saved = call.output(3, {settings.save ? loops->num_saved(settings.cell, &layer) : 0});
     if (call.failed() || batch * layer.units == 0) return;
-    Forward<Cell>(layer, in, out).run();
+    loops->forward(settings.cell, &layer, &in, &out);
 }
 
-template <typename Cell>
-void backward(Call& call, const Settings& settings) {
-    Layer layer;
+void compute_backward(void* kernel, TF_OpKernelContext* context) {
+    const Settings& settings = *static_cast<Settings*>(kernel);
+    Call call(context);
+    LayerSizes layer;
     Inputs in;
-    if (!read_layer<Cell>(call, settings, layer, in)) return;
-    const int64_t batch = layer.batch, units = layer.units, gates = Cell::gates;
+    if (!read_layer(call, settings, layer, in)) return;
+    const int64_t batch = layer.batch, units = layer.units, gates = settings.sizes.gates;
     Results results{};
     results.outputs = const_cast<float*>(call.floats(NUM_INPUTS));
     results.saved = const_cast<float*>(call.floats(NUM_INPUTS + 1));
@@ -185,25 +186,13 @@ void backward(Call& call, const Settings& settings) {
     d.recurrent_kernel = call.output(2, {units, gates * units});
     d.bias = call.output(3, {4, units});
     d.first_output = call.output(4, {batch, units});
-    d.first_memory = call.output(5, {Cell::has_memory ? batch : 0, units});
+    d.first_memory = call.output(5, {settings.sizes.has_memory ? batch : 0, units});
     if (call.failed()) return;
-    const bool has_memory = d.memory || !Cell::has_memory;
+    const bool has_memory = d.memory || !settings.sizes.has_memory;
     const bool complete =
         batch == 0 || (results.outputs && results.saved && d.output && has_memory);
     if (!call.require(complete, "expected the outputs and the activations saved with them")) return;
-    Backward<Cell>(layer, in, results, d).run();
-}
-
-void compute_forward(void* kernel, TF_OpKernelContext* context) {
-    const Settings& settings = *static_cast<Settings*>(kernel);
-    Call call(context);
-    with_cell(settings.cell, [&](auto cell) { forward<decltype(cell)>(call, settings); });
-}
-
-void compute_backward(void* kernel, TF_OpKernelContext* context) {
-    const Settings& settings = *static_cast<Settings*>(kernel);
-    Call call(context);
-    with_cell(settings.cell, [&](auto cell) { backward<decltype(cell)>(call, settings); });
+    loops->backward(settings.cell, &layer, &in, &results, &d);
 }
 
 void any_shape(TF_ShapeInferenceContext* context, TF_Status* status) {
@@ -231,7 +220,10 @@ void add(const char* name, std::initializer_list<const char*> inputs,
 
 }  // namespace
 
-extern "C" void TF_InitKernel() {}
+extern "C" __attribute__((visibility("default"))) void TF_InitKernel() {}
+
+// Take the loops of a library; to be called before the operations are.
+extern "C" __attribute__((visibility("default"))) void bigru_connect(const Loops* library) { loops = library; }
 
 __attribute__((constructor)) static void add_operations() {
     add("BigruForward",
