@@ -22,19 +22,12 @@ from forecast.files.tensors import checked
 from forecast.forecasting.artifact import Artifact, load_artifact, save_artifact
 from forecast.forecasting.fitted import MODEL, Fitted
 from forecast.forecasting.series_facts import SeriesFacts
-from forecast.inference.forms import unknown_part
 from forecast.inference.forward import ForwardPass
 from forecast.inference.graph import Graph
 from forecast.inference.layer_forms import UnknownFormError
 from forecast.intervals.conformal import Calibration
 from forecast.layers.runtime import start_quietly
-from forecast.models.keras_network import (
-    KerasNetwork,
-    Network,
-    network_of,
-    not_in_table,
-    warn_of_keras,
-)
+from forecast.models.keras_network import KerasNetwork, Network, network_of, warn_of_keras
 from forecast.scores.history import History
 from forecast.section import decided
 from forecast.training.ensemble import keras_model
@@ -60,7 +53,6 @@ UNFIT = (
     KeyError,
     TypeError,
     ValueError,
-    UnknownFormError,
 )
 """Errors of values that do not fit together."""
 
@@ -247,12 +239,12 @@ def _network(artifact: Artifact, make_model: Callable[[], Any]) -> Network:
         return network
     graph = checked(Graph.model_validate, document, "config.json: network")
     graph.check_weights(artifact.weights)
-    unknown = unknown_part(graph, artifact.weights)
-    if unknown:
+    try:
+        return ForwardPass(graph, artifact.weights).prepare()
+    except UnknownFormError as error:
         start_quietly()
-        warn_of_keras(not_in_table(unknown))
+        warn_of_keras(f"{error}")
         return KerasNetwork(make_model(), graph)
-    return ForwardPass(graph, artifact.weights)
 
 
 def _from_json(size: Any) -> Any:

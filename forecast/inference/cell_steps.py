@@ -29,12 +29,13 @@ class CellForm:
         project: (..., P) from the inputs (..., C), whatever a step reads of them.
         step: the next states from the projection (B, P) of one step and the states (B, U) each, the
             output first.
-        native: weights for the loop in C++ and the name of the cell there; None where it has none.
+        native: name of the cell in the loops in C++, which take the weights as Keras has them; None
+            where they do not have it.
     """
 
     project: Callable[[Array], Array]
     step: Callable[[Array, Sequence[Array]], list[Array]]
-    native: tuple[str, tuple[Array, Array, Array]] | None = None
+    native: str | None = None
 
 
 def _gru(options: dict[str, Any], weights: Sequence[Array]) -> CellForm:
@@ -59,10 +60,7 @@ def _gru(options: dict[str, Any], weights: Sequence[Array]) -> CellForm:
         g = np.tanh(x[:, gates:] + r * (m[:, gates:] + of_candidate))  # candidate
         return [z * h + (np.float32(1) - z) * g]
 
-    four = np.stack([*np.split(bias, 3), of_candidate])
-    return CellForm(
-        lambda x: inputs.product(x) + bias, step, native=("gru", (kernel, recurrent_kernel, four))
-    )
+    return CellForm(lambda x: inputs.product(x) + bias, step, native="gru")
 
 
 def _lstm(options: dict[str, Any], weights: Sequence[Array]) -> CellForm:
@@ -84,11 +82,10 @@ def _lstm(options: dict[str, Any], weights: Sequence[Array]) -> CellForm:
         memory = f * memory + i * g
         return [o * np.tanh(memory), memory]
 
-    four = bias.reshape(4, units)
     return CellForm(
         lambda x: inputs.product(x) + bias,
         step,
-        native=("lstm", (kernel, recurrent_kernel, four)),
+        native="lstm",
     )
 
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from forecast.inference.array_forms import ARRAY_FORMS
 from forecast.inference.cell_steps import CELL_FORMS
-from forecast.inference.graph import Graph, Node, Weights
+from forecast.inference.graph import Node
 from forecast.inference.layer_forms import LAYER_FORMS, UnknownFormError
 from forecast.inference.recurrent_forms import bidirectional_form, recurrent_form
 
@@ -51,19 +51,15 @@ def function_of(node: Node, weights: Sequence[NDArray[Any]]) -> Callable[..., An
     if form is None and node.kind in CELL_FORMS:
         form = partial(recurrent_form, node.kind)
     if form is None:
-        raise UnknownFormError(node.kind)
+        raise UnknownFormError(_without_form(node))
     try:
         return form(node.options, weights)
     except UnknownFormError as error:
-        raise UnknownFormError(f"{node.kind} with {error}") from error
+        raise UnknownFormError(f"{_without_form(node)} ({error})") from error
 
 
-def unknown_part(graph: Graph, weights: Weights) -> str:
-    """Return the first node that has no form, in words; empty where all have one."""
-    arrays = graph.in_order(weights)
-    for node in graph.nodes:
-        try:
-            function_of(node, [arrays[number] for number in node.weights])
-        except UnknownFormError as error:
-            return f"{error}"
-    return ""
+def _without_form(node: Node) -> str:
+    return (
+        f"its layer {node.name!r}, a {node.kind}, has no form in NumPy; the module "
+        f"forecast.inference.forms says how to give one"
+    )

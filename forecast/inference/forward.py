@@ -15,7 +15,7 @@ from forecast.inference.graph import Graph, Node, Weights
 
 Array = NDArray[Any]
 
-WINDOWS_AT_ONCE = 64
+WINDOWS_AT_ONCE = 128
 """Windows that run through the network together, at most: their numbers stay in the cache."""
 
 BLOCK_BYTES = 2**28
@@ -81,6 +81,15 @@ class ForwardPass:
             for start in range(0, num_windows, size)
         ]
         return np.concatenate([self._run(block) for block in blocks])
+
+    def prepare(self) -> ForwardPass:
+        """Prepare all operations, which otherwise the first call does; return this pass.
+
+        Raises:
+            UnknownFormError: an operation that the output depends on has no form in NumPy.
+        """
+        assert self._steps
+        return self
 
     @cached_property
     def _steps(self) -> list[_Step]:

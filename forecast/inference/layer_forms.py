@@ -33,7 +33,7 @@ ADDED_AT_ONCE = 2**22
 
 
 class UnknownFormError(Exception):
-    """A layer, or an option of it, that has no form in NumPy."""
+    """A layer, or an option of it, that has no form in NumPy; the message says so in words."""
 
 
 def activation_of(options: Options, name: str = "activation") -> Call:

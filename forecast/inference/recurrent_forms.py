@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from forecast.inference.cell_steps import CELL_FORMS, CellForm
 from forecast.inference.layer_forms import Options, UnknownFormError, require
 from forecast.inference.row_blocks import ROWS
+from forecast.layers.native.library import loaded_loops
 
 Array = NDArray[Any]
 States = Sequence[Array]
@@ -124,6 +125,9 @@ def _direction(
             states = [states]
         if states is None:
             states = [np.zeros((len(x), size), np.float32) for size in state_sizes]
+        loops, _ = loaded_loops()
+        if loops is not None and cell.native is not None:
+            return loops.forward(cell.native, x, weights, states, backwards=backwards)
         return run_loop(cell, x, states, backwards=backwards)
 
     return run

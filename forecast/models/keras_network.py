@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.errors import ForecastWarning
-from forecast.inference.forms import unknown_part
 from forecast.inference.forward import ForwardPass
 from forecast.inference.graph import Graph
+from forecast.inference.layer_forms import UnknownFormError
 from forecast.inference.recording import model_weights, record
 from forecast.layers.traced import key_of, trace_once
 
@@ -65,16 +65,10 @@ def network_of(model: keras.Model) -> Network:
     graph = record(model)
     if graph is None:
         return KerasNetwork(model, reason="it is no functional model of layers")
-    weights = model_weights(model)
-    unknown = unknown_part(graph, weights)
-    if unknown:
-        return KerasNetwork(model, graph, reason=not_in_table(unknown))
-    return ForwardPass(graph, weights)
-
-
-def not_in_table(kind: str) -> str:
-    """Return why a network with a layer of an unknown kind runs in Keras."""
-    return f"its layer {kind} has no form in NumPy; `forecast.inference.forms` says how to give one"
+    try:
+        return ForwardPass(graph, model_weights(model)).prepare()
+    except UnknownFormError as error:
+        return KerasNetwork(model, graph, reason=f"{error}")
 
 
 def warn_of_keras(reason: str) -> None:
