@@ -87,8 +87,10 @@ class ForwardPass:
 
         Raises:
             UnknownFormError: an operation that the output depends on has no form in NumPy.
+            ValueError: there is no such operation.
         """
-        assert self._steps
+        if not self._steps:
+            raise ValueError("no operation computes the output of the network")
         return self
 
     @cached_property

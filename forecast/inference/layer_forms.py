@@ -116,7 +116,9 @@ def _weighed(scores: Array, values: Array) -> Array:
 
 
 def _layer_norm(options: Options, weights: Sequence[Array]) -> Call:
-    require(options, axis=-1, rms_scaling=False)
+    if options["axis"] not in (-1, [-1]):
+        raise UnknownFormError(f"axis {options['axis']}")
+    require(options, rms_scaling=False)
     epsilon = np.float32(options["epsilon"])
     left = list(weights)
     gamma = left.pop(0) if options["scale"] else np.float32(1)

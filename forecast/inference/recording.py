@@ -82,7 +82,6 @@ class _Recorder:
         Returns:
             Numbers of all its tensors.
         """
-        model = getattr(model, "_functional", model)  # of a Sequential model
         if not hasattr(model, "_nodes_by_depth"):
             return None
         for depth in sorted(model._nodes_by_depth, reverse=True):
@@ -96,7 +95,7 @@ class _Recorder:
     def _call(self, call: Any, numbers: dict[int, int]) -> bool:
         """Record one call of a layer, an operation or a model; False where it has no graph."""
         operation = call.operation
-        if hasattr(operation, "_nodes_by_depth") or hasattr(operation, "_functional"):
+        if hasattr(functional(operation), "_nodes_by_depth"):
             return self._inner_model(call, numbers)
         outputs = []
         for tensor in call.outputs:
@@ -126,7 +125,7 @@ class _Recorder:
 
     def _inner_model(self, call: Any, numbers: dict[int, int]) -> bool:
         """Record the layers of a model that is called inside another."""
-        model = call.operation
+        model = functional(call.operation)
         (given,) = call.arguments.args
         inner = dict(_inputs(model.input, given, numbers))
         found = self.run(model, inner)
@@ -136,6 +135,11 @@ class _Recorder:
         for tensor, result in zip(call.outputs, own, strict=True):
             numbers[id(tensor)] = found[id(result)]
         return True
+
+
+def functional(operation: Any) -> Any:
+    """Return the functional model inside a sequential one; anything else as it is."""
+    return getattr(operation, "_functional", None) or operation
 
 
 def kind_of_layer(operation: Any) -> str:
