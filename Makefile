@@ -1,5 +1,5 @@
 # Short names for those who work here.
-.PHONY: check test proofs slow site search-proofs bench bench-accuracy bench-everyday bench-m3 bench-fev bench-stores bench-coverage bench-cells bench-tables bench-peers format docs lock demo clean leak-proofs examples
+.PHONY: check test proofs slow site search-proofs bench bench-accuracy bench-everyday bench-m3 bench-fev bench-stores bench-coverage bench-cells bench-cores bench-tables bench-peers format docs lock demo clean leak-proofs examples
 
 SETUP := python3 scripts/bootstrap.py --extras test
 UV := $(or $(shell command -v uv),.venv/bin/uv)
@@ -60,6 +60,10 @@ bench-coverage: ## how much intervals hold on real test parts
 bench-cells: ## recurrent cells, attention and layers at equal parameters; make bench-cells ARGS=--time
 	$(SETUP)
 	.venv/bin/python benchmarks/cells/run.py $(ARGS)
+
+bench-cores: ## a train step on every number of cores there is, and by a model beyond; ARGS="--cases A"
+	$(SETUP)
+	.venv/bin/python benchmarks/cores.py $(ARGS)
 
 bench-tables: ## public files tried as a new user would: docs/public-tables.md; make bench-tables CACHE=FOLDER
 	.venv/bin/python benchmarks/public_tables/run.py --cache "$(CACHE)" $(ARGS)

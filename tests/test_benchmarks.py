@@ -384,3 +384,14 @@ def test_stock_keras_runs_with_and_without_xla() -> None:
             worker.ask({"do": "prepare", "case": steps.QUICK["tiny"], "mode": "train"})
             losses.append(worker.ask({"do": "block", "seconds": 0.0})["last"])
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def test_the_model_of_cores_by_hand() -> None:
+    cores = load("cores")
+    pieces = {"loops": 22.0, "fixed": 2.0, "rest": 3.0}
+    found = [cores.modelled(pieces, 4, count) for count in (1, 2, 3, 4, 8, 16)]
+    # 8 shards of 2.5 ms, in 8, 4, 3, 2, 1 and 1 turns; the fixed part runs on two cores at most
+    assert found == pytest.approx([25.0, 14.0, 11.5, 9.0, 6.5, 6.5])
+    assert [cores.num_shards(batch) for batch in (1, 16, 17, 64, 100, 128, 512, 4096)] == [
+        *(1, 1, 2, 4, 7, 8, 8, 8)
+    ]

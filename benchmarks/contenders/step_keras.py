@@ -49,6 +49,7 @@ def compile_steps(model: keras.Model, layers: str, *, xla: bool) -> dict[str, Ca
     optimizer, weights = keras.optimizers.Adam(), model.trainable_variables
     optimizer.build(weights)
     compiled, cluster = clusters() if layers == "ours" else (nullcontext, lambda function: function)
+    update = fused(optimizer, weights) if layers == "ours" else None
 
     def apply(*slopes: Any) -> None:
         optimizer.apply(slopes, weights)
@@ -57,7 +58,11 @@ def compile_steps(model: keras.Model, layers: str, *, xla: bool) -> dict[str, Ca
         with compiled():
             with tf.GradientTape() as tape:
                 loss = tf.reduce_mean(tf.square(model(inputs, training=True) - target))
-            cluster(apply)(*tape.gradient(loss, [weight.value for weight in weights]))
+            slopes = tape.gradient(loss, [weight.value for weight in weights])
+            if update is not None:
+                update(slopes, loss)
+            else:
+                cluster(apply)(*slopes)
         return loss
 
     def forward(inputs: Any, target: Any) -> Any:
@@ -70,6 +75,13 @@ def compile_steps(model: keras.Model, layers: str, *, xla: bool) -> dict[str, Ca
         name: tf.function(function, jit_compile=xla, autograph=False)
         for name, function in traced.items()
     }
+
+
+def fused(optimizer: Any, weights: list[Any]) -> Any:
+    """Return the update of training in one operation; None where C++ is missing."""
+    from forecast.training.weight_update import fused_update
+
+    return fused_update(optimizer, weights)
 
 
 def clusters() -> tuple[Callable[[], Any], Callable[..., Any]]:

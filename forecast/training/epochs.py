@@ -32,7 +32,8 @@ from forecast.training.epoch_batches import EpochBatches, learned_batches, valid
 from forecast.training.events import Ended, EpochDone, Reporter, Started, StepDone, ignore
 from forecast.training.fingerprint import fingerprint
 from forecast.training.mirrored import spread_seeds
-from forecast.training.step import BAD_GRADIENT, BAD_WEIGHT, Learned, Run, make_run
+from forecast.training.step import Learned, Run, make_run
+from forecast.training.weight_update import BAD_GRADIENT, BAD_WEIGHT
 
 if TYPE_CHECKING:
     import keras

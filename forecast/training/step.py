@@ -24,6 +24,7 @@ from forecast.section import decided
 from forecast.training.batches import WindowSource, count_batches
 from forecast.training.losses import make_cell_losses
 from forecast.training.mirrored import check_divisible, gradients_of_slices, make_strategy, mirror
+from forecast.training.weight_update import BAD_GRADIENT, BAD_WEIGHT, SOUND, fused_update
 
 if TYPE_CHECKING:
     import keras
@@ -34,9 +35,6 @@ SMALLEST_RATE = 0.01
 
 BREAK_EVEN_STEPS = 300
 """Planned steps from which `jit: auto` compiles: see `compiles`."""
-
-SOUND, BAD_GRADIENT, BAD_WEIGHT = range(3)
-"""Outcomes of a step."""
 
 
 class Learned(NamedTuple):
@@ -188,8 +186,12 @@ def _make_learn(
             total, gradients = gradients_of_slices(strategy, of_slice, batch, count)
         return total, count, gradients
 
+    update = None
+    if strategy is None and not compiled:
+        update = fused_update(optimizer, model.trainable_variables)
+
     def apply(*gradients: Any) -> Any:
-        """Take a step; return whether all weights are still finite."""
+        """Take a step of Keras' optimizer; return whether all weights are still finite."""
         optimizer.apply(gradients, model.trainable_variables)
         is_finite = [
             tf.reduce_all(tf.math.is_finite(variable.value))
@@ -201,6 +203,9 @@ def _make_learn(
         """Return the fields of `Learned` after the first."""
         total, count, gradients = gradients_of(batch)
         loss = total / tf.maximum(count, 1.0)
+        if update is not None:
+            outcome, norm = update(gradients, loss)
+            return outcome, total, count, loss, norm
         norm = tf.linalg.global_norm(gradients)
         is_usable = tf.math.is_finite(loss) & tf.math.is_finite(norm)
         is_sound = tf.cond(is_usable, lambda: cluster(apply)(*gradients), lambda: True)

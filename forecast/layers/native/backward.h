@@ -151,7 +151,7 @@ class Backward {
                 Vector sums[R][V] = {};
                 const float* columns = columns_ + (s * rows + r) * ROW + Cell::state_first * LANES;
                 const float* mask = in_.state_mask ? state_mask_ + r * padded + n : nullptr;
-                multiply_back<R, V>(sums, columns, chunk, weights_.recurrent + n, padded, mask,
+                multiply_back<R, V>(sums, columns, chunk, weights_.recurrent, n, mask, padded,
                                     rows * padded);
                 for (int i = 0; i < R; ++i)
                     for (int v = 0; v < V; ++v)
@@ -219,7 +219,7 @@ class Backward {
                     const float* columns =
                         columns_ + (s * rows + r) * ROW + Cell::input_first * LANES;
                     const float* mask = in_.input_mask ? input_mask_ + r * width_ + n : nullptr;
-                    multiply_back<R, V>(sums, columns, chunk, weights_.kernel + n, width_, mask,
+                    multiply_back<R, V>(sums, columns, chunk, weights_.kernel, n, mask, width_,
                                         rows * width_);
                     for (int i = 0; i < R; ++i) {
                         for (int v = 0; v < V; ++v) {
@@ -232,37 +232,31 @@ class Backward {
         });
     }
 
-    // sums += the columns of a tile of rows times a transposed kernel, `width` wide. With masks
-    // (gate, row, width), `apart` from one gate to the next, the products of each gate are masked
-    // separately.
+    // sums += the columns of a tile of rows times the strip of a transposed kernel that begins at
+    // column `n`. With masks (gate, row, width), `apart` from one gate to the next, the products of
+    // each gate are masked separately.
     template <int ROWS, int VECTORS>
     inline __attribute__((always_inline)) void multiply_back(Vector (&sums)[ROWS][VECTORS],
                                                              const float* columns, long chunk,
-                                                             const float* kernel, long width,
-                                                             const float* mask, long apart) {
+                                                             const float* kernel, long n,
+                                                             const float* mask, long width,
+                                                             long apart) {
+        constexpr long strip = VECTORS * LANES;
         const long panels = layer_.panels();
+        const float* from = kernel + n * layer_.padded() * G;
         if (!mask) {
             return multiply<ROWS, VECTORS>(sums, {columns, ROW, 1, chunk * ROW}, panels, G * LANES,
-                                           kernel, width);
+                                           from, strip);
         }
         for (int g = 0; g < G; ++g) {
             Vector gate_sums[ROWS][VECTORS] = {};
             multiply<ROWS, VECTORS>(gate_sums, {columns + g * LANES, ROW, 1, chunk * ROW}, panels,
-                                    LANES, kernel + g * LANES * width, width,
-                                    (G - 1) * LANES * width);
+                                    LANES, from + g * LANES * strip, strip,
+                                    (G - 1) * LANES * strip);
             for (int i = 0; i < ROWS; ++i)
                 for (int v = 0; v < VECTORS; ++v)
                     sums[i][v] += gate_sums[i][v] * load(mask + g * apart + i * width + v * LANES);
         }
-    }
-
-    // Visit the columns of an array of whole vectors, two vectors at a time as long as there are
-    // two.
-    template <typename Visit>
-    static void for_columns(long width, Visit visit) {
-        long n = 0;
-        for (; n + 2 * LANES <= width; n += 2 * LANES) visit(Constant<2>{}, n);
-        if (n < width) visit(Constant<1>{}, n);
     }
 
     const Layer& layer_;

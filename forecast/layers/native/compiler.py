@@ -51,9 +51,18 @@ class Source:
 LOOPS = Source(
     "loops",
     "loops.cc",
-    ("interface.h", "vectors.h", "cells.h", "layout.h", "shards.h", "forward.h", "backward.h"),
+    (
+        "interface.h",
+        "vectors.h",
+        "cells.h",
+        "layout.h",
+        "shards.h",
+        "forward.h",
+        "backward.h",
+        "update.h",
+    ),
 )
-OPERATIONS = Source("operations", "operations.cc", ("interface.h", "tensorflow_c.h"))
+OPERATIONS = Source("operations", "operations.cc", ("interface.h", "tensorflow_c.h", "call.h"))
 
 
 @dataclass(frozen=True)

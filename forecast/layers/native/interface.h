@@ -37,6 +37,27 @@ struct CellSizes {
     int gates, has_memory;
 };
 
+// Outcomes of an update, as in `forecast/training/weight_update.py`.
+enum { SOUND, BAD_GRADIENT, BAD_WEIGHT };
+
+struct UpdateNumbers {
+    float rate, alpha;              // learning rate; the same, corrected for the steps taken
+    float first_rate, second_rate;  // 1 - beta_1, 1 - beta_2
+    float epsilon, decay, clip;     // `clip` is 0 for no clipping
+};
+
+// A step of the optimizer for `count` arrays. After `BAD_GRADIENT` the new arrays are the old ones.
+struct Update {
+    long count;
+    const long* sizes;
+    const float *const *weights, *const *first, *const *second, *const *gradients;
+    float *const *new_weights, *const *new_first, *const *new_second;
+    const UpdateNumbers* numbers;
+    const float* loss;
+    int* outcome;
+    float* norm;  // of the gradients
+};
+
 // All functions. A cell is known by its number; those that return nothing expect sizes that fit.
 struct Loops {
     int (*find_cell)(const char* name);  // -1 where there is none of this name
@@ -45,5 +66,6 @@ struct Loops {
     void (*forward)(int cell, const LayerSizes* sizes, const Inputs* in, const Results* out);
     void (*backward)(int cell, const LayerSizes* sizes, const Inputs* in, const Results* out,
                      const Gradients* d);
+    void (*update)(const Update* update);
     void (*set_threads)(int count);  // that run the shards of a batch, the caller's included
 };

@@ -19,7 +19,8 @@ constexpr long BLOCK_ROWS = 64;           // windows of a block, at most
 constexpr long CHUNK_FLOATS = 96 * 1024;  // of the largest array of a chunk, at most
 constexpr long CHUNK_ROWS = 256;  // at most: gradients of kernels are summed over as many at a time
 
-constexpr long LEAST_ROWS = 16;  // windows of a shard; fewer are not worth a thread
+constexpr long LEAST_ROWS = 16;  // windows of a block; fewer are not worth a thread
+constexpr long WIDE_UNITS = 256, WIDE_ROWS = 32;  // the same of layers whose kernels leave the cache
 constexpr long MOST_SHARDS = 8;
 
 struct Layer : LayerSizes {
@@ -30,7 +31,8 @@ struct Layer : LayerSizes {
     // Windows of a block, by the batch alone: bits do not depend on the number of threads.
     long block_rows() const {
         const long eighth = (batch + MOST_SHARDS - 1) / MOST_SHARDS;
-        const long rows = std::clamp((eighth + 7) / 8 * 8, LEAST_ROWS, BLOCK_ROWS);
+        const long least = units > WIDE_UNITS ? WIDE_ROWS : LEAST_ROWS;
+        const long rows = std::clamp((eighth + 7) / 8 * 8, least, BLOCK_ROWS);
         return std::clamp(batch, 1L, rows);
     }
     long blocks() const { return (batch + block_rows() - 1) / block_rows(); }
@@ -115,18 +117,34 @@ void from_panels(const Layer& layer, const float* packed, long rows, int first, 
     }
 }
 
-// The kernel transposed: (panel, gate, lane, row), rows padded to whole vectors.
+// Visit the columns of an array of whole vectors, two vectors at a time as long as there are two.
+template <typename Visit>
+INLINE void for_columns(long width, Visit visit) {
+    long n = 0;
+    for (; n + 2 * LANES <= width; n += 2 * LANES) visit(Constant<2>{}, n);
+    if (n < width) visit(Constant<1>{}, n);
+}
+
+// The kernel transposed, rows padded to whole vectors: (strip, panel, gate, lane, row of the strip),
+// where strips are those of `for_columns`. Each is read from its beginning to its end; as part of
+// longer rows the numbers of a strip would compete for the same few lines of the cache.
 template <typename Cell>
 Array transposed(const Layer& layer, const float* kernel, long rows, int first) {
-    const long width = (rows + LANES - 1) / LANES * LANES;
-    Array packed(layer.padded() * Cell::gates * width);
-    for (long u = 0; u < layer.units; ++u) {
-        for (int gate = 0; gate < Cell::gates; ++gate) {
-            const float* from = kernel + Cell::keras_of_column[first + gate] * layer.units + u;
-            float* to = packed + ((u / LANES * Cell::gates + gate) * LANES + u % LANES) * width;
-            for (long k = 0; k < rows; ++k) to[k] = from[k * Cell::gates * layer.units];
+    const long width = (rows + LANES - 1) / LANES * LANES, length = layer.padded() * Cell::gates;
+    Array packed(length * width);
+    for_columns(width, [&](auto vectors, long n) {
+        constexpr int strip = decltype(vectors)::value * LANES;
+        const long count = std::min<long>(strip, rows - n);
+        for (long k = 0; k < count; ++k) {
+            const float* row = kernel + (n + k) * Cell::gates * layer.units;
+            for (int gate = 0; gate < Cell::gates; ++gate) {
+                const float* from = row + Cell::keras_of_column[first + gate] * layer.units;
+                float* to = packed + n * length + gate * LANES * strip + k;
+                for (long u = 0; u < layer.units; ++u)
+                    to[(u / LANES * Cell::gates * LANES + u % LANES) * strip] = from[u];
+            }
         }
-    }
+    });
     return packed;
 }
 

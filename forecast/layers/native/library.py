@@ -50,6 +50,7 @@ class _Table(ctypes.Structure):
         ("num_saved", ctypes.c_void_p),
         ("forward", ctypes.CFUNCTYPE(None, ctypes.c_int, *[ctypes.c_void_p] * 3)),
         ("backward", ctypes.c_void_p),
+        ("update", ctypes.c_void_p),
         ("set_threads", ctypes.CFUNCTYPE(None, ctypes.c_int)),
     )
 

@@ -4,6 +4,7 @@
 #include "forward.h"
 #include "interface.h"
 #include "shards.h"
+#include "update.h"
 
 namespace {
 
@@ -29,7 +30,9 @@ void backward(int cell, const LayerSizes* sizes, const Inputs* in, const Results
     with_cell(cell, [&](auto kind) { run_backward<decltype(kind)>(Layer(*sizes), *in, *out, *d); });
 }
 
-constexpr Loops LOOPS = {find_cell, cell_sizes, num_saved, forward, backward, set_threads};
+void update(const Update* all) { run_update(*all); }
+
+constexpr Loops LOOPS = {find_cell, cell_sizes, num_saved, forward, backward, update, set_threads};
 
 }  // namespace
 

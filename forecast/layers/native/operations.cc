@@ -1,16 +1,20 @@
-// The loops as two operations of TensorFlow, registered through its C interface, which is the same
+// The loops as three operations of TensorFlow, registered through its C interface, which is the same
 // in every version. The work is done by a library of `loops.cc`, which `bigru_connect` names.
 //
 // BigruForward  : x, kernel, recurrent_kernel, bias, output, memory, input_mask, state_mask
 //                 -> outputs, output, memory, saved
 // BigruBackward : the same, then outputs, saved, and the gradients of outputs, output and memory
 //                 -> gradients of x, kernel, recurrent_kernel, bias, output, memory
+// BigruUpdate   : N weights, first and second moments, and gradients; a loss, and the numbers of
+//                 `UpdateNumbers` -> N weights, first and second moments; the outcome, and the norm
+//                 of the gradients
 // The attribute `cell` is the name of a cell in cells.h. A tensor that a layer does without has no
 // elements.
 
-#include <initializer_list>
 #include <string>
+#include <vector>
 
+#include "call.h"
 #include "interface.h"
 #include "tensorflow_c.h"
 
@@ -61,60 +65,6 @@ void* read_settings(TF_OpKernelConstruction* construction) {
 }
 
 void delete_settings(void* settings) { delete static_cast<Settings*>(settings); }
-
-// The tensors of one call; they are released at its end.
-class Call {
-  public:
-    explicit Call(TF_OpKernelContext* context) : context_(context), status_(TF_NewStatus()) {}
-    Call(const Call&) = delete;
-    ~Call() {
-        for (int i = 0; i < count_; ++i) TF_DeleteTensor(tensors_[i]);
-        TF_DeleteStatus(status_);
-    }
-
-    TF_Tensor* input(int number) {
-        TF_Tensor* tensor = nullptr;
-        TF_GetInput(context_, number, &tensor, status_);
-        return tensors_[count_++] = tensor;
-    }
-
-    // Null for a tensor without elements.
-    const float* floats(int number) {
-        TF_Tensor* tensor = input(number);
-        return TF_TensorElementCount(tensor) ? static_cast<const float*>(TF_TensorData(tensor))
-                                             : nullptr;
-    }
-
-    // Null where the size is 0 or memory is exhausted; `failed` tells them apart.
-    float* output(int number, std::initializer_list<int64_t> shape) {
-        int64_t elements = 1;
-        for (const int64_t size : shape) elements *= size;
-        TF_Tensor* tensor =
-            TF_AllocateOutput(context_, number, TF_FLOAT, shape.begin(),
-                              static_cast<int>(shape.size()), elements * sizeof(float), status_);
-        if (failed()) return nullptr;
-        tensors_[count_++] = tensor;
-        return elements ? static_cast<float*>(TF_TensorData(tensor)) : nullptr;
-    }
-
-    // Whether something went wrong, which is reported to TensorFlow.
-    bool failed() {
-        if (TF_GetCode(status_) == TF_OK) return false;
-        TF_OpKernelContext_Failure(context_, status_);
-        return true;
-    }
-
-    bool require(bool condition, const char* message) {
-        if (!condition) TF_SetStatus(status_, TF_INVALID_ARGUMENT, message);
-        return !failed();
-    }
-
-  private:
-    TF_OpKernelContext* context_;
-    TF_Status* status_;
-    TF_Tensor* tensors_[24];
-    int count_ = 0;
-};
 
 constexpr int NUM_INPUTS = 8, NUM_OPTIONAL = 2;  // the last inputs, the masks, may be absent
 
@@ -195,24 +145,82 @@ void compute_backward(void* kernel, TF_OpKernelContext* context) {
     loops->backward(settings.cell, &layer, &in, &results, &d);
 }
 
+// How many arrays a call of `BigruUpdate` has.
+void* read_count(TF_OpKernelConstruction* construction) {
+    auto* count = new int64_t(0);
+    TF_Status* status = TF_NewStatus();
+    TF_OpKernelConstruction_GetAttrInt64(construction, "N", count, status);
+    if (TF_GetCode(status) != TF_OK) TF_OpKernelConstruction_Failure(construction, status);
+    TF_DeleteStatus(status);
+    return count;
+}
+
+void delete_count(void* count) { delete static_cast<int64_t*>(count); }
+
+void compute_update(void* kernel, TF_OpKernelContext* context) {
+    const int count = static_cast<int>(*static_cast<int64_t*>(kernel));
+    constexpr int given = 4, kept = 3;  // weights, first, second, gradients; all but the last
+    Call call(context);
+    std::vector<TF_Tensor*> inputs(given * count);
+    std::vector<const float*> from(given * count);
+    std::vector<float*> to(kept * count);
+    std::vector<long> sizes(count);
+    for (int i = 0; i < given * count; ++i) {
+        inputs[i] = call.input(i);
+        const int64_t size = TF_TensorElementCount(inputs[i]);
+        if (i < count) sizes[i] = size;
+        if (!call.require(size == sizes[i % count], "expected arrays of equal sizes")) return;
+        from[i] = static_cast<const float*>(TF_TensorData(inputs[i]));
+    }
+    const float* loss = call.floats(given * count);
+    TF_Tensor* numbers = call.input(given * count + 1);
+    const bool complete = TF_TensorElementCount(numbers) * sizeof(float) == sizeof(UpdateNumbers);
+    if (!call.require(complete, "expected the numbers of an update")) return;
+    for (int i = 0; i < kept * count; ++i) to[i] = call.output_like(i, inputs[i]);
+    int* outcome = call.output_int(kept * count);
+    float* norm = call.output(kept * count + 1, {});
+    if (call.failed()) return;
+
+    const Update update = {count,
+                           sizes.data(),
+                           from.data(),
+                           from.data() + count,
+                           from.data() + 2 * count,
+                           from.data() + 3 * count,
+                           to.data(),
+                           to.data() + count,
+                           to.data() + 2 * count,
+                           static_cast<const UpdateNumbers*>(TF_TensorData(numbers)),
+                           loss,
+                           outcome,
+                           norm};
+    loops->update(&update);
+}
+
 void any_shape(TF_ShapeInferenceContext* context, TF_Status* status) {
     TF_ShapeInferenceContextSetUnknownShape(context, status);
 }
 
-void add(const char* name, std::initializer_list<const char*> inputs,
-         std::initializer_list<const char*> outputs, void (*compute)(void*, TF_OpKernelContext*)) {
+// A kernel of an operation: made from its attributes, called, deleted.
+struct Kernel {
+    void* (*create)(TF_OpKernelConstruction*);
+    void (*compute)(void*, TF_OpKernelContext*);
+    void (*destroy)(void*);
+};
+
+void add(const char* name, std::initializer_list<const char*> attributes,
+         std::initializer_list<const char*> inputs, std::initializer_list<const char*> outputs,
+         const Kernel& kernel) {
     TF_Status* status = TF_NewStatus();
     TF_OpDefinitionBuilder* operation = TF_NewOpDefinitionBuilder(name);
-    for (const char* attribute :
-         {"cell: string", "backwards: bool", "save: bool", "sequence: bool"}) {
-        TF_OpDefinitionBuilderAddAttr(operation, attribute);
-    }
-    for (const char* input : inputs) TF_OpDefinitionBuilderAddInput(operation, input);
-    for (const char* output : outputs) TF_OpDefinitionBuilderAddOutput(operation, output);
+    for (const char* text : attributes) TF_OpDefinitionBuilderAddAttr(operation, text);
+    for (const char* text : inputs) TF_OpDefinitionBuilderAddInput(operation, text);
+    for (const char* text : outputs) TF_OpDefinitionBuilderAddOutput(operation, text);
     TF_OpDefinitionBuilderSetShapeInferenceFunction(operation, any_shape);
     TF_RegisterOpDefinition(operation, status);
     if (TF_GetCode(status) == TF_OK) {
-        auto* builder = TF_NewKernelBuilder(name, "CPU", read_settings, compute, delete_settings);
+        auto* builder =
+            TF_NewKernelBuilder(name, "CPU", kernel.create, kernel.compute, kernel.destroy);
         TF_RegisterKernelBuilder(name, builder, status);
     }
     TF_DeleteStatus(status);
@@ -226,15 +234,24 @@ extern "C" __attribute__((visibility("default"))) void TF_InitKernel() {}
 extern "C" __attribute__((visibility("default"))) void bigru_connect(const Loops* library) { loops = library; }
 
 __attribute__((constructor)) static void add_operations() {
-    add("BigruForward",
+    const std::initializer_list<const char*> settings = {"cell: string", "backwards: bool",
+                                                         "save: bool", "sequence: bool"};
+    add("BigruForward", settings,
         {"x: float", "kernel: float", "recurrent_kernel: float", "bias: float", "output: float",
          "memory: float", "input_mask: float", "state_mask: float"},
-        {"outputs: float", "last: float", "last_memory: float", "saved: float"}, compute_forward);
-    add("BigruBackward",
+        {"outputs: float", "last: float", "last_memory: float", "saved: float"},
+        {read_settings, compute_forward, delete_settings});
+    add("BigruBackward", settings,
         {"x: float", "kernel: float", "recurrent_kernel: float", "bias: float", "output: float",
          "memory: float", "input_mask: float", "state_mask: float", "outputs: float",
          "saved: float", "d_outputs: float", "d_last: float", "d_last_memory: float"},
         {"d_x: float", "d_kernel: float", "d_recurrent_kernel: float", "d_bias: float",
          "d_output: float", "d_memory: float"},
-        compute_backward);
+        {read_settings, compute_backward, delete_settings});
+    add("BigruUpdate", {"N: int >= 1"},
+        {"weights: N * float", "first: N * float", "second: N * float", "gradients: N * float",
+         "loss: float", "numbers: float"},
+        {"new_weights: N * float", "new_first: N * float", "new_second: N * float",
+         "outcome: int32", "norm: float"},
+        {read_count, compute_update, delete_count});
 }

@@ -11,10 +11,10 @@
 #include "tensorflow/c/kernels_experimental.h"
 #include "tensorflow/c/ops.h"
 #include "tensorflow/c/tf_tensor.h"
-static_assert(TF_OK == 0 && TF_INVALID_ARGUMENT == 3 && TF_FLOAT == 1, "other numbers");
+static_assert(TF_OK == 0 && TF_INVALID_ARGUMENT == 3 && TF_FLOAT == 1 && TF_INT32 == 3, "other numbers");
 #else
 enum TF_Code { TF_OK = 0, TF_INVALID_ARGUMENT = 3 };
-enum TF_DataType { TF_FLOAT = 1 };
+enum TF_DataType { TF_FLOAT = 1, TF_INT32 = 3 };
 typedef struct TF_Status TF_Status;
 typedef struct TF_Tensor TF_Tensor;
 typedef struct TF_KernelBuilder TF_KernelBuilder;
@@ -42,6 +42,8 @@ extern void TF_OpKernelConstruction_GetAttrString(TF_OpKernelConstruction*, cons
                                                   char* value, size_t length, TF_Status*);
 extern void TF_OpKernelConstruction_GetAttrBool(TF_OpKernelConstruction*, const char* name,
                                                 unsigned char* value, TF_Status*);
+extern void TF_OpKernelConstruction_GetAttrInt64(TF_OpKernelConstruction*, const char* name,
+                                                 int64_t* value, TF_Status*);
 extern void TF_OpKernelConstruction_Failure(TF_OpKernelConstruction*, TF_Status*);
 
 extern void TF_GetInput(TF_OpKernelContext*, int number, TF_Tensor**, TF_Status*);
