@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -118,6 +119,10 @@ def _direction(
     cell = CELL_FORMS[kind](options, weights)
     state_sizes = options["state_sizes"]
     backwards = options["go_backwards"]
+    loops, _ = loaded_loops()
+    whole: Callable[..., Any] = partial(run_loop, cell, backwards=backwards)
+    if loops is not None and cell.native is not None:
+        whole = loops.bind(cell.native, weights, backwards=backwards).forward
 
     def run(x: Array, initial_state: Any) -> tuple[Array, list[Array]]:
         states = initial_state
@@ -125,9 +130,6 @@ def _direction(
             states = [states]
         if states is None:
             states = [np.zeros((len(x), size), np.float32) for size in state_sizes]
-        loops, _ = loaded_loops()
-        if loops is not None and cell.native is not None:
-            return loops.forward(cell.native, x, weights, states, backwards=backwards)
-        return run_loop(cell, x, states, backwards=backwards)
+        return whole(x, states)
 
     return run
