@@ -86,6 +86,11 @@ def load_fitted(path: Path) -> Fitted:
             its golden output.
     """
     artifact = load_artifact(path)
+    if "kind" in artifact.meta:
+        raise ArtifactError(
+            f"{path}: this saved model classifies; expected one that forecasts: use "
+            f"`Classifier.load`, or `forecast classify predict`"
+        )
     try:
         fitted = _rebuild(artifact)
         difference = _golden_difference(fitted, artifact)
