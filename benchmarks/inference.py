@@ -31,6 +31,10 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parents[1]
 SERIES, ROWS, HORIZON, BUDGET = 50, 730, 28, 60
 LONG_ROWS = 100
+FIRST = (
+    "from forecast import Forecaster; "
+    "Forecaster.load('default').predict('table.csv', level='auto').frame()"
+)
 UNIT = 1 if sys.platform == "darwin" else 1024  # bytes in one unit of `ru_maxrss`
 
 
@@ -70,6 +74,7 @@ def cost_of(command: list[str], folder: Path) -> tuple[float, float]:
         "print(used.ru_utime + used.ru_stime, used.ru_maxrss)"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package has its byte code
     done = subprocess.run(
         [sys.executable, "-c", code, *command],
         check=True,
@@ -80,15 +85,6 @@ def cost_of(command: list[str], folder: Path) -> tuple[float, float]:
     )
     seconds, peak = map(float, done.stdout.split())
     return seconds, peak * UNIT / 1e6
-
-
-def measure_first(folder: str, **_: Any) -> dict[str, float]:
-    """CPU seconds from `import forecast` to the first forecast, without the import of NumPy."""
-    start = time.process_time()
-    from forecast import Forecaster
-
-    Forecaster.load(Path(folder) / "default").predict(Path(folder) / "table.csv", level="auto")
-    return {"seconds": time.process_time() - start}
 
 
 def measure_one(folder: str, model: str, calls: int, **_: Any) -> dict[str, float]:
@@ -153,7 +149,6 @@ def cpu_of(call: Callable[[], Any]) -> float:
 
 
 MEASURES = {
-    "first": measure_first,
     "one": measure_one,
     "many": measure_many,
     "windows": measure_windows,
@@ -176,12 +171,15 @@ def report(folder: Path, series: int) -> dict[str, Any]:
         found[name] = numbers
         print(f"{name:34}{text}", flush=True)
 
-    command = [sys.executable, "-m", "forecast", "predict", "default", "table.csv"]
-    costs = [cost_of(command, folder) for _ in range(3)]
-    seconds, peak = (statistics.median(values) for values in zip(*costs, strict=True))
-    show("forecast predict, 50 series", f"{seconds:.2f} CPU s, {peak:.0f} MB", [seconds, peak])
-    first = statistics.median(afresh("first", folder=str(folder))["seconds"] for _ in range(3))
-    show("first forecast of a process", f"{first:.2f} CPU s", first)
+    commands = {
+        "forecast predict, 50 series": ["-m", "forecast", "predict", "default", "table.csv"],
+        "the same in Python": ["-c", FIRST],
+        "Python alone": ["-c", ""],
+    }
+    for name, words in commands.items():
+        costs = [cost_of([sys.executable, *words], folder) for _ in range(4)][1:]
+        seconds, peak = (statistics.median(values) for values in zip(*costs, strict=True))
+        show(name, f"{seconds:.2f} CPU s, {peak:.0f} MB", [seconds, peak])
     for model in ("default", "gru"):
         one = afresh("one", folder=str(folder), model=model, calls=300)
         wall = f"wall: median {one['median']:.2f}, least {one['least']:.2f}"
