@@ -5,9 +5,9 @@
     python benchmarks/latency.py --json latency.json  the numbers as well
 
 Each case loads its model in a fresh process and forecasts the end of one hourly series again and
-again, as a service does. `first` is the first call after loading, which compiles the network; of
-the later ones median and 95th percentile are given. A stage is the wall time inside one function of
-the package, so `rest` is what no stage holds.
+again, as a service does. `first` is the first call after loading; of the later ones median and 95th
+percentile are given. A stage is the wall time inside one function of the package, so `rest` is what
+no stage holds.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def measure_calls(folder: str, case: Case, calls: int) -> dict[str, Any]:
     from forecast import Forecaster
     from forecast.forecasting import forecaster
     from forecast.forecasting import predict as prediction
-    from forecast.models import network
+    from forecast.inference import forward
     from forecast.windows import features
 
     start = time.perf_counter()
@@ -141,7 +141,7 @@ def measure_calls(folder: str, case: Case, calls: int) -> dict[str, Any]:
         (features.FeatureMap, "apply", "features"),
         (prediction, "index_windows", "window index"),
         (features.WindowedFeatures, "batch", "gather"),
-        (network.Network, "__call__", "network"),
+        (forward.ForwardPass, "__call__", "network"),
         (features.Chain, "invert", "back to the unit"),
     ):
         watch.around(owner, name, stage)

@@ -59,8 +59,10 @@ def check_shape(name: str, array: Any, axes: str, **sizes: int) -> None:
     """
     shape = tuple(array.shape)
     if len(shape) == len(axes):
-        pairs = zip(axes, shape, strict=True)
-        if all(sizes.get(letter, size) == size for letter, size in pairs):
+        for letter, size in zip(axes, shape, strict=True):
+            if sizes.get(letter, size) != size:
+                break
+        else:  # a loop, since this runs some forty times in a forecast
             return
 
     with_size = {letter: f"{letter}={size}" for letter, size in sizes.items()}

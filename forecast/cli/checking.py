@@ -16,7 +16,7 @@ from forecast.cli.parser import (
     read_experiment,
 )
 from forecast.cli.proposals import proposed_commands
-from forecast.cli.terminal import print_result, quiet_start
+from forecast.cli.terminal import print_result, start_without_keras
 
 
 def add_check(commands: Commands) -> None:
@@ -63,8 +63,8 @@ def add_leak_check(commands: Commands) -> None:
 def leak_command(options: argparse.Namespace) -> int:
     """Change values after cutoffs and compare what comes before."""
     config = read_experiment(options)
-    with quiet_start():
-        from forecast.leakage.own import check_experiment
+    start_without_keras()
+    from forecast.leakage.own import check_experiment
 
     report = check_experiment(config, options.table, train=options.train)
     print_result(report.text())

@@ -21,7 +21,7 @@ from forecast.cli.terminal import (
     print_reading,
     print_result,
     print_table,
-    quiet_start,
+    start_without_keras,
 )
 
 CLASS_SHORTCUTS = (
@@ -138,8 +138,9 @@ def _add_predict(commands: Commands) -> None:
 
 
 def _predict(options: argparse.Namespace) -> int:
-    with quiet_start():
-        from forecast.runs.classified import predict_classes
+    start_without_keras()
+    from forecast.runs.classified import predict_classes
+
     predicted = predict_classes(options.run_folder, options.table, options.output)
     if options.output:
         print_line(f"wrote {options.output}")
@@ -154,8 +155,9 @@ def _add_evaluate(commands: Commands) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    with quiet_start():
-        from forecast.runs.classified import evaluate_classes
+    start_without_keras()
+    from forecast.runs.classified import evaluate_classes
+
     result = evaluate_classes(options.run_folder, options.table)
     print_result(result.scores().round(3).to_string())
     print_result(result.verdict())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from forecast.cli.parser import SUCCESS, Commands, add_command, add_require_skill, add_run
-from forecast.cli.terminal import print_result, quiet_start
+from forecast.cli.terminal import print_result, start_without_keras
 
 
 def add_evaluate(commands: Commands) -> None:
@@ -19,9 +19,9 @@ def add_evaluate(commands: Commands) -> None:
 
 def evaluate_command(options: argparse.Namespace) -> int:
     """Print the scores of a run on a table."""
-    with quiet_start():
-        from forecast.intervals.coverage import coverage_text
-        from forecast.runs.use import evaluate_run
+    start_without_keras()
+    from forecast.intervals.coverage import coverage_text
+    from forecast.runs.use import evaluate_run
 
     result = evaluate_run(options.run_folder, options.table)
     scores = result.scores()

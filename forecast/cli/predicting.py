@@ -6,7 +6,7 @@ import argparse
 from typing import Literal
 
 from forecast.cli.parser import SUCCESS, Commands, add_command, add_format, add_run
-from forecast.cli.terminal import print_line, print_note, print_table, quiet_start
+from forecast.cli.terminal import print_line, print_note, print_table, start_without_keras
 
 
 def add_predict(commands: Commands) -> None:
@@ -47,9 +47,9 @@ def add_predict(commands: Commands) -> None:
 
 def predict_command(options: argparse.Namespace) -> int:
     """Forecast from a run folder, or write the template of its known covariates."""
-    with quiet_start():
-        from forecast.runs.table_files import with_format
-        from forecast.runs.use import future_run, predict_run
+    start_without_keras()
+    from forecast.runs.table_files import with_format
+    from forecast.runs.use import future_run, predict_run
 
     if options.template:
         future_run(

@@ -15,7 +15,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
@@ -161,19 +161,20 @@ def make_voice(tensorboard: str | None = None) -> Voice:
 
 
 def _start() -> None:
-    with quiet_start():
-        pass
-
-
-def quiet_start() -> AbstractContextManager[None]:
-    """Return a context in which TensorFlow is imported without its log output."""
+    """Say so where Keras is usually run on another backend than TensorFlow."""
     from forecast.layers.runtime import BACKEND
-    from forecast.layers.runtime import quiet_start as quiet_import
 
     backend = os.environ.get(BACKEND) or "tensorflow"
     if backend != "tensorflow" and "keras" not in sys.modules:
         print_note(f"{BACKEND} is {backend!r}; this command runs Keras on tensorflow")
-    return quiet_import()
+    start_without_keras()
+
+
+def start_without_keras() -> None:
+    """Let Keras start on TensorFlow without its log output, where a command comes to need it."""
+    from forecast.layers.runtime import belong_to_command
+
+    belong_to_command()
 
 
 @contextmanager

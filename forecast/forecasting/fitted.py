@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -25,11 +25,11 @@ from forecast.experiment.settings import Experiment
 from forecast.forecasting.series_facts import NEVER, SeriesFacts
 from forecast.forecasting.unseen import new_series_note
 from forecast.intervals.conformal import Calibration, log_mapped
-from forecast.models.network import Network, make_network
+from forecast.models.keras_network import Network
 from forecast.scores.history import History
 from forecast.scores.seasonal import seasonal_errors
 from forecast.section import decided
-from forecast.training.fit import FittedNetwork, TrainingRecord
+from forecast.training.fitted_network import FittedNetwork, TrainingRecord
 from forecast.transforms import TRANSFORMS, Chain, Rows
 from forecast.transforms.missing import Filled, fill_missing
 from forecast.windows.features import FeatureMap, rows_of
@@ -50,8 +50,8 @@ class Fitted:
 
     Attributes:
         config: the experiment.
-        model: the trained network, or the ensemble.
-        network: the same as a function of arrays.
+        network: the trained network, or the ensemble, as a function of arrays.
+        make_model: returns it as a Keras model.
         shape: the arrays that the network reads and writes.
         feature_map: scales and vocabularies.
         freq: alias of the frequency of the training table.
@@ -68,8 +68,8 @@ class Fitted:
     """
 
     config: Experiment
-    model: keras.Model
     network: Network
+    make_model: Callable[[], keras.Model]
     shape: WindowShape
     feature_map: FeatureMap
     freq: str
@@ -81,6 +81,11 @@ class Fitted:
     smoothing: Smoothing | None
     training: TrainingRecord
     weights: Mapping[str, float] = field(default_factory=lambda: {MODEL: 1.0})
+
+    @property
+    def model(self) -> keras.Model:
+        """The network as a Keras model; a loaded one is built when it is first asked for."""
+        return self.make_model()
 
     @property
     def members(self) -> dict[str, float]:
@@ -125,8 +130,8 @@ def collect(
     )
     return Fitted(
         config=config,
-        model=network.model,
-        network=make_network(network.model, jit=config.training.jit),
+        network=network.network,
+        make_model=network.make_model,
         shape=shape,
         feature_map=prepared.feature_map,
         freq=panel.freq.alias,

@@ -44,6 +44,7 @@ from forecast.training.fit import fit_network, refit_network
 from forecast.training.progress import both, terminal_reporter
 
 if TYPE_CHECKING:
+    import keras
     import pandas as pd
 
 
@@ -178,7 +179,6 @@ class Forecaster:
         Raises:
             TrainingError: as in `fit`.
         """
-        start_quietly()
         network = fit_network(
             prepared, shape_of(prepared), checkpoint=checkpoint, resume=resume, reporter=reporter
         )
@@ -338,6 +338,20 @@ class Forecaster:
             return None
         return self.evaluate()
 
+    def keras_model(self) -> keras.Model:
+        """Return the trained network, or the ensemble, as a Keras model.
+
+        Forecasts do not need it: they run in NumPy. A loaded forecaster builds it when it is first
+        asked for, which imports TensorFlow. The model forecasts on the scale of the network, from
+        the input dictionary of `WindowShape`.
+
+        Raises:
+            NotFittedError: neither `fit` nor `load` was called.
+            ConfigError: Keras does not run on TensorFlow, or not eagerly.
+        """
+        start_quietly()
+        return self.fitted.make_model()
+
     def save(self, path: str | Path) -> None:
         """Write the model to a folder, atomically: a kill leaves the old version or the new one.
 
@@ -366,7 +380,6 @@ class Forecaster:
             ArtifactError: the folder is damaged, incomplete or of another version.
         """
         check_kind("path", path, (str, Path), "the name of a folder")
-        start_quietly()
         fitted = load_fitted(Path(path))
         forecaster = cls(fitted.config)
         forecaster._fitted = fitted

@@ -17,7 +17,6 @@ from forecast.forecasting.closed_days import closed_at, closed_notes, opened
 from forecast.forecasting.fitted import MODEL, Fitted, align
 from forecast.forecasting.simple_members import simple_forecasts, steps_of, unread_notes
 from forecast.forecasting.unseen import DRIFT_RANGES, RowsRead, covariate_notes, new_series_note
-from forecast.models.network import batch_rule
 from forecast.scores.forecast import Forecast
 from forecast.scores.symptoms import leap_notes
 from forecast.transforms.missing import Filled, fill_missing
@@ -25,6 +24,9 @@ from forecast.windows.features import Features
 from forecast.windows.index import index_windows
 from forecast.windows.splits import Part
 from forecast.windows.windowed import WindowedFeatures
+
+WINDOWS_AT_ONCE = 512
+"""Windows whose inputs and forecasts are in memory at a time."""
 
 
 def forecast_windows(
@@ -63,9 +65,6 @@ def forecast_model(
 ) -> tuple[FloatArray, FloatArray | None]:
     """Forecast windows by their numbers with the model alone.
 
-    The size of the batches follows from the number of all windows, so that the forecast of a window
-    does not depend on which others are asked for.
-
     Args:
         fitted: state aligned with the panel of the windows.
         windows: the windows.
@@ -78,11 +77,9 @@ def forecast_model(
     Raises:
         DataError: a forecast is not finite.
     """
-    size, is_compiled = batch_rule(len(windows), fitted.network.largest_batch)
-    compiled_size = size if is_compiled else None
     batches = [
-        _forecast_batch(fitted, windows, numbers[start : start + size], compiled_size)
-        for start in range(0, len(numbers), size)
+        _forecast_batch(fitted, windows, numbers[start : start + WINDOWS_AT_ONCE])
+        for start in range(0, len(numbers), WINDOWS_AT_ONCE)
     ]
     raw = np.concatenate(batches)
     if not fitted.quantile_levels:
@@ -90,16 +87,14 @@ def forecast_model(
     return raw[..., fitted.quantile_levels.index(0.5)], raw
 
 
-def _forecast_batch(
-    fitted: Fitted, windows: WindowedFeatures, numbers: IntArray, compiled_size: int | None
-) -> FloatArray:
+def _forecast_batch(fitted: Fitted, windows: WindowedFeatures, numbers: IntArray) -> FloatArray:
     """Return (B, H, D, Q) forecasts of one batch in the unit of the data; Q is 1 for a point."""
     series, first = windows.index.locate(numbers)
     cutoff = first + windows.index.context_length
     chain = fitted.feature_map.target
     history = targets_before(windows.features, cutoff, max(chain.lag, 1))
 
-    output = _run_network(fitted, windows, numbers, compiled_size)
+    output = _run_network(fitted, windows, numbers)
     levels = [
         chain.invert(output[..., q], series=series, history=history)
         for q in range(output.shape[-1])
@@ -145,22 +140,13 @@ def _bounded(
     return np.where(is_closed[..., None], 0.0, values)
 
 
-def _run_network(
-    fitted: Fitted, windows: WindowedFeatures, numbers: IntArray, compiled_size: int | None
-) -> FloatArray:
-    """Return the (B, H, D, Q) output of the network; Q is 1 for a point forecast.
-
-    A batch for a compiled network is filled up to its size with copies of the first window.
-    """
-    num_windows = len(numbers)
-    if compiled_size is not None and compiled_size > num_windows:
-        numbers = np.append(numbers, np.repeat(numbers[:1], compiled_size - num_windows))
+def _run_network(fitted: Fitted, windows: WindowedFeatures, numbers: IntArray) -> FloatArray:
+    """Return the (B, H, D, Q) output of the network; Q is 1 for a point forecast."""
     inputs, _ = windows.batch(numbers)
-    output = fitted.network(inputs, compiled=compiled_size is not None)
-    output_values = output[:num_windows].astype(np.float64)
+    output = fitted.network(inputs).astype(np.float64)
     if fitted.quantile_levels:
-        return output_values
-    return output_values[..., None]
+        return output
+    return output[..., None]
 
 
 def targets_before(features: Features, cutoff: IntArray, steps: int) -> FloatArray:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,22 +18,23 @@ from forecast.data.per_series.keys import as_ids
 from forecast.errors import ArtifactError, ForecastError
 from forecast.experiment.file import experiment_from
 from forecast.experiment.settings import Experiment
+from forecast.files.tensors import checked
 from forecast.forecasting.artifact import Artifact, load_artifact, save_artifact
 from forecast.forecasting.fitted import MODEL, Fitted
 from forecast.forecasting.series_facts import SeriesFacts
+from forecast.inference.forward import ForwardPass
+from forecast.inference.graph import Graph
+from forecast.inference.layer_forms import UnknownFormError
 from forecast.intervals.conformal import Calibration
-from forecast.models.network import make_network
+from forecast.layers.runtime import start_quietly
+from forecast.models.keras_network import KerasNetwork, Network, network_of, warn_of_keras
 from forecast.scores.history import History
 from forecast.section import decided
-from forecast.training.ensemble import build_ensemble
-from forecast.training.fit import TrainingRecord
+from forecast.training.ensemble import keras_model
+from forecast.training.fitted_network import TrainingRecord
 from forecast.transforms import TRANSFORMS, Chain, Transform
 from forecast.windows.features import FeatureMap, FeatureSettings
 from forecast.windows.index import WindowShape
-
-if TYPE_CHECKING:
-    import keras
-
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -42,6 +44,17 @@ GOLDEN_WINDOWS = 3
 GOLDEN_TOLERANCE = 1e-4
 """Other processors may round differently; a wrong weight moves the golden output far more than
 this."""
+
+UNFIT = (
+    ValidationError,
+    ForecastError,
+    AttributeError,
+    IndexError,
+    KeyError,
+    TypeError,
+    ValueError,
+)
+"""Errors of values that do not fit together."""
 
 
 def save_fitted(fitted: Fitted, path: Path) -> None:
@@ -58,7 +71,7 @@ def save_fitted(fitted: Fitted, path: Path) -> None:
         Artifact(
             config=fitted.config.model_dump(mode="json"),
             meta=_meta(fitted),
-            weights=_model_weights(fitted.model),
+            weights=dict(fitted.network.weights),
             state=_state(fitted),
             golden=golden,
         ),
@@ -80,19 +93,14 @@ def load_fitted(path: Path) -> Fitted:
         )
     try:
         fitted = _rebuild(artifact)
-    except (ValidationError, ForecastError, KeyError, TypeError, ValueError) as error:
+        difference = _golden_difference(fitted, artifact)
+    except UNFIT as error:
         if isinstance(error, ArtifactError):
             raise
         raise ArtifactError(
             f"{path}: the files of this saved model do not fit together ({error}): save it again "
             f"with this version"
         ) from error
-    inputs = {
-        name.removeprefix("input/"): array
-        for name, array in artifact.golden.items()
-        if name != "output"
-    }
-    difference = np.max(np.abs(fitted.network(inputs) - artifact.golden["output"]))
     if not difference <= GOLDEN_TOLERANCE:
         raise ArtifactError(
             f"{path}/golden.safetensors: the output of the rebuilt model differs from the stored "
@@ -100,6 +108,21 @@ def load_fitted(path: Path) -> Fitted:
             f"version that saved it"
         )
     return fitted
+
+
+def _golden_difference(fitted: Fitted, artifact: Artifact) -> float:
+    """Return the largest difference between the output for the golden windows and the stored one.
+
+    Raises:
+        ValueError: they have other shapes.
+    """
+    golden = dict(artifact.golden)
+    stored = golden.pop("output")
+    inputs = {name.removeprefix("input/"): array for name, array in golden.items()}
+    output = fitted.network(inputs)
+    if output.shape != stored.shape:
+        raise ValueError(f"the network returns {output.shape}, stored are {stored.shape}")
+    return float(np.max(np.abs(output - stored)))
 
 
 def golden_inputs(shape: WindowShape) -> Arrays:
@@ -128,37 +151,14 @@ def golden_inputs(shape: WindowShape) -> Arrays:
     return inputs
 
 
-def _model_weights(model: keras.Model) -> Arrays:
-    """Return the trained variables by path, without the states of random generators."""
-    return {
-        f"{number:03d}/{variable.path}": np.asarray(variable)
-        for number, variable in enumerate(model.weights)
-    }
-
-
-def _set_model_weights(model: keras.Model, weights: Mapping[str, NDArray[Any]]) -> None:
-    """Put stored variables into a freshly built model.
-
-    Raises:
-        ArtifactError: a variable is missing, unknown or of another shape.
-    """
-    expected = {name: array.shape for name, array in _model_weights(model).items()}
-    given = {name: array.shape for name, array in weights.items()}
-    if expected != given:
-        name, shape = sorted(set(expected.items()) ^ set(given.items()))[0]
-        raise ArtifactError(
-            f"weights.safetensors: {name} with shape {shape} does not fit the config: save the "
-            f"model again"
-        )
-    model.set_weights([weights[name] for name in expected])
-
-
 def _meta(fitted: Fitted) -> dict[str, Any]:
     """Return what is stored as JSON beside the config."""
     settings = fitted.feature_map.settings
     shape = asdict(fitted.shape)
     histories = fitted.training.histories
+    graph = fitted.network.graph
     return {
+        "network": graph and graph.model_dump(mode="json"),
         "shape": {name: _to_json(size) for name, size in shape.items()},
         "freq": fitted.freq,
         "season_length": fitted.season_length,
@@ -208,12 +208,11 @@ def _rebuild(artifact: Artifact) -> Fitted:
     meta = artifact.meta
     state = artifact.state
     shape = WindowShape(**{name: _from_json(size) for name, size in meta["shape"].items()})
-    model = build_ensemble(config, shape).model
-    _set_model_weights(model, artifact.weights)
+    make_model = cache(partial(keras_model, config, shape, artifact.weights))
     return Fitted(
         config=config,
-        model=model,
-        network=make_network(model, jit=config.training.jit),
+        network=_network(artifact, make_model),
+        make_model=make_model,
         shape=shape,
         feature_map=_feature_map(config, meta, state),
         freq=meta["freq"],
@@ -226,6 +225,31 @@ def _rebuild(artifact: Artifact) -> Fitted:
         training=_training_record(meta),
         weights={str(name): float(weight) for name, weight in meta.get("weights", [[MODEL, 1.0]])},
     )
+
+
+def _network(artifact: Artifact, make_model: Callable[[], Any]) -> Network:
+    """Return the network of a saved model, run by Keras only where it has to be.
+
+    Models of earlier versions have no graph: Keras builds them, and their graph is read from that.
+
+    Raises:
+        ArtifactError: the weights do not fit the graph.
+    """
+    document = artifact.meta.get("network")
+    if document is None:
+        start_quietly()
+        network = network_of(make_model())
+        if isinstance(network, KerasNetwork):
+            warn_of_keras(network.reason)
+        return network
+    graph = checked(Graph.model_validate, document, "config.json: network")
+    graph.check_weights(artifact.weights)
+    try:
+        return ForwardPass(graph, artifact.weights).prepare()
+    except UnknownFormError as error:
+        start_quietly()
+        warn_of_keras(f"{error}")
+        return KerasNetwork(make_model(), graph)
 
 
 def _from_json(size: Any) -> Any:

@@ -22,7 +22,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar
-from pathlib import Path
 from typing import Any, TypeVar
 
 from forecast.errors import ConfigError, ForecastError
@@ -39,6 +38,9 @@ XLA_ONE_THREAD = "--xla_cpu_multi_thread_eigen=false"
 _ONE_AT_A_TIME = threading.RLock()
 
 _SEEDS: ContextVar[Any] = ContextVar("source of the seeds of Keras", default=random)
+
+_OF_A_COMMAND: list[bool] = []
+"""Not empty where the process belongs to a command of the command line."""
 
 _IS_APART: ContextVar[bool] = ContextVar("whether layers are made apart", default=False)
 
@@ -239,24 +241,14 @@ def caller_threads() -> int:
     return int(tf.config.threading.get_intra_op_parallelism_threads())
 
 
-def core_count() -> int:
-    """Return the number of cores for this process: as set for TensorFlow, or as bound to."""
-    variable = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
-    if variable.isdecimal() and int(variable):
-        return int(variable)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def belong_to_command() -> None:
+    """Note that the process belongs to a command: Keras, where it starts, starts by `quiet_start`.
 
-
-def free_bytes() -> float:
-    """Return the free memory in bytes; infinity where a system does not report it."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        available = next(line for line in lines if line.startswith("MemAvailable:"))
-        return 1024.0 * int(available.split()[1])  # the file is in KiB
-    except (OSError, StopIteration):
-        return float("inf")
+    It runs on TensorFlow then, whatever backend is usual on the machine.
+    """
+    _OF_A_COMMAND.append(True)
+    if "keras" not in sys.modules:
+        os.environ[BACKEND] = "tensorflow"
 
 
 @contextmanager
@@ -303,9 +295,14 @@ _LOG = re.compile(
 def start_quietly() -> None:
     """Import TensorFlow and look for devices without log output; do nothing where it is imported.
 
+    In the process of a command it starts as in `quiet_start`.
+
     Everything else that is written meanwhile appears afterwards. With `TF_CPP_MIN_LOG_LEVEL` 0 or 1
     in the environment, TensorFlow logs.
     """
+    if _OF_A_COMMAND and "tensorflow" not in sys.modules:
+        with quiet_start():
+            return
     level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # for output after the import
     if "tensorflow" in sys.modules or level in ("0", "1"):
         return

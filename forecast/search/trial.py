@@ -103,7 +103,7 @@ class Bench:
             scores=_finite(scores),
             epochs=len(forecaster.fitted.history.loss),
             seconds=time.perf_counter() - start,
-            parameters=forecaster.fitted.model.count_params(),
+            parameters=sum(array.size for array in forecaster.fitted.network.weights.values()),
         )
 
     def final(self, name: str, values: Values) -> dict[str, Any]:

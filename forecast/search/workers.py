@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from forecast.errors import FileError, ForecastError, SearchError, TrainingError
 from forecast.experiment.settings import Experiment
-from forecast.layers.runtime import core_count
+from forecast.layers.machine import core_count
 from forecast.search.space import Values
 from forecast.search.state import FAILED, FoldScore, Outcome, Task
 from forecast.search.trial import Bench, OnScore, make_bench, one_line

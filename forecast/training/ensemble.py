@@ -6,19 +6,21 @@ network works with an ensemble.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from forecast.axes import FloatArray
+from forecast.errors import ArtifactError
 from forecast.experiment.settings import Experiment
+from forecast.inference.recording import model_weights
 from forecast.layers.runtime import build_apart
 from forecast.layers.traced import kind_of, mark_kind
 from forecast.models import build_model
-from forecast.models.network import mark_weighted_sum
 from forecast.section import decided
 from forecast.windows.index import WindowShape
 
@@ -92,9 +94,7 @@ def build_ensemble(config: Experiment, shape: WindowShape) -> Ensemble:
 
 def _build(config: Experiment, shape: WindowShape) -> Ensemble:
     settings = config.ensemble
-    lengths = decided(settings.context_lengths, "ensemble.context_lengths")
-    if not lengths:
-        lengths = (shape.context_length,)
+    lengths = context_lengths(config, shape)
     linear = decided(settings.linear, "ensemble.linear")
     linear_members = {}
     if linear != "none":
@@ -116,6 +116,49 @@ def _build(config: Experiment, shape: WindowShape) -> Ensemble:
     return Ensemble(tuple(members), _weighted_sum(members))
 
 
+def context_lengths(config: Experiment, shape: WindowShape) -> tuple[int, ...]:
+    """Return the contexts that members read: as set, or that of the windows alone."""
+    lengths = decided(config.ensemble.context_lengths, "ensemble.context_lengths")
+    return lengths or (shape.context_length,)
+
+
+def linear_name(length: int) -> str:
+    """Return the name of a linear map."""
+    return f"linear, context {length}"
+
+
+def reads_known_values(shape: WindowShape) -> bool:
+    """Return whether linear maps read the known covariates."""
+    return 0 < shape.horizon * shape.num_known <= KNOWN_NUMBERS
+
+
+def keras_model(
+    config: Experiment, shape: WindowShape, weights: Mapping[str, NDArray[Any]]
+) -> keras.Model:
+    """Build the ensemble of a resolved experiment in Keras, with trained weights.
+
+    Args:
+        config: the experiment.
+        shape: arrays that the ensemble reads and writes.
+        weights: by name, see `inference.recording.model_weights`.
+
+    Raises:
+        ArtifactError: a weight is missing, unknown or of another shape.
+        ConfigError: see `build_model`.
+    """
+    model = build_ensemble(config, shape).model
+    expected = {name: array.shape for name, array in model_weights(model).items()}
+    given = {name: array.shape for name, array in weights.items()}
+    if expected != given:
+        name, size = sorted(set(expected.items()) ^ set(given.items()))[0]
+        raise ArtifactError(
+            f"weights.safetensors: {name} with shape {size} does not fit the config: save the "
+            f"model again"
+        )
+    model.set_weights([weights[name] for name in expected])
+    return model
+
+
 def _weighted_sum(members: Sequence[Member]) -> keras.Model:
     """Return the weighted sum of members as one model, with all weights equal."""
     import keras
@@ -128,7 +171,7 @@ def _weighted_sum(members: Sequence[Member]) -> keras.Model:
     }
     models = [member.model for member in members]
     outputs = WeightedSum(name="blend")([model(inputs) for model in models])
-    return mark_weighted_sum(keras.Model(inputs, outputs, name="ensemble"), models)
+    return keras.Model(inputs, outputs, name="ensemble")
 
 
 def _network(config: Experiment, shape: WindowShape, length: int, *, seed: int) -> Member:
@@ -186,11 +229,11 @@ def _linear(shape: WindowShape, length: int) -> Member:
 
     inputs = model_inputs(shape)
     targets = inputs["past"][:, shape.context_length - length :, : shape.num_targets]
-    reads_known = 0 < shape.horizon * shape.num_known <= KNOWN_NUMBERS
+    reads_known = reads_known_values(shape)
     tensors = [targets]
     if reads_known:
         tensors.append(inputs["known"])
     outputs = LinearWindow(shape.horizon, name="linear")(tensors)
     model = keras.Model(inputs, outputs, name=f"linear_{length}")
     mark_kind(model, ("linear", shape, length))
-    return Member(f"linear, context {length}", length, None, model, reads_known)
+    return Member(linear_name(length), length, None, model, reads_known)

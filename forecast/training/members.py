@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecast.experiment.settings import TrainingConfig
-from forecast.layers.runtime import core_count, free_bytes
+from forecast.layers.machine import core_count, free_bytes
 from forecast.section import decided
 from forecast.training import Ended, Event, Reporter, TrainingResult, train
 from forecast.training.batches import WindowSource

@@ -12,35 +12,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecast.experiment.prepare import windows_of
 from forecast.experiment.settings import EvaluationConfig, Experiment, TrainingConfig, WindowsConfig
 from forecast.forecasting import predict as prediction
 from forecast.forecasting.forecaster import Forecaster
 from forecast.forecasting.predict import forecast_windows
-from forecast.forecasting.saving import golden_inputs
-from forecast.models import build_model, network
+from forecast.inference.forward import ForwardPass
+from forecast.models import build_model
 from forecast.models.bigru import BiGRUConfig
-from forecast.models.network import (
-    BATCH_SIZES,
-    FEW_WINDOWS,
-    SingleNetwork,
-    batch_rule,
-    make_network,
-)
+from forecast.models.keras_network import KerasNetwork
 from forecast.transforms import Chain
 from forecast.windows.features import FeatureMap
 from forecast.windows.index import WindowShape
 
 LENGTH, HORIZON = 12, 4
-SHAPE = WindowShape(
-    LENGTH,
-    HORIZON,
-    num_past=4,
-    num_known=2,
-    num_static=1,
-    past_categories=(3,),
-    static_categories=(5,),
-)
 
 
 def hourly(num_series: int, rows: int = 150) -> pd.DataFrame:
@@ -71,94 +55,17 @@ def fitted() -> Forecaster:
     return Forecaster(config).fit(hourly(3))
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {},
-        {"cell": "lstm", "num_layers": 2, "attention": "additive", "instance_norm": "standard"},
-        {
-            "cell": "rnn",
-            "bidirectional": False,
-            "decoder": "direct",
-            "attention": "dot",
-            "instance_norm": "none",
-        },
-    ],
-)
-def test_the_compiled_network_computes_what_the_traced_one_does(settings: dict[str, Any]) -> None:
-    run = make_network(build_model(BiGRUConfig(units=5, **settings), SHAPE, seed=1))
-    for copies in (1, 1 + FEW_WINDOWS):  # compiled as a whole, and in clusters
-        inputs = {
-            name: np.concatenate([array] * copies) for name, array in golden_inputs(SHAPE).items()
-        }
-        traced = run(inputs)
-        np.testing.assert_allclose(run(inputs, compiled=True), traced, rtol=0, atol=2e-6)
-        assert np.ptp(traced) > 0.01
-
-
-def test_nothing_is_compiled_if_training_was_told_so() -> None:
-    run = make_network(build_model(BiGRUConfig(units=5), SHAPE), jit="off")
-    assert isinstance(run, SingleNetwork)
-    assert not run.compiles
-
-
-@pytest.mark.parametrize("rule", [(1, True), (8, True), (64, True), (7, False)])
 def test_a_window_is_forecast_the_same_in_any_company(
-    fitted: Forecaster, monkeypatch: pytest.MonkeyPatch, rule: tuple[int, bool]
+    fitted: Forecaster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prepared = fitted._prepared
     windows, numbers = prepared.test, np.arange(20)[::-1]
-    monkeypatch.setattr(prediction, "batch_rule", lambda *_: (1, False))
-    alone = forecast_windows(fitted.fitted, prepared.panel, windows, numbers)[0]
-    monkeypatch.setattr(prediction, "batch_rule", lambda *_: rule)
     together = forecast_windows(fitted.fitted, prepared.panel, windows, numbers)[0]
     assert together.shape == (20, HORIZON, 1)
-    np.testing.assert_allclose(together, alone, rtol=1e-6, atol=1e-6)
-
-
-def test_no_other_sizes_are_compiled_than_announced(
-    fitted: Forecaster, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sizes: set[int] = set()
-    uncompiled = SingleNetwork.__call__
-
-    def recorded(
-        self: SingleNetwork, inputs: dict[str, np.ndarray], *, compiled: bool = False
-    ) -> np.ndarray:
-        if compiled:
-            sizes.add(len(inputs["past"]))
-        return uncompiled(self, inputs)
-
-    monkeypatch.setattr(SingleNetwork, "__call__", recorded)
-    prepared = fitted._prepared
-    for many in (network.MANY_WINDOWS, 20):
-        monkeypatch.setattr(network, "MANY_WINDOWS", many)
-        for stride in range(1, 41):
-            windows = windows_of(
-                prepared.config,
-                prepared.panel,
-                prepared.features,
-                prepared.split.test,
-                stride=stride,
-            )
-            point, _ = forecast_windows(
-                fitted.fitted, prepared.panel, windows, np.arange(len(windows))
-            )
-            assert len(point) == len(windows)
-    assert sizes == {8, BATCH_SIZES[-1]}
-    fitted.predict(hourly(1))
-    assert sizes == {1, 8, BATCH_SIZES[-1]}
-
-
-def test_few_and_many_windows_are_compiled_and_none_between() -> None:
-    assert [batch_rule(number, 512) for number in (1, 2, FEW_WINDOWS)] == [
-        (1, True),
-        (8, True),
-        (8, True),
-    ]
-    assert [batch_rule(number, 64) for number in (FEW_WINDOWS + 1, 4095)] == [(64, False)] * 2
-    assert batch_rule(4096, 64) == (64, True)
-    assert batch_rule(5, 1) == (1, True)
+    for size in (1, 7, 64):
+        monkeypatch.setattr(prediction, "WINDOWS_AT_ONCE", size)
+        found = forecast_windows(fitted.fitted, prepared.panel, windows, numbers)[0]
+        assert found.tobytes() == together.tobytes()
 
 
 @pytest.mark.parametrize(
@@ -178,7 +85,7 @@ def test_few_and_many_windows_are_compiled_and_none_between() -> None:
 def test_batches_are_bound_by_the_widest_array_inside_the_network(
     settings: dict[str, Any], shape: WindowShape, widest: int, largest: int
 ) -> None:
-    made = make_network(build_model(BiGRUConfig(**settings), shape))
+    made = KerasNetwork(build_model(BiGRUConfig(**settings), shape))
     assert made.window_bytes == pytest.approx(32 * widest, rel=0.05)
     assert made.largest_batch == largest
 
@@ -221,7 +128,7 @@ def test_one_forecast_takes_few_milliseconds_besides_the_network(
     """Several times what a quiet machine takes, at the best of many calls: no noise makes this
     fail."""
     table, answer = hourly(1, rows=200), np.zeros((1, HORIZON, 1), np.float32)
-    monkeypatch.setattr(SingleNetwork, "__call__", lambda *_, **__: answer)
+    monkeypatch.setattr(ForwardPass, "__call__", lambda *_: answer)
     assert seconds_of(lambda: fitted.predict(table), 30).min() < 0.008
 
 

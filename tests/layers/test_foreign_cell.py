@@ -3,7 +3,7 @@ saved model."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from keras import ops
 
-from forecast.errors import ConfigError
+from forecast.errors import ConfigError, ForecastWarning
 from forecast.experiment.file import parse_experiment
 from forecast.experiment.settings import (
     EvaluationConfig,
@@ -22,8 +22,12 @@ from forecast.experiment.settings import (
     WindowsConfig,
 )
 from forecast.forecasting.forecaster import Forecaster
+from forecast.inference.array_forms import sigmoid
+from forecast.inference.cell_steps import CELL_FORMS, CellForm
+from forecast.inference.forward import ForwardPass
+from forecast.inference.row_blocks import Kernel
 from forecast.layers.encoder import CELLS, CellKind
-from forecast.models import build_model
+from forecast.models import build_model, keras_network
 from forecast.models.bigru import BiGRUConfig
 from forecast.section import wording
 from forecast.windows.index import WindowShape
@@ -73,6 +77,24 @@ class MinimalGated(keras.layers.RNN):
         super().__init__(cell, **options)
 
 
+def minimal_gated(options: dict[str, Any], weights: Sequence[Any]) -> CellForm:
+    """The cell above in NumPy."""
+    forget, forget_bias, candidate, candidate_bias = weights
+    (units,) = options["state_sizes"]
+    of_input = Kernel(np.concatenate([forget[units:], candidate[units:]], axis=1))
+    bias = np.concatenate([forget_bias, candidate_bias])
+    of_state = Kernel(forget[:units])
+    of_forgotten = Kernel(candidate[:units])
+
+    def step(x: Any, states: Sequence[Any]) -> list[Any]:
+        (h,) = states
+        f = sigmoid(x[:, :units] + of_state.product(h))
+        g = np.tanh(x[:, units:] + of_forgotten.product(f * h))
+        return [(1 - f) * h + f * g]
+
+    return CellForm(lambda x: of_input.product(x) + bias, step)
+
+
 @pytest.fixture(autouse=True)
 def foreign(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """One entry more in the table, and settings described anew before and after."""
@@ -83,7 +105,9 @@ def foreign(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("decoder", ["recurrent", "direct"])
-def test_a_foreign_cell_is_trained_saved_and_loaded(decoder: Any, tmp_path: Path) -> None:
+def test_a_foreign_cell_is_trained_saved_and_loaded(
+    decoder: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stamps = pd.date_range("2024-03-01", periods=HOURS, freq="h")
     values = 5 + np.sin(2 * np.pi * np.arange(HOURS) / 24)
     table = pd.DataFrame({"unique_id": "a", "ds": stamps, "y": values})
@@ -97,9 +121,18 @@ def test_a_foreign_cell_is_trained_saved_and_loaded(decoder: Any, tmp_path: Path
     forecast = forecaster.predict().values
 
     forecaster.save(tmp_path / "model")
-    loaded = Forecaster.load(tmp_path / "model")
+    monkeypatch.setattr(keras_network, "WARNED", set())
+    with pytest.warns(ForecastWarning, match="(MinimalGated|Bidirectional), has no form in NumPy"):
+        loaded = Forecaster.load(tmp_path / "model")
     assert loaded.config.model.cell == "mgu"
     assert loaded.predict(table).values.tobytes() == forecast.tobytes()
+
+    # With an entry in the table of cells it needs no Keras.
+    name = f"{MinimalGated.__module__}.{MinimalGated.__qualname__}"
+    monkeypatch.setitem(CELL_FORMS, name, minimal_gated)
+    with_form = Forecaster.load(tmp_path / "model")
+    assert isinstance(with_form.fitted.network, ForwardPass)
+    np.testing.assert_allclose(with_form.predict(table).values, forecast, rtol=0, atol=1e-6)
 
 
 def test_its_weights_are_those_of_its_equations() -> None:

@@ -17,11 +17,11 @@ import tensorflow as tf
 from layers_compared import outputs_and_gradients, share_weights
 
 from forecast.layers import dispatch, recurrent
+from forecast.layers.machine import core_count
 from forecast.layers.native import operations
 from forecast.layers.native.build import SWITCH
 from forecast.layers.native.library import compiled_loops
 from forecast.layers.native.loop import OPERATION
-from forecast.layers.runtime import core_count
 
 needs_operations = pytest.mark.skipif(operations() is None, reason="no C++ compiler here")
 

@@ -226,11 +226,11 @@ def stopping_on_test_rows(patch: Patch) -> None:
 
 
 def weights_on_test_rows(patch: Patch) -> None:
-    honest = fitting.validation_errors
+    honest = fitting.choose_weights
     patch.setattr(
         fitting,
-        "validation_errors",
-        lambda prepared, blend: honest(replace(prepared, validation=prepared.test), blend),
+        "choose_weights",
+        lambda prepared, *members: honest(replace(prepared, validation=prepared.test), *members),
     )
 
 

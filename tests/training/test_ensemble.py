@@ -29,12 +29,14 @@ from forecast.forecasting.artifact import load_artifact, save_artifact
 from forecast.forecasting.forecaster import Forecaster
 from forecast.layers.combination import LinearWindow
 from forecast.models import SegmentBiGRUConfig
+from forecast.models.keras_network import network_of
 from forecast.training import EpochDone
 from forecast.training.ensemble import Ensemble, build_ensemble
 from forecast.training.ensemble_weights import (
     cautious_weights,
 )
-from forecast.training.fit import independent_windows, last_steps, validation_errors
+from forecast.training.judged_members import independent_windows, validation_errors
+from forecast.training.linear_members import last_steps
 from forecast.windows.index import index_windows
 
 MODEL = SegmentBiGRUConfig(units=4, segment_length=2, dropout=0.2)
@@ -204,7 +206,8 @@ def test_missing_targets_say_nothing_of_a_member() -> None:
     data = config.data.model_copy(update={"missing": "forward_fill"})
     prepared = prepare(config.model_copy(update={"data": data}), table)
     shape = prepared.features.shape(12, 4)
-    errors = validation_errors(prepared, build_ensemble(prepared.config, shape).members)
+    members = build_ensemble(prepared.config, shape).members
+    errors = validation_errors(prepared, [network_of(member.model) for member in members])
     assert np.isfinite(errors).all()
     target = prepared.validation.batch(np.arange(len(prepared.validation)))[1]
     missing = np.isnan(target[..., 0])

@@ -14,7 +14,7 @@ import pytest
 
 from forecast import Experiment, Forecaster
 from forecast.errors import TrainingError
-from forecast.layers.runtime import core_count, free_bytes
+from forecast.layers.machine import core_count, free_bytes
 from forecast.models import build_model
 from forecast.training import EpochDone
 from forecast.training.members import Job, count_parallel, train_members, training_bytes

@@ -20,7 +20,7 @@ from forecast.runs.run import fit_run
 from forecast.runs.use import predict_run
 from forecast.training import train
 from forecast.training.ensemble import build_ensemble
-from forecast.training.fit import fit_linear_member
+from forecast.training.linear_members import fit_linear_member
 from forecast.training.voice import Voice
 
 

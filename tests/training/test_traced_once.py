@@ -15,7 +15,7 @@ from forecast.experiment.settings import TrainingConfig
 from forecast.layers import traced
 from forecast.models import build_model
 from forecast.models.bigru import BiGRUConfig
-from forecast.models.network import make_network
+from forecast.models.keras_network import KerasNetwork
 from forecast.training import train
 
 ANYTHING_RANDOM = BiGRUConfig(
@@ -48,14 +48,14 @@ def weights_of(
     network = build_model(model, SHAPE, seed=seed)
     train(network, *(windows or sources()), training.model_copy(update={"seed": seed}))
     inputs = sources()[1].inputs
-    return [*map(np.asarray, network.variables), make_network(network)(inputs)]
+    return [*map(np.asarray, network.variables), KerasNetwork(network)(inputs)]
 
 
 def alone(monkeypatch: pytest.MonkeyPatch, *arguments: Any, **named: Any) -> list[np.ndarray]:
     """The same where every function is traced anew."""
     with monkeypatch.context() as patched:
         patched.setattr("forecast.training.step.key_of", lambda *_: None)
-        patched.setattr("forecast.models.network.key_of", lambda *_: None)
+        patched.setattr("forecast.models.keras_network.key_of", lambda *_: None)
         return weights_of(*arguments, **named)
 
 

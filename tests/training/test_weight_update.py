@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from forecast.layers.machine import core_count
 from forecast.layers.native import operations
 from forecast.layers.native.library import compiled_loops
-from forecast.layers.runtime import core_count
 from forecast.training.weight_update import BAD_GRADIENT, BAD_WEIGHT, SOUND, fused_update
 
 pytestmark = pytest.mark.skipif(operations() is None, reason="no C++ compiler here")

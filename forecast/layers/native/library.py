@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from forecast.axes import check_shape
 from forecast.errors import ShapeError
+from forecast.layers.machine import core_count
 from forecast.layers.native.build import NotAvailableError, is_switched_off, load, warn_once
 from forecast.layers.native.compiler import LOOPS
-from forecast.layers.runtime import core_count
 
 Array32 = NDArray[np.float32]
 
@@ -102,38 +102,91 @@ class Loops:
             ValueError: there is no such cell.
             ShapeError: the shapes do not fit each other.
         """
+        bound = self.bind(cell, weights, backwards=backwards)
+        return bound.forward(_floats(x), states, sequence=sequence)
+
+    def bind(self, cell: str, weights: Sequence[Any], *, backwards: bool = False) -> BoundLayer:
+        """Return a layer with its weights, whose `forward` is quicker: they are checked once.
+
+        Args:
+            cell: as in `forward`.
+            weights: as in `forward`.
+            backwards: as in `forward`.
+
+        Raises:
+            ValueError: there is no such cell.
+            ShapeError: the shapes of the weights do not fit each other.
+        """
         number = self._table.find_cell(cell.encode())
         if number < 0:
             raise ValueError(f"the loops in C++ have no cell {cell!r}; expected gru or lstm")
         sizes = _Cell()
         self._table.cell_sizes(number, ctypes.byref(sizes))
-        x = _floats(x)
         kernel, recurrent_kernel, bias = map(_floats, weights)
-        units = recurrent_kernel.shape[0]
-        _check_shapes(x, (kernel, recurrent_kernel, bias), sizes.gates)
-
-        batch, length, channels = x.shape
+        _check_shapes((kernel, recurrent_kernel, bias), sizes.gates)
+        four = _four_biases(bias, recurrent_kernel.shape[0])
+        arrays = (kernel, recurrent_kernel, four)
         num_states = 1 + sizes.has_memory
-        initial = [np.zeros((batch, units), np.float32)] * num_states
-        if states is not None:
-            initial = [_floats(state) for state in states]
-        if [state.shape for state in initial] != [(batch, units)] * num_states:
-            raise ShapeError(
-                f"states have shapes {[state.shape for state in initial]}; expected {num_states} "
-                f"of shape {(batch, units)}"
-            )
+        return BoundLayer(self._table.forward, number, arrays, num_states, backwards)
 
-        outputs = np.empty((batch, length * sequence, units), np.float32)
-        finals = [np.empty((batch, units), np.float32) for _ in initial]
+
+class BoundLayer:
+    """A layer of the loops in C++ with its weights."""
+
+    def __init__(
+        self,
+        call: Callable[..., None],
+        number: int,
+        arrays: tuple[Array32, Array32, Array32],
+        num_states: int,
+        backwards: bool,
+    ) -> None:
+        kernel, recurrent_kernel, _ = arrays
+        self._call = call
+        self._number = number
+        self._arrays = arrays  # they live as long as their addresses are used
+        self._addresses = [array.ctypes.data for array in arrays]
+        self._num_states = num_states
+        self._backwards = backwards
+        self._channels = kernel.shape[0]
+        self._units = recurrent_kernel.shape[0]
+
+    def forward(
+        self, x: Array32, states: Sequence[Any] | None = None, *, sequence: bool = True
+    ) -> tuple[Array32, list[Array32]]:
+        """Run the layer over x (B, L, C) from states (B, U); see `Loops.forward`.
+
+        Raises:
+            ShapeError: the shapes do not fit those of the weights.
+        """
+        check_shape("x", x, "BLC", C=self._channels)
+        x = _floats(x)
+        batch, length, channels = x.shape
+        initial = self._initial(states, batch)
+        outputs = np.empty((batch, length * sequence, self._units), np.float32)
+        finals = [np.empty((batch, self._units), np.float32) for _ in initial]
         if length == 0:
             return outputs, [state.copy() for state in initial]
-        if batch and units:
-            four = _four_biases(bias, units)
-            inputs = _pointers(x, kernel, recurrent_kernel, four, *_pair(initial), None, None)
-            results = _pointers(outputs if sequence else None, *_pair(finals), None)
-            layer = _Sizes(batch, length, channels, units, backwards)
-            self._table.forward(number, ctypes.byref(layer), inputs, results)
+        if batch and self._units:
+            sizes = _Sizes(batch, length, channels, self._units, self._backwards)
+            before = _pointers(x.ctypes.data, *self._addresses, *_pair(initial), None, None)
+            shown = outputs.ctypes.data if sequence else None
+            after = _pointers(shown, *_pair(finals), None)
+            self._call(self._number, ctypes.byref(sizes), before, after)
         return outputs, finals
+
+    def _initial(self, states: Sequence[Any] | None, batch: int) -> list[Array32]:
+        """Return initial states; zeros where there are none."""
+        shape = (batch, self._units)
+        if states is None:
+            return [np.zeros(shape, np.float32)] * self._num_states
+        initial = [_floats(state) for state in states]
+        if [state.shape for state in initial] != [shape] * self._num_states:
+            raise ShapeError(
+                f"states have shapes {[state.shape for state in initial]}; expected "
+                f"{self._num_states} of shape {shape}"
+            )
+        return initial
 
 
 def compiled_loops() -> Loops | None:
@@ -160,17 +213,16 @@ def loaded_loops() -> tuple[Loops | None, str]:
         return None, f"{error}"
 
 
-def _check_shapes(x: Array32, weights: Sequence[Array32], gates: int) -> None:
-    """Raise unless the weights fit x (B, L, C) and each other.
+def _check_shapes(weights: Sequence[Array32], gates: int) -> None:
+    """Raise unless the weights of a layer fit each other.
 
     Raises:
         ShapeError: they do not.
     """
     kernel, recurrent_kernel, bias = weights
     units = recurrent_kernel.shape[0]
-    check_shape("x", x, "BLC")
     check_shape("the recurrent kernel", recurrent_kernel, "UG", G=gates * units)
-    check_shape("the kernel", kernel, "CG", C=x.shape[2], G=gates * units)
+    check_shape("the kernel", kernel, "CG", G=gates * units)
     if gates == 3:
         check_shape("the bias", bias, "IG", I=2, G=gates * units)
     else:
@@ -190,12 +242,11 @@ def _floats(array: Any) -> Array32:
     return np.ascontiguousarray(array, np.float32)
 
 
-def _pair(states: Sequence[Array32]) -> list[Array32 | None]:
-    """Return output and memory, the latter None for a cell without one."""
-    return [states[0], states[1] if len(states) > 1 else None]
+def _pair(states: Sequence[Array32]) -> list[int | None]:
+    """Return the addresses of output and memory, the latter None for a cell without one."""
+    return [states[0].ctypes.data, states[1].ctypes.data if len(states) > 1 else None]
 
 
-def _pointers(*arrays: Array32 | None) -> Any:
-    """Return a C array of pointers to the numbers; null for None."""
-    addresses = [array.ctypes.data if array is not None else None for array in arrays]
-    return (ctypes.c_void_p * len(arrays))(*addresses)
+def _pointers(*addresses: int | None) -> Any:
+    """Return a C array of addresses; null for None."""
+    return (ctypes.c_void_p * len(addresses))(*addresses)
