@@ -183,6 +183,14 @@ SHORTCUTS = (
         "step between timestamps, such as h, D, ME or 15min; default: inferred",
         json.dumps,
     ),
+    Shortcut(
+        "--stamps",
+        "data.stamps",
+        "NAMES",
+        "start or end: whether a timestamp names the start or the end of its step; default: start, "
+        "but end where the hours are 01:00 to 24:00",
+        json.dumps,
+    ),
     Shortcut("--horizon", "windows.horizon", "STEPS", "steps to forecast; default: 24", str),
     Shortcut(
         "--holidays",

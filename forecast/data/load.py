@@ -200,7 +200,12 @@ def _examine(source: Source, request: Request, log: FindingLog) -> Examination:
         time_format=written.time_format,
         tz=written.tz,
         is_index=request.freq is not None and request.freq.strip().isdigit(),
+        names_step=written.stamps,
     )
+    if time is not None:
+        # from here on, `start` or `end`
+        written = written.model_copy(update={"stamps": "end" if time.at_end else "start"})
+        request = replace(request, table_format=written)
     names = _name_rows(table, ids, time)
     if ids is None or time is None or len(names.unread) > _MOST_UNREAD * table.num_rows:
         read_cells(names, log, request.allow_missing)  # for its findings alone
@@ -244,9 +249,8 @@ def _examine_history(
         settings.resample or request.freq,
         request.gaps,
         log,
-        trading_days=settings.trading_days,
-        later=None if later is None else later.stamps,
-        is_made=settings.resample is not None,
+        settings,
+        None if later is None else later.stamps,
     )
     arranged = join_cells(arrange(cells, table_rows, log), joined, settings)
     check_ranges(arranged, rows, log)

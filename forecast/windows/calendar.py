@@ -113,7 +113,7 @@ def calendar_features(
     if not names:
         return features
     for start in range(0, len(stamps), _CHUNK):
-        index = freq.local(stamps[start : start + _CHUNK])
+        index = freq.local(freq.begins(stamps[start : start + _CHUNK]))
         columns_of_all = [column for name in names for column in _columns(name, index, freq)]
         features[start : start + _CHUNK] = np.stack(columns_of_all, axis=1)
     return features
@@ -162,7 +162,7 @@ def weekdays_of(stamps: NDArray[np.generic], freq: Frequency) -> NDArray[np.int8
     flat = stamps.ravel()
     days = np.empty(len(flat), np.int8)
     for start in range(0, len(flat), _CHUNK):
-        index = freq.local(flat[start : start + _CHUNK])
+        index = freq.local(freq.begins(flat[start : start + _CHUNK]))
         days[start : start + _CHUNK] = _field(index, "day_of_week")
     return days.reshape(stamps.shape)
 
