@@ -181,10 +181,12 @@ def _with_free_freq(finding: Finding, freq: str | None) -> Finding:
 
 
 def _examine(source: Source, request: Request, log: FindingLog) -> Examination:
-    columns = log.attempt(settle_columns, source, request.columns, request.table_format, log)
-    if columns is None:
+    settled = log.attempt(settle_columns, source, request.columns, request.table_format, log)
+    if settled is None:
         return Examination()
-    table = log.attempt(read_table, source, columns, request.table_format)
+    columns, opened = settled
+    table = log.attempt(read_table, source, columns, request.table_format, opened)
+    del settled, opened  # they may hold columns without a role
     if table is None:
         return Examination()
     log.findings.extend(table.notes)

@@ -108,20 +108,23 @@ class MissingColumnError(BadTableError):
     names: tuple[str, ...]
 
 
-def read_table(source: Source, columns: Columns, table_format: TableFormat) -> Table:
+def read_table(
+    source: Source, columns: Columns, table_format: TableFormat, opened: Opened | None = None
+) -> Table:
     """Read the declared columns of a table in one of the forms of `READERS`.
 
     Args:
         source: a file, by the ending of its name, or an object such as a data frame.
         columns: the roles; all other columns are ignored, with a note.
         table_format: separator, layout and other properties of the table as text.
+        opened: the table as it was opened for these roles; None: it was not.
 
     Raises:
         BadTableError: the file cannot be read, is empty, or lacks a declared column; or `source` is
             not a table.
         ConfigError: the format fits no table.
     """
-    opened = open_table(source, columns, table_format)
+    opened = open_table(source, columns, table_format, opened)
     columns = _with_decided_id(columns, opened)
     both = [name for name in columns.id_cols if name in columns.dynamic]
     if both:
