@@ -71,10 +71,11 @@ class Frequency:
         number = text.strip().removeprefix("-").isdigit()
         if is_integer and not number:
             raise ConfigError(
-                f"freq is {text!r} but the index is whole numbers: give the step, such as '1'"
+                f"`data.freq` is {text!r} but the index is whole numbers: give the step, such as "
+                "'1'"
             )
         if number and int(text) < 1:
-            raise ConfigError(f"freq is {text!r}; expected a step of at least 1")
+            raise ConfigError(f"`data.freq` is {text!r}; expected a step of at least 1")
         if number:
             return cls(str(int(text)), True, None)
         return cls(parse_grid(text).alias, False, tz)

@@ -259,8 +259,8 @@ def parse_grid(text: str) -> Grid:
     multiple = -1 if number == "-" else int(number)
     if multiple < 1:
         raise ConfigError(
-            f"freq is {text!r}: its step is {multiple}; expected a step of at least 1, such as "
-            f"{base!r}"
+            f"`data.freq` is {text!r}: its step is {multiple}; expected a step of at least 1, such "
+            f"as {base!r}"
         )
     anchor = (match.group(3) or "").upper()
     if base in TICKS and not anchor:
@@ -272,11 +272,11 @@ def _with_hours_of(step: str, hours: str, text: str) -> Grid:
     """Read the opening hours behind a step of fixed length."""
     grid = parse_grid(step)
     if not 0 < grid.tick < DAY:
-        raise ConfigError(f"freq is {text!r}; expected opening hours of steps below a day")
+        raise ConfigError(f"`data.freq` is {text!r}; expected opening hours of steps below a day")
     try:
         return with_hours(grid, read_hours(hours, grid.tick))
     except ValueError as error:
-        raise ConfigError(f"freq is {text!r}, with {error}") from error
+        raise ConfigError(f"`data.freq` is {text!r}, with {error}") from error
 
 
 def with_hours(grid: Grid, hours: tuple[int, ...]) -> Grid:
@@ -396,4 +396,4 @@ def _unknown(text: str) -> str:
     word = text.strip("-0123456789 ")
     meant = next((alias for start, alias in _WORDS.items() if word.lower().startswith(start)), word)
     expected = f"expected a pandas alias, one of {', '.join(valid)}, or a multiple such as 15min"
-    return f"freq is {text!r}; {expected}{nearest(meant, valid)}"
+    return f"`data.freq` is {text!r}; {expected}{nearest(meant, valid)}"

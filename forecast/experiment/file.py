@@ -36,13 +36,19 @@ Origins = dict[Place, str]
 given."""
 
 
-def load_experiment(path: str | Path | None, overrides: Sequence[str] = ()) -> Experiment:
+def load_experiment(
+    path: str | Path | None,
+    overrides: Sequence[str] = (),
+    *,
+    typed: Mapping[str, str] | None = None,
+) -> Experiment:
     """Read a configuration file.
 
     Args:
         path: a YAML file; None for the defaults.
         overrides: settings that replace those of the file, such as `model.units=64`; the last one
             counts.
+        typed: how some overrides were written, for messages: `windows.horizon=7` -> `--horizon 7`.
 
     Raises:
         ConfigError: the file cannot be read, or something in it is no setting.
@@ -57,14 +63,24 @@ def load_experiment(path: str | Path | None, overrides: Sequence[str] = ()) -> E
     """
     check_kind("path", path, (str, Path, type(None)), "the name of a YAML file")
     if path is None:
-        return section_from(Experiment, *_overridden({}, overrides, {}))
-    return parse_experiment(_read(Path(path)), overrides, source=str(path))
+        return section_from(Experiment, *_overridden({}, overrides, {}, typed))
+    return parse_experiment(_read(Path(path)), overrides, source=str(path), typed=typed)
 
 
 def parse_experiment(
-    text: str, overrides: Sequence[str] = (), *, source: str = "configuration"
+    text: str,
+    overrides: Sequence[str] = (),
+    *,
+    source: str = "configuration",
+    typed: Mapping[str, str] | None = None,
 ) -> Experiment:
-    """Read a configuration from text; `source` is what messages call it.
+    """Read a configuration from text.
+
+    Args:
+        text: YAML.
+        overrides: as in `load_experiment`.
+        source: what messages call the text.
+        typed: as in `load_experiment`.
 
     Raises:
         ConfigError: something in the text is no setting.
@@ -81,7 +97,7 @@ def parse_experiment(
         )
     origins: Origins = {(): source}
     origins |= {place: f"{source}, line {line}" for place, line in document.lines.items()}
-    return section_from(Experiment, *_overridden(document.value, overrides, origins))
+    return section_from(Experiment, *_overridden(document.value, overrides, origins, typed))
 
 
 def apply_overrides(mapping: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
@@ -150,13 +166,17 @@ def _read(path: Path) -> str:
 
 
 def _overridden(
-    mapping: Mapping[str, Any], overrides: Iterable[str], origins: Origins
+    mapping: Mapping[str, Any],
+    overrides: Iterable[str],
+    origins: Origins,
+    typed: Mapping[str, str] | None = None,
 ) -> tuple[dict[str, Any], Origins]:
     """Apply overrides to copies of the settings and of where they were given."""
     settings: dict[str, Any] = json.loads(json.dumps(dict(mapping)))
     origins = dict(origins)
     for override in overrides:
-        source = f"--set {_one_line(override)[:80]}"
+        written = (typed or {}).get(override, f"--set {override}")
+        source = _one_line(written)[:86]
         place, value = _parse_override(override, source)
         section = settings
         for depth, name in enumerate(place[:-1], 1):

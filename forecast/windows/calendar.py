@@ -236,8 +236,8 @@ def _check_steps(names: Sequence[str], freq: Frequency) -> None:
         if freq.is_integer:
             kind = "whole numbers, which have no dates"
         raise ConfigError(
-            f"holidays is {', '.join(codes)}, but the table has {kind}; expected steps of a day or "
-            f"less: leave holidays out"
+            f"`data.holidays` is {', '.join(codes)}, but the table has {kind}; expected steps of a "
+            f"day or less: leave holidays out"
         )
     if names and freq.is_integer:
         raise ConfigError(
@@ -251,7 +251,7 @@ def _check_name(name: str) -> None:
         if name.startswith(kind):
             setting = f"calendar feature {name!r}"
             if kind == _WITH_NEXT_DAYS:
-                setting = f"holidays {name.removeprefix(kind)!r}"
+                setting = f"`data.holidays` {name.removeprefix(kind)!r}"
             check_holidays(name.removeprefix(kind), setting)
             return
     if name not in CALENDAR_FEATURES:

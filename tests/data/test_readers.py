@@ -87,7 +87,8 @@ def test_a_file_is_opened_once_whatever_its_roles(name, tmp_path, monkeypatch):
     path = tmp_path / name
     days = pd.date_range("2024-01-01", periods=30).strftime("%Y-%m-%d")
     shops = [f"0{shop}" for shop in (1, 2) for _ in days]
-    table = pd.DataFrame({"shop": shops, "day": [*days, *days], "sales": np.arange(60.0) ** 2 % 37 + 0.5})
+    sales = np.arange(60.0) ** 2 % 37 + 0.5
+    table = pd.DataFrame({"shop": shops, "day": [*days, *days], "sales": sales})
     if name == "across.csv":
         table.pivot(index="shop", columns="day", values="sales").to_csv(path)
     elif name == "a.csv":

@@ -27,7 +27,7 @@ def check_resample(text: str) -> str:
     try:
         parse_grid(text)
     except ConfigError as error:
-        raise ValueError(str(error).replace("freq is", "resample is", 1)) from error
+        raise ValueError(f"resample is {str(error).partition(' is ')[2]}") from error
     if not can_resample(text):
         raise ValueError(
             f"resample is {text!r}; expected a single week, month, quarter, year or business day, "
@@ -52,8 +52,8 @@ def check_freq(freq: str, resample: str | None) -> None:
     """
     if resample is not None and not is_same_step(freq, resample):
         raise ConfigError(
-            f"freq is {freq!r} and resample {resample!r}: freq says which steps a table has, "
-            f"resample makes them; leave freq out"
+            f"`data.freq` is {freq!r} and resample {resample!r}: freq says which steps a table "
+            f"has, resample makes them; leave freq out"
         )
 
 

@@ -111,14 +111,15 @@ def _declare(rows: SortedRows, freq: str, log: FindingLog) -> Frequency:
         time_col = rows.names.table.columns.time_col
         raise BadTableError(
             "wrong_frequency",
-            f"freq is {freq!r} but {time_col} contains dates",
+            f"`data.freq` is {freq!r} but {time_col} contains dates",
             "give a step of time, such as 'h' or 'D'",
             settings=({"data.freq": None},),
         )
     aligned = declared.aligned_to(rows.stamps)
     if not aligned.alias.startswith(freq.strip()):
         log.note(
-            "old_alias", f"freq {freq!r} is read as {aligned.alias!r}, the usual name of that step"
+            "old_alias",
+            f"`data.freq` {freq!r} is read as {aligned.alias!r}, the usual name of that step",
         )
     return aligned
 
@@ -177,7 +178,7 @@ def _refuse_wrong(declared: Spacing, gaps: str) -> None:
     alias = inferred.grid.alias
     raise BadTableError(
         "wrong_frequency",
-        f"freq is {declared.grid.alias!r}, but {reason} (first timestamps {first})",
+        f"`data.freq` is {declared.grid.alias!r}, but {reason} (first timestamps {first})",
         settings=(Change({"data.freq": alias}, "as the timestamps look"),),
     )
 
