@@ -111,7 +111,7 @@ def _declare(rows: SortedRows, freq: str, log: FindingLog) -> Frequency:
         time_col = rows.names.table.columns.time_col
         raise BadTableError(
             "wrong_frequency",
-            f"`data.freq` is {freq!r} but {time_col} contains dates",
+            f"freq is {freq!r} but {time_col} contains dates",
             "give a step of time, such as 'h' or 'D'",
             settings=({"data.freq": None},),
         )
@@ -178,7 +178,7 @@ def _refuse_wrong(declared: Spacing, gaps: str) -> None:
     alias = inferred.grid.alias
     raise BadTableError(
         "wrong_frequency",
-        f"`data.freq` is {declared.grid.alias!r}, but {reason} (first timestamps {first})",
+        f"freq is {declared.grid.alias!r}, but {reason} (first timestamps {first})",
         settings=(Change({"data.freq": alias}, "as the timestamps look"),),
     )
 
