@@ -17,7 +17,7 @@ from forecast.errors import ConfigError, check_kind, nearest
 from forecast.experiment.schema import json_schema
 from forecast.experiment.settings import Experiment
 from forecast.files.yaml import MAX_BYTES, parse_yaml, to_yaml
-from forecast.section import Place, section_from
+from forecast.section import AnySection, Place, section_from
 from forecast.section.problems import shown
 from forecast.section.wording import dotted
 
@@ -27,6 +27,7 @@ __all__ = [
     "experiment_from",
     "json_schema",
     "load_experiment",
+    "load_settings",
     "parse_experiment",
 ]
 
@@ -61,18 +62,35 @@ def load_experiment(
         >>> config.windows.horizon, config.training.epochs, config.training.loss
         (14, 20, 'auto')
     """
+    return load_settings(Experiment, path, overrides, typed=typed)
+
+
+def load_settings(
+    kind: type[AnySection],
+    path: str | Path | None,
+    overrides: Sequence[str] = (),
+    *,
+    typed: Mapping[str, str] | None = None,
+) -> AnySection:
+    """Read a configuration file of another kind of work; see `load_experiment`.
+
+    Args:
+        kind: the section that has all its settings.
+        path: a YAML file; None for the defaults.
+        overrides: settings that replace those of the file.
+        typed: as in `load_experiment`.
+
+    Raises:
+        ConfigError: the file cannot be read, or something in it is no setting.
+    """
     check_kind("path", path, (str, Path, type(None)), "the name of a YAML file")
     if path is None:
-        return section_from(Experiment, *_overridden({}, overrides, {}, typed))
-    return parse_experiment(_read(Path(path)), overrides, source=str(path), typed=typed)
+        return section_from(kind, *_overridden({}, overrides, {}, typed))
+    return _parsed(kind, _read(Path(path)), overrides, str(path), typed)
 
 
 def parse_experiment(
-    text: str,
-    overrides: Sequence[str] = (),
-    *,
-    source: str = "configuration",
-    typed: Mapping[str, str] | None = None,
+    text: str, overrides: Sequence[str] = (), *, source: str = "configuration"
 ) -> Experiment:
     """Read a configuration from text.
 
@@ -80,11 +98,21 @@ def parse_experiment(
         text: YAML.
         overrides: as in `load_experiment`.
         source: what messages call the text.
-        typed: as in `load_experiment`.
 
     Raises:
         ConfigError: something in the text is no setting.
     """
+    return _parsed(Experiment, text, overrides, source)
+
+
+def _parsed(
+    kind: type[AnySection],
+    text: str,
+    overrides: Sequence[str],
+    source: str,
+    typed: Mapping[str, str] | None = None,
+) -> AnySection:
+    """Return the settings in a text; arguments as in `load_experiment`."""
     document = parse_yaml(text, source)
     if document.value is None:
         raise ConfigError(
@@ -97,7 +125,7 @@ def parse_experiment(
         )
     origins: Origins = {(): source}
     origins |= {place: f"{source}, line {line}" for place, line in document.lines.items()}
-    return section_from(Experiment, *_overridden(document.value, overrides, origins, typed))
+    return section_from(kind, *_overridden(document.value, overrides, origins, typed))
 
 
 def apply_overrides(mapping: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
