@@ -10,6 +10,8 @@ downloaded, not installed. A source with a slash in its name is a public reposit
 tried where `--folder` holds them, as SOURCE/FILE.
 
     python benchmarks/public_tables/run.py --cache FOLDER
+
+Results are kept in results.csv, so that `--only` tries some files anew, and the page has all.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ from forecast.experiment.file import load_experiment
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "public-tables.md"
+RESULTS = HERE / "results.csv"
 MAX_ATTEMPTS = 3
 SMALL = ("--set=model.name=bigru", "--set=model.units=8", "--set=training.epochs=1")
 ANY = ("any", "*", "")
@@ -218,6 +221,43 @@ def ending(text: str) -> str:
     return lines[-1]
 
 
+def kept_outcomes(files: list[File]) -> dict[File, Outcome]:
+    """Read the results of earlier runs, of files that are still listed."""
+    if not RESULTS.is_file():
+        return {}
+    listed = {(file.source, file.name): file for file in files}
+    outcomes = {}
+    with RESULTS.open(encoding="utf-8", newline="") as lines:
+        for row in csv.DictReader(lines):
+            file = listed.get((row["source"], row["file"]))
+            if file is not None:
+                outcomes[file] = Outcome(
+                    file,
+                    int(row["attempts"]),
+                    row["forecast"] == "yes",
+                    row["command"],
+                    row["message"],
+                    0.0,
+                    row["other_roles"],
+                )
+    return outcomes
+
+
+def keep(outcomes: list[Outcome]) -> None:
+    """Write all results, in the order of files.csv."""
+    with RESULTS.open("w", encoding="utf-8", newline="") as lines:
+        writer = csv.writer(lines, lineterminator="\n")
+        names = ("source", "file", "attempts", "forecast", "command", "message", "other_roles")
+        writer.writerow(names)
+        for outcome in outcomes:
+            done = "yes" if outcome.fitted else "no"
+            # of a success the last line may name a folder of this machine
+            message = "" if outcome.within_two else outcome.message
+            file = outcome.file
+            command = (file.source, file.name, outcome.attempts, done, outcome.command)
+            writer.writerow((*command, message, outcome.other_roles))
+
+
 def page(outcomes: list[Outcome], untried: list[File]) -> str:
     """Write the table as Markdown, and the files that were not at hand."""
     good = sum(outcome.within_two for outcome in outcomes)
@@ -267,21 +307,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cache", type=Path, required=True, help="folder for the packages")
     parser.add_argument("--folder", type=Path, help="folder with the files of other sources")
-    parser.add_argument("--only", default="", help="files whose path contains this")
+    parser.add_argument("--only", default="", help="files whose path fits this pattern")
     parser.add_argument("--check-only", action="store_true", help="no fit, no page")
     parser.add_argument("--jobs", type=int, default=2, help="files at a time")
     options = parser.parse_args()
     options.cache.mkdir(parents=True, exist_ok=True)
 
     work = []
-    untried = []
-    for file in read_files():
-        if options.only not in f"{file.source}/{file.path}":
+    files = read_files()
+    kept = kept_outcomes(files)
+    for file in files:
+        if not re.search(options.only, f"{file.source}/{file.path}"):
             continue
         content = content_of(file, options.cache, options.folder)
         if content is None:
             print(f"left out: {file.source} {file.path}")
-            untried.append(file)
             continue
         work.append((file, content))
 
@@ -296,8 +336,12 @@ def main() -> None:
                 print("     ", outcome.message[:300])
     good = sum(outcome.within_two for outcome in outcomes)
     print(f"{good} of {len(outcomes)} within two attempts")
-    if not options.check_only and not options.only:
-        PAGE.write_text(page(outcomes, untried), encoding="utf-8")
+    if options.check_only:
+        return
+    kept |= {outcome.file: outcome for outcome in outcomes}
+    known = [kept[file] for file in files if file in kept]
+    keep(known)
+    PAGE.write_text(page(known, [file for file in files if file not in kept]), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def names_of(config: Experiment) -> tuple[str, ...]:
     for name in names:
         if name not in known:
             raise ConfigError(
-                f"backtest.models names {name!r}{nearest(name, known)}; expected some of "
+                f"`backtest.models` names {name!r}{nearest(name, known)}; expected some of "
                 f"{', '.join(known)}"
             )
     for name in known:

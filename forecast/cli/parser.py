@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -183,6 +184,14 @@ SHORTCUTS = (
         "step between timestamps, such as h, D, ME or 15min; default: inferred",
         json.dumps,
     ),
+    Shortcut(
+        "--stamps",
+        "data.stamps",
+        "NAMES",
+        "start or end: whether a timestamp names the start or the end of its step; default: start, "
+        "but end where the hours are 01:00 to 24:00",
+        json.dumps,
+    ),
     Shortcut("--horizon", "windows.horizon", "STEPS", "steps to forecast; default: 24", str),
     Shortcut(
         "--holidays",
@@ -330,9 +339,12 @@ def read_experiment(
     from forecast.experiment.file import load_experiment
 
     overrides = list(options.set)
+    typed = {}
     for shortcut in shortcuts:
         value = getattr(options, shortcut.setting, None)
         if value is not None:
-            overrides.append(f"{shortcut.setting}={shortcut.to_yaml(value)}")
-    options.experiment = load_experiment(options.config, overrides)
+            override = f"{shortcut.setting}={shortcut.to_yaml(value)}"
+            overrides.append(override)
+            typed[override] = f"{shortcut.option} {shlex.quote(value)}"
+    options.experiment = load_experiment(options.config, overrides, typed=typed)
     return options.experiment

@@ -1,4 +1,4 @@
-"""Time as positions on a grid: the step between two timestamps, given or inferred."""
+"""Time as positions on a grid: the step between two timestamps."""
 
 from __future__ import annotations
 
@@ -14,37 +14,16 @@ from forecast.data.grid import (
     DAY,
     TICKS,
     Grid,
-    business_grid,
-    fixed_grid,
     most_common,
-    open_weekdays,
     parse_grid,
 )
+from forecast.data.opening_hours import time_of_week, wall_clock_at
 from forecast.errors import ConfigError, DataError
 
 Stamps = NDArray[np.generic]
 
-_SAMPLE = 1_000_000  # rows from which a frequency is inferred; all are checked against it later
-_MONTH_RULES = ("MS", "ME", "BMS", "BME")
-# so many equal steps are not months, quarters or years: at most three of these have equal length
-_EVEN_STEPS = 4
-_USUAL_SHARE = 0.9  # share of timestamps that must follow a calendar rule
-_ROUND_STEPS = (
-    1,
-    5,
-    10,
-    15,
-    20,
-    30,
-    60,
-    120,
-    180,
-    240,
-    360,
-    480,
-    720,
-    1440,
-)  # seconds, then minutes
+SAMPLE = 1_000_000
+"""Rows from which a frequency is inferred; all are checked against it later."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +40,7 @@ class Frequency:
             grid is shifted.
         closed: positions of the grid without it that are not counted, in order: public holidays of
             a trading calendar. None where every day counts.
+        at_end: whether stamps name the end of their steps, which begin one step before.
     """
 
     alias: str
@@ -68,6 +48,7 @@ class Frequency:
     tz: str | None = None
     phase: int = 0
     closed: tuple[int, ...] | None = None
+    at_end: bool = False
 
     def __post_init__(self) -> None:
         """Take closed days from a list as well, as JSON has them."""
@@ -90,10 +71,11 @@ class Frequency:
         number = text.strip().removeprefix("-").isdigit()
         if is_integer and not number:
             raise ConfigError(
-                f"freq is {text!r} but the index is whole numbers: give the step, such as '1'"
+                f"`data.freq` is {text!r} but the index is whole numbers: give the step, such as "
+                "'1'"
             )
         if number and int(text) < 1:
-            raise ConfigError(f"freq is {text!r}; expected a step of at least 1")
+            raise ConfigError(f"`data.freq` is {text!r}; expected a step of at least 1")
         if number:
             return cls(str(int(text)), True, None)
         return cls(parse_grid(text).alias, False, tz)
@@ -104,9 +86,11 @@ class Frequency:
 
     @property
     def _step(self) -> int:
-        """Step in index units or ns; 0 on a calendar grid."""
+        """Step in index units or ns; 0 on a calendar grid, and with opening hours."""
         if self.is_integer:
             return int(self.alias)
+        if self._grid.hours:
+            return 0
         return self._grid.tick
 
     def positions(self, stamps: Stamps) -> IntArray:
@@ -130,7 +114,11 @@ class Frequency:
             return ticks
         if self._step:
             return (ticks - self.phase) // self._step
-        days = _wall_clock(ticks, self.tz) // DAY
+        hours = self._grid.hours
+        if hours:
+            week, rest = time_of_week(wall_clock(ticks, self.tz))
+            return week * len(hours) + np.searchsorted(hours, rest, side="right") - 1
+        days = wall_clock(ticks, self.tz) // DAY
         return (self._grid.units(days) - self.phase // DAY) // self._grid.multiple
 
     def stamps(self, positions: IntArray) -> Stamps:
@@ -152,14 +140,37 @@ class Frequency:
             if self.is_integer:
                 return ticks
             return ticks.view("datetime64[ns]")
-        shift, time_of_day = divmod(self.phase, DAY)
-        wall = self._grid.days(positions * self._grid.multiple + shift) * DAY + time_of_day
+        wall = self._wall_clock_at(positions)
         if self.tz is None:
             return wall.view("datetime64[ns]")
         first = np.ones(len(wall), dtype=bool)
         local = pd.DatetimeIndex(wall.view("datetime64[ns]"))
         zoned = local.tz_localize(self.tz, ambiguous=first, nonexistent="shift_forward")
         return zoned.tz_convert(None).to_numpy(dtype="datetime64[ns]")
+
+    def _wall_clock_at(self, positions: IntArray) -> IntArray:
+        """Return ns of the wall clock at positions of a calendar grid or of opening hours."""
+        hours = self._grid.hours
+        if hours:
+            week, place = np.divmod(positions, len(hours))
+            return wall_clock_at(week, np.array(hours)[place])
+        shift, time_of_day = divmod(self.phase, DAY)
+        return self._grid.days(positions * self._grid.multiple + shift) * DAY + time_of_day
+
+    def begins(self, stamps: Stamps) -> Stamps:
+        """Return the first moment of the step of each timestamp.
+
+        It is the timestamp itself, unless timestamps name the end of their steps (`at_end`): then
+        it is one step before. The grids of weeks and of the ends of months name a last day anyway.
+        """
+        if not self.at_end or self.is_integer:
+            return stamps
+        grid = self._grid
+        if grid.tick:
+            return (stamps.astype(np.int64, copy=False) - grid.tick).view("datetime64[ns]")
+        if grid.base == "W" or grid.base.endswith("E"):
+            return stamps
+        return self.stamps(self.positions(stamps) - 1)
 
     def on_grid(self, stamps: Stamps) -> NDArray[np.bool_]:
         """Return (R,) whether each timestamp is on the grid."""
@@ -187,9 +198,11 @@ class Frequency:
         clocks of the zone change in between and the stamps do not follow them.
         """
         ticks = _sample(stamps.astype(np.int64, copy=False))
+        if self._has_hours:
+            return self
         if self.is_integer or self._step % DAY:
             return replace(self, phase=_usual_phase(ticks % self._step))
-        days, time_of_day = np.divmod(_wall_clock(ticks, self.tz), DAY)
+        days, time_of_day = np.divmod(wall_clock(ticks, self.tz), DAY)
         if self._step and _share(ticks % DAY) > _share(time_of_day):
             return replace(self, phase=_usual_phase(ticks % self._step))
         grid = self._grid.in_longest_unit(days)
@@ -206,6 +219,8 @@ class Frequency:
         if self.is_integer:
             return 1
         grid = self._grid.in_longest_unit()
+        if grid.hours:
+            return self.most_per_day
         if grid.tick:
             if grid.tick < TICKS["min"]:
                 return _whole(TICKS["h"], grid.tick)
@@ -220,11 +235,34 @@ class Frequency:
         if self.is_integer:
             return None
         grid = self._grid.in_longest_unit()
+        if grid.hours:
+            return len(grid.hours)
         if grid.tick and 7 * DAY % grid.tick == 0:
             return 7 * DAY // grid.tick
         if grid.tick or grid.multiple != 1:
             return None
         return grid.days_per_week or None
+
+    @property
+    def _has_hours(self) -> bool:
+        return not self.is_integer and bool(self._grid.hours)
+
+    @property
+    def is_trading(self) -> bool:
+        """Whether some days, or some hours, of each week are no steps."""
+        return self.is_business or self._has_hours
+
+    @property
+    def most_per_day(self) -> int:
+        """Steps of the day of the week that has most of them; 1 without opening hours."""
+        if not self._has_hours:
+            return 1
+        return int(np.bincount(np.array(self._grid.hours) // DAY).max())
+
+    @property
+    def is_intraday(self) -> bool:
+        """Whether steps are of fixed length below a day, and all of them count."""
+        return not self.is_integer and 0 < self._step < DAY
 
     @property
     def is_business(self) -> bool:
@@ -248,99 +286,7 @@ def check_zone(tz: str | None) -> None:
         ) from error
 
 
-def infer_frequency(stamps: Stamps, offsets: IntArray, tz: str | None = None) -> Frequency:
-    """Infer the step of most neighbours; a few gaps or stray timestamps do not change it.
-
-    Args:
-        stamps: (R,) datetime64[ns] (UTC where `tz` is given) or int64, in time order within each
-            series.
-        offsets: (N + 1,) the rows of series `i` are `offsets[i]:offsets[i + 1]`.
-        tz: time zone of the stamps.
-
-    Raises:
-        DataError: no series has two different timestamps, or the step has no name.
-    """
-    is_integer = stamps.dtype.kind in "iu"
-    ticks = stamps[:_SAMPLE].astype(np.int64)
-    inside = np.ones(max(len(ticks) - 1, 0), dtype=bool)
-    inside[offsets[(offsets > 0) & (offsets < len(ticks))] - 1] = False
-    steps = np.diff(ticks)[inside]
-    steps = steps[steps > 0]
-    if not len(steps):
-        raise DataError(
-            "no series has two different timestamps, so their step cannot be inferred: give freq"
-        )
-    step = most_common(steps)
-    if is_integer:
-        return Frequency(str(step), True).aligned_to(stamps)
-    longest = int(np.diff(np.minimum(offsets, len(ticks))).max())
-    is_even = longest > _EVEN_STEPS and bool((steps == step).all())
-    if step < 20 * TICKS["h"]:
-        usual = np.mean(steps == step) > 0.5 or np.mean(steps % step == 0) > 0.5
-        grid = fixed_grid(step if usual else _round_step(float(np.median(steps))))
-        if grid.tick < DAY:
-            return Frequency(grid.alias, False, tz).aligned_to(stamps)
-    days, time_of_day = np.divmod(_wall_clock(ticks, tz), DAY)
-    if is_even and (time_of_day != time_of_day[0]).any():
-        return Frequency(fixed_grid(step).alias, False, tz).aligned_to(stamps)
-    return Frequency(_calendar_alias(days, inside, is_even), False, tz).aligned_to(stamps)
-
-
-def _calendar_alias(days: IntArray, inside: NDArray[np.bool_], is_even: bool) -> str:
-    """Return the alias of a calendar grid, without the weekday of weeks and the month of years.
-
-    Args:
-        days: (R,) days since 1970-01-01.
-        inside: (R - 1,) whether two neighbours belong to the same series.
-        is_even: whether all steps are equal, and too many to be months.
-    """
-    steps = np.diff(days)[inside]
-    step = 1
-    if np.any(steps > 0):
-        step = most_common(steps[steps > 0])
-    weekday = (days + 3) % 7
-    weekdays = open_weekdays(days, inside)
-    if weekdays:
-        return business_grid(weekdays).alias
-    if step == 1:
-        weekends = np.any((steps > 1) | (weekday[1:][inside] < weekday[:-1][inside]))
-        return "B" if weekends and np.mean(weekday < 5) == 1.0 else "D"
-    on_rule = {}  # share of days that follow each rule of months
-    if step >= 28:
-        on_rule = {rule: np.mean(_snap(days, rule) == days) for rule in _MONTH_RULES}
-    rule = next((rule for rule in ("MS", "ME") if on_rule.get(rule) == 1), None)
-    if rule is None:
-        is_weekly = step % 7 == 0 and np.mean(weekday == weekday[0]) > _USUAL_SHARE
-        if step == 7 or is_weekly:
-            return f"{step}D"
-        rule = next((rule for rule, share in on_rule.items() if share > _USUAL_SHARE), None)
-    if rule is not None:
-        months = np.diff(parse_grid(rule).units(days))[inside]
-        return f"{most_common(months[months > 0])}{rule}"
-    if step >= 28 and not is_even:
-        raise DataError(
-            f"timestamps are {step} days apart, on no fixed weekday and not on the first or last "
-            f"(business) day of "
-            "the month: move each timestamp to the first day of its period"
-        )
-    return f"{step}D"
-
-
-def _snap(days: IntArray, rule: str) -> IntArray:
-    """Return the day that a rule of months names, for the month of each day."""
-    grid = parse_grid(rule)
-    return grid.days(grid.units(days))
-
-
-def _round_step(step: float) -> int:
-    """Return the usual step nearest to one blurred by jitter, in ns."""
-    usual = np.array(
-        [*(s * TICKS["s"] for s in _ROUND_STEPS[:6]), *(m * TICKS["min"] for m in _ROUND_STEPS)]
-    )
-    return int(usual[np.argmin(np.abs(np.log(usual / step)))])
-
-
-def _wall_clock(ticks: IntArray, tz: str | None) -> IntArray:
+def wall_clock(ticks: IntArray, tz: str | None) -> IntArray:
     """Turn UTC nanoseconds into nanoseconds of the wall clock in `tz`."""
     if tz is None:
         return ticks
@@ -352,8 +298,8 @@ def _wall_clock(ticks: IntArray, tz: str | None) -> IntArray:
 
 
 def _sample(values: IntArray) -> IntArray:
-    """Return every k-th value, at most `_SAMPLE` of them."""
-    return values[:: max(1, math.ceil(len(values) / _SAMPLE))]
+    """Return every k-th value, at most `SAMPLE` of them."""
+    return values[:: max(1, math.ceil(len(values) / SAMPLE))]
 
 
 def _usual_phase(phases: IntArray) -> int:

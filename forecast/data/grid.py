@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import functools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forecast.axes import IntArray
+from forecast.data.opening_hours import DAY, WEEKDAYS, read_hours, write_hours
 from forecast.errors import ConfigError, nearest
 
-DAY = 86_400 * 10**9
-"""Nanoseconds of a day."""
+__all__ = ["DAY", "MONTHS", "TICKS", "WEEKDAYS", "Grid", "parse_grid"]
 
 TICKS = {"h": 3_600 * 10**9, "min": 60 * 10**9, "s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 """Nanoseconds of every unit of fixed length, longest first."""
 
-WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 
 _MONTHS_OF = {"M": 1, "Q": 3, "Y": 12}
@@ -103,6 +102,8 @@ class Grid:
         alias: the name pandas gives to the grid; of other business days than Monday to Friday
             `B-MON-SAT`, or `B-TUE,FRI` where they are not neighbours.
         weekdays: the days of the week of a grid of business days, Monday is 0.
+        hours: the only times of the week of a grid of fixed length that has opening hours, in ns
+            since Monday at midnight.
     """
 
     base: str
@@ -111,6 +112,7 @@ class Grid:
     anchor: int
     alias: str
     weekdays: tuple[int, ...] = ()
+    hours: tuple[int, ...] = ()
 
     @property
     def tick(self) -> int:
@@ -127,6 +129,8 @@ class Grid:
             days: days since 1970-01-01 on the grid; they decide on the weekday of weeks and the
                 month of years.
         """
+        if self.hours:
+            return self
         if self.tick and self.tick % DAY == 0:
             return _plain_grid("D", self.tick // DAY).in_longest_unit(days)
         if self.base not in TICKS:
@@ -236,11 +240,15 @@ def parse_grid(text: str) -> Grid:
     """Read a pandas alias, in the spelling of pandas 3 or an older one.
 
     Args:
-        text: for example `h`, `15min`, `D`, `B`, `W-SUN`, `2W`, `ME`, `QE-DEC`, `YS`.
+        text: for example `h`, `15min`, `D`, `B`, `W-SUN`, `2W`, `ME`, `QE-DEC`, `YS`; with opening
+            hours `30min@MON-FRI/09:30-15:30`.
 
     Raises:
         ConfigError: not an alias of a regular grid, or a step below 1.
     """
+    step, _, hours = text.partition("@")
+    if hours:
+        return _with_hours_of(step, hours, text)
     match = _ALIAS.fullmatch(text.strip())
     if match is None:
         raise ConfigError(_unknown(text))
@@ -251,13 +259,36 @@ def parse_grid(text: str) -> Grid:
     multiple = -1 if number == "-" else int(number)
     if multiple < 1:
         raise ConfigError(
-            f"freq is {text!r}: its step is {multiple}; expected a step of at least 1, such as "
-            f"{base!r}"
+            f"`data.freq` is {text!r}: its step is {multiple}; expected a step of at least 1, such "
+            f"as {base!r}"
         )
     anchor = (match.group(3) or "").upper()
     if base in TICKS and not anchor:
         return fixed_grid(TICKS[base] * multiple)
     return _calendar_grid(base, multiple, anchor, text)
+
+
+def _with_hours_of(step: str, hours: str, text: str) -> Grid:
+    """Read the opening hours behind a step of fixed length."""
+    grid = parse_grid(step)
+    if not 0 < grid.tick < DAY:
+        raise ConfigError(f"`data.freq` is {text!r}; expected opening hours of steps below a day")
+    try:
+        return with_hours(grid, read_hours(hours, grid.tick))
+    except ValueError as error:
+        raise ConfigError(f"`data.freq` is {text!r}, with {error}") from error
+
+
+def with_hours(grid: Grid, hours: tuple[int, ...]) -> Grid:
+    """Return a grid of fixed length that has opening hours.
+
+    Args:
+        grid: the grid without them.
+        hours: times of the week, in ns since Monday at midnight, in order.
+    """
+    alias = f"{grid.alias}@{write_hours(hours, grid.tick)}"
+    weekdays = tuple(sorted({hour // DAY for hour in hours}))
+    return replace(grid, alias=alias, hours=hours, weekdays=weekdays)
 
 
 def fixed_grid(tick: int) -> Grid:
@@ -365,4 +396,4 @@ def _unknown(text: str) -> str:
     word = text.strip("-0123456789 ")
     meant = next((alias for start, alias in _WORDS.items() if word.lower().startswith(start)), word)
     expected = f"expected a pandas alias, one of {', '.join(valid)}, or a multiple such as 15min"
-    return f"freq is {text!r}; {expected}{nearest(meant, valid)}"
+    return f"`data.freq` is {text!r}; {expected}{nearest(meant, valid)}"

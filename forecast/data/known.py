@@ -250,7 +250,8 @@ def _other_ids(given: Panel, panel: Panel, series: int) -> str:
     name = name_of(panel.series_ids[series])
     if name in known:
         return ""
-    return f"; the ids given are {listed(known, 5)}{nearest_name(name, known)}"
+    used = {name_of(series_id) for series_id in panel.series_ids}
+    return f"; the ids given are {listed(known, 5)}{nearest_name(name, known, used)}"
 
 
 def _name(panel: Panel, ahead: IntArray, flat: int) -> str:

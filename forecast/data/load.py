@@ -181,10 +181,12 @@ def _with_free_freq(finding: Finding, freq: str | None) -> Finding:
 
 
 def _examine(source: Source, request: Request, log: FindingLog) -> Examination:
-    columns = log.attempt(settle_columns, source, request.columns, request.table_format, log)
-    if columns is None:
+    settled = log.attempt(settle_columns, source, request.columns, request.table_format, log)
+    if settled is None:
         return Examination()
-    table = log.attempt(read_table, source, columns, request.table_format)
+    columns, opened = settled
+    table = log.attempt(read_table, source, columns, request.table_format, opened)
+    del settled, opened  # they may hold columns without a role
     if table is None:
         return Examination()
     log.findings.extend(table.notes)
@@ -200,7 +202,12 @@ def _examine(source: Source, request: Request, log: FindingLog) -> Examination:
         time_format=written.time_format,
         tz=written.tz,
         is_index=request.freq is not None and request.freq.strip().isdigit(),
+        names_step=written.stamps,
     )
+    if time is not None:
+        # from here on, `start` or `end`
+        written = written.model_copy(update={"stamps": "end" if time.at_end else "start"})
+        request = replace(request, table_format=written)
     names = _name_rows(table, ids, time)
     if ids is None or time is None or len(names.unread) > _MOST_UNREAD * table.num_rows:
         read_cells(names, log, request.allow_missing)  # for its findings alone
@@ -244,9 +251,8 @@ def _examine_history(
         settings.resample or request.freq,
         request.gaps,
         log,
-        trading_days=settings.trading_days,
-        later=None if later is None else later.stamps,
-        is_made=settings.resample is not None,
+        settings,
+        None if later is None else later.stamps,
     )
     arranged = join_cells(arrange(cells, table_rows, log), joined, settings)
     check_ranges(arranged, rows, log)

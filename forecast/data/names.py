@@ -11,7 +11,7 @@ import csv
 import io
 import math
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Container, Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -110,7 +110,7 @@ def as_numbers(names: Sequence[str]) -> list[int] | None:
     return numbers
 
 
-def nearest_name(name: str, known: Collection[str]) -> str:
+def nearest_name(name: str, known: Collection[str], used: Container[str] = ()) -> str:
     """Return ` (did you mean 'x'?)` with the known name closest to a given one, or "".
 
     A name that differs in spelling alone comes first.
@@ -118,6 +118,8 @@ def nearest_name(name: str, known: Collection[str]) -> str:
     Args:
         name: the given name.
         known: the existing names.
+        used: names that are given beside it, and so are not meant by it unless they differ in
+            spelling alone.
     """
     plain = _plain(name)
     for known_name in known:
@@ -125,7 +127,7 @@ def nearest_name(name: str, known: Collection[str]) -> str:
             return f" (did you mean {known_name!r}?)"
     if len(known) > _MANY:
         return ""
-    return nearest(name, known)
+    return nearest(name, [known_name for known_name in known if known_name not in used])
 
 
 def _plain(name: str) -> str:

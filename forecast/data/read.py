@@ -108,20 +108,23 @@ class MissingColumnError(BadTableError):
     names: tuple[str, ...]
 
 
-def read_table(source: Source, columns: Columns, table_format: TableFormat) -> Table:
+def read_table(
+    source: Source, columns: Columns, table_format: TableFormat, opened: Opened | None = None
+) -> Table:
     """Read the declared columns of a table in one of the forms of `READERS`.
 
     Args:
         source: a file, by the ending of its name, or an object such as a data frame.
         columns: the roles; all other columns are ignored, with a note.
         table_format: separator, layout and other properties of the table as text.
+        opened: the table as it was opened for these roles; None: it was not.
 
     Raises:
         BadTableError: the file cannot be read, is empty, or lacks a declared column; or `source` is
             not a table.
         ConfigError: the format fits no table.
     """
-    opened = open_table(source, columns, table_format)
+    opened = open_table(source, columns, table_format, opened)
     columns = _with_decided_id(columns, opened)
     both = [name for name in columns.id_cols if name in columns.dynamic]
     if both:
@@ -243,7 +246,7 @@ def missing_column(
     changes: list[Settings] = []
     with_comma = [column for column in names if "," in column and name and name in column]
     parts = proposed_names(names)
-    similar = _nearest_column(name, names)
+    similar = _nearest_column(name, names, columns)
     if name == columns.time_col and parts:
         changes.append({"data.time_col": parts})
     if name in columns.target_cols and with_comma:
@@ -288,9 +291,17 @@ def _in_place_of(name: str, similar: str, columns: Columns) -> Settings:
     return changed
 
 
-def _nearest_column(name: str, names: tuple[str, ...]) -> str:
-    """Return the column that differs in spaces or case only, else a similar one, else nothing."""
+def _nearest_column(name: str, names: tuple[str, ...], columns: Columns) -> str:
+    """Return the column that differs in spaces or case only, else a similar one, else nothing.
+
+    Args:
+        name: of the missing column.
+        names: columns of the table.
+        columns: the roles; a similar column with a role of its own is not meant.
+    """
     for column in names:
         if column.strip().lower() == name.strip().lower():
             return column
-    return "".join(difflib.get_close_matches(name, names, n=1, cutoff=0.5))
+    used = {*columns.dynamic, *columns.static_covariates, columns.id_col, columns.time_col}
+    free = [column for column in names if column not in used]
+    return "".join(difflib.get_close_matches(name, free, n=1, cutoff=0.5))

@@ -190,11 +190,11 @@ def step_choices(config: Experiment, panel: Panel) -> Choices:
     data = config.data
     empty = "zero" if data.empty_is_zero else "missing"
     closed = panel.freq.closed
-    trading_days = Choice(False, "steps are no business days")
+    trading_days = Choice(False, "all days and hours are steps")
     if closed is not None:
-        trading_days = Choice(True, f"{counted(len(closed), 'business day')} without a row")
-    elif panel.freq.is_business:
-        trading_days = Choice(False, "many business days have no row")
+        trading_days = Choice(True, f"{counted(len(closed), 'holiday')} without a row")
+    elif panel.freq.is_trading:
+        trading_days = Choice(False, "many days have no row")
     return {
         "data.empty_intervals": Choice(empty, f"aggregate is {data.aggregate}"),
         "data.trading_days": trading_days,

@@ -37,13 +37,19 @@ Origins = dict[Place, str]
 given."""
 
 
-def load_experiment(path: str | Path | None, overrides: Sequence[str] = ()) -> Experiment:
+def load_experiment(
+    path: str | Path | None,
+    overrides: Sequence[str] = (),
+    *,
+    typed: Mapping[str, str] | None = None,
+) -> Experiment:
     """Read a configuration file.
 
     Args:
         path: a YAML file; None for the defaults.
         overrides: settings that replace those of the file, such as `model.units=64`; the last one
             counts.
+        typed: how some overrides were written, for messages: `windows.horizon=7` -> `--horizon 7`.
 
     Raises:
         ConfigError: the file cannot be read, or something in it is no setting.
@@ -56,11 +62,15 @@ def load_experiment(path: str | Path | None, overrides: Sequence[str] = ()) -> E
         >>> config.windows.horizon, config.training.epochs, config.training.loss
         (14, 20, 'auto')
     """
-    return load_settings(Experiment, path, overrides)
+    return load_settings(Experiment, path, overrides, typed=typed)
 
 
 def load_settings(
-    kind: type[AnySection], path: str | Path | None, overrides: Sequence[str] = ()
+    kind: type[AnySection],
+    path: str | Path | None,
+    overrides: Sequence[str] = (),
+    *,
+    typed: Mapping[str, str] | None = None,
 ) -> AnySection:
     """Read a configuration file of another kind of work; see `load_experiment`.
 
@@ -68,20 +78,26 @@ def load_settings(
         kind: the section that has all its settings.
         path: a YAML file; None for the defaults.
         overrides: settings that replace those of the file.
+        typed: as in `load_experiment`.
 
     Raises:
         ConfigError: the file cannot be read, or something in it is no setting.
     """
     check_kind("path", path, (str, Path, type(None)), "the name of a YAML file")
     if path is None:
-        return section_from(kind, *_overridden({}, overrides, {}))
-    return _parsed(kind, _read(Path(path)), overrides, str(path))
+        return section_from(kind, *_overridden({}, overrides, {}, typed))
+    return _parsed(kind, _read(Path(path)), overrides, str(path), typed)
 
 
 def parse_experiment(
     text: str, overrides: Sequence[str] = (), *, source: str = "configuration"
 ) -> Experiment:
-    """Read a configuration from text; `source` is what messages call it.
+    """Read a configuration from text.
+
+    Args:
+        text: YAML.
+        overrides: as in `load_experiment`.
+        source: what messages call the text.
 
     Raises:
         ConfigError: something in the text is no setting.
@@ -89,8 +105,14 @@ def parse_experiment(
     return _parsed(Experiment, text, overrides, source)
 
 
-def _parsed(kind: type[AnySection], text: str, overrides: Sequence[str], source: str) -> AnySection:
-    """Return the settings in a text."""
+def _parsed(
+    kind: type[AnySection],
+    text: str,
+    overrides: Sequence[str],
+    source: str,
+    typed: Mapping[str, str] | None = None,
+) -> AnySection:
+    """Return the settings in a text; arguments as in `load_experiment`."""
     document = parse_yaml(text, source)
     if document.value is None:
         raise ConfigError(
@@ -103,7 +125,7 @@ def _parsed(kind: type[AnySection], text: str, overrides: Sequence[str], source:
         )
     origins: Origins = {(): source}
     origins |= {place: f"{source}, line {line}" for place, line in document.lines.items()}
-    return section_from(kind, *_overridden(document.value, overrides, origins))
+    return section_from(kind, *_overridden(document.value, overrides, origins, typed))
 
 
 def apply_overrides(mapping: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
@@ -172,13 +194,17 @@ def _read(path: Path) -> str:
 
 
 def _overridden(
-    mapping: Mapping[str, Any], overrides: Iterable[str], origins: Origins
+    mapping: Mapping[str, Any],
+    overrides: Iterable[str],
+    origins: Origins,
+    typed: Mapping[str, str] | None = None,
 ) -> tuple[dict[str, Any], Origins]:
     """Apply overrides to copies of the settings and of where they were given."""
     settings: dict[str, Any] = json.loads(json.dumps(dict(mapping)))
     origins = dict(origins)
     for override in overrides:
-        source = f"--set {_one_line(override)[:80]}"
+        written = (typed or {}).get(override, f"--set {override}")
+        source = _one_line(written)[:86]
         place, value = _parse_override(override, source)
         section = settings
         for depth, name in enumerate(place[:-1], 1):

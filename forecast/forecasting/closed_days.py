@@ -124,7 +124,8 @@ def _beyond_chance(empty: FloatArray, of: FloatArray, days: FloatArray) -> NDArr
 
 def _begins_day(panel: Panel, rows: IntArray) -> NDArray[np.bool_]:
     """Return (rows,) whether a row is the first of its series on its day."""
-    local = panel.freq.local(panel.timestamps[rows]).tz_localize(None).to_numpy()
+    moments = panel.freq.begins(panel.timestamps[rows])
+    local = panel.freq.local(moments).tz_localize(None).to_numpy()
     day = local.astype("datetime64[D]").astype(np.int64)
     series = panel.series_of_rows()[rows]
     begins = np.ones(len(rows), bool)

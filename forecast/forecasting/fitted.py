@@ -232,7 +232,7 @@ def _refuse_new_ids(fitted: Fitted, panel: Panel, is_new: NDArray[np.bool_]) -> 
             continue
         if set(map(name_of, given[name])) <= set(map(name_of, known[name])):
             continue
-        named = new_series_note(panel.series_ids[is_new], fitted.series.ids, None)
+        named = new_series_note(panel.series_ids[is_new], fitted.series.ids, None, panel.series_ids)
         raise DataError(
             f"{named}; this model has learned its series by id: leave them out, or train again "
             f"without {name!r} among the static covariates"

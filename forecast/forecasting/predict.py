@@ -325,8 +325,8 @@ def new_series_notes(fitted: Fitted, panel: Panel, lengths: IntArray) -> tuple[s
     has_scales = any(stage.per_series for stage in fitted.feature_map.target.stages)
     # A series of one row has no scale: see `transforms.scaling`.
     if has_scales and (new_lengths >= 2).all():
-        return (new_series_note(new_ids, fitted.series.ids, new_lengths),)
-    return (new_series_note(new_ids, fitted.series.ids, None),)
+        return (new_series_note(new_ids, fitted.series.ids, new_lengths, panel.series_ids),)
+    return (new_series_note(new_ids, fitted.series.ids, None, panel.series_ids),)
 
 
 def drift_notes(fitted: Fitted, panel: Panel) -> tuple[str, ...]:

@@ -169,7 +169,10 @@ def _range_note(
 
 
 def new_series_note(
-    series_ids: NDArray[np.object_], known: NDArray[np.object_], lengths: IntArray | None
+    series_ids: NDArray[np.object_],
+    known: NDArray[np.object_],
+    lengths: IntArray | None,
+    given: NDArray[np.object_],
 ) -> str:
     """Return a note about the series that training has not seen, with the nearest known ones.
 
@@ -178,9 +181,11 @@ def new_series_note(
         known: the series of training.
         lengths: (N,) rows that the scale of each new series comes from; None where it is that of
             all series.
+        given: all series, new or not.
     """
     names = [name_of(series_id) for series_id in series_ids]
-    named = _with_nearest(names, [name_of(series_id) for series_id in known])
+    used = {name_of(series_id) for series_id in given}
+    named = _with_nearest(names, [name_of(series_id) for series_id in known], used)
     if len(names) == 1:
         note = f"1 series was not seen in training: {named}"
         if lengths is None:
@@ -201,7 +206,13 @@ def _span(lengths: IntArray) -> str:
     return f"{low} to {high}"
 
 
-def _with_nearest(names: Sequence[str], known: Collection[str]) -> str:
-    """Return the first of some names, each with the known name that it may stand for."""
-    shown = ", ".join(f"{name!r}{nearest_name(name, known)}" for name in names[:SHOWN])
+def _with_nearest(names: Sequence[str], known: Collection[str], used: Collection[str] = ()) -> str:
+    """Return the first of some names, each with the known name that it may stand for.
+
+    Args:
+        names: the new names.
+        known: the names of training.
+        used: those of them that are given too.
+    """
+    shown = ", ".join(f"{name!r}{nearest_name(name, known, used)}" for name in names[:SHOWN])
     return shown + and_more(len(names))

@@ -25,7 +25,7 @@ from forecast.report.readable import (
     stamp_words,
 )
 from forecast.report.record import RunRecord
-from forecast.report.selector import axis_dates, readings_of, selector
+from forecast.report.selector import axis_dates, in_steps, readings_of, selector
 from forecast.report.totals import PERIODS, SERIES
 from forecast.scores.forecast import Forecast
 from forecast.scores.quantile_metrics import central_pairs
@@ -174,7 +174,7 @@ def _chart(
     stamps = np.unique(np.concatenate([line.x for line in lines])).astype(np.int64)
     readings = readings_of(stamps, forecast.freq)
     name = panel_name(forecast, row, target)
-    return Chart(
+    chart = Chart(
         title=f"{name}: forecast of the {counted(len(x), 'step')} after the end of the table",
         x_title=forecast.columns.time_col,
         y_title=forecast.columns.target_cols[target],
@@ -183,6 +183,7 @@ def _chart(
         ticks=axis_dates(readings),
         readings=readings,
     )
+    return in_steps(chart, forecast.freq)
 
 
 def _bands(forecast: Forecast, row: int, target: int, joint: FloatArray) -> list[Band]:

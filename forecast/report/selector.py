@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from html import escape
 
 import numpy as np
 
-from forecast.axes import IntArray, evenly_spaced
+from forecast.axes import FloatArray, IntArray, evenly_spaced
 from forecast.data.frequency import Frequency
+from forecast.data.grid import DAY, TICKS
+from forecast.report.chart import Chart
 from forecast.report.readable import stamp_words
 
 MOST_PRINTED = 6
 """Choices up to which paper shows all of them, each below its name."""
+
+_MILLISECOND = TICKS["ms"]
 
 Reading = tuple[float, str]
 """A position on the axis, and its words."""
@@ -64,3 +69,32 @@ def axis_dates(readings: Sequence[Reading]) -> list[Reading]:
         if len(set(words)) < len(words):
             words = [label[5:] for label in labels]
     return [(readings[index][0], word) for index, word in zip(chosen, words, strict=True)]
+
+
+def in_steps(chart: Chart, freq: Frequency) -> Chart:
+    """Return a chart over time with even steps where nights, weekends or holidays are no steps.
+
+    Args:
+        chart: positions along the horizontal axis are stamps, those of `readings` among them.
+        freq: their frequency.
+    """
+    if not freq.is_trading or not chart.readings or chart.ticks is None:
+        return chart
+    stamps = np.array([position for position, _ in chart.readings])
+    # a float has not all digits of a stamp: whole milliseconds are enough
+    whole = np.rint(stamps / _MILLISECOND).astype(np.int64) * _MILLISECOND
+    places = freq.positions(whole.view("datetime64[ns]")).astype(np.float64)
+    step = np.diff(stamps).min(initial=np.inf) if len(stamps) > 1 else float(DAY)
+    known = np.concatenate([[stamps[0] - step], stamps, [stamps[-1] + step]])
+    steps = np.concatenate([[places[0] - 1], places, [places[-1] + 1]])
+
+    def at(x: FloatArray) -> FloatArray:
+        return np.interp(x, known, steps)
+
+    return replace(
+        chart,
+        lines=[replace(line, x=at(line.x)) for line in chart.lines],
+        bands=[replace(band, x=at(band.x)) for band in chart.bands],
+        ticks=[(float(at(np.array(x))), words) for x, words in chart.ticks],
+        readings=list(zip(places.tolist(), (words for _, words in chart.readings), strict=True)),
+    )

@@ -16,7 +16,7 @@ from forecast.intervals.levels import central_levels
 from forecast.report.chart import MAX_POINTS, Band, Chart, Line, baseline_looks, draw_chart
 from forecast.report.plots.fan import last_windows
 from forecast.report.record import RunRecord
-from forecast.report.selector import axis_dates, readings_of, selector
+from forecast.report.selector import axis_dates, in_steps, readings_of, selector
 from forecast.scores.evaluation import BacktestResult
 from forecast.scores.forecast import plain_stamps
 
@@ -117,7 +117,7 @@ def _chart(record: RunRecord, result: BacktestResult, shown: _Shown, name: str) 
     stamps = np.unique(known_x).astype(np.int64)
     readings = readings_of(stamps, result.freq)
     counted = f"{len(shown.windows)} forecast{'s' * (len(shown.windows) > 1)}"
-    return Chart(
+    chart = Chart(
         title=f"{name}: {counted} and the actual values",
         x_title=result.columns.time_col,
         y_title=result.columns.target_cols[shown.target],
@@ -126,6 +126,7 @@ def _chart(record: RunRecord, result: BacktestResult, shown: _Shown, name: str) 
         ticks=axis_dates(readings),
         readings=readings,
     )
+    return in_steps(chart, result.freq)
 
 
 def _forecast_lines(record: RunRecord, result: BacktestResult, shown: _Shown) -> list[Line]:

@@ -193,7 +193,7 @@ def _rows_since(
     places = np.array([place_of.get(name_of(name), -1) for name in panel.series_ids], np.int64)
     series = places[panel.series_of_rows()]
     since = _begin(first, forecast.freq, period)
-    rows = np.flatnonzero((series >= 0) & (panel.timestamps >= since))
+    rows = np.flatnonzero((series >= 0) & (panel.freq.begins(panel.timestamps) >= since))
     return rows, series[rows]
 
 
@@ -201,7 +201,7 @@ def _steps_in(first: int, last: int, freq: Frequency, period: Period) -> pd.Seri
     """Return the number of steps in each period from one to another, by its ordinal."""
     ends = np.array([_begin(first, freq, period), _begin(last + 1, freq, period)])
     start, stop = freq.positions(ends)
-    stamps = freq.stamps(np.arange(start - 1, stop + 1))
+    stamps = freq.stamps(np.arange(start - 1, stop + 2))
     ordinals, counts = np.unique(_ordinals(stamps, freq, period), return_counts=True)
     return pd.Series(counts, index=ordinals)
 
@@ -218,5 +218,5 @@ def _begin(ordinal: int, freq: Frequency, period: Period) -> np.datetime64:
 def _ordinals(stamps: NDArray[np.generic], freq: Frequency, period: Period) -> IntArray:
     """Return the number of the period in which each stamp lies, by the wall clock."""
     places, unique = pd.factorize(stamps)
-    wall = freq.local(np.asarray(unique)).tz_localize(None)
+    wall = freq.local(freq.begins(np.asarray(unique))).tz_localize(None)
     return wall.to_period(period.alias).asi8[places]

@@ -76,4 +76,8 @@ def _rhythm(freq: Frequency) -> str:
     """Return the step between timestamps in words, such as `daily` or `every 15min`."""
     if freq.is_integer:
         return f"a step of {freq.alias}"
-    return _RHYTHMS.get(re.sub("-.*", "", freq.alias), f"every {freq.alias}")
+    step, _, hours = freq.alias.partition("@")
+    rhythm = _RHYTHMS.get(re.sub("-.*", "", step), f"every {step}")
+    if hours:
+        rhythm += f" of {hours.replace('/', ' ').replace('+', ' and ').replace(',', ', ')}"
+    return rhythm

@@ -225,7 +225,8 @@ def tune_as_chief(
             f"chief at {address}: waiting for workers (forecast tune --worker --address {address} "
             f"with the same file)"
         )
-        runner = WorkerProcess(BenchArguments(config, None, folder), resources)
+        arguments = BenchArguments(config, None, folder, reporter=voice.reporter)
+        runner = WorkerProcess(arguments, resources)
         run_search(search, [runner], elsewhere=partial(serve_trials, search.oracle, address))
         present(search, voice.tensorboard)
     return folder

@@ -85,7 +85,7 @@ def tune_run(
 
     with open_search(folder) as journal:
         search = begin(bench, journal, resume=resume, replace=replace, say=voice.say)
-        arguments = BenchArguments(config, table, folder)
+        arguments = BenchArguments(config, table, folder, reporter=voice.reporter)
         runners = [WorkerProcess(arguments, resources) for _ in range(resources.workers)]
         run_search(search, runners)
         present(search, voice.tensorboard)

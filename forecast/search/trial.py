@@ -7,7 +7,7 @@ import re
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,7 @@ from forecast.search.state import (
     derived_seed,
 )
 from forecast.section import AUTO, decided
+from forecast.training.events import Event, Reporter
 from forecast.windows.splits import ends_of, first_rows_at
 
 if TYPE_CHECKING:
@@ -44,9 +45,6 @@ OnScore = Callable[[FoldScore], None]
 
 TrainFold = Callable[[Task, int, int], FoldScore]
 """Trains and scores (task, fold, execution)."""
-
-
-_Reporter = Callable[[Any], None]
 
 
 _MAX_REASON = 400
@@ -69,7 +67,7 @@ class Bench:
     panel: Panel
     folds: Folds
     folder: Path
-    reporter: _Reporter | None = None
+    reporter: Reporter | None = None
 
     def run(self, task: Task, done: Sequence[FoldScore], on_score: OnScore) -> Outcome:
         """Run a trial; see `run_trial`."""
@@ -89,7 +87,10 @@ class Bench:
             config = _with_training(config, epochs=task.epochs)
 
         checkpoint = checkpoint_of(self.folder, f"{task.name}-{fold}-{execution}")
-        forecaster = self._fit(config, self.folds.panels[fold], checkpoint)
+        words = f"trial {task.number + 1}"
+        if search.folds > 1:
+            words += f", fold {fold + 1}"
+        forecaster = self._fit(config, self.folds.panels[fold], checkpoint, words)
         result = forecaster.evaluate()
         scores = result.scores().values[result.alias]
         if not math.isfinite(scores.get(search.objective, math.nan)):
@@ -118,7 +119,9 @@ class Bench:
             number of `windows`.
         """
         config = with_values(self.config, values)
-        forecaster = self._fit(config, self.panel, checkpoint_of(self.folder, name))
+        forecaster = self._fit(
+            config, self.panel, checkpoint_of(self.folder, name), f"{name} settings"
+        )
         scores = forecaster.evaluate().scores()
         names = {"model": scores.alias}
         if scores.best_baseline:
@@ -128,13 +131,24 @@ class Bench:
             "windows": scores.num_windows,
         }
 
-    def _fit(self, config: Experiment, panel: Panel, checkpoint: Path) -> Forecaster:
+    def _fit(self, config: Experiment, panel: Panel, checkpoint: Path, words: str) -> Forecaster:
         # A refit changes no score, and this model makes no other forecasts.
         config = _with_training(config, refit=False)
         prepared = prepare_panel(config, panel)
         return Forecaster(config).fit_prepared(
-            prepared, checkpoint=checkpoint, resume=True, reporter=self.reporter
+            prepared, checkpoint=checkpoint, resume=True, reporter=_named(self.reporter, words)
         )
+
+
+def _named(reporter: Reporter | None, words: str) -> Reporter | None:
+    """Return a reporter that says which training an event is of, before the name of its network."""
+    if reporter is None:
+        return None
+
+    def report(event: Event) -> None:
+        reporter(replace(event, name=", ".join(filter(None, (words, event.name)))))
+
+    return report
 
 
 def _with_training(config: Experiment, **settings: Any) -> Experiment:
@@ -156,7 +170,7 @@ def make_bench(
     config: Experiment,
     table: str | pd.DataFrame | None,
     folder: Path,
-    reporter: _Reporter | None = None,
+    reporter: Reporter | None = None,
 ) -> Bench:
     """Read the table of an experiment and cut it into folds."""
     panel = open_panel(config.data, table)

@@ -8,16 +8,18 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from forecast.errors import FileError, ForecastError, SearchError, TrainingError
 from forecast.experiment.settings import Experiment
+from forecast.interface import Interface, in_use, using
 from forecast.layers.machine import core_count
 from forecast.search.space import Values
 from forecast.search.state import FAILED, FoldScore, Outcome, Task
 from forecast.search.trial import Bench, OnScore, make_bench, one_line
+from forecast.training.events import EpochDone, Event, Reporter
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -92,11 +94,15 @@ class BenchArguments:
         config: the experiment with its search.
         table: its rows; None for the experiment's own table.
         folder: of the search.
+        interface: in whose words the process writes its messages.
+        reporter: takes the epochs of trainings, those of all processes; None: nobody.
     """
 
     config: Experiment
     table: str | pd.DataFrame | None
     folder: Path
+    interface: Interface = field(default_factory=in_use)
+    reporter: Reporter | None = None
 
 
 class _Killed(str):
@@ -174,7 +180,14 @@ class WorkerProcess:
             self._pipe, theirs = context.Pipe()
             self._process = context.Process(
                 target=_serve,
-                args=(theirs, self.arguments, self.resources.threads, os.getpid()),
+                # a reporter stays here: it may draw on this terminal
+                args=(
+                    theirs,
+                    replace(self.arguments, reporter=None),
+                    self.arguments.reporter is not None,
+                    self.resources.threads,
+                    os.getpid(),
+                ),
                 daemon=True,
             )
             self._process.start()
@@ -221,6 +234,9 @@ class WorkerProcess:
                     raise content
                 if kind == "answer":
                     return content
+                if kind == "epoch":
+                    self._report(content)
+                    continue
                 on_score(content)
         except (EOFError, BrokenPipeError, ConnectionResetError):
             self._process.join()
@@ -229,6 +245,10 @@ class WorkerProcess:
             if self._is_stopped:
                 raise SearchError("the search was stopped; resume it with `resume=true`") from None
             return reason
+
+    def _report(self, event: Event) -> None:
+        if self.arguments.reporter is not None:
+            self.arguments.reporter(event)
 
     def _exceeded_limit(self, seconds: float) -> str:
         """Return which limit the process exceeds, in words; empty for none."""
@@ -266,27 +286,47 @@ def used_memory(process: int) -> float:
 
 
 def _serve(
-    pipe: Connection[Any, Any], arguments: BenchArguments, threads: int | None, parent: int
+    pipe: Connection[Any, Any],
+    arguments: BenchArguments,
+    sends_epochs: bool,
+    threads: int | None,
+    parent: int,
 ) -> None:
     """Run in a worker's process: answer requests until the pipe closes.
 
     Args:
         pipe: to the process that started this one.
         arguments: of `make_bench`.
+        sends_epochs: whether the other process wants to know of each epoch.
         threads: for TensorFlow; None for its default.
         parent: id of the process that started this one; this one ends with it, however it ends.
     """
     # Ctrl-C reaches both processes; the parent ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    try:
-        with _few_threads(threads):
-            bench = make_bench(arguments.config, arguments.table, arguments.folder)
-    except ForecastError as error:
-        pipe.send(("halt", error))
-        return
 
-    pipe.send(("ready",))
+    def send(event: Event) -> None:
+        if isinstance(event, EpochDone):
+            pipe.send(("epoch", event))
+
+    with using(arguments.interface):
+        try:
+            with _few_threads(threads):
+                bench = make_bench(
+                    arguments.config,
+                    arguments.table,
+                    arguments.folder,
+                    reporter=send if sends_epochs else None,
+                )
+        except ForecastError as error:
+            pipe.send(("halt", error))
+            return
+        pipe.send(("ready",))
+        _answer_all(pipe, bench)
+
+
+def _answer_all(pipe: Connection[Any, Any], bench: Bench) -> None:
+    """Answer requests until the pipe closes."""
     while True:
         try:
             kind, *request = pipe.recv()

@@ -113,7 +113,7 @@ def calendar_features(
     if not names:
         return features
     for start in range(0, len(stamps), _CHUNK):
-        index = freq.local(stamps[start : start + _CHUNK])
+        index = freq.local(freq.begins(stamps[start : start + _CHUNK]))
         columns_of_all = [column for name in names for column in _columns(name, index, freq)]
         features[start : start + _CHUNK] = np.stack(columns_of_all, axis=1)
     return features
@@ -162,7 +162,7 @@ def weekdays_of(stamps: NDArray[np.generic], freq: Frequency) -> NDArray[np.int8
     flat = stamps.ravel()
     days = np.empty(len(flat), np.int8)
     for start in range(0, len(flat), _CHUNK):
-        index = freq.local(flat[start : start + _CHUNK])
+        index = freq.local(freq.begins(flat[start : start + _CHUNK]))
         days[start : start + _CHUNK] = _field(index, "day_of_week")
     return days.reshape(stamps.shape)
 
@@ -236,8 +236,8 @@ def _check_steps(names: Sequence[str], freq: Frequency) -> None:
         if freq.is_integer:
             kind = "whole numbers, which have no dates"
         raise ConfigError(
-            f"holidays is {', '.join(codes)}, but the table has {kind}; expected steps of a day or "
-            f"less: leave holidays out"
+            f"`data.holidays` is {', '.join(codes)}, but the table has {kind}; expected steps of a "
+            f"day or less: leave holidays out"
         )
     if names and freq.is_integer:
         raise ConfigError(
@@ -251,7 +251,7 @@ def _check_name(name: str) -> None:
         if name.startswith(kind):
             setting = f"calendar feature {name!r}"
             if kind == _WITH_NEXT_DAYS:
-                setting = f"holidays {name.removeprefix(kind)!r}"
+                setting = f"`data.holidays` {name.removeprefix(kind)!r}"
             check_holidays(name.removeprefix(kind), setting)
             return
     if name not in CALENDAR_FEATURES:

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forecast.data.frequency import Frequency, infer_frequency
+from forecast.data.frequency import Frequency
+from forecast.data.infer import infer_frequency
 from forecast.errors import ConfigError, DataError
 
 ALIASES = (

@@ -71,6 +71,13 @@ def test_the_nearest_name_is_the_one_that_differs_in_spelling_only() -> None:
     assert nearest_name("1", ["11", "01", "10"]) == " (did you mean '01'?)"
     assert nearest_name(" PROMO", ["prom", "promo", "promos"]) == " (did you mean 'promo'?)"
     assert nearest_name("promot", ["abc", "promo"]) == " (did you mean 'promo'?)"
+
+
+def test_a_name_that_is_given_too_is_not_meant():
+    assert nearest_name("south", ["north"]) == " (did you mean 'north'?)"
+    assert nearest_name("south", ["north"], used={"north"}) == ""
+    assert nearest_name("soth", ["north", "south"], used={"north"}) == " (did you mean 'south'?)"
+    assert nearest_name("North", ["north"], used={"north"}) == " (did you mean 'north'?)"
     assert nearest_name("xyz", ["abc", "promo"]) == ""
 
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 from data.bad_tables import clean
 
+from forecast.data.formats import arrow_tables, delimited, excel, tsf
 from forecast.data.formats.opened import Opened
 from forecast.data.formats.readers import READERS, Reader
 from forecast.data.load import load_panel
@@ -70,3 +71,68 @@ def test_a_foreign_reader_needs_one_entry(monkeypatch, tmp_path):
     monkeypatch.setitem(READERS, "pipes", Reader(open_pipes, endings=(".pipes",)))
     clean().to_csv(tmp_path / "table.pipes", sep="|", index=False)
     assert np.array_equal(load_panel(tmp_path / "table.pipes").values[:, 0], clean()["y"])
+
+
+OPENINGS = {
+    "a.csv": (delimited, "inspect_text"),
+    "a.xlsx": (excel, "_open_workbook"),
+    "a.tsf": (tsf, "_read_file"),
+    "a.jsonl": (arrow_tables.pyarrow.json, "read_json"),
+    "across.csv": (delimited, "inspect_text"),
+}
+
+
+@pytest.mark.parametrize("name", OPENINGS)
+def test_a_file_is_opened_once_whatever_its_roles(name, tmp_path, monkeypatch):
+    path = tmp_path / name
+    days = pd.date_range("2024-01-01", periods=30).strftime("%Y-%m-%d")
+    shops = [f"0{shop}" for shop in (1, 2) for _ in days]
+    sales = np.arange(60.0) ** 2 % 37 + 0.5
+    table = pd.DataFrame({"shop": shops, "day": [*days, *days], "sales": sales})
+    if name == "across.csv":
+        table.pivot(index="shop", columns="day", values="sales").to_csv(path)
+    elif name == "a.csv":
+        table.to_csv(path, index=False)
+    elif name == "a.xlsx":
+        table.to_excel(path, index=False)
+    elif name == "a.jsonl":
+        table.to_json(path, orient="records", lines=True)
+    else:
+        lines = ["@attribute series_name string", "@attribute start_timestamp date"]
+        lines += ["@frequency daily", "@data"]
+        values = ",".join(map(str, range(30)))
+        path.write_text(
+            "\n".join([*lines, *(f"0{n}:2024-01-01 00-00-00:{values}" for n in (1, 2))])
+        )
+    module, function = OPENINGS[name]
+    plain = getattr(module, function)
+    calls = []
+
+    def counted(*args, **kwargs):
+        calls.append(args)
+        return plain(*args, **kwargs)
+
+    monkeypatch.setattr(module, function, counted)
+    panel = load_panel(path)
+    assert len(calls) == 1
+    assert [str(name) for name in panel.series_ids] == ["01", "02"], "zeros stay"
+    assert panel.num_rows == 60
+
+
+def test_columns_that_were_read_for_the_roles_are_not_read_again(tmp_path, monkeypatch):
+    table = clean().assign(shop="north", price=2.0).rename(columns={"ds": "day", "y": "sales"})
+    table.to_csv(tmp_path / "a.csv", index=False)
+    parsed = []
+    plain = delimited._parse
+
+    def noted(file, wanted, *rest):
+        parsed.append(list(wanted))
+        return plain(file, wanted, *rest)
+
+    monkeypatch.setattr(delimited, "_parse", noted)
+    columns = Columns(target_cols=("sales",), known_covariates=("price",))
+    panel = load_panel(tmp_path / "a.csv", columns)
+    assert np.array_equal(panel.values[:, 0], clean()["y"])
+    assert len(parsed) == 1
+    assert {"day", "sales", "price", "shop"} <= set(parsed[0])
+    assert len(set(parsed[0])) == len(parsed[0])

@@ -37,7 +37,7 @@ FAULTS = (
 
 def settled(source: object, columns: Columns = Columns()) -> tuple[Columns, list[Finding]]:
     log = FindingLog(strict=False)
-    return settle_columns(source, columns, TableFormat(), log), log.findings
+    return settle_columns(source, columns, TableFormat(), log)[0], log.findings
 
 
 def source_of(table: RoleTable, kind: str, folder: Path) -> object:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forecast.cli import main
-from forecast.data.frequency import Frequency, infer_frequency
+from forecast.data.frequency import Frequency
+from forecast.data.infer import infer_frequency
 from forecast.data.known import read_known
 from forecast.data.load import load_panel
 from forecast.data.read import TableFormat

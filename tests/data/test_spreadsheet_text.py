@@ -67,6 +67,25 @@ def test_years_as_names_of_columns(tmp_path):
     assert panel.num_series == 2
 
 
+@pytest.mark.parametrize("dates", ["{0}", "{0}-01", "{0}Q1", "{0}M01"])
+def test_dates_across_below_lines_of_words(dates, tmp_path):
+    """As the World Bank writes its files."""
+    years = [dates.format(year) for year in range(1990, 2020)]
+    above = ['"Data Source","World Development Indicators",', "", '"Updated","2020-01-01",', ""]
+    rows = [f'"{name}","GDP",{",".join(map(str, range(30)))},' for name in ("Aruba", "Chile")]
+    path = write(tmp_path / "a.csv", *above, f'"Country","Indicator",{",".join(years)},', *rows)
+    panel = load_panel(path)
+    assert panel.series_ids.tolist() == ["Aruba", "Chile"]
+    assert panel.targets[:, 0].tolist() == [*range(30), *range(30)]
+
+
+def test_a_row_of_falling_years_is_no_header(tmp_path):
+    rows = [f"a,2{number}00,1900" for number in range(9, 0, -1)]
+    path = write(tmp_path / "a.csv", "Stocks", *rows)
+    with pytest.raises(DataError):
+        load_panel(path)
+
+
 @pytest.mark.parametrize(
     ("lines", "words"),
     [

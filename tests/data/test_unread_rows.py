@@ -70,13 +70,12 @@ def test_hours_written_at_their_end_are_recognised_and_the_fix_reads_them(zone):
     ends = starts + pd.Timedelta(hours=1)
     table = pd.DataFrame({"ds": ends, "y": np.arange(len(ends)) % 5 + 0.5})
     finding = diagnose(table).errors[0]
-    assert "with each hour written at its end" in finding.message
-    assert "move every timestamp one hour back" in finding.fix
-    assert "pass tz with the zone of the data, for example America/New_York" in finding.sentence
-    assert finding.settings[0] == {"data.aggregate": "mean"}
-    moved = table.assign(ds=table["ds"] - pd.Timedelta(hours=1))
-    panel = load_panel(moved, table_format=TableFormat(tz=zone))
-    assert pd.DatetimeIndex(panel.timestamps).equals(utc.tz_localize(None))
+    assert "with each step written at its end" in finding.message
+    assert finding.settings[0] == {"data.tz": "America/New_York", "data.stamps": "end"}
+    assert finding.settings[1] == {"data.aggregate": "mean", "data.stamps": "end"}
+    panel = load_panel(table, table_format=TableFormat(tz=zone, stamps="end"))
+    assert pd.DatetimeIndex(panel.freq.begins(panel.timestamps)).equals(utc.tz_localize(None))
+    assert pd.DatetimeIndex(panel.timestamps - pd.Timedelta(hours=1)).equals(utc.tz_localize(None))
 
 
 def test_a_row_that_occurs_twice_on_another_day_is_no_change_of_clocks():

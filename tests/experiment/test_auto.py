@@ -264,7 +264,7 @@ def test_every_choice_has_its_reason_beside_it() -> None:
     expected = set(VALUES) - {"training.epochs"}
     expected |= {"data.freq", "data.season_length", "data.calendar", "evaluation.stride", "name"}
     expected |= {"data.id_col", "data.time_col", "data.target_cols", "data.trading_days"}
-    expected |= {"data.empty_intervals", "data.layout", "training.point"}
+    expected |= {"data.empty_intervals", "data.layout", "data.stamps", "training.point"}
     assert set(prepared.reasons) == expected
     commented = [line for line in text.splitlines() if "  # " in line]
     assert len(commented) == len(expected)

@@ -266,6 +266,7 @@ NOT_BY_RULE = {
     ("data", "empty_intervals"),
     ("data", "id_col"),
     ("data", "layout"),
+    ("data", "stamps"),
     ("data", "time_col"),
     ("data", "target_cols"),
 }

@@ -355,6 +355,7 @@ ROWS: dict[str, Row] = {
         base={"data.gaps": "fill", "data.missing": "forward_fill"},
         table=with_gap,
     ),
+    "data.stamps": Row((learned,), base={"data.calendar": ["hour"]}),
     "data.aggregate": Row(
         (panel, learned), base={"data.aggregate": "sum"}, table=with_repeated_rows
     ),

@@ -37,6 +37,7 @@ ALTERNATIVES: dict[str, Any] = {
     "data.sheet": "second",
     "data.thousands": ",",
     "data.gaps": "skip",
+    "data.stamps": "end",
     "data.trading_days": False,
     "data.aggregate": "mean",
     "data.resample": "2h",

@@ -131,7 +131,7 @@ def test_advice_to_resample_leaves_a_given_frequency_out():
 
 
 @pytest.mark.parametrize(("step", "rows"), [("1min", 391), ("15min", 27)])
-def test_nights_between_sessions_are_not_filled(step, rows, tmp_path):
+def test_nights_between_sessions_are_no_steps(step, rows, tmp_path):
     path = tmp_path / "t.csv"
     days = pd.bdate_range("2024-01-01", periods=30)
     stamps = [
@@ -142,19 +142,22 @@ def test_nights_between_sessions_are_not_filled(step, rows, tmp_path):
     walk = np.random.default_rng(0).normal(size=len(stamps)).cumsum() + 100
     pd.DataFrame({"ds": stamps, "y": walk.round(2)}).to_csv(path, index=False)
     status, text = run(["check", str(path), "--horizon", "5"])
+    assert status == 0, text
+    assert "@MON-FRI/09:30-" in text
+    without = ["--set", "data.trading_days=false"]
+    status, text = run(["check", str(path), "--horizon", "5", *without])
     assert status == 2
     (advice,) = (line for line in text.splitlines() if line.startswith("try"))
-    assert "--set data.gaps=skip" in advice
+    assert "--set data.trading_days=true" in advice
     status, text = run(shlex.split(advice.removeprefix("try: forecast ")))
     assert status == 0, text
-    assert f"at most {rows} rows between two" in text
 
 
-def test_sessions_shorter_than_a_window_are_filled():
+def test_sessions_shorter_than_a_window_are_joined():
     days = pd.bdate_range("2024-01-01", periods=60)
     stamps = [day + pd.Timedelta(hours=hour) for day in days for hour in range(9, 16)]
     table = pd.DataFrame({"ds": stamps, "y": np.arange(len(stamps)) % 7 + 0.5})
     config = Experiment().with_settings({"windows.horizon": 7})
-    first = proposals(config, table, check_table(config, table))[0]
-    assert first.is_enough
-    assert first.settings["data.gaps"] == "fill"
+    diagnosis = check_table(config, table)
+    assert diagnosis.errors == ()
+    assert diagnosis.panel.freq.season_length == 7

@@ -67,6 +67,13 @@ def read_text(
     return stamps
 
 
+def counts_to_24(column: pa.ChunkedArray) -> bool:
+    """Return whether the last hour of a day is 24:00 and no hour is 00:00."""
+    if not pc.any(pc.match_substring_regex(column, _MIDNIGHT)).as_py():
+        return False
+    return not pc.any(pc.match_substring_regex(column, r"[ T]0?0:00")).as_py()
+
+
 def _interval_starts(text: pa.ChunkedArray, name: str, log: FindingLog) -> pa.ChunkedArray:
     """Return the start of every cell that is an interval, where most are."""
     sample = text.drop_null().slice(0, _SAMPLE).to_pylist()

@@ -10,17 +10,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from forecast.data.dates.local_time import NamesStep, localise, localise_ends
 from forecast.data.dates.lookalikes import no_stamps, refuse_lookalikes
 from forecast.data.dates.number_dates import are_years
-from forecast.data.dates.stamp_text import read_text
-from forecast.data.findings import BadTableError, Change, FindingLog, counted
+from forecast.data.dates.stamp_text import counts_to_24, read_text
+from forecast.data.findings import BadTableError, Choice, FindingLog, counted
 from forecast.data.frequency import check_zone
 from forecast.data.panel import NO_TIME
 from forecast.data.per_series.ids import Ids
 from forecast.data.table import RowNames, Table
-
-_WITHOUT_CHANGES = Change({"data.tz": None}, "if the clocks of the table do not change")
-
+from forecast.section import AUTO
 
 _MOST_FAR = 0.5
 """Share of dates out of range from which the calendar is another one."""
@@ -34,11 +33,13 @@ class TimeColumn:
         stamps: (R,) datetime64[ns], UTC where `tz` is set, or int64.
         tz: time zone of the timestamps in the table.
         readable: (R,) whether the row has a timestamp; None where all have.
+        at_end: whether timestamps name the end of their steps.
     """
 
     stamps: NDArray[np.generic]
     tz: str | None = None
     readable: NDArray[np.bool_] | None = None
+    at_end: bool = False
 
 
 def read_stamps(
@@ -49,6 +50,7 @@ def read_stamps(
     time_format: str | None,
     tz: str | None,
     is_index: bool = False,
+    names_step: NamesStep = "start",
 ) -> TimeColumn:
     """Read the time column.
 
@@ -60,6 +62,8 @@ def read_stamps(
             `NUMBER_FORMATS`.
         tz: zone of timestamps that carry none; where they carry one, the zone they are shown in.
         is_index: whether whole numbers are known to be an index, even where they look like dates.
+        names_step: whether a timestamp names the start or the end of its step; `auto`: the end
+            where the hours are 01:00 to 24:00.
 
     Raises:
         BadTableError: the column contains no timestamps, or dates that can be read in two ways.
@@ -82,6 +86,7 @@ def read_stamps(
     stamps = column
     if pa.types.is_string(column.type):
         stamps = read_text(column, table, time_format, log)
+    at_end = _at_end(names_step, column, log)
     given = stamps.type.tz
     far = _out_of_range(stamps)
     if far <= _MOST_FAR * len(stamps):  # else no date was read as it is meant
@@ -95,11 +100,21 @@ def read_stamps(
     ticks = stamps.cast(pa.timestamp("ns", given)).cast(pa.int64()).fill_null(0).to_numpy()
     readable = _readable(stamps)
     if given is not None:
-        return TimeColumn(ticks.view("datetime64[ns]"), tz or given, readable)
+        return TimeColumn(ticks.view("datetime64[ns]"), tz or given, readable, at_end)
     if tz is not None:
-        ticks = localise(ticks, tz, rows, log)
+        ticks = (localise_ends if at_end else localise)(ticks, tz, rows, log)
         readable = _without_unclear(ticks, readable)
-    return TimeColumn(ticks.view("datetime64[ns]"), tz, readable)
+    return TimeColumn(ticks.view("datetime64[ns]"), tz, readable, at_end)
+
+
+def _at_end(names_step: NamesStep, column: pa.ChunkedArray, log: FindingLog) -> bool:
+    """Return whether timestamps name the end of their steps; where that is open, decide it."""
+    if names_step != AUTO:
+        return names_step == "end"
+    at_end = pa.types.is_string(column.type) and counts_to_24(column)
+    reason = "the hours are 01:00 to 24:00" if at_end else "no hour is 24:00"
+    log.decisions["data.stamps"] = Choice("end" if at_end else "start", reason)
+    return at_end
 
 
 def _counted(table: Table, ids: Ids | None, log: FindingLog) -> TimeColumn:
@@ -230,80 +245,3 @@ def _refuse_missing(
             f"{name} is empty: {named}",
             "give each row its timestamp, or remove the row",
         )
-
-
-def localise(
-    wall: NDArray[np.int64], tz: str, rows: RowNames, log: FindingLog
-) -> NDArray[np.int64]:
-    """Turn local time in `tz` into UTC; of hours that occur twice, the order of rows decides.
-
-    Args:
-        wall: (R,) nanoseconds of the wall clock, in the order of the table.
-        tz: the zone.
-        rows: names and series of the rows.
-        log: gets errors: an hour that does not exist, or a repeated hour that stays ambiguous.
-
-    Returns:
-        (R,) nanoseconds in UTC, NaT where there is such an error.
-    """
-    stamps = pd.DatetimeIndex(wall.view("datetime64[ns]"))
-    early = stamps.tz_localize(tz, ambiguous=np.ones(len(wall), dtype=bool), nonexistent="NaT")
-    late = stamps.tz_localize(tz, ambiguous=np.zeros(len(wall), dtype=bool), nonexistent="NaT")
-    skipped = np.flatnonzero(early.isna())
-    if len(skipped):
-        named = RowNames(rows.table, rows.ids, rows.codes, stamps.to_numpy()).several(
-            skipped[:5], len(skipped)
-        )
-        log.error(
-            "skipped_hour",
-            f"{counted(len(skipped), 'timestamp')} skipped by the clocks of {tz}: {named}",
-            "pass `data.tz` with the zone they are in, or correct them",
-            settings=(_WITHOUT_CHANGES,),
-        )
-    utc = early.tz_convert(None).to_numpy(dtype="datetime64[ns]").view(np.int64).copy()
-    later = late.tz_convert(None).to_numpy(dtype="datetime64[ns]").view(np.int64)
-    twice = np.flatnonzero((utc != later) & early.notna())
-    if len(twice):
-        second, unclear = _second_occurrence(wall, twice, rows, log, tz)
-        utc[second] = later[second]
-        utc[unclear] = np.datetime64("NaT").view(np.int64)
-    return utc
-
-
-def _second_occurrence(
-    wall: NDArray[np.int64], twice: NDArray[np.int64], rows: RowNames, log: FindingLog, tz: str
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return those of the rows `twice`, with a repeated hour, that belong to its second pass.
-
-    Returns:
-        These rows, and those that may belong to either pass, for which there is an error.
-    """
-    codes = rows.codes
-    if codes is None:
-        codes = np.zeros(len(wall), dtype=np.int32)
-    frame = pd.DataFrame({"code": codes[twice], "wall": wall[twice]})
-    again = frame.duplicated().to_numpy()
-    single = twice[~frame.duplicated(keep=False).to_numpy()]
-    order = np.argsort(codes, kind="stable")
-    repeated = np.zeros(len(wall), dtype=bool)
-    repeated[twice] = True
-    inside = repeated[order][1:] & repeated[order][:-1]  # the clocks may go back here, nowhere else
-    backwards = (np.diff(wall[order]) < 0) & (np.diff(codes[order]) == 0) & ~inside
-    unsorted = np.intersect1d(codes[order][1:][backwards], codes[twice])
-    bad = twice[:0]
-    if len(unsorted) or len(single):
-        bad = twice[np.isin(codes[twice], unsorted)]
-        reason = "is in rows that are not in time order"
-        if len(single):
-            bad = single
-            reason = "occurs once only"
-        names = RowNames(rows.table, rows.ids, rows.codes, wall.view("datetime64[ns]"))
-        named = names.several(bad[:5], len(bad))
-        log.error(
-            "repeated_hour",
-            f"the hour that the clocks of {tz} repeat {reason}, so its two passes cannot be told "
-            f"apart: {named}",
-            "sort the rows, or write the timestamps with their UTC offset",
-            settings=(_WITHOUT_CHANGES,),
-        )
-    return twice[again], bad

@@ -23,13 +23,15 @@ _LARGEST_BLOCK = 2**31 - 1
 """Largest block that Arrow reads, in bytes; in one block, all lines decide on the types."""
 
 
-def open_arrow(given: pa.Table, _columns: Columns, _written: Written) -> Opened:
+def open_arrow(given: pa.Table, _columns: Columns, written: Written) -> Opened:
     """Open an Arrow table."""
 
     def read(wanted: list[str]) -> Cells:
         return by_name(_plain(given.select(wanted)))
 
-    return Opened(tuple(given.column_names), read)
+    return Opened(
+        tuple(given.column_names), read, again=lambda roles, _: open_arrow(given, roles, written)
+    )
 
 
 def open_stream(given: Any, columns: Columns, written: Written) -> Opened:

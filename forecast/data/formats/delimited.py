@@ -24,7 +24,21 @@ def open_text(source: str | Path, columns: Columns, written: Written) -> Opened:
     """Open a delimited text file."""
     known = (columns.time_col, *columns.time_col.split(","), *columns.target_cols)
     file = inspect_text(Path(source), written.encoding, written.separator, known)
-    void = _void_columns(file)
+    return _opened(file, _void_columns(file), written, columns, {})
+
+
+def _opened(
+    file: TextFile, void: set[int], written: Written, columns: Columns, kept: Cells
+) -> Opened:
+    """Return a file with the types that its columns have by their roles.
+
+    Args:
+        file: the file.
+        void: places of columns that are left out.
+        written: the format.
+        columns: the roles.
+        kept: columns that were read for other roles.
+    """
     notes = list(file.notes)
     if void:
         message = f"{counted(len(void), 'column')} without a name or a cell left out"
@@ -36,9 +50,10 @@ def open_text(source: str | Path, columns: Columns, written: Written) -> Opened:
     parts = parts_of(columns.time_col, file.header)
     if len(parts) > 1:
         types.update(dict.fromkeys(set(parts) - set(columns.dynamic), pa.string()))
-    read = partial(_read, file, types, written.decimal)
+    read = partial(_read, file, types, written.decimal, kept)
     names = tuple(name for place, name in enumerate(file.header) if place not in void)
-    return Opened(names, read, tuple(notes), file)
+    again = partial(_opened, file, void, written)
+    return Opened(names, read, tuple(notes), file, again=again)
 
 
 def _void_columns(file: TextFile) -> set[int]:
@@ -58,12 +73,41 @@ def _void_columns(file: TextFile) -> set[int]:
     return void
 
 
-def _read(file: TextFile, types: dict[str, pa.DataType], decimal: str, wanted: list[str]) -> Cells:
-    """Read the wanted columns; an error names the line of the first wrong row."""
+def _read(
+    file: TextFile, types: dict[str, pa.DataType], decimal: str, kept: Cells, wanted: list[str]
+) -> Cells:
+    """Return the wanted columns; an error names the line of the first wrong row.
+
+    Columns that were read already are taken, and the others given up, so that memory is freed.
+    """
+    usable = {name: _with_type(kept[name], types.get(name)) for name in wanted if name in kept}
+    kept.clear()
+    data = {name: column for name, column in usable.items() if column is not None}
+    rest = [name for name in wanted if name not in data]
+    if not rest:
+        return data
     try:
-        return by_name(_parse(file, wanted, types, decimal))
+        data |= by_name(_parse(file, rest, types, decimal))
+        return {name: data[name] for name in wanted}
     except pa.ArrowInvalid as error:
         raise explain_unreadable(file, first_line(error)) from error
+
+
+def _with_type(column: pa.ChunkedArray, kind: pa.DataType | None) -> pa.ChunkedArray | None:
+    """Return a column that was read as such a type would be; None where it must be read anew.
+
+    Args:
+        column: as it was read.
+        kind: its type; None: inferred.
+    """
+    is_text = pa.types.is_string(column.type)
+    if kind is None:
+        return None if pa.types.is_dictionary(column.type) else column
+    if kind == column.type:
+        return column
+    if kind == CODES and is_text:
+        return column.dictionary_encode()
+    return None
 
 
 def infer_text(column: pa.ChunkedArray, decimal: str) -> pa.ChunkedArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from functools import partial
@@ -36,23 +37,48 @@ Row = list[Any]
 """Cells of one row of a sheet; "" where a cell is empty."""
 
 
+@dataclass(frozen=True)
+class _Sheet:
+    """One sheet of a workbook.
+
+    Attributes:
+        rows: all of its rows.
+        sheet: its name.
+        file: name of the workbook.
+        notes: findings made so far.
+    """
+
+    rows: list[Row]
+    sheet: str
+    file: str
+    notes: tuple[Finding, ...]
+
+
 def open_excel(source: str | Path, columns: Columns, written: Written) -> Opened:
     """Open one sheet of a workbook; its rows are named as Excel numbers them."""
     path = Path(source)
     workbook = _open_workbook(path)
     sheet, notes = _choose_sheet(workbook, path.name, written.sheet)
     rows: list[Row] = workbook.get_sheet_by_name(sheet).to_python(skip_empty_area=False)
+    return _opened(_Sheet(rows, sheet, path.name, tuple(notes)), written, columns)
 
+
+def _opened(table: _Sheet, written: Written, columns: Columns, _: Cells | None = None) -> Opened:
+    """Return a sheet with its header, for the roles of its columns."""
+    rows = table.rows
+    notes = list(table.notes)
     filled = [number for number, row in enumerate(rows) if not _is_empty(row)]
     if not filled:
         raise BadTableError(
-            "empty_file", f"sheet {sheet!r} of {path.name} is empty", "expected a header and rows"
+            "empty_file",
+            f"sheet {table.sheet!r} of {table.file} is empty",
+            "expected a header and rows",
         )
     start = _header_place([rows[number] for number in filled[:_SHOWN_ROWS]], columns)
     if start:
         first = [_as_text(cell) for cell in rows[filled[0]] if not _is_blank(cell)]
         message = (
-            f"{path.name}: {counted(start, 'row')} before the header left out: {listed(first)}"
+            f"{table.file}: {counted(start, 'row')} before the header left out: {listed(first)}"
         )
         notes.append(Finding("lines_before", "note", message))
         filled = filled[start:]
@@ -63,7 +89,7 @@ def open_excel(source: str | Path, columns: Columns, written: Written) -> Opened
         shown = [[word for word in row if word] for row in words[: found.before + found.below + 1]]
         left_out = [*shown[: found.before], *shown[found.before + 1 :]]
         message = (
-            f"{path.name}: {counted(len(left_out), 'row')} of titles, groups or units beside the "
+            f"{table.file}: {counted(len(left_out), 'row')} of titles, groups or units beside the "
             f"header, no rows: {listed([', '.join(row)[:40] for row in left_out], 3)}"
         )
         notes.append(Finding("header_rows", "note", message))
@@ -72,7 +98,7 @@ def open_excel(source: str | Path, columns: Columns, written: Written) -> Opened
     body = [rows[number] for number in filled[1:]]
     blank = filled[-1] - filled[0] + 1 - len(filled) - found.below
     if blank:
-        message = f"{path.name}: {counted(blank, 'empty row')} of sheet {sheet!r} left out"
+        message = f"{table.file}: {counted(blank, 'empty row')} of sheet {table.sheet!r} left out"
         notes.append(Finding("empty_rows", "note", message))
     named = [place for place, name in enumerate(header) if name or not _is_void(body, place)]
     places = {header[place]: place for place in named}
@@ -81,6 +107,7 @@ def open_excel(source: str | Path, columns: Columns, written: Written) -> Opened
         partial(_read, body, places, columns, written),
         (*notes, *_rounded_ids(body, places, columns)),
         row_numbers=np.array(filled[1:], np.int64) + 1,
+        again=partial(_opened, table, written),
     )
 
 

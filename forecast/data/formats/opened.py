@@ -14,6 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from forecast.data.findings import BadTableError, Decisions, Finding
+from forecast.data.panel import Columns
 from forecast.data.text.textfile import TextFile
 
 CODES = pa.dictionary(pa.int32(), pa.string())
@@ -62,6 +63,8 @@ class Opened:
         text: the file, where that is a text file.
         row_numbers: (R,) number of each row in messages; None where they are counted from 0.
         decisions: settings that the form of the table decides.
+        again: opens the same table with other roles; given are these and columns that were read
+            already, which it may empty. None where the table is not read twice anyway.
     """
 
     names: tuple[str, ...]
@@ -70,6 +73,7 @@ class Opened:
     text: TextFile | None = None
     row_numbers: NDArray[np.int64] | None = None
     decisions: Decisions = field(default_factory=dict)
+    again: Callable[[Columns, Cells], Opened] | None = None
 
 
 def by_name(data: pa.Table) -> Cells:

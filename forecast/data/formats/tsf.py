@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -73,11 +74,21 @@ def open_tsf(source: str | Path, columns: Columns, _written: Written) -> Opened:
             f"{listed(columns.target_cols)}",
             "name one target",
         )
-    file = _read_file(path)
+    return _opened(_read_file(path), path.name, columns)
+
+
+def _opened(file: _File, name: str, columns: Columns, _: Cells | None = None) -> Opened:
+    """Return the content of a file with the names that the roles give to its columns.
+
+    Args:
+        file: the content.
+        name: of the file.
+        columns: the roles.
+    """
     lengths = [len(values) for values in file.values]
-    stamps, how = _stamps(file, path.name)
+    stamps, how = _stamps(file, name)
     data: dict[str, Any] = {columns.time_col: stamps, columns.target_cols[0]: _joined(file.values)}
-    message = f"{path.name}: {columns.target_cols[0]} are its values, {columns.time_col} {how}"
+    message = f"{name}: {columns.target_cols[0]} are its values, {columns.time_col} {how}"
     named = None
     if len(parts_of(columns.id_col, tuple(file.attributes))) == 1:
         named = _id_attribute(file, columns.id_col)
@@ -86,14 +97,15 @@ def open_tsf(source: str | Path, columns: Columns, _written: Written) -> Opened:
             ids = list(map(str, file.column(named)))
             message += f", {columns.id_col} is {named!r}"
         data[columns.id_col] = np.repeat(np.array(ids, object), lengths)
-    for name in file.attributes:
-        if name not in data and name != named and file.attributes[name] != "date":
-            data[name] = np.repeat(np.array(file.column(name), object), lengths)
+    for attribute, kind in file.attributes.items():
+        if attribute not in data and attribute != named and kind != "date":
+            data[attribute] = np.repeat(np.array(file.column(attribute), object), lengths)
 
     def read(wanted: list[str]) -> Cells:
         return {name: pa.chunked_array([pa.array(data[name])]) for name in wanted}
 
-    return Opened(tuple(data), read, (Finding("tsf", "note", message),))
+    note = Finding("tsf", "note", message)
+    return Opened(tuple(data), read, (note,), again=partial(_opened, file, name))
 
 
 def _joined(parts: list[NDArray[Any]]) -> NDArray[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,7 +24,6 @@ from forecast.data.findings import (
     listed,
 )
 from forecast.data.formats.opened import Cells, Opened, Written
-from forecast.data.formats.readers import Reader, Source
 from forecast.data.layouts.labels import DateLabels, find_dates
 from forecast.data.layouts.row_names import choose_ids, fill_ids
 from forecast.data.layouts.squares import Square, find_square, find_transposed
@@ -32,6 +31,9 @@ from forecast.data.names import join_names
 from forecast.data.panel import NO_TIME, USUAL_ROLES, Columns
 from forecast.data.text.footers import is_total
 from forecast.section import AUTO
+
+Reopen = Callable[[Opened, Columns], Opened]
+"""Opens a table again, with other roles."""
 
 ACROSS = "dates_across"
 """Name of this layout."""
@@ -62,12 +64,12 @@ class _Wide:
     notes: tuple[Finding, ...]
 
 
-def open_across(source: Source, reader: Reader, columns: Columns, written: Written) -> Opened:
+def open_across(opened: Opened, reopen: Reopen, columns: Columns, written: Written) -> Opened:
     """Open a table, and as a long one if its header has dates or parts of them.
 
     Args:
-        source: the table.
-        reader: its reader.
+        opened: the table.
+        reopen: opens it with other roles.
         columns: the roles.
         written: the format; its layout is `auto` or `dates_across`.
 
@@ -75,7 +77,6 @@ def open_across(source: Source, reader: Reader, columns: Columns, written: Writt
         BadTableError: the dates can be read in several ways, or there are none although the layout
             says so.
     """
-    opened = reader.open(source, columns, written)
     is_asked = written.layout == ACROSS
     if _is_long(opened.names, columns, is_asked=is_asked):
         return opened
@@ -88,7 +89,7 @@ def open_across(source: Source, reader: Reader, columns: Columns, written: Writt
     refuse_doubled(opened.names)
     fronts = tuple(name for name in opened.names if name not in set(spread))
     # ids keep their leading zeros where they are read as text
-    opened = reader.open(source, columns.model_copy(update={"categorical": fronts}), written)
+    opened = reopen(opened, columns.model_copy(update={"categorical": fronts}))
     return _as_long(opened, _read(opened, spread, labels, square), columns)
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from forecast.data.dates.stamps import localise
+from forecast.data.dates.local_time import localise, localise_ends
 from forecast.data.findings import Change, FindingLog
 from forecast.data.order import SortedRows
+from forecast.interface import Settings
 
 DST_ZONES = (
     "Europe/Berlin",
@@ -50,29 +53,92 @@ def changing_zone(stamps: NDArray[np.generic], change: Literal["repeats", "skips
     return None
 
 
-def looks_local(zone: str) -> str:
-    """Write that timestamps look like those of a zone with daylight saving time (DST)."""
-    return f"this looks like local time with DST, as in {zone}"
+def in_zone(settings: Settings) -> Change:
+    """Return the change for timestamps in local time, of one of the zones with their clocks."""
+    return Change(settings, "or the zone of the data")
 
 
-def in_zone(zone: str) -> Change:
-    """Return the change for timestamps in local time."""
-    return Change({"data.tz": zone}, "or the zone of the data")
+@dataclass(frozen=True)
+class LocalTime:
+    """A zone whose clocks repeat or skip some timestamps of a table.
+
+    Attributes:
+        zone: the zone.
+        at_end: whether timestamps name the end of their steps.
+    """
+
+    zone: str
+    at_end: bool
+
+    @property
+    def words(self) -> str:
+        """Words for a message: what the timestamps look like."""
+        end = ", with each step written at its end" if self.at_end else ""
+        return f"this looks like local time with DST, as in {self.zone}{end}"
+
+    @property
+    def settings(self) -> Settings:
+        """The settings that say so."""
+        if not self.at_end:
+            return {"data.tz": self.zone}
+        return {"data.tz": self.zone, "data.stamps": "end"}
+
+    def ways(self, rows: SortedRows, others: Sequence[Change]) -> tuple[Change, ...]:
+        """Return the settings that remove a finding: the zone where it fits all rows, and others.
+
+        Args:
+            rows: rows whose timestamps carry no zone.
+            others: settings that do without a zone.
+        """
+        if self.at_end:
+            others = [replace(o, settings={**o.settings, "data.stamps": "end"}) for o in others]
+        if not _fits(rows, self):
+            return tuple(others)
+        return in_zone(self.settings), *others
 
 
-def fits_zone(rows: SortedRows, zone: str) -> bool:
+def local_time(
+    rows: SortedRows,
+    stamps: NDArray[np.generic],
+    change: Literal["repeats", "skips"],
+    *,
+    step: int,
+    at_end: bool,
+) -> LocalTime | None:
+    """Return the zone whose clocks explain repeated or missing timestamps, if there is one.
+
+    Args:
+        rows: the rows.
+        stamps: their timestamps that occur twice, or those that are missing.
+        change: the change of the clocks.
+        step: the usual step between rows, in ns.
+        at_end: whether timestamps are known to name the end of their steps.
+    """
+    if rows.tz is not None or stamps.dtype.kind != "M":
+        return None
+    zone = None if at_end else changing_zone(stamps, change)
+    if zone is not None:
+        return LocalTime(zone, at_end=False)
+    zone = changing_zone((stamps.view(np.int64) - step).view("datetime64[ns]"), change)
+    if zone is None:
+        return None
+    return LocalTime(zone, at_end=True)
+
+
+def _fits(rows: SortedRows, local: LocalTime) -> bool:
     """Return whether all timestamps are local time in a zone, each of them once.
 
     Args:
         rows: rows whose timestamps carry no zone.
-        zone: the zone.
+        local: the zone.
     """
     names = rows.names
     if names.stamps is None or names.codes is None:
         return False
     log = FindingLog(strict=False)
     known = names.codes >= 0
-    utc = localise(names.stamps.view(np.int64), zone, names, log)
+    read = localise_ends if local.at_end else localise
+    utc = read(names.stamps.view(np.int64), local.zone, names, log)
     seen = pd.DataFrame({"series": names.codes[known], "utc": utc[known]})
     return not log.findings and not seen.duplicated().any()
 

@@ -1,7 +1,8 @@
-"""Trading calendars: days without any row, such as public holidays, are not counted as steps.
+"""Trading calendars: times without any row, such as nights and public holidays, are no steps.
 
-A table of prices has no row on public holidays. Its steps lead from one trading day to the next, so
-windows go over a holiday as they go over a weekend. Longer holes stay gaps.
+A table of prices has no row on public holidays, and one of half hours none at night. Its steps lead
+from one row to the next, so windows go over a holiday or a night as they go over a weekend. Longer
+holes stay gaps.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from numpy.typing import NDArray
 
 from forecast.axes import IntArray
 from forecast.data.findings import FindingLog, counted, show_stamp
-from forecast.data.frequency import Frequency
+from forecast.data.frequency import Frequency, wall_clock
+from forecast.data.grid import parse_grid, with_hours
+from forecast.data.opening_hours import find_hours
 from forecast.section import AUTO, Auto
 
 LONGEST_CLOSURE = 6
@@ -28,54 +31,100 @@ _SHOWN = 3
 def count_trading_days(
     grid: Frequency, stamps: NDArray[np.generic], wanted: Auto | bool, log: FindingLog
 ) -> Frequency:
-    """Return a grid of business days without those on which no series has a row.
+    """Return a grid without the nights, weekends and holidays on which no series has a row.
 
     Args:
         grid: the frequency of the table.
         stamps: timestamps of all rows of the table.
-        wanted: whether they are left out; `auto`: where they are few.
-        log: gets a note that names the first of them.
+        wanted: whether they are left out; `auto`: where few rows are missing besides.
+        log: gets notes that say which times are counted, and name the first of the others.
 
     Returns:
-        The same grid where its steps are not single business days, or where all of these count.
+        The same grid where its steps are neither single business days nor parts of days with
+        opening hours, or where all of these count.
     """
-    if not grid.is_business or wanted is False:
+    if wanted is False:
         return grid
-    every_day = replace(grid, closed=None)
-    closed, span = _closures(every_day.positions(stamps))
+    every_step = replace(opening_hours(grid, stamps), closed=None)
+    if not every_step.is_trading:
+        return grid
+    closed, span = _closures(every_step, stamps)
     if wanted == AUTO and len(closed) > LARGEST_SHARE * span:
         return grid
-    if len(closed):
-        days = every_day.local(every_day.stamps(closed)).tz_localize(None).to_numpy()
-        named = ", ".join(show_stamp(day.astype("datetime64[D]")) for day in days[:_SHOWN])
-        if len(days) > _SHOWN:
-            named += " ..."
-        percent = 100 * len(closed) / span
+    if every_step.alias != grid.alias:
         log.note(
-            "trading_days",
-            f"{counted(len(closed), 'business day')} without a row, {percent:.1f} % of all, taken "
-            f"as holidays ({named}): they are no steps; forecasts are for the business days after "
-            f"the last row (`data.trading_days=false` makes gaps of the holidays)",
+            "opening_hours",
+            f"rows are at certain times of the week alone: these times are the steps "
+            f"({every_step.alias!r}; `data.trading_days=false` makes gaps of the others)",
         )
-    return replace(grid, closed=tuple(closed.tolist()))
+    if len(closed):
+        _note_closures(every_step, closed, span, log)
+    return replace(every_step, closed=tuple(closed.tolist()))
+
+
+def opening_hours(grid: Frequency, stamps: NDArray[np.generic]) -> Frequency:
+    """Return a grid of steps below a day with the opening hours of the rows, if they have some.
+
+    Args:
+        grid: the frequency of the table.
+        stamps: timestamps of all rows of the table.
+    """
+    if not grid.is_intraday:
+        return grid
+    steps = parse_grid(grid.alias)
+    wall = np.unique(wall_clock(stamps.view(np.int64), grid.tz))
+    hours = find_hours(wall, steps.tick)
+    if not hours:
+        return grid
+    return replace(grid, alias=with_hours(steps, hours).alias, phase=0)
 
 
 def is_calendar(grid: Frequency, stamps: NDArray[np.generic]) -> bool:
-    """Return whether no business day without a row is in a hole longer than holidays.
+    """Return whether no step without a row is in a hole longer than holidays.
 
     Args:
-        grid: steps of business days, all of which count.
+        grid: steps of business days or of opening hours, all of which count.
         stamps: timestamps of all rows of the table.
     """
     missing = np.diff(np.unique(grid.positions(stamps))) - 1
-    return bool(missing.max(initial=0) <= LONGEST_CLOSURE)
+    return bool(missing.max(initial=0) <= LONGEST_CLOSURE * grid.most_per_day)
 
 
-def _closures(positions: IntArray) -> tuple[IntArray, int]:
-    """Return the positions without a row, but for those in long holes, and the steps in all."""
-    present = np.unique(positions)
+def _note_closures(grid: Frequency, closed: IntArray, span: int, log: FindingLog) -> None:
+    """Add a note on the steps without a row, which are not counted.
+
+    Args:
+        grid: the grid with them.
+        closed: their positions.
+        span: steps from the first row to the last.
+        log: gets the note.
+    """
+    names = [show_stamp(stamp, grid.tz) for stamp in grid.stamps(closed[:_SHOWN])]
+    kind = "step"
+    if grid.is_business:
+        kind = "business day"
+        names = [name[:10] for name in names]
+    named = ", ".join(names)
+    if len(closed) > _SHOWN:
+        named += " ..."
+    log.note(
+        "trading_days",
+        f"{counted(len(closed), kind)} without a row, {100 * len(closed) / span:.1f} % of all, "
+        f"taken as holidays ({named}): they are no steps; forecasts are for the {kind}s after "
+        f"the last row (`data.trading_days=false` makes gaps of the holidays)",
+    )
+
+
+def _closures(grid: Frequency, stamps: NDArray[np.generic]) -> tuple[IntArray, int]:
+    """Return the positions without a row, but for those in long holes, and the steps in all.
+
+    Args:
+        grid: steps of business days or of opening hours, all of which count.
+        stamps: timestamps of all rows of the table.
+    """
+    present = np.unique(grid.positions(stamps))
     missing = np.diff(present) - 1
-    is_closure = (missing > 0) & (missing <= LONGEST_CLOSURE)
+    is_closure = (missing > 0) & (missing <= LONGEST_CLOSURE * grid.most_per_day)
     holes = missing[is_closure]
     after = np.repeat(present[:-1][is_closure] + 1 - (np.cumsum(holes) - holes), holes)
     closed: IntArray = after + np.arange(int(holes.sum()))

@@ -20,12 +20,14 @@ from forecast.data.findings import (
 from forecast.data.frequency import Frequency
 from forecast.data.grid import DAY, most_common, parse_grid
 from forecast.data.order import SortedRows
-from forecast.data.regular.clocks import changing_zone, fits_zone, in_zone, looks_local
-from forecast.data.regular.closures import is_calendar
+from forecast.data.regular.clocks import LocalTime, local_time
+from forecast.data.regular.closures import is_calendar, opening_hours
 from forecast.data.regular.proposed_steps import FILL, MOST_FILLED, resample_change
 
 _INSERT = Change(FILL, "to insert rows")
 _SKIP = Change({"data.gaps": "skip"}, "to leave out windows that span one")
+
+_AS_HOLIDAYS = Change({"data.trading_days": True}, "to take them as holidays")
 
 _IRREGULAR = 0.2  # gaps per row from which a table has no steps of its own
 _FEWEST_GAPS = 5  # and their least number
@@ -61,10 +63,10 @@ def check_gaps(
         log.note("gaps", f"{message}; filled with {counted(missing, 'row')} of missing values")
         return True
 
-    zone = _skipping_zone(rows, grid, positions, after)
-    if zone is not None:
-        settings = (in_zone(zone), _INSERT) if fits_zone(rows, zone) else (_INSERT,)
-        log.error("local_time", f"{message}; {looks_local(zone)}", settings=settings)
+    local = _skipping_clock(rows, grid, positions, after)
+    if local is not None:
+        ways = local.ways(rows, (_INSERT,))
+        log.error("local_time", f"{message}; {local.words}", settings=ways)
         return False
     log.error("gaps", message, settings=_ways(rows, grid, after, missing))
     return False
@@ -90,7 +92,7 @@ def _has_unread(rows: SortedRows, after: IntArray) -> NDArray[np.bool_]:
 def _ways(rows: SortedRows, grid: Frequency, after: IntArray, missing: int) -> tuple[Change, ...]:
     """Return the settings that remove gaps, the one that fits best first."""
     if _are_nights(rows, grid, after):
-        return _SKIP, _INSERT
+        return *_opening_hours(rows, grid), _SKIP, _INSERT
     if missing > MOST_FILLED * len(rows.stamps):
         return _without_filling(rows)
     num_gaps = len(after)
@@ -98,9 +100,17 @@ def _ways(rows: SortedRows, grid: Frequency, after: IntArray, missing: int) -> t
         resample = resample_change(rows)
         if resample is not None:
             return resample, _INSERT, _SKIP
-    if grid.is_business and grid.closed is None and is_calendar(grid, rows.stamps):
-        return Change({"data.trading_days": True}, "to take them as holidays"), _INSERT, _SKIP
+    if grid.is_trading and grid.closed is None and is_calendar(grid, rows.stamps):
+        return _AS_HOLIDAYS, _INSERT, _SKIP
     return _INSERT, _SKIP
+
+
+def _opening_hours(rows: SortedRows, grid: Frequency) -> tuple[Change, ...]:
+    """Return the setting that counts opening hours alone, where it leaves no gap."""
+    hours = opening_hours(grid, rows.stamps)
+    if not hours.is_trading or not is_calendar(hours, rows.stamps):
+        return ()
+    return (Change({"data.trading_days": True}, "to count the opening hours alone"),)
 
 
 def _are_nights(rows: SortedRows, grid: Frequency, after: IntArray) -> bool:
@@ -137,9 +147,9 @@ def _longest_stretch(rows: SortedRows, steps: IntArray) -> str:
     return f"at most {counted(longest, 'row')} between two"
 
 
-def _skipping_zone(
+def _skipping_clock(
     rows: SortedRows, grid: Frequency, positions: IntArray, after: IntArray
-) -> str | None:
+) -> LocalTime | None:
     """Return a zone whose clocks skip every missing timestamp, if there is one.
 
     Args:
@@ -149,10 +159,12 @@ def _skipping_zone(
         after: first row after each gap.
     """
     missing = positions[after] - positions[after - 1] - 1
-    if rows.tz is not None or grid.is_integer or missing.max() > _MOST_SKIPPED:
+    if not grid.is_intraday or missing.max() > _MOST_SKIPPED:
         return None
     first = np.repeat(positions[after] - np.cumsum(missing), missing)
-    return changing_zone(grid.stamps(first + np.arange(missing.sum())), "skips")
+    skipped = grid.stamps(first + np.arange(missing.sum()))
+    step = parse_grid(grid.alias).tick
+    return local_time(rows, skipped, "skips", step=step, at_end=grid.at_end)
 
 
 def _name_gap(rows: SortedRows, row: int, missing: int) -> str:

@@ -27,7 +27,7 @@ def check_resample(text: str) -> str:
     try:
         parse_grid(text)
     except ConfigError as error:
-        raise ValueError(str(error).replace("freq is", "resample is", 1)) from error
+        raise ValueError(f"resample is {str(error).partition(' is ')[2]}") from error
     if not can_resample(text):
         raise ValueError(
             f"resample is {text!r}; expected a single week, month, quarter, year or business day, "
@@ -39,6 +39,8 @@ def check_resample(text: str) -> str:
 def can_resample(alias: str) -> bool:
     """Return whether rows can be joined into the intervals of a frequency."""
     grid = parse_grid(alias)
+    if grid.hours:
+        return False
     return grid.multiple == 1 or bool(grid.tick) or grid.base == "D"
 
 
@@ -50,8 +52,8 @@ def check_freq(freq: str, resample: str | None) -> None:
     """
     if resample is not None and not is_same_step(freq, resample):
         raise ConfigError(
-            f"freq is {freq!r} and resample {resample!r}: freq says which steps a table has, "
-            f"resample makes them; leave freq out"
+            f"`data.freq` is {freq!r} and resample {resample!r}: freq says which steps a table "
+            f"has, resample makes them; leave freq out"
         )
 
 
@@ -76,25 +78,30 @@ class Intervals:
         grid: the frequency.
         tz: time zone of the table.
         phase: begin of an interval of fixed length, in ns after 1970 (UTC).
+        at_end: whether rows name the end of their steps; then a row belongs to the interval that
+            ends with it, and intervals below a day are named by their end too.
     """
 
     grid: Grid
     tz: str | None
     phase: int
+    at_end: bool = False
 
     @classmethod
-    def of(cls, freq: str, tz: str | None) -> Intervals:
+    def of(cls, freq: str, tz: str | None, *, at_end: bool = False) -> Intervals:
         """Return the intervals of a frequency; those of hours begin at midnight in winter."""
         grid = parse_grid(freq)
         phase = 0
         if grid.tick and tz is not None:
             # midnight in winter, when the clock is behind that in summer
             phase = max(_midnight("2020-01-01", tz), _midnight("2020-07-01", tz)) % grid.tick
-        return cls(grid, tz, phase)
+        return cls(grid, tz, phase, at_end)
 
     def numbers(self, stamps: NDArray[np.generic]) -> IntArray:
         """Return the number of the interval of each timestamp (R,)."""
         grid = self.grid
+        if self.at_end:
+            stamps = (stamps.view(np.int64) - 1).view("datetime64[ns]")
         if grid.tick:
             return (stamps.view(np.int64) - self.phase) // grid.tick
         days = self.wall_clock(stamps) // DAY
@@ -107,8 +114,11 @@ class Intervals:
 
     def stamps(self, numbers: IntArray) -> NDArray[np.generic]:
         """Return the timestamp that names each interval."""
-        if self.grid.tick:
-            return (numbers * self.grid.tick + self.phase).view("datetime64[ns]")
+        tick = self.grid.tick
+        if tick:
+            if self.at_end and tick < DAY:
+                numbers = numbers + 1
+            return (numbers * tick + self.phase).view("datetime64[ns]")
         return Frequency(self.grid.alias, tz=self.tz).stamps(numbers)
 
     def starts(self, numbers: IntArray) -> IntArray:

@@ -9,8 +9,8 @@ import numpy as np
 
 from forecast.axes import IntArray
 from forecast.data.findings import Change
-from forecast.data.frequency import infer_frequency
 from forecast.data.grid import DAY, TICKS
+from forecast.data.infer import infer_frequency
 from forecast.data.order import SortedRows
 from forecast.data.regular.intervals import Intervals
 from forecast.errors import DataError

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
 from forecast.axes import IntArray
 from forecast.data.findings import SHOWN, Change, FindingLog, and_more, counted
+from forecast.data.grid import most_common
 from forecast.data.names import join_names
 from forecast.data.order import SortedRows
 from forecast.data.per_series.telling import telling_id, told_apart
-from forecast.data.regular.clocks import changing_zone, fits_zone, in_zone, looks_local
+from forecast.data.regular.clocks import local_time
 from forecast.data.regular.proposed_steps import is_irregular, resample_change
 
-_HOUR = pd.Timedelta(hours=1)
 _LIST_ROWS = 5
 _LIST_SHARE = 0.2
 """Rows, and share of all rows, that repeat a timestamp from which a table is taken for a list of
@@ -24,8 +23,14 @@ LAST = Change({"data.aggregate": "last"}, "to take the last")
 SUM = Change({"data.aggregate": "sum"}, "to add up those of one timestamp")
 
 
-def check_repeats(rows: SortedRows, log: FindingLog) -> None:
-    """Report timestamps that occur twice in a series, pair by pair."""
+def check_repeats(rows: SortedRows, log: FindingLog, *, at_end: bool = False) -> None:
+    """Report timestamps that occur twice in a series, pair by pair.
+
+    Args:
+        rows: rows in time order.
+        log: gets an error.
+        at_end: whether timestamps name the end of their steps.
+    """
     again = repeated(rows)
     if not len(again):
         return
@@ -35,25 +40,10 @@ def check_repeats(rows: SortedRows, log: FindingLog) -> None:
     pairs = ", ".join(_name_pair(rows, row) for row in again[:SHOWN])
     message = f"{subject} twice: {pairs}{and_more(len(again))}"
 
-    zone = None
-    if rows.tz is None:
-        zone = changing_zone(rows.stamps[again], "repeats")
-    if zone is not None:
-        ways: tuple[Change, ...] = (MEAN,)
-        if fits_zone(rows, zone):
-            ways = (in_zone(zone), MEAN)
-        log.error("local_time", f"{message}; {looks_local(zone)}", settings=ways)
-        return
-    if rows.tz is None and rows.stamps.dtype.kind == "M":
-        zone = changing_zone((pd.DatetimeIndex(rows.stamps[again]) - _HOUR).to_numpy(), "repeats")
-    if zone is not None:
-        log.error(
-            "local_time",
-            f"{message}; {looks_local(zone)}, with each hour written at its end",
-            f"move every timestamp one hour back and pass `data.tz` with the zone of the data, for "
-            f"example {zone}",
-            settings=(MEAN, LAST),
-        )
+    local = local_time(rows, rows.stamps[again], "repeats", step=_usual_step(rows), at_end=at_end)
+    if local is not None:
+        others = (MEAN, LAST) if local.at_end else (MEAN,)
+        log.error("local_time", f"{message}; {local.words}", settings=local.ways(rows, others))
         return
     ways = _ways(rows, len(again))
     fix = ""
@@ -64,6 +54,14 @@ def check_repeats(rows: SortedRows, log: FindingLog) -> None:
     elif len(rows.offsets) == 2 and not rows.names.table.was_wide:  # one series
         fix = "if the table contains several series, name their column with `data.id_col`"
     log.error("duplicate_stamps", message, fix, ways)
+
+
+def _usual_step(rows: SortedRows) -> int:
+    """Return the most common step between neighbours of a series."""
+    ticks: IntArray = rows.stamps.view(np.int64)
+    steps = np.diff(ticks)[rows.inside]
+    steps = steps[steps > 0]
+    return most_common(steps) if len(steps) else 0
 
 
 def repeated(rows: SortedRows) -> IntArray:

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from forecast.axes import IntArray
 from forecast.data.findings import BadTableError, Change, FindingLog, counted, show_stamp
-from forecast.data.frequency import infer_frequency
 from forecast.data.grid import DAY
+from forecast.data.infer import infer_frequency
 from forecast.data.order import SortedRows
 from forecast.data.regular.intervals import Intervals
 from forecast.data.regular.joining import Joined, first_rows
@@ -52,7 +52,7 @@ def join_intervals(rows: SortedRows, settings: TimeSteps, log: FindingLog) -> Jo
             f"resample is {freq!r}, but {time_col} contains whole numbers, which have no dates",
             settings=({"data.resample": None},),
         )
-    intervals = Intervals.of(freq, rows.tz)
+    intervals = Intervals.of(freq, rows.tz, at_end=settings.stamps == "end")
     numbers = intervals.numbers(rows.stamps)
     _refuse_finer(rows, numbers, freq)
     kept = np.flatnonzero(_whole(rows, intervals, numbers, settings, log))

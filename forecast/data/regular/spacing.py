@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -10,15 +10,16 @@ from numpy.typing import NDArray
 
 from forecast.axes import IntArray
 from forecast.data.findings import BadTableError, Change, FindingLog, counted, show_stamp
-from forecast.data.frequency import Frequency, infer_frequency
+from forecast.data.frequency import Frequency
+from forecast.data.infer import infer_frequency
 from forecast.data.order import SortedRows
 from forecast.data.regular.clocks import in_zone, zone_of_days
 from forecast.data.regular.closures import count_trading_days
 from forecast.data.regular.gaps import check_gaps
 from forecast.data.regular.intervals import can_resample
 from forecast.data.regular.proposed_steps import resample_change
+from forecast.data.regular.time_steps import TimeSteps
 from forecast.errors import DataError
-from forecast.section import AUTO, Auto
 
 _REGULAR_SHARE = 0.5
 """Least share of the steps of a series that are its shortest one, where that is its frequency."""
@@ -57,10 +58,8 @@ def find_grid(
     freq: str | None,
     gaps: str,
     log: FindingLog,
-    *,
-    trading_days: Auto | bool = AUTO,
+    settings: TimeSteps,
     later: NDArray[np.generic] | None = None,
-    is_made: bool = False,
 ) -> tuple[Frequency, IntArray] | None:
     """Return the frequency and (R,) positions of the rows, or None where there is an error.
 
@@ -69,15 +68,17 @@ def find_grid(
         freq: declared frequency; None to infer it.
         gaps: `refuse`, `skip` or `fill`.
         log: gets the findings.
-        trading_days: whether business days without a row are left out; `auto`: where they are few.
+        settings: how the rows became steps.
         later: timestamps of the future rows of the table.
-        is_made: whether the rows were made to have this frequency.
 
     Raises:
         BadTableError: the frequency cannot be inferred, or is not the declared one.
         ConfigError: `freq` is not a frequency.
     """
     grid = _infer(rows, log) if freq is None else _declare(rows, freq, log)
+    # the days and longer steps that `resample` makes have the names that they always have
+    is_made = settings.resample is not None
+    grid = replace(grid, at_end=settings.stamps == "end" and (grid.is_intraday or not is_made))
     spacing = Spacing(rows, grid)
     # rows of forecast steps contain covariates alone and need not be neighbours
     is_ahead = not rows.names.table.columns.target_cols
@@ -87,7 +88,7 @@ def find_grid(
         stamps = rows.stamps
         if later is not None:
             stamps = np.concatenate([stamps, later])
-        grid = count_trading_days(grid, stamps, trading_days, log)
+        grid = count_trading_days(grid, stamps, settings.trading_days, log)
         spacing = Spacing(rows, grid)
 
     positions = spacing.positions
@@ -117,7 +118,8 @@ def _declare(rows: SortedRows, freq: str, log: FindingLog) -> Frequency:
     aligned = declared.aligned_to(rows.stamps)
     if not aligned.alias.startswith(freq.strip()):
         log.note(
-            "old_alias", f"freq {freq!r} is read as {aligned.alias!r}, the usual name of that step"
+            "old_alias",
+            f"`data.freq` {freq!r} is read as {aligned.alias!r}, the usual name of that step",
         )
     return aligned
 
@@ -203,7 +205,11 @@ def check_on_grid(spacing: Spacing, log: FindingLog) -> bool:
     )
     zone = zone_of_days(rows)
     if zone is not None:
-        log.error("local_days", f"{message}; all are midnight in {zone}", settings=(in_zone(zone),))
+        log.error(
+            "local_days",
+            f"{message}; all are midnight in {zone}",
+            settings=(in_zone({"data.tz": zone}),),
+        )
         return False
     resample = resample_change(rows)
     log.error(

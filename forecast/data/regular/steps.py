@@ -31,7 +31,7 @@ def make_steps(rows: SortedRows, settings: TimeSteps, log: FindingLog) -> Joined
     if settings.resample is not None:
         return join_intervals(rows, settings, log)
     if settings.aggregate == "refuse":
-        check_repeats(rows, log)
+        check_repeats(rows, log, at_end=settings.stamps == "end")
         return Joined(rows, np.arange(len(rows.stamps)))
     note_joined(rows, settings.aggregate, log)
     return join_repeats(rows)

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator
 
+from forecast.data.dates.local_time import NamesStep
 from forecast.data.regular.intervals import check_resample
 from forecast.section import AUTO, Auto, Section
 
@@ -15,6 +16,10 @@ Aggregate = Literal["refuse", "sum", "mean", "last", "first", "max", "min", "cou
 class TimeSteps(Section):
     """Settings by which rows become regular steps; `TableFormat` has them."""
 
+    stamps: NamesStep = AUTO
+    """Whether a timestamp names the start or the end of its step, as 01:00 to 24:00 name the hours
+    of a day by their end. Stamps stay as they are; calendar features, totals and the intervals of
+    `resample` go by the start. `auto`: the end where the last hour is 24:00 and none is 00:00."""
     aggregate: Aggregate = "refuse"
     """Rows of a series with one timestamp, or in one interval of `resample`: refuse the table, or
     join them. This is about the targets: `count` counts the rows that have one, whatever it is.
@@ -29,8 +34,9 @@ class TimeSteps(Section):
     partial_intervals: Literal["drop", "keep"] = "drop"
     """First and last interval of `resample` where the table begins or ends in their middle."""
     trading_days: Auto | bool = AUTO
-    """Whether business days without any row, such as public holidays, are not counted as steps;
-    `auto`: where they are few and scattered."""
+    """Whether times without any row are not counted as steps: public holidays among business days,
+    and nights, weekends and holidays where rows are at certain hours of the week alone; `auto`:
+    where only few steps are missing besides."""
 
     @property
     def empty_is_zero(self) -> bool:

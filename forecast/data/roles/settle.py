@@ -11,7 +11,7 @@ import pandas as pd
 from forecast.data.dates.time_parts import parts_of
 from forecast.data.findings import BadTableError, Change, FindingLog, listed
 from forecast.data.formats.frames import has_dates
-from forecast.data.formats.opened import Opened
+from forecast.data.formats.opened import Cells, Opened
 from forecast.data.formats.readers import Source, find_reader
 from forecast.data.layouts.across import (
     ACROSS,
@@ -19,6 +19,7 @@ from forecast.data.layouts.across import (
     has_dates_across,
     refuse_doubled,
 )
+from forecast.data.layouts.opening import reopen
 from forecast.data.names import split_names
 from forecast.data.panel import AUTO_ROLES, LISTS, NO_TIME, USUAL_ROLES, Columns, is_auto
 from forecast.data.per_series.row_codes import num_repeated
@@ -40,8 +41,8 @@ _MOST_REPEATED = 0.1
 
 def settle_columns(
     source: Source, columns: Columns, table_format: TableFormat, log: FindingLog
-) -> Columns:
-    """Return the roles with every `auto` replaced.
+) -> tuple[Columns, Opened | None]:
+    """Return the roles with every `auto` replaced, and the table as it was opened for them.
 
     The usual names `unique_id`, `ds` and `y` come first. Otherwise the only column of dates is the
     time, the only one of numbers the target, and the series are told by the columns under which no
@@ -54,15 +55,55 @@ def settle_columns(
         table_format: its format.
         log: gets a note on what was guessed, or an error with proposals.
 
+    Returns:
+        The roles, and the table opened for them; None where it was not opened.
+
     Raises:
         BadTableError: the table cannot be read, has no numbers, or the log is strict and the roles
             are not clear.
     """
     if not _open_roles(columns) and not any(len(getattr(columns, role)) > 1 for role in LISTS):
-        return columns
+        return columns, None
     columns = _by_index(source, columns)
     usual = columns.with_usual_names()
     opened = find_reader(source).open(source, usual, table_format)
+    kept: Cells = {}
+    columns = _settle(_keeping(opened, columns, kept), columns, table_format, log)
+    return columns, reopen(source, opened, columns, table_format, kept)
+
+
+def _keeping(opened: Opened, columns: Columns, kept: Cells) -> Opened:
+    """Return an opened table that keeps the columns that are read.
+
+    Args:
+        opened: the table.
+        columns: the roles; of a text file, the columns that have one are read in the same pass.
+        kept: gets the columns.
+    """
+    given: list[str] = []
+    if opened.text is not None:
+        used = {*columns.with_usual_names().dynamic, *columns.static_covariates}
+        given = [name for name in opened.names if name in used]
+
+    def read(wanted: list[str]) -> Cells:
+        kept.update(opened.read(list(dict.fromkeys((*wanted, *given)))))
+        return {name: kept[name] for name in wanted}
+
+    return replace(opened, read=read)
+
+
+def _settle(
+    opened: Opened, columns: Columns, table_format: TableFormat, log: FindingLog
+) -> Columns:
+    """Return the roles with every `auto` replaced; arguments as in `settle_columns`.
+
+    Args:
+        opened: the table, for the usual names of roles that are open.
+        columns: the roles.
+        table_format: format of the table.
+        log: gets findings.
+    """
+    usual = columns.with_usual_names()
     is_across = has_dates_across(opened.names, usual, table_format)
     if is_across or table_format.layout == ACROSS:  # roles are those of the long table
         return columns.with_usual_names()

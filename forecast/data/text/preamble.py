@@ -10,6 +10,11 @@ _COMMENT = "#"
 _DATA = re.compile(r"\s*[+-]?[.,]?\d")
 """Beginning of a cell that is a number or a date."""
 
+_PERIOD = re.compile(r"(1[5-9]|2[01])\d\d([-/.]?[MQ]?\d{1,2}){0,2}")
+"""A year, month, quarter or day in a header."""
+
+_FEWEST_DATES = 3
+
 
 def find_header(lines: Sequence[str], separator: str, known: Sequence[str]) -> int | None:
     """Return the first line with as many cells as the rows below; None where it is not clear.
@@ -48,9 +53,16 @@ def find_header(lines: Sequence[str], separator: str, known: Sequence[str]) -> i
     )
     if start > len(rows) - 2 or not is_skipped_safely:
         return None
-    if any(_DATA.match(cell) for cell in rows[start]):
+    if _has_data(rows[start]):
         return None
     return start
+
+
+def _has_data(cells: Sequence[str]) -> bool:
+    """Return whether a row has numbers or dates, other than the dates of a header one by one."""
+    found = [cell.strip() for cell in cells if _DATA.match(cell)]
+    is_header = len(found) >= _FEWEST_DATES and all(map(_PERIOD.fullmatch, found))
+    return bool(found) and not (is_header and found == sorted(set(found)))
 
 
 def _is_comment(rows: list[list[str]], lines: Sequence[str], number: int) -> bool:
@@ -58,4 +70,4 @@ def _is_comment(rows: list[list[str]], lines: Sequence[str], number: int) -> boo
     if not lines[number].startswith(_COMMENT) or number + 1 == len(lines):
         return False
     below = rows[number + 1]
-    return lines[number + 1].startswith(_COMMENT) or not any(_DATA.match(cell) for cell in below)
+    return lines[number + 1].startswith(_COMMENT) or not _has_data(below)

@@ -105,7 +105,7 @@ def test_no_zone_is_proposed_where_none_fits(name: str) -> None:
 def test_hours_written_at_their_end_are_recognised() -> None:
     finding = diagnose(energy(), ONE_SERIES).errors[0]
     assert finding.code == "local_time"
-    assert "as in America/New_York, with each hour written at its end" in finding.message
+    assert "as in America/New_York, with each step written at its end" in finding.message
 
 
 @pytest.mark.parametrize("make", [energy, lambda: local("2023-01-01", "2023-12-01", "UTC")])
