@@ -27,6 +27,7 @@ from collections.abc import Callable
 import numpy as np
 
 from forecast.axes import FloatArray, IntArray
+from forecast.baselines.holt import holt
 from forecast.baselines.lengths import Steps, forward_filled
 from forecast.baselines.theta import theta
 
@@ -100,6 +101,7 @@ BASELINES: dict[str, Callable[[FloatArray, Steps], FloatArray]] = {
     "drift": drift,
     "window_mean": window_mean,
     "theta": theta,
+    "holt": holt,
 }
 
 

@@ -17,6 +17,7 @@ SimpleMember = Literal[
     "drift",
     "window_mean",
     "theta",
+    "holt",
     "ets",
     "linear",
 ]

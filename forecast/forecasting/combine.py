@@ -4,8 +4,8 @@ Simple members are the baselines of the score table. They cost little, so their 
 many cutoffs before the test set; the model is judged on the validation windows, which it has not
 learned from. The weights follow in two steps:
 
-1. of the simple members: equal weights of `GOOD_MEMBERS`, moved towards the best weights by the
-   evidence;
+1. of the simple members: equal weights of the good ones (`GOOD_MEMBERS`), moved towards the best
+   weights by the evidence;
 2. of the model beside the simple members: the simple members alone, moved in the same way.
 
 A model without networks, which is a ridge regression, is fitted anew at the cutoffs and belongs to
@@ -41,6 +41,9 @@ from forecast.windows.splits import Part
 GOOD_MEMBERS = ("theta", ETS, LINEAR)
 """Members that share the weight without evidence; a ridge regression only where its errors at
 earlier cutoffs are known."""
+
+GOOD_WITHOUT_SEASON = "holt"
+"""One more where there is no season: years, above all, whose trends the others leave too early."""
 
 ROLLED_WINDOWS = 2_000
 """Windows that simple members are compared on, at most."""
@@ -112,7 +115,7 @@ def weights_of_others(prepared: Prepared, rolled: Rolled) -> FloatArray:
 
     With them the errors of the combination are those on windows that its weights have not seen.
     """
-    simple = _simple_weights(rolled.names)
+    simple = _simple_weights(rolled.names, _season_length(prepared))
     errors = _errors_of(prepared, rolled.made, rolled.last, rolled.blocks)
     found = np.empty((len(rolled.names), len(rolled.last)))
     for block in np.unique(rolled.blocks):
@@ -124,12 +127,14 @@ def weights_of_others(prepared: Prepared, rolled: Rolled) -> FloatArray:
     return found
 
 
-def _simple_weights(names: Sequence[str]) -> FloatArray:
+def _simple_weights(names: Sequence[str], season_length: int) -> FloatArray:
     """Return equal weights of `GOOD_MEMBERS`, or of all members where there is none of them.
 
     A regression that reads known covariates takes the place of the one that does not.
     """
     good = set(GOOD_MEMBERS)
+    if season_length == 1:
+        good.add(GOOD_WITHOUT_SEASON)
     if MODEL in names:
         good = good - {LINEAR} | {MODEL}
     weights = np.array([float(name in good) for name in names])
@@ -170,7 +175,7 @@ def _roll(fitted: Fitted, prepared: Prepared, names: Sequence[str]) -> Rolled:
     made = made[:, is_made]
     last = last[is_made]
     blocks = blocks[is_made]
-    weights = _simple_weights(simple)
+    weights = _simple_weights(simple, fitted.season_length)
     if len(last):
         weights, _ = earned_weights(_errors_of(prepared, made, last, blocks), weights)
     return Rolled(simple, made, last, blocks, weights)
