@@ -18,6 +18,7 @@ SimpleMember = Literal[
     "window_mean",
     "theta",
     "holt",
+    "seasonal_lags",
     "ets",
     "linear",
 ]

@@ -42,8 +42,11 @@ GOOD_MEMBERS = ("theta", ETS, LINEAR)
 """Members that share the weight without evidence; a ridge regression only where its errors at
 earlier cutoffs are known."""
 
-GOOD_WITHOUT_SEASON = "holt"
-"""One more where there is no season: years, above all, whose trends the others leave too early."""
+GOOD_WITHOUT_SEASON = (*GOOD_MEMBERS, "holt")
+"""The same where there is no season: years, above all, whose trends the others leave too early."""
+
+GOOD_WITH_TWO_SEASONS = ("seasonal_lags", LINEAR)
+"""The same where a week has several days of several steps, of which the others know one season."""
 
 ROLLED_WINDOWS = 2_000
 """Windows that simple members are compared on, at most."""
@@ -67,6 +70,7 @@ class Rolled:
         made: (M, B, H, D) in the unit of the data.
         last: (B,) row at the cutoff of each window.
         blocks: (B,) stretch of one horizon, counted back from the held-back rows.
+        simple: (M,) weights without evidence.
         weights: (M,) that they earned.
     """
 
@@ -74,6 +78,7 @@ class Rolled:
     made: FloatArray
     last: IntArray
     blocks: IntArray
+    simple: FloatArray
     weights: FloatArray
 
     def combined(self, weights: FloatArray) -> FloatArray:
@@ -115,26 +120,28 @@ def weights_of_others(prepared: Prepared, rolled: Rolled) -> FloatArray:
 
     With them the errors of the combination are those on windows that its weights have not seen.
     """
-    simple = _simple_weights(rolled.names, _season_length(prepared))
     errors = _errors_of(prepared, rolled.made, rolled.last, rolled.blocks)
     found = np.empty((len(rolled.names), len(rolled.last)))
     for block in np.unique(rolled.blocks):
         is_other = np.abs(errors.blocks - block) > 1
-        weights = simple
+        weights = rolled.simple
         if is_other.any():
-            weights, _ = earned_weights(errors.take(is_other), simple)
+            weights, _ = earned_weights(errors.take(is_other), rolled.simple)
         found[:, rolled.blocks == block] = weights[:, None]
     return found
 
 
-def _simple_weights(names: Sequence[str], season_length: int) -> FloatArray:
-    """Return equal weights of `GOOD_MEMBERS`, or of all members where there is none of them.
+def _simple_weights(names: Sequence[str], prepared: Prepared) -> FloatArray:
+    """Return equal weights of the good members, or of all members where there is none of them.
 
     A regression that reads known covariates takes the place of the one that does not.
     """
+    season_length = _season_length(prepared)
     good = set(GOOD_MEMBERS)
     if season_length == 1:
-        good.add(GOOD_WITHOUT_SEASON)
+        good = set(GOOD_WITHOUT_SEASON)
+    elif (prepared.panel.freq.steps_per_week or 0) > season_length:
+        good = set(GOOD_WITH_TWO_SEASONS)
     if MODEL in names:
         good = good - {LINEAR} | {MODEL}
     weights = np.array([float(name in good) for name in names])
@@ -175,10 +182,11 @@ def _roll(fitted: Fitted, prepared: Prepared, names: Sequence[str]) -> Rolled:
     made = made[:, is_made]
     last = last[is_made]
     blocks = blocks[is_made]
-    weights = _simple_weights(simple, fitted.season_length)
+    start = _simple_weights(simple, prepared)
+    weights = start
     if len(last):
-        weights, _ = earned_weights(_errors_of(prepared, made, last, blocks), weights)
-    return Rolled(simple, made, last, blocks, weights)
+        weights, _ = earned_weights(_errors_of(prepared, made, last, blocks), start)
+    return Rolled(simple, made, last, blocks, start, weights)
 
 
 def _rolled_index(fitted: Fitted, prepared: Prepared, end: IntArray) -> WindowIndex:
