@@ -6,7 +6,7 @@ import numpy as np
 
 from forecast.axes import FloatArray
 from forecast.baselines.lengths import Steps, last_rows, of_equal_length
-from forecast.baselines.recursion import ALPHAS, BETAS, Form, States, go_on, smooth
+from forecast.baselines.recursion import ALPHAS, BETAS, Form, smooth
 from forecast.baselines.theta import season_of
 
 DAMPING = 0.97
@@ -42,10 +42,18 @@ def holt(history: FloatArray, steps: Steps) -> FloatArray:
 
 
 def _line(values: FloatArray, horizon: int) -> FloatArray:
-    """Return (S, H) forecasts of series of equal length, by the set of the least squared error."""
+    """Return (S, H) forecasts of series of equal length, by the set of the least squared error.
+
+    A series above 0 that falls does so by factors, so that it does not fall below 0.
+    """
     states = smooth(values, GRID[None], LINE, 1)
     best = states.squares.argmin(axis=1)[:, None]
     level = np.take_along_axis(states.level, best, axis=1)
     trend = np.take_along_axis(states.trend, best, axis=1)
-    chosen = States(level, trend, states.season[:, :1], states.squares[:, :1])
-    return go_on(chosen, np.array([DAMPING]), values.shape[1], horizon)
+    is_positive = (values > 0).all(axis=1, keepdims=True)
+    level = np.where(is_positive & (level <= 0), values[:, -1:], level)
+    growth = np.cumsum(DAMPING ** np.arange(1, horizon + 1))
+    line: FloatArray = level + trend * growth
+    is_falling = is_positive & (trend < 0)
+    rate = np.divide(trend, level, out=np.zeros_like(trend), where=is_falling)
+    return np.where(is_falling, level * np.exp(rate * growth), line)

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from statsmodels.tsa.exponential_smoothing.ets import ETSModel
 from statsmodels.tsa.forecasting.theta import ThetaModel
 
@@ -144,6 +146,15 @@ def test_holt_goes_on_along_a_line_with_a_season() -> None:
     np.testing.assert_allclose(made, values[59] + growth + season[60:], atol=3.0)
     alone = holt(values[:60].reshape(1, -1, 1), Steps(horizon=12)).ravel()
     np.testing.assert_allclose(alone, values[rows[-1]] + growth, rtol=1e-2)
+
+
+@given(seed=st.integers(0, 2**32 - 1), factor=st.floats(1e-3, 1e3))
+def test_holt_stays_above_0_and_lets_factors_through(seed: int, factor: float) -> None:
+    rng = np.random.default_rng(seed)
+    values = np.exp(rng.normal(-0.1, 0.2, (2, 30, 1)).cumsum(axis=1))
+    made = holt(values, Steps(horizon=20))
+    assert (made >= 0).all()
+    np.testing.assert_allclose(holt(factor * values, Steps(horizon=20)), factor * made, rtol=1e-6)
 
 
 def test_theta_divides_out_the_season() -> None:
