@@ -78,11 +78,12 @@ def test_a_baseline_ahead_equals_loops(forecaster: Forecaster, name: str, horizo
 
 
 def test_a_baseline_that_nobody_knows_is_refused(forecaster: Forecaster) -> None:
-    with pytest.raises(ConfigError, match=r"'seasonal' \(did you mean 'seasonal_naive'\?\)"):
-        forecaster.predict(baseline="seasonal")
+    with pytest.raises(ConfigError, match=r"'seasonal_naif' \(did you mean 'seasonal_naive'\?\)"):
+        forecaster.predict(baseline="seasonal_naif")
 
 
 LINE = np.arange(60.0)
+PERIODIC = {"linear", "seasonal_lags"}
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,7 @@ LINE = np.arange(60.0)
     [
         (np.tile([1.0, 5, 2, 8, 3, 9, 4], 9)[:60], {"seasonal_naive"}),
         (LINE, {"drift", "linear"}),
-        (np.where(LINE % 2 < 1, 1.0, 3.0) + np.random.default_rng(0).normal(size=60), {"linear"}),
+        (np.where(LINE % 2 < 1, 1.0, 3.0) + np.random.default_rng(0).normal(size=60), PERIODIC),
     ],
     ids=["weeks", "a line", "every other day"],
 )
