@@ -35,6 +35,7 @@ from forecast.forecasting.simple_members import simple_forecasts
 from forecast.scores.seasonal import seasonal_errors
 from forecast.section import decided
 from forecast.training.earned_weights import Errors, earned_weights
+from forecast.training.fit import LEAST_WEIGHT
 from forecast.windows.index import WindowIndex, index_windows
 from forecast.windows.splits import Part
 
@@ -268,6 +269,8 @@ def _beside_model(
     start = np.zeros(len(all_made))
     start[0] = 1.0
     found, _ = earned_weights(errors, start, least_blocks=MODEL_BLOCKS)
+    if found[-1] < LEAST_WEIGHT:
+        found = np.append(found[:-1], 0.0) / found[:-1].sum()  # a refit would take long
 
     combined = {MODEL: float(found[-1])}
     for name, weight in zip(used, weights, strict=True):

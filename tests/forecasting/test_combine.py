@@ -285,3 +285,18 @@ def test_regressions_at_cutoffs_are_those_of_the_rows_before_each_stretch() -> N
         for window in np.flatnonzero(blocks == block):
             history = rows.targets[None, last[window] + 1 - length : last[window] + 1]
             np.testing.assert_allclose(made[window], ridge.predict(history)[0], rtol=1e-7)
+
+
+@pytest.mark.parametrize(("weight", "kept"), [(0.04, 0.0), (0.06, 0.06)])
+def test_a_model_of_little_weight_is_left_out(
+    fitted_on_days: Forecaster, monkeypatch: pytest.MonkeyPatch, weight: float, kept: float
+) -> None:
+    def earned(*_: object, **__: object) -> tuple[np.ndarray, float]:
+        return np.array([1 - weight, weight]), 1.0
+
+    monkeypatch.setattr(combine, "earned_weights", earned)
+    simple = {"theta": 0.5, "ets": 0.5}
+    prepared = fitted_on_days._prepared
+    found = combine._beside_model(fitted_on_days.fitted, prepared, simple, tuple(simple))
+    assert found[MODEL] == kept
+    assert sum(found.values()) == pytest.approx(1.0)
