@@ -296,7 +296,9 @@ def test_a_model_of_little_weight_is_left_out(
 
     monkeypatch.setattr(combine, "earned_weights", earned)
     simple = {"theta": 0.5, "ets": 0.5}
-    prepared = fitted_on_days._prepared
+    table = pd.concat([days(160, 0, "a"), days(120, 1, "b")])
+    prepared = prepare(fitted_on_days.fitted.config, table)
+    assert len(prepared.validation)
     found = combine._beside_model(fitted_on_days.fitted, prepared, simple, tuple(simple))
     assert found[MODEL] == kept
     assert sum(found.values()) == pytest.approx(1.0)
