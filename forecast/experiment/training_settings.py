@@ -17,6 +17,8 @@ SimpleMember = Literal[
     "drift",
     "window_mean",
     "theta",
+    "holt",
+    "seasonal_lags",
     "ets",
     "linear",
 ]

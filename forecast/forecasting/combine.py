@@ -4,8 +4,8 @@ Simple members are the baselines of the score table. They cost little, so their 
 many cutoffs before the test set; the model is judged on the validation windows, which it has not
 learned from. The weights follow in two steps:
 
-1. of the simple members: equal weights of `GOOD_MEMBERS`, moved towards the best weights by the
-   evidence;
+1. of the simple members: equal weights of the good ones (`GOOD_MEMBERS`), moved towards the best
+   weights by the evidence;
 2. of the model beside the simple members: the simple members alone, moved in the same way.
 
 A model without networks, which is a ridge regression, is fitted anew at the cutoffs and belongs to
@@ -35,12 +35,19 @@ from forecast.forecasting.simple_members import simple_forecasts
 from forecast.scores.seasonal import seasonal_errors
 from forecast.section import decided
 from forecast.training.earned_weights import Errors, earned_weights
+from forecast.training.fit import LEAST_WEIGHT
 from forecast.windows.index import WindowIndex, index_windows
 from forecast.windows.splits import Part
 
 GOOD_MEMBERS = ("theta", ETS, LINEAR)
 """Members that share the weight without evidence; a ridge regression only where its errors at
 earlier cutoffs are known."""
+
+GOOD_WITHOUT_SEASON = (*GOOD_MEMBERS, "holt")
+"""The same where there is no season: years, above all, whose trends the others leave too early."""
+
+GOOD_WITH_TWO_SEASONS = ("seasonal_lags", LINEAR)
+"""The same where a week has several days of several steps, of which the others know one season."""
 
 ROLLED_WINDOWS = 2_000
 """Windows that simple members are compared on, at most."""
@@ -64,6 +71,7 @@ class Rolled:
         made: (M, B, H, D) in the unit of the data.
         last: (B,) row at the cutoff of each window.
         blocks: (B,) stretch of one horizon, counted back from the held-back rows.
+        simple: (M,) weights without evidence.
         weights: (M,) that they earned.
     """
 
@@ -71,6 +79,7 @@ class Rolled:
     made: FloatArray
     last: IntArray
     blocks: IntArray
+    simple: FloatArray
     weights: FloatArray
 
     def combined(self, weights: FloatArray) -> FloatArray:
@@ -112,24 +121,28 @@ def weights_of_others(prepared: Prepared, rolled: Rolled) -> FloatArray:
 
     With them the errors of the combination are those on windows that its weights have not seen.
     """
-    simple = _simple_weights(rolled.names)
     errors = _errors_of(prepared, rolled.made, rolled.last, rolled.blocks)
     found = np.empty((len(rolled.names), len(rolled.last)))
     for block in np.unique(rolled.blocks):
         is_other = np.abs(errors.blocks - block) > 1
-        weights = simple
+        weights = rolled.simple
         if is_other.any():
-            weights, _ = earned_weights(errors.take(is_other), simple)
+            weights, _ = earned_weights(errors.take(is_other), rolled.simple)
         found[:, rolled.blocks == block] = weights[:, None]
     return found
 
 
-def _simple_weights(names: Sequence[str]) -> FloatArray:
-    """Return equal weights of `GOOD_MEMBERS`, or of all members where there is none of them.
+def _simple_weights(names: Sequence[str], prepared: Prepared) -> FloatArray:
+    """Return equal weights of the good members, or of all members where there is none of them.
 
     A regression that reads known covariates takes the place of the one that does not.
     """
+    season_length = _season_length(prepared)
     good = set(GOOD_MEMBERS)
+    if season_length == 1:
+        good = set(GOOD_WITHOUT_SEASON)
+    elif (prepared.panel.freq.steps_per_week or 0) > season_length:
+        good = set(GOOD_WITH_TWO_SEASONS)
     if MODEL in names:
         good = good - {LINEAR} | {MODEL}
     weights = np.array([float(name in good) for name in names])
@@ -170,10 +183,11 @@ def _roll(fitted: Fitted, prepared: Prepared, names: Sequence[str]) -> Rolled:
     made = made[:, is_made]
     last = last[is_made]
     blocks = blocks[is_made]
-    weights = _simple_weights(simple)
+    start = _simple_weights(simple, prepared)
+    weights = start
     if len(last):
-        weights, _ = earned_weights(_errors_of(prepared, made, last, blocks), weights)
-    return Rolled(simple, made, last, blocks, weights)
+        weights, _ = earned_weights(_errors_of(prepared, made, last, blocks), start)
+    return Rolled(simple, made, last, blocks, start, weights)
 
 
 def _rolled_index(fitted: Fitted, prepared: Prepared, end: IntArray) -> WindowIndex:
@@ -255,6 +269,8 @@ def _beside_model(
     start = np.zeros(len(all_made))
     start[0] = 1.0
     found, _ = earned_weights(errors, start, least_blocks=MODEL_BLOCKS)
+    if found[-1] < LEAST_WEIGHT:
+        found = np.append(found[:-1], 0.0) / found[:-1].sum()  # a refit would take long
 
     combined = {MODEL: float(found[-1])}
     for name, weight in zip(used, weights, strict=True):

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from forecast.axes import FloatArray, IntArray
+from forecast.axes import FloatArray, IntArray, evenly_spaced
 from forecast.baselines.compare import history_reader
 from forecast.baselines.lengths import smoothed_rows
-from forecast.baselines.moments import RidgeRows
+from forecast.baselines.moments import Moments, RidgeRows
+from forecast.baselines.penalty import MAX_WINDOWS
 from forecast.baselines.ridge import RidgeWindow
 from forecast.errors import DataError
 from forecast.experiment.enough import context_length_of
@@ -26,6 +27,9 @@ RIDGE_WORK = 5e8
 
 SMOOTHING_WORK = 1_000_000
 """Rows that exponential smoothing is fitted on in all stretches together, at most: some 10 s."""
+
+SMOOTHING_FITS = 4
+"""Times that it is fitted, at most: its parameters hardly change from one stretch to the next."""
 
 Stops = Mapping[int, IntArray]
 """By stretch of time (N,) the row of each series up to which its regression learns, exclusive."""
@@ -58,10 +62,7 @@ def roll_linear(
     length = context_length_of(prepared.config)
     history_of = history_reader(prepared.panel, values, length)
     made = np.full((len(last), prepared.config.windows.horizon, rows.targets.shape[1]), np.nan)
-    for block, stop in stops.items():
-        ridge = _fit_before(prepared, rows, stop, fitted.linear.penalty)
-        if ridge is None:
-            continue
+    for block, ridge in _linear_before(prepared, rows, stops, fitted.linear.penalty).items():
         chosen = np.flatnonzero(blocks == block)
         history = history_of(last[chosen])
         is_whole = np.isfinite(history).all(axis=(1, 2))
@@ -72,7 +73,7 @@ def roll_linear(
 def roll_smoothing(
     fitted: Fitted, prepared: Prepared, last: IntArray, blocks: IntArray, stops: Stops
 ) -> FloatArray:
-    """Return (B, H, D) forecasts of exponential smoothing, fitted before each stretch.
+    """Return (B, H, D) forecasts of exponential smoothing, fitted before every third stretch or so.
 
     Of many rows it is fitted once, before the earliest stretch. Arguments as in `roll_linear`.
     """
@@ -83,10 +84,11 @@ def roll_smoothing(
     history_of = history_reader(panel, values, length)
     made = np.full((len(last), horizon, fitted.shape.num_targets), np.nan)
     read = np.minimum(panel.lengths, length).sum() * fitted.shape.num_targets
-    is_once = read * len(stops) > SMOOTHING_WORK
-    smoothing = None
-    for block in sorted(stops, reverse=True):  # the earliest first
-        if smoothing is None or not is_once:
+    fits = min(SMOOTHING_FITS, len(stops))
+    if read * fits > SMOOTHING_WORK:
+        fits = 1
+    for place, block in enumerate(sorted(stops, reverse=True)):  # the earliest first
+        if place % -(-len(stops) // fits) == 0:
             first = panel.offsets[:-1]
             part = Part(first, np.maximum(stops[block], first))
             smoothing = fit_smoothing(panel, prepared.filled, part, fitted.season_length)
@@ -134,19 +136,47 @@ def roll_regression(
     return made
 
 
-def _fit_before(
-    prepared: Prepared, rows: RidgeRows, stop: IntArray, penalty: float | None = None
-) -> RidgeWindow | None:
+def _linear_before(
+    prepared: Prepared, rows: RidgeRows, stops: Stops, penalty: float
+) -> dict[int, RidgeWindow]:
+    """Fit a regression before each stretch; sums over windows add up, so each is read once.
+
+    A stretch before which it cannot be fitted has none. Arguments as in `roll_linear`.
+    """
+    if not stops:
+        return {}
+    order = sorted(stops, reverse=True)  # the earliest first
+    until = np.maximum([stops[block] for block in order], prepared.panel.offsets[:-1])  # (K, N)
+    training = _windows(prepared, Part(prepared.panel.offsets[:-1], until[-1]))
+    if not len(training) or _is_large(training, rows):
+        return {}
+    numbers = evenly_spaced(len(training), max(MAX_WINDOWS // rows.targets.shape[1], 1))
+    series, first = training.locate(numbers)
+    end = first + training.context_length + training.horizon
+    stretch = (until[:, series] < end).sum(axis=0)  # the first that ends after the window
+    learned: list[Moments] = []
+    fitted = {}
+    for place, block in enumerate(order):
+        learned.append(Moments.of(rows, training, numbers[stretch == place]))
+        total = Moments.total(learned)
+        if rows.vary and total.counts.all():
+            fitted[block] = RidgeWindow.solved(total, rows, penalty)
+    return fitted
+
+
+def _is_large(training: WindowIndex, rows: RidgeRows) -> bool:
+    unknowns = training.context_length + rows.num_together(training.horizon)
+    return len(training) * unknowns**2 > RIDGE_WORK
+
+
+def _fit_before(prepared: Prepared, rows: RidgeRows, stop: IntArray) -> RidgeWindow | None:
     """Fit a regression on the windows before a row of each series; None where it cannot be."""
     panel = prepared.panel
     training = _windows(prepared, Part(panel.offsets[:-1], np.maximum(stop, panel.offsets[:-1])))
-    unknowns = training.context_length + rows.num_together(training.horizon)
-    if not len(training) or len(training) * unknowns**2 > RIDGE_WORK:
+    if not len(training) or _is_large(training, rows):
         return None
     try:
-        return RidgeWindow.fit(
-            rows, training, _windows(prepared, Part(stop, stop)), penalty=penalty
-        )
+        return RidgeWindow.fit(rows, training, _windows(prepared, Part(stop, stop)))
     except DataError:
         return None
 

@@ -7,12 +7,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from statsmodels.tsa.exponential_smoothing.ets import ETSModel
 from statsmodels.tsa.forecasting.theta import ThetaModel
 
-from forecast.baselines import smoothing
+from forecast.baselines import recursion, smoothing
+from forecast.baselines.holt import holt
 from forecast.baselines.lengths import Steps
-from forecast.baselines.smoothing import FORMS, Form, Smoothing, smooth
+from forecast.baselines.recursion import FORMS, Form, go_on, smooth
+from forecast.baselines.smoothing import Smoothing
 from forecast.baselines.theta import theta
 
 MONTHS = 12
@@ -31,7 +35,7 @@ def test_the_recursion_is_that_of_statsmodels(form: Form) -> None:
     parameters = np.array(
         [0.35, 0.05 * form.has_trend, 0.2 * form.has_season, 0.9 * form.has_trend]
     )
-    level, trend, season = smoothing._first_states(values[None], form, MONTHS)
+    level, trend, season = recursion._first_states(values[None], form, MONTHS)
     known = {"initial_level": level[0]}
     used = [True, form.has_trend, form.has_season, form.has_trend]
     if form.has_trend:
@@ -51,7 +55,7 @@ def test_the_recursion_is_that_of_statsmodels(form: Form) -> None:
     result = theirs.smooth([*parameters[used], *_flat(known)])
 
     ours = smooth(values[None], parameters[None, None], form, MONTHS)
-    made = smoothing._ahead(ours, parameters[None, 3], len(values), 30)
+    made = go_on(ours, parameters[None, 3], len(values), 30)
     np.testing.assert_allclose(made[0], result.forecast(30), rtol=1e-9)
     np.testing.assert_allclose(ours.squares[0, 0], np.square(result.resid).sum(), rtol=1e-9)
 
@@ -88,6 +92,69 @@ def test_theta_is_that_of_statsmodels(seed: int) -> None:
     expected = ThetaModel(values, period=1, deseasonalize=False).fit().forecast(10, theta=2)
     made = theta(values.to_numpy()[None, :, None], Steps(10, 1, 1))[0, :, 0]
     np.testing.assert_allclose(made, expected, rtol=5e-3)  # the grid of alpha has steps of 0.033
+
+
+def naive_errors(values: np.ndarray, start: tuple[float, float], sets: np.ndarray) -> np.ndarray:
+    alpha, beta, _, damping = sets
+    level, trend = start
+    errors = []
+    for now in values:
+        error = now - level - damping * trend
+        level = level + damping * trend + alpha * error
+        trend = damping * trend + beta * error
+        errors.append(error)
+    return np.array([*errors, level, trend])
+
+
+@pytest.mark.parametrize("has_trend", [False, True])
+def test_without_a_season_the_first_states_are_those_of_the_least_squares(has_trend: bool) -> None:
+    rng = np.random.default_rng(3)
+    values = 50 + rng.normal(2, 3, (4, 25)).cumsum(axis=1)
+    sets = np.array([[0.4, 0.1, 0, 0.97], [0.05, 0.0, 0, 1.0], [0.95, 0.5, 0, 0.8]]) * 1.0
+    if not has_trend:
+        sets[:, [1, 3]] = 0.0
+    form = Form(is_logarithm=False, has_trend=has_trend, has_season=False)
+    ours = smooth(values, sets[None], form, 1)
+    for series, number in np.ndindex(4, 3):
+        # Errors are an affine function of the two first states.
+        base = naive_errors(values[series], (0.0, 0.0), sets[number])
+        moved = [naive_errors(0 * values[0], start, sets[number]) for start in ((1, 0), (0, 1))]
+        columns = np.stack(moved[: 1 + has_trend], axis=1)
+        start = np.linalg.lstsq(columns[:-2], -base[:-2], rcond=None)[0]
+        best = base + columns @ start
+        squares = np.square(best[:-2]).sum()
+        np.testing.assert_allclose(ours.squares[series, number], squares, rtol=1e-6)
+        np.testing.assert_allclose(ours.level[series, number], best[-2], rtol=1e-6)
+        np.testing.assert_allclose(ours.trend[series, number], best[-1], atol=1e-5)
+
+
+def test_the_grid_of_years_comes_near_to_the_likelihood_of_statsmodels() -> None:
+    values = 100 + np.random.default_rng(5).normal(3, 4, 40).cumsum()
+    result = ETSModel(values, error="add", trend="add").fit(disp=False)
+    ours = smooth(values[None], FORMS[2].grid[None], FORMS[2], 1).squares.min()
+    assert FORMS[2] == Form(is_logarithm=False, has_trend=True, has_season=False)
+    assert ours <= 1.05 * np.square(result.resid).sum()
+
+
+def test_holt_goes_on_along_a_line_with_a_season() -> None:
+    rows = np.arange(60)
+    season = np.tile([10.0, -10.0, 5.0, -5.0], 18)
+    values = 1000 + 3.0 * np.arange(72)
+    steps = Steps(horizon=12, season_length=4)
+    made = holt((values + season)[:60].reshape(1, -1, 1), steps).ravel()
+    growth = 3.0 * np.cumsum(0.97 ** np.arange(1, 13))
+    np.testing.assert_allclose(made, values[59] + growth + season[60:], atol=3.0)
+    alone = holt(values[:60].reshape(1, -1, 1), Steps(horizon=12)).ravel()
+    np.testing.assert_allclose(alone, values[rows[-1]] + growth, rtol=1e-2)
+
+
+@given(seed=st.integers(0, 2**32 - 1), factor=st.floats(1e-3, 1e3))
+def test_holt_stays_above_0_and_lets_factors_through(seed: int, factor: float) -> None:
+    rng = np.random.default_rng(seed)
+    values = np.exp(rng.normal(-0.1, 0.2, (2, 30, 1)).cumsum(axis=1))
+    made = holt(values, Steps(horizon=20))
+    assert (made >= 0).all()
+    np.testing.assert_allclose(holt(factor * values, Steps(horizon=20)), factor * made, rtol=1e-6)
 
 
 def test_theta_divides_out_the_season() -> None:

@@ -10,19 +10,24 @@ import pandas as pd
 import pytest
 
 from forecast import Forecaster
+from forecast.baselines.ridge import RidgeWindow
 from forecast.baselines.simple import BASELINE_NAMES
 from forecast.baselines.smoothing import Smoothing
+from forecast.experiment.enough import context_length_of
 from forecast.experiment.prepare import prepare
 from forecast.experiment.settings import Experiment
 from forecast.experiment.training_settings import EnsembleConfig
 from forecast.forecasting import combine, rolled_members
 from forecast.forecasting.fitted import MODEL
 from forecast.forecasting.reference import baseline_ahead
-from forecast.forecasting.rolled_members import roll_regression, roll_smoothing
+from forecast.forecasting.rolled_members import roll_linear, roll_regression, roll_smoothing
+from forecast.forecasting.simple_members import linear_rows
 from forecast.runs.run import fit_run
 from forecast.runs.use import predict_run
 from forecast.training.earned_weights import Errors
 from forecast.training.voice import Voice
+from forecast.windows.index import index_windows
+from forecast.windows.splits import Part
 
 SMALL = {"units": 3, "epochs": 1, "seeds": 1}
 
@@ -137,7 +142,9 @@ def test_weights_at_a_cutoff_come_from_the_other_stretches(monkeypatch: pytest.M
 
     monkeypatch.setattr(combine, "_errors_of", errors_of)
     names = ("theta", "ets", "drift")
-    rolled = combine.Rolled(names, made, np.arange(24), blocks, np.ones(3) / 3)
+    rolled = combine.Rolled(
+        names, made, np.arange(24), blocks, np.array([0.5, 0.5, 0]), np.ones(3) / 3
+    )
     before = combine.weights_of_others(None, rolled)
     assert (before[2] > 0.5).all()
     made[2, blocks == 4] = 1e3  # and fails in one stretch
@@ -253,3 +260,45 @@ def test_smoothing_at_a_cutoff_learns_from_rows_before_its_stretch(
             history = values[None, : end + 1, None]
             expected = smoothing.predict(history, np.array([0]), 7)[0]
             np.testing.assert_allclose(made[window], expected)
+
+
+def test_regressions_at_cutoffs_are_those_of_the_rows_before_each_stretch() -> None:
+    """Sums over windows that are added up give what a fit on the windows alone gives."""
+    table = pd.concat([days(200, 0, "a", noise=3.0), days(160, 1, "b", noise=3.0)])
+    settings = {"windows.horizon": 7, "windows.context_length": 14}
+    prepared = prepare(Experiment().with_settings(settings), table)
+    fitted = Forecaster(prepared.config).fit_prepared(prepared).fitted
+    first = prepared.panel.offsets[:-1]
+    stops = {block: first + np.array([100, 60]) - 7 * block for block in (2, 1, 0)}
+    last = np.concatenate([stop + 3 for stop in stops.values()])
+    blocks = np.repeat(list(stops), 2)
+    made = roll_linear(fitted, prepared, last, blocks, stops)
+
+    rows = linear_rows(prepared)
+    length = context_length_of(prepared.config)
+    for block, stop in stops.items():
+        windows = [
+            index_windows(prepared.panel, length, 7, part=part)
+            for part in (Part(first, stop), Part(stop, stop))
+        ]
+        ridge = RidgeWindow.fit(rows, *windows, penalty=fitted.linear.penalty)
+        for window in np.flatnonzero(blocks == block):
+            history = rows.targets[None, last[window] + 1 - length : last[window] + 1]
+            np.testing.assert_allclose(made[window], ridge.predict(history)[0], rtol=1e-7)
+
+
+@pytest.mark.parametrize(("weight", "kept"), [(0.04, 0.0), (0.06, 0.06)])
+def test_a_model_of_little_weight_is_left_out(
+    fitted_on_days: Forecaster, monkeypatch: pytest.MonkeyPatch, weight: float, kept: float
+) -> None:
+    def earned(*_: object, **__: object) -> tuple[np.ndarray, float]:
+        return np.array([1 - weight, weight]), 1.0
+
+    monkeypatch.setattr(combine, "earned_weights", earned)
+    simple = {"theta": 0.5, "ets": 0.5}
+    table = pd.concat([days(160, 0, "a"), days(120, 1, "b")])
+    prepared = prepare(fitted_on_days.fitted.config, table)
+    assert len(prepared.validation)
+    found = combine._beside_model(fitted_on_days.fitted, prepared, simple, tuple(simple))
+    assert found[MODEL] == kept
+    assert sum(found.values()) == pytest.approx(1.0)

@@ -10,9 +10,8 @@ import pytest
 
 from forecast import Experiment, Forecaster
 from forecast.baselines.lengths import Steps
-from forecast.baselines.simple import BASELINE_NAMES
+from forecast.baselines.simple import BASELINE_NAMES, BASELINES
 from forecast.baselines.smoothing import Smoothing
-from forecast.baselines.theta import theta
 from forecast.errors import ConfigError
 from forecast.experiment.prepare import prepare_panel
 from forecast.forecasting.forecaster import open_panel
@@ -65,8 +64,9 @@ def test_a_baseline_ahead_equals_loops(forecaster: Forecaster, name: str, horizo
             for _ in range(3):
                 history = np.concatenate([history, ridge.predict(history)], axis=1)
             expected = history[0, 50 : 50 + horizon, 0].tolist()
-        elif name == "theta":
-            expected = theta(y[None, :, None], Steps(horizon, 10, 7))[0, :, 0].tolist()
+        elif name in ("theta", "holt", "seasonal_lags"):
+            steps = Steps(horizon, 10, 7, week_length=7)
+            expected = BASELINES[name](y[None, :, None], steps)[0, :, 0].tolist()
         elif name == "ets":  # learned on the rows before the validation set
             smoothing = Smoothing.fit(y[None, :40, None], 7)
             made = smoothing.predict(y[None, :, None], np.array([0]), horizon)
@@ -78,11 +78,12 @@ def test_a_baseline_ahead_equals_loops(forecaster: Forecaster, name: str, horizo
 
 
 def test_a_baseline_that_nobody_knows_is_refused(forecaster: Forecaster) -> None:
-    with pytest.raises(ConfigError, match=r"'seasonal' \(did you mean 'seasonal_naive'\?\)"):
-        forecaster.predict(baseline="seasonal")
+    with pytest.raises(ConfigError, match=r"'seasonal_naif' \(did you mean 'seasonal_naive'\?\)"):
+        forecaster.predict(baseline="seasonal_naif")
 
 
 LINE = np.arange(60.0)
+PERIODIC = {"linear", "seasonal_lags"}
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,7 @@ LINE = np.arange(60.0)
     [
         (np.tile([1.0, 5, 2, 8, 3, 9, 4], 9)[:60], {"seasonal_naive"}),
         (LINE, {"drift", "linear"}),
-        (np.where(LINE % 2 < 1, 1.0, 3.0) + np.random.default_rng(0).normal(size=60), {"linear"}),
+        (np.where(LINE % 2 < 1, 1.0, 3.0) + np.random.default_rng(0).normal(size=60), PERIODIC),
     ],
     ids=["weeks", "a line", "every other day"],
 )

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 from catalogue import HERE, Task
+from ratios import RIVALS
 from series_scores import cpu_seconds, scores_by_series
 from statistical import statistical_forecasts
 
@@ -22,7 +23,8 @@ from forecast.scores.member_weights import shares
 
 DEFAULT = "default"
 PEERS = ("AutoETS", "AutoTheta")
-MODELS = (*BASELINE_NAMES, *PEERS, DEFAULT)
+BASELINES = tuple(name for name in BASELINE_NAMES if name in RIVALS)
+MODELS = (*BASELINES, *PEERS, DEFAULT)
 KEYS = ["unique_id", "ds", "cutoff"]
 
 
@@ -100,7 +102,7 @@ def baseline_forecasts(
     made = actual_rows(task, table, blocks)[KEYS]
     backtest = BacktestConfig(num_windows=sum(map(len, blocks)), step=task.horizon, refit="each")
     config = _unfitted(task).config
-    for name in BASELINE_NAMES:
+    for name in BASELINES:
         chosen = backtest.model_copy(update={"models": (name,)})
         try:
             result = backtest_table(config.model_copy(update={"backtest": chosen}), table)
