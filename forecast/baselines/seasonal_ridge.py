@@ -15,7 +15,7 @@ the day (Lago, Marcjasz, De Schutter and Weron, Forecasting day-ahead electricit
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,10 @@ class SeasonalPairs:
     ahead: NDArray[np.float32]
     steps: IntArray
     season_length: int
+
+    def last(self, count: int) -> SeasonalPairs:
+        """Return the pairs with their last `count` regressors alone."""
+        return replace(self, regressors=self.regressors[:, -count:])
 
     def by_step(self) -> Iterator[tuple[int, IntArray]]:
         """Yield each step that has pairs, and their numbers."""
@@ -133,6 +137,11 @@ class SeasonalRidge:
             chosen = steps == step
             made[chosen] = regressors[chosen].astype(np.float64) @ self.weights[step]
         return made
+
+    def loss(self, judged: SeasonalPairs, *, robust: bool) -> float:
+        """Return the sum of squared errors of windows, or of their roots."""
+        errors = judged.ahead - self.predict(judged.regressors, judged.steps)
+        return _loss(errors, robust)
 
     def to_state(self) -> dict[str, NDArray[np.floating]]:
         """Return arrays from which `from_state` rebuilds the maps."""

@@ -96,8 +96,12 @@ def with_combination(fitted: Fitted, prepared: Prepared) -> tuple[Fitted, Rolled
     names = decided(prepared.config.ensemble.simple, "ensemble.simple")
     if not names:
         return fitted, None
-    rolled = _roll(fitted, prepared, [name for name in names if name != SEASONAL])
-    of_simple = dict(zip(rolled.names, rolled.weights.tolist(), strict=True))
+    baselines = [name for name in names if name != SEASONAL]
+    rolled = None
+    of_simple: dict[str, float] = {}
+    if baselines:
+        rolled = _roll(fitted, prepared, baselines)
+        of_simple = dict(zip(rolled.names, rolled.weights.tolist(), strict=True))
     if MODEL in of_simple:
         weights = {name: weight for name, weight in of_simple.items() if weight or name == MODEL}
     else:
@@ -105,8 +109,10 @@ def with_combination(fitted: Fitted, prepared: Prepared) -> tuple[Fitted, Rolled
     fitted = replace(fitted, weights=weights)
     if SEASONAL not in weights:
         fitted = replace(fitted, seasonal=None)
+    if rolled is None or not len(rolled.last):
+        return fitted, None
     has_networks = weights[MODEL] > 0 and MODEL not in rolled.names
-    if has_networks or not len(rolled.last):
+    if has_networks or SEASONAL in weights:
         return fitted, None
     return fitted, rolled
 
@@ -239,6 +245,8 @@ def _beside_model(
     panel = prepared.panel
     windows = prepared.validation
     without_model = {MODEL: 0.0} | {name: weight for name, weight in simple.items() if weight}
+    if not simple:
+        without_model = {MODEL: 1.0}
     if not len(windows):
         return without_model
     most = max(1, JUDGED_WINDOWS // fitted.shape.num_targets)
@@ -254,10 +262,14 @@ def _beside_model(
     weights = np.array([simple[name] for name in used])
     together = np.tensordot(weights, made[: len(used)], axes=1)
     all_made = [together, *made[len(used) :]]
+    if not simple:
+        all_made = []
     if fitted.seasonal is not None:
         late.append(SEASONAL)
         all_made.append(seasonal_forecasts(fitted, panel, windows, numbers))
     all_made.append(forecast_model(fitted, windows, numbers)[0])
+    if len(all_made) == 1:
+        return without_model
     errors = _errors_of(prepared, np.stack(all_made), last, blocks)
     start = np.zeros(len(all_made))
     start[0] = 1.0
@@ -266,6 +278,6 @@ def _beside_model(
     combined = {MODEL: float(found[-1])}
     for name, weight in zip(used, weights, strict=True):
         combined[name] = float(found[0] * weight)
-    for name, weight in zip(late, found[1:-1], strict=True):
+    for name, weight in zip(late, found[len(found) - 1 - len(late) : -1], strict=True):
         combined[name] = float(weight)
     return {name: weight for name, weight in combined.items() if weight or name == MODEL}

@@ -20,6 +20,7 @@ from forecast.baselines.seasonal_ridge import (
 )
 from forecast.data.panel import Panel
 from forecast.experiment.choices import LEAST_SEASONS
+from forecast.experiment.enough import context_length_of
 from forecast.experiment.prepare import Prepared
 from forecast.forecasting.before_cutoff import targets_before
 from forecast.forecasting.fitted import Fitted
@@ -58,30 +59,56 @@ def fit_seasonal(
     names = decided(prepared.config.ensemble.simple, "ensemble.simple")
     windows = prepared.training
     has_penalties = earlier is not None or len(prepared.validation)
-    if SEASONAL not in names or not len(windows) or not has_penalties:
+    if SEASONAL not in names or not has_penalties:
         return None
     if len(windows) < LEAST_SEASONS * season_length / 2:
         return None
-    blocks = _blocks(windows.batch(np.arange(1))[0], prepared.feature_map, season_length)
-    num_regressors = sum(block.shape[1] for block in blocks) + 1
-    horizon = prepared.config.windows.horizon
-    if num_regressors > MOST_REGRESSORS:
-        return None
-    if season_length * num_regressors * horizon > MOST_WEIGHTS:
+    lengths = _contexts(prepared, season_length)
+    if not lengths:
         return None
     num_targets = prepared.features.target.shape[1]
-    most = int(WORK / num_regressors**2 / num_targets)
+    most = int(WORK / _num_regressors(prepared, lengths[-1], season_length) ** 2 / num_targets)
     learned = _pairs(prepared, windows, season_length, most)
     judged = learned
-    penalties = None
-    if earlier is not None:
-        penalties = (earlier.penalty, earlier.deviation_penalty)
-    else:
+    if earlier is None:
         judged = _pairs(prepared, prepared.validation, season_length, JUDGED_WINDOWS)
     if not len(learned.steps) or not len(judged.steps):
         return None
     robust = prepared.config.training.loss in ROBUST
-    return SeasonalRidge.fit(learned, judged, penalties=penalties, robust=robust)
+    if earlier is not None:
+        penalties = (earlier.penalty, earlier.deviation_penalty)
+        num_regressors = earlier.weights.shape[1]
+        return SeasonalRidge.fit(
+            learned.last(num_regressors), judged, penalties=penalties, robust=robust
+        )
+    fits = []
+    for length in lengths:
+        num_regressors = _num_regressors(prepared, length, season_length)
+        own = judged.last(num_regressors)
+        ridge = SeasonalRidge.fit(learned.last(num_regressors), own, robust=robust)
+        fits.append((ridge.loss(own, robust=robust), len(fits), ridge))
+    return min(fits)[2]
+
+
+def _contexts(prepared: Prepared, season_length: int) -> list[int]:
+    """Return the contexts of the ensemble with which the member is not too large, ascending."""
+    longest = context_length_of(prepared.config)
+    lengths = decided(prepared.config.ensemble.context_lengths, "ensemble.context_lengths")
+    horizon = prepared.config.windows.horizon
+    kept = []
+    for length in sorted({*lengths, longest}):
+        num_regressors = _num_regressors(prepared, length, season_length)
+        num_weights = season_length * num_regressors * horizon
+        if num_regressors <= MOST_REGRESSORS and num_weights <= MOST_WEIGHTS:
+            kept.append(length)
+    return kept
+
+
+def _num_regressors(prepared: Prepared, length: int, season_length: int) -> int:
+    """Return F of a context: its steps but the last, covariates, and a constant."""
+    inputs = prepared.training.batch(np.arange(1))[0]
+    blocks = _blocks(inputs, prepared.feature_map, season_length)
+    return length + sum(block.shape[1] for block in blocks[1:])
 
 
 def seasonal_forecasts(
@@ -110,6 +137,7 @@ def seasonal_forecasts(
         series, first = windows.index.locate(chosen)
         cutoff = first + windows.index.context_length
         steps = np.repeat(panel.positions[cutoff] % fitted.season_length, num_targets)
+        x = x[:, -fitted.seasonal.weights.shape[1] :]  # the last steps of the context
         output = fitted.seasonal.predict(x, steps) + last
         output = output.reshape(len(chosen), num_targets, -1).swapaxes(1, 2)
         history = targets_before(windows.features, cutoff, max(chain.lag, 1))

@@ -65,7 +65,7 @@ def test_the_forecast_is_that_of_its_own_map(fitted_on_hours: Forecaster) -> Non
     seasonal = fitted.seasonal
     assert seasonal is not None
     scaler = fitted.feature_map.target.stages[0]
-    center = float(scaler.center.ravel()[0])
+    center = float(scaler.centre.ravel()[0])
     scale = float(scaler.scale.ravel()[0])
     for first in (2_402, 2_415):
         ahead = table[first : first + 6]
@@ -80,7 +80,7 @@ def test_the_forecast_is_that_of_its_own_map(fitted_on_hours: Forecaster) -> Non
         covariates = fitted.feature_map.covariates
         load = table["load"].to_numpy()
         loads = np.concatenate([load[first : first + 6], load[first - 24 : first - 18]])
-        loads = (loads - float(covariates.center.ravel()[0])) / float(covariates.scale.ravel()[0])
+        loads = (loads - float(covariates.centre.ravel()[0])) / float(covariates.scale.ravel()[0])
         x = np.concatenate([change, waves, loads, [1.0]])
         expected = (values[-1] + x @ weights) * scale + center
         np.testing.assert_allclose(made.values[0, :, 0], expected, rtol=1e-4)
@@ -125,7 +125,7 @@ def test_a_table_that_is_too_short_goes_without() -> None:
 
 def test_windows_with_holes_and_new_series_are_forecast() -> None:
     table = priced_hours(2_424, num_series=2, missing=0.02)
-    settings = {**SMALL, "missing": "interpolate", "simple": [SEASONAL], "refit": False}
+    settings = {**SMALL, "missing": "interpolate", "simple": [SEASONAL], "training.refit": False}
     forecaster = Forecaster(horizon=6, known=["load"], **settings).fit(table, verbose=0)
     assert forecaster.fitted.weights[SEASONAL] > 0.5
     new = priced_hours(500, num_series=3).query("unique_id == 's2'")
