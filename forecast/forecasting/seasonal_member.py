@@ -81,7 +81,7 @@ def fit_seasonal(
         return SeasonalRidge.fit(
             learned.last(num_regressors), judged, penalties=penalties, robust=robust
         )
-    fits = []
+    fits: list[tuple[float, int, SeasonalRidge]] = []
     for length in lengths:
         num_regressors = _num_regressors(prepared, length, season_length)
         own = judged.last(num_regressors)
