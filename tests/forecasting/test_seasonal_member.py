@@ -16,7 +16,10 @@ from forecast.experiment.choices import LEAST_SEASONS
 from forecast.experiment.prepare import prepare
 from forecast.experiment.settings import Experiment
 from forecast.forecasting.fitted import MODEL
-from forecast.leakage.own import check_experiment
+from forecast.forecasting.seasonal_member import seasonal_forecasts
+from forecast.windows.index import index_windows
+from forecast.windows.splits import Part
+from forecast.windows.windowed import WindowedFeatures
 
 SMALL: dict[str, Any] = {"units": 3, "epochs": 1, "seeds": 1, "context_length": 24}
 
@@ -134,19 +137,24 @@ def test_windows_with_holes_and_new_series_are_forecast() -> None:
     assert np.abs(made.values[0, :, 0] - new["y"].to_numpy()[-6:]).mean() < 0.5
 
 
-def test_nothing_looks_ahead() -> None:
-    settings = {
-        "windows.horizon": 6,
-        "windows.context_length": 24,
-        "data.known_covariates": ["load"],
-        "data.missing": "interpolate",
-        "model.units": 3,
-        "training.epochs": 1,
-        "ensemble.seeds": 1,
-        "ensemble.context_lengths": [],
-        "ensemble.simple": [SEASONAL],
-        "training.refit": False,
-    }
-    table = priced_hours(2_700, missing=0.02)
-    report = check_experiment(Experiment().with_settings(settings), table, train=True)
-    assert not report.leaks
+@pytest.mark.parametrize("late", ["y", "load"])
+def test_nothing_after_the_horizon_is_read(fitted_on_hours: Forecaster, late: str) -> None:
+    """Nor targets after the cutoff: windows of a table whose later values were changed."""
+    fitted = fitted_on_hours.fitted
+    table = priced_hours(2_424)
+    changed = table.copy()
+    cutoff = 2_300
+    first_hidden = cutoff if late == "y" else cutoff + 6
+    changed.loc[first_hidden:, late] += 7.0
+    made = []
+    for each in (table, changed):
+        prepared = prepare(fitted_on_hours.config, each)
+        panel = prepared.panel
+        windows = WindowedFeatures(
+            fitted.feature_map.apply(panel), index_windows(panel, 24, 6, part=Part.whole(panel))
+        )
+        last = windows.index.locate(np.arange(len(windows)))[1] + 24
+        numbers = np.flatnonzero(last <= cutoff)
+        assert len(numbers) == cutoff - 24 + 1
+        made.append(seasonal_forecasts(fitted, panel, windows, numbers))
+    np.testing.assert_array_equal(made[0], made[1])
