@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from forecast.axes import check_shape
     from forecast.backtest.folder import backtest_table
     from forecast.baselines.simple import BASELINES
+    from forecast.classification.class_settings import Classification, SequenceColumns
+    from forecast.classification.classifier import Classifier
+    from forecast.classification.evaluated import ClassifierResult
+    from forecast.classification.next_symbol import NextSymbol
+    from forecast.classification.symbol_settings import NextSymbolSettings
     from forecast.data import datasets
     from forecast.data.doctor import diagnose
     from forecast.data.load import load_panel
@@ -34,6 +39,8 @@ if TYPE_CHECKING:
     from forecast.leakage.pipeline import check_no_leakage
     from forecast.models import MODELS
     from forecast.models.bigru import BiGRUConfig
+    from forecast.models.bigru_classifier import BiGRUClassifierConfig
+    from forecast.models.gru_next import GRUNextConfig
     from forecast.models.segment_bigru import SegmentBiGRUConfig
     from forecast.report import plots
     from forecast.scores.breakdown import scores_by
@@ -46,7 +53,11 @@ _HOMES = {
     "BASELINES": "baselines.simple",
     "BacktestConfig": "experiment.evaluation_settings",
     "BacktestResult": "scores.evaluation",
+    "BiGRUClassifierConfig": "models.bigru_classifier",
     "BiGRUConfig": "models.bigru",
+    "Classification": "classification.class_settings",
+    "Classifier": "classification.classifier",
+    "ClassifierResult": "classification.evaluated",
     "Columns": "data.panel",
     "DataConfig": "experiment.settings",
     "EnsembleConfig": "experiment.training_settings",
@@ -55,12 +66,16 @@ _HOMES = {
     "Forecast": "scores.forecast",
     "ForecastError": "errors",
     "Forecaster": "forecasting.forecaster",
+    "GRUNextConfig": "models.gru_next",
     "METRICS": "scores.metrics",
     "MODELS": "models",
+    "NextSymbol": "classification.next_symbol",
+    "NextSymbolSettings": "classification.symbol_settings",
     "Panel": "data.panel",
     "RangeConfig": "experiment.search_settings",
     "SearchConfig": "experiment.search_settings",
     "SegmentBiGRUConfig": "models.segment_bigru",
+    "SequenceColumns": "classification.class_settings",
     "TableFormat": "data.read",
     "TrainingConfig": "experiment.training_settings",
     "TransformConfig": "experiment.transform_settings",
@@ -97,7 +112,11 @@ __all__ = [
     "MODELS",
     "BacktestConfig",
     "BacktestResult",
+    "BiGRUClassifierConfig",
     "BiGRUConfig",
+    "Classification",
+    "Classifier",
+    "ClassifierResult",
     "Columns",
     "DataConfig",
     "EnsembleConfig",
@@ -106,10 +125,14 @@ __all__ = [
     "Forecast",
     "ForecastError",
     "Forecaster",
+    "GRUNextConfig",
+    "NextSymbol",
+    "NextSymbolSettings",
     "Panel",
     "RangeConfig",
     "SearchConfig",
     "SegmentBiGRUConfig",
+    "SequenceColumns",
     "TableFormat",
     "TrainingConfig",
     "TransformConfig",

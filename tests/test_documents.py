@@ -20,12 +20,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from labelled import reviews, waves
 from window_arrays import full_shape, random_inputs
 
 from forecast import models
 from forecast.baselines.simple import BASELINES, LINEAR
+from forecast.classification.class_settings import Classification
 from forecast.cli import build_parser, main
-from forecast.experiment.file import load_experiment
+from forecast.experiment.file import load_experiment, load_settings
 from forecast.experiment.schema import setting_paths
 from forecast.experiment.settings import Experiment
 
@@ -58,7 +60,13 @@ SEARCH_SMOKE = [
     "--set=training.windows_per_epoch=64",
     "--set=evaluation.stride=200",
 ]
-SMOKES = {"fit": SMOKE, "backtest": BACKTEST_SMOKE, "tune": SEARCH_SMOKE}
+CLASS_SMOKE = [*SMOKE, "--set=training.seeds=1"]
+SMOKES = {
+    "fit": SMOKE,
+    "backtest": BACKTEST_SMOKE,
+    "tune": SEARCH_SMOKE,
+    "classify fit": CLASS_SMOKE,
+}
 NOT_THERE = {"forecast/models/nlinear.py", "configs/NAME.yaml", "data/weather.csv"}
 """Files that a document names as an example, or that lie elsewhere."""
 
@@ -129,9 +137,15 @@ def sales() -> pd.DataFrame:
 
 
 def make_workshop(folder: Path) -> Path:
-    """Put into a folder what the documents take for granted: `sales.csv` and the shipped
+    """Put into a folder what the documents take for granted: tables and the shipped
     configurations."""
     sales().to_csv(folder / "sales.csv", index=False)
+    machines = waves(24).rename(columns={"id": "machine", "x": "current", "label": "state"})
+    machines["mode"] = np.where(machines["noise"] > 0, "run", "idle")
+    machines.to_csv(folder / "machines.csv", index=False)
+    machines.drop(columns="state").to_csv(folder / "new.csv", index=False)
+    documents = reviews(24).rename(columns={"text": "review", "label": "stars"})
+    documents.to_csv(folder / "reviews.csv", index=False)
     shutil.copytree(ROOT / "configs", folder / "configs")
     return folder
 
@@ -156,13 +170,20 @@ def commands(pages: list[Path]) -> dict[str, list[str]]:
     return found
 
 
+def kind_of(words: list[str]) -> str:
+    """The name of a command, such as `fit` or `classify fit`."""
+    if words[0] == "classify":
+        return " ".join(words[:2])
+    return words[0]
+
+
 @pytest.fixture(scope="module")
 def exit_codes(workshop: Path) -> dict[str, int]:
     """Every `forecast` command of the documents, run in order, with the code it left with."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(workshop)
         return {
-            line: main([*words, *SMOKES.get(words[0], [])])
+            line: main([*words, *SMOKES.get(kind_of(words), [])])
             for line, words in commands(DOCUMENTS).items()
         }
 
@@ -219,6 +240,13 @@ def resolves(name: str) -> bool:
     return False
 
 
+def is_class_setting(name: str) -> bool:
+    """Whether `section.setting` is a setting of a classification."""
+    section, _, setting = name.partition(".")
+    field = Classification.model_fields.get(section)
+    return field is not None and setting in getattr(field.annotation, "model_fields", {})
+
+
 @pytest.mark.parametrize("page", DOCUMENTS, ids=name_of)
 def test_names_in_code_letters_exist(page: Path) -> None:
     rooms = {path.stem for path in (ROOT / "forecast").iterdir()}
@@ -230,7 +258,7 @@ def test_names_in_code_letters_exist(page: Path) -> None:
             and name.split(".")[0] in {*rooms, *Experiment.model_fields}
             and "/" not in name
         ):
-            assert name in setting_paths() or resolves(name), name
+            assert name in setting_paths() or is_class_setting(name) or resolves(name), name
 
 
 def test_commands_are_understood(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,7 +276,10 @@ def test_commands_are_understood(monkeypatch: pytest.MonkeyPatch) -> None:
     for words in found.values():
         options = build_parser().parse_args(words)
         if getattr(options, "config", None) or getattr(options, "set", None):
-            load_experiment(options.config, options.set or ())
+            if kind_of(words) == "classify fit":
+                load_settings(Classification, options.config, options.set or ())
+            else:
+                load_experiment(options.config, options.set or ())
 
 
 @pytest.mark.proof

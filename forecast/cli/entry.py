@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from forecast.cli.backtesting import add_backtest
 from forecast.cli.checking import add_check, add_leak_check, add_show_config
+from forecast.cli.classifying import add_classify
 from forecast.cli.completion import add_completion
 from forecast.cli.evaluating import add_evaluate
 from forecast.cli.fitting import add_fit
@@ -53,6 +54,7 @@ _EXAMPLES = """examples:
   forecast report runs/sales
   forecast backtest --config configs/demo.yaml --num-windows 8 --refit each
   forecast tune --config configs/tune_bigru.yaml --workers 2
+  forecast classify fit machines.csv --id machine --label state --out runs/state
   forecast leak-check sales.csv --time date --target sales --horizon 14
   forecast show-config --schema > experiment.schema.json
 """
@@ -124,6 +126,7 @@ def build_parser() -> Parser:
     add_report(commands)
     add_backtest(commands)
     add_tune(commands)
+    add_classify(commands)
     add_leak_check(commands)
     add_show_config(commands)
     add_completion(commands, parser)

@@ -17,7 +17,7 @@ from forecast.errors import ConfigError, check_kind, nearest
 from forecast.experiment.schema import json_schema
 from forecast.experiment.settings import Experiment
 from forecast.files.yaml import MAX_BYTES, parse_yaml, to_yaml
-from forecast.section import Place, section_from
+from forecast.section import AnySection, Place, section_from
 from forecast.section.problems import shown
 from forecast.section.wording import dotted
 
@@ -27,6 +27,7 @@ __all__ = [
     "experiment_from",
     "json_schema",
     "load_experiment",
+    "load_settings",
     "parse_experiment",
 ]
 
@@ -55,10 +56,26 @@ def load_experiment(path: str | Path | None, overrides: Sequence[str] = ()) -> E
         >>> config.windows.horizon, config.training.epochs, config.training.loss
         (14, 20, 'auto')
     """
+    return load_settings(Experiment, path, overrides)
+
+
+def load_settings(
+    kind: type[AnySection], path: str | Path | None, overrides: Sequence[str] = ()
+) -> AnySection:
+    """Read a configuration file of another kind of work; see `load_experiment`.
+
+    Args:
+        kind: the section that has all its settings.
+        path: a YAML file; None for the defaults.
+        overrides: settings that replace those of the file.
+
+    Raises:
+        ConfigError: the file cannot be read, or something in it is no setting.
+    """
     check_kind("path", path, (str, Path, type(None)), "the name of a YAML file")
     if path is None:
-        return section_from(Experiment, *_overridden({}, overrides, {}))
-    return parse_experiment(_read(Path(path)), overrides, source=str(path))
+        return section_from(kind, *_overridden({}, overrides, {}))
+    return _parsed(kind, _read(Path(path)), overrides, str(path))
 
 
 def parse_experiment(
@@ -69,6 +86,11 @@ def parse_experiment(
     Raises:
         ConfigError: something in the text is no setting.
     """
+    return _parsed(Experiment, text, overrides, source)
+
+
+def _parsed(kind: type[AnySection], text: str, overrides: Sequence[str], source: str) -> AnySection:
+    """Return the settings in a text."""
     document = parse_yaml(text, source)
     if document.value is None:
         raise ConfigError(
@@ -81,7 +103,7 @@ def parse_experiment(
         )
     origins: Origins = {(): source}
     origins |= {place: f"{source}, line {line}" for place, line in document.lines.items()}
-    return section_from(Experiment, *_overridden(document.value, overrides, origins))
+    return section_from(kind, *_overridden(document.value, overrides, origins))
 
 
 def apply_overrides(mapping: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:

@@ -74,6 +74,11 @@ def load_fitted(path: Path) -> Fitted:
             its golden output.
     """
     artifact = load_artifact(path)
+    if "kind" in artifact.meta:
+        raise ArtifactError(
+            f"{path}: this saved model classifies; expected one that forecasts: use "
+            f"`Classifier.load`, or `forecast classify predict`"
+        )
     try:
         fitted = _rebuild(artifact)
     except (ValidationError, ForecastError, KeyError, TypeError, ValueError) as error:

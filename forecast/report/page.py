@@ -46,18 +46,34 @@ def report_page(record: RunRecord) -> str:
     Args:
         record: content of the folder.
     """
+    title = title_of(record.settings, record.command)
+    sections = {
+        heading: _without_folders(content, record.settings)
+        for heading, content in _sections(record).items()
+    }
+    return whole_page(title, verdict(record), sections)
+
+
+def whole_page(title: str, finding: str, sections: Mapping[str, str]) -> str:
+    """Return a page of sections that needs no other file.
+
+    Args:
+        title: of the page, as text.
+        finding: the result in one sentence, as text.
+        sections: heading -> content, both as HTML.
+    """
     style = resources.files(__package__).joinpath("page.css").read_text("utf-8")
     script = resources.files(__package__).joinpath("page.js").read_text("utf-8")
     policy = (
         f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
-    title = escape(title_of(record.settings, record.command))
-    sections = ""
-    for number, (heading, content) in enumerate(_sections(record).items()):
-        sections += (
+    title = escape(title)
+    parts = ""
+    for number, (heading, content) in enumerate(sections.items()):
+        parts += (
             f'<section aria-labelledby="part-{number}"><h2 id="part-{number}">{heading}</h2>'
-            f"{_without_folders(content, record.settings)}</section>"
+            f"{content}</section>"
         )
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -67,8 +83,8 @@ def report_page(record: RunRecord) -> str:
         f'<link rel="icon" href="data:,">\n<title>{title}{TITLE_END}\n'
         f"<style>{style}</style>\n</head>\n"
         f"<body>\n<main>\n<header><h1>{title}</h1>"
-        f'<p class="verdict">{escape(verdict(record))}</p></header>\n'
-        f"{sections}\n</main>\n<script>{script}</script>\n</body>\n</html>\n"
+        f'<p class="verdict">{escape(finding)}</p></header>\n'
+        f"{parts}\n</main>\n<script>{script}</script>\n</body>\n</html>\n"
     )
 
 

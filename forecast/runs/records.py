@@ -98,7 +98,7 @@ def write_records(
         write: writes one file.
     """
     write(folder / CONFIG, dump_experiment(config, full=True).encode())
-    write(folder / ENVIRONMENT, to_json(_environment_record(config.training.seed)))
+    write(folder / ENVIRONMENT, to_json(environment_record(config.training.seed)))
     write(folder / DATA, to_json(_data_record(panel)))
 
 
@@ -248,7 +248,7 @@ def _data_record(panel: Panel) -> dict[str, Any]:
     }
 
 
-def _environment_record(seed: int) -> dict[str, Any]:
+def environment_record(seed: int) -> dict[str, Any]:
     """Return package versions, platform and seed as JSON values."""
     versions = {}
     for name in _RECORDED_PACKAGES:

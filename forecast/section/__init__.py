@@ -6,6 +6,7 @@ the value `auto` (`Auto`) until an experiment is prepared with its table; `decid
 
 from forecast.section.strict import (
     AUTO,
+    AnySection,
     Auto,
     Name,
     OneOf,
@@ -19,6 +20,7 @@ from forecast.section.wording import Place
 
 __all__ = [
     "AUTO",
+    "AnySection",
     "Auto",
     "Name",
     "OneOf",

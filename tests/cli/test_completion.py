@@ -38,9 +38,11 @@ def scripts() -> dict[str, str]:
 
 
 COMPLETED = {
-    "fo": ["check fit predict evaluate plot report backtest tune leak-check show-config"],
+    "fo": ["check fit predict evaluate plot report backtest tune classify leak-check show-config"],
     "forecast fi": ["fit"],
     "forecast fit --re": ["--replace --resume --require-skill"],
+    "forecast classify pr": ["predict"],
+    "forecast classify fit --la": ["--label"],
     "forecast fit sa": ["sales.csv"],
     "forecast fit --config=x.yaml --out ru": ["runs"],
     "forecast fit sales.csv --set model.un": ["model.units="],

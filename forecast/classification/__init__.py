@@ -1,0 +1,1 @@
+"""Labels instead of numbers: one label for each whole sequence."""

@@ -1,0 +1,133 @@
+"""Settings of a classification: roles of the columns, split, model, training."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from forecast.classification.documents import TextSettings
+from forecast.models.bigru_classifier import BiGRUClassifierConfig
+from forecast.section import AUTO, Auto, PositiveInt, Section
+
+Name = Annotated[str, Field(min_length=1)]
+Share = Annotated[float, Field(ge=0.0, lt=1.0)]
+
+
+class SequenceColumns(Section):
+    """Roles of the columns of a table of labelled sequences.
+
+    Raises:
+        ConfigError: a column has two roles.
+
+    Example:
+        >>> from forecast import SequenceColumns
+        >>> SequenceColumns(id_col="machine", label_col="state", categorical=("mode",)).label_col
+        'state'
+    """
+
+    id_col: Name | Auto = AUTO
+    """Column that names the sequence of each row. `auto`: `unique_id`, `id` or `series`; with
+    `text_col`, where there is none, the documents are counted."""
+    step_col: Name | Auto | None = AUTO
+    """Column that orders the rows of a sequence, numbers or timestamps; null: rows stay in the
+    order of the table. `auto`: `ds`, `step` or `time` where the table has one."""
+    label_col: Name = "label"
+    """Column with the label, the same in all rows of a sequence."""
+    features: tuple[Name, ...] | Auto = AUTO
+    """Columns of numbers that the model reads. `auto`: all columns of numbers without a role."""
+    text_col: Name | None = None
+    """Column of texts: then each row is a document with a label, and its words are the steps."""
+    categorical: tuple[Name, ...] = ()
+    """Columns of categories that the model reads."""
+    group_col: Name | None = None
+    """Column with the group of a sequence, such as the machine of a recording: all sequences of a
+    group are in one set."""
+    split_col: Name | None = None
+    """Column that says which set a sequence belongs to: `train`, `validation` or `test`."""
+
+    @model_validator(mode="after")
+    def _one_role_each(self) -> Self:
+        """Refuse a column with two roles."""
+        single = ("id_col", "step_col", "label_col", "text_col", "group_col", "split_col")
+        named = [(role, getattr(self, role)) for role in single]
+        named += [("categorical", name) for name in self.categorical]
+        if self.features != AUTO:
+            named += [("features", name) for name in self.features]
+        if self.text_col is not None and (self.categorical or self.features != AUTO):
+            raise ValueError(
+                f"text_col names {self.text_col!r}, so each row is a document; expected no "
+                f"features and no categorical columns beside it"
+            )
+        roles: dict[str, str] = {}
+        for role, name in named:
+            if name in (None, AUTO):
+                continue
+            first = roles.setdefault(name, role)
+            if first != role:
+                raise ValueError(
+                    f"{first} names {name!r}, and {role} does too: a column has one role"
+                )
+        return self
+
+
+class SplitSettings(Section):
+    """Division of sequences into sets; never by row."""
+
+    test: Share = 0.2
+    """Share of the sequences in the test set; 0: none. A `split_col` decides instead."""
+    validation: Share = 0.2
+    """Share of the other sequences in the validation set, on which training decides when to stop;
+    0: none, and all epochs are trained."""
+    by: Literal["label", "order"] = "label"
+    """`label`: drawn at random, with the same shares of every label in each set. `order`: the last
+    sequences of the table are the test set, those before them the validation set."""
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    """Start of the random draw."""
+
+
+class ClassTraining(Section):
+    """Settings of the training of a classifier."""
+
+    epochs: PositiveInt = 200
+    """Passes over the training sequences, at most."""
+    batch_size: PositiveInt = 16
+    """Sequences per step."""
+    learning_rate: Annotated[float, Field(gt=0.0, lt=1.0)] = 5e-3
+    """Of Adam; it falls to a hundredth along a cosine."""
+    patience: PositiveInt | None = 40
+    """Epochs without a better validation loss after which training stops; null: never."""
+    label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    """Share of each label's weight that is given to all classes alike."""
+    class_weights: Literal["none", "balanced"] = "none"
+    """`balanced`: sequences of rare labels count more, so that each label counts the same."""
+    seeds: PositiveInt | Auto = AUTO
+    """Networks with other random beginnings whose probabilities are averaged. `auto`: 5 for less
+    than 1,000 sequences, 3 for less than 5,000, else 1."""
+    clip_norm: Annotated[float, Field(gt=0.0)] = 1.0
+    """Largest norm of the gradients of a step."""
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    """Start of all random numbers."""
+
+
+class Classification(Section):
+    """All settings of a classification.
+
+    Example:
+        >>> from forecast import Classification
+        >>> Classification(training={"epochs": 20}).training.epochs
+        20
+    """
+
+    data: SequenceColumns = SequenceColumns()
+    """Roles of the columns."""
+    text: TextSettings = TextSettings()
+    """Steps of texts, where `data.text_col` names a column of texts."""
+    split: SplitSettings = SplitSettings()
+    """Training, validation and test set."""
+    model: BiGRUClassifierConfig = BiGRUClassifierConfig()
+    """The network."""
+    training: ClassTraining = ClassTraining()
+    """Training of the network."""
+    alias: Name = "bigru"
+    """Name of the column of predictions."""

@@ -1,0 +1,167 @@
+"""From sequences to the inputs of a network: scales and words of the training set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecast.axes import FloatArray, IntArray
+from forecast.classification.documents import TextSettings, frequent_words, text_width
+from forecast.classification.labelled_sequences import Sequences
+from forecast.data.findings import listed
+from forecast.data.names import sorted_names
+from forecast.errors import DataError
+from forecast.layers.sequences import embedding_width
+from forecast.models.bigru_classifier import SequenceShape
+
+UNKNOWN = 0
+"""Code of a word that the training set does not have."""
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedRows:
+    """Rows of sequences as a network reads them.
+
+    Attributes:
+        numbers: (R, C) float32, mean 0 and deviation 1 on the training set; 0 where missing.
+        codes: (R, columns) int32.
+        offsets: (N + 1,) as in `Sequences`.
+    """
+
+    numbers: NDArray[np.float32]
+    codes: NDArray[np.int32]
+    offsets: IntArray
+
+    @property
+    def lengths(self) -> IntArray:
+        """(N,) steps of each sequence."""
+        return np.diff(self.offsets)
+
+
+@dataclass(frozen=True, eq=False)
+class Encoding:
+    """Fitted on the training set alone.
+
+    Attributes:
+        classes: the labels in order.
+        mean: (C,) of each channel of numbers.
+        spread: (C,) its standard deviation; 1 for a constant channel.
+        masked: (C,) whether a channel has missing values in the training set: then a further
+            channel marks them.
+        vocabulary: words of each categorical column; the code of a word is its place plus 1.
+        widths: width of the embedding of each categorical column.
+    """
+
+    classes: tuple[str, ...]
+    mean: FloatArray
+    spread: FloatArray
+    masked: NDArray[np.bool_]
+    vocabulary: dict[str, tuple[str, ...]]
+    widths: tuple[int, ...]
+
+    @classmethod
+    def fit(cls, sequences: Sequences, text: TextSettings) -> Encoding:
+        """Find classes, scales and words.
+
+        Args:
+            sequences: the training set, with labels.
+            text: how texts become sequences.
+
+        Raises:
+            DataError: all labels are the same.
+        """
+        assert sequences.labels is not None
+        classes = tuple(sorted_names(set(sequences.labels)))
+        if len(classes) < 2:
+            raise DataError(
+                f"all {sequences.num_sequences} training sequences have the label {classes[0]!r}: "
+                f"expected at least two labels; give sequences of other labels too"
+            )
+        numbers = sequences.numbers
+        is_missing = np.isnan(numbers)
+        counts = np.maximum(1, (~is_missing).sum(axis=0))
+        mean = np.where(is_missing, 0.0, numbers).sum(axis=0) / counts
+        centred = np.where(is_missing, 0.0, numbers - mean)
+        spread = np.sqrt((centred**2).sum(axis=0) / counts)
+        spread = np.where(spread > 0, spread, 1.0)
+        text_col = sequences.columns.text_col
+        words: dict[str, tuple[str, ...]] = {}
+        for name, column in sequences.words.items():
+            if name == text_col:
+                words[name] = frequent_words(column, sequences.offsets, text)
+            else:
+                words[name] = tuple(sorted(set(column) - {""}))
+        widths = [
+            text_width(text) if name == text_col else embedding_width(len(of_column) + 1)
+            for name, of_column in words.items()
+        ]
+        masked = np.asarray(is_missing.any(axis=0))
+        return cls(classes, mean, spread, masked, words, tuple(widths))
+
+    @property
+    def shape(self) -> SequenceShape:
+        """Sizes of the network."""
+        return SequenceShape(
+            num_numbers=len(self.mean) + int(self.masked.sum()),
+            num_codes=tuple(len(words) + 1 for words in self.vocabulary.values()),
+            widths=self.widths,
+            num_classes=len(self.classes),
+        )
+
+    def rows(self, sequences: Sequences) -> EncodedRows:
+        """Return what the network reads."""
+        scaled = (sequences.numbers - self.mean) / self.spread
+        is_missing = np.isnan(scaled)
+        scaled[is_missing] = 0.0
+        marks = is_missing[:, self.masked]
+        codes = np.zeros((len(scaled), len(self.vocabulary)), np.int32)
+        for column, (name, words) in enumerate(self.vocabulary.items()):
+            code_of = {word: code for code, word in enumerate(words, start=1)}
+            given, places = np.unique(sequences.words[name].astype(str), return_inverse=True)
+            codes[:, column] = np.array([code_of.get(word, UNKNOWN) for word in given])[places]
+        numbers = np.concatenate([scaled, marks], axis=1).astype(np.float32)
+        return EncodedRows(numbers, codes, sequences.offsets)
+
+    def targets(self, sequences: Sequences) -> IntArray:
+        """Return the (N,) place of each label in `classes`.
+
+        Raises:
+            DataError: a label is none of the classes.
+        """
+        assert sequences.labels is not None
+        place = {name: number for number, name in enumerate(self.classes)}
+        unseen = sorted_names(set(sequences.labels) - set(place))
+        if unseen:
+            raise DataError(
+                f"label {listed(unseen)} is in none of the training sequences, whose labels are "
+                f"{listed(self.classes)}: leave these sequences out, or train with some of them"
+            )
+        return np.array([place[label] for label in sequences.labels], np.int64)
+
+
+def padded(
+    rows: EncodedRows, which: IntArray, length: int | None = None
+) -> dict[str, NDArray[Any]]:
+    """Return a batch: sequences at the beginning of L steps, zeros behind their ends.
+
+    Args:
+        rows: the encoded rows.
+        which: (B,) numbers of the sequences.
+        length: L; default: that of the longest.
+
+    Returns:
+        `numbers` (B, L, C), `codes` (B, L, columns) where there are any, `lengths` (B,).
+    """
+    lengths = rows.lengths[which]
+    longest = int(lengths.max()) if length is None else length
+    is_inside = np.arange(longest) < lengths[:, None]  # (B, L)
+    at = np.where(is_inside, rows.offsets[which][:, None] + np.arange(longest), 0)
+    batch: dict[str, NDArray[Any]] = {"lengths": lengths.astype(np.int32)}
+    if rows.numbers.shape[1]:
+        batch["numbers"] = rows.numbers[at] * is_inside[:, :, None].astype(np.float32)
+    if rows.codes.shape[1]:
+        batch["codes"] = rows.codes[at] * is_inside[:, :, None].astype(np.int32)
+    return batch

@@ -1,0 +1,243 @@
+"""The fitted state of a classifier: all that a prediction needs, frozen after training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from forecast.axes import FloatArray, IntArray
+from forecast.classification.class_baselines import ClassBaselines, fit_baselines
+from forecast.classification.class_scores import log_loss
+from forecast.classification.class_settings import Classification
+from forecast.classification.encoding import EncodedRows, Encoding
+from forecast.classification.evaluated import NETWORK, ClassifierResult
+from forecast.classification.labelled_sequences import Sequences
+from forecast.classification.learn import LearningSet, learn, probabilities_of, with_length
+from forecast.classification.sequence_split import (
+    SequenceSplit,
+    split_sequences,
+    stratified_folds,
+)
+from forecast.errors import DataError
+from forecast.models.bigru_classifier import SequenceShape
+from forecast.section import AUTO
+
+if TYPE_CHECKING:
+    import keras
+
+FEW_SEQUENCES = 1_000
+"""Training sequences below which five networks are trained; below five times as many, three."""
+
+SHARES = np.linspace(0.0, 1.0, 21)
+"""Weights of the network that are tried."""
+
+
+@dataclass(frozen=True, eq=False)
+class FittedClassifier:
+    """A trained classifier.
+
+    Attributes:
+        config: the settings, without `auto`.
+        encoding: scales, words and classes of the training set.
+        length: steps of the longest sequence of training; longer ones are read whole.
+        models: networks whose probabilities are averaged.
+        histories: losses of each network by epoch.
+        baselines: the classifiers to beat.
+        network_weight: weight of the mean of the networks; the ridge regression has the rest.
+    """
+
+    config: Classification
+    encoding: Encoding
+    length: int
+    models: tuple[keras.Model, ...]
+    histories: tuple[dict[str, list[float]], ...]
+    baselines: ClassBaselines
+    network_weight: float
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Weight of each member by name."""
+        return {
+            NETWORK: self.network_weight,
+            self.baselines.ridge_name: 1.0 - self.network_weight,
+        }
+
+    def probabilities(self, sequences: Sequences) -> dict[str, FloatArray]:
+        """Return the (N, K) probabilities of the classifier, its network, and the baselines."""
+        rows = self.encoding.rows(sequences)
+        network = self._mean_of_networks(rows)
+        baselines = self.baselines.probabilities(self.encoding, sequences)
+        ridge = baselines[self.baselines.ridge_name]
+        both = self.network_weight * network + (1.0 - self.network_weight) * ridge
+        members = {}
+        if self.network_weight < 1.0:
+            members[NETWORK] = network
+        return {self.config.alias: both, **members, **baselines}
+
+    def _mean_of_networks(self, rows: EncodedRows) -> FloatArray:
+        """Return the (N, K) mean probabilities of the networks."""
+        longest = int(rows.lengths.max())
+        models = self.models
+        if longest > self.length:
+            shape = replace(self.encoding.shape, length=longest)
+            models = tuple(with_length(model, self.config.model, shape) for model in models)
+        length = max(self.length, longest)
+        parts = [probabilities_of(model, rows, length) for model in models]
+        mean: FloatArray = np.mean(parts, axis=0)
+        return mean
+
+    def predict(self, sequences: Sequences) -> pd.DataFrame:
+        """Return a row per sequence: its id, the most probable class, the probability of each."""
+        alias = self.config.alias
+        probabilities = self.probabilities(sequences)[alias]
+        named = np.array(self.encoding.classes, dtype=object)
+        columns = {
+            sequences.columns.id_col: sequences.ids,
+            alias: named[probabilities.argmax(axis=1)],
+        }
+        for place, name in enumerate(self.encoding.classes):
+            columns[f"{alias}-p-{name}"] = probabilities[:, place]
+        return pd.DataFrame(columns)
+
+    def evaluate(self, sequences: Sequences) -> ClassifierResult:
+        """Return the predictions beside the true labels.
+
+        Args:
+            sequences: with labels.
+
+        Raises:
+            DataError: a label is in none of the training sequences.
+        """
+        truth = self.encoding.targets(sequences)
+        given = self.probabilities(sequences)
+        return ClassifierResult(sequences.ids, self.encoding.classes, truth, given)
+
+
+def fit_classifier(
+    config: Classification, sequences: Sequences
+) -> tuple[FittedClassifier, SequenceSplit]:
+    """Split, fit the encoding and the baselines on the training set, and train the networks.
+
+    Where several networks are trained and no column names the validation set, each leaves out
+    another fold to decide when it stops, so that together they learn from all sequences (Breiman
+    1996, "Bagging predictors", with folds in place of draws). On the sequences that each has left
+    out, and with a ridge regression fitted without them, the weights of the two are chosen by log
+    loss.
+
+    Args:
+        config: the settings.
+        sequences: with labels.
+
+    Raises:
+        DataError: the training set has less than two labels.
+    """
+    split = split_sequences(sequences, config.split)
+    numbers = np.sort(np.concatenate([split.train, split.validation]))
+    if not len(split.train):
+        raise DataError(
+            f"no sequence is left for training of {sequences.num_sequences}: give more sequences, "
+            f"or smaller shares in split.test and split.validation"
+        )
+    config = _decided(config, len(numbers))
+    known = sequences.take(numbers)
+    encoding = Encoding.fit(known, config.text)
+    rows = encoding.rows(known)
+    truth = encoding.targets(known)
+    shape = replace(encoding.shape, length=int(rows.lengths.max()))
+    baselines, without = fit_baselines(encoding, known, truth)
+
+    sets = _member_sets(config, known, np.isin(numbers, split.validation))
+    models, histories, held_out = _train(config, encoding, shape, rows, truth, sets)
+    is_judged = np.isfinite(held_out[:, 0])
+    weight = 1.0
+    if is_judged.any():
+        weight = _network_weight(held_out[is_judged], without[is_judged], truth[is_judged])
+    fitted = FittedClassifier(
+        config=config,
+        encoding=encoding,
+        length=int(rows.lengths.max()),
+        models=models,
+        histories=histories,
+        baselines=baselines,
+        network_weight=weight,
+    )
+    return fitted, split
+
+
+MemberSet = tuple[IntArray, IntArray]
+"""Numbers to learn from, and those that decide when to stop."""
+
+
+def _train(
+    config: Classification,
+    encoding: Encoding,
+    shape: SequenceShape,
+    rows: EncodedRows,
+    truth: IntArray,
+    sets: list[MemberSet],
+) -> tuple[tuple[keras.Model, ...], tuple[dict[str, list[float]], ...], FloatArray]:
+    """Train the networks.
+
+    Returns:
+        The networks, their losses, and the (N, K) mean probabilities of those networks that have
+        not learned from a sequence; NaN where all have.
+    """
+    models = []
+    histories = []
+    total = np.zeros((len(truth), shape.num_classes))
+    counts = np.zeros(len(truth))
+    for member, (train, validation) in enumerate(sets):
+        given = LearningSet(rows, truth, train, validation)
+        seed = config.training.seed + 100 * member
+        learned = learn(config, encoding, shape, given, seed=seed)
+        models.append(learned.model)
+        histories.append(learned.history)
+        if len(validation):
+            total[validation] += probabilities_of(learned.model, rows, shape.length)[validation]
+            counts[validation] += 1
+    with np.errstate(invalid="ignore"):
+        held_out = total / counts[:, None]
+    return tuple(models), tuple(histories), held_out
+
+
+def _network_weight(network: FloatArray, ridge: FloatArray, truth: IntArray) -> float:
+    """Return the weight of the network with the least log loss of the weighted sum."""
+    losses = [log_loss(share * network + (1 - share) * ridge, truth) for share in SHARES]
+    return float(SHARES[np.argmin(losses)])
+
+
+def _decided(config: Classification, num_sequences: int) -> Classification:
+    """Return the settings with a number of networks in the place of `auto`."""
+    if config.training.seeds != AUTO:
+        return config
+    seeds = 1
+    if num_sequences < FEW_SEQUENCES:
+        seeds = 5
+    elif num_sequences < 5 * FEW_SEQUENCES:
+        seeds = 3
+    training = config.training.model_copy(update={"seeds": seeds})
+    return config.model_copy(update={"training": training})
+
+
+def _member_sets(
+    config: Classification, known: Sequences, is_validation: NDArray[np.bool_]
+) -> list[MemberSet]:
+    """Return the sequences that each network learns from and stops by."""
+    num_members = int(config.training.seeds)
+    numbers = np.arange(known.num_sequences)
+    fixed = (numbers[~is_validation], numbers[is_validation])
+    is_named = known.sets is not None and "validation" in known.sets
+    is_drawn = is_validation.any() and not is_named and config.split.by == "label"
+    if num_members == 1 or not is_drawn:
+        return [fixed] * num_members
+    num_folds = max(2, round(1 / config.split.validation))
+    folds = stratified_folds(known, numbers, num_folds, config.split.seed)
+    sets = []
+    for member in range(num_members):
+        held_out = folds[member % num_folds]
+        sets.append((np.setdiff1d(numbers, held_out), held_out))
+    return sets

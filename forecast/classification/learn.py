@@ -1,0 +1,222 @@
+"""Training of the networks of a classifier."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecast.axes import FloatArray, IntArray
+from forecast.classification.class_settings import Classification, ClassTraining
+from forecast.classification.documents import TextSettings
+from forecast.classification.encoding import EncodedRows, Encoding, padded
+from forecast.classification.word_vectors import read_vectors
+from forecast.models.bigru_classifier import (
+    EMBEDDING,
+    LOGITS,
+    BiGRUClassifierConfig,
+    SequenceShape,
+    build_bigru_classifier,
+)
+
+if TYPE_CHECKING:
+    import keras
+
+SMALLEST_RATE = 0.01
+"""Last learning rate, as a fraction of the first."""
+
+PREDICTED_AT_ONCE = 256
+"""Sequences of a batch of predictions."""
+
+
+@dataclass(frozen=True, eq=False)
+class LearningSet:
+    """Labelled sequences that a network learns from.
+
+    Attributes:
+        rows: of the sequences.
+        truth: (N,) places of their classes.
+        train: numbers of those to learn from.
+        validation: numbers of those that decide when to stop; empty: none do.
+    """
+
+    rows: EncodedRows
+    truth: IntArray
+    train: IntArray
+    validation: IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """A trained network.
+
+    Attributes:
+        model: the network, with the weights of its best epoch.
+        history: loss of each epoch: `loss`, and `val_loss` where there are validation sequences.
+    """
+
+    model: keras.Model
+    history: dict[str, list[float]]
+
+    @property
+    def best_epoch(self) -> int:
+        """Number of the best epoch, from 1; the last one without validation."""
+        losses = self.history.get("val_loss")
+        if not losses:
+            return len(self.history["loss"])
+        return int(np.argmin(losses)) + 1
+
+
+def learn(
+    config: Classification,
+    encoding: Encoding,
+    shape: SequenceShape,
+    given: LearningSet,
+    *,
+    seed: int,
+) -> Learned:
+    """Train one network.
+
+    Args:
+        config: the settings.
+        encoding: the words of its embeddings.
+        shape: its sizes.
+        given: the sequences.
+        seed: start of its random numbers.
+    """
+    import keras
+
+    from forecast.layers.runtime import build_apart
+
+    training = config.training
+    model = build_apart(partial(build_bigru_classifier, config.model, shape), seed=seed)
+    if config.text.vectors is not None:
+        _take_vectors(model, encoding, config.text)
+    learner = keras.Model(model.inputs, model.get_layer(LOGITS).output)
+    batches = training_batches(given, training, shape, seed)
+    steps = len(batches) * training.epochs
+    rate = keras.optimizers.schedules.CosineDecay(
+        training.learning_rate, steps, alpha=SMALLEST_RATE
+    )
+    learner.compile(
+        optimizer=keras.optimizers.Adam(rate, clipnorm=training.clip_norm),
+        loss=keras.losses.CategoricalCrossentropy(
+            from_logits=True, label_smoothing=training.label_smoothing
+        ),
+    )
+    callbacks: list[Any] = []
+    validation = None
+    if len(given.validation):
+        validation = _all_of(given, shape)
+        callbacks.append(
+            keras.callbacks.EarlyStopping(
+                patience=training.patience or training.epochs, restore_best_weights=True
+            )
+        )
+    history = learner.fit(
+        batches,
+        epochs=training.epochs,
+        validation_data=validation,
+        callbacks=callbacks,
+        verbose=0,
+    )
+    return Learned(model, {name: list(map(float, of)) for name, of in history.history.items()})
+
+
+def with_length(
+    model: keras.Model, config: BiGRUClassifierConfig, shape: SequenceShape
+) -> keras.Model:
+    """Return the same network for batches of another number of steps: no weight depends on it."""
+    from forecast.layers.runtime import build_apart
+
+    longer = build_apart(partial(build_bigru_classifier, config, shape), seed=0)
+    longer.set_weights(model.get_weights())
+    return longer
+
+
+def _take_vectors(model: keras.Model, encoding: Encoding, text: TextSettings) -> None:
+    """Begin with pretrained vectors where the file has a word."""
+    assert text.vectors is not None
+    (words,) = encoding.vocabulary.values()
+    pretrained = read_vectors(text.vectors, words)
+    layer = model.get_layer(f"{EMBEDDING}_0")
+    (begun,) = layer.get_weights()  # (words + 1, width)
+    # as spread out as the random vectors beside them
+    scale = begun.std() / max(1e-12, float(pretrained.vectors[pretrained.is_found].std()))
+    begun[1:][pretrained.is_found] = pretrained.vectors[pretrained.is_found] * scale
+    layer.set_weights([begun])
+    layer.trainable = text.train_vectors
+
+
+def training_batches(
+    given: LearningSet, training: ClassTraining, shape: SequenceShape, seed: int
+) -> keras.utils.PyDataset:
+    """Return the batches of an epoch, in another order in each epoch.
+
+    Every batch has the same size: the last is filled up with sequences of weight 0.
+    """
+    import keras
+
+    size = min(training.batch_size, len(given.train))
+    weights = sequence_weights(given.truth[given.train], training, shape.num_classes)
+    targets = np.eye(shape.num_classes, dtype=np.float32)[given.truth]
+
+    class Batches(keras.utils.PyDataset):
+        """The training sequences in random order."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.epoch = 0
+            self.order = self._draw()
+
+        def _draw(self) -> IntArray:
+            return np.random.default_rng([seed, self.epoch]).permutation(len(given.train))
+
+        def __len__(self) -> int:
+            return math.ceil(len(given.train) / size)
+
+        def __getitem__(self, number: int) -> tuple[dict[str, NDArray[Any]], Any, Any]:
+            places = np.resize(self.order[number * size : (number + 1) * size], size)
+            which = given.train[places]
+            weight = weights[places].copy()
+            weight[max(0, len(self.order) - number * size) :] = 0.0
+            return padded(given.rows, which, shape.length), targets[which], weight
+
+        def on_epoch_end(self) -> None:
+            self.epoch += 1
+            self.order = self._draw()
+
+    return Batches()
+
+
+def sequence_weights(
+    truth: IntArray, training: ClassTraining, num_classes: int
+) -> NDArray[np.float32]:
+    """Return the (N,) weight of each sequence in the loss; their mean is 1."""
+    if training.class_weights == "none":
+        return np.ones(len(truth), np.float32)
+    counts = np.bincount(truth, minlength=num_classes)
+    num_present = np.count_nonzero(counts)
+    return (len(truth) / (num_present * counts[truth])).astype(np.float32)
+
+
+def _all_of(given: LearningSet, shape: SequenceShape) -> Any:
+    """Return the validation sequences as one batch."""
+    targets = np.eye(shape.num_classes, dtype=np.float32)[given.truth[given.validation]]
+    return padded(given.rows, given.validation, shape.length), targets
+
+
+def probabilities_of(
+    model: keras.Model, rows: EncodedRows, length: int | None = None
+) -> FloatArray:
+    """Return the (N, K) probabilities of all sequences."""
+    parts = []
+    for start in range(0, len(rows.lengths), PREDICTED_AT_ONCE):
+        which = np.arange(start, min(start + PREDICTED_AT_ONCE, len(rows.lengths)))
+        batch = padded(rows, which, length)
+        parts.append(np.asarray(model(batch, training=False), np.float64))
+    return np.concatenate(parts)

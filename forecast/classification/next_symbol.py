@@ -1,0 +1,260 @@
+"""`NextSymbol`: fit on sequences of symbols, score the next one, go on from a prompt."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from forecast.classification.ngrams import LONGEST, NGrams
+from forecast.classification.stored_symbols import FittedSymbols, load_symbols, save_symbols
+from forecast.classification.symbol_learning import (
+    learn_symbols,
+    log_shares,
+    nats,
+    zero_states,
+)
+from forecast.classification.symbol_rows import (
+    BOUNDARY,
+    NUM_MARKS,
+    SymbolRows,
+    Symbols,
+    read_symbols,
+    split_symbols,
+    symbols_of,
+)
+from forecast.classification.symbol_settings import NextSymbolSettings
+from forecast.data.formats.readers import Source
+from forecast.errors import ConfigError, NotFittedError, check_kind
+from forecast.layers.runtime import start_quietly
+from forecast.models.gru_next import build_gru_next
+
+if TYPE_CHECKING:
+    import keras
+
+
+class NextSymbol:
+    """A GRU that predicts the next character, word or state of a sequence.
+
+    Args:
+        settings: default: `NextSymbolSettings()`.
+
+    Example:
+        >>> import pandas as pd
+        >>> from forecast import NextSymbol, NextSymbolSettings
+        >>> table = pd.DataFrame({"id": 0, "step": range(300), "symbol": list("abc") * 100})
+        >>> quick = NextSymbolSettings(
+        ...     model={"units": 8}, training={"epochs": 20, "batch_size": 4, "length": 8}
+        ... )
+        >>> model = NextSymbol(quick).fit(table)
+        >>> model.generate(["a", "b"], length=4, temperature=0.0)
+        ['c', 'a', 'b', 'c']
+    """
+
+    def __init__(self, settings: NextSymbolSettings | None = None) -> None:
+        if settings is None:
+            settings = NextSymbolSettings()
+        check_kind("settings", settings, NextSymbolSettings, "a NextSymbolSettings")
+        self.settings = settings
+        self._fitted: FittedSymbols | None = None
+        self._validation: SymbolRows | None = None
+
+    def __repr__(self) -> str:
+        state = "not fitted"
+        if self._fitted is not None:
+            state = f"fitted on {len(self._fitted.symbols.names)} symbols"
+        return f"NextSymbol({state})"
+
+    @property
+    def fitted(self) -> FittedSymbols:
+        """The fitted state.
+
+        Raises:
+            NotFittedError: `fit` has not run.
+        """
+        if self._fitted is None:
+            raise NotFittedError("this model is not fitted: call fit(table) first")
+        return self._fitted
+
+    def save(self, path: str | Path) -> None:
+        """Write the fitted model to a folder, atomically.
+
+        Args:
+            path: the folder.
+
+        Raises:
+            OutputError: the folder has files other than those of a saved model.
+        """
+        save_symbols(self.fitted, Path(path))
+
+    @classmethod
+    def load(cls, path: str | Path) -> NextSymbol:
+        """Read a model that `save` has written.
+
+        Args:
+            path: the folder.
+
+        Raises:
+            ArtifactError: the folder is damaged, of another version, or of another kind.
+        """
+        start_quietly()
+        fitted = load_symbols(Path(path))
+        model = cls(fitted.settings)
+        model._fitted = fitted
+        return model
+
+    def fit(self, table: Source) -> NextSymbol:
+        """Train on the symbols of a text or a table.
+
+        Args:
+            table: a `.txt` file with one text, or a table with a symbol per row, or a document.
+
+        Returns:
+            The model itself.
+
+        Raises:
+            DataError: the table cannot be read, or has too few symbols.
+        """
+        start_quietly()
+        data = self.settings.data
+        rows = read_symbols(table, data)
+        seed = self.settings.training.seed
+        training, validation = split_symbols(rows, data.validation, seed)
+        symbols = Symbols.fit(training, data.vocabulary)
+        stream = symbols.stream(training)
+        learned = learn_symbols(
+            self.settings, stream, symbols.stream(validation), symbols.num_codes
+        )
+        ngrams = NGrams.fit(stream, symbols.num_codes)
+        self._fitted = FittedSymbols(
+            settings=self.settings,
+            symbols=symbols,
+            model=learned.model,
+            loss=learned.loss,
+            val_loss=learned.val_loss,
+            ngrams=ngrams,
+        )
+        self._validation = validation
+        return self
+
+    def scores(self, table: Source | None = None) -> pd.DataFrame:
+        """Return how well each next symbol is predicted, beside the baselines.
+
+        Args:
+            table: symbols that it was not trained on; default: the validation symbols of `fit`.
+
+        Returns:
+            A row for the network, for the frequencies after the last 0 to 3 symbols, and for the
+            last symbol once more; columns `accuracy`, `nats` and `bits` per symbol, `perplexity`.
+
+        Raises:
+            ConfigError: there is no table, and `fit` has not run in this process.
+        """
+        start_quietly()
+        fitted = self.fitted
+        rows = self._validation
+        if table is not None:
+            rows = read_symbols(table, self.settings.data)
+        if rows is None:
+            raise ConfigError("there are no validation symbols; expected a table of symbols")
+        stream = fitted.symbols.stream(rows)
+        shares, guesses = log_shares(fitted.model, fitted.settings.model, stream)
+        # the first symbols are context of the baselines, and judged for none
+        judged = stream[LONGEST:]
+        found = {"gru_next": _scores(shares[LONGEST - 1 :], guesses[LONGEST - 1 :], judged)}
+        for length in range(LONGEST, -1, -1):
+            name = f"after the last {length}" if length else "frequencies"
+            given = fitted.ngrams.of_truth(stream, length)
+            found[name] = _scores(given, fitted.ngrams.guesses(stream, length), judged)
+        last = stream[LONGEST - 1 : -1].astype(np.int64)
+        found["the last once more"] = {"accuracy": float(np.mean(last == judged))}
+        table_of = pd.DataFrame.from_dict(found, orient="index")
+        table_of.index.name = "model"
+        return table_of
+
+    def generate(
+        self, prompt: str | list[str], length: int, *, temperature: float = 1.0, seed: int = 0
+    ) -> list[str]:
+        """Go on from a prompt, symbol by symbol.
+
+        Args:
+            prompt: the symbols before; of a text also the text itself.
+            length: symbols to add.
+            temperature: above 1 for more surprise, below 1 for less; 0: the most probable symbol.
+            seed: start of the random draw.
+
+        Returns:
+            The new symbols; fewer where a sequence ends before.
+
+        Raises:
+            ConfigError: the temperature is negative, or the prompt is empty.
+        """
+        start_quietly()
+        fitted = self.fitted
+        if temperature < 0:
+            raise ConfigError(f"temperature is {temperature}; expected 0 or more")
+        given = prompt
+        if isinstance(prompt, str):
+            given = symbols_of(prompt, self.settings.data)
+        if not given:
+            raise ConfigError("the prompt is empty; expected at least one symbol")
+        model = _one_step(fitted)
+        states = zero_states(fitted.settings.model, 1)
+        draw = np.random.default_rng(seed)
+        logits: NDArray[np.float64] = np.zeros(fitted.symbols.num_codes)
+        for code in fitted.symbols.codes(np.array(given, dtype=object)):
+            logits, states = _read(model, int(code), states)
+        added: list[str] = []
+        for _ in range(length):
+            code = _drawn(logits, temperature, draw)
+            if code == BOUNDARY:
+                break
+            added.append(fitted.symbols.names[code - NUM_MARKS])
+            logits, states = _read(model, code, states)
+        return added
+
+
+def _scores(
+    shares: NDArray[np.float64], guesses: NDArray[np.int64], truth: NDArray[np.int32]
+) -> dict[str, float]:
+    loss = nats(shares)
+    return {
+        "accuracy": float(np.mean(guesses == truth)),
+        "nats": loss,
+        "bits": loss / math.log(2),
+        "perplexity": math.exp(loss),
+    }
+
+
+def _one_step(fitted: FittedSymbols) -> keras.Model:
+    """Return the network for one symbol at a time."""
+    from forecast.layers.runtime import build_apart
+
+    make = partial(build_gru_next, fitted.settings.model, fitted.symbols.num_codes, 1)
+    model = build_apart(make, seed=0)
+    model.set_weights(fitted.model.get_weights())
+    return model
+
+
+def _read(
+    model: keras.Model, code: int, states: list[NDArray[np.float32]]
+) -> tuple[NDArray[np.float64], list[NDArray[np.float32]]]:
+    """Return the (V,) logits after a symbol, and the states."""
+    logits, *after = model([np.array([[code]], np.int32), *states], training=False)
+    return np.asarray(logits, np.float64)[0, 0], [np.asarray(state) for state in after]
+
+
+def _drawn(logits: NDArray[np.float64], temperature: float, draw: np.random.Generator) -> int:
+    """Draw a code; never that of unknown symbols, which has no text."""
+    allowed = logits.copy()
+    allowed[0] = -np.inf
+    if temperature == 0:
+        return int(allowed.argmax())
+    raised = (allowed - allowed.max()) / temperature
+    shares = np.exp(raised)
+    return int(draw.choice(len(shares), p=shares / shares.sum()))

@@ -1,0 +1,154 @@
+"""Cells of a table of sequences: order of the rows, categories, values of whole sequences."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from forecast.axes import IntArray
+from forecast.classification.class_settings import SequenceColumns
+from forecast.classification.labelled_sequences import SETS
+from forecast.data.findings import BadTableError, FindingLog, counted, listed
+from forecast.data.names import name_of
+from forecast.data.parse import encode, read_numbers
+from forecast.data.table import RowNames, Table
+
+
+def refuse_repeated(
+    codes: NDArray[np.int32], ids: NDArray[np.object_], name: str, rows: RowNames
+) -> None:
+    """Raise where documents share an id.
+
+    Raises:
+        BadTableError: names the rows.
+    """
+    first = np.unique(codes, return_index=True)[1]
+    again = np.setdiff1d(np.arange(len(codes)), first)
+    if len(again):
+        raise BadTableError(
+            "repeated_id",
+            f"{counted(len(again), 'row')} repeat an id of {name!r}, such as {ids[again[0]]!r}: "
+            f"{rows.several(again[:5], len(again))}",
+            "give each document an id of its own, or name another column",
+        )
+
+
+def per_sequence(
+    table: Table, roles: SequenceColumns, ids: NDArray[np.int32], named: NDArray[np.object_]
+) -> dict[str, NDArray[np.object_] | None]:
+    """Return labels, groups and sets, (N,) each; None for a column that is not there."""
+    values: dict[str, NDArray[np.object_] | None] = {}
+    columns = {"labels": roles.label_col, "groups": roles.group_col, "sets": roles.split_col}
+    for what, name in columns.items():
+        values[what] = None
+        if name is not None and name in table.data:
+            values[what] = _one_each(table, name, ids, named, RowNames(table))
+    _check_sets(values["sets"], roles)
+    return values
+
+
+def refuse_without_id(ids: NDArray[np.int32], name: str, rows: RowNames) -> None:
+    """Raise where a row has no id.
+
+    Raises:
+        BadTableError: names the rows.
+    """
+    missing = np.flatnonzero(ids < 0)
+    if len(missing):
+        raise BadTableError(
+            "missing_id",
+            f"column {name!r} is empty in {counted(len(missing), 'row')}: "
+            f"{rows.several(missing[:5], len(missing))}",
+            "give these rows the id of their sequence, or leave them out",
+        )
+
+
+def order_of(
+    table: Table,
+    roles: SequenceColumns,
+    ids: NDArray[np.int32],
+    rows: RowNames,
+    log: FindingLog,
+) -> IntArray:
+    """Return the rows sorted by sequence and step."""
+    if roles.step_col is None:
+        return np.argsort(ids, kind="stable").astype(np.int64)
+    column = table.take(roles.step_col)
+    if pa.types.is_temporal(column.type):
+        steps = column.cast(pa.timestamp("ns")).cast(pa.int64()).to_numpy().astype(np.float64)
+    else:
+        table.data[roles.step_col] = column
+        steps = read_numbers(table, roles.step_col, rows, log, allow_missing=True)
+    missing = np.flatnonzero(np.isnan(steps))
+    if len(missing):
+        raise BadTableError(
+            "missing_step",
+            f"column {roles.step_col!r} is empty in {counted(len(missing), 'row')}: "
+            f"{rows.several(missing[:5], len(missing))}",
+            "number these steps, or leave the rows out",
+        )
+    order = np.lexsort((steps, ids)).astype(np.int64)
+    same = (np.diff(ids[order]) == 0) & (np.diff(steps[order]) == 0)
+    if same.any():
+        where = order[1:][same]
+        raise BadTableError(
+            "duplicate_steps",
+            f"{counted(len(where), 'row')} repeat a step of {roles.step_col!r} in their sequence: "
+            f"{rows.several(where[:5], len(where))}",
+            "keep one row of each step, or name another column of steps",
+        )
+    return order
+
+
+def words_of(table: Table, name: str) -> NDArray[np.object_]:
+    """Return the names of a column's categories, "" where a cell is empty."""
+    codes, values = encode(table.take(name), name)
+    named = np.array([*(name_of(value) for value in values), ""], dtype=object)
+    return named[codes]
+
+
+def _one_each(
+    table: Table, name: str, ids: NDArray[np.int32], named: NDArray[np.object_], rows: RowNames
+) -> NDArray[np.object_]:
+    """Return the (N,) value of a column that is the same in all rows of a sequence.
+
+    Raises:
+        BadTableError: it changes inside a sequence, or is empty.
+    """
+    codes, values = encode(table.take(name), name)
+    empty = np.flatnonzero(codes < 0)
+    if len(empty):
+        raise BadTableError(
+            "missing_label",
+            f"column {name!r} is empty in {counted(len(empty), 'row')}: "
+            f"{rows.several(empty[:5], len(empty))}",
+            "fill it in, or leave these sequences out",
+        )
+    of_sequence = np.zeros(len(named), np.int64)
+    of_sequence[ids] = codes
+    other = np.flatnonzero(of_sequence[ids] != codes)
+    if len(other):
+        series = int(ids[other[0]])
+        both = listed([name_of(values[code]) for code in np.unique(codes[ids == series])], shown=3)
+        raise BadTableError(
+            "label_changes",
+            f"{name!r} has several values in sequence {named[series]!r}: {both}; "
+            f"{counted(len(np.unique(ids[other])), 'sequence')} have more than one",
+            "give every row of a sequence the same value, or make each stretch a sequence of its "
+            "own, with an id of its own",
+        )
+    names = np.array([name_of(value) for value in values], dtype=object)
+    return names[of_sequence]
+
+
+def _check_sets(sets: NDArray[np.object_] | None, roles: SequenceColumns) -> None:
+    if sets is None:
+        return
+    unknown = sorted(set(sets) - set(SETS))
+    if unknown:
+        raise BadTableError(
+            "unknown_set",
+            f"column {roles.split_col!r} has {listed(unknown)}",
+            f"expected {', '.join(SETS)}",
+        )

@@ -1,0 +1,119 @@
+"""Training, validation and test set of labelled sequences: whole sequences, never rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecast.axes import IntArray
+from forecast.classification.class_settings import SplitSettings
+from forecast.classification.labelled_sequences import SETS, Sequences
+
+
+@dataclass(frozen=True, eq=False)
+class SequenceSplit:
+    """Numbers of the sequences in each set, in the order of the table.
+
+    Attributes:
+        train: what the network learns from.
+        validation: decides when training stops.
+        test: judges the result.
+    """
+
+    train: IntArray
+    validation: IntArray
+    test: IntArray
+
+
+def split_sequences(sequences: Sequences, settings: SplitSettings) -> SequenceSplit:
+    """Divide sequences into sets.
+
+    With groups, whole groups are drawn; a group has the label that most of its sequences have.
+    A `split_col` decides first; validation sequences are then drawn from `train`, unless the column
+    names some.
+
+    Args:
+        sequences: with labels.
+        settings: the shares.
+    """
+    draw = np.random.default_rng(settings.seed)
+    everything = np.arange(sequences.num_sequences)
+    if sequences.sets is not None:
+        named = {name: everything[sequences.sets == name] for name in SETS}
+        rest = named["train"]
+        test = named["test"]
+        if len(named["validation"]):
+            return SequenceSplit(rest, named["validation"], test)
+    else:
+        rest, test = _divided(sequences, everything, settings.test, settings.by, draw)
+    train, validation = _divided(sequences, rest, settings.validation, settings.by, draw)
+    return SequenceSplit(train, validation, test)
+
+
+def stratified_folds(
+    sequences: Sequences, numbers: IntArray, num_folds: int, seed: int
+) -> list[IntArray]:
+    """Divide sequences into folds with the same shares of each label; groups stay together.
+
+    Args:
+        sequences: with labels.
+        numbers: those to divide.
+        num_folds: number of folds.
+        seed: of the draw.
+
+    Returns:
+        The numbers in each fold.
+    """
+    draw = np.random.default_rng(seed)
+    units, labels = _units(sequences, numbers)
+    fold_of = np.empty(len(labels), np.int64)
+    start = 0
+    for label in np.unique(labels):
+        members = draw.permutation(np.flatnonzero(labels == label))
+        # goes on where the last label ended, so that folds are of one size
+        fold_of[members] = (start + np.arange(len(members))) % num_folds
+        start += len(members)
+    return [numbers[fold_of[units] == fold] for fold in range(num_folds)]
+
+
+def _divided(
+    sequences: Sequences, numbers: IntArray, share: float, by: str, draw: np.random.Generator
+) -> tuple[IntArray, IntArray]:
+    """Return the numbers that stay, and the share of them that is held out."""
+    if not share or not len(numbers):
+        return numbers, numbers[:0]
+    units, labels = _units(sequences, numbers)
+    is_out = np.zeros(len(labels), dtype=bool)
+    if by == "order":
+        is_out[len(labels) - round(share * len(labels)) :] = True
+    else:
+        for label in np.unique(labels):
+            members = draw.permutation(np.flatnonzero(labels == label))
+            # a label with two sequences or more is in both sets
+            wanted = max(1, round(share * len(members)))
+            is_out[members[: min(wanted, len(members) - 1)]] = True
+    held_out = is_out[units]
+    return numbers[~held_out], numbers[held_out]
+
+
+def _units(sequences: Sequences, numbers: IntArray) -> tuple[IntArray, NDArray[np.object_]]:
+    """Return what is drawn as a whole: for each number its unit, and the label of each unit.
+
+    Units are in the order of their first sequence.
+    """
+    assert sequences.labels is not None
+    labels = sequences.labels[numbers]
+    if sequences.groups is None:
+        return np.arange(len(numbers)), labels
+    groups = sequences.groups[numbers]
+    names, first, units = np.unique(groups, return_index=True, return_inverse=True)
+    place = np.empty(len(names), np.int64)
+    place[np.argsort(first)] = np.arange(len(names))
+    units = place[units]
+    usual = np.empty(len(names), dtype=object)
+    for unit in range(len(names)):
+        words, counts = np.unique(labels[units == unit], return_counts=True)
+        usual[unit] = words[np.argmax(counts)]
+    return units, usual

@@ -1,0 +1,228 @@
+"""Tables of labelled sequences: read, checked, and stored one sequence after another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from forecast.classification.class_settings import SequenceColumns
+from forecast.classification.documents import TextSettings, split_texts
+from forecast.classification.labelled_sequences import Sequences
+from forecast.classification.sequence_cells import (
+    order_of,
+    per_sequence,
+    refuse_repeated,
+    refuse_without_id,
+    words_of,
+)
+from forecast.data.findings import BadTableError, FindingLog, listed
+from forecast.data.formats.readers import Source, find_reader
+from forecast.data.panel import Columns
+from forecast.data.parse import encode, read_numbers
+from forecast.data.read import TableFormat
+from forecast.data.table import RowNames, Table
+from forecast.errors import nearest
+from forecast.section import AUTO
+
+ID_NAMES = ("unique_id", "id", "series", "sequence")
+STEP_NAMES = ("ds", "step", "time", "timestamp")
+
+WORDS = {
+    "id_col": "the ids",
+    "step_col": "the steps",
+    "label_col": "the labels",
+    "text_col": "the texts",
+    "group_col": "the groups",
+    "split_col": "the sets",
+    "features": "the features",
+    "categorical": "the categories",
+}
+"""Role of a column -> its words in messages."""
+
+COUNTED = "document"
+"""Column of ids in the results, where documents are counted from 0."""
+
+
+def read_sequences(
+    source: Source,
+    columns: SequenceColumns,
+    text: TextSettings | None = None,
+    *,
+    has_labels: bool = True,
+) -> Sequences:
+    """Read a table with one row per sequence and step, or per document.
+
+    Args:
+        source: a file or an object, in one of the forms of `READERS`.
+        columns: the roles.
+        text: how texts become sequences, where a column has texts.
+        has_labels: whether the table must have the column of labels; without, one that is there is
+            read, and is no error where it is not.
+
+    Raises:
+        BadTableError: a column is absent, a cell is no number, or a label changes inside a
+            sequence.
+
+    Example:
+        >>> import pandas as pd
+        >>> from forecast import SequenceColumns
+        >>> from forecast.classification.sequence_table import read_sequences
+        >>> table = pd.DataFrame({"id": [*"aab"], "x": [1.0, 2.0, 5.0], "label": [*"uud"]})
+        >>> sequences = read_sequences(table, SequenceColumns())
+        >>> sequences.ids.tolist(), sequences.lengths.tolist(), sequences.labels.tolist()
+        (['a', 'b'], [2, 1], ['u', 'd'])
+    """
+    opened = find_reader(source).open(source, _plain_columns(columns), TableFormat())
+    roles = _with_names(columns, opened.names, has_labels)
+    optional = [roles.label_col] if roles.label_col in opened.names else []
+    single = [roles.id_col, roles.step_col, roles.text_col, roles.group_col, roles.split_col]
+    if roles.id_col == AUTO:
+        single[0] = None
+    wanted = [name for name in (*single, *optional, *roles.categorical) if name is not None]
+    if roles.text_col is not None:
+        cells = opened.read(wanted)
+    elif roles.features != AUTO:
+        wanted += roles.features
+        cells = opened.read(wanted)
+    else:
+        others = [name for name in opened.names if name not in wanted]
+        cells = opened.read([*wanted, *others])
+        numeric = [name for name in others if _is_numeric(cells[name])]
+        roles = roles.model_copy(update={"features": tuple(numeric)})
+    table = Table(_plain_columns(roles), dict(cells), len(cells[wanted[0]]), opened.text)
+    if roles.text_col is not None:
+        return _documents(table, roles, text or TextSettings())
+    return _arranged(table, roles)
+
+
+def _documents(table: Table, roles: SequenceColumns, text: TextSettings) -> Sequences:
+    """Return the documents of a table as sequences of words."""
+    if not table.num_rows:
+        raise BadTableError("no_rows", "the table has no rows", "give at least two documents")
+    text_col = roles.text_col
+    assert text_col is not None
+    ids = np.arange(table.num_rows).astype(object)
+    if roles.id_col == AUTO:
+        roles = roles.model_copy(update={"id_col": COUNTED})
+    else:
+        codes, values = encode(table.take(roles.id_col), roles.id_col)
+        refuse_without_id(codes, roles.id_col, RowNames(table))
+        ids = np.array(values, dtype=object)[codes]
+        refuse_repeated(codes, ids, roles.id_col, RowNames(table))
+    texts = table.take(text_col).cast(pa.string()).fill_null("").to_numpy()
+    tokens, offsets = split_texts(texts, text)
+    every = np.arange(table.num_rows, dtype=np.int32)
+    each = per_sequence(table, roles, every, ids)
+    return Sequences(
+        columns=roles,
+        ids=ids,
+        offsets=offsets,
+        numbers=np.empty((len(tokens), 0)),
+        words={text_col: tokens},
+        labels=each["labels"],
+        groups=each["groups"],
+        sets=each["sets"],
+    )
+
+
+def _plain_columns(columns: SequenceColumns) -> Columns:
+    """Return roles that the readers understand."""
+    features = () if columns.features == AUTO else columns.features
+    return Columns(
+        id_col="unique_id" if columns.id_col == AUTO else columns.id_col,
+        time_col="ds",
+        target_cols=(columns.label_col,),
+        past_covariates=(*features, *columns.categorical),
+    )
+
+
+def _with_names(
+    columns: SequenceColumns, names: Sequence[str], has_labels: bool
+) -> SequenceColumns:
+    """Return the roles with the columns that `auto` stands for.
+
+    Raises:
+        BadTableError: a column is absent, or there is none for `auto`.
+    """
+    found: dict[str, Any] = {}
+    if columns.id_col == AUTO:
+        usual = [name for name in ID_NAMES if name in names]
+        if not usual and columns.text_col is not None:
+            usual = [AUTO]
+        if not usual:
+            raise BadTableError(
+                "missing_column",
+                f"no column is named {' or '.join(ID_NAMES)}; the table has {listed(names)}",
+                "name the column of ids: it tells which rows are one sequence",
+                ({"data.id_col": "COLUMN"},),
+            )
+        found["id_col"] = usual[0]
+    if columns.step_col == AUTO:
+        usual = [name for name in STEP_NAMES if name in names]
+        found["step_col"] = usual[0] if usual else None
+    roles = columns.model_copy(update=found)
+
+    single = {"id_col": roles.id_col, "step_col": roles.step_col}
+    single |= {"group_col": roles.group_col, "split_col": roles.split_col}
+    single["text_col"] = roles.text_col
+    if has_labels:
+        single["label_col"] = roles.label_col
+    wanted = [(role, name) for role, name in single.items() if name is not None]
+    wanted += [("categorical", name) for name in roles.categorical]
+    if roles.features != AUTO:
+        wanted += [("features", name) for name in roles.features]
+    for role, name in wanted:
+        if name not in (*names, AUTO):
+            raise BadTableError(
+                "missing_column",
+                f"there is no column {name!r} for {WORDS[role]}; the table has {listed(names)}",
+                f"check the name{nearest(name, names)}",
+                ({f"data.{role}": "COLUMN"},),
+            )
+    return roles
+
+
+def _is_numeric(column: pa.ChunkedArray) -> bool:
+    kind = column.type
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+
+
+def _arranged(table: Table, roles: SequenceColumns) -> Sequences:
+    """Return the sequences of a table, their rows in order."""
+    log = FindingLog(strict=True)
+    if not table.num_rows:
+        raise BadTableError("no_rows", "the table has no rows", "give at least two sequences")
+    ids, id_values = encode(table.take(roles.id_col), roles.id_col)
+    rows = RowNames(table)
+    refuse_without_id(ids, roles.id_col, rows)
+    order = order_of(table, roles, ids, rows, log)
+    counts = np.bincount(ids, minlength=len(id_values))
+    numbers = [read_numbers(table, name, rows, log, allow_missing=True) for name in roles.features]
+    values = np.empty((table.num_rows, len(numbers)))
+    for column, cells in enumerate(numbers):
+        values[:, column] = cells[order]
+    words = {name: words_of(table, name)[order] for name in roles.categorical}
+    if not numbers and not words:
+        raise BadTableError(
+            "no_features",
+            "there is no column of numbers beside id, step and label, and categorical names none",
+            "name the columns that tell something of the label",
+            ({"data.categorical": ["COLUMN"]},),
+        )
+    first = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    named = np.array(id_values, dtype=object)
+    each = per_sequence(table, roles, ids, named)
+    return Sequences(
+        columns=roles,
+        ids=named,
+        offsets=first,
+        numbers=values,
+        words=words,
+        labels=each["labels"],
+        groups=each["groups"],
+        sets=each["sets"],
+        notes=tuple(finding.sentence for finding in log.findings),
+    )

@@ -1,0 +1,162 @@
+"""The command `classify`, with `fit`, `predict` and `evaluate`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from forecast.cli.parser import (
+    SUCCESS,
+    Commands,
+    Shortcut,
+    add_command,
+    add_settings,
+    add_shortcuts,
+    to_list,
+)
+from forecast.cli.terminal import (
+    make_voice,
+    print_line,
+    print_path,
+    print_reading,
+    print_result,
+    print_table,
+    quiet_start,
+)
+
+CLASS_SHORTCUTS = (
+    Shortcut("--label", "data.label_col", "COLUMN", "column with the label", json.dumps),
+    Shortcut(
+        "--id",
+        "data.id_col",
+        "COLUMN",
+        "column that names the sequence of each row; default: unique_id, id or series",
+        json.dumps,
+    ),
+    Shortcut(
+        "--step",
+        "data.step_col",
+        "COLUMN",
+        "column that orders the rows of a sequence; default: ds, step or time",
+        json.dumps,
+    ),
+    Shortcut(
+        "--features",
+        "data.features",
+        "COLUMN,...",
+        "columns of numbers to read; default: all without another role",
+        to_list,
+    ),
+    Shortcut(
+        "--categorical", "data.categorical", "COLUMN,...", "columns of categories to read", to_list
+    ),
+    Shortcut(
+        "--text",
+        "data.text_col",
+        "COLUMN",
+        "column of texts: each row is a document, its words are the steps",
+        json.dumps,
+    ),
+    Shortcut(
+        "--group",
+        "data.group_col",
+        "COLUMN",
+        "column of groups, such as machines; a group is in one set only",
+        json.dumps,
+    ),
+    Shortcut(
+        "--split",
+        "data.split_col",
+        "COLUMN",
+        "column with train, validation or test; default: the sets are drawn",
+        json.dumps,
+    ),
+    Shortcut("--alias", "alias", "NAME", "name of the column of classes", json.dumps),
+)
+"""Options of `classify fit` that stand for settings."""
+
+
+def add_classify(commands: Commands) -> None:
+    """Add the command `classify` with its own commands."""
+    parser = commands.add_parser(
+        "classify",
+        help="learn the labels of whole sequences, and give new ones a label",
+        description="Learn the labels of whole sequences, and give new ones a label.",
+    )
+    inner: Commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_fit(inner)
+    _add_predict(inner)
+    _add_evaluate(inner)
+
+
+def _add_fit(commands: Commands) -> None:
+    parser = add_command(
+        commands, "fit", _fit, "train a classifier, evaluate it and write a run folder"
+    )
+    parser.add_argument("table", metavar="TABLE", help="one row per sequence and step, or per text")
+    add_settings(parser)
+    add_shortcuts(parser, CLASS_SHORTCUTS)
+    parser.add_argument(
+        "--out",
+        metavar="FOLDER",
+        help="run folder to write: new, empty, or an earlier run of the same table and settings; "
+        "default: runs/NAME-classes",
+    )
+    parser.add_argument("--replace", action="store_true", help="also replace another earlier run")
+
+
+def _fit(options: argparse.Namespace) -> int:
+    print_reading(options.table)
+    from forecast.classification.class_settings import Classification
+    from forecast.experiment.file import load_settings
+    from forecast.runs.classified import classify_run
+
+    overrides = list(options.set)
+    for shortcut in CLASS_SHORTCUTS:
+        value = getattr(options, shortcut.setting, None)
+        if value is not None:
+            overrides.append(f"{shortcut.setting}={shortcut.to_yaml(value)}")
+    config = load_settings(Classification, options.config, overrides)
+    folder = classify_run(
+        config, options.table, out=options.out, replace=options.replace, voice=make_voice()
+    )
+    print_path(folder)
+    return SUCCESS
+
+
+def _add_run(parser: argparse.ArgumentParser, table: str) -> None:
+    parser.add_argument(
+        "run_folder", metavar="RUN", help="run folder, or the folder of a saved model"
+    )
+    parser.add_argument("table", metavar="TABLE", help=table)
+
+
+def _add_predict(commands: Commands) -> None:
+    parser = add_command(commands, "predict", _predict, "give the sequences of a table a class")
+    _add_run(parser, "sequences to classify; no labels are needed")
+    parser.add_argument("--output", metavar="FILE", help="CSV file to write; default: print as CSV")
+
+
+def _predict(options: argparse.Namespace) -> int:
+    with quiet_start():
+        from forecast.runs.classified import predict_classes
+    predicted = predict_classes(options.run_folder, options.table, options.output)
+    if options.output:
+        print_line(f"wrote {options.output}")
+    else:
+        print_table(predicted.to_csv(index=False).rstrip("\n"))
+    return SUCCESS
+
+
+def _add_evaluate(commands: Commands) -> None:
+    parser = add_command(commands, "evaluate", _evaluate, "compare predictions with true labels")
+    _add_run(parser, "sequences with labels that were not learned from")
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    with quiet_start():
+        from forecast.runs.classified import evaluate_classes
+    result = evaluate_classes(options.run_folder, options.table)
+    print_result(result.scores().round(3).to_string())
+    print_result(result.verdict())
+    return SUCCESS
