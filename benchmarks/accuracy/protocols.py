@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from series_scores import cpu_seconds
 
 from forecast import Forecaster
 from forecast.experiment.file import load_experiment
@@ -239,12 +240,34 @@ def preset(name: str, seed: int, overrides: tuple[str, ...] = ()) -> Experiment:
     return load_experiment(ROOT / "configs" / protocol.config, changes)
 
 
+def untouched(name: str, seed: int) -> Experiment:
+    """The default, which is told how to read the table, its horizon and the rows of the test."""
+    declared = preset(name, seed)
+    config = Experiment(
+        name=declared.name,
+        data=declared.data.model_copy(update={"calendar": Experiment().data.calendar}),
+        windows=Experiment().windows.model_copy(update={"horizon": declared.windows.horizon}),
+    )
+    changes: dict[str, Any] = {"training.seed": seed}
+    if declared.evaluation.test_size:
+        changes["evaluation.test_size"] = declared.evaluation.test_size
+    return config.with_settings(changes)
+
+
 def run_case(
-    name: str, case: int | str, seed: int, overrides: tuple[str, ...] = ()
+    name: str,
+    case: int | str,
+    seed: int,
+    overrides: tuple[str, ...] = (),
+    *,
+    is_default: bool = False,
 ) -> dict[str, Any]:
-    """Fit the preset of a protocol and score it: figures, and how they came about."""
+    """Fit the preset of a protocol, or the default, and score it: figures, and how they came."""
     protocol, config = PROTOCOLS[name], preset(name, seed, overrides)
+    if is_default:
+        config = untouched(name, seed)
     start = time.perf_counter()
+    start_of_work = cpu_seconds()
     scores, forecaster = protocol.run(config, case)
     fitted = forecaster.fitted
     return {
@@ -260,4 +283,5 @@ def run_case(
         "val_loss": min(fitted.history.val_loss, default=None),
         "epoch_seconds": float(np.median(fitted.history.seconds)),
         "seconds": time.perf_counter() - start,
+        "cpu_seconds": cpu_seconds() - start_of_work,
     }

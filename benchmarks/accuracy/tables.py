@@ -25,13 +25,57 @@ def write_page() -> None:
         begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
         before, rest = text.split(begin)
         text = f"{before}{begin}\n{table_of(name, results_of(name))}\n{end}{rest.split(end)[1]}"
+    begin, end = "<!-- untouched -->\n", "<!-- end of untouched -->"
+    before, rest = text.split(begin)
+    text = f"{before}{begin}\n{untouched_table()}\n\n{end}{rest.split(end)[1]}"
     page.write_text(text, encoding="utf-8")
 
 
-def results_of(name: str) -> Found:
+def untouched_table() -> str:
+    """The default beside the declared presets, one seed each."""
+    head = ["set", "score", "preset", "default", "default / preset"]
+    head += ["CPU s, preset", "CPU s, default", "weights of the default"]
+    lines = [row(head), row(["---"] * len(head))]
+    for name in PROTOCOLS:
+        declared = results_of(name)
+        for case, defaults in results_of(name, HERE / "results" / "default").items():
+            default = defaults[0]
+            same_seed = [one for one in declared[case] if one["seed"] == default["seed"]]
+            lines += _untouched_rows(f"{name} {case}".removesuffix(" all"), same_seed[0], default)
+    return "\n".join(lines)
+
+
+def _untouched_rows(title: str, declared: dict[str, Any], default: dict[str, Any]) -> list[str]:
+    """A row for each score of a set that is published."""
+    its, ours = (result["scores"]["segment_bigru"] for result in (declared, default))
+    scores = ("OWA",)
+    if "OWA" not in ours:
+        scores = tuple(score for score in ("MSE", "MAE", "MASE") if score in ours)
+    lines = []
+    for score in scores:
+        cells = [title, score, f"{its[score]:.4f}", f"{ours[score]:.4f}"]
+        cells.append(f"{ours[score] / its[score]:.3f}")
+        cells += [_cpu(declared), _cpu(default), _weights(default["shares"])]
+        lines.append(row(cells))
+    return lines
+
+
+def _cpu(result: dict[str, Any]) -> str:
+    if "cpu_seconds" not in result:
+        return ""
+    return f"{result['cpu_seconds']:.0f}"
+
+
+def _weights(weights: dict[str, float]) -> str:
+    """The members of a forecast with at least 1 %, heaviest first."""
+    ordered = sorted(weights.items(), key=lambda item: -item[1])
+    return ", ".join(f"{100 * weight:.0f} % {name}" for name, weight in ordered if weight > 0.01)
+
+
+def results_of(name: str, folder: Path = HERE / "results") -> Found:
     """The results of a set by case, one per seed."""
     found: Found = defaultdict(list)
-    for path in sorted((HERE / "results").glob(f"{name}-*.json")):
+    for path in sorted(folder.glob(f"{name}-*.json")):
         result = json.loads(path.read_text(encoding="utf-8"))
         found[result["case"]].append(result)
     return found

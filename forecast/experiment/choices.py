@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from forecast.baselines.seasonal_ridge import SEASONAL
 from forecast.baselines.simple import BASELINE_NAMES
 from forecast.data.findings import Choice, counted
 from forecast.data.panel import Panel
@@ -45,6 +46,9 @@ LEAST_BLOCKS = 3
 
 LEAST_SERIES = 8
 """Series that show it where there are fewer stretches."""
+
+LEAST_SEASONS = 100
+"""Seasons of a series of usual length from which on each step of the season has a regression."""
 
 WINDOWS_PER_EPOCH = 40_000
 """Training windows of one target that are drawn for an epoch, at most."""
@@ -127,7 +131,7 @@ def choose(config: Experiment, panel: Panel, season_length: int) -> Chosen:
     else:
         chosen = chosen.with_choices(set_sizes(config, panel, season_length))
         chosen = chosen.with_choices(context_lengths(chosen.config, panel, season_length))
-        chosen = chosen.with_choices(capacity(chosen.config, panel))
+        chosen = chosen.with_choices(capacity(chosen.config, panel, season_length))
     default = Choice(usual, f"default of {config.model.name}")
     chosen = chosen.with_choices(point_choices(chosen.config, panel, season_length, default))
     return chosen.with_choices({"name": _name(chosen.config)})
@@ -285,12 +289,13 @@ def _seasonal_contexts(
     return year, 8 * week, "a year and eight weeks"
 
 
-def capacity(config: Experiment, panel: Panel) -> Choices:
+def capacity(config: Experiment, panel: Panel, season_length: int) -> Choices:
     """Choose units, batches, epochs and members by the amount of data, and the loss.
 
     Args:
         config: the experiment.
         panel: its series.
+        season_length: m.
     """
     targets = len(panel.columns.target_cols)
     values = panel.num_rows * targets
@@ -311,7 +316,7 @@ def capacity(config: Experiment, panel: Panel) -> Choices:
     if not _is_trained(config, panel):
         seeds = Choice(0, "the validation set is too short to judge a network")
         linear = Choice("member", "the ridge regressions of the ensemble")
-    simple = Choice(BASELINE_NAMES, "weighted by their errors at earlier cutoffs")
+    simple = Choice(_simple_members(panel, season_length), "weighted by their errors")
     if config.training.loss == "quantile":
         linear = Choice("none", "a linear map has no quantiles")
         simple = Choice((), "baselines have no quantiles")
@@ -326,6 +331,14 @@ def capacity(config: Experiment, panel: Panel) -> Choices:
         "ensemble.linear": linear,
         "ensemble.simple": simple,
     }
+
+
+def _simple_members(panel: Panel, season_length: int) -> tuple[str, ...]:
+    """Return the baselines, and the regression of each step of long seasons with their dates."""
+    seasons = float(np.median(panel.lengths)) / season_length
+    if season_length == 1 or panel.freq.is_integer or seasons < LEAST_SEASONS:
+        return BASELINE_NAMES
+    return (*BASELINE_NAMES, SEASONAL)
 
 
 def _is_trained(config: Experiment, panel: Panel) -> bool:

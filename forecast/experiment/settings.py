@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import to_jsonable_python
 
+from forecast.baselines.seasonal_ridge import SEASONAL
 from forecast.baselines.simple import BASELINE_NAMES
 from forecast.data.formats.readers import reader_named
 from forecast.data.panel import USUAL_ROLES, Columns
@@ -223,7 +224,7 @@ class Experiment(Section):
 
     @model_validator(mode="after")
     def _check_together(self) -> Experiment:
-        if self.name in BASELINE_NAMES:
+        if self.name in (*BASELINE_NAMES, SEASONAL):
             raise ValueError(
                 f"name is {self.name!r}, which is the name of a baseline: choose another one"
             )

@@ -21,8 +21,10 @@ SimpleMember = Literal[
     "seasonal_lags",
     "ets",
     "linear",
+    "seasonal_linear",
 ]
-"""Name of a baseline: one of `BASELINE_NAMES`."""
+"""Name of a baseline, one of `BASELINE_NAMES`, or of a ridge regression for each step of the
+season."""
 
 
 class TrainingConfig(Section):
@@ -142,8 +144,9 @@ class EnsembleConfig(Section):
     quantile` or without a validation set (`bigru`: none)."""
     simple: Auto | tuple[SimpleMember, ...] = AUTO
     """Baselines that forecast with the model, by weights that they earn at cutoffs before the test
-    set, or an empty list; `auto`: all of them, but none with `training.loss: quantile` (`bigru`:
-    none)."""
+    set, or an empty list; `seasonal_linear` is a ridge regression for each step of the season, with
+    the known covariates. `auto`: all baselines, and `seasonal_linear` where series with dates have
+    100 seasons, but none with `training.loss: quantile` (`bigru`: none)."""
 
     @property
     def num_members(self) -> int:

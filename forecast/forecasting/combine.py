@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from forecast.axes import FloatArray, IntArray, evenly_spaced
+from forecast.baselines.seasonal_ridge import SEASONAL
 from forecast.baselines.simple import ETS, LINEAR
 from forecast.experiment.choices import LEAST_BLOCKS
 from forecast.experiment.prepare import Prepared
@@ -31,6 +32,7 @@ from forecast.forecasting.rolled_members import (
     roll_regression,
     roll_smoothing,
 )
+from forecast.forecasting.seasonal_member import seasonal_forecasts
 from forecast.forecasting.simple_members import simple_forecasts
 from forecast.scores.seasonal import seasonal_errors
 from forecast.section import decided
@@ -103,15 +105,23 @@ def with_combination(fitted: Fitted, prepared: Prepared) -> tuple[Fitted, Rolled
     names = decided(prepared.config.ensemble.simple, "ensemble.simple")
     if not names:
         return fitted, None
-    rolled = _roll(fitted, prepared, names)
-    of_simple = dict(zip(rolled.names, rolled.weights.tolist(), strict=True))
+    baselines = [name for name in names if name != SEASONAL]
+    rolled = None
+    of_simple: dict[str, float] = {}
+    if baselines:
+        rolled = _roll(fitted, prepared, baselines)
+        of_simple = dict(zip(rolled.names, rolled.weights.tolist(), strict=True))
     if MODEL in of_simple:
         weights = {name: weight for name, weight in of_simple.items() if weight or name == MODEL}
     else:
         weights = _beside_model(fitted, prepared, of_simple, names)
     fitted = replace(fitted, weights=weights)
+    if SEASONAL not in weights:
+        fitted = replace(fitted, seasonal=None)
+    if rolled is None or not len(rolled.last):
+        return fitted, None
     has_networks = weights[MODEL] > 0 and MODEL not in rolled.names
-    if has_networks or not len(rolled.last):
+    if has_networks or SEASONAL in weights:
         return fitted, None
     return fitted, rolled
 
@@ -249,6 +259,8 @@ def _beside_model(
     panel = prepared.panel
     windows = prepared.validation
     without_model = {MODEL: 0.0} | {name: weight for name, weight in simple.items() if weight}
+    if not simple:
+        without_model = {MODEL: 1.0}
     if not len(windows):
         return without_model
     most = max(1, JUDGED_WINDOWS // fitted.shape.num_targets)
@@ -258,14 +270,21 @@ def _beside_model(
     horizon = fitted.shape.horizon
     blocks = (prepared.split.validation.last[series] - last - 1 - horizon) // horizon
 
-    late = [name for name in names if name not in simple]
+    late = [name for name in names if name not in (*simple, SEASONAL)]
     used = [name for name, weight in simple.items() if weight]
     made = simple_forecasts(fitted, panel, prepared.filled, last, [*used, *late])
     weights = np.array([simple[name] for name in used])
     together = np.tensordot(weights, made[: len(used)], axes=1)
-    by_model = forecast_model(fitted, windows, numbers)[0]
-    all_made = np.concatenate([together[None], made[len(used) :], by_model[None]])
-    errors = _errors_of(prepared, all_made, last, blocks)
+    all_made = [together, *made[len(used) :]]
+    if not simple:
+        all_made = []
+    if fitted.seasonal is not None:
+        late.append(SEASONAL)
+        all_made.append(seasonal_forecasts(fitted, panel, windows, numbers))
+    all_made.append(forecast_model(fitted, windows, numbers)[0])
+    if len(all_made) == 1:
+        return without_model
+    errors = _errors_of(prepared, np.stack(all_made), last, blocks)
     start = np.zeros(len(all_made))
     start[0] = 1.0
     found, _ = earned_weights(errors, start, least_blocks=MODEL_BLOCKS)
@@ -275,6 +294,6 @@ def _beside_model(
     combined = {MODEL: float(found[-1])}
     for name, weight in zip(used, weights, strict=True):
         combined[name] = float(found[0] * weight)
-    for name, weight in zip(late, found[1:-1], strict=True):
+    for name, weight in zip(late, found[len(found) - 1 - len(late) : -1], strict=True):
         combined[name] = float(weight)
     return {name: weight for name, weight in combined.items() if weight or name == MODEL}

@@ -13,6 +13,7 @@ from forecast.axes import FloatArray, IntArray
 from forecast.baselines.compare import history_reader
 from forecast.baselines.lengths import smoothed_rows
 from forecast.baselines.ridge import RidgeWindow
+from forecast.baselines.seasonal_ridge import SeasonalRidge
 from forecast.baselines.simple import ETS
 from forecast.baselines.smoothing import Smoothing
 from forecast.data.names import name_of
@@ -65,6 +66,7 @@ class Fitted:
         smoothing: the baseline of exponential smoothing; None in models of earlier versions.
         training: losses and weights of the members of the model.
         weights: weight of the model, as `MODEL`, and of each baseline that forecasts with it.
+        seasonal: the ridge regression for each step of the season, if it forecasts with them.
     """
 
     config: Experiment
@@ -81,6 +83,7 @@ class Fitted:
     smoothing: Smoothing | None
     training: TrainingRecord
     weights: Mapping[str, float] = field(default_factory=lambda: {MODEL: 1.0})
+    seasonal: SeasonalRidge | None = None
 
     @property
     def model(self) -> keras.Model:

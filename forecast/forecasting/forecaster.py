@@ -35,6 +35,7 @@ from forecast.forecasting.learned_table import reading_for
 from forecast.forecasting.predict import forecast_future
 from forecast.forecasting.reference import baseline_ahead
 from forecast.forecasting.saving import load_fitted, save_fitted
+from forecast.forecasting.seasonal_member import fit_seasonal
 from forecast.forecasting.simple_members import fit_linear, smoothing_of
 from forecast.layers.runtime import start_quietly
 from forecast.scores.evaluation import BacktestResult
@@ -184,6 +185,7 @@ class Forecaster:
         )
         linear = fit_linear(prepared)
         fitted = collect(prepared, network, linear, smoothing_of(prepared))
+        fitted = replace(fitted, seasonal=fit_seasonal(prepared, fitted.season_length))
         fitted, rolled = with_combination(fitted, prepared)
         fitted = calibrate(fitted, prepared, rolled)
         self._fitted = fitted
@@ -214,6 +216,7 @@ class Forecaster:
             calibration=fitted.calibration,
             recent=fitted.recent,
             weights=fitted.weights,
+            seasonal=fitted.seasonal and fit_seasonal(whole, fitted.season_length, fitted.seasonal),
             series=replace(refitted.series, unit=fitted.series.unit),
         )
         self._prepared = whole

@@ -7,20 +7,22 @@ from dataclasses import replace
 import numpy as np
 
 from forecast.axes import FloatArray, IntArray
+from forecast.baselines.seasonal_ridge import SEASONAL
 from forecast.data.known import append_future
 from forecast.data.panel import Panel
 from forecast.data.per_series.ended import Reach
 from forecast.data.per_series.subset import last_rows, select_series
 from forecast.data.shown import stamp_at
 from forecast.errors import DataError
+from forecast.forecasting.before_cutoff import targets_before
 from forecast.forecasting.closed_days import closed_at, closed_notes, opened
 from forecast.forecasting.fitted import MODEL, Fitted, align
+from forecast.forecasting.seasonal_member import seasonal_forecasts
 from forecast.forecasting.simple_members import simple_forecasts, steps_of, unread_notes
 from forecast.forecasting.unseen import DRIFT_RANGES, RowsRead, covariate_notes, new_series_note
 from forecast.scores.forecast import Forecast
 from forecast.scores.symptoms import leap_notes
 from forecast.transforms.missing import Filled, fill_missing
-from forecast.windows.features import Features
 from forecast.windows.index import index_windows
 from forecast.windows.splits import Part
 from forecast.windows.windowed import WindowedFeatures
@@ -47,14 +49,16 @@ def forecast_windows(
     Raises:
         DataError: a forecast is not finite.
     """
-    names = [name for name in fitted.weights if name != MODEL]
-    if not names:
+    if set(fitted.weights) == {MODEL}:
         return forecast_model(fitted, windows, numbers)
+    names = [name for name in fitted.weights if name not in (MODEL, SEASONAL)]
     last = windows.index.locate(numbers)[1] + windows.index.context_length - 1
     made = simple_forecasts(fitted, panel, windows.features.filled, last, names)
     total = np.zeros(made.shape[1:])
     for name, values in zip(names, made, strict=True):
         total += fitted.weights[name] * values
+    if SEASONAL in fitted.weights:
+        total += fitted.weights[SEASONAL] * seasonal_forecasts(fitted, panel, windows, numbers)
     if fitted.weights[MODEL]:
         total += fitted.weights[MODEL] * forecast_model(fitted, windows, numbers)[0]
     return _bounded(fitted, windows, numbers, total[..., None])[..., 0], None
@@ -147,21 +151,6 @@ def _run_network(fitted: Fitted, windows: WindowedFeatures, numbers: IntArray) -
     if fitted.quantile_levels:
         return output
     return output[..., None]
-
-
-def targets_before(features: Features, cutoff: IntArray, steps: int) -> FloatArray:
-    """Return (B, steps, D) filled targets of the rows before each cutoff row.
-
-    In a gap that ends after the cutoff no value is interpolated from behind it.
-    """
-    num_targets = features.target.shape[1]
-    rows = cutoff[:, None] + np.arange(-steps, 0)
-    filled = features.filled
-    values = filled.values[rows, :num_targets]
-    if filled.interpolated is None or filled.next_observed is None:
-        return values
-    known = filled.next_observed[rows, :num_targets] < cutoff[:, None, None]
-    return np.where(known, filled.interpolated[rows, :num_targets], values)
 
 
 def forecast_future(fitted: Fitted, reach: Reach, steps: int, known: Panel | None) -> Forecast:

@@ -15,8 +15,8 @@ from forecast.baselines.ridge import RidgeWindow
 from forecast.errors import DataError
 from forecast.experiment.enough import context_length_of
 from forecast.experiment.prepare import Prepared
+from forecast.forecasting.before_cutoff import targets_before
 from forecast.forecasting.fitted import Fitted, fit_smoothing
-from forecast.forecasting.predict import targets_before
 from forecast.forecasting.simple_members import linear_rows
 from forecast.section import decided
 from forecast.windows.index import WindowIndex, index_windows

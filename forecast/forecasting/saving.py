@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from forecast.baselines.ridge import RidgeWindow
+from forecast.baselines.seasonal_ridge import SeasonalRidge
 from forecast.baselines.smoothing import Smoothing
 from forecast.data.per_series.keys import as_ids
 from forecast.errors import ArtifactError, ForecastError
@@ -191,6 +192,7 @@ def _state(fitted: Fitted) -> Arrays:
         "static": feature_map.static,
         "linear": fitted.linear,
         "smoothing": fitted.smoothing,
+        "seasonal": fitted.seasonal,
         "calibration": fitted.calibration,
         "recent": fitted.recent,
         "series": fitted.series,
@@ -224,6 +226,7 @@ def _rebuild(artifact: Artifact) -> Fitted:
         smoothing=_smoothing(_group(state, "smoothing")),
         training=_training_record(meta),
         weights={str(name): float(weight) for name, weight in meta.get("weights", [[MODEL, 1.0]])},
+        seasonal=_seasonal(_group(state, "seasonal")),
     )
 
 
@@ -297,6 +300,12 @@ def _smoothing(state: Arrays) -> Smoothing | None:
     if not state:
         return None
     return Smoothing.from_state(state)
+
+
+def _seasonal(state: Arrays) -> SeasonalRidge | None:
+    if not state:
+        return None
+    return SeasonalRidge.from_state(state)
 
 
 def _scaler(name: str, state: Arrays) -> Transform | None:
