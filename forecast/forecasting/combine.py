@@ -37,7 +37,7 @@ from forecast.forecasting.simple_members import simple_forecasts
 from forecast.scores.seasonal import seasonal_errors
 from forecast.section import decided
 from forecast.training.earned_weights import Errors, earned_weights
-from forecast.training.fit import LEAST_WEIGHT
+from forecast.training.judged_members import LEAST_WEIGHT
 from forecast.windows.index import WindowIndex, index_windows
 from forecast.windows.splits import Part
 
