@@ -32,11 +32,12 @@ from forecast.search.state import (
     derived_seed,
 )
 from forecast.section import AUTO, decided
-from forecast.training.events import Event, Reporter
 from forecast.windows.splits import ends_of, first_rows_at
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from forecast.training.events import Event, Reporter
 
 
 OnScore = Callable[[FoldScore], None]

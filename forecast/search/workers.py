@@ -19,12 +19,13 @@ from forecast.layers.machine import core_count
 from forecast.search.space import Values
 from forecast.search.state import FAILED, FoldScore, Outcome, Task
 from forecast.search.trial import Bench, OnScore, make_bench, one_line
-from forecast.training.events import EpochDone, Event, Reporter
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
     import pandas as pd
+
+    from forecast.training.events import Event, Reporter
 
 
 _TRIALS_PER_PROCESS = 10
@@ -306,6 +307,8 @@ def _serve(
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
     def send(event: Event) -> None:
+        from forecast.training.events import EpochDone  # this loads TensorFlow
+
         if isinstance(event, EpochDone):
             pipe.send(("epoch", event))
 
