@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from forecast.errors import SearchError
 from forecast.experiment.settings import Experiment
+from forecast.search.address import Address
+from forecast.search.chief import tune_as_chief, tune_as_worker
 from forecast.search.search import tune_run
 
 Role = Literal["chief", "worker"]
@@ -45,8 +47,6 @@ def tune_in_role(
             f"--workers is {settings['resources'].workers}, which a {role} does not read: start a "
             f"command for each of the workers"
         )
-    from forecast.search.chief import Address, tune_as_chief, tune_as_worker
-
     config = config.with_source(table)
     chief = Address.of(address, os.environ)
     if role == "chief":

@@ -25,6 +25,7 @@ from forecast.files.outputs import (
     remove_own,
 )
 from forecast.files.traces import clean_start
+from forecast.layers.runtime import start_quietly
 from forecast.report.plots.style import is_our_output
 from forecast.search.journal import DIGITS, JOURNAL, Journal, open_journal
 from forecast.search.results import RESULTS
@@ -222,11 +223,12 @@ def begin(
             other settings, data or packages that is.
         OutputError: it holds one of those, which is not to be replaced.
     """
-    from forecast.search.ordered import OrderedOracle
-
+    start_quietly()  # the identity and keras-tuner load TensorFlow
     folder = bench.folder
     identity = identity_of(bench.config, bench.panel)
     _allow(bench, journal, identity, resume=resume, replace=replace)
+    from forecast.search.ordered import OrderedOracle
+
     is_new = not journal.records
     if is_new:
         journal.append(search_record(identity))

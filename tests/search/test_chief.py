@@ -16,8 +16,11 @@ from search.searches import FakeRunner, experiment, hourly, results_of, search_i
 from forecast.errors import SearchError
 from forecast.experiment.settings import Experiment
 from forecast.search import chief as chief_module
+from forecast.search import chief_client
 from forecast.search import tuner as tuner_module
-from forecast.search.chief import Address, serve_trials, work
+from forecast.search.address import Address
+from forecast.search.chief import serve_trials
+from forecast.search.chief_client import work
 from forecast.search.journal import JOURNAL, open_journal
 from forecast.search.roles import role_of, tune_in_role
 from forecast.search.search import run_search
@@ -32,7 +35,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, "x")
         monkeypatch.delenv(name)
     monkeypatch.setattr(chief_module, "FAREWELL_SECONDS", 2.0)
-    monkeypatch.setattr(chief_module, "PATIENCE_SECONDS", 5)
+    monkeypatch.setattr(chief_client, "PATIENCE_SECONDS", 5)
     monkeypatch.setattr(tuner_module, "HEARTBEAT_SECONDS", 0.2)
 
 
@@ -161,7 +164,7 @@ def test_a_worker_of_another_search_is_sent_away(tmp_path: Path, address: Addres
 def test_a_chief_that_is_not_there_is_missed_in_one_line(
     tmp_path: Path, address: Address, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chief_module, "PATIENCE_SECONDS", 1)
+    monkeypatch.setattr(chief_client, "PATIENCE_SECONDS", 1)
     workers = Workers(tmp_path, experiment(), address)
     workers.start()
     (error,) = workers.join()
