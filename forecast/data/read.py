@@ -58,6 +58,9 @@ class TableFormat(TimeSteps):
     """CSV decimal mark."""
     thousands: Literal[",", ".", " ", "'"] | None = None
     """Mark between thousands in text, as in `1.234,56` with the decimal mark `,`; null: none."""
+    bounds: Literal["refuse", "half", "limit"] = "refuse"
+    """Cells such as `<1` or `>1000` in a column of numbers: refuse the table, or read each as its
+    limit; `half` reads those below a limit above 0 as half of it."""
     encoding: Name = "utf-8"
     """CSV text encoding."""
     sheet: Name | None = None
@@ -149,6 +152,7 @@ def read_table(
         notes=(*opened.notes, *notes),
         decimal=table_format.decimal,
         thousands=table_format.thousands,
+        bounds=table_format.bounds,
         decisions=opened.decisions,
         unread=Unread(
             tuple(name for name in opened.names if name not in (*data, *doubled)),

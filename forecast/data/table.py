@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -54,6 +55,7 @@ class Table:
         decimal: decimal mark of its text.
         was_wide: whether the original table had one column per series.
         thousands: mark between the thousands of its text; None: there is none.
+        bounds: how cells such as `<1` are read.
         decisions: settings that the form of the table decided.
         unread: the other columns, which a message may be about; None where they are unknown.
     """
@@ -67,6 +69,7 @@ class Table:
     decimal: str = "."
     was_wide: bool = False
     thousands: str | None = None
+    bounds: Literal["refuse", "half", "limit"] = "refuse"
     decisions: Decisions = field(default_factory=dict)
     unread: Unread | None = None
 

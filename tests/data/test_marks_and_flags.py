@@ -84,10 +84,6 @@ REFUSED = {
     "degrees of two kinds": (["20 C", "70 F"], "no_number"),
     "a range": (["5-10", "2", "3"], "no_number"),
     "a time of day": (["10:30", "2"], "no_number"),
-    "below": (["<1", "2", "3"], "bounds"),
-    "above": (["> 100", "2"], "bounds"),
-    "about": (["~5", "ca. 7", "3"], "bounds"),
-    "at least": (["5+", "2"], "bounds"),
     "a percent sign in some cells": (["12%", "0.12"], "no_number"),
     "thousands of thousands": (["1,234K", "2K"], "thousands"),
 }

@@ -347,11 +347,8 @@ ERRORS = {
         lambda: with_cell("y", 30, "closed"),
         lambda frame: frame.assign(y=frame["y"].replace("closed", 2.5)),
     ),
-    "a bound": Provoked(
-        "bounds",
-        lambda: with_cell("y", 30, "<1"),
-        lambda frame: frame.assign(y=frame["y"].replace("<1", 0.5)),
-    ),
+    "a bound": Provoked("bounds", lambda: with_cell("y", 30, "<1")),
+    "a bound above": Provoked("bounds", lambda: with_cell("y", 30, ">1000")),
     "infinite": Provoked("infinite", lambda: with_cell("y", 30, np.inf), without(30)),
     "an empty cell": Provoked(
         "missing_values", lambda: with_cell("y", 30, None), lambda frame: frame.fillna(2.5)

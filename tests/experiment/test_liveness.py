@@ -345,6 +345,11 @@ ROWS: dict[str, Row] = {
         table=lambda: csv(";").replace(b";1.", b";1,000.", 1),
         refused="thousands separator",
     ),
+    "data.bounds": Row(
+        (panel,),
+        table=lambda: csv(";").replace(b";1.", b";<1.", 1),
+        refused="a bound and not a value",
+    ),
     "data.sheet": Row(
         (panel,),
         base={"data.source": "sheets.xlsx", "data.sheet": "first"},

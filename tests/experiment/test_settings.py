@@ -36,6 +36,7 @@ ALTERNATIVES: dict[str, Any] = {
     "data.encoding": "latin-1",
     "data.sheet": "second",
     "data.thousands": ",",
+    "data.bounds": "half",
     "data.gaps": "skip",
     "data.stamps": "end",
     "data.trading_days": False,

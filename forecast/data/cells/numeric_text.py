@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from forecast.data.cells.bounds import without_bounds
 from forecast.data.cells.marks import count_marks, marks_note, without_marks
 from forecast.data.cells.suffixes import without_signs
 from forecast.data.findings import BadTableError, Change, FindingLog, counted
@@ -23,8 +24,6 @@ _COMMA = r"[+-]?\d*,\d+([eE][+-]?\d+)?"
 _GROUPED = r"[+-]?\d{1,3}(MARK\d{3})+"
 
 _UNITS = ("$", "€", "£", "¥", "%")
-
-_BOUND = r"(?:[<>≤≥~≈]=?|(?i:under|over|less than|more than|up to|about|approx[.]?|ca[.]?) )"
 
 _SPACES = "[\u00a0\u202f\u2009]"
 """Spaces that spreadsheets write between thousands."""
@@ -51,7 +50,8 @@ def numbers_of(
         log.findings.append(marks_note(marks, name))
         text = without_marks(text)
     written = text
-    text, factors = without_signs(text, name, log)
+    bounded = without_bounds(text, name, rows, rows.table.bounds, log)
+    text, factors = without_signs(bounded.text, name, log)
     plain = _without_unit(text, name, log)
     text = _with_point(plain, name, rows.table.decimal, rows.table.thousands)
     fits = pc.match_substring_regex(text, _NUMBER).fill_null(True)
@@ -80,8 +80,8 @@ def numbers_of(
     if pc.any(long).as_py():
         refuse_inexact(text.filter(long).cast(pa.decimal128(38, 0)).cast(pa.int64()), name)
     if factors is not None:
-        return pc.multiply(numbers, pa.array(factors))
-    return numbers
+        numbers = pc.multiply(numbers, pa.array(factors))
+    return bounded.values(numbers)
 
 
 def _has_same_fix(log: FindingLog, code: str, changes: tuple[Change, ...], name: str) -> bool:
@@ -194,8 +194,6 @@ def _explain(bad: list[str]) -> tuple[str, str, tuple[Change, ...]]:
     if _all(bad, _COMMA):
         change = Change({"data.decimal": ","})
         return "decimal_comma", "which seems to have a decimal comma", (change,)
-    if _all(bad, rf"{_BOUND}.*\d.*|\d[\d.,]*\+"):
-        return "bounds", "which is a bound and not a value", ()
     return "no_number", "which is not a number", ()
 
 

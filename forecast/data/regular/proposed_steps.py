@@ -46,6 +46,9 @@ _GAP_SHARE = 0.2
 MOST_FILLED = 10
 """Rows that `gaps: fill` may make of one row."""
 
+_MOST_JOINED = 10
+"""Rows that a step for measured values may join into one, where a shorter one would do."""
+
 _FEWEST = 3
 """Least intervals of a step that is proposed."""
 
@@ -94,7 +97,7 @@ def _measured(rows: SortedRows, usual: float) -> Change | None:
     filled, num_intervals = _filled(rows, freq)
     if filled * MOST_FILLED < num_intervals:
         longer = [name for name, length in _ROUND.items() if length > _ROUND[freq]]
-        found = _well_filled(rows, longer)
+        found = _least_lossy(rows, longer)
         if found is None:
             return None
         freq = found
@@ -114,6 +117,26 @@ def _events(rows: SortedRows) -> Change | None:
         return None
     settings = {"data.resample": freq, "data.aggregate": "sum"}
     return Change(settings, "to add them up, as in a list of sales")
+
+
+def _least_lossy(rows: SortedRows, steps: list[str]) -> str | None:
+    """Return the first of some steps that is well filled, or a shorter one where that joins nearly
+    all rows: the one that has most of both, intervals for its rows and rows for its intervals.
+    """
+    found = _well_filled(rows, steps)
+    if found is None:
+        return None
+    _, num_intervals = _filled(rows, found)
+    if num_intervals * _MOST_JOINED >= len(rows.stamps):
+        return found
+    shorter = steps[: steps.index(found) + 1]
+    return max(shorter, key=lambda freq: _kept(rows, freq))
+
+
+def _kept(rows: SortedRows, freq: str) -> float:
+    """Return the lower of the share of intervals with a row and the intervals for each row."""
+    filled, num_intervals = _filled(rows, freq)
+    return min(filled / num_intervals, num_intervals / len(rows.stamps))
 
 
 def _well_filled(rows: SortedRows, steps: Iterable[str]) -> str | None:

@@ -256,6 +256,16 @@ def jittered(step: str, number: int = 400, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame({"ds": np.sort(kept), "y": random.normal(20, 1, len(kept))})
 
 
+def in_bursts(mean: int, pause: int, number: int = 40, seed: int = 1) -> pd.DataFrame:
+    """Hourly readings for some hours, then none for some days."""
+    random = np.random.default_rng(seed)
+    stamps = [pd.Timestamp("2024-01-01 09:00")]
+    for _ in range(number):
+        start = stamps[-1] + pd.Timedelta(hours=int(random.exponential(pause)) + 2)
+        stamps += pd.date_range(start, periods=random.poisson(mean) + 1, freq="h")
+    return pd.DataFrame({"ds": stamps, "y": np.arange(len(stamps)) % 7.0})
+
+
 @pytest.mark.parametrize(
     ("table", "freq", "how"),
     [
@@ -267,8 +277,14 @@ def jittered(step: str, number: int = 400, seed: int = 0) -> pd.DataFrame:
         (sales(3000, per_day=0.05), "MS", "sum"),
         (sales(200).assign(ds=lambda table: table["ds"].dt.normalize()), "D", "sum"),
         (shops(), "D", "sum"),
+        (in_bursts(5, 100), "W-SUN", "mean"),
+        # a week would join more than ten rows into one
+        (in_bursts(24, 300), "D", "mean"),
     ],
-    ids=["5min", "1h", "daily", "sales", "rare", "very rare", "dates alone", "shops"],
+    ids=[
+        *("5min", "1h", "daily", "sales", "rare", "very rare", "dates alone", "shops"),
+        *("short bursts", "long bursts"),
+    ],
 )
 def test_the_proposed_steps_remove_every_error(table: pd.DataFrame, freq: str, how: str) -> None:
     errors = diagnose(table).errors
