@@ -120,8 +120,10 @@ def _events(rows: SortedRows) -> Change | None:
 
 
 def _least_lossy(rows: SortedRows, steps: list[str]) -> str | None:
-    """Return the first of some steps that is well filled, or a shorter one where that joins nearly
-    all rows: the one that has most of both, intervals for its rows and rows for its intervals.
+    """Return the first of some steps that is well filled, or a shorter one if that joins too much.
+
+    Of the shorter ones it is the one that has most of both: intervals for its rows, and rows for
+    its intervals.
     """
     found = _well_filled(rows, steps)
     if found is None:

@@ -262,7 +262,7 @@ def in_bursts(mean: int, pause: int, number: int = 40, seed: int = 1) -> pd.Data
     stamps = [pd.Timestamp("2024-01-01 09:00")]
     for _ in range(number):
         start = stamps[-1] + pd.Timedelta(hours=int(random.exponential(pause)) + 2)
-        stamps += pd.date_range(start, periods=random.poisson(mean) + 1, freq="h")
+        stamps += list(pd.date_range(start, periods=random.poisson(mean) + 1, freq="h"))
     return pd.DataFrame({"ds": stamps, "y": np.arange(len(stamps)) % 7.0})
 
 
