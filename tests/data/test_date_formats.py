@@ -148,6 +148,30 @@ def test_a_cell_in_another_format_is_named():
         load_panel(table(cells))
 
 
+YEARS = pd.date_range("2003-01-01", "2014-12-01", freq="MS")
+
+
+@pytest.mark.parametrize(
+    "written_format", ["{0.year}-{0:%b}", "{0:%b}-{0.year}", "{0:%B} {0.year}"]
+)
+@pytest.mark.parametrize("number", [len(YEARS), 40])
+def test_years_of_one_digit_are_read(written_format, number):
+    # a spreadsheet that takes Jan-03 for a day writes 3-Jan
+    months = YEARS[:number]
+    cells = [written_format.format(month).replace("20", "", 1) for month in months]
+    cells = [re.sub(r"\b0(\d)", r"\1", cell) for cell in cells]
+    assert any(re.search(r"\b3\b", cell) for cell in cells)
+    panel = load_panel(table(cells))
+    assert_reads(panel, months)
+    assert "is 2003-" in " ".join(panel.notes)
+
+
+def test_a_number_beside_a_month_is_a_day_where_the_days_follow_each_other():
+    cells = [f"{day.day}-{day:%b}" for day in DAYS]
+    with pytest.raises(DataError, match=r"'1-Jan', a day without its year.*time_col=.none."):
+        load_panel(table(cells))
+
+
 def test_days_without_a_year_are_refused():
     with pytest.raises(DataError, match="'Jan-01', a day without its year"):
         load_panel(table(written(DAYS, "%b-%d")))

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from forecast.data.dates.counted_years import refuse_counted_years
 from forecast.data.dates.number_dates import TEXT_FORMATS, read_numbers
+from forecast.data.dates.short_years import with_two_digits
 from forecast.data.findings import BadTableError, Change, show_stamp
 
 _CLOCK = r"\d{1,2}:\d{2}(?P<seconds>:\d{2}(?P<fraction>[.]\d+)?)?"
@@ -178,6 +179,9 @@ def _date_formats(date: str) -> Iterator[str]:
         names = [_FIELDS[part] for part in chosen if part in _FIELDS]
         if re.search("[Mm]%[^m]", "".join(chosen)):
             continue  # the number after the letter is the month: 2015M01
+        is_short = ("%y", 1) in zip(chosen, map(len, parts), strict=True)
+        if is_short and not (has_month and len(names) == 2):
+            continue  # a year of one digit stands beside the name of a month alone
         if _is_date(names, has_month):
             yield "".join(chosen)
 
@@ -185,7 +189,7 @@ def _date_formats(date: str) -> Iterator[str]:
 def _options(part: str) -> tuple[str, ...]:
     """Return the directives that one part of a date may be, or the part itself; () if none."""
     if part.isdigit():
-        return {4: ("%Y",), 2: ("%d", "%m", "%y"), 1: ("%d", "%m")}.get(len(part), ())
+        return {4: ("%Y",), 2: ("%d", "%m", "%y"), 1: ("%d", "%m", "%y")}.get(len(part), ())
     word = part.lower()
     if word[:3] in _MONTHS:
         return "%b", "%B"
@@ -218,7 +222,8 @@ def _read(cells: list[str], time_format: str) -> _Reading:
 
 
 def _parsed(cells: list[str], time_format: str) -> pd.DatetimeIndex:
-    return pd.to_datetime(pd.Index(cells), format=time_format, errors="coerce", utc=True)
+    written = with_two_digits(pa.array(cells), time_format).to_pandas()
+    return pd.to_datetime(pd.Index(written), format=time_format, errors="coerce", utc=True)
 
 
 def _best(readings: list[_Reading]) -> list[_Reading]:
@@ -309,6 +314,7 @@ def _refuse_days_without_year(chosen: _Reading, cells: list[str], name: str) -> 
             "no_year",
             f"{name} contains {cells[0]!r}, a day without its year",
             "write the year into every date",
+            settings=(Change({"data.time_col": "none"}, "to count the rows"),),
         )
 
 

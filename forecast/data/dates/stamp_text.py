@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from forecast.data.dates.date_formats import find_format, is_iso, is_year_first
 from forecast.data.dates.lookalikes import no_stamps, refuse_lookalikes
 from forecast.data.dates.number_dates import NUMBER_FORMATS, read_numbers
+from forecast.data.dates.short_years import with_two_digits
 from forecast.data.findings import BadTableError, Choice, FindingLog, counted
 from forecast.data.table import Table
 from forecast.errors import ConfigError
@@ -174,7 +175,7 @@ def parse(text: pa.ChunkedArray, time_format: str) -> pa.ChunkedArray:
             return text.cast(pa.timestamp("ns", "UTC" if zoned else None))
         except pa.ArrowInvalid:
             pass  # some cell does not fit: the slower reader below marks it as null
-    cells = text.to_pandas()
+    cells = with_two_digits(text, time_format).to_pandas()
     # without %z, the end of 31-01-2020 is a year
     reads_zone = time_format in ("ISO8601", "mixed") or "%z" in time_format
     has_zone = cells.str.contains(_ZONE if reads_zone else "Z$", na=False)
