@@ -31,6 +31,9 @@ _MOST_CHANGES = 3
 _MOST_TRIED = 1_000_000
 """Rows of a table that is read again, at most."""
 
+_OF_DATES_ALONE = ("ambiguous_dates", "duplicate_stamps")
+"""Errors that dates without their time of day may cause."""
+
 
 def check_table(
     config: Experiment, source: Source | None = None, *, free_horizon: bool = False
@@ -100,6 +103,11 @@ def proposals(
         free_horizon: as in `check_table`.
     """
     check = partial(check_table, source=source, free_horizon=free_horizon)
+    joined = _parts_of_time(diagnosis)
+    if joined is not None:
+        found, is_enough = _extended(config, check, dict(joined.settings), diagnosis.num_rows)
+        if is_enough:
+            return (Proposal(found, joined.purpose, is_enough),)
     asking = next((finding for finding in diagnosis.errors if finding.asks), None)
     first = [Change({})]
     if asking is not None:
@@ -117,6 +125,14 @@ def proposals(
         if tried:
             made.append(max(tried, key=lambda proposal: proposal.is_enough))
     return tuple(made)
+
+
+def _parts_of_time(diagnosis: Diagnosis) -> Change | None:
+    """Return the change that adds an ignored time of day to dates that it may tell apart."""
+    if not any(finding.code in _OF_DATES_ALONE for finding in diagnosis.errors):
+        return None
+    notes = [finding for finding in diagnosis.findings if finding.code == "ignored_columns"]
+    return next((change for finding in notes for change in finding.changes), None)
 
 
 def _starts(findings: Sequence[Finding], given: Settings) -> Iterator[dict[str, Any]]:

@@ -160,6 +160,9 @@ def plain_choices(config: Experiment, panel: Panel, season_length: int) -> Choic
     if config.ensemble.context_lengths not in (AUTO, ()):
         context_length = max(config.ensemble.context_lengths)
         context_reason = "longest of ensemble.context_lengths"
+    elif context_length > (longest := _half_of_rows(config, panel)):
+        context_reason = f"half of the rows: three horizons or two seasons are {context_length}"
+        context_length = longest
     split_by = Choice("time", f"default of {name}")
     if panel.freq.is_integer:
         split_by = Choice("series", "an integer index")
@@ -182,6 +185,14 @@ def plain_choices(config: Experiment, panel: Panel, season_length: int) -> Choic
     choices["windows.context_length"] = Choice(context_length, context_reason)
     choices["evaluation.split_by"] = split_by
     return choices
+
+
+def _half_of_rows(config: Experiment, panel: Panel) -> int:
+    """Return the steps of half of the longest series, at least a horizon.
+
+    Seasons that are longer than a table leave no window.
+    """
+    return max((int(panel.lengths.max()) - config.windows.horizon) // 2, config.windows.horizon)
 
 
 def step_choices(config: Experiment, panel: Panel) -> Choices:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import re
 
-from forecast.baselines.simple import BASELINES
+from forecast.baselines.simple import BASELINE_NAMES
 from forecast.data.findings import BadTableError
 from forecast.data.panel import Columns
 from forecast.experiment.settings import Experiment
 from forecast.scores.forecast import column_names
-
-_LINEAR = "linear"
-"""Alias of the ridge baseline, which is fitted and not in `BASELINES`."""
 
 _CUTOFF = "cutoff"
 
@@ -29,8 +26,7 @@ def refuse_doubled_names(config: Experiment, columns: Columns) -> None:
     Raises:
         BadTableError: a column must be renamed.
     """
-    baselines = (*BASELINES, _LINEAR)
-    if config.name in baselines:
+    if config.name in BASELINE_NAMES:
         raise BadTableError(
             "doubled_name",
             f"name is {config.name!r}, which is the name of a baseline",
@@ -38,7 +34,7 @@ def refuse_doubled_names(config: Experiment, columns: Columns) -> None:
         )
     forecasts = [
         name
-        for alias in (config.name, *baselines)
+        for alias in (config.name, *BASELINE_NAMES)
         for name in column_names(alias, columns.target_cols)
     ]
     taken = re.compile(f"({'|'.join(map(re.escape, forecasts))})({_SPREAD})?")

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from forecast.baselines.simple import BASELINE_NAMES
 from forecast.cli.entry import main
 from forecast.cli.proposals import as_options, command_line, command_with
 from forecast.data.findings import Change, Finding
@@ -132,6 +133,20 @@ def test_the_proposed_command_finds_no_problem(name, command, tmp_path: Path, ca
     assert main(shlex.split(proposed)[2:]) == 0, proposed
 
 
+@pytest.mark.parametrize("day_format", ["%d/%m/%Y", "%Y-%m-%d"])
+def test_a_time_of_day_that_was_forgotten_is_proposed(day_format, tmp_path: Path, capsys):
+    hours = pd.date_range("2024-01-01", periods=100, freq="h")
+    parts = {"Date": hours.strftime(day_format), "Time": hours.strftime("%H:%M:%S")}
+    pd.DataFrame({**parts, "load": np.arange(100) % 24.0}).to_csv(tmp_path / "t.csv", index=False)
+    assert main(["check", str(tmp_path / "t.csv"), "--time", "Date", "--target", "load"]) == 2
+    # added up by day, it would be accepted too, and another table
+    proposed = capsys.readouterr().out.splitlines()[-1]
+    assert proposed.startswith("try, if they are the parts of the time: forecast check ")
+    assert proposed.endswith(" --target load --time Date,Time")
+    assert main(shlex.split(proposed.partition(": forecast ")[2])) == 0
+    assert "freq    h" in capsys.readouterr().out
+
+
 def test_fit_refuses_with_every_finding_and_the_command_to_try(tmp_path: Path, capsys):
     path = series_file(tmp_path / "t.csv", 200, missing_cell=50, gap=90)
     assert main(["check", str(path), *COLUMNS]) == 2
@@ -154,7 +169,9 @@ def test_problems_that_no_setting_removes_are_left_to_the_user(tmp_path: Path, c
     assert last.startswith("try, with the other problems corrected in the table: forecast check")
 
 
-@pytest.mark.parametrize("column", ["linear", "drift", "ensemble", "ensemble-lo-80", "cutoff"])
+@pytest.mark.parametrize(
+    "column", [*BASELINE_NAMES, "ensemble", "ensemble-lo-80", "ets-hi-95", "cutoff"]
+)
 @pytest.mark.parametrize("role", ["--target", "--id", "--time"])
 def test_columns_with_names_of_results_are_refused_before_training(
     column, role, tmp_path: Path, capsys

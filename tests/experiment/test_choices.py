@@ -322,6 +322,13 @@ def test_another_architecture_keeps_its_defaults() -> None:
     assert [one.name for one in config.transforms.target] == ["standard"]
 
 
+def test_another_architecture_has_windows_where_two_seasons_are_longer_than_the_table() -> None:
+    # a day and a half of 10-minute steps: two days are 288
+    config = chosen(table(221, "10min"), 6, model={"name": "bigru"})
+    assert config.windows.context_length == 107
+    assert chosen(table(700, "10min"), 6, model={"name": "bigru"}).windows.context_length == 288
+
+
 def test_what_was_chosen_is_written_down_and_comes_out_again() -> None:
     frame = table(90, "MS", series=3)
     first = chosen(frame, 6)
