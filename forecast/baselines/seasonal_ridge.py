@@ -128,6 +128,8 @@ class SeasonalRidge:
             deviation_penalty = grid[best]
             for step, candidates in deviations.items():
                 weights[step] += candidates[best]
+        # As they are stored, so that a loaded model forecasts the same bits.
+        weights = weights.astype(np.float32).astype(np.float64)
         return cls(weights, penalty, deviation_penalty)
 
     def predict(self, regressors: NDArray[np.float32], steps: IntArray) -> FloatArray:

@@ -18,6 +18,8 @@ Example:
     drift [26. 30.]
     window_mean [16. 16.]
     theta [20.1 21.5]
+    holt [24.4 27.7]
+    seasonal_lags [12. 22.]
 """
 
 from __future__ import annotations

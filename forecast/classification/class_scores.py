@@ -45,8 +45,13 @@ def macro_f1(probabilities: FloatArray, truth: IntArray) -> float:
 
 def log_loss(probabilities: FloatArray, truth: IntArray) -> float:
     """Return the mean of -log(probability of the true class), in nats."""
+    return float(losses_of(probabilities, truth).mean())
+
+
+def losses_of(probabilities: FloatArray, truth: IntArray) -> FloatArray:
+    """Return the (N,) -log(probability of the true class)."""
     of_truth = probabilities[np.arange(len(truth)), truth]
-    return float(-np.mean(np.log(np.maximum(of_truth, LEAST_PROBABILITY))))
+    return -np.log(np.maximum(of_truth, LEAST_PROBABILITY))
 
 
 def brier(probabilities: FloatArray, truth: IntArray) -> float:

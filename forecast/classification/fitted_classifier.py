@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from forecast.axes import FloatArray, IntArray
 from forecast.classification.class_baselines import ClassBaselines, fit_baselines
-from forecast.classification.class_scores import log_loss
+from forecast.classification.class_scores import losses_of
 from forecast.classification.class_settings import Classification
 from forecast.classification.encoding import EncodedRows, Encoding
 from forecast.classification.evaluated import NETWORK, ClassifierResult
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 
 FEW_SEQUENCES = 1_000
 """Training sequences below which five networks are trained; below five times as many, three."""
+
+LEAST_GAIN = 0.01
+"""Log loss that counts, in nats: about a hundredth of a probability. Where both are nearly sure of
+every training sequence, what is left says nothing of new ones."""
 
 SHARES = np.linspace(0.0, 1.0, 21)
 """Weights of the network that are tried."""
@@ -155,7 +159,7 @@ def fit_classifier(
     is_judged = np.isfinite(held_out[:, 0])
     weight = 1.0
     if is_judged.any():
-        weight = _network_weight(held_out[is_judged], without[is_judged], truth[is_judged])
+        weight = network_weight(held_out[is_judged], without[is_judged], truth[is_judged])
     fitted = FittedClassifier(
         config=config,
         encoding=encoding,
@@ -204,10 +208,23 @@ def _train(
     return tuple(models), tuple(histories), held_out
 
 
-def _network_weight(network: FloatArray, ridge: FloatArray, truth: IntArray) -> float:
-    """Return the weight of the network with the least log loss of the weighted sum."""
-    losses = [log_loss(share * network + (1 - share) * ridge, truth) for share in SHARES]
-    return float(SHARES[np.argmin(losses)])
+def network_weight(network: FloatArray, ridge: FloatArray, truth: IntArray) -> float:
+    """Return the weight of the network beside the ridge regression.
+
+    The largest one whose log loss cannot be told apart from the least: it is larger by at most the
+    standard error of the difference over the sequences (the one standard error rule of Breiman et
+    al. 1984, Classification and Regression Trees), or by `LEAST_GAIN`.
+
+    Args:
+        network: (N, K) probabilities of networks that have not learned from these sequences.
+        ridge: (N, K) those of ridge regressions fitted without them.
+        truth: (N,) places of the true classes.
+    """
+    losses = np.array([losses_of(share * network + (1 - share) * ridge, truth) for share in SHARES])
+    more = losses - losses[np.argmin(losses.mean(axis=1))]  # (shares, N)
+    error = more.std(axis=1) / np.sqrt(len(truth))
+    is_as_good = more.mean(axis=1) <= np.maximum(error, LEAST_GAIN)
+    return float(SHARES[is_as_good].max())
 
 
 def _decided(config: Classification, num_sequences: int) -> Classification:

@@ -18,7 +18,6 @@ from forecast.experiment.prepare import (
     Prepared,
     open_panel,
     prepare,
-    with_all_rows,
 )
 from forecast.experiment.settings import Experiment
 from forecast.forecasting.ahead import (
@@ -27,21 +26,17 @@ from forecast.forecasting.ahead import (
     with_intervals_of,
     with_usual_intervals,
 )
-from forecast.forecasting.calibrate import calibrate
-from forecast.forecasting.combine import with_combination
-from forecast.forecasting.fitted import MODEL, Fitted, collect, shape_of
-from forecast.forecasting.judge import judge, judge_rolled, unseen_part
+from forecast.forecasting.fit_stages import fit_stages
+from forecast.forecasting.fitted import Fitted
+from forecast.forecasting.judge import judge, unseen_part
 from forecast.forecasting.learned_table import reading_for
 from forecast.forecasting.predict import forecast_future
 from forecast.forecasting.reference import baseline_ahead
 from forecast.forecasting.saving import load_fitted, save_fitted
-from forecast.forecasting.seasonal_member import fit_seasonal
-from forecast.forecasting.simple_members import fit_linear, smoothing_of
 from forecast.layers.runtime import start_quietly
 from forecast.scores.evaluation import BacktestResult
 from forecast.scores.forecast import Forecast
 from forecast.section import AUTO
-from forecast.training.fit import fit_network, refit_network
 from forecast.training.progress import both, terminal_reporter
 
 if TYPE_CHECKING:
@@ -180,46 +175,10 @@ class Forecaster:
         Raises:
             TrainingError: as in `fit`.
         """
-        network = fit_network(
-            prepared, shape_of(prepared), checkpoint=checkpoint, resume=resume, reporter=reporter
-        )
-        linear = fit_linear(prepared)
-        fitted = collect(prepared, network, linear, smoothing_of(prepared))
-        fitted = replace(fitted, seasonal=fit_seasonal(prepared, fitted.season_length))
-        fitted, rolled = with_combination(fitted, prepared)
-        fitted = calibrate(fitted, prepared, rolled)
-        self._fitted = fitted
-        self._prepared = prepared
-        self._evaluated = None
-        if rolled is not None and not len(prepared.test):
-            self._evaluated = judge_rolled(fitted, prepared, rolled)
-        if not prepared.config.training.refit:
-            return self
-
-        if len(prepared.test):
-            self._evaluated = self.evaluate()
-        whole = with_all_rows(prepared)
-        if fitted.weights[MODEL]:
-            network = refit_network(
-                whole,
-                shape_of(whole),
-                network,
-                checkpoint=checkpoint,
-                resume=resume,
-                reporter=reporter,
-            )
-        linear = fit_linear(whole, linear.penalty)
-        refitted = collect(whole, network, linear, smoothing_of(whole))
-        # Errors on unseen windows, and the units they are measured in, are those of the first fit.
-        self._fitted = replace(
-            refitted,
-            calibration=fitted.calibration,
-            recent=fitted.recent,
-            weights=fitted.weights,
-            seasonal=fitted.seasonal and fit_seasonal(whole, fitted.season_length, fitted.seasonal),
-            series=replace(refitted.series, unit=fitted.series.unit),
-        )
-        self._prepared = whole
+        stages = fit_stages(prepared, checkpoint=checkpoint, resume=resume, reporter=reporter)
+        self._fitted = stages.fitted
+        self._prepared = stages.prepared
+        self._evaluated = stages.evaluated
         return self
 
     def predict(

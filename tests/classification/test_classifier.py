@@ -11,6 +11,7 @@ import pytest
 from labelled import reviews, waves
 
 from forecast import Classification, Classifier, Forecaster
+from forecast.classification.fitted_classifier import network_weight
 from forecast.errors import ArtifactError, ConfigError, DataError, NotFittedError
 
 QUICK = {"model": {"units": 8}, "training": {"epochs": 12, "seeds": 1, "learning_rate": 0.02}}
@@ -153,3 +154,19 @@ def test_pretrained_vectors_are_where_training_begins(tmp_path: Path) -> None:
     # all by one factor, and not trained
     ratios = np.array(found) / vectors[:3]
     np.testing.assert_allclose(ratios, ratios[0, 0], rtol=1e-4)
+
+
+def test_the_network_keeps_the_weight_that_it_deserves() -> None:
+    draw = np.random.default_rng(0)
+    truth = draw.integers(0, 2, 400)
+    sure = np.where(np.eye(2)[truth] > 0, 0.9, 0.1)
+    guess = np.full((400, 2), 0.5)
+    assert network_weight(sure, guess, truth) == 1.0
+    assert network_weight(guess, sure, truth) < 0.1
+    # as good as each other, and both nearly perfect: nothing speaks against the network
+    assert network_weight(sure, sure + 1e-4 * (np.eye(2)[truth] - 0.5), truth) == 1.0
+    # each right where the other is not: the mean of both is better than either
+    half = np.arange(400) < 200
+    first = np.where(half[:, None], sure, guess)
+    second = np.where(half[:, None], guess, sure)
+    assert 0.3 < network_weight(first, second, truth) < 0.75

@@ -270,7 +270,7 @@ def test_every_choice_has_its_reason_beside_it() -> None:
     assert len(commented) == len(expected)
     assert "  epochs: 3" in text.splitlines()
     assert "  point: median  # default of segment_bigru" in text.splitlines()
-    assert text.startswith("name: ensemble  # 14 members may forecast together\n")
+    assert text.startswith("name: ensemble  # 16 members may forecast together\n")
     assert parse_experiment(text) == prepared.config
 
 

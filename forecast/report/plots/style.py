@@ -79,7 +79,7 @@ BASELINES = {
     "linear": "#d55e00",
 }
 
-OTHERS = ("#8c6d1f", "#7a5195", "#4d4d4d")
+OTHERS = ("#8c6d1f", "#7a5195", "#4d4d4d", "#1b7f79", "#a5442f", "#5c7a1e")
 
 DASHES = ("-", "--", ":", "-.")
 
