@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from forecast.axes import FloatArray
-from forecast.baselines.lengths import Steps, last_rows, of_equal_length
+from forecast.baselines.lengths import Steps, last_rows, of_equal_length, smoothed_season
 from forecast.baselines.recursion import ALPHAS, BETAS, Form, smooth
 from forecast.baselines.theta import season_of
 
@@ -33,9 +33,10 @@ def holt(history: FloatArray, steps: Steps) -> FloatArray:
     num_windows, _, num_targets = history.shape
     rows = last_rows(history, steps.season_length)
     out = np.full((len(rows), steps.horizon), np.nan)
-    count = max(LAST_ROWS, 5 * steps.season_length)
+    season_length = smoothed_season(steps.season_length)
+    count = max(LAST_ROWS, 5 * season_length)
     for members, values in of_equal_length(rows[:, -count:]):
-        season = season_of(values, steps.season_length)
+        season = season_of(values, season_length)
         line = _line(season.removed(values), steps.horizon)
         out[members] = season.added(line, values.shape[1])
     return out.reshape(num_windows, num_targets, steps.horizon).swapaxes(1, 2)

@@ -12,6 +12,11 @@ from forecast.axes import FloatArray, IntArray
 SMOOTHED_ROWS = 400
 """Last rows of a history that are smoothed, or five seasons where these are more."""
 
+LONGEST_SMOOTHED_SEASON = 400
+"""Steps of a season that is smoothed, at most: a day of 5 minutes has 288. The work grows with its
+rows, at every cutoff: 2,000 windows of a season of 3,000 steps take four minutes. Longer seasons
+are left to medians, lags and regressions."""
+
 MEDIAN_WEEKS = 8
 """Weeks whose steps have a median."""
 
@@ -60,7 +65,12 @@ class Steps:
 
 def smoothed_rows(season_length: int) -> int:
     """Return the last rows of a history that exponential smoothing and Theta read."""
-    return max(SMOOTHED_ROWS, 5 * season_length)
+    return max(SMOOTHED_ROWS, 5 * smoothed_season(season_length))
+
+
+def smoothed_season(season_length: int) -> int:
+    """Return the season of exponential smoothing, Holt and Theta: 1 for one too long for them."""
+    return season_length if season_length <= LONGEST_SMOOTHED_SEASON else 1
 
 
 def forward_filled(history: FloatArray) -> FloatArray:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.axes import FloatArray, IntArray, check_shape
-from forecast.baselines.lengths import last_rows, of_equal_length
+from forecast.baselines.lengths import last_rows, of_equal_length, smoothed_season
 from forecast.baselines.recursion import FORMS, Form, go_on, smooth
 
 FITTED_SERIES = 1_500
@@ -62,6 +62,7 @@ class Smoothing:
         is_fitted[chosen] = True
         own = np.flatnonzero(is_fitted.ravel())
 
+        season_length = smoothed_season(season_length)
         rows = last_rows(history, season_length)
         totals = [np.zeros(len(form.grid)) for form in FORMS]
         for number in range(num_forms):

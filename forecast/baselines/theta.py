@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.axes import FloatArray
-from forecast.baselines.lengths import Steps, last_rows, of_equal_length
+from forecast.baselines.lengths import Steps, last_rows, of_equal_length, smoothed_season
 
 ALPHAS = np.linspace(0.02, 0.99, 30)
 """Grid of the share of an error by which the level moves."""
@@ -44,7 +44,7 @@ def theta(history: FloatArray, steps: Steps) -> FloatArray:
     rows = last_rows(history, steps.season_length)
     out = np.full((len(rows), steps.horizon), np.nan)
     for members, values in of_equal_length(rows):
-        out[members] = _theta(values, steps.season_length, steps.horizon)
+        out[members] = _theta(values, smoothed_season(steps.season_length), steps.horizon)
     return out.reshape(num_windows, num_targets, steps.horizon).swapaxes(1, 2)
 
 
