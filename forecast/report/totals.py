@@ -121,6 +121,8 @@ def _totals(forecast: Forecast, panel: Panel, period: Period) -> pd.DataFrame:
     """Return the totals of one kind of period; no rows where none is forecast enough."""
     count, horizon, num_targets = forecast.values.shape
     ahead = _ordinals(forecast.stamps.ravel(), forecast.freq, period)
+    if not _is_any_forecast(ahead.reshape(count, horizon), forecast.freq, period):
+        return pd.DataFrame(columns=[SERIES, *COLUMNS])
     first = int(ahead.min()) - period.year
     steps = _steps_in(first, int(ahead.max()), forecast.freq, period)
     rows, row_series = _rows_since(panel, forecast, first, period)
@@ -142,6 +144,22 @@ def _totals(forecast: Forecast, panel: Panel, period: Period) -> pd.DataFrame:
         return table[:0]
     table[SERIES] = forecast.series_ids[table[SERIES].to_numpy()]
     return table[[SERIES, *COLUMNS]]
+
+
+def _is_any_forecast(ahead: IntArray, freq: Frequency, period: Period) -> bool:
+    """Return whether enough steps of some period are forecast.
+
+    It is asked first, since the steps of a year are many where they are short: 315 million of
+    100 ms.
+
+    Args:
+        ahead: (N, H) ordinal of the period of each step.
+        freq: of the steps.
+        period: the kind of period.
+    """
+    steps = _steps_in(int(ahead.min()), int(ahead.max()), freq, period)
+    most = max(int(np.unique(of_series, return_counts=True)[1].max()) for of_series in ahead)
+    return most >= LEAST_FORECAST * steps.min()
 
 
 def _compared(
