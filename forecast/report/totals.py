@@ -157,7 +157,9 @@ def _is_any_forecast(ahead: IntArray, freq: Frequency, period: Period) -> bool:
         freq: of the steps.
         period: the kind of period.
     """
+    # without those that begin before or after, of which a step or two are counted
     steps = _steps_in(int(ahead.min()), int(ahead.max()), freq, period)
+    steps = steps.loc[int(ahead.min()) : int(ahead.max())]
     most = max(int(np.unique(of_series, return_counts=True)[1].max()) for of_series in ahead)
     return most >= LEAST_FORECAST * steps.min()
 

@@ -162,3 +162,11 @@ def test_several_targets_and_many_series_are_added_up_each_for_itself():
     numbers = before["series"].str[1:].astype(float)
     assert len(before) >= 20
     assert np.allclose(before["year_before"], numbers * before["steps"])
+
+
+@pytest.mark.timeout(20)
+def test_steps_of_a_year_are_not_counted_where_no_day_is_forecast() -> None:
+    index = pd.date_range("2026-01-01", periods=300, freq="100ms")
+    panel = a_panel({"a": index})
+    # a year of 100 ms has 315 million steps
+    assert period_totals(ahead_of(panel, 20), panel).empty
