@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from forecast.classification.bag_of_words import BagOfWords
 from forecast.classification.class_baselines import ClassBaselines
@@ -17,8 +16,9 @@ from forecast.classification.class_settings import Classification
 from forecast.classification.encoding import Encoding
 from forecast.classification.fitted_classifier import FittedClassifier
 from forecast.classification.ridge_classifier import RidgeClassifier
-from forecast.errors import ArtifactError, ForecastError
+from forecast.errors import ArtifactError
 from forecast.forecasting.artifact import Artifact, load_artifact, save_artifact
+from forecast.forecasting.golden import rebuild_checked
 from forecast.models.bigru_classifier import SequenceShape, build_bigru_classifier
 from forecast.section import section_from
 
@@ -95,28 +95,17 @@ def load_classifier(path: Path) -> FittedClassifier:
             f"{path}: this saved model forecasts; expected one that classifies: use "
             f"`Forecaster.load`, or `forecast predict`"
         )
-    try:
-        fitted = _rebuilt(artifact)
-    except (ValidationError, ForecastError, KeyError, TypeError, ValueError) as error:
-        if isinstance(error, ArtifactError):
-            raise
-        raise ArtifactError(
-            f"{path}: the files of this saved model do not fit together ({error}): save it again "
-            f"with this version"
-        ) from error
+    return rebuild_checked(path, artifact, _rebuilt, _golden_difference, GOLDEN_TOLERANCE)
+
+
+def _golden_difference(fitted: FittedClassifier, artifact: Artifact) -> float:
+    """Return the largest difference from the stored probabilities of the golden sequences."""
     inputs = {
         name.removeprefix("input/"): array
         for name, array in artifact.golden.items()
         if name != "output"
     }
-    difference = np.max(np.abs(_run(fitted.models, inputs) - artifact.golden["output"]))
-    if not difference <= GOLDEN_TOLERANCE:
-        raise ArtifactError(
-            f"{path}/golden.safetensors: the output of the rebuilt model differs from the stored "
-            f"one by {difference:.2g}; expected at most {GOLDEN_TOLERANCE:g}: load it with the "
-            f"version that saved it"
-        )
-    return fitted
+    return float(np.max(np.abs(_run(fitted.models, inputs) - artifact.golden["output"])))
 
 
 def golden_batch(shape: SequenceShape) -> Arrays:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from forecast.classification.ngrams import NGrams
 from forecast.classification.symbol_learning import zero_states
 from forecast.classification.symbol_rows import Symbols
 from forecast.classification.symbol_settings import NextSymbolSettings
-from forecast.errors import ArtifactError, ForecastError
+from forecast.errors import ArtifactError
 from forecast.forecasting.artifact import Artifact, load_artifact, save_artifact
+from forecast.forecasting.golden import rebuild_checked
 from forecast.models.gru_next import build_gru_next
 from forecast.section import section_from
 
@@ -86,22 +86,13 @@ def load_symbols(path: Path) -> FittedSymbols:
     artifact = load_artifact(path)
     if artifact.meta.get("kind") != KIND:
         raise ArtifactError(f"{path}: this saved model does not predict the next symbol")
-    try:
-        fitted = _rebuilt(artifact)
-    except (ValidationError, ForecastError, KeyError, TypeError, ValueError) as error:
-        raise ArtifactError(
-            f"{path}: the files of this saved model do not fit together ({error}): save it again "
-            f"with this version"
-        ) from error
+    return rebuild_checked(path, artifact, _rebuilt, _golden_difference, GOLDEN_TOLERANCE)
+
+
+def _golden_difference(fitted: FittedSymbols, artifact: Artifact) -> float:
+    """Return the largest difference from the stored logits of the golden piece."""
     output = _logits(fitted.model, fitted.settings, artifact.golden["input"])
-    difference = np.max(np.abs(output - artifact.golden["output"]))
-    if not difference <= GOLDEN_TOLERANCE:
-        raise ArtifactError(
-            f"{path}/golden.safetensors: the output of the rebuilt model differs from the stored "
-            f"one by {difference:.2g}; expected at most {GOLDEN_TOLERANCE:g}: load it with the "
-            f"version that saved it"
-        )
-    return fitted
+    return float(np.max(np.abs(output - artifact.golden["output"])))
 
 
 def _rebuilt(artifact: Artifact) -> FittedSymbols:

@@ -10,18 +10,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from forecast.baselines.ridge import RidgeWindow
 from forecast.baselines.seasonal_ridge import SeasonalRidge
 from forecast.baselines.smoothing import Smoothing
 from forecast.data.per_series.keys import as_ids
-from forecast.errors import ArtifactError, ForecastError
+from forecast.errors import ArtifactError
 from forecast.experiment.file import experiment_from
 from forecast.experiment.settings import Experiment
 from forecast.files.tensors import checked
 from forecast.forecasting.artifact import Artifact, load_artifact, save_artifact
 from forecast.forecasting.fitted import MODEL, Fitted
+from forecast.forecasting.golden import rebuild_checked
 from forecast.forecasting.series_facts import SeriesFacts
 from forecast.inference.forward import ForwardPass
 from forecast.inference.graph import Graph
@@ -45,17 +45,6 @@ GOLDEN_WINDOWS = 3
 GOLDEN_TOLERANCE = 1e-4
 """Other processors may round differently; a wrong weight moves the golden output far more than
 this."""
-
-UNFIT = (
-    ValidationError,
-    ForecastError,
-    AttributeError,
-    IndexError,
-    KeyError,
-    TypeError,
-    ValueError,
-)
-"""Errors of values that do not fit together."""
 
 
 def save_fitted(fitted: Fitted, path: Path) -> None:
@@ -92,23 +81,7 @@ def load_fitted(path: Path) -> Fitted:
             f"{path}: this saved model classifies; expected one that forecasts: use "
             f"`Classifier.load`, or `forecast classify predict`"
         )
-    try:
-        fitted = _rebuild(artifact)
-        difference = _golden_difference(fitted, artifact)
-    except UNFIT as error:
-        if isinstance(error, ArtifactError):
-            raise
-        raise ArtifactError(
-            f"{path}: the files of this saved model do not fit together ({error}): save it again "
-            f"with this version"
-        ) from error
-    if not difference <= GOLDEN_TOLERANCE:
-        raise ArtifactError(
-            f"{path}/golden.safetensors: the output of the rebuilt model differs from the stored "
-            f"one by {difference:.2g}; expected at most {GOLDEN_TOLERANCE:g}: load it with the "
-            f"version that saved it"
-        )
-    return fitted
+    return rebuild_checked(path, artifact, _rebuild, _golden_difference, GOLDEN_TOLERANCE)
 
 
 def _golden_difference(fitted: Fitted, artifact: Artifact) -> float:
