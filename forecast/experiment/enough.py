@@ -98,8 +98,9 @@ def long_enough(panel: Panel, config: Experiment) -> tuple[Panel, tuple[str, ...
     if _lag(config):
         window += f" + differences {_lag(config)}"
     named = ", ".join(f"{panel.series_ids[i]!r} ({panel.lengths[i]} rows)" for i in short[:5])
+    verb = "is" if len(short) == 1 else "are"
     text = (
-        f"{len(short)} of {panel.num_series} series are shorter than the {needed} rows of one "
+        f"{len(short)} of {panel.num_series} series {verb} shorter than the {needed} rows of one "
         f"window ({window}): {named}"
     )
     if len(short) == panel.num_series or config.data.short_series == "refuse":

@@ -46,7 +46,7 @@ def set_sizes(config: Experiment, panel: Panel, season_length: int) -> Choices:
     if test.value == 0:
         ways = _ways_to_a_test_set(config, rows, season_length)
         test = Choice(0, f"{test.reason}; {ways}")
-    validation = _validation_size(config, rows)
+    validation = _validation_size(config, rows, season_length)
     choices = {
         "evaluation.split_by": _division(panel),
         "evaluation.validation_size": validation,
@@ -89,7 +89,7 @@ def no_test_set(config: Experiment, reason: str | None) -> str:
 def _test_size(config: Experiment, rows: int, season_length: int) -> Choice:
     """Choose the size of the test set of a series of some rows."""
     horizon = config.windows.horizon
-    left = _left(config, rows)
+    left = _left(config, rows, season_length)
     least = 2 * season_length + 2 * horizon
     usual = steps_of(PLAIN_TEST_SIZE, rows)
     if usual >= horizon and left - usual >= least:
@@ -104,9 +104,9 @@ def _test_size(config: Experiment, rows: int, season_length: int) -> Choice:
     return Choice(0, f"less than {seasons}two horizons of {counted(horizon, 'step')} would be left")
 
 
-def _left(config: Experiment, rows: int) -> int:
+def _left(config: Experiment, rows: int, season_length: int) -> int:
     """Return the rows of a series before the test set that are not held back."""
-    left = rows - steps_of(_validation_size(config, rows).value, rows)
+    left = rows - steps_of(_validation_size(config, rows, season_length).value, rows)
     return left - steps_of(config.evaluation.calibration_size, rows)
 
 
@@ -117,14 +117,14 @@ def _ways_to_a_test_set(config: Experiment, rows: int, season_length: int) -> st
         more += 1
     text = f"{counted(more, 'more row')} of each series would give one"
     horizon = config.windows.horizon
-    if _left(config, rows) - horizon < _least_window(config, season_length):
+    if _left(config, rows, season_length) - horizon < _least_window(config, season_length):
         return text
     return in_use().worded(f"{text}, as would `evaluation.test_size={horizon}`")
 
 
 def _least_window(config: Experiment, season_length: int) -> int:
     """Return the rows of the shortest window that `choices.context_lengths` would choose."""
-    context = max(min(season_length, config.windows.horizon), 2)
+    context = max(min(season_length, config.windows.horizon), LEAST_CONTEXT)
     if config.windows.context_length != AUTO:
         context = config.windows.context_length
     elif config.ensemble.context_lengths not in (AUTO, ()):
@@ -132,11 +132,12 @@ def _least_window(config: Experiment, season_length: int) -> int:
     return context + config.windows.horizon
 
 
-def _validation_size(config: Experiment, rows: int) -> Choice:
+def _validation_size(config: Experiment, rows: int, season_length: int) -> Choice:
     if config.evaluation.validation_size != AUTO:
         return Choice(config.evaluation.validation_size, "given")
     horizon = config.windows.horizon
-    if rows < 2 * horizon + LEAST_CONTEXT and not is_network_wanted(config):
+    least = horizon + _least_window(config, season_length)
+    if rows < least and not is_network_wanted(config):
         return Choice(0, f"{rows} rows are too few to hold a horizon back")
     if steps_of(PLAIN_VALIDATION_SIZE, rows) < horizon:
         return Choice(horizon, f"one horizon, as 10 % of {rows} rows are less")

@@ -68,6 +68,17 @@ def test_the_ways_to_a_test_set_lead_there(seed: int) -> None:
         assert len(asked.test) > 0
 
 
+@pytest.mark.parametrize("freq", FREQUENCIES)
+@pytest.mark.parametrize("horizon", [1, 2, 5, 12])
+def test_from_the_first_row_that_gives_a_window_on_every_table_has_one(
+    freq: str, horizon: int
+) -> None:
+    """More rows never turn a table that can be forecast into one that cannot."""
+    for num_rows in range(horizon + 2, 3 * horizon + 40):
+        prepared = prepare(experiment(horizon), rows_of(num_rows, freq))
+        assert len(prepared.training) > 0, num_rows
+
+
 def test_many_horizons_are_a_test_set_though_they_are_no_two_seasons() -> None:
     """Two days of ten minutes, as of a sensor: 35 horizons of rows, and no season twice."""
     prepared = prepare(experiment(6), rows_of(221, "10min"))

@@ -132,7 +132,7 @@ def test_no_trial_is_refitted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert by_hand._prepared is not None
     assert by_hand._prepared.config.training.refit
     expected = by_hand.evaluate().scores().values["small"]["MAE"]
-    monkeypatch.setattr("forecast.forecasting.forecaster.refit_network", None)
+    monkeypatch.setattr("forecast.forecasting.fit_stages.refit_network", None)
     assert bench.train_fold(Task(0, {}, {}), 0, 0).scores["MAE"] == expected
     assert bench.final("best", {})["windows"] > 0
     written = dump_experiment(with_values(config, {}))
