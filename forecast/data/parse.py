@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from forecast.data.cells.missing_codes import without_codes
 from forecast.data.cells.numeric_text import numbers_of, refuse_inexact
 from forecast.data.findings import BadTableError, FindingLog, counted
 from forecast.data.names import name_of
@@ -151,7 +152,7 @@ def read_numbers(
             f"column {name!r} contains {kind} values",
             "expected numbers: cast the column",
         )
-    cells = _to_float64(column)
+    cells = without_codes(_to_float64(column), name, rows, log)
     infinite = np.isinf(cells)
     if infinite.any():
         where = np.flatnonzero(infinite)

@@ -61,6 +61,9 @@ class TableFormat(TimeSteps):
     bounds: Literal["refuse", "half", "limit"] = "refuse"
     """Cells such as `<1` or `>1000` in a column of numbers: refuse the table, or read each as its
     limit; `half` reads those below a limit above 0 as half of it."""
+    missing_codes: tuple[float, ...] | None = None
+    """Numbers that stand for a missing value, such as -999 and 9999.9; null: a table with numbers
+    that seem to do so is refused."""
     encoding: Name = "utf-8"
     """CSV text encoding."""
     sheet: Name | None = None
@@ -68,7 +71,8 @@ class TableFormat(TimeSteps):
     time_format: str | None = None
     """`strptime` format of the stamps, for dates that could be read in two ways. For numbers also
     `unix_s`, `unix_ms`, `unix_us`, `unix_ns` (since 1970, UTC), `excel` (days), `year_quarter`
-    (202004, 2020-Q4), `year_week` (202053, 2020-W53) or `decimal_year` (2020.25 is April).
+    (202004, 2020-Q4), `year_week` (202053, 2020-W53), `decimal_year` (2020.25 is April) or
+    `fiscal_year` (2019/20 and FY2019 are 2019).
     """
     tz: str | None = None
     """Time zone of stamps that carry none, for example `Europe/Berlin`; where they carry one, the
@@ -153,6 +157,7 @@ def read_table(
         decimal=table_format.decimal,
         thousands=table_format.thousands,
         bounds=table_format.bounds,
+        missing_codes=table_format.missing_codes,
         decisions=opened.decisions,
         unread=Unread(
             tuple(name for name in opened.names if name not in (*data, *doubled)),

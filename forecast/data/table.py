@@ -56,6 +56,7 @@ class Table:
         was_wide: whether the original table had one column per series.
         thousands: mark between the thousands of its text; None: there is none.
         bounds: how cells such as `<1` are read.
+        missing_codes: numbers that stand for a missing value; None: nobody named them.
         decisions: settings that the form of the table decided.
         unread: the other columns, which a message may be about; None where they are unknown.
     """
@@ -70,6 +71,7 @@ class Table:
     was_wide: bool = False
     thousands: str | None = None
     bounds: Literal["refuse", "half", "limit"] = "refuse"
+    missing_codes: tuple[float, ...] | None = None
     decisions: Decisions = field(default_factory=dict)
     unread: Unread | None = None
 

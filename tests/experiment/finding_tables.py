@@ -205,7 +205,8 @@ ERRORS = {
         suffix=".xlsx",
     ),
     "no workbook": Provoked("damaged_file", lambda: "PK", untried="a copy", suffix=".xlsx"),
-    "json": Provoked("json_lines", lambda: "[1]\n", untried="the lines", suffix=".jsonl"),
+    "json": Provoked("json", lambda: "{}", untried="the document", suffix=".json"),
+    "json lines": Provoked("json_lines", lambda: "[1]\n", untried="the lines", suffix=".jsonl"),
     "tsf": Provoked(
         "tsf",
         lambda: "@attribute series_name string\n",
@@ -349,6 +350,7 @@ ERRORS = {
     ),
     "a bound": Provoked("bounds", lambda: with_cell("y", 30, "<1")),
     "a bound above": Provoked("bounds", lambda: with_cell("y", 30, ">1000")),
+    "a code": Provoked("missing_codes", lambda: with_cell("y", 30, -999.0)),
     "infinite": Provoked("infinite", lambda: with_cell("y", 30, np.inf), without(30)),
     "an empty cell": Provoked(
         "missing_values", lambda: with_cell("y", 30, None), lambda frame: frame.fillna(2.5)

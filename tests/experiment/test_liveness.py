@@ -350,6 +350,11 @@ ROWS: dict[str, Row] = {
         table=lambda: csv(";").replace(b";1.", b";<1.", 1),
         refused="a bound and not a value",
     ),
+    "data.missing_codes": Row(
+        (panel,),
+        base={"data.missing_codes": [], "data.missing": "forward_fill"},
+        table=lambda: csv().replace(b",1.25", b",-999", 1),
+    ),
     "data.sheet": Row(
         (panel,),
         base={"data.source": "sheets.xlsx", "data.sheet": "first"},

@@ -37,6 +37,7 @@ ALTERNATIVES: dict[str, Any] = {
     "data.sheet": "second",
     "data.thousands": ",",
     "data.bounds": "half",
+    "data.missing_codes": [-999],
     "data.gaps": "skip",
     "data.stamps": "end",
     "data.trading_days": False,

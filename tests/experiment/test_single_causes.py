@@ -23,6 +23,8 @@ BY_THEMSELVES = {
     frozenset({"duplicate_stamps", "gaps"}),
     # 2 rows would show the step, and still be too few
     frozenset({"no_frequency", "short_series"}),
+    # a cell with a code, once that is known, is a missing cell
+    frozenset({"missing_codes", "missing_values"}),
 }
 """Findings of one table each of which is still there when the settings for the other are given."""
 

@@ -60,6 +60,17 @@ def without_signs(
     return _without_suffix(text, name, log)
 
 
+def are_measured(text: pa.ChunkedArray) -> bool:
+    """Return whether all cells are numbers followed by signs that `without_signs` leaves out.
+
+    Args:
+        text: trimmed cells, null where one is missing.
+    """
+    bare, _ = without_signs(text, "", FindingLog(strict=False))
+    fits = pc.match_substring_regex(bare, rf"^{_NUMBER}$")
+    return bool(pc.all(fits).as_py()) and text.null_count < len(text)
+
+
 def _negative(text: pa.ChunkedArray, name: str, log: FindingLog) -> pa.ChunkedArray:
     """Write `(123)` and `123-` as `-123`."""
     for pattern, written in ((_BRACKETS, r"-\1\2\3"), (_MINUS_BEHIND, r"-\1")):

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from forecast.data.dates.counted_years import refuse_counted_years
+from forecast.data.dates.fiscal_years import are_pairs, is_fiscal, without_letters
 from forecast.data.dates.number_dates import TEXT_FORMATS, read_numbers
 from forecast.data.dates.short_years import with_two_digits
 from forecast.data.findings import BadTableError, Change, show_stamp
@@ -74,6 +75,8 @@ def find_format(text: pa.ChunkedArray, name: str) -> tuple[str, str]:
         BadTableError: the dates could be read in two ways, or in none.
     """
     sample = text.drop_null().slice(0, _SAMPLE).to_pylist()
+    if are_pairs(sample):
+        return "fiscal_year", _note_on_years(sample[0], name)
     year_first = [match for match in map(_YEAR_FIRST.fullmatch, sample) if match]
     if len(year_first) * 2 > len(sample):
         return _year_first_format(year_first[0]), ""
@@ -92,6 +95,10 @@ def find_format(text: pa.ChunkedArray, name: str) -> tuple[str, str]:
     chosen = best[0]
     _refuse_days_without_year(chosen, cells, name)
     return chosen.time_format, _note(chosen, readings, cells, name)
+
+
+def _note_on_years(cell: str, name: str) -> str:
+    return f"{name} is read with time_format 'fiscal_year': {cell!r} is the year {cell[:4]}"
 
 
 def _year_first_format(match: re.Match[str]) -> str:
@@ -141,7 +148,11 @@ def _candidates(cells: list[str]) -> list[str]:
 
 def _formats_of(cell: str) -> Iterator[str]:
     """Yield the formats that the shape of one cell allows."""
-    named = [name for name, pattern in TEXT_FORMATS.items() if re.fullmatch(pattern, cell)]
+    named = ["fiscal_year"] if is_fiscal(cell) else []
+    plain = without_letters(pa.chunked_array([[cell]]))[0].as_py()
+    for name in ("year_quarter", "year_week"):
+        if re.fullmatch(TEXT_FORMATS[name], plain):
+            named.append(name)
     if re.fullmatch(r"\d{4}-W\d{2}-[1-7]", cell):
         named = ["%G-W%V-%u"]
     yield from named

@@ -11,6 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from forecast.data.dates.fiscal_years import PAIR, without_letters
+
 Numbers = NDArray[np.int64] | NDArray[np.float64]
 
 
@@ -48,8 +50,10 @@ _NUMBER = r"^[+-]?\d+([.]\d*)?([eE][+-]?\d+)?$"
 TEXT_FORMATS = {
     "year_quarter": r"(?i)^(?:(\d{4})[-_/. ]?Q([1-4])|Q([1-4])[-_/. ]?(\d{4}))$",
     "year_week": r"(?i)^(\d{4})[- ]?W(\d{2})(?:-?1)?$",
+    "fiscal_year": PAIR,
 }
-"""Quarters and weeks with a letter, such as 2010-Q1, Q1 2010 and 2015-W03, as a pattern."""
+"""Quarters and weeks with a letter, such as 2010-Q1, Q1 2010 and 2015-W03, and financial years such
+as 2019/20, as a pattern."""
 
 
 def read_numbers(text: pa.ChunkedArray, number_format: str) -> pa.ChunkedArray:
@@ -73,10 +77,12 @@ def read_numbers(text: pa.ChunkedArray, number_format: str) -> pa.ChunkedArray:
 
 
 def _without_letter(text: pa.ChunkedArray, number_format: str) -> pa.ChunkedArray:
-    """Write 2010-Q1 as 201001 and 2015-W03 as 201503; other cells stay as they are."""
+    """Write 2010-Q1 as 201001, 2015-W03 as 201503 and 2019/20 as 2019; others stay as they are."""
+    if number_format in ("year_quarter", "fiscal_year"):
+        text = without_letters(text)
     # a group that did not match is empty; `\40` is the fourth group and a zero
-    digits = {"year_quarter": r"\1\40\2\3", "year_week": r"\1\2"}[number_format]
-    return pc.replace_substring_regex(text, TEXT_FORMATS[number_format], digits)
+    digits = {"year_quarter": r"\1\40\2\3", "year_week": r"\1\2", "fiscal_year": r"\1"}
+    return pc.replace_substring_regex(text, TEXT_FORMATS[number_format], digits[number_format])
 
 
 def _numbers(text: pa.ChunkedArray) -> Numbers:
@@ -115,6 +121,13 @@ def _decimal_year(numbers: Numbers) -> tuple[Instants, NDArray[np.bool_]]:
     return stamps.astype("datetime64[s]"), is_date & (
         np.abs(months - np.rint(months)) < _MONTH_ERROR
     )
+
+
+def _year(numbers: Numbers) -> tuple[Instants, NDArray[np.bool_]]:
+    """Read years."""
+    stamps, is_date = _rounded((numbers - 1970) * 12.0, "M")
+    is_year = (numbers % 1 == 0) & (numbers >= _FIRST_YEAR) & (numbers <= _LAST_YEAR)
+    return stamps.astype("datetime64[s]"), is_date & is_year
 
 
 def _year_quarter(numbers: Numbers) -> tuple[Instants, NDArray[np.bool_]]:
@@ -156,6 +169,7 @@ NUMBER_FORMATS: dict[str, Callable[[Numbers], tuple[Instants, NDArray[np.bool_]]
     "decimal_year": _decimal_year,
     "year_quarter": _year_quarter,
     "year_week": _year_week,
+    "fiscal_year": _year,
 }
 """Every `time_format` for numbers, as the function that reads them."""
 
@@ -182,6 +196,8 @@ def write_stamps(stamps: pd.Series, time_format: str) -> pd.Series:
     wall = stamps.dt.tz_localize(None)
     if time_format == "year_quarter":
         return wall.dt.year * 100 + wall.dt.quarter
+    if time_format == "fiscal_year":
+        return wall.dt.year
     if time_format == "year_week":
         iso = wall.dt.isocalendar()
         return iso["year"].astype(np.int64) * 100 + iso["week"].astype(np.int64)

@@ -57,6 +57,8 @@ def read_text(
             return parse(text, "ISO8601")
         return stamps
 
+    if time_format is None or "%H.%M" not in time_format:
+        text = with_colons(text)
     text = _interval_starts(text, name, log)
     midnight = None
     if pc.any(pc.match_substring(text, "24:00")).as_py():
@@ -66,6 +68,29 @@ def read_text(
     if midnight is not None:
         stamps = _next_day(stamps, midnight, name, log)
     return stamps
+
+
+def with_colons(text: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Write the time of day after a date, such as 18.00.00 or 18.30, with colons.
+
+    Args:
+        text: trimmed dates.
+    """
+    for seconds in (r"[.](\d{2})", ""):
+        dotted = rf"^(.*\d[ T]\d{{1,2}})[.](\d{{2}}){seconds}$"
+        if re.fullmatch(dotted, _first(text)):
+            written = r"\1:\2:\3" if seconds else r"\1:\2"
+            return pc.replace_substring_regex(text, dotted, written)
+    return text
+
+
+def _first(text: pa.ChunkedArray) -> str:
+    """Return the first cell that is not missing; empty where there is none."""
+    present = text.drop_null()
+    if not len(present):
+        return ""
+    cell: str = present[0].as_py()
+    return cell
 
 
 def counts_to_24(column: pa.ChunkedArray) -> bool:

@@ -26,6 +26,7 @@ from forecast.data.formats.arrow_tables import (
 from forecast.data.formats.delimited import open_text
 from forecast.data.formats.excel import open_excel
 from forecast.data.formats.frames import open_frame, open_numbers, open_series
+from forecast.data.formats.json_tables import open_json
 from forecast.data.formats.opened import Opened, Written
 from forecast.data.formats.standard_input import STANDARD_INPUT, open_standard_input
 from forecast.data.formats.tsf import open_tsf
@@ -73,6 +74,7 @@ READERS: dict[str, Reader] = {
     "excel": Reader(open_excel, endings=(".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")),
     "parquet": Reader(open_parquet, endings=(".parquet", ".pq")),
     "arrow_file": Reader(open_ipc, endings=(".feather", ".arrow", ".ipc")),
+    "json": Reader(open_json, endings=(".json",), may_be_compressed=True),
     "json_lines": Reader(open_json_lines, endings=(".jsonl", ".ndjson"), may_be_compressed=True),
     "tsf": Reader(open_tsf, endings=(".tsf",)),
     "frame": Reader(open_frame, takes=lambda given: isinstance(given, pd.DataFrame)),
@@ -144,5 +146,5 @@ def _reader_of_file(path: Path) -> Reader:
     raise BadTableError(
         "file_kind",
         f"{path.name} ends in {path.suffix!r}",
-        f"expected one of {known} (text and JSON lines also {packed})",
+        f"expected one of {known} (text and JSON also {packed})",
     )

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from forecast.data.cells.suffixes import are_measured
 from forecast.data.dates.lookalikes import refuse_lookalikes
 from forecast.data.dates.stamps import read_stamps
 from forecast.data.findings import BadTableError, FindingLog
@@ -29,7 +30,7 @@ _SAMPLE = 1000
 _MOST = 0.9
 """Share of the cells that decides on the kind of a column: a line of units may be among them."""
 
-_CLOCK = re.compile(r"([01]?\d|2[0-4])(:\d{2}){1,2}([.]\d+)?( ?[AaPp][Mm])?")
+_CLOCK = re.compile(r"([01]?\d|2[0-4])((:\d{2}){1,2}([.]\d+)?( ?[AaPp][Mm])?|([.]\d{2}){2})")
 _PADDED = re.compile(r"0\d+")
 _NUMBER = re.compile(
     r"[^\w\s.,;:/]{0,3}\s?[-+(]?[.,]?\d[\d.,'\u00a0\u202f ]*([eE][-+]?\d+)?\s?\W{0,2}"
@@ -113,6 +114,12 @@ class Facts:
         if not self.is_whole or self.column.null_count or len(self.column) < 3:
             return False
         return bool((np.abs(np.diff(self.column.to_numpy())) == 1).mean() >= _MOST)
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether the first cells are numbers with their unit, such as `12.5 kW`."""
+        text = _as_text(self.column)
+        return bool(text) and are_measured(pa.chunked_array([pa.array(text, pa.string())]))
 
     def is_hour(self) -> bool:
         """Return whether the cells could be the hours of a day, 0 to 23 or 1 to 24."""

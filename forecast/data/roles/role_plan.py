@@ -140,9 +140,14 @@ def _targets(free: Mapping[str, Facts], rows: set[str], series: IntCodes | None)
     """Return the columns of numbers that could be the target, the likeliest first.
 
     Numbers that count the rows, tell the calendar, or stay the same in a series or altogether, are
-    targets only where there are no others.
+    targets only where there are no others; numbers with their unit only where there are none
+    without.
     """
     numbers = [each for name, each in free.items() if each.kind == "number" and name not in rows]
+    if not numbers:
+        numbers = [each for each in free.values() if each.is_measured]
+    if not numbers:
+        numbers = [free[name] for name in rows if plain(name) not in ROW_WORDS]
     varying = [each for each in numbers if not each.is_constant]
     if series is not None:
         varying = [each for each in varying if not each.follows(series)]
