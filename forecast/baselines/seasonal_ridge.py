@@ -74,12 +74,12 @@ class SeasonalRidge:
     Attributes:
         weights: (P, F, H).
         penalty: of the map of all windows.
-        deviation_penalty: of the deviations from it; infinite where they gain nothing.
+        deviation_penalty: of the deviations from it; None: there are none, as they gain nothing.
     """
 
     weights: FloatArray
     penalty: float
-    deviation_penalty: float
+    deviation_penalty: float | None
 
     @classmethod
     def fit(
@@ -87,7 +87,7 @@ class SeasonalRidge:
         learned: SeasonalPairs,
         judged: SeasonalPairs,
         *,
-        penalties: tuple[float, float] | None = None,
+        penalties: tuple[float, float | None] | None = None,
         robust: bool = False,
     ) -> SeasonalRidge:
         """Solve the map of all windows, then the deviation of each step of the season.
@@ -102,7 +102,7 @@ class SeasonalRidge:
         total = _sums_of_all(learned, np.ones(len(learned.ahead)))
         if penalties is not None:
             penalty, deviation_penalty = penalties
-            grid: tuple[float, ...] = (deviation_penalty,)
+            grid: tuple[float | None, ...] = (deviation_penalty,)
         else:
             penalty = _chosen_penalty(total, judged, robust)
             grid = DEVIATION_PENALTIES
@@ -122,7 +122,7 @@ class SeasonalRidge:
         best: int | None = 0
         if penalties is None:
             best = _best_deviation(judged, common, deviations, robust)
-            deviation_penalty = np.inf
+            deviation_penalty = None
         weights = np.repeat(common[None], learned.season_length, axis=0)
         if best is not None:
             deviation_penalty = grid[best]
@@ -147,10 +147,10 @@ class SeasonalRidge:
 
     def to_state(self) -> dict[str, NDArray[np.floating]]:
         """Return arrays from which `from_state` rebuilds the maps."""
-        return {
-            "weights": self.weights.astype(np.float32),
-            "penalties": np.array([self.penalty, self.deviation_penalty]),
-        }
+        penalties = [self.penalty]
+        if self.deviation_penalty is not None:
+            penalties.append(self.deviation_penalty)
+        return {"weights": self.weights.astype(np.float32), "penalties": np.array(penalties)}
 
     @classmethod
     def from_state(cls, state: Mapping[str, NDArray[np.floating]]) -> SeasonalRidge:
@@ -160,7 +160,8 @@ class SeasonalRidge:
             ShapeError: the weights have other axes.
         """
         check_shape("seasonal weights", state["weights"], "PFH")
-        penalty, deviation_penalty = map(float, state["penalties"])
+        penalty, *of_deviations = map(float, state["penalties"])
+        deviation_penalty = of_deviations[0] if of_deviations else None
         return cls(np.asarray(state["weights"], np.float64), penalty, deviation_penalty)
 
 
@@ -179,7 +180,7 @@ def _deviations(
     chosen: IntArray,
     errors: FloatArray,
     sizes: FloatArray,
-    grid: Sequence[float],
+    grid: Sequence[float | None],
 ) -> list[FloatArray]:
     """Return the (F, H) deviation of one step of the season for each penalty.
 
@@ -188,11 +189,11 @@ def _deviations(
         chosen: numbers of those that begin at the step.
         errors: (S, H) of the common map on all, actual minus forecast.
         sizes: (S,) weight of each.
-        grid: penalties; with an infinite one there is no deviation.
+        grid: penalties; None: there is no deviation.
     """
     sums = _sums(learned.regressors[chosen], errors[chosen], sizes[chosen])
     zero = np.zeros((learned.regressors.shape[1], errors.shape[1]))
-    return [_solved(sums, penalty) if np.isfinite(penalty) else zero for penalty in grid]
+    return [zero if penalty is None else _solved(sums, penalty) for penalty in grid]
 
 
 def _best_deviation(

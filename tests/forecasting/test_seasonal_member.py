@@ -98,6 +98,20 @@ def test_it_survives_saving(fitted_on_hours: Forecaster, tmp_path: Path) -> None
     np.testing.assert_allclose(again.values, expected.values, rtol=1e-5)
 
 
+def test_it_survives_saving_without_maps_of_its_own(tmp_path: Path) -> None:
+    """Where the steps of the season do not differ, there is nothing but the common map."""
+    days = pd.date_range("2021-01-01", periods=800)
+    y = 50 + 20 * np.sin(np.arange(800) / 60) + np.random.default_rng(0).normal(size=800) / 10
+    table = pd.DataFrame({"ds": days, "y": y})
+    config = {**SMALL, "simple": ["seasonal_naive", SEASONAL]}
+    forecaster = Forecaster(horizon=7, **config).fit(table, verbose=0)
+    assert forecaster.fitted.seasonal is not None
+    assert forecaster.fitted.seasonal.deviation_penalty is None
+    forecaster.save(tmp_path / "model")
+    again = Forecaster.load(tmp_path / "model").predict(table)
+    np.testing.assert_allclose(again.values, forecaster.predict(table).values, rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("table", "horizon", "is_member"),
     [
