@@ -184,6 +184,31 @@ def test_standard_input_is_a_csv_file(monkeypatch, capsys):
         load_panel("-")
 
 
+PIPED = {
+    "parquet": lambda frame, path: frame.to_parquet(path),
+    "Arrow": lambda frame, path: frame.to_feather(path),
+    "workbook": lambda frame, path: frame.to_excel(path, index=False, engine="openpyxl"),
+    "compressed": lambda frame, path: path.write_bytes(
+        gzip.compress(frame.to_csv(index=False).encode())
+    ),
+    "records": lambda frame, path: frame.to_json(
+        path, orient="records", date_format="iso", double_precision=15
+    ),
+    "lines": lambda frame, path: frame.to_json(
+        path, orient="records", lines=True, date_format="iso", double_precision=15
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", PIPED)
+def test_standard_input_is_told_by_its_first_bytes(kind, tmp_path, monkeypatch):
+    path = tmp_path / "piped.xlsx"
+    PIPED[kind](two(), path)
+    monkeypatch.setattr(sys, "stdin", Piped(path.read_bytes()))
+    same(load_panel("-"), load_panel(two()))
+    same(load_panel("-"), load_panel(two()))  # kept
+
+
 def test_nothing_piped_in_is_told_at_once():
     leader, terminal = pty.openpty()
     try:

@@ -95,7 +95,7 @@ def read_stamps(
         raise BadTableError(
             "date_range",
             f"{name} contains dates before 1678 or after 2261",
-            "correct them, or `data.time_format`",
+            "correct them, or pass `data.time_format`",
         )
     ticks = stamps.cast(pa.timestamp("ns", given)).cast(pa.int64()).fill_null(0).to_numpy()
     readable = _readable(stamps)

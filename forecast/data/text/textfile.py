@@ -289,7 +289,7 @@ def _undecodable(path: Path, encoding: str, line: int) -> BadTableError:
     with open_bytes(path) as raw:
         head = raw.read(1 << 16)
     message = f"{path.name} is not {encoding} text (line {line}); it looks like"
-    fix = "give a CSV or parquet file, or `data.encoding`"
+    fix = "give a CSV or parquet file, or pass `data.encoding`"
     if head.startswith(b"PK"):
         fix = "let the name of a workbook end in .xlsx, or give a CSV or parquet file"
     for magic, kind in _MAGIC.items():
