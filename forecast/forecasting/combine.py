@@ -91,12 +91,32 @@ class Rolled:
         return np.einsum("mb,mbhd->bhd", weights, self.made)
 
 
-def with_combination(fitted: Fitted, prepared: Prepared) -> tuple[Fitted, Rolled | None]:
+def roll_simple(fitted: Fitted, prepared: Prepared) -> Rolled | None:
+    """Forecast with the simple members from many cutoffs, and find their weights.
+
+    Args:
+        fitted: the state; its networks are not read.
+        prepared: the data it was trained on.
+
+    Returns:
+        None where no member is rolled.
+    """
+    names = decided(prepared.config.ensemble.simple, "ensemble.simple")
+    baselines = [name for name in names if name != SEASONAL]
+    if not baselines:
+        return None
+    return _roll(fitted, prepared, baselines)
+
+
+def with_combination(
+    fitted: Fitted, prepared: Prepared, rolled: Rolled | None
+) -> tuple[Fitted, Rolled | None]:
     """Return the fitted state with the weights of the model and of its simple members.
 
     Args:
         fitted: the state, which forecasts by its model alone.
         prepared: the data it was trained on.
+        rolled: result of `roll_simple`.
 
     Returns:
         The state, and the forecasts of its members from earlier cutoffs: None where there are no
@@ -105,11 +125,8 @@ def with_combination(fitted: Fitted, prepared: Prepared) -> tuple[Fitted, Rolled
     names = decided(prepared.config.ensemble.simple, "ensemble.simple")
     if not names:
         return fitted, None
-    baselines = [name for name in names if name != SEASONAL]
-    rolled = None
     of_simple: dict[str, float] = {}
-    if baselines:
-        rolled = _roll(fitted, prepared, baselines)
+    if rolled is not None:
         of_simple = dict(zip(rolled.names, rolled.weights.tolist(), strict=True))
     if MODEL in of_simple:
         weights = {name: weight for name, weight in of_simple.items() if weight or name == MODEL}

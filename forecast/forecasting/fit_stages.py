@@ -9,13 +9,15 @@ from typing import Any, NamedTuple
 
 from forecast.experiment.prepare import Prepared, with_all_rows
 from forecast.forecasting.calibrate import calibrate
-from forecast.forecasting.combine import with_combination
+from forecast.forecasting.combine import Rolled, roll_simple, with_combination
 from forecast.forecasting.fitted import MODEL, Fitted, collect, shape_of
 from forecast.forecasting.judge import judge, judge_rolled, unseen_part
 from forecast.forecasting.seasonal_member import fit_seasonal
 from forecast.forecasting.simple_members import fit_linear, smoothing_of
 from forecast.scores.evaluation import BacktestResult
+from forecast.section import decided
 from forecast.training.fit import fit_network, refit_network
+from forecast.training.fitted_network import FittedNetwork
 
 
 class Stages(NamedTuple):
@@ -33,6 +35,28 @@ class Stages(NamedTuple):
     evaluated: BacktestResult | None
 
 
+Combine = Callable[[FittedNetwork], tuple[Fitted, Rolled | None]]
+"""Networks -> the state with their weight and those of the simple members."""
+
+
+def _combination(prepared: Prepared) -> Combine:
+    """Return the combination of networks with simple members, which are fitted once."""
+    linear = fit_linear(prepared)
+    smoothing = smoothing_of(prepared)
+    season_length = prepared.config.data.season_length or prepared.panel.freq.season_length
+    seasonal = fit_seasonal(prepared, season_length)
+    found: list[Rolled | None] = []
+
+    def combine(network: FittedNetwork) -> tuple[Fitted, Rolled | None]:
+        fitted = collect(prepared, network, linear, smoothing)
+        fitted = replace(fitted, seasonal=seasonal)
+        if not found:
+            found.append(roll_simple(fitted, prepared))
+        return with_combination(fitted, prepared, found[0])
+
+    return combine
+
+
 def fit_stages(
     prepared: Prepared,
     *,
@@ -41,6 +65,9 @@ def fit_stages(
     reporter: Callable[[Any], None] | None = None,
 ) -> Stages:
     """Train all members, find their weights, calibrate the intervals; with `refit` train again.
+
+    The first network goes ahead: where it earns no weight beside the simple members, the others
+    are not trained.
 
     Args:
         prepared: the windows, and the data they were made from.
@@ -51,13 +78,21 @@ def fit_stages(
     Raises:
         TrainingError: as in `fit_network`.
     """
+    combine = _combination(prepared)
+
+    def has_weight(network: FittedNetwork) -> bool:
+        return combine(network)[0].weights[MODEL] > 0
+
+    has_simple = bool(decided(prepared.config.ensemble.simple, "ensemble.simple"))
     network = fit_network(
-        prepared, shape_of(prepared), checkpoint=checkpoint, resume=resume, reporter=reporter
+        prepared,
+        shape_of(prepared),
+        checkpoint=checkpoint,
+        resume=resume,
+        reporter=reporter,
+        is_of_use=has_weight if has_simple else None,
     )
-    linear = fit_linear(prepared)
-    fitted = collect(prepared, network, linear, smoothing_of(prepared))
-    fitted = replace(fitted, seasonal=fit_seasonal(prepared, fitted.season_length))
-    fitted, rolled = with_combination(fitted, prepared)
+    fitted, rolled = combine(network)
     fitted = calibrate(fitted, prepared, rolled)
     evaluated = None
     if rolled is not None and not len(prepared.test):
@@ -78,7 +113,7 @@ def fit_stages(
             resume=resume,
             reporter=reporter,
         )
-    linear = fit_linear(whole, linear.penalty)
+    linear = fit_linear(whole, fitted.linear.penalty)
     refitted = collect(whole, network, linear, smoothing_of(whole))
     # Errors on unseen windows, and the units they are measured in, are those of the first fit.
     last = replace(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,9 +15,9 @@ from forecast.experiment.prepare import Prepared
 from forecast.layers.runtime import start_quietly
 from forecast.models.keras_network import network_of
 from forecast.section import decided
-from forecast.training import Reporter
+from forecast.training import Reporter, TrainingResult
 from forecast.training.budget import make_plan
-from forecast.training.ensemble import build_ensemble
+from forecast.training.ensemble import Ensemble, build_ensemble
 from forecast.training.fitted_network import FittedNetwork, TrainingRecord
 from forecast.training.judged_members import choose_weights, without_small
 from forecast.training.linear_members import fit_linear_member, fit_regressions
@@ -46,6 +48,7 @@ def fit_network(
     checkpoint: Path | None = None,
     resume: bool = False,
     reporter: Reporter | None = None,
+    is_of_use: Callable[[FittedNetwork], bool] | None = None,
 ) -> FittedNetwork:
     """Fit the network or the ensemble of an experiment; without networks Keras is not started.
 
@@ -56,6 +59,8 @@ def fit_network(
             its name.
         resume: whether to resume training from the checkpoints.
         reporter: gets the events of every network; optional.
+        is_of_use: tells of the first network, which has the shortest context, whether the others
+            are worth their time; default: they are.
 
     Raises:
         TrainingError: training diverged, or a checkpoint is that of another training.
@@ -91,8 +96,33 @@ def fit_network(
             resume=resume,
         )
     planned = plan.apply(jobs) if plan else jobs
-    trained = train_members(planned, resume=resume, reporter=reporter)
 
+    def fitted(trained: Mapping[str, TrainingResult]) -> FittedNetwork:
+        record = TrainingRecord(
+            {name: result.history for name, result in trained.items()},
+            _weigh(ensemble, prepared, trained),
+            plan.text(jobs) if plan else "",
+        )
+        network = network_of(ensemble.model)
+        return FittedNetwork(network, lambda: ensemble.model, penalties, record.sorted(), plan)
+
+    train = partial(train_members, resume=resume, reporter=reporter, are_named=len(planned) > 1)
+    if is_of_use is None or len(planned) < 2:
+        return fitted(train(planned))
+    first = train(planned[:1])
+    if not is_of_use(fitted(first)):
+        return fitted(first)
+    return fitted(first | train(planned[1:]))
+
+
+def _weigh(ensemble: Ensemble, prepared: Prepared, trained: Collection[str]) -> dict[str, float]:
+    """Give the members of an ensemble their weights, and return these by name.
+
+    Args:
+        ensemble: its linear members are fitted.
+        prepared: the windows.
+        trained: names of the networks that are; the others get no weight.
+    """
     if len(ensemble.members) > 1:
         is_linear = np.array([member.seed is None for member in ensemble.members])
         is_fitted = is_linear | np.array([member.name in trained for member in ensemble.members])
@@ -102,13 +132,7 @@ def fit_network(
         weights = np.zeros(len(ensemble.members))
         weights[is_fitted] = choose_weights(prepared, networks, is_linear[is_fitted])
         ensemble.set_weights(without_small(weights))
-    heaviest_first = sorted(trained, key=lambda name: -ensemble.weights[name])
-    histories = {name: trained[name].history for name in heaviest_first}
-    cuts = plan.text(jobs) if plan else ""
-    record = TrainingRecord(histories, ensemble.weights, cuts)
-    return FittedNetwork(
-        network_of(ensemble.model), lambda: ensemble.model, penalties, record, plan
-    )
+    return ensemble.weights
 
 
 def refit_network(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from forecast.models.keras_network import Network
@@ -27,6 +27,11 @@ class TrainingRecord:
     histories: dict[str, History]
     weights: dict[str, float]
     cuts: str = ""
+
+    def sorted(self) -> TrainingRecord:
+        """Return the record with the network with the largest weight first."""
+        names = sorted(self.histories, key=lambda name: -self.weights[name])
+        return replace(self, histories={name: self.histories[name] for name in names})
 
     @property
     def history(self) -> History:

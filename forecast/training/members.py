@@ -46,15 +46,19 @@ class _StoppedError(Exception):
 
 
 def train_members(
-    jobs: Sequence[Job], *, resume: bool = False, reporter: Reporter | None = None
+    jobs: Sequence[Job],
+    *,
+    resume: bool = False,
+    reporter: Reporter | None = None,
+    are_named: bool | None = None,
 ) -> dict[str, TrainingResult]:
     """Train networks in parallel; results are bitwise identical to sequential training.
 
     Args:
         jobs: the networks.
         resume: whether to resume from the checkpoints where they exist.
-        reporter: gets each event, from one thread at a time; optional. The events name their
-            network where there are several.
+        reporter: gets each event, from one thread at a time; optional.
+        are_named: whether the events name their network; default: where there are several.
 
     Returns:
         The result of each training by name, in the order of the jobs.
@@ -62,6 +66,8 @@ def train_members(
     Raises:
         TrainingError: a training failed; the others were stopped.
     """
+    if are_named is None:
+        are_named = len(jobs) > 1
     lock = threading.Lock()
     is_stopped = threading.Event()
 
@@ -69,7 +75,7 @@ def train_members(
         def report(event: Event) -> None:
             if is_stopped.is_set() and not isinstance(event, Ended):
                 raise _StoppedError
-            if len(jobs) > 1:
+            if are_named:
                 event = replace(event, name=job.name)
             if reporter is not None:
                 with lock:
