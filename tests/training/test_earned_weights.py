@@ -67,9 +67,43 @@ def test_the_trust_follows_from_the_gains_of_the_stretches(
     gains = np.array([0.1, 0.3, 0.2, 0.4])
     monkeypatch.setattr(rules, "_gains", lambda *_: gains)
     errors, simple = errors_of([2.0, 1.0], blocks=4)
-    one_error = stats.t.ppf(stats.norm.cdf(1), 3)
-    expected = 1 - (one_error * stats.sem(gains) / gains.mean()) ** 2
+    counts = 0.5 ** (np.arange(4) / rules.RECENT)
+    mean = np.average(gains, weights=counts)
+    effective = counts.sum() ** 2 / np.square(counts).sum()
+    spread = np.average(np.square(gains - mean), weights=counts) / (effective - 1)
+    one_error = stats.t.ppf(stats.norm.cdf(1), round(effective - 1))
+    expected = 1 - (one_error * np.sqrt(spread) / mean) ** 2
     assert earned_weights(errors, simple)[1] == pytest.approx(expected, abs=1e-3)
+
+
+def test_without_ages_the_error_is_that_of_the_mean() -> None:
+    values = np.random.default_rng(0).normal(size=40)
+    mean, error = rules.mean_and_error(values, np.ones(40))
+    assert mean == pytest.approx(values.mean())
+    assert error == pytest.approx(stats.sem(values))
+
+
+def test_the_error_of_a_discounted_mean_is_what_it_varies_by() -> None:
+    counts = 0.5 ** (np.arange(60) / 10)
+    draws = np.random.default_rng(0).normal(size=(4000, 60))
+    found = np.array([rules.mean_and_error(draw, counts) for draw in draws])
+    assert np.sqrt(np.square(found[:, 1]).mean()) == pytest.approx(found[:, 0].std(), rel=0.03)
+
+
+def test_what_was_long_ago_counts_less() -> None:
+    """Of two members one was the better one in the older half of the time, the other is since."""
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(2, 12, 4000))
+    values[0, :6] *= 3.0  # the latest stretches have the lowest numbers
+    values[1, 6:] *= 3.0
+    errors = Errors(values, np.arange(12), np.zeros(12, int))
+    counts = 0.5 ** (np.arange(12) / rules.RECENT)
+    squares = [np.average([9.0] * 6 + [1.0] * 6, weights=counts)]
+    squares.append(np.average([1.0] * 6 + [9.0] * 6, weights=counts))
+    # independent errors are weighted by the inverse of their mean squares
+    expected = squares[0] / sum(squares)
+    assert errors.best_weights()[1] == pytest.approx(expected, abs=0.01)
+    assert expected > 0.6
 
 
 def test_one_standard_error_is_that_of_students_t() -> None:
