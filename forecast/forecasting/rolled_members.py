@@ -12,6 +12,7 @@ from forecast.baselines.lengths import smoothed_rows
 from forecast.baselines.moments import Moments, RidgeRows
 from forecast.baselines.penalty import MAX_WINDOWS
 from forecast.baselines.ridge import RidgeWindow
+from forecast.baselines.smoothing import Smoothing
 from forecast.errors import DataError
 from forecast.experiment.enough import context_length_of
 from forecast.experiment.prepare import Prepared
@@ -27,6 +28,10 @@ RIDGE_WORK = 5e8
 
 SMOOTHING_WORK = 1_000_000
 """Rows that exponential smoothing is fitted on in all stretches together, at most: some 10 s."""
+
+CUTOFF_WORK = 100_000
+"""The same where it is fitted at every cutoff. A short series has few rows before a stretch, and
+what is fitted on these is no judge of what all its rows give."""
 
 SMOOTHING_FITS = 4
 """Times that it is fitted, at most: its parameters hardly change from one stretch to the next."""
@@ -73,15 +78,21 @@ def roll_linear(
 def roll_smoothing(
     fitted: Fitted, prepared: Prepared, last: IntArray, blocks: IntArray, stops: Stops
 ) -> FloatArray:
-    """Return (B, H, D) forecasts of exponential smoothing, fitted before every third stretch or so.
+    """Return (B, H, D) forecasts of exponential smoothing, fitted at every cutoff.
 
-    Of many rows it is fitted once, before the earliest stretch. Arguments as in `roll_linear`.
+    Of many rows it is fitted before every third stretch or so, of still more before the earliest
+    one. Arguments as in `roll_linear`.
     """
     panel = prepared.panel
     length = smoothed_rows(fitted.season_length)
     horizon = prepared.config.windows.horizon
     values = prepared.filled.values[:, : fitted.shape.num_targets]
     history_of = history_reader(panel, values, length)
+    age = last + 1 - panel.offsets[panel.series_at(last)]
+    if np.minimum(age, length).sum() * fitted.shape.num_targets <= CUTOFF_WORK:
+        history = history_of(last)
+        own = Smoothing.fit(history, fitted.season_length)
+        return own.predict(history, np.arange(len(last)), horizon)
     made = np.full((len(last), horizon, fitted.shape.num_targets), np.nan)
     read = np.minimum(panel.lengths, length).sum() * fitted.shape.num_targets
     fits = min(SMOOTHING_FITS, len(stops))

@@ -245,15 +245,17 @@ def test_a_regression_at_a_cutoff_learns_from_rows_before_its_stretch() -> None:
 def test_smoothing_at_a_cutoff_learns_from_rows_before_its_stretch(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """In each stretch as a fit on the rows before it alone, or once before the earliest one."""
+    """At each cutoff, or as a fit on the rows before each stretch, or before the earliest one."""
     table = days(120, noise=3.0)
     prepared = prepare(Experiment().with_settings({"windows.horizon": 7}), table)
     fitted = Forecaster(prepared.config).fit_prepared(prepared).fitted
     values = table["y"].to_numpy()
     last = np.array([70, 90])
     stops = {1: np.array([65]), 0: np.array([85])}
-    for work, learned in ((10**9, (65, 85)), (0, (65, 65))):
-        monkeypatch.setattr(rolled_members, "SMOOTHING_WORK", work)
+    ways = ((10**9, 0, (71, 91)), (0, 10**9, (65, 85)), (0, 0, (65, 65)))
+    for at_cutoffs, before_stretches, learned in ways:
+        monkeypatch.setattr(rolled_members, "CUTOFF_WORK", at_cutoffs)
+        monkeypatch.setattr(rolled_members, "SMOOTHING_WORK", before_stretches)
         made = roll_smoothing(fitted, prepared, last, np.array([1, 0]), stops)
         for window, (end, stop) in enumerate(zip(last, learned, strict=True)):
             smoothing = Smoothing.fit(values[None, :stop, None], 7)
