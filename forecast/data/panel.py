@@ -256,7 +256,7 @@ class Panel:
     @property
     def lengths(self) -> NDArray[np.int64]:
         """(N,) rows of each series."""
-        return np.diff(self.offsets)
+        return self.offsets[1:] - self.offsets[:-1]
 
     @property
     def targets(self) -> NDArray[np.float64]:
