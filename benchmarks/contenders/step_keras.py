@@ -42,7 +42,7 @@ def build_model(layers: str, case: list[int]) -> keras.Model:
 
 
 def compile_steps(
-    model: keras.Model, layers: str, *, xla: bool, rounded: bool
+    model: keras.Model, layers: str, *, xla: bool, rounded: bool = False
 ) -> dict[str, Callable[..., Any]]:
     """The whole train step, optimizer included, and the inference step, each as one function.
 
