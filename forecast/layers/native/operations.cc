@@ -62,7 +62,7 @@ void* read_settings(TF_OpKernelConstruction* construction) {
         *flag.to = value;
     }
     if (settings->bfloat16 && !loops->has_bfloat16) {
-        TF_SetStatus(status, TF_UNIMPLEMENTED, "the processor has no products of bfloat16");
+        TF_SetStatus(status, TF_INVALID_ARGUMENT, "the processor has no products of bfloat16");
         TF_OpKernelConstruction_Failure(construction, status);
     }
     loops->cell_sizes(settings->cell, &settings->sizes);
