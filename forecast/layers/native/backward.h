@@ -213,7 +213,8 @@ class Backward {
             apply_masks(x_, input_mask_, G, count, rows * width_, masked_);
             read = masked_;
         }
-        const Number* columns = Factors::by_rows(columns_, layer_.panels(), chunk, ROW, column_rows_);
+        const Number* columns =
+            Factors::by_rows(columns_, layer_.panels(), chunk, ROW, column_rows_);
         add_products(read, channels, width_, in_.input_mask ? G : 1, columns, Cell::input_first,
                      chunk, sums_.kernel);
         read = before_;

@@ -80,7 +80,8 @@ bool read_layer(Call& call, const Settings& settings, LayerSizes& layer, Inputs&
     const bool has_axes =
         TF_NumDims(x) == 3 && TF_NumDims(state) == 2 && TF_Dim(x, 0) == TF_Dim(state, 0);
     if (!call.require(has_axes, "expected x (B, L, C) and a state (B, U)")) return false;
-    layer = {TF_Dim(x, 0), TF_Dim(x, 1), TF_Dim(x, 2), TF_Dim(state, 1), settings.backwards, settings.bfloat16};
+    layer = {TF_Dim(x, 0),     TF_Dim(x, 1),       TF_Dim(x, 2),
+             TF_Dim(state, 1), settings.backwards, settings.bfloat16};
 
     const int64_t gates = settings.sizes.gates, units = layer.units;
     const int64_t inputs = layer.batch * layer.channels, states = layer.batch * units;
