@@ -131,7 +131,7 @@ def measure_calls(folder: str, case: Case, calls: int) -> dict[str, Any]:
     known = ahead[["unique_id", "ds", *KNOWN]] if case.covariates else None
     watch = Stopwatch()
     for owner, name, stage in (
-        (forecaster, "open_panel", "table to panel"),
+        (forecaster, "load_requested", "table to panel"),
         (forecaster, "read_known", "known covariates"),
         (prediction, "align", "scales of the series"),
         (prediction, "drift_notes", "drift"),

@@ -41,6 +41,9 @@ CONTENDERS = {
         "PyTorch, torch.compile", "step_torch.py", ("--compile",), environment="torch"
     ),
     OURS: Contender("ours", "step_keras.py", ("--layers", "ours")),
+    "ours_bfloat16": Contender(
+        "ours, bfloat16", "step_keras.py", ("--layers", "ours", "--precision", "bfloat16")
+    ),
 }
 CASES: dict[str, Case] = {"A": (64, 96, 7, 64), "B": (32, 48, 1, 32), "C": (128, 168, 4, 128)}
 QUICK: dict[str, Case] = {"tiny": (4, 6, 2, 8)}

@@ -163,12 +163,23 @@ def compared(name: str) -> dict[str, Any]:
     }
 
 
+def in_both_precisions() -> dict[str, Any]:
+    """The losses on both devices, with a learning rate that is a variable of each."""
+    found = {}
+    for precision in ("float32", "bfloat16"):
+        model = build_model(MODELS["bigru"], SHAPE, seed=3)
+        run = trained(model, "mirrored", schedule="constant", precision=precision)
+        found[precision] = run["losses"]
+    return found
+
+
 RESULTS: dict[str, Callable[[Path], Any]] = {
     **{name: lambda _, name=name: compared(name) for name in MODELS},
     "whole": lambda _: trained(with_dropout(), "mirrored"),
     "resumed": lambda folder: resumed(folder / "checkpoint"),
     "masks": lambda _: masks(),
     "refused": lambda _: refused(),
+    "precisions": lambda _: in_both_precisions(),
     "forecast": fit_blend,
 }
 

@@ -41,10 +41,12 @@ def build_model(layers: str, case: list[int]) -> keras.Model:
     return keras.Model(inputs, keras.layers.Dense(1)(outputs[:, -1]))
 
 
-def compile_steps(model: keras.Model, layers: str, *, xla: bool) -> dict[str, Callable[..., Any]]:
+def compile_steps(
+    model: keras.Model, layers: str, *, xla: bool, rounded: bool = False
+) -> dict[str, Callable[..., Any]]:
     """The whole train step, optimizer included, and the inference step, each as one function.
 
-    Ours are traced as training traces them.
+    Ours are traced as training traces them, with products in bfloat16 where they are `rounded`.
     """
     optimizer, weights = keras.optimizers.Adam(), model.trainable_variables
     optimizer.build(weights)
@@ -56,9 +58,10 @@ def compile_steps(model: keras.Model, layers: str, *, xla: bool) -> dict[str, Ca
 
     def train(inputs: Any, target: Any) -> Any:
         with compiled():
-            with tf.GradientTape() as tape:
-                loss = tf.reduce_mean(tf.square(model(inputs, training=True) - target))
-            slopes = tape.gradient(loss, [weight.value for weight in weights])
+            with rounding(rounded):
+                with tf.GradientTape() as tape:
+                    loss = tf.reduce_mean(tf.square(model(inputs, training=True) - target))
+                slopes = tape.gradient(loss, [weight.value for weight in weights])
             if update is not None:
                 update(slopes, loss)
             else:
@@ -75,6 +78,16 @@ def compile_steps(model: keras.Model, layers: str, *, xla: bool) -> dict[str, Ca
         name: tf.function(function, jit_compile=xla, autograph=False)
         for name, function in traced.items()
     }
+
+
+def rounding(wanted: bool) -> Any:
+    """Return a block that is traced with products in bfloat16."""
+    if not wanted:
+        return nullcontext()
+    from forecast.layers.precision import refuse_without_processor, rounded_products
+
+    refuse_without_processor()
+    return rounded_products(wanted)
 
 
 def fused(optimizer: Any, weights: list[Any]) -> Any:
@@ -95,8 +108,8 @@ def clusters() -> tuple[Callable[[], Any], Callable[..., Any]]:
 class Steps:
     """The steps of one case at a time, compiled when first asked for."""
 
-    def __init__(self, layers: str, *, xla: bool) -> None:
-        self.layers, self.xla = layers, xla
+    def __init__(self, layers: str, *, xla: bool, rounded: bool) -> None:
+        self.layers, self.xla, self.rounded = layers, xla, rounded
         self.case: list[int] = []
 
     def prepare(self, case: list[int], mode: str) -> dict[str, Any]:
@@ -106,7 +119,7 @@ class Steps:
             keras.backend.clear_session()
             keras.utils.set_random_seed(0)
             self.case, self.model = case, build_model(self.layers, case)
-            self.steps = compile_steps(self.model, self.layers, xla=self.xla)
+            self.steps = compile_steps(self.model, self.layers, xla=self.xla, rounded=self.rounded)
             rng = np.random.default_rng(0)
             self.batch = [
                 tf.constant(rng.normal(size=shape), tf.float32)
@@ -132,6 +145,7 @@ def main() -> None:
     )
     parser.add_argument("--layers", choices=("stock", "ours"), default="stock")
     parser.add_argument("--xla", choices=("on", "off"), default="off")
+    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     tf.config.threading.set_intra_op_parallelism_threads(arguments.threads)
@@ -142,7 +156,15 @@ def main() -> None:
         # the number of threads is set already; this keeps each product of XLA in one of them
         settle_threads()
     wire.serve_steps(
-        Steps(arguments.layers, xla=arguments.xla == "on"), multiply, "tensorflow", "keras", "numpy"
+        Steps(
+            arguments.layers,
+            xla=arguments.xla == "on",
+            rounded=arguments.precision == "bfloat16",
+        ),
+        multiply,
+        "tensorflow",
+        "keras",
+        "numpy",
     )
 
 

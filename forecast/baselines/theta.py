@@ -58,10 +58,12 @@ def _theta(values: FloatArray, season_length: int, horizon: int) -> FloatArray:
     slope = flat @ centred / max(float(centred @ centred), 1.0)
     level = np.repeat(flat[:, :1], len(ALPHAS), axis=1)
     squares = np.zeros(level.shape)
-    for row in range(1, num_rows):
-        error = flat[:, row, None] - level
-        squares += error * error
-        level = level + ALPHAS * error
+    error = np.empty(level.shape)
+    product = np.empty(level.shape)
+    for row in range(1, num_rows):  # arrays are reused: with one series their making would count
+        np.subtract(flat[:, row, None], level, out=error)
+        squares += np.multiply(error, error, out=product)
+        level += np.multiply(ALPHAS, error, out=product)
     best = squares.argmin(axis=1)
     alpha = ALPHAS[best][:, None]
     last = level[np.arange(len(level)), best][:, None]
@@ -114,12 +116,18 @@ def _moving_average(values: FloatArray, season_length: int) -> tuple[FloatArray,
 
 def _by_phase(values: FloatArray, first: int, season_length: int) -> FloatArray:
     """Return the (S, m) means of values by their place in the season; `first` is their row."""
-    phase = (first + np.arange(values.shape[1])) % season_length
-    return np.stack([values[:, phase == one].mean(axis=1) for one in range(season_length)], axis=1)
+    num_series, num_rows = values.shape
+    before = first % season_length
+    num_seasons = -(-(before + num_rows) // season_length)
+    places = np.full((num_series, num_seasons * season_length), np.nan)
+    places[:, before : before + num_rows] = values
+    return np.nanmean(places.reshape(num_series, num_seasons, season_length), axis=1)
 
 
 def _ratios(values: FloatArray, wanted: NDArray[np.bool_], season_length: int) -> FloatArray:
     """Return (S, m) seasonal factors of mean 1; 1 where not wanted or not above 0."""
+    if not wanted.any():
+        return np.ones((len(values), season_length))
     average, first = _moving_average(values, season_length)
     inside = values[:, first : first + average.shape[1]]
     factors = _by_phase(inside / np.where(average > 0, average, 1.0), first, season_length)
@@ -131,6 +139,8 @@ def _ratios(values: FloatArray, wanted: NDArray[np.bool_], season_length: int) -
 
 def _differences(values: FloatArray, wanted: NDArray[np.bool_], season_length: int) -> FloatArray:
     """Return (S, m) seasonal differences of mean 0; 0 where not wanted."""
+    if not wanted.any():
+        return np.zeros((len(values), season_length))
     average, first = _moving_average(values, season_length)
     inside = values[:, first : first + average.shape[1]]
     differences = _by_phase(inside - average, first, season_length)

@@ -105,6 +105,8 @@ class Columns(Section):
         """Return the roles with `unique_id`, `ds` and `y` in the place of `auto`."""
         usual = {"id_col": "unique_id", "time_col": "ds", "target_cols": ("y",)}
         absent = {role: name for role, name in usual.items() if is_auto(getattr(self, role))}
+        if not absent:
+            return self
         return self.model_copy(update=absent)  # unchecked: a name may have another role
 
     @property
@@ -256,7 +258,7 @@ class Panel:
     @property
     def lengths(self) -> NDArray[np.int64]:
         """(N,) rows of each series."""
-        return np.diff(self.offsets)
+        return self.offsets[1:] - self.offsets[:-1]
 
     @property
     def targets(self) -> NDArray[np.float64]:

@@ -346,16 +346,21 @@ def open_panel(
         freq: the frequency the table must have; default: `data.freq`.
         cut_future: as in `load_panel`.
     """
-    request = replace(request_of(data), freq=freq or data.freq, cut_future=cut_future)
+    request = replace(request_of(data, freq), cut_future=cut_future)
     return load_requested(table_of(data, source), request)
 
 
-def request_of(data: DataConfig) -> Request:
-    """Return the settings with which a table is read."""
+def request_of(data: DataConfig, freq: str | None = None) -> Request:
+    """Return the settings with which a table is read.
+
+    Args:
+        data: the settings of the table.
+        freq: the frequency the table must have; default: `data.freq`.
+    """
     return Request(
         data.columns,
         data.table_format,
-        data.freq,
+        freq or data.freq,
         data.gaps,
         allow_missing=data.missing != "refuse",
         ended_series=data.ended_series,

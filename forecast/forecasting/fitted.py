@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,12 +17,13 @@ from forecast.baselines.ridge import RidgeWindow
 from forecast.baselines.seasonal_ridge import SeasonalRidge
 from forecast.baselines.simple import ETS
 from forecast.baselines.smoothing import Smoothing
+from forecast.data.load import Request
 from forecast.data.names import name_of
 from forecast.data.panel import Panel
 from forecast.data.per_series.keys import id_columns
 from forecast.errors import DataError
 from forecast.experiment.enough import context_length_of
-from forecast.experiment.prepare import Prepared
+from forecast.experiment.prepare import Prepared, request_of
 from forecast.experiment.settings import Experiment
 from forecast.forecasting.series_facts import NEVER, SeriesFacts
 from forecast.forecasting.unseen import new_series_note
@@ -89,6 +91,11 @@ class Fitted:
     def model(self) -> keras.Model:
         """The network as a Keras model; a loaded one is built when it is first asked for."""
         return self.make_model()
+
+    @cached_property
+    def request(self) -> Request:
+        """The settings with which a table to forecast from is read."""
+        return request_of(self.config.data, self.freq)
 
     @property
     def members(self) -> dict[str, float]:

@@ -8,17 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from forecast.data.known import future_frame, read_known
+from forecast.data.load import load_requested
 from forecast.data.panel import Panel
 from forecast.data.per_series.ended import reach_of, refuse_unreachable
 from forecast.data.per_series.future import known_columns
 from forecast.data.read import Source
 from forecast.errors import ConfigError, NotFittedError, check_kind
 from forecast.experiment.keywords import with_keywords
-from forecast.experiment.prepare import (
-    Prepared,
-    open_panel,
-    prepare,
-)
+from forecast.experiment.prepare import Prepared, prepare, table_of
 from forecast.experiment.settings import Experiment
 from forecast.forecasting.ahead import (
     levels_by_number,
@@ -349,10 +346,10 @@ class Forecaster:
 
     def _history(self, table: Source | None) -> Panel:
         """Return the series of a table, or of the training table."""
-        freq = self.fitted.freq
+        fitted = self.fitted
         if table is not None:
-            with reading_for(self.fitted):
-                return open_panel(self.fitted.config.data, table, freq=freq)
+            with reading_for(fitted):
+                return load_requested(table_of(fitted.config.data, table), fitted.request)
         if self._prepared is None:
             raise ConfigError(
                 "no table is given, and a loaded model has no training table: pass the table to "

@@ -53,10 +53,11 @@ def forecast_windows(
         return forecast_model(fitted, windows, numbers)
     names = [name for name in fitted.weights if name not in (MODEL, SEASONAL)]
     last = windows.index.locate(numbers)[1] + windows.index.context_length - 1
-    made = simple_forecasts(fitted, panel, windows.features.filled, last, names)
-    total = np.zeros(made.shape[1:])
-    for name, values in zip(names, made, strict=True):
-        total += fitted.weights[name] * values
+    total = np.zeros((len(numbers), fitted.shape.horizon, fitted.shape.num_targets))
+    if names:
+        made = simple_forecasts(fitted, panel, windows.features.filled, last, names)
+        for name, values in zip(names, made, strict=True):
+            total += fitted.weights[name] * values
     if SEASONAL in fitted.weights:
         total += fitted.weights[SEASONAL] * seasonal_forecasts(fitted, panel, windows, numbers)
     if fitted.weights[MODEL]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ class _Step:
     """
 
     function: Callable[..., Any]
-    arguments: Callable[[list[Any]], list[Any]]
+    arguments: Callable[[list[Any]], Sequence[Any]]
     keywords: Mapping[str, Callable[[list[Any]], Any]]
     outputs: Sequence[int]
     done: Sequence[int]
@@ -104,15 +105,7 @@ class ForwardPass:
                 continue
             counting, own = _without_zeros(node, arrays)
             read = set(_tensor_numbers([counting.arguments, list(node.keywords.values())]))
-            steps.append(
-                _Step(
-                    function_of(counting, own),
-                    _reader(counting.arguments),
-                    {name: _reader(value) for name, value in node.keywords.items()},
-                    node.outputs,
-                    sorted(read - needed),
-                )
-            )
+            steps.append(_step(counting, own, sorted(read - needed)))
             needed |= read
         return steps[::-1]
 
@@ -132,8 +125,12 @@ class ForwardPass:
         for name, number in self.graph.inputs.items():
             tensors[number] = inputs[name]
         for step in self._steps:
-            keywords = {name: read(tensors) for name, read in step.keywords.items()}
-            result = step.function(*step.arguments(tensors), **keywords)
+            arguments = step.arguments(tensors)
+            if step.keywords:
+                keywords = {name: read(tensors) for name, read in step.keywords.items()}
+                result = step.function(*arguments, **keywords)
+            else:
+                result = step.function(*arguments)
             if len(step.outputs) == 1:
                 tensors[step.outputs[0]] = result
             else:
@@ -169,6 +166,20 @@ def _without_zeros(node: Node, weights: Sequence[Array]) -> tuple[Node, list[Arr
     return fewer, [shares[counting]]
 
 
+def _step(node: Node, weights: Sequence[Array], done: Sequence[int]) -> _Step:
+    """Return a node as it runs; `done` are the tensors that no later node reads."""
+    function = function_of(node, weights)
+    keywords = {name: _reader(value) for name, value in node.keywords.items()}
+    constants = {
+        name: keywords.pop(name)([])
+        for name, value in node.keywords.items()
+        if not list(_tensor_numbers(value))
+    }
+    if constants:
+        function = partial(function, **constants)
+    return _Step(function, _reader(node.arguments), keywords, node.outputs, done)
+
+
 def _tensor_numbers(value: Any) -> Iterator[int]:
     """Yield the numbers of all tensors in an argument."""
     if isinstance(value, list):
@@ -182,12 +193,13 @@ def _reader(value: Any) -> Callable[[list[Any]], Any]:
     """Return the function from all tensors to an argument; see `Node`."""
     if isinstance(value, list):
         readers = [_reader(part) for part in value]
+        if len(readers) > 1 and all(isinstance(read, itemgetter) for read in readers):
+            return itemgetter(*[part["tensor"] for part in value])
         return lambda tensors: [read(tensors) for read in readers]
     if not isinstance(value, dict):
         return lambda _: value
     if "tensor" in value:
-        number = value["tensor"]
-        return lambda tensors: tensors[number]
+        return itemgetter(value["tensor"])
     constant: Any
     if "array" in value:
         constant = np.array(value["array"], value["dtype"])

@@ -25,6 +25,7 @@ from forecast.layers.clusters import cluster, clusters_are_compiled
 from forecast.layers.exported import is_exported
 from forecast.layers.native import operations
 from forecast.layers.native.loop import NativeLoop
+from forecast.layers.precision import products_are_rounded, refuse_other_loop
 from forecast.layers.recurrence import Loop, Weights, run_backward, run_forward, to_batch_first
 
 InnerLoop = tuple[Any, Any, list[Any]]
@@ -57,6 +58,7 @@ class FasterLoop(keras.layers.RNN):
     ) -> InnerLoop:
         """Run the loop, called by `keras.layers.RNN`; see `run_layer`."""
         if not can_run(self, sequences):
+            refuse_other_loop(self.name)
             return super().inner_loop(sequences, initial_state, mask, training)
         return run_layer(self, sequences, initial_state, mask=mask, training=training)
 
@@ -109,6 +111,8 @@ def run_layer(layer: Any, sequences: Any, states: Any, *, mask: Any, training: b
 
     loop = Loop(layer.step_cell, layer.go_backwards, input_masks, state_masks, mask)
     native = is_native(loop, sequences)
+    if not native:
+        refuse_other_loop(layer.name)
     if native and len(input_masks) == 1:  # C++ knows no mask that all gates share
         sequences = sequences * input_masks[0][:, None]
         loop = replace(loop, input_masks=())
@@ -305,6 +309,7 @@ def _native_passes(loop: Loop, sequence: bool) -> _Passes:
         loop.backwards,
         loop.input_masks,
         loop.state_masks,
+        products_are_rounded(),
     )
 
     def forward(*tensors: Any) -> Any:

@@ -16,6 +16,12 @@ import keras
 from forecast.layers.cells import FASTER_LAYERS, GRU, LSTM
 from forecast.layers.dispatch import FasterLoop, can_run
 from forecast.layers.native import operations
+from forecast.layers.precision import (
+    not_rounded,
+    refuse_other_loop,
+    refuse_without_processor,
+    rounded_products,
+)
 from forecast.layers.runtime import build_apart
 
 __all__ = [
@@ -84,6 +90,22 @@ def runs_natively(model: keras.Model) -> bool:
     if operations() is None:
         return False
     return any(isinstance(layer, FasterLoop) for layer in model._flatten_layers())
+
+
+def check_rounding(model: keras.Model) -> None:
+    """Raise where a network cannot be trained with products in bfloat16.
+
+    Raises:
+        TrainingError: the processor has none, or a recurrent layer of another kind runs elsewhere.
+    """
+    refuse_without_processor()
+    layers = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.RNN)]
+    if not layers:
+        raise not_rounded("the network has no recurrent layer")
+    with rounded_products(True):
+        for layer in layers:
+            if not isinstance(layer, FasterLoop):
+                refuse_other_loop(layer.name)
 
 
 # Nothing in the package converts models yet. Both functions are public for people who take a model

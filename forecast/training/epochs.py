@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from forecast.errors import TrainingError
@@ -162,7 +163,7 @@ def _run_epoch(
 
     seconds = time.perf_counter() - start
     with in_float32():  # a schedule computes the rate anew
-        rate = float(run.optimizer.learning_rate)
+        rate = float(np.array(run.optimizer.learning_rate))  # of all devices
     num_epochs = decided(run.config.epochs, "training.epochs")
     report(EpochDone(epoch, num_epochs, loss, val_loss, rate, seconds, is_best))
     return replace(

@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forecast.experiment.settings import TrainingConfig
+from forecast.layers.precision import rounded_products
 from forecast.layers.runtime import in_float32
 from forecast.layers.traced import key_of, trace_once
 from forecast.section import decided
@@ -100,7 +100,7 @@ def make_run(model: keras.Model, training: WindowSource, config: TrainingConfig)
 
     Each is traced at its first call, unless one of the same kind has been.
     """
-    from forecast.layers.recurrent import runs_natively
+    from forecast.layers.recurrent import check_rounding, runs_natively
 
     make_deterministic()
     num_steps = count_batches(
@@ -123,11 +123,16 @@ def make_run(model: keras.Model, training: WindowSource, config: TrainingConfig)
     measure = make_cell_losses(loss, quantile_levels=config.quantile_levels)
     compiled = compiles(config, all_steps)
     native = runs_natively(model)
-    learn = _make_learn(model, optimizer, measure, strategy=strategy, compiled=compiled)
+    rounded = config.precision == "bfloat16"
+    if rounded:
+        check_rounding(model)
+    learn = _make_learn(
+        model, optimizer, measure, strategy=strategy, compiled=compiled, rounded=rounded
+    )
     validate = _make_measure(model, measure, compiled=compiled)
 
     # With the variables, all that the graphs depend on.
-    graph = (loss, config.quantile_levels, compiled, native, strategy is not None)
+    graph = (loss, config.quantile_levels, compiled, native, rounded, strategy is not None)
     rule = (config.optimizer, config.schedule, config.gradient_clip, config.weight_decay)
     learned = [*model.variables, *optimizer.variables, *decay]
     learn_key = validate_key = None
@@ -169,20 +174,29 @@ def compiles(config: TrainingConfig, num_steps: int) -> bool:
 
 
 def _make_learn(
-    model: keras.Model, optimizer: keras.Optimizer, measure: Any, *, strategy: Any, compiled: bool
+    model: keras.Model,
+    optimizer: keras.Optimizer,
+    measure: Any,
+    *,
+    strategy: Any,
+    compiled: bool,
+    rounded: bool,
 ) -> Callable[..., Any]:
     """Return `Run.learn`, not yet traced."""
     import tensorflow as tf
 
     from forecast.layers.clusters import cluster, tracing
 
+    def of_slice(*arguments: Any, **options: Any) -> tuple[Any, Any]:
+        with rounded_products(rounded):
+            return slice_gradients(model, measure, *arguments, **options)
+
     def gradients_of(batch: Any) -> tuple[Any, Any, list[Any]]:
         """Return the sum of the losses, the measured cells, and the gradients."""
         count = _count_measured(batch[1], model.compute_dtype)
         if strategy is None:
-            total, gradients = slice_gradients(model, measure, batch, count)
+            total, gradients = of_slice(batch, count)
         else:
-            of_slice = partial(slice_gradients, model, measure)
             total, gradients = gradients_of_slices(strategy, of_slice, batch, count)
         return total, count, gradients
 

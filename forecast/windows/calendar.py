@@ -17,13 +17,15 @@ from numpy.typing import NDArray
 
 from forecast.axes import FloatArray
 from forecast.data.dates.number_dates import weeks_in_iso_year
-from forecast.data.frequency import Frequency
+from forecast.data.frequency import Frequency, wall_clock
 from forecast.data.grid import DAY, TICKS, parse_grid
 from forecast.errors import ConfigError, nearest
 from forecast.windows.public_holidays import beside_holiday, check_holidays, on_holiday
 
 _CHUNK = 1 << 18  # rows at a time: intermediate arrays stay small whatever the size of the panel
 
+
+_WEEKDAY_OF_1970 = 3  # January 1 was a Thursday
 
 _HOLIDAY = "holiday:"
 _WITH_NEXT_DAYS = "holidays:"
@@ -162,8 +164,9 @@ def weekdays_of(stamps: NDArray[np.generic], freq: Frequency) -> NDArray[np.int8
     flat = stamps.ravel()
     days = np.empty(len(flat), np.int8)
     for start in range(0, len(flat), _CHUNK):
-        index = freq.local(freq.begins(flat[start : start + _CHUNK]))
-        days[start : start + _CHUNK] = _field(index, "day_of_week")
+        begins = freq.begins(flat[start : start + _CHUNK])
+        day = wall_clock(begins.view(np.int64), freq.tz) // DAY
+        days[start : start + _CHUNK] = (day + _WEEKDAY_OF_1970) % 7
     return days.reshape(stamps.shape)
 
 

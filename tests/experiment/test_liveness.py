@@ -449,6 +449,9 @@ ROWS: dict[str, Row] = {
     ),
     "training.refit": Row((weights, scales), stays=(losses,)),
     "training.jit": Row((compiled,), stays=(learned, output)),
+    "training.precision": Row(  # with a cell that cannot; `training/test_precision.py` has others
+        (weights,), stays=(learned, output), refused="training.precision is 'bfloat16', but"
+    ),
     "training.strategy": Row((weights,), stays=(learned, output), refused="finds one device"),
     "training.seed": Row((output, weights), stays=(learned,)),
     "ensemble.seeds": Row((weights,)),

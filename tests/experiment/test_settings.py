@@ -88,6 +88,7 @@ ALTERNATIVES: dict[str, Any] = {
     "training.patience": 1,
     "training.refit": True,
     "training.jit": "on",
+    "training.precision": "bfloat16",
     "training.strategy": "mirrored",
     "training.seed": 1,
     "ensemble.seeds": 2,

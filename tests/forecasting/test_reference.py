@@ -13,8 +13,7 @@ from forecast.baselines.lengths import Steps
 from forecast.baselines.simple import BASELINE_NAMES, BASELINES
 from forecast.baselines.smoothing import Smoothing
 from forecast.errors import ConfigError
-from forecast.experiment.prepare import prepare_panel
-from forecast.forecasting.forecaster import open_panel
+from forecast.experiment.prepare import open_panel, prepare_panel
 from forecast.forecasting.reference import best_on_validation
 from tests.forecasting.test_ahead import table
 

@@ -276,7 +276,13 @@ def test_operands_that_do_not_fit_are_refused() -> None:
         tf.zeros(shape)
         for shape in ((2, 3, 4), (4, 15), (5, 15), (4, 5), (2, 5), (0, 5), (0, 4), (0, 5))
     ]
-    settings = {"cell": "gru", "backwards": False, "save": False, "sequence": True}
+    settings = {
+        "cell": "gru",
+        "backwards": False,
+        "rounded": False,
+        "save": False,
+        "sequence": True,
+    }
     assert operations().bigru_forward(*given, **settings)[0].shape == (2, 3, 5)
     for number in range(8):
         wrong = [tf.zeros((1, 1)) if place == number else one for place, one in enumerate(given)]

@@ -14,6 +14,7 @@ import mirrored_process
 import numpy as np
 import pandas as pd
 import pytest
+from layers.test_bfloat16 import needs_bfloat16
 from mirrored_process import SHAPE, TRAINING
 from window_arrays import learnable_source
 
@@ -94,6 +95,14 @@ def test_a_blend_trained_on_two_devices_is_loaded_on_one(
     np.testing.assert_allclose(
         loaded.predict(table).frame()["ensemble"], found["forecast"], rtol=1e-6
     )
+
+
+@needs_bfloat16
+@pytest.mark.proof
+def test_every_device_rounds_the_factors_of_its_products(folder: Path) -> None:
+    losses = results_of(folder, "precisions")["precisions"]
+    assert losses["bfloat16"] != losses["float32"]
+    np.testing.assert_allclose(losses["bfloat16"], losses["float32"], rtol=0.01)
 
 
 def test_a_batch_with_fewer_windows_than_devices_is_refused(quick: dict[str, Any]) -> None:

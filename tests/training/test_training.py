@@ -349,7 +349,8 @@ CHANGES: dict[str, Any] = {
     "seed": 1,
 }
 """All but `refit` and `budget`, which are read by whoever trains more than once, `strategy`, which
-needs several devices, and `point`, which decides on the loss before."""
+needs several devices, `point`, which decides on the loss before, and `precision`, which takes a
+recurrent network (`test_precision.py`)."""
 
 BESIDES: dict[str, dict[str, Any]] = {
     "weight_decay": {"optimizer": "adamw"},
@@ -374,7 +375,10 @@ def outcome(**settings: Any) -> tuple[float, ...]:
 
 
 @pytest.mark.parametrize(
-    "field", sorted(TrainingConfig.model_fields.keys() - {"refit", "strategy", "budget", "point"})
+    "field",
+    sorted(
+        TrainingConfig.model_fields.keys() - {"refit", "strategy", "budget", "point", "precision"}
+    ),
 )
 def test_every_setting_changes_something(field: str) -> None:
     besides = BESIDES.get(field, {})

@@ -47,9 +47,12 @@ OPTIMIZERS = {
 }
 
 
-@pytest.mark.parametrize("make", OPTIMIZERS.values(), ids=OPTIMIZERS)
-def test_equal_to_keras(make: Any) -> None:
-    """Within 1e-7 of the largest number of an array, after each of 20 steps."""
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_equal_to_keras(name: str) -> None:
+    """Within 1e-7 of the largest number of an array, after each of 20 steps; where gradients are
+    not clipped, and the rate is a constant, the same bits."""
+    make = OPTIMIZERS[name]
+    allowed = 0.0 if name in ("Adam", "of other constants") else 1e-7
     (theirs, their_weights), (ours, our_weights) = pair(make)
     update = fused_update(ours, our_weights)
     assert update is not None
@@ -66,7 +69,7 @@ def test_equal_to_keras(make: Any) -> None:
             [*their_weights, *theirs.variables], [*our_weights, *ours.variables], strict=True
         ):
             scale = max(1.0, float(np.abs(expected).max()))
-            np.testing.assert_allclose(found, expected, rtol=0, atol=2e-7 * scale)
+            np.testing.assert_allclose(found, expected, rtol=0, atol=allowed * scale)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

@@ -88,16 +88,17 @@ def read_stamps(
         stamps = read_text(column, table, time_format, log)
     at_end = _at_end(names_step, column, log)
     given = stamps.type.tz
-    far = _out_of_range(stamps)
+    exact = _in_nanoseconds(stamps)
+    far = 0 if exact is not None else _count_far(stamps)
     if far <= _MOST_FAR * len(stamps):  # else no date was read as it is meant
         _refuse_missing(stamps, column, rows, log, name, time_format)
-    if far:
+    if exact is None:
         raise BadTableError(
             "date_range",
             f"{name} contains dates before 1678 or after 2261",
             "correct them, or pass `data.time_format`",
         )
-    ticks = stamps.cast(pa.timestamp("ns", given)).cast(pa.int64()).fill_null(0).to_numpy()
+    ticks = _ticks(exact)
     readable = _readable(stamps)
     if given is not None:
         return TimeColumn(ticks.view("datetime64[ns]"), tz or given, readable, at_end)
@@ -135,15 +136,28 @@ def _readable(column: pa.ChunkedArray) -> NDArray[np.bool_] | None:
     return column.is_valid().to_numpy()
 
 
-def _out_of_range(stamps: pa.ChunkedArray) -> int:
-    """Return the number of dates that nanoseconds of 64 bits do not reach."""
+def _in_nanoseconds(stamps: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """Return dates in nanoseconds; None where 64 bits do not reach one of them."""
     try:
-        stamps.cast(pa.timestamp("ns", stamps.type.tz))
+        return stamps.cast(pa.timestamp("ns", stamps.type.tz))
     except pa.ArrowInvalid:
-        years = pc.year(stamps)
-        is_far = pc.or_(pc.less(years, 1678), pc.greater(years, 2261))
-        return max(int(pc.sum(is_far).as_py()), 1)  # the first and last of these years are cut
-    return 0
+        return None
+
+
+def _count_far(stamps: pa.ChunkedArray) -> int:
+    """Return the number of dates that nanoseconds of 64 bits do not reach, of at least one."""
+    years = pc.year(stamps)
+    is_far = pc.or_(pc.less(years, 1678), pc.greater(years, 2261))
+    return max(int(pc.sum(is_far).as_py()), 1)  # the first and last of these years are cut
+
+
+def _ticks(stamps: pa.ChunkedArray) -> NDArray[np.int64]:
+    """Return dates as whole numbers, 0 for a missing one."""
+    numbers = stamps.cast(pa.int64())
+    if numbers.null_count:
+        numbers = numbers.fill_null(0)
+    ticks: NDArray[np.int64] = numbers.to_numpy()
+    return ticks
 
 
 def _without_unclear(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ def open_frame(frame: pd.DataFrame, columns: Columns, _written: Written) -> Open
     levels, notes = _roles_of_index(frame.index, names, columns)
     labels = dict(zip(names, given, strict=True))
 
+    @cache  # pandas makes a new object for each request
     def column(name: str) -> pd.Series:
         if name in levels:
             return _level(frame.index, levels[name])
@@ -223,7 +225,7 @@ def _from_series(series: pd.Series, name: str, ids: Sequence[str]) -> pa.Chunked
         raise BadTableError(
             "periods", f"column {name!r} contains periods", "convert them: .dt.to_timestamp()"
         )
-    if isinstance(kind, np.dtype) and kind.kind in "iufb":
+    if isinstance(kind, np.dtype) and kind.kind in "iufbM":
         return pa.chunked_array([pa.array(series.to_numpy())])
     try:
         column = pa.Array.from_pandas(series)

@@ -97,8 +97,8 @@ def observed(column: pa.ChunkedArray) -> BoolArray:
     if pa.types.is_dictionary(kind):
         column = column.cast(pa.string())
     if pa.types.is_floating(kind):
-        observed = pc.invert(pc.is_nan(column)).fill_null(False)
-    elif pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        return ~np.isnan(column.to_numpy())  # a null becomes NaN
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         text = pc.utf8_trim_whitespace(column)
         is_missing = pc.is_in(text, pa.array(MISSING_WORDS, text.type))
         observed = pc.and_(pc.invert(is_missing).fill_null(False), without_marks(text).is_valid())

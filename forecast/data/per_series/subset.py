@@ -40,6 +40,8 @@ def last_rows(panel: Panel, steps: int) -> Panel:
         latest = np.maximum.accumulate(np.where(complete, np.arange(panel.num_rows), 0))
         first = np.maximum(latest[first], begin)
     selection = _slice_series(panel, np.arange(panel.num_series), first)
+    if panel.future is None:
+        return selection
     return replace(selection, future=panel.future)
 
 

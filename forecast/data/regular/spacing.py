@@ -88,8 +88,10 @@ def find_grid(
         stamps = rows.stamps
         if later is not None:
             stamps = np.concatenate([stamps, later])
-        grid = count_trading_days(grid, stamps, settings.trading_days, log)
-        spacing = Spacing(rows, grid)
+        counted_days = count_trading_days(grid, stamps, settings.trading_days, log)
+        if counted_days is not grid:
+            grid = counted_days
+            spacing = Spacing(rows, grid)
 
     positions = spacing.positions
     is_accepted = check_on_grid(spacing, log)

@@ -9,17 +9,39 @@
 #include <utility>
 #include <vector>
 
+#include "factors.h"
 #include "layout.h"
 #include "shards.h"
 
 // The kernels as the loop reads them, shared by all shards.
-template <typename Cell>
+template <typename Cell, typename Factors>
 struct BackwardWeights {
     BackwardWeights(const Layer& layer, const Inputs& in)
-        : kernel(transposed<Cell>(layer, in.kernel, layer.channels, Cell::input_first)),
-          recurrent(transposed<Cell>(layer, in.recurrent_kernel, layer.units, Cell::state_first)) {}
+        : kernel(transposed_factors(layer, in.kernel, layer.channels, Cell::input_first)),
+          recurrent(
+              transposed_factors(layer, in.recurrent_kernel, layer.units, Cell::state_first)) {}
 
-    const Array kernel, recurrent;
+    const Numbers<typename Factors::Number> kernel, recurrent;
+
+  private:
+    // `transposed`, whose strips have two vectors or one.
+    static Numbers<typename Factors::Number> transposed_factors(const Layer& layer,
+                                                                const float* kernel, long rows,
+                                                                int first) {
+        const long width = (rows + LANES - 1) / LANES * LANES;
+        const long length = layer.padded() * Cell::gates;
+        Array packed = transposed<Cell>(layer, kernel, rows, first);
+        if constexpr (Factors::each == 1) {
+            return packed;
+        } else {
+            Numbers<typename Factors::Number> to(numbers_of<Factors>(length) * width);
+            for_columns(width, [&](auto vectors, long n) {
+                Factors::by_rows(packed + n * length, 1, length, decltype(vectors)::value * LANES,
+                                 to + n * numbers_of<Factors>(length));
+            });
+            return to;
+        }
+    }
 };
 
 // Gradients of the weights, summed over the windows of a shard.
@@ -48,12 +70,12 @@ struct WeightSums {
     Array kernel, recurrent, bias;
 };
 
-template <typename Cell>
+template <typename Cell, typename Factors>
 class Backward {
   public:
     // `results`: the outputs and saved activations that `Forward` wrote.
     Backward(const Layer& layer, const Inputs& in, const Results& results, const Gradients& d,
-             const BackwardWeights<Cell>& weights)
+             const BackwardWeights<Cell, Factors>& weights)
         : layer_(layer),
           in_(in),
           results_(results),
@@ -61,7 +83,7 @@ class Backward {
           weights_(weights),
           block_rows_(layer.block_rows()),
           steps_(layer.chunk_steps()),
-          width_((layer.channels + LANES - 1) / LANES * LANES),
+          width_(layer.whole_channels()),
           sums_(layer),
           columns_(layer.panels() * steps_ * block_rows_ * ROW),
           x_(steps_ * block_rows_ * width_),
@@ -72,7 +94,12 @@ class Backward {
           state_mask_(in.state_mask ? G * block_rows_ * layer.padded() : 0),
           masked_(in.input_mask || in.state_mask
                       ? G * steps_ * block_rows_ * std::max(layer.padded(), width_)
-                      : 0) {}
+                      : 0),
+          column_factors_(copied<Factors>(columns_.size)),
+          column_rows_(copied<Factors>(columns_.size + layer.panels() * ROW)),
+          left_rows_(copied<Factors>(
+              std::max({x_.size, before_.size, masked_.size}) +
+              G * std::max(layer.padded(), width_))) {}
 
     // The windows of some blocks; returns the gradients of the weights.
     WeightSums<Cell> run(long first_block, long end_block) {
@@ -83,7 +110,8 @@ class Backward {
     }
 
   private:
-    static constexpr int G = Cell::gates, ROW = COLUMNS * LANES;
+    using Number = typename Factors::Number;
+    static constexpr int G = Cell::gates, ROW = COLUMNS * LANES, EACH = Factors::each;
 
     // The windows from `b` on.
     void run_block(long b, long rows) {
@@ -97,12 +125,14 @@ class Backward {
         for (long end = layer_.length; end > 0;) {
             const long count = std::min(steps_, end), chunk = count * rows;
             end -= count;
+            const Number* columns = nullptr;
             for (long s = count - 1; s >= 0; --s) {
                 step_gradients(b, rows, end + s, s, chunk);
-                add_state_gradients(rows, s, chunk);
+                columns = step_factors(rows, s, chunk);
+                add_state_gradients(rows, columns + s * rows * ROW / EACH, chunk);
             }
             add_kernel_gradients(b, rows, end, count);
-            write_input_gradients(b, rows, end, count);
+            write_input_gradients(b, rows, columns, end, count);
         }
         copy_rows(d_.first_output + b * units, units, output_, padded, rows, units);
         if (Cell::has_memory)
@@ -141,15 +171,29 @@ class Backward {
         }
     }
 
+    // The gradients of the gates of a chunk as factors, those of step `s` made just now.
+    const Number* step_factors(long rows, long s, long chunk) {
+        if constexpr (EACH == 1) {
+            return columns_;
+        } else {
+            for (long p = 0; p < layer_.panels(); ++p) {
+                const long at = (p * chunk + s * rows) * ROW;
+                Factors::side_by_side(columns_ + at, rows * ROW, column_factors_ + at / EACH);
+            }
+            return column_factors_;
+        }
+    }
+
     // Add the gradients that pass through the products of the state.
-    void add_state_gradients(long rows, long s, long chunk) {
+    void add_state_gradients(long rows, const Number* step_columns, long chunk) {
         const long padded = layer_.padded();
         for_columns(padded, [&](auto vectors, long n) __attribute__((always_inline)) {
             constexpr int V = decltype(vectors)::value;
             for_tiles<V>(rows, [&](auto tile, long r) __attribute__((always_inline)) {
                 constexpr int R = decltype(tile)::value;
                 Vector sums[R][V] = {};
-                const float* columns = columns_ + (s * rows + r) * ROW + Cell::state_first * LANES;
+                const Number* columns =
+                    step_columns + (r * ROW + Cell::state_first * LANES) / EACH;
                 const float* mask = in_.state_mask ? state_mask_ + r * padded + n : nullptr;
                 multiply_back<R, V>(sums, columns, chunk, weights_.recurrent, n, mask, padded,
                                     rows * padded);
@@ -169,14 +213,16 @@ class Backward {
             apply_masks(x_, input_mask_, G, count, rows * width_, masked_);
             read = masked_;
         }
-        add_products(read, channels, width_, in_.input_mask ? chunk * width_ : 0, Cell::input_first,
+        const Number* columns =
+            Factors::by_rows(columns_, layer_.panels(), chunk, ROW, column_rows_);
+        add_products(read, channels, width_, in_.input_mask ? G : 1, columns, Cell::input_first,
                      chunk, sums_.kernel);
         read = before_;
         if (in_.state_mask) {
             apply_masks(before_, state_mask_, G, count, rows * padded, masked_);
             read = masked_;
         }
-        add_products(read, layer_.units, padded, in_.state_mask ? chunk * padded : 0,
+        add_products(read, layer_.units, padded, in_.state_mask ? G : 1, columns,
                      Cell::state_first, chunk, sums_.recurrent);
         for (long p = 0; p < layer_.panels(); ++p) {
             Vector sums[COLUMNS] = {};
@@ -188,17 +234,20 @@ class Backward {
     }
 
     // sums (panel, row of a, gate, lane) += a (chunk, a_width), transposed, times the columns from
-    // `first` on; with masks each gate has its own a, `apart` from the one before. Each chunk is
+    // `first` on; `num_left` is the number of a's: with masks each gate has its own. Each chunk is
     // summed separately: sums over many rows would lose digits.
-    void add_products(const float* a, long a_rows, long a_width, long apart, int first, long chunk,
-                      float* sums) {
+    void add_products(const float* a, long a_rows, long a_width, int num_left,
+                      const Number* all_columns, int first, long chunk, float* sums) {
+        const long depth = numbers_of<Factors>(chunk);
+        const long apart = num_left > 1 ? depth * a_width : 0;
+        const Number* left = Factors::by_rows(a, num_left, chunk, a_width, left_rows_);
         for (long p = 0; p < layer_.panels(); ++p) {
-            const float* columns = columns_ + p * chunk * ROW + first * LANES;
+            const Number* columns = all_columns + p * depth * ROW + first * LANES;
             for_tiles<G>(a_rows, [&](auto tile, long m) __attribute__((always_inline)) {
                 constexpr int R = decltype(tile)::value;
                 Vector chunk_sums[R][G] = {};
-                multiply_gates<R, G>(chunk_sums, {a + m, 1, a_width, 0}, apart, chunk, columns,
-                                     ROW);
+                multiply_gates<R, G, Number>(chunk_sums, {left + m, 1, a_width, 0}, apart, depth,
+                                             columns, ROW);
                 float* to = sums + (p * a_rows + m) * G * LANES;
                 for (int i = 0; i < R; ++i)
                     for (int g = 0; g < G; ++g) add_to(to + (i * G + g) * LANES, chunk_sums[i][g]);
@@ -207,7 +256,8 @@ class Backward {
     }
 
     // Write the gradients of a chunk of the input.
-    void write_input_gradients(long b, long rows, long begin, long count) {
+    void write_input_gradients(long b, long rows, const Number* all_columns, long begin,
+                               long count) {
         const long channels = layer_.channels, row = layer_.length * channels, chunk = count * rows;
         for_columns(width_, [&](auto vectors, long n) __attribute__((always_inline)) {
             constexpr int V = decltype(vectors)::value;
@@ -216,8 +266,8 @@ class Backward {
                 for_tiles<V>(rows, [&](auto tile, long r) __attribute__((always_inline)) {
                     constexpr int R = decltype(tile)::value;
                     Vector sums[R][V] = {};
-                    const float* columns =
-                        columns_ + (s * rows + r) * ROW + Cell::input_first * LANES;
+                    const Number* columns =
+                        all_columns + ((s * rows + r) * ROW + Cell::input_first * LANES) / EACH;
                     const float* mask = in_.input_mask ? input_mask_ + r * width_ + n : nullptr;
                     multiply_back<R, V>(sums, columns, chunk, weights_.kernel, n, mask, width_,
                                         rows * width_);
@@ -237,22 +287,22 @@ class Backward {
     // each gate are masked separately.
     template <int ROWS, int VECTORS>
     inline __attribute__((always_inline)) void multiply_back(Vector (&sums)[ROWS][VECTORS],
-                                                             const float* columns, long chunk,
-                                                             const float* kernel, long n,
+                                                             const Number* columns, long chunk,
+                                                             const Number* kernel, long n,
                                                              const float* mask, long width,
                                                              long apart) {
-        constexpr long strip = VECTORS * LANES;
+        constexpr long strip = VECTORS * LANES, row = ROW / EACH, depth = LANES / EACH;
         const long panels = layer_.panels();
-        const float* from = kernel + n * layer_.padded() * G;
+        const Number* from = kernel + n * layer_.padded() * G / EACH;
         if (!mask) {
-            return multiply<ROWS, VECTORS>(sums, {columns, ROW, 1, chunk * ROW}, panels, G * LANES,
-                                           from, strip);
+            return multiply<ROWS, VECTORS, Number>(sums, {columns, row, 1, chunk * row}, panels,
+                                                   G * depth, from, strip);
         }
         for (int g = 0; g < G; ++g) {
             Vector gate_sums[ROWS][VECTORS] = {};
-            multiply<ROWS, VECTORS>(gate_sums, {columns + g * LANES, ROW, 1, chunk * ROW}, panels,
-                                    LANES, from + g * LANES * strip, strip,
-                                    (G - 1) * LANES * strip);
+            multiply<ROWS, VECTORS, Number>(gate_sums, {columns + g * depth, row, 1, chunk * row},
+                                            panels, depth, from + g * depth * strip, strip,
+                                            (G - 1) * depth * strip);
             for (int i = 0; i < ROWS; ++i)
                 for (int v = 0; v < VECTORS; ++v)
                     sums[i][v] += gate_sums[i][v] * load(mask + g * apart + i * width + v * LANES);
@@ -263,24 +313,27 @@ class Backward {
     const Inputs& in_;
     const Results& results_;
     const Gradients& d_;
-    const BackwardWeights<Cell>& weights_;
+    const BackwardWeights<Cell, Factors>& weights_;
     const long block_rows_, steps_,
         width_;  // windows of a block, steps of a chunk, channels in whole vectors
     WeightSums<Cell> sums_;
     Array columns_, x_, before_, output_, memory_,
         input_mask_, state_mask_, masked_;
+    // The gradients of the gates as factors of the products with kernels, and of those over rows;
+    // the left factors of the latter.
+    Numbers<Number> column_factors_, column_rows_, left_rows_;
 };
 
 // Shards are fixed by the batch and their sums are added in order, so that bits do not depend on
 // the number of threads.
-template <typename Cell>
+template <typename Cell, typename Factors>
 void run_backward(const Layer& layer, const Inputs& in, const Results& results,
                   const Gradients& d) {
-    const BackwardWeights<Cell> weights(layer, in);
+    const BackwardWeights<Cell, Factors> weights(layer, in);
     const long blocks = layer.blocks(), shards = std::clamp(blocks, 1L, MOST_SHARDS);
     std::vector<std::optional<WeightSums<Cell>>> sums(shards);
     in_parallel(shards, [&](int shard) {
-        sums[shard] = Backward<Cell>(layer, in, results, d, weights)
+        sums[shard] = Backward<Cell, Factors>(layer, in, results, d, weights)
                           .run(shard * blocks / shards, (shard + 1) * blocks / shards);
     });
     for (long shard = 1; shard < shards; ++shard) sums[0]->add(*sums[shard]);

@@ -56,6 +56,7 @@ LOOPS = Source(
         "vectors.h",
         "cells.h",
         "layout.h",
+        "factors.h",
         "shards.h",
         "forward.h",
         "backward.h",

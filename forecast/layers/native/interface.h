@@ -8,6 +8,7 @@
 struct LayerSizes {
     long batch, length, channels, units;
     int backwards;  // in time
+    int bfloat16;   // whether products multiply numbers that are rounded to it
 };
 
 // Inputs of a layer. `memory` is null for a GRU, the masks where there is no dropout that differs
@@ -18,6 +19,7 @@ struct Inputs {
     const float* bias;                       // (4, units)
     const float *output, *memory;            // (batch, units)
     const float *input_mask, *state_mask;    // (gates, batch, channels), (gates, batch, units)
+    const void* packed;                      // the weights, from `pack`; or null
 };
 
 // Outputs of a layer. `outputs` and `saved` may be null.
@@ -60,9 +62,14 @@ struct Update {
 
 // All functions. A cell is known by its number; those that return nothing expect sizes that fit.
 struct Loops {
+    int has_bfloat16;
     int (*find_cell)(const char* name);  // -1 where there is none of this name
     void (*cell_sizes)(int cell, CellSizes* sizes);
     long (*num_saved)(int cell, const LayerSizes* sizes);
+    // The kernels and biases as `forward` reads them in float32, for layers of any batch and
+    // length, until `release`; without them each call of `forward` makes them.
+    const void* (*pack)(int cell, const LayerSizes* sizes, const Inputs* in);
+    void (*release)(int cell, const void* packed);
     void (*forward)(int cell, const LayerSizes* sizes, const Inputs* in, const Results* out);
     void (*backward)(int cell, const LayerSizes* sizes, const Inputs* in, const Results* out,
                      const Gradients* d);

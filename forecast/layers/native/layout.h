@@ -28,6 +28,7 @@ struct Layer : LayerSizes {
 
     long panels() const { return (units + LANES - 1) / LANES; }
     long padded() const { return panels() * LANES; }
+    long whole_channels() const { return (channels + LANES - 1) / LANES * LANES; }
     // Windows of a block, by the batch alone: bits do not depend on the number of threads.
     long block_rows() const {
         const long eighth = (batch + MOST_SHARDS - 1) / MOST_SHARDS;
@@ -50,23 +51,26 @@ struct Layer : LayerSizes {
 };
 
 // Zeros, freed at the end of their block.
-struct Array {
-    explicit Array(long count) : size(count) {
-        const size_t bytes = (sizeof(float) * std::max(count, 1L) + 63) / 64 * 64;
-        at.reset(static_cast<float*>(std::aligned_alloc(64, bytes)));
+template <typename Number>
+struct Numbers {
+    explicit Numbers(long count) : size(count) {
+        const size_t bytes = (sizeof(Number) * std::max(count, 1L) + 63) / 64 * 64;
+        at.reset(static_cast<Number*>(std::aligned_alloc(64, bytes)));
         if (!at) std::abort();  // as TensorFlow does where memory is exhausted
         std::memset(at.get(), 0, bytes);
     }
-    operator float*() const { return at.get(); }
-    void add(const Array& other) {
+    operator Number*() const { return at.get(); }
+    void add(const Numbers& other) {
         for (long i = 0; i < size; ++i) at[i] += other.at[i];
     }
     struct Free {
-        void operator()(float* memory) const { std::free(memory); }
+        void operator()(Number* memory) const { std::free(memory); }
     };
     long size;
-    std::unique_ptr<float[], Free> at;
+    std::unique_ptr<Number[], Free> at;
 };
+
+using Array = Numbers<float>;
 
 // The kernel (rows, gates x units) as (panel, row, gate, lane), gates in the order of the columns
 // from `first` on.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -32,6 +33,7 @@ class _Sizes(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_long) for name in ("batch", "length", "channels", "units")),
         ("backwards", ctypes.c_int),
+        ("bfloat16", ctypes.c_int),
     )
 
 
@@ -45,9 +47,12 @@ class _Table(ctypes.Structure):
     """`Loops` of interface.h."""
 
     _fields_ = (
+        ("has_bfloat16", ctypes.c_int),
         ("find_cell", ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_char_p)),
         ("cell_sizes", ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.POINTER(_Cell))),
         ("num_saved", ctypes.c_void_p),
+        ("pack", ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_int, *[ctypes.c_void_p] * 2)),
+        ("release", ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_void_p)),
         ("forward", ctypes.CFUNCTYPE(None, ctypes.c_int, *[ctypes.c_void_p] * 3)),
         ("backward", ctypes.c_void_p),
         ("update", ctypes.c_void_p),
@@ -68,6 +73,11 @@ class Loops:
         self.address: int = find()
         self._table = _Table.from_address(self.address)
         self.set_threads(core_count())
+
+    @property
+    def has_bfloat16(self) -> bool:
+        """Whether training can multiply numbers that are rounded to bfloat16."""
+        return bool(self._table.has_bfloat16)
 
     def set_threads(self, count: int) -> None:
         """Set how many threads run the shards of a batch, in the whole process."""
@@ -106,7 +116,9 @@ class Loops:
         return bound.forward(_floats(x), states, sequence=sequence)
 
     def bind(self, cell: str, weights: Sequence[Any], *, backwards: bool = False) -> BoundLayer:
-        """Return a layer with its weights, whose `forward` is quicker: they are checked once.
+        """Return a layer with its weights, whose `forward` is quicker.
+
+        They are checked and laid out for the processor once.
 
         Args:
             cell: as in `forward`.
@@ -125,9 +137,13 @@ class Loops:
         kernel, recurrent_kernel, bias = map(_floats, weights)
         _check_shapes((kernel, recurrent_kernel, bias), sizes.gates)
         four = _four_biases(bias, recurrent_kernel.shape[0])
-        arrays = (kernel, recurrent_kernel, four)
-        num_states = 1 + sizes.has_memory
-        return BoundLayer(self._table.forward, number, arrays, num_states, backwards)
+        layer = _Sizes(1, 1, kernel.shape[0], recurrent_kernel.shape[0], backwards)
+        addresses = [array.ctypes.data for array in (kernel, recurrent_kernel, four)]
+        given = _pointers(None, *addresses, *[None] * 5)
+        packed = self._table.pack(number, ctypes.byref(layer), given)
+        bound = BoundLayer(self._table.forward, number, layer, packed, 1 + sizes.has_memory)
+        weakref.finalize(bound, self._table.release, number, packed)
+        return bound
 
 
 class BoundLayer:
@@ -137,19 +153,17 @@ class BoundLayer:
         self,
         call: Callable[..., None],
         number: int,
-        arrays: tuple[Array32, Array32, Array32],
+        layer: _Sizes,
+        packed: int,
         num_states: int,
-        backwards: bool,
     ) -> None:
-        kernel, recurrent_kernel, _ = arrays
         self._call = call
         self._number = number
-        self._arrays = arrays  # they live as long as their addresses are used
-        self._addresses = [array.ctypes.data for array in arrays]
+        self._packed = packed
         self._num_states = num_states
-        self._backwards = backwards
-        self._channels = kernel.shape[0]
-        self._units = recurrent_kernel.shape[0]
+        self._backwards = layer.backwards
+        self._channels = layer.channels
+        self._units = layer.units
 
     def forward(
         self, x: Array32, states: Sequence[Any] | None = None, *, sequence: bool = True
@@ -169,7 +183,9 @@ class BoundLayer:
             return outputs, [state.copy() for state in initial]
         if batch and self._units:
             sizes = _Sizes(batch, length, channels, self._units, self._backwards)
-            before = _pointers(x.ctypes.data, *self._addresses, *_pair(initial), None, None)
+            weights = [None] * 3  # they are packed
+            first = _pair(initial)
+            before = _pointers(x.ctypes.data, *weights, *first, None, None, self._packed)
             shown = outputs.ctypes.data if sequence else None
             after = _pointers(shown, *_pair(finals), None)
             self._call(self._number, ctypes.byref(sizes), before, after)

@@ -24,6 +24,7 @@ class NativeLoop:
         backwards: whether the last step of the sequence comes first.
         input_masks: dropout of the input, (B, C): one per gate, or none.
         state_masks: dropout of the state, (B, U): one per gate, or none.
+        bfloat16: whether products multiply numbers that are rounded to bfloat16.
     """
 
     cell: str
@@ -31,6 +32,7 @@ class NativeLoop:
     backwards: bool
     input_masks: tuple[Any, ...] = ()
     state_masks: tuple[Any, ...] = ()
+    bfloat16: bool = False
 
     def infer(self, x: Any, *rest: Any, sequence: bool) -> tuple[list[Any], list[Any]]:
         """Run, and save nothing.
@@ -124,6 +126,7 @@ class NativeLoop:
         return {
             "cell": self.cell,
             "backwards": self.backwards,
+            "rounded": self.bfloat16,
             "save": save,
             "sequence": sequence,
         }

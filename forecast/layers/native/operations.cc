@@ -8,7 +8,8 @@
 // BigruUpdate   : N weights, first and second moments, and gradients; a loss, and the numbers of
 //                 `UpdateNumbers` -> N weights, first and second moments; the outcome, and the norm
 //                 of the gradients
-// The attribute `cell` is the name of a cell in cells.h. A tensor that a layer does without has no
+// The attribute `cell` is the name of a cell in cells.h, `rounded` says whether factors of products
+// are rounded to bfloat16. A tensor that a layer does without has no
 // elements.
 
 #include <string>
@@ -25,7 +26,7 @@ const Loops* loops = nullptr;
 struct Settings {
     int cell;
     CellSizes sizes;
-    bool backwards, save, sequence;
+    bool backwards, bfloat16, save, sequence;
 };
 
 // The attribute `cell`; empty where it cannot be read, which `status` reports.
@@ -51,6 +52,7 @@ void* read_settings(TF_OpKernelConstruction* construction) {
         const char* name;
         bool* to;
     } flags[] = {{"backwards", &settings->backwards},
+                 {"rounded", &settings->bfloat16},
                  {"save", &settings->save},
                  {"sequence", &settings->sequence}};
     for (const auto& flag : flags) {
@@ -58,6 +60,10 @@ void* read_settings(TF_OpKernelConstruction* construction) {
         TF_OpKernelConstruction_GetAttrBool(construction, flag.name, &value, status);
         if (TF_GetCode(status) != TF_OK) TF_OpKernelConstruction_Failure(construction, status);
         *flag.to = value;
+    }
+    if (settings->bfloat16 && !loops->has_bfloat16) {
+        TF_SetStatus(status, TF_INVALID_ARGUMENT, "the processor has no products of bfloat16");
+        TF_OpKernelConstruction_Failure(construction, status);
     }
     loops->cell_sizes(settings->cell, &settings->sizes);
     TF_DeleteStatus(status);
@@ -74,7 +80,8 @@ bool read_layer(Call& call, const Settings& settings, LayerSizes& layer, Inputs&
     const bool has_axes =
         TF_NumDims(x) == 3 && TF_NumDims(state) == 2 && TF_Dim(x, 0) == TF_Dim(state, 0);
     if (!call.require(has_axes, "expected x (B, L, C) and a state (B, U)")) return false;
-    layer = {TF_Dim(x, 0), TF_Dim(x, 1), TF_Dim(x, 2), TF_Dim(state, 1), settings.backwards};
+    layer = {TF_Dim(x, 0),     TF_Dim(x, 1),       TF_Dim(x, 2),
+             TF_Dim(state, 1), settings.backwards, settings.bfloat16};
 
     const int64_t gates = settings.sizes.gates, units = layer.units;
     const int64_t inputs = layer.batch * layer.channels, states = layer.batch * units;
@@ -97,7 +104,7 @@ bool read_layer(Call& call, const Settings& settings, LayerSizes& layer, Inputs&
             return false;
         data[i] = count ? static_cast<const float*>(TF_TensorData(tensor)) : nullptr;
     }
-    in = {data[0], data[1], data[2], data[3], data[4], data[5], data[6], data[7]};
+    in = {data[0], data[1], data[2], data[3], data[4], data[5], data[6], data[7], nullptr};
     return true;
 }
 
@@ -235,7 +242,8 @@ extern "C" __attribute__((visibility("default"))) void bigru_connect(const Loops
 
 __attribute__((constructor)) static void add_operations() {
     const std::initializer_list<const char*> settings = {"cell: string", "backwards: bool",
-                                                         "save: bool", "sequence: bool"};
+                                                         "rounded: bool", "save: bool",
+                                                         "sequence: bool"};
     add("BigruForward", settings,
         {"x: float", "kernel: float", "recurrent_kernel: float", "bias: float", "output: float",
          "memory: float", "input_mask: float", "state_mask: float"},

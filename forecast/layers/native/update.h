@@ -41,8 +41,16 @@ inline double sum_of_squares(const float* numbers, long count) {
     return total;
 }
 
+// A function whose products are rounded before they are added, as those of Keras are: one operation
+// that multiplies and adds would round once.
+#if defined(__clang__)
+#define ROUNDS_PRODUCTS
+#else
+#define ROUNDS_PRODUCTS __attribute__((optimize("fp-contract=off")))
+#endif
+
 // Update some weights; false where one of them is no longer finite.
-inline bool update_part(const Update& update, const Part& part, float scale) {
+ROUNDS_PRODUCTS inline bool update_part(const Update& update, const Part& part, float scale) {
     const UpdateNumbers numbers = *update.numbers;
     const float* weights = update.weights[part.array];
     const float* first = update.first[part.array];
@@ -52,6 +60,9 @@ inline bool update_part(const Update& update, const Part& part, float scale) {
     float* new_first = update.new_first[part.array];
     float* new_second = update.new_second[part.array];
     int damaged = 0;
+#if defined(__clang__)
+#pragma clang fp contract(off)
+#endif
 #pragma GCC ivdep  // no array overlaps another
     for (long i = part.begin; i < part.end; ++i) {
         const float g = gradients[i] * scale;

@@ -5,6 +5,10 @@
 #include <cstdint>
 #include <cstring>
 
+#if defined(__AVX512BF16__)
+#include <immintrin.h>
+#endif
+
 #if defined(__AVX512F__)
 constexpr int LANES = 16;
 #elif defined(__AVX__)
@@ -27,6 +31,19 @@ typedef float Unaligned __attribute__((vector_size(4 * LANES), aligned(4), may_a
 INLINE Vector load(const float* from) { return *reinterpret_cast<const Unaligned*>(from); }
 INLINE void store(float* to, Vector value) { *reinterpret_cast<Unaligned*>(to) = value; }
 INLINE void add_to(float* sum, Vector value) { store(sum, load(sum) + value); }
+INLINE Vector add_product(Vector sum, Vector row, float factor) { return sum + row * factor; }
+#if defined(__AVX512BF16__)
+// Pairs of bfloat16, see `factors.h`: both products of a pair are added.
+typedef uint32_t Pairs __attribute__((vector_size(4 * LANES)));
+typedef uint32_t UnalignedPairs __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+
+INLINE Pairs load(const uint32_t* from) { return *reinterpret_cast<const UnalignedPairs*>(from); }
+INLINE Vector add_product(Vector sum, Pairs row, uint32_t factor) {
+    return (Vector)_mm512_dpbf16_ps((__m512)sum, (__m512bh)row,
+                                    (__m512bh)_mm512_set1_epi32(factor));
+}
+#endif
+
 INLINE Vector all(float value) { return value - Vector{}; }
 
 // The first `count` lanes; the others are 0.
@@ -64,28 +81,30 @@ INLINE Vector tanh_of(Vector x) {
 INLINE Vector sigmoid_of(Vector x) { return tanh_of(x * 0.5f) * 0.5f + 0.5f; }
 
 // One operand of a product, row by row: element (i, k) stands at `at + i * row + k * step` inside a
-// block of columns, and `block` further for each block.
+// block of columns, and `block` further for each block. Elements are factors, see `factors.h`.
+template <typename Number>
 struct Operand {
-    const float* at;
+    const Number* at;
     long row, step, block;
 };
 
 // sums[i][v] += sum over k of a(i, k) b(k, v), where row k of b holds `VECTORS` vectors and begins
 // `b_row` after the one before, and `b_skip` numbers are skipped after each block. Every element is
 // summed in the order of k, so its bits do not depend on the shape of the tile.
-template <int ROWS, int VECTORS>
-INLINE void multiply(Vector (&sums)[ROWS][VECTORS], Operand a, long blocks, long length,
-                     const float* b, long b_row, long b_skip = 0) {
+template <int ROWS, int VECTORS, typename Number>
+INLINE void multiply(Vector (&sums)[ROWS][VECTORS], Operand<Number> a, long blocks, long length,
+                     const Number* b, long b_row, long b_skip = 0) {
     for (long n = 0; n < blocks; ++n, b += b_skip) {
-        const float* column = a.at + n * a.block;
+        const Number* column = a.at + n * a.block;
         for (long k = 0; k < length; ++k, column += a.step, b += b_row) {
-            Vector row[VECTORS];
+            decltype(load(b)) row[VECTORS];
 #pragma GCC unroll 8
             for (int v = 0; v < VECTORS; ++v) row[v] = load(b + v * LANES);
 #pragma GCC unroll 8
             for (int i = 0; i < ROWS; ++i) {
 #pragma GCC unroll 8
-                for (int v = 0; v < VECTORS; ++v) sums[i][v] += row[v] * column[i * a.row];
+                for (int v = 0; v < VECTORS; ++v)
+                    sums[i][v] = add_product(sums[i][v], row[v], column[i * a.row]);
             }
         }
     }
@@ -93,17 +112,17 @@ INLINE void multiply(Vector (&sums)[ROWS][VECTORS], Operand a, long blocks, long
 
 // `multiply` for all gates, each with its own operand, `apart` after that of the one before, or
 // with the same.
-template <int ROWS, int GATES>
-INLINE void multiply_gates(Vector (&sums)[ROWS][GATES], Operand a, long apart, long length,
-                           const float* b, long b_row) {
-    if (!apart) return multiply<ROWS, GATES>(sums, a, 1, length, b, b_row);
+template <int ROWS, int GATES, typename Number>
+INLINE void multiply_gates(Vector (&sums)[ROWS][GATES], Operand<Number> a, long apart, long length,
+                           const Number* b, long b_row) {
+    if (!apart) return multiply<ROWS, GATES, Number>(sums, a, 1, length, b, b_row);
 #pragma GCC unroll 8
     for (int g = 0; g < GATES; ++g) {
         Vector gate_sums[ROWS][1];
 #pragma GCC unroll 8
         for (int i = 0; i < ROWS; ++i) gate_sums[i][0] = sums[i][g];
-        multiply<ROWS, 1>(gate_sums, {a.at + g * apart, a.row, a.step, a.block}, 1, length,
-                          b + g * LANES, b_row);
+        multiply<ROWS, 1, Number>(gate_sums, {a.at + g * apart, a.row, a.step, a.block}, 1, length,
+                                  b + g * LANES, b_row);
 #pragma GCC unroll 8
         for (int i = 0; i < ROWS; ++i) sums[i][g] = gate_sums[i][0];
     }
