@@ -3,7 +3,7 @@
 Which loop runs:
 
 - in float32 on a CPU that of `native`, in C++, where the machine has a compiler;
-- for other types and masked steps, without a compiler, and in a graph that is exported, that of
+- for other types, without a compiler, and in a graph that is exported, that of
   `recurrence`, in TensorFlow, which XLA may compile;
 - on a GPU, on another backend of Keras than TensorFlow, and for options that cuDNN does not support
   either (another activation, no bias, the reset gate before the product), that of Keras itself.
@@ -142,12 +142,11 @@ def run_layer(layer: Any, sequences: Any, states: Any, *, mask: Any, training: b
 def is_native(loop: Loop, sequences: Any) -> bool:
     """Return whether the loop in C++ can run it.
 
-    It runs the cells it has, in float32, without masked steps, and in graphs that stay here.
+    It runs the cells it has, in float32, and in graphs that stay here.
     """
     return (
         loop.cell.native_name is not None
         and sequences.dtype == tf.float32
-        and loop.active is None
         and operations() is not None
         and not is_exported()
     )
@@ -305,6 +304,7 @@ def _native_passes(loop: Loop, sequence: bool) -> _Passes:
         loop.backwards,
         loop.input_masks,
         loop.state_masks,
+        loop.active,
     )
 
     def forward(*tensors: Any) -> Any:

@@ -72,7 +72,8 @@ class Backward {
           state_mask_(in.state_mask ? G * block_rows_ * layer.padded() : 0),
           masked_(in.input_mask || in.state_mask
                       ? G * steps_ * block_rows_ * std::max(layer.padded(), width_)
-                      : 0) {}
+                      : 0),
+          active_(layer, in.active) {}
 
     // The windows of some blocks; returns the gradients of the weights.
     WeightSums<Cell> run(long first_block, long end_block) {
@@ -97,6 +98,7 @@ class Backward {
         for (long end = layer_.length; end > 0;) {
             const long count = std::min(steps_, end), chunk = count * rows;
             end -= count;
+            active_.read(b, rows, end, count);
             for (long s = count - 1; s >= 0; --s) {
                 step_gradients(b, rows, end + s, s, chunk);
                 add_state_gradients(rows, s, chunk);
@@ -128,11 +130,16 @@ class Backward {
                 if (d_.outputs)
                     d_output +=
                         load_some(d_.outputs + (window * length + t) * units + p * LANES, lanes);
+                float* to = columns_ + (p * chunk + s * rows + r) * ROW;
+                if (!active_.is_active(s * rows + r)) {
+                    store(output_ + at, d_output);
+                    std::fill(to, to + ROW, 0.0f);
+                    continue;
+                }
                 const States d_after{d_output, Cell::has_memory ? load(memory_ + at) : Vector{}};
                 const float* activations =
                     results_.saved +
                     ((t * layer_.panels() + p) * layer_.batch + window) * Cell::saved * LANES;
-                float* to = columns_ + (p * chunk + s * rows + r) * ROW;
                 const States d_before =
                     Cell::gradients(d_after, {before, Vector{}}, activations, to);
                 store(output_ + at, d_before.output);
@@ -148,6 +155,7 @@ class Backward {
             constexpr int V = decltype(vectors)::value;
             for_tiles<V>(rows, [&](auto tile, long r) __attribute__((always_inline)) {
                 constexpr int R = decltype(tile)::value;
+                if (active_.are_idle(s * rows + r, R)) return;
                 Vector sums[R][V] = {};
                 const float* columns = columns_ + (s * rows + r) * ROW + Cell::state_first * LANES;
                 const float* mask = in_.state_mask ? state_mask_ + r * padded + n : nullptr;
@@ -163,6 +171,8 @@ class Backward {
     // Add the gradients of the kernels and biases of a chunk.
     void add_kernel_gradients(long b, long rows, long begin, long count) {
         const long padded = layer_.padded(), channels = layer_.channels, chunk = count * rows;
+        const long first = active_.first(), end = first + active_.length(chunk);
+        if (first == end) return;
         read_chunk(layer_, in_.x + b * layer_.length * channels, begin, count, rows, width_, x_);
         const float* read = x_;
         if (in_.input_mask) {
@@ -180,7 +190,7 @@ class Backward {
                      Cell::state_first, chunk, sums_.recurrent);
         for (long p = 0; p < layer_.panels(); ++p) {
             Vector sums[COLUMNS] = {};
-            for (long r = 0; r < chunk; ++r)
+            for (long r = first; r < end; ++r)
                 for (int c = 0; c < COLUMNS; ++c)
                     sums[c] += load(columns_ + (p * chunk + r) * ROW + c * LANES);
             for (int c = 0; c < COLUMNS; ++c) add_to(sums_.bias + c * padded + p * LANES, sums[c]);
@@ -189,16 +199,18 @@ class Backward {
 
     // sums (panel, row of a, gate, lane) += a (chunk, a_width), transposed, times the columns from
     // `first` on; with masks each gate has its own a, `apart` from the one before. Each chunk is
-    // summed separately: sums over many rows would lose digits.
+    // summed separately: sums over many rows would lose digits. Rows before the first active one and
+    // after the last one are left out.
     void add_products(const float* a, long a_rows, long a_width, long apart, int first, long chunk,
                       float* sums) {
+        const long first_row = active_.first(), num_rows = active_.length(chunk);
         for (long p = 0; p < layer_.panels(); ++p) {
-            const float* columns = columns_ + p * chunk * ROW + first * LANES;
+            const float* columns = columns_ + (p * chunk + first_row) * ROW + first * LANES;
             for_tiles<G>(a_rows, [&](auto tile, long m) __attribute__((always_inline)) {
                 constexpr int R = decltype(tile)::value;
                 Vector chunk_sums[R][G] = {};
-                multiply_gates<R, G>(chunk_sums, {a + m, 1, a_width, 0}, apart, chunk, columns,
-                                     ROW);
+                multiply_gates<R, G>(chunk_sums, {a + first_row * a_width + m, 1, a_width, 0}, apart,
+                                     num_rows, columns, ROW);
                 float* to = sums + (p * a_rows + m) * G * LANES;
                 for (int i = 0; i < R; ++i)
                     for (int g = 0; g < G; ++g) add_to(to + (i * G + g) * LANES, chunk_sums[i][g]);
@@ -215,12 +227,14 @@ class Backward {
                 float* to = d_.x + b * row + layer_.time(begin + s) * channels + n;
                 for_tiles<V>(rows, [&](auto tile, long r) __attribute__((always_inline)) {
                     constexpr int R = decltype(tile)::value;
-                    Vector sums[R][V] = {};
+                    Vector sums[R][V] = {};  // stay 0 where no row of the tile is active
                     const float* columns =
                         columns_ + (s * rows + r) * ROW + Cell::input_first * LANES;
                     const float* mask = in_.input_mask ? input_mask_ + r * width_ + n : nullptr;
-                    multiply_back<R, V>(sums, columns, chunk, weights_.kernel, n, mask, width_,
-                                        rows * width_);
+                    if (!active_.are_idle(s * rows + r, R)) {
+                        multiply_back<R, V>(sums, columns, chunk, weights_.kernel, n, mask, width_,
+                                            rows * width_);
+                    }
                     for (int i = 0; i < R; ++i) {
                         for (int v = 0; v < V; ++v) {
                             const int lanes = std::min<long>(LANES, channels - n - v * LANES);
@@ -269,6 +283,7 @@ class Backward {
     WeightSums<Cell> sums_;
     Array columns_, x_, before_, output_, memory_,
         input_mask_, state_mask_, masked_;
+    ActiveRows active_;
 };
 
 // Shards are fixed by the batch and their sums are added in order, so that bits do not depend on

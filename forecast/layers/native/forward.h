@@ -40,7 +40,8 @@ class Forward {
           input_mask_(in.input_mask ? G * block_rows_ * layer.channels : 0),
           state_mask_(in.state_mask ? G * block_rows_ * layer.padded() : 0),
           masked_x_(in.input_mask ? G * steps_ * block_rows_ * layer.channels : 0),
-          masked_state_(in.state_mask ? G * block_rows_ * layer.padded() : 0) {}
+          masked_state_(in.state_mask ? G * block_rows_ * layer.padded() : 0),
+          active_(layer, in.active) {}
 
     // The windows of a block.
     void run(long block) {
@@ -63,10 +64,11 @@ class Forward {
                          state_mask_);
         for (long begin = 0; begin < layer_.length; begin += steps_) {
             const long count = std::min(steps_, layer_.length - begin);
+            active_.read(b, rows, begin, count);
             multiply_inputs(b, rows, begin, count);
             for (long s = 0; s < count; ++s) {
                 for (long p = 0; p < layer_.panels(); ++p) {
-                    take_step(b, rows, layer_.time(begin + s), p,
+                    take_step(b, rows, layer_.time(begin + s), p, s * rows,
                               products_ + (p * count + s) * rows * G * LANES);
                 }
                 std::swap(state_.at, next_.at);
@@ -90,6 +92,7 @@ class Forward {
             const float* start = weights_.input_bias + p * G * LANES;
             for_tiles<G>(chunk, [&](auto tile, long r) __attribute__((always_inline)) {
                 constexpr int R = decltype(tile)::value;
+                if (active_.are_idle(r, R)) return;
                 Vector sums[R][G];
                 for (int i = 0; i < R; ++i)
                     for (int g = 0; g < G; ++g) sums[i][g] = load(start + g * LANES);
@@ -103,8 +106,8 @@ class Forward {
         }
     }
 
-    // One panel of one step, from `state_` into `next_`.
-    void take_step(long b, long rows, long t, long p, const float* products) {
+    // One panel of one step, from `state_` into `next_`; its rows begin at `first` of the chunk.
+    void take_step(long b, long rows, long t, long p, long first, const float* products) {
         const long units = layer_.units, padded = layer_.padded();
         const int lanes = std::min<long>(LANES, units - p * LANES);
         const float* factors = state_;
@@ -118,17 +121,20 @@ class Forward {
             Vector sums[R][G];
             for (int i = 0; i < R; ++i)
                 for (int g = 0; g < G; ++g) sums[i][g] = load(start + g * LANES);
-            multiply_gates<R, G>(sums, {factors + r * padded, padded, 1, 0},
-                                 in_.state_mask ? rows * padded : 0, units,
-                                 weights_.recurrent + p * units * G * LANES, G * LANES);
+            if (!active_.are_idle(first + r, R)) {
+                multiply_gates<R, G>(sums, {factors + r * padded, padded, 1, 0},
+                                     in_.state_mask ? rows * padded : 0, units,
+                                     weights_.recurrent + p * units * G * LANES, G * LANES);
+            }
             for (int i = 0; i < R; ++i) {
                 const long at = (r + i) * padded + p * LANES, window = b + r + i;
                 const long offset = (t * layer_.panels() + p) * layer_.batch + window;
                 float* save = out_.saved ? out_.saved + offset * Cell::saved * LANES : nullptr;
                 const States before{load(state_ + at),
                                     Cell::has_memory ? load(memory_ + at) : Vector{}};
-                const States after =
-                    Cell::step(products + (r + i) * G * LANES, sums[i], before, save);
+                States after = before;
+                if (active_.is_active(first + r + i))
+                    after = Cell::step(products + (r + i) * G * LANES, sums[i], before, save);
                 store(next_ + at, after.output);
                 if (Cell::has_memory) store(memory_ + at, after.memory);
                 if (out_.outputs) {
@@ -145,6 +151,7 @@ class Forward {
     const ForwardWeights<Cell>& weights_;
     const long block_rows_, steps_;  // windows of a block, steps of a chunk
     Array x_, products_, state_, next_, memory_, input_mask_, state_mask_, masked_x_, masked_state_;
+    ActiveRows active_;
 };
 
 template <typename Cell>

@@ -169,7 +169,7 @@ class BoundLayer:
             return outputs, [state.copy() for state in initial]
         if batch and self._units:
             sizes = _Sizes(batch, length, channels, self._units, self._backwards)
-            before = _pointers(x.ctypes.data, *self._addresses, *_pair(initial), None, None)
+            before = _pointers(x.ctypes.data, *self._addresses, *_pair(initial), *[None] * 3)
             shown = outputs.ctypes.data if sequence else None
             after = _pointers(shown, *_pair(finals), None)
             self._call(self._number, ctypes.byref(sizes), before, after)
