@@ -3,8 +3,8 @@
     python benchmarks/masked_steps.py [--rounds 9]
 
 Three networks with the same weights, on the same batch: stock Keras with a mask, our layers in its
-place with the same mask, and the network of `bigru_classifier`, which turns sequences round instead.
-They take turns; processor time counts. Losses and gradients are compared before.
+place with the same mask, and the network of `bigru_classifier`, which turns sequences round. They
+take turns; processor time counts. Losses and gradients are compared before.
 """
 
 from __future__ import annotations
@@ -98,8 +98,12 @@ def contenders(case: Case) -> dict[str, Callable[[], tuple[Any, Any]]]:
     theirs = stock(case, keras.layers)
     masked = stock(case, recurrent)
     ours = own(case)
-    for model in (masked, ours):
-        model.set_weights(theirs.get_weights())
+    masked.set_weights(theirs.get_weights())
+    wrapper, head = (layer for layer in theirs.layers if layer.weights)
+    for direction in ("forward", "backward"):
+        weights = getattr(wrapper, f"{direction}_layer").get_weights()
+        ours.get_layer(f"encoder_0_{direction}").set_weights(weights)
+    ours.get_layer(LOGITS).set_weights(head.get_weights())
     by_length = {"numbers": tf.constant(steps), "lengths": tf.constant(lengths)}
     by_mask = [tf.constant(steps), tf.constant(mask)]
     return {

@@ -76,4 +76,4 @@ def _features(encoding: Encoding, sequences: Sequences, words: BagOfWords | None
     """Return the (N, F) features that the ridge regression reads."""
     if words is not None:
         return words.values(sequences)
-    return summaries(encoding.rows(sequences), encoding.shape.num_codes)
+    return summaries(encoding.rows(sequences, plain=True), encoding.shape.num_codes)

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from forecast.axes import FloatArray, IntArray
+from forecast.classification.choices_of_classes import choose_settings
 from forecast.classification.class_baselines import ClassBaselines, fit_baselines
 from forecast.classification.class_scores import losses_of
 from forecast.classification.class_settings import Classification
@@ -24,13 +25,9 @@ from forecast.classification.sequence_split import (
 )
 from forecast.errors import DataError
 from forecast.models.bigru_classifier import SequenceShape
-from forecast.section import AUTO
 
 if TYPE_CHECKING:
     import keras
-
-FEW_SEQUENCES = 1_000
-"""Training sequences below which five networks are trained; below five times as many, three."""
 
 LEAST_GAIN = 0.01
 """Log loss that counts, in nats: about a hundredth of a probability. Where both are nearly sure of
@@ -146,9 +143,10 @@ def fit_classifier(
             f"no sequence is left for training of {sequences.num_sequences}: give more sequences, "
             f"or smaller shares in split.test and split.validation"
         )
-    config = _decided(config, len(numbers))
     known = sequences.take(numbers)
-    encoding = Encoding.fit(known, config.text)
+    config = choose_settings(config, known)
+    differences = config.inputs.differences is True
+    encoding = Encoding.fit(known, config.text, differences=differences)
     rows = encoding.rows(known)
     truth = encoding.targets(known)
     shape = replace(encoding.shape, length=int(rows.lengths.max()))
@@ -225,19 +223,6 @@ def network_weight(network: FloatArray, ridge: FloatArray, truth: IntArray) -> f
     error = more.std(axis=1) / np.sqrt(len(truth))
     is_as_good = more.mean(axis=1) <= np.maximum(error, LEAST_GAIN)
     return float(SHARES[is_as_good].max())
-
-
-def _decided(config: Classification, num_sequences: int) -> Classification:
-    """Return the settings with a number of networks in the place of `auto`."""
-    if config.training.seeds != AUTO:
-        return config
-    seeds = 1
-    if num_sequences < FEW_SEQUENCES:
-        seeds = 5
-    elif num_sequences < 5 * FEW_SEQUENCES:
-        seeds = 3
-    training = config.training.model_copy(update={"seeds": seeds})
-    return config.model_copy(update={"training": training})
 
 
 def _member_sets(

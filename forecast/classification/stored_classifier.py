@@ -59,6 +59,8 @@ def save_classifier(fitted: FittedClassifier, path: Path) -> None:
         "ridge/weights": ridge.weights,
         "ridge/sharpness": np.array(ridge.sharpness),
     }
+    if encoding.change is not None:
+        state["encoding/change"] = encoding.change
     terms: list[str] = []
     if baselines.words is not None:
         state["words/rarity"] = baselines.words.rarity
@@ -139,6 +141,7 @@ def _rebuilt(artifact: Artifact) -> FittedClassifier:
         mean=state["encoding/mean"],
         spread=state["encoding/spread"],
         masked=state["encoding/masked"],
+        change=state.get("encoding/change"),
         vocabulary={name: tuple(words) for name, words in meta["vocabulary"]},
         widths=tuple(meta["widths"]),
     )

@@ -72,7 +72,7 @@ def can_run(layer: Any, sequences: Any) -> bool:
         return False
     if tf.config.list_logical_devices("GPU") and not is_exported():
         return False
-    has_known_size = bool(sequences.shape[1]) and sequences.shape[2] is not None
+    has_known_size = bool(sequences.shape[1]) or _takes_any_length(layer, sequences)
     return (
         layer.activation is activations.tanh
         and layer.recurrent_activation is activations.sigmoid
@@ -80,7 +80,15 @@ def can_run(layer: Any, sequences: Any) -> bool:
         and getattr(layer, "reset_after", True)
         and not layer.unroll
         and has_known_size
+        and sequences.shape[2] is not None
     )
+
+
+def _takes_any_length(layer: Any, sequences: Any) -> bool:
+    """Return whether a sequence of unknown length can be run: by the loop in C++ alone."""
+    if sequences.shape[1] is not None:
+        return False
+    return isinstance(layer, FasterLoop) and is_native(Loop(layer.step_cell), sequences)
 
 
 def run_layer(layer: Any, sequences: Any, states: Any, *, mask: Any, training: bool) -> InnerLoop:
