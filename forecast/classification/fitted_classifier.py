@@ -23,6 +23,7 @@ from forecast.classification.sequence_split import (
     split_sequences,
     stratified_folds,
 )
+from forecast.classification.sharpness import best_power, sharpened
 from forecast.errors import DataError
 from forecast.models.bigru_classifier import SequenceShape
 
@@ -49,6 +50,7 @@ class FittedClassifier:
         histories: losses of each network by epoch.
         baselines: the classifiers to beat.
         network_weight: weight of the mean of the networks; the ridge regression has the rest.
+        network_power: of the mean of the networks, see `sharpness`.
     """
 
     config: Classification
@@ -58,6 +60,7 @@ class FittedClassifier:
     histories: tuple[dict[str, list[float]], ...]
     baselines: ClassBaselines
     network_weight: float
+    network_power: float = 1.0
 
     @property
     def weights(self) -> dict[str, float]:
@@ -80,7 +83,7 @@ class FittedClassifier:
         return {self.config.alias: both, **members, **baselines}
 
     def _mean_of_networks(self, rows: EncodedRows) -> FloatArray:
-        """Return the (N, K) mean probabilities of the networks."""
+        """Return the (N, K) mean probabilities of the networks, as sure as they may be."""
         longest = int(rows.lengths.max())
         models = self.models
         if longest > self.length:
@@ -89,7 +92,7 @@ class FittedClassifier:
         length = max(self.length, longest)
         parts = [probabilities_of(model, rows, length) for model in models]
         mean: FloatArray = np.mean(parts, axis=0)
-        return mean
+        return sharpened(mean, self.network_power)
 
     def predict(self, sequences: Sequences) -> pd.DataFrame:
         """Return a row per sequence: its id, the most probable class, the probability of each."""
@@ -156,8 +159,11 @@ def fit_classifier(
     models, histories, held_out = _train(config, encoding, shape, rows, truth, sets)
     is_judged = np.isfinite(held_out[:, 0])
     weight = 1.0
+    power = 1.0
     if is_judged.any():
-        weight = network_weight(held_out[is_judged], without[is_judged], truth[is_judged])
+        power = best_power(held_out[is_judged], truth[is_judged])
+        network = sharpened(held_out[is_judged], power)
+        weight = network_weight(network, without[is_judged], truth[is_judged])
     fitted = FittedClassifier(
         config=config,
         encoding=encoding,
@@ -166,6 +172,7 @@ def fit_classifier(
         histories=histories,
         baselines=baselines,
         network_weight=weight,
+        network_power=power,
     )
     return fitted, split
 

@@ -79,6 +79,7 @@ def save_classifier(fitted: FittedClassifier, path: Path) -> None:
         "widths": list(encoding.widths),
         "terms": terms,
         "network_weight": fitted.network_weight,
+        "network_power": fitted.network_power,
         "histories": list(fitted.histories),
     }
     config = fitted.config.model_dump(mode="json")
@@ -168,6 +169,7 @@ def _rebuilt(artifact: Artifact) -> FittedClassifier:
         histories=tuple(meta["histories"]),
         baselines=ClassBaselines(state["frequencies"], ridge, words),
         network_weight=float(meta["network_weight"]),
+        network_power=float(meta["network_power"]),
     )
 
 

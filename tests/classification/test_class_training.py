@@ -17,6 +17,7 @@ from forecast.classification.labelled_sequences import Sequences
 from forecast.classification.learn import LearningSet, TrainingBatches, batches_by_length
 from forecast.classification.mixtures import mixed
 from forecast.classification.sequence_table import read_sequences
+from forecast.classification.sharpness import best_power, sharpened
 from forecast.models.bigru_classifier import SequenceShape
 
 LENGTHS = np.random.default_rng(0).integers(1, 60, 203)
@@ -119,6 +120,18 @@ def test_a_choice_of_the_user_stays() -> None:
     assert kept.inputs.differences is False
     assert kept.model.filters is None
     assert kept.training.mixup == 0.0
+
+
+def test_probabilities_are_as_sure_as_they_are_right() -> None:
+    draw = np.random.default_rng(0)
+    right = draw.dirichlet([0.5, 0.5, 0.5], 4000)
+    truth = np.array([draw.choice(3, p=row) for row in right])
+    assert best_power(right, truth) == 1.0
+    assert best_power(sharpened(right, 0.5), truth) == 2.0
+    assert best_power(sharpened(right, 2.0), truth) == 0.5
+    np.testing.assert_allclose(sharpened(sharpened(right, 0.5), 2.0), right, atol=1e-12)
+    np.testing.assert_array_equal(sharpened(right, 3.0).argmax(axis=1), right.argmax(axis=1))
+    assert np.isfinite(sharpened(np.array([[1.0, 0.0], [1e-300, 1.0]]), 0.25)).all()
 
 
 @pytest.mark.parametrize(
