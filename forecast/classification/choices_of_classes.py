@@ -63,8 +63,11 @@ def choose_settings(config: Classification, known: Sequences) -> Classification:
     inputs = _filled(config.inputs, differences=has_numbers)
     is_text = config.data.text_col is not None
     usual = OF_TEXTS if is_text else OF_NUMBERS
-    model = _filled(config.model, filters=FILTERS if has_numbers else None, units=usual.units)
-    model = _filled(model, stride=_stride(model.filters, int(known.lengths.max())))
+    longest = int(known.lengths.max())
+    filters = FILTERS if has_numbers and longest >= STEPS_LEFT else None
+    model = _filled(config.model, filters=filters, units=usual.units)
+    pooling = "mean" if model.filters is None else "max"
+    model = _filled(model, pooling=pooling, stride=_stride(model.filters, longest))
     training = _filled(
         config.training,
         epochs=usual.epochs(known.num_sequences),

@@ -1,4 +1,4 @@
-"""How sure the mean of several networks is: probabilities raised to a power.
+"""The power that makes the mean of several networks as sure as it is right.
 
 Mixtures, dropout and the mean of several networks make probabilities too cautious; few sequences
 make them too sure. One power for all, chosen on sequences that the networks have not learned from,

@@ -37,14 +37,16 @@ class BiGRUClassifierConfig(RecurrentConfig):
 
     name: Literal["bigru_classifier"] = "bigru_classifier"
     """Which architecture."""
-    pooling: Literal["last", "mean", "max", "attention"] = "mean"
+    pooling: Literal["last", "mean", "max", "attention"] | Auto = AUTO
     """Way from the outputs of all steps to one vector: the last step of each direction, mean or
-    the largest value over the steps, or a learned weighted mean."""
+    the largest value over the steps, or a learned weighted mean. `auto`: max where `filters` read
+    the steps, else mean."""
     head_dropout: Share = 0.2
     """Share of the pooled vector set to zero in training."""
     filters: PositiveInt | Auto | None = AUTO
     """Filters that read neighbouring steps before the recurrent layers; null: none. `auto`: 64
-    for sequences of numbers, none for texts (a network built without data: none)."""
+    for numbers where the longest sequence has 50 steps or more, else none (a network built without
+    data: none)."""
     filter_width: PositiveInt = 9
     """Neighbouring steps that a filter reads."""
     stride: PositiveInt | Auto = AUTO
@@ -123,7 +125,8 @@ def build_bigru_classifier(config: BiGRUClassifierConfig, shape: SequenceShape) 
         outputs, lengths = layer(outputs, lengths)  # (B, L / stride, F)
     for number, units in enumerate(config.widths):
         outputs = _encode(config, units, f"encoder_{number}", outputs, lengths)  # (B, L, 2U)
-    pooled = Pooling(config.pooling, config.bidirectional, name="pooling")(outputs, lengths)
+    how = "mean" if config.pooling == AUTO else config.pooling
+    pooled = Pooling(how, config.bidirectional, name="pooling")(outputs, lengths)
 
     pooled = layers.Dropout(config.head_dropout, name="head_dropout")(pooled)
     logits = layers.Dense(shape.num_classes, name=LOGITS)(pooled)
