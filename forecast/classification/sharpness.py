@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from forecast.axes import FloatArray, IntArray
-from forecast.classification.class_scores import log_loss
+from forecast.classification.class_scores import LEAST_PROBABILITY, losses_of
 
 POWERS = tuple(2.0 ** (step / 4) for step in range(-8, 9))
 """Powers that are tried, from a quarter to 4."""
@@ -24,11 +24,25 @@ def sharpened(probabilities: FloatArray, power: float) -> FloatArray:
 
 
 def best_power(probabilities: FloatArray, truth: IntArray) -> float:
-    """Return the power with the least log loss.
+    """Return the power nearest to 1 whose log loss cannot be told apart from the least.
+
+    It is larger by at most the standard error of the difference over the sequences (the one
+    standard error rule of Breiman et al. 1984). One further sequence counts, of all classes alike
+    (the rule of succession): of a few sequences that are all right, the least loss would else be
+    that of the largest power.
 
     Args:
         probabilities: (N, K) of networks that have not learned from these sequences.
         truth: (N,) places of the true classes.
     """
-    losses = [log_loss(sharpened(probabilities, power), truth) for power in POWERS]
-    return POWERS[int(np.argmin(losses))]
+    num_sequences = len(truth)
+    losses = np.zeros((len(POWERS), num_sequences))
+    for place, power in enumerate(POWERS):
+        given = sharpened(probabilities, power)
+        of_any = -np.log(np.maximum(given, LEAST_PROBABILITY)).mean(axis=1)
+        losses[place] = losses_of(given, truth) + of_any / num_sequences
+    more = losses - losses[np.argmin(losses.mean(axis=1))]  # (powers, N)
+    error = more.std(axis=1) / np.sqrt(num_sequences)
+    is_as_good = more.mean(axis=1) <= error
+    distance = np.where(is_as_good, np.abs(np.log(POWERS)), np.inf)
+    return POWERS[int(np.argmin(distance))]
