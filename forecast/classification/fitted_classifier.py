@@ -31,8 +31,7 @@ if TYPE_CHECKING:
     import keras
 
 LEAST_GAIN = 0.01
-"""Log loss that counts, in nats: about a hundredth of a probability. Where both are nearly sure of
-every training sequence, what is left says nothing of new ones."""
+"""Log loss that counts, in nats: about a hundredth of a probability."""
 
 SHARES = np.linspace(0.0, 1.0, 21)
 """Weights of the network that are tried."""
@@ -218,7 +217,9 @@ def network_weight(network: FloatArray, ridge: FloatArray, truth: IntArray) -> f
 
     The largest one whose log loss cannot be told apart from the least: it is larger by at most the
     standard error of the difference over the sequences (the one standard error rule of Breiman et
-    al. 1984, Classification and Regression Trees), or by `LEAST_GAIN`.
+    al. 1984, Classification and Regression Trees), by `LEAST_GAIN`, or by what N sequences cannot
+    tell: where both are right on all of them, another one is wrong with probability 1 / (N + 2)
+    (the rule of succession), which costs log(N + 2) + 1 nats or so.
 
     Args:
         network: (N, K) probabilities of networks that have not learned from these sequences.
@@ -228,7 +229,9 @@ def network_weight(network: FloatArray, ridge: FloatArray, truth: IntArray) -> f
     losses = np.array([losses_of(share * network + (1 - share) * ridge, truth) for share in SHARES])
     more = losses - losses[np.argmin(losses.mean(axis=1))]  # (shares, N)
     error = more.std(axis=1) / np.sqrt(len(truth))
-    is_as_good = more.mean(axis=1) <= np.maximum(error, LEAST_GAIN)
+    num_outcomes = len(truth) + 2
+    untold = (np.log(num_outcomes) + 1) / num_outcomes
+    is_as_good = more.mean(axis=1) <= np.maximum(error, max(LEAST_GAIN, untold))
     return float(SHARES[is_as_good].max())
 
 
