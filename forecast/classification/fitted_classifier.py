@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from forecast.axes import FloatArray, IntArray
 from forecast.classification.choices_of_classes import choose_settings
 from forecast.classification.class_baselines import ClassBaselines, fit_baselines
-from forecast.classification.class_scores import losses_of
 from forecast.classification.class_settings import Classification
 from forecast.classification.encoding import EncodedRows, Encoding
 from forecast.classification.evaluated import NETWORK, ClassifierResult
@@ -23,7 +22,7 @@ from forecast.classification.sequence_split import (
     split_sequences,
     stratified_folds,
 )
-from forecast.classification.sharpness import best_power, sharpened
+from forecast.classification.sharpness import best_power, cautious_losses, sharpened
 from forecast.errors import DataError
 from forecast.models.bigru_classifier import SequenceShape
 
@@ -215,24 +214,18 @@ def _train(
 def network_weight(network: FloatArray, ridge: FloatArray, truth: IntArray) -> float:
     """Return the weight of the network beside the ridge regression.
 
-    The largest one whose log loss cannot be told apart from the least: it is larger by at most the
-    standard error of the difference over the sequences (the one standard error rule of Breiman et
-    al. 1984, Classification and Regression Trees), by `LEAST_GAIN`, or by what N sequences cannot
-    tell: where both are right on all of them, another one is wrong with probability 1 / (N + 2)
-    (the rule of succession), which costs log(N + 2) + 1 nats or so.
+    The largest one whose log loss, see `cautious_losses`, is the least but for `LEAST_GAIN`.
 
     Args:
         network: (N, K) probabilities of networks that have not learned from these sequences.
         ridge: (N, K) those of ridge regressions fitted without them.
         truth: (N,) places of the true classes.
     """
-    losses = np.array([losses_of(share * network + (1 - share) * ridge, truth) for share in SHARES])
-    more = losses - losses[np.argmin(losses.mean(axis=1))]  # (shares, N)
-    error = more.std(axis=1) / np.sqrt(len(truth))
-    num_outcomes = len(truth) + 2
-    untold = (np.log(num_outcomes) + 1) / num_outcomes
-    is_as_good = more.mean(axis=1) <= np.maximum(error, max(LEAST_GAIN, untold))
-    return float(SHARES[is_as_good].max())
+    means = np.zeros(len(SHARES))
+    for place, share in enumerate(SHARES):
+        both = share * network + (1 - share) * ridge
+        means[place] = cautious_losses(both, truth).mean()
+    return float(SHARES[means <= means.min() + LEAST_GAIN].max())
 
 
 def _member_sets(

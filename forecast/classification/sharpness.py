@@ -23,26 +23,33 @@ def sharpened(probabilities: FloatArray, power: float) -> FloatArray:
     return shares
 
 
+def cautious_losses(probabilities: FloatArray, truth: IntArray) -> FloatArray:
+    """Return the (N,) log losses as if one further sequence had each class alike.
+
+    So of a few sequences that are all right, the surest probabilities are not the best ones (the
+    rule of succession: the next one may be wrong with probability 1 / (N + 2)).
+
+    Args:
+        probabilities: (N, K).
+        truth: (N,) places of the true classes.
+    """
+    of_any = -np.log(np.maximum(probabilities, LEAST_PROBABILITY)).mean(axis=1)
+    return losses_of(probabilities, truth) + of_any / len(truth)
+
+
 def best_power(probabilities: FloatArray, truth: IntArray) -> float:
     """Return the power nearest to 1 whose log loss cannot be told apart from the least.
 
     It is larger by at most the standard error of the difference over the sequences (the one
-    standard error rule of Breiman et al. 1984). One further sequence counts, of all classes alike
-    (the rule of succession): of a few sequences that are all right, the least loss would else be
-    that of the largest power.
+    standard error rule of Breiman et al. 1984).
 
     Args:
         probabilities: (N, K) of networks that have not learned from these sequences.
         truth: (N,) places of the true classes.
     """
-    num_sequences = len(truth)
-    losses = np.zeros((len(POWERS), num_sequences))
-    for place, power in enumerate(POWERS):
-        given = sharpened(probabilities, power)
-        of_any = -np.log(np.maximum(given, LEAST_PROBABILITY)).mean(axis=1)
-        losses[place] = losses_of(given, truth) + of_any / num_sequences
+    losses = np.array([cautious_losses(sharpened(probabilities, power), truth) for power in POWERS])
     more = losses - losses[np.argmin(losses.mean(axis=1))]  # (powers, N)
-    error = more.std(axis=1) / np.sqrt(num_sequences)
+    error = more.std(axis=1) / np.sqrt(len(truth))
     is_as_good = more.mean(axis=1) <= error
     distance = np.where(is_as_good, np.abs(np.log(POWERS)), np.inf)
     return POWERS[int(np.argmin(distance))]
