@@ -47,7 +47,7 @@ class Usual:
         return max(self.least_epochs, min(self.most_epochs, wanted))
 
 
-OF_NUMBERS = Usual(64, 16, 5e-3, most_epochs=200, least_epochs=20, read=60_000)
+OF_NUMBERS = Usual(64, 16, 5e-3, most_epochs=150, least_epochs=20, read=60_000)
 OF_TEXTS = Usual(32, 32, 2e-3, most_epochs=15, least_epochs=4, read=36_000)
 
 
@@ -74,6 +74,7 @@ def choose_settings(config: Classification, known: Sequences) -> Classification:
         batch_size=usual.batch_size,
         learning_rate=usual.learning_rate,
         seeds=_num_networks(known.num_sequences),
+        keep="last" if has_numbers and are_few else "best",
         mixup=MIXUP if has_numbers and are_few else 0.0,
     )
     return config.model_copy(update={"inputs": inputs, "model": model, "training": training})

@@ -98,7 +98,7 @@ class ClassTraining(Section):
     """Settings of the training of a classifier."""
 
     epochs: PositiveInt | Auto = AUTO
-    """Passes over the training sequences, at most. `auto`: 200 for up to 300 sequences of numbers,
+    """Passes over the training sequences, at most. `auto`: 150 for up to 400 sequences of numbers,
     15 for up to 2,400 texts, and fewer for more."""
     batch_size: PositiveInt | Auto = AUTO
     """Sequences per step. `auto`: 16, of texts 32."""
@@ -106,6 +106,10 @@ class ClassTraining(Section):
     """Of Adam; it falls to a hundredth along a cosine. `auto`: 0.005, for texts 0.002."""
     patience: PositiveInt | None = 40
     """Epochs without a better validation loss after which training stops; null: never."""
+    keep: Literal["best", "last"] | Auto = AUTO
+    """Weights that a network ends with: those of the epoch with the least validation loss, or those
+    after all epochs, whatever the patience. `auto`: the last for less than 1,000 sequences of
+    numbers, where the best epoch would be that of a few sequences; else the best."""
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     """Share of each label's weight that is given to all classes alike."""
     mixup: Annotated[float, Field(ge=0.0)] | Auto = AUTO

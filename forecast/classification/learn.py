@@ -117,12 +117,14 @@ def learn(
             continue
         val_losses = history.setdefault("val_loss", [])
         val_losses.append(steps.measure(*_all_of(given, shape)))
+        if training.keep == "last":
+            continue
         best_epoch = int(np.argmin(val_losses))
         if best_epoch == epoch:
             best = learner.get_weights()
         if training.patience is not None and epoch - best_epoch >= training.patience:
             break
-    if len(given.validation):
+    if len(given.validation) and training.keep != "last":
         learner.set_weights(best)
     return Learned(with_length(model, config.model, fixed), history)
 

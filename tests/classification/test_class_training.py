@@ -153,6 +153,10 @@ FILTERED = {"model": {"filters": 8}}
         ({}, {"model": {"pooling": "max"}}),
         ({}, {"training": {"mixup": 0.0}}),
         ({}, {"training": {"label_smoothing": 0.1}}),
+        (
+            {"training": {"keep": "last", "learning_rate": 0.3, "epochs": 12}},
+            {"training": {"keep": "best", "learning_rate": 0.3, "epochs": 12}},
+        ),
     ],
 )
 def test_every_setting_is_live(before: dict[str, Any], after: dict[str, Any]) -> None:
