@@ -10,8 +10,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from forecast import Classification
 from forecast.cli import build_parser
-from forecast.experiment.file import load_experiment
+from forecast.experiment.file import load_experiment, load_settings
 from forecast.runs.run import fit_run
 from forecast.runs.use import predict_run
 from forecast.training.voice import Voice
@@ -142,3 +143,16 @@ def test_a_blend_leaves_no_checkpoint_whatever_the_folder_is_called(tmp_path: Pa
     )
     assert [one.name for one in tmp_path.iterdir()] == ["a [1]*"]
     assert any("% network" in line and "% ridge regression" in line for line in said), said
+
+
+CLASSIFICATIONS = sorted((ROOT / "configs" / "classification").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", CLASSIFICATIONS, ids=lambda path: path.stem)
+def test_the_header_of_a_classification_gives_purpose_and_command(path: Path) -> None:
+    lines = header(path)
+    assert len(lines[0]) > 40
+    (command,) = (line for line in lines if line.startswith("forecast "))
+    options = build_parser().parse_args(shlex.split(command)[1:])
+    assert options.config == f"configs/classification/{path.name}"
+    assert load_settings(Classification, path).data.split_col == "split"

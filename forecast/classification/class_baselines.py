@@ -1,4 +1,4 @@
-"""The classifiers to beat: class frequencies, and ridge regression on summaries or on words."""
+"""The classifiers to beat: class frequencies, and ridge regression on summaries, kernels, words."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from forecast.axes import FloatArray, IntArray
 from forecast.classification.bag_of_words import BagOfWords
 from forecast.classification.encoding import Encoding
+from forecast.classification.kernel_features import KernelFeatures
 from forecast.classification.labelled_sequences import Sequences
 from forecast.classification.ridge_classifier import RidgeClassifier
 from forecast.classification.summary_features import summaries
@@ -16,6 +17,10 @@ from forecast.classification.summary_features import summaries
 FREQUENCIES = "class frequencies"
 ON_SUMMARIES = "ridge on summaries"
 ON_WORDS = "ridge on words"
+ON_KERNELS = "ridge on summaries and kernels"
+
+LONG = 50
+"""Steps of the longest sequence from which kernels are read beside summaries."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,20 +32,24 @@ class ClassBaselines:
         ridge: the ridge regression.
         words: terms that it reads, for texts; None for numbers and categories, of which it reads
             summaries.
+        kernels: patterns that it reads beside the summaries of long sequences of numbers.
     """
 
     frequencies: FloatArray
     ridge: RidgeClassifier
     words: BagOfWords | None
+    kernels: KernelFeatures | None = None
 
     @property
     def ridge_name(self) -> str:
         """Name of the ridge regression in tables."""
-        return ON_SUMMARIES if self.words is None else ON_WORDS
+        if self.words is not None:
+            return ON_WORDS
+        return ON_SUMMARIES if self.kernels is None else ON_KERNELS
 
     def probabilities(self, encoding: Encoding, sequences: Sequences) -> dict[str, FloatArray]:
         """Return the (N, K) probabilities of each baseline by name, the ridge regression first."""
-        features = _features(encoding, sequences, self.words)
+        features = _features(encoding, sequences, self.words, self.kernels)
         return {
             self.ridge_name: self.ridge.probabilities(features),
             FREQUENCIES: np.tile(self.frequencies, (sequences.num_sequences, 1)),
@@ -65,15 +74,31 @@ def fit_baselines(
     words = None
     if sequences.columns.text_col is not None:
         words = BagOfWords.fit(sequences)
+    kernels = None
+    rows = encoding.rows(sequences, plain=True)
+    if rows.numbers.shape[1] and rows.lengths.max() >= LONG:
+        kernels = KernelFeatures.fit(rows)
     ridge, held_out = RidgeClassifier.fit(
-        _features(encoding, sequences, words), truth, num_classes, scaled_to_one=words is None
+        _features(encoding, sequences, words, kernels),
+        truth,
+        num_classes,
+        scaled_to_one=words is None,
     )
     frequencies = np.bincount(truth, minlength=num_classes) / len(truth)
-    return ClassBaselines(frequencies, ridge, words), held_out
+    return ClassBaselines(frequencies, ridge, words, kernels), held_out
 
 
-def _features(encoding: Encoding, sequences: Sequences, words: BagOfWords | None) -> FloatArray:
+def _features(
+    encoding: Encoding,
+    sequences: Sequences,
+    words: BagOfWords | None,
+    kernels: KernelFeatures | None,
+) -> FloatArray:
     """Return the (N, F) features that the ridge regression reads."""
     if words is not None:
         return words.values(sequences)
-    return summaries(encoding.rows(sequences), encoding.shape.num_codes)
+    rows = encoding.rows(sequences, plain=True)
+    found = summaries(rows, encoding.shape.num_codes)
+    if kernels is None:
+        return found
+    return np.concatenate([found, kernels.values(rows)], axis=1)

@@ -71,6 +71,14 @@ class SequenceColumns(Section):
         return self
 
 
+class InputSettings(Section):
+    """Preparation of sequences of numbers."""
+
+    differences: bool | Auto = AUTO
+    """Whether the changes from step to step are channels of their own. `auto`: for sequences of
+    numbers, yes."""
+
+
 class SplitSettings(Section):
     """Division of sequences into sets; never by row."""
 
@@ -89,16 +97,25 @@ class SplitSettings(Section):
 class ClassTraining(Section):
     """Settings of the training of a classifier."""
 
-    epochs: PositiveInt = 200
-    """Passes over the training sequences, at most."""
-    batch_size: PositiveInt = 16
-    """Sequences per step."""
-    learning_rate: Annotated[float, Field(gt=0.0, lt=1.0)] = 5e-3
-    """Of Adam; it falls to a hundredth along a cosine."""
+    epochs: PositiveInt | Auto = AUTO
+    """Passes over the training sequences, at most. `auto`: 150 for up to 400 sequences of numbers,
+    15 for up to 2,400 texts, and fewer for more."""
+    batch_size: PositiveInt | Auto = AUTO
+    """Sequences per step. `auto`: 16, of texts 32."""
+    learning_rate: Annotated[float, Field(gt=0.0, lt=1.0)] | Auto = AUTO
+    """Of Adam; it falls to a hundredth along a cosine. `auto`: 0.005, for texts 0.002."""
     patience: PositiveInt | None = 40
     """Epochs without a better validation loss after which training stops; null: never."""
+    keep: Literal["best", "last"] | Auto = AUTO
+    """Weights that a network ends with: those of the epoch with the least validation loss, or those
+    after all epochs, whatever the patience. `auto`: the last for less than 1,000 sequences of
+    numbers, where the best epoch would be that of a few sequences; else the best."""
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     """Share of each label's weight that is given to all classes alike."""
+    mixup: Annotated[float, Field(ge=0.0)] | Auto = AUTO
+    """Strength of mixtures: each sequence of a batch is mixed with another one, and so are their
+    labels, by a share drawn from Beta(mixup, mixup); 0: none. `auto`: 0.3 for less than 1,000
+    sequences of numbers, else 0."""
     class_weights: Literal["none", "balanced"] = "none"
     """`balanced`: sequences of rare labels count more, so that each label counts the same."""
     seeds: PositiveInt | Auto = AUTO
@@ -123,6 +140,8 @@ class Classification(Section):
     """Roles of the columns."""
     text: TextSettings = TextSettings()
     """Steps of texts, where `data.text_col` names a column of texts."""
+    inputs: InputSettings = InputSettings()
+    """Preparation of sequences of numbers."""
     split: SplitSettings = SplitSettings()
     """Training, validation and test set."""
     model: BiGRUClassifierConfig = BiGRUClassifierConfig()

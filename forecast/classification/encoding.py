@@ -51,6 +51,8 @@ class Encoding:
         spread: (C,) its standard deviation; 1 for a constant channel.
         masked: (C,) whether a channel has missing values in the training set: then a further
             channel marks them.
+        change: (C,) deviation of the changes from step to step of each scaled channel, which are
+            further channels; None: they are none.
         vocabulary: words of each categorical column; the code of a word is its place plus 1.
         widths: width of the embedding of each categorical column.
     """
@@ -59,16 +61,20 @@ class Encoding:
     mean: FloatArray
     spread: FloatArray
     masked: NDArray[np.bool_]
+    change: FloatArray | None
     vocabulary: dict[str, tuple[str, ...]]
     widths: tuple[int, ...]
 
     @classmethod
-    def fit(cls, sequences: Sequences, text: TextSettings) -> Encoding:
+    def fit(
+        cls, sequences: Sequences, text: TextSettings, *, differences: bool = False
+    ) -> Encoding:
         """Find classes, scales and words.
 
         Args:
             sequences: the training set, with labels.
             text: how texts become sequences.
+            differences: whether the changes from step to step are channels too.
 
         Raises:
             DataError: all labels are the same.
@@ -99,30 +105,43 @@ class Encoding:
             for name, of_column in words.items()
         ]
         masked = np.asarray(is_missing.any(axis=0))
-        return cls(classes, mean, spread, masked, words, tuple(widths))
+        change = None
+        if differences:
+            scaled = centred / spread
+            changes = changes_of(scaled, sequences.offsets)
+            change = np.sqrt((changes**2).mean(axis=0))
+            change = np.where(change > 0, change, 1.0)
+        return cls(classes, mean, spread, masked, change, words, tuple(widths))
 
     @property
     def shape(self) -> SequenceShape:
         """Sizes of the network."""
         return SequenceShape(
-            num_numbers=len(self.mean) + int(self.masked.sum()),
+            num_numbers=len(self.mean) * (1 + (self.change is not None)) + int(self.masked.sum()),
             num_codes=tuple(len(words) + 1 for words in self.vocabulary.values()),
             widths=self.widths,
             num_classes=len(self.classes),
         )
 
-    def rows(self, sequences: Sequences) -> EncodedRows:
-        """Return what the network reads."""
+    def rows(self, sequences: Sequences, *, plain: bool = False) -> EncodedRows:
+        """Return what the network reads.
+
+        Args:
+            sequences: to encode.
+            plain: whether changes from step to step are left out, as the baselines want it.
+        """
         scaled = (sequences.numbers - self.mean) / self.spread
         is_missing = np.isnan(scaled)
         scaled[is_missing] = 0.0
-        marks = is_missing[:, self.masked]
+        parts = [scaled, is_missing[:, self.masked]]
+        if self.change is not None and not plain:
+            parts.append(changes_of(scaled, sequences.offsets) / self.change)
         codes = np.zeros((len(scaled), len(self.vocabulary)), np.int32)
         for column, (name, words) in enumerate(self.vocabulary.items()):
             code_of = {word: code for code, word in enumerate(words, start=1)}
             given, places = np.unique(sequences.words[name].astype(str), return_inverse=True)
             codes[:, column] = np.array([code_of.get(word, UNKNOWN) for word in given])[places]
-        numbers = np.concatenate([scaled, marks], axis=1).astype(np.float32)
+        numbers = np.concatenate(parts, axis=1).astype(np.float32)
         return EncodedRows(numbers, codes, sequences.offsets)
 
     def targets(self, sequences: Sequences) -> IntArray:
@@ -140,6 +159,18 @@ class Encoding:
                 f"{listed(self.classes)}: leave these sequences out, or train with some of them"
             )
         return np.array([place[label] for label in sequences.labels], np.int64)
+
+
+def changes_of(values: FloatArray, offsets: IntArray) -> FloatArray:
+    """Return the (R, C) changes from the step before; 0 at the first step of each sequence.
+
+    Args:
+        values: (R, C).
+        offsets: (N + 1,) where each sequence begins.
+    """
+    changes = np.diff(values, axis=0, prepend=values[:1])
+    changes[offsets[:-1]] = 0.0
+    return changes
 
 
 def padded(

@@ -10,8 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from forecast.axes import FloatArray, IntArray
+from forecast.classification.choices_of_classes import choose_settings
 from forecast.classification.class_baselines import ClassBaselines, fit_baselines
-from forecast.classification.class_scores import losses_of
 from forecast.classification.class_settings import Classification
 from forecast.classification.encoding import EncodedRows, Encoding
 from forecast.classification.evaluated import NETWORK, ClassifierResult
@@ -22,19 +22,15 @@ from forecast.classification.sequence_split import (
     split_sequences,
     stratified_folds,
 )
+from forecast.classification.sharpness import best_power, cautious_losses, sharpened
 from forecast.errors import DataError
 from forecast.models.bigru_classifier import SequenceShape
-from forecast.section import AUTO
 
 if TYPE_CHECKING:
     import keras
 
-FEW_SEQUENCES = 1_000
-"""Training sequences below which five networks are trained; below five times as many, three."""
-
 LEAST_GAIN = 0.01
-"""Log loss that counts, in nats: about a hundredth of a probability. Where both are nearly sure of
-every training sequence, what is left says nothing of new ones."""
+"""Log loss that counts, in nats: about a hundredth of a probability."""
 
 SHARES = np.linspace(0.0, 1.0, 21)
 """Weights of the network that are tried."""
@@ -52,6 +48,7 @@ class FittedClassifier:
         histories: losses of each network by epoch.
         baselines: the classifiers to beat.
         network_weight: weight of the mean of the networks; the ridge regression has the rest.
+        network_power: of the mean of the networks, see `sharpness`.
     """
 
     config: Classification
@@ -61,6 +58,7 @@ class FittedClassifier:
     histories: tuple[dict[str, list[float]], ...]
     baselines: ClassBaselines
     network_weight: float
+    network_power: float = 1.0
 
     @property
     def weights(self) -> dict[str, float]:
@@ -83,7 +81,7 @@ class FittedClassifier:
         return {self.config.alias: both, **members, **baselines}
 
     def _mean_of_networks(self, rows: EncodedRows) -> FloatArray:
-        """Return the (N, K) mean probabilities of the networks."""
+        """Return the (N, K) mean probabilities of the networks, as sure as they may be."""
         longest = int(rows.lengths.max())
         models = self.models
         if longest > self.length:
@@ -92,7 +90,7 @@ class FittedClassifier:
         length = max(self.length, longest)
         parts = [probabilities_of(model, rows, length) for model in models]
         mean: FloatArray = np.mean(parts, axis=0)
-        return mean
+        return sharpened(mean, self.network_power)
 
     def predict(self, sequences: Sequences) -> pd.DataFrame:
         """Return a row per sequence: its id, the most probable class, the probability of each."""
@@ -146,9 +144,10 @@ def fit_classifier(
             f"no sequence is left for training of {sequences.num_sequences}: give more sequences, "
             f"or smaller shares in split.test and split.validation"
         )
-    config = _decided(config, len(numbers))
     known = sequences.take(numbers)
-    encoding = Encoding.fit(known, config.text)
+    config = choose_settings(config, known)
+    differences = config.inputs.differences is True
+    encoding = Encoding.fit(known, config.text, differences=differences)
     rows = encoding.rows(known)
     truth = encoding.targets(known)
     shape = replace(encoding.shape, length=int(rows.lengths.max()))
@@ -158,8 +157,11 @@ def fit_classifier(
     models, histories, held_out = _train(config, encoding, shape, rows, truth, sets)
     is_judged = np.isfinite(held_out[:, 0])
     weight = 1.0
+    power = 1.0
     if is_judged.any():
-        weight = network_weight(held_out[is_judged], without[is_judged], truth[is_judged])
+        power = best_power(held_out[is_judged], truth[is_judged])
+        network = sharpened(held_out[is_judged], power)
+        weight = network_weight(network, without[is_judged], truth[is_judged])
     fitted = FittedClassifier(
         config=config,
         encoding=encoding,
@@ -168,6 +170,7 @@ def fit_classifier(
         histories=histories,
         baselines=baselines,
         network_weight=weight,
+        network_power=power,
     )
     return fitted, split
 
@@ -211,33 +214,18 @@ def _train(
 def network_weight(network: FloatArray, ridge: FloatArray, truth: IntArray) -> float:
     """Return the weight of the network beside the ridge regression.
 
-    The largest one whose log loss cannot be told apart from the least: it is larger by at most the
-    standard error of the difference over the sequences (the one standard error rule of Breiman et
-    al. 1984, Classification and Regression Trees), or by `LEAST_GAIN`.
+    The largest one whose log loss, see `cautious_losses`, is the least but for `LEAST_GAIN`.
 
     Args:
         network: (N, K) probabilities of networks that have not learned from these sequences.
         ridge: (N, K) those of ridge regressions fitted without them.
         truth: (N,) places of the true classes.
     """
-    losses = np.array([losses_of(share * network + (1 - share) * ridge, truth) for share in SHARES])
-    more = losses - losses[np.argmin(losses.mean(axis=1))]  # (shares, N)
-    error = more.std(axis=1) / np.sqrt(len(truth))
-    is_as_good = more.mean(axis=1) <= np.maximum(error, LEAST_GAIN)
-    return float(SHARES[is_as_good].max())
-
-
-def _decided(config: Classification, num_sequences: int) -> Classification:
-    """Return the settings with a number of networks in the place of `auto`."""
-    if config.training.seeds != AUTO:
-        return config
-    seeds = 1
-    if num_sequences < FEW_SEQUENCES:
-        seeds = 5
-    elif num_sequences < 5 * FEW_SEQUENCES:
-        seeds = 3
-    training = config.training.model_copy(update={"seeds": seeds})
-    return config.model_copy(update={"training": training})
+    means = np.zeros(len(SHARES))
+    for place, share in enumerate(SHARES):
+        both = share * network + (1 - share) * ridge
+        means[place] = cautious_losses(both, truth).mean()
+    return float(SHARES[means <= means.min() + LEAST_GAIN].max())
 
 
 def _member_sets(

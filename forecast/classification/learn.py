@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,10 @@ from numpy.typing import NDArray
 
 from forecast.axes import FloatArray, IntArray
 from forecast.classification.class_settings import Classification, ClassTraining
+from forecast.classification.class_steps import make_steps
 from forecast.classification.documents import TextSettings
 from forecast.classification.encoding import EncodedRows, Encoding, padded
+from forecast.classification.mixtures import mixed
 from forecast.classification.word_vectors import read_vectors
 from forecast.models.bigru_classifier import (
     EMBEDDING,
@@ -22,12 +25,13 @@ from forecast.models.bigru_classifier import (
     SequenceShape,
     build_bigru_classifier,
 )
+from forecast.section import decided
 
 if TYPE_CHECKING:
     import keras
 
-SMALLEST_RATE = 0.01
-"""Last learning rate, as a fraction of the first."""
+POOLED_BATCHES = 16
+"""Batches that are drawn together and sorted by length."""
 
 PREDICTED_AT_ONCE = 256
 """Sequences of a batch of predictions."""
@@ -91,40 +95,50 @@ def learn(
     import keras
 
     from forecast.layers.runtime import build_apart
+    from forecast.layers.traced import mark_kind
 
     training = config.training
+    fixed = shape
+    shape = shape_of_batches(fixed)
     model = build_apart(partial(build_bigru_classifier, config.model, shape), seed=seed)
     if config.text.vectors is not None:
         _take_vectors(model, encoding, config.text)
     learner = keras.Model(model.inputs, model.get_layer(LOGITS).output)
-    batches = training_batches(given, training, shape, seed)
-    steps = len(batches) * training.epochs
-    rate = keras.optimizers.schedules.CosineDecay(
-        training.learning_rate, steps, alpha=SMALLEST_RATE
-    )
-    learner.compile(
-        optimizer=keras.optimizers.Adam(rate, clipnorm=training.clip_norm),
-        loss=keras.losses.CategoricalCrossentropy(
-            from_logits=True, label_smoothing=training.label_smoothing
-        ),
-    )
-    callbacks: list[Any] = []
-    validation = None
-    if len(given.validation):
-        validation = _all_of(given, shape)
-        callbacks.append(
-            keras.callbacks.EarlyStopping(
-                patience=training.patience or training.epochs, restore_best_weights=True
-            )
-        )
-    history = learner.fit(
-        batches,
-        epochs=training.epochs,
-        validation_data=validation,
-        callbacks=callbacks,
-        verbose=0,
-    )
-    return Learned(model, {name: list(map(float, of)) for name, of in history.history.items()})
+    mark_kind(learner, ("classes", config.model.model_dump_json(), shape))
+    batches = TrainingBatches(given, training, shape, seed)
+    num_epochs = decided(training.epochs, "training.epochs")
+    steps = make_steps(learner, training, batches.per_epoch * num_epochs)
+    history: dict[str, list[float]] = {"loss": []}
+    best = learner.get_weights()
+    for epoch in range(num_epochs):
+        losses = [steps.learn(*batch) for batch in batches.epoch(epoch)]
+        history["loss"].append(float(np.mean([float(loss) for loss in losses])))
+        if not len(given.validation):
+            continue
+        val_losses = history.setdefault("val_loss", [])
+        val_losses.append(steps.measure(*_all_of(given, shape)))
+        if training.keep == "last":
+            continue
+        best_epoch = int(np.argmin(val_losses))
+        if best_epoch == epoch:
+            best = learner.get_weights()
+        if training.patience is not None and epoch - best_epoch >= training.patience:
+            break
+    if len(given.validation) and training.keep != "last":
+        learner.set_weights(best)
+    return Learned(with_length(model, config.model, fixed), history)
+
+
+def shape_of_batches(shape: SequenceShape) -> SequenceShape:
+    """Return the sizes of the network that learns.
+
+    Where the loops are those in C++, each batch is as long as its longest sequence.
+    """
+    from forecast.layers.native import operations
+
+    if operations() is None:
+        return shape
+    return replace(shape, length=None)
 
 
 def with_length(
@@ -152,45 +166,68 @@ def _take_vectors(model: keras.Model, encoding: Encoding, text: TextSettings) ->
     layer.trainable = text.train_vectors
 
 
-def training_batches(
-    given: LearningSet, training: ClassTraining, shape: SequenceShape, seed: int
-) -> keras.utils.PyDataset:
-    """Return the batches of an epoch, in another order in each epoch.
+class TrainingBatches:
+    """The batches of each epoch, in another order in each epoch.
 
-    Every batch has the same size: the last is filled up with sequences of weight 0.
+    Sequences of about the same length stand in one batch, so that little of it is padding: a pool
+    of a few batches, drawn at random, is sorted by length and cut into batches. Every batch has the
+    same size: the last is filled up with sequences of weight 0.
+
+    Args:
+        given: the sequences.
+        training: the settings.
+        shape: sizes of the network.
+        seed: start of the random numbers.
     """
-    import keras
 
-    size = min(training.batch_size, len(given.train))
-    weights = sequence_weights(given.truth[given.train], training, shape.num_classes)
-    targets = np.eye(shape.num_classes, dtype=np.float32)[given.truth]
+    def __init__(
+        self, given: LearningSet, training: ClassTraining, shape: SequenceShape, seed: int
+    ) -> None:
+        self._given = given
+        self._mixup = decided(training.mixup, "training.mixup")
+        self._length = shape.length
+        self._seed = seed
+        batch_size = decided(training.batch_size, "training.batch_size")
+        self._size = min(batch_size, len(given.train))
+        self._weights = sequence_weights(given.truth[given.train], training, shape.num_classes)
+        self._targets = np.eye(shape.num_classes, dtype=np.float32)[given.truth]
+        self.per_epoch = math.ceil(len(given.train) / self._size)
 
-    class Batches(keras.utils.PyDataset):
-        """The training sequences in random order."""
+    def epoch(self, epoch: int) -> Iterator[tuple[dict[str, NDArray[Any]], Any, Any]]:
+        """Yield inputs, targets (B, K) and weights (B,) of each batch.
 
-        def __init__(self) -> None:
-            super().__init__()
-            self.epoch = 0
-            self.order = self._draw()
+        Args:
+            epoch: its number.
+        """
+        draw = np.random.default_rng([self._seed, epoch])
+        lengths = self._given.rows.lengths[self._given.train]
+        for order in batches_by_length(lengths, self._size, draw):
+            places = np.resize(order, self._size)
+            which = self._given.train[places]
+            weights = self._weights[places].copy()
+            weights[len(order) :] = 0.0
+            batch = padded(self._given.rows, which, self._length)
+            targets = self._targets[which]
+            if self._mixup:
+                batch, targets = mixed(batch, targets, self._mixup, draw)
+            yield batch, targets, weights
 
-        def _draw(self) -> IntArray:
-            return np.random.default_rng([seed, self.epoch]).permutation(len(given.train))
 
-        def __len__(self) -> int:
-            return math.ceil(len(given.train) / size)
+def batches_by_length(lengths: IntArray, size: int, draw: np.random.Generator) -> list[IntArray]:
+    """Return the sequences of each batch of an epoch, as places in `lengths`.
 
-        def __getitem__(self, number: int) -> tuple[dict[str, NDArray[Any]], Any, Any]:
-            places = np.resize(self.order[number * size : (number + 1) * size], size)
-            which = given.train[places]
-            weight = weights[places].copy()
-            weight[max(0, len(self.order) - number * size) :] = 0.0
-            return padded(given.rows, which, shape.length), targets[which], weight
-
-        def on_epoch_end(self) -> None:
-            self.epoch += 1
-            self.order = self._draw()
-
-    return Batches()
+    Args:
+        lengths: (N,) steps of each sequence.
+        size: of a batch; the last one drawn may be smaller.
+        draw: where random numbers come from.
+    """
+    order = draw.permutation(len(lengths))
+    pool = POOLED_BATCHES * size
+    for start in range(0, len(order), pool):
+        drawn = order[start : start + pool]
+        order[start : start + pool] = drawn[np.argsort(lengths[drawn], kind="stable")]
+    batches = [order[start : start + size] for start in range(0, len(order), size)]
+    return [batches[place] for place in draw.permutation(len(batches))]
 
 
 def sequence_weights(

@@ -15,6 +15,7 @@ from forecast.classification.class_baselines import ClassBaselines
 from forecast.classification.class_settings import Classification
 from forecast.classification.encoding import Encoding
 from forecast.classification.fitted_classifier import FittedClassifier
+from forecast.classification.kernel_features import KernelFeatures
 from forecast.classification.ridge_classifier import RidgeClassifier
 from forecast.errors import ArtifactError
 from forecast.forecasting.artifact import Artifact, load_artifact, save_artifact
@@ -59,6 +60,12 @@ def save_classifier(fitted: FittedClassifier, path: Path) -> None:
         "ridge/weights": ridge.weights,
         "ridge/sharpness": np.array(ridge.sharpness),
     }
+    if encoding.change is not None:
+        state["encoding/change"] = encoding.change
+    if baselines.kernels is not None:
+        state["kernels/dilations"] = baselines.kernels.dilations
+        state["kernels/channels"] = baselines.kernels.channels
+        state["kernels/thresholds"] = baselines.kernels.thresholds
     terms: list[str] = []
     if baselines.words is not None:
         state["words/rarity"] = baselines.words.rarity
@@ -77,6 +84,7 @@ def save_classifier(fitted: FittedClassifier, path: Path) -> None:
         "widths": list(encoding.widths),
         "terms": terms,
         "network_weight": fitted.network_weight,
+        "network_power": fitted.network_power,
         "histories": list(fitted.histories),
     }
     config = fitted.config.model_dump(mode="json")
@@ -139,6 +147,7 @@ def _rebuilt(artifact: Artifact) -> FittedClassifier:
         mean=state["encoding/mean"],
         spread=state["encoding/spread"],
         masked=state["encoding/masked"],
+        change=state.get("encoding/change"),
         vocabulary={name: tuple(words) for name, words in meta["vocabulary"]},
         widths=tuple(meta["widths"]),
     )
@@ -157,14 +166,22 @@ def _rebuilt(artifact: Artifact) -> FittedClassifier:
     words = None
     if "words/rarity" in state:
         words = BagOfWords(np.array(meta["terms"], dtype=str), state["words/rarity"])
+    kernels = None
+    if "kernels/dilations" in state:
+        kernels = KernelFeatures(
+            dilations=state["kernels/dilations"],
+            channels=state["kernels/channels"],
+            thresholds=state["kernels/thresholds"],
+        )
     return FittedClassifier(
         config=config,
         encoding=encoding,
         length=length,
         models=models,
         histories=tuple(meta["histories"]),
-        baselines=ClassBaselines(state["frequencies"], ridge, words),
+        baselines=ClassBaselines(state["frequencies"], ridge, words, kernels),
         network_weight=float(meta["network_weight"]),
+        network_power=float(meta["network_power"]),
     )
 
 

@@ -3,7 +3,7 @@
 Which loop runs:
 
 - in float32 on a CPU that of `native`, in C++, where the machine has a compiler;
-- for other types and masked steps, without a compiler, and in a graph that is exported, that of
+- for other types, without a compiler, and in a graph that is exported, that of
   `recurrence`, in TensorFlow, which XLA may compile;
 - on a GPU, on another backend of Keras than TensorFlow, and for options that cuDNN does not support
   either (another activation, no bias, the reset gate before the product), that of Keras itself.
@@ -74,7 +74,7 @@ def can_run(layer: Any, sequences: Any) -> bool:
         return False
     if tf.config.list_logical_devices("GPU") and not is_exported():
         return False
-    has_known_size = bool(sequences.shape[1]) and sequences.shape[2] is not None
+    has_known_size = bool(sequences.shape[1]) or _takes_any_length(layer, sequences)
     return (
         layer.activation is activations.tanh
         and layer.recurrent_activation is activations.sigmoid
@@ -82,7 +82,15 @@ def can_run(layer: Any, sequences: Any) -> bool:
         and getattr(layer, "reset_after", True)
         and not layer.unroll
         and has_known_size
+        and sequences.shape[2] is not None
     )
+
+
+def _takes_any_length(layer: Any, sequences: Any) -> bool:
+    """Return whether a sequence of unknown length can be run: by the loop in C++ alone."""
+    if sequences.shape[1] is not None:
+        return False
+    return isinstance(layer, FasterLoop) and is_native(Loop(layer.step_cell), sequences)
 
 
 def run_layer(layer: Any, sequences: Any, states: Any, *, mask: Any, training: bool) -> InnerLoop:
@@ -146,12 +154,11 @@ def run_layer(layer: Any, sequences: Any, states: Any, *, mask: Any, training: b
 def is_native(loop: Loop, sequences: Any) -> bool:
     """Return whether the loop in C++ can run it.
 
-    It runs the cells it has, in float32, without masked steps, and in graphs that stay here.
+    It runs the cells it has, in float32, and in graphs that stay here.
     """
     return (
         loop.cell.native_name is not None
         and sequences.dtype == tf.float32
-        and loop.active is None
         and operations() is not None
         and not is_exported()
     )
@@ -309,6 +316,7 @@ def _native_passes(loop: Loop, sequence: bool) -> _Passes:
         loop.backwards,
         loop.input_masks,
         loop.state_masks,
+        loop.active,
         products_are_rounded(),
     )
 

@@ -11,6 +11,10 @@ from keras import ops
 FAR_BELOW = -1e9
 """Score of a step behind the end of a sequence: its softmax is exactly 0."""
 
+SCALE_MOMENTUM = 0.9
+"""Share of the mean and deviation of a filter that stays from batch to batch; 0.99, the default of
+Keras, would need hundreds of batches, which small sets do not have."""
+
 
 @keras.saving.register_keras_serializable("forecast")
 class ReverseSteps(keras.layers.Layer):
@@ -32,6 +36,69 @@ class ReverseSteps(keras.layers.Layer):
             (B, L, C).
         """
         return tf.reverse_sequence(steps, lengths, seq_axis=1, batch_axis=0)
+
+
+@keras.saving.register_keras_serializable("forecast")
+class NeighbourFilters(keras.layers.Layer):
+    """A convolution over neighbouring steps, then a mean over every few steps.
+
+    Each filter is scaled by its mean and deviation (Ioffe & Szegedy 2015, arXiv 1502.03167), then
+    cut off below 0. Steps behind the end of a sequence count nowhere.
+
+    Attributes:
+        filters: F.
+        width: neighbouring steps that a filter reads.
+        stride: steps whose outputs become one.
+    """
+
+    def __init__(self, filters: int, width: int, stride: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.filters = filters
+        self.width = width
+        self.stride = stride
+
+    def build(self, steps: Any, *_: Any) -> None:
+        """Make the weights, for as many channels as the steps have."""
+        self.convolution = keras.layers.Conv1D(
+            self.filters, self.width, padding="same", use_bias=False, name="convolution"
+        )
+        self.scale = keras.layers.BatchNormalization(momentum=SCALE_MOMENTUM, name="scale")
+        self.convolution.build(steps)
+        self.scale.build((*steps[:-1], self.filters))
+        self.built = True
+
+    def call(self, steps: Any, lengths: Any, training: bool = False) -> Any:
+        """Filter.
+
+        Args:
+            steps: (B, L, C).
+            lengths: (B,) int32, steps of each sequence.
+            training: whether filters are scaled by this batch, and not by those of the training.
+
+        Returns:
+            (B, ceil(L / stride), F), and the (B,) lengths of what is left of each sequence.
+        """
+        num_steps = ops.shape(steps)[1]
+        is_inside = tf.sequence_mask(lengths, num_steps)  # (B, L)
+        inside = is_inside[:, :, None]
+        filtered = self.convolution(ops.where(inside, steps, 0.0))
+        filtered = self.scale(filtered, training=training, mask=is_inside)
+        filtered = ops.where(inside, ops.relu(filtered), 0.0)
+        if self.stride == 1:
+            return filtered, lengths
+        num_groups = -(-num_steps // self.stride)
+        behind = num_groups * self.stride - num_steps
+        filtered = tf.pad(filtered, [[0, 0], [0, behind], [0, 0]])
+        groups = tf.reshape(filtered, (-1, num_groups, self.stride, self.filters))
+        left = lengths[:, None] - self.stride * tf.range(num_groups)  # (B, groups)
+        counts = ops.cast(ops.clip(left, 1, self.stride), filtered.dtype)
+        means = ops.sum(groups, axis=2) / counts[:, :, None]
+        return means, -(-lengths // self.stride)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what makes the layer again."""
+        sizes = {"filters": self.filters, "width": self.width, "stride": self.stride}
+        return {**super().get_config(), **sizes}
 
 
 @keras.saving.register_keras_serializable("forecast")

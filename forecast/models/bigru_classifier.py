@@ -9,6 +9,7 @@ from pydantic import Field
 
 from forecast.layers.encoder import RecurrentConfig, recurrent_layer
 from forecast.layers.sequences import join
+from forecast.section import AUTO, Auto, PositiveInt
 
 if TYPE_CHECKING:
     import keras
@@ -36,11 +37,21 @@ class BiGRUClassifierConfig(RecurrentConfig):
 
     name: Literal["bigru_classifier"] = "bigru_classifier"
     """Which architecture."""
-    pooling: Literal["last", "mean", "max", "attention"] = "mean"
+    pooling: Literal["last", "mean", "max", "attention"] | Auto = AUTO
     """Way from the outputs of all steps to one vector: the last step of each direction, mean or
-    the largest value over the steps, or a learned weighted mean."""
+    the largest value over the steps, or a learned weighted mean. `auto`: max where `filters` read
+    the steps, else mean."""
     head_dropout: Share = 0.2
     """Share of the pooled vector set to zero in training."""
+    filters: PositiveInt | Auto | None = AUTO
+    """Filters that read neighbouring steps before the recurrent layers; null: none. `auto`: 64
+    for numbers where the longest sequence has 50 steps or more, else none (a network built without
+    data: none)."""
+    filter_width: PositiveInt = 9
+    """Neighbouring steps that a filter reads."""
+    stride: PositiveInt | Auto = AUTO
+    """Steps whose filtered values become one step of the recurrent layers, their mean. `auto`: as
+    many as leave about 50 steps of the longest sequence."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +78,7 @@ def build_bigru_classifier(config: BiGRUClassifierConfig, shape: SequenceShape) 
 
         numbers (B, L, C), an embedding of each category (B, L, E)
           -> joined, (B, L, C + E ...)
+          -> with `filters`: a convolution over neighbouring steps, every `stride` of them one
           -> `num_layers` bidirectional recurrent layers, (B, L, 2U)
           -> pooling over the steps of each sequence, (B, 2U)
           -> dropout -> one dense layer with softmax -> probabilities (B, K)
@@ -89,7 +101,7 @@ def build_bigru_classifier(config: BiGRUClassifierConfig, shape: SequenceShape) 
     import keras
     from keras import layers
 
-    from forecast.layers.whole_sequences import Pooling
+    from forecast.layers.whole_sequences import NeighbourFilters, Pooling
 
     inputs: dict[str, Any] = {}
     features = []
@@ -107,9 +119,14 @@ def build_bigru_classifier(config: BiGRUClassifierConfig, shape: SequenceShape) 
     inputs["lengths"] = lengths
     outputs = join(features, name="sequence")  # (B, L, C)
 
+    if config.filters not in (None, AUTO):
+        stride = 1 if config.stride == AUTO else config.stride
+        layer = NeighbourFilters(config.filters, config.filter_width, stride, name="filters")
+        outputs, lengths = layer(outputs, lengths)  # (B, L / stride, F)
     for number, units in enumerate(config.widths):
         outputs = _encode(config, units, f"encoder_{number}", outputs, lengths)  # (B, L, 2U)
-    pooled = Pooling(config.pooling, config.bidirectional, name="pooling")(outputs, lengths)
+    how = "mean" if config.pooling == AUTO else config.pooling
+    pooled = Pooling(how, config.bidirectional, name="pooling")(outputs, lengths)
 
     pooled = layers.Dropout(config.head_dropout, name="head_dropout")(pooled)
     logits = layers.Dense(shape.num_classes, name=LOGITS)(pooled)

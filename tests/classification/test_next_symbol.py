@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from forecast import GRUNextConfig, NextSymbol, NextSymbolSettings
-from forecast.classification.symbol_learning import log_shares, zero_states
+from forecast.classification.symbol_learning import log_shares, nats, side_by_side, zero_states
 from forecast.classification.symbol_rows import BOUNDARY, Symbols, read_symbols, split_symbols
 from forecast.classification.symbol_settings import SymbolData
 from forecast.errors import ArtifactError, ConfigError, DataError, NotFittedError
@@ -47,6 +47,20 @@ def test_a_chain_is_learned_up_to_its_entropy(fitted: NextSymbol) -> None:
     assert np.isclose(scores.loc["gru_next", "perplexity"], np.exp(scores.loc["gru_next", "nats"]))
     assert abs(scores.loc["gru_next", "accuracy"] - STAYS) < 0.03
     assert scores.loc["the last once more", "accuracy"] < 0.15
+
+
+def test_parts_side_by_side_are_judged_nearly_alike(fitted: NextSymbol) -> None:
+    state = fitted.fitted
+    stream = state.symbols.stream(read_symbols(chain(1003, seed=3), QUICK.data))
+    exact = nats(log_shares(state.model, QUICK.model, stream)[0])
+    assert np.isclose(side_by_side(state.model, QUICK.model, stream, 1), exact, rtol=1e-5)
+    # the chain remembers its last state alone, which a part forgets once
+    assert np.isclose(side_by_side(state.model, QUICK.model, stream, 8), exact, atol=0.02)
+    # each part by itself: nothing is left out or counted twice
+    parts = [stream[start : start + 127] for start in range(0, len(stream) - 1, 126)]
+    alone = np.concatenate([log_shares(state.model, QUICK.model, part)[0] for part in parts])
+    assert len(alone) == len(stream) - 1
+    assert np.isclose(side_by_side(state.model, QUICK.model, stream, 8), nats(alone), rtol=1e-5)
 
 
 def test_pieces_change_nothing(fitted: NextSymbol) -> None:

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from forecast.layers.whole_sequences import Pooling, ReverseSteps
+from forecast.layers.whole_sequences import NeighbourFilters, Pooling, ReverseSteps
 from forecast.models.bigru_classifier import (
     BiGRUClassifierConfig,
     SequenceShape,
@@ -71,8 +71,10 @@ def test_last_step_is_that_of_masked_layers_of_keras(cell: str, num_layers: int)
 
 @pytest.mark.parametrize("pooling", ["last", "mean", "max", "attention"])
 @pytest.mark.parametrize("bidirectional", [True, False])
-def test_padding_changes_nothing(pooling: str, bidirectional: bool) -> None:
+@pytest.mark.parametrize("filters", [None, 6])
+def test_padding_changes_nothing(pooling: str, bidirectional: bool, filters: int | None) -> None:
     settings = {"pooling": pooling, "bidirectional": bidirectional, "num_layers": 2}
+    settings |= {"filters": filters, "stride": 2}
     model = make(**settings)
     longer = make(1, SequenceShape(CHANNELS, (), (), 4, 20), **settings)
     longer.set_weights(model.get_weights())
@@ -97,8 +99,41 @@ def test_pooling_of_one_sequence_is_that_without_padding(how: str) -> None:
             np.testing.assert_allclose(steps[row, :length].max(axis=0), pooled[row])
 
 
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("stride", [1, 2, 4])
+def test_filters_are_those_written_out(stride: int, training: bool) -> None:
+    keras.utils.set_random_seed(0)
+    layer = NeighbourFilters(3, 5, stride)
+    given = batch()["numbers"]
+    found, lengths = layer(given, LENGTHS, training=training)
+    kernel = np.asarray(layer.convolution.kernel)  # (width, C, F)
+    sums = np.zeros((*given.shape[:2], 3))
+    for row, length in enumerate(LENGTHS):
+        for step in range(length):
+            for place in range(5):
+                at = step + place - 2
+                if 0 <= at < length:
+                    sums[row, step] += given[row, at] @ kernel[place]
+    inside = np.concatenate([sums[row, :length] for row, length in enumerate(LENGTHS)])
+    mean, variance = (inside.mean(axis=0), inside.var(axis=0)) if training else (0.0, 1.0)
+    scaled = np.maximum(0.0, (sums - mean) / np.sqrt(variance + layer.scale.epsilon))
+    assert lengths.numpy().tolist() == [-(-length // stride) for length in LENGTHS]
+    for row, length in enumerate(LENGTHS):
+        for group, start in enumerate(range(0, length, stride)):
+            expected = scaled[row, start : min(length, start + stride)].mean(axis=0)
+            np.testing.assert_allclose(found[row, group], expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("settings", [{}, {"filters": 6, "stride": 2, "pooling": "max"}])
+def test_batches_of_any_length_give_the_same(settings: dict[str, Any]) -> None:
+    model = make(**settings)
+    any_length = make(1, SequenceShape(CHANNELS, (), (), 4, None), **settings)
+    any_length.set_weights(model.get_weights())
+    np.testing.assert_allclose(any_length(batch(12)), model(batch()), rtol=1e-5, atol=1e-6)
+
+
 def test_model_is_saved_and_loaded_by_keras(tmp_path: Any) -> None:
-    model = make(pooling="attention")
+    model = make(pooling="attention", filters=4, stride=2)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(loaded(batch()), model(batch()))

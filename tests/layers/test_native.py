@@ -151,6 +151,53 @@ def test_all_ways(kind: str, backwards: bool, sequences: bool, training: bool) -
     compare(kind, size, call, return_sequences=sequences, go_backwards=backwards)
 
 
+def steps_left_out(where: str, size: tuple[int, int, int, int]) -> Any:
+    """A mask (B, L); of `padding` and `late` some windows have no step at all."""
+    batch, length, *_ = size
+    draw = np.random.default_rng(3)
+    lengths = draw.integers(0, length + 1, batch)
+    if where == "padding":
+        return np.arange(length) < lengths[:, None]
+    if where == "late":
+        return np.arange(length) >= lengths[:, None]
+    mask = draw.random((batch, length)) > 0.4
+    mask[: batch // 2, 2:-3] = False  # no step of a whole block
+    return mask
+
+
+MASKED = {
+    "less than a vector": (3, 5, 2, 7),
+    "many blocks and chunks": (70, 40, 5, 19),
+    "wide": (34, 20, 19, 70),
+}
+
+
+@needs_operations
+@pytest.mark.parametrize(
+    "size",
+    [
+        pytest.param(size, id=name, marks=[] if name.startswith("many") else pytest.mark.proof)
+        for name, size in MASKED.items()
+    ],
+)
+@pytest.mark.parametrize("where", ["padding", "late", "anywhere"])
+@pytest.mark.parametrize("kind", ["GRU", "LSTM"])
+def test_masked_steps(kind: str, where: str, size: tuple[int, int, int, int]) -> None:
+    call = {"training": True, "mask": steps_left_out(where, size)}
+    compare(kind, size, call, return_sequences=True, bidirectional=True)
+
+
+@needs_operations
+@pytest.mark.proof
+@pytest.mark.parametrize("zeros", [True, False])
+@pytest.mark.parametrize("kind", ["GRU", "LSTM"])
+def test_masked_steps_of_the_last_output(kind: str, zeros: bool) -> None:
+    size = MASKED["many blocks and chunks"]
+    call = {"training": False, "mask": steps_left_out("anywhere", size)}
+    options = {"return_sequences": False, "go_backwards": True, "zero_output_for_mask": zeros}
+    compare(kind, size, call, **options)
+
+
 @needs_operations
 @pytest.mark.parametrize(
     "size",
@@ -168,8 +215,9 @@ def test_all_ways(kind: str, backwards: bool, sequences: bool, training: bool) -
     ],
 )
 @pytest.mark.parametrize("kind", ["GRU", "LSTM"])
+@pytest.mark.parametrize("masked", [False, True], ids=["all steps", "masked steps"])
 def test_dropout_draws_what_keras_draws(
-    kind: str, dropout: tuple[float, float], size: tuple[int, int, int, int]
+    kind: str, dropout: tuple[float, float], size: tuple[int, int, int, int], masked: bool
 ) -> None:
     """In float32 alone: in float64 Keras draws other masks. With `recurrent_dropout` each gate has
     masks of its own."""
@@ -180,8 +228,9 @@ def test_dropout_draws_what_keras_draws(
         "recurrent_dropout": dropout[1],
     }
     (_, theirs, ours), x = layers_of(kind, size, **options)
+    call = {"training": True, "mask": steps_left_out("anywhere", size) if masked else None}
     results = [
-        outputs_and_gradients(one, tf.constant(x, "float32"), jit=False, training=True)
+        outputs_and_gradients(one, tf.constant(x, "float32"), jit=False, **call)
         for one in (theirs, ours)
     ]
     for expected, found in zip(*(result[0] + result[1] for result in results), strict=True):
@@ -199,7 +248,7 @@ def test_which_loops_run_natively() -> None:
     assert OPERATION in types()
     assert OPERATION in types(training=True)
     assert OPERATION not in types(dtype="float64")
-    assert OPERATION not in types(mask=np.ones((2, 5), bool))
+    assert OPERATION in types(mask=np.ones((2, 5), bool))
     by_gate = recurrent.GRU(4, dropout=0.2, recurrent_dropout=0.2)
     assert OPERATION in graph_of(by_gate, np.zeros((2, 5, 3), "float32"), training=True)
 
@@ -276,6 +325,7 @@ def test_operands_that_do_not_fit_are_refused() -> None:
         tf.zeros(shape)
         for shape in ((2, 3, 4), (4, 15), (5, 15), (4, 5), (2, 5), (0, 5), (0, 4), (0, 5))
     ]
+    given.append(tf.zeros((0, 3), tf.bool))
     settings = {
         "cell": "gru",
         "backwards": False,
@@ -284,8 +334,9 @@ def test_operands_that_do_not_fit_are_refused() -> None:
         "sequence": True,
     }
     assert operations().bigru_forward(*given, **settings)[0].shape == (2, 3, 5)
-    for number in range(8):
-        wrong = [tf.zeros((1, 1)) if place == number else one for place, one in enumerate(given)]
+    for number in range(9):
+        wrong = list(given)
+        wrong[number] = tf.zeros((1, 1), given[number].dtype)
         with pytest.raises(tf.errors.InvalidArgumentError, match=r"expected x|do not fit"):
             operations().bigru_forward(*wrong, **settings)
 

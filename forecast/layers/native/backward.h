@@ -36,7 +36,7 @@ struct BackwardWeights {
         } else {
             Numbers<typename Factors::Number> to(numbers_of<Factors>(length) * width);
             for_columns(width, [&](auto vectors, long n) {
-                Factors::by_rows(packed + n * length, 1, length, decltype(vectors)::value * LANES,
+                Factors::by_rows(packed + n * length, length, decltype(vectors)::value * LANES,
                                  to + n * numbers_of<Factors>(length));
             });
             return to;
@@ -95,6 +95,7 @@ class Backward {
           masked_(in.input_mask || in.state_mask
                       ? G * steps_ * block_rows_ * std::max(layer.padded(), width_)
                       : 0),
+          active_(layer, in.active),
           column_factors_(copied<Factors>(columns_.size)),
           column_rows_(copied<Factors>(columns_.size + layer.panels() * ROW)),
           left_rows_(copied<Factors>(
@@ -126,10 +127,11 @@ class Backward {
             const long count = std::min(steps_, end), chunk = count * rows;
             end -= count;
             const Number* columns = nullptr;
+            active_.read(b, rows, end, count);
             for (long s = count - 1; s >= 0; --s) {
                 step_gradients(b, rows, end + s, s, chunk);
                 columns = step_factors(rows, s, chunk);
-                add_state_gradients(rows, columns + s * rows * ROW / EACH, chunk);
+                add_state_gradients(rows, s * rows, columns + s * rows * ROW / EACH, chunk);
             }
             add_kernel_gradients(b, rows, end, count);
             write_input_gradients(b, rows, columns, end, count);
@@ -158,11 +160,16 @@ class Backward {
                 if (d_.outputs)
                     d_output +=
                         load_some(d_.outputs + (window * length + t) * units + p * LANES, lanes);
+                float* to = columns_ + (p * chunk + s * rows + r) * ROW;
+                if (!active_.is_active(s * rows + r)) {
+                    store(output_ + at, d_output);
+                    std::fill(to, to + ROW, 0.0f);
+                    continue;
+                }
                 const States d_after{d_output, Cell::has_memory ? load(memory_ + at) : Vector{}};
                 const float* activations =
                     results_.saved +
                     ((t * layer_.panels() + p) * layer_.batch + window) * Cell::saved * LANES;
-                float* to = columns_ + (p * chunk + s * rows + r) * ROW;
                 const States d_before =
                     Cell::gradients(d_after, {before, Vector{}}, activations, to);
                 store(output_ + at, d_before.output);
@@ -185,12 +192,13 @@ class Backward {
     }
 
     // Add the gradients that pass through the products of the state.
-    void add_state_gradients(long rows, const Number* step_columns, long chunk) {
+    void add_state_gradients(long rows, long first_row, const Number* step_columns, long chunk) {
         const long padded = layer_.padded();
         for_columns(padded, [&](auto vectors, long n) __attribute__((always_inline)) {
             constexpr int V = decltype(vectors)::value;
             for_tiles<V>(rows, [&](auto tile, long r) __attribute__((always_inline)) {
                 constexpr int R = decltype(tile)::value;
+                if (active_.are_idle(first_row + r, R)) return;
                 Vector sums[R][V] = {};
                 const Number* columns =
                     step_columns + (r * ROW + Cell::state_first * LANES) / EACH;
@@ -207,14 +215,16 @@ class Backward {
     // Add the gradients of the kernels and biases of a chunk.
     void add_kernel_gradients(long b, long rows, long begin, long count) {
         const long padded = layer_.padded(), channels = layer_.channels, chunk = count * rows;
+        const long first = active_.first(), end = first + active_.length(chunk);
+        if (first == end) return;
         read_chunk(layer_, in_.x + b * layer_.length * channels, begin, count, rows, width_, x_);
         const float* read = x_;
         if (in_.input_mask) {
             apply_masks(x_, input_mask_, G, count, rows * width_, masked_);
             read = masked_;
         }
-        const Number* columns =
-            Factors::by_rows(columns_, layer_.panels(), chunk, ROW, column_rows_);
+        const RowFactors columns =
+            row_factors(columns_, layer_.panels(), chunk, ROW, column_rows_);
         add_products(read, channels, width_, in_.input_mask ? G : 1, columns, Cell::input_first,
                      chunk, sums_.kernel);
         read = before_;
@@ -226,27 +236,48 @@ class Backward {
                      Cell::state_first, chunk, sums_.recurrent);
         for (long p = 0; p < layer_.panels(); ++p) {
             Vector sums[COLUMNS] = {};
-            for (long r = 0; r < chunk; ++r)
+            for (long r = first; r < end; ++r)
                 for (int c = 0; c < COLUMNS; ++c)
                     sums[c] += load(columns_ + (p * chunk + r) * ROW + c * LANES);
             for (int c = 0; c < COLUMNS; ++c) add_to(sums_.bias + c * padded + p * LANES, sums[c]);
         }
     }
 
+    // Arrays of factors that follow each other by rows, each `apart` from the one before.
+    struct RowFactors {
+        const Number* at;
+        long apart;
+    };
+
+    // The rows of arrays (chunk, width) from the first active one to the last one.
+    RowFactors row_factors(const float* from, long arrays, long chunk, long width,
+                           Numbers<Number>& to) {
+        const long first = active_.first(), count = active_.length(chunk);
+        if constexpr (EACH == 1) {
+            return {from + first * width, chunk * width};
+        } else {
+            const long size = numbers_of<Factors>(count) * width;
+            for (long n = 0; n < arrays; ++n)
+                Factors::by_rows(from + (n * chunk + first) * width, count, width, to + n * size);
+            return {to, size};
+        }
+    }
+
     // sums (panel, row of a, gate, lane) += a (chunk, a_width), transposed, times the columns from
     // `first` on; `num_left` is the number of a's: with masks each gate has its own. Each chunk is
-    // summed separately: sums over many rows would lose digits.
+    // summed separately: sums over many rows would lose digits. Rows before the first active one and
+    // after the last one are left out.
     void add_products(const float* a, long a_rows, long a_width, int num_left,
-                      const Number* all_columns, int first, long chunk, float* sums) {
-        const long depth = numbers_of<Factors>(chunk);
-        const long apart = num_left > 1 ? depth * a_width : 0;
-        const Number* left = Factors::by_rows(a, num_left, chunk, a_width, left_rows_);
+                      const RowFactors& all_columns, int first, long chunk, float* sums) {
+        const long depth = numbers_of<Factors>(active_.length(chunk));
+        const RowFactors left = row_factors(a, num_left, chunk, a_width, left_rows_);
+        const long apart = num_left > 1 ? left.apart : 0;
         for (long p = 0; p < layer_.panels(); ++p) {
-            const Number* columns = all_columns + p * depth * ROW + first * LANES;
+            const Number* columns = all_columns.at + p * all_columns.apart + first * LANES;
             for_tiles<G>(a_rows, [&](auto tile, long m) __attribute__((always_inline)) {
                 constexpr int R = decltype(tile)::value;
                 Vector chunk_sums[R][G] = {};
-                multiply_gates<R, G, Number>(chunk_sums, {left + m, 1, a_width, 0}, apart, depth,
+                multiply_gates<R, G, Number>(chunk_sums, {left.at + m, 1, a_width, 0}, apart, depth,
                                              columns, ROW);
                 float* to = sums + (p * a_rows + m) * G * LANES;
                 for (int i = 0; i < R; ++i)
@@ -265,12 +296,14 @@ class Backward {
                 float* to = d_.x + b * row + layer_.time(begin + s) * channels + n;
                 for_tiles<V>(rows, [&](auto tile, long r) __attribute__((always_inline)) {
                     constexpr int R = decltype(tile)::value;
-                    Vector sums[R][V] = {};
+                    Vector sums[R][V] = {};  // stay 0 where no row of the tile is active
                     const Number* columns =
                         all_columns + ((s * rows + r) * ROW + Cell::input_first * LANES) / EACH;
                     const float* mask = in_.input_mask ? input_mask_ + r * width_ + n : nullptr;
-                    multiply_back<R, V>(sums, columns, chunk, weights_.kernel, n, mask, width_,
-                                        rows * width_);
+                    if (!active_.are_idle(s * rows + r, R)) {
+                        multiply_back<R, V>(sums, columns, chunk, weights_.kernel, n, mask, width_,
+                                            rows * width_);
+                    }
                     for (int i = 0; i < R; ++i) {
                         for (int v = 0; v < V; ++v) {
                             const int lanes = std::min<long>(LANES, channels - n - v * LANES);
@@ -319,6 +352,7 @@ class Backward {
     WeightSums<Cell> sums_;
     Array columns_, x_, before_, output_, memory_,
         input_mask_, state_mask_, masked_;
+    ActiveRows active_;
     // The gradients of the gates as factors of the products with kernels, and of those over rows;
     // the left factors of the latter.
     Numbers<Number> column_factors_, column_rows_, left_rows_;

@@ -12,9 +12,6 @@ struct Float32 {
 
     // Factors of which those side by side follow each other in a sum.
     static const float* side_by_side(const float* from, long, float*) { return from; }
-
-    // Factors (blocks, rows, width) of which rows follow each other.
-    static const float* by_rows(const float* from, long, long, long, float*) { return from; }
 };
 
 #if defined(__AVX512BF16__)
@@ -31,25 +28,20 @@ struct Bfloat16 {
         return to;
     }
 
-    // The last row of an odd number is paired with zeros; `width` is a multiple of `LANES`.
-    static const uint32_t* by_rows(const float* from, long blocks, long rows, long width,
-                                   uint32_t* to) {
-        uint32_t* next = to;
-        for (long block = 0; block < blocks; ++block) {
-            for (long row = 0; row < rows; row += 2, from += width) {
-                const bool has_second = row + 1 < rows;
-                for (long i = 0; i < width; i += LANES, from += LANES, next += LANES) {
-                    __m512i pairs = _mm512_cvtepu16_epi32(rounded(from));
-                    if (has_second) {
-                        const __m512i second = _mm512_cvtepu16_epi32(rounded(from + width));
-                        pairs = _mm512_or_si512(pairs, _mm512_slli_epi32(second, 16));
-                    }
-                    _mm512_storeu_si512(next, pairs);
+    // Factors (rows, width) of which rows follow each other in a sum. The last row of an odd number
+    // is paired with zeros; `width` is a multiple of `LANES`.
+    static void by_rows(const float* from, long rows, long width, uint32_t* to) {
+        for (long row = 0; row < rows; row += 2, from += width) {
+            const bool has_second = row + 1 < rows;
+            for (long i = 0; i < width; i += LANES, from += LANES, to += LANES) {
+                __m512i pairs = _mm512_cvtepu16_epi32(rounded(from));
+                if (has_second) {
+                    const __m512i second = _mm512_cvtepu16_epi32(rounded(from + width));
+                    pairs = _mm512_or_si512(pairs, _mm512_slli_epi32(second, 16));
                 }
-                if (!has_second) from -= width;
+                _mm512_storeu_si512(to, pairs);
             }
         }
-        return to;
     }
 
   private:
@@ -79,8 +71,10 @@ Numbers<typename Factors::Number> kernel_of(Array packed, long blocks, long rows
     if constexpr (Factors::each == 1) {
         return packed;
     } else {
-        Numbers<typename Factors::Number> to(blocks * numbers_of<Factors>(rows) * width);
-        Factors::by_rows(packed, blocks, rows, width, to);
+        const long size = numbers_of<Factors>(rows) * width;
+        Numbers<typename Factors::Number> to(blocks * size);
+        for (long block = 0; block < blocks; ++block)
+            Factors::by_rows(packed + block * rows * width, rows, width, to + block * size);
         return to;
     }
 }

@@ -50,6 +50,7 @@ class Forward {
           state_mask_(in.state_mask ? G * block_rows_ * layer.padded() : 0),
           masked_x_(in.input_mask ? G * steps_ * block_rows_ * width_ : 0),
           masked_state_(in.state_mask ? G * block_rows_ * layer.padded() : 0),
+          active_(layer, in.active),
           x_factors_(copied<Factors>(std::max(x_.size, masked_x_.size))),
           state_factors_(copied<Factors>(std::max(state_.size, masked_state_.size))) {}
 
@@ -75,11 +76,12 @@ class Forward {
                          state_mask_);
         for (long begin = 0; begin < layer_.length; begin += steps_) {
             const long count = std::min(steps_, layer_.length - begin);
+            active_.read(b, rows, begin, count);
             multiply_inputs(b, rows, begin, count);
             for (long s = 0; s < count; ++s) {
                 const Number* factors = state_factors(rows);
                 for (long p = 0; p < layer_.panels(); ++p) {
-                    take_step(b, rows, layer_.time(begin + s), p, factors,
+                    take_step(b, rows, layer_.time(begin + s), p, s * rows, factors,
                               products_ + (p * count + s) * rows * G * LANES);
                 }
                 std::swap(state_.at, next_.at);
@@ -106,6 +108,7 @@ class Forward {
             const float* start = weights_.input_bias + p * G * LANES;
             for_tiles<G>(chunk, [&](auto tile, long r) __attribute__((always_inline)) {
                 constexpr int R = decltype(tile)::value;
+                if (active_.are_idle(r, R)) return;
                 Vector sums[R][G];
                 for (int i = 0; i < R; ++i)
                     for (int g = 0; g < G; ++g) sums[i][g] = load(start + g * LANES);
@@ -127,8 +130,9 @@ class Forward {
         return Factors::side_by_side(masked_state_, G * size, state_factors_);
     }
 
-    // One panel of one step, from `state_` and its factors into `next_`.
-    void take_step(long b, long rows, long t, long p, const Number* factors,
+    // One panel of one step, from `state_` and its factors into `next_`; its rows begin at `first`
+    // of the chunk.
+    void take_step(long b, long rows, long t, long p, long first, const Number* factors,
                    const float* products) {
         const long units = layer_.units, padded = layer_.padded();
         const long depth = numbers_of<Factors>(units), row = numbers_of<Factors>(padded);
@@ -139,17 +143,20 @@ class Forward {
             Vector sums[R][G];
             for (int i = 0; i < R; ++i)
                 for (int g = 0; g < G; ++g) sums[i][g] = load(start + g * LANES);
-            multiply_gates<R, G, Number>(sums, {factors + r * row, row, 1, 0},
-                                         in_.state_mask ? rows * row : 0, depth,
-                                         weights_.recurrent + p * depth * G * LANES, G * LANES);
+            if (!active_.are_idle(first + r, R)) {
+                multiply_gates<R, G, Number>(sums, {factors + r * row, row, 1, 0},
+                                             in_.state_mask ? rows * row : 0, depth,
+                                             weights_.recurrent + p * depth * G * LANES, G * LANES);
+            }
             for (int i = 0; i < R; ++i) {
                 const long at = (r + i) * padded + p * LANES, window = b + r + i;
                 const long offset = (t * layer_.panels() + p) * layer_.batch + window;
                 float* save = out_.saved ? out_.saved + offset * Cell::saved * LANES : nullptr;
                 const States before{load(state_ + at),
                                     Cell::has_memory ? load(memory_ + at) : Vector{}};
-                const States after =
-                    Cell::step(products + (r + i) * G * LANES, sums[i], before, save);
+                States after = before;
+                if (active_.is_active(first + r + i))
+                    after = Cell::step(products + (r + i) * G * LANES, sums[i], before, save);
                 store(next_ + at, after.output);
                 if (Cell::has_memory) store(memory_ + at, after.memory);
                 if (out_.outputs) {
@@ -166,6 +173,7 @@ class Forward {
     const ForwardWeights<Cell, Factors>& weights_;
     const long block_rows_, steps_, width_;  // windows of a block, steps of a chunk, columns of x_
     Array x_, products_, state_, next_, memory_, input_mask_, state_mask_, masked_x_, masked_state_;
+    ActiveRows active_;
     Numbers<Number> x_factors_, state_factors_;
 };
 

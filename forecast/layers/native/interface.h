@@ -12,13 +12,14 @@ struct LayerSizes {
 };
 
 // Inputs of a layer. `memory` is null for a GRU, the masks where there is no dropout that differs
-// by gate.
+// by gate, `active` where no step is masked. At a step with `active` 0 the states stay as they are.
 struct Inputs {
     const float* x;                          // (batch, length, channels)
     const float *kernel, *recurrent_kernel;  // (channels, gates x units), (units, gates x units)
     const float* bias;                       // (4, units)
     const float *output, *memory;            // (batch, units)
     const float *input_mask, *state_mask;    // (gates, batch, channels), (gates, batch, units)
+    const unsigned char* active;             // (batch, length)
     const void* packed;                      // the weights, from `pack`; or null
 };
 

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <memory>
+#include <vector>
 
 #include "cells.h"
 #include "interface.h"
@@ -168,6 +169,40 @@ inline void read_chunk(const Layer& layer, const float* x, long begin, long coun
         copy_rows(to, width, x + layer.time(begin + s) * layer.channels, row, rows, layer.channels);
     }
 }
+
+// Which rows of a chunk are active: those of all its steps, one after another, as in `read_chunk`.
+class ActiveRows {
+  public:
+    ActiveRows(const Layer& layer, const unsigned char* active)
+        : layer_(layer), given_(active), rows_(active ? layer.chunk_steps() * layer.block_rows() : 0) {}
+
+    // The windows from `b` on, `count` steps from `begin` on.
+    void read(long b, long rows, long begin, long count) {
+        if (!given_) return;
+        for (long s = 0; s < count; ++s) {
+            const unsigned char* from = given_ + b * layer_.length + layer_.time(begin + s);
+            for (long r = 0; r < rows; ++r) rows_[s * rows + r] = from[r * layer_.length];
+        }
+        first_ = std::find(rows_.begin(), rows_.begin() + count * rows, 1) - rows_.begin();
+        end_ = count * rows;
+        while (end_ > first_ && !rows_[end_ - 1]) --end_;
+    }
+
+    bool is_active(long row) const { return !given_ || rows_[row]; }
+    // Whether none of `count` rows is active, so that nothing has to be multiplied for them.
+    bool are_idle(long row, long count) const {
+        return given_ && !std::memchr(rows_.data() + row, 1, count);
+    }
+    // The first active row of the chunk, and the number of rows up to the last one, of `count`.
+    long first() const { return given_ ? first_ : 0; }
+    long length(long count) const { return given_ ? end_ - first_ : count; }
+
+  private:
+    const Layer& layer_;
+    const unsigned char* given_;
+    std::vector<unsigned char> rows_;
+    long first_ = 0, end_ = 0;
+};
 
 // The masks of a block of windows, gates in the order of the columns from `first` on: (gate, row,
 // width).

@@ -139,7 +139,7 @@ class Loops:
         four = _four_biases(bias, recurrent_kernel.shape[0])
         layer = _Sizes(1, 1, kernel.shape[0], recurrent_kernel.shape[0], backwards)
         addresses = [array.ctypes.data for array in (kernel, recurrent_kernel, four)]
-        given = _pointers(None, *addresses, *[None] * 5)
+        given = _pointers(None, *addresses, *[None] * 6)
         packed = self._table.pack(number, ctypes.byref(layer), given)
         bound = BoundLayer(self._table.forward, number, layer, packed, 1 + sizes.has_memory)
         weakref.finalize(bound, self._table.release, number, packed)
@@ -185,7 +185,7 @@ class BoundLayer:
             sizes = _Sizes(batch, length, channels, self._units, self._backwards)
             weights = [None] * 3  # they are packed
             first = _pair(initial)
-            before = _pointers(x.ctypes.data, *weights, *first, None, None, self._packed)
+            before = _pointers(x.ctypes.data, *weights, *first, *[None] * 3, self._packed)
             shown = outputs.ctypes.data if sequence else None
             after = _pointers(shown, *_pair(finals), None)
             self._call(self._number, ctypes.byref(sizes), before, after)

@@ -24,6 +24,7 @@ class NativeLoop:
         backwards: whether the last step of the sequence comes first.
         input_masks: dropout of the input, (B, C): one per gate, or none.
         state_masks: dropout of the state, (B, U): one per gate, or none.
+        active: (B, L) bool, False at steps that leave the states unchanged; None for no such steps.
         bfloat16: whether products multiply numbers that are rounded to bfloat16.
     """
 
@@ -32,6 +33,7 @@ class NativeLoop:
     backwards: bool
     input_masks: tuple[Any, ...] = ()
     state_masks: tuple[Any, ...] = ()
+    active: Any = None
     bfloat16: bool = False
 
     def infer(self, x: Any, *rest: Any, sequence: bool) -> tuple[list[Any], list[Any]]:
@@ -119,7 +121,10 @@ class NativeLoop:
             input_mask = tf.stack(self.input_masks)  # (gates, B, C)
         if self.state_masks:
             state_mask = tf.stack(self.state_masks)  # (gates, B, U)
-        return [x, *rest, *memory, input_mask, state_mask]
+        active = self.active
+        if active is None:
+            active = tf.zeros((0, 0), tf.bool)
+        return [x, *rest, *memory, input_mask, state_mask, active]
 
     def _settings(self, *, save: bool, sequence: bool) -> dict[str, Any]:
         """Return the attributes of the operations."""

@@ -1,7 +1,7 @@
 // The loops as three operations of TensorFlow, registered through its C interface, which is the same
 // in every version. The work is done by a library of `loops.cc`, which `bigru_connect` names.
 //
-// BigruForward  : x, kernel, recurrent_kernel, bias, output, memory, input_mask, state_mask
+// BigruForward  : x, kernel, recurrent_kernel, bias, output, memory, input_mask, state_mask, active
 //                 -> outputs, output, memory, saved
 // BigruBackward : the same, then outputs, saved, and the gradients of outputs, output and memory
 //                 -> gradients of x, kernel, recurrent_kernel, bias, output, memory
@@ -72,7 +72,7 @@ void* read_settings(TF_OpKernelConstruction* construction) {
 
 void delete_settings(void* settings) { delete static_cast<Settings*>(settings); }
 
-constexpr int NUM_INPUTS = 8, NUM_OPTIONAL = 2;  // the last inputs, the masks, may be absent
+constexpr int NUM_INPUTS = 9, NUM_OPTIONAL = 3;  // the last inputs, the masks, may be absent
 
 // Sizes and inputs of a layer; false where they do not fit each other, which is reported.
 bool read_layer(Call& call, const Settings& settings, LayerSizes& layer, Inputs& in) {
@@ -92,8 +92,9 @@ bool read_layer(Call& call, const Settings& settings, LayerSizes& layer, Inputs&
                                           states,
                                           settings.sizes.has_memory ? states : 0,
                                           gates * inputs,
-                                          gates * states};
-    const float* data[NUM_INPUTS];
+                                          gates * states,
+                                          layer.batch * layer.length};
+    const void* data[NUM_INPUTS];
     for (int i = 0; i < NUM_INPUTS; ++i) {
         TF_Tensor* tensor = call.input(i);
         const int64_t count = TF_TensorElementCount(tensor);
@@ -102,9 +103,11 @@ bool read_layer(Call& call, const Settings& settings, LayerSizes& layer, Inputs&
         if (!call.require(fits,
                           "the sizes of x, kernels, bias, states and masks do not fit each other"))
             return false;
-        data[i] = count ? static_cast<const float*>(TF_TensorData(tensor)) : nullptr;
+        data[i] = count ? TF_TensorData(tensor) : nullptr;
     }
-    in = {data[0], data[1], data[2], data[3], data[4], data[5], data[6], data[7], nullptr};
+    const auto floats = [&](int i) { return static_cast<const float*>(data[i]); };
+    in = {floats(0), floats(1), floats(2), floats(3), floats(4), floats(5), floats(6), floats(7),
+          static_cast<const unsigned char*>(data[8]), nullptr};
     return true;
 }
 
@@ -246,13 +249,13 @@ __attribute__((constructor)) static void add_operations() {
                                                          "sequence: bool"};
     add("BigruForward", settings,
         {"x: float", "kernel: float", "recurrent_kernel: float", "bias: float", "output: float",
-         "memory: float", "input_mask: float", "state_mask: float"},
+         "memory: float", "input_mask: float", "state_mask: float", "active: bool"},
         {"outputs: float", "last: float", "last_memory: float", "saved: float"},
         {read_settings, compute_forward, delete_settings});
     add("BigruBackward", settings,
         {"x: float", "kernel: float", "recurrent_kernel: float", "bias: float", "output: float",
-         "memory: float", "input_mask: float", "state_mask: float", "outputs: float",
-         "saved: float", "d_outputs: float", "d_last: float", "d_last_memory: float"},
+         "memory: float", "input_mask: float", "state_mask: float", "active: bool",
+         "outputs: float", "saved: float", "d_outputs: float", "d_last: float", "d_last_memory: float"},
         {"d_x: float", "d_kernel: float", "d_recurrent_kernel: float", "d_bias: float",
          "d_output: float", "d_memory: float"},
         {read_settings, compute_backward, delete_settings});
