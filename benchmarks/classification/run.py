@@ -53,10 +53,9 @@ was chosen on folds of training rows. Judged before, and changed by folds since:
 (.800, then .806 with kernels in the ridge regression), BasicMotions twice (1.000 with one seed
 at .900, 1.000), GunPoint (1.000) and ItalyPowerDemand (.966) once.
 
-Others: 1-nearest neighbour with dynamic time warping / MiniRocket (aeon 1.6), of
-texts TF-IDF with logistic regression, of film snippets and tweets on another draw. The
-classifier is the weighted mean of its networks and the ridge regression; the networks alone stand
-beside it. CPU seconds are those of a fit.
+Others: 1-nearest neighbour with dynamic time warping / MiniRocket (aeon 1.6), of texts TF-IDF with
+logistic regression, of film snippets and tweets on another draw. The classifier is the weighted
+mean of its networks and the ridge regression; the networks alone stand beside it.
 
 """
 COLUMNS = "set, learned / judged, classifier, three seeds, networks, baseline, others, goal, CPU s"
