@@ -254,6 +254,16 @@ def test_which_loops_run_natively() -> None:
 
 
 @needs_operations
+def test_a_length_that_is_not_known_when_traced_runs_natively() -> None:
+    layer = recurrent.GRU(4, return_sequences=True)
+    traced = tf.function(layer).get_concrete_function(tf.TensorSpec((None, None, 3)))
+    assert OPERATION in {operation.type for operation in traced.graph.get_operations()}
+    for length in (1, 7):
+        x = tf.random.normal((2, length, 3), seed=1)
+        np.testing.assert_array_equal(traced(x), layer(x))
+
+
+@needs_operations
 @pytest.mark.parametrize("kind", ["GRU", "LSTM"])
 def test_a_window_does_not_depend_on_its_neighbours(kind: str) -> None:
     """Bit for bit, alone and in any place of a batch; and what is not finite stays in its window,
