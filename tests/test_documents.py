@@ -66,6 +66,7 @@ SMOKES = {
     "backtest": BACKTEST_SMOKE,
     "tune": SEARCH_SMOKE,
     "classify fit": CLASS_SMOKE,
+    "classify tune": [*CLASS_SMOKE, "--set=search.max_trials=1", "--set=search.folds=2"],
 }
 NOT_THERE = {"forecast/models/nlinear.py", "configs/NAME.yaml", "data/weather.csv"}
 """Files that a document names as an example, or that lie elsewhere."""
@@ -276,7 +277,7 @@ def test_commands_are_understood(monkeypatch: pytest.MonkeyPatch) -> None:
     for words in found.values():
         options = build_parser().parse_args(words)
         if getattr(options, "config", None) or getattr(options, "set", None):
-            if kind_of(words) == "classify fit":
+            if kind_of(words) in ("classify fit", "classify tune"):
                 load_settings(Classification, options.config, options.set or ())
             else:
                 load_experiment(options.config, options.set or ())

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from forecast.classification.class_search import ClassSearch
 from forecast.classification.documents import TextSettings
 from forecast.models.bigru_classifier import BiGRUClassifierConfig
 from forecast.section import AUTO, Auto, PositiveInt, Section
@@ -131,3 +132,5 @@ class Classification(Section):
     """Training of the network."""
     alias: Name = "bigru"
     """Name of the column of predictions."""
+    search: ClassSearch | None = None
+    """Search for better settings, by `forecast classify tune`."""

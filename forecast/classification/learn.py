@@ -98,9 +98,9 @@ def learn(
         _take_vectors(model, encoding, config.text)
     learner = keras.Model(model.inputs, model.get_layer(LOGITS).output)
     batches = training_batches(given, training, shape, seed)
-    steps = len(batches) * training.epochs
+    steps = steps_of_an_epoch(given, training)
     rate = keras.optimizers.schedules.CosineDecay(
-        training.learning_rate, steps, alpha=SMALLEST_RATE
+        training.learning_rate, steps * training.epochs, alpha=SMALLEST_RATE
     )
     learner.compile(
         optimizer=keras.optimizers.Adam(rate, clipnorm=training.clip_norm),
@@ -120,6 +120,8 @@ def learn(
     history = learner.fit(
         batches,
         epochs=training.epochs,
+        steps_per_epoch=steps,
+        shuffle=False,
         validation_data=validation,
         callbacks=callbacks,
         verbose=0,
@@ -152,12 +154,19 @@ def _take_vectors(model: keras.Model, encoding: Encoding, text: TextSettings) ->
     layer.trainable = text.train_vectors
 
 
+def steps_of_an_epoch(given: LearningSet, training: ClassTraining) -> int:
+    """Return the number of batches of an epoch."""
+    return math.ceil(len(given.train) / min(training.batch_size, len(given.train)))
+
+
 def training_batches(
     given: LearningSet, training: ClassTraining, shape: SequenceShape, seed: int
 ) -> keras.utils.PyDataset:
-    """Return the batches of an epoch, in another order in each epoch.
+    """Return the batches of all epochs one after another, in another order in each epoch.
 
-    Every batch has the same size: the last is filled up with sequences of weight 0.
+    A batch depends on its number alone: Keras asks for the first ones of an epoch while the one
+    before still runs. All have the same size: the last of an epoch is filled up with sequences of
+    weight 0.
     """
     import keras
 
@@ -165,30 +174,23 @@ def training_batches(
     weights = sequence_weights(given.truth[given.train], training, shape.num_classes)
     targets = np.eye(shape.num_classes, dtype=np.float32)[given.truth]
 
+    steps = steps_of_an_epoch(given, training)
+
     class Batches(keras.utils.PyDataset):
         """The training sequences in random order."""
 
-        def __init__(self) -> None:
-            super().__init__()
-            self.epoch = 0
-            self.order = self._draw()
-
-        def _draw(self) -> IntArray:
-            return np.random.default_rng([seed, self.epoch]).permutation(len(given.train))
-
-        def __len__(self) -> int:
-            return math.ceil(len(given.train) / size)
+        @property
+        def num_batches(self) -> None:
+            """No end: `fit` is told the steps of an epoch."""
 
         def __getitem__(self, number: int) -> tuple[dict[str, NDArray[Any]], Any, Any]:
-            places = np.resize(self.order[number * size : (number + 1) * size], size)
+            epoch, step = divmod(number, steps)
+            order = np.random.default_rng([seed, epoch]).permutation(len(given.train))
+            places = np.resize(order[step * size : (step + 1) * size], size)
             which = given.train[places]
             weight = weights[places].copy()
-            weight[max(0, len(self.order) - number * size) :] = 0.0
+            weight[max(0, len(order) - step * size) :] = 0.0
             return padded(given.rows, which, shape.length), targets[which], weight
-
-        def on_epoch_end(self) -> None:
-            self.epoch += 1
-            self.order = self._draw()
 
     return Batches()
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from forecast.axes import IntArray
 from forecast.classification.class_settings import SplitSettings
 from forecast.classification.labelled_sequences import SETS, Sequences
+from forecast.errors import DataError
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +77,47 @@ def stratified_folds(
         fold_of[members] = (start + np.arange(len(members))) % num_folds
         start += len(members)
     return [numbers[fold_of[units] == fold] for fold in range(num_folds)]
+
+
+Fold = tuple[IntArray, IntArray]
+"""Numbers to learn from, and those that judge."""
+
+
+def validation_folds(sequences: Sequences, settings: SplitSettings, num_folds: int) -> list[Fold]:
+    """Return folds of the sequences before the test set, for a choice of settings.
+
+    Those that a `split_col` names `validation` are learned from in every fold, to decide when to
+    stop. A label that a single sequence or group has is judged in no fold: none could have learned
+    it.
+
+    Args:
+        sequences: with labels.
+        settings: the shares.
+        num_folds: number of folds.
+
+    Raises:
+        DataError: there are less sequences than folds.
+    """
+    split = split_sequences(sequences, settings)
+    numbers = np.sort(np.concatenate([split.train, split.validation]))
+    judged = numbers
+    if sequences.sets is not None and "validation" in sequences.sets:
+        judged = split.train
+    if len(judged) < 2 * num_folds:
+        raise DataError(
+            f"{len(judged)} sequences are left for {num_folds} folds; expected at least two for "
+            f"each: give more sequences, or lower `search.folds` or `split.test`"
+        )
+    if settings.by == "order":
+        parts = np.array_split(judged, num_folds + 1)
+        return [(np.setdiff1d(numbers, judged[judged >= part[0]]), part) for part in parts[1:]]
+    folds = []
+    for held_out in stratified_folds(sequences, judged, num_folds, settings.seed):
+        rest = np.setdiff1d(numbers, held_out)
+        assert sequences.labels is not None
+        is_known = np.isin(sequences.labels[held_out], sequences.labels[rest])
+        folds.append((rest, held_out[is_known]))
+    return folds
 
 
 def _divided(

@@ -1,9 +1,10 @@
-"""The command `classify`, with `fit`, `predict` and `evaluate`."""
+"""The command `classify`, with `fit`, `predict`, `evaluate` and `tune`."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from typing import TYPE_CHECKING
 
 from forecast.cli.parser import (
     SUCCESS,
@@ -23,6 +24,10 @@ from forecast.cli.terminal import (
     print_table,
     start_without_keras,
 )
+from forecast.cli.tuning import add_search_options
+
+if TYPE_CHECKING:
+    from forecast.classification.class_settings import Classification
 
 CLASS_SHORTCUTS = (
     Shortcut("--label", "data.label_col", "COLUMN", "column with the label", json.dumps),
@@ -87,15 +92,14 @@ def add_classify(commands: Commands) -> None:
     _add_fit(inner)
     _add_predict(inner)
     _add_evaluate(inner)
+    _add_tune(inner)
 
 
 def _add_fit(commands: Commands) -> None:
     parser = add_command(
         commands, "fit", _fit, "train a classifier, evaluate it and write a run folder"
     )
-    parser.add_argument("table", metavar="TABLE", help="one row per sequence and step, or per text")
-    add_settings(parser)
-    add_shortcuts(parser, CLASS_SHORTCUTS)
+    _add_labelled(parser)
     parser.add_argument(
         "--out",
         metavar="FOLDER",
@@ -105,18 +109,31 @@ def _add_fit(commands: Commands) -> None:
     parser.add_argument("--replace", action="store_true", help="also replace another earlier run")
 
 
-def _fit(options: argparse.Namespace) -> int:
-    print_reading(options.table)
+def _add_labelled(parser: argparse.ArgumentParser) -> None:
+    """Add a table of labelled sequences and the settings of a classification."""
+    parser.add_argument("table", metavar="TABLE", help="one row per sequence and step, or per text")
+    add_settings(parser)
+    add_shortcuts(parser, CLASS_SHORTCUTS)
+
+
+def _settings(options: argparse.Namespace) -> Classification:
+    """Return the settings of a file, of `--set` and of the options that stand for some."""
     from forecast.classification.class_settings import Classification
     from forecast.experiment.file import load_settings
-    from forecast.runs.classified import classify_run
 
     overrides = list(options.set)
     for shortcut in CLASS_SHORTCUTS:
         value = getattr(options, shortcut.setting, None)
         if value is not None:
             overrides.append(f"{shortcut.setting}={shortcut.to_yaml(value)}")
-    config = load_settings(Classification, options.config, overrides)
+    return load_settings(Classification, options.config, overrides)
+
+
+def _fit(options: argparse.Namespace) -> int:
+    print_reading(options.table)
+    from forecast.runs.classified import classify_run
+
+    config = _settings(options)
     folder = classify_run(
         config, options.table, out=options.out, replace=options.replace, voice=make_voice()
     )
@@ -161,4 +178,36 @@ def _evaluate(options: argparse.Namespace) -> int:
     result = evaluate_classes(options.run_folder, options.table)
     print_result(result.scores().round(3).to_string())
     print_result(result.verdict())
+    return SUCCESS
+
+
+def _add_tune(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "tune",
+        _tune,
+        "search for better settings of a classifier",
+        "The section `search` of the settings names the ranges and the number of trials; folds are "
+        "drawn by sequence.",
+    )
+    _add_labelled(parser)
+    add_search_options(parser, "runs/NAME-classes-search")
+
+
+def _tune(options: argparse.Namespace) -> int:
+    print_reading(options.table)
+    config = _settings(options)
+    from forecast.search.search import tune_run
+    from forecast.search.workers import Resources
+
+    folder = tune_run(
+        config,
+        options.table,
+        out=options.out,
+        resume=options.resume,
+        replace=options.replace,
+        resources=Resources(options.workers, options.trial_timeout, options.trial_memory),
+        voice=make_voice(options.tensorboard),
+    )
+    print_path(folder)
     return SUCCESS
