@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from forecast.classification.class_settings import Classification, SequenceColumns
     from forecast.classification.classifier import Classifier
     from forecast.classification.evaluated import ClassifierResult
+    from forecast.classification.label_sets.set_result import LabelSetResult
     from forecast.classification.next_symbol import NextSymbol
     from forecast.classification.symbol_settings import NextSymbolSettings
     from forecast.data import datasets
@@ -67,6 +68,7 @@ _HOMES = {
     "ForecastError": "errors",
     "Forecaster": "forecasting.forecaster",
     "GRUNextConfig": "models.gru_next",
+    "LabelSetResult": "classification.label_sets.set_result",
     "METRICS": "scores.metrics",
     "MODELS": "models",
     "NextSymbol": "classification.next_symbol",
@@ -126,6 +128,7 @@ __all__ = [
     "ForecastError",
     "Forecaster",
     "GRUNextConfig",
+    "LabelSetResult",
     "NextSymbol",
     "NextSymbolSettings",
     "Panel",

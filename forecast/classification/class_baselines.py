@@ -8,6 +8,7 @@ import numpy as np
 
 from forecast.axes import FloatArray, IntArray
 from forecast.classification.bag_of_words import BagOfWords
+from forecast.classification.class_scores import targets_of
 from forecast.classification.encoding import Encoding
 from forecast.classification.labelled_sequences import Sequences
 from forecast.classification.ridge_classifier import RidgeClassifier
@@ -55,7 +56,7 @@ def fit_baselines(
     Args:
         encoding: scales and words of the training set.
         sequences: the training set.
-        truth: (N,) places of its classes.
+        truth: (N,) places of its classes, or (N, K) 1 for each that a sequence has.
 
     Returns:
         The baselines, and the (N, K) probabilities of the ridge regression for each sequence,
@@ -68,7 +69,7 @@ def fit_baselines(
     ridge, held_out = RidgeClassifier.fit(
         _features(encoding, sequences, words), truth, num_classes, scaled_to_one=words is None
     )
-    frequencies = np.bincount(truth, minlength=num_classes) / len(truth)
+    frequencies = targets_of(truth, num_classes).mean(axis=0)
     return ClassBaselines(frequencies, ridge, words), held_out
 
 

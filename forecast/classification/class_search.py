@@ -8,20 +8,24 @@ import numpy as np
 from pydantic import Field
 
 from forecast.axes import FloatArray, IntArray
-from forecast.classification.class_scores import CLASS_SCORES, ClassScore
+from forecast.classification.class_scores import CLASS_SCORES
+from forecast.classification.label_sets.set_scores import SET_SCORES
 from forecast.experiment.search_settings import SearchConfig
 from forecast.section import OneOf
 
-ERRORS = {"error": "accuracy", "balanced error": "balanced accuracy"}
+ERRORS = {
+    "error": "accuracy",
+    "balanced error": "balanced accuracy",
+    "subset error": "subset accuracy",
+}
 """Objective -> the share of right answers that it is 1 minus."""
 
 
 def class_objectives() -> tuple[str, ...]:
     """Names of what a search can minimise: one number, and the lowest is best."""
-    return (
-        *(name for name, score in CLASS_SCORES.items() if not score.higher_is_better),
-        *ERRORS,
-    )
+    scores = CLASS_SCORES | SET_SCORES
+    lowest = [name for name, score in scores.items() if not score.higher_is_better]
+    return (*lowest, *ERRORS)
 
 
 def all_scores(probabilities: FloatArray, truth: IntArray) -> dict[str, float]:
@@ -29,11 +33,11 @@ def all_scores(probabilities: FloatArray, truth: IntArray) -> dict[str, float]:
 
     Args:
         probabilities: (N, K).
-        truth: (N,) places of the true classes.
+        truth: (N,) places of the true classes, or (N, K) 1 for each that a sequence has.
     """
-    table: dict[str, ClassScore] = CLASS_SCORES
+    table = SET_SCORES if truth.ndim == 2 else CLASS_SCORES
     values = {name: score.function(probabilities, truth) for name, score in table.items()}
-    values |= {name: 1.0 - values[score] for name, score in ERRORS.items()}
+    values |= {name: 1.0 - values[score] for name, score in ERRORS.items() if score in values}
     return {name: value for name, value in values.items() if np.isfinite(value)}
 
 
@@ -49,7 +53,8 @@ class ClassSearch(SearchConfig):
     """
 
     objective: Annotated[str, OneOf(class_objectives)] = "log loss"
-    """Score of the network to minimise, the mean over the folds; `error` is 1 - accuracy."""
+    """Score of the network to minimise, the mean over the folds; `error` is 1 - accuracy. `Hamming
+    loss` and `subset error` are for sequences with any number of labels."""
     folds: Annotated[int, Field(ge=2, le=100)] = 3
     """Validation folds of every trial: equal shares of the sequences before the test set, with the
     same shares of every label, groups whole; the trial learns from the other sequences. With

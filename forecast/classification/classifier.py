@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from forecast.classification.class_settings import Classification
 from forecast.classification.evaluated import ClassifierResult
 from forecast.classification.fitted_classifier import FittedClassifier, fit_classifier
+from forecast.classification.label_sets.set_result import LabelSetResult
 from forecast.classification.labelled_sequences import Sequences
 from forecast.classification.sequence_table import COUNTED, read_sequences
 from forecast.classification.stored_classifier import load_classifier, save_classifier
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Classifier:
-    """A bidirectional GRU that gives whole sequences one label each.
+    """A bidirectional GRU that gives whole sequences one label each, or any number of labels.
 
     Args:
         config: the settings; default: `Classification()`.
@@ -116,14 +117,15 @@ class Classifier:
         start_quietly()
         return self.fitted.predict(self._read(table, has_labels=False))
 
-    def evaluate(self, table: Source | None = None) -> ClassifierResult:
+    def evaluate(self, table: Source | None = None) -> ClassifierResult | LabelSetResult:
         """Compare predictions with true labels, beside the baselines.
 
         Args:
             table: sequences that it was not trained on; default: the test set of `fit`.
 
         Returns:
-            Probabilities of all models, from which come scores, confusion matrix and verdict.
+            Probabilities of all models, from which come scores, confusion matrix and verdict; a
+            `LabelSetResult` where a sequence has any number of labels.
 
         Raises:
             ConfigError: there is no table, and `fit` has held out no test set.

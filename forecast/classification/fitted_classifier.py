@@ -15,6 +15,8 @@ from forecast.classification.class_scores import losses_of
 from forecast.classification.class_settings import Classification
 from forecast.classification.encoding import EncodedRows, Encoding
 from forecast.classification.evaluated import NETWORK, ClassifierResult
+from forecast.classification.label_sets.label_cells import shown_sets
+from forecast.classification.label_sets.set_result import LabelSetResult
 from forecast.classification.labelled_sequences import Sequences
 from forecast.classification.learn import LearningSet, learn, probabilities_of, with_length
 from forecast.classification.sequence_split import (
@@ -98,16 +100,16 @@ class FittedClassifier:
         """Return a row per sequence: its id, the most probable class, the probability of each."""
         alias = self.config.alias
         probabilities = self.probabilities(sequences)[alias]
-        named = np.array(self.encoding.classes, dtype=object)
-        columns = {
-            sequences.columns.id_col: sequences.ids,
-            alias: named[probabilities.argmax(axis=1)],
-        }
+        classes = self.encoding.classes
+        predicted = np.array(classes, dtype=object)[probabilities.argmax(axis=1)]
+        if self.encoding.has_label_sets:
+            predicted = shown_sets(probabilities, classes, self.config.data.shown_separator)
+        columns = {sequences.columns.id_col: sequences.ids, alias: predicted}
         for place, name in enumerate(self.encoding.classes):
             columns[f"{alias}-p-{name}"] = probabilities[:, place]
         return pd.DataFrame(columns)
 
-    def evaluate(self, sequences: Sequences) -> ClassifierResult:
+    def evaluate(self, sequences: Sequences) -> ClassifierResult | LabelSetResult:
         """Return the predictions beside the true labels.
 
         Args:
@@ -118,6 +120,9 @@ class FittedClassifier:
         """
         truth = self.encoding.targets(sequences)
         given = self.probabilities(sequences)
+        if self.encoding.has_label_sets:
+            separator = self.config.data.shown_separator
+            return LabelSetResult(sequences.ids, self.encoding.classes, truth, given, separator)
         return ClassifierResult(sequences.ids, self.encoding.classes, truth, given)
 
 
@@ -218,7 +223,7 @@ def network_weight(network: FloatArray, ridge: FloatArray, truth: IntArray) -> f
     Args:
         network: (N, K) probabilities of networks that have not learned from these sequences.
         ridge: (N, K) those of ridge regressions fitted without them.
-        truth: (N,) places of the true classes.
+        truth: (N,) places of the true classes, or (N, K) 1 for each that a sequence has.
     """
     losses = np.array([losses_of(share * network + (1 - share) * ridge, truth) for share in SHARES])
     more = losses - losses[np.argmin(losses.mean(axis=1))]  # (shares, N)

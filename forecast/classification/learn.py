@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.axes import FloatArray, IntArray
+from forecast.classification.class_scores import targets_of
 from forecast.classification.class_settings import Classification, ClassTraining
 from forecast.classification.documents import TextSettings
 from forecast.classification.encoding import EncodedRows, Encoding, padded
@@ -39,7 +40,7 @@ class LearningSet:
 
     Attributes:
         rows: of the sequences.
-        truth: (N,) places of their classes.
+        truth: (N,) places of their classes, or (N, K) 1 for each that a sequence has.
         train: numbers of those to learn from.
         validation: numbers of those that decide when to stop; empty: none do.
     """
@@ -102,11 +103,12 @@ def learn(
     rate = keras.optimizers.schedules.CosineDecay(
         training.learning_rate, steps * training.epochs, alpha=SMALLEST_RATE
     )
+    loss = keras.losses.CategoricalCrossentropy
+    if shape.has_label_sets:
+        loss = keras.losses.BinaryCrossentropy
     learner.compile(
         optimizer=keras.optimizers.Adam(rate, clipnorm=training.clip_norm),
-        loss=keras.losses.CategoricalCrossentropy(
-            from_logits=True, label_smoothing=training.label_smoothing
-        ),
+        loss=loss(from_logits=True, label_smoothing=training.label_smoothing),
     )
     callbacks: list[Any] = []
     validation = None
@@ -172,7 +174,7 @@ def training_batches(
 
     size = min(training.batch_size, len(given.train))
     weights = sequence_weights(given.truth[given.train], training, shape.num_classes)
-    targets = np.eye(shape.num_classes, dtype=np.float32)[given.truth]
+    targets = targets_of(given.truth, shape.num_classes).astype(np.float32)
 
     steps = steps_of_an_epoch(given, training)
 
@@ -208,8 +210,8 @@ def sequence_weights(
 
 def _all_of(given: LearningSet, shape: SequenceShape) -> Any:
     """Return the validation sequences as one batch."""
-    targets = np.eye(shape.num_classes, dtype=np.float32)[given.truth[given.validation]]
-    return padded(given.rows, given.validation, shape.length), targets
+    targets = targets_of(given.truth[given.validation], shape.num_classes)
+    return padded(given.rows, given.validation, shape.length), targets.astype(np.float32)
 
 
 def probabilities_of(

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from forecast.axes import IntArray
 from forecast.classification.class_settings import SplitSettings
+from forecast.classification.label_sets.label_cells import parts_of, rarest
 from forecast.classification.labelled_sequences import SETS, Sequences
 from forecast.errors import DataError
 
@@ -115,8 +116,9 @@ def validation_folds(sequences: Sequences, settings: SplitSettings, num_folds: i
     for held_out in stratified_folds(sequences, judged, num_folds, settings.seed):
         rest = np.setdiff1d(numbers, held_out)
         assert sequences.labels is not None
-        is_known = np.isin(sequences.labels[held_out], sequences.labels[rest])
-        folds.append((rest, held_out[is_known]))
+        known = {part for label in sequences.labels[rest] for part in parts_of(label)}
+        is_known = np.array([known >= {*parts_of(label)} for label in sequences.labels[held_out]])
+        folds.append((rest, held_out[is_known.astype(bool)]))
     return folds
 
 
@@ -147,6 +149,8 @@ def _units(sequences: Sequences, numbers: IntArray) -> tuple[IntArray, NDArray[n
     """
     assert sequences.labels is not None
     labels = sequences.labels[numbers]
+    if sequences.columns.has_label_sets:
+        labels = rarest(labels)
     if sequences.groups is None:
         return np.arange(len(numbers)), labels
     groups = sequences.groups[numbers]

@@ -34,6 +34,7 @@ WORDS = {
     "id_col": "the ids",
     "step_col": "the steps",
     "label_col": "the labels",
+    "label_cols": "a label",
     "text_col": "the texts",
     "group_col": "the groups",
     "split_col": "the sets",
@@ -77,7 +78,7 @@ def read_sequences(
     """
     opened = find_reader(source).open(source, _plain_columns(columns), TableFormat())
     roles = _with_names(columns, opened.names, has_labels)
-    optional = [roles.label_col] if roles.label_col in opened.names else []
+    optional = [name for name in _label_columns(roles) if name in opened.names]
     single = [roles.id_col, roles.step_col, roles.text_col, roles.group_col, roles.split_col]
     if roles.id_col == AUTO:
         single[0] = None
@@ -96,6 +97,11 @@ def read_sequences(
     if roles.text_col is not None:
         return _documents(table, roles, text or TextSettings())
     return _arranged(table, roles)
+
+
+def _label_columns(roles: SequenceColumns) -> tuple[str, ...]:
+    """Return the columns that tell labels."""
+    return roles.label_cols or (roles.label_col,)
 
 
 def _documents(table: Table, roles: SequenceColumns, text: TextSettings) -> Sequences:
@@ -134,7 +140,7 @@ def _plain_columns(columns: SequenceColumns) -> Columns:
     return Columns(
         id_col="unique_id" if columns.id_col == AUTO else columns.id_col,
         time_col="ds",
-        target_cols=(columns.label_col,),
+        target_cols=_label_columns(columns),
         past_covariates=(*features, *columns.categorical),
     )
 
@@ -168,9 +174,10 @@ def _with_names(
     single = {"id_col": roles.id_col, "step_col": roles.step_col}
     single |= {"group_col": roles.group_col, "split_col": roles.split_col}
     single["text_col"] = roles.text_col
-    if has_labels:
-        single["label_col"] = roles.label_col
     wanted = [(role, name) for role, name in single.items() if name is not None]
+    if has_labels:
+        role_of_labels = "label_cols" if roles.label_cols else "label_col"
+        wanted += [(role_of_labels, name) for name in _label_columns(roles)]
     wanted += [("categorical", name) for name in roles.categorical]
     if roles.features != AUTO:
         wanted += [("features", name) for name in roles.features]

@@ -141,6 +141,7 @@ def _rebuilt(artifact: Artifact) -> FittedClassifier:
         masked=state["encoding/masked"],
         vocabulary={name: tuple(words) for name, words in meta["vocabulary"]},
         widths=tuple(meta["widths"]),
+        has_label_sets=config.data.has_label_sets,
     )
     length = int(meta["length"])
     shape = replace(encoding.shape, length=length)
@@ -153,6 +154,7 @@ def _rebuilt(artifact: Artifact) -> FittedClassifier:
         spread=state["ridge/spread"],
         weights=state["ridge/weights"],
         sharpness=float(state["ridge/sharpness"]),
+        has_label_sets=encoding.has_label_sets,
     )
     words = None
     if "words/rarity" in state:

@@ -32,6 +32,20 @@ if TYPE_CHECKING:
 CLASS_SHORTCUTS = (
     Shortcut("--label", "data.label_col", "COLUMN", "column with the label", json.dumps),
     Shortcut(
+        "--label-separator",
+        "data.label_separator",
+        "MARK",
+        "mark between the labels of a cell, such as |: any number of labels for each sequence",
+        json.dumps,
+    ),
+    Shortcut(
+        "--labels",
+        "data.label_cols",
+        "COLUMN,...",
+        "columns of 0 and 1, one per label: any number of labels for each sequence",
+        to_list,
+    ),
+    Shortcut(
         "--id",
         "data.id_col",
         "COLUMN",

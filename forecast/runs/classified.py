@@ -4,7 +4,8 @@
 - `environment.json`: package versions and platform
 - `history.json`: losses per epoch of every network
 - `scores.csv`: scores of the classifier and the baselines on the test set
-- `confusion.csv`: how often each class was taken for which
+- `confusion.csv`: how often each class was taken for which; `labels.csv` in its place, precision
+  and recall of each label, where a sequence has any number of labels
 - `predictions.csv`: class and probabilities of each test sequence, with its true label
 - `model/`: the saved model
 - `*.png`: confusion matrix, reliability, losses
@@ -19,9 +20,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.classification.class_settings import Classification
+from forecast.classification.class_settings import Classification, SequenceColumns
 from forecast.classification.classifier import Classifier
 from forecast.classification.evaluated import ClassifierResult
+from forecast.classification.label_sets.set_result import LabelSetResult
+from forecast.data.findings import listed
 from forecast.errors import ConfigError, OutputError
 from forecast.files.atomic import replace_folder, write_file
 from forecast.files.outputs import ENVIRONMENT, Content, check_file, check_folder, read_record
@@ -46,8 +49,11 @@ from forecast.training.voice import Voice
 if TYPE_CHECKING:
     import pandas as pd
 
+AnyResult = ClassifierResult | LabelSetResult
+
 CLASS_SCORES_FILE = "scores.csv"
 CONFUSION = "confusion.csv"
+BY_LABEL = "labels.csv"
 PREDICTIONS = "predictions.csv"
 ABOUT = "classifier.json"
 PICTURES = ("confusion.png", "reliability.png", "loss.png")
@@ -59,6 +65,7 @@ FILES = (
     ABOUT,
     CLASS_SCORES_FILE,
     CONFUSION,
+    BY_LABEL,
     PREDICTIONS,
     REPORT,
     *PICTURES,
@@ -142,7 +149,7 @@ def predict_classes(run: str | Path, table: str, output: str | Path | None = Non
     return predicted
 
 
-def evaluate_classes(run: str | Path, table: str) -> ClassifierResult:
+def evaluate_classes(run: str | Path, table: str) -> AnyResult:
     """Return the predictions for the sequences of a table beside their labels."""
     return load_run(run).evaluate(table)
 
@@ -161,7 +168,7 @@ def load_run(run: str | Path) -> Classifier:
 
 
 def _write(
-    folder: Path, place: Path, classifier: Classifier, result: ClassifierResult | None, table: str
+    folder: Path, place: Path, classifier: Classifier, result: AnyResult | None, table: str
 ) -> None:
     """Write all files of a run."""
     fitted = classifier.fitted
@@ -175,25 +182,20 @@ def _write(
     write_histories(histories, folder)
     classifier.save(folder / MODEL)
 
-    subject = f"{fitted.config.data.label_col}, {table}"
+    label = label_of(fitted.config.data)
+    subject = f"{label}, {table}"
     save_figure(plot_loss(histories, subject=subject), folder / "loss.png")
     finding = _members(classifier)
     scores = None
     if result is not None:
         scores = result.scores()
         scores.to_csv(folder / CLASS_SCORES_FILE)
-        result.confusion().to_csv(folder / CONFUSION)
         result.frame(fitted.config.data.id_col).to_csv(folder / PREDICTIONS, index=False)
         finding = result.verdict()
-        given = result.probabilities[result.alias]
-        counts = result.confusion().to_numpy()
-        confusion = plot_confusion(counts, result.classes, subject=subject)
-        save_figure(confusion, folder / "confusion.png")
-        reliability = plot_reliability(given, result.truth, subject=subject)
-        save_figure(reliability, folder / "reliability.png")
+        _write_classes(result, folder, subject)
     page = class_page(
         ClassRecord(
-            title=f"{fitted.config.data.label_col}, classes of {table}",
+            title=f"{label}, classes of {table}",
             finding=finding,
             facts=_facts(classifier, result),
             scores=scores,
@@ -205,6 +207,30 @@ def _write(
         )
     )
     (folder / REPORT).write_text(page, "utf-8")
+
+
+def label_of(columns: SequenceColumns) -> str:
+    """Return the name of what is told: the column of labels, or of several the first ones."""
+    if columns.label_cols:
+        return listed(columns.label_cols)
+    return columns.label_col
+
+
+def _write_classes(result: AnyResult, folder: Path, subject: str) -> None:
+    """Write what is right and wrong by class, as a table and as pictures."""
+    given = result.probabilities[result.alias]
+    truth = result.truth
+    if isinstance(result, LabelSetResult):
+        result.by_label().to_csv(folder / BY_LABEL)
+        each = given.reshape(-1)
+        given = np.stack([1.0 - each, each], axis=1)
+        truth = truth.reshape(-1)
+    else:
+        result.confusion().to_csv(folder / CONFUSION)
+        counts = result.confusion().to_numpy()
+        confusion = plot_confusion(counts, result.classes, subject=subject)
+        save_figure(confusion, folder / "confusion.png")
+    save_figure(plot_reliability(given, truth, subject=subject), folder / "reliability.png")
 
 
 def _history(losses: dict[str, list[float]]) -> History:
@@ -228,7 +254,7 @@ def _members(classifier: Classifier) -> str:
     return f"{classifier.config.alias}: {', '.join(parts)}"
 
 
-def _facts(classifier: Classifier, result: ClassifierResult | None) -> dict[str, str]:
+def _facts(classifier: Classifier, result: AnyResult | None) -> dict[str, str]:
     """Return what the page says of the task."""
     fitted = classifier.fitted
     columns = fitted.config.data
@@ -236,7 +262,7 @@ def _facts(classifier: Classifier, result: ClassifierResult | None) -> dict[str,
     if columns.features != "auto":
         read = [*columns.features, *read]
     facts = {
-        "label": f"{columns.label_col}: {', '.join(fitted.encoding.classes)}",
+        "label": f"{label_of(columns)}: {', '.join(fitted.encoding.classes)}",
         "columns read": ", ".join(read),
         "longest sequence": f"{fitted.length:,} steps",
         "members": _members(classifier),
