@@ -36,8 +36,8 @@ class SequenceColumns(Section):
     step_col: Name | Auto | None = AUTO
     """Column that orders the rows of a sequence, numbers or timestamps; null: rows stay in the
     order of the table. `auto`: `ds`, `step` or `time` where the table has one."""
-    label_col: Name = USUAL_LABEL
-    """Column with the label, the same in all rows of a sequence."""
+    label_col: Name | None = USUAL_LABEL
+    """Column with the label, the same in all rows of a sequence; null: the table has none."""
     label_separator: Name | None = None
     """Mark between the labels of a cell, such as `|` in `wet|hot`: then a sequence has any number
     of labels, none where the cell is empty."""

@@ -90,7 +90,24 @@ class Encoding:
             )
         if has_label_sets:
             different = {part for label in different for part in parts_of(label)}
-        classes = tuple(sorted_names(different))
+        return cls.of_rows(sequences, text, tuple(sorted_names(different)), has_label_sets)
+
+    @classmethod
+    def of_rows(
+        cls,
+        sequences: Sequences,
+        text: TextSettings,
+        classes: tuple[str, ...],
+        has_label_sets: bool = False,
+    ) -> Encoding:
+        """Find scales and words, where the classes are known.
+
+        Args:
+            sequences: the training set.
+            text: how texts become sequences.
+            classes: what is told apart.
+            has_label_sets: whether a sequence has any number of them.
+        """
         numbers = sequences.numbers
         is_missing = np.isnan(numbers)
         counts = np.maximum(1, (~is_missing).sum(axis=0))
@@ -174,8 +191,22 @@ def padded(
     """
     lengths = rows.lengths[which]
     longest = int(lengths.max()) if length is None else length
+    return stretches(rows, rows.offsets[which], lengths, longest)
+
+
+def stretches(
+    rows: EncodedRows, starts: IntArray, lengths: IntArray, longest: int
+) -> dict[str, NDArray[Any]]:
+    """Return a batch of stretches of rows; see `padded`.
+
+    Args:
+        rows: the encoded rows.
+        starts: (B,) first row of each.
+        lengths: (B,) rows of each.
+        longest: L.
+    """
     is_inside = np.arange(longest) < lengths[:, None]  # (B, L)
-    at = np.where(is_inside, rows.offsets[which][:, None] + np.arange(longest), 0)
+    at = np.where(is_inside, starts[:, None] + np.arange(longest), 0)
     batch: dict[str, NDArray[Any]] = {"lengths": lengths.astype(np.int32)}
     if rows.numbers.shape[1]:
         batch["numbers"] = rows.numbers[at] * is_inside[:, :, None].astype(np.float32)

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from forecast.classification.ngrams import LONGEST, NGrams
 from forecast.classification.stored_symbols import FittedSymbols, load_symbols, save_symbols
-from forecast.classification.symbol_learning import (
-    learn_symbols,
-    log_shares,
-    nats,
-    zero_states,
-)
+from forecast.classification.symbol_learning import learn_symbols, log_shares, zero_states
 from forecast.classification.symbol_rows import (
     BOUNDARY,
     NUM_MARKS,
+    UNKNOWN,
     SymbolRows,
     Symbols,
     read_symbols,
@@ -29,13 +23,16 @@ from forecast.classification.symbol_rows import (
     symbols_of,
 )
 from forecast.classification.symbol_settings import NextSymbolSettings
+from forecast.classification.symbols.symbol_result import SymbolResult
+from forecast.data.findings import listed
 from forecast.data.formats.readers import Source
-from forecast.errors import ConfigError, NotFittedError, check_kind
+from forecast.errors import ConfigError, DataError, NotFittedError, check_kind
 from forecast.layers.runtime import start_quietly
 from forecast.models.gru_next import build_gru_next
 
 if TYPE_CHECKING:
     import keras
+    import pandas as pd
 
 
 class NextSymbol:
@@ -146,11 +143,20 @@ class NextSymbol:
         """Return how well each next symbol is predicted, beside the baselines.
 
         Args:
-            table: symbols that it was not trained on; default: the validation symbols of `fit`.
+            table: as for `evaluate`.
+        """
+        return self.evaluate(table).scores()
+
+    def evaluate(self, table: Source | None = None) -> SymbolResult:
+        """Return predictions beside the symbols that came.
+
+        Args:
+            table: symbols that it was not trained on; default: the validation symbols of `fit`, by
+                which its training was stopped.
 
         Returns:
-            A row for the network, for the frequencies after the last 0 to 3 symbols, and for the
-            last symbol once more; columns `accuracy`, `nats` and `bits` per symbol, `perplexity`.
+            Probabilities of the network, of the frequencies after the last 0 to 3 symbols, and of
+            the last symbol once more.
 
         Raises:
             ConfigError: there is no table, and `fit` has not run in this process.
@@ -166,16 +172,20 @@ class NextSymbol:
         shares, guesses = log_shares(fitted.model, fitted.settings.model, stream)
         # the first symbols are context of the baselines, and judged for none
         judged = stream[LONGEST:]
-        found = {"gru_next": _scores(shares[LONGEST - 1 :], guesses[LONGEST - 1 :], judged)}
+        if len(judged) < 1:
+            raise DataError(
+                f"{len(stream)} symbols cannot be judged; expected more than {LONGEST}: give a "
+                f"longer text"
+            )
+        of_truth = {"gru_next": shares[LONGEST - 1 :]}
+        hits = {"gru_next": guesses[LONGEST - 1 :] == judged}
         for length in range(LONGEST, -1, -1):
             name = f"after the last {length}" if length else "frequencies"
-            given = fitted.ngrams.of_truth(stream, length)
-            found[name] = _scores(given, fitted.ngrams.guesses(stream, length), judged)
-        last = stream[LONGEST - 1 : -1].astype(np.int64)
-        found["the last once more"] = {"accuracy": float(np.mean(last == judged))}
-        table_of = pd.DataFrame.from_dict(found, orient="index")
-        table_of.index.name = "model"
-        return table_of
+            of_truth[name] = fitted.ngrams.of_truth(stream, length)
+            hits[name] = fitted.ngrams.guesses(stream, length) == judged
+        of_truth["the last once more"] = fitted.ngrams.once_more(stream)
+        hits["the last once more"] = stream[LONGEST - 1 : -1] == judged
+        return SymbolResult(of_truth, hits)
 
     def generate(
         self, prompt: str | list[str], length: int, *, temperature: float = 1.0, seed: int = 0
@@ -192,7 +202,7 @@ class NextSymbol:
             The new symbols; fewer where a sequence ends before.
 
         Raises:
-            ConfigError: the temperature is negative, or the prompt is empty.
+            ConfigError: the temperature is negative, or the prompt is empty, or of other symbols.
         """
         start_quietly()
         fitted = self.fitted
@@ -203,32 +213,30 @@ class NextSymbol:
             given = symbols_of(prompt, self.settings.data)
         if not given:
             raise ConfigError("the prompt is empty; expected at least one symbol")
+        codes = fitted.symbols.codes(np.array(given, dtype=object))
+        if (codes == UNKNOWN).all():
+            raise ConfigError(
+                f"the prompt has {listed([*dict.fromkeys(given)])}, and training had none of it; "
+                f"expected symbols such as {listed(fitted.symbols.names)}"
+            )
         model = _one_step(fitted)
         states = zero_states(fitted.settings.model, 1)
         draw = np.random.default_rng(seed)
         logits: NDArray[np.float64] = np.zeros(fitted.symbols.num_codes)
-        for code in fitted.symbols.codes(np.array(given, dtype=object)):
+        for code in codes:
             logits, states = _read(model, int(code), states)
+        banned = [UNKNOWN]  # it has no text
+        if BOUNDARY not in fitted.ngrams.orders[0].pairs:
+            banned.append(BOUNDARY)  # one sequence alone has no end
         added: list[str] = []
         for _ in range(length):
+            logits[banned] = -np.inf
             code = _drawn(logits, temperature, draw)
             if code == BOUNDARY:
                 break
             added.append(fitted.symbols.names[code - NUM_MARKS])
             logits, states = _read(model, code, states)
         return added
-
-
-def _scores(
-    shares: NDArray[np.float64], guesses: NDArray[np.int64], truth: NDArray[np.int32]
-) -> dict[str, float]:
-    loss = nats(shares)
-    return {
-        "accuracy": float(np.mean(guesses == truth)),
-        "nats": loss,
-        "bits": loss / math.log(2),
-        "perplexity": math.exp(loss),
-    }
 
 
 def _one_step(fitted: FittedSymbols) -> keras.Model:
@@ -250,11 +258,9 @@ def _read(
 
 
 def _drawn(logits: NDArray[np.float64], temperature: float, draw: np.random.Generator) -> int:
-    """Draw a code; never that of unknown symbols, which has no text."""
-    allowed = logits.copy()
-    allowed[0] = -np.inf
+    """Draw a code by its logit."""
     if temperature == 0:
-        return int(allowed.argmax())
-    raised = (allowed - allowed.max()) / temperature
+        return int(logits.argmax())
+    raised = (logits - logits.max()) / temperature
     shares = np.exp(raised)
     return int(draw.choice(len(shares), p=shares / shares.sum()))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from forecast.axes import IntArray
+from forecast.axes import FloatArray, IntArray
 from forecast.classification.class_settings import SequenceColumns
 from forecast.classification.label_sets.label_cells import from_cells, joined
 from forecast.classification.labelled_sequences import SETS
@@ -18,6 +20,22 @@ from forecast.data.table import RowNames, Table
 YES = ("1", "true")
 NO = ("0", "false")
 """Names of the cells of a column of 0 and 1."""
+
+
+@dataclass(frozen=True, eq=False)
+class RowOrder:
+    """Order of the rows of a table.
+
+    Attributes:
+        rows: (R,) numbers of the rows, by sequence and step.
+        steps: (R,) their steps, numbers or nanoseconds of timestamps; None where they stay in the
+            order of the table.
+        has_stamps: whether `steps` are nanoseconds.
+    """
+
+    rows: IntArray
+    steps: FloatArray | None = None
+    has_stamps: bool = False
 
 
 def refuse_repeated(
@@ -67,7 +85,7 @@ def _labels(
             [joined(np.array(roles.label_cols, dtype=object)[of_one]) for of_one in has.T],
             dtype=object,
         )
-    if roles.label_col not in table.data:
+    if roles.label_col is None or roles.label_col not in table.data:
         return None
     may_be_empty = roles.label_separator is not None
     cells = _one_each(table, roles.label_col, ids, named, rows, may_be_empty=may_be_empty)
@@ -117,11 +135,12 @@ def order_of(
     ids: NDArray[np.int32],
     rows: RowNames,
     log: FindingLog,
-) -> IntArray:
+) -> RowOrder:
     """Return the rows sorted by sequence and step."""
     if roles.step_col is None:
-        return np.argsort(ids, kind="stable").astype(np.int64)
+        return RowOrder(np.argsort(ids, kind="stable").astype(np.int64))
     column = table.take(roles.step_col)
+    has_stamps = pa.types.is_temporal(column.type)
     if pa.types.is_temporal(column.type):
         steps = column.cast(pa.timestamp("ns")).cast(pa.int64()).to_numpy().astype(np.float64)
     else:
@@ -145,7 +164,7 @@ def order_of(
             f"{rows.several(where[:5], len(where))}",
             "keep one row of each step, or name another column of steps",
         )
-    return order
+    return RowOrder(order, steps[order], has_stamps)
 
 
 def words_of(table: Table, name: str) -> NDArray[np.object_]:

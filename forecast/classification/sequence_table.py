@@ -101,6 +101,8 @@ def read_sequences(
 
 def _label_columns(roles: SequenceColumns) -> tuple[str, ...]:
     """Return the columns that tell labels."""
+    if roles.label_col is None:
+        return ()
     return roles.label_cols or (roles.label_col,)
 
 
@@ -140,7 +142,7 @@ def _plain_columns(columns: SequenceColumns) -> Columns:
     return Columns(
         id_col="unique_id" if columns.id_col == AUTO else columns.id_col,
         time_col="ds",
-        target_cols=_label_columns(columns),
+        target_cols=_label_columns(columns) or AUTO,
         past_covariates=(*features, *columns.categorical),
     )
 
@@ -210,8 +212,8 @@ def _arranged(table: Table, roles: SequenceColumns) -> Sequences:
     numbers = [read_numbers(table, name, rows, log, allow_missing=True) for name in roles.features]
     values = np.empty((table.num_rows, len(numbers)))
     for column, cells in enumerate(numbers):
-        values[:, column] = cells[order]
-    words = {name: words_of(table, name)[order] for name in roles.categorical}
+        values[:, column] = cells[order.rows]
+    words = {name: words_of(table, name)[order.rows] for name in roles.categorical}
     if not numbers and not words:
         raise BadTableError(
             "no_features",
@@ -231,5 +233,7 @@ def _arranged(table: Table, roles: SequenceColumns) -> Sequences:
         labels=each["labels"],
         groups=each["groups"],
         sets=each["sets"],
+        steps=order.steps,
+        has_stamps=order.has_stamps,
         notes=tuple(finding.sentence for finding in log.findings),
     )

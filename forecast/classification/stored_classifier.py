@@ -19,6 +19,7 @@ from forecast.classification.ridge_classifier import RidgeClassifier
 from forecast.errors import ArtifactError
 from forecast.forecasting.artifact import Artifact, load_artifact, save_artifact
 from forecast.forecasting.golden import rebuild_checked
+from forecast.forecasting.kinds import CLASSIFIER, require_kind
 from forecast.models.bigru_classifier import SequenceShape, build_bigru_classifier
 from forecast.section import section_from
 
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     import keras
 
 Arrays = dict[str, NDArray[Any]]
-
-KIND = "classifier"
-"""Entry `kind` of the stored values; a forecaster has none."""
 
 GOLDEN_SEQUENCES = 3
 
@@ -45,7 +43,7 @@ def save_classifier(fitted: FittedClassifier, path: Path) -> None:
     shape = replace(fitted.encoding.shape, length=fitted.length)
     inputs = golden_batch(shape)
     golden: Arrays = {f"input/{name}": array for name, array in inputs.items()}
-    golden["output"] = _run(fitted.models, inputs)
+    golden["output"] = mean_output(fitted.models, inputs)
     encoding = fitted.encoding
     baselines = fitted.baselines
     ridge = baselines.ridge
@@ -69,7 +67,7 @@ def save_classifier(fitted: FittedClassifier, path: Path) -> None:
         for number, variable in enumerate(model.weights)
     }
     meta = {
-        "kind": KIND,
+        "kind": CLASSIFIER,
         "length": fitted.length,
         "classes": list(encoding.classes),
         # Pairs, since a mapping would be sorted.
@@ -87,14 +85,10 @@ def load_classifier(path: Path) -> FittedClassifier:
     """Rebuild a trained classifier from a folder.
 
     Raises:
-        ArtifactError: the folder is damaged, of another version, or holds a forecaster.
+        ArtifactError: the folder is damaged, of another version, or of another kind.
     """
     artifact = load_artifact(path)
-    if artifact.meta.get("kind") != KIND:
-        raise ArtifactError(
-            f"{path}: this saved model forecasts; expected one that classifies: use "
-            f"`Forecaster.load`, or `forecast predict`"
-        )
+    require_kind(path, artifact, CLASSIFIER)
     return rebuild_checked(path, artifact, _rebuilt, _golden_difference, GOLDEN_TOLERANCE)
 
 
@@ -105,7 +99,7 @@ def _golden_difference(fitted: FittedClassifier, artifact: Artifact) -> float:
         for name, array in artifact.golden.items()
         if name != "output"
     }
-    return float(np.max(np.abs(_run(fitted.models, inputs) - artifact.golden["output"])))
+    return float(np.max(np.abs(mean_output(fitted.models, inputs) - artifact.golden["output"])))
 
 
 def golden_batch(shape: SequenceShape) -> Arrays:
@@ -123,8 +117,8 @@ def golden_batch(shape: SequenceShape) -> Arrays:
     return batch
 
 
-def _run(models: tuple[keras.Model, ...], inputs: Arrays) -> NDArray[Any]:
-    """Return the mean probabilities of the networks."""
+def mean_output(models: tuple[keras.Model, ...], inputs: Arrays) -> NDArray[Any]:
+    """Return the mean output of some networks."""
     outputs = [np.asarray(model(inputs, training=False)) for model in models]
     return np.mean(outputs, axis=0)
 

@@ -14,9 +14,9 @@ from forecast.classification.ngrams import NGrams
 from forecast.classification.symbol_learning import zero_states
 from forecast.classification.symbol_rows import Symbols
 from forecast.classification.symbol_settings import NextSymbolSettings
-from forecast.errors import ArtifactError
 from forecast.forecasting.artifact import Artifact, load_artifact, save_artifact
 from forecast.forecasting.golden import rebuild_checked
+from forecast.forecasting.kinds import NEXT_SYMBOL, require_kind
 from forecast.models.gru_next import build_gru_next
 from forecast.section import section_from
 
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     import keras
 
 Arrays = dict[str, NDArray[Any]]
-
-KIND = "next_symbol"
-"""Entry `kind` of the stored values."""
 
 GOLDEN_TOLERANCE = 1e-3
 """Of logits; other processors may round differently, a wrong weight moves them far more."""
@@ -65,7 +62,7 @@ def save_symbols(fitted: FittedSymbols, path: Path) -> None:
     }
     inputs = _golden_piece(fitted.symbols.num_codes, fitted.model.inputs[0].shape[1])
     meta = {
-        "kind": KIND,
+        "kind": NEXT_SYMBOL,
         "symbols": list(fitted.symbols.names),
         "length": int(fitted.model.inputs[0].shape[1]),
         "loss": list(fitted.loss),
@@ -84,8 +81,7 @@ def load_symbols(path: Path) -> FittedSymbols:
         ArtifactError: the folder is damaged, of another version, or of another kind.
     """
     artifact = load_artifact(path)
-    if artifact.meta.get("kind") != KIND:
-        raise ArtifactError(f"{path}: this saved model does not predict the next symbol")
+    require_kind(path, artifact, NEXT_SYMBOL)
     return rebuild_checked(path, artifact, _rebuilt, _golden_difference, GOLDEN_TOLERANCE)
 
 

@@ -13,6 +13,7 @@ from forecast.cli.parser import (
     add_command,
     add_settings,
     add_shortcuts,
+    overrides_of,
     to_list,
 )
 from forecast.cli.terminal import (
@@ -135,11 +136,7 @@ def _settings(options: argparse.Namespace) -> Classification:
     from forecast.classification.class_settings import Classification
     from forecast.experiment.file import load_settings
 
-    overrides = list(options.set)
-    for shortcut in CLASS_SHORTCUTS:
-        value = getattr(options, shortcut.setting, None)
-        if value is not None:
-            overrides.append(f"{shortcut.setting}={shortcut.to_yaml(value)}")
+    overrides = overrides_of(options, CLASS_SHORTCUTS)
     return load_settings(Classification, options.config, overrides)
 
 

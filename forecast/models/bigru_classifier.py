@@ -92,6 +92,21 @@ def build_bigru_classifier(config: BiGRUClassifierConfig, shape: SequenceShape) 
     import keras
     from keras import layers
 
+    inputs, pooled = read_sequences_whole(config, shape)
+    pooled = layers.Dropout(config.head_dropout, name="head_dropout")(pooled)
+    logits = layers.Dense(shape.num_classes, name=LOGITS)(pooled)
+    link = "sigmoid" if shape.has_label_sets else "softmax"
+    probabilities = layers.Activation(link, name="classes")(logits)
+    return keras.Model(inputs, probabilities, name=config.name)
+
+
+def read_sequences_whole(
+    config: BiGRUClassifierConfig, shape: SequenceShape
+) -> tuple[dict[str, Any], Any]:
+    """Return the inputs, and the (B, U) or (B, 2U) vector of each sequence."""
+    import keras
+    from keras import layers
+
     from forecast.layers.whole_sequences import Pooling
 
     inputs: dict[str, Any] = {}
@@ -113,12 +128,7 @@ def build_bigru_classifier(config: BiGRUClassifierConfig, shape: SequenceShape) 
     for number, units in enumerate(config.widths):
         outputs = _encode(config, units, f"encoder_{number}", outputs, lengths)  # (B, L, 2U)
     pooled = Pooling(config.pooling, config.bidirectional, name="pooling")(outputs, lengths)
-
-    pooled = layers.Dropout(config.head_dropout, name="head_dropout")(pooled)
-    logits = layers.Dense(shape.num_classes, name=LOGITS)(pooled)
-    link = "sigmoid" if shape.has_label_sets else "softmax"
-    probabilities = layers.Activation(link, name="classes")(logits)
-    return keras.Model(inputs, probabilities, name=config.name)
+    return inputs, pooled
 
 
 def _encode(config: BiGRUClassifierConfig, units: int, name: str, steps: Any, lengths: Any) -> Any:

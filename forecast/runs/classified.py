@@ -14,7 +14,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,25 +24,22 @@ from forecast.classification.classifier import Classifier
 from forecast.classification.evaluated import ClassifierResult
 from forecast.classification.label_sets.set_result import LabelSetResult
 from forecast.data.findings import listed
-from forecast.errors import ConfigError, OutputError
 from forecast.files.atomic import replace_folder, write_file
-from forecast.files.outputs import ENVIRONMENT, Content, check_file, check_folder, read_record
-from forecast.files.yaml import to_yaml
-from forecast.forecasting.artifact import SAVED_MODEL
+from forecast.files.outputs import check_file
 from forecast.report.class_page import ClassRecord, class_page
 from forecast.report.plots.classes import plot_confusion, plot_reliability
 from forecast.report.plots.loss import plot_loss
 from forecast.report.plots.style import save_figure
-from forecast.runs.records import (
-    CONFIG,
-    HISTORY,
-    MODEL,
-    REPORT,
-    environment_record,
-    to_json,
-    write_histories,
+from forecast.runs.label_records import (
+    LOSS,
+    SCORES_FILE,
+    LabelRun,
+    by_network,
+    claim_folder,
+    model_folder,
+    write_settings,
 )
-from forecast.scores.history import History
+from forecast.runs.records import CONFIG, MODEL, REPORT, write_histories
 from forecast.training.voice import Voice
 
 if TYPE_CHECKING:
@@ -51,32 +47,20 @@ if TYPE_CHECKING:
 
 AnyResult = ClassifierResult | LabelSetResult
 
-CLASS_SCORES_FILE = "scores.csv"
 CONFUSION = "confusion.csv"
 BY_LABEL = "labels.csv"
 PREDICTIONS = "predictions.csv"
 ABOUT = "classifier.json"
-PICTURES = ("confusion.png", "reliability.png", "loss.png")
+PICTURES = ("confusion.png", "reliability.png", LOSS)
 
-FILES = (
-    CONFIG,
-    ENVIRONMENT,
-    HISTORY,
+CLASS_RUN = LabelRun(
+    "run of classify fit",
     ABOUT,
-    CLASS_SCORES_FILE,
-    CONFUSION,
-    BY_LABEL,
-    PREDICTIONS,
-    REPORT,
-    *PICTURES,
-    *(f"{MODEL}/{name}" for name in SAVED_MODEL.names or ()),
+    (CONFUSION, BY_LABEL, PREDICTIONS, *(name for name in PICTURES if name != LOSS)),
 )
-"""Every file of the run folder of a classifier."""
+"""Folder that `classify_run` writes."""
 
-CLASS_RUN = Content(
-    "run of classify fit", "run", lambda folder: bool(read_record(folder / ABOUT)), FILES
-)
-"""Content that `classify_run` writes into its folder."""
+FILES = CLASS_RUN.files
 
 
 def classify_run(
@@ -104,23 +88,16 @@ def classify_run(
         OutputError: the folder contains something else.
     """
     folder = Path(out or Path("runs") / f"{Path(table).stem}-classes")
-    check = partial(check_folder, folder, CLASS_RUN, table)
-    check()
-    about = {"table": Path(table).name, "settings": config.model_dump(mode="json")}
-    earlier = read_record(folder / ABOUT)
-    if earlier and earlier.get("given") != about and not replace:
-        raise OutputError(
-            f"{folder} contains a run of another table or with other settings: replace it with "
-            f"`replace=true`, or name another folder with `out=`"
-        )
+    claim = claim_folder(CLASS_RUN, folder, table, config, replace=replace)
     voice.wake()
     classifier = Classifier(config).fit(table)
     result = None
     if classifier.has_test_set:
         result = classifier.evaluate()
 
-    with replace_folder(folder, check) as temporary:
-        (temporary / ABOUT).write_bytes(to_json({"given": about}))
+    with replace_folder(folder, claim.check) as temporary:
+        seed = classifier.fitted.config.training.seed
+        write_settings(CLASS_RUN, claim, classifier.fitted.config, seed, temporary)
         _write(temporary, folder, classifier, result, Path(table).name)
     voice.say(_members(classifier))
     if result is None:
@@ -160,11 +137,7 @@ def load_run(run: str | Path) -> Classifier:
     Raises:
         ConfigError: there is no such folder, or it has no model.
     """
-    folder = Path(run)
-    for place in (folder / MODEL, folder):
-        if (place / "manifest.json").is_file():
-            return Classifier.load(place)
-    raise ConfigError(f"{run} has no saved model: give a folder that `classify fit` has written")
+    return Classifier.load(model_folder(run, "classify fit"))
 
 
 def _write(
@@ -172,24 +145,19 @@ def _write(
 ) -> None:
     """Write all files of a run."""
     fitted = classifier.fitted
-    settings = to_yaml(fitted.config.model_dump(mode="json"))
-    (folder / CONFIG).write_text(settings)
-    (folder / ENVIRONMENT).write_bytes(to_json(environment_record(fitted.config.training.seed)))
-    histories = {
-        f"network {number}": _history(losses)
-        for number, losses in enumerate(fitted.histories, start=1)
-    }
+    settings = (folder / CONFIG).read_text()
+    histories = by_network(fitted.histories)
     write_histories(histories, folder)
     classifier.save(folder / MODEL)
 
     label = label_of(fitted.config.data)
     subject = f"{label}, {table}"
-    save_figure(plot_loss(histories, subject=subject), folder / "loss.png")
+    save_figure(plot_loss(histories, subject=subject), folder / LOSS)
     finding = _members(classifier)
     scores = None
     if result is not None:
         scores = result.scores()
-        scores.to_csv(folder / CLASS_SCORES_FILE)
+        scores.to_csv(folder / SCORES_FILE)
         result.frame(fitted.config.data.id_col).to_csv(folder / PREDICTIONS, index=False)
         finding = result.verdict()
         _write_classes(result, folder, subject)
@@ -213,7 +181,7 @@ def label_of(columns: SequenceColumns) -> str:
     """Return the name of what is told: the column of labels, or of several the first ones."""
     if columns.label_cols:
         return listed(columns.label_cols)
-    return columns.label_col
+    return str(columns.label_col)
 
 
 def _write_classes(result: AnyResult, folder: Path, subject: str) -> None:
@@ -231,20 +199,6 @@ def _write_classes(result: AnyResult, folder: Path, subject: str) -> None:
         confusion = plot_confusion(counts, result.classes, subject=subject)
         save_figure(confusion, folder / "confusion.png")
     save_figure(plot_reliability(given, truth, subject=subject), folder / "reliability.png")
-
-
-def _history(losses: dict[str, list[float]]) -> History:
-    """Return the losses of a network as figures take them."""
-    num_epochs = len(losses["loss"])
-    validation = losses.get("val_loss", [])
-    best = int(np.argmin(validation)) + 1 if validation else num_epochs
-    return History(
-        loss=tuple(losses["loss"]),
-        val_loss=tuple(validation),
-        learning_rate=(float("nan"),) * num_epochs,
-        seconds=(0.0,) * num_epochs,
-        best_epoch=best,
-    )
 
 
 def _members(classifier: Classifier) -> str:

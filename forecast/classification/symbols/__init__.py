@@ -1,0 +1,1 @@
+"""Judgement of predictions of the next symbol."""
