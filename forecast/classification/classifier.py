@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from forecast.classification.class_settings import Classification
 from forecast.classification.evaluated import ClassifierResult
 from forecast.classification.fitted_classifier import FittedClassifier, fit_classifier
 from forecast.classification.label_sets.set_result import LabelSetResult
 from forecast.classification.labelled_sequences import Sequences
+from forecast.classification.same_contents import twice_in_sets
 from forecast.classification.sequence_table import COUNTED, read_sequences
 from forecast.classification.stored_classifier import load_classifier, save_classifier
 from forecast.data.formats.readers import Source
@@ -26,6 +29,9 @@ class Classifier:
 
     Args:
         config: the settings; default: `Classification()`.
+
+    Attributes:
+        notes: of the last `fit`, a sentence each: what was odd in the table.
 
     Example:
         >>> import numpy as np
@@ -53,6 +59,7 @@ class Classifier:
             config = Classification()
         check_kind("config", config, Classification, "a Classification")
         self.config = config
+        self.notes: tuple[str, ...] = ()
         self._fitted: FittedClassifier | None = None
         self._test: Sequences | None = None
 
@@ -103,6 +110,9 @@ class Classifier:
         )
         self._fitted = fitted
         self._test = sequences.take(split.test) if len(split.test) else None
+        learned = np.concatenate([split.train, split.validation])
+        doubles = twice_in_sets(sequences, {"training": learned, "test": split.test})
+        self.notes = (*sequences.notes, *doubles)
         return self
 
     def predict(self, table: Source) -> pd.DataFrame:

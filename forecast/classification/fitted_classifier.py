@@ -144,22 +144,18 @@ def fit_classifier(
     Raises:
         DataError: the training set has less than two labels.
     """
-    split = split_sequences(sequences, config.split)
-    numbers = np.sort(np.concatenate([split.train, split.validation]))
-    if not len(split.train):
-        raise DataError(
-            f"no sequence is left for training of {sequences.num_sequences}: give more sequences, "
-            f"or smaller shares in split.test and split.validation"
-        )
-    config = _decided(config, len(numbers))
-    known = sequences.take(numbers)
-    encoding = Encoding.fit(known, config.text)
+    learned = learn_from(config, sequences)
+    split = learned.split
+    known = learned.known
+    encoding = learned.encoding
     rows = encoding.rows(known)
     truth = encoding.targets(known)
+    config = _decided(config, len(truth))
     shape = replace(encoding.shape, length=int(rows.lengths.max()))
-    baselines, without = fit_baselines(encoding, known, truth)
+    baselines = learned.baselines
+    without = learned.without
 
-    sets = _member_sets(config, known, np.isin(numbers, split.validation))
+    sets = _member_sets(config, known, learned.is_validation)
     models, histories, held_out = _train(config, encoding, shape, rows, truth, sets)
     is_judged = np.isfinite(held_out[:, 0])
     weight = 1.0
@@ -175,6 +171,47 @@ def fit_classifier(
         network_weight=weight,
     )
     return fitted, split
+
+
+@dataclass(frozen=True, eq=False)
+class LearnedFrom:
+    """Everything that is fitted before a network is trained.
+
+    Attributes:
+        split: the sets.
+        known: sequences of training and validation set.
+        is_validation: which of them are in the validation set.
+        encoding: scales, words and classes.
+        baselines: the classifiers to beat.
+        without: (N, K) probabilities of the ridge regression for each, fitted without it.
+    """
+
+    split: SequenceSplit
+    known: Sequences
+    is_validation: NDArray[np.bool_]
+    encoding: Encoding
+    baselines: ClassBaselines
+    without: FloatArray
+
+
+def learn_from(config: Classification, sequences: Sequences) -> LearnedFrom:
+    """Split, and fit the encoding and the baselines on training and validation set.
+
+    Raises:
+        DataError: the training set has less than two labels.
+    """
+    split = split_sequences(sequences, config.split)
+    numbers = np.sort(np.concatenate([split.train, split.validation]))
+    if not len(split.train):
+        raise DataError(
+            f"no sequence is left for training of {sequences.num_sequences}: give more sequences, "
+            f"or smaller shares in split.test and split.validation"
+        )
+    known = sequences.take(numbers)
+    encoding = Encoding.fit(known, config.text)
+    baselines, without = fit_baselines(encoding, known, encoding.targets(known))
+    is_validation = np.isin(numbers, split.validation)
+    return LearnedFrom(split, known, is_validation, encoding, baselines, without)
 
 
 MemberSet = tuple[IntArray, IntArray]

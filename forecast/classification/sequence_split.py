@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from forecast.axes import IntArray
 from forecast.classification.class_settings import SplitSettings
 from forecast.classification.label_sets.label_cells import parts_of, rarest
 from forecast.classification.labelled_sequences import SETS, Sequences
+from forecast.classification.same_contents import contents_of
 from forecast.errors import DataError
 
 
@@ -33,6 +35,7 @@ def split_sequences(sequences: Sequences, settings: SplitSettings) -> SequenceSp
     """Divide sequences into sets.
 
     With groups, whole groups are drawn; a group has the label that most of its sequences have.
+    Without, sequences with equal rows are a group.
     A `split_col` decides first; validation sequences are then drawn from `train`, unless the column
     names some.
 
@@ -152,8 +155,10 @@ def _units(sequences: Sequences, numbers: IntArray) -> tuple[IntArray, NDArray[n
     if sequences.columns.has_label_sets:
         labels = rarest(labels)
     if sequences.groups is None:
-        return np.arange(len(numbers)), labels
-    groups = sequences.groups[numbers]
+        # the same document is in one set
+        groups: NDArray[Any] = contents_of(sequences)[numbers]
+    else:
+        groups = sequences.groups[numbers]
     names, first, units = np.unique(groups, return_index=True, return_inverse=True)
     place = np.empty(len(names), np.int64)
     place[np.argsort(first)] = np.arange(len(names))

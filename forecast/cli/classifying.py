@@ -1,4 +1,4 @@
-"""The command `classify`, with `fit`, `predict`, `evaluate` and `tune`."""
+"""The command `classify`, with `fit`, `predict`, `evaluate`, `tune` and `leak-check`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 from forecast.cli.parser import (
+    FAILURE,
     SUCCESS,
     Commands,
     Shortcut,
@@ -108,6 +109,7 @@ def add_classify(commands: Commands) -> None:
     _add_predict(inner)
     _add_evaluate(inner)
     _add_tune(inner)
+    _add_leak_check(inner)
 
 
 def _add_fit(commands: Commands) -> None:
@@ -222,3 +224,30 @@ def _tune(options: argparse.Namespace) -> int:
     )
     print_path(folder)
     return SUCCESS
+
+
+def _add_leak_check(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "leak-check",
+        _leak_check,
+        "look for labels and words of the test set in what is learned from",
+        "Test sequences are changed; everything that is fitted must stay the same. Documents in "
+        "two sets and columns that tell the label are named.",
+    )
+    _add_labelled(parser)
+    parser.add_argument(
+        "--train", action="store_true", help="also train on every changed table (slow)"
+    )
+
+
+def _leak_check(options: argparse.Namespace) -> int:
+    config = _settings(options)
+    start_without_keras()
+    from forecast.leakage.labels import check_labels
+
+    report = check_labels(config, options.table, train=options.train)
+    print_result(report.text())
+    if report.ok:
+        return SUCCESS
+    return FAILURE

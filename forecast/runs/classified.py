@@ -99,6 +99,8 @@ def classify_run(
         seed = classifier.fitted.config.training.seed
         write_settings(CLASS_RUN, claim, classifier.fitted.config, seed, temporary)
         _write(temporary, folder, classifier, result, Path(table).name)
+    for note in classifier.notes:
+        voice.say(f"note: {note}")
     voice.say(_members(classifier))
     if result is None:
         voice.say("there is no test set (split.test: 0): this classifier was not evaluated")

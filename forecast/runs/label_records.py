@@ -1,4 +1,4 @@
-"""What the run folders of classifiers, categories and symbols have in common."""
+"""Parts that the run folders of classifiers, categories and symbols have in common."""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ def test_no_sequence_and_no_group_is_in_two_sets(
         columns=SequenceColumns(),
         ids=np.arange(num).astype(object),
         offsets=np.arange(num + 1),
-        numbers=np.zeros((num, 1)),
+        numbers=np.arange(float(num))[:, None],
         words={},
         labels=labels.astype(object),
         groups=groups.astype(object) if grouped else None,
