@@ -124,7 +124,6 @@ class Classifier:
         Raises:
             DataError: the table cannot be read.
         """
-        start_quietly()
         return self.fitted.predict(self._read(table, has_labels=False))
 
     def evaluate(self, table: Source | None = None) -> ClassifierResult | LabelSetResult:
@@ -141,7 +140,6 @@ class Classifier:
             ConfigError: there is no table, and `fit` has held out no test set.
             DataError: the table cannot be read, or has a label that training did not have.
         """
-        start_quietly()
         if table is not None:
             return self.fitted.evaluate(self._read(table, has_labels=True))
         if self._test is None:
@@ -181,7 +179,6 @@ class Classifier:
         Raises:
             ArtifactError: the folder is damaged, of another version, or holds a forecaster.
         """
-        start_quietly()
         fitted = load_classifier(Path(path))
         classifier = cls(fitted.config)
         classifier._fitted = fitted

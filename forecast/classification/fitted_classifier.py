@@ -18,7 +18,12 @@ from forecast.classification.evaluated import NETWORK, ClassifierResult
 from forecast.classification.label_sets.label_cells import shown_sets
 from forecast.classification.label_sets.set_result import LabelSetResult
 from forecast.classification.labelled_sequences import Sequences
-from forecast.classification.learn import LearningSet, learn, probabilities_of, with_length
+from forecast.classification.learn import (
+    LearningSet,
+    learn,
+    network_maker,
+    probabilities_of,
+)
 from forecast.classification.sequence_split import (
     SequenceSplit,
     split_sequences,
@@ -26,6 +31,7 @@ from forecast.classification.sequence_split import (
 )
 from forecast.errors import DataError
 from forecast.models.bigru_classifier import SequenceShape
+from forecast.models.sequence_network import SequenceNetwork
 from forecast.section import AUTO
 
 if TYPE_CHECKING:
@@ -50,7 +56,7 @@ class FittedClassifier:
         config: the settings, without `auto`.
         encoding: scales, words and classes of the training set.
         length: steps of the longest sequence of training; longer ones are read whole.
-        models: networks whose probabilities are averaged.
+        networks: whose probabilities are averaged.
         histories: losses of each network by epoch.
         baselines: the classifiers to beat.
         network_weight: weight of the mean of the networks; the ridge regression has the rest.
@@ -59,10 +65,15 @@ class FittedClassifier:
     config: Classification
     encoding: Encoding
     length: int
-    models: tuple[keras.Model, ...]
+    networks: tuple[SequenceNetwork, ...]
     histories: tuple[dict[str, list[float]], ...]
     baselines: ClassBaselines
     network_weight: float
+
+    @property
+    def models(self) -> tuple[keras.Model, ...]:
+        """The networks as Keras models."""
+        return tuple(network.in_keras(self.length) for network in self.networks)
 
     @property
     def weights(self) -> dict[str, float]:
@@ -86,13 +97,8 @@ class FittedClassifier:
 
     def _mean_of_networks(self, rows: EncodedRows) -> FloatArray:
         """Return the (N, K) mean probabilities of the networks."""
-        longest = int(rows.lengths.max())
-        models = self.models
-        if longest > self.length:
-            shape = replace(self.encoding.shape, length=longest)
-            models = tuple(with_length(model, self.config.model, shape) for model in models)
-        length = max(self.length, longest)
-        parts = [probabilities_of(model, rows, length) for model in models]
+        length = max(self.length, int(rows.lengths.max()))
+        parts = [probabilities_of(network, rows, length) for network in self.networks]
         mean: FloatArray = np.mean(parts, axis=0)
         return mean
 
@@ -158,6 +164,8 @@ def fit_classifier(
     sets = _member_sets(config, known, learned.is_validation)
     models, histories, held_out = _train(config, encoding, shape, rows, truth, sets)
     is_judged = np.isfinite(held_out[:, 0])
+    make = network_maker(config, encoding.shape)
+    networks = tuple(SequenceNetwork.of(model, make) for model in models)
     weight = 1.0
     if is_judged.any():
         weight = network_weight(held_out[is_judged], without[is_judged], truth[is_judged])
@@ -165,7 +173,7 @@ def fit_classifier(
         config=config,
         encoding=encoding,
         length=int(rows.lengths.max()),
-        models=models,
+        networks=networks,
         histories=histories,
         baselines=baselines,
         network_weight=weight,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,6 @@ from forecast.classification.word_vectors import read_vectors
 from forecast.models.bigru_classifier import (
     EMBEDDING,
     LOGITS,
-    BiGRUClassifierConfig,
     SequenceShape,
     build_bigru_classifier,
 )
@@ -131,15 +131,16 @@ def learn(
     return Learned(model, {name: list(map(float, of)) for name, of in history.history.items()})
 
 
-def with_length(
-    model: keras.Model, config: BiGRUClassifierConfig, shape: SequenceShape
-) -> keras.Model:
-    """Return the same network for batches of another number of steps: no weight depends on it."""
-    from forecast.layers.runtime import build_apart
+def network_maker(config: Classification, shape: SequenceShape) -> Callable[[int], keras.Model]:
+    """Return a function that builds the network for a number of steps: no weight depends on it."""
 
-    longer = build_apart(partial(build_bigru_classifier, config, shape), seed=0)
-    longer.set_weights(model.get_weights())
-    return longer
+    def make(length: int) -> keras.Model:
+        from forecast.layers.runtime import build_apart
+
+        sized = replace(shape, length=length)
+        return build_apart(partial(build_bigru_classifier, config.model, sized), seed=0)
+
+    return make
 
 
 def _take_vectors(model: keras.Model, encoding: Encoding, text: TextSettings) -> None:
@@ -215,12 +216,18 @@ def _all_of(given: LearningSet, shape: SequenceShape) -> Any:
 
 
 def probabilities_of(
-    model: keras.Model, rows: EncodedRows, length: int | None = None
+    model: Callable[..., Any], rows: EncodedRows, length: int | None = None
 ) -> FloatArray:
-    """Return the (N, K) probabilities of all sequences."""
+    """Return the (N, K) probabilities of all sequences.
+
+    Args:
+        model: a network, as a function of a batch.
+        rows: of the sequences.
+        length: L of the batches; default: that of the longest in each.
+    """
     parts = []
     for start in range(0, len(rows.lengths), PREDICTED_AT_ONCE):
         which = np.arange(start, min(start + PREDICTED_AT_ONCE, len(rows.lengths)))
         batch = padded(rows, which, length)
-        parts.append(np.asarray(model(batch, training=False), np.float64))
+        parts.append(np.asarray(model(batch), np.float64))
     return np.concatenate(parts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,8 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.classification.ngrams import LONGEST, NGrams
-from forecast.classification.stored_symbols import FittedSymbols, load_symbols, save_symbols
-from forecast.classification.symbol_learning import learn_symbols, log_shares, zero_states
+from forecast.classification.stored_symbols import (
+    FittedSymbols,
+    load_symbols,
+    save_symbols,
+    symbol_maker,
+)
+from forecast.classification.symbol_learning import learn_symbols
 from forecast.classification.symbol_rows import (
     BOUNDARY,
     NUM_MARKS,
@@ -24,14 +28,14 @@ from forecast.classification.symbol_rows import (
 )
 from forecast.classification.symbol_settings import NextSymbolSettings
 from forecast.classification.symbols.symbol_result import SymbolResult
+from forecast.classification.symbols.symbol_steps import first_states, read_on, shares_of
 from forecast.data.findings import listed
 from forecast.data.formats.readers import Source
 from forecast.errors import ConfigError, DataError, NotFittedError, check_kind
 from forecast.layers.runtime import start_quietly
-from forecast.models.gru_next import build_gru_next
+from forecast.models.sequence_network import SequenceNetwork
 
 if TYPE_CHECKING:
-    import keras
     import pandas as pd
 
 
@@ -99,7 +103,6 @@ class NextSymbol:
         Raises:
             ArtifactError: the folder is damaged, of another version, or of another kind.
         """
-        start_quietly()
         fitted = load_symbols(Path(path))
         model = cls(fitted.settings)
         model._fitted = fitted
@@ -131,7 +134,10 @@ class NextSymbol:
         self._fitted = FittedSymbols(
             settings=self.settings,
             symbols=symbols,
-            model=learned.model,
+            network=SequenceNetwork.of(
+                learned.model, symbol_maker(self.settings.model, symbols.num_codes)
+            ),
+            length=int(learned.model.inputs[0].shape[1]),
             loss=learned.loss,
             val_loss=learned.val_loss,
             ngrams=ngrams,
@@ -161,7 +167,6 @@ class NextSymbol:
         Raises:
             ConfigError: there is no table, and `fit` has not run in this process.
         """
-        start_quietly()
         fitted = self.fitted
         rows = self._validation
         if table is not None:
@@ -169,14 +174,14 @@ class NextSymbol:
         if rows is None:
             raise ConfigError("there are no validation symbols; expected a table of symbols")
         stream = fitted.symbols.stream(rows)
-        shares, guesses = log_shares(fitted.model, fitted.settings.model, stream)
-        # the first symbols are context of the baselines, and judged for none
-        judged = stream[LONGEST:]
-        if len(judged) < 1:
+        if len(stream) <= LONGEST:
             raise DataError(
                 f"{len(stream)} symbols cannot be judged; expected more than {LONGEST}: give a "
                 f"longer text"
             )
+        shares, guesses = shares_of(fitted.network, fitted.settings.model, stream)
+        # the first symbols are context of the baselines, and judged for none
+        judged = stream[LONGEST:]
         of_truth = {"gru_next": shares[LONGEST - 1 :]}
         hits = {"gru_next": guesses[LONGEST - 1 :] == judged}
         for length in range(LONGEST, -1, -1):
@@ -204,7 +209,6 @@ class NextSymbol:
         Raises:
             ConfigError: the temperature is negative, or the prompt is empty, or of other symbols.
         """
-        start_quietly()
         fitted = self.fitted
         if temperature < 0:
             raise ConfigError(f"temperature is {temperature}; expected 0 or more")
@@ -219,12 +223,10 @@ class NextSymbol:
                 f"the prompt has {listed([*dict.fromkeys(given)])}, and training had none of it; "
                 f"expected symbols such as {listed(fitted.symbols.names)}"
             )
-        model = _one_step(fitted)
-        states = zero_states(fitted.settings.model, 1)
+        config = fitted.settings.model
+        read, states = read_on(fitted.network, config, codes, first_states(config))
+        logits = read[-1]
         draw = np.random.default_rng(seed)
-        logits: NDArray[np.float64] = np.zeros(fitted.symbols.num_codes)
-        for code in codes:
-            logits, states = _read(model, int(code), states)
         banned = [UNKNOWN]  # it has no text
         if BOUNDARY not in fitted.ngrams.orders[0].pairs:
             banned.append(BOUNDARY)  # one sequence alone has no end
@@ -235,26 +237,9 @@ class NextSymbol:
             if code == BOUNDARY:
                 break
             added.append(fitted.symbols.names[code - NUM_MARKS])
-            logits, states = _read(model, code, states)
+            one = np.array([code], np.int32)
+            (logits,), states = read_on(fitted.network, config, one, states)
         return added
-
-
-def _one_step(fitted: FittedSymbols) -> keras.Model:
-    """Return the network for one symbol at a time."""
-    from forecast.layers.runtime import build_apart
-
-    make = partial(build_gru_next, fitted.settings.model, fitted.symbols.num_codes, 1)
-    model = build_apart(make, seed=0)
-    model.set_weights(fitted.model.get_weights())
-    return model
-
-
-def _read(
-    model: keras.Model, code: int, states: list[NDArray[np.float32]]
-) -> tuple[NDArray[np.float64], list[NDArray[np.float32]]]:
-    """Return the (V,) logits after a symbol, and the states."""
-    logits, *after = model([np.array([[code]], np.int32), *states], training=False)
-    return np.asarray(logits, np.float64)[0, 0], [np.asarray(state) for state in after]
 
 
 def _drawn(logits: NDArray[np.float64], temperature: float, draw: np.random.Generator) -> int:

@@ -137,7 +137,7 @@ def _stages(config: Classification, sequences: Sequences, *, train: bool) -> dic
     }
     if train:
         fitted, _ = fit_classifier(config, sequences)
-        weights = [model.get_weights() for model in fitted.models]
+        weights = [list(network.weights.values()) for network in fitted.networks]
         stages["network"] = [fitted.network_weight, *weights]
     return stages
 

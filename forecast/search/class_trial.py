@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from forecast.classification.class_search import all_scores
 from forecast.classification.class_settings import Classification
 from forecast.classification.evaluated import NETWORK
@@ -159,7 +157,7 @@ class ClassBench:
 
 
 def _num_weights(fitted: FittedClassifier) -> int:
-    return sum(int(np.prod(weight.shape)) for weight in fitted.models[0].weights)
+    return sum(weight.size for weight in fitted.networks[0].weights.values())
 
 
 def digest_of(sequences: Sequences) -> str:

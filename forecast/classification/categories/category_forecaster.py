@@ -112,7 +112,6 @@ class CategoryForecaster:
         Raises:
             DataError: the table cannot be read.
         """
-        start_quietly()
         return self.fitted.predict(self._read(table, self.fitted.settings))
 
     def evaluate(self, table: Source | None = None) -> CategoryResult:
@@ -126,7 +125,6 @@ class CategoryForecaster:
             ConfigError: there is no table, and `fit` has held out no test set.
             DataError: the table cannot be read, or no window can be judged.
         """
-        start_quietly()
         if table is not None:
             sequences = self._read(table, self.fitted.settings)
             return self.fitted.evaluate(sequences, all_windows(sequences, self.settings.windows))
@@ -162,7 +160,6 @@ class CategoryForecaster:
         Raises:
             ArtifactError: the folder is damaged, of another version, or of another kind.
         """
-        start_quietly()
         fitted = load_categories(Path(path))
         forecaster = cls(fitted.settings)
         forecaster._fitted = fitted

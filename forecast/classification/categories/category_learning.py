@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +15,17 @@ from forecast.axes import FloatArray, IntArray
 from forecast.classification.categories.category_settings import CategorySettings
 from forecast.classification.categories.category_windows import CategoryIndex
 from forecast.classification.encoding import EncodedRows, stretches
-from forecast.classification.learn import PREDICTED_AT_ONCE, SMALLEST_RATE
+from forecast.classification.learn import PREDICTED_AT_ONCE
 from forecast.models.bigru_categories import build_bigru_categories
 from forecast.models.bigru_classifier import LOGITS, SequenceShape
+from forecast.models.sequence_network import SequenceNetwork
 
 if TYPE_CHECKING:
     import keras
+
+
+SMALLEST_RATE = 0.01
+"""Last learning rate, as a fraction of the first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,14 +126,21 @@ def learn_categories(
     return model, {name: list(map(float, of)) for name, of in history.history.items()}
 
 
+def category_maker(
+    settings: CategorySettings, shape: SequenceShape
+) -> Callable[[int], keras.Model]:
+    """Return a function that builds the network for a number of steps."""
+    return lambda length: build(settings, replace(shape, length=length), 0)
+
+
 def category_shares(
-    models: tuple[keras.Model, ...], rows: EncodedRows, index: CategoryIndex, length: int
+    networks: tuple[SequenceNetwork, ...], rows: EncodedRows, index: CategoryIndex, length: int
 ) -> FloatArray:
     """Return the (W, H, K) mean probabilities of some networks."""
     parts = []
     for start in range(0, len(index.starts), PREDICTED_AT_ONCE):
         which = slice(start, start + PREDICTED_AT_ONCE)
         batch = stretches(rows, index.starts[which], index.lengths[which], length)
-        given = [np.asarray(model(batch, training=False), np.float64) for model in models]
+        given = [np.asarray(network(batch), np.float64) for network in networks]
         parts.append(np.mean(given, axis=0))
     return np.concatenate(parts)

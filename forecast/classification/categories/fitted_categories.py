@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -13,6 +12,7 @@ from forecast.axes import FloatArray, IntArray
 from forecast.classification.categories.category_baselines import AFTER_LAST, CategoryBaselines
 from forecast.classification.categories.category_learning import (
     CategoryExamples,
+    category_maker,
     category_shares,
     learn_categories,
 )
@@ -34,9 +34,7 @@ from forecast.data.findings import counted, listed
 from forecast.data.names import sorted_names
 from forecast.errors import DataError
 from forecast.models.bigru_classifier import SequenceShape
-
-if TYPE_CHECKING:
-    import keras
+from forecast.models.sequence_network import SequenceNetwork
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +44,7 @@ class FittedCategories:
     Attributes:
         settings: the settings, without `auto`.
         encoding: scales, words and classes of the training rows.
-        models: networks whose probabilities are averaged.
+        networks: whose probabilities are averaged.
         histories: losses of each network by epoch.
         baselines: the forecasts to beat.
         network_weight: weight of the networks; what usually follows the last category has the rest.
@@ -55,7 +53,7 @@ class FittedCategories:
 
     settings: CategorySettings
     encoding: Encoding
-    models: tuple[keras.Model, ...]
+    networks: tuple[SequenceNetwork, ...]
     histories: tuple[dict[str, list[float]], ...]
     baselines: CategoryBaselines
     network_weight: float
@@ -77,7 +75,7 @@ class FittedCategories:
             classes: (R,) class of each row.
         """
         length = self.settings.windows.context_length
-        network = category_shares(self.models, rows, index, length)
+        network = category_shares(self.networks, rows, index, length)
         baselines = self.baselines.probabilities(classes[index.cutoffs])
         both = self.network_weight * network
         both = both + (1.0 - self.network_weight) * baselines[AFTER_LAST]
@@ -198,15 +196,16 @@ def fit_categories(
         )
     baselines = CategoryBaselines.fit(classes[train.index.cutoffs], train.truth, len(names))
     shape = replace(encoding.shape, length=settings.windows.context_length)
-    models = []
+    make = category_maker(settings, shape)
+    networks = []
     histories = []
     for member in range(settings.training.seeds):
         seed = settings.training.seed + 100 * member
         model, history = learn_categories(settings, shape, train, validation, seed=seed)
-        models.append(model)
+        networks.append(SequenceNetwork.of(model, make))
         histories.append(history)
     fitted = FittedCategories(
-        settings, encoding, tuple(models), tuple(histories), baselines, network_weight=1.0
+        settings, encoding, tuple(networks), tuple(histories), baselines, network_weight=1.0
     )
     fitted = replace(fitted, network_weight=_earned(fitted, validation, classes))
     return replace(fitted, notes=_notes(sets.test, classes, horizon)), sets.test

@@ -8,12 +8,18 @@ import numpy as np
 
 from forecast.axes import FloatArray
 from forecast.classification.categories.category_baselines import CategoryBaselines
-from forecast.classification.categories.category_learning import build
+from forecast.classification.categories.category_learning import category_maker
 from forecast.classification.categories.category_settings import CategorySettings
 from forecast.classification.categories.fitted_categories import FittedCategories
 from forecast.classification.encoding import Encoding
-from forecast.classification.stored_classifier import Arrays, golden_batch, mean_output
-from forecast.errors import ArtifactError
+from forecast.classification.stored_classifier import (
+    Arrays,
+    golden_batch,
+    graphs_of,
+    mean_output,
+    networks_in,
+    weights_by_member,
+)
 from forecast.forecasting.artifact import Artifact, load_artifact, save_artifact
 from forecast.forecasting.golden import rebuild_checked
 from forecast.forecasting.kinds import CATEGORIES, require_kind
@@ -31,7 +37,7 @@ def save_categories(fitted: FittedCategories, path: Path) -> None:
     """
     inputs = golden_batch(fitted.shape)
     golden: Arrays = {f"input/{name}": array for name, array in inputs.items()}
-    golden["output"] = mean_output(fitted.models, inputs)
+    golden["output"] = mean_output(fitted.networks, inputs)
     encoding = fitted.encoding
     state: Arrays = {
         "encoding/mean": encoding.mean,
@@ -41,17 +47,14 @@ def save_categories(fitted: FittedCategories, path: Path) -> None:
         "stays": fitted.baselines.stays,
         "follows": fitted.baselines.follows,
     }
-    weights = {
-        f"{member:02d}/{number:03d}/{variable.path}": np.asarray(variable)
-        for member, model in enumerate(fitted.models)
-        for number, variable in enumerate(model.weights)
-    }
+    weights = weights_by_member(fitted.networks)
     meta = {
         "kind": CATEGORIES,
         "classes": list(encoding.classes),
         # Pairs, since a mapping would be sorted.
         "vocabulary": [[name, list(words)] for name, words in encoding.vocabulary.items()],
         "widths": list(encoding.widths),
+        "networks": graphs_of(fitted.networks),
         "network_weight": fitted.network_weight,
         "histories": list(fitted.histories),
     }
@@ -77,7 +80,7 @@ def _golden_difference(fitted: FittedCategories, artifact: Artifact) -> float:
         for name, array in artifact.golden.items()
         if name != "output"
     }
-    output: FloatArray = mean_output(fitted.models, inputs)
+    output: FloatArray = mean_output(fitted.networks, inputs)
     return float(np.max(np.abs(output - artifact.golden["output"])))
 
 
@@ -95,25 +98,11 @@ def _rebuilt(artifact: Artifact) -> FittedCategories:
         widths=tuple(meta["widths"]),
     )
     baselines = CategoryBaselines(state["frequencies"], state["stays"], state["follows"])
-    fitted = FittedCategories(
+    return FittedCategories(
         settings=settings,
         encoding=encoding,
-        models=(),
+        networks=networks_in(artifact, category_maker(settings, encoding.shape)),
         histories=tuple(meta["histories"]),
         baselines=baselines,
         network_weight=float(meta["network_weight"]),
     )
-    models = []
-    for member in range(settings.training.seeds):
-        model = build(settings, fitted.shape, seed=0)
-        names = [
-            f"{member:02d}/{number:03d}/{variable.path}"
-            for number, variable in enumerate(model.weights)
-        ]
-        if any(name not in artifact.weights for name in names):
-            raise ArtifactError(
-                "weights.safetensors: the weights do not fit the config: save the model again"
-            )
-        model.set_weights([artifact.weights[name] for name in names])
-        models.append(model)
-    return FittedCategories(**{**vars(fitted), "models": tuple(models)})
