@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from forecast.classification.classifier import Classifier
     from forecast.classification.evaluated import ClassifierResult
     from forecast.classification.label_sets.set_result import LabelSetResult
-    from forecast.classification.next_symbol import NextSymbol
-    from forecast.classification.symbol_settings import NextSymbolSettings
+    from forecast.classification.symbols.next_symbol import NextSymbol
     from forecast.classification.symbols.symbol_result import SymbolResult
+    from forecast.classification.symbols.symbol_settings import NextSymbolSettings
     from forecast.data import datasets
     from forecast.data.doctor import diagnose
     from forecast.data.load import load_panel
@@ -78,8 +78,8 @@ _HOMES = {
     "LabelSetResult": "classification.label_sets.set_result",
     "METRICS": "scores.metrics",
     "MODELS": "models",
-    "NextSymbol": "classification.next_symbol",
-    "NextSymbolSettings": "classification.symbol_settings",
+    "NextSymbol": "classification.symbols.next_symbol",
+    "NextSymbolSettings": "classification.symbols.symbol_settings",
     "Panel": "data.panel",
     "RangeConfig": "experiment.search_settings",
     "SearchConfig": "experiment.search_settings",

@@ -27,7 +27,7 @@ from forecast import models
 from forecast.baselines.simple import BASELINES, LINEAR
 from forecast.classification.categories.category_settings import CategorySettings
 from forecast.classification.class_settings import Classification
-from forecast.classification.symbol_settings import NextSymbolSettings
+from forecast.classification.symbols.symbol_settings import NextSymbolSettings
 from forecast.cli import build_parser, main
 from forecast.experiment.file import load_experiment, load_settings
 from forecast.experiment.schema import setting_paths

@@ -13,6 +13,7 @@ from forecast.classification.fitted_classifier import FittedClassifier, fit_clas
 from forecast.classification.label_sets.set_result import LabelSetResult
 from forecast.classification.labelled_sequences import Sequences
 from forecast.classification.same_contents import twice_in_sets
+from forecast.classification.sequence_split import refuse_unseen, split_sequences
 from forecast.classification.sequence_table import COUNTED, read_sequences
 from forecast.classification.stored_classifier import load_classifier, save_classifier
 from forecast.data.formats.readers import Source
@@ -105,6 +106,7 @@ class Classifier:
         """
         start_quietly()
         sequences = read_sequences(table, self.config.data, self.config.text)
+        refuse_unseen(sequences, split_sequences(sequences, self.config.split))
         fitted, split = fit_classifier(
             self.config.model_copy(update={"data": sequences.columns}), sequences
         )

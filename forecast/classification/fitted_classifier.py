@@ -29,6 +29,7 @@ from forecast.classification.sequence_split import (
     split_sequences,
     stratified_folds,
 )
+from forecast.data.findings import listed
 from forecast.errors import DataError
 from forecast.models.bigru_classifier import SequenceShape
 from forecast.models.sequence_network import SequenceNetwork
@@ -210,12 +211,25 @@ def learn_from(config: Classification, sequences: Sequences) -> LearnedFrom:
     """
     split = split_sequences(sequences, config.split)
     numbers = np.sort(np.concatenate([split.train, split.validation]))
+    column = sequences.columns.split_col
+    if not len(split.train) and column is not None:
+        raise DataError(
+            f"column {column!r} names no sequence `train`: name those to learn from, or leave the "
+            f"sets to be drawn"
+        )
     if not len(split.train):
         raise DataError(
             f"no sequence is left for training of {sequences.num_sequences}: give more sequences, "
             f"or smaller shares in split.test and split.validation"
         )
     known = sequences.take(numbers)
+    assert known.labels is not None
+    if not known.columns.has_label_sets and len(set(known.labels)) == len(known.labels) > 2:
+        raise DataError(
+            f"each of {len(known.labels)} training sequences has a label of its own, such as "
+            f"{listed(known.labels.tolist(), shown=3)}: expected several sequences of each label; "
+            f"name another column of labels"
+        )
     encoding = Encoding.fit(known, config.text)
     baselines, without = fit_baselines(encoding, known, encoding.targets(known))
     is_validation = np.isin(numbers, split.validation)

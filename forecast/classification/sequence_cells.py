@@ -51,7 +51,7 @@ def refuse_repeated(
     if len(again):
         raise BadTableError(
             "repeated_id",
-            f"{counted(len(again), 'row')} repeat an id of {name!r}, such as {ids[again[0]]!r}: "
+            f"{_repeating(len(again))} an id of {name!r}, such as {ids[again[0]]!r}: "
             f"{rows.several(again[:5], len(again))}",
             "give each document an id of its own, or name another column",
         )
@@ -160,7 +160,7 @@ def order_of(
         where = order[1:][same]
         raise BadTableError(
             "duplicate_steps",
-            f"{counted(len(where), 'row')} repeat a step of {roles.step_col!r} in their sequence: "
+            f"{_repeating(len(where))} a step of {roles.step_col!r} in their sequence: "
             f"{rows.several(where[:5], len(where))}",
             "keep one row of each step, or name another column of steps",
         )
@@ -172,6 +172,11 @@ def words_of(table: Table, name: str) -> NDArray[np.object_]:
     codes, values = encode(table.take(name), name)
     named = np.array([*(name_of(value) for value in values), ""], dtype=object)
     return named[codes]
+
+
+def _repeating(number: int) -> str:
+    """Return `1 row repeats`, `2 rows repeat`."""
+    return "1 row repeats" if number == 1 else f"{number:,} rows repeat"
 
 
 def _one_each(
@@ -212,11 +217,12 @@ def _one_each(
     other = np.flatnonzero(of_sequence[ids] != codes)
     if len(other):
         series = int(ids[other[0]])
+        num_series = len(np.unique(ids[other]))
         both = listed([name_of(values[code]) for code in np.unique(codes[ids == series])], shown=3)
         raise BadTableError(
             "label_changes",
             f"{name!r} has several values in sequence {named[series]!r}: {both}; "
-            f"{counted(len(np.unique(ids[other])), 'sequence')} have more than one",
+            f"{counted(num_series, 'sequence')} with more than one in all",
             "give every row of a sequence the same value, or make each stretch a sequence of its "
             "own, with an id of its own",
         )

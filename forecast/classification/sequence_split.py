@@ -13,6 +13,8 @@ from forecast.classification.class_settings import SplitSettings
 from forecast.classification.label_sets.label_cells import parts_of, rarest
 from forecast.classification.labelled_sequences import SETS, Sequences
 from forecast.classification.same_contents import contents_of
+from forecast.data.findings import listed
+from forecast.data.names import sorted_names
 from forecast.errors import DataError
 
 
@@ -55,6 +57,24 @@ def split_sequences(sequences: Sequences, settings: SplitSettings) -> SequenceSp
         rest, test = _divided(sequences, everything, settings.test, settings.by, draw)
     train, validation = _divided(sequences, rest, settings.validation, settings.by, draw)
     return SequenceSplit(train, validation, test)
+
+
+def refuse_unseen(sequences: Sequences, split: SequenceSplit) -> None:
+    """Raise where the test set has a label that no other sequence has: before anything is trained.
+
+    Raises:
+        DataError: names the labels.
+    """
+    assert sequences.labels is not None
+    learned = sequences.labels[np.concatenate([split.train, split.validation])]
+    known = {part for label in learned for part in parts_of(label)}
+    tested = {part for label in sequences.labels[split.test] for part in parts_of(label)}
+    unseen = sorted_names(tested - known)
+    if known and unseen:
+        raise DataError(
+            f"label {listed(unseen)} is in none of the training sequences, whose labels are "
+            f"{listed(sorted_names(known))}: leave these sequences out, or train with some of them"
+        )
 
 
 def stratified_folds(

@@ -20,7 +20,7 @@ from forecast.classification.ridge_classifier import RidgeClassifier
 from forecast.files.tensors import checked
 from forecast.forecasting.artifact import Artifact, load_artifact, save_artifact
 from forecast.forecasting.golden import rebuild_checked
-from forecast.forecasting.kinds import CLASSIFIER, require_kind
+from forecast.forecasting.saved_kinds import CLASSIFIER, require_kind
 from forecast.inference.graph import Graph
 from forecast.models.bigru_classifier import SequenceShape
 from forecast.models.sequence_network import SequenceNetwork

@@ -244,7 +244,7 @@ def _add_leak_check(commands: Commands) -> None:
 def _leak_check(options: argparse.Namespace) -> int:
     config = _settings(options)
     start_without_keras()
-    from forecast.leakage.labels import check_labels
+    from forecast.leakage.label_leaks import check_labels
 
     report = check_labels(config, options.table, train=options.train)
     print_result(report.text())

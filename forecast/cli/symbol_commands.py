@@ -82,7 +82,7 @@ def _add_fit(commands: Commands) -> None:
 
 def _fit(options: argparse.Namespace) -> int:
     print_reading(options.table)
-    from forecast.classification.symbol_settings import NextSymbolSettings
+    from forecast.classification.symbols.symbol_settings import NextSymbolSettings
     from forecast.experiment.file import load_settings
     from forecast.runs.symbol_run import run_symbols
 

@@ -21,7 +21,7 @@ from forecast.files.tensors import checked
 from forecast.forecasting.artifact import Artifact, load_artifact, save_artifact
 from forecast.forecasting.fitted import MODEL, Fitted
 from forecast.forecasting.golden import rebuild_checked
-from forecast.forecasting.kinds import FORECASTER, require_kind
+from forecast.forecasting.saved_kinds import FORECASTER, require_kind
 from forecast.forecasting.series_facts import SeriesFacts
 from forecast.inference.forward import ForwardPass
 from forecast.inference.graph import Graph

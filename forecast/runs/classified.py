@@ -103,7 +103,10 @@ def classify_run(
         voice.say(f"note: {note}")
     voice.say(_members(classifier))
     if result is None:
-        voice.say("there is no test set (split.test: 0): this classifier was not evaluated")
+        reason = "no sequence could be held out, since each label has one sequence or group"
+        if config.split.test == 0 or config.data.split_col is not None:
+            reason = "no sequence is held out"
+        voice.say(f"there is no test set ({reason}): this classifier was not evaluated")
     else:
         for line in result.scores().round(3).to_string().splitlines():
             voice.say(line)

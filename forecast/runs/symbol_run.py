@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from forecast.classification.next_symbol import NextSymbol
-from forecast.classification.symbol_settings import NextSymbolSettings
+from forecast.classification.symbols.next_symbol import NextSymbol
+from forecast.classification.symbols.symbol_settings import NextSymbolSettings
 from forecast.files.atomic import replace_folder
 from forecast.report.class_page import ClassRecord, class_page
 from forecast.report.plots.loss import plot_loss

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from forecast import NextSymbol, SymbolResult
-from forecast.classification.ngrams import NGrams
+from forecast.classification.symbols.ngrams import NGrams
 from forecast.cli.entry import main
 from forecast.runs.symbol_run import SYMBOL_RUN
 

@@ -22,7 +22,7 @@ from forecast.classification.stored_classifier import (
 )
 from forecast.forecasting.artifact import Artifact, load_artifact, save_artifact
 from forecast.forecasting.golden import rebuild_checked
-from forecast.forecasting.kinds import CATEGORIES, require_kind
+from forecast.forecasting.saved_kinds import CATEGORIES, require_kind
 from forecast.section import section_from
 
 GOLDEN_TOLERANCE = 1e-4

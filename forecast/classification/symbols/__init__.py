@@ -1,1 +1,1 @@
-"""Judgement of predictions of the next symbol."""
+"""Symbols over time: the next character, word or state."""

@@ -29,7 +29,7 @@ from forecast.data.formats.readers import Source
 from forecast.errors import ConfigError
 from forecast.layers.runtime import start_quietly
 from forecast.leakage.digests import digests_of
-from forecast.leakage.telling import telling_columns
+from forecast.leakage.telling_columns import telling_columns
 
 FAR = 1e6
 """Number that values of test sequences become."""

@@ -16,8 +16,8 @@ from forecast.classification.sequence_split import split_sequences
 from forecast.classification.sequence_table import read_sequences
 from forecast.cli.entry import main
 from forecast.errors import ConfigError
-from forecast.leakage import labels as leak_labels
-from forecast.leakage.labels import check_labels
+from forecast.leakage import label_leaks as leak_labels
+from forecast.leakage.label_leaks import check_labels
 
 
 def documents(num_documents: int = 60) -> pd.DataFrame:

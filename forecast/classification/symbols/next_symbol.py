@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.classification.ngrams import LONGEST, NGrams
-from forecast.classification.stored_symbols import (
+from forecast.classification.symbols.ngrams import LONGEST, NGrams
+from forecast.classification.symbols.stored_symbols import (
     FittedSymbols,
     load_symbols,
     save_symbols,
     symbol_maker,
 )
-from forecast.classification.symbol_learning import learn_symbols
-from forecast.classification.symbol_rows import (
+from forecast.classification.symbols.symbol_learning import learn_symbols
+from forecast.classification.symbols.symbol_result import SymbolResult
+from forecast.classification.symbols.symbol_rows import (
     BOUNDARY,
     NUM_MARKS,
     UNKNOWN,
@@ -26,8 +27,7 @@ from forecast.classification.symbol_rows import (
     split_symbols,
     symbols_of,
 )
-from forecast.classification.symbol_settings import NextSymbolSettings
-from forecast.classification.symbols.symbol_result import SymbolResult
+from forecast.classification.symbols.symbol_settings import NextSymbolSettings
 from forecast.classification.symbols.symbol_steps import first_states, read_on, shares_of
 from forecast.data.findings import listed
 from forecast.data.formats.readers import Source

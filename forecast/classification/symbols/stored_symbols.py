@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.axes import FloatArray
-from forecast.classification.ngrams import NGrams
-from forecast.classification.symbol_rows import Symbols
-from forecast.classification.symbol_settings import NextSymbolSettings
+from forecast.classification.symbols.ngrams import NGrams
+from forecast.classification.symbols.symbol_rows import Symbols
+from forecast.classification.symbols.symbol_settings import NextSymbolSettings
 from forecast.classification.symbols.symbol_steps import first_states, read_on
 from forecast.files.tensors import checked
 from forecast.forecasting.artifact import Artifact, load_artifact, save_artifact
 from forecast.forecasting.golden import rebuild_checked
-from forecast.forecasting.kinds import NEXT_SYMBOL, require_kind
+from forecast.forecasting.saved_kinds import NEXT_SYMBOL, require_kind
 from forecast.inference.graph import Graph
 from forecast.models.gru_next import GRUNextConfig, build_gru_next
 from forecast.models.sequence_network import SequenceNetwork
