@@ -17,11 +17,16 @@ if TYPE_CHECKING:
     from forecast.axes import check_shape
     from forecast.backtest.folder import backtest_table
     from forecast.baselines.simple import BASELINES
+    from forecast.classification.categories.category_forecaster import CategoryForecaster
+    from forecast.classification.categories.category_result import CategoryResult
+    from forecast.classification.categories.category_settings import CategorySettings
     from forecast.classification.class_settings import Classification, SequenceColumns
     from forecast.classification.classifier import Classifier
     from forecast.classification.evaluated import ClassifierResult
-    from forecast.classification.next_symbol import NextSymbol
-    from forecast.classification.symbol_settings import NextSymbolSettings
+    from forecast.classification.label_sets.set_result import LabelSetResult
+    from forecast.classification.symbols.next_symbol import NextSymbol
+    from forecast.classification.symbols.symbol_result import SymbolResult
+    from forecast.classification.symbols.symbol_settings import NextSymbolSettings
     from forecast.data import datasets
     from forecast.data.doctor import diagnose
     from forecast.data.load import load_panel
@@ -55,6 +60,9 @@ _HOMES = {
     "BacktestResult": "scores.evaluation",
     "BiGRUClassifierConfig": "models.bigru_classifier",
     "BiGRUConfig": "models.bigru",
+    "CategoryForecaster": "classification.categories.category_forecaster",
+    "CategoryResult": "classification.categories.category_result",
+    "CategorySettings": "classification.categories.category_settings",
     "Classification": "classification.class_settings",
     "Classifier": "classification.classifier",
     "ClassifierResult": "classification.evaluated",
@@ -67,15 +75,17 @@ _HOMES = {
     "ForecastError": "errors",
     "Forecaster": "forecasting.forecaster",
     "GRUNextConfig": "models.gru_next",
+    "LabelSetResult": "classification.label_sets.set_result",
     "METRICS": "scores.metrics",
     "MODELS": "models",
-    "NextSymbol": "classification.next_symbol",
-    "NextSymbolSettings": "classification.symbol_settings",
+    "NextSymbol": "classification.symbols.next_symbol",
+    "NextSymbolSettings": "classification.symbols.symbol_settings",
     "Panel": "data.panel",
     "RangeConfig": "experiment.search_settings",
     "SearchConfig": "experiment.search_settings",
     "SegmentBiGRUConfig": "models.segment_bigru",
     "SequenceColumns": "classification.class_settings",
+    "SymbolResult": "classification.symbols.symbol_result",
     "TableFormat": "data.read",
     "TrainingConfig": "experiment.training_settings",
     "TransformConfig": "experiment.transform_settings",
@@ -114,6 +124,9 @@ __all__ = [
     "BacktestResult",
     "BiGRUClassifierConfig",
     "BiGRUConfig",
+    "CategoryForecaster",
+    "CategoryResult",
+    "CategorySettings",
     "Classification",
     "Classifier",
     "ClassifierResult",
@@ -126,6 +139,7 @@ __all__ = [
     "ForecastError",
     "Forecaster",
     "GRUNextConfig",
+    "LabelSetResult",
     "NextSymbol",
     "NextSymbolSettings",
     "Panel",
@@ -133,6 +147,7 @@ __all__ = [
     "SearchConfig",
     "SegmentBiGRUConfig",
     "SequenceColumns",
+    "SymbolResult",
     "TableFormat",
     "TrainingConfig",
     "TransformConfig",

@@ -25,11 +25,14 @@ from window_arrays import full_shape, random_inputs
 
 from forecast import models
 from forecast.baselines.simple import BASELINES, LINEAR
+from forecast.classification.categories.category_settings import CategorySettings
 from forecast.classification.class_settings import Classification
+from forecast.classification.symbols.symbol_settings import NextSymbolSettings
 from forecast.cli import build_parser, main
 from forecast.experiment.file import load_experiment, load_settings
 from forecast.experiment.schema import setting_paths
 from forecast.experiment.settings import Experiment
+from forecast.section import Section
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("docs", "configs", "forecast", "scripts", "benchmarks", "examples")
@@ -66,7 +69,17 @@ SMOKES = {
     "backtest": BACKTEST_SMOKE,
     "tune": SEARCH_SMOKE,
     "classify fit": CLASS_SMOKE,
+    "categories fit": SMOKE,
+    "symbols fit": SMOKE,
+    "classify tune": [*CLASS_SMOKE, "--set=search.max_trials=1", "--set=search.folds=2"],
 }
+SECTIONS: dict[str, type[Section]] = {
+    "classify": Classification,
+    "categories": CategorySettings,
+    "symbols": NextSymbolSettings,
+}
+"""Commands with settings of their own."""
+
 NOT_THERE = {"forecast/models/nlinear.py", "configs/NAME.yaml", "data/weather.csv"}
 """Files that a document names as an example, or that lie elsewhere."""
 
@@ -146,6 +159,7 @@ def make_workshop(folder: Path) -> Path:
     machines.drop(columns="state").to_csv(folder / "new.csv", index=False)
     documents = reviews(24).rename(columns={"text": "review", "label": "stars"})
     documents.to_csv(folder / "reviews.csv", index=False)
+    (folder / "poem.txt").write_text("the rose is red, the violet blue\n" * 40)
     shutil.copytree(ROOT / "configs", folder / "configs")
     return folder
 
@@ -172,7 +186,7 @@ def commands(pages: list[Path]) -> dict[str, list[str]]:
 
 def kind_of(words: list[str]) -> str:
     """The name of a command, such as `fit` or `classify fit`."""
-    if words[0] == "classify":
+    if words[0] in ("classify", "categories", "symbols"):
         return " ".join(words[:2])
     return words[0]
 
@@ -241,10 +255,11 @@ def resolves(name: str) -> bool:
 
 
 def is_class_setting(name: str) -> bool:
-    """Whether `section.setting` is a setting of a classification."""
+    """Whether `section.setting` is a setting of a classification, of categories or of symbols."""
     section, _, setting = name.partition(".")
-    field = Classification.model_fields.get(section)
-    return field is not None and setting in getattr(field.annotation, "model_fields", {})
+    fields = [kind.model_fields.get(section) for kind in SECTIONS.values()]
+    found = [field for field in fields if field is not None]
+    return any(setting in getattr(field.annotation, "model_fields", {}) for field in found)
 
 
 @pytest.mark.parametrize("page", DOCUMENTS, ids=name_of)
@@ -276,8 +291,9 @@ def test_commands_are_understood(monkeypatch: pytest.MonkeyPatch) -> None:
     for words in found.values():
         options = build_parser().parse_args(words)
         if getattr(options, "config", None) or getattr(options, "set", None):
-            if kind_of(words) == "classify fit":
-                load_settings(Classification, options.config, options.set or ())
+            kind = SECTIONS.get(words[0])
+            if kind is not None:
+                load_settings(kind, options.config, options.set or ())
             else:
                 load_experiment(options.config, options.set or ())
 

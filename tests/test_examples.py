@@ -77,8 +77,8 @@ def value_of(scores: Any, model: str) -> float:
     return float(scores.values[model]["MAE"])
 
 
-def test_there_are_three_notebooks() -> None:
-    assert [path.stem[:2] for path in NOTEBOOKS] == ["01", "02", "03"]
+def test_there_are_four_notebooks() -> None:
+    assert [path.stem[:2] for path in NOTEBOOKS] == ["01", "02", "03", "04"]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -135,6 +135,22 @@ def test_first_forecast(
 
 
 @slow_elsewhere
+@pytest.mark.proof
+def test_labels_and_symbols(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = run("04_labels_and_symbols", tmp_path, monkeypatch, capsys)
+    moods = names["classifier"].evaluate().scores()["accuracy"]
+    assert moods["bigru"] > 0.95, "it finds all of them"
+    assert moods["ridge on words"] < 0.65, "as good as guessing"
+    assert names["both_ways"] > 0.95
+    assert 0.65 < names["one_way"] < 0.8, "half of what it needs"
+    bits = names["model"].scores()["bits"]
+    assert bits["gru_next"] < bits["after the last 3"] - 0.1
+    # the draw of one of three animals and one of three places, in sentences of 6 to 8 symbols
+    assert bits["gru_next"] == pytest.approx(2 * np.log2(3) / 7.3, abs=0.03)
+
+
 @pytest.mark.proof
 def test_many_series(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

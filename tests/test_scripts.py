@@ -16,7 +16,6 @@ from forecast import Forecast, Forecaster
 from forecast.data.frequency import Frequency
 from forecast.data.panel import USUAL_ROLES
 from forecast.report.plots import plot_forecasts, save_figure
-from forecast.search.search import check_folds
 from forecast.search.space import check_space
 from forecast.search.trial import make_bench
 
@@ -89,7 +88,7 @@ def test_tune_gives_a_search_that_can_be_run(folder: Path, monkeypatch: pytest.M
     run("tune.py", folder / "table.csv", folder / "search", 3)
     config, table = seen["given"]
     check_space(config)
-    check_folds(make_bench(config, table, folder / "search"))
+    make_bench(config, table, folder / "search").check_folds()
     assert config.search.max_trials == 3
     assert seen["out"] == str(folder / "search")
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from forecast.axes import FloatArray, IntArray
 from forecast.classification.bag_of_words import BagOfWords
+from forecast.classification.class_scores import targets_of
 from forecast.classification.encoding import Encoding
 from forecast.classification.kernel_features import KernelFeatures
 from forecast.classification.labelled_sequences import Sequences
@@ -64,7 +65,7 @@ def fit_baselines(
     Args:
         encoding: scales and words of the training set.
         sequences: the training set.
-        truth: (N,) places of its classes.
+        truth: (N,) places of its classes, or (N, K) 1 for each that a sequence has.
 
     Returns:
         The baselines, and the (N, K) probabilities of the ridge regression for each sequence,
@@ -84,7 +85,7 @@ def fit_baselines(
         num_classes,
         scaled_to_one=words is None,
     )
-    frequencies = np.bincount(truth, minlength=num_classes) / len(truth)
+    frequencies = targets_of(truth, num_classes).mean(axis=0)
     return ClassBaselines(frequencies, ridge, words, kernels), held_out
 
 

@@ -48,8 +48,28 @@ def log_loss(probabilities: FloatArray, truth: IntArray) -> float:
     return float(losses_of(probabilities, truth).mean())
 
 
+def targets_of(truth: IntArray, num_classes: int) -> FloatArray:
+    """Return (N, K): 1 for every label that a sequence has, else 0.
+
+    Args:
+        truth: (N,) places of the true classes; or (N, K) already, where a sequence has any number
+            of labels.
+        num_classes: K.
+    """
+    if truth.ndim == 2:
+        return truth.astype(np.float64)
+    return np.eye(num_classes)[truth]
+
+
 def losses_of(probabilities: FloatArray, truth: IntArray) -> FloatArray:
-    """Return the (N,) -log(probability of the true class)."""
+    """Return the (N,) -log(probability of the true class).
+
+    Of sequences with any number of labels, (N, K), the mean over the labels of -log(probability
+    that it is as it is).
+    """
+    if truth.ndim == 2:
+        of_truth = np.where(truth > 0, probabilities, 1.0 - probabilities)
+        return -np.log(np.maximum(of_truth, LEAST_PROBABILITY)).mean(axis=1)
     of_truth = probabilities[np.arange(len(truth)), truth]
     return -np.log(np.maximum(of_truth, LEAST_PROBABILITY))
 

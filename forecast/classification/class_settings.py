@@ -6,12 +6,16 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from forecast.classification.class_search import ClassSearch
 from forecast.classification.documents import TextSettings
 from forecast.models.bigru_classifier import BiGRUClassifierConfig
 from forecast.section import AUTO, Auto, PositiveInt, Section
 
 Name = Annotated[str, Field(min_length=1)]
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
+
+USUAL_LABEL = "label"
+"""Column of labels where none is named."""
 
 
 class SequenceColumns(Section):
@@ -32,8 +36,14 @@ class SequenceColumns(Section):
     step_col: Name | Auto | None = AUTO
     """Column that orders the rows of a sequence, numbers or timestamps; null: rows stay in the
     order of the table. `auto`: `ds`, `step` or `time` where the table has one."""
-    label_col: Name = "label"
-    """Column with the label, the same in all rows of a sequence."""
+    label_col: Name | None = USUAL_LABEL
+    """Column with the label, the same in all rows of a sequence; null: the table has none."""
+    label_separator: Name | None = None
+    """Mark between the labels of a cell, such as `|` in `wet|hot`: then a sequence has any number
+    of labels, none where the cell is empty."""
+    label_cols: tuple[Name, ...] = ()
+    """Columns of 0 and 1, one for each label, in the place of `label_col`: then a sequence has any
+    number of labels."""
     features: tuple[Name, ...] | Auto = AUTO
     """Columns of numbers that the model reads. `auto`: all columns of numbers without a role."""
     text_col: Name | None = None
@@ -52,6 +62,7 @@ class SequenceColumns(Section):
         single = ("id_col", "step_col", "label_col", "text_col", "group_col", "split_col")
         named = [(role, getattr(self, role)) for role in single]
         named += [("categorical", name) for name in self.categorical]
+        named += [("label_cols", name) for name in self.label_cols]
         if self.features != AUTO:
             named += [("features", name) for name in self.features]
         if self.text_col is not None and (self.categorical or self.features != AUTO):
@@ -59,9 +70,19 @@ class SequenceColumns(Section):
                 f"text_col names {self.text_col!r}, so each row is a document; expected no "
                 f"features and no categorical columns beside it"
             )
+        if self.label_cols and self.label_col != USUAL_LABEL:
+            raise ValueError(
+                f"label_col names {self.label_col!r}, and label_cols {len(self.label_cols)} "
+                f"columns; expected one of them"
+            )
+        if self.label_cols and self.label_separator is not None:
+            raise ValueError(
+                "label_separator parts the cells of label_col, and label_cols has a column for "
+                "each label; expected one of them"
+            )
         roles: dict[str, str] = {}
         for role, name in named:
-            if name in (None, AUTO):
+            if name in (None, AUTO) or (role == "label_col" and self.label_cols):
                 continue
             first = roles.setdefault(name, role)
             if first != role:
@@ -69,6 +90,16 @@ class SequenceColumns(Section):
                     f"{first} names {name!r}, and {role} does too: a column has one role"
                 )
         return self
+
+    @property
+    def has_label_sets(self) -> bool:
+        """Whether a sequence has any number of labels, not one."""
+        return self.label_separator is not None or bool(self.label_cols)
+
+    @property
+    def shown_separator(self) -> str:
+        """Mark between the labels of a cell in results."""
+        return self.label_separator or "|"
 
 
 class InputSettings(Section):
@@ -150,3 +181,15 @@ class Classification(Section):
     """Training of the network."""
     alias: Name = "bigru"
     """Name of the column of predictions."""
+    search: ClassSearch | None = None
+    """Search for better settings, by `forecast classify tune`."""
+
+    @model_validator(mode="after")
+    def _weights_of_single_labels(self) -> Self:
+        """Refuse weights of classes where a sequence has any number of them."""
+        if self.data.has_label_sets and self.training.class_weights != "none":
+            raise ValueError(
+                f"training.class_weights is {self.training.class_weights!r}, and a sequence has "
+                f"any number of labels; expected 'none'"
+            )
+        return self

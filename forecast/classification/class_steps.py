@@ -51,13 +51,17 @@ class ClassSteps:
         return [*(batch[name] for name in self.inputs), targets, weights]
 
 
-def make_steps(learner: keras.Model, training: ClassTraining, num_steps: int) -> ClassSteps:
+def make_steps(
+    learner: keras.Model, training: ClassTraining, num_steps: int, *, has_label_sets: bool = False
+) -> ClassSteps:
     """Return the functions of a network.
 
     Args:
         learner: from inputs to logits.
         training: the settings.
         num_steps: of the whole training, over which the learning rate falls.
+        has_label_sets: whether a sequence has any number of labels: then the loss is the mean of
+            the binary cross-entropies of all.
     """
     import keras
     import tensorflow as tf
@@ -73,8 +77,13 @@ def make_steps(learner: keras.Model, training: ClassTraining, num_steps: int) ->
         logits = learner(dict(zip(names, inputs, strict=True)), training=learns)
         if learns and training.label_smoothing:
             kept = 1.0 - training.label_smoothing
-            targets = kept * targets + training.label_smoothing / targets.shape[-1]
-        losses = tf.nn.softmax_cross_entropy_with_logits(targets, logits)
+            num_choices = 2 if has_label_sets else targets.shape[-1]
+            targets = kept * targets + training.label_smoothing / num_choices
+        if has_label_sets:
+            each = tf.nn.sigmoid_cross_entropy_with_logits(targets, logits)
+            losses = tf.reduce_mean(each, axis=-1)
+        else:
+            losses = tf.nn.softmax_cross_entropy_with_logits(targets, logits)
         return tf.reduce_sum(losses * weights) / tf.reduce_sum(tf.ones_like(weights))
 
     def step(*arguments: Any) -> Any:
@@ -90,9 +99,9 @@ def make_steps(learner: keras.Model, training: ClassTraining, num_steps: int) ->
     ]
     signature += [tf.TensorSpec((None, learner.output.shape[-1])), tf.TensorSpec((None,))]
     variables = [*learner.variables, *optimizer.variables]
-    parts = (first_rate, num_steps, training.clip_norm, training.label_smoothing)
+    parts = (first_rate, num_steps, training.clip_norm, training.label_smoothing, has_label_sets)
     learn_key = key_of(learner, variables, "classes", *parts)
-    loss_key = key_of(learner, learner.variables, "loss of classes")
+    loss_key = key_of(learner, learner.variables, "loss of classes", has_label_sets)
     return ClassSteps(
         names,
         trace_once(learn_key, variables, step, signature),

@@ -5,10 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from forecast.classification.class_settings import Classification
 from forecast.classification.evaluated import ClassifierResult
 from forecast.classification.fitted_classifier import FittedClassifier, fit_classifier
+from forecast.classification.label_sets.set_result import LabelSetResult
 from forecast.classification.labelled_sequences import Sequences
+from forecast.classification.same_contents import twice_in_sets
+from forecast.classification.sequence_split import refuse_unseen, split_sequences
 from forecast.classification.sequence_table import COUNTED, read_sequences
 from forecast.classification.stored_classifier import load_classifier, save_classifier
 from forecast.data.formats.readers import Source
@@ -21,10 +26,13 @@ if TYPE_CHECKING:
 
 
 class Classifier:
-    """A bidirectional GRU that gives whole sequences one label each.
+    """A bidirectional GRU that gives whole sequences one label each, or any number of labels.
 
     Args:
         config: the settings; default: `Classification()`.
+
+    Attributes:
+        notes: of the last `fit`, a sentence each: what was odd in the table.
 
     Example:
         >>> import numpy as np
@@ -52,6 +60,7 @@ class Classifier:
             config = Classification()
         check_kind("config", config, Classification, "a Classification")
         self.config = config
+        self.notes: tuple[str, ...] = ()
         self._fitted: FittedClassifier | None = None
         self._test: Sequences | None = None
 
@@ -97,11 +106,15 @@ class Classifier:
         """
         start_quietly()
         sequences = read_sequences(table, self.config.data, self.config.text)
+        refuse_unseen(sequences, split_sequences(sequences, self.config.split))
         fitted, split = fit_classifier(
             self.config.model_copy(update={"data": sequences.columns}), sequences
         )
         self._fitted = fitted
         self._test = sequences.take(split.test) if len(split.test) else None
+        learned = np.concatenate([split.train, split.validation])
+        doubles = twice_in_sets(sequences, {"training": learned, "test": split.test})
+        self.notes = (*sequences.notes, *doubles)
         return self
 
     def predict(self, table: Source) -> pd.DataFrame:
@@ -113,23 +126,22 @@ class Classifier:
         Raises:
             DataError: the table cannot be read.
         """
-        start_quietly()
         return self.fitted.predict(self._read(table, has_labels=False))
 
-    def evaluate(self, table: Source | None = None) -> ClassifierResult:
+    def evaluate(self, table: Source | None = None) -> ClassifierResult | LabelSetResult:
         """Compare predictions with true labels, beside the baselines.
 
         Args:
             table: sequences that it was not trained on; default: the test set of `fit`.
 
         Returns:
-            Probabilities of all models, from which come scores, confusion matrix and verdict.
+            Probabilities of all models, from which come scores, confusion matrix and verdict; a
+            `LabelSetResult` where a sequence has any number of labels.
 
         Raises:
             ConfigError: there is no table, and `fit` has held out no test set.
             DataError: the table cannot be read, or has a label that training did not have.
         """
-        start_quietly()
         if table is not None:
             return self.fitted.evaluate(self._read(table, has_labels=True))
         if self._test is None:
@@ -169,7 +181,6 @@ class Classifier:
         Raises:
             ArtifactError: the folder is damaged, of another version, or holds a forecaster.
         """
-        start_quietly()
         fitted = load_classifier(Path(path))
         classifier = cls(fitted.config)
         classifier._fitted = fitted

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from forecast.axes import FloatArray, IntArray
 from forecast.classification.documents import TextSettings, frequent_words, text_width
+from forecast.classification.label_sets.label_cells import parts_of, set_targets
 from forecast.classification.labelled_sequences import Sequences
 from forecast.data.findings import listed
 from forecast.data.names import sorted_names
@@ -55,6 +56,7 @@ class Encoding:
             further channels; None: they are none.
         vocabulary: words of each categorical column; the code of a word is its place plus 1.
         widths: width of the embedding of each categorical column.
+        has_label_sets: whether a sequence has any number of the classes, not one.
     """
 
     classes: tuple[str, ...]
@@ -64,6 +66,7 @@ class Encoding:
     change: FloatArray | None
     vocabulary: dict[str, tuple[str, ...]]
     widths: tuple[int, ...]
+    has_label_sets: bool = False
 
     @classmethod
     def fit(
@@ -80,12 +83,43 @@ class Encoding:
             DataError: all labels are the same.
         """
         assert sequences.labels is not None
-        classes = tuple(sorted_names(set(sequences.labels)))
-        if len(classes) < 2:
+        has_label_sets = sequences.columns.has_label_sets
+        different = set(sequences.labels)
+        if len(different) < 2:
+            (only,) = different
+            found = "no label"
+            if only:
+                found = f"the label {' and '.join(parts_of(only))!r}"
             raise DataError(
-                f"all {sequences.num_sequences} training sequences have the label {classes[0]!r}: "
-                f"expected at least two labels; give sequences of other labels too"
+                f"all {sequences.num_sequences} training sequences have {found}: expected at least "
+                f"two labels; give sequences of other labels too"
             )
+        if has_label_sets:
+            different = {part for label in different for part in parts_of(label)}
+        classes = tuple(sorted_names(different))
+        return cls.of_rows(
+            sequences, text, classes, has_label_sets=has_label_sets, differences=differences
+        )
+
+    @classmethod
+    def of_rows(
+        cls,
+        sequences: Sequences,
+        text: TextSettings,
+        classes: tuple[str, ...],
+        *,
+        has_label_sets: bool = False,
+        differences: bool = False,
+    ) -> Encoding:
+        """Find scales and words, where the classes are known.
+
+        Args:
+            sequences: the training set.
+            text: how texts become sequences.
+            classes: what is told apart.
+            has_label_sets: whether a sequence has any number of them.
+            differences: as in `fit`.
+        """
         numbers = sequences.numbers
         is_missing = np.isnan(numbers)
         counts = np.maximum(1, (~is_missing).sum(axis=0))
@@ -111,7 +145,7 @@ class Encoding:
             changes = changes_of(scaled, sequences.offsets)
             change = np.sqrt((changes**2).mean(axis=0))
             change = np.where(change > 0, change, 1.0)
-        return cls(classes, mean, spread, masked, change, words, tuple(widths))
+        return cls(classes, mean, spread, masked, change, words, tuple(widths), has_label_sets)
 
     @property
     def shape(self) -> SequenceShape:
@@ -121,6 +155,7 @@ class Encoding:
             num_codes=tuple(len(words) + 1 for words in self.vocabulary.values()),
             widths=self.widths,
             num_classes=len(self.classes),
+            has_label_sets=self.has_label_sets,
         )
 
     def rows(self, sequences: Sequences, *, plain: bool = False) -> EncodedRows:
@@ -145,19 +180,24 @@ class Encoding:
         return EncodedRows(numbers, codes, sequences.offsets)
 
     def targets(self, sequences: Sequences) -> IntArray:
-        """Return the (N,) place of each label in `classes`.
+        """Return the (N,) place of each label in `classes`, or (N, K) 1 for each that it has.
 
         Raises:
             DataError: a label is none of the classes.
         """
         assert sequences.labels is not None
         place = {name: number for number, name in enumerate(self.classes)}
-        unseen = sorted_names(set(sequences.labels) - set(place))
+        given = set(sequences.labels)
+        if self.has_label_sets:
+            given = {part for label in given for part in parts_of(label)}
+        unseen = sorted_names(given - set(place))
         if unseen:
             raise DataError(
                 f"label {listed(unseen)} is in none of the training sequences, whose labels are "
                 f"{listed(self.classes)}: leave these sequences out, or train with some of them"
             )
+        if self.has_label_sets:
+            return set_targets(sequences.labels, self.classes)
         return np.array([place[label] for label in sequences.labels], np.int64)
 
 
@@ -188,8 +228,22 @@ def padded(
     """
     lengths = rows.lengths[which]
     longest = int(lengths.max()) if length is None else length
+    return stretches(rows, rows.offsets[which], lengths, longest)
+
+
+def stretches(
+    rows: EncodedRows, starts: IntArray, lengths: IntArray, longest: int
+) -> dict[str, NDArray[Any]]:
+    """Return a batch of stretches of rows; see `padded`.
+
+    Args:
+        rows: the encoded rows.
+        starts: (B,) first row of each.
+        lengths: (B,) rows of each.
+        longest: L.
+    """
     is_inside = np.arange(longest) < lengths[:, None]  # (B, L)
-    at = np.where(is_inside, rows.offsets[which][:, None] + np.arange(longest), 0)
+    at = np.where(is_inside, starts[:, None] + np.arange(longest), 0)
     batch: dict[str, NDArray[Any]] = {"lengths": lengths.astype(np.int32)}
     if rows.numbers.shape[1]:
         batch["numbers"] = rows.numbers[at] * is_inside[:, :, None].astype(np.float32)

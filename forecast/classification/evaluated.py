@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from forecast.axes import FloatArray, IntArray
-from forecast.classification.class_scores import CLASS_SCORES, confusion
+from forecast.classification.class_scores import CLASS_SCORES, ClassScore, confusion
 
 NETWORK = "network"
 """Name of the network in tables, where the classifier is its combination with a baseline."""
@@ -74,14 +75,7 @@ class ClassifierResult:
 
     def scores(self) -> pd.DataFrame:
         """Return one row per model, one column per score of `CLASS_SCORES`, best models first."""
-        rows = {
-            name: {
-                score: entry.function(given, self.truth) for score, entry in CLASS_SCORES.items()
-            }
-            for name, given in self.probabilities.items()
-        }
-        table = pd.DataFrame.from_dict(rows, orient="index")
-        table.index.name = "model"
+        table = score_table(self.probabilities, self.truth, CLASS_SCORES)
         return table.sort_values(["accuracy", "log loss"], ascending=[False, True], kind="stable")
 
     def confusion(self) -> pd.DataFrame:
@@ -98,29 +92,60 @@ class ClassifierResult:
         return str(next(name for name in self.scores().index if name not in (self.alias, NETWORK)))
 
     def verdict(self) -> str:
-        """Return one sentence: the network against its best baseline, by a paired bootstrap.
+        """Return one sentence: the network against its best baseline; see `paired_verdict`."""
+        hits = {
+            name: (self.probabilities[name].argmax(axis=1) == self.truth).astype(np.float64)
+            for name in (self.alias, self.best_baseline())
+        }
+        return paired_verdict(hits, "accuracy")
 
-        Sequences are drawn with replacement, both models on the same ones (Efron & Tibshirani 1993,
-        An Introduction to the Bootstrap), so that the interval is that of the difference.
-        """
-        other = self.best_baseline()
-        hits = [
-            self.probabilities[name].argmax(axis=1) == self.truth for name in (self.alias, other)
-        ]
-        difference = hits[0].astype(np.float64) - hits[1]
-        draw = np.random.default_rng(0)
-        samples = draw.integers(0, len(difference), size=(NUM_DRAWS, len(difference)))
-        means = difference[samples].mean(axis=1)
-        low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-        gain = difference.mean()
-        if low > 0:
-            word = "is better than"
-        elif high < 0:
-            word = "is worse than"
-        else:
-            word = "cannot be told apart from"
-        return (
-            f"{self.alias} {word} the best baseline ({other}): accuracy {hits[0].mean():.3f} "
-            f"against {hits[1].mean():.3f} on {len(difference):,} test sequences, difference "
-            f"{gain:+.3f} ({100 * LEVEL:.0f} % interval {low:+.3f} to {high:+.3f})."
-        )
+
+def score_table(
+    probabilities: Mapping[str, FloatArray], truth: IntArray, scores: Mapping[str, ClassScore]
+) -> pd.DataFrame:
+    """Return one row per model and one column per score.
+
+    Args:
+        probabilities: (N, K) of each model by name.
+        truth: as the scores take it.
+        scores: the scores by name.
+    """
+    rows = {
+        name: {score: entry.function(given, truth) for score, entry in scores.items()}
+        for name, given in probabilities.items()
+    }
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    table.index.name = "model"
+    return table
+
+
+def paired_verdict(
+    hits: Mapping[str, FloatArray], measure: str, judged: str = "test sequences"
+) -> str:
+    """Return one sentence: a model against its best baseline, by a paired bootstrap.
+
+    Sequences are drawn with replacement, both models on the same ones (Efron & Tibshirani 1993, An
+    Introduction to the Bootstrap), so that the interval is that of the difference.
+
+    Args:
+        hits: (N,) share of each sequence that is right, of the model and of the baseline by name.
+        measure: name of the mean of these.
+        judged: what N counts.
+    """
+    (name, own), (other, baseline) = hits.items()
+    difference = own - baseline
+    draw = np.random.default_rng(0)
+    samples = draw.integers(0, len(difference), size=(NUM_DRAWS, len(difference)))
+    means = difference[samples].mean(axis=1)
+    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    if low > 0:
+        word = "is better than"
+    elif high < 0:
+        word = "is worse than"
+    else:
+        word = "cannot be told apart from"
+    return (
+        f"{name} {word} the best baseline ({other}): {measure} {own.mean():.3f} against "
+        f"{baseline.mean():.3f} on {len(difference):,} {judged}, difference "
+        f"{difference.mean():+.3f} ({100 * LEVEL:.0f} % interval {low:+.3f} to {high:+.3f})."
+    )

@@ -15,16 +15,25 @@ from forecast.classification.class_baselines import ClassBaselines, fit_baseline
 from forecast.classification.class_settings import Classification
 from forecast.classification.encoding import EncodedRows, Encoding
 from forecast.classification.evaluated import NETWORK, ClassifierResult
+from forecast.classification.label_sets.label_cells import shown_sets
+from forecast.classification.label_sets.set_result import LabelSetResult
 from forecast.classification.labelled_sequences import Sequences
-from forecast.classification.learn import LearningSet, learn, probabilities_of, with_length
+from forecast.classification.learn import (
+    LearningSet,
+    learn,
+    network_maker,
+    probabilities_of,
+)
 from forecast.classification.sequence_split import (
     SequenceSplit,
     split_sequences,
     stratified_folds,
 )
 from forecast.classification.sharpness import best_power, cautious_losses, sharpened
+from forecast.data.findings import listed
 from forecast.errors import DataError
 from forecast.models.bigru_classifier import SequenceShape
+from forecast.models.sequence_network import SequenceNetwork
 
 if TYPE_CHECKING:
     import keras
@@ -44,7 +53,7 @@ class FittedClassifier:
         config: the settings, without `auto`.
         encoding: scales, words and classes of the training set.
         length: steps of the longest sequence of training; longer ones are read whole.
-        models: networks whose probabilities are averaged.
+        networks: whose probabilities are averaged.
         histories: losses of each network by epoch.
         baselines: the classifiers to beat.
         network_weight: weight of the mean of the networks; the ridge regression has the rest.
@@ -54,11 +63,16 @@ class FittedClassifier:
     config: Classification
     encoding: Encoding
     length: int
-    models: tuple[keras.Model, ...]
+    networks: tuple[SequenceNetwork, ...]
     histories: tuple[dict[str, list[float]], ...]
     baselines: ClassBaselines
     network_weight: float
     network_power: float = 1.0
+
+    @property
+    def models(self) -> tuple[keras.Model, ...]:
+        """The networks as Keras models."""
+        return tuple(network.in_keras(self.length) for network in self.networks)
 
     @property
     def weights(self) -> dict[str, float]:
@@ -82,30 +96,26 @@ class FittedClassifier:
 
     def _mean_of_networks(self, rows: EncodedRows) -> FloatArray:
         """Return the (N, K) mean probabilities of the networks, as sure as they may be."""
-        longest = int(rows.lengths.max())
-        models = self.models
-        if longest > self.length:
-            shape = replace(self.encoding.shape, length=longest)
-            models = tuple(with_length(model, self.config.model, shape) for model in models)
-        length = max(self.length, longest)
-        parts = [probabilities_of(model, rows, length) for model in models]
+        length = max(self.length, int(rows.lengths.max()))
+        parts = [probabilities_of(network, rows, length) for network in self.networks]
         mean: FloatArray = np.mean(parts, axis=0)
-        return sharpened(mean, self.network_power)
+        are_sets = self.encoding.has_label_sets
+        return sharpened(mean, self.network_power, are_sets=are_sets)
 
     def predict(self, sequences: Sequences) -> pd.DataFrame:
         """Return a row per sequence: its id, the most probable class, the probability of each."""
         alias = self.config.alias
         probabilities = self.probabilities(sequences)[alias]
-        named = np.array(self.encoding.classes, dtype=object)
-        columns = {
-            sequences.columns.id_col: sequences.ids,
-            alias: named[probabilities.argmax(axis=1)],
-        }
+        classes = self.encoding.classes
+        predicted = np.array(classes, dtype=object)[probabilities.argmax(axis=1)]
+        if self.encoding.has_label_sets:
+            predicted = shown_sets(probabilities, classes, self.config.data.shown_separator)
+        columns = {sequences.columns.id_col: sequences.ids, alias: predicted}
         for place, name in enumerate(self.encoding.classes):
             columns[f"{alias}-p-{name}"] = probabilities[:, place]
         return pd.DataFrame(columns)
 
-    def evaluate(self, sequences: Sequences) -> ClassifierResult:
+    def evaluate(self, sequences: Sequences) -> ClassifierResult | LabelSetResult:
         """Return the predictions beside the true labels.
 
         Args:
@@ -116,6 +126,9 @@ class FittedClassifier:
         """
         truth = self.encoding.targets(sequences)
         given = self.probabilities(sequences)
+        if self.encoding.has_label_sets:
+            separator = self.config.data.shown_separator
+            return LabelSetResult(sequences.ids, self.encoding.classes, truth, given, separator)
         return ClassifierResult(sequences.ids, self.encoding.classes, truth, given)
 
 
@@ -137,42 +150,97 @@ def fit_classifier(
     Raises:
         DataError: the training set has less than two labels.
     """
-    split = split_sequences(sequences, config.split)
-    numbers = np.sort(np.concatenate([split.train, split.validation]))
-    if not len(split.train):
-        raise DataError(
-            f"no sequence is left for training of {sequences.num_sequences}: give more sequences, "
-            f"or smaller shares in split.test and split.validation"
-        )
-    known = sequences.take(numbers)
-    config = choose_settings(config, known)
-    differences = config.inputs.differences is True
-    encoding = Encoding.fit(known, config.text, differences=differences)
+    learned = learn_from(config, sequences)
+    config = learned.config
+    split = learned.split
+    known = learned.known
+    encoding = learned.encoding
     rows = encoding.rows(known)
     truth = encoding.targets(known)
     shape = replace(encoding.shape, length=int(rows.lengths.max()))
-    baselines, without = fit_baselines(encoding, known, truth)
+    baselines = learned.baselines
+    without = learned.without
 
-    sets = _member_sets(config, known, np.isin(numbers, split.validation))
+    sets = _member_sets(config, known, learned.is_validation)
     models, histories, held_out = _train(config, encoding, shape, rows, truth, sets)
     is_judged = np.isfinite(held_out[:, 0])
+    make = network_maker(config, encoding.shape)
+    networks = tuple(SequenceNetwork.of(model, make) for model in models)
     weight = 1.0
     power = 1.0
     if is_judged.any():
         power = best_power(held_out[is_judged], truth[is_judged])
-        network = sharpened(held_out[is_judged], power)
+        are_sets = encoding.has_label_sets
+        network = sharpened(held_out[is_judged], power, are_sets=are_sets)
         weight = network_weight(network, without[is_judged], truth[is_judged])
     fitted = FittedClassifier(
         config=config,
         encoding=encoding,
         length=int(rows.lengths.max()),
-        models=models,
+        networks=networks,
         histories=histories,
         baselines=baselines,
         network_weight=weight,
         network_power=power,
     )
     return fitted, split
+
+
+@dataclass(frozen=True, eq=False)
+class LearnedFrom:
+    """Everything that is fitted before a network is trained.
+
+    Attributes:
+        config: the settings, without `auto`.
+        split: the sets.
+        known: sequences of training and validation set.
+        is_validation: which of them are in the validation set.
+        encoding: scales, words and classes.
+        baselines: the classifiers to beat.
+        without: (N, K) probabilities of the ridge regression for each, fitted without it.
+    """
+
+    config: Classification
+    split: SequenceSplit
+    known: Sequences
+    is_validation: NDArray[np.bool_]
+    encoding: Encoding
+    baselines: ClassBaselines
+    without: FloatArray
+
+
+def learn_from(config: Classification, sequences: Sequences) -> LearnedFrom:
+    """Split, and fit the encoding and the baselines on training and validation set.
+
+    Raises:
+        DataError: the training set has less than two labels.
+    """
+    split = split_sequences(sequences, config.split)
+    numbers = np.sort(np.concatenate([split.train, split.validation]))
+    column = sequences.columns.split_col
+    if not len(split.train) and column is not None:
+        raise DataError(
+            f"column {column!r} names no sequence `train`: name those to learn from, or leave the "
+            f"sets to be drawn"
+        )
+    if not len(split.train):
+        raise DataError(
+            f"no sequence is left for training of {sequences.num_sequences}: give more sequences, "
+            f"or smaller shares in split.test and split.validation"
+        )
+    known = sequences.take(numbers)
+    assert known.labels is not None
+    if not known.columns.has_label_sets and len(set(known.labels)) == len(known.labels) > 2:
+        raise DataError(
+            f"each of {len(known.labels)} training sequences has a label of its own, such as "
+            f"{listed(known.labels.tolist(), shown=3)}: expected several sequences of each label; "
+            f"name another column of labels"
+        )
+    config = choose_settings(config, known)
+    encoding = Encoding.fit(known, config.text, differences=config.inputs.differences is True)
+    baselines, without = fit_baselines(encoding, known, encoding.targets(known))
+    is_validation = np.isin(numbers, split.validation)
+    return LearnedFrom(config, split, known, is_validation, encoding, baselines, without)
 
 
 MemberSet = tuple[IntArray, IntArray]
@@ -219,7 +287,7 @@ def network_weight(network: FloatArray, ridge: FloatArray, truth: IntArray) -> f
     Args:
         network: (N, K) probabilities of networks that have not learned from these sequences.
         ridge: (N, K) those of ridge regressions fitted without them.
-        truth: (N,) places of the true classes.
+        truth: (N,) places of the true classes, or (N, K) 1 for each that a sequence has.
     """
     means = np.zeros(len(SHARES))
     for place, share in enumerate(SHARES):

@@ -27,6 +27,9 @@ class Sequences:
         labels: (N,) names of the labels; None for a table without labels.
         groups: (N,) names of the groups; None without groups.
         sets: (N,) `train`, `validation` or `test`; None where the table does not say.
+        steps: (R,) numbers, or nanoseconds of timestamps, by which rows are in order; None where
+            they are in the order of the table.
+        has_stamps: whether `steps` are nanoseconds.
         notes: how the table was read, a sentence each.
     """
 
@@ -38,6 +41,8 @@ class Sequences:
     labels: NDArray[np.object_] | None = None
     groups: NDArray[np.object_] | None = None
     sets: NDArray[np.object_] | None = None
+    steps: FloatArray | None = None
+    has_stamps: bool = False
     notes: tuple[str, ...] = field(default=())
 
     @property
@@ -66,6 +71,8 @@ class Sequences:
             labels=_taken(self.labels, which),
             groups=_taken(self.groups, which),
             sets=_taken(self.sets, which),
+            steps=None if self.steps is None else self.steps[rows],
+            has_stamps=self.has_stamps,
         )
 
 

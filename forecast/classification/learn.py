@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.axes import FloatArray, IntArray
+from forecast.classification.class_scores import targets_of
 from forecast.classification.class_settings import Classification, ClassTraining
 from forecast.classification.class_steps import make_steps
 from forecast.classification.documents import TextSettings
@@ -21,7 +22,6 @@ from forecast.classification.word_vectors import read_vectors
 from forecast.models.bigru_classifier import (
     EMBEDDING,
     LOGITS,
-    BiGRUClassifierConfig,
     SequenceShape,
     build_bigru_classifier,
 )
@@ -43,7 +43,7 @@ class LearningSet:
 
     Attributes:
         rows: of the sequences.
-        truth: (N,) places of their classes.
+        truth: (N,) places of their classes, or (N, K) 1 for each that a sequence has.
         train: numbers of those to learn from.
         validation: numbers of those that decide when to stop; empty: none do.
     """
@@ -107,7 +107,8 @@ def learn(
     mark_kind(learner, ("classes", config.model.model_dump_json(), shape))
     batches = TrainingBatches(given, training, shape, seed)
     num_epochs = decided(training.epochs, "training.epochs")
-    steps = make_steps(learner, training, batches.per_epoch * num_epochs)
+    num_steps = batches.per_epoch * num_epochs
+    steps = make_steps(learner, training, num_steps, has_label_sets=shape.has_label_sets)
     history: dict[str, list[float]] = {"loss": []}
     best = learner.get_weights()
     for epoch in range(num_epochs):
@@ -126,7 +127,10 @@ def learn(
             break
     if len(given.validation) and training.keep != "last":
         learner.set_weights(best)
-    return Learned(with_length(model, config.model, fixed), history)
+    assert fixed.length is not None
+    sized = network_maker(config, fixed)(fixed.length)
+    sized.set_weights(model.get_weights())
+    return Learned(sized, history)
 
 
 def shape_of_batches(shape: SequenceShape) -> SequenceShape:
@@ -141,15 +145,16 @@ def shape_of_batches(shape: SequenceShape) -> SequenceShape:
     return replace(shape, length=None)
 
 
-def with_length(
-    model: keras.Model, config: BiGRUClassifierConfig, shape: SequenceShape
-) -> keras.Model:
-    """Return the same network for batches of another number of steps: no weight depends on it."""
-    from forecast.layers.runtime import build_apart
+def network_maker(config: Classification, shape: SequenceShape) -> Callable[[int], keras.Model]:
+    """Return a function that builds the network for a number of steps: no weight depends on it."""
 
-    longer = build_apart(partial(build_bigru_classifier, config, shape), seed=0)
-    longer.set_weights(model.get_weights())
-    return longer
+    def make(length: int) -> keras.Model:
+        from forecast.layers.runtime import build_apart
+
+        sized = replace(shape, length=length)
+        return build_apart(partial(build_bigru_classifier, config.model, sized), seed=0)
+
+    return make
 
 
 def _take_vectors(model: keras.Model, encoding: Encoding, text: TextSettings) -> None:
@@ -190,7 +195,7 @@ class TrainingBatches:
         batch_size = decided(training.batch_size, "training.batch_size")
         self._size = min(batch_size, len(given.train))
         self._weights = sequence_weights(given.truth[given.train], training, shape.num_classes)
-        self._targets = np.eye(shape.num_classes, dtype=np.float32)[given.truth]
+        self._targets = targets_of(given.truth, shape.num_classes).astype(np.float32)
         self.per_epoch = math.ceil(len(given.train) / self._size)
 
     def epoch(self, epoch: int) -> Iterator[tuple[dict[str, NDArray[Any]], Any, Any]]:
@@ -243,17 +248,23 @@ def sequence_weights(
 
 def _all_of(given: LearningSet, shape: SequenceShape) -> Any:
     """Return the validation sequences as one batch."""
-    targets = np.eye(shape.num_classes, dtype=np.float32)[given.truth[given.validation]]
-    return padded(given.rows, given.validation, shape.length), targets
+    targets = targets_of(given.truth[given.validation], shape.num_classes)
+    return padded(given.rows, given.validation, shape.length), targets.astype(np.float32)
 
 
 def probabilities_of(
-    model: keras.Model, rows: EncodedRows, length: int | None = None
+    model: Callable[..., Any], rows: EncodedRows, length: int | None = None
 ) -> FloatArray:
-    """Return the (N, K) probabilities of all sequences."""
+    """Return the (N, K) probabilities of all sequences.
+
+    Args:
+        model: a network, as a function of a batch.
+        rows: of the sequences.
+        length: L of the batches; default: that of the longest in each.
+    """
     parts = []
     for start in range(0, len(rows.lengths), PREDICTED_AT_ONCE):
         which = np.arange(start, min(start + PREDICTED_AT_ONCE, len(rows.lengths)))
         batch = padded(rows, which, length)
-        parts.append(np.asarray(model(batch, training=False), np.float64))
+        parts.append(np.asarray(model(batch), np.float64))
     return np.concatenate(parts)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from forecast.axes import FloatArray, IntArray
-from forecast.classification.class_scores import log_loss
+from forecast.classification.class_scores import log_loss, targets_of
 
 PENALTIES = tuple(10.0 ** (power / 2) for power in range(-10, 9))
 """Ridge penalties tried, per training sequence."""
@@ -28,12 +28,14 @@ class RidgeClassifier:
         spread: (F,) their deviation; 1 for a constant feature.
         weights: (F + 1, K), the last row is the intercept.
         sharpness: factor of the scores before the softmax.
+        has_label_sets: whether a row has any number of the classes: then each has a sigmoid.
     """
 
     mean: FloatArray
     spread: FloatArray
     weights: FloatArray
     sharpness: float
+    has_label_sets: bool = False
 
     @classmethod
     def fit(
@@ -52,7 +54,7 @@ class RidgeClassifier:
 
         Args:
             features: (N, F).
-            truth: (N,) places of the true classes.
+            truth: (N,) places of the true classes, or (N, K) 1 for each that a row has.
             num_classes: K.
             scaled_to_one: whether each feature is divided by its deviation; those of TF-IDF have
                 their scale already.
@@ -66,7 +68,8 @@ class RidgeClassifier:
             deviation = features.std(axis=0)
             spread = np.where(deviation > LEAST_SPREAD, deviation, 1.0)
         scaled = (features - mean) / spread
-        targets = np.eye(num_classes)[truth]
+        targets = targets_of(truth, num_classes)
+        link = sigmoids if truth.ndim == 2 else softmax
         centre = targets.mean(axis=0)
         left, values, right = _thin_svd(scaled)
         projected = left.T @ (targets - centre)
@@ -79,7 +82,7 @@ class RidgeClassifier:
             residual = (targets - centre - fitted) / np.maximum(1e-9, 1 - leverage)[:, None]
             without = targets - residual
             for sharpness in SHARPNESS:
-                given = softmax(without * sharpness)
+                given = link(without, sharpness)
                 loss = log_loss(given, truth)
                 if loss < least:
                     least = loss
@@ -87,13 +90,14 @@ class RidgeClassifier:
         penalty, sharpness, held_out = best
         shrunk = (values / (values**2 + penalty * len(truth)))[:, None] * projected
         weights = np.vstack([right.T @ shrunk, centre])
-        return cls(mean, spread, weights, sharpness), held_out
+        return cls(mean, spread, weights, sharpness, truth.ndim == 2), held_out
 
     def probabilities(self, features: FloatArray) -> FloatArray:
         """Return (N, K)."""
         scaled = (features - self.mean) / self.spread
         scores = scaled @ self.weights[:-1] + self.weights[-1]
-        return softmax(scores * self.sharpness)
+        link = sigmoids if self.has_label_sets else softmax
+        return link(scores, self.sharpness)
 
 
 def _thin_svd(matrix: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -113,7 +117,13 @@ def _thin_svd(matrix: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     return matrix @ vectors / values, values, vectors.T
 
 
-def softmax(scores: FloatArray) -> FloatArray:
-    """Return (N, K) probabilities of scores."""
+def sigmoids(scores: FloatArray, sharpness: float) -> FloatArray:
+    """Return (N, K) probabilities of scores of 0/1 targets, each a half at the score of a half."""
+    return 1.0 / (1.0 + np.exp(-np.clip(4.0 * sharpness * (scores - 0.5), -500.0, 500.0)))
+
+
+def softmax(scores: FloatArray, sharpness: float = 1.0) -> FloatArray:
+    """Return (N, K) probabilities of scores, multiplied by a factor."""
+    scores = scores * sharpness
     raised = np.exp(scores - scores.max(axis=1, keepdims=True))
     return raised / raised.sum(axis=1, keepdims=True)

@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from forecast.axes import IntArray
+from forecast.axes import FloatArray, IntArray
 from forecast.classification.class_settings import SequenceColumns
+from forecast.classification.label_sets.label_cells import from_cells, joined
 from forecast.classification.labelled_sequences import SETS
 from forecast.data.findings import BadTableError, FindingLog, counted, listed
-from forecast.data.names import name_of
+from forecast.data.names import name_of, sorted_names
 from forecast.data.parse import encode, read_numbers
 from forecast.data.table import RowNames, Table
+
+YES = ("1", "true")
+NO = ("0", "false")
+"""Names of the cells of a column of 0 and 1."""
+
+
+@dataclass(frozen=True, eq=False)
+class RowOrder:
+    """Order of the rows of a table.
+
+    Attributes:
+        rows: (R,) numbers of the rows, by sequence and step.
+        steps: (R,) their steps, numbers or nanoseconds of timestamps; None where they stay in the
+            order of the table.
+        has_stamps: whether `steps` are nanoseconds.
+    """
+
+    rows: IntArray
+    steps: FloatArray | None = None
+    has_stamps: bool = False
 
 
 def refuse_repeated(
@@ -28,7 +51,7 @@ def refuse_repeated(
     if len(again):
         raise BadTableError(
             "repeated_id",
-            f"{counted(len(again), 'row')} repeat an id of {name!r}, such as {ids[again[0]]!r}: "
+            f"{_repeating(len(again))} an id of {name!r}, such as {ids[again[0]]!r}: "
             f"{rows.several(again[:5], len(again))}",
             "give each document an id of its own, or name another column",
         )
@@ -39,13 +62,55 @@ def per_sequence(
 ) -> dict[str, NDArray[np.object_] | None]:
     """Return labels, groups and sets, (N,) each; None for a column that is not there."""
     values: dict[str, NDArray[np.object_] | None] = {}
-    columns = {"labels": roles.label_col, "groups": roles.group_col, "sets": roles.split_col}
+    columns = {"groups": roles.group_col, "sets": roles.split_col}
     for what, name in columns.items():
         values[what] = None
         if name is not None and name in table.data:
             values[what] = _one_each(table, name, ids, named, RowNames(table))
+    values["labels"] = _labels(table, roles, ids, named)
     _check_sets(values["sets"], roles)
     return values
+
+
+def _labels(
+    table: Table, roles: SequenceColumns, ids: NDArray[np.int32], named: NDArray[np.object_]
+) -> NDArray[np.object_] | None:
+    """Return the (N,) labels, several of a sequence as `label_cells.joined` writes them."""
+    rows = RowNames(table)
+    if roles.label_cols:
+        if not all(name in table.data for name in roles.label_cols):
+            return None
+        has = np.stack([_yes_or_no(table, name, ids, named, rows) for name in roles.label_cols])
+        return np.array(
+            [joined(np.array(roles.label_cols, dtype=object)[of_one]) for of_one in has.T],
+            dtype=object,
+        )
+    if roles.label_col is None or roles.label_col not in table.data:
+        return None
+    may_be_empty = roles.label_separator is not None
+    cells = _one_each(table, roles.label_col, ids, named, rows, may_be_empty=may_be_empty)
+    if roles.label_separator is None:
+        return cells
+    return from_cells(cells, roles.label_separator)
+
+
+def _yes_or_no(
+    table: Table, name: str, ids: NDArray[np.int32], named: NDArray[np.object_], rows: RowNames
+) -> NDArray[np.bool_]:
+    """Return whether each sequence has the label of a column of 0 and 1.
+
+    Raises:
+        BadTableError: the column has other values.
+    """
+    cells = _one_each(table, name, ids, named, rows)
+    others = sorted_names(set(cells) - set(YES) - set(NO))
+    if others:
+        raise BadTableError(
+            "no_label_column",
+            f"column {name!r} of `label_cols` has {listed(others)}; expected 0 and 1",
+            "write 1 where a sequence has the label, or leave the column out",
+        )
+    return np.isin(cells.astype(str), YES)
 
 
 def refuse_without_id(ids: NDArray[np.int32], name: str, rows: RowNames) -> None:
@@ -70,11 +135,12 @@ def order_of(
     ids: NDArray[np.int32],
     rows: RowNames,
     log: FindingLog,
-) -> IntArray:
+) -> RowOrder:
     """Return the rows sorted by sequence and step."""
     if roles.step_col is None:
-        return np.argsort(ids, kind="stable").astype(np.int64)
+        return RowOrder(np.argsort(ids, kind="stable").astype(np.int64))
     column = table.take(roles.step_col)
+    has_stamps = pa.types.is_temporal(column.type)
     if pa.types.is_temporal(column.type):
         steps = column.cast(pa.timestamp("ns")).cast(pa.int64()).to_numpy().astype(np.float64)
     else:
@@ -94,11 +160,11 @@ def order_of(
         where = order[1:][same]
         raise BadTableError(
             "duplicate_steps",
-            f"{counted(len(where), 'row')} repeat a step of {roles.step_col!r} in their sequence: "
+            f"{_repeating(len(where))} a step of {roles.step_col!r} in their sequence: "
             f"{rows.several(where[:5], len(where))}",
             "keep one row of each step, or name another column of steps",
         )
-    return order
+    return RowOrder(order, steps[order], has_stamps)
 
 
 def words_of(table: Table, name: str) -> NDArray[np.object_]:
@@ -108,17 +174,38 @@ def words_of(table: Table, name: str) -> NDArray[np.object_]:
     return named[codes]
 
 
+def _repeating(number: int) -> str:
+    """Return `1 row repeats`, `2 rows repeat`."""
+    return "1 row repeats" if number == 1 else f"{number:,} rows repeat"
+
+
 def _one_each(
-    table: Table, name: str, ids: NDArray[np.int32], named: NDArray[np.object_], rows: RowNames
+    table: Table,
+    name: str,
+    ids: NDArray[np.int32],
+    named: NDArray[np.object_],
+    rows: RowNames,
+    *,
+    may_be_empty: bool = False,
 ) -> NDArray[np.object_]:
     """Return the (N,) value of a column that is the same in all rows of a sequence.
+
+    Args:
+        table: the table.
+        name: of the column.
+        ids: (R,) number of the sequence of each row.
+        named: (N,) names of the sequences.
+        rows: names of the rows in messages.
+        may_be_empty: whether an empty cell is the value "".
 
     Raises:
         BadTableError: it changes inside a sequence, or is empty.
     """
     codes, values = encode(table.take(name), name)
     empty = np.flatnonzero(codes < 0)
-    if len(empty):
+    values = [*values, ""]
+    codes = np.where(codes < 0, len(values) - 1, codes)
+    if len(empty) and not may_be_empty:
         raise BadTableError(
             "missing_label",
             f"column {name!r} is empty in {counted(len(empty), 'row')}: "
@@ -130,11 +217,12 @@ def _one_each(
     other = np.flatnonzero(of_sequence[ids] != codes)
     if len(other):
         series = int(ids[other[0]])
+        num_series = len(np.unique(ids[other]))
         both = listed([name_of(values[code]) for code in np.unique(codes[ids == series])], shown=3)
         raise BadTableError(
             "label_changes",
             f"{name!r} has several values in sequence {named[series]!r}: {both}; "
-            f"{counted(len(np.unique(ids[other])), 'sequence')} have more than one",
+            f"{counted(num_series, 'sequence')} with more than one in all",
             "give every row of a sequence the same value, or make each stretch a sequence of its "
             "own, with an id of its own",
         )

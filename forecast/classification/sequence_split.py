@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forecast.axes import IntArray
 from forecast.classification.class_settings import SplitSettings
+from forecast.classification.label_sets.label_cells import parts_of, rarest
 from forecast.classification.labelled_sequences import SETS, Sequences
+from forecast.classification.same_contents import contents_of
+from forecast.data.findings import listed
+from forecast.data.names import sorted_names
+from forecast.errors import DataError
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +37,7 @@ def split_sequences(sequences: Sequences, settings: SplitSettings) -> SequenceSp
     """Divide sequences into sets.
 
     With groups, whole groups are drawn; a group has the label that most of its sequences have.
+    Without, sequences with equal rows are a group.
     A `split_col` decides first; validation sequences are then drawn from `train`, unless the column
     names some.
 
@@ -50,6 +57,24 @@ def split_sequences(sequences: Sequences, settings: SplitSettings) -> SequenceSp
         rest, test = _divided(sequences, everything, settings.test, settings.by, draw)
     train, validation = _divided(sequences, rest, settings.validation, settings.by, draw)
     return SequenceSplit(train, validation, test)
+
+
+def refuse_unseen(sequences: Sequences, split: SequenceSplit) -> None:
+    """Raise where the test set has a label that no other sequence has: before anything is trained.
+
+    Raises:
+        DataError: names the labels.
+    """
+    assert sequences.labels is not None
+    learned = sequences.labels[np.concatenate([split.train, split.validation])]
+    known = {part for label in learned for part in parts_of(label)}
+    tested = {part for label in sequences.labels[split.test] for part in parts_of(label)}
+    unseen = sorted_names(tested - known)
+    if known and unseen:
+        raise DataError(
+            f"label {listed(unseen)} is in none of the training sequences, whose labels are "
+            f"{listed(sorted_names(known))}: leave these sequences out, or train with some of them"
+        )
 
 
 def stratified_folds(
@@ -76,6 +101,48 @@ def stratified_folds(
         fold_of[members] = (start + np.arange(len(members))) % num_folds
         start += len(members)
     return [numbers[fold_of[units] == fold] for fold in range(num_folds)]
+
+
+Fold = tuple[IntArray, IntArray]
+"""Numbers to learn from, and those that judge."""
+
+
+def validation_folds(sequences: Sequences, settings: SplitSettings, num_folds: int) -> list[Fold]:
+    """Return folds of the sequences before the test set, for a choice of settings.
+
+    Those that a `split_col` names `validation` are learned from in every fold, to decide when to
+    stop. A label that a single sequence or group has is judged in no fold: none could have learned
+    it.
+
+    Args:
+        sequences: with labels.
+        settings: the shares.
+        num_folds: number of folds.
+
+    Raises:
+        DataError: there are less sequences than folds.
+    """
+    split = split_sequences(sequences, settings)
+    numbers = np.sort(np.concatenate([split.train, split.validation]))
+    judged = numbers
+    if sequences.sets is not None and "validation" in sequences.sets:
+        judged = split.train
+    if len(judged) < 2 * num_folds:
+        raise DataError(
+            f"{len(judged)} sequences are left for {num_folds} folds; expected at least two for "
+            f"each: give more sequences, or lower `search.folds` or `split.test`"
+        )
+    if settings.by == "order":
+        parts = np.array_split(judged, num_folds + 1)
+        return [(np.setdiff1d(numbers, judged[judged >= part[0]]), part) for part in parts[1:]]
+    folds = []
+    for held_out in stratified_folds(sequences, judged, num_folds, settings.seed):
+        rest = np.setdiff1d(numbers, held_out)
+        assert sequences.labels is not None
+        known = {part for label in sequences.labels[rest] for part in parts_of(label)}
+        is_known = np.array([known >= {*parts_of(label)} for label in sequences.labels[held_out]])
+        folds.append((rest, held_out[is_known.astype(bool)]))
+    return folds
 
 
 def _divided(
@@ -105,9 +172,13 @@ def _units(sequences: Sequences, numbers: IntArray) -> tuple[IntArray, NDArray[n
     """
     assert sequences.labels is not None
     labels = sequences.labels[numbers]
+    if sequences.columns.has_label_sets:
+        labels = rarest(labels)
     if sequences.groups is None:
-        return np.arange(len(numbers)), labels
-    groups = sequences.groups[numbers]
+        # the same document is in one set
+        groups: NDArray[Any] = contents_of(sequences)[numbers]
+    else:
+        groups = sequences.groups[numbers]
     names, first, units = np.unique(groups, return_index=True, return_inverse=True)
     place = np.empty(len(names), np.int64)
     place[np.argsort(first)] = np.arange(len(names))

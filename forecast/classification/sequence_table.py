@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from forecast.classification.class_settings import SequenceColumns
 from forecast.classification.documents import TextSettings, split_texts
@@ -34,6 +36,7 @@ WORDS = {
     "id_col": "the ids",
     "step_col": "the steps",
     "label_col": "the labels",
+    "label_cols": "a label",
     "text_col": "the texts",
     "group_col": "the groups",
     "split_col": "the sets",
@@ -41,6 +44,12 @@ WORDS = {
     "categorical": "the categories",
 }
 """Role of a column -> its words in messages."""
+
+NUMBER = r"^\s*[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?\s*$"
+"""A number as text."""
+
+MOSTLY = 0.5
+"""Share of numbers among the cells of a column of texts from which the others are mistakes."""
 
 COUNTED = "document"
 """Column of ids in the results, where documents are counted from 0."""
@@ -76,12 +85,20 @@ def read_sequences(
         (['a', 'b'], [2, 1], ['u', 'd'])
     """
     opened = find_reader(source).open(source, _plain_columns(columns), TableFormat())
+    twice = sorted({name for name in opened.names if list(opened.names).count(name) > 1})
+    if twice:
+        raise BadTableError(
+            "repeated_column",
+            f"{listed(twice)} {'stands' if len(twice) == 1 else 'stand'} over several columns",
+            "give each column a name of its own",
+        )
     roles = _with_names(columns, opened.names, has_labels)
-    optional = [roles.label_col] if roles.label_col in opened.names else []
+    optional = [name for name in _label_columns(roles) if name in opened.names]
     single = [roles.id_col, roles.step_col, roles.text_col, roles.group_col, roles.split_col]
     if roles.id_col == AUTO:
         single[0] = None
     wanted = [name for name in (*single, *optional, *roles.categorical) if name is not None]
+    notes: tuple[str, ...] = ()
     if roles.text_col is not None:
         cells = opened.read(wanted)
     elif roles.features != AUTO:
@@ -91,11 +108,20 @@ def read_sequences(
         others = [name for name in opened.names if name not in wanted]
         cells = opened.read([*wanted, *others])
         numeric = [name for name in others if _is_numeric(cells[name])]
+        notes = _unread(cells, [name for name in others if name not in numeric])
         roles = roles.model_copy(update={"features": tuple(numeric)})
     table = Table(_plain_columns(roles), dict(cells), len(cells[wanted[0]]), opened.text)
     if roles.text_col is not None:
         return _documents(table, roles, text or TextSettings())
-    return _arranged(table, roles)
+    sequences = _arranged(table, roles)
+    return replace(sequences, notes=(*sequences.notes, *notes))
+
+
+def _label_columns(roles: SequenceColumns) -> tuple[str, ...]:
+    """Return the columns that tell labels."""
+    if roles.label_col is None:
+        return ()
+    return roles.label_cols or (roles.label_col,)
 
 
 def _documents(table: Table, roles: SequenceColumns, text: TextSettings) -> Sequences:
@@ -113,6 +139,13 @@ def _documents(table: Table, roles: SequenceColumns, text: TextSettings) -> Sequ
         ids = np.array(values, dtype=object)[codes]
         refuse_repeated(codes, ids, roles.id_col, RowNames(table))
     texts = table.take(text_col).cast(pa.string()).fill_null("").to_numpy()
+    if not any(texts):
+        raise BadTableError(
+            "no_text",
+            f"column {text_col!r} is empty in all rows",
+            "name the column of texts",
+            ({"data.text_col": "COLUMN"},),
+        )
     tokens, offsets = split_texts(texts, text)
     every = np.arange(table.num_rows, dtype=np.int32)
     each = per_sequence(table, roles, every, ids)
@@ -134,7 +167,7 @@ def _plain_columns(columns: SequenceColumns) -> Columns:
     return Columns(
         id_col="unique_id" if columns.id_col == AUTO else columns.id_col,
         time_col="ds",
-        target_cols=(columns.label_col,),
+        target_cols=_label_columns(columns) or AUTO,
         past_covariates=(*features, *columns.categorical),
     )
 
@@ -168,9 +201,10 @@ def _with_names(
     single = {"id_col": roles.id_col, "step_col": roles.step_col}
     single |= {"group_col": roles.group_col, "split_col": roles.split_col}
     single["text_col"] = roles.text_col
-    if has_labels:
-        single["label_col"] = roles.label_col
     wanted = [(role, name) for role, name in single.items() if name is not None]
+    if has_labels:
+        role_of_labels = "label_cols" if roles.label_cols else "label_col"
+        wanted += [(role_of_labels, name) for name in _label_columns(roles)]
     wanted += [("categorical", name) for name in roles.categorical]
     if roles.features != AUTO:
         wanted += [("features", name) for name in roles.features]
@@ -186,8 +220,33 @@ def _with_names(
 
 
 def _is_numeric(column: pa.ChunkedArray) -> bool:
+    """Return whether a column has numbers, or mostly texts that are some: others are named then."""
     kind = column.type
-    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        return column.null_count < len(column)
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        return False
+    filled = column.drop_null()
+    if not len(filled):
+        return False
+    numbers = pc.sum(pc.match_substring_regex(filled, NUMBER)).as_py()
+    return bool(numbers > MOSTLY * len(filled))
+
+
+def _unread(cells: Mapping[str, pa.ChunkedArray], names: Sequence[str]) -> tuple[str, ...]:
+    """Say which columns without a role are not read."""
+    empty = [name for name in names if cells[name].null_count == len(cells[name])]
+    texts = [name for name in names if name not in empty]
+    notes = []
+    if texts:
+        notes.append(f"{listed(texts)} {_is_or_are(texts)} not read: no numbers; see `categorical`")
+    if empty:
+        notes.append(f"{listed(empty)} {_is_or_are(empty)} not read: no cell is filled")
+    return tuple(notes)
+
+
+def _is_or_are(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"
 
 
 def _arranged(table: Table, roles: SequenceColumns) -> Sequences:
@@ -203,8 +262,8 @@ def _arranged(table: Table, roles: SequenceColumns) -> Sequences:
     numbers = [read_numbers(table, name, rows, log, allow_missing=True) for name in roles.features]
     values = np.empty((table.num_rows, len(numbers)))
     for column, cells in enumerate(numbers):
-        values[:, column] = cells[order]
-    words = {name: words_of(table, name)[order] for name in roles.categorical}
+        values[:, column] = cells[order.rows]
+    words = {name: words_of(table, name)[order.rows] for name in roles.categorical}
     if not numbers and not words:
         raise BadTableError(
             "no_features",
@@ -224,5 +283,7 @@ def _arranged(table: Table, roles: SequenceColumns) -> Sequences:
         labels=each["labels"],
         groups=each["groups"],
         sets=each["sets"],
+        steps=order.steps,
+        has_stamps=order.has_stamps,
         notes=tuple(finding.sentence for finding in log.findings),
     )

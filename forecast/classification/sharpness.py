@@ -16,8 +16,18 @@ POWERS = tuple(2.0 ** (step / 4) for step in range(-8, 9))
 """Powers that are tried, from a quarter to 4."""
 
 
-def sharpened(probabilities: FloatArray, power: float) -> FloatArray:
-    """Return (N, K) probabilities raised to a power, with sum 1."""
+def sharpened(probabilities: FloatArray, power: float, *, are_sets: bool = False) -> FloatArray:
+    """Return (N, K) probabilities raised to a power, with sum 1.
+
+    Args:
+        probabilities: (N, K).
+        power: the larger, the surer.
+        are_sets: whether a sequence has any number of the classes: then the sum of each and its
+            complement stays 1.
+    """
+    if are_sets:
+        own = probabilities**power
+        return np.asarray(own / (own + (1.0 - probabilities) ** power), np.float64)
     raised = (probabilities / probabilities.max(axis=1, keepdims=True)) ** power
     shares: FloatArray = raised / raised.sum(axis=1, keepdims=True)
     return shares
@@ -31,8 +41,11 @@ def cautious_losses(probabilities: FloatArray, truth: IntArray) -> FloatArray:
 
     Args:
         probabilities: (N, K).
-        truth: (N,) places of the true classes.
+        truth: (N,) places of the true classes, or (N, K) 1 for each that a sequence has.
     """
+    if truth.ndim == 2:
+        either = np.maximum([probabilities, 1.0 - probabilities], LEAST_PROBABILITY)
+        return losses_of(probabilities, truth) - np.log(either).mean(axis=(0, 2)) / len(truth)
     of_any = -np.log(np.maximum(probabilities, LEAST_PROBABILITY)).mean(axis=1)
     return losses_of(probabilities, truth) + of_any / len(truth)
 
@@ -45,9 +58,11 @@ def best_power(probabilities: FloatArray, truth: IntArray) -> float:
 
     Args:
         probabilities: (N, K) of networks that have not learned from these sequences.
-        truth: (N,) places of the true classes.
+        truth: (N,) places of the true classes, or (N, K) 1 for each that a sequence has.
     """
-    losses = np.array([cautious_losses(sharpened(probabilities, power), truth) for power in POWERS])
+    are_sets = truth.ndim == 2
+    surer = [sharpened(probabilities, power, are_sets=are_sets) for power in POWERS]
+    losses = np.array([cautious_losses(each, truth) for each in surer])
     more = losses - losses[np.argmin(losses.mean(axis=1))]  # (powers, N)
     error = more.std(axis=1) / np.sqrt(len(truth))
     is_as_good = more.mean(axis=1) <= error

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,20 +16,21 @@ from forecast.classification.class_settings import Classification
 from forecast.classification.encoding import Encoding
 from forecast.classification.fitted_classifier import FittedClassifier
 from forecast.classification.kernel_features import KernelFeatures
+from forecast.classification.learn import network_maker
 from forecast.classification.ridge_classifier import RidgeClassifier
-from forecast.errors import ArtifactError
+from forecast.files.tensors import checked
 from forecast.forecasting.artifact import Artifact, load_artifact, save_artifact
 from forecast.forecasting.golden import rebuild_checked
-from forecast.models.bigru_classifier import SequenceShape, build_bigru_classifier
+from forecast.forecasting.saved_kinds import CLASSIFIER, require_kind
+from forecast.inference.graph import Graph
+from forecast.models.bigru_classifier import SequenceShape
+from forecast.models.sequence_network import SequenceNetwork
 from forecast.section import section_from
 
 if TYPE_CHECKING:
     import keras
 
 Arrays = dict[str, NDArray[Any]]
-
-KIND = "classifier"
-"""Entry `kind` of the stored values; a forecaster has none."""
 
 GOLDEN_SEQUENCES = 3
 
@@ -46,7 +47,7 @@ def save_classifier(fitted: FittedClassifier, path: Path) -> None:
     shape = replace(fitted.encoding.shape, length=fitted.length)
     inputs = golden_batch(shape)
     golden: Arrays = {f"input/{name}": array for name, array in inputs.items()}
-    golden["output"] = _run(fitted.models, inputs)
+    golden["output"] = mean_output(fitted.networks, inputs)
     encoding = fitted.encoding
     baselines = fitted.baselines
     ridge = baselines.ridge
@@ -70,24 +71,21 @@ def save_classifier(fitted: FittedClassifier, path: Path) -> None:
     if baselines.words is not None:
         state["words/rarity"] = baselines.words.rarity
         terms = baselines.words.terms.tolist()
-    weights = {
-        f"{member:02d}/{number:03d}/{variable.path}": np.asarray(variable)
-        for member, model in enumerate(fitted.models)
-        for number, variable in enumerate(model.weights)
-    }
     meta = {
-        "kind": KIND,
+        "kind": CLASSIFIER,
         "length": fitted.length,
         "classes": list(encoding.classes),
         # Pairs, since a mapping would be sorted.
         "vocabulary": [[name, list(words)] for name, words in encoding.vocabulary.items()],
         "widths": list(encoding.widths),
         "terms": terms,
+        "networks": graphs_of(fitted.networks),
         "network_weight": fitted.network_weight,
         "network_power": fitted.network_power,
         "histories": list(fitted.histories),
     }
     config = fitted.config.model_dump(mode="json")
+    weights = weights_by_member(fitted.networks)
     save_artifact(path, Artifact(config, meta, weights, state, golden))
 
 
@@ -95,14 +93,10 @@ def load_classifier(path: Path) -> FittedClassifier:
     """Rebuild a trained classifier from a folder.
 
     Raises:
-        ArtifactError: the folder is damaged, of another version, or holds a forecaster.
+        ArtifactError: the folder is damaged, of another version, or of another kind.
     """
     artifact = load_artifact(path)
-    if artifact.meta.get("kind") != KIND:
-        raise ArtifactError(
-            f"{path}: this saved model forecasts; expected one that classifies: use "
-            f"`Forecaster.load`, or `forecast predict`"
-        )
+    require_kind(path, artifact, CLASSIFIER)
     return rebuild_checked(path, artifact, _rebuilt, _golden_difference, GOLDEN_TOLERANCE)
 
 
@@ -113,7 +107,7 @@ def _golden_difference(fitted: FittedClassifier, artifact: Artifact) -> float:
         for name, array in artifact.golden.items()
         if name != "output"
     }
-    return float(np.max(np.abs(_run(fitted.models, inputs) - artifact.golden["output"])))
+    return float(np.max(np.abs(mean_output(fitted.networks, inputs) - artifact.golden["output"])))
 
 
 def golden_batch(shape: SequenceShape) -> Arrays:
@@ -131,10 +125,52 @@ def golden_batch(shape: SequenceShape) -> Arrays:
     return batch
 
 
-def _run(models: tuple[keras.Model, ...], inputs: Arrays) -> NDArray[Any]:
-    """Return the mean probabilities of the networks."""
-    outputs = [np.asarray(model(inputs, training=False)) for model in models]
-    return np.mean(outputs, axis=0)
+def mean_output(networks: tuple[SequenceNetwork, ...], inputs: Arrays) -> NDArray[Any]:
+    """Return the mean output of some networks."""
+    mean: NDArray[Any] = np.mean([network(inputs) for network in networks], axis=0)
+    return mean
+
+
+def graphs_of(networks: tuple[SequenceNetwork, ...]) -> list[Any]:
+    """Return the operations of some networks in plain types, None where Keras alone knows them."""
+    return [network.graph and network.graph.model_dump(mode="json") for network in networks]
+
+
+def weights_by_member(networks: tuple[SequenceNetwork, ...]) -> Arrays:
+    """Return the weights of some networks by member and name."""
+    return {
+        f"{member:02d}/{name}": array
+        for member, network in enumerate(networks)
+        for name, array in network.weights.items()
+    }
+
+
+def networks_in(
+    artifact: Artifact, make: Callable[[int], keras.Model]
+) -> tuple[SequenceNetwork, ...]:
+    """Return the networks of a saved model.
+
+    Args:
+        artifact: with the graphs of `graphs_of` and the weights of `weights_by_member`.
+        make: builds such a network in Keras for a number of steps.
+
+    Raises:
+        ArtifactError: a weight is missing, unknown or of another shape.
+    """
+    networks = []
+    for member, document in enumerate(artifact.meta["networks"]):
+        prefix = f"{member:02d}/"
+        weights = {
+            name.removeprefix(prefix): array
+            for name, array in artifact.weights.items()
+            if name.startswith(prefix)
+        }
+        graph = None
+        if document is not None:
+            graph = checked(Graph.model_validate, document, "config.json: networks")
+            graph.check_weights(weights)
+        networks.append(SequenceNetwork(graph, weights, make))
+    return tuple(networks)
 
 
 def _rebuilt(artifact: Artifact) -> FittedClassifier:
@@ -150,18 +186,14 @@ def _rebuilt(artifact: Artifact) -> FittedClassifier:
         change=state.get("encoding/change"),
         vocabulary={name: tuple(words) for name, words in meta["vocabulary"]},
         widths=tuple(meta["widths"]),
-    )
-    length = int(meta["length"])
-    shape = replace(encoding.shape, length=length)
-    models = tuple(
-        _network(config, shape, member, artifact.weights)
-        for member in range(int(config.training.seeds))
+        has_label_sets=config.data.has_label_sets,
     )
     ridge = RidgeClassifier(
         mean=state["ridge/mean"],
         spread=state["ridge/spread"],
         weights=state["ridge/weights"],
         sharpness=float(state["ridge/sharpness"]),
+        has_label_sets=encoding.has_label_sets,
     )
     words = None
     if "words/rarity" in state:
@@ -176,38 +208,10 @@ def _rebuilt(artifact: Artifact) -> FittedClassifier:
     return FittedClassifier(
         config=config,
         encoding=encoding,
-        length=length,
-        models=models,
+        length=int(meta["length"]),
+        networks=networks_in(artifact, network_maker(config, encoding.shape)),
         histories=tuple(meta["histories"]),
         baselines=ClassBaselines(state["frequencies"], ridge, words, kernels),
         network_weight=float(meta["network_weight"]),
         network_power=float(meta["network_power"]),
     )
-
-
-def _network(
-    config: Classification, shape: SequenceShape, member: int, weights: Arrays
-) -> keras.Model:
-    """Return a network with its stored weights.
-
-    Raises:
-        ArtifactError: a weight is missing, unknown or of another shape.
-    """
-    from forecast.layers.runtime import build_apart
-
-    model = build_apart(partial(build_bigru_classifier, config.model, shape), seed=0)
-    expected = {
-        f"{member:02d}/{number:03d}/{variable.path}": tuple(variable.shape)
-        for number, variable in enumerate(model.weights)
-    }
-    given = {
-        name: array.shape for name, array in weights.items() if name.startswith(f"{member:02d}/")
-    }
-    if expected != given:
-        name, size = sorted(set(expected.items()) ^ set(given.items()))[0]
-        raise ArtifactError(
-            f"weights.safetensors: {name} with shape {size} does not fit the config: save the "
-            f"model again"
-        )
-    model.set_weights([weights[name] for name in expected])
-    return model

@@ -1,17 +1,20 @@
-"""The command `classify`, with `fit`, `predict` and `evaluate`."""
+"""The command `classify`, with `fit`, `predict`, `evaluate`, `tune` and `leak-check`."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from typing import TYPE_CHECKING
 
 from forecast.cli.parser import (
+    FAILURE,
     SUCCESS,
     Commands,
     Shortcut,
     add_command,
     add_settings,
     add_shortcuts,
+    overrides_of,
     to_list,
 )
 from forecast.cli.terminal import (
@@ -23,9 +26,27 @@ from forecast.cli.terminal import (
     print_table,
     start_without_keras,
 )
+from forecast.cli.tuning import add_search_options
+
+if TYPE_CHECKING:
+    from forecast.classification.class_settings import Classification
 
 CLASS_SHORTCUTS = (
     Shortcut("--label", "data.label_col", "COLUMN", "column with the label", json.dumps),
+    Shortcut(
+        "--label-separator",
+        "data.label_separator",
+        "MARK",
+        "mark between the labels of a cell, such as |: any number of labels for each sequence",
+        json.dumps,
+    ),
+    Shortcut(
+        "--labels",
+        "data.label_cols",
+        "COLUMN,...",
+        "columns of 0 and 1, one per label: any number of labels for each sequence",
+        to_list,
+    ),
     Shortcut(
         "--id",
         "data.id_col",
@@ -87,15 +108,15 @@ def add_classify(commands: Commands) -> None:
     _add_fit(inner)
     _add_predict(inner)
     _add_evaluate(inner)
+    _add_tune(inner)
+    _add_leak_check(inner)
 
 
 def _add_fit(commands: Commands) -> None:
     parser = add_command(
         commands, "fit", _fit, "train a classifier, evaluate it and write a run folder"
     )
-    parser.add_argument("table", metavar="TABLE", help="one row per sequence and step, or per text")
-    add_settings(parser)
-    add_shortcuts(parser, CLASS_SHORTCUTS)
+    _add_labelled(parser)
     parser.add_argument(
         "--out",
         metavar="FOLDER",
@@ -105,18 +126,27 @@ def _add_fit(commands: Commands) -> None:
     parser.add_argument("--replace", action="store_true", help="also replace another earlier run")
 
 
-def _fit(options: argparse.Namespace) -> int:
-    print_reading(options.table)
+def _add_labelled(parser: argparse.ArgumentParser) -> None:
+    """Add a table of labelled sequences and the settings of a classification."""
+    parser.add_argument("table", metavar="TABLE", help="one row per sequence and step, or per text")
+    add_settings(parser)
+    add_shortcuts(parser, CLASS_SHORTCUTS)
+
+
+def _settings(options: argparse.Namespace) -> Classification:
+    """Return the settings of a file, of `--set` and of the options that stand for some."""
     from forecast.classification.class_settings import Classification
     from forecast.experiment.file import load_settings
+
+    overrides = overrides_of(options, CLASS_SHORTCUTS)
+    return load_settings(Classification, options.config, overrides)
+
+
+def _fit(options: argparse.Namespace) -> int:
+    print_reading(options.table)
     from forecast.runs.classified import classify_run
 
-    overrides = list(options.set)
-    for shortcut in CLASS_SHORTCUTS:
-        value = getattr(options, shortcut.setting, None)
-        if value is not None:
-            overrides.append(f"{shortcut.setting}={shortcut.to_yaml(value)}")
-    config = load_settings(Classification, options.config, overrides)
+    config = _settings(options)
     folder = classify_run(
         config, options.table, out=options.out, replace=options.replace, voice=make_voice()
     )
@@ -162,3 +192,62 @@ def _evaluate(options: argparse.Namespace) -> int:
     print_result(result.scores().round(3).to_string())
     print_result(result.verdict())
     return SUCCESS
+
+
+def _add_tune(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "tune",
+        _tune,
+        "search for better settings of a classifier",
+        "The section `search` of the settings names the ranges and the number of trials; folds are "
+        "drawn by sequence.",
+    )
+    _add_labelled(parser)
+    add_search_options(parser, "runs/NAME-classes-search")
+
+
+def _tune(options: argparse.Namespace) -> int:
+    print_reading(options.table)
+    config = _settings(options)
+    from forecast.search.search import tune_run
+    from forecast.search.workers import Resources
+
+    folder = tune_run(
+        config,
+        options.table,
+        out=options.out,
+        resume=options.resume,
+        replace=options.replace,
+        resources=Resources(options.workers, options.trial_timeout, options.trial_memory),
+        voice=make_voice(options.tensorboard),
+    )
+    print_path(folder)
+    return SUCCESS
+
+
+def _add_leak_check(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "leak-check",
+        _leak_check,
+        "look for labels and words of the test set in what is learned from",
+        "Test sequences are changed; everything that is fitted must stay the same. Documents in "
+        "two sets and columns that tell the label are named.",
+    )
+    _add_labelled(parser)
+    parser.add_argument(
+        "--train", action="store_true", help="also train on every changed table (slow)"
+    )
+
+
+def _leak_check(options: argparse.Namespace) -> int:
+    config = _settings(options)
+    start_without_keras()
+    from forecast.leakage.label_leaks import check_labels
+
+    report = check_labels(config, options.table, train=options.train)
+    print_result(report.text())
+    if report.ok:
+        return SUCCESS
+    return FAILURE

@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Sequence
 
 from forecast.cli.backtesting import add_backtest
+from forecast.cli.category_commands import add_categories
 from forecast.cli.checking import add_check, add_leak_check, add_show_config
 from forecast.cli.classifying import add_classify
 from forecast.cli.completion import add_completion
@@ -29,6 +30,7 @@ from forecast.cli.parser import (
 from forecast.cli.predicting import add_predict
 from forecast.cli.proposals import command_line, refusal
 from forecast.cli.redrawing import add_plot, add_report
+from forecast.cli.symbol_commands import add_symbols
 from forecast.cli.terminal import output_of, print_error
 from forecast.cli.tuning import add_tune
 from forecast.errors import (
@@ -55,6 +57,8 @@ _EXAMPLES = """examples:
   forecast backtest --config configs/demo.yaml --num-windows 8 --refit each
   forecast tune --config configs/tune_bigru.yaml --workers 2
   forecast classify fit machines.csv --id machine --label state --out runs/state
+  forecast categories fit machines.csv --id machine --target state --horizon 3 --out runs/next
+  forecast symbols fit shakespeare.txt --seconds 180 --out runs/shakespeare
   forecast leak-check sales.csv --time date --target sales --horizon 14
   forecast show-config --schema > experiment.schema.json
 """
@@ -127,6 +131,8 @@ def build_parser() -> Parser:
     add_backtest(commands)
     add_tune(commands)
     add_classify(commands)
+    add_categories(commands)
+    add_symbols(commands)
     add_leak_check(commands)
     add_show_config(commands)
     add_completion(commands, parser)

@@ -298,6 +298,16 @@ def add_shortcuts(parser: argparse.ArgumentParser, shortcuts: Sequence[Shortcut]
         )
 
 
+def overrides_of(options: argparse.Namespace, shortcuts: Sequence[Shortcut]) -> list[str]:
+    """Return the settings of `--set`, then those of options that stand for some."""
+    overrides = list(options.set)
+    for shortcut in shortcuts:
+        value = getattr(options, shortcut.setting, None)
+        if value is not None:
+            overrides.append(f"{shortcut.setting}={shortcut.to_yaml(value)}")
+    return overrides
+
+
 def add_run(parser: argparse.ArgumentParser, table: str) -> None:
     """Add a run folder and a table, whose help is `table`."""
     parser.add_argument(

@@ -29,11 +29,22 @@ def add_tune(commands: Commands) -> None:
         "The section `search` of the settings names the ranges and the number of trials.",
     )
     add_table(parser)
+    add_search_options(parser, "runs/NAME-search, with the alias or the name of the table")
+    _add_roles(parser)
+
+
+def add_search_options(parser: argparse.ArgumentParser, folder: str) -> None:
+    """Add the options of every search.
+
+    Args:
+        parser: of the command.
+        folder: the default folder in words.
+    """
     parser.add_argument(
         "--out",
         metavar="FOLDER",
         help="folder of the search: new, empty, or a finished search of the same data and "
-        "settings; default: runs/NAME-search, with the alias or the name of the table",
+        f"settings; default: {folder}",
     )
     parser.add_argument(
         "--replace",
@@ -49,7 +60,6 @@ def add_tune(commands: Commands) -> None:
         metavar="N",
         help="number of trials that run at the same time; default: 1",
     )
-    _add_roles(parser)
     parser.add_argument(
         "--tensorboard", metavar="FOLDER", help="also write logs for TensorBoard's HParams page"
     )

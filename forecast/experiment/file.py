@@ -17,13 +17,14 @@ from forecast.errors import ConfigError, check_kind, nearest
 from forecast.experiment.schema import json_schema
 from forecast.experiment.settings import Experiment
 from forecast.files.yaml import MAX_BYTES, parse_yaml, to_yaml
-from forecast.section import AnySection, Place, section_from
+from forecast.section import AnySection, Place, Section, section_from
 from forecast.section.problems import shown
 from forecast.section.wording import dotted
 
 __all__ = [
     "apply_overrides",
     "dump_experiment",
+    "dump_settings",
     "experiment_from",
     "json_schema",
     "load_experiment",
@@ -158,11 +159,16 @@ def dump_experiment(experiment: Experiment, *, full: bool = False) -> str:
         experiment: the settings.
         full: write every setting; else those that were given, and the architecture.
     """
-    everything = experiment.model_dump(mode="json")
     if full:
-        return to_yaml(everything)
-    given = experiment.model_dump(mode="json", exclude_unset=True)
-    given["model"] = {"name": experiment.model.name} | given.get("model", {})
+        return to_yaml(experiment.model_dump(mode="json"))
+    return dump_settings(experiment)
+
+
+def dump_settings(settings: Section) -> str:
+    """Return YAML of the settings of another kind of work that were given, and the architecture."""
+    everything = settings.model_dump(mode="json")
+    given = settings.model_dump(mode="json", exclude_unset=True)
+    given["model"] = {"name": everything["model"]["name"]} | given.get("model", {})
     return to_yaml({key: given[key] for key in everything if key in given})
 
 

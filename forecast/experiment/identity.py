@@ -36,16 +36,30 @@ def describe(
         Setting -> value, and what stands for the data, the packages and the way recurrent layers
         are computed. The path of the table is not among them: its contents count.
     """
-    from forecast.layers.native import operations
-
     unread: dict[str, Any] = {"data": {"source"}, **dict.fromkeys(without, True)}
     size = f"{panel.num_series:,} series, {panel.num_rows:,} rows"
+    settings = config.model_dump(mode="json", exclude=unread)
+    return describe_work(settings, f"{size}, sha256 {panel_digest(panel)[:12]}", packages)
+
+
+def describe_work(
+    settings: Mapping[str, Any], data: str, packages: Sequence[str] = PACKAGES
+) -> dict[str, str]:
+    """Describe a piece of work of any kind; see `describe`.
+
+    Args:
+        settings: nested settings in plain types.
+        data: stands for the data.
+        packages: names of the packages whose versions count.
+    """
+    from forecast.layers.native import operations
+
     loops = "in C++"
     if operations() is None:
         loops = "of TensorFlow"
     return {
-        **flat(config.model_dump(mode="json", exclude=unread)),
-        "the data": f"{size}, sha256 {panel_digest(panel)[:12]}",
+        **flat(settings),
+        "the data": data,
         "Python": ".".join(platform.python_version_tuple()[:2]),
         "recurrent loops": loops,
         **{name: metadata.version(name) for name in packages},

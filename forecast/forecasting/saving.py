@@ -15,13 +15,13 @@ from forecast.baselines.ridge import RidgeWindow
 from forecast.baselines.seasonal_ridge import SeasonalRidge
 from forecast.baselines.smoothing import Smoothing
 from forecast.data.per_series.keys import as_ids
-from forecast.errors import ArtifactError
 from forecast.experiment.file import experiment_from
 from forecast.experiment.settings import Experiment
 from forecast.files.tensors import checked
 from forecast.forecasting.artifact import Artifact, load_artifact, save_artifact
 from forecast.forecasting.fitted import MODEL, Fitted
 from forecast.forecasting.golden import rebuild_checked
+from forecast.forecasting.saved_kinds import FORECASTER, require_kind
 from forecast.forecasting.series_facts import SeriesFacts
 from forecast.inference.forward import ForwardPass
 from forecast.inference.graph import Graph
@@ -76,11 +76,7 @@ def load_fitted(path: Path) -> Fitted:
             its golden output.
     """
     artifact = load_artifact(path)
-    if "kind" in artifact.meta:
-        raise ArtifactError(
-            f"{path}: this saved model classifies; expected one that forecasts: use "
-            f"`Classifier.load`, or `forecast classify predict`"
-        )
+    require_kind(path, artifact, FORECASTER)
     return rebuild_checked(path, artifact, _rebuild, _golden_difference, GOLDEN_TOLERANCE)
 
 

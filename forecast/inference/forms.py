@@ -24,6 +24,7 @@ from forecast.inference.cell_steps import CELL_FORMS
 from forecast.inference.graph import Node
 from forecast.inference.layer_forms import LAYER_FORMS, UnknownFormError
 from forecast.inference.recurrent_forms import bidirectional_form, recurrent_form
+from forecast.inference.sequence_forms import SEQUENCE_FORMS
 
 Form = Callable[[dict[str, Any], Sequence[NDArray[Any]]], Callable[..., Any]]
 """From the options and weights of a layer to the function that it computes."""
@@ -31,6 +32,7 @@ Form = Callable[[dict[str, Any], Sequence[NDArray[Any]]], Callable[..., Any]]
 FORMS: dict[str, Form] = {
     **ARRAY_FORMS,
     **LAYER_FORMS,
+    **SEQUENCE_FORMS,
     "Bidirectional": bidirectional_form,
     "forecast.Bidirectional": bidirectional_form,
 }

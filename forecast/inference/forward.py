@@ -71,17 +71,25 @@ class ForwardPass:
         Returns:
             (B, H, D) or (B, H, D, Q).
         """
-        num_windows = len(inputs["past"])
+        num_windows = len(next(iter(inputs.values())))
         size = WINDOWS_AT_ONCE
         if num_windows > 1:
             size = min(size, self._windows_in_memory(inputs))
         if num_windows <= size:
-            return self._run(inputs)
+            return self._run(inputs)[0]
         blocks = [
             {name: array[start : start + size] for name, array in inputs.items()}
             for start in range(0, num_windows, size)
         ]
-        return np.concatenate([self._run(block) for block in blocks])
+        return np.concatenate([self._run(block)[0] for block in blocks])
+
+    def outputs(self, inputs: Mapping[str, Array]) -> list[NDArray[np.float32]]:
+        """Run the network in one go, and return everything it returns.
+
+        Args:
+            inputs: arrays by name.
+        """
+        return self._run(inputs)
 
     def prepare(self) -> ForwardPass:
         """Prepare all operations, which otherwise the first call does; return this pass.
@@ -98,7 +106,7 @@ class ForwardPass:
     def _steps(self) -> list[_Step]:
         """The nodes that the output depends on; members of weight 0 are left out."""
         arrays = self.graph.in_order(self.weights)
-        needed = {self.graph.output}
+        needed = {self.graph.output, *self.graph.further}
         steps: list[_Step] = []
         for node in reversed(self.graph.nodes):
             if needed.isdisjoint(node.outputs):
@@ -114,8 +122,10 @@ class ForwardPass:
         numbers = [number for node in self.graph.nodes for number in node.outputs]
         return 1 + max([self.graph.output, *self.graph.inputs.values(), *numbers])
 
-    def _run(self, inputs: Mapping[str, Array], sizes: list[int] | None = None) -> Any:
-        """Return the output for one block of windows.
+    def _run(
+        self, inputs: Mapping[str, Array], sizes: list[int] | None = None
+    ) -> list[NDArray[np.float32]]:
+        """Return the outputs for one block of windows.
 
         Args:
             inputs: the block.
@@ -140,7 +150,8 @@ class ForwardPass:
                 sizes.append(max(np.asarray(tensors[number]).nbytes for number in step.outputs))
             for number in step.done:
                 tensors[number] = None
-        return np.ascontiguousarray(tensors[self.graph.output], np.float32)
+        returned = (self.graph.output, *self.graph.further)
+        return [np.ascontiguousarray(tensors[number], np.float32) for number in returned]
 
     def _windows_in_memory(self, inputs: Mapping[str, Array]) -> int:
         """Return how many windows may run together, by the largest tensor of one."""

@@ -52,12 +52,14 @@ class Graph(Entry):
         inputs: number of each input tensor by name.
         nodes: the operations.
         output: number of the tensor that the network returns.
+        further: numbers of those that it returns beside that, such as states.
         weights: in the order of their numbers.
     """
 
     inputs: dict[str, Count]
     nodes: list[Node]
     output: Count
+    further: list[Count] = Field(default_factory=list)
     weights: list[Weight]
 
     def check_weights(self, weights: Weights) -> None:

@@ -36,21 +36,26 @@ def record(model: KerasModel) -> Graph | None:
     Models inside are written out: the graph has layers and operations only.
 
     Args:
-        model: from a dictionary of tensors to one tensor, built by this package.
+        model: from tensors by name to one tensor or several, built by this package.
     """
     numbers: dict[int, int] = {}
     inputs = {}
-    for name, tensor in model.input.items():
+    given = model.input
+    if not isinstance(given, dict):
+        given = {tensor.name: tensor for tensor in _tensors(given)}
+    for name, tensor in given.items():
         inputs[name] = numbers[id(tensor)] = len(numbers)
     recorder = _Recorder({id(weight): place for place, weight in enumerate(model.weights)})
     recorder.count = len(inputs)
     found = recorder.run(model, numbers)
     if found is None:
         return None
+    first, *others = _tensors(model.output)
     return Graph(
         inputs=inputs,
         nodes=recorder.nodes,
-        output=found[id(model.output)],
+        output=found[id(first)],
+        further=[found[id(tensor)] for tensor in others],
         weights=weights_of(model_weights(model)),
     )
 

@@ -64,6 +64,7 @@ class SequenceShape:
         widths: width of the embedding of each categorical column.
         num_classes: K.
         length: steps L of all batches; None: each batch may have its own.
+        has_label_sets: whether a sequence has any number of the classes, not one.
     """
 
     num_numbers: int
@@ -71,6 +72,7 @@ class SequenceShape:
     widths: tuple[int, ...]
     num_classes: int
     length: int | None = None
+    has_label_sets: bool = False
 
 
 def build_bigru_classifier(config: BiGRUClassifierConfig, shape: SequenceShape) -> keras.Model:
@@ -82,6 +84,7 @@ def build_bigru_classifier(config: BiGRUClassifierConfig, shape: SequenceShape) 
           -> `num_layers` bidirectional recurrent layers, (B, L, 2U)
           -> pooling over the steps of each sequence, (B, 2U)
           -> dropout -> one dense layer with softmax -> probabilities (B, K)
+             with a sigmoid for each class, where a sequence has any number of them
 
     Sequences of different lengths stand at the beginning of their L steps; the steps behind the end
     of a sequence change nothing. Embedding, bidirectional GRU, last step and softmax: Cho et al.
@@ -98,6 +101,21 @@ def build_bigru_classifier(config: BiGRUClassifierConfig, shape: SequenceShape) 
         A functional model from `numbers` (B, L, C), `codes` (B, L, columns) int32 and `lengths`
         (B,) int32 to (B, K).
     """
+    import keras
+    from keras import layers
+
+    inputs, pooled = read_sequences_whole(config, shape)
+    pooled = layers.Dropout(config.head_dropout, name="head_dropout")(pooled)
+    logits = layers.Dense(shape.num_classes, name=LOGITS)(pooled)
+    link = "sigmoid" if shape.has_label_sets else "softmax"
+    probabilities = layers.Activation(link, name="classes")(logits)
+    return keras.Model(inputs, probabilities, name=config.name)
+
+
+def read_sequences_whole(
+    config: BiGRUClassifierConfig, shape: SequenceShape
+) -> tuple[dict[str, Any], Any]:
+    """Return the inputs, and the (B, U) or (B, 2U) vector of each sequence."""
     import keras
     from keras import layers
 
@@ -127,10 +145,7 @@ def build_bigru_classifier(config: BiGRUClassifierConfig, shape: SequenceShape) 
         outputs = _encode(config, units, f"encoder_{number}", outputs, lengths)  # (B, L, 2U)
     how = "mean" if config.pooling == AUTO else config.pooling
     pooled = Pooling(how, config.bidirectional, name="pooling")(outputs, lengths)
-
-    pooled = layers.Dropout(config.head_dropout, name="head_dropout")(pooled)
-    logits = layers.Dense(shape.num_classes, name=LOGITS)(pooled)
-    return keras.Model(inputs, layers.Softmax(name="classes")(logits), name=config.name)
+    return inputs, pooled
 
 
 def _encode(config: BiGRUClassifierConfig, units: int, name: str, steps: Any, lengths: Any) -> Any:

@@ -4,7 +4,8 @@
 - `environment.json`: package versions and platform
 - `history.json`: losses per epoch of every network
 - `scores.csv`: scores of the classifier and the baselines on the test set
-- `confusion.csv`: how often each class was taken for which
+- `confusion.csv`: how often each class was taken for which; `labels.csv` in its place, precision
+  and recall of each label, where a sequence has any number of labels
 - `predictions.csv`: class and probabilities of each test sequence, with its true label
 - `model/`: the saved model
 - `*.png`: confusion matrix, reliability, losses
@@ -13,63 +14,53 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.classification.class_settings import Classification
+from forecast.classification.class_settings import Classification, SequenceColumns
 from forecast.classification.classifier import Classifier
 from forecast.classification.evaluated import ClassifierResult
-from forecast.errors import ConfigError, OutputError
+from forecast.classification.label_sets.set_result import LabelSetResult
+from forecast.data.findings import listed
 from forecast.files.atomic import replace_folder, write_file
-from forecast.files.outputs import ENVIRONMENT, Content, check_file, check_folder, read_record
-from forecast.files.yaml import to_yaml
-from forecast.forecasting.artifact import SAVED_MODEL
+from forecast.files.outputs import check_file
 from forecast.report.class_page import ClassRecord, class_page
 from forecast.report.plots.classes import plot_confusion, plot_reliability
 from forecast.report.plots.loss import plot_loss
 from forecast.report.plots.style import save_figure
-from forecast.runs.records import (
-    CONFIG,
-    HISTORY,
-    MODEL,
-    REPORT,
-    environment_record,
-    to_json,
-    write_histories,
+from forecast.runs.label_records import (
+    LOSS,
+    SCORES_FILE,
+    LabelRun,
+    by_network,
+    claim_folder,
+    model_folder,
+    write_settings,
 )
-from forecast.scores.history import History
+from forecast.runs.records import CONFIG, MODEL, REPORT, write_histories
 from forecast.training.voice import Voice
 
 if TYPE_CHECKING:
     import pandas as pd
 
-CLASS_SCORES_FILE = "scores.csv"
+AnyResult = ClassifierResult | LabelSetResult
+
 CONFUSION = "confusion.csv"
+BY_LABEL = "labels.csv"
 PREDICTIONS = "predictions.csv"
 ABOUT = "classifier.json"
-PICTURES = ("confusion.png", "reliability.png", "loss.png")
+PICTURES = ("confusion.png", "reliability.png", LOSS)
 
-FILES = (
-    CONFIG,
-    ENVIRONMENT,
-    HISTORY,
+CLASS_RUN = LabelRun(
+    "run of classify fit",
     ABOUT,
-    CLASS_SCORES_FILE,
-    CONFUSION,
-    PREDICTIONS,
-    REPORT,
-    *PICTURES,
-    *(f"{MODEL}/{name}" for name in SAVED_MODEL.names or ()),
+    (CONFUSION, BY_LABEL, PREDICTIONS, *(name for name in PICTURES if name != LOSS)),
 )
-"""Every file of the run folder of a classifier."""
+"""Folder that `classify_run` writes."""
 
-CLASS_RUN = Content(
-    "run of classify fit", "run", lambda folder: bool(read_record(folder / ABOUT)), FILES
-)
-"""Content that `classify_run` writes into its folder."""
+FILES = CLASS_RUN.files
 
 
 def classify_run(
@@ -97,27 +88,25 @@ def classify_run(
         OutputError: the folder contains something else.
     """
     folder = Path(out or Path("runs") / f"{Path(table).stem}-classes")
-    check = partial(check_folder, folder, CLASS_RUN, table)
-    check()
-    about = {"table": Path(table).name, "settings": config.model_dump(mode="json")}
-    earlier = read_record(folder / ABOUT)
-    if earlier and earlier.get("given") != about and not replace:
-        raise OutputError(
-            f"{folder} contains a run of another table or with other settings: replace it with "
-            f"`replace=true`, or name another folder with `out=`"
-        )
+    claim = claim_folder(CLASS_RUN, folder, table, config, replace=replace)
     voice.wake()
     classifier = Classifier(config).fit(table)
     result = None
     if classifier.has_test_set:
         result = classifier.evaluate()
 
-    with replace_folder(folder, check) as temporary:
-        (temporary / ABOUT).write_bytes(to_json({"given": about}))
+    with replace_folder(folder, claim.check) as temporary:
+        seed = classifier.fitted.config.training.seed
+        write_settings(CLASS_RUN, claim, classifier.fitted.config, seed, temporary)
         _write(temporary, folder, classifier, result, Path(table).name)
+    for note in classifier.notes:
+        voice.say(f"note: {note}")
     voice.say(_members(classifier))
     if result is None:
-        voice.say("there is no test set (split.test: 0): this classifier was not evaluated")
+        reason = "no sequence could be held out, since each label has one sequence or group"
+        if config.split.test == 0 or config.data.split_col is not None:
+            reason = "no sequence is held out"
+        voice.say(f"there is no test set ({reason}): this classifier was not evaluated")
     else:
         for line in result.scores().round(3).to_string().splitlines():
             voice.say(line)
@@ -142,7 +131,7 @@ def predict_classes(run: str | Path, table: str, output: str | Path | None = Non
     return predicted
 
 
-def evaluate_classes(run: str | Path, table: str) -> ClassifierResult:
+def evaluate_classes(run: str | Path, table: str) -> AnyResult:
     """Return the predictions for the sequences of a table beside their labels."""
     return load_run(run).evaluate(table)
 
@@ -153,47 +142,33 @@ def load_run(run: str | Path) -> Classifier:
     Raises:
         ConfigError: there is no such folder, or it has no model.
     """
-    folder = Path(run)
-    for place in (folder / MODEL, folder):
-        if (place / "manifest.json").is_file():
-            return Classifier.load(place)
-    raise ConfigError(f"{run} has no saved model: give a folder that `classify fit` has written")
+    return Classifier.load(model_folder(run, "classify fit"))
 
 
 def _write(
-    folder: Path, place: Path, classifier: Classifier, result: ClassifierResult | None, table: str
+    folder: Path, place: Path, classifier: Classifier, result: AnyResult | None, table: str
 ) -> None:
     """Write all files of a run."""
     fitted = classifier.fitted
-    settings = to_yaml(fitted.config.model_dump(mode="json"))
-    (folder / CONFIG).write_text(settings)
-    (folder / ENVIRONMENT).write_bytes(to_json(environment_record(fitted.config.training.seed)))
-    histories = {
-        f"network {number}": _history(losses)
-        for number, losses in enumerate(fitted.histories, start=1)
-    }
+    settings = (folder / CONFIG).read_text()
+    histories = by_network(fitted.histories)
     write_histories(histories, folder)
     classifier.save(folder / MODEL)
 
-    subject = f"{fitted.config.data.label_col}, {table}"
-    save_figure(plot_loss(histories, subject=subject), folder / "loss.png")
+    label = label_of(fitted.config.data)
+    subject = f"{label}, {table}"
+    save_figure(plot_loss(histories, subject=subject), folder / LOSS)
     finding = _members(classifier)
     scores = None
     if result is not None:
         scores = result.scores()
-        scores.to_csv(folder / CLASS_SCORES_FILE)
-        result.confusion().to_csv(folder / CONFUSION)
+        scores.to_csv(folder / SCORES_FILE)
         result.frame(fitted.config.data.id_col).to_csv(folder / PREDICTIONS, index=False)
         finding = result.verdict()
-        given = result.probabilities[result.alias]
-        counts = result.confusion().to_numpy()
-        confusion = plot_confusion(counts, result.classes, subject=subject)
-        save_figure(confusion, folder / "confusion.png")
-        reliability = plot_reliability(given, result.truth, subject=subject)
-        save_figure(reliability, folder / "reliability.png")
+        _write_classes(result, folder, subject)
     page = class_page(
         ClassRecord(
-            title=f"{fitted.config.data.label_col}, classes of {table}",
+            title=f"{label}, classes of {table}",
             finding=finding,
             facts=_facts(classifier, result),
             scores=scores,
@@ -207,18 +182,28 @@ def _write(
     (folder / REPORT).write_text(page, "utf-8")
 
 
-def _history(losses: dict[str, list[float]]) -> History:
-    """Return the losses of a network as figures take them."""
-    num_epochs = len(losses["loss"])
-    validation = losses.get("val_loss", [])
-    best = int(np.argmin(validation)) + 1 if validation else num_epochs
-    return History(
-        loss=tuple(losses["loss"]),
-        val_loss=tuple(validation),
-        learning_rate=(float("nan"),) * num_epochs,
-        seconds=(0.0,) * num_epochs,
-        best_epoch=best,
-    )
+def label_of(columns: SequenceColumns) -> str:
+    """Return the name of what is told: the column of labels, or of several the first ones."""
+    if columns.label_cols:
+        return listed(columns.label_cols)
+    return str(columns.label_col)
+
+
+def _write_classes(result: AnyResult, folder: Path, subject: str) -> None:
+    """Write what is right and wrong by class, as a table and as pictures."""
+    given = result.probabilities[result.alias]
+    truth = result.truth
+    if isinstance(result, LabelSetResult):
+        result.by_label().to_csv(folder / BY_LABEL)
+        each = given.reshape(-1)
+        given = np.stack([1.0 - each, each], axis=1)
+        truth = truth.reshape(-1)
+    else:
+        result.confusion().to_csv(folder / CONFUSION)
+        counts = result.confusion().to_numpy()
+        confusion = plot_confusion(counts, result.classes, subject=subject)
+        save_figure(confusion, folder / "confusion.png")
+    save_figure(plot_reliability(given, truth, subject=subject), folder / "reliability.png")
 
 
 def _members(classifier: Classifier) -> str:
@@ -228,7 +213,7 @@ def _members(classifier: Classifier) -> str:
     return f"{classifier.config.alias}: {', '.join(parts)}"
 
 
-def _facts(classifier: Classifier, result: ClassifierResult | None) -> dict[str, str]:
+def _facts(classifier: Classifier, result: AnyResult | None) -> dict[str, str]:
     """Return what the page says of the task."""
     fitted = classifier.fitted
     columns = fitted.config.data
@@ -236,7 +221,7 @@ def _facts(classifier: Classifier, result: ClassifierResult | None) -> dict[str,
     if columns.features != "auto":
         read = [*columns.features, *read]
     facts = {
-        "label": f"{columns.label_col}: {', '.join(fitted.encoding.classes)}",
+        "label": f"{label_of(columns)}: {', '.join(fitted.encoding.classes)}",
         "columns read": ", ".join(read),
         "longest sequence": f"{fitted.length:,} steps",
         "members": _members(classifier),

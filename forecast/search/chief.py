@@ -23,7 +23,7 @@ from forecast.experiment.settings import Experiment
 from forecast.files.outputs import check_writable
 from forecast.layers.runtime import start_quietly
 from forecast.search.address import Address
-from forecast.search.search import check_folds, present, run_search
+from forecast.search.search import present, run_search
 from forecast.search.space import check_space
 from forecast.search.start import begin, open_search, search_folder
 from forecast.search.summary import opening
@@ -89,7 +89,7 @@ def tune_as_chief(
     voice: Voice,
 ) -> Path:
     """Give out the trials of a search, then evaluate the best here; see `search.tune_run`."""
-    folder = search_folder(config, out)
+    folder = search_folder(config.folder_name, config.data.source, out)
     if voice.tensorboard is not None:
         check_writable(voice.tensorboard)
     check_space(config)
@@ -97,7 +97,7 @@ def tune_as_chief(
     for line in opening(bench):
         voice.say(line)
     voice.wake()
-    check_folds(bench)
+    bench.check_folds()
     with open_search(folder) as journal:
         search = begin(
             bench, journal, resume=resume, replace=replace, say=voice.say, lease=_LEASE_SECONDS
@@ -117,7 +117,7 @@ def tune_as_worker(
     config: Experiment, *, out: str | Path | None, resources: Resources, address: Address
 ) -> Path:
     """Run trials that a chief gives out, in a separate process."""
-    folder = search_folder(config, out)
+    folder = search_folder(config.folder_name, config.data.source, out)
     bench = make_bench(config, None, folder)
     runner = WorkerProcess(BenchArguments(config, None, folder), resources)
     start_quietly()

@@ -14,11 +14,11 @@ from keras_tuner.src.distribute import oracle_client
 
 from forecast.errors import SearchError
 from forecast.search.address import IP, PORT, Address
+from forecast.search.bench import AnyBench
 from forecast.search.oracles import SCORE
 from forecast.search.ordered import IDENTITY
 from forecast.search.space import hyper_parameters, search_of
-from forecast.search.start import check_same_search, identity_of
-from forecast.search.trial import Bench
+from forecast.search.start import check_same_search
 from forecast.search.tuner import HaltedError, SearchTuner
 from forecast.search.workers import Runner
 
@@ -29,7 +29,7 @@ PATIENCE_SECONDS = 600
 """Longest time a worker waits for a chief that does not answer."""
 
 
-def work(bench: Bench, runner: Runner, address: Address) -> None:
+def work(bench: AnyBench, runner: Runner, address: Address) -> None:
     """Run trials for a chief until it has no more.
 
     Args:
@@ -51,7 +51,7 @@ def work(bench: Bench, runner: Runner, address: Address) -> None:
         hyperparameters=hyper_parameters(search_of(bench.config)),
         seed=1,
     )
-    identity = identity_of(bench.config, bench.panel)
+    identity = bench.identity()
     try:
         _Worker(client, runner, bench, identity).search()
     except HaltedError as error:
@@ -76,7 +76,11 @@ class _Worker(SearchTuner):
     """
 
     def __init__(
-        self, oracle: keras_tuner.Oracle, runner: Runner, bench: Bench, identity: Mapping[str, str]
+        self,
+        oracle: keras_tuner.Oracle,
+        runner: Runner,
+        bench: AnyBench,
+        identity: Mapping[str, str],
     ) -> None:
         objective = search_of(bench.config).objective
         super().__init__(oracle, runner, bench.folder, objective=objective, on_score=None)

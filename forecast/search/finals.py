@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 
 def finals_left(search: Search) -> SimpleQueue[str]:
     """Return a queue of the trainings that are missing, which several threads can take from."""
-    has_test_set = search.config.evaluation.test_size != 0
     waiting: SimpleQueue[str] = SimpleQueue()
-    for name in missing_finals(search.state, has_test_set=has_test_set):
+    for name in missing_finals(search.state, has_test_set=search.has_test_set):
         waiting.put(name)
     return waiting
 

@@ -24,8 +24,8 @@ import keras_tuner
 from keras_tuner.engine import trial as trial_module
 
 from forecast.errors import SearchError
-from forecast.experiment.settings import Experiment
 from forecast.search.journal import Journal
+from forecast.search.kinds import Searched
 from forecast.search.oracles import EPOCHS, SCORE, make_oracle
 from forecast.search.space import hyper_parameters, looks_at_results, search_of, values_of
 from forecast.search.state import (
@@ -69,7 +69,7 @@ class OrderedOracle(keras_tuner.Oracle):
     """An oracle that gives out trials and takes their results; calls are thread-safe.
 
     Args:
-        config: the experiment with its search.
+        config: settings with their search.
         journal: the state so far; all that follows is appended.
         lease: seconds without a heartbeat after which a trial is given out again; None where no
             worker can be lost without this process.
@@ -82,7 +82,7 @@ class OrderedOracle(keras_tuner.Oracle):
         SearchError: the journal has other proposals than the algorithm makes.
     """
 
-    def __init__(self, config: Experiment, journal: Journal, *, lease: float | None = None) -> None:
+    def __init__(self, config: Searched, journal: Journal, *, lease: float | None = None) -> None:
         search = search_of(config)
         super().__init__(
             objective=keras_tuner.Objective(SCORE, "min"),

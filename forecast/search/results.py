@@ -13,9 +13,8 @@ import numpy as np
 import pandas as pd
 
 from forecast.axes import FloatArray, IntArray
-from forecast.experiment.file import dump_experiment
+from forecast.experiment.file import dump_settings
 from forecast.experiment.search_settings import SearchConfig
-from forecast.experiment.settings import Experiment
 from forecast.files.atomic import write_file
 from forecast.report.plots import (
     plot_cost,
@@ -24,6 +23,7 @@ from forecast.report.plots import (
     plot_progress,
     save_figure,
 )
+from forecast.search.kinds import Searched, kind_of
 from forecast.search.space import search_of, with_values
 from forecast.search.state import State, Task, by_fold
 
@@ -42,14 +42,14 @@ _MAX_GROUPS = 5
 """Groups that the numbers of one setting are divided into to compute its importance."""
 
 
-def write_results(folder: Path, config: Experiment, state: State) -> None:
+def write_results(folder: Path, config: Searched, state: State) -> None:
     """Write the table of trials and, once a trial is completed, the best settings."""
     write_file(folder / TABLE, _table_text(config, state).encode())
     if state.best(search_of(config).objective) is not None:
         write_file(folder / BEST_FILE, _best_text(config, state).encode())
 
 
-def _table_text(config: Experiment, state: State) -> str:
+def _table_text(config: Searched, state: State) -> str:
     """Return CSV with one row per trial that has ended, in order of their numbers."""
     rows = [_trial_row(config, state, number) for number in sorted(state.ends)]
     out = io.StringIO()
@@ -59,7 +59,7 @@ def _table_text(config: Experiment, state: State) -> str:
     return out.getvalue()
 
 
-def _columns_of(config: Experiment) -> list[str]:
+def _columns_of(config: Searched) -> list[str]:
     """Return the columns of the table: facts of the trial, a score per fold, the values."""
     search = search_of(config)
     folds = [f"fold_{number}" for number in range(1, search.folds + 1)]
@@ -82,7 +82,7 @@ def _values_of(task: Task) -> dict[str, Any]:
     return task.values | {_EPOCHS: task.epochs}
 
 
-def _trial_row(config: Experiment, state: State, number: int) -> dict[str, Any]:
+def _trial_row(config: Searched, state: State, number: int) -> dict[str, Any]:
     """Return the row of one trial; missing cells are empty."""
     search = search_of(config)
     end = state.ends[number]
@@ -113,7 +113,7 @@ def _trial_row(config: Experiment, state: State, number: int) -> dict[str, Any]:
     return row
 
 
-def draw_trials(folder: Path, config: Experiment) -> None:
+def draw_trials(folder: Path, config: Searched) -> None:
     """Draw the figures of a search from its table."""
     search = search_of(config)
     table = pd.read_csv(folder / TABLE)
@@ -129,13 +129,13 @@ def draw_trials(folder: Path, config: Experiment) -> None:
         save_figure(figure, folder / f"{name}.png")
 
 
-def best_settings(config: Experiment, state: State) -> dict[str, Any]:
+def best_settings(config: Searched, state: State) -> dict[str, Any]:
     """Return the values of the best trial, the epochs that hyperband assigned among them."""
     number = state.best(search_of(config).objective) or 0
     return _values_of(state.tasks[number])
 
 
-def _best_text(config: Experiment, state: State) -> str:
+def _best_text(config: Searched, state: State) -> str:
     """Return the experiment with the best settings, as a configuration file."""
     search = search_of(config)
     number = state.best(search.objective) or 0
@@ -143,12 +143,12 @@ def _best_text(config: Experiment, state: State) -> str:
     head = (
         f"# Trial {number}, the best of {len(state.ends)}: {search.objective} "
         f"{score:.6g}, the mean of {search.folds} folds.\n"
-        "#\n#   forecast fit --config best.yaml\n"
+        f"#\n#   {kind_of(config).fit} --config best.yaml\n"
     )
-    return head + dump_experiment(with_values(config, best_settings(config, state)))
+    return head + dump_settings(with_values(config, best_settings(config, state)))
 
 
-def write_hparams(folder: str | Path, config: Experiment, state: State) -> None:
+def write_hparams(folder: str | Path, config: Searched, state: State) -> None:
     """Write a TensorBoard event file for every trial with a score: its values and its scores.
 
     Args:

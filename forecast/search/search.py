@@ -17,16 +17,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from forecast.errors import SearchError
-from forecast.experiment.prepare import prepare_panel
 from forecast.experiment.settings import Experiment
 from forecast.files.outputs import check_writable, remove_own
+from forecast.search.bench import open_bench
 from forecast.search.finals import finals_left, run_finals
+from forecast.search.kinds import Searched
 from forecast.search.results import draw_trials, write_hparams, write_results
-from forecast.search.space import check_space, looks_at_results, search_of, with_values
+from forecast.search.space import check_space, looks_at_results, search_of
 from forecast.search.start import Search, begin, open_search, search_folder
 from forecast.search.state import State
 from forecast.search.summary import closing_lines, fold_line, heading, opening, trial_line
-from forecast.search.trial import CHECKPOINTS, TRAINING, Bench, make_bench
+from forecast.search.trial import CHECKPOINTS, TRAINING
 from forecast.search.workers import BenchArguments, Resources, Runner, WorkerProcess
 from forecast.training.voice import Say, Voice
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 
 def tune_run(
-    config: Experiment,
+    config: Searched,
     table: str | pd.DataFrame | None = None,
     *,
     out: str | Path | None = None,
@@ -47,9 +48,10 @@ def tune_run(
     """Search, evaluate the best settings on unseen rows, and write the folder of the search.
 
     Args:
-        config: the experiment with its search.
-        table: a file, `dataset:NAME` or a frame; default: `config.data.source`.
-        out: the folder; default: `runs/NAME-search`, see `Experiment.folder_name`.
+        config: an experiment or a classification, with its search.
+        table: a file, `dataset:NAME` or a frame; default: `config.data.source` of an experiment.
+        out: the folder; default: `runs/NAME-search`, see `Experiment.folder_name`, or
+            `runs/TABLE-classes-search`.
         resume: whether to continue a search in the folder. A finished one of the same data and
             settings needs no permission: its results are written again.
         replace: whether to begin again in the folder of an earlier search, also one of other data
@@ -67,20 +69,24 @@ def tune_run(
         SearchError: the folder holds an unfinished search, or another process works on it.
         FileError: the disk is full; `resume` continues once there is room.
     """
-    if isinstance(table, str):
-        config = config.with_source(table)
-        table = None
-    folder = search_folder(config, out)
+    if isinstance(config, Experiment):
+        if isinstance(table, str):
+            config = config.with_source(table)
+            table = None
+        folder = search_folder(config.folder_name, config.data.source, out)
+    else:
+        source = table if isinstance(table, str) else None
+        folder = search_folder(f"{Path(source or 'table').stem}-classes", source, out)
     resources = resources or Resources()
     if voice.tensorboard is not None:
         check_writable(voice.tensorboard)
     check_space(config)
 
-    bench = make_bench(config, table, folder)
+    bench = open_bench(config, table, folder)
     for line in opening(bench):
         voice.say(line)
     voice.wake()
-    check_folds(bench)
+    bench.check_folds()
     _note_idle_workers(config, resources, voice.say)
 
     with open_search(folder) as journal:
@@ -92,7 +98,7 @@ def tune_run(
     return folder
 
 
-def _note_idle_workers(config: Experiment, resources: Resources, say: Say) -> None:
+def _note_idle_workers(config: Searched, resources: Resources, say: Say) -> None:
     """Print a note if some of the workers will have nothing to do."""
     search = search_of(config)
     if looks_at_results(search) and resources.workers > search.in_flight:
@@ -100,13 +106,6 @@ def _note_idle_workers(config: Experiment, resources: Resources, say: Say) -> No
             f"note: only {search.in_flight} of {resources.workers} workers are used, because "
             f"search.in_flight is {search.in_flight}"
         )
-
-
-def check_folds(bench: Bench) -> None:
-    """Prepare the smallest fold and all rows once, so that a wrong table is refused early."""
-    written = with_values(bench.config, {})
-    prepare_panel(bench.folds.experiment(written), bench.folds.panels[0])
-    prepare_panel(written, bench.panel)
 
 
 def run_search(

@@ -8,11 +8,10 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from forecast.errors import ConfigError
-from forecast.experiment.file import experiment_from
-from forecast.experiment.schema import setting_paths, suggestion
 from forecast.experiment.search_settings import RangeConfig, SearchConfig
-from forecast.experiment.settings import Experiment
-from forecast.section import AUTO
+from forecast.search.kinds import AnySettings, Searched, kind_of
+from forecast.section import AUTO, section_from
+from forecast.section.wording import setting_paths, suggestion
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
@@ -31,23 +30,7 @@ _SIGNIFICANT_DIGITS = 4
 out of the trials."""
 
 
-_NOT_SEARCHED = {
-    "name": "it is only a name",
-    "data.": "trials on other data cannot be compared",
-    "windows.horizon": "trials that forecast other steps cannot be compared",
-    "evaluation.": "trials that are evaluated on other rows cannot be compared",
-    "search.": "it is a setting of the search itself",
-    "training.refit": "no trial is refitted",
-    "training.seed": "every training has its own seed, from search.seed",
-}
-"""First characters of settings that are not searched, and why."""
-
-
-_EXCEPTIONS = {"data.calendar"}
-"""Settings that are searched although `_NOT_SEARCHED` matches."""
-
-
-def search_of(experiment: Experiment) -> SearchConfig:
+def search_of(experiment: Searched) -> SearchConfig:
     """Return the search section of an experiment.
 
     Raises:
@@ -66,7 +49,7 @@ def looks_at_results(search: SearchConfig) -> bool:
     return search.algorithm in ("hyperband", "bayesian") or search.pruning == "median"
 
 
-def check_space(experiment: Experiment) -> None:
+def check_space(experiment: Searched) -> None:
     """Try every value of every range on the experiment before anything runs.
 
     Raises:
@@ -75,7 +58,7 @@ def check_space(experiment: Experiment) -> None:
     """
     search = search_of(experiment)
     for path, setting_range in search.space.items():
-        _check_path(path)
+        _check_path(path, experiment)
         _check_conditions(path, setting_range, search)
     for path in _ordered_paths(search):
         conditions = _conditions_of(path, search)
@@ -108,7 +91,7 @@ def _ordered_paths(search: SearchConfig) -> list[str]:
     return order
 
 
-def with_values(experiment: Experiment, values: Mapping[str, Any]) -> Experiment:
+def with_values(experiment: AnySettings, values: Mapping[str, Any]) -> AnySettings:
     """Return the experiment with other values of some settings, and without its search.
 
     Raises:
@@ -124,7 +107,7 @@ def with_values(experiment: Experiment, values: Mapping[str, Any]) -> Experiment
         for parent in parents:
             section = section.setdefault(parent, {})
         section[name] = value
-    return experiment_from(settings)
+    return section_from(type(experiment), json.loads(json.dumps(settings)))
 
 
 def hyper_parameters(search: SearchConfig) -> HyperParameters:
@@ -225,14 +208,16 @@ def _as_list(value: Any) -> list[Any]:
     return [value]
 
 
-def _check_path(path: str) -> None:
-    if path not in setting_paths():
+def _check_path(path: str, experiment: Searched) -> None:
+    settings = type(experiment)
+    if path not in setting_paths(settings):
         raise ConfigError(
-            f"search.space.{path} is no setting; {suggestion(tuple(path.split('.')))}"
+            f"search.space.{path} is no setting; {suggestion(settings, tuple(path.split('.')))}"
         )
-    if path in _EXCEPTIONS:
+    kind = kind_of(experiment)
+    if path in kind.exceptions:
         return
-    for beginning, reason in _NOT_SEARCHED.items():
+    for beginning, reason in kind.not_searched.items():
         if path.startswith(beginning):
             raise ConfigError(
                 f"search.space.{path} cannot be searched, because {reason}: remove it"
@@ -277,7 +262,7 @@ def _probes(setting_range: RangeConfig) -> Iterator[Any]:
         yield from setting_range.bounds
 
 
-def _check_epochs(experiment: Experiment, search: SearchConfig) -> None:
+def _check_epochs(experiment: Searched, search: SearchConfig) -> None:
     if "training.epochs" in search.space:
         raise ConfigError(
             "search.space.training.epochs cannot be searched by hyperband, which gives each trial "

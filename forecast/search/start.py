@@ -11,10 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from forecast.data.panel import Panel
 from forecast.errors import OutputError, SearchError
-from forecast.experiment.identity import PACKAGES, describe, differences
-from forecast.experiment.settings import Experiment
+from forecast.experiment.identity import differences
 from forecast.files.atomic import TEMPORARY
 from forecast.files.outputs import (
     Content,
@@ -27,10 +25,12 @@ from forecast.files.outputs import (
 from forecast.files.traces import clean_start
 from forecast.layers.runtime import start_quietly
 from forecast.report.plots.style import is_our_output
+from forecast.search.bench import AnyBench
 from forecast.search.journal import DIGITS, JOURNAL, Journal, open_journal
+from forecast.search.kinds import Searched
 from forecast.search.results import RESULTS
 from forecast.search.state import State, missing_finals, search_record
-from forecast.search.trial import CHECKPOINTS, TRAINING, Bench
+from forecast.search.trial import CHECKPOINTS, TRAINING
 from forecast.training.voice import Say
 
 if TYPE_CHECKING:
@@ -42,14 +42,16 @@ class Search:
     """A search in its folder.
 
     Attributes:
-        config: the experiment with its search.
+        config: settings with their search.
+        has_test_set: whether something is held out to judge the best settings on.
         folder: of all outputs.
         journal: of its records.
         oracle: gives out trials.
         say: prints one line.
     """
 
-    config: Experiment
+    config: Searched
+    has_test_set: bool
     folder: Path
     journal: Journal
     oracle: OrderedOracle
@@ -61,21 +63,23 @@ class Search:
         return self.oracle.state
 
 
-_BAYESIAN_PACKAGES = ("scikit-learn", "scipy")
-
-
 _FIRST_RECORD = b'{"event": "search"'
 """Beginning of the first record of every journal."""
 
 
-def search_folder(config: Experiment, out: str | Path | None) -> Path:
+def search_folder(name: str, source: str | None, out: str | Path | None) -> Path:
     """Return the folder of a search, which is new, empty, or a search's.
+
+    Args:
+        name: of what is searched; the default folder is `runs/NAME-search`.
+        source: the file of the table, which the folder must not hold; None: there is none.
+        out: the folder; None for the default.
 
     Raises:
         OutputError: it holds something else, or cannot be written.
     """
-    folder = Path(out or Path("runs") / f"{config.folder_name}-search")
-    check_folder(folder, SEARCH, config.data.source)
+    folder = Path(out or Path("runs") / f"{name}-search")
+    check_folder(folder, SEARCH, source)
     return folder
 
 
@@ -113,19 +117,6 @@ SEARCH = Content("search", "search", _is_search)
 """Content of the folder of a search."""
 
 
-def identity_of(config: Experiment, panel: Panel) -> dict[str, str]:
-    """Describe a search; see `experiment.identity.describe`.
-
-    Args:
-        config: the experiment with its search.
-        panel: all rows.
-    """
-    packages = [*PACKAGES, "keras-tuner"]
-    if config.search and config.search.algorithm == "bayesian":
-        packages += _BAYESIAN_PACKAGES
-    return describe(config, panel, without=("backtest",), packages=packages)
-
-
 @contextmanager
 def open_search(folder: Path) -> Iterator[Journal]:
     """Open the journal of a folder; a new one with nothing to resume goes where the block fails.
@@ -153,7 +144,7 @@ def _remove_start(folder: Path, journal: Journal) -> None:
 
 
 def _allow(
-    bench: Bench, journal: Journal, identity: Mapping[str, str], *, resume: bool, replace: bool
+    bench: AnyBench, journal: Journal, identity: Mapping[str, str], *, resume: bool, replace: bool
 ) -> None:
     """Compare the search in a journal with the one that begins, and clear it if it is replaced.
 
@@ -199,7 +190,7 @@ def check_same_search(folder: Path, stored: Mapping[str, str], current: Mapping[
 
 
 def begin(
-    bench: Bench,
+    bench: AnyBench,
     journal: Journal,
     *,
     resume: bool,
@@ -225,7 +216,7 @@ def begin(
     """
     start_quietly()  # the identity and keras-tuner load TensorFlow
     folder = bench.folder
-    identity = identity_of(bench.config, bench.panel)
+    identity = bench.identity()
     _allow(bench, journal, identity, resume=resume, replace=replace)
     from forecast.search.ordered import OrderedOracle
 
@@ -234,9 +225,9 @@ def begin(
         journal.append(search_record(identity))
 
     oracle = OrderedOracle(bench.config, journal, lease=lease)
-    search = Search(bench.config, folder, journal, oracle, say)
-    has_test_set = bench.config.evaluation.test_size != 0
-    is_finished = oracle.is_over and not missing_finals(oracle.state, has_test_set=has_test_set)
+    search = Search(bench.config, bench.has_test_set, folder, journal, oracle, say)
+    missing = missing_finals(oracle.state, has_test_set=bench.has_test_set)
+    is_finished = oracle.is_over and not missing
     if not (is_new or resume or is_finished):
         raise SearchError(
             f"{folder} holds an unfinished search: resume it with `resume=true`, begin again with "

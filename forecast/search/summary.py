@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from forecast.data.findings import counted
-from forecast.experiment.settings import Experiment
-from forecast.runs.heading import table_line
+from forecast.search.bench import AnyBench
+from forecast.search.kinds import Searched, kind_of
 from forecast.search.results import BEST_FILE, TABLE
 from forecast.search.space import search_of
 from forecast.search.state import (
@@ -23,20 +23,22 @@ from forecast.search.state import (
     State,
     by_fold,
 )
-from forecast.search.trial import Bench
+
+_LARGEST_CHANGE = 1000.0
+"""Change in percent up to which it is told: beyond, one of the two is nearly 0."""
 
 
-def opening(bench: Bench) -> list[str]:
+def opening(bench: AnyBench) -> list[str]:
     """Describe a search before its first trial: the table, the settings and the trials."""
     search = search_of(bench.config)
     return [
-        table_line(bench.panel, bench.config.data.source),
+        bench.table_line(),
         f"search: {', '.join(search.space)}; {counted(search.max_trials, 'trial')} at most, each "
         f"trained on {counted(search.folds, 'fold')}",
     ]
 
 
-def fold_line(config: Experiment, state: State) -> str:
+def fold_line(config: Searched, state: State) -> str:
     """Return the progress of the first trials, before one of them has ended."""
     search = search_of(config)
     number = max(state.tasks, default=0)
@@ -47,7 +49,7 @@ def fold_line(config: Experiment, state: State) -> str:
     )
 
 
-def heading(config: Experiment) -> str:
+def heading(config: Searched) -> str:
     """Return the head of the table whose rows `trial_line` returns."""
     search = search_of(config)
     names = "  ".join(path.split(".")[-1] for path in search.space)
@@ -55,7 +57,7 @@ def heading(config: Experiment) -> str:
     return f"{'trial':>11}  {scores}  {'time':>7}  {'left':>7}  {names}"
 
 
-def trial_line(config: Experiment, state: State, number: int, *, left: float) -> str:
+def trial_line(config: Searched, state: State, number: int, *, left: float) -> str:
     """Return one line about a trial that has ended.
 
     Args:
@@ -105,7 +107,7 @@ def _time_left(seconds: float) -> str:
     return f"{seconds / 60:.0f} min"
 
 
-def closing_lines(config: Experiment, state: State, folder: Path) -> list[str]:
+def closing_lines(config: Searched, state: State, folder: Path) -> list[str]:
     """Return the best trial, whether it is repeatable, and its score on the test set."""
     search = search_of(config)
     number = state.best(search.objective) or 0
@@ -117,7 +119,8 @@ def closing_lines(config: Experiment, state: State, folder: Path) -> list[str]:
         f"best: trial {number}, {search.objective} {statistics.fmean(scores):.4g} over "
         f"{len(scores)} folds, {max(scores):.4g} on the worst; {_retrained(state)}",
         _test_line(config, state),
-        f"wrote {folder}: {TABLE}, {BEST_FILE} (forecast fit --config {folder / BEST_FILE})",
+        f"wrote {folder}: {TABLE}, {BEST_FILE} "
+        f"({kind_of(config).fit} --config {folder / BEST_FILE})",
     ]
 
 
@@ -131,19 +134,20 @@ def _retrained(state: State) -> str:
     return "retrained: other scores"
 
 
-def _test_line(config: Experiment, state: State) -> str:
+def _test_line(config: Searched, state: State) -> str:
     """Return whether the best settings beat those of the file on the test set."""
     objective = search_of(config).objective
+    kind = kind_of(config)
     if BEST not in state.finals:
         return (
-            "no test set (evaluation.test_size: 0): the best settings were not evaluated on unseen "
-            "rows"
+            f"no test set ({kind.no_test_set}): the best settings were not evaluated on unseen "
+            f"{kind.judged}"
         )
 
     best = state.finals[BEST]["scores"]
     before = state.finals[WRITTEN]["scores"]["model"].get(objective)
     after = best["model"].get(objective)
-    windows = f"test set, {state.finals['best']['windows']:,} unseen windows"
+    windows = f"test set, {state.finals['best']['windows']:,} unseen {kind.judged}"
     if not after or not before:
         return f"{windows}: {objective} is not defined"
 
@@ -151,7 +155,9 @@ def _test_line(config: Experiment, state: State) -> str:
     if after >= before:
         verdict = "the best settings do not beat those of the file"
     change = 100 * (after / before - 1)
-    line = f"{windows}: {verdict}: {objective} {after:.4g}, was {before:.4g} ({change:+.1f} %)"
+    line = f"{windows}: {verdict}: {objective} {after:.4g}, was {before:.4g}"
+    if abs(change) < _LARGEST_CHANGE:
+        line += f" ({change:+.1f} %)"
     line += _biases(best["model"], state.finals[WRITTEN]["scores"]["model"])
 
     baselines = [name for name in best if name != "model" and objective in best[name]]

@@ -16,10 +16,13 @@ import numpy as np
 from forecast.data.panel import Panel
 from forecast.data.per_series.subset import rows_before
 from forecast.errors import ConfigError, DataError, FileError, ForecastError
+from forecast.experiment.identity import PACKAGES, describe
 from forecast.experiment.prepare import open_panel, prepare_panel, resolve
 from forecast.experiment.settings import Experiment
 from forecast.experiment.training_rows import split_at_cutoffs
 from forecast.forecasting.forecaster import Forecaster
+from forecast.runs.heading import table_line
+from forecast.search.kinds import Searched
 from forecast.search.space import Values, search_of, with_values
 from forecast.search.state import (
     COMPLETED,
@@ -52,6 +55,17 @@ _MAX_REASON = 400
 """Characters of an unexpected error that are recorded."""
 
 
+_BAYESIAN_PACKAGES = ("scikit-learn", "scipy")
+
+
+def packages_of(config: Searched) -> list[str]:
+    """Return the packages whose versions decide what a search proposes and trains."""
+    packages = [*PACKAGES, "keras-tuner"]
+    if search_of(config).algorithm == "bayesian":
+        packages += _BAYESIAN_PACKAGES
+    return packages
+
+
 @dataclass(frozen=True, eq=False)
 class Bench:
     """Context of trials: settings, the data, read once, and a folder for checkpoints.
@@ -69,6 +83,27 @@ class Bench:
     folds: Folds
     folder: Path
     reporter: Reporter | None = None
+
+    @property
+    def has_test_set(self) -> bool:
+        """Whether rows are held out to judge the best settings on."""
+        return self.config.evaluation.test_size != 0
+
+    def table_line(self) -> str:
+        """Describe the table in one line."""
+        return table_line(self.panel, self.config.data.source)
+
+    def identity(self) -> dict[str, str]:
+        """Describe the search; see `experiment.identity.describe`."""
+        return describe(
+            self.config, self.panel, without=("backtest",), packages=packages_of(self.config)
+        )
+
+    def check_folds(self) -> None:
+        """Prepare the smallest fold and all rows once, so that a wrong table is refused early."""
+        written = with_values(self.config, {})
+        prepare_panel(self.folds.experiment(written), self.folds.panels[0])
+        prepare_panel(written, self.panel)
 
     def run(self, task: Task, done: Sequence[FoldScore], on_score: OnScore) -> Outcome:
         """Run a trial; see `run_trial`."""
@@ -102,7 +137,7 @@ class Bench:
         return FoldScore(
             fold=fold,
             execution=execution,
-            scores=_finite(scores),
+            scores=finite(scores),
             epochs=len(forecaster.fitted.history.loss),
             seconds=time.perf_counter() - start,
             parameters=sum(array.size for array in forecaster.fitted.network.weights.values()),
@@ -128,7 +163,7 @@ class Bench:
         if scores.best_baseline:
             names[scores.best_baseline] = scores.best_baseline
         return {
-            "scores": {alias: _finite(scores.values[name]) for alias, name in names.items()},
+            "scores": {alias: finite(scores.values[name]) for alias, name in names.items()},
             "windows": scores.num_windows,
         }
 
@@ -199,7 +234,7 @@ def drop_checkpoints(folder: Path, name: str) -> None:
 
 
 def run_trial(
-    config: Experiment,
+    config: Searched,
     task: Task,
     done: Sequence[FoldScore],
     *,
@@ -247,7 +282,8 @@ def run_trial(
     return Outcome(COMPLETED, "", tuple(folds))
 
 
-def _finite(scores: dict[str, float]) -> dict[str, float]:
+def finite(scores: dict[str, float]) -> dict[str, float]:
+    """Return the scores that are defined."""
     return {name: score for name, score in scores.items() if math.isfinite(score)}
 
 

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from forecast.errors import FileError, ForecastError, SearchError, TrainingError
-from forecast.experiment.settings import Experiment
 from forecast.interface import Interface, in_use, using
 from forecast.layers.machine import core_count
+from forecast.search.bench import AnyBench, open_bench
+from forecast.search.kinds import Searched
 from forecast.search.space import Values
 from forecast.search.state import FAILED, FoldScore, Outcome, Task
-from forecast.search.trial import Bench, OnScore, make_bench, one_line
+from forecast.search.trial import OnScore, one_line
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -89,17 +90,17 @@ class Runner(Protocol):
 
 @dataclass(frozen=True)
 class BenchArguments:
-    """Arguments of `make_bench`, as a process needs them.
+    """Arguments of `open_bench`, as a process needs them.
 
     Attributes:
-        config: the experiment with its search.
+        config: settings with their search.
         table: its rows; None for the experiment's own table.
         folder: of the search.
         interface: in whose words the process writes its messages.
         reporter: takes the epochs of trainings, those of all processes; None: nobody.
     """
 
-    config: Experiment
+    config: Searched
     table: str | pd.DataFrame | None
     folder: Path
     interface: Interface = field(default_factory=in_use)
@@ -297,7 +298,7 @@ def _serve(
 
     Args:
         pipe: to the process that started this one.
-        arguments: of `make_bench`.
+        arguments: of `open_bench`.
         sends_epochs: whether the other process wants to know of each epoch.
         threads: for TensorFlow; None for its default.
         parent: id of the process that started this one; this one ends with it, however it ends.
@@ -315,7 +316,7 @@ def _serve(
     with using(arguments.interface):
         try:
             with _few_threads(threads):
-                bench = make_bench(
+                bench = open_bench(
                     arguments.config,
                     arguments.table,
                     arguments.folder,
@@ -328,7 +329,7 @@ def _serve(
         _answer_all(pipe, bench)
 
 
-def _answer_all(pipe: Connection[Any, Any], bench: Bench) -> None:
+def _answer_all(pipe: Connection[Any, Any], bench: AnyBench) -> None:
     """Answer requests until the pipe closes."""
     while True:
         try:
@@ -338,7 +339,7 @@ def _answer_all(pipe: Connection[Any, Any], bench: Bench) -> None:
         pipe.send(_answer(bench, kind, request, lambda score: pipe.send(("fold", score))))
 
 
-def _answer(bench: Bench, kind: str, request: list[Any], on_score: OnScore) -> tuple[str, Any]:
+def _answer(bench: AnyBench, kind: str, request: list[Any], on_score: OnScore) -> tuple[str, Any]:
     try:
         if kind == "run":
             return "answer", bench.run(request[0], request[1], on_score)

@@ -9,9 +9,19 @@ import pandas as pd
 import pytest
 
 from forecast import GRUNextConfig, NextSymbol, NextSymbolSettings
-from forecast.classification.symbol_learning import log_shares, nats, side_by_side, zero_states
-from forecast.classification.symbol_rows import BOUNDARY, Symbols, read_symbols, split_symbols
-from forecast.classification.symbol_settings import SymbolData
+from forecast.classification.symbols.symbol_learning import (
+    log_shares,
+    nats,
+    side_by_side,
+    zero_states,
+)
+from forecast.classification.symbols.symbol_rows import (
+    BOUNDARY,
+    Symbols,
+    read_symbols,
+    split_symbols,
+)
+from forecast.classification.symbols.symbol_settings import SymbolData
 from forecast.errors import ArtifactError, ConfigError, DataError, NotFittedError
 
 QUICK = NextSymbolSettings(

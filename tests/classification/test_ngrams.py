@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from forecast.classification.ngrams import LONGEST, NGrams
+from forecast.classification.symbols.ngrams import LONGEST, NGrams
 
 
 def by_hand(training: list[int], context: list[int], symbol: int, num_codes: int) -> float:

@@ -67,7 +67,7 @@ FAULTS: dict[str, tuple[Any, str]] = {
     ),
     "step is repeated": (
         lambda table: table.assign(step=table["step"].where(table.index != 3, 2)),
-        "1 row repeat a step of 'step' in their sequence: row 3",
+        "1 row repeats a step of 'step' in their sequence: row 3",
     ),
     "step is empty": (
         lambda table: table.assign(step=table["step"].where(table.index != 3)),
@@ -111,7 +111,7 @@ def test_a_column_has_one_role() -> None:
 
 def test_a_document_has_one_row() -> None:
     table = reviews(6).assign(id=[1, 2, 3, 4, 5, 3])
-    with pytest.raises(DataError, match="1 row repeat an id of 'id', such as 3: row 5"):
+    with pytest.raises(DataError, match="1 row repeats an id of 'id', such as 3: row 5"):
         read_sequences(table, SequenceColumns(text_col="text", id_col="id"))
 
 
@@ -139,7 +139,7 @@ def test_no_sequence_and_no_group_is_in_two_sets(
         columns=SequenceColumns(),
         ids=np.arange(num).astype(object),
         offsets=np.arange(num + 1),
-        numbers=np.zeros((num, 1)),
+        numbers=np.arange(float(num))[:, None],
         words={},
         labels=labels.astype(object),
         groups=groups.astype(object) if grouped else None,

@@ -29,7 +29,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_run_has_all_its_files(place: Path) -> None:
     found = {path.relative_to(place / "run") for path in (place / "run").rglob("*")}
-    assert {Path(name) for name in FILES} <= found
+    assert {Path(name) for name in FILES} - {Path("labels.csv")} <= found
     scores = pd.read_csv(place / "run" / "scores.csv", index_col="model")
     assert {"bigru", "ridge on summaries", "class frequencies"} <= set(scores.index)
     predictions = pd.read_csv(place / "run" / "predictions.csv")
@@ -109,3 +109,89 @@ def test_a_forecaster_is_no_classifier(place: Path, capsys: pytest.CaptureFixtur
     assert "classifies" in capsys.readouterr().err
     assert main(["classify", "predict", str(place), str(place / "waves.csv")]) == 2
     assert "has no saved model" in capsys.readouterr().err
+
+
+def _waves(**change: object) -> pd.DataFrame:
+    """Waves with a mistake."""
+    table = waves(20).astype({"label": object, "x": object})
+    for name, (rows, value) in change.items():
+        if name not in table:
+            table[name] = "train"
+            table.loc[table["id"] >= "run 010", name] = "test"
+        table.loc[rows, name] = value
+    return table
+
+
+LATE = waves(20)["id"] == "run 015"
+
+BAD_TABLES = {
+    "a label that changes": (_waves(label=(3, "other")), [], "with more than one in all"),
+    "an empty label": (_waves(label=(3, None)), [], "column 'label' is empty in 1 row: line 5"),
+    "a word among numbers": (_waves(x=(5, "oops")), [], "'oops'"),
+    "a step twice": (_waves(step=(1, 0)), [], "1 row repeats a step of 'step'"),
+    "no id": (_waves(id=(5, None)), [], "column 'id' is empty in 1 row: line 7"),
+    "a sequence in two sets": (
+        _waves(part=(0, "test")),
+        ["--split", "part"],
+        "'part' has several values in sequence 'run 000'",
+    ),
+    "an unknown set": (_waves(part=(LATE, "held out")), ["--split", "part"], "has 'held out'"),
+    "nothing to learn from": (
+        _waves(part=(slice(None), "test")),
+        ["--split", "part"],
+        "column 'part' names no sequence `train`",
+    ),
+    "an unseen class": (
+        _waves(part=(0, "train"), label=(LATE, "new")),
+        ["--split", "part"],
+        "label 'new' is in none of the training sequences",
+    ),
+    "a label for each sequence": (
+        waves(20).assign(label=waves(20)["id"]),
+        [],
+        "training sequences has a label of its own",
+    ),
+    "no rows": (waves(20).iloc[:0], [], "the table has no rows"),
+    "one sequence": (waves(1), [], "expected at least two labels"),
+    "a document twice": (
+        reviews(6).assign(id=[0, 1, 2, 2, 4, 5]),
+        ["--text", "text", "--id", "id"],
+        "1 row repeats an id of 'id'",
+    ),
+    "no texts": (reviews(6).assign(text=None), ["--text", "text"], "is empty in all rows"),
+    "two columns of one name": (
+        waves(20).set_axis(["id", "step", "x", "x", "label"], axis=1),
+        [],
+        "'x' stands over several columns",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD_TABLES)
+def test_a_bad_table_is_one_line_before_anything_is_trained(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "forecast.classification.fitted_classifier.learn", lambda *_, **__: pytest.fail("trained")
+    )
+    table, options, message = BAD_TABLES[name]
+    table.to_csv(tmp_path / "bad.csv", index=False)
+    out = tmp_path / "out"
+    command = ["classify", "fit", str(tmp_path / "bad.csv"), "--out", str(out), *options]
+    assert main(command) == 2
+    printed = capsys.readouterr().err.strip()
+    assert message in printed
+    assert "\n" not in printed
+    assert not out.exists()
+
+
+def test_columns_that_are_not_read_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = waves(12).assign(mode="idle", spare=None)
+    table.to_csv(tmp_path / "waves.csv", index=False)
+    command = ["classify", "fit", str(tmp_path / "waves.csv"), "--out", str(tmp_path / "out")]
+    assert main([*command, *QUICK]) == 0
+    printed = capsys.readouterr().out
+    assert "note: 'mode' is not read: no numbers; see `categorical`" in printed
+    assert "note: 'spare' is not read: no cell is filled" in printed

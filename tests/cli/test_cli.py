@@ -538,6 +538,8 @@ COMMANDS = (
     "backtest",
     "tune",
     "classify",
+    "categories",
+    "symbols",
     "leak-check",
     "show-config",
     "completion",

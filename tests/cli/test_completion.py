@@ -38,7 +38,10 @@ def scripts() -> dict[str, str]:
 
 
 COMPLETED = {
-    "fo": ["check fit predict evaluate plot report backtest tune classify leak-check show-config"],
+    "fo": [
+        "check fit predict evaluate plot report backtest tune classify categories symbols "
+        "leak-check show-config"
+    ],
     "forecast fi": ["fit"],
     "forecast fit --re": ["--replace --resume --require-skill"],
     "forecast classify pr": ["predict"],

@@ -23,9 +23,16 @@ from forecast.inference.layer_forms import ACTIVATIONS, LAYER_FORMS
 from forecast.inference.recording import model_weights, record
 from forecast.layers import cells, recurrent
 from forecast.layers.combination import LinearWindow, WeightedSum
+from forecast.layers.whole_sequences import NeighbourFilters, Pooling, ReverseSteps
 from forecast.models.keras_network import KerasNetwork, network_of
 
 Build = Callable[[Any], Any]
+
+
+def steps_of(x: Any) -> Any:
+    """Return (B,) lengths of 3 steps."""
+    return ops.zeros_like(x[:, 0, 0], dtype="int32") + 3
+
 
 # Each takes `past` (B, 6, 4).
 LAYERS: dict[str, Build] = {
@@ -45,9 +52,13 @@ LAYERS: dict[str, Build] = {
     "Permute": lambda x: layers.Permute((2, 1))(x),
     "RepeatVector": lambda x: layers.RepeatVector(3)(x[:, 0]),
     "Reshape": lambda x: layers.Reshape((3, -1))(x),
+    "Softmax": lambda x: layers.Softmax()(x),
     "Subtract": lambda x: layers.Subtract()([x, x[:, ::-1]]),
     "ZeroPadding1D": lambda x: layers.ZeroPadding1D((2, 1))(x),
     "forecast.Bidirectional": lambda x: recurrent.Bidirectional(cells.LSTM(3))(x),
+    "forecast.NeighbourFilters": lambda x: NeighbourFilters(5, 3, 2)(x, steps_of(x))[0],
+    "forecast.Pooling": lambda x: Pooling("attention", True)(x, steps_of(x)),
+    "forecast.ReverseSteps": lambda x: ReverseSteps()(x, steps_of(x)),
     "forecast.LinearWindow": lambda x: LinearWindow(3)([x, x[:, :2, 1:]]),
     "forecast.WeightedSum": lambda x: WeightedSum()([x, x[:, ::-1]]),
 }
@@ -97,7 +108,11 @@ def test_every_entry_of_the_tables_is_compared_here() -> None:
 
 def model_of(build: Build) -> Any:
     past = keras.Input((6, 4), name="past")
-    return shuffled(keras.Model({"past": past}, build(past)))
+    model = shuffled(keras.Model({"past": past}, build(past)))
+    for variable in model.weights:
+        if variable.path.endswith("moving_variance"):
+            variable.assign(ops.abs(variable) + 0.1)
+    return model
 
 
 def windows(number: int = 11) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from forecast.experiment.prepare import prepare_panel
 from forecast.experiment.settings import Experiment
 from forecast.runs.run import fit_run
 from forecast.search.journal import JOURNAL, open_journal
-from forecast.search.search import check_folds, present, run_search
+from forecast.search.search import present, run_search
 from forecast.search.space import with_values
 from forecast.search.start import begin
 from forecast.search.state import COMPLETED, FAILED, FoldScore, Task, derived_seed
@@ -147,7 +147,7 @@ def test_a_table_too_short_for_its_folds_is_refused(tmp_path: Path) -> None:
     ):
         make_bench(tiny("search.folds=12"), hourly(), tmp_path)
     with pytest.raises(DataError, match="leave no row to learn from"):
-        check_folds(make_bench(tiny("search.folds=9"), hourly(), tmp_path))
+        make_bench(tiny("search.folds=9"), hourly(), tmp_path).check_folds()
 
 
 def test_a_training_goes_on_from_its_last_epoch(tmp_path: Path) -> None:

@@ -2,40 +2,41 @@
 
 from __future__ import annotations
 
-import math
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from forecast.classification.ngrams import LONGEST, NGrams
-from forecast.classification.stored_symbols import FittedSymbols, load_symbols, save_symbols
-from forecast.classification.symbol_learning import (
-    learn_symbols,
-    log_shares,
-    nats,
-    zero_states,
+from forecast.classification.symbols.ngrams import LONGEST, NGrams
+from forecast.classification.symbols.stored_symbols import (
+    FittedSymbols,
+    load_symbols,
+    save_symbols,
+    symbol_maker,
 )
-from forecast.classification.symbol_rows import (
+from forecast.classification.symbols.symbol_learning import learn_symbols
+from forecast.classification.symbols.symbol_result import SymbolResult
+from forecast.classification.symbols.symbol_rows import (
     BOUNDARY,
     NUM_MARKS,
+    UNKNOWN,
     SymbolRows,
     Symbols,
     read_symbols,
     split_symbols,
     symbols_of,
 )
-from forecast.classification.symbol_settings import NextSymbolSettings
+from forecast.classification.symbols.symbol_settings import NextSymbolSettings
+from forecast.classification.symbols.symbol_steps import first_states, read_on, shares_of
+from forecast.data.findings import listed
 from forecast.data.formats.readers import Source
-from forecast.errors import ConfigError, NotFittedError, check_kind
+from forecast.errors import ConfigError, DataError, NotFittedError, check_kind
 from forecast.layers.runtime import start_quietly
-from forecast.models.gru_next import build_gru_next
+from forecast.models.sequence_network import SequenceNetwork
 
 if TYPE_CHECKING:
-    import keras
+    import pandas as pd
 
 
 class NextSymbol:
@@ -102,7 +103,6 @@ class NextSymbol:
         Raises:
             ArtifactError: the folder is damaged, of another version, or of another kind.
         """
-        start_quietly()
         fitted = load_symbols(Path(path))
         model = cls(fitted.settings)
         model._fitted = fitted
@@ -134,7 +134,10 @@ class NextSymbol:
         self._fitted = FittedSymbols(
             settings=self.settings,
             symbols=symbols,
-            model=learned.model,
+            network=SequenceNetwork.of(
+                learned.model, symbol_maker(self.settings.model, symbols.num_codes)
+            ),
+            length=int(learned.model.inputs[0].shape[1]),
             loss=learned.loss,
             val_loss=learned.val_loss,
             ngrams=ngrams,
@@ -146,16 +149,24 @@ class NextSymbol:
         """Return how well each next symbol is predicted, beside the baselines.
 
         Args:
-            table: symbols that it was not trained on; default: the validation symbols of `fit`.
+            table: as for `evaluate`.
+        """
+        return self.evaluate(table).scores()
+
+    def evaluate(self, table: Source | None = None) -> SymbolResult:
+        """Return predictions beside the symbols that came.
+
+        Args:
+            table: symbols that it was not trained on; default: the validation symbols of `fit`, by
+                which its training was stopped.
 
         Returns:
-            A row for the network, for the frequencies after the last 0 to 3 symbols, and for the
-            last symbol once more; columns `accuracy`, `nats` and `bits` per symbol, `perplexity`.
+            Probabilities of the network, of the frequencies after the last 0 to 3 symbols, and of
+            the last symbol once more.
 
         Raises:
             ConfigError: there is no table, and `fit` has not run in this process.
         """
-        start_quietly()
         fitted = self.fitted
         rows = self._validation
         if table is not None:
@@ -163,19 +174,23 @@ class NextSymbol:
         if rows is None:
             raise ConfigError("there are no validation symbols; expected a table of symbols")
         stream = fitted.symbols.stream(rows)
-        shares, guesses = log_shares(fitted.model, fitted.settings.model, stream)
+        if len(stream) <= LONGEST:
+            raise DataError(
+                f"{len(stream)} symbols cannot be judged; expected more than {LONGEST}: give a "
+                f"longer text"
+            )
+        shares, guesses = shares_of(fitted.network, fitted.settings.model, stream)
         # the first symbols are context of the baselines, and judged for none
         judged = stream[LONGEST:]
-        found = {"gru_next": _scores(shares[LONGEST - 1 :], guesses[LONGEST - 1 :], judged)}
+        of_truth = {"gru_next": shares[LONGEST - 1 :]}
+        hits = {"gru_next": guesses[LONGEST - 1 :] == judged}
         for length in range(LONGEST, -1, -1):
             name = f"after the last {length}" if length else "frequencies"
-            given = fitted.ngrams.of_truth(stream, length)
-            found[name] = _scores(given, fitted.ngrams.guesses(stream, length), judged)
-        last = stream[LONGEST - 1 : -1].astype(np.int64)
-        found["the last once more"] = {"accuracy": float(np.mean(last == judged))}
-        table_of = pd.DataFrame.from_dict(found, orient="index")
-        table_of.index.name = "model"
-        return table_of
+            of_truth[name] = fitted.ngrams.of_truth(stream, length)
+            hits[name] = fitted.ngrams.guesses(stream, length) == judged
+        of_truth["the last once more"] = fitted.ngrams.once_more(stream)
+        hits["the last once more"] = stream[LONGEST - 1 : -1] == judged
+        return SymbolResult(of_truth, hits)
 
     def generate(
         self, prompt: str | list[str], length: int, *, temperature: float = 1.0, seed: int = 0
@@ -192,9 +207,8 @@ class NextSymbol:
             The new symbols; fewer where a sequence ends before.
 
         Raises:
-            ConfigError: the temperature is negative, or the prompt is empty.
+            ConfigError: the temperature is negative, or the prompt is empty, or of other symbols.
         """
-        start_quietly()
         fitted = self.fitted
         if temperature < 0:
             raise ConfigError(f"temperature is {temperature}; expected 0 or more")
@@ -203,58 +217,35 @@ class NextSymbol:
             given = symbols_of(prompt, self.settings.data)
         if not given:
             raise ConfigError("the prompt is empty; expected at least one symbol")
-        model = _one_step(fitted)
-        states = zero_states(fitted.settings.model, 1)
+        codes = fitted.symbols.codes(np.array(given, dtype=object))
+        if (codes == UNKNOWN).all():
+            raise ConfigError(
+                f"the prompt has {listed([*dict.fromkeys(given)])}, and training had none of it; "
+                f"expected symbols such as {listed(fitted.symbols.names)}"
+            )
+        config = fitted.settings.model
+        read, states = read_on(fitted.network, config, codes, first_states(config))
+        logits = read[-1]
         draw = np.random.default_rng(seed)
-        logits: NDArray[np.float64] = np.zeros(fitted.symbols.num_codes)
-        for code in fitted.symbols.codes(np.array(given, dtype=object)):
-            logits, states = _read(model, int(code), states)
+        banned = [UNKNOWN]  # it has no text
+        if BOUNDARY not in fitted.ngrams.orders[0].pairs:
+            banned.append(BOUNDARY)  # one sequence alone has no end
         added: list[str] = []
         for _ in range(length):
+            logits[banned] = -np.inf
             code = _drawn(logits, temperature, draw)
             if code == BOUNDARY:
                 break
             added.append(fitted.symbols.names[code - NUM_MARKS])
-            logits, states = _read(model, code, states)
+            one = np.array([code], np.int32)
+            (logits,), states = read_on(fitted.network, config, one, states)
         return added
 
 
-def _scores(
-    shares: NDArray[np.float64], guesses: NDArray[np.int64], truth: NDArray[np.int32]
-) -> dict[str, float]:
-    loss = nats(shares)
-    return {
-        "accuracy": float(np.mean(guesses == truth)),
-        "nats": loss,
-        "bits": loss / math.log(2),
-        "perplexity": math.exp(loss),
-    }
-
-
-def _one_step(fitted: FittedSymbols) -> keras.Model:
-    """Return the network for one symbol at a time."""
-    from forecast.layers.runtime import build_apart
-
-    make = partial(build_gru_next, fitted.settings.model, fitted.symbols.num_codes, 1)
-    model = build_apart(make, seed=0)
-    model.set_weights(fitted.model.get_weights())
-    return model
-
-
-def _read(
-    model: keras.Model, code: int, states: list[NDArray[np.float32]]
-) -> tuple[NDArray[np.float64], list[NDArray[np.float32]]]:
-    """Return the (V,) logits after a symbol, and the states."""
-    logits, *after = model([np.array([[code]], np.int32), *states], training=False)
-    return np.asarray(logits, np.float64)[0, 0], [np.asarray(state) for state in after]
-
-
 def _drawn(logits: NDArray[np.float64], temperature: float, draw: np.random.Generator) -> int:
-    """Draw a code; never that of unknown symbols, which has no text."""
-    allowed = logits.copy()
-    allowed[0] = -np.inf
+    """Draw a code by its logit."""
     if temperature == 0:
-        return int(allowed.argmax())
-    raised = (allowed - allowed.max()) / temperature
+        return int(logits.argmax())
+    raised = (logits - logits.max()) / temperature
     shares = np.exp(raised)
     return int(draw.choice(len(shares), p=shares / shares.sum()))

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.axes import IntArray
-from forecast.classification.symbol_settings import NextSymbolSettings, SymbolTraining
+from forecast.classification.symbols.symbol_settings import NextSymbolSettings, SymbolTraining
 from forecast.models.gru_next import GRUNextConfig, build_gru_next, state_widths
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,23 +11,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.classification.ngrams import NGrams
-from forecast.classification.symbol_learning import zero_states
-from forecast.classification.symbol_rows import Symbols
-from forecast.classification.symbol_settings import NextSymbolSettings
-from forecast.errors import ArtifactError
+from forecast.axes import FloatArray
+from forecast.classification.symbols.ngrams import NGrams
+from forecast.classification.symbols.symbol_rows import Symbols
+from forecast.classification.symbols.symbol_settings import NextSymbolSettings
+from forecast.classification.symbols.symbol_steps import first_states, read_on
+from forecast.files.tensors import checked
 from forecast.forecasting.artifact import Artifact, load_artifact, save_artifact
 from forecast.forecasting.golden import rebuild_checked
-from forecast.models.gru_next import build_gru_next
+from forecast.forecasting.saved_kinds import NEXT_SYMBOL, require_kind
+from forecast.inference.graph import Graph
+from forecast.models.gru_next import GRUNextConfig, build_gru_next
+from forecast.models.sequence_network import SequenceNetwork
 from forecast.section import section_from
 
 if TYPE_CHECKING:
     import keras
 
 Arrays = dict[str, NDArray[Any]]
-
-KIND = "next_symbol"
-"""Entry `kind` of the stored values."""
 
 GOLDEN_TOLERANCE = 1e-3
 """Of logits; other processors may round differently, a wrong weight moves them far more."""
@@ -39,7 +41,8 @@ class FittedSymbols:
     Attributes:
         settings: the settings.
         symbols: what the codes stand for.
-        model: the network.
+        network: the network.
+        length: steps of a piece of training.
         loss: training loss of each pass, in nats per symbol.
         val_loss: validation loss of each pass.
         ngrams: the baselines.
@@ -47,10 +50,27 @@ class FittedSymbols:
 
     settings: NextSymbolSettings
     symbols: Symbols
-    model: keras.Model
+    network: SequenceNetwork
+    length: int
     loss: tuple[float, ...]
     val_loss: tuple[float, ...]
     ngrams: NGrams
+
+    @property
+    def model(self) -> keras.Model:
+        """The network as a Keras model, for pieces of `length` steps."""
+        return self.network.in_keras(self.length)
+
+
+def symbol_maker(config: GRUNextConfig, num_codes: int) -> Callable[[int], keras.Model]:
+    """Return a function that builds the network for a number of steps."""
+
+    def make(length: int) -> keras.Model:
+        from forecast.layers.runtime import build_apart
+
+        return build_apart(partial(build_gru_next, config, num_codes, length), seed=0)
+
+    return make
 
 
 def save_symbols(fitted: FittedSymbols, path: Path) -> None:
@@ -59,22 +79,20 @@ def save_symbols(fitted: FittedSymbols, path: Path) -> None:
     Raises:
         OutputError: the folder has files other than those of a saved model.
     """
-    weights = {
-        f"{number:03d}/{variable.path}": np.asarray(variable)
-        for number, variable in enumerate(fitted.model.weights)
-    }
-    inputs = _golden_piece(fitted.symbols.num_codes, fitted.model.inputs[0].shape[1])
+    network = fitted.network
+    inputs = _golden_piece(fitted.symbols.num_codes, fitted.length)
     meta = {
-        "kind": KIND,
+        "kind": NEXT_SYMBOL,
         "symbols": list(fitted.symbols.names),
-        "length": int(fitted.model.inputs[0].shape[1]),
+        "length": fitted.length,
+        "network": network.graph and network.graph.model_dump(mode="json"),
         "loss": list(fitted.loss),
         "val_loss": list(fitted.val_loss),
     }
-    golden = {"input": inputs, "output": _logits(fitted.model, fitted.settings, inputs)}
+    golden: Arrays = {"input": inputs, "output": _logits(fitted, inputs)}
     config = fitted.settings.model_dump(mode="json")
     state = fitted.ngrams.to_state()
-    save_artifact(path, Artifact(config, meta, weights, state, golden))
+    save_artifact(path, Artifact(config, meta, dict(network.weights), state, golden))
 
 
 def load_symbols(path: Path) -> FittedSymbols:
@@ -84,31 +102,30 @@ def load_symbols(path: Path) -> FittedSymbols:
         ArtifactError: the folder is damaged, of another version, or of another kind.
     """
     artifact = load_artifact(path)
-    if artifact.meta.get("kind") != KIND:
-        raise ArtifactError(f"{path}: this saved model does not predict the next symbol")
+    require_kind(path, artifact, NEXT_SYMBOL)
     return rebuild_checked(path, artifact, _rebuilt, _golden_difference, GOLDEN_TOLERANCE)
 
 
 def _golden_difference(fitted: FittedSymbols, artifact: Artifact) -> float:
     """Return the largest difference from the stored logits of the golden piece."""
-    output = _logits(fitted.model, fitted.settings, artifact.golden["input"])
+    output = _logits(fitted, artifact.golden["input"])
     return float(np.max(np.abs(output - artifact.golden["output"])))
 
 
 def _rebuilt(artifact: Artifact) -> FittedSymbols:
     """Return the fitted state of a saved model."""
-    from forecast.layers.runtime import build_apart
-
     settings = section_from(NextSymbolSettings, artifact.config)
     symbols = Symbols(tuple(artifact.meta["symbols"]))
-    make = partial(build_gru_next, settings.model, symbols.num_codes, int(artifact.meta["length"]))
-    model = build_apart(make, seed=0)
-    names = [f"{number:03d}/{one.path}" for number, one in enumerate(model.weights)]
-    model.set_weights([artifact.weights[name] for name in names])
+    graph = None
+    if artifact.meta["network"] is not None:
+        graph = checked(Graph.model_validate, artifact.meta["network"], "config.json: network")
+        graph.check_weights(artifact.weights)
+    make = symbol_maker(settings.model, symbols.num_codes)
     return FittedSymbols(
         settings=settings,
         symbols=symbols,
-        model=model,
+        network=SequenceNetwork(graph, artifact.weights, make),
+        length=int(artifact.meta["length"]),
         loss=tuple(artifact.meta["loss"]),
         val_loss=tuple(artifact.meta["val_loss"]),
         ngrams=NGrams.from_state(symbols.num_codes, artifact.state),
@@ -121,9 +138,7 @@ def _golden_piece(num_codes: int, length: int) -> NDArray[np.int32]:
     return draw.integers(0, num_codes, (1, length)).astype(np.int32)
 
 
-def _logits(
-    model: keras.Model, settings: NextSymbolSettings, symbols: NDArray[Any]
-) -> NDArray[np.float32]:
-    """Return the (1, T, V) logits after the first state."""
-    logits, *_ = model([symbols, *zero_states(settings.model, 1)], training=False)
-    return np.asarray(logits)
+def _logits(fitted: FittedSymbols, symbols: NDArray[Any]) -> FloatArray:
+    """Return the (T, V) logits of a (1, T) piece after the first state."""
+    config = fitted.settings.model
+    return read_on(fitted.network, config, symbols[0], first_states(config))[0]

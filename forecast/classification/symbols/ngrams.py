@@ -110,6 +110,22 @@ class NGrams:
             )
         return given
 
+    def once_more(self, stream: Codes) -> FloatArray:
+        """Return the probability of each symbol where the last one is forecast once more.
+
+        The last one has the share of symbols that equal the one before, the others share the rest
+        by their frequencies; see `of_truth`.
+        """
+        pairs = self.orders[1]
+        is_same = pairs.pairs // self.num_codes == pairs.pairs % self.num_codes
+        stays = (pairs.pair_counts[is_same].sum() + 1) / (pairs.pair_counts.sum() + 2)
+        last = stream[LONGEST - 1 : -1]
+        of_next = self.of_truth(stream, 0)
+        # the frequency of the last symbol: that of the next one in a stream one step earlier
+        of_last = self.of_truth(np.concatenate([stream[:LONGEST], last]), 0)
+        changes = (1.0 - stays) * of_next / np.maximum(1e-12, 1.0 - of_last)
+        return np.where(last == stream[LONGEST:], stays, changes)
+
     def guesses(self, stream: Codes, length: int) -> IntArray:
         """Return the most frequent next symbol after each context; see `of_truth`."""
         num = len(stream) - LONGEST

@@ -13,7 +13,7 @@ from forecast.axes import IntArray
 from forecast.classification.class_settings import SequenceColumns
 from forecast.classification.documents import WORD, TextSettings
 from forecast.classification.sequence_table import read_sequences
-from forecast.classification.symbol_settings import SymbolData
+from forecast.classification.symbols.symbol_settings import SymbolData
 from forecast.data.formats.readers import Source
 from forecast.errors import DataError
 

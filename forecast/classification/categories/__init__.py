@@ -1,0 +1,1 @@
+"""Forecasts of a column of categories: which state comes next."""

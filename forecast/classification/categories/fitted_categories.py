@@ -1,0 +1,247 @@
+"""The fitted state of a forecast of categories, frozen after training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from forecast.axes import FloatArray, IntArray
+from forecast.classification.categories.category_baselines import AFTER_LAST, CategoryBaselines
+from forecast.classification.categories.category_learning import (
+    CategoryExamples,
+    category_maker,
+    category_shares,
+    learn_categories,
+)
+from forecast.classification.categories.category_result import CategoryResult, rows_ahead
+from forecast.classification.categories.category_settings import CategorySettings
+from forecast.classification.categories.category_windows import (
+    UNKNOWN,
+    CategoryIndex,
+    all_windows,
+    divide,
+    last_windows,
+)
+from forecast.classification.documents import TextSettings
+from forecast.classification.encoding import EncodedRows, Encoding
+from forecast.classification.evaluated import NETWORK
+from forecast.classification.fitted_classifier import network_weight
+from forecast.classification.labelled_sequences import Sequences
+from forecast.data.findings import counted, listed
+from forecast.data.names import sorted_names
+from forecast.errors import DataError
+from forecast.models.bigru_classifier import SequenceShape
+from forecast.models.sequence_network import SequenceNetwork
+
+
+@dataclass(frozen=True, eq=False)
+class FittedCategories:
+    """A trained forecast of categories.
+
+    Attributes:
+        settings: the settings, without `auto`.
+        encoding: scales, words and classes of the training rows.
+        networks: whose probabilities are averaged.
+        histories: losses of each network by epoch.
+        baselines: the forecasts to beat.
+        network_weight: weight of the networks; what usually follows the last category has the rest.
+        notes: of the fit, a sentence each.
+    """
+
+    settings: CategorySettings
+    encoding: Encoding
+    networks: tuple[SequenceNetwork, ...]
+    histories: tuple[dict[str, list[float]], ...]
+    baselines: CategoryBaselines
+    network_weight: float
+    notes: tuple[str, ...] = ()
+
+    @property
+    def shape(self) -> SequenceShape:
+        """Sizes of the networks."""
+        return replace(self.encoding.shape, length=self.settings.windows.context_length)
+
+    def probabilities(
+        self, rows: EncodedRows, index: CategoryIndex, classes: IntArray
+    ) -> dict[str, FloatArray]:
+        """Return the (W, H, K) probabilities of the forecaster, its network and the baselines.
+
+        Args:
+            rows: encoded rows.
+            index: the windows.
+            classes: (R,) class of each row.
+        """
+        length = self.settings.windows.context_length
+        network = category_shares(self.networks, rows, index, length)
+        baselines = self.baselines.probabilities(classes[index.cutoffs])
+        both = self.network_weight * network
+        both = both + (1.0 - self.network_weight) * baselines[AFTER_LAST]
+        members = {NETWORK: network} if self.network_weight < 1.0 else {}
+        return {self.settings.alias: both, **members, **baselines}
+
+    def predict(self, sequences: Sequences) -> pd.DataFrame:
+        """Return the steps after the last row of each series; see `rows_ahead`."""
+        index = last_windows(sequences, self.settings.windows)
+        classes = classes_of(sequences, self.settings, self.encoding.classes)
+        given = self.probabilities(self.encoding.rows(sequences), index, classes)
+        alias = self.settings.alias
+        return rows_ahead(
+            sequences.columns.id_col,
+            sequences.ids,
+            shown_steps(sequences, index.cutoffs),
+            self.encoding.classes,
+            alias,
+            given[alias],
+        )
+
+    def evaluate(self, sequences: Sequences, index: CategoryIndex) -> CategoryResult:
+        """Compare forecasts with what came.
+
+        Args:
+            sequences: the series.
+            index: windows of them; those with an empty or unseen category ahead are left out.
+
+        Raises:
+            DataError: no window is left.
+        """
+        classes = classes_of(sequences, self.settings, self.encoding.classes)
+        ahead = classes[index.ahead(self.settings.windows.horizon)]
+        is_known = (ahead != UNKNOWN).all(axis=1)
+        if not is_known.any():
+            words = sequences.words[self.settings.data.target_col]
+            unseen = sorted_names(set(words[classes == UNKNOWN]) - {""})
+            found = f"; training did not have {listed(unseen)}" if unseen else ""
+            raise DataError(
+                f"none of {counted(len(index.starts), 'window')} can be judged{found}: expected "
+                f"rows with the categories {listed(self.encoding.classes)}, and more than "
+                f"{self.settings.windows.horizon} of each series"
+            )
+        index = index.take(is_known)
+        given = self.probabilities(self.encoding.rows(sequences), index, classes)
+        return CategoryResult(
+            sequences.ids[index.series],
+            shown_steps(sequences, index.cutoffs),
+            self.encoding.classes,
+            ahead[is_known],
+            given,
+        )
+
+
+def classes_of(
+    sequences: Sequences, settings: CategorySettings, classes: tuple[str, ...]
+) -> IntArray:
+    """Return the (R,) place of each row's category, `UNKNOWN` of one that is empty or unseen."""
+    place = {name: number for number, name in enumerate(classes)}
+    words, at = np.unique(
+        sequences.words[settings.data.target_col].astype(str), return_inverse=True
+    )
+    return np.array([place.get(str(word), UNKNOWN) for word in words], np.int64)[at]
+
+
+def shown_steps(sequences: Sequences, rows: IntArray) -> NDArray[np.generic]:
+    """Return the steps of some rows as the table has them; rows are counted where it has none."""
+    if sequences.steps is None:
+        series = np.searchsorted(sequences.offsets, rows, side="right") - 1
+        return rows - sequences.offsets[series]
+    steps = sequences.steps[rows]
+    if sequences.has_stamps:
+        return steps.astype(np.int64).astype("datetime64[ns]")
+    if np.all(steps == np.round(steps)):
+        return steps.astype(np.int64)
+    return steps
+
+
+def fit_categories(
+    settings: CategorySettings, sequences: Sequences
+) -> tuple[FittedCategories, CategoryIndex]:
+    """Divide the rows, fit the encoding and the baselines on the training rows, and train.
+
+    The weight of the network beside what usually follows the last category is chosen on the
+    validation windows, as that of a classifier beside its ridge regression.
+
+    Returns:
+        The fitted state, and the windows of the test set.
+
+    Raises:
+        DataError: there are too few rows or categories to learn from.
+    """
+    horizon = settings.windows.horizon
+    sets = divide(sequences, all_windows(sequences, settings.windows), horizon, settings.split)
+    target = settings.data.target_col
+    names = tuple(sorted_names(set(sequences.words[target][sets.is_training]) - {""}))
+    if len(names) < 2:
+        raise DataError(
+            f"the training rows of {target!r} have {counted(len(names), 'category')}; expected at "
+            f"least two: give more rows, or lower `split.test` and `split.validation`"
+        )
+    encoding = Encoding.of_rows(_training_rows(sequences, sets.is_training), TextSettings(), names)
+    classes = classes_of(sequences, settings, names)
+    rows = encoding.rows(sequences)
+
+    def known(index: CategoryIndex) -> CategoryExamples:
+        ahead = classes[index.ahead(horizon)]
+        is_known = (ahead != UNKNOWN).all(axis=1)
+        return CategoryExamples(rows, index.take(is_known), ahead[is_known])
+
+    train = known(sets.train)
+    validation = known(sets.validation)
+    if not len(train.truth):
+        raise DataError(
+            f"there is no window to learn from in {counted(len(rows.numbers), 'row')} of "
+            f"{counted(sequences.num_sequences, 'series')}: give longer series, or lower "
+            f"`windows.horizon`, `split.test` and `split.validation`"
+        )
+    baselines = CategoryBaselines.fit(classes[train.index.cutoffs], train.truth, len(names))
+    shape = replace(encoding.shape, length=settings.windows.context_length)
+    make = category_maker(settings, shape)
+    networks = []
+    histories = []
+    for member in range(settings.training.seeds):
+        seed = settings.training.seed + 100 * member
+        model, history = learn_categories(settings, shape, train, validation, seed=seed)
+        networks.append(SequenceNetwork.of(model, make))
+        histories.append(history)
+    fitted = FittedCategories(
+        settings, encoding, tuple(networks), tuple(histories), baselines, network_weight=1.0
+    )
+    fitted = replace(fitted, network_weight=_earned(fitted, validation, classes))
+    return replace(fitted, notes=_notes(sets.test, classes, horizon)), sets.test
+
+
+def _training_rows(sequences: Sequences, is_training: NDArray[np.bool_]) -> Sequences:
+    """Return the same series without the rows of the other sets."""
+    lengths = np.add.reduceat(is_training.astype(np.int64), sequences.offsets[:-1])
+    return replace(
+        sequences,
+        offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        numbers=sequences.numbers[is_training],
+        words={name: words[is_training] for name, words in sequences.words.items()},
+        steps=None,
+    )
+
+
+def _earned(fitted: FittedCategories, validation: CategoryExamples, classes: IntArray) -> float:
+    """Return the weight of the network beside what usually follows the last category."""
+    if not len(validation.truth):
+        return 1.0
+    given = fitted.probabilities(validation.rows, validation.index, classes)
+    size = (-1, len(fitted.encoding.classes))
+    return network_weight(
+        given[fitted.settings.alias].reshape(size),
+        given[AFTER_LAST].reshape(size),
+        validation.truth.reshape(-1),
+    )
+
+
+def _notes(test: CategoryIndex, classes: IntArray, horizon: int) -> tuple[str, ...]:
+    """Say how many test windows cannot be judged."""
+    unknown = int((classes[test.ahead(horizon)] == UNKNOWN).any(axis=1).sum())
+    if not unknown:
+        return ()
+    return (
+        f"{counted(unknown, 'test window')} with an empty category, or one that training did not "
+        f"have, {'is' if unknown == 1 else 'are'} left out",
+    )

@@ -1,0 +1,1 @@
+"""Sequences that have any number of labels each."""

@@ -1,0 +1,1 @@
+"""Symbols over time: the next character, word or state."""

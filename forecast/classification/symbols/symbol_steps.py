@@ -1,0 +1,73 @@
+"""A trained network for the next symbol, read step by step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecast.axes import FloatArray, IntArray
+from forecast.layers.encoder import CELLS
+from forecast.models.gru_next import GRUNextConfig, state_widths
+from forecast.models.sequence_network import SequenceNetwork
+
+Codes = NDArray[np.int32]
+States = list[NDArray[np.float32]]
+
+PIECE = 512
+"""Symbols that are read at once."""
+
+
+def first_states(config: GRUNextConfig) -> States:
+    """Return the (1, U) states before the first symbol."""
+    return [np.zeros((1, units), np.float32) for units in state_widths(config)]
+
+
+def read_on(
+    network: SequenceNetwork, config: GRUNextConfig, codes: Codes, states: States
+) -> tuple[FloatArray, States]:
+    """Read some symbols.
+
+    Args:
+        network: of `build_gru_next`.
+        config: its settings.
+        codes: (T,) symbols.
+        states: before the first of them.
+
+    Returns:
+        The (T, V) logits after each, and the states after the last.
+    """
+    names = [
+        f"state_{number}_{part}"
+        for number in range(len(config.widths))
+        for part in range(CELLS[config.cell].num_states)
+    ]
+    inputs: dict[str, Any] = {"symbols": codes[None], **dict(zip(names, states, strict=True))}
+    logits, *after = network.outputs(inputs)
+    return np.asarray(logits[0], np.float64), after
+
+
+def shares_of(
+    network: SequenceNetwork, config: GRUNextConfig, stream: Codes
+) -> tuple[FloatArray, IntArray]:
+    """Return the probability of each symbol but the first, and the most probable one in its place.
+
+    The state goes on from the first symbol to the last.
+
+    Args:
+        network: of `build_gru_next`.
+        config: its settings.
+        stream: (R,) codes.
+    """
+    states = first_states(config)
+    shares = []
+    guesses = []
+    for start in range(0, len(stream) - 1, PIECE):
+        piece = stream[start : start + PIECE + 1]
+        logits, states = read_on(network, config, piece[:-1], states)
+        raised = np.exp(logits - logits.max(axis=1, keepdims=True))
+        of_truth = raised[np.arange(len(piece) - 1), piece[1:]]
+        shares.append(of_truth / raised.sum(axis=1))
+        guesses.append(logits.argmax(axis=1))
+    return np.concatenate(shares), np.concatenate(guesses).astype(np.int64)

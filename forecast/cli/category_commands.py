@@ -1,0 +1,141 @@
+"""The command `categories`, with `fit`, `predict` and `evaluate`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from forecast.cli.parser import (
+    SUCCESS,
+    Commands,
+    Shortcut,
+    add_command,
+    add_settings,
+    add_shortcuts,
+    overrides_of,
+    to_list,
+)
+from forecast.cli.terminal import (
+    make_voice,
+    print_line,
+    print_path,
+    print_reading,
+    print_result,
+    print_table,
+    start_without_keras,
+)
+
+CATEGORY_SHORTCUTS = (
+    Shortcut(
+        "--target", "data.target_col", "COLUMN", "column of categories to forecast", json.dumps
+    ),
+    Shortcut(
+        "--id",
+        "data.id_col",
+        "COLUMN",
+        "column that names the series of each row; default: unique_id, id or series",
+        json.dumps,
+    ),
+    Shortcut(
+        "--step",
+        "data.step_col",
+        "COLUMN",
+        "column that orders the rows of a series; default: ds, step or time",
+        json.dumps,
+    ),
+    Shortcut(
+        "--features",
+        "data.features",
+        "COLUMN,...",
+        "columns of numbers to read; default: all without another role",
+        to_list,
+    ),
+    Shortcut(
+        "--categorical", "data.categorical", "COLUMN,...", "other columns of categories", to_list
+    ),
+    Shortcut("--horizon", "windows.horizon", "STEPS", "steps to forecast", str),
+    Shortcut("--context", "windows.context_length", "STEPS", "steps that the model reads", str),
+    Shortcut("--alias", "alias", "NAME", "name of the column of forecasts", json.dumps),
+)
+"""Options of `categories fit` that stand for settings."""
+
+
+def add_categories(commands: Commands) -> None:
+    """Add the command `categories` with its own commands."""
+    parser = commands.add_parser(
+        "categories",
+        help="forecast a column of categories, such as the state of a machine",
+        description="Forecast a column of categories, such as the state of a machine.",
+    )
+    inner: Commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_fit(inner)
+    _add_predict(inner)
+    _add_evaluate(inner)
+
+
+def _add_fit(commands: Commands) -> None:
+    parser = add_command(
+        commands, "fit", _fit, "train a forecast of categories, evaluate it, write a run folder"
+    )
+    parser.add_argument("table", metavar="TABLE", help="one row per series and step")
+    add_settings(parser)
+    add_shortcuts(parser, CATEGORY_SHORTCUTS)
+    parser.add_argument(
+        "--out",
+        metavar="FOLDER",
+        help="run folder to write: new, empty, or an earlier run of the same table and settings; "
+        "default: runs/NAME-categories",
+    )
+    parser.add_argument("--replace", action="store_true", help="also replace another earlier run")
+
+
+def _fit(options: argparse.Namespace) -> int:
+    print_reading(options.table)
+    from forecast.classification.categories.category_settings import CategorySettings
+    from forecast.experiment.file import load_settings
+    from forecast.runs.category_run import run_categories
+
+    overrides = overrides_of(options, CATEGORY_SHORTCUTS)
+    settings = load_settings(CategorySettings, options.config, overrides)
+    folder = run_categories(
+        settings, options.table, out=options.out, replace=options.replace, voice=make_voice()
+    )
+    print_path(folder)
+    return SUCCESS
+
+
+def _add_predict(commands: Commands) -> None:
+    parser = add_command(
+        commands, "predict", _predict, "forecast the steps after the last row of each series"
+    )
+    parser.add_argument("run_folder", metavar="RUN", help="run folder, or that of a saved model")
+    parser.add_argument("table", metavar="TABLE", help="the history of the series")
+    parser.add_argument("--output", metavar="FILE", help="CSV file to write; default: print as CSV")
+
+
+def _predict(options: argparse.Namespace) -> int:
+    start_without_keras()
+    from forecast.runs.category_run import predict_categories
+
+    predicted = predict_categories(options.run_folder, options.table, options.output)
+    if options.output:
+        print_line(f"wrote {options.output}")
+    else:
+        print_table(predicted.to_csv(index=False).rstrip("\n"))
+    return SUCCESS
+
+
+def _add_evaluate(commands: Commands) -> None:
+    parser = add_command(commands, "evaluate", _evaluate, "compare forecasts with what came")
+    parser.add_argument("run_folder", metavar="RUN", help="run folder, or that of a saved model")
+    parser.add_argument("table", metavar="TABLE", help="series that were not learned from")
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    start_without_keras()
+    from forecast.runs.category_run import load_category_run
+
+    result = load_category_run(options.run_folder).evaluate(options.table)
+    print_result(result.scores().round(3).to_string())
+    print_result(result.verdict())
+    return SUCCESS

@@ -1,0 +1,193 @@
+"""A forecast of categories and its run folder, which is written atomically.
+
+- `config.yaml`, `environment.json`, `history.json`: settings, versions, losses by epoch
+- `scores.csv`: scores of the forecaster and the baselines on the test windows
+- `by_step.csv`: accuracy of each by step ahead
+- `confusion.csv`: how often each category was taken for which
+- `test_forecasts.csv`: forecasts of the test windows beside what came
+- `forecasts.csv`: forecasts after the last row of each series
+- `model/`: the saved model
+- `*.png`, `report.html`: confusion matrix, reliability, losses; all of this on one page
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from forecast.classification.categories.category_forecaster import CategoryForecaster
+from forecast.classification.categories.category_result import CategoryResult
+from forecast.classification.categories.category_settings import CategorySettings
+from forecast.files.atomic import replace_folder, write_file
+from forecast.files.outputs import check_file
+from forecast.report.class_page import ClassRecord, class_page
+from forecast.report.plots.classes import plot_confusion, plot_reliability
+from forecast.report.plots.loss import plot_loss
+from forecast.report.plots.style import save_figure
+from forecast.runs.label_records import (
+    LOSS,
+    SCORES_FILE,
+    LabelRun,
+    by_network,
+    claim_folder,
+    model_folder,
+    write_settings,
+)
+from forecast.runs.records import CONFIG, MODEL, REPORT, write_histories
+from forecast.training.voice import Voice
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BY_STEP = "by_step.csv"
+CONFUSION = "confusion.csv"
+TEST_FORECASTS = "test_forecasts.csv"
+FORECASTS = "forecasts.csv"
+PICTURES = ("confusion.png", "reliability.png", LOSS)
+
+CATEGORY_RUN = LabelRun(
+    "run of categories fit",
+    "categories.json",
+    (BY_STEP, CONFUSION, TEST_FORECASTS, FORECASTS, *PICTURES[:2]),
+)
+"""Folder that `run_categories` writes."""
+
+
+def run_categories(
+    settings: CategorySettings,
+    table: str,
+    *,
+    out: str | Path | None = None,
+    replace: bool = False,
+    voice: Voice,
+) -> Path:
+    """Train a forecast of categories on a table, evaluate it, and write the run folder.
+
+    Args:
+        settings: the settings.
+        table: a file.
+        out: the folder; default: `runs/` and the name of the table. It is new, empty, or an earlier
+            run of the same table with the same settings.
+        replace: also replace another run.
+        voice: where lines go.
+
+    Returns:
+        The folder.
+
+    Raises:
+        OutputError: the folder contains something else.
+    """
+    folder = Path(out or Path("runs") / f"{Path(table).stem}-categories")
+    claim = claim_folder(CATEGORY_RUN, folder, table, settings, replace=replace)
+    voice.wake()
+    forecaster = CategoryForecaster(settings).fit(table)
+    fitted = forecaster.fitted
+    result = forecaster.evaluate() if forecaster.has_test_set else None
+    forecasts = forecaster.predict(table)
+    with replace_folder(folder, claim.check) as temporary:
+        seed = settings.training.seed
+        write_settings(CATEGORY_RUN, claim, fitted.settings, seed, temporary)
+        forecasts.to_csv(temporary / FORECASTS, index=False)
+        write_histories(by_network(fitted.histories), temporary)
+        forecaster.save(temporary / MODEL)
+        _write(temporary, forecaster, result, folder.name, Path(table).name)
+    for note in fitted.notes:
+        voice.say(f"note: {note}")
+    voice.say(_members(forecaster))
+    if result is None:
+        voice.say("there is no test set (split.test: 0): this forecaster was not evaluated")
+    else:
+        for line in result.scores().round(3).to_string().splitlines():
+            voice.say(line)
+        voice.say(result.verdict())
+    voice.say(f"wrote {folder}: model, scores, forecasts, pictures and {REPORT}")
+    return folder
+
+
+def predict_categories(
+    run: str | Path, table: str, output: str | Path | None = None
+) -> pd.DataFrame:
+    """Return the forecasts after each series of a table; write them where a file is named.
+
+    Args:
+        run: run folder, or the folder of a saved model.
+        table: a file.
+        output: CSV file to write; default: none.
+    """
+    if output is not None:
+        check_file(output, lambda _: False, "forecast of this run", (table,))
+    predicted = load_category_run(run).predict(table)
+    if output is not None:
+        write_file(output, predicted.to_csv(index=False).encode())
+    return predicted
+
+
+def load_category_run(run: str | Path) -> CategoryForecaster:
+    """Return the forecaster of a run folder, or of a saved model.
+
+    Raises:
+        ConfigError: there is no such folder, or it has no model.
+    """
+    return CategoryForecaster.load(model_folder(run, "categories fit"))
+
+
+def _write(
+    folder: Path,
+    forecaster: CategoryForecaster,
+    result: CategoryResult | None,
+    run: str,
+    table: str,
+) -> None:
+    """Write scores, pictures and the page."""
+    fitted = forecaster.fitted
+    target = fitted.settings.data.target_col
+    subject = f"{target}, {table}"
+    save_figure(plot_loss(by_network(fitted.histories), subject=subject), folder / LOSS)
+    finding = _members(forecaster)
+    scores = None
+    facts = {
+        "categories": f"{target}: {', '.join(forecaster.classes)}",
+        "steps": f"{fitted.settings.windows.context_length} read, "
+        f"{fitted.settings.windows.horizon} forecast",
+        "members": _members(forecaster),
+    }
+    if result is not None:
+        scores = result.scores()
+        scores.to_csv(folder / SCORES_FILE)
+        result.by_step().to_csv(folder / BY_STEP)
+        counts = result.confusion()
+        counts.to_csv(folder / CONFUSION)
+        result.frame(fitted.settings.data.id_col).to_csv(folder / TEST_FORECASTS, index=False)
+        finding = result.verdict()
+        flat = result.flat()
+        figures = {
+            "confusion.png": plot_confusion(counts.to_numpy(), result.classes, subject=subject),
+            "reliability.png": plot_reliability(
+                flat.probabilities[result.alias], flat.truth, subject=subject
+            ),
+        }
+        for name, figure in figures.items():
+            save_figure(figure, folder / name)
+        facts["test set"] = f"{len(result.truth):,} windows"
+    page = class_page(
+        ClassRecord(
+            title=f"{target}, categories of {table}",
+            finding=finding,
+            facts=facts,
+            scores=scores,
+            settings=(folder / CONFIG).read_text(),
+            pictures={
+                name: (folder / name).read_bytes() for name in PICTURES if (folder / name).is_file()
+            },
+            commands=f"forecast categories predict {run} NEW_TABLE --output forecasts.csv",
+        )
+    )
+    (folder / REPORT).write_text(page, "utf-8")
+
+
+def _members(forecaster: CategoryForecaster) -> str:
+    """Return which member does the work."""
+    weight = forecaster.fitted.network_weight
+    shares = {"network": weight, "after the last": 1.0 - weight}
+    parts = [f"{100 * share:.0f} % {name}" for name, share in shares.items() if share > 0]
+    return f"{forecaster.settings.alias}: {', '.join(parts)}"

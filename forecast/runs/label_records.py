@@ -1,0 +1,146 @@
+"""Parts that the run folders of classifiers, categories and symbols have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from forecast.errors import ConfigError, OutputError
+from forecast.files.outputs import ENVIRONMENT, Content, check_folder, read_record
+from forecast.files.yaml import to_yaml
+from forecast.forecasting.artifact import SAVED_MODEL
+from forecast.runs.records import CONFIG, HISTORY, MODEL, REPORT, environment_record, to_json
+from forecast.scores.history import History
+from forecast.section import Section
+
+SCORES_FILE = "scores.csv"
+LOSS = "loss.png"
+
+
+@dataclass(frozen=True)
+class LabelRun:
+    """A kind of run folder.
+
+    Attributes:
+        what: name in messages, such as `run of classify fit`.
+        about: file that says of which table and settings a run is.
+        others: its files beside those that all have.
+    """
+
+    what: str
+    about: str
+    others: tuple[str, ...]
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Every file of the run folder."""
+        shared = (CONFIG, ENVIRONMENT, HISTORY, self.about, SCORES_FILE, REPORT, LOSS)
+        saved = (f"{MODEL}/{name}" for name in SAVED_MODEL.names or ())
+        return (*shared, *self.others, *saved)
+
+    @property
+    def content(self) -> Content:
+        """The folder for the rules about outputs."""
+        return Content(
+            self.what, "run", lambda folder: bool(read_record(folder / self.about)), self.files
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Claim:
+    """A folder that a run may write.
+
+    Attributes:
+        check: raises where it may not any more.
+        about: the table and the settings of the run.
+    """
+
+    check: Callable[[], None]
+    about: dict[str, Any]
+
+
+def claim_folder(
+    kind: LabelRun, folder: Path, table: str, settings: Section, *, replace: bool
+) -> Claim:
+    """Check that a run may be written to a folder.
+
+    Args:
+        kind: of the run.
+        folder: new, empty, or with an earlier run of the same table and settings.
+        table: a file.
+        settings: of the run.
+        replace: also replace another run.
+
+    Raises:
+        OutputError: the folder contains something else.
+    """
+    check = partial(check_folder, folder, kind.content, table)
+    check()
+    about = {"table": Path(table).name, "settings": settings.model_dump(mode="json")}
+    earlier = read_record(folder / kind.about)
+    if earlier and earlier.get("given") != about and not replace:
+        raise OutputError(
+            f"{folder} contains a run of another table or with other settings: replace it with "
+            f"`replace=true`, or name another folder with `out=`"
+        )
+    return Claim(check, {"given": about})
+
+
+def write_settings(kind: LabelRun, claim: Claim, settings: Section, seed: int, folder: Path) -> str:
+    """Write what a run was made of and with; return the settings as YAML.
+
+    Args:
+        kind: of the run.
+        claim: of its folder.
+        settings: those that were decided.
+        seed: of the training.
+        folder: to write to.
+    """
+    text = to_yaml(settings.model_dump(mode="json"))
+    (folder / kind.about).write_bytes(to_json(claim.about))
+    (folder / CONFIG).write_text(text)
+    (folder / ENVIRONMENT).write_bytes(to_json(environment_record(seed)))
+    return text
+
+
+def model_folder(run: str | Path, command: str) -> Path:
+    """Return the folder of the saved model in a run folder, or of a saved model itself.
+
+    Args:
+        run: the folder.
+        command: that writes such folders.
+
+    Raises:
+        ConfigError: there is no such folder, or it has no model.
+    """
+    folder = Path(run)
+    for place in (folder / MODEL, folder):
+        if (place / "manifest.json").is_file():
+            return place
+    raise ConfigError(f"{run} has no saved model: give a folder that `{command}` has written")
+
+
+def history_of(losses: Mapping[str, Sequence[float]]) -> History:
+    """Return the losses of a network as figures take them."""
+    num_epochs = len(losses["loss"])
+    validation = losses.get("val_loss", [])
+    best = int(np.argmin(validation)) + 1 if len(validation) else num_epochs
+    return History(
+        loss=tuple(losses["loss"]),
+        val_loss=tuple(validation),
+        learning_rate=(float("nan"),) * num_epochs,
+        seconds=(0.0,) * num_epochs,
+        best_epoch=best,
+    )
+
+
+def by_network(histories: Sequence[Mapping[str, Sequence[float]]]) -> dict[str, History]:
+    """Return the losses of several networks by their names."""
+    return {
+        f"network {number}": history_of(losses) for number, losses in enumerate(histories, start=1)
+    }
