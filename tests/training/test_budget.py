@@ -33,7 +33,13 @@ def experiment(budget: float | None, *, refit: bool = False) -> Experiment:
 def steps_of(
     monkeypatch: pytest.MonkeyPatch, budget: float | None
 ) -> tuple[dict[str, int], dict[str, int]]:
-    """Steps and epochs planned for each network; nothing is trained."""
+    """Steps and epochs planned for each network; nothing is trained.
+
+    Without simple members, beside which the first network would have to earn a weight.
+    """
+    config = experiment(budget)
+    alone = config.ensemble.model_copy(update={"simple": ()})
+    config = config.model_copy(update={"ensemble": alone})
     steps = {}
     epochs = {}
 
@@ -46,7 +52,7 @@ def steps_of(
 
     monkeypatch.setattr("forecast.training.fit.train_members", record)
     with pytest.raises(KeyboardInterrupt):
-        Forecaster(experiment(budget)).fit(table(), verbose=0)
+        Forecaster(config).fit(table(), verbose=0)
     return steps, epochs
 
 
