@@ -51,6 +51,9 @@ NUMBER = r"^\s*[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?\s*$"
 MOSTLY = 0.5
 """Share of numbers among the cells of a column of texts from which the others are mistakes."""
 
+ONE_SERIES = "series"
+"""Id of the rows of a table without ids, where they are one sequence; as in a forecast."""
+
 COUNTED = "document"
 """Column of ids in the results, where documents are counted from 0."""
 
@@ -61,6 +64,7 @@ def read_sequences(
     text: TextSettings | None = None,
     *,
     has_labels: bool = True,
+    may_be_one: bool = False,
 ) -> Sequences:
     """Read a table with one row per sequence and step, or per document.
 
@@ -70,6 +74,7 @@ def read_sequences(
         text: how texts become sequences, where a column has texts.
         has_labels: whether the table must have the column of labels; without, one that is there is
             read, and is no error where it is not.
+        may_be_one: whether the rows of a table without ids are one sequence.
 
     Raises:
         BadTableError: a column is absent, a cell is no number, or a label changes inside a
@@ -92,10 +97,10 @@ def read_sequences(
             f"{listed(twice)} {'stands' if len(twice) == 1 else 'stand'} over several columns",
             "give each column a name of its own",
         )
-    roles = _with_names(columns, opened.names, has_labels)
+    roles = _with_names(columns, opened.names, has_labels, may_be_one)
     optional = [name for name in _label_columns(roles) if name in opened.names]
     single = [roles.id_col, roles.step_col, roles.text_col, roles.group_col, roles.split_col]
-    if roles.id_col == AUTO:
+    if roles.id_col not in opened.names:
         single[0] = None
     wanted = [name for name in (*single, *optional, *roles.categorical) if name is not None]
     notes: tuple[str, ...] = ()
@@ -173,7 +178,7 @@ def _plain_columns(columns: SequenceColumns) -> Columns:
 
 
 def _with_names(
-    columns: SequenceColumns, names: Sequence[str], has_labels: bool
+    columns: SequenceColumns, names: Sequence[str], has_labels: bool, may_be_one: bool
 ) -> SequenceColumns:
     """Return the roles with the columns that `auto` stands for.
 
@@ -185,6 +190,8 @@ def _with_names(
         usual = [name for name in ID_NAMES if name in names]
         if not usual and columns.text_col is not None:
             usual = [AUTO]
+        elif not usual and may_be_one:
+            usual = [ID_NAMES[0]]
         if not usual:
             raise BadTableError(
                 "missing_column",
@@ -209,6 +216,8 @@ def _with_names(
     if roles.features != AUTO:
         wanted += [("features", name) for name in roles.features]
     for role, name in wanted:
+        if role == "id_col" and may_be_one and name == ID_NAMES[0]:
+            continue  # the rows are one sequence
         if name not in (*names, AUTO):
             raise BadTableError(
                 "missing_column",
@@ -254,9 +263,12 @@ def _arranged(table: Table, roles: SequenceColumns) -> Sequences:
     log = FindingLog(strict=True)
     if not table.num_rows:
         raise BadTableError("no_rows", "the table has no rows", "give at least two sequences")
-    ids, id_values = encode(table.take(roles.id_col), roles.id_col)
     rows = RowNames(table)
-    refuse_without_id(ids, roles.id_col, rows)
+    if roles.id_col in table.data:
+        ids, id_values = encode(table.take(roles.id_col), roles.id_col)
+        refuse_without_id(ids, roles.id_col, rows)
+    else:
+        ids, id_values = np.zeros(table.num_rows, np.int32), [ONE_SERIES]
     order = order_of(table, roles, ids, rows, log)
     counts = np.bincount(ids, minlength=len(id_values))
     numbers = [read_numbers(table, name, rows, log, allow_missing=True) for name in roles.features]

@@ -137,7 +137,9 @@ class CategoryForecaster:
 
     @staticmethod
     def _read(table: Source, settings: CategorySettings) -> Sequences:
-        return read_sequences(table, settings.data.as_sequences(), has_labels=False)
+        return read_sequences(
+            table, settings.data.as_sequences(), has_labels=False, may_be_one=True
+        )
 
     def save(self, path: str | Path) -> None:
         """Write the fitted forecaster to a folder, atomically.

@@ -74,7 +74,7 @@ def read_symbols(source: Source, data: SymbolData) -> SymbolRows:
             features=(),
             categorical=(data.symbol_col,),
         )
-    sequences = read_sequences(source, columns, text, has_labels=False)
+    sequences = read_sequences(source, columns, text, has_labels=False, may_be_one=True)
     (symbols,) = sequences.words.values()
     return SymbolRows(symbols, sequences.offsets, sequences.ids)
 

@@ -12,9 +12,10 @@ import pyarrow.parquet
 
 from forecast.data.dates.time_parts import parts_of
 from forecast.data.findings import BadTableError
+from forecast.data.formats.arrow_source import open_for_arrow
 from forecast.data.formats.opened import Cells, Opened, Written, by_name, damaged, first_line
 from forecast.data.panel import Columns
-from forecast.files.compressed import UNREADABLE, is_compressed, open_bytes
+from forecast.files.compressed import UNREADABLE, is_compressed
 
 _UNREADABLE = (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, *UNREADABLE)
 
@@ -79,7 +80,7 @@ def open_json_lines(source: str | Path, columns: Columns, written: Written) -> O
         size = _LARGEST_BLOCK
     block = pyarrow.json.ReadOptions(block_size=min(size + 1, _LARGEST_BLOCK))
     try:
-        with open_bytes(path) as raw:
+        with open_for_arrow(path) as raw:
             table = pyarrow.json.read_json(raw, read_options=block)
     except _UNREADABLE as error:
         raise BadTableError(

@@ -13,11 +13,11 @@ import pyarrow.csv
 
 from forecast.data.dates.time_parts import parts_of
 from forecast.data.findings import Finding, counted
+from forecast.data.formats.arrow_source import open_for_arrow
 from forecast.data.formats.opened import CODES, Cells, Opened, Written, by_name, first_line
 from forecast.data.panel import Columns
 from forecast.data.table import MISSING_WORDS
 from forecast.data.text.textfile import TextFile, explain_unreadable, inspect_text
-from forecast.files.compressed import open_bytes
 
 
 def open_text(source: str | Path, columns: Columns, written: Written) -> Opened:
@@ -164,11 +164,11 @@ def _parse(
             ),
         }
 
-    with open_bytes(file.path) as raw, pyarrow.csv.open_csv(raw, **options(types)) as head:
+    with open_for_arrow(file.path) as raw, pyarrow.csv.open_csv(raw, **options(types)) as head:
         seen = {field.name: field.type for field in head.schema if field.type != pa.null()}
     try:
-        with open_bytes(file.path) as raw:
+        with open_for_arrow(file.path) as raw:
             return pyarrow.csv.read_csv(raw, **options(seen))
     except pa.ArrowInvalid:
-        with open_bytes(file.path) as raw:
+        with open_for_arrow(file.path) as raw:
             return pyarrow.csv.read_csv(raw, **options(types))

@@ -1,0 +1,28 @@
+"""Files as Arrow reads them, without an object of Python among what its threads hold."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pyarrow as pa
+
+from forecast.files.compressed import is_compressed, open_bytes
+
+
+def open_for_arrow(path: Path) -> pa.NativeFile:
+    """Open a file, decompressed where its name says that it is compressed.
+
+    Threads of Arrow read ahead, and let go of the file some time after its last row. If it were an
+    object of Python and the interpreter ended first, that would end the process by SIGABRT.
+
+    Raises:
+        OSError: it cannot be opened, or is damaged.
+        zipfile.BadZipFile: as in `open_bytes`.
+    """
+    if not is_compressed(path):
+        return pa.OSFile(str(path))
+    text = pa.BufferOutputStream()
+    with open_bytes(path) as raw:
+        shutil.copyfileobj(raw, text)
+    return pa.BufferReader(text.getvalue())
