@@ -14,6 +14,8 @@ from forecast.report.page import whole_page
 WORDS = {
     "confusion.png": "Confusion matrix of the test set: a row per true class",
     "reliability.png": "Share of predictions that are right, by their probability",
+    "attention.png": "Weights of the steps: the surest right sequences of the test set, and the "
+    "most wrong ones; lines are the channels that vary most",
     "loss.png": "Losses of the networks by epoch",
 }
 """Description of each picture."""

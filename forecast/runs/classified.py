@@ -8,7 +8,7 @@
   and recall of each label, where a sequence has any number of labels
 - `predictions.csv`: class and probabilities of each test sequence, with its true label
 - `model/`: the saved model
-- `*.png`: confusion matrix, reliability, losses
+- `*.png`: confusion matrix, reliability, losses; with `pooling: attention` the weights of the steps
 - `report.html`: all of this on one page
 """
 
@@ -29,6 +29,7 @@ from forecast.files.outputs import check_file
 from forecast.report.class_page import ClassRecord, class_page
 from forecast.report.plots.classes import plot_confusion, plot_reliability
 from forecast.report.plots.loss import plot_loss
+from forecast.report.plots.step_weights import plot_step_weights
 from forecast.report.plots.style import save_figure
 from forecast.runs.label_records import (
     LOSS,
@@ -40,6 +41,7 @@ from forecast.runs.label_records import (
     write_settings,
 )
 from forecast.runs.records import CONFIG, MODEL, REPORT, write_histories
+from forecast.runs.weighed_sequences import shown_sequences
 from forecast.training.voice import Voice
 
 if TYPE_CHECKING:
@@ -51,7 +53,8 @@ CONFUSION = "confusion.csv"
 BY_LABEL = "labels.csv"
 PREDICTIONS = "predictions.csv"
 ABOUT = "classifier.json"
-PICTURES = ("confusion.png", "reliability.png", LOSS)
+ATTENTION = "attention.png"
+PICTURES = ("confusion.png", "reliability.png", ATTENTION, LOSS)
 
 CLASS_RUN = LabelRun(
     "run of classify fit",
@@ -166,6 +169,9 @@ def _write(
         result.frame(fitted.config.data.id_col).to_csv(folder / PREDICTIONS, index=False)
         finding = result.verdict()
         _write_classes(result, folder, subject)
+        if fitted.config.model.pooling == "attention":
+            shown = shown_sequences(fitted, classifier.test_set, result)
+            save_figure(plot_step_weights(shown, subject=subject), folder / ATTENTION)
     page = class_page(
         ClassRecord(
             title=f"{label}, classes of {table}",
