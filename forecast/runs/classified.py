@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,8 +28,8 @@ from forecast.data.findings import listed
 from forecast.files.atomic import replace_folder, write_file
 from forecast.files.outputs import check_file
 from forecast.report.class_page import ClassRecord, class_page
-from forecast.report.plots.classes import plot_confusion, plot_reliability
-from forecast.report.plots.loss import plot_loss
+from forecast.report.plots.classes import plot_confusion, plot_labels, plot_reliability
+from forecast.report.plots.loss import CROSS_ENTROPY, plot_loss
 from forecast.report.plots.step_weights import plot_step_weights
 from forecast.report.plots.style import save_figure
 from forecast.runs.label_records import (
@@ -54,7 +55,7 @@ BY_LABEL = "labels.csv"
 PREDICTIONS = "predictions.csv"
 ABOUT = "classifier.json"
 ATTENTION = "attention.png"
-PICTURES = ("confusion.png", "reliability.png", ATTENTION, LOSS)
+PICTURES = ("confusion.png", "labels.png", "reliability.png", ATTENTION, LOSS)
 
 CLASS_RUN = LabelRun(
     "run of classify fit",
@@ -160,7 +161,10 @@ def _write(
 
     label = label_of(fitted.config.data)
     subject = f"{label}, {table}"
-    save_figure(plot_loss(histories, subject=subject), folder / LOSS)
+    if fitted.config.training.keep == "last":
+        # no epoch was chosen by its loss, so none is marked
+        histories = {name: replace(one, best_epoch=0) for name, one in histories.items()}
+    save_figure(plot_loss(histories, subject=subject, y_title=CROSS_ENTROPY), folder / LOSS)
     finding = _members(classifier)
     scores = None
     if result is not None:
@@ -201,6 +205,8 @@ def _write_classes(result: AnyResult, folder: Path, subject: str) -> None:
     truth = result.truth
     if isinstance(result, LabelSetResult):
         result.by_label().to_csv(folder / BY_LABEL)
+        figure = plot_labels(result.counts(), subject=subject)
+        save_figure(figure, folder / "labels.png")
         each = given.reshape(-1)
         given = np.stack([1.0 - each, each], axis=1)
         truth = truth.reshape(-1)
