@@ -1,4 +1,4 @@
-"""Write the generated parts of `docs/`: the table of settings, and messages about damaged tables.
+"""Write the generated parts of `docs/`: the tables of settings, and messages about damaged tables.
 
 .venv/bin/python scripts/write_documents.py
 """
@@ -9,19 +9,36 @@ import re
 import tempfile
 from pathlib import Path
 
-from forecast import diagnose
+from forecast import CategorySettings, Classification, NextSymbolSettings, diagnose
 from forecast.cli.proposals import command_line
 from forecast.experiment.schema import with_table
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
+CLASS_SECTIONS = {
+    "classes": Classification,
+    "categories": CategorySettings,
+    "symbols": NextSymbolSettings,
+}
 EXAMPLE = re.compile(r"^```csv\n(?P<table>.*?)^```\n\n```text\n.*?^```$", re.MULTILINE | re.DOTALL)
 
 
 def main() -> None:
-    """Rewrite both pages."""
-    for name, renew in (("configuration.md", with_table), ("bad-data.md", with_answers)):
+    """Rewrite all pages."""
+    pages = {
+        "configuration.md": with_table,
+        "classification-settings.md": with_class_tables,
+        "bad-data.md": with_answers,
+    }
+    for name, renew in pages.items():
         page = DOCS / name
         page.write_text(renew(page.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def with_class_tables(page: str) -> str:
+    """Return a page with the tables of a classification, of categories and of symbols."""
+    for name, root in CLASS_SECTIONS.items():
+        page = with_table(page, root, f"settings of {name}")
+    return page
 
 
 def with_answers(page: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from forecast.classification.attended_steps import attention_frame
 from forecast.classification.class_settings import Classification
 from forecast.classification.evaluated import ClassifierResult
 from forecast.classification.fitted_classifier import FittedClassifier, fit_classifier
@@ -91,6 +92,20 @@ class Classifier:
         """Whether `fit` has held out sequences to judge it on."""
         return self._test is not None
 
+    @property
+    def test_set(self) -> Sequences:
+        """The sequences that `fit` has held out.
+
+        Raises:
+            ConfigError: it has held out none.
+        """
+        if self._test is None:
+            raise ConfigError(
+                "there is no test set; expected a table of sequences with labels, or a share in "
+                "split.test when the classifier is fitted"
+            )
+        return self._test
+
     def fit(self, table: Source) -> Classifier:
         """Train on the sequences of a table.
 
@@ -144,12 +159,36 @@ class Classifier:
         """
         if table is not None:
             return self.fitted.evaluate(self._read(table, has_labels=True))
-        if self._test is None:
-            raise ConfigError(
-                "there is no test set; expected a table of sequences with labels, or a share in "
-                "split.test when the classifier is fitted"
-            )
-        return self.fitted.evaluate(self._test)
+        return self.fitted.evaluate(self.test_set)
+
+    def attention(self, table: Source) -> pd.DataFrame:
+        """Return the weight of each step in what the network reads of its sequence.
+
+        The mean over the networks of the weights by which `model.pooling: attention` averages
+        their outputs; over the steps of a sequence they have sum 1. The ridge regression, which
+        may have a part in the answer, is not in it.
+
+        Args:
+            table: as for `predict`.
+
+        Returns:
+            A row per sequence and step: id, `step`, of a text its `word`, and `weight`.
+
+        Raises:
+            ConfigError: `model.pooling` is not `attention`.
+            DataError: the table cannot be read.
+
+        Example:
+            >>> import pandas as pd
+            >>> from forecast import Classification, Classifier
+            >>> texts = pd.DataFrame({"text": ["so good", "so bad"] * 9, "label": [1, 0] * 9})
+            >>> settings = {"data": {"text_col": "text"}, "model": {"pooling": "attention"}}
+            >>> quick = {"training": {"epochs": 1, "seeds": 1}}
+            >>> classifier = Classifier(Classification(**settings, **quick)).fit(texts)
+            >>> classifier.attention(texts).head(2)["word"].tolist()
+            ['so', 'good']
+        """
+        return attention_frame(self.fitted, self._read(table, has_labels=False))
 
     def _read(self, table: Source, *, has_labels: bool) -> Sequences:
         """Return the sequences of another table, with the columns of training."""

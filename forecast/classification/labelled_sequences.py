@@ -75,6 +75,22 @@ class Sequences:
             has_stamps=self.has_stamps,
         )
 
+    def shown_steps(self, rows: IntArray) -> NDArray[np.generic]:
+        """Return the steps of some rows as the table has them; rows are counted where it has none.
+
+        Args:
+            rows: their numbers.
+        """
+        if self.steps is None:
+            sequence = np.searchsorted(self.offsets, rows, side="right") - 1
+            return rows - self.offsets[sequence]
+        steps = self.steps[rows]
+        if self.has_stamps:
+            return steps.astype(np.int64).astype("datetime64[ns]")
+        if np.all(steps == np.round(steps)):
+            return steps.astype(np.int64)
+        return steps
+
 
 def _taken(values: NDArray[np.object_] | None, which: IntArray) -> NDArray[np.object_] | None:
     if values is None:

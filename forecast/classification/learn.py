@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from forecast.axes import FloatArray, IntArray
 from forecast.classification.class_scores import targets_of
 from forecast.classification.class_settings import Classification, ClassTraining
-from forecast.classification.class_steps import make_steps
+from forecast.classification.class_steps import StepSettings, Stopping, make_steps, run_epochs
 from forecast.classification.documents import TextSettings
 from forecast.classification.encoding import EncodedRows, Encoding, padded
 from forecast.classification.mixtures import mixed
@@ -107,26 +107,16 @@ def learn(
     mark_kind(learner, ("classes", config.model.model_dump_json(), shape))
     batches = TrainingBatches(given, training, shape, seed)
     num_epochs = decided(training.epochs, "training.epochs")
-    num_steps = batches.per_epoch * num_epochs
-    steps = make_steps(learner, training, num_steps, has_label_sets=shape.has_label_sets)
-    history: dict[str, list[float]] = {"loss": []}
-    best = learner.get_weights()
-    for epoch in range(num_epochs):
-        losses = [steps.learn(*batch) for batch in batches.epoch(epoch)]
-        history["loss"].append(float(np.mean([float(loss) for loss in losses])))
-        if not len(given.validation):
-            continue
-        val_losses = history.setdefault("val_loss", [])
-        val_losses.append(steps.measure(*_all_of(given, shape)))
-        if training.keep == "last":
-            continue
-        best_epoch = int(np.argmin(val_losses))
-        if best_epoch == epoch:
-            best = learner.get_weights()
-        if training.patience is not None and epoch - best_epoch >= training.patience:
-            break
-    if len(given.validation) and training.keep != "last":
-        learner.set_weights(best)
+    step_settings = StepSettings(
+        learning_rate=decided(training.learning_rate, "training.learning_rate"),
+        num_steps=batches.per_epoch * num_epochs,
+        clip_norm=training.clip_norm,
+        label_smoothing=training.label_smoothing,
+    )
+    steps = make_steps(learner, step_settings, has_label_sets=shape.has_label_sets)
+    held_out = [_all_of(given, shape)] if len(given.validation) else []
+    stopping = Stopping(num_epochs, training.patience, keeps_best=training.keep != "last")
+    history = run_epochs(learner, steps, batches.epoch, held_out, stopping)
     assert fixed.length is not None
     sized = network_maker(config, fixed)(fixed.length)
     sized.set_weights(model.get_weights())

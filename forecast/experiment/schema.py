@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from forecast.experiment.settings import Experiment
-from forecast.section import Place, wording
+from forecast.section import Place, Section, wording
 from forecast.section.wording import Schema, in_words, schema_of, settings_in
 
 
@@ -27,10 +27,14 @@ def suggestion(place: Place) -> str:
     return wording.suggestion(Experiment, place)
 
 
-def reference_table() -> str:
-    """Return a Markdown table of every setting: path, default, what it takes and what it does."""
+def reference_table(root: type[Section] = Experiment) -> str:
+    """Return a Markdown table of every setting: path, default, what it takes and what it does.
+
+    Args:
+        root: section with all of them.
+    """
     rows = ["| setting | default | takes | meaning |", "|---|---|---|---|"]
-    for path, schema in settings_in(schema_of(Experiment)):
+    for path, schema in settings_in(schema_of(root)):
         default = "required"
         if "default" in schema:
             default = json.dumps(schema["default"])
@@ -40,14 +44,19 @@ def reference_table() -> str:
     return "\n".join(rows) + "\n"
 
 
-def with_table(page: str) -> str:
+def with_table(page: str, root: type[Section] = Experiment, name: str = "settings") -> str:
     """Return a Markdown page whose table of settings, between two comments, is the current one.
+
+    Args:
+        page: the page.
+        root: section with all of them.
+        name: that the comments have.
 
     Raises:
         ValueError: the page lacks the comments.
     """
-    begin = "<!-- settings -->\n"
-    end = "<!-- end of settings -->"
+    begin = f"<!-- {name} -->\n"
+    end = f"<!-- end of {name} -->"
     before, rest = page.split(begin)
     _, after = rest.split(end)
-    return f"{before}{begin}{reference_table()}{end}{after}"
+    return f"{before}{begin}{reference_table(root)}{end}{after}"

@@ -19,6 +19,11 @@ Call = Callable[..., Any]
 EPSILON = np.float32(1e-3)
 """Added to the variance of a filter, as by batch normalisation."""
 
+POOLING = "forecast.Pooling"
+
+STEP_WEIGHTS = "forecast.StepWeights"
+"""In the place of a `POOLING` by attention: its weights, not the mean that they weigh."""
+
 FAR_BELOW = np.float32(-1e9)
 """Score of a step behind the end of a sequence: its softmax is exactly 0."""
 
@@ -74,16 +79,26 @@ def _largest(outputs: Array, lengths: Array) -> Array:
 
 def _weighed_steps(kernel: Array, bias: Array, score_kernel: Array) -> Call:
     """Return the mean weighed by softmax(v . tanh(W h + b)) over the steps."""
+    shares_of = _step_weights({}, (kernel, bias, score_kernel))
+
+    def pool(outputs: Array, lengths: Array) -> Array:
+        return (outputs * shares_of(outputs, lengths)[:, :, None]).sum(axis=1)
+
+    return pool
+
+
+def _step_weights(_options: Options, weights: Sequence[Array]) -> Call:
+    """Return the weights themselves, (B, L); see `layers.whole_sequences.Pooling.step_weights`."""
+    kernel, bias, score_kernel = weights
     hidden = Kernel(kernel)
     score = Kernel(score_kernel)
 
-    def pool(outputs: Array, lengths: Array) -> Array:
+    def shares_of(outputs: Array, lengths: Array) -> Array:
         scores = score.product(np.tanh(hidden.product(outputs) + bias))  # (B, L, 1)
         scores = np.where(_inside(outputs, lengths), scores, FAR_BELOW)
-        shares = softmax(np.ascontiguousarray(scores[:, :, 0]))[:, :, None]
-        return (outputs * shares).sum(axis=1)
+        return softmax(np.ascontiguousarray(scores[:, :, 0]))
 
-    return pool
+    return shares_of
 
 
 def _neighbour_filters(options: Options, weights: Sequence[Array]) -> Call:
@@ -131,7 +146,8 @@ def _softmax_layer(options: Options, _: Sequence[Array]) -> Call:
 SEQUENCE_FORMS: dict[str, Callable[..., Call]] = {
     "Softmax": _softmax_layer,
     "forecast.NeighbourFilters": _neighbour_filters,
-    "forecast.Pooling": _pooling,
+    POOLING: _pooling,
     "forecast.ReverseSteps": _reverse_steps,
+    STEP_WEIGHTS: _step_weights,
 }
 """Layer -> function of its options and weights that returns the function it computes."""

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
+from pydantic import Field
+
+from forecast.layers.encoder import Units
 from forecast.models.bigru_classifier import (
     LOGITS,
     BiGRUClassifierConfig,
     SequenceShape,
     read_sequences_whole,
 )
+from forecast.section import PositiveInt
 
 if TYPE_CHECKING:
     import keras
@@ -29,6 +33,12 @@ class BiGRUCategoriesConfig(BiGRUClassifierConfig):
     """Which architecture."""
     pooling: Literal["last", "mean", "max", "attention"] = "last"
     """As in `bigru_classifier`; the last step is nearest to what is forecast."""
+    units: Units | Annotated[tuple[Units, ...], Field(min_length=1)] = 64
+    """Width of each direction, one number or one per layer."""
+    filters: PositiveInt | None = None
+    """Filters that read neighbouring steps before the recurrent layers; null: none."""
+    stride: PositiveInt = 1
+    """Steps whose filtered values become one step of the recurrent layers, their mean."""
 
 
 def build_bigru_categories(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from forecast.layers.encoder import RecurrentConfig, recurrent_layer
+from forecast.layers.encoder import RecurrentConfig, Units, recurrent_layer
 from forecast.layers.sequences import join
 from forecast.section import AUTO, Auto, PositiveInt
 
@@ -37,6 +37,9 @@ class BiGRUClassifierConfig(RecurrentConfig):
 
     name: Literal["bigru_classifier"] = "bigru_classifier"
     """Which architecture."""
+    units: Units | Auto | Annotated[tuple[Units, ...], Field(min_length=1)] = AUTO
+    """Width of each direction, one number or one per layer. `auto`: 64, for texts 32 (a network
+    built without data: 64)."""
     pooling: Literal["last", "mean", "max", "attention"] | Auto = AUTO
     """Way from the outputs of all steps to one vector: the last step of each direction, mean or
     the largest value over the steps, or a learned weighted mean. `auto`: max where `filters` read

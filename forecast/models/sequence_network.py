@@ -14,6 +14,7 @@ from forecast.inference.forward import ForwardPass
 from forecast.inference.graph import Graph
 from forecast.inference.layer_forms import UnknownFormError
 from forecast.inference.recording import model_weights, record
+from forecast.inference.sequence_forms import POOLING, STEP_WEIGHTS
 from forecast.layers.runtime import start_quietly
 from forecast.models.keras_network import warn_of_keras
 
@@ -74,6 +75,34 @@ class SequenceNetwork:
         if self.forward is not None:
             return self.forward.outputs(inputs)
         return self._in_keras(inputs)
+
+    def step_weights(self, inputs: Arrays) -> NDArray[np.float32]:
+        """Return the (B, L) weights of an attention over the steps; see `Pooling.step_weights`.
+
+        Args:
+            inputs: as for the network, whose `pooling` is `attention`.
+        """
+        if self._attention is not None:
+            return self._attention(inputs)
+        import keras
+
+        steps = max(array.shape[1] for array in inputs.values() if array.ndim > 1)
+        model = self.in_keras(steps)
+        pooling = model.get_layer("pooling")
+        read = keras.Model(model.inputs, pooling.input)
+        weights = pooling.step_weights(*read(dict(inputs), training=False))
+        return np.asarray(weights)[:, :, 0]
+
+    @cached_property
+    def _attention(self) -> ForwardPass | None:
+        """The forward pass up to the weights of the steps; None where Keras has to run it."""
+        if self.graph is None or self.forward is None:
+            return None
+        nodes = list(self.graph.nodes)
+        (place,) = [place for place, node in enumerate(nodes) if node.kind == POOLING]
+        nodes[place] = nodes[place].model_copy(update={"kind": STEP_WEIGHTS})
+        ends = {"nodes": nodes, "output": nodes[place].outputs[0], "further": []}
+        return ForwardPass(self.graph.model_copy(update=ends), self.weights).prepare()
 
     def _in_keras(self, inputs: Arrays) -> list[NDArray[np.float32]]:
         steps = max(array.shape[1] for array in inputs.values() if array.ndim > 1)

@@ -13,7 +13,10 @@ from forecast.report.page import whole_page
 
 WORDS = {
     "confusion.png": "Confusion matrix of the test set: a row per true class",
+    "labels.png": "Labels of the test set: found, missed, and given where they are not",
     "reliability.png": "Share of predictions that are right, by their probability",
+    "attention.png": "Weights of the steps: the surest right sequences of the test set, and the "
+    "most wrong ones; lines are the channels that vary most",
     "loss.png": "Losses of the networks by epoch",
 }
 """Description of each picture."""

@@ -22,7 +22,7 @@ from forecast.files.atomic import replace_folder, write_file
 from forecast.files.outputs import check_file
 from forecast.report.class_page import ClassRecord, class_page
 from forecast.report.plots.classes import plot_confusion, plot_reliability
-from forecast.report.plots.loss import plot_loss
+from forecast.report.plots.loss import CROSS_ENTROPY, plot_loss
 from forecast.report.plots.style import save_figure
 from forecast.runs.label_records import (
     LOSS,
@@ -142,7 +142,8 @@ def _write(
     fitted = forecaster.fitted
     target = fitted.settings.data.target_col
     subject = f"{target}, {table}"
-    save_figure(plot_loss(by_network(fitted.histories), subject=subject), folder / LOSS)
+    histories = by_network(fitted.histories)
+    save_figure(plot_loss(histories, subject=subject, y_title=CROSS_ENTROPY), folder / LOSS)
     finding = _members(forecaster)
     scores = None
     facts = {

@@ -8,12 +8,13 @@
   and recall of each label, where a sequence has any number of labels
 - `predictions.csv`: class and probabilities of each test sequence, with its true label
 - `model/`: the saved model
-- `*.png`: confusion matrix, reliability, losses
+- `*.png`: confusion matrix, reliability, losses; with `pooling: attention` the weights of the steps
 - `report.html`: all of this on one page
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,8 +28,9 @@ from forecast.data.findings import listed
 from forecast.files.atomic import replace_folder, write_file
 from forecast.files.outputs import check_file
 from forecast.report.class_page import ClassRecord, class_page
-from forecast.report.plots.classes import plot_confusion, plot_reliability
-from forecast.report.plots.loss import plot_loss
+from forecast.report.plots.classes import plot_confusion, plot_labels, plot_reliability
+from forecast.report.plots.loss import CROSS_ENTROPY, plot_loss
+from forecast.report.plots.step_weights import plot_step_weights
 from forecast.report.plots.style import save_figure
 from forecast.runs.label_records import (
     LOSS,
@@ -40,6 +42,7 @@ from forecast.runs.label_records import (
     write_settings,
 )
 from forecast.runs.records import CONFIG, MODEL, REPORT, write_histories
+from forecast.runs.weighed_sequences import shown_sequences
 from forecast.training.voice import Voice
 
 if TYPE_CHECKING:
@@ -51,7 +54,8 @@ CONFUSION = "confusion.csv"
 BY_LABEL = "labels.csv"
 PREDICTIONS = "predictions.csv"
 ABOUT = "classifier.json"
-PICTURES = ("confusion.png", "reliability.png", LOSS)
+ATTENTION = "attention.png"
+PICTURES = ("confusion.png", "labels.png", "reliability.png", ATTENTION, LOSS)
 
 CLASS_RUN = LabelRun(
     "run of classify fit",
@@ -157,7 +161,10 @@ def _write(
 
     label = label_of(fitted.config.data)
     subject = f"{label}, {table}"
-    save_figure(plot_loss(histories, subject=subject), folder / LOSS)
+    if fitted.config.training.keep == "last":
+        # no epoch was chosen by its loss, so none is marked
+        histories = {name: replace(one, best_epoch=0) for name, one in histories.items()}
+    save_figure(plot_loss(histories, subject=subject, y_title=CROSS_ENTROPY), folder / LOSS)
     finding = _members(classifier)
     scores = None
     if result is not None:
@@ -166,6 +173,9 @@ def _write(
         result.frame(fitted.config.data.id_col).to_csv(folder / PREDICTIONS, index=False)
         finding = result.verdict()
         _write_classes(result, folder, subject)
+        if fitted.config.model.pooling == "attention":
+            shown = shown_sequences(fitted, classifier.test_set, result)
+            save_figure(plot_step_weights(shown, subject=subject), folder / ATTENTION)
     page = class_page(
         ClassRecord(
             title=f"{label}, classes of {table}",
@@ -195,6 +205,8 @@ def _write_classes(result: AnyResult, folder: Path, subject: str) -> None:
     truth = result.truth
     if isinstance(result, LabelSetResult):
         result.by_label().to_csv(folder / BY_LABEL)
+        figure = plot_labels(result.counts(), subject=subject)
+        save_figure(figure, folder / "labels.png")
         each = given.reshape(-1)
         given = np.stack([1.0 - each, each], axis=1)
         truth = truth.reshape(-1)

@@ -14,7 +14,7 @@ from forecast.classification.symbols.next_symbol import NextSymbol
 from forecast.classification.symbols.symbol_settings import NextSymbolSettings
 from forecast.files.atomic import replace_folder
 from forecast.report.class_page import ClassRecord, class_page
-from forecast.report.plots.loss import plot_loss
+from forecast.report.plots.loss import CROSS_ENTROPY, plot_loss
 from forecast.report.plots.style import save_figure
 from forecast.runs.label_records import (
     LOSS,
@@ -70,7 +70,7 @@ def run_symbols(
         write_histories({"gru_next": history}, temporary)
         scores.to_csv(temporary / SCORES_FILE)
         model.save(temporary / MODEL)
-        figure = plot_loss({"gru_next": history}, subject=Path(table).name)
+        figure = plot_loss({"gru_next": history}, subject=Path(table).name, y_title=CROSS_ENTROPY)
         save_figure(figure, temporary / LOSS)
         page = class_page(
             ClassRecord(

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pytest
 from labelled import reviews, waves
 
-from forecast import Classification, Classifier
+from forecast import Classification
 from forecast.classification.choices_of_classes import choose_settings
 from forecast.classification.class_settings import ClassTraining, SequenceColumns
 from forecast.classification.documents import TextSettings
@@ -138,39 +137,3 @@ def test_probabilities_are_as_sure_as_they_are_right() -> None:
     np.testing.assert_allclose(sharpened(sharpened(right, 0.5), 2.0), right, atol=1e-12)
     np.testing.assert_array_equal(sharpened(right, 3.0).argmax(axis=1), right.argmax(axis=1))
     assert np.isfinite(sharpened(np.array([[1.0, 0.0], [1e-300, 1.0]]), 0.25)).all()
-
-
-FILTERED = {"model": {"filters": 8}}
-
-
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        ({}, {"inputs": {"differences": False}}),
-        ({}, FILTERED),
-        (FILTERED, {"model": {"filters": 8, "filter_width": 3}}),
-        (FILTERED, {"model": {"filters": 8, "stride": 3}}),
-        ({}, {"model": {"pooling": "max"}}),
-        ({}, {"training": {"mixup": 0.0}}),
-        ({}, {"training": {"label_smoothing": 0.1}}),
-        (
-            {"training": {"keep": "last", "learning_rate": 0.3, "epochs": 12}},
-            {"training": {"keep": "best", "learning_rate": 0.3, "epochs": 12}},
-        ),
-    ],
-)
-def test_every_setting_is_live(before: dict[str, Any], after: dict[str, Any]) -> None:
-    table = waves(20)
-    sequences = sequences_of(table)
-    probabilities = []
-    for settings in (before, after):
-        config = Classification(
-            **{
-                **settings,
-                "model": {"units": 4, **settings.get("model", {})},
-                "training": {"epochs": 2, "seeds": 1, **settings.get("training", {})},
-            }
-        )
-        given = Classifier(config).fit(table).fitted.probabilities(sequences)
-        probabilities.append(given.get("network", given["bigru"]))
-    assert not np.allclose(*probabilities, atol=1e-6)

@@ -18,6 +18,7 @@ from forecast.classification.sequence_split import split_sequences
 from forecast.classification.sequence_table import read_sequences
 from forecast.cli.entry import main
 from forecast.errors import ConfigError, DataError
+from forecast.report.plots.classes import plot_labels
 from forecast.search.class_trial import make_class_bench
 from forecast.search.state import Task
 
@@ -168,6 +169,21 @@ def test_settings_that_contradict_each_other(data: dict[str, object], message: s
         SequenceColumns(**data)
 
 
+def test_found_and_missed_labels_are_those_of_scikit_learn() -> None:
+    metrics = pytest.importorskip("sklearn.metrics")
+    draw = np.random.default_rng(2)
+    truth = draw.integers(0, 2, (50, 3))
+    given = draw.random((50, 3))
+    ids = np.arange(50).astype(object)
+    counts = LabelSetResult(ids, ("a", "b", "c"), truth, {"bigru": given}).counts()
+    tables = metrics.multilabel_confusion_matrix(truth, given >= 0.5)
+    assert counts["found"].tolist() == tables[:, 1, 1].tolist()
+    assert counts["missed"].tolist() == tables[:, 1, 0].tolist()
+    assert counts["wrongly given"].tolist() == tables[:, 0, 1].tolist()
+    bars = plot_labels(counts).axes[0].containers
+    assert [[bar.get_width() for bar in of_one] for of_one in bars] == counts.T.to_numpy().tolist()
+
+
 def test_weights_of_classes_need_one_label() -> None:
     with pytest.raises(ConfigError, match="expected 'none'"):
         Classification(data=CELLS, training={"class_weights": "balanced"})
@@ -207,6 +223,7 @@ def test_the_command_line_has_the_same(tmp_path: Path, capsys: pytest.CaptureFix
     assert "share of labels that are right" in capsys.readouterr().out
     assert pd.read_csv(out / "labels.csv", index_col="label").index.tolist() == ["up", "wild"]
     assert not (out / "confusion.csv").exists()
+    assert (out / "labels.png").is_file()
     assert "up" in (out / "report.html").read_text("utf-8")
     assert main(["classify", "evaluate", str(out), str(table)]) == 0
     assert "Hamming loss" in capsys.readouterr().out

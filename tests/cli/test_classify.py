@@ -29,7 +29,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_run_has_all_its_files(place: Path) -> None:
     found = {path.relative_to(place / "run") for path in (place / "run").rglob("*")}
-    assert {Path(name) for name in FILES} - {Path("labels.csv")} <= found
+    assert {Path(name) for name in FILES} - {
+        Path(name) for name in ("labels.csv", "labels.png", "attention.png")
+    } <= found
     scores = pd.read_csv(place / "run" / "scores.csv", index_col="model")
     assert {"bigru", "ridge on summaries", "class frequencies"} <= set(scores.index)
     predictions = pd.read_csv(place / "run" / "predictions.csv")
@@ -67,6 +69,16 @@ def test_texts_are_classified(place: Path) -> None:
     assert main(["classify", "fit", table, "--text", "text", "--out", out, *QUICK]) == 0
     assert main(["classify", "predict", out, table, "--output", str(place / "t.csv")]) == 0
     assert len(pd.read_csv(place / "t.csv")) == 30
+
+
+def test_the_weights_of_an_attention_are_on_the_page(place: Path) -> None:
+    table = str(place / "waves.csv")
+    out = place / "attention"
+    arguments = ["classify", "fit", table, "--out", str(out), "--set", "model.pooling=attention"]
+    assert main([*arguments, *QUICK]) == 0
+    assert (out / "attention.png").is_file()
+    assert "Weights of the steps" in (out / "report.html").read_text("utf-8")
+    assert "Weights of the steps" not in (place / "run" / "report.html").read_text("utf-8")
 
 
 def test_an_earlier_run_is_replaced_only_when_asked(

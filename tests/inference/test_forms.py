@@ -21,6 +21,7 @@ from forecast.inference.forward import ForwardPass
 from forecast.inference.graph import Graph
 from forecast.inference.layer_forms import ACTIVATIONS, LAYER_FORMS
 from forecast.inference.recording import model_weights, record
+from forecast.inference.sequence_forms import STEP_WEIGHTS
 from forecast.layers import cells, recurrent
 from forecast.layers.combination import LinearWindow, WeightedSum
 from forecast.layers.whole_sequences import NeighbourFilters, Pooling, ReverseSteps
@@ -100,7 +101,8 @@ RECURRENT: dict[str, Any] = {
 
 
 def test_every_entry_of_the_tables_is_compared_here() -> None:
-    assert LAYERS.keys() == FORMS.keys() - ARRAY_FORMS.keys()
+    # STEP_WEIGHTS is no layer: tests/classification/test_attended_steps.py compares it
+    assert LAYERS.keys() == FORMS.keys() - ARRAY_FORMS.keys() - {STEP_WEIGHTS}
     assert LAYER_FORMS.keys() <= LAYERS.keys()
     assert OPERATIONS.keys() == ARRAY_FORMS.keys()
     assert RECURRENT.keys() == CELL_FORMS.keys()

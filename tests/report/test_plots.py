@@ -94,6 +94,14 @@ def test_the_losses_of_every_network_are_drawn_with_the_epoch_each_kept():
     assert len({one.get_color() for one in training.lines}) == 3
 
 
+def test_a_loss_has_the_name_it_is_given():
+    figures = (
+        plot_loss(history((0.5, 0.4)), y_title="nats"),
+        plot_loss({"a": history((0.5, 0.4)), "b": history((0.6, 0.3))}, y_title="nats"),
+    )
+    assert [figure.axes[0].get_ylabel() for figure in figures] == ["nats", "nats"]
+
+
 def test_the_losses_of_networks_without_validation_have_one_panel():
     figure = plot_loss({"a": history((0.5, 0.4)), "b": history((0.6, 0.3), best=2)})
     assert len(figure.axes) == 1

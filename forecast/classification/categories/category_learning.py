@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,12 @@ from numpy.typing import NDArray
 from forecast.axes import FloatArray, IntArray
 from forecast.classification.categories.category_settings import CategorySettings
 from forecast.classification.categories.category_windows import CategoryIndex
+from forecast.classification.class_steps import (
+    StepSettings,
+    Stopping,
+    make_steps,
+    run_epochs,
+)
 from forecast.classification.encoding import EncodedRows, stretches
 from forecast.classification.learn import PREDICTED_AT_ONCE
 from forecast.models.bigru_categories import build_bigru_categories
@@ -22,10 +28,6 @@ from forecast.models.sequence_network import SequenceNetwork
 
 if TYPE_CHECKING:
     import keras
-
-
-SMALLEST_RATE = 0.01
-"""Last learning rate, as a fraction of the first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,9 +44,19 @@ class CategoryExamples:
     index: CategoryIndex
     truth: IntArray
 
-    def batch(self, which: IntArray, length: int) -> dict[str, NDArray[Any]]:
-        """Return the inputs of some windows."""
-        return stretches(self.rows, self.index.starts[which], self.index.lengths[which], length)
+    def batch(
+        self, which: IntArray, shape: SequenceShape
+    ) -> tuple[dict[str, NDArray[Any]], NDArray[np.float32]]:
+        """Return the inputs of some windows, and their targets (B, H, K).
+
+        Args:
+            which: their numbers.
+            shape: sizes of the network.
+        """
+        assert shape.length is not None
+        starts = self.index.starts[which]
+        inputs = stretches(self.rows, starts, self.index.lengths[which], shape.length)
+        return inputs, np.eye(shape.num_classes, dtype=np.float32)[self.truth[which]]
 
 
 def build(settings: CategorySettings, shape: SequenceShape, seed: int) -> keras.Model:
@@ -77,53 +89,34 @@ def learn_categories(
     """
     import keras
 
+    from forecast.layers.traced import mark_kind
+
     training = settings.training
-    length = settings.windows.context_length
     model = build(settings, shape, seed)
     learner = keras.Model(model.inputs, model.get_layer(LOGITS).output)
-    num_windows = len(train.truth)
-    size = min(training.batch_size, num_windows)
-    steps = math.ceil(num_windows / size)
-    rate = keras.optimizers.schedules.CosineDecay(
-        training.learning_rate, steps * training.epochs, alpha=SMALLEST_RATE
-    )
-    learner.compile(
-        optimizer=keras.optimizers.Adam(rate, clipnorm=training.clip_norm),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    horizon = settings.windows.horizon
+    mark_kind(learner, ("categories", settings.model.model_dump_json(), shape, horizon))
+    size = min(training.batch_size, len(train.truth))
+    per_epoch = math.ceil(len(train.truth) / size)
+    steps = make_steps(
+        learner,
+        StepSettings(training.learning_rate, per_epoch * training.epochs, training.clip_norm),
     )
 
-    class Batches(keras.utils.PyDataset):
-        """The training windows of all epochs, in another order in each."""
+    def batches(epoch: int) -> Iterator[tuple[dict[str, NDArray[Any]], NDArray[Any], Any]]:
+        """Yield the training windows in the order of an epoch."""
+        order = np.random.default_rng([seed, epoch]).permutation(len(train.truth))
+        # the last batch of an epoch is filled up from the beginning of its order
+        for which in np.resize(order, (per_epoch, size)):
+            yield *train.batch(which, shape), np.ones(size, np.float32)
 
-        @property
-        def num_batches(self) -> None:
-            """No end: `fit` is told the steps of an epoch."""
-
-        def __getitem__(self, number: int) -> tuple[dict[str, NDArray[Any]], IntArray]:
-            epoch, step = divmod(number, steps)
-            order = np.random.default_rng([seed, epoch]).permutation(num_windows)
-            # the last batch of an epoch is filled up from the beginning of its order
-            which = np.take(order, range(step * size, (step + 1) * size), mode="wrap")
-            return train.batch(which, length), train.truth[which]
-
-    callbacks: list[Any] = []
-    held_out = None
-    if len(validation.truth):
-        held_out = (validation.batch(np.arange(len(validation.truth)), length), validation.truth)
-        patience = training.patience or training.epochs
-        callbacks.append(
-            keras.callbacks.EarlyStopping(patience=patience, restore_best_weights=True)
-        )
-    history = learner.fit(
-        Batches(),
-        epochs=training.epochs,
-        steps_per_epoch=steps,
-        shuffle=False,
-        validation_data=held_out,
-        callbacks=callbacks,
-        verbose=0,
-    )
-    return model, {name: list(map(float, of)) for name, of in history.history.items()}
+    numbers = np.arange(len(validation.truth))
+    held_out = [
+        validation.batch(numbers[start : start + PREDICTED_AT_ONCE], shape)
+        for start in range(0, len(numbers), PREDICTED_AT_ONCE)
+    ]
+    stopping = Stopping(training.epochs, training.patience)
+    return model, run_epochs(learner, steps, batches, held_out, stopping)
 
 
 def category_maker(

@@ -91,7 +91,7 @@ class FittedCategories:
         return rows_ahead(
             sequences.columns.id_col,
             sequences.ids,
-            shown_steps(sequences, index.cutoffs),
+            sequences.shown_steps(index.cutoffs),
             self.encoding.classes,
             alias,
             given[alias],
@@ -123,7 +123,7 @@ class FittedCategories:
         given = self.probabilities(self.encoding.rows(sequences), index, classes)
         return CategoryResult(
             sequences.ids[index.series],
-            shown_steps(sequences, index.cutoffs),
+            sequences.shown_steps(index.cutoffs),
             self.encoding.classes,
             ahead[is_known],
             given,
@@ -139,19 +139,6 @@ def classes_of(
         sequences.words[settings.data.target_col].astype(str), return_inverse=True
     )
     return np.array([place.get(str(word), UNKNOWN) for word in words], np.int64)[at]
-
-
-def shown_steps(sequences: Sequences, rows: IntArray) -> NDArray[np.generic]:
-    """Return the steps of some rows as the table has them; rows are counted where it has none."""
-    if sequences.steps is None:
-        series = np.searchsorted(sequences.offsets, rows, side="right") - 1
-        return rows - sequences.offsets[series]
-    steps = sequences.steps[rows]
-    if sequences.has_stamps:
-        return steps.astype(np.int64).astype("datetime64[ns]")
-    if np.all(steps == np.round(steps)):
-        return steps.astype(np.int64)
-    return steps
 
 
 def fit_categories(

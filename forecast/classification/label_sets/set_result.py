@@ -70,6 +70,17 @@ class LabelSetResult:
         table = score_table(self.probabilities, self.truth, SET_SCORES)
         return table.sort_values(["Hamming loss", "log loss"], kind="stable")
 
+    def counts(self) -> pd.DataFrame:
+        """Return a row per label: sequences where it is found, missed, or wrongly given."""
+        predicted = self.probabilities[self.alias] >= HALF
+        is_true = self.truth > 0
+        columns = {
+            "found": np.sum(predicted & is_true, axis=0),
+            "missed": np.sum(~predicted & is_true, axis=0),
+            "wrongly given": np.sum(predicted & ~is_true, axis=0),
+        }
+        return pd.DataFrame(columns, index=pd.Index(self.classes, name="label"))
+
     def by_label(self) -> pd.DataFrame:
         """Return a row per label: sequences that have it, precision, recall and F1."""
         predicted = self.probabilities[self.alias] >= HALF

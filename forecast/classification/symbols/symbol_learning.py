@@ -168,7 +168,8 @@ def _make_step(model: keras.Model, optimizer: keras.Optimizer) -> Callable[..., 
             logits, *after = model([piece[:, :-1], *states], training=True)
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(piece[:, 1:], logits)
             loss = tf.reduce_mean(losses)
-        gradients = tape.gradient(loss, model.trainable_variables)
+            total = tf.add_n([loss, *model.losses])  # with the penalties of `model.l2`
+        gradients = tape.gradient(total, model.trainable_variables)
         optimizer.apply(gradients, model.trainable_variables)
         return [loss, *after]
 

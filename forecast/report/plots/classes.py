@@ -1,4 +1,4 @@
-"""Figures of a classifier: confusion matrix and reliability."""
+"""Figures of a classifier: confusion matrix, labels found and missed, reliability."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from forecast.axes import FloatArray, IntArray
 from forecast.report.plots.style import ACCENT, INK, MODEL, MUTED, dress, new_figure, write_finding
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
 
 MOST_CLASSES = 30
@@ -65,6 +66,45 @@ def _confusion_finding(counts: IntArray, classes: Sequence[str]) -> str:
     if wrong.any():
         row, column = np.unravel_index(np.argmax(wrong), wrong.shape)
         words += f"; most often {classes[int(row)]} is taken for {classes[int(column)]}"
+    return words
+
+
+def plot_labels(counts: pd.DataFrame, *, subject: str = "") -> Figure:
+    """Draw how often each label is found, missed, or given where it is not.
+
+    Args:
+        counts: a row per label, with the columns `found`, `missed` and `wrongly given`.
+        subject: of the title, such as `state, machines.csv`; optional.
+
+    Example:
+        >>> import pandas as pd
+        >>> from forecast.report.plots.classes import plot_labels
+        >>> columns = {"found": [8, 3], "missed": [0, 4], "wrongly given": [1, 0]}
+        >>> plot_labels(pd.DataFrame(columns, index=["hot", "wet"])).get_suptitle()
+        '11 of 15 labels are found, and 1 is wrongly given; most often wet is missed'
+    """
+    figure = new_figure((8.0, min(11.0, 2.0 + 0.4 * len(counts))))
+    write_finding(figure, _labels_finding(counts), subject)
+    axes = figure.add_subplot()
+    places = np.arange(len(counts))
+    left = np.zeros(len(counts))
+    for name, colour in (("found", MODEL), ("missed", MUTED), ("wrongly given", ACCENT)):
+        axes.barh(places, counts[name], left=left, color=colour, height=0.7, label=name)
+        left += counts[name].to_numpy()
+    dress(axes, x="test sequences", y="")
+    axes.set_yticks(places, [str(name) for name in counts.index], parse_math=False)
+    axes.invert_yaxis()
+    axes.legend(frameon=False, ncols=3, loc="lower left", bbox_to_anchor=(0.0, 1.0))
+    return figure
+
+
+def _labels_finding(counts: pd.DataFrame) -> str:
+    """Return the number of labels that are found, and the one that is missed most often."""
+    found, missed, given = (int(total) for total in counts.sum())
+    verb = "is" if given == 1 else "are"
+    words = f"{found:,} of {found + missed:,} labels are found, and {given:,} {verb} wrongly given"
+    if missed:
+        words += f"; most often {counts['missed'].idxmax()} is missed"
     return words
 
 

@@ -38,22 +38,29 @@ LOG_RANGE = 10.0
 """Ratio of the largest to the smallest loss above which the axis is logarithmic."""
 
 
-def plot_loss(history: History | Mapping[str, History], *, subject: str = "") -> Figure:
+CROSS_ENTROPY = "cross-entropy in nats"
+"""Title of the axis for classes, categories and symbols."""
+
+
+def plot_loss(
+    history: History | Mapping[str, History], *, subject: str = "", y_title: str = Y_TITLE
+) -> Figure:
     """Draw training and validation loss per epoch, and mark the epoch whose weights were kept.
 
     Args:
         history: losses per epoch of one network, or of several by name, as in
             `TrainingRecord.histories`.
         subject: of the title, such as `sales, sales.csv`; optional.
+        y_title: name of the losses.
     """
     if isinstance(history, History):
-        return _one_network(history, subject)
+        return _one_network(history, subject, y_title)
     if len(history) == 1:
-        return _one_network(next(iter(history.values())), subject)
-    return _several_networks(history, subject)
+        return _one_network(next(iter(history.values())), subject, y_title)
+    return _several_networks(history, subject, y_title)
 
 
-def _one_network(history: History, subject: str) -> Figure:
+def _one_network(history: History, subject: str, y_title: str) -> Figure:
     num_epochs = len(history.loss)
     lines = {"training": (np.array(history.loss), MODEL)}
     if history.val_loss:
@@ -67,7 +74,7 @@ def _one_network(history: History, subject: str) -> Figure:
         if num_epochs <= MAX_MARKED_EPOCHS:
             line.set(marker="o", markersize=3)
     _choose_scale(axes, [losses for losses, _ in lines.values()])
-    dress(axes, x="epoch", y=Y_TITLE)
+    dress(axes, x="epoch", y=y_title)
     set_ticks_in_steps(axes, num_epochs)
     axes.set_xlim(0.5, num_epochs + 0.5)
     _mark_best(axes, history)
@@ -77,7 +84,7 @@ def _one_network(history: History, subject: str) -> Figure:
     return figure
 
 
-def _several_networks(histories: Mapping[str, History], subject: str) -> Figure:
+def _several_networks(histories: Mapping[str, History], subject: str, y_title: str) -> Figure:
     """Return one panel for each kind of loss, a line for each network."""
     losses = {"training": {name: np.array(history.loss) for name, history in histories.items()}}
     if all(history.val_loss for history in histories.values()):
@@ -96,7 +103,7 @@ def _several_networks(histories: Mapping[str, History], subject: str) -> Figure:
         dress(axes, x="epoch")
         set_ticks_in_steps(axes, num_epochs)
         axes.set_xlim(0.5, num_epochs + 0.5)
-    dress(panels[0], x="epoch", y=Y_TITLE)
+    dress(panels[0], x="epoch", y=y_title)
     _choose_scale(panels[-1], [line for lines in losses.values() for line in lines.values()])
     _mark_kept(panels[-1], histories)
     return figure
