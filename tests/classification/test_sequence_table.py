@@ -17,6 +17,8 @@ from forecast.classification.encoding import Encoding, padded
 from forecast.classification.labelled_sequences import Sequences
 from forecast.classification.sequence_split import split_sequences, stratified_folds
 from forecast.classification.sequence_table import read_sequences
+from forecast.classification.symbols.symbol_rows import read_symbols
+from forecast.classification.symbols.symbol_settings import SymbolData
 from forecast.errors import ConfigError, DataError
 
 
@@ -195,3 +197,17 @@ def test_a_batch_is_padded_with_zeros() -> None:
         assert (batch["numbers"][place, :length] == own).all()
         assert not batch["numbers"][place, length:].any()
     assert batch["lengths"].tolist() == rows.lengths[[3, 0]].tolist()
+
+
+def test_the_rows_of_a_table_without_ids_may_be_one_sequence() -> None:
+    """As those of a forecast: a column of states over time needs no second column."""
+    table = pd.DataFrame({"time": [3, 1, 2], "state": ["c", "a", "b"]})
+    symbols = read_symbols(table, SymbolData(symbol_col="state"))
+    assert symbols.ids.tolist() == ["series"]
+    assert symbols.symbols.tolist() == ["a", "b", "c"]
+
+    columns = SequenceColumns(label_col="state", features=("time",))
+    with pytest.raises(DataError, match="name the column of ids"):
+        read_sequences(table, columns)
+    with pytest.raises(DataError, match="there is no column 'shop' for the ids"):
+        read_symbols(table, SymbolData(symbol_col="state", id_col="shop"))
