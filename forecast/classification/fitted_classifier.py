@@ -56,7 +56,7 @@ class FittedClassifier:
         networks: whose probabilities are averaged.
         histories: losses of each network by epoch.
         baselines: the classifiers to beat.
-        network_weight: weight of the mean of the networks; the ridge regression has the rest.
+        network_weight: weight of the mean of the networks; the regression has the rest.
         network_power: of the mean of the networks, see `sharpness`.
     """
 
@@ -79,7 +79,7 @@ class FittedClassifier:
         """Weight of each member by name."""
         return {
             NETWORK: self.network_weight,
-            self.baselines.ridge_name: 1.0 - self.network_weight,
+            self.baselines.regression_name: 1.0 - self.network_weight,
         }
 
     def probabilities(self, sequences: Sequences) -> dict[str, FloatArray]:
@@ -87,8 +87,8 @@ class FittedClassifier:
         rows = self.encoding.rows(sequences)
         network = self._mean_of_networks(rows)
         baselines = self.baselines.probabilities(self.encoding, sequences)
-        ridge = baselines[self.baselines.ridge_name]
-        both = self.network_weight * network + (1.0 - self.network_weight) * ridge
+        regression = baselines[self.baselines.regression_name]
+        both = self.network_weight * network + (1.0 - self.network_weight) * regression
         members = {}
         if self.network_weight < 1.0:
             members[NETWORK] = network
@@ -140,7 +140,7 @@ def fit_classifier(
     Where several networks are trained and no column names the validation set, each leaves out
     another fold to decide when it stops, so that together they learn from all sequences (Breiman
     1996, "Bagging predictors", with folds in place of draws). On the sequences that each has left
-    out, and with a ridge regression fitted without them, the weights of the two are chosen by log
+    out, and with a regression fitted without them, the weights of the two are chosen by log
     loss.
 
     Args:
@@ -197,7 +197,7 @@ class LearnedFrom:
         is_validation: which of them are in the validation set.
         encoding: scales, words and classes.
         baselines: the classifiers to beat.
-        without: (N, K) probabilities of the ridge regression for each, fitted without it.
+        without: (N, K) probabilities of the regression for each, fitted without it.
     """
 
     config: Classification
@@ -279,19 +279,19 @@ def _train(
     return tuple(models), tuple(histories), held_out
 
 
-def network_weight(network: FloatArray, ridge: FloatArray, truth: IntArray) -> float:
-    """Return the weight of the network beside the ridge regression.
+def network_weight(network: FloatArray, regression: FloatArray, truth: IntArray) -> float:
+    """Return the weight of the network beside the regression.
 
     The largest one whose log loss, see `cautious_losses`, is the least but for `LEAST_GAIN`.
 
     Args:
         network: (N, K) probabilities of networks that have not learned from these sequences.
-        ridge: (N, K) those of ridge regressions fitted without them.
+        regression: (N, K) those of regressions fitted without them.
         truth: (N,) places of the true classes, or (N, K) 1 for each that a sequence has.
     """
     means = np.zeros(len(SHARES))
     for place, share in enumerate(SHARES):
-        both = share * network + (1 - share) * ridge
+        both = share * network + (1 - share) * regression
         means[place] = cautious_losses(both, truth).mean()
     return float(SHARES[means <= means.min() + LEAST_GAIN].max())
 
