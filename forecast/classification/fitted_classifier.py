@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 LEAST_GAIN = 0.01
 """Log loss that counts, in nats: about a hundredth of a probability."""
 
+NEGLIGIBLE = 0.001
+"""Log loss that does not count, however many sequences show it."""
+
 SHARES = np.linspace(0.0, 1.0, 21)
 """Weights of the network that are tried."""
 
@@ -282,18 +285,23 @@ def _train(
 def network_weight(network: FloatArray, regression: FloatArray, truth: IntArray) -> float:
     """Return the weight of the network beside the regression.
 
-    The largest one whose log loss, see `cautious_losses`, is the least but for `LEAST_GAIN`.
+    The largest one whose log loss, see `cautious_losses`, is the least but for `LEAST_GAIN`, or but
+    for the standard error of the difference where that is smaller, as of many sequences, and for
+    `NEGLIGIBLE` at least.
 
     Args:
         network: (N, K) probabilities of networks that have not learned from these sequences.
         regression: (N, K) those of regressions fitted without them.
         truth: (N,) places of the true classes, or (N, K) 1 for each that a sequence has.
     """
-    means = np.zeros(len(SHARES))
+    losses = np.zeros((len(SHARES), len(truth)))
     for place, share in enumerate(SHARES):
         both = share * network + (1 - share) * regression
-        means[place] = cautious_losses(both, truth).mean()
-    return float(SHARES[means <= means.min() + LEAST_GAIN].max())
+        losses[place] = cautious_losses(both, truth)
+    more = losses - losses[np.argmin(losses.mean(axis=1))]
+    error = more.std(axis=1) / np.sqrt(len(truth))
+    is_as_good = more.mean(axis=1) <= np.clip(error, NEGLIGIBLE, LEAST_GAIN)
+    return float(SHARES[is_as_good].max())
 
 
 def _member_sets(

@@ -95,6 +95,11 @@ def load_classifier(path: Path) -> FittedClassifier:
     """
     artifact = load_artifact(path)
     require_kind(path, artifact, CLASSIFIER)
+    if {"words/rarity", "ridge/weights"} <= artifact.state.keys():
+        raise ArtifactError(
+            f"{path}: this classifier reads texts by a ridge regression, as earlier versions did; "
+            f"expected a logistic regression: fit it again"
+        )
     return rebuild_checked(path, artifact, _rebuilt, _golden_difference, GOLDEN_TOLERANCE)
 
 
@@ -214,11 +219,6 @@ def _rebuilt(artifact: Artifact) -> FittedClassifier:
     regression = _regression_in(state, has_label_sets=encoding.has_label_sets)
     words = None
     if "words/rarity" in state:
-        if isinstance(regression, RidgeClassifier):
-            raise ArtifactError(
-                "config.json: the bag of words is that of an older version, which read it with a "
-                "ridge regression: fit the classifier again"
-            )
         words = BagOfWords(np.array(meta["terms"], dtype=str), state["words/rarity"])
     kernels = None
     if "kernels/dilations" in state:
