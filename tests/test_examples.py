@@ -142,7 +142,7 @@ def test_labels_and_symbols(
     names = run("04_labels_and_symbols", tmp_path, monkeypatch, capsys)
     moods = names["classifier"].evaluate().scores()["accuracy"]
     assert moods["bigru"] > 0.95, "it finds all of them"
-    assert moods["ridge on words"] < 0.65, "as good as guessing"
+    assert moods["logistic on words"] < 0.65, "as good as guessing"
     assert names["both_ways"] > 0.95
     assert 0.65 < names["one_way"] < 0.8, "half of what it needs"
     bits = names["model"].scores()["bits"]

@@ -1,4 +1,4 @@
-"""The classifiers to beat: class frequencies, and ridge regression on summaries, kernels, words."""
+"""The classifiers to beat: class frequencies, and a regression on summaries, kernels or words."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from forecast.classification.class_scores import targets_of
 from forecast.classification.encoding import Encoding
 from forecast.classification.kernel_features import KernelFeatures
 from forecast.classification.labelled_sequences import Sequences
+from forecast.classification.logistic_classifier import LogisticClassifier
 from forecast.classification.ridge_classifier import RidgeClassifier
 from forecast.classification.summary_features import summaries
 
 FREQUENCIES = "class frequencies"
 ON_SUMMARIES = "ridge on summaries"
-ON_WORDS = "ridge on words"
+ON_WORDS = "logistic on words"
 ON_KERNELS = "ridge on summaries and kernels"
 
 LONG = 50
@@ -30,29 +31,33 @@ class ClassBaselines:
 
     Attributes:
         frequencies: (K,) share of each class; its largest is the majority class.
-        ridge: the ridge regression.
+        regression: a ridge regression, or a logistic regression on the words of texts.
         words: terms that it reads, for texts; None for numbers and categories, of which it reads
             summaries.
         kernels: patterns that it reads beside the summaries of long sequences of numbers.
     """
 
     frequencies: FloatArray
-    ridge: RidgeClassifier
+    regression: RidgeClassifier | LogisticClassifier
     words: BagOfWords | None
     kernels: KernelFeatures | None = None
 
     @property
-    def ridge_name(self) -> str:
-        """Name of the ridge regression in tables."""
+    def regression_name(self) -> str:
+        """Name of the regression in tables."""
         if self.words is not None:
             return ON_WORDS
         return ON_SUMMARIES if self.kernels is None else ON_KERNELS
 
     def probabilities(self, encoding: Encoding, sequences: Sequences) -> dict[str, FloatArray]:
-        """Return the (N, K) probabilities of each baseline by name, the ridge regression first."""
-        features = _features(encoding, sequences, self.words, self.kernels)
+        """Return the (N, K) probabilities of each baseline by name, the regression first."""
+        if isinstance(self.regression, LogisticClassifier):
+            assert self.words is not None
+            given = self.regression.probabilities(self.words.values(sequences))
+        else:
+            given = self.regression.probabilities(_features(encoding, sequences, self.kernels))
         return {
-            self.ridge_name: self.ridge.probabilities(features),
+            self.regression_name: given,
             FREQUENCIES: np.tile(self.frequencies, (sequences.num_sequences, 1)),
         }
 
@@ -68,36 +73,28 @@ def fit_baselines(
         truth: (N,) places of its classes, or (N, K) 1 for each that a sequence has.
 
     Returns:
-        The baselines, and the (N, K) probabilities of the ridge regression for each sequence,
-        fitted without it.
+        The baselines, and the (N, K) probabilities of the regression for each sequence, fitted
+        without it.
     """
     num_classes = len(encoding.classes)
-    words = None
+    frequencies = targets_of(truth, num_classes).mean(axis=0)
     if sequences.columns.text_col is not None:
         words = BagOfWords.fit(sequences)
+        logistic, held_out = LogisticClassifier.fit(words.values(sequences), truth, num_classes)
+        return ClassBaselines(frequencies, logistic, words), held_out
     kernels = None
     rows = encoding.rows(sequences, plain=True)
     if rows.numbers.shape[1] and rows.lengths.max() >= LONG:
         kernels = KernelFeatures.fit(rows)
-    ridge, held_out = RidgeClassifier.fit(
-        _features(encoding, sequences, words, kernels),
-        truth,
-        num_classes,
-        scaled_to_one=words is None,
-    )
-    frequencies = targets_of(truth, num_classes).mean(axis=0)
-    return ClassBaselines(frequencies, ridge, words, kernels), held_out
+    features = _features(encoding, sequences, kernels)
+    ridge, held_out = RidgeClassifier.fit(features, truth, num_classes)
+    return ClassBaselines(frequencies, ridge, None, kernels), held_out
 
 
 def _features(
-    encoding: Encoding,
-    sequences: Sequences,
-    words: BagOfWords | None,
-    kernels: KernelFeatures | None,
+    encoding: Encoding, sequences: Sequences, kernels: KernelFeatures | None
 ) -> FloatArray:
     """Return the (N, F) features that the ridge regression reads."""
-    if words is not None:
-        return words.values(sequences)
     rows = encoding.rows(sequences, plain=True)
     found = summaries(rows, encoding.shape.num_codes)
     if kernels is None:

@@ -151,7 +151,7 @@ class ClassTraining(Section):
     """`balanced`: sequences of rare labels count more, so that each label counts the same."""
     seeds: PositiveInt | Auto = AUTO
     """Networks with other random beginnings whose probabilities are averaged. `auto`: 5 for less
-    than 1,000 sequences, 3 for less than 5,000, else 1."""
+    than 1,000 sequences, 3 for less than 5,000 and for texts, else 1."""
     clip_norm: Annotated[float, Field(gt=0.0)] = 1.0
     """Largest norm of the gradients of a step."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0

@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 LEAST_GAIN = 0.01
 """Log loss that counts, in nats: about a hundredth of a probability."""
 
+NEGLIGIBLE = 0.001
+"""Log loss that does not count, however many sequences show it."""
+
 SHARES = np.linspace(0.0, 1.0, 21)
 """Weights of the network that are tried."""
 
@@ -56,7 +59,7 @@ class FittedClassifier:
         networks: whose probabilities are averaged.
         histories: losses of each network by epoch.
         baselines: the classifiers to beat.
-        network_weight: weight of the mean of the networks; the ridge regression has the rest.
+        network_weight: weight of the mean of the networks; the regression has the rest.
         network_power: of the mean of the networks, see `sharpness`.
     """
 
@@ -79,7 +82,7 @@ class FittedClassifier:
         """Weight of each member by name."""
         return {
             NETWORK: self.network_weight,
-            self.baselines.ridge_name: 1.0 - self.network_weight,
+            self.baselines.regression_name: 1.0 - self.network_weight,
         }
 
     def probabilities(self, sequences: Sequences) -> dict[str, FloatArray]:
@@ -87,8 +90,8 @@ class FittedClassifier:
         rows = self.encoding.rows(sequences)
         network = self._mean_of_networks(rows)
         baselines = self.baselines.probabilities(self.encoding, sequences)
-        ridge = baselines[self.baselines.ridge_name]
-        both = self.network_weight * network + (1.0 - self.network_weight) * ridge
+        regression = baselines[self.baselines.regression_name]
+        both = self.network_weight * network + (1.0 - self.network_weight) * regression
         members = {}
         if self.network_weight < 1.0:
             members[NETWORK] = network
@@ -140,7 +143,7 @@ def fit_classifier(
     Where several networks are trained and no column names the validation set, each leaves out
     another fold to decide when it stops, so that together they learn from all sequences (Breiman
     1996, "Bagging predictors", with folds in place of draws). On the sequences that each has left
-    out, and with a ridge regression fitted without them, the weights of the two are chosen by log
+    out, and with a regression fitted without them, the weights of the two are chosen by log
     loss.
 
     Args:
@@ -197,7 +200,7 @@ class LearnedFrom:
         is_validation: which of them are in the validation set.
         encoding: scales, words and classes.
         baselines: the classifiers to beat.
-        without: (N, K) probabilities of the ridge regression for each, fitted without it.
+        without: (N, K) probabilities of the regression for each, fitted without it.
     """
 
     config: Classification
@@ -279,21 +282,26 @@ def _train(
     return tuple(models), tuple(histories), held_out
 
 
-def network_weight(network: FloatArray, ridge: FloatArray, truth: IntArray) -> float:
-    """Return the weight of the network beside the ridge regression.
+def network_weight(network: FloatArray, regression: FloatArray, truth: IntArray) -> float:
+    """Return the weight of the network beside the regression.
 
-    The largest one whose log loss, see `cautious_losses`, is the least but for `LEAST_GAIN`.
+    The largest one whose log loss, see `cautious_losses`, is the least but for `LEAST_GAIN`, or but
+    for the standard error of the difference where that is smaller, as of many sequences, and for
+    `NEGLIGIBLE` at least.
 
     Args:
         network: (N, K) probabilities of networks that have not learned from these sequences.
-        ridge: (N, K) those of ridge regressions fitted without them.
+        regression: (N, K) those of regressions fitted without them.
         truth: (N,) places of the true classes, or (N, K) 1 for each that a sequence has.
     """
-    means = np.zeros(len(SHARES))
+    losses = np.zeros((len(SHARES), len(truth)))
     for place, share in enumerate(SHARES):
-        both = share * network + (1 - share) * ridge
-        means[place] = cautious_losses(both, truth).mean()
-    return float(SHARES[means <= means.min() + LEAST_GAIN].max())
+        both = share * network + (1 - share) * regression
+        losses[place] = cautious_losses(both, truth)
+    more = losses - losses[np.argmin(losses.mean(axis=1))]
+    error = more.std(axis=1) / np.sqrt(len(truth))
+    is_as_good = more.mean(axis=1) <= np.clip(error, NEGLIGIBLE, LEAST_GAIN)
+    return float(SHARES[is_as_good].max())
 
 
 def _member_sets(

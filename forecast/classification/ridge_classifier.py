@@ -39,12 +39,7 @@ class RidgeClassifier:
 
     @classmethod
     def fit(
-        cls,
-        features: FloatArray,
-        truth: IntArray,
-        num_classes: int,
-        *,
-        scaled_to_one: bool = True,
+        cls, features: FloatArray, truth: IntArray, num_classes: int
     ) -> tuple[RidgeClassifier, FloatArray]:
         """Fit on the training set; penalty and sharpness by its leave-one-out log loss.
 
@@ -56,17 +51,13 @@ class RidgeClassifier:
             features: (N, F).
             truth: (N,) places of the true classes, or (N, K) 1 for each that a row has.
             num_classes: K.
-            scaled_to_one: whether each feature is divided by its deviation; those of TF-IDF have
-                their scale already.
 
         Returns:
             The classifier, and the (N, K) probabilities for each row of a fit without it.
         """
         mean = features.mean(axis=0)
-        spread = np.ones(features.shape[1])
-        if scaled_to_one:
-            deviation = features.std(axis=0)
-            spread = np.where(deviation > LEAST_SPREAD, deviation, 1.0)
+        deviation = features.std(axis=0)
+        spread = np.where(deviation > LEAST_SPREAD, deviation, 1.0)
         scaled = (features - mean) / spread
         targets = targets_of(truth, num_classes)
         link = sigmoids if truth.ndim == 2 else softmax

@@ -17,7 +17,9 @@ from forecast.classification.encoding import Encoding
 from forecast.classification.fitted_classifier import FittedClassifier
 from forecast.classification.kernel_features import KernelFeatures
 from forecast.classification.learn import network_maker
+from forecast.classification.logistic_classifier import LogisticClassifier
 from forecast.classification.ridge_classifier import RidgeClassifier
+from forecast.errors import ArtifactError
 from forecast.files.tensors import checked
 from forecast.forecasting.artifact import Artifact, load_artifact, save_artifact
 from forecast.forecasting.golden import rebuild_checked
@@ -50,16 +52,12 @@ def save_classifier(fitted: FittedClassifier, path: Path) -> None:
     golden["output"] = mean_output(fitted.networks, inputs)
     encoding = fitted.encoding
     baselines = fitted.baselines
-    ridge = baselines.ridge
     state: Arrays = {
         "encoding/mean": encoding.mean,
         "encoding/spread": encoding.spread,
         "encoding/masked": encoding.masked,
         "frequencies": baselines.frequencies,
-        "ridge/mean": ridge.mean,
-        "ridge/spread": ridge.spread,
-        "ridge/weights": ridge.weights,
-        "ridge/sharpness": np.array(ridge.sharpness),
+        **_regression_state(baselines.regression),
     }
     if encoding.change is not None:
         state["encoding/change"] = encoding.change
@@ -97,7 +95,37 @@ def load_classifier(path: Path) -> FittedClassifier:
     """
     artifact = load_artifact(path)
     require_kind(path, artifact, CLASSIFIER)
+    if {"words/rarity", "ridge/weights"} <= artifact.state.keys():
+        raise ArtifactError(
+            f"{path}: this classifier reads texts by a ridge regression, as earlier versions did; "
+            f"expected a logistic regression: fit it again"
+        )
     return rebuild_checked(path, artifact, _rebuilt, _golden_difference, GOLDEN_TOLERANCE)
+
+
+def _regression_state(regression: RidgeClassifier | LogisticClassifier) -> Arrays:
+    """Return the arrays of the regression."""
+    if isinstance(regression, LogisticClassifier):
+        return {"logistic/weights": regression.weights}
+    return {
+        "ridge/mean": regression.mean,
+        "ridge/spread": regression.spread,
+        "ridge/weights": regression.weights,
+        "ridge/sharpness": np.array(regression.sharpness),
+    }
+
+
+def _regression_in(state: Arrays, *, has_label_sets: bool) -> RidgeClassifier | LogisticClassifier:
+    """Return the regression of a saved model."""
+    if "logistic/weights" in state:
+        return LogisticClassifier(state["logistic/weights"], has_label_sets)
+    return RidgeClassifier(
+        mean=state["ridge/mean"],
+        spread=state["ridge/spread"],
+        weights=state["ridge/weights"],
+        sharpness=float(state["ridge/sharpness"]),
+        has_label_sets=has_label_sets,
+    )
 
 
 def _golden_difference(fitted: FittedClassifier, artifact: Artifact) -> float:
@@ -188,13 +216,7 @@ def _rebuilt(artifact: Artifact) -> FittedClassifier:
         widths=tuple(meta["widths"]),
         has_label_sets=config.data.has_label_sets,
     )
-    ridge = RidgeClassifier(
-        mean=state["ridge/mean"],
-        spread=state["ridge/spread"],
-        weights=state["ridge/weights"],
-        sharpness=float(state["ridge/sharpness"]),
-        has_label_sets=encoding.has_label_sets,
-    )
+    regression = _regression_in(state, has_label_sets=encoding.has_label_sets)
     words = None
     if "words/rarity" in state:
         words = BagOfWords(np.array(meta["terms"], dtype=str), state["words/rarity"])
@@ -211,7 +233,7 @@ def _rebuilt(artifact: Artifact) -> FittedClassifier:
         length=int(meta["length"]),
         networks=networks_in(artifact, network_maker(config, encoding.shape)),
         histories=tuple(meta["histories"]),
-        baselines=ClassBaselines(state["frequencies"], ridge, words, kernels),
+        baselines=ClassBaselines(state["frequencies"], regression, words, kernels),
         network_weight=float(meta["network_weight"]),
         network_power=float(meta["network_power"]),
     )

@@ -3,7 +3,7 @@
 | stage       | identical whatever the test sequences contain                      |
 |-------------|--------------------------------------------------------------------|
 | `encoding`  | classes, scales and vocabularies                                   |
-| `baselines` | class frequencies, terms of the bag of words, ridge regression     |
+| `baselines` | class frequencies, terms of the bag of words, regression           |
 | `network`   | with `train`: the weights of every network, and the network's share |
 
 The cells and labels of the test sequences become missing, 1e6, new words, mirrored and shuffled.
@@ -133,7 +133,7 @@ def _stages(config: Classification, sequences: Sequences, *, train: bool) -> dic
         terms = [baselines.words.terms.tolist(), baselines.words.rarity]
     stages: dict[str, Any] = {
         "encoding": [encoding.classes, encoding.mean, encoding.spread, encoding.vocabulary],
-        "baselines": [baselines.frequencies, baselines.ridge.weights, learned.without, *terms],
+        "baselines": [baselines.frequencies, baselines.regression.weights, learned.without, *terms],
     }
     if train:
         fitted, _ = fit_classifier(config, sequences)

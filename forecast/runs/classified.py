@@ -219,7 +219,7 @@ def _write_classes(result: AnyResult, folder: Path, subject: str) -> None:
 
 
 def _members(classifier: Classifier) -> str:
-    """Return which member does the work, such as `bigru: 80 % network, 20 % ridge on words`."""
+    """Return which member does the work, such as `bigru: 80 % network, 20 % logistic on words`."""
     weights = classifier.fitted.weights
     parts = [f"{100 * weight:.0f} % {name}" for name, weight in weights.items() if weight > 0]
     return f"{classifier.config.alias}: {', '.join(parts)}"

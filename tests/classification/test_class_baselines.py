@@ -9,7 +9,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import Ridge
 
 from forecast.classification import bag_of_words, ridge_classifier
-from forecast.classification.bag_of_words import BETWEEN, BagOfWords
+from forecast.classification.bag_of_words import BETWEEN, EDGE, PIECE, BagOfWords
 from forecast.classification.class_settings import SequenceColumns
 from forecast.classification.documents import TextSettings, tokens_of
 from forecast.classification.encoding import Encoding
@@ -50,17 +50,36 @@ def test_values_of_words_are_those_of_scikit_learn(monkeypatch: pytest.MonkeyPat
     table = reviews(25)
     documents = read_sequences(table, SequenceColumns(text_col="text"))
     own = BagOfWords.fit(documents)
+    found = own.values(documents)
+    values = np.zeros((found.num_rows, found.num_features))
+    values[found.rows, found.places] = found.values
     peer = TfidfVectorizer(
         ngram_range=(1, 2),
         sublinear_tf=True,
         tokenizer=lambda text: tokens_of(text, TextSettings()),
         token_pattern=None,
     )
-    expected = peer.fit_transform(table["text"]).toarray()
+    pieces = TfidfVectorizer(sublinear_tf=True, analyzer=pieces_by_hand)
+    expected = [each.fit_transform(table["text"]).toarray() for each in (peer, pieces)]
     names = [name.replace(" ", BETWEEN) for name in peer.get_feature_names_out()]
+    names += pieces.get_feature_names_out().tolist()
     order = [names.index(term) for term in own.terms]
-    assert len(order) == expected.shape[1]
-    np.testing.assert_allclose(own.values(documents), expected[:, order], atol=1e-12)
+    assert len(order) == sum(each.shape[1] for each in expected)
+    both = np.concatenate(expected, axis=1)[:, order] / np.sqrt(2)
+    np.testing.assert_allclose(values, both, atol=1e-12)
+
+
+def pieces_by_hand(text: str) -> list[str]:
+    """Return three to five neighbouring characters of each word between marks."""
+    pieces = []
+    for word in tokens_of(text, TextSettings()):
+        marked = f"{EDGE}{word}{EDGE}"
+        if len(word) == 1:
+            continue
+        for start in range(len(marked)):
+            ends = range(start + 3, min(start + 5, len(marked)) + 1)
+            pieces += [PIECE + marked[start:end] for end in ends]
+    return pieces
 
 
 def test_summaries_are_those_of_each_sequence_alone() -> None:

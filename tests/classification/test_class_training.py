@@ -110,6 +110,9 @@ def test_nothing_is_left_to_choose() -> None:
     long = choose_settings(Classification(), sequences_of(waves(6, shortest=160, longest=170)))
     assert (long.model.filters, long.model.stride, long.model.pooling) == (64, 3, "max")
     assert numbers.model.pooling == "mean"
+    of_text = Classification(data={"text_col": "text"})
+    many = choose_settings(of_text, sequences_of(reviews(5_000), text_col="text"))
+    assert (texts.training.seeds, many.training.seeds) == (5, 3)
 
 
 def test_a_choice_of_the_user_stays() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from labelled import reviews, waves
 from forecast import Classification, Classifier, Forecaster
 from forecast.classification.fitted_classifier import network_weight
 from forecast.errors import ArtifactError, ConfigError, DataError, NotFittedError
+from forecast.forecasting.artifact import load_artifact, save_artifact
 
 QUICK = {"model": {"units": 8}, "training": {"epochs": 12, "seeds": 1, "learning_rate": 0.02}}
 
@@ -70,6 +72,23 @@ def test_a_damaged_model_is_refused(fitted: Classifier, tmp_path: Path) -> None:
     weights.write_bytes(data)
     with pytest.raises(ArtifactError, match=r"weights\.safetensors"):
         Classifier.load(tmp_path / "model")
+
+
+def test_a_bag_of_words_is_saved_and_loaded(tmp_path: Path) -> None:
+    config = Classification(data={"text_col": "text"}, **QUICK)
+    fitted = Classifier(config).fit(reviews(40))
+    fitted.save(tmp_path / "model")
+    table = reviews(10, seed=4)
+    loaded = Classifier.load(tmp_path / "model")
+    pd.testing.assert_frame_equal(loaded.predict(table), fitted.predict(table))
+    assert list(loaded.fitted.weights) == ["network", "logistic on words"]
+
+    artifact = load_artifact(tmp_path / "model")
+    state = dict(artifact.state)
+    state["ridge/weights"] = state.pop("logistic/weights")  # as earlier versions wrote it
+    save_artifact(tmp_path / "older", replace(artifact, state=state))
+    with pytest.raises(ArtifactError, match=r"older: .* ridge regression.*: fit it again"):
+        Classifier.load(tmp_path / "older")
 
 
 def test_a_classifier_is_no_forecaster(fitted: Classifier, tmp_path: Path) -> None:
@@ -165,6 +184,13 @@ def test_the_network_keeps_the_weight_that_it_deserves() -> None:
     assert network_weight(guess, sure, truth) < 0.1
     # as good as each other, and both nearly perfect: nothing speaks against the network
     assert network_weight(sure, sure + 1e-4 * (np.eye(2)[truth] - 0.5), truth) == 1.0
+    # a little less sure: of few sequences that may be chance, of many it is not
+    right = draw.dirichlet([1.0, 1.0], 8000)
+    of_right = (draw.random(8000) < right[:, 1]).astype(np.int64)
+    worse = right**0.75
+    worse = worse / worse.sum(axis=1, keepdims=True)
+    assert network_weight(worse[:40], right[:40], of_right[:40]) == 1.0
+    assert network_weight(worse, right, of_right) < 0.7
     # each right where the other is not: the mean of both is better than either
     half = np.arange(400) < 200
     first = np.where(half[:, None], sure, guess)
