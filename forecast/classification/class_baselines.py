@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from forecast.axes import FloatArray, IntArray
-from forecast.classification.bag_of_words import BagOfWords
 from forecast.classification.class_scores import targets_of
 from forecast.classification.encoding import Encoding
-from forecast.classification.kernel_features import KernelFeatures
 from forecast.classification.labelled_sequences import Sequences
-from forecast.classification.logistic_classifier import LogisticClassifier
-from forecast.classification.ridge_classifier import RidgeClassifier
-from forecast.classification.summary_features import summaries
+from forecast.classification.regressions.bag_of_words import BagOfWords
+from forecast.classification.regressions.kernel_features import KernelFeatures
+from forecast.classification.regressions.logistic_classifier import LogisticClassifier
+from forecast.classification.regressions.ridge_classifier import RidgeClassifier
+from forecast.classification.regressions.summary_features import summaries
 
 FREQUENCIES = "class frequencies"
 ON_SUMMARIES = "ridge on summaries"

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from forecast.classification.class_search import ClassSearch
-from forecast.classification.documents import TextSettings
+from forecast.classification.texts.documents import TextSettings
 from forecast.models.bigru_classifier import BiGRUClassifierConfig
 from forecast.section import AUTO, Auto, PositiveInt, Section
 

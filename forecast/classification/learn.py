@@ -15,10 +15,10 @@ from forecast.axes import FloatArray, IntArray
 from forecast.classification.class_scores import targets_of
 from forecast.classification.class_settings import Classification, ClassTraining
 from forecast.classification.class_steps import StepSettings, Stopping, make_steps, run_epochs
-from forecast.classification.documents import TextSettings
 from forecast.classification.encoding import EncodedRows, Encoding, padded
 from forecast.classification.mixtures import mixed
-from forecast.classification.word_vectors import read_vectors
+from forecast.classification.texts.documents import TextSettings
+from forecast.classification.texts.word_vectors import read_vectors
 from forecast.models.bigru_classifier import (
     EMBEDDING,
     LOGITS,

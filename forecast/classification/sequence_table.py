@@ -11,7 +11,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forecast.classification.class_settings import SequenceColumns
-from forecast.classification.documents import TextSettings, split_texts
 from forecast.classification.labelled_sequences import Sequences
 from forecast.classification.sequence_cells import (
     order_of,
@@ -20,6 +19,7 @@ from forecast.classification.sequence_cells import (
     refuse_without_id,
     words_of,
 )
+from forecast.classification.texts.documents import TextSettings, split_texts
 from forecast.data.findings import BadTableError, FindingLog, listed
 from forecast.data.formats.readers import Source, find_reader
 from forecast.data.panel import Columns

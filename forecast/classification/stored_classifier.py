@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.classification.bag_of_words import BagOfWords
 from forecast.classification.class_baselines import ClassBaselines
 from forecast.classification.class_settings import Classification
 from forecast.classification.encoding import Encoding
 from forecast.classification.fitted_classifier import FittedClassifier
-from forecast.classification.kernel_features import KernelFeatures
 from forecast.classification.learn import network_maker
-from forecast.classification.logistic_classifier import LogisticClassifier
-from forecast.classification.ridge_classifier import RidgeClassifier
+from forecast.classification.regressions.bag_of_words import BagOfWords
+from forecast.classification.regressions.kernel_features import KernelFeatures
+from forecast.classification.regressions.logistic_classifier import LogisticClassifier
+from forecast.classification.regressions.ridge_classifier import RidgeClassifier
 from forecast.errors import ArtifactError
 from forecast.files.tensors import checked
 from forecast.forecasting.artifact import Artifact, load_artifact, save_artifact

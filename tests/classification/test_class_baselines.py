@@ -9,13 +9,13 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import Ridge
 
 from forecast.classification import bag_of_words, ridge_classifier
-from forecast.classification.bag_of_words import BETWEEN, EDGE, PIECE, BagOfWords
 from forecast.classification.class_settings import SequenceColumns
-from forecast.classification.documents import TextSettings, tokens_of
 from forecast.classification.encoding import Encoding
-from forecast.classification.ridge_classifier import RidgeClassifier, softmax
+from forecast.classification.regressions.bag_of_words import BETWEEN, EDGE, PIECE, BagOfWords
+from forecast.classification.regressions.ridge_classifier import RidgeClassifier, softmax
+from forecast.classification.regressions.summary_features import summaries
 from forecast.classification.sequence_table import read_sequences
-from forecast.classification.summary_features import summaries
+from forecast.classification.texts.documents import TextSettings, tokens_of
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(30, 6), (20, 50)])

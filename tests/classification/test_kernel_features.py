@@ -9,7 +9,7 @@ import pandas as pd
 
 from forecast import Classification, Classifier
 from forecast.classification.encoding import EncodedRows
-from forecast.classification.kernel_features import KERNELS, LEVELS, KernelFeatures
+from forecast.classification.regressions.kernel_features import KERNELS, LEVELS, KernelFeatures
 
 LENGTHS = np.array([30, 61, 44])
 

@@ -13,7 +13,7 @@ from forecast.classification.evaluated import ClassifierResult
 from forecast.classification.label_sets.label_cells import joined, rarest
 from forecast.classification.label_sets.set_result import LabelSetResult
 from forecast.classification.label_sets.set_scores import SET_SCORES
-from forecast.classification.ridge_classifier import RidgeClassifier
+from forecast.classification.regressions.ridge_classifier import RidgeClassifier
 from forecast.classification.sequence_split import split_sequences
 from forecast.classification.sequence_table import read_sequences
 from forecast.cli.entry import main

@@ -9,8 +9,8 @@ from sklearn.linear_model import LogisticRegression
 from forecast.axes import FloatArray
 from forecast.classification import logistic_classifier
 from forecast.classification.class_scores import log_loss
-from forecast.classification.logistic_classifier import LogisticClassifier, minimised
-from forecast.classification.sparse_features import SparseFeatures
+from forecast.classification.regressions.logistic_classifier import LogisticClassifier, minimised
+from forecast.classification.regressions.sparse_features import SparseFeatures
 
 
 def dense(seed: int, rows: int = 60, columns: int = 9) -> FloatArray:

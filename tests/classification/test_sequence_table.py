@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from labelled import reviews, waves
 
 from forecast.classification.class_settings import SequenceColumns, SplitSettings
-from forecast.classification.documents import TextSettings
 from forecast.classification.encoding import Encoding, padded
 from forecast.classification.labelled_sequences import Sequences
 from forecast.classification.sequence_split import split_sequences, stratified_folds
 from forecast.classification.sequence_table import read_sequences
 from forecast.classification.symbols.symbol_rows import read_symbols
 from forecast.classification.symbols.symbol_settings import SymbolData
+from forecast.classification.texts.documents import TextSettings
 from forecast.errors import ConfigError, DataError
 
 

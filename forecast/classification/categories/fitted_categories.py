@@ -25,11 +25,11 @@ from forecast.classification.categories.category_windows import (
     divide,
     last_windows,
 )
-from forecast.classification.documents import TextSettings
 from forecast.classification.encoding import EncodedRows, Encoding
 from forecast.classification.evaluated import NETWORK
 from forecast.classification.fitted_classifier import network_weight
 from forecast.classification.labelled_sequences import Sequences
+from forecast.classification.texts.documents import TextSettings
 from forecast.data.findings import counted, listed
 from forecast.data.names import sorted_names
 from forecast.errors import DataError

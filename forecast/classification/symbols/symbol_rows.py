@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from forecast.axes import IntArray
 from forecast.classification.class_settings import SequenceColumns
-from forecast.classification.documents import WORD, TextSettings
 from forecast.classification.sequence_table import read_sequences
 from forecast.classification.symbols.symbol_settings import SymbolData
+from forecast.classification.texts.documents import WORD, TextSettings
 from forecast.data.formats.readers import Source
 from forecast.errors import DataError
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from forecast.axes import FloatArray, IntArray
 from forecast.classification.class_scores import log_loss, targets_of
-from forecast.classification.ridge_classifier import softmax
-from forecast.classification.sparse_features import SparseFeatures
+from forecast.classification.regressions.ridge_classifier import softmax
+from forecast.classification.regressions.sparse_features import SparseFeatures
 
 STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 """Variances of the weights that are tried, from strong to weak penalties: C of scikit-learn."""

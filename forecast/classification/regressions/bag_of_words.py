@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from forecast.axes import FloatArray, IntArray
 from forecast.classification.labelled_sequences import Sequences
-from forecast.classification.sparse_features import SparseFeatures
+from forecast.classification.regressions.sparse_features import SparseFeatures
 
 MOST_TERMS = 100_000
 """Terms of a kind that are counted, those that occur in most documents."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from forecast.classification.word_vectors import read_vectors
+from forecast.classification.texts.word_vectors import read_vectors
 from forecast.section import AUTO, Auto, PositiveInt, Section
 
 WORD = re.compile(r"\w+(?:'\w+)?|[^\w\s]")
@@ -20,7 +20,7 @@ class TextSettings(Section):
     """Settings that turn texts into sequences.
 
     Example:
-        >>> from forecast.classification.documents import TextSettings, tokens_of
+        >>> from forecast.classification.texts.documents import TextSettings, tokens_of
         >>> tokens_of("It isn't good!", TextSettings())
         ['it', "isn't", 'good', '!']
         >>> tokens_of("no", TextSettings(unit="characters"))

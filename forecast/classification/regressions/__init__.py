@@ -1,0 +1,1 @@
+"""Regressions on features of whole sequences: the classifiers to beat."""
