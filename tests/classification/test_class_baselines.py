@@ -8,9 +8,9 @@ from labelled import reviews, waves
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import Ridge
 
-from forecast.classification import bag_of_words, ridge_classifier
 from forecast.classification.class_settings import SequenceColumns
 from forecast.classification.encoding import Encoding
+from forecast.classification.regressions import bag_of_words, ridge_classifier
 from forecast.classification.regressions.bag_of_words import BETWEEN, EDGE, PIECE, BagOfWords
 from forecast.classification.regressions.ridge_classifier import RidgeClassifier, softmax
 from forecast.classification.regressions.summary_features import summaries
