@@ -7,8 +7,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from forecast.axes import FloatArray
-from forecast.classification import logistic_classifier
 from forecast.classification.class_scores import log_loss
+from forecast.classification.regressions import logistic_classifier
 from forecast.classification.regressions.logistic_classifier import LogisticClassifier, minimised
 from forecast.classification.regressions.sparse_features import SparseFeatures
 
