@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from forecast.data import datasets
-from forecast.data.datasets import DATASETS, load, synthetic
+from forecast.data.datasets import DATASETS, load, machines, synthetic
 from forecast.data.load import load_panel
 from forecast.errors import ConfigError, DataError
 
@@ -191,3 +192,33 @@ def test_refusals():
         ConfigError, match=r"autocorrelation is 1\.0; expected a number between -1 and 1"
     ):
         synthetic(autocorrelation=1.0)
+
+
+def test_the_probability_of_failing_is_that_of_a_slow_count() -> None:
+    """Beside densities written out, and beside how often such machines fail."""
+    table = machines(2000, seed=3)
+    by_machine = table.groupby("unique_id").first()
+    for name in table["unique_id"].unique()[:5]:
+        rows = table[table["unique_id"] == name]
+        noise = stats.norm.pdf(rows["vibration"]).prod()
+        failing = np.mean(
+            [
+                stats.norm.pdf(
+                    rows["vibration"], 0.6 * np.sin(2 * np.pi * (rows["step"] + phase) / 8)
+                ).prod()
+                for phase in range(8)
+            ]
+        )
+        assert by_machine.loc[name, "expected"] == pytest.approx(failing / (failing + noise))
+    fails = by_machine["state"] == "failing"
+    bins = pd.cut(by_machine["expected"], [0, 0.2, 0.4, 0.6, 0.8, 1])
+    for _, rows in fails.groupby(bins, observed=True):
+        promised = by_machine.loc[rows.index, "expected"].mean()
+        error = np.sqrt(promised * (1 - promised) / len(rows))
+        assert abs(rows.mean() - promised) < 4 * error
+
+
+def test_machines_have_the_lengths_that_were_asked_for() -> None:
+    lengths = machines(300, shortest=5, longest=7).groupby("unique_id").size()
+    assert set(lengths) == {5, 6, 7}
+    pd.testing.assert_frame_equal(machines(10), machines(10))
