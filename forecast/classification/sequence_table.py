@@ -114,12 +114,46 @@ def read_sequences(
         cells = opened.read([*wanted, *others])
         numeric = [name for name in others if _is_numeric(cells[name])]
         notes = _unread(cells, [name for name in others if name not in numeric])
+        counting = _counting_column(cells, numeric, roles)
+        if counting is not None:
+            numeric = [name for name in numeric if name != counting]
+            roles = roles.model_copy(update={"step_col": counting})
+            notes = (
+                *notes,
+                f"{counting!r} counts the rows of each sequence: their order, not read",
+            )
         roles = roles.model_copy(update={"features": tuple(numeric)})
     table = Table(_plain_columns(roles), dict(cells), len(cells[wanted[0]]), opened.text)
     if roles.text_col is not None:
         return _documents(table, roles, text or TextSettings())
     sequences = _arranged(table, roles)
     return replace(sequences, notes=(*sequences.notes, *notes))
+
+
+def _counting_column(
+    cells: Mapping[str, pa.ChunkedArray], numeric: Sequence[str], roles: SequenceColumns
+) -> str | None:
+    """Return a column of whole numbers that count the rows of every sequence, all from one number.
+
+    Args:
+        cells: the columns.
+        numeric: names of those of numbers.
+        roles: with the column of ids; None where another column orders the rows.
+    """
+    if roles.step_col is not None or roles.id_col not in cells:
+        return None
+    ids = cells[roles.id_col].combine_chunks()
+    is_same = pc.equal(ids[1:], ids[:-1]).fill_null(False).to_numpy(zero_copy_only=False)
+    starts = np.concatenate([[True], ~is_same])
+    for name in numeric:
+        column = cells[name]
+        if not pa.types.is_integer(column.type) or column.null_count:
+            continue
+        numbers = column.to_numpy()
+        begins = numbers[starts]
+        if is_same.any() and (np.diff(numbers)[is_same] == 1).all() and (begins == begins[0]).all():
+            return name
+    return None
 
 
 def _label_columns(roles: SequenceColumns) -> tuple[str, ...]:

@@ -211,3 +211,17 @@ def test_the_rows_of_a_table_without_ids_may_be_one_sequence() -> None:
         read_sequences(table, columns)
     with pytest.raises(DataError, match="there is no column 'shop' for the ids"):
         read_symbols(table, SymbolData(symbol_col="state", id_col="shop"))
+
+
+def test_a_column_that_counts_the_rows_of_each_sequence_orders_them() -> None:
+    """Read as a feature, it would tell how long a sequence is, and nothing else."""
+    table = waves(8).rename(columns={"step": "minute"})
+    sequences = read_sequences(table, SequenceColumns())
+    assert sequences.columns.step_col == "minute"
+    assert sequences.columns.features == ("x", "noise")
+    assert any("'minute' counts the rows" in note for note in sequences.notes)
+
+    shifted = table.assign(minute=table["minute"] + table["id"].str[-1].astype(int))
+    assert "minute" in read_sequences(shifted, SequenceColumns()).columns.features
+    named = SequenceColumns(features=("x", "minute"))
+    assert read_sequences(table, named).columns.features == ("x", "minute")
