@@ -47,7 +47,8 @@ BLEND: dict[str, Any] = {
     "data": {"freq": "h"},
     "windows": {"context_length": 24, "horizon": 6},
     "model": {"name": "segment_bigru", "units": 4, "segment_length": 6},
-    "ensemble": {"seeds": 2, "linear": "residual"},
+    # no simple members, beside which the first network would have to earn a weight
+    "ensemble": {"seeds": 2, "linear": "residual", "simple": []},
     "training": {
         "epochs": 2,
         "batch_size": 16,

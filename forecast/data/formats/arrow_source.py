@@ -14,7 +14,9 @@ def open_for_arrow(path: Path) -> pa.NativeFile:
     """Open a file, decompressed where its name says that it is compressed.
 
     Threads of Arrow read ahead, and let go of the file some time after its last row. If it were an
-    object of Python and the interpreter ended first, that would end the process by SIGABRT.
+    object of Python and the interpreter ended first, that would end the process by SIGABRT. It must
+    not be closed either: the number of its descriptor could be that of the next file by the time
+    such a thread reads, which then would lack these bytes. It closes when nobody holds it.
 
     Raises:
         OSError: it cannot be opened, or is damaged.

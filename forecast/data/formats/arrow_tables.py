@@ -80,8 +80,7 @@ def open_json_lines(source: str | Path, columns: Columns, written: Written) -> O
         size = _LARGEST_BLOCK
     block = pyarrow.json.ReadOptions(block_size=min(size + 1, _LARGEST_BLOCK))
     try:
-        with open_for_arrow(path) as raw:
-            table = pyarrow.json.read_json(raw, read_options=block)
+        table = pyarrow.json.read_json(open_for_arrow(path), read_options=block)
     except _UNREADABLE as error:
         raise BadTableError(
             "json_lines",

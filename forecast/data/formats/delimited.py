@@ -164,11 +164,9 @@ def _parse(
             ),
         }
 
-    with open_for_arrow(file.path) as raw, pyarrow.csv.open_csv(raw, **options(types)) as head:
+    with pyarrow.csv.open_csv(open_for_arrow(file.path), **options(types)) as head:
         seen = {field.name: field.type for field in head.schema if field.type != pa.null()}
     try:
-        with open_for_arrow(file.path) as raw:
-            return pyarrow.csv.read_csv(raw, **options(seen))
+        return pyarrow.csv.read_csv(open_for_arrow(file.path), **options(seen))
     except pa.ArrowInvalid:
-        with open_for_arrow(file.path) as raw:
-            return pyarrow.csv.read_csv(raw, **options(types))
+        return pyarrow.csv.read_csv(open_for_arrow(file.path), **options(types))
