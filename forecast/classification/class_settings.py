@@ -123,6 +123,9 @@ class SplitSettings(Section):
     sequences of the table are the test set, those before them the validation set."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Start of the random draw."""
+    repeated: Literal["refuse", "allow"] = "refuse"
+    """Documents or sequences with equal rows in two sets, where a column or the order decides:
+    refuse the table, or note them. Where the sets are drawn, equal ones are in one set."""
 
 
 class ClassTraining(Section):

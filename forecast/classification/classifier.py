@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from forecast.axes import IntArray
 from forecast.classification.attended_steps import attention_frame
 from forecast.classification.class_settings import Classification
 from forecast.classification.evaluated import ClassifierResult
 from forecast.classification.fitted_classifier import FittedClassifier, fit_classifier
 from forecast.classification.label_sets.set_result import LabelSetResult
 from forecast.classification.labelled_sequences import Sequences
-from forecast.classification.same_contents import twice_in_sets
-from forecast.classification.sequence_split import refuse_unseen, split_sequences
+from forecast.classification.same_contents import refuse_repeated, twice_in_sets
+from forecast.classification.sequence_split import (
+    SequenceSplit,
+    refuse_unseen,
+    split_sequences,
+)
 from forecast.classification.sequence_table import COUNTED, read_sequences
 from forecast.classification.stored_classifier import load_classifier, save_classifier
 from forecast.data.formats.readers import Source
@@ -121,14 +126,16 @@ class Classifier:
         """
         start_quietly()
         sequences = read_sequences(table, self.config.data, self.config.text)
-        refuse_unseen(sequences, split_sequences(sequences, self.config.split))
+        planned = split_sequences(sequences, self.config.split)
+        refuse_unseen(sequences, planned)
+        if self.config.split.repeated == "refuse":
+            refuse_repeated(sequences, _learned_and_test(planned))
         fitted, split = fit_classifier(
             self.config.model_copy(update={"data": sequences.columns}), sequences
         )
         self._fitted = fitted
         self._test = sequences.take(split.test) if len(split.test) else None
-        learned = np.concatenate([split.train, split.validation])
-        doubles = twice_in_sets(sequences, {"training": learned, "test": split.test})
+        doubles = twice_in_sets(sequences, _learned_and_test(split))
         self.notes = (*sequences.notes, *doubles)
         return self
 
@@ -228,3 +235,9 @@ class Classifier:
     def __getstate__(self) -> dict[str, Any]:
         """Refuse to be pickled: a saved model is a folder."""
         raise TypeError("a Classifier is not pickled: use save(folder) and Classifier.load(folder)")
+
+
+def _learned_and_test(split: SequenceSplit) -> dict[str, IntArray]:
+    """Return the numbers of the sequences that are learned from, and of those that judge."""
+    learned = np.concatenate([split.train, split.validation])
+    return {"training": learned, "test": split.test}

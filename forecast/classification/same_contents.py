@@ -8,7 +8,7 @@ import numpy as np
 
 from forecast.axes import IntArray
 from forecast.classification.labelled_sequences import Sequences
-from forecast.data.findings import counted, listed
+from forecast.data.findings import BadTableError, Change, counted, listed
 
 
 def contents_of(sequences: Sequences) -> IntArray:
@@ -54,3 +54,19 @@ def twice_in_sets(sequences: Sequences, sets: dict[str, IntArray]) -> tuple[str,
                     f"{'is' if len(again) == 1 else 'are'} in the {first} set too: {ids}"
                 )
     return tuple(found)
+
+
+def refuse_repeated(sequences: Sequences, sets: dict[str, IntArray]) -> None:
+    """Raise where a set has sequences that another set has too; arguments as in `twice_in_sets`.
+
+    Raises:
+        BadTableError: always then: what was learned by heart would count as found out.
+    """
+    found = twice_in_sets(sequences, sets)
+    if found:
+        raise BadTableError(
+            "repeated_in_sets",
+            "; ".join(found),
+            "put equal ones into one set",
+            (Change({"split.repeated": "allow"}, "to judge on them all the same"),),
+        )

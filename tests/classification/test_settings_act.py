@@ -91,6 +91,11 @@ def texts() -> pd.DataFrame:
     return table
 
 
+def repeated_texts() -> pd.DataFrame:
+    both = pd.concat([texts(), texts().head(1)])
+    return both.assign(part=["train", "test", "train"] * 10 + ["test"])
+
+
 def states() -> pd.DataFrame:
     table = cycle(2, 40)
     columns = {
@@ -231,6 +236,7 @@ TRAINED: dict[str, Any] = {
 """Settings of both sides: what compiles fastest."""
 
 TEXT = {"data.text_col": "text"}
+TWO_SETS = {**TEXT, "data.split_col": "part", "split.repeated": "allow"}
 FILTERED = {"model.filters": 3, "model.stride": 2}
 WILD = {"training.learning_rate": 0.9, "training.epochs": 8, "training.keep": "best"}
 SEARCH = {"search.space": {"model.pooling": {"choice": ["mean", "last"]}}, "search.folds": 2}
@@ -285,6 +291,7 @@ CLASSES: dict[str, Row] = {
     "split.validation": Row(0.4, divided),
     "split.by": Row("order", divided),
     "split.seed": Row(1, divided),
+    "split.repeated": Row("refuse", weights, TWO_SETS, repeated_texts, "in the training set too"),
     "training.patience": Row(1, num_epochs, base=WILD),
     "training.keep": Row("last", weights, base=WILD),
     "training.label_smoothing": Row(0.3, weights),

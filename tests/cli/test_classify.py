@@ -147,6 +147,14 @@ BAD_TABLES = {
         ["--split", "part"],
         "'part' has several values in sequence 'run 000'",
     ),
+    "a document in two sets": (
+        reviews(20).assign(
+            text=["the same words", *reviews(20)["text"].tolist()[1:-1], "The same words"],
+            part=["train"] * 15 + ["test"] * 5,
+        ),
+        ["--text", "text", "--split", "part"],
+        "in the training set too: '19'. Pass --set split.repeated=allow",
+    ),
     "an unknown set": (_waves(part=(LATE, "held out")), ["--split", "part"], "has 'held out'"),
     "nothing to learn from": (
         _waves(part=(slice(None), "test")),
