@@ -123,7 +123,13 @@ def read_sequences(
                 f"{counting!r} counts the rows of each sequence: their order, not read",
             )
         roles = roles.model_copy(update={"features": tuple(numeric)})
-    table = Table(_plain_columns(roles), dict(cells), len(cells[wanted[0]]), opened.text)
+    table = Table(
+        _plain_columns(roles),
+        dict(cells),
+        len(cells[wanted[0]]),
+        opened.text,
+        missing_codes=(),  # no setting here would answer the question what -999 means
+    )
     if roles.text_col is not None:
         return _documents(table, roles, text or TextSettings())
     sequences = _arranged(table, roles)

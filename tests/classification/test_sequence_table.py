@@ -225,3 +225,10 @@ def test_a_column_that_counts_the_rows_of_each_sequence_orders_them() -> None:
     assert "minute" in read_sequences(shifted, SequenceColumns()).columns.features
     named = SequenceColumns(features=("x", "minute"))
     assert read_sequences(table, named).columns.features == ("x", "minute")
+
+
+def test_numbers_like_codes_are_values() -> None:
+    """A forecast asks what -999 means; a table of sequences has no setting for the answer."""
+    table = waves(6)
+    table.loc[3, "x"] = -999.0
+    assert -999.0 in read_sequences(table, SequenceColumns()).numbers
