@@ -54,8 +54,7 @@ class Errors:
     @property
     def counts(self) -> FloatArray:
         """(W,) how much each window counts, by its age."""
-        counts: FloatArray = 0.5 ** (self.blocks / RECENT)
-        return counts
+        return counts_of(self.blocks)
 
     def best_weights(self) -> FloatArray:
         """Return the (M,) least-squares weights on the simplex, recent windows counting more."""
@@ -68,6 +67,12 @@ class Errors:
         if self.of_mean:
             return np.square(together).mean(axis=1)
         return np.abs(together).mean(axis=1)
+
+
+def counts_of(blocks: IntArray) -> FloatArray:
+    """Return how much stretches of time count; the latest, number 0, counts 1."""
+    counts: FloatArray = 0.5 ** (blocks / RECENT)
+    return counts
 
 
 def earned_weights(
@@ -95,7 +100,7 @@ def earned_weights(
     if len(blocks) < least_blocks and len(series) < LEAST_SERIES:
         return simple, 0.0
     folds = errors.blocks
-    counts = 0.5 ** (blocks / RECENT)
+    counts = counts_of(blocks)
     if len(blocks) < least_blocks:
         folds = errors.series % LEAST_SERIES
         counts = np.ones(LEAST_SERIES)

@@ -173,6 +173,16 @@ def compiles(config: TrainingConfig, num_steps: int) -> bool:
     return config.jit == "on"
 
 
+def _of_slice(model: keras.Model, measure: Any, *, rounded: bool) -> Callable[..., Any]:
+    """Return `slice_gradients` of a model, its products in bfloat16 where they are rounded."""
+
+    def of_slice(*arguments: Any, **options: Any) -> tuple[Any, Any]:
+        with rounded_products(rounded):
+            return slice_gradients(model, measure, *arguments, **options)
+
+    return of_slice
+
+
 def _make_learn(
     model: keras.Model,
     optimizer: keras.Optimizer,
@@ -187,9 +197,7 @@ def _make_learn(
 
     from forecast.layers.clusters import cluster, tracing
 
-    def of_slice(*arguments: Any, **options: Any) -> tuple[Any, Any]:
-        with rounded_products(rounded):
-            return slice_gradients(model, measure, *arguments, **options)
+    of_slice = _of_slice(model, measure, rounded=rounded)
 
     def gradients_of(batch: Any) -> tuple[Any, Any, list[Any]]:
         """Return the sum of the losses, the measured cells, and the gradients."""

@@ -60,14 +60,21 @@ def suspected_codes(numbers: FloatArray) -> list[float]:
         >>> suspected_codes(np.array([20.5, 21.0, 9999.9, 22.5]))
         [9999.9]
     """
-    distinct = np.unique(numbers[np.isfinite(numbers)])
+    finite = numbers[np.isfinite(numbers)]
+    if not len(finite) or not (_is_like_a_code(finite.min()) or _is_like_a_code(finite.max())):
+        return []  # without sorting: what lies between others is near them
+    distinct = np.unique(finite)
     ends = distinct[[0, 1, -2, -1]] if len(distinct) > 4 else distinct
-    likely = [float(end) for end in ends if _WRITTEN_LIKE_A_CODE.fullmatch(repr(float(end)))]
+    likely = [float(end) for end in ends if _is_like_a_code(end)]
     others = distinct[~np.isin(distinct, likely)]
     if len(others) < 2:
         return []
     low, high = others[0], others[-1]
     return [code for code in dict.fromkeys(likely) if _is_apart(code, float(low), float(high))]
+
+
+def _is_like_a_code(number: float) -> bool:
+    return _WRITTEN_LIKE_A_CODE.fullmatch(repr(float(number))) is not None
 
 
 def _is_apart(code: float, low: float, high: float) -> bool:
