@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 
+from forecast.cli.label_parts import add_output, add_run_to_write, print_judged, print_predicted
 from forecast.cli.parser import (
     SUCCESS,
     Commands,
     Shortcut,
     add_command,
+    add_run,
     add_settings,
     add_shortcuts,
     overrides_of,
@@ -17,11 +19,8 @@ from forecast.cli.parser import (
 )
 from forecast.cli.terminal import (
     make_voice,
-    print_line,
     print_path,
     print_reading,
-    print_result,
-    print_table,
     start_without_keras,
 )
 
@@ -80,13 +79,7 @@ def _add_fit(commands: Commands) -> None:
     parser.add_argument("table", metavar="TABLE", help="one row per series and step")
     add_settings(parser)
     add_shortcuts(parser, CATEGORY_SHORTCUTS)
-    parser.add_argument(
-        "--out",
-        metavar="FOLDER",
-        help="run folder to write: new, empty, or an earlier run of the same table and settings; "
-        "default: runs/NAME-categories",
-    )
-    parser.add_argument("--replace", action="store_true", help="also replace another earlier run")
+    add_run_to_write(parser, "categories")
 
 
 def _fit(options: argparse.Namespace) -> int:
@@ -108,9 +101,8 @@ def _add_predict(commands: Commands) -> None:
     parser = add_command(
         commands, "predict", _predict, "forecast the steps after the last row of each series"
     )
-    parser.add_argument("run_folder", metavar="RUN", help="run folder, or that of a saved model")
-    parser.add_argument("table", metavar="TABLE", help="the history of the series")
-    parser.add_argument("--output", metavar="FILE", help="CSV file to write; default: print as CSV")
+    add_run(parser, "the history of the series", needs_table=True)
+    add_output(parser)
 
 
 def _predict(options: argparse.Namespace) -> int:
@@ -118,17 +110,13 @@ def _predict(options: argparse.Namespace) -> int:
     from forecast.runs.category_run import predict_categories
 
     predicted = predict_categories(options.run_folder, options.table, options.output)
-    if options.output:
-        print_line(f"wrote {options.output}")
-    else:
-        print_table(predicted.to_csv(index=False).rstrip("\n"))
+    print_predicted(predicted, options.output)
     return SUCCESS
 
 
 def _add_evaluate(commands: Commands) -> None:
     parser = add_command(commands, "evaluate", _evaluate, "compare forecasts with what came")
-    parser.add_argument("run_folder", metavar="RUN", help="run folder, or that of a saved model")
-    parser.add_argument("table", metavar="TABLE", help="series that were not learned from")
+    add_run(parser, "series that were not learned from", needs_table=True)
 
 
 def _evaluate(options: argparse.Namespace) -> int:
@@ -136,6 +124,5 @@ def _evaluate(options: argparse.Namespace) -> int:
     from forecast.runs.category_run import load_category_run
 
     result = load_category_run(options.run_folder).evaluate(options.table)
-    print_result(result.scores().round(3).to_string())
-    print_result(result.verdict())
+    print_judged(result)
     return SUCCESS

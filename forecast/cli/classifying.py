@@ -6,12 +6,14 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
+from forecast.cli.label_parts import add_output, add_run_to_write, print_judged, print_predicted
 from forecast.cli.parser import (
     FAILURE,
     SUCCESS,
     Commands,
     Shortcut,
     add_command,
+    add_run,
     add_settings,
     add_shortcuts,
     overrides_of,
@@ -19,11 +21,9 @@ from forecast.cli.parser import (
 )
 from forecast.cli.terminal import (
     make_voice,
-    print_line,
     print_path,
     print_reading,
     print_result,
-    print_table,
     start_without_keras,
 )
 from forecast.cli.tuning import add_search_options
@@ -117,13 +117,7 @@ def _add_fit(commands: Commands) -> None:
         commands, "fit", _fit, "train a classifier, evaluate it and write a run folder"
     )
     _add_labelled(parser)
-    parser.add_argument(
-        "--out",
-        metavar="FOLDER",
-        help="run folder to write: new, empty, or an earlier run of the same table and settings; "
-        "default: runs/NAME-classes",
-    )
-    parser.add_argument("--replace", action="store_true", help="also replace another earlier run")
+    add_run_to_write(parser, "classes")
 
 
 def _add_labelled(parser: argparse.ArgumentParser) -> None:
@@ -154,17 +148,10 @@ def _fit(options: argparse.Namespace) -> int:
     return SUCCESS
 
 
-def _add_run(parser: argparse.ArgumentParser, table: str) -> None:
-    parser.add_argument(
-        "run_folder", metavar="RUN", help="run folder, or the folder of a saved model"
-    )
-    parser.add_argument("table", metavar="TABLE", help=table)
-
-
 def _add_predict(commands: Commands) -> None:
     parser = add_command(commands, "predict", _predict, "give the sequences of a table a class")
-    _add_run(parser, "sequences to classify; no labels are needed")
-    parser.add_argument("--output", metavar="FILE", help="CSV file to write; default: print as CSV")
+    add_run(parser, "sequences to classify; no labels are needed", needs_table=True)
+    add_output(parser)
 
 
 def _predict(options: argparse.Namespace) -> int:
@@ -172,16 +159,13 @@ def _predict(options: argparse.Namespace) -> int:
     from forecast.runs.classified import predict_classes
 
     predicted = predict_classes(options.run_folder, options.table, options.output)
-    if options.output:
-        print_line(f"wrote {options.output}")
-    else:
-        print_table(predicted.to_csv(index=False).rstrip("\n"))
+    print_predicted(predicted, options.output)
     return SUCCESS
 
 
 def _add_evaluate(commands: Commands) -> None:
     parser = add_command(commands, "evaluate", _evaluate, "compare predictions with true labels")
-    _add_run(parser, "sequences with labels that were not learned from")
+    add_run(parser, "sequences with labels that were not learned from", needs_table=True)
 
 
 def _evaluate(options: argparse.Namespace) -> int:
@@ -189,8 +173,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     from forecast.runs.classified import evaluate_classes
 
     result = evaluate_classes(options.run_folder, options.table)
-    print_result(result.scores().round(3).to_string())
-    print_result(result.verdict())
+    print_judged(result)
     return SUCCESS
 
 

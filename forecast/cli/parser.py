@@ -308,12 +308,17 @@ def overrides_of(options: argparse.Namespace, shortcuts: Sequence[Shortcut]) -> 
     return overrides
 
 
-def add_run(parser: argparse.ArgumentParser, table: str) -> None:
-    """Add a run folder and a table, whose help is `table`."""
+def add_run(parser: argparse.ArgumentParser, table: str, *, needs_table: bool = False) -> None:
+    """Add a run folder and a table, whose help is `table`; without one that of the run is read."""
+    add_run_folder(parser)
+    parser.add_argument("table", nargs=None if needs_table else "?", metavar="TABLE", help=table)
+
+
+def add_run_folder(parser: argparse.ArgumentParser) -> None:
+    """Add a run folder that is read."""
     parser.add_argument(
         "run_folder", metavar="RUN", help="run folder, or the folder of a saved model"
     )
-    parser.add_argument("table", nargs="?", metavar="TABLE", help=table)
 
 
 def add_format(parser: argparse.ArgumentParser, help_text: str) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 
+from forecast.cli.label_parts import add_run_to_write, print_judged
 from forecast.cli.parser import (
     SUCCESS,
     Commands,
     Shortcut,
     add_command,
+    add_run,
+    add_run_folder,
     add_settings,
     add_shortcuts,
     overrides_of,
@@ -19,7 +22,6 @@ from forecast.cli.terminal import (
     make_voice,
     print_path,
     print_reading,
-    print_result,
     print_table,
     start_without_keras,
 )
@@ -71,13 +73,7 @@ def _add_fit(commands: Commands) -> None:
     )
     add_settings(parser)
     add_shortcuts(parser, SYMBOL_SHORTCUTS)
-    parser.add_argument(
-        "--out",
-        metavar="FOLDER",
-        help="run folder to write: new, empty, or an earlier run of the same table and settings; "
-        "default: runs/NAME-symbols",
-    )
-    parser.add_argument("--replace", action="store_true", help="also replace another earlier run")
+    add_run_to_write(parser, "symbols")
 
 
 def _fit(options: argparse.Namespace) -> int:
@@ -95,16 +91,11 @@ def _fit(options: argparse.Namespace) -> int:
     return SUCCESS
 
 
-def _add_run(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run_folder", metavar="RUN", help="run folder, or that of a saved model")
-
-
 def _add_evaluate(commands: Commands) -> None:
     parser = add_command(
         commands, "evaluate", _evaluate, "compare predictions with the symbols that came"
     )
-    _add_run(parser)
-    parser.add_argument("table", metavar="TABLE", help="symbols that were not learned from")
+    add_run(parser, "symbols that were not learned from", needs_table=True)
 
 
 def _evaluate(options: argparse.Namespace) -> int:
@@ -112,14 +103,13 @@ def _evaluate(options: argparse.Namespace) -> int:
     from forecast.runs.symbol_run import load_symbol_run
 
     result = load_symbol_run(options.run_folder).evaluate(options.table)
-    print_result(result.scores().round(3).to_string())
-    print_result(result.verdict())
+    print_judged(result)
     return SUCCESS
 
 
 def _add_generate(commands: Commands) -> None:
     parser = add_command(commands, "generate", _generate, "go on from a prompt, symbol by symbol")
-    _add_run(parser)
+    add_run_folder(parser)
     prompt = parser.add_mutually_exclusive_group(required=True)
     prompt.add_argument("--prompt", metavar="TEXT", help="the text before")
     prompt.add_argument(

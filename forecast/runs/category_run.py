@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING
 from forecast.classification.categories.category_forecaster import CategoryForecaster
 from forecast.classification.categories.category_result import CategoryResult
 from forecast.classification.categories.category_settings import CategorySettings
-from forecast.files.atomic import replace_folder, write_file
-from forecast.files.outputs import check_file
+from forecast.files.atomic import replace_folder
 from forecast.report.class_page import ClassRecord, class_page
 from forecast.report.plots.classes import plot_confusion, plot_reliability
 from forecast.report.plots.loss import CROSS_ENTROPY, plot_loss
@@ -31,6 +30,8 @@ from forecast.runs.label_records import (
     by_network,
     claim_folder,
     model_folder,
+    predict_to,
+    say_judged,
     write_settings,
 )
 from forecast.runs.records import CONFIG, MODEL, REPORT, write_histories
@@ -97,9 +98,7 @@ def run_categories(
     if result is None:
         voice.say("there is no test set (split.test: 0): this forecaster was not evaluated")
     else:
-        for line in result.scores().round(3).to_string().splitlines():
-            voice.say(line)
-        voice.say(result.verdict())
+        say_judged(result, voice)
     voice.say(f"wrote {folder}: model, scores, forecasts, pictures and {REPORT}")
     return folder
 
@@ -114,12 +113,7 @@ def predict_categories(
         table: a file.
         output: CSV file to write; default: none.
     """
-    if output is not None:
-        check_file(output, lambda _: False, "forecast of this run", (table,))
-    predicted = load_category_run(run).predict(table)
-    if output is not None:
-        write_file(output, predicted.to_csv(index=False).encode())
-    return predicted
+    return predict_to(lambda: load_category_run(run), table, output, "forecast of this run")
 
 
 def load_category_run(run: str | Path) -> CategoryForecaster:

@@ -25,8 +25,7 @@ from forecast.classification.classifier import Classifier
 from forecast.classification.evaluated import ClassifierResult
 from forecast.classification.label_sets.set_result import LabelSetResult
 from forecast.data.findings import listed
-from forecast.files.atomic import replace_folder, write_file
-from forecast.files.outputs import check_file
+from forecast.files.atomic import replace_folder
 from forecast.report.class_page import ClassRecord, class_page
 from forecast.report.plots.classes import plot_confusion, plot_labels, plot_reliability
 from forecast.report.plots.loss import CROSS_ENTROPY, plot_loss
@@ -39,6 +38,8 @@ from forecast.runs.label_records import (
     by_network,
     claim_folder,
     model_folder,
+    predict_to,
+    say_judged,
     write_settings,
 )
 from forecast.runs.records import CONFIG, MODEL, REPORT, write_histories
@@ -112,9 +113,7 @@ def classify_run(
             reason = "no sequence is held out"
         voice.say(f"there is no test set ({reason}): this classifier was not evaluated")
     else:
-        for line in result.scores().round(3).to_string().splitlines():
-            voice.say(line)
-        voice.say(result.verdict())
+        say_judged(result, voice)
     voice.say(f"wrote {folder}: model, scores, predictions, pictures and {REPORT}")
     return folder
 
@@ -127,12 +126,7 @@ def predict_classes(run: str | Path, table: str, output: str | Path | None = Non
         table: a file; it needs no labels.
         output: CSV file to write; default: none.
     """
-    if output is not None:
-        check_file(output, lambda _: False, "prediction of this run", (table,))
-    predicted = load_run(run).predict(table)
-    if output is not None:
-        write_file(output, predicted.to_csv(index=False).encode())
-    return predicted
+    return predict_to(lambda: load_run(run), table, output, "prediction of this run")
 
 
 def evaluate_classes(run: str | Path, table: str) -> AnyResult:

@@ -6,17 +6,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+import pandas as pd
 
 from forecast.errors import ConfigError, OutputError
-from forecast.files.outputs import ENVIRONMENT, Content, check_folder, read_record
+from forecast.files.atomic import write_file
+from forecast.files.outputs import ENVIRONMENT, Content, check_file, check_folder, read_record
 from forecast.files.yaml import to_yaml
 from forecast.forecasting.artifact import SAVED_MODEL
 from forecast.runs.records import CONFIG, HISTORY, MODEL, REPORT, environment_record, to_json
 from forecast.scores.history import History
 from forecast.section import Section
+from forecast.training.voice import Voice
 
 SCORES_FILE = "scores.csv"
 LOSS = "loss.png"
@@ -123,6 +126,49 @@ def model_folder(run: str | Path, command: str) -> Path:
         if (place / "manifest.json").is_file():
             return place
     raise ConfigError(f"{run} has no saved model: give a folder that `{command}` has written")
+
+
+class Predicts(Protocol):
+    """A fitted model."""
+
+    def predict(self, table: str) -> pd.DataFrame:
+        """Return the predictions for a table."""
+
+
+def predict_to(
+    load: Callable[[], Predicts], table: str, output: str | Path | None, what: str
+) -> pd.DataFrame:
+    """Return the predictions for a table; write them where a file is named.
+
+    Args:
+        load: returns the model; called where the file may be written.
+        table: a file.
+        output: CSV file to write; None: none.
+        what: the predictions in messages.
+    """
+    if output is not None:
+        check_file(output, lambda _: False, what, (table,))
+    predicted = load().predict(table)
+    if output is not None:
+        write_file(output, predicted.to_csv(index=False).encode())
+    return predicted
+
+
+class Judged(Protocol):
+    """A result with scores and a verdict."""
+
+    def scores(self) -> pd.DataFrame:
+        """Return a row of scores for each model."""
+
+    def verdict(self) -> str:
+        """Return the comparison with the best baseline, in one sentence."""
+
+
+def say_judged(result: Judged, voice: Voice) -> None:
+    """Say scores and verdict, a line at a time."""
+    for line in result.scores().round(3).to_string().splitlines():
+        voice.say(line)
+    voice.say(result.verdict())
 
 
 def history_of(losses: Mapping[str, Sequence[float]]) -> History:

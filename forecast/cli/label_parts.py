@@ -1,0 +1,43 @@
+"""Parts that the commands for classes, categories and symbols have in common."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from forecast.cli.terminal import print_line, print_result, print_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from forecast.runs.label_records import Judged
+
+
+def add_run_to_write(parser: argparse.ArgumentParser, name: str) -> None:
+    """Add the run folder to write, whose default ends in a name, and the leave to replace one."""
+    parser.add_argument(
+        "--out",
+        metavar="FOLDER",
+        help="run folder to write: new, empty, or an earlier run of the same table and settings; "
+        f"default: runs/NAME-{name}",
+    )
+    parser.add_argument("--replace", action="store_true", help="also replace another earlier run")
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """Add the file for predictions."""
+    parser.add_argument("--output", metavar="FILE", help="CSV file to write; default: print as CSV")
+
+
+def print_predicted(predicted: pd.DataFrame, output: str | None) -> None:
+    """Print predictions as CSV, or the name of the file that has them."""
+    if output:
+        print_line(f"wrote {output}")
+    else:
+        print_table(predicted.to_csv(index=False).rstrip("\n"))
+
+
+def print_judged(result: Judged) -> None:
+    """Print scores and verdict."""
+    print_result(result.scores().round(3).to_string())
+    print_result(result.verdict())
