@@ -136,3 +136,13 @@ def test_columns_that_were_read_for_the_roles_are_not_read_again(tmp_path, monke
     assert len(parsed) == 1
     assert {"day", "sales", "price", "shop"} <= set(parsed[0])
     assert len(set(parsed[0])) == len(parsed[0])
+
+
+def test_a_folder_is_not_proposed_in_the_place_of_a_file(tmp_path):
+    (tmp_path / "sale").mkdir()
+    with pytest.raises(DataError, match="there is no file") as error:
+        load_panel(tmp_path / "sales.csv")
+    assert "did you mean" not in str(error.value)
+    (tmp_path / "sale.csv").write_text("ds,y\n")
+    with pytest.raises(DataError, match=r"did you mean 'sale\.csv'"):
+        load_panel(tmp_path / "sales.csv")

@@ -134,7 +134,7 @@ def _reader_of_file(path: Path) -> Reader:
     if not path.is_file():
         siblings: list[str] = []
         if path.parent.is_dir():
-            siblings = [entry.name for entry in path.parent.iterdir()]
+            siblings = [entry.name for entry in path.parent.iterdir() if entry.is_file()]
         raise BadTableError(
             "no_file", f"there is no file {path}", "check the path" + nearest(path.name, siblings)
         )
