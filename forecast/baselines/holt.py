@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from forecast.axes import FloatArray
-from forecast.baselines.lengths import Steps, last_rows, of_equal_length, smoothed_season
+from forecast.baselines.lengths import Steps, last_rows, lengths_of, smoothed_season
 from forecast.baselines.recursion import ALPHAS, BETAS, Form, smooth
-from forecast.baselines.theta import season_of
+from forecast.baselines.theta import without_season
 
 DAMPING = 0.97
 """Factor by which the trend shrinks with each step; 1, 0.95 and 0.9 were no better on years."""
@@ -35,15 +35,16 @@ def holt(history: FloatArray, steps: Steps) -> FloatArray:
     out = np.full((len(rows), steps.horizon), np.nan)
     season_length = smoothed_season(steps.season_length)
     count = max(LAST_ROWS, 5 * season_length)
-    for members, values in of_equal_length(rows[:, -count:]):
-        season = season_of(values, season_length)
-        line = _line(season.removed(values), steps.horizon)
-        out[members] = season.added(line, values.shape[1])
+    flat, seasons = without_season(rows[:, -count:], season_length)
+    known = np.flatnonzero(lengths_of(flat) > 0)
+    out[known] = _line(flat[known], steps.horizon)
+    for members, season in seasons:
+        out[members] = season.added(out[members], int(lengths_of(flat[members[:1]])[0]))
     return out.reshape(num_windows, num_targets, steps.horizon).swapaxes(1, 2)
 
 
 def _line(values: FloatArray, horizon: int) -> FloatArray:
-    """Return (S, H) forecasts of series of equal length, by the set of the least squared error.
+    """Return (S, H) forecasts of series (S, T), by the set of the least squared error.
 
     A series above 0 that falls does so by factors, so that it does not fall below 0.
     """
@@ -51,7 +52,7 @@ def _line(values: FloatArray, horizon: int) -> FloatArray:
     best = states.squares.argmin(axis=1)[:, None]
     level = np.take_along_axis(states.level, best, axis=1)
     trend = np.take_along_axis(states.trend, best, axis=1)
-    is_positive = (values > 0).all(axis=1, keepdims=True)
+    is_positive = ((values > 0) | np.isnan(values)).all(axis=1, keepdims=True)
     level = np.where(is_positive & (level <= 0), values[:, -1:], level)
     growth = np.cumsum(DAMPING ** np.arange(1, horizon + 1))
     line: FloatArray = level + trend * growth

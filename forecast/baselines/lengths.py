@@ -89,13 +89,19 @@ def last_rows(history: FloatArray, season_length: int) -> FloatArray:
     return read.swapaxes(1, 2).reshape(-1, read.shape[1])
 
 
+def lengths_of(values: FloatArray) -> IntArray:
+    """Return (S,) the number of values of series (S, T), which are NaN before the first."""
+    lengths: IntArray = np.isfinite(values).sum(axis=1)
+    return lengths
+
+
 def of_equal_length(rows: FloatArray) -> Iterator[tuple[IntArray, FloatArray]]:
     """Yield numbers and values (S, T) of the histories of each length; those without one are left.
 
     Args:
         rows: (B, M), NaN before the first value.
     """
-    lengths = np.isfinite(rows).sum(axis=1)
+    lengths = lengths_of(rows)
     for length in np.unique(lengths[lengths > 0]):
         members = np.flatnonzero(lengths == length)
         yield members, rows[members, -length:]

@@ -7,13 +7,15 @@ Source: Hyndman, Koehler, Ord and Snyder, Forecasting with Exponential Smoothing
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 
-from forecast.axes import FloatArray
+from forecast.axes import FloatArray, IntArray
+from forecast.baselines.lengths import lengths_of
 
 ALPHAS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.95)
 """Grid of the share of an error by which the level moves."""
@@ -64,13 +66,29 @@ FORMS = tuple(Form(*flags) for flags in product((False, True), repeat=3))
 class States(NamedTuple):
     """States after the last row, and the sum of squared errors one step ahead.
 
-    Level, trend and squares are (S, G), the season is (S, G, m).
+    Level, trend and squares are (S, G), the season is (m, S, G).
     """
 
     level: FloatArray
     trend: FloatArray
     season: FloatArray
     squares: FloatArray
+
+    @classmethod
+    def joined(cls, parts: Sequence[States]) -> States:
+        """Return the series of all parts, one part after the other."""
+        return cls(
+            np.concatenate([part.level for part in parts]),
+            np.concatenate([part.trend for part in parts]),
+            np.concatenate([part.season for part in parts], axis=1),
+            np.concatenate([part.squares for part in parts]),
+        )
+
+    def take(self, order: IntArray) -> States:
+        """Return the series in another order."""
+        return States(
+            self.level[order], self.trend[order], self.season[:, order], self.squares[order]
+        )
 
 
 def smooth(values: FloatArray, parameters: FloatArray, form: Form, season_length: int) -> States:
@@ -82,75 +100,123 @@ def smooth(values: FloatArray, parameters: FloatArray, form: Form, season_length
     counts for long, those with the least sum of squares are taken.
 
     Args:
-        values: (S, T) complete.
+        values: (S, T) the latest last, NaN before the first value of a series.
         parameters: (S or 1, G, 4) alpha, beta, gamma and damping phi.
         form: whether there is a trend and a season.
-        season_length: m; T is at least 2 m where there is a season.
+        season_length: m; each series has at least 2 m values where there is a season.
     """
-    run = _Run.start(*_first_states(values, form, season_length), parameters)
-    if season_length == 1 and values.shape[1] >= LEAST_FITTED_ROWS:
-        return _from_best_start(run, values, form)
-    squares = np.zeros(run.level.shape)
-    for row, now in enumerate(values.T):
-        error = run.follow(now, row)
-        squares += error * error
-    return States(run.level, run.trend, run.season, squares)
+    lengths = lengths_of(values)
+    order = np.argsort(-lengths, kind="stable")  # those that start first are first
+    lengths = lengths[order]
+    num_fitted = 0  # series whose first states are fitted
+    if season_length == 1:
+        num_fitted = int((lengths >= LEAST_FITTED_ROWS).sum())
+    groups = []
+    for part, find in ((order[:num_fitted], _from_best_start), (order[num_fitted:], _from_rows)):
+        if len(part):
+            own = parameters if len(parameters) == 1 else parameters[part]
+            starts = values.shape[1] - lengths_of(values[part])
+            first = _first_states(values[part], starts, form, season_length)
+            run = _Run.start(*first, own, starts)
+            groups.append(find(run, values[part], form))
+    return States.joined(groups).take(np.argsort(order, kind="stable"))
 
 
 @dataclass(eq=False)
 class _Run:
-    """The recursion on its way along the rows: level and trend (S, G), season (S, G, m)."""
+    """The recursion on its way along the rows: level and trend (S, G), season (m, S, G).
+
+    Place `row % m` of the season is that of a row, whatever the row a series starts at.
+    """
 
     level: FloatArray
     trend: FloatArray
     season: FloatArray
-    parameters: FloatArray
+    parameters: tuple[FloatArray, ...]
+    starts: IntArray
 
     @classmethod
     def start(
-        cls, level: FloatArray, trend: FloatArray, season: FloatArray, parameters: FloatArray
+        cls,
+        level: FloatArray,
+        trend: FloatArray,
+        season: FloatArray,
+        parameters: FloatArray,
+        starts: IntArray,
     ) -> _Run:
-        """Begin with the first states (S,), (S,) and (S, m) of series, the same for all G sets."""
+        """Begin with the first states (S,), (S,) and (S, m) of series, the same for all G sets.
+
+        Args:
+            level: before the first row.
+            trend: before the first row.
+            season: of the first m rows of each series.
+            parameters: (S or 1, G, 4).
+            starts: (S,) first row of each series, ascending.
+        """
         num_sets = parameters.shape[1]
+        cycle = season.shape[1]
+        places = (np.arange(cycle) - starts[:, None]) % cycle
+        in_place = np.take_along_axis(season, places, axis=1)
         return cls(
             np.repeat(level[:, None], num_sets, axis=1),
             np.repeat(trend[:, None], num_sets, axis=1),
-            np.repeat(season[:, None], num_sets, axis=1),
-            parameters,
+            np.repeat(in_place.T[:, :, None], num_sets, axis=2),
+            tuple(np.ascontiguousarray(column) for column in np.moveaxis(parameters, -1, 0)),
+            starts,
         )
 
     def follow(self, now: FloatArray, row: int) -> FloatArray:
-        """Go on by the values (S,) of a row, and return their errors (S, G)."""
-        alpha, beta, gamma, damping = np.moveaxis(self.parameters, -1, 0)
-        cycle = self.season.shape[2]
-        step = damping * self.trend
-        error: FloatArray = now[:, None] - self.level - step - self.season[:, :, row % cycle]
-        self.level = self.level + step + alpha * error
-        self.trend = step + beta * error
-        if cycle > 1:
-            self.season[:, :, row % cycle] += gamma * error
+        """Go on by the values (S,) of a row, and return the errors (S', G) of the S' begun."""
+        begun = int(np.searchsorted(self.starts, row, side="right"))
+        alpha, beta, gamma, damping = (column[:begun] for column in self.parameters)
+        level = self.level[:begun]
+        trend = self.trend[:begun]
+        trend *= damping
+        level += trend
+        error: FloatArray = now[:begun, None] - level
+        if len(self.season) > 1:
+            season = self.season[row % len(self.season), :begun]
+            error -= season
+            season += gamma * error
+        level += alpha * error
+        trend += beta * error
         return error
+
+
+def _from_rows(run: _Run, values: FloatArray, form: Form) -> States:  # noqa: ARG001
+    """Smooth from first states that were read off the first rows; arguments as below."""
+    squares = np.zeros(run.level.shape)
+    for row in range(run.starts[0], values.shape[1]):
+        error = run.follow(values[:, row], row)
+        squares[: len(error)] += error * error
+    return States(run.level, run.trend, run.season, squares)
 
 
 def _from_best_start(run: _Run, values: FloatArray, form: Form) -> States:
     """Smooth from the first level and trend with the least squared error, without a season.
 
     The errors are linear in the first states: the same recursion along rows of 0, from a level of 1
-    and from a trend of 1, says how much each error moves with them. Arguments as in `smooth`.
+    and from a trend of 1, says how much each error moves with them. Arguments as in `smooth`, with
+    the series in the order of their first rows.
     """
-    zero = np.zeros(len(run.parameters))
-    one = np.ones(len(run.parameters))
-    by_level = _Run.start(one, zero, zero[:, None], run.parameters)
-    by_trend = _Run.start(zero, one * form.has_trend, zero[:, None], run.parameters)
+    starts = run.starts
+    if starts[-1] == starts[0] and len(run.parameters[0]) == 1:
+        starts = starts[:1]  # one run serves all
+    zero = np.zeros(len(starts))
+    one = np.ones(len(starts))
+    parameters = np.stack(run.parameters, axis=-1)
+    by_level = _Run.start(one, zero, zero[:, None], parameters, starts)
+    by_trend = _Run.start(zero, one * form.has_trend, zero[:, None], parameters, starts)
     squares = np.zeros(run.level.shape)
     gram = np.zeros((2, 2, *by_level.level.shape))
     cross = np.zeros((2, *run.level.shape))
-    for row, now in enumerate(values.T):
-        error = run.follow(now, row)
+    for row in range(starts[0], values.shape[1]):
+        error = run.follow(values[:, row], row)
         moved = np.stack([by_level.follow(zero, row), by_trend.follow(zero, row)])
-        squares += error * error
-        cross += moved * error
-        gram += moved[:, None] * moved
+        begun = len(error)
+        squares[:begun] += error * error
+        cross[:, :begun] += moved * error
+        gram[:, :, : moved.shape[1]] += moved[:, None] * moved
     # The second keeps the determinant above 0 where there is no trend.
     gram[0, 0] += 1e-9 * gram[0, 0]
     gram[1, 1] += 1e-9 * gram[1, 1] + 1e-12
@@ -166,33 +232,38 @@ def _from_best_start(run: _Run, values: FloatArray, form: Form) -> States:
 
 
 def _first_states(
-    values: FloatArray, form: Form, season_length: int
+    values: FloatArray, starts: IntArray, form: Form, season_length: int
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return level (S,), trend (S,) and season (S, m) before the first row, from the first rows."""
     num_series, num_rows = values.shape
+    series = np.arange(num_series)
+    lengths = num_rows - starts
     if not form.has_season:
-        count = min(num_rows, 4)
+        first = values[series, starts]
         trend = np.zeros(num_series)
-        if form.has_trend and count > 1:
-            trend = (values[:, count - 1] - values[:, 0]) / (count - 1)
-        return values[:, 0] - trend, trend, np.zeros((num_series, 1))
+        if form.has_trend:
+            steps = np.minimum(lengths, 4) - 1
+            trend = (values[series, starts + steps] - first) / np.maximum(steps, 1)
+        return first - trend, trend, np.zeros((num_series, 1))
 
-    count = min(num_rows // season_length, 3)
-    cycles = values[:, : count * season_length].reshape(num_series, count, season_length)
+    count = np.minimum(lengths // season_length, 3)
+    rows = starts[:, None] + np.arange(3 * season_length)
+    cycles = values[series[:, None], np.minimum(rows, num_rows - 1)]
+    cycles = cycles.reshape(num_series, 3, season_length)
     means = cycles.mean(axis=2)
-    trend = (means[:, -1] - means[:, 0]) / ((count - 1) * season_length)
+    trend = (means[series, count - 1] - means[:, 0]) / ((count - 1) * season_length)
     centred = np.arange(season_length) - (season_length - 1) / 2
     flat = cycles - means[:, :, None] - trend[:, None, None] * centred
+    is_read = np.arange(3) < count[:, None]
     level = means[:, 0] - trend * (season_length + 1) / 2
     if not form.has_trend:
         trend = np.zeros(num_series)
-    return level, trend, flat.mean(axis=1)
+    return level, trend, (flat * is_read[:, :, None]).sum(axis=1) / count[:, None]
 
 
 def go_on(states: States, damping: FloatArray, num_rows: int, horizon: int) -> FloatArray:
     """Return (S, H) forecasts from states with one set of parameters for each series."""
     steps = np.arange(1, horizon + 1)
     growth = np.cumsum(damping[:, None] ** steps, axis=1)
-    cycle = states.season.shape[2]
-    season = states.season[:, 0, (num_rows + steps - 1) % cycle]
+    season = states.season[(num_rows + steps - 1) % len(states.season), :, 0].T
     return states.level + growth * states.trend + season

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.axes import FloatArray, IntArray, check_shape
-from forecast.baselines.lengths import last_rows, of_equal_length, smoothed_season
+from forecast.baselines.lengths import last_rows, lengths_of, smoothed_season
 from forecast.baselines.recursion import FORMS, Form, go_on, smooth
 
 FITTED_SERIES = 1_500
@@ -67,15 +67,14 @@ class Smoothing:
         totals = [np.zeros(len(form.grid)) for form in FORMS]
         for number in range(num_forms):
             parameters[:, number] = FORMS[number].grid[0]
-        for members, values in of_equal_length(rows[own]):
-            series = own[members]
-            for number, form in enumerate(FORMS):
-                found = _criteria(values, form, season_length)
-                best = found.argmin(axis=1)
-                criteria[series, number] = found[np.arange(len(series)), best]
-                parameters[series, number] = form.grid[best]
-                usable = np.isfinite(found).all(axis=1)
-                totals[number] += found[usable].sum(axis=0)
+        own = own[lengths_of(rows[own]) > 0]
+        for number, form in enumerate(FORMS):
+            found = _criteria(rows[own], form, season_length)
+            best = found.argmin(axis=1)
+            criteria[own, number] = found[np.arange(len(own)), best]
+            parameters[own, number] = form.grid[best]
+            usable = np.isfinite(found).all(axis=1)
+            totals[number] += found[usable].sum(axis=0)
 
         rest = np.flatnonzero(~is_fitted.ravel())
         for number, form in enumerate(FORMS):
@@ -103,9 +102,12 @@ class Smoothing:
         parameters = self.parameters[series].reshape(-1, len(FORMS), 4)
         criteria = self.criteria[series].reshape(-1, len(FORMS))
         out = np.full((len(rows), horizon), np.nan)
-        for members, values in of_equal_length(rows):
-            out[members] = _forecast(
-                values, parameters[members], criteria[members], self.season_length, horizon
+        known = np.flatnonzero(lengths_of(rows) > 0)
+        size = max(1, CHUNK_VALUES // (self.season_length + 4))
+        for start in range(0, len(known), size):
+            chosen = known[start : start + size]
+            out[chosen] = _forecast(
+                rows[chosen], parameters[chosen], criteria[chosen], self.season_length, horizon
             )
         return out.reshape(num_windows, num_targets, horizon).swapaxes(1, 2)
 
@@ -151,37 +153,66 @@ class Smoothing:
 
 
 def _criteria(values: FloatArray, form: Form, season_length: int) -> FloatArray:
-    """Return (S, G) AICc of every entry of a form's grid; infinite where the form cannot be."""
-    num_series, num_rows = values.shape
-    grid = form.grid
-    count = form.num_parameters(season_length)
-    if not _is_possible(num_rows, form, season_length):
-        return np.full((num_series, len(grid)), np.inf)
+    """Return (S, G) AICc of every entry of a form's grid; infinite where the form cannot be.
 
-    found = np.empty((num_series, len(grid)))
+    Args:
+        values: (S, T) the latest last, NaN before the first value.
+        form: of the recursion.
+        season_length: m.
+    """
+    grid = form.grid
+    found = np.full((len(values), len(grid)), np.inf)
+    possible = np.flatnonzero(_is_possible(lengths_of(values), form, season_length))
     cycle = season_length if form.has_season else 1
     size = max(1, CHUNK_VALUES // (len(grid) * (cycle + 4)))
-    for start in range(0, num_series, size):
-        chunk = values[start : start + size]
-        is_positive: NDArray[np.bool_] = np.all(chunk > 0, axis=1)
-        jacobian = np.zeros(len(chunk))
-        if form.is_logarithm:
-            chunk = np.log(np.where(is_positive[:, None], chunk, 1.0))
-            jacobian = 2.0 * chunk.mean(axis=1)  # densities of logarithms as those of values
-        squares = smooth(chunk, grid[None], form, season_length).squares / num_rows
-        least = 1e-12 * np.square(chunk).mean(axis=1, keepdims=True) + np.finfo(np.float64).tiny
-        criterion = num_rows * (np.log(squares + least) + jacobian[:, None]) + 2.0 * count
-        criterion += 2.0 * count * (count + 1) / max(num_rows - count - 1, 1)
-        if form.is_logarithm:
-            criterion[~is_positive] = np.inf
-        found[start : start + size] = criterion
+    for start in range(0, len(possible), size):
+        chosen = possible[start : start + size]
+        found[chosen] = _possible_criteria(values[chosen], form, season_length)
     return found
 
 
-def _is_possible(num_rows: int, form: Form, season_length: int) -> bool:
+def _possible_criteria(values: FloatArray, form: Form, season_length: int) -> FloatArray:
+    """Return `_criteria` of series that are long enough for the form."""
+    num_rows = lengths_of(values)
+    count = form.num_parameters(season_length)
+    is_positive = _all_positive(values)
+    jacobian = np.zeros(len(values))
+    if form.is_logarithm:
+        values = _logarithms(values, is_positive)
+        jacobian = 2.0 * np.nanmean(values, axis=1)  # densities of logarithms as those of values
+    squares = smooth(values, form.grid[None], form, season_length).squares / num_rows[:, None]
+    power = np.nanmean(np.square(values), axis=1)[:, None]
+    least = 1e-12 * power + np.finfo(np.float64).tiny
+    criterion = num_rows[:, None] * (np.log(squares + least) + jacobian[:, None])
+    criterion += 2.0 * count
+    criterion += (2.0 * count * (count + 1) / np.maximum(num_rows - count - 1, 1))[:, None]
+    if form.is_logarithm:
+        criterion[~is_positive] = np.inf
+    return criterion
+
+
+def _all_positive(values: FloatArray) -> NDArray[np.bool_]:
+    """Return (S,) whether all values of a series are above 0."""
+    is_above: NDArray[np.bool_] = (values > 0) | np.isnan(values)
+    return np.asarray(is_above.all(axis=1))
+
+
+def _logarithms(values: FloatArray, is_positive: NDArray[np.bool_]) -> FloatArray:
+    """Return the logarithms of series (S, T) above 0, and 0 for the values of the others."""
+    shown = np.where(is_positive[:, None] | np.isnan(values), values, 1.0)
+    logarithms: FloatArray = np.log(shown)
+    return logarithms
+
+
+def _is_possible(num_rows: IntArray, form: Form, season_length: int) -> NDArray[np.bool_]:
+    """Return (S,) whether series of so many rows are long enough for a form."""
+    least = 1
     if form.has_season:
-        return season_length > 1 and num_rows >= 2 * season_length
-    return num_rows >= 1
+        least = 2 * season_length
+    is_possible: NDArray[np.bool_] = num_rows >= least
+    if form.has_season and season_length == 1:
+        is_possible = np.zeros_like(is_possible)
+    return is_possible
 
 
 def _forecast(
@@ -191,26 +222,27 @@ def _forecast(
     season_length: int,
     horizon: int,
 ) -> FloatArray:
-    """Return (S, H) forecasts of series of equal length: the forms by their Akaike weights."""
+    """Return (S, H) forecasts of series (S, T): the forms by their Akaike weights."""
     num_series, num_rows = values.shape
-    is_positive: NDArray[np.bool_] = np.all(values > 0, axis=1)
+    is_positive = _all_positive(values)
     forecasts = np.zeros((len(FORMS), num_series, horizon))
     available = np.zeros((len(FORMS), num_series), bool)
     for number, form in enumerate(FORMS):
-        if not _is_possible(num_rows, form, season_length):
-            continue
-        available[number] = np.isfinite(criteria[:, number])
+        is_suited = np.isfinite(criteria[:, number])
+        is_suited &= _is_possible(lengths_of(values), form, season_length)
         shown = values
         if form.is_logarithm:
-            available[number] &= is_positive
-            shown = np.log(np.where(is_positive[:, None], values, 1.0))
-        if not available[number].any():
+            is_suited &= is_positive
+            shown = _logarithms(values, is_positive)
+        available[number] = is_suited
+        chosen = np.flatnonzero(is_suited)
+        if not len(chosen):
             continue
-        states = smooth(shown, parameters[:, number, None], form, season_length)
-        made = go_on(states, parameters[:, number, 3], num_rows, horizon)
+        states = smooth(shown[chosen], parameters[chosen, number, None], form, season_length)
+        made = go_on(states, parameters[chosen, number, 3], num_rows, horizon)
         if form.is_logarithm:
             made = np.exp(np.minimum(made, 700.0))
-        forecasts[number] = made
+        forecasts[number, chosen] = made
     distance = np.where(available, criteria.T, np.inf)
     least = distance.min(axis=0)  # finite: a level alone suits every series
     weights = np.where(available, np.exp(-0.5 * np.minimum(distance - least, 1e3)), 0.0)

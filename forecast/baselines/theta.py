@@ -7,8 +7,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.axes import FloatArray
-from forecast.baselines.lengths import Steps, last_rows, of_equal_length, smoothed_season
+from forecast.axes import FloatArray, IntArray
+from forecast.baselines.lengths import (
+    Steps,
+    last_rows,
+    lengths_of,
+    of_equal_length,
+    smoothed_season,
+)
 
 ALPHAS = np.linspace(0.02, 0.99, 30)
 """Grid of the share of an error by which the level moves."""
@@ -42,36 +48,83 @@ def theta(history: FloatArray, steps: Steps) -> FloatArray:
     """
     num_windows, _, num_targets = history.shape
     rows = last_rows(history, steps.season_length)
+    season_length = smoothed_season(steps.season_length)
     out = np.full((len(rows), steps.horizon), np.nan)
-    for members, values in of_equal_length(rows):
-        out[members] = _theta(values, smoothed_season(steps.season_length), steps.horizon)
+    flat, seasons = without_season(rows, season_length)
+    known = np.flatnonzero(lengths_of(flat) > 0)
+    out[known] = _flat_theta(flat[known], steps.horizon)
+    for members, season in seasons:
+        out[members] = season.added(out[members], int(lengths_of(flat[members[:1]])[0]))
     return out.reshape(num_windows, num_targets, steps.horizon).swapaxes(1, 2)
 
 
-def _theta(values: FloatArray, season_length: int, horizon: int) -> FloatArray:
-    """Return (S, H) forecasts of series of equal length."""
-    num_rows = values.shape[1]
-    season = season_of(values, season_length)
-    flat = season.removed(values)
+def without_season(
+    rows: FloatArray, season_length: int
+) -> tuple[FloatArray, list[tuple[IntArray, Season]]]:
+    """Return series without their season, and the season of those of each length.
 
-    centred = np.arange(num_rows) - (num_rows - 1) / 2
-    slope = flat @ centred / max(float(centred @ centred), 1.0)
-    level = np.repeat(flat[:, :1], len(ALPHAS), axis=1)
+    Args:
+        rows: (S, T) the latest last, NaN before the first value.
+        season_length: m.
+    """
+    flat = np.full(rows.shape, np.nan)
+    seasons = []
+    for members, values in of_equal_length(rows):
+        season = season_of(values, season_length)
+        flat[members, -values.shape[1] :] = season.removed(values)
+        seasons.append((members, season))
+    return flat, seasons
+
+
+def _flat_theta(flat: FloatArray, horizon: int) -> FloatArray:
+    """Return (S, H) forecasts of series (S, T) without a season, NaN before the first value."""
+    lengths = lengths_of(flat)
+    order = np.argsort(-lengths, kind="stable")  # those that start first are first
+    flat = flat[order]
+    lengths = lengths[order, None]
+    starts = flat.shape[1] - lengths[:, 0]
+
+    centred = np.arange(flat.shape[1]) - starts[:, None] - (lengths - 1) / 2
+    centred = np.where(np.isnan(flat), 0.0, centred)
+    slope = (np.nan_to_num(flat) * centred).sum(axis=1, keepdims=True)
+    slope /= np.maximum(np.square(centred).sum(axis=1, keepdims=True), 1.0)
+    alpha, last = _smoothed(flat, starts)
+
+    ahead = np.arange(horizon)
+    drift = ahead + (1.0 - (1.0 - alpha) ** lengths) / alpha
+    made = np.empty((len(flat), horizon))
+    made[order] = last + 0.5 * slope * drift
+    return made
+
+
+def _smoothed(flat: FloatArray, starts: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Return (S, 1) the share of an error with the least squared errors, and the last level.
+
+    Args:
+        flat: (S, T) NaN before the first value.
+        starts: (S,) row of the first value, ascending.
+    """
+    level = np.repeat(flat[np.arange(len(flat)), starts, None], len(ALPHAS), axis=1)
     squares = np.zeros(level.shape)
     error = np.empty(level.shape)
     product = np.empty(level.shape)
-    for row in range(1, num_rows):  # arrays are reused: with one series their making would count
-        np.subtract(flat[:, row, None], level, out=error)
-        squares += np.multiply(error, error, out=product)
-        level += np.multiply(ALPHAS, error, out=product)
+    changes = np.unique(starts)
+    for first, stop in zip(changes, [*changes[1:], flat.shape[1]], strict=True):
+        begun = int(np.searchsorted(starts, first, side="right"))
+        own = level[:begun], squares[:begun], error[:begun], product[:begun]
+        for row in range(first, stop):  # arrays are reused: with one series their making counts
+            _follow(flat[:begun, row, None], *own)
     best = squares.argmin(axis=1)
-    alpha = ALPHAS[best][:, None]
-    last = level[np.arange(len(level)), best][:, None]
+    return ALPHAS[best][:, None], level[np.arange(len(level)), best][:, None]
 
-    ahead = np.arange(horizon)
-    drift = ahead + (1.0 - (1.0 - alpha) ** num_rows) / alpha
-    made = last + 0.5 * slope[:, None] * drift
-    return season.added(made, num_rows)
+
+def _follow(
+    now: FloatArray, level: FloatArray, squares: FloatArray, error: FloatArray, product: FloatArray
+) -> None:
+    """Go on by values (S, 1): change level and squares (S, A), overwrite error and product."""
+    np.subtract(now, level, out=error)
+    squares += np.multiply(error, error, out=product)
+    level += np.multiply(ALPHAS, error, out=product)
 
 
 def season_of(values: FloatArray, season_length: int) -> Season:

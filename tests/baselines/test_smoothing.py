@@ -35,7 +35,7 @@ def test_the_recursion_is_that_of_statsmodels(form: Form) -> None:
     parameters = np.array(
         [0.35, 0.05 * form.has_trend, 0.2 * form.has_season, 0.9 * form.has_trend]
     )
-    level, trend, season = recursion._first_states(values[None], form, MONTHS)
+    level, trend, season = recursion._first_states(values[None], np.zeros(1, int), form, MONTHS)
     known = {"initial_level": level[0]}
     used = [True, form.has_trend, form.has_season, form.has_trend]
     if form.has_trend:
@@ -184,17 +184,24 @@ def test_published_errors_of_theta_on_m3(
     assert np.mean(errors) == pytest.approx(published, rel=0.03)
 
 
-def test_series_of_one_panel_do_not_change_each_other() -> None:
-    history = np.full((3, 96, 1), np.nan)
-    for number, start in enumerate((0, 30, 90)):
-        history[number, start:, 0] = seasonal_series(96 - start, number)
-    together = Smoothing.fit(history, MONTHS).predict(history, np.arange(3), 12)
-    steps = Steps(12, 1, MONTHS)
-    for number in range(3):
-        alone = history[[number]]
-        made = Smoothing.fit(alone, MONTHS).predict(alone, np.array([0]), 12)
+@pytest.mark.parametrize("season_length", [1, 4, MONTHS])
+def test_series_of_one_panel_do_not_change_each_other(season_length: int) -> None:
+    """Series of many lengths are smoothed together, each from its own first row on."""
+    lengths = [96, 95, 66, 25, 24, 23, 9, 8, 7, 3, 1]
+    history = np.full((len(lengths), 96, 1), np.nan)
+    for number, length in enumerate(lengths):
+        below = 200.0 * (number % 3 == 1)  # some have values below 0, without logarithms
+        history[number, 96 - length :, 0] = seasonal_series(length, number) - below
+    numbers = np.arange(len(lengths))
+    together = Smoothing.fit(history, season_length).predict(history, numbers, 12)
+    steps = Steps(12, 1, season_length)
+    assert np.isfinite(together).all()
+    for number, length in enumerate(lengths):
+        alone = history[[number], -length:]
+        made = Smoothing.fit(alone, season_length).predict(alone, np.array([0]), 12)
         np.testing.assert_allclose(together[number], made[0])
-        np.testing.assert_allclose(theta(history, steps)[number], theta(alone, steps)[0])
+        for method in (theta, holt):
+            np.testing.assert_allclose(method(history, steps)[number], method(alone, steps)[0])
 
 
 @pytest.mark.parametrize("factor", [1e-6, 1e6])
