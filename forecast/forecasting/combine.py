@@ -4,9 +4,10 @@ Simple members are the baselines of the score table. They cost little, so their 
 many cutoffs before the test set; the model is judged on the validation windows, which it has not
 learned from. The weights follow in two steps:
 
-1. of the simple members: equal weights of the good ones (`GOOD_MEMBERS`), moved towards the best
-   weights by the evidence;
-2. of the model beside the simple members: the simple members alone, moved in the same way.
+1. of the simple members: the best weights, drawn to equal ones of the good members
+   (`GOOD_MEMBERS`);
+2. of the model beside the simple members: the simple members alone, moved towards the best weights
+   where their gain is above its error.
 
 A model without networks, which is a ridge regression, is fitted anew at the cutoffs and belongs to
 the simple members, if it reads known covariates: the others do not.
@@ -36,7 +37,7 @@ from forecast.forecasting.seasonal_member import seasonal_forecasts
 from forecast.forecasting.simple_members import simple_forecasts
 from forecast.scores.seasonal import seasonal_errors
 from forecast.section import decided
-from forecast.training.earned_weights import Errors, earned_weights
+from forecast.training.earned_weights import Errors, drawn_weights, earned_weights
 from forecast.training.judged_members import LEAST_WEIGHT
 from forecast.windows.index import WindowIndex, index_windows
 from forecast.windows.splits import Part
@@ -143,6 +144,27 @@ def with_combination(
     return fitted, rolled
 
 
+def weights_of_all(fitted: Fitted, whole: Prepared) -> dict[str, float]:
+    """Return the weights once more, with the errors of the simple members on the newest rows too.
+
+    A network keeps its weight: there is no row that it has not learned from or was judged on.
+
+    Args:
+        fitted: the state with weights of rows before those held back.
+        whole: the data with every row in the training set.
+    """
+    rolled = roll_simple(fitted, whole)
+    if rolled is None:
+        return dict(fitted.weights)
+    names = rolled.names
+    share = sum(weight for name, weight in fitted.weights.items() if name in names)
+    weights = {name: weight for name, weight in fitted.weights.items() if name not in names}
+    for name, weight in zip(names, rolled.weights.tolist(), strict=True):
+        if weight or name == MODEL:
+            weights[name] = share * weight
+    return weights
+
+
 def weights_of_others(prepared: Prepared, rolled: Rolled) -> FloatArray:
     """Return (M, B) weights for each window, from the stretches that it does not forecast.
 
@@ -154,7 +176,7 @@ def weights_of_others(prepared: Prepared, rolled: Rolled) -> FloatArray:
         is_other = np.abs(errors.blocks - block) > 1
         weights = rolled.simple
         if is_other.any():
-            weights, _ = earned_weights(errors.take(is_other), rolled.simple)
+            weights = drawn_weights(errors.take(is_other), rolled.simple)
         found[:, rolled.blocks == block] = weights[:, None]
     return found
 
@@ -213,7 +235,7 @@ def _roll(fitted: Fitted, prepared: Prepared, names: Sequence[str]) -> Rolled:
     start = _simple_weights(simple, prepared)
     weights = start
     if len(last):
-        weights, _ = earned_weights(_errors_of(prepared, made, last, blocks), start)
+        weights = drawn_weights(_errors_of(prepared, made, last, blocks), start)
     return Rolled(simple, made, last, blocks, start, weights)
 
 

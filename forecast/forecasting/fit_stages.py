@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from forecast.experiment.prepare import Prepared, with_all_rows
 from forecast.forecasting.calibrate import calibrate
-from forecast.forecasting.combine import Rolled, roll_simple, with_combination
+from forecast.forecasting.combine import Rolled, roll_simple, weights_of_all, with_combination
 from forecast.forecasting.fitted import MODEL, Fitted, collect, shape_of
 from forecast.forecasting.judge import judge, judge_rolled, unseen_part
 from forecast.forecasting.seasonal_member import fit_seasonal
@@ -104,6 +104,8 @@ def fit_stages(
         part = unseen_part(fitted, prepared.panel)
         evaluated = judge(fitted, prepared.panel, part, features=prepared.features)
     whole = with_all_rows(prepared)
+    if len(prepared.test) and len(fitted.weights) > 1:
+        fitted = replace(fitted, weights=weights_of_all(fitted, whole))
     if fitted.weights[MODEL]:
         network = refit_network(
             whole,
