@@ -41,6 +41,7 @@ from forecast.training.earned_weights import Errors, drawn_weights, earned_weigh
 from forecast.training.judged_members import LEAST_WEIGHT
 from forecast.windows.index import WindowIndex, index_windows
 from forecast.windows.splits import Part
+from forecast.windows.windowed import WindowedFeatures
 
 GOOD_MEMBERS = ("theta", ETS, LINEAR)
 """Members that share the weight without evidence; a ridge regression only where its errors at
@@ -126,13 +127,7 @@ def with_combination(
     names = decided(prepared.config.ensemble.simple, "ensemble.simple")
     if not names:
         return fitted, None
-    of_simple: dict[str, float] = {}
-    if rolled is not None:
-        of_simple = dict(zip(rolled.names, rolled.weights.tolist(), strict=True))
-    if MODEL in of_simple:
-        weights = {name: weight for name, weight in of_simple.items() if weight or name == MODEL}
-    else:
-        weights = _beside_model(fitted, prepared, of_simple, names)
+    weights = _weights(fitted, prepared, rolled, (prepared.validation,), _known_until(prepared))
     fitted = replace(fitted, weights=weights)
     if SEASONAL not in weights:
         fitted = replace(fitted, seasonal=None)
@@ -144,25 +139,20 @@ def with_combination(
     return fitted, rolled
 
 
-def weights_of_all(fitted: Fitted, whole: Prepared) -> dict[str, float]:
-    """Return the weights once more, with the errors of the simple members on the newest rows too.
-
-    A network keeps its weight: there is no row that it has not learned from or was judged on.
+def weights_of_all(fitted: Fitted, prepared: Prepared, whole: Prepared) -> dict[str, float]:
+    """Return the weights once more, with the errors on the rows held back for the score, too.
 
     Args:
-        fitted: the state with weights of rows before those held back.
-        whole: the data with every row in the training set.
+        fitted: the state, which has not learned from these rows.
+        prepared: the data it was trained on.
+        whole: the same data with every row in the training set.
     """
-    rolled = roll_simple(fitted, whole)
-    if rolled is None:
+    names = decided(prepared.config.ensemble.simple, "ensemble.simple")
+    if not names:
         return dict(fitted.weights)
-    names = rolled.names
-    share = sum(weight for name, weight in fitted.weights.items() if name in names)
-    weights = {name: weight for name, weight in fitted.weights.items() if name not in names}
-    for name, weight in zip(names, rolled.weights.tolist(), strict=True):
-        if weight or name == MODEL:
-            weights[name] = share * weight
-    return weights
+    rolled = roll_simple(fitted, whole)
+    judged = (prepared.validation, prepared.test)
+    return _weights(fitted, prepared, rolled, judged, prepared.panel.offsets[1:])
 
 
 def weights_of_others(prepared: Prepared, rolled: Rolled) -> FloatArray:
@@ -203,7 +193,7 @@ def _simple_weights(names: Sequence[str], prepared: Prepared) -> FloatArray:
 def _roll(fitted: Fitted, prepared: Prepared, names: Sequence[str]) -> Rolled:
     """Forecast with simple members from many cutoffs, and find their weights."""
     panel = prepared.panel
-    end = np.maximum(prepared.split.train.last, prepared.split.validation.last)
+    end = _known_until(prepared)
     index = _rolled_index(fitted, prepared, end)
     numbers = evenly_spaced(len(index), min(len(index), ROLLED_WINDOWS))
     series, first = index.locate(numbers)
@@ -237,6 +227,12 @@ def _roll(fitted: Fitted, prepared: Prepared, names: Sequence[str]) -> Rolled:
     if len(last):
         weights = drawn_weights(_errors_of(prepared, made, last, blocks), start)
     return Rolled(simple, made, last, blocks, start, weights)
+
+
+def _known_until(prepared: Prepared) -> IntArray:
+    """Return (N,) the row of each series that is the first of those held back."""
+    end: IntArray = np.maximum(prepared.split.train.last, prepared.split.validation.last)
+    return end
 
 
 def _rolled_index(fitted: Fitted, prepared: Prepared, end: IntArray) -> WindowIndex:
@@ -283,56 +279,99 @@ def _season_length(prepared: Prepared) -> int:
     return prepared.config.data.season_length or prepared.panel.freq.season_length
 
 
-def _beside_model(
-    fitted: Fitted, prepared: Prepared, simple: Mapping[str, float], names: Sequence[str]
+def _weights(
+    fitted: Fitted,
+    prepared: Prepared,
+    rolled: Rolled | None,
+    judged: Sequence[WindowedFeatures],
+    end: IntArray,
 ) -> dict[str, float]:
-    """Return the weights of the model and of the simple members, from the validation windows.
+    """Return the weights of the model and of the simple members.
 
     Args:
         fitted: the state.
         prepared: its data.
-        simple: weights of the simple members alone.
-        names: all that may have a weight; a ridge regression that is not in `simple` is judged
-            here.
+        rolled: forecasts of simple members from many cutoffs, with their weights.
+        judged: sets that nothing was learned from, for the weight of the model and of members that
+            are not in `rolled`.
+        end: (N,) row of each series that the last of these sets ends before.
     """
-    panel = prepared.panel
-    windows = prepared.validation
+    simple: dict[str, float] = {}
+    if rolled is not None:
+        simple = dict(zip(rolled.names, rolled.weights.tolist(), strict=True))
+    if MODEL in simple:
+        return {name: weight for name, weight in simple.items() if weight or name == MODEL}
+    names = decided(prepared.config.ensemble.simple, "ensemble.simple")
+    late: list[str] = [name for name in names if name not in (*simple, SEASONAL)]
+    if fitted.seasonal is not None:
+        late.append(SEASONAL)
     without_model = {MODEL: 0.0} | {name: weight for name, weight in simple.items() if weight}
     if not simple:
         without_model = {MODEL: 1.0}
-    if not len(windows):
+    judged = [windows for windows in judged if len(windows)]
+    if not judged or not (simple or late):
         return without_model
+
+    parts = [_made_beside(fitted, prepared, simple, late, windows) for windows in judged]
+    made = np.concatenate([part[0] for part in parts], axis=1)
+    last = np.concatenate([part[1] for part in parts])
+    horizon = fitted.shape.horizon
+    blocks = (end[prepared.panel.series_at(last)] - last - 1 - horizon) // horizon
+    found = _beside_simple(_errors_of(prepared, made, last, blocks))
+
+    members = dict.fromkeys(late, 0.0) | {MODEL: 0.0}
+    shares = found[-len(members) :].tolist()
+    weights = dict(zip(members, shares, strict=True))
+    if simple:
+        weights |= {name: float(found[0]) * weight for name, weight in simple.items()}
+    return {name: weight for name, weight in weights.items() if weight or name == MODEL}
+
+
+def _made_beside(
+    fitted: Fitted,
+    prepared: Prepared,
+    simple: Mapping[str, float],
+    late: Sequence[str],
+    windows: WindowedFeatures,
+) -> tuple[FloatArray, IntArray]:
+    """Forecast with the simple members together, with other members, and with the model.
+
+    Args:
+        fitted: the state.
+        prepared: its data.
+        simple: weights of the simple members; may be empty.
+        late: other members, the seasonal regression last.
+        windows: that nothing was learned from.
+
+    Returns:
+        (1 + J + 1, B, H, D) forecasts for J other members, without the first where there is no
+        simple member; and (B,) the row at each cutoff.
+    """
     most = max(1, JUDGED_WINDOWS // fitted.shape.num_targets)
     numbers = evenly_spaced(len(windows), min(len(windows), most))
-    series, first = windows.index.locate(numbers)
+    _, first = windows.index.locate(numbers)
     last = first + windows.index.context_length - 1
-    horizon = fitted.shape.horizon
-    blocks = (prepared.split.validation.last[series] - last - 1 - horizon) // horizon
-
-    late = [name for name in names if name not in (*simple, SEASONAL)]
     used = [name for name, weight in simple.items() if weight]
-    made = simple_forecasts(fitted, panel, prepared.filled, last, [*used, *late])
-    weights = np.array([simple[name] for name in used])
-    together = np.tensordot(weights, made[: len(used)], axes=1)
-    all_made = [together, *made[len(used) :]]
-    if not simple:
-        all_made = []
-    if fitted.seasonal is not None:
-        late.append(SEASONAL)
-        all_made.append(seasonal_forecasts(fitted, panel, windows, numbers))
-    all_made.append(forecast_model(fitted, windows, numbers)[0])
-    if len(all_made) == 1:
-        return without_model
-    errors = _errors_of(prepared, np.stack(all_made), last, blocks)
-    start = np.zeros(len(all_made))
+    baselines = [*used, *(name for name in late if name != SEASONAL)]
+    forecasts = simple_forecasts(fitted, prepared.panel, prepared.filled, last, baselines)
+    made = [*forecasts[len(used) :]]
+    if simple:
+        weights = np.array([simple[name] for name in used])
+        made.insert(0, np.tensordot(weights, forecasts[: len(used)], axes=1))
+    if SEASONAL in late:
+        made.append(seasonal_forecasts(fitted, prepared.panel, windows, numbers))
+    made.append(forecast_model(fitted, windows, numbers)[0])
+    return np.stack(made), last
+
+
+def _beside_simple(errors: Errors) -> FloatArray:
+    """Return (M,) weights by the errors of the simple members together, and of M - 1 others.
+
+    The last is the model, which takes long to fit once more: without much weight it has none.
+    """
+    start = np.zeros(len(errors.values))
     start[0] = 1.0
     found, _ = earned_weights(errors, start, least_blocks=MODEL_BLOCKS)
     if found[-1] < LEAST_WEIGHT:
-        found = np.append(found[:-1], 0.0) / found[:-1].sum()  # a refit would take long
-
-    combined = {MODEL: float(found[-1])}
-    for name, weight in zip(used, weights, strict=True):
-        combined[name] = float(found[0] * weight)
-    for name, weight in zip(late, found[len(found) - 1 - len(late) : -1], strict=True):
-        combined[name] = float(weight)
-    return {name: weight for name, weight in combined.items() if weight or name == MODEL}
+        found = np.append(found[:-1], 0.0) / found[:-1].sum()
+    return found

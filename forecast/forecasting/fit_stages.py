@@ -104,8 +104,8 @@ def fit_stages(
         part = unseen_part(fitted, prepared.panel)
         evaluated = judge(fitted, prepared.panel, part, features=prepared.features)
     whole = with_all_rows(prepared)
-    if len(prepared.test) and len(fitted.weights) > 1:
-        fitted = replace(fitted, weights=weights_of_all(fitted, whole))
+    if len(prepared.test):
+        fitted = replace(fitted, weights=weights_of_all(fitted, prepared, whole))
     if fitted.weights[MODEL]:
         network = refit_network(
             whole,

@@ -33,8 +33,9 @@ PRIOR_STRETCHES = 2.0
 """Stretches of time that simple weights are worth beside the errors: with 1 to 5 the error on 65
 tables and 279 single series of M3, at cutoffs inside their training rows, varies by 1 %."""
 
-MIN_WEIGHT = 0.02
-"""Smaller weights become 0: a member costs time and says little."""
+MIN_WEIGHT = 0.05
+"""Smaller weights become 0: a member costs time and says little. On the tables of
+`PRIOR_STRETCHES` it saves 0.5 % of the error beside 0.02."""
 
 
 @dataclass(frozen=True, eq=False)

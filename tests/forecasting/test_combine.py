@@ -291,16 +291,28 @@ def test_regressions_at_cutoffs_are_those_of_the_rows_before_each_stretch() -> N
 
 @pytest.mark.parametrize(("weight", "kept"), [(0.04, 0.0), (0.06, 0.06)])
 def test_a_model_of_little_weight_is_left_out(
-    fitted_on_days: Forecaster, monkeypatch: pytest.MonkeyPatch, weight: float, kept: float
+    monkeypatch: pytest.MonkeyPatch, weight: float, kept: float
 ) -> None:
     def earned(*_: object, **__: object) -> tuple[np.ndarray, float]:
-        return np.array([1 - weight, weight]), 1.0
+        return np.array([0.7 - weight, 0.3, weight]), 1.0
 
     monkeypatch.setattr(combine, "earned_weights", earned)
-    simple = {"theta": 0.5, "ets": 0.5}
-    table = pd.concat([days(160, 0, "a"), days(120, 1, "b")])
-    prepared = prepare(fitted_on_days.fitted.config, table)
-    assert len(prepared.validation)
-    found = combine._beside_model(fitted_on_days.fitted, prepared, simple, tuple(simple))
-    assert found[MODEL] == kept
-    assert sum(found.values()) == pytest.approx(1.0)
+    found = combine._beside_simple(Errors(np.zeros((3, 1, 1)), np.zeros(1, int), np.zeros(1, int)))
+    assert found[-1] == kept
+    assert found.sum() == pytest.approx(1.0)
+
+
+def test_the_rows_held_back_for_the_score_count_for_the_last_weights() -> None:
+    """A week that is gone from the newest rows on: a member that forecasts it loses its weight."""
+    table = days(240, 0, "a")
+    newest = table["ds"] >= table["ds"].max() - pd.Timedelta(days=42)
+    noise = np.random.default_rng(0).normal(0, 0.3, len(table))
+    table["y"] = np.where(newest, table["y"].mean() + noise, table["y"])
+    forecaster = Forecaster(horizon=7, seeds=0, linear="member").fit(table, verbose=0)
+    prepared = prepare(forecaster.config, table)
+    assert prepared.split.test.first[0] <= np.flatnonzero(newest)[0]
+    of_rows_before = combine.roll_simple(forecaster.fitted, prepared)
+    assert of_rows_before is not None
+    before = dict(zip(of_rows_before.names, of_rows_before.weights, strict=True))
+    after = forecaster.fitted.weights
+    assert after.get("window_mean", 0.0) > before["window_mean"]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.optimize import minimize
 
 from forecast.experiment.choices import LEAST_BLOCKS
 from forecast.training import earned_weights as rules
-from forecast.training.earned_weights import Errors, earned_weights
+from forecast.training.earned_weights import Errors, drawn_weights, earned_weights
 
 H = 6
 
@@ -132,3 +133,49 @@ def test_a_gain_is_measured_with_weights_from_other_stretches() -> None:
     errors = Errors(values, np.arange(10), np.zeros(10, int))
     weights, _ = earned_weights(errors, np.array([1.0, 0.0]))
     np.testing.assert_array_equal(weights, [1.0, 0.0])
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_drawn_weights_are_the_minimum_that_is_written_down(seed: int) -> None:
+    """Beside a general optimiser, on the objective as its docstring states it."""
+    rng = np.random.default_rng(seed)
+    num_members, num_windows = 4, 3 + seed
+    scale = np.array([1.0, 1.1, 0.8, 3.0])[:, None, None]
+    values = rng.normal(0, 1, (num_members, num_windows, 5)) * scale + rng.normal(0, 1, (1, 1, 5))
+    blocks = np.arange(num_windows) % 3
+    simple = np.array([0.5, 0.5, 0.0, 0.0])
+    counts = 0.5 ** (blocks / rules.RECENT)
+
+    def mean_square(weights: np.ndarray) -> float:
+        together = np.einsum("m,mwh->wh", weights, values)
+        return float(np.average(np.square(together).mean(axis=1), weights=counts))
+
+    def objective(weights: np.ndarray) -> float:
+        distance = float(np.square(weights - simple).sum())
+        return mean_square(weights) + mean_square(simple) * rules.PRIOR_STRETCHES / 3 * distance
+
+    best = minimize(
+        objective,
+        np.full(num_members, 1 / num_members),
+        bounds=[(0, 1)] * num_members,
+        constraints={"type": "eq", "fun": lambda weights: weights.sum() - 1},
+        options={"ftol": 1e-14, "maxiter": 500},
+    )
+    found = drawn_weights(Errors(values, blocks, np.zeros(num_windows, int)), simple)
+    # Weights below the least one are left out; the objective then is hardly above its minimum.
+    assert objective(found) <= best.fun * (1 + 1e-3)
+    np.testing.assert_allclose(found, best.x, atol=rules.MIN_WEIGHT + 1e-4)
+
+
+def test_many_stretches_draw_weights_to_the_best_ones_and_few_to_simple_ones() -> None:
+    rng = np.random.default_rng(0)
+    simple = np.array([1.0, 0.0])
+    moved = []
+    for num_blocks in (1, 4, 40, 4000):
+        values = np.stack([np.full((num_blocks, 1), 2.0), np.full((num_blocks, 1), 1.0)])
+        values = values * rng.choice([-1, 1], (2, num_blocks, 1))
+        blocks = np.zeros(num_blocks, int) if num_blocks == 1 else np.arange(num_blocks)
+        errors = Errors(values, blocks, np.zeros(num_blocks, int))
+        moved.append(drawn_weights(errors, simple)[1])
+    assert moved == sorted(moved)
+    assert moved[0] < 0.5 < moved[-1]
