@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from forecast.classification.class_search import ClassSearch
 from forecast.classification.texts.documents import TextSettings
+from forecast.data.formats.written_table import WrittenTable
 from forecast.models.bigru_classifier import BiGRUClassifierConfig
-from forecast.section import AUTO, Auto, PositiveInt, Section
+from forecast.section import AUTO, Auto, PositiveInt, Section, with_replaced
 
 Name = Annotated[str, Field(min_length=1)]
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -18,17 +20,8 @@ USUAL_LABEL = "label"
 """Column of labels where none is named."""
 
 
-class SequenceColumns(Section):
-    """Roles of the columns of a table of labelled sequences.
-
-    Raises:
-        ConfigError: a column has two roles.
-
-    Example:
-        >>> from forecast import SequenceColumns
-        >>> SequenceColumns(id_col="machine", label_col="state", categorical=("mode",)).label_col
-        'state'
-    """
+class SequenceRoles(Section):
+    """Roles of the columns of a table of labelled sequences."""
 
     id_col: Name | Auto = AUTO
     """Column that names the sequence of each row. `auto`: `unique_id`, `id` or `series`; with
@@ -100,6 +93,21 @@ class SequenceColumns(Section):
     def shown_separator(self) -> str:
         """Mark between the labels of a cell in results."""
         return self.label_separator or "|"
+
+
+class SequenceColumns(WrittenTable, SequenceRoles):
+    """Roles of the columns of a table of labelled sequences, and how it is written.
+
+    Raises:
+        ConfigError: a column has two roles, or two marks of numbers are the same.
+
+    Example:
+        >>> from forecast import SequenceColumns
+        >>> SequenceColumns(id_col="machine", label_col="state", categorical=("mode",)).label_col
+        'state'
+        >>> SequenceColumns(decimal=",", separator=";").decimal
+        ','
+    """
 
 
 class InputSettings(Section):
@@ -196,3 +204,14 @@ class Classification(Section):
                 f"any number of labels; expected 'none'"
             )
         return self
+
+    def with_settings(self, settings: Mapping[str, Any]) -> Classification:
+        """Return the settings with some replaced, checked together.
+
+        Args:
+            settings: path, such as `training.epochs`, -> value.
+
+        Raises:
+            ConfigError: the settings do not fit together.
+        """
+        return with_replaced(self, settings)

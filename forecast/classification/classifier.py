@@ -5,23 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from forecast.axes import IntArray
 from forecast.classification.attended_steps import attention_frame
+from forecast.classification.check_sequences import checked_split, learned_and_test
 from forecast.classification.class_settings import Classification
 from forecast.classification.evaluated import ClassifierResult
 from forecast.classification.fitted_classifier import FittedClassifier, fit_classifier
 from forecast.classification.label_sets.set_result import LabelSetResult
-from forecast.classification.labelled_sequences import Sequences
-from forecast.classification.same_contents import refuse_repeated, twice_in_sets
-from forecast.classification.sequence_split import (
-    SequenceSplit,
-    refuse_unseen,
-    split_sequences,
-)
-from forecast.classification.sequence_table import COUNTED, read_sequences
+from forecast.classification.same_contents import twice_in_sets
 from forecast.classification.stored_classifier import load_classifier, save_classifier
+from forecast.classification.tables.labelled_sequences import Sequences
+from forecast.classification.tables.learned_sequences import reading_learned
+from forecast.classification.tables.sequence_table import COUNTED, read_sequences
 from forecast.data.formats.readers import Source
 from forecast.errors import ConfigError, NotFittedError, check_kind
 from forecast.layers.runtime import start_quietly
@@ -126,16 +120,13 @@ class Classifier:
         """
         start_quietly()
         sequences = read_sequences(table, self.config.data, self.config.text)
-        planned = split_sequences(sequences, self.config.split)
-        refuse_unseen(sequences, planned)
-        if self.config.split.repeated == "refuse":
-            refuse_repeated(sequences, _learned_and_test(planned))
+        checked_split(sequences, self.config.split)
         fitted, split = fit_classifier(
             self.config.model_copy(update={"data": sequences.columns}), sequences
         )
         self._fitted = fitted
         self._test = sequences.take(split.test) if len(split.test) else None
-        doubles = twice_in_sets(sequences, _learned_and_test(split))
+        doubles = twice_in_sets(sequences, learned_and_test(split))
         self.notes = (*sequences.notes, *doubles)
         return self
 
@@ -204,7 +195,8 @@ class Classifier:
         if columns.id_col == COUNTED:
             columns = columns.model_copy(update={"id_col": AUTO})
         columns = columns.model_copy(update={"split_col": None, "group_col": None})
-        return read_sequences(table, columns, config.text, has_labels=has_labels)
+        with reading_learned(columns):
+            return read_sequences(table, columns, config.text, has_labels=has_labels)
 
     def save(self, path: str | Path) -> None:
         """Write the fitted classifier to a folder, atomically.
@@ -235,9 +227,3 @@ class Classifier:
     def __getstate__(self) -> dict[str, Any]:
         """Refuse to be pickled: a saved model is a folder."""
         raise TypeError("a Classifier is not pickled: use save(folder) and Classifier.load(folder)")
-
-
-def _learned_and_test(split: SequenceSplit) -> dict[str, IntArray]:
-    """Return the numbers of the sequences that are learned from, and of those that judge."""
-    learned = np.concatenate([split.train, split.validation])
-    return {"training": learned, "test": split.test}

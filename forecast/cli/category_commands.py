@@ -41,6 +41,7 @@ CATEGORY_SHORTCUTS = (
         "COLUMN",
         "column that orders the rows of a series; default: ds, step or time",
         json.dumps,
+        has_null=True,
     ),
     Shortcut(
         "--features",
@@ -101,6 +102,7 @@ def _add_predict(commands: Commands) -> None:
     parser = add_command(
         commands, "predict", _predict, "forecast the steps after the last row of each series"
     )
+    parser.set_defaults(shortcuts=CATEGORY_SHORTCUTS)  # for "fit again with"
     add_run(parser, "the history of the series", needs_table=True)
     add_output(parser)
 
@@ -116,6 +118,7 @@ def _predict(options: argparse.Namespace) -> int:
 
 def _add_evaluate(commands: Commands) -> None:
     parser = add_command(commands, "evaluate", _evaluate, "compare forecasts with what came")
+    parser.set_defaults(shortcuts=CATEGORY_SHORTCUTS)  # for "fit again with"
     add_run(parser, "series that were not learned from", needs_table=True)
 
 

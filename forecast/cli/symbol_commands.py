@@ -41,6 +41,7 @@ SYMBOL_SHORTCUTS = (
         "COLUMN",
         "column that orders the rows of a sequence; default: ds, step or time",
         json.dumps,
+        has_null=True,
     ),
     Shortcut("--text", "data.text_col", "COLUMN", "column of texts, one per row", json.dumps),
     Shortcut(
@@ -95,6 +96,7 @@ def _add_evaluate(commands: Commands) -> None:
     parser = add_command(
         commands, "evaluate", _evaluate, "compare predictions with the symbols that came"
     )
+    parser.set_defaults(shortcuts=SYMBOL_SHORTCUTS)  # for "fit again with"
     add_run(parser, "symbols that were not learned from", needs_table=True)
 
 

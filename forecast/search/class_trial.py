@@ -13,9 +13,9 @@ from forecast.classification.class_search import all_scores
 from forecast.classification.class_settings import Classification
 from forecast.classification.evaluated import NETWORK
 from forecast.classification.fitted_classifier import FittedClassifier, fit_classifier
-from forecast.classification.labelled_sequences import Sequences
 from forecast.classification.sequence_split import Fold, split_sequences, validation_folds
-from forecast.classification.sequence_table import read_sequences
+from forecast.classification.tables.labelled_sequences import Sequences
+from forecast.classification.tables.sequence_table import read_sequences
 from forecast.data.findings import counted
 from forecast.errors import ConfigError, DataError
 from forecast.experiment.identity import describe_work

@@ -18,7 +18,7 @@ from forecast.classification.categories.category_settings import (
     CategoryWindows,
 )
 from forecast.classification.categories.category_windows import all_windows, divide, last_windows
-from forecast.classification.sequence_table import read_sequences
+from forecast.classification.tables.sequence_table import read_sequences
 from forecast.cli.entry import main
 from forecast.errors import ArtifactError, ConfigError, DataError, NotFittedError
 

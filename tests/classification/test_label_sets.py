@@ -15,7 +15,7 @@ from forecast.classification.label_sets.set_result import LabelSetResult
 from forecast.classification.label_sets.set_scores import SET_SCORES
 from forecast.classification.regressions.ridge_classifier import RidgeClassifier
 from forecast.classification.sequence_split import split_sequences
-from forecast.classification.sequence_table import read_sequences
+from forecast.classification.tables.sequence_table import read_sequences
 from forecast.cli.entry import main
 from forecast.errors import ConfigError, DataError
 from forecast.report.plots.classes import plot_labels

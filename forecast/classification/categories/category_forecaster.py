@@ -10,8 +10,10 @@ from forecast.classification.categories.category_settings import CategorySetting
 from forecast.classification.categories.category_windows import CategoryIndex, all_windows
 from forecast.classification.categories.fitted_categories import FittedCategories, fit_categories
 from forecast.classification.categories.stored_categories import load_categories, save_categories
-from forecast.classification.labelled_sequences import Sequences
-from forecast.classification.sequence_table import read_sequences
+from forecast.classification.tables.labelled_sequences import Sequences
+from forecast.classification.tables.learned_sequences import reading_learned
+from forecast.classification.tables.sequence_roles import naming
+from forecast.classification.tables.sequence_table import read_sequences
 from forecast.data.formats.readers import Source
 from forecast.errors import ConfigError, NotFittedError, check_kind
 from forecast.layers.runtime import start_quietly
@@ -112,7 +114,7 @@ class CategoryForecaster:
         Raises:
             DataError: the table cannot be read.
         """
-        return self.fitted.predict(self._read(table, self.fitted.settings))
+        return self.fitted.predict(self._read_again(table))
 
     def evaluate(self, table: Source | None = None) -> CategoryResult:
         """Return forecasts beside what came, with those of the baselines.
@@ -126,7 +128,7 @@ class CategoryForecaster:
             DataError: the table cannot be read, or no window can be judged.
         """
         if table is not None:
-            sequences = self._read(table, self.fitted.settings)
+            sequences = self._read_again(table)
             return self.fitted.evaluate(sequences, all_windows(sequences, self.settings.windows))
         if self._test is None:
             raise ConfigError(
@@ -137,9 +139,20 @@ class CategoryForecaster:
 
     @staticmethod
     def _read(table: Source, settings: CategorySettings) -> Sequences:
-        return read_sequences(
-            table, settings.data.as_sequences(), has_labels=False, may_be_one=True
-        )
+        with naming("target_col", "the target", settings.data.target_col):
+            return read_sequences(
+                table,
+                settings.data.as_sequences(),
+                has_labels=False,
+                may_be_one=True,
+                are_spaced=True,
+            )
+
+    def _read_again(self, table: Source) -> Sequences:
+        """Return the series of a table that it was not trained on."""
+        settings = self.fitted.settings
+        with reading_learned(settings.data):
+            return self._read(table, settings)
 
     def save(self, path: str | Path) -> None:
         """Write the fitted forecaster to a folder, atomically.

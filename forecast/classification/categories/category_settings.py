@@ -7,6 +7,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from forecast.classification.class_settings import SequenceColumns
+from forecast.data.formats.written_table import WrittenTable
 from forecast.models.bigru_categories import BiGRUCategoriesConfig
 from forecast.section import AUTO, Auto, PositiveInt, Section
 
@@ -14,7 +15,7 @@ Name = Annotated[str, Field(min_length=1)]
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
-class CategoryColumns(Section):
+class CategoryRoles(Section):
     """Roles of the columns of a table with a row per series and step."""
 
     id_col: Name | Auto = AUTO
@@ -29,6 +30,10 @@ class CategoryColumns(Section):
     categorical: tuple[Name, ...] = ()
     """Other columns of categories that the model reads."""
 
+
+class CategoryColumns(WrittenTable, CategoryRoles):
+    """Roles of the columns of a table with a row per series and step, and how it is written."""
+
     @model_validator(mode="after")
     def _one_role_each(self) -> Self:
         """Refuse a column with two roles."""
@@ -38,6 +43,7 @@ class CategoryColumns(Section):
     def as_sequences(self) -> SequenceColumns:
         """Return the roles of the same columns for `read_sequences`: the target is a category."""
         return SequenceColumns(
+            **self.as_written,
             id_col=self.id_col,
             step_col=self.step_col,
             label_col=None,

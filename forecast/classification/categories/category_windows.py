@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from forecast.axes import IntArray
 from forecast.classification.categories.category_settings import CategorySplit, CategoryWindows
-from forecast.classification.labelled_sequences import Sequences
+from forecast.classification.tables.labelled_sequences import Sequences
 
 GAP = 1.5
 """Usual steps from which on a step is a gap: 31 days are none among months, two days are among

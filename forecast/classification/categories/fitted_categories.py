@@ -28,7 +28,7 @@ from forecast.classification.categories.category_windows import (
 from forecast.classification.encoding import EncodedRows, Encoding
 from forecast.classification.evaluated import NETWORK
 from forecast.classification.fitted_classifier import network_weight
-from forecast.classification.labelled_sequences import Sequences
+from forecast.classification.tables.labelled_sequences import Sequences
 from forecast.classification.texts.documents import TextSettings
 from forecast.data.findings import counted, listed
 from forecast.data.names import sorted_names

@@ -29,6 +29,7 @@ from forecast.classification.symbols.symbol_rows import (
 )
 from forecast.classification.symbols.symbol_settings import NextSymbolSettings
 from forecast.classification.symbols.symbol_steps import first_states, read_on, shares_of
+from forecast.classification.tables.learned_sequences import reading_learned
 from forecast.data.findings import listed
 from forecast.data.formats.readers import Source
 from forecast.errors import ConfigError, DataError, NotFittedError, check_kind
@@ -170,7 +171,8 @@ class NextSymbol:
         fitted = self.fitted
         rows = self._validation
         if table is not None:
-            rows = read_symbols(table, self.settings.data)
+            with reading_learned(self.settings.data):
+                rows = read_symbols(table, self.settings.data)
         if rows is None:
             raise ConfigError("there are no validation symbols; expected a table of symbols")
         stream = fitted.symbols.stream(rows)
