@@ -159,7 +159,9 @@ class ClassTraining(Section):
     labels, by a share drawn from Beta(mixup, mixup); 0: none. `auto`: 0.3 for less than 1,000
     sequences of numbers, else 0."""
     class_weights: Literal["none", "balanced"] = "none"
-    """`balanced`: sequences of rare labels count more, so that each label counts the same."""
+    """`balanced`: sequences of rare labels count more, so that each label counts the same. With any
+    number of labels per sequence, those that have a label count as much together as those without
+    it, for each label."""
     seeds: PositiveInt | Auto = AUTO
     """Networks with other random beginnings whose probabilities are averaged. `auto`: 5 for less
     than 1,000 sequences, 3 for less than 5,000 and for texts, else 1."""
@@ -194,16 +196,6 @@ class Classification(Section):
     """Name of the column of predictions."""
     search: ClassSearch | None = None
     """Search for better settings, by `forecast classify tune`."""
-
-    @model_validator(mode="after")
-    def _weights_of_single_labels(self) -> Self:
-        """Refuse weights of classes where a sequence has any number of them."""
-        if self.data.has_label_sets and self.training.class_weights != "none":
-            raise ValueError(
-                f"training.class_weights is {self.training.class_weights!r}, and a sequence has "
-                f"any number of labels; expected 'none'"
-            )
-        return self
 
     def with_settings(self, settings: Mapping[str, Any]) -> Classification:
         """Return the settings with some replaced, checked together.

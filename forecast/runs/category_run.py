@@ -29,6 +29,7 @@ from forecast.runs.label_records import (
     LabelRun,
     by_network,
     claim_folder,
+    members_in_words,
     model_folder,
     predict_to,
     say_judged,
@@ -94,7 +95,7 @@ def run_categories(
         _write(temporary, forecaster, result, folder.name, Path(table).name)
     for note in fitted.notes:
         voice.say(f"note: {note}")
-    voice.say(_members(forecaster))
+    voice.say(members_in_words(settings.alias, fitted.weights))
     if result is None:
         voice.say("there is no test set (split.test: 0): this forecaster was not evaluated")
     else:
@@ -138,13 +139,14 @@ def _write(
     subject = f"{target}, {table}"
     histories = by_network(fitted.histories)
     save_figure(plot_loss(histories, subject=subject, y_title=CROSS_ENTROPY), folder / LOSS)
-    finding = _members(forecaster)
+    members = members_in_words(fitted.settings.alias, fitted.weights)
+    finding = members
     scores = None
     facts = {
         "categories": f"{target}: {', '.join(forecaster.classes)}",
         "steps": f"{fitted.settings.windows.context_length} read, "
         f"{fitted.settings.windows.horizon} forecast",
-        "members": _members(forecaster),
+        "members": members,
     }
     if result is not None:
         scores = result.scores()
@@ -178,11 +180,3 @@ def _write(
         )
     )
     (folder / REPORT).write_text(page, "utf-8")
-
-
-def _members(forecaster: CategoryForecaster) -> str:
-    """Return which member does the work."""
-    weight = forecaster.fitted.network_weight
-    shares = {"network": weight, "after the last": 1.0 - weight}
-    parts = [f"{100 * share:.0f} % {name}" for name, share in shares.items() if share > 0]
-    return f"{forecaster.settings.alias}: {', '.join(parts)}"

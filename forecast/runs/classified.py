@@ -37,6 +37,7 @@ from forecast.runs.label_records import (
     LabelRun,
     by_network,
     claim_folder,
+    members_in_words,
     model_folder,
     predict_to,
     say_judged,
@@ -106,7 +107,7 @@ def classify_run(
         _write(temporary, folder, classifier, result, Path(table).name)
     for note in classifier.notes:
         voice.say(f"note: {note}")
-    voice.say(_members(classifier))
+    voice.say(members_in_words(classifier.config.alias, classifier.fitted.weights))
     if result is None:
         reason = "no sequence could be held out, since each label has one sequence or group"
         if config.split.test == 0 or config.data.split_col is not None:
@@ -159,7 +160,7 @@ def _write(
         # no epoch was chosen by its loss, so none is marked
         histories = {name: replace(one, best_epoch=0) for name, one in histories.items()}
     save_figure(plot_loss(histories, subject=subject, y_title=CROSS_ENTROPY), folder / LOSS)
-    finding = _members(classifier)
+    finding = members_in_words(classifier.config.alias, classifier.fitted.weights)
     scores = None
     if result is not None:
         scores = result.scores()
@@ -212,13 +213,6 @@ def _write_classes(result: AnyResult, folder: Path, subject: str) -> None:
     save_figure(plot_reliability(given, truth, subject=subject), folder / "reliability.png")
 
 
-def _members(classifier: Classifier) -> str:
-    """Return which member does the work, such as `bigru: 80 % network, 20 % logistic on words`."""
-    weights = classifier.fitted.weights
-    parts = [f"{100 * weight:.0f} % {name}" for name, weight in weights.items() if weight > 0]
-    return f"{classifier.config.alias}: {', '.join(parts)}"
-
-
 def _facts(classifier: Classifier, result: AnyResult | None) -> dict[str, str]:
     """Return what the page says of the task."""
     fitted = classifier.fitted
@@ -230,7 +224,7 @@ def _facts(classifier: Classifier, result: AnyResult | None) -> dict[str, str]:
         "label": f"{label_of(columns)}: {', '.join(fitted.encoding.classes)}",
         "columns read": ", ".join(read),
         "longest sequence": f"{fitted.length:,} steps",
-        "members": _members(classifier),
+        "members": members_in_words(classifier.config.alias, classifier.fitted.weights),
     }
     if result is not None:
         facts["test set"] = f"{len(result.truth):,} sequences"

@@ -164,6 +164,17 @@ class Judged(Protocol):
         """Return the comparison with the best baseline, in one sentence."""
 
 
+def members_in_words(alias: str, weights: Mapping[str, float]) -> str:
+    """Return which member does the work, such as `bigru: 80 % network, 20 % after the last 1`.
+
+    Args:
+        alias: name of them together.
+        weights: part of each by name.
+    """
+    parts = [f"{100 * weight:.0f} % {name}" for name, weight in weights.items() if weight > 0]
+    return f"{alias}: {', '.join(parts)}"
+
+
 def say_judged(result: Judged, voice: Voice) -> None:
     """Say scores and verdict, a line at a time."""
     for line in result.scores().round(3).to_string().splitlines():

@@ -22,6 +22,7 @@ from forecast.runs.label_records import (
     LabelRun,
     claim_folder,
     history_of,
+    members_in_words,
     model_folder,
     write_settings,
 )
@@ -84,6 +85,7 @@ def run_symbols(
             )
         )
         (temporary / REPORT).write_text(page, "utf-8")
+    voice.say(members_in_words("gru_next", fitted.weights))
     for line in scores.round(3).to_string().splitlines():
         voice.say(line)
     voice.say("on the validation symbols, by which training was stopped:")
@@ -106,6 +108,7 @@ def _facts(model: NextSymbol) -> dict[str, str]:
     fitted = model.fitted
     return {
         "different symbols": f"{len(fitted.symbols.names):,}",
+        "members": members_in_words("gru_next", fitted.weights),
         "passes over the training symbols": f"{len(fitted.loss):,}",
         "scores": "on the validation symbols, by which training was stopped",
     }

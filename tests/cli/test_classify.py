@@ -182,7 +182,7 @@ BAD_TABLES = {
     "two columns of one name": (
         waves(20).set_axis(["id", "step", "x", "x", "label"], axis=1),
         [],
-        "'x' stands over several columns",
+        "column 'x' occurs twice",
     ),
 }
 

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from forecast.axes import FloatArray
-from forecast.classification.evaluated import LEVEL, NUM_DRAWS
+from forecast.classification.evaluated import LEVEL, NETWORK, NUM_DRAWS
 
 NUM_BLOCKS = 200
 """Stretches of neighbours that the bootstrap draws, at most: neighbours are not independent."""
@@ -25,8 +25,8 @@ class SymbolResult:
     """Predictions of symbols that are known.
 
     Attributes:
-        of_truth: (R,) probability that each model gave the symbol that came, that of the network
-            first, then the baselines.
+        of_truth: (R,) probability that each model gave the symbol that came, that of the model
+            first, of its network where it is a part of it, then the baselines.
         hits: (R,) whether the most probable symbol of each model came.
 
     Example:
@@ -43,7 +43,7 @@ class SymbolResult:
 
     @property
     def name(self) -> str:
-        """Name of the network."""
+        """Name of the model."""
         return next(iter(self.of_truth))
 
     def losses(self, model: str) -> FloatArray:
@@ -71,10 +71,11 @@ class SymbolResult:
 
     def best_baseline(self) -> str:
         """Return the name of the baseline that needs fewest bits."""
-        return str(self.scores()["bits"].drop(self.name).idxmin())
+        members = [name for name in (self.name, NETWORK) if name in self.of_truth]
+        return str(self.scores()["bits"].drop(members).idxmin())
 
     def verdict(self) -> str:
-        """Return one sentence: the network against its best baseline, in bits per symbol.
+        """Return one sentence: the model against its best baseline, in bits per symbol.
 
         Stretches of neighbours are drawn with replacement, both models on the same ones (Kuensch
         1989, "The jackknife and the bootstrap for general stationary observations").

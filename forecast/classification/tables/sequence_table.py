@@ -113,9 +113,9 @@ def _open(
         bounds=written.bounds,
         missing_codes=written.missing_codes,
     )
-    if opened.text is not None:
+    if opened.text is not None and table.num_rows:
         table = without_empty_rows(table, next(iter(table.data)))
-    if roles.text_col is None and roles.id_col in table.data:
+    if roles.text_col is None and table.num_rows and roles.id_col in table.data:
         column = table.data[roles.id_col]
         if pa.types.is_dictionary(column.type):  # footers are sought in words
             table.data[roles.id_col] = column.cast(pa.string())
