@@ -59,20 +59,12 @@ class Learned:
     """A trained network.
 
     Attributes:
-        model: the network, with the weights of its best epoch.
+        model: the network, with the weights that `ClassTraining.keep` says.
         history: loss of each epoch: `loss`, and `val_loss` where there are validation sequences.
     """
 
     model: keras.Model
     history: dict[str, list[float]]
-
-    @property
-    def best_epoch(self) -> int:
-        """Number of the best epoch, from 1; the last one without validation."""
-        losses = self.history.get("val_loss")
-        if not losses:
-            return len(self.history["loss"])
-        return int(np.argmin(losses)) + 1
 
 
 def learn(

@@ -1,11 +1,18 @@
-"""The command `categories`, with `fit`, `predict` and `evaluate`."""
+"""The command `categories`, with `fit`, `predict`, `evaluate` and `tune`."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from typing import TYPE_CHECKING
 
-from forecast.cli.label_parts import add_output, add_run_to_write, print_judged, print_predicted
+from forecast.cli.label_parts import (
+    add_output,
+    add_run_to_write,
+    print_judged,
+    print_predicted,
+    tune_labels,
+)
 from forecast.cli.parser import (
     SUCCESS,
     Commands,
@@ -23,6 +30,10 @@ from forecast.cli.terminal import (
     print_reading,
     start_without_keras,
 )
+from forecast.cli.tuning import add_search_options
+
+if TYPE_CHECKING:
+    from forecast.classification.categories.category_settings import CategorySettings
 
 CATEGORY_SHORTCUTS = (
     Shortcut(
@@ -71,26 +82,38 @@ def add_categories(commands: Commands) -> None:
     _add_fit(inner)
     _add_predict(inner)
     _add_evaluate(inner)
+    _add_tune(inner)
 
 
 def _add_fit(commands: Commands) -> None:
     parser = add_command(
         commands, "fit", _fit, "train a forecast of categories, evaluate it, write a run folder"
     )
+    _add_series(parser)
+    add_run_to_write(parser, "categories")
+
+
+def _add_series(parser: argparse.ArgumentParser) -> None:
+    """Add a table of series and the settings of a forecast of categories."""
     parser.add_argument("table", metavar="TABLE", help="one row per series and step")
     add_settings(parser)
     add_shortcuts(parser, CATEGORY_SHORTCUTS)
-    add_run_to_write(parser, "categories")
+
+
+def _settings(options: argparse.Namespace) -> CategorySettings:
+    """Return the settings of a file, of `--set` and of the options that stand for some."""
+    from forecast.classification.categories.category_settings import CategorySettings
+    from forecast.experiment.file import load_settings
+
+    overrides = overrides_of(options, CATEGORY_SHORTCUTS)
+    return load_settings(CategorySettings, options.config, overrides)
 
 
 def _fit(options: argparse.Namespace) -> int:
     print_reading(options.table)
-    from forecast.classification.categories.category_settings import CategorySettings
-    from forecast.experiment.file import load_settings
     from forecast.runs.category_run import run_categories
 
-    overrides = overrides_of(options, CATEGORY_SHORTCUTS)
-    settings = load_settings(CategorySettings, options.config, overrides)
+    settings = _settings(options)
     folder = run_categories(
         settings, options.table, out=options.out, replace=options.replace, voice=make_voice()
     )
@@ -129,3 +152,20 @@ def _evaluate(options: argparse.Namespace) -> int:
     result = load_category_run(options.run_folder).evaluate(options.table)
     print_judged(result)
     return SUCCESS
+
+
+def _add_tune(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "tune",
+        _tune,
+        "search for better settings of a forecast of categories",
+        "The section `search` of the settings names the ranges and the number of trials; folds are "
+        "stretches of time.",
+    )
+    _add_series(parser)
+    add_search_options(parser, "runs/NAME-categories-search")
+
+
+def _tune(options: argparse.Namespace) -> int:
+    return tune_labels(options, _settings)

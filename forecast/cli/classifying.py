@@ -7,7 +7,13 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING
 
-from forecast.cli.label_parts import add_output, add_run_to_write, print_judged, print_predicted
+from forecast.cli.label_parts import (
+    add_output,
+    add_run_to_write,
+    print_judged,
+    print_predicted,
+    tune_labels,
+)
 from forecast.cli.parser import (
     BAD_INPUT,
     FAILURE,
@@ -222,22 +228,7 @@ def _add_tune(commands: Commands) -> None:
 
 
 def _tune(options: argparse.Namespace) -> int:
-    print_reading(options.table)
-    config = _settings(options)
-    from forecast.search.search import tune_run
-    from forecast.search.workers import Resources
-
-    folder = tune_run(
-        config,
-        options.table,
-        out=options.out,
-        resume=options.resume,
-        replace=options.replace,
-        resources=Resources(options.workers, options.trial_timeout, options.trial_memory),
-        voice=make_voice(options.tensorboard),
-    )
-    print_path(folder)
-    return SUCCESS
+    return tune_labels(options, _settings)
 
 
 def _add_leak_check(commands: Commands) -> None:

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from forecast.cli.terminal import print_line, print_result, print_table
+from forecast.cli.parser import SUCCESS
+from forecast.cli.terminal import (
+    make_voice,
+    print_line,
+    print_path,
+    print_reading,
+    print_result,
+    print_table,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from forecast.runs.label_records import Judged
+    from forecast.search.kinds import Searched
 
 
 def add_run_to_write(parser: argparse.ArgumentParser, name: str) -> None:
@@ -41,3 +51,30 @@ def print_judged(result: Judged) -> None:
     """Print scores and verdict."""
     print_result(result.scores().round(3).to_string())
     print_result(result.verdict())
+
+
+def tune_labels(
+    options: argparse.Namespace, settings: Callable[[argparse.Namespace], Searched]
+) -> int:
+    """Search for better settings, and write the folder of the search.
+
+    Args:
+        options: of the command.
+        settings: reads them.
+    """
+    print_reading(options.table)
+    config = settings(options)
+    from forecast.search.search import tune_run
+    from forecast.search.workers import Resources
+
+    folder = tune_run(
+        config,
+        options.table,
+        out=options.out,
+        resume=options.resume,
+        replace=options.replace,
+        resources=Resources(options.workers, options.trial_timeout, options.trial_memory),
+        voice=make_voice(options.tensorboard),
+    )
+    print_path(folder)
+    return SUCCESS

@@ -150,13 +150,14 @@ def _write(
     """Write all files of a run."""
     fitted = classifier.fitted
     settings = (folder / CONFIG).read_text()
-    histories = by_network(fitted.histories)
+    keeps_best = fitted.config.training.keep != "last"
+    histories = by_network(fitted.histories, keeps_best=keeps_best)
     write_histories(histories, folder)
     classifier.save(folder / MODEL)
 
     label = label_of(fitted.config.data)
     subject = f"{label}, {table}"
-    if fitted.config.training.keep == "last":
+    if not keeps_best:
         # no epoch was chosen by its loss, so none is marked
         histories = {name: replace(one, best_epoch=0) for name, one in histories.items()}
     save_figure(plot_loss(histories, subject=subject, y_title=CROSS_ENTROPY), folder / LOSS)

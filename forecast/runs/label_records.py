@@ -182,22 +182,32 @@ def say_judged(result: Judged, voice: Voice) -> None:
     voice.say(result.verdict())
 
 
-def history_of(losses: Mapping[str, Sequence[float]]) -> History:
-    """Return the losses of a network as figures take them."""
+def history_of(losses: Mapping[str, Sequence[float]], *, keeps_best: bool = True) -> History:
+    """Return the losses of a network as figures take them.
+
+    Args:
+        losses: by epoch, `loss` and perhaps `val_loss`.
+        keeps_best: whether the weights of the best epoch are used; else those of the last one.
+    """
     num_epochs = len(losses["loss"])
     validation = losses.get("val_loss", [])
-    best = int(np.argmin(validation)) + 1 if len(validation) else num_epochs
+    best = num_epochs
+    if keeps_best and len(validation):
+        best = int(np.argmin(validation)) + 1
     return History(
         loss=tuple(losses["loss"]),
         val_loss=tuple(validation),
-        learning_rate=(float("nan"),) * num_epochs,
-        seconds=(0.0,) * num_epochs,
+        learning_rate=(),
+        seconds=(),
         best_epoch=best,
     )
 
 
-def by_network(histories: Sequence[Mapping[str, Sequence[float]]]) -> dict[str, History]:
-    """Return the losses of several networks by their names."""
+def by_network(
+    histories: Sequence[Mapping[str, Sequence[float]]], *, keeps_best: bool = True
+) -> dict[str, History]:
+    """Return the losses of several networks by their names; see `history_of`."""
     return {
-        f"network {number}": history_of(losses) for number, losses in enumerate(histories, start=1)
+        f"network {number}": history_of(losses, keeps_best=keeps_best)
+        for number, losses in enumerate(histories, start=1)
     }

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecast import CategoryForecaster
+from forecast.classification.categories.category_forecaster import read_series
 from forecast.classification.symbols.symbol_rows import read_symbols
 from forecast.classification.tables.sequence_table import read_sequences
 from forecast.cli.entry import main
@@ -178,7 +178,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         return Path()
 
     def categories(settings: Any, table: Any, **_: Any) -> Path:
-        found.append(CategoryForecaster._read(table, settings))
+        found.append(read_series(table, settings.data))
         return Path()
 
     def symbols(settings: Any, table: Any, **_: Any) -> Path:

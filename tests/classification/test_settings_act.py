@@ -32,6 +32,7 @@ from forecast.classification.symbols.symbol_rows import Symbols, read_symbols, s
 from forecast.classification.tables.sequence_table import read_sequences
 from forecast.errors import ForecastError
 from forecast.experiment.schema import with_table
+from forecast.search.category_trial import make_category_bench
 from forecast.search.class_trial import make_class_bench
 from forecast.search.state import Task
 from forecast.section.wording import setting_paths
@@ -252,9 +253,13 @@ def columns(config: Any, table: Table) -> object:
 
 
 def searched(config: Any, table: Table) -> object:
-    """Folds of a search, and whether a trial can be scored on one."""
-    bench = make_class_bench(config, table(), Path("search"))
+    """The size of the folds of a search, and the score of a trial on one."""
     task = Task(0, {}, {"model.pooling": "mean"})
+    if isinstance(config, CategorySettings):
+        series = make_category_bench(config, table(), Path("search"))
+        sizes = [len(sets.test.starts) for sets in series.folds(config)]
+        return sizes, series.train_fold(task, 0, 0).scores[config.search.objective]
+    bench = make_class_bench(config, table(), Path("search"))
     score = bench.train_fold(task, 0, 0)
     return [held_out.tolist() for _, held_out in bench.folds], score.scores[config.search.objective]
 
@@ -376,6 +381,9 @@ CATEGORIES: dict[str, Row] = {
     "data.categorical": Row(["mood"], series),
     "windows.context_length": Row(3, windows),
     "windows.horizon": Row(2, windows),
+    "search.objective": Row("Brier", searched, base=SEARCH),
+    "search.folds": Row(3, searched, base=SEARCH),
+    "search.seed": Row(1, searched, base=SEARCH),
     "split.test": Row(0.4, windows),
     "split.validation": Row(0.4, windows),
     "training.patience": Row(1, num_epochs, base={"training.learning_rate": 0.9}),

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forecast.classification.categories.category_result import CategoryResult
-from forecast.classification.categories.category_settings import CategorySettings
+from forecast.classification.categories.category_settings import CategoryColumns, CategorySettings
 from forecast.classification.categories.category_windows import CategoryIndex, all_windows
 from forecast.classification.categories.fitted_categories import FittedCategories, fit_categories
 from forecast.classification.categories.stored_categories import load_categories, save_categories
@@ -20,6 +20,22 @@ from forecast.layers.runtime import start_quietly
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+def read_series(table: Source, data: CategoryColumns) -> Sequences:
+    """Read a table with one row per series and step.
+
+    Args:
+        table: in one of the forms that `load_panel` takes.
+        data: roles of its columns, and how it is written.
+
+    Raises:
+        DataError: the table cannot be read.
+    """
+    with naming("target_col", "the target", data.target_col):
+        return read_sequences(
+            table, data.as_sequences(), has_labels=False, may_be_one=True, are_spaced=True
+        )
 
 
 class CategoryForecaster:
@@ -91,12 +107,8 @@ class CategoryForecaster:
             DataError: the table cannot be read, or has too few rows or categories.
         """
         start_quietly()
-        sequences = self._read(table, self.settings)
-        read = sequences.columns
-        columns = self.settings.data.model_copy(
-            update={"id_col": read.id_col, "step_col": read.step_col, "features": read.features}
-        )
-        settings = self.settings.model_copy(update={"data": columns})
+        sequences = read_series(table, self.settings.data)
+        settings = self.settings.with_columns(sequences.columns)
         self._fitted, test = fit_categories(settings, sequences)
         self._test = (sequences, test) if len(test.starts) else None
         return self
@@ -137,22 +149,11 @@ class CategoryForecaster:
             )
         return self.fitted.evaluate(*self._test)
 
-    @staticmethod
-    def _read(table: Source, settings: CategorySettings) -> Sequences:
-        with naming("target_col", "the target", settings.data.target_col):
-            return read_sequences(
-                table,
-                settings.data.as_sequences(),
-                has_labels=False,
-                may_be_one=True,
-                are_spaced=True,
-            )
-
     def _read_again(self, table: Source) -> Sequences:
         """Return the series of a table that it was not trained on."""
-        settings = self.fitted.settings
-        with reading_learned(settings.data):
-            return self._read(table, settings)
+        data = self.fitted.settings.data
+        with reading_learned(data):
+            return read_series(table, data)
 
     def save(self, path: str | Path) -> None:
         """Write the fitted forecaster to a folder, atomically.

@@ -6,6 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from forecast.classification.class_search import CategorySearch
 from forecast.classification.class_settings import SequenceColumns
 from forecast.data.formats.written_table import WrittenTable
 from forecast.models.bigru_categories import BiGRUCategoriesConfig
@@ -110,3 +111,10 @@ class CategorySettings(Section):
     """Training of the network."""
     alias: Name = "bigru"
     """Name of the column of forecasts."""
+    search: CategorySearch | None = None
+    """Search for better settings, by `forecast categories tune`."""
+
+    def with_columns(self, read: SequenceColumns) -> CategorySettings:
+        """Return the settings with the columns that `auto` stood for when a table was read."""
+        found = {"id_col": read.id_col, "step_col": read.step_col, "features": read.features}
+        return self.model_copy(update={"data": self.data.model_copy(update=found)})

@@ -21,6 +21,7 @@ from forecast.classification.categories.category_settings import CategorySetting
 from forecast.classification.categories.category_windows import (
     UNKNOWN,
     CategoryIndex,
+    CategorySets,
     all_windows,
     divide,
     last_windows,
@@ -153,9 +154,7 @@ def classes_of(
 def fit_categories(
     settings: CategorySettings, sequences: Sequences
 ) -> tuple[FittedCategories, CategoryIndex]:
-    """Divide the rows, fit the encoding and the baselines on the training rows, and train.
-
-    The forecast is a mixture of the networks and of the tables of counts, see `_with_tables`.
+    """Divide the rows, and fit on those before the test set.
 
     Returns:
         The fitted state, and the windows of the test set.
@@ -165,6 +164,20 @@ def fit_categories(
     """
     horizon = settings.windows.horizon
     sets = divide(sequences, all_windows(sequences, settings.windows), horizon, settings.split)
+    return fit_sets(settings, sequences, sets), sets.test
+
+
+def fit_sets(
+    settings: CategorySettings, sequences: Sequences, sets: CategorySets
+) -> FittedCategories:
+    """Fit the encoding on the training rows, and train.
+
+    The forecast is a mixture of the networks and of the tables of counts, see `_with_tables`.
+
+    Raises:
+        DataError: there are too few rows or categories to learn from.
+    """
+    horizon = settings.windows.horizon
     target = settings.data.target_col
     names = tuple(sorted_names(set(sequences.words[target][sets.is_training]) - {""}))
     if len(names) < 2:
@@ -202,7 +215,7 @@ def fit_categories(
         settings, encoding, tuple(networks), tuple(histories), CategoryTables(()), {}
     )
     fitted = _with_tables(fitted, train, validation, classes)
-    return replace(fitted, notes=_notes(sets.test, classes, horizon)), sets.test
+    return replace(fitted, notes=_notes(sets.test, classes, horizon))
 
 
 def _training_rows(sequences: Sequences, is_training: NDArray[np.bool_]) -> Sequences:
