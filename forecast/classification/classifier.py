@@ -16,8 +16,10 @@ from forecast.classification.stored_classifier import load_classifier, save_clas
 from forecast.classification.tables.labelled_sequences import Sequences
 from forecast.classification.tables.learned_sequences import reading_learned
 from forecast.classification.tables.sequence_table import COUNTED, read_sequences
+from forecast.classification.texts.word_vectors import read_vectors
 from forecast.data.formats.readers import Source
 from forecast.errors import ConfigError, NotFittedError, check_kind
+from forecast.forecasting.saved_kinds import refuse_pickle
 from forecast.layers.runtime import start_quietly
 from forecast.section import AUTO
 
@@ -127,7 +129,7 @@ class Classifier:
         self._fitted = fitted
         self._test = sequences.take(split.test) if len(split.test) else None
         doubles = twice_in_sets(sequences, learned_and_test(split))
-        self.notes = (*sequences.notes, *doubles)
+        self.notes = (*sequences.notes, *doubles, *_coverage(fitted))
         return self
 
     def predict(self, table: Source) -> pd.DataFrame:
@@ -226,4 +228,13 @@ class Classifier:
 
     def __getstate__(self) -> dict[str, Any]:
         """Refuse to be pickled: a saved model is a folder."""
-        raise TypeError("a Classifier is not pickled: use save(folder) and Classifier.load(folder)")
+        refuse_pickle(self)
+
+
+def _coverage(fitted: FittedClassifier) -> tuple[str, ...]:
+    """Say how many words of the training documents have a pretrained vector, if there are any."""
+    path = fitted.config.text.vectors
+    if path is None or fitted.config.data.text_col is None:
+        return ()
+    (words,) = fitted.encoding.vocabulary.values()
+    return (f"{path}: {read_vectors(path, words).sentence}",)

@@ -306,10 +306,7 @@ class Experiment(Section):
             return self.name
         if source is None or source == "-":
             return "forecast"
-        table = PurePath(source.removeprefix("dataset:"))
-        if PurePath(table.stem).suffix in (".csv", ".tsv", ".txt"):  # sales.csv.gz
-            table = table.with_suffix("")
-        return table.stem
+        return table_name(source)
 
     def setting(self, path: str) -> Any:
         """Return the value of a setting.
@@ -335,3 +332,22 @@ class Experiment(Section):
             ConfigError: the settings do not fit together.
         """
         return with_replaced(self, settings)
+
+
+def table_name(source: str) -> str:
+    """Return the name of a table without the endings of its file.
+
+    Args:
+        source: a file, `dataset:NAME`, or `-` for standard input.
+
+    Example:
+        >>> from forecast.experiment.settings import table_name
+        >>> table_name("data/sales.csv.gz"), table_name("-")
+        ('sales', 'table')
+    """
+    if source == "-":
+        return "table"
+    table = PurePath(source.removeprefix("dataset:"))
+    if PurePath(table.stem).suffix in (".csv", ".tsv", ".txt"):  # sales.csv.gz
+        table = table.with_suffix("")
+    return table.stem

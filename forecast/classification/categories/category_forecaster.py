@@ -16,6 +16,7 @@ from forecast.classification.tables.sequence_roles import naming
 from forecast.classification.tables.sequence_table import read_sequences
 from forecast.data.formats.readers import Source
 from forecast.errors import ConfigError, NotFittedError, check_kind
+from forecast.forecasting.saved_kinds import refuse_pickle
 from forecast.layers.runtime import start_quietly
 
 if TYPE_CHECKING:
@@ -44,6 +45,9 @@ class CategoryForecaster:
     Args:
         settings: default: `CategorySettings()`.
 
+    Attributes:
+        notes: of the last `fit`, a sentence each: how the table was read, and what was left out.
+
     Example:
         >>> import pandas as pd
         >>> from forecast import CategoryForecaster, CategorySettings
@@ -64,6 +68,7 @@ class CategoryForecaster:
             settings = CategorySettings()
         check_kind("settings", settings, CategorySettings, "a CategorySettings")
         self.settings = settings
+        self.notes: tuple[str, ...] = ()
         self._fitted: FittedCategories | None = None
         self._test: tuple[Sequences, CategoryIndex] | None = None
 
@@ -111,6 +116,7 @@ class CategoryForecaster:
         settings = self.settings.with_columns(sequences.columns)
         self._fitted, test = fit_categories(settings, sequences)
         self._test = (sequences, test) if len(test.starts) else None
+        self.notes = (*sequences.notes, *self._fitted.notes)
         return self
 
     def predict(self, table: Source) -> pd.DataFrame:
@@ -183,7 +189,4 @@ class CategoryForecaster:
 
     def __getstate__(self) -> dict[str, Any]:
         """Refuse to be pickled: a saved model is a folder."""
-        raise TypeError(
-            "a CategoryForecaster is not pickled: use save(folder) and "
-            "CategoryForecaster.load(folder)"
-        )
+        refuse_pickle(self)

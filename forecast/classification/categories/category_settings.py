@@ -115,6 +115,10 @@ class CategorySettings(Section):
     """Search for better settings, by `forecast categories tune`."""
 
     def with_columns(self, read: SequenceColumns) -> CategorySettings:
-        """Return the settings with the columns that `auto` stood for when a table was read."""
+        """Return the settings with the columns that `auto` stood for when a table was read.
+
+        Args:
+            read: its roles.
+        """
         found = {"id_col": read.id_col, "step_col": read.step_col, "features": read.features}
         return self.model_copy(update={"data": self.data.model_copy(update=found)})

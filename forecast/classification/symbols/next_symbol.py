@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -38,6 +38,7 @@ from forecast.classification.tables.learned_sequences import reading_learned
 from forecast.data.findings import listed
 from forecast.data.formats.readers import Source
 from forecast.errors import ConfigError, DataError, NotFittedError, check_kind
+from forecast.forecasting.saved_kinds import refuse_pickle
 from forecast.layers.runtime import start_quietly
 from forecast.models.sequence_network import SequenceNetwork
 
@@ -50,6 +51,9 @@ class NextSymbol:
 
     Args:
         settings: default: `NextSymbolSettings()`.
+
+    Attributes:
+        notes: of the last `fit`, a sentence each: how the table was read.
 
     Example:
         >>> import pandas as pd
@@ -68,6 +72,7 @@ class NextSymbol:
             settings = NextSymbolSettings()
         check_kind("settings", settings, NextSymbolSettings, "a NextSymbolSettings")
         self.settings = settings
+        self.notes: tuple[str, ...] = ()
         self._fitted: FittedSymbols | None = None
         self._validation: SymbolRows | None = None
 
@@ -114,6 +119,10 @@ class NextSymbol:
         model._fitted = fitted
         return model
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Refuse to be pickled: a saved model is a folder."""
+        refuse_pickle(self)
+
     def fit(self, table: Source) -> NextSymbol:
         """Train on the symbols of a text or a table.
 
@@ -151,6 +160,7 @@ class NextSymbol:
             weights=weights_of(network, self.settings.model, ngrams, stream, held_out),
         )
         self._validation = validation
+        self.notes = rows.notes
         return self
 
     def scores(self, table: Source | None = None) -> pd.DataFrame:

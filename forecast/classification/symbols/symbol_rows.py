@@ -39,11 +39,13 @@ class SymbolRows:
         symbols: (R,) text of each symbol.
         offsets: (N + 1,) rows of each sequence.
         ids: (N,) names of the sequences.
+        notes: how the table was read, a sentence each.
     """
 
     symbols: NDArray[np.object_]
     offsets: IntArray
     ids: NDArray[np.object_]
+    notes: tuple[str, ...] = ()
 
     def take(self, which: Sequence[int] | IntArray) -> SymbolRows:
         """Return some of the sequences."""
@@ -81,7 +83,7 @@ def read_symbols(source: Source, data: SymbolData) -> SymbolRows:
     with naming("symbol_col", "the symbols", data.symbol_col):
         sequences = read_sequences(source, columns, text, has_labels=False, may_be_one=True)
     (symbols,) = sequences.words.values()
-    return SymbolRows(symbols, sequences.offsets, sequences.ids)
+    return SymbolRows(symbols, sequences.offsets, sequences.ids, sequences.notes)
 
 
 def symbols_of(text: str, data: SymbolData) -> list[str]:

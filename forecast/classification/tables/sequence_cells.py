@@ -160,10 +160,13 @@ def _one_each(
     if len(other):
         series = int(ids[other[0]])
         num_series = len(np.unique(ids[other]))
+        own = np.flatnonzero(ids == series)
+        changed = own[codes[own] != codes[own[0]]]
         both = listed([name_of(values[code]) for code in np.unique(codes[ids == series])], shown=3)
         raise BadTableError(
             "label_changes",
-            f"{name!r} has several values in sequence {named[series]!r}: {both}; "
+            f"{name!r} has several values in sequence {named[series]!r}: {both}, another one than "
+            f"in its first row in {rows.several(changed[:5], len(changed))}; "
             f"{counted(num_series, 'sequence')} with more than one in all",
             "give every row of a sequence the same value, or make each stretch a sequence of its "
             "own, with an id of its own",
