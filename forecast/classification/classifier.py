@@ -34,7 +34,7 @@ class Classifier:
         config: the settings; default: `Classification()`.
 
     Attributes:
-        notes: of the last `fit`, a sentence each: what was odd in the table.
+        notes: of the last table that was read, a sentence each: how, and what was odd in it.
 
     Example:
         >>> import numpy as np
@@ -198,7 +198,9 @@ class Classifier:
             columns = columns.model_copy(update={"id_col": AUTO})
         columns = columns.model_copy(update={"split_col": None, "group_col": None})
         with reading_learned(columns):
-            return read_sequences(table, columns, config.text, has_labels=has_labels)
+            sequences = read_sequences(table, columns, config.text, has_labels=has_labels)
+        self.notes = sequences.notes
+        return sequences
 
     def save(self, path: str | Path) -> None:
         """Write the fitted classifier to a folder, atomically.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from forecast.cli.label_parts import (
     add_output,
     add_run_to_write,
-    print_judged,
+    evaluate_labels,
     print_predicted,
     tune_labels,
 )
@@ -149,9 +149,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     start_without_keras()
     from forecast.runs.category_run import load_category_run
 
-    result = load_category_run(options.run_folder).evaluate(options.table)
-    print_judged(result)
-    return SUCCESS
+    return evaluate_labels(load_category_run(options.run_folder), options.table)
 
 
 def _add_tune(commands: Commands) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from forecast.cli.label_parts import (
     add_output,
     add_run_to_write,
-    print_judged,
+    evaluate_labels,
     print_predicted,
     tune_labels,
 )
@@ -207,11 +207,9 @@ def _add_evaluate(commands: Commands) -> None:
 
 def _evaluate(options: argparse.Namespace) -> int:
     start_without_keras()
-    from forecast.runs.classified import evaluate_classes
+    from forecast.runs.classified import load_run
 
-    result = evaluate_classes(options.run_folder, options.table)
-    print_judged(result)
-    return SUCCESS
+    return evaluate_labels(load_run(options.run_folder), options.table)
 
 
 def _add_tune(commands: Commands) -> None:

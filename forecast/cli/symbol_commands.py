@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from forecast.cli.label_parts import add_run_to_write, print_judged
+from forecast.cli.label_parts import add_run_to_write, evaluate_labels
 from forecast.cli.parser import (
     SUCCESS,
     Commands,
@@ -104,9 +104,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     start_without_keras()
     from forecast.runs.symbol_run import load_symbol_run
 
-    result = load_symbol_run(options.run_folder).evaluate(options.table)
-    print_judged(result)
-    return SUCCESS
+    return evaluate_labels(load_symbol_run(options.run_folder), options.table)
 
 
 def _add_generate(commands: Commands) -> None:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from forecast.classification.categories.category_forecaster import CategoryForecaster
 from forecast.classification.categories.category_result import CategoryResult
@@ -29,6 +28,7 @@ from forecast.runs.label_records import (
     Finished,
     LabelRun,
     LabelWork,
+    Predicted,
     by_network,
     judged_lines,
     members_in_words,
@@ -38,9 +38,6 @@ from forecast.runs.label_records import (
 )
 from forecast.runs.records import CONFIG, REPORT
 from forecast.training.voice import Voice
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 BY_STEP = "by_step.csv"
 CONFUSION = "confusion.csv"
@@ -87,6 +84,7 @@ def run_categories(
 def _finished(settings: CategorySettings, table: str) -> Finished:
     """Train and judge."""
     forecaster = CategoryForecaster(settings).fit(table)
+    notes = [f"note: {note}" for note in forecaster.notes]
     fitted = forecaster.fitted
     result = forecaster.evaluate() if forecaster.has_test_set else None
     forecasts = forecaster.predict(table)
@@ -98,16 +96,13 @@ def _finished(settings: CategorySettings, table: str) -> Finished:
     judged = ["there is no test set (split.test: 0): this forecaster was not evaluated"]
     if result is not None:
         judged = judged_lines(result)
-    notes = [f"note: {note}" for note in forecaster.notes]
     members = members_in_words(settings.alias, fitted.weights)
     lines = [*notes, members, *judged]
     histories = by_network(fitted.histories)
     return Finished(forecaster, fitted.settings, settings.training.seed, histories, write, lines)
 
 
-def predict_categories(
-    run: str | Path, table: str, output: str | Path | None = None
-) -> pd.DataFrame:
+def predict_categories(run: str | Path, table: str, output: str | Path | None = None) -> Predicted:
     """Return the forecasts after each series of a table; write them where a file is named.
 
     Args:

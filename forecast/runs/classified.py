@@ -17,7 +17,6 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -37,6 +36,7 @@ from forecast.runs.label_records import (
     Finished,
     LabelRun,
     LabelWork,
+    Predicted,
     by_network,
     judged_lines,
     members_in_words,
@@ -47,9 +47,6 @@ from forecast.runs.label_records import (
 from forecast.runs.records import CONFIG, REPORT
 from forecast.runs.weighed_sequences import shown_sequences
 from forecast.training.voice import Voice
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 AnyResult = ClassifierResult | LabelSetResult
 
@@ -124,7 +121,7 @@ def _judged(config: Classification, result: AnyResult | None) -> list[str]:
     return [f"there is no test set ({reason}): this classifier was not evaluated"]
 
 
-def predict_classes(run: str | Path, table: str, output: str | Path | None = None) -> pd.DataFrame:
+def predict_classes(run: str | Path, table: str, output: str | Path | None = None) -> Predicted:
     """Return class and probabilities of each sequence of a table; write them where a file is named.
 
     Args:
@@ -133,11 +130,6 @@ def predict_classes(run: str | Path, table: str, output: str | Path | None = Non
         output: CSV file to write; default: none.
     """
     return predict_to(lambda: load_run(run), table, output, "prediction of this run")
-
-
-def evaluate_classes(run: str | Path, table: str) -> AnyResult:
-    """Return the predictions for the sequences of a table beside their labels."""
-    return load_run(run).evaluate(table)
 
 
 def load_run(run: str | Path) -> Classifier:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
@@ -135,7 +135,7 @@ class Saves(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class LabelWork:
-    """What a run is about.
+    """Settings, table and folder of a run.
 
     Attributes:
         settings: the settings.
@@ -204,13 +204,24 @@ def model_folder(run: str | Path, command: str) -> Path:
 class Predicts(Protocol):
     """A fitted model."""
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """How the last table was read, a sentence each."""
+
     def predict(self, table: str) -> pd.DataFrame:
         """Return the predictions for a table."""
 
 
+class Predicted(NamedTuple):
+    """Predictions, and how the table was read."""
+
+    frame: pd.DataFrame
+    notes: tuple[str, ...]
+
+
 def predict_to(
     load: Callable[[], Predicts], table: str, output: str | Path | None, what: str
-) -> pd.DataFrame:
+) -> Predicted:
     """Return the predictions for a table; write them where a file is named.
 
     Args:
@@ -221,10 +232,11 @@ def predict_to(
     """
     if output is not None:
         check_file(output, lambda _: False, what, (table,))
-    predicted = load().predict(table)
+    model = load()
+    frame = model.predict(table)
     if output is not None:
-        write_file(output, predicted.to_csv(index=False).encode())
-    return predicted
+        write_file(output, frame.to_csv(index=False).encode())
+    return Predicted(frame, model.notes)
 
 
 class Judged(Protocol):

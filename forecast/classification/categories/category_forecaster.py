@@ -46,7 +46,7 @@ class CategoryForecaster:
         settings: default: `CategorySettings()`.
 
     Attributes:
-        notes: of the last `fit`, a sentence each: how the table was read, and what was left out.
+        notes: of the last table that was read, a sentence each: how, and what was left out.
 
     Example:
         >>> import pandas as pd
@@ -159,7 +159,9 @@ class CategoryForecaster:
         """Return the series of a table that it was not trained on."""
         data = self.fitted.settings.data
         with reading_learned(data):
-            return read_series(table, data)
+            series = read_series(table, data)
+        self.notes = series.notes
+        return series
 
     def save(self, path: str | Path) -> None:
         """Write the fitted forecaster to a folder, atomically.

@@ -53,7 +53,7 @@ class NextSymbol:
         settings: default: `NextSymbolSettings()`.
 
     Attributes:
-        notes: of the last `fit`, a sentence each: how the table was read.
+        notes: of the last table that was read, a sentence each: how.
 
     Example:
         >>> import pandas as pd
@@ -190,6 +190,7 @@ class NextSymbol:
         if table is not None:
             with reading_learned(self.settings.data):
                 rows = read_symbols(table, self.settings.data)
+            self.notes = rows.notes
         if rows is None:
             raise ConfigError("there are no validation symbols; expected a table of symbols")
         stream = fitted.symbols.stream(rows)
