@@ -103,7 +103,7 @@ class Classifier:
         if self._test is None:
             raise ConfigError(
                 "there is no test set; expected a table of sequences with labels, or a share in "
-                "split.test when the classifier is fitted"
+                "`split.test` when the classifier is fitted"
             )
         return self._test
 

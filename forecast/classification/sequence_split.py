@@ -93,7 +93,7 @@ def known_sequences(sequences: Sequences, split: SequenceSplit) -> Sequences:
     if not len(split.train):
         raise DataError(
             f"no sequence is left for training of {sequences.num_sequences}: give more sequences, "
-            f"or smaller shares in split.test and split.validation"
+            f"or smaller shares in `split.test` and `split.validation`"
         )
     known = sequences.take(numbers)
     assert known.labels is not None

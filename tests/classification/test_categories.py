@@ -257,4 +257,4 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "with other settings" in capsys.readouterr().err
     fit[-1] = str(tmp_path / "nothing")
     assert main([*fit, "--target", "stat"]) == 2
-    assert "did you mean 'state'?" in capsys.readouterr().err
+    assert "Pass --target state" in capsys.readouterr().err

@@ -39,7 +39,7 @@ def test_a_network_earns_its_part_on_many_steps_only() -> None:
     even = np.array([0.5, 0.5])
     few = with_network(better[:5], tables[:, :5], even)[0]
     many = with_network(better, tables, even)[0]
-    assert few < 0.5
+    assert few < 0.4
     assert many > 0.9
 
 

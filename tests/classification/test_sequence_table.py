@@ -58,7 +58,8 @@ def test_sequences_are_the_groups_of_pandas() -> None:
 FAULTS: dict[str, tuple[Any, str]] = {
     "label changes": (
         lambda table: table.assign(label=np.where(table.index == 3, "other", table["label"])),
-        "'label' has several values in sequence 'run 000': 'down', 'other'; 1 sequence",
+        "'label' has several values in sequence 'run 000': 'down', 'other', another one than in "
+        "its first row in row 3; 1 sequence",
     ),
     "label is empty": (
         lambda table: table.assign(label=table["label"].where(table.index != 3)),

@@ -213,7 +213,7 @@ def test_columns_that_are_not_read_are_named(
     command = ["classify", "fit", str(tmp_path / "waves.csv"), "--out", str(tmp_path / "out")]
     assert main([*command, *QUICK]) == 0
     printed = capsys.readouterr().out
-    assert "note: 'mode' is not read: no numbers; see `categorical`" in printed
+    assert "note: 'mode' is not read: no numbers; see --categorical" in printed
     assert "note: 'spare' is not read: no cell is filled" in printed
 
 

@@ -86,6 +86,8 @@ def test_the_verdict_knows_what_is_better() -> None:
     assert "gru_next is better than the best baseline (frequencies)" in better.verdict()
     worse = SymbolResult({"gru_next": good / 2, "frequencies": good}, hits)
     assert "is worse than" in worse.verdict()
+    as_good = SymbolResult({"gru_next": 0.9999 * good, "frequencies": good}, hits)
+    assert "cannot be told apart from" in as_good.verdict()
     noise = SymbolResult({"gru_next": good, "frequencies": draw.permutation(good)}, hits)
     assert "cannot be told apart from" in noise.verdict()
 

@@ -150,7 +150,7 @@ class CategoryForecaster:
             return self.fitted.evaluate(sequences, all_windows(sequences, self.settings.windows))
         if self._test is None:
             raise ConfigError(
-                "there is no test set; expected a table, or a share in split.test when the "
+                "there is no test set; expected a table, or a share in `split.test` when the "
                 "forecaster is fitted"
             )
         return self.fitted.evaluate(*self._test)

@@ -16,6 +16,9 @@ from forecast.classification.evaluated import LEVEL, NETWORK, NUM_DRAWS
 NUM_BLOCKS = 200
 """Stretches of neighbours that the bootstrap draws, at most: neighbours are not independent."""
 
+NEGLIGIBLE = 0.001
+"""Bits per symbol that do not count, however many symbols show them."""
+
 LEAST_PROBABILITY = 1e-15
 """Probabilities are at least this in logarithms."""
 
@@ -89,9 +92,9 @@ class SymbolResult:
         samples = means[draw.integers(0, len(means), size=(NUM_DRAWS, len(means)))].mean(axis=1)
         low, high = np.quantile(samples, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
         word = "cannot be told apart from"
-        if high < 0:
+        if high < -NEGLIGIBLE:
             word = "is better than"
-        elif low > 0:
+        elif low > NEGLIGIBLE:
             word = "is worse than"
         return (
             f"{self.name} {word} the best baseline ({other}): {bits[self.name].mean():.3f} bits "

@@ -132,7 +132,7 @@ def split_symbols(rows: SymbolRows, share: float, seed: int) -> tuple[SymbolRows
         if len(part.symbols) < 2:
             raise DataError(
                 f"{len(part.symbols)} symbols are left for {name}; expected at least 2: give a "
-                f"longer text, or another share in data.validation"
+                f"longer text, or another share in `data.validation`"
             )
     return split[0], split[1]
 

@@ -18,6 +18,7 @@ from forecast.data.formats.opened import Cells, Opened
 from forecast.data.layouts.across import refuse_doubled
 from forecast.data.panel import NO_TIME, Columns
 from forecast.data.roles.column_facts import survey
+from forecast.interface import in_use
 from forecast.section import AUTO
 
 ID_NAMES = ("unique_id", "id", "series", "sequence")
@@ -312,7 +313,8 @@ def _unread(cells: Mapping[str, pa.ChunkedArray], names: Sequence[str]) -> tuple
     texts = [name for name in names if name not in empty]
     notes = []
     if texts:
-        notes.append(f"{listed(texts)} {_is_or_are(texts)} not read: no numbers; see `categorical`")
+        see = in_use().worded("see `data.categorical`")
+        notes.append(f"{listed(texts)} {_is_or_are(texts)} not read: no numbers; {see}")
     if empty:
         notes.append(f"{listed(empty)} {_is_or_are(empty)} not read: no cell is filled")
     return tuple(notes)
