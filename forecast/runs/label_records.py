@@ -254,7 +254,7 @@ def members_in_words(alias: str, weights: Mapping[str, float]) -> str:
 
     Args:
         alias: name of them together.
-        weights: part of each by name.
+        weights: of each by name.
     """
     parts = [f"{100 * weight:.0f} % {name}" for name, weight in weights.items() if weight > 0]
     return f"{alias}: {', '.join(parts)}"

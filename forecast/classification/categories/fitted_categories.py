@@ -26,7 +26,7 @@ from forecast.classification.categories.category_windows import (
     divide,
     last_windows,
 )
-from forecast.classification.counts.earned_shares import shares_of_tables, with_network
+from forecast.classification.counts.mixture_weights import weights_of_tables, weights_with_network
 from forecast.classification.counts.ngrams import NAMES
 from forecast.classification.encoding import EncodedRows, Encoding
 from forecast.classification.evaluated import NETWORK
@@ -49,7 +49,7 @@ class FittedCategories:
         networks: whose probabilities are averaged.
         histories: losses of each network by epoch.
         tables: counts, from which the forecasts to beat are made.
-        weights: part of the networks and of each of these in the forecast, by name.
+        weights: of the networks and of each of these in the forecast, by name.
         notes: of the fit, a sentence each.
     """
 
@@ -89,7 +89,7 @@ class FittedCategories:
 
     @property
     def table_weights(self) -> FloatArray:
-        """(B,) part of each of `NAMES`."""
+        """(B,) weight of each of `NAMES`."""
         return np.array([self.weights[name] for name in NAMES])
 
     def predict(self, sequences: Sequences) -> pd.DataFrame:
@@ -236,9 +236,9 @@ def _with_tables(
     validation: CategoryExamples,
     classes: IntArray,
 ) -> FittedCategories:
-    """Count, and find the parts of the networks and the tables.
+    """Count, and find the weights of the networks and the tables.
 
-    The tables earn their parts among each other on training windows, each left out of the counts,
+    The tables earn their weights among each other on training windows, each left out of the counts,
     and on validation windows, the networks theirs on validation windows alone; without any, half is
     theirs. In the end both are counted.
     """
@@ -250,12 +250,12 @@ def _with_tables(
     of_tables = tables.of_truth(later, validation.truth)
     left_out = tables.of_truth(contexts, train.truth, left_out=True)
     known = np.concatenate([left_out, of_tables], axis=1)
-    table_weights = shares_of_tables(known, overlap=overlap)
+    table_weights = weights_of_tables(known, overlap=overlap)
     weights = np.array([0.5, *(0.5 * table_weights)])
     if len(validation.truth):
         network = fitted.of_networks(validation.rows, validation.index)
         of_truth = np.take_along_axis(network, validation.truth[:, :, None], axis=2).reshape(-1)
-        weights = with_network(of_truth, of_tables, table_weights, overlap=overlap)
+        weights = weights_with_network(of_truth, of_tables, table_weights, overlap=overlap)
         ahead = np.concatenate([train.truth, validation.truth])
         tables = CategoryTables.fit(np.concatenate([contexts, later]), ahead, num_classes)
     named = dict(zip((NETWORK, *NAMES), map(float, weights), strict=True))

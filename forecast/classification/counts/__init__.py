@@ -1,1 +1,1 @@
-"""Predictions from counts of what followed the last few symbols, and their part in a mixture."""
+"""Predictions from counts of what followed the last few symbols, and their weight in a mixture."""

@@ -48,7 +48,7 @@ class FittedSymbols:
         loss: training loss of each pass, in nats per symbol.
         val_loss: validation loss of each pass.
         ngrams: counts, from which the predictions to beat are made.
-        weights: part of the network and of each of these in the prediction, by name.
+        weights: of the network and of each of these in the prediction, by name.
     """
 
     settings: NextSymbolSettings
@@ -62,7 +62,7 @@ class FittedSymbols:
 
     @property
     def table_weights(self) -> FloatArray:
-        """(B,) part of each of `NAMES`."""
+        """(B,) weight of each of `NAMES`."""
         return np.array([self.weights[name] for name in NAMES])
 
     def mixed(self, network: FloatArray, contexts: IntArray) -> FloatArray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from forecast.classification.counts.earned_shares import shares_of_tables, with_network
+from forecast.classification.counts.mixture_weights import weights_of_tables, weights_with_network
 from forecast.classification.counts.ngrams import LONGEST, NAMES, Codes, NGrams, contexts_in
 from forecast.classification.evaluated import NETWORK
 from forecast.classification.symbols.stored_symbols import FittedSymbols
@@ -17,7 +17,7 @@ MODEL = "gru_next"
 """Name of the model in scores."""
 
 MOST_WEIGHED = 20_000
-"""Symbols on which parts of the mixture are earned, at most."""
+"""Symbols on which weights of the mixture are earned, at most."""
 
 
 def judged(fitted: FittedSymbols, stream: Codes) -> SymbolResult:
@@ -50,7 +50,7 @@ def weights_of(
     training: Codes,
     validation: Codes,
 ) -> dict[str, float]:
-    """Return the parts of the network and of each of `NAMES`.
+    """Return the weights of the network and of each of `NAMES`.
 
     Those of the counts among each other are earned on training symbols, each left out of them,
     and on validation symbols, that of the network on validation symbols alone.
@@ -72,7 +72,7 @@ def weights_of(
         judged_on.append(ngrams.of_truth(contexts_in(stream), stream[LONGEST:]))
     if not judged_on:
         return {NETWORK: 0.0} | dict.fromkeys(NAMES, 1.0 / len(NAMES))
-    weights = shares_of_tables(np.concatenate(judged_on, axis=1))
+    weights = weights_of_tables(np.concatenate(judged_on, axis=1))
     if len(stream) <= LONGEST:
         weights = np.array([0.0, *weights])
     else:
@@ -81,5 +81,5 @@ def weights_of(
             for start, shares in read_stream(network, config, stream)
         ]
         of_truth = np.concatenate(parts)[LONGEST - 1 :]
-        weights = with_network(of_truth, judged_on[-1], weights)
+        weights = weights_with_network(of_truth, judged_on[-1], weights)
     return dict(zip((NETWORK, *NAMES), map(float, weights), strict=True))

@@ -1,9 +1,9 @@
-"""The parts of several predictions in their mixture, earned on what came.
+"""The weights of several predictions in their mixture, earned on what came.
 
 A mixture of probabilities is a probability, and of two its log loss is above that of the better one
-by no more than the logarithm of its part. The parts are those under which what came is most likely,
-found by expectation maximisation (Jelinek & Mercer 1980, "Interpolated estimation of Markov source
-parameters from sparse data").
+by no more than the logarithm of its weight. The weights are those under which what came is most
+likely, found by expectation maximisation (Jelinek & Mercer 1980, "Interpolated estimation of Markov
+source parameters from sparse data").
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ below that of the best table with 3, 0.014 with 10 and 0.010 with 1; of a networ
 10 steps cost three times as much."""
 
 DOUBT = 1.0
-"""Steps that count for equal parts, before counts are judged among each other."""
+"""Steps that count for equal weights, before counts are judged among each other."""
 
-LEAST_SHARE = 0.01
-"""Smaller parts become 0."""
+LEAST_WEIGHT = 0.01
+"""Smaller weights become 0."""
 
 _ROUNDS = 300
 
@@ -32,8 +32,8 @@ _LEAST = 1e-15
 """Probabilities are at least this."""
 
 
-def earned_shares(of_truth: FloatArray, cautious: FloatArray, *, overlap: int = 1) -> FloatArray:
-    """Return the parts of some predictions in their mixture.
+def likely_weights(of_truth: FloatArray, cautious: FloatArray, *, overlap: int = 1) -> FloatArray:
+    """Return the weights of some predictions in their mixture.
 
     Args:
         of_truth: (M, N) probability that each gave to what came, N may be 0.
@@ -41,11 +41,11 @@ def earned_shares(of_truth: FloatArray, cautious: FloatArray, *, overlap: int = 
         overlap: predictions of each step, which count as one.
 
     Returns:
-        (M,) parts with sum 1.
+        (M,) weights with sum 1.
 
     Example:
         >>> right = np.full(200, 0.9)
-        >>> earned_shares(np.array([right, 1 - right]), np.array([5.0, 5.0])).round(2).tolist()
+        >>> likely_weights(np.array([right, 1 - right]), np.array([5.0, 5.0])).round(2).tolist()
         [0.98, 0.02]
     """
     of_truth = np.maximum(of_truth, _LEAST)
@@ -53,20 +53,20 @@ def earned_shares(of_truth: FloatArray, cautious: FloatArray, *, overlap: int = 
     num_steps = of_truth.shape[1] / overlap
     weights = np.full(num_members, 1.0 / num_members)
     for _ in range(_ROUNDS):
-        parts = weights[:, None] * of_truth
-        parts /= parts.sum(axis=0)
+        of_each = weights[:, None] * of_truth
+        of_each /= of_each.sum(axis=0)
         before = weights
-        earned = parts.sum(axis=1) / overlap
+        earned = of_each.sum(axis=1) / overlap
         weights = (earned + cautious) / (num_steps + cautious.sum())
         if np.abs(weights - before).max() < _TOLERANCE:
             break
-    weights = np.where(weights < LEAST_SHARE, 0.0, weights)
-    shares: FloatArray = weights / weights.sum()
-    return shares
+    weights = np.where(weights < LEAST_WEIGHT, 0.0, weights)
+    found: FloatArray = weights / weights.sum()
+    return found
 
 
-def shares_of_tables(left_out: FloatArray, *, overlap: int = 1) -> FloatArray:
-    """Return the (M,) parts of tables of counts among each other.
+def weights_of_tables(left_out: FloatArray, *, overlap: int = 1) -> FloatArray:
+    """Return the (M,) weights of tables of counts among each other.
 
     Args:
         left_out: (M, N) probability that each gave to what came, which it had not counted or which
@@ -74,27 +74,27 @@ def shares_of_tables(left_out: FloatArray, *, overlap: int = 1) -> FloatArray:
         overlap: predictions of each step, which count as one.
     """
     equal = np.full(len(left_out), DOUBT / len(left_out))
-    return earned_shares(left_out, equal, overlap=overlap)
+    return likely_weights(left_out, equal, overlap=overlap)
 
 
-def with_network(
+def weights_with_network(
     network: FloatArray, tables: FloatArray, table_weights: FloatArray, *, overlap: int = 1
 ) -> FloatArray:
-    """Return the parts of a network and of the tables of counts beside it.
+    """Return the weights of a network and of the tables of counts beside it.
 
-    The tables keep their parts among each other: those are earned on the steps of training too.
+    The tables keep their weights among each other: those are earned on the steps of training too.
     One number is left to be earned on the few steps of validation, and cautious is no network.
 
     Args:
         network: (N,) probability that the network gave to what came.
         tables: (M, N) those of the tables.
-        table_weights: (M,) parts of the tables among each other.
+        table_weights: (M,) weights of the tables among each other.
         overlap: predictions of each step, which count as one.
 
     Returns:
-        (1 + M,) parts, that of the network first.
+        (1 + M,) weights, that of the network first.
     """
     together = table_weights @ tables
     cautious = np.array([0.0, CAUTION])
-    both = earned_shares(np.stack([network, together]), cautious, overlap=overlap)
+    both = likely_weights(np.stack([network, together]), cautious, overlap=overlap)
     return np.concatenate([both[:1], both[1] * table_weights])
