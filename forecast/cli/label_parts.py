@@ -68,7 +68,7 @@ class Evaluates(Protocol):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """How the last table was read, a sentence each."""
+        """Notes on the last table that was read, a sentence each."""
 
     def evaluate(self, table: str) -> Judged:
         """Return predictions beside what is true."""

@@ -206,7 +206,7 @@ class Predicts(Protocol):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """How the last table was read, a sentence each."""
+        """Notes on the last table that was read, a sentence each."""
 
     def predict(self, table: str) -> pd.DataFrame:
         """Return the predictions for a table."""
