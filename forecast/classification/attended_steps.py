@@ -8,8 +8,8 @@ import pandas as pd
 from forecast.axes import FloatArray
 from forecast.classification.encoding import EncodedRows, padded
 from forecast.classification.fitted_classifier import FittedClassifier
-from forecast.classification.labelled_sequences import Sequences
 from forecast.classification.learn import PREDICTED_AT_ONCE
+from forecast.classification.tables.labelled_sequences import Sequences
 from forecast.errors import ConfigError
 from forecast.models.sequence_network import SequenceNetwork
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from forecast.classification.class_settings import Classification
-from forecast.classification.labelled_sequences import Sequences
+from forecast.classification.tables.labelled_sequences import Sequences
 from forecast.section import AUTO
 
 FEW_SEQUENCES = 1_000

@@ -9,12 +9,12 @@ import numpy as np
 from forecast.axes import FloatArray, IntArray
 from forecast.classification.class_scores import targets_of
 from forecast.classification.encoding import Encoding
-from forecast.classification.labelled_sequences import Sequences
 from forecast.classification.regressions.bag_of_words import BagOfWords
 from forecast.classification.regressions.kernel_features import KernelFeatures
 from forecast.classification.regressions.logistic_classifier import LogisticClassifier
 from forecast.classification.regressions.ridge_classifier import RidgeClassifier
 from forecast.classification.regressions.summary_features import summaries
+from forecast.classification.tables.labelled_sequences import Sequences
 
 FREQUENCIES = "class frequencies"
 ON_SUMMARIES = "ridge on summaries"

@@ -41,6 +41,30 @@ def all_scores(probabilities: FloatArray, truth: IntArray) -> dict[str, float]:
     return {name: value for name, value in values.items() if np.isfinite(value)}
 
 
+def category_objectives() -> tuple[str, ...]:
+    """Names of what a search of a forecast of categories can minimise."""
+    lowest = [name for name, score in CLASS_SCORES.items() if not score.higher_is_better]
+    return (*lowest, *(name for name, score in ERRORS.items() if score in CLASS_SCORES))
+
+
+class CategorySearch(SearchConfig):
+    """A hyperparameter search; run by `forecast categories tune`.
+
+    Example:
+        >>> from forecast import RangeConfig
+        >>> from forecast.classification.class_search import CategorySearch
+        >>> CategorySearch(space={"model.units": RangeConfig(choice=(16, 32))}).folds
+        3
+    """
+
+    objective: Annotated[str, OneOf(category_objectives)] = "log loss"
+    """Score of the network to minimise, the mean over all steps ahead and over the folds; `error`
+    is 1 - accuracy."""
+    folds: Annotated[int, Field(ge=2, le=100)] = 3
+    """Validation folds of every trial: stretches of equal length before the test set; the trial
+    learns from the rows before each."""
+
+
 class ClassSearch(SearchConfig):
     """A hyperparameter search; run by `forecast classify tune`.
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from forecast.classification.class_search import ClassSearch
 from forecast.classification.texts.documents import TextSettings
+from forecast.data.formats.written_table import WrittenTable
 from forecast.models.bigru_classifier import BiGRUClassifierConfig
-from forecast.section import AUTO, Auto, PositiveInt, Section
+from forecast.section import AUTO, Auto, PositiveInt, Section, with_replaced
 
 Name = Annotated[str, Field(min_length=1)]
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -18,17 +20,8 @@ USUAL_LABEL = "label"
 """Column of labels where none is named."""
 
 
-class SequenceColumns(Section):
-    """Roles of the columns of a table of labelled sequences.
-
-    Raises:
-        ConfigError: a column has two roles.
-
-    Example:
-        >>> from forecast import SequenceColumns
-        >>> SequenceColumns(id_col="machine", label_col="state", categorical=("mode",)).label_col
-        'state'
-    """
+class SequenceRoles(Section):
+    """Roles of the columns of a table of labelled sequences."""
 
     id_col: Name | Auto = AUTO
     """Column that names the sequence of each row. `auto`: `unique_id`, `id` or `series`; with
@@ -102,6 +95,21 @@ class SequenceColumns(Section):
         return self.label_separator or "|"
 
 
+class SequenceColumns(WrittenTable, SequenceRoles):
+    """Roles of the columns of a table of labelled sequences, and how it is written.
+
+    Raises:
+        ConfigError: a column has two roles, or two marks of numbers are the same.
+
+    Example:
+        >>> from forecast import SequenceColumns
+        >>> SequenceColumns(id_col="machine", label_col="state", categorical=("mode",)).label_col
+        'state'
+        >>> SequenceColumns(decimal=",", separator=";").decimal
+        ','
+    """
+
+
 class InputSettings(Section):
     """Preparation of sequences of numbers."""
 
@@ -151,7 +159,9 @@ class ClassTraining(Section):
     labels, by a share drawn from Beta(mixup, mixup); 0: none. `auto`: 0.3 for less than 1,000
     sequences of numbers, else 0."""
     class_weights: Literal["none", "balanced"] = "none"
-    """`balanced`: sequences of rare labels count more, so that each label counts the same."""
+    """`balanced`: sequences of rare labels count more, so that each label counts the same. With any
+    number of labels per sequence, those that have a label count as much together as those without
+    it, for each label."""
     seeds: PositiveInt | Auto = AUTO
     """Networks with other random beginnings whose probabilities are averaged. `auto`: 5 for less
     than 1,000 sequences, 3 for less than 5,000 and for texts, else 1."""
@@ -187,12 +197,13 @@ class Classification(Section):
     search: ClassSearch | None = None
     """Search for better settings, by `forecast classify tune`."""
 
-    @model_validator(mode="after")
-    def _weights_of_single_labels(self) -> Self:
-        """Refuse weights of classes where a sequence has any number of them."""
-        if self.data.has_label_sets and self.training.class_weights != "none":
-            raise ValueError(
-                f"training.class_weights is {self.training.class_weights!r}, and a sequence has "
-                f"any number of labels; expected 'none'"
-            )
-        return self
+    def with_settings(self, settings: Mapping[str, Any]) -> Classification:
+        """Return the settings with some replaced, checked together.
+
+        Args:
+            settings: path, such as `training.epochs`, -> value.
+
+        Raises:
+            ConfigError: the settings do not fit together.
+        """
+        return with_replaced(self, settings)

@@ -59,12 +59,15 @@ class StepSettings:
         num_steps: of the whole training, over which the learning rate falls.
         clip_norm: largest norm of the gradients.
         label_smoothing: share of each label's weight that is given to all classes alike.
+        label_weights: of each label, weight of sequences without it and with it, where a sequence
+            has any number of labels; None: all count 1.
     """
 
     learning_rate: float
     num_steps: int
     clip_norm: float
     label_smoothing: float = 0.0
+    label_weights: tuple[tuple[float, float], ...] | None = None
 
 
 def make_steps(
@@ -92,12 +95,16 @@ def make_steps(
     def loss_of(arguments: tuple[Any, ...], *, learns: bool) -> Any:
         *inputs, targets, weights = arguments
         logits = learner(dict(zip(names, inputs, strict=True)), training=learns)
+        given = targets
         if learns and training.label_smoothing:
             kept = 1.0 - training.label_smoothing
             num_choices = 2 if has_label_sets else targets.shape[-1]
             targets = kept * targets + training.label_smoothing / num_choices
         if has_label_sets:
             each = tf.nn.sigmoid_cross_entropy_with_logits(targets, logits)
+            if learns and training.label_weights is not None:
+                without, having = np.array(training.label_weights, np.float32).T
+                each *= (1.0 - given) * without + given * having
             losses = tf.reduce_mean(each, axis=-1)
         else:
             losses = tf.nn.softmax_cross_entropy_with_logits(targets, logits)

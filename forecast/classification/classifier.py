@@ -5,25 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from forecast.axes import IntArray
 from forecast.classification.attended_steps import attention_frame
+from forecast.classification.check_sequences import checked_split, learned_and_test
 from forecast.classification.class_settings import Classification
 from forecast.classification.evaluated import ClassifierResult
 from forecast.classification.fitted_classifier import FittedClassifier, fit_classifier
 from forecast.classification.label_sets.set_result import LabelSetResult
-from forecast.classification.labelled_sequences import Sequences
-from forecast.classification.same_contents import refuse_repeated, twice_in_sets
-from forecast.classification.sequence_split import (
-    SequenceSplit,
-    refuse_unseen,
-    split_sequences,
-)
-from forecast.classification.sequence_table import COUNTED, read_sequences
+from forecast.classification.same_contents import twice_in_sets
 from forecast.classification.stored_classifier import load_classifier, save_classifier
+from forecast.classification.tables.labelled_sequences import Sequences
+from forecast.classification.tables.learned_sequences import reading_learned
+from forecast.classification.tables.sequence_table import COUNTED, read_sequences
+from forecast.classification.texts.word_vectors import read_vectors
 from forecast.data.formats.readers import Source
 from forecast.errors import ConfigError, NotFittedError, check_kind
+from forecast.forecasting.saved_kinds import refuse_pickle
 from forecast.layers.runtime import start_quietly
 from forecast.section import AUTO
 
@@ -38,7 +34,7 @@ class Classifier:
         config: the settings; default: `Classification()`.
 
     Attributes:
-        notes: of the last `fit`, a sentence each: what was odd in the table.
+        notes: of the last table that was read, a sentence each: how, and what was odd in it.
 
     Example:
         >>> import numpy as np
@@ -107,7 +103,7 @@ class Classifier:
         if self._test is None:
             raise ConfigError(
                 "there is no test set; expected a table of sequences with labels, or a share in "
-                "split.test when the classifier is fitted"
+                "`split.test` when the classifier is fitted"
             )
         return self._test
 
@@ -126,17 +122,14 @@ class Classifier:
         """
         start_quietly()
         sequences = read_sequences(table, self.config.data, self.config.text)
-        planned = split_sequences(sequences, self.config.split)
-        refuse_unseen(sequences, planned)
-        if self.config.split.repeated == "refuse":
-            refuse_repeated(sequences, _learned_and_test(planned))
+        checked_split(sequences, self.config.split)
         fitted, split = fit_classifier(
             self.config.model_copy(update={"data": sequences.columns}), sequences
         )
         self._fitted = fitted
         self._test = sequences.take(split.test) if len(split.test) else None
-        doubles = twice_in_sets(sequences, _learned_and_test(split))
-        self.notes = (*sequences.notes, *doubles)
+        doubles = twice_in_sets(sequences, learned_and_test(split))
+        self.notes = (*sequences.notes, *doubles, *_coverage(fitted))
         return self
 
     def predict(self, table: Source) -> pd.DataFrame:
@@ -204,7 +197,10 @@ class Classifier:
         if columns.id_col == COUNTED:
             columns = columns.model_copy(update={"id_col": AUTO})
         columns = columns.model_copy(update={"split_col": None, "group_col": None})
-        return read_sequences(table, columns, config.text, has_labels=has_labels)
+        with reading_learned(columns):
+            sequences = read_sequences(table, columns, config.text, has_labels=has_labels)
+        self.notes = sequences.notes
+        return sequences
 
     def save(self, path: str | Path) -> None:
         """Write the fitted classifier to a folder, atomically.
@@ -234,10 +230,13 @@ class Classifier:
 
     def __getstate__(self) -> dict[str, Any]:
         """Refuse to be pickled: a saved model is a folder."""
-        raise TypeError("a Classifier is not pickled: use save(folder) and Classifier.load(folder)")
+        refuse_pickle(self)
 
 
-def _learned_and_test(split: SequenceSplit) -> dict[str, IntArray]:
-    """Return the numbers of the sequences that are learned from, and of those that judge."""
-    learned = np.concatenate([split.train, split.validation])
-    return {"training": learned, "test": split.test}
+def _coverage(fitted: FittedClassifier) -> tuple[str, ...]:
+    """Say how many words of the training documents have a pretrained vector, if there are any."""
+    path = fitted.config.text.vectors
+    if path is None or fitted.config.data.text_col is None:
+        return ()
+    (words,) = fitted.encoding.vocabulary.values()
+    return (f"{path}: {read_vectors(path, words).sentence}",)

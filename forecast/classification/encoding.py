@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from forecast.axes import FloatArray, IntArray
 from forecast.classification.label_sets.label_cells import parts_of, set_targets
-from forecast.classification.labelled_sequences import Sequences
+from forecast.classification.tables.labelled_sequences import Sequences
 from forecast.classification.texts.documents import TextSettings, frequent_words, text_width
 from forecast.data.findings import listed
 from forecast.data.names import sorted_names

@@ -17,7 +17,6 @@ from forecast.classification.encoding import EncodedRows, Encoding
 from forecast.classification.evaluated import NETWORK, ClassifierResult
 from forecast.classification.label_sets.label_cells import shown_sets
 from forecast.classification.label_sets.set_result import LabelSetResult
-from forecast.classification.labelled_sequences import Sequences
 from forecast.classification.learn import (
     LearningSet,
     learn,
@@ -26,12 +25,12 @@ from forecast.classification.learn import (
 )
 from forecast.classification.sequence_split import (
     SequenceSplit,
+    known_sequences,
     split_sequences,
     stratified_folds,
 )
 from forecast.classification.sharpness import best_power, cautious_losses, sharpened
-from forecast.data.findings import listed
-from forecast.errors import DataError
+from forecast.classification.tables.labelled_sequences import Sequences
 from forecast.models.bigru_classifier import SequenceShape
 from forecast.models.sequence_network import SequenceNetwork
 
@@ -219,26 +218,8 @@ def learn_from(config: Classification, sequences: Sequences) -> LearnedFrom:
         DataError: the training set has less than two labels.
     """
     split = split_sequences(sequences, config.split)
+    known = known_sequences(sequences, split)
     numbers = np.sort(np.concatenate([split.train, split.validation]))
-    column = sequences.columns.split_col
-    if not len(split.train) and column is not None:
-        raise DataError(
-            f"column {column!r} names no sequence `train`: name those to learn from, or leave the "
-            f"sets to be drawn"
-        )
-    if not len(split.train):
-        raise DataError(
-            f"no sequence is left for training of {sequences.num_sequences}: give more sequences, "
-            f"or smaller shares in split.test and split.validation"
-        )
-    known = sequences.take(numbers)
-    assert known.labels is not None
-    if not known.columns.has_label_sets and len(set(known.labels)) == len(known.labels) > 2:
-        raise DataError(
-            f"each of {len(known.labels)} training sequences has a label of its own, such as "
-            f"{listed(known.labels.tolist(), shown=3)}: expected several sequences of each label; "
-            f"name another column of labels"
-        )
     config = choose_settings(config, known)
     encoding = Encoding.fit(known, config.text, differences=config.inputs.differences is True)
     baselines, without = fit_baselines(encoding, known, encoding.targets(known))

@@ -59,20 +59,12 @@ class Learned:
     """A trained network.
 
     Attributes:
-        model: the network, with the weights of its best epoch.
+        model: the network, with the weights that `ClassTraining.keep` says.
         history: loss of each epoch: `loss`, and `val_loss` where there are validation sequences.
     """
 
     model: keras.Model
     history: dict[str, list[float]]
-
-    @property
-    def best_epoch(self) -> int:
-        """Number of the best epoch, from 1; the last one without validation."""
-        losses = self.history.get("val_loss")
-        if not losses:
-            return len(self.history["loss"])
-        return int(np.argmin(losses)) + 1
 
 
 def learn(
@@ -112,6 +104,7 @@ def learn(
         num_steps=batches.per_epoch * num_epochs,
         clip_norm=training.clip_norm,
         label_smoothing=training.label_smoothing,
+        label_weights=label_weights(given.truth[given.train], training),
     )
     steps = make_steps(learner, step_settings, has_label_sets=shape.has_label_sets)
     held_out = [_all_of(given, shape)] if len(given.validation) else []
@@ -228,12 +221,39 @@ def batches_by_length(lengths: IntArray, size: int, draw: np.random.Generator) -
 def sequence_weights(
     truth: IntArray, training: ClassTraining, num_classes: int
 ) -> NDArray[np.float32]:
-    """Return the (N,) weight of each sequence in the loss; their mean is 1."""
-    if training.class_weights == "none":
+    """Return the (N,) weight of each sequence in the loss; their mean is 1.
+
+    All count alike where a sequence has any number of labels: see `label_weights`.
+    """
+    if training.class_weights == "none" or truth.ndim == 2:
         return np.ones(len(truth), np.float32)
     counts = np.bincount(truth, minlength=num_classes)
     num_present = np.count_nonzero(counts)
     return (len(truth) / (num_present * counts[truth])).astype(np.float32)
+
+
+def label_weights(
+    truth: IntArray, training: ClassTraining
+) -> tuple[tuple[float, float], ...] | None:
+    """Return the weight of sequences without and with each label, in the loss of this label.
+
+    Those with a label count as much together as those without it, and their mean is 1: of N
+    sequences n with the label, N / 2n and N / 2(N - n). A label that all or none have counts 1.
+
+    Args:
+        truth: (N, K) 1 for each label that a sequence has; other targets have no such weights.
+        training: the settings.
+    """
+    if training.class_weights == "none" or truth.ndim == 1:
+        return None
+    total = len(truth)
+    weights = []
+    for count in truth.sum(axis=0).tolist():
+        if 0 < count < total:
+            weights.append((total / (2 * (total - count)), total / (2 * count)))
+        else:
+            weights.append((1.0, 1.0))
+    return tuple(weights)
 
 
 def _all_of(given: LearningSet, shape: SequenceShape) -> Any:

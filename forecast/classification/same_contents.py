@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 
 from forecast.axes import IntArray
-from forecast.classification.labelled_sequences import Sequences
+from forecast.classification.tables.labelled_sequences import Sequences
 from forecast.data.findings import BadTableError, Change, counted, listed
 
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from forecast.axes import IntArray
 from forecast.classification.class_settings import SplitSettings
 from forecast.classification.label_sets.label_cells import parts_of, rarest
-from forecast.classification.labelled_sequences import SETS, Sequences
 from forecast.classification.same_contents import contents_of
+from forecast.classification.tables.labelled_sequences import SETS, Sequences
 from forecast.data.findings import listed
 from forecast.data.names import sorted_names
 from forecast.errors import DataError
@@ -75,6 +75,35 @@ def refuse_unseen(sequences: Sequences, split: SequenceSplit) -> None:
             f"label {listed(unseen)} is in none of the training sequences, whose labels are "
             f"{listed(sorted_names(known))}: leave these sequences out, or train with some of them"
         )
+
+
+def known_sequences(sequences: Sequences, split: SequenceSplit) -> Sequences:
+    """Return the sequences of the training and the validation set.
+
+    Raises:
+        DataError: there are none, or each has a label of its own.
+    """
+    numbers = np.sort(np.concatenate([split.train, split.validation]))
+    column = sequences.columns.split_col
+    if not len(split.train) and column is not None:
+        raise DataError(
+            f"column {column!r} names no sequence `train`: name those to learn from, or leave the "
+            f"sets to be drawn"
+        )
+    if not len(split.train):
+        raise DataError(
+            f"no sequence is left for training of {sequences.num_sequences}: give more sequences, "
+            f"or smaller shares in `split.test` and `split.validation`"
+        )
+    known = sequences.take(numbers)
+    assert known.labels is not None
+    if not known.columns.has_label_sets and len(set(known.labels)) == len(known.labels) > 2:
+        raise DataError(
+            f"each of {len(known.labels)} training sequences has a label of its own, such as "
+            f"{listed(known.labels.tolist(), shown=3)}: expected several sequences of each label; "
+            f"name another column of labels"
+        )
+    return known
 
 
 def stratified_folds(

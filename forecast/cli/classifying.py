@@ -1,13 +1,21 @@
-"""The command `classify`, with `fit`, `predict`, `evaluate`, `tune` and `leak-check`."""
+"""The command `classify`, with `check`, `fit`, `predict`, `evaluate`, `tune` and `leak-check`."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from functools import partial
 from typing import TYPE_CHECKING
 
-from forecast.cli.label_parts import add_output, add_run_to_write, print_judged, print_predicted
+from forecast.cli.label_parts import (
+    add_output,
+    add_run_to_write,
+    evaluate_labels,
+    print_predicted,
+    tune_labels,
+)
 from forecast.cli.parser import (
+    BAD_INPUT,
     FAILURE,
     SUCCESS,
     Commands,
@@ -19,6 +27,7 @@ from forecast.cli.parser import (
     overrides_of,
     to_list,
 )
+from forecast.cli.proposals import command_with, lines_to_try
 from forecast.cli.terminal import (
     make_voice,
     print_path,
@@ -60,6 +69,7 @@ CLASS_SHORTCUTS = (
         "COLUMN",
         "column that orders the rows of a sequence; default: ds, step or time",
         json.dumps,
+        has_null=True,
     ),
     Shortcut(
         "--features",
@@ -105,11 +115,36 @@ def add_classify(commands: Commands) -> None:
         description="Learn the labels of whole sequences, and give new ones a label.",
     )
     inner: Commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_check(inner)
     _add_fit(inner)
     _add_predict(inner)
     _add_evaluate(inner)
     _add_tune(inner)
     _add_leak_check(inner)
+
+
+def _add_check(commands: Commands) -> None:
+    parser = add_command(
+        commands, "check", _check, "report problems in a table of sequences and how to fix them"
+    )
+    _add_labelled(parser)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from forecast.classification.check_sequences import check_sequences
+    from forecast.experiment.check_table import proposals_by
+
+    config = _settings(options)
+    diagnosis = check_sequences(config, options.table)
+    print_result(diagnosis.text())
+    typed = options.typed
+    if not diagnosis.errors:
+        print_result(f"next: {command_with(['classify', 'fit', *typed[2:]], {}, CLASS_SHORTCUTS)}")
+        return SUCCESS
+    check = partial(check_sequences, source=options.table)
+    for line in lines_to_try(proposals_by(config, check, diagnosis), typed, CLASS_SHORTCUTS):
+        print_result(line)
+    return BAD_INPUT
 
 
 def _add_fit(commands: Commands) -> None:
@@ -150,6 +185,7 @@ def _fit(options: argparse.Namespace) -> int:
 
 def _add_predict(commands: Commands) -> None:
     parser = add_command(commands, "predict", _predict, "give the sequences of a table a class")
+    parser.set_defaults(shortcuts=CLASS_SHORTCUTS)  # for "fit again with"
     add_run(parser, "sequences to classify; no labels are needed", needs_table=True)
     add_output(parser)
 
@@ -165,16 +201,15 @@ def _predict(options: argparse.Namespace) -> int:
 
 def _add_evaluate(commands: Commands) -> None:
     parser = add_command(commands, "evaluate", _evaluate, "compare predictions with true labels")
+    parser.set_defaults(shortcuts=CLASS_SHORTCUTS)  # for "fit again with"
     add_run(parser, "sequences with labels that were not learned from", needs_table=True)
 
 
 def _evaluate(options: argparse.Namespace) -> int:
     start_without_keras()
-    from forecast.runs.classified import evaluate_classes
+    from forecast.runs.classified import load_run
 
-    result = evaluate_classes(options.run_folder, options.table)
-    print_judged(result)
-    return SUCCESS
+    return evaluate_labels(load_run(options.run_folder), options.table)
 
 
 def _add_tune(commands: Commands) -> None:
@@ -191,22 +226,7 @@ def _add_tune(commands: Commands) -> None:
 
 
 def _tune(options: argparse.Namespace) -> int:
-    print_reading(options.table)
-    config = _settings(options)
-    from forecast.search.search import tune_run
-    from forecast.search.workers import Resources
-
-    folder = tune_run(
-        config,
-        options.table,
-        out=options.out,
-        resume=options.resume,
-        replace=options.replace,
-        resources=Resources(options.workers, options.trial_timeout, options.trial_memory),
-        voice=make_voice(options.tensorboard),
-    )
-    print_path(folder)
-    return SUCCESS
+    return tune_labels(options, _settings)
 
 
 def _add_leak_check(commands: Commands) -> None:

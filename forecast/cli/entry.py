@@ -22,6 +22,7 @@ from forecast.cli.parser import (
     BAD_INPUT,
     FAILURE,
     INTERRUPTED,
+    SHORTCUTS,
     SUCCESS,
     CommandsFormatter,
     Parser,
@@ -77,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments = sys.argv[1:]
     options = build_parser().parse_args(arguments)
     options.typed = list(arguments)  # to write the command again with other settings
-    with using(command_line()):
+    with using(command_line(getattr(options, "shortcuts", SHORTCUTS))):
         try:
             with output_of(options):
                 return _run(options)

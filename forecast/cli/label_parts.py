@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
 
-from forecast.cli.terminal import print_line, print_result, print_table
+from forecast.cli.parser import SUCCESS
+from forecast.cli.terminal import (
+    make_voice,
+    print_line,
+    print_note,
+    print_path,
+    print_reading,
+    print_result,
+    print_table,
+)
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from forecast.runs.label_records import Judged
+    from forecast.runs.label_records import Judged, Predicted
+    from forecast.search.kinds import Searched
 
 
 def add_run_to_write(parser: argparse.ArgumentParser, name: str) -> None:
@@ -29,15 +38,64 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", metavar="FILE", help="CSV file to write; default: print as CSV")
 
 
-def print_predicted(predicted: pd.DataFrame, output: str | None) -> None:
-    """Print predictions as CSV, or the name of the file that has them."""
+def print_predicted(predicted: Predicted, output: str | None) -> None:
+    """Print how the table was read, and predictions as CSV or the name of the file with them."""
+    for note in predicted.notes:
+        print_note(note)
     if output:
         print_line(f"wrote {output}")
     else:
-        print_table(predicted.to_csv(index=False).rstrip("\n"))
+        print_table(predicted.frame.to_csv(index=False).rstrip("\n"))
 
 
-def print_judged(result: Judged) -> None:
-    """Print scores and verdict."""
+def evaluate_labels(model: Evaluates, table: str) -> int:
+    """Print how a table was read, the scores and the verdict.
+
+    Args:
+        model: fitted.
+        table: a file.
+    """
+    result = model.evaluate(table)
+    for note in model.notes:
+        print_note(note)
     print_result(result.scores().round(3).to_string())
     print_result(result.verdict())
+    return SUCCESS
+
+
+class Evaluates(Protocol):
+    """A fitted model."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Notes on the last table that was read, a sentence each."""
+
+    def evaluate(self, table: str) -> Judged:
+        """Return predictions beside what is true."""
+
+
+def tune_labels(
+    options: argparse.Namespace, settings: Callable[[argparse.Namespace], Searched]
+) -> int:
+    """Search for better settings, and write the folder of the search.
+
+    Args:
+        options: of the command.
+        settings: reads them.
+    """
+    print_reading(options.table)
+    config = settings(options)
+    from forecast.search.search import tune_run
+    from forecast.search.workers import Resources
+
+    folder = tune_run(
+        config,
+        options.table,
+        out=options.out,
+        resume=options.resume,
+        replace=options.replace,
+        resources=Resources(options.workers, options.trial_timeout, options.trial_memory),
+        voice=make_voice(options.tensorboard),
+    )
+    print_path(folder)
+    return SUCCESS

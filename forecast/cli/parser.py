@@ -96,6 +96,7 @@ class Shortcut:
         metavar: name of the value in the help.
         help: one line.
         to_yaml: writes the text of the option as a YAML value.
+        has_null: whether null, which `--set` gives, is another value than that without the option.
     """
 
     option: str
@@ -103,6 +104,7 @@ class Shortcut:
     metavar: str
     help: str
     to_yaml: Callable[[str], str]
+    has_null: bool = False
 
 
 def to_list(text: str) -> str:
@@ -287,7 +289,8 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def add_shortcuts(parser: argparse.ArgumentParser, shortcuts: Sequence[Shortcut]) -> None:
-    """Add options that stand for settings; `read_experiment` reads them."""
+    """Add options that stand for settings; messages of the command name them."""
+    parser.set_defaults(shortcuts=(*(parser.get_default("shortcuts") or ()), *shortcuts))
     for shortcut in shortcuts:
         parser.add_argument(
             shortcut.option,

@@ -6,28 +6,31 @@ import argparse
 import json
 import shlex
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
-from forecast.cli.backtesting import BACKTEST_SHORTCUTS
-from forecast.cli.parser import SHORTCUTS
+from forecast.cli.parser import SHORTCUTS, Shortcut
 
 if TYPE_CHECKING:
     from forecast.data.doctor import Diagnosis
     from forecast.errors import DataError
+    from forecast.experiment.check_table import Proposal
     from forecast.experiment.settings import Experiment
     from forecast.interface import Interface, Settings
 
-_SHORTCUTS = {shortcut.setting: shortcut for shortcut in SHORTCUTS}
-
-_OF_BACKTEST = {shortcut.setting: shortcut for shortcut in BACKTEST_SHORTCUTS}
-"""Shortcuts of one command, whose settings only this command reads."""
+Shortcuts = Sequence[Shortcut]
 
 
-def command_line() -> Interface:
-    """Return the command line as the interface for which messages are written."""
+def command_line(shortcuts: Shortcuts = SHORTCUTS) -> Interface:
+    """Return the command line as the interface for which messages are written.
+
+    Args:
+        shortcuts: options of the command that runs.
+    """
     from forecast.interface import Interface
 
-    return Interface(as_options, _option, _switch)
+    write = partial(as_options, shortcuts=shortcuts)
+    return Interface(write, partial(_option, shortcuts), _switch)
 
 
 def _switch(name: str, is_on: bool) -> str:  # noqa: ARG001
@@ -35,32 +38,48 @@ def _switch(name: str, is_on: bool) -> str:  # noqa: ARG001
     return f"--{name.replace('_', '-')}"
 
 
-def _option(path: str) -> str:
+def _shortcut(shortcuts: Shortcuts, path: str) -> Shortcut | None:
+    """Return the option that stands for a setting; None where none does."""
+    return next((shortcut for shortcut in shortcuts if shortcut.setting == path), None)
+
+
+def _option(shortcuts: Shortcuts, path: str) -> str:
     """Return the option that gives a setting: `--time`, or `--set data.tz`."""
-    shortcut = _SHORTCUTS.get(path) or _OF_BACKTEST.get(path)
+    shortcut = _shortcut(shortcuts, path)
     if shortcut is not None:
         return shortcut.option
     return f"--set {path}"
 
 
-def as_options(settings: Settings) -> str:
-    """Write settings as options, quoted for a shell: `--freq D --set data.gaps=skip`."""
-    left_out = [path for path, value in settings.items() if value is None and path in _SHORTCUTS]
+def as_options(settings: Settings, shortcuts: Shortcuts = SHORTCUTS) -> str:
+    """Write settings as options, quoted for a shell: `--freq D --set data.gaps=skip`.
+
+    Args:
+        settings: by path.
+        shortcuts: options of the command.
+    """
+    left_out = []
+    for path, value in settings.items():
+        shortcut = _shortcut(shortcuts, path)
+        if value is None and shortcut is not None and not shortcut.has_null:
+            left_out.append(path)
     given = {path: value for path, value in settings.items() if path not in left_out}
-    words = [f"no {_option(path)}" for path in left_out]
+    words = [f"no {_option(shortcuts, path)}" for path in left_out]
     if given:
-        words.append(shlex.join(_words(given)))
+        words.append(shlex.join(_words(given, shortcuts)))
     return " and ".join(words)
 
 
-def command_with(typed: Sequence[str], settings: Settings) -> str:
+def command_with(typed: Sequence[str], settings: Settings, shortcuts: Shortcuts = SHORTCUTS) -> str:
     """Write a command again, with other settings.
 
     Args:
         typed: the words after the program's name, as the user typed them.
         settings: replace those among the words, and are added at the end.
+        shortcuts: options of the command.
     """
-    return shlex.join(["forecast", *_without(typed, settings), *_words(settings)])
+    kept = _without(typed, settings, shortcuts)
+    return shlex.join(["forecast", *kept, *_words(settings, shortcuts)])
 
 
 def proposed_commands(
@@ -80,12 +99,26 @@ def proposed_commands(
     """
     from forecast.experiment.check_table import proposals
 
+    found = proposals(config, options.table, diagnosis, free_horizon=free_horizon)
+    return lines_to_try(found, options.typed)
+
+
+def lines_to_try(
+    found: Sequence[Proposal], typed: Sequence[str], shortcuts: Shortcuts = SHORTCUTS
+) -> list[str]:
+    """Return a line for each proposal with the command of the user and its settings.
+
+    Args:
+        found: the proposals.
+        typed: the words after the program's name.
+        shortcuts: options of the command.
+    """
     lines = []
-    for proposal in proposals(config, options.table, diagnosis, free_horizon=free_horizon):
+    for proposal in found:
         conditions = ["try", proposal.purpose]
         if not proposal.is_enough:
             conditions.append("with the other problems corrected in the table")
-        command = command_with(options.typed, proposal.settings)
+        command = command_with(typed, proposal.settings, shortcuts)
         lines.append(f"{', '.join(filter(None, conditions))}: {command}")
     return lines
 
@@ -109,10 +142,10 @@ def refusal(error: DataError, options: argparse.Namespace) -> tuple[list[str], l
     return texts, proposed_commands(options.experiment, diagnosis, options)
 
 
-def _words(settings: Settings) -> list[str]:
+def _words(settings: Settings, shortcuts: Shortcuts) -> list[str]:
     words = []
     for path, value in settings.items():
-        shortcut = _SHORTCUTS.get(path)
+        shortcut = _shortcut(shortcuts, path)
         if shortcut is None or value in (None, ()):
             words += ["--set", f"{path}={_yaml(path, value)}"]
         else:
@@ -144,36 +177,32 @@ def _as_typed(value: object) -> str:
     return str(value)
 
 
-def _without(typed: Sequence[str], settings: Settings) -> list[str]:
+def _without(typed: Sequence[str], settings: Settings, shortcuts: Shortcuts) -> list[str]:
     """Return the words without the options that give one of the settings."""
     kept = []
     words = list(typed)
     while words:
         word = words.pop(0)
         option, sign, value = word.partition("=")
-        if not _gives_settings(option):
+        if _setting_of(option, "", shortcuts) is None:
             kept.append(word)
             continue
         given = [word]
         if not sign and words:
             value = words.pop(0)
             given.append(value)
-        if _setting_of(option, value) not in settings:
+        if _setting_of(option, value, shortcuts) not in settings:
             kept += given
     return kept
 
 
-def _gives_settings(option: str) -> bool:
-    return _setting_of(option, "") is not None
-
-
-def _setting_of(option: str, value: str) -> str | None:
+def _setting_of(option: str, value: str, shortcuts: Shortcuts) -> str | None:
     """Return the setting that an option, perhaps abbreviated, gives; None for other options."""
     if len(option) < 3 or not option.startswith("--"):
         return None
     if option in ("--se", "--set"):
         return value.partition("=")[0].strip()
-    named = [shortcut for shortcut in SHORTCUTS if shortcut.option.startswith(option)]
+    named = [shortcut for shortcut in shortcuts if shortcut.option.startswith(option)]
     if len(named) != 1:
         return None
     return named[0].setting

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from forecast.cli.label_parts import add_run_to_write, print_judged
+from forecast.cli.label_parts import add_run_to_write, evaluate_labels
 from forecast.cli.parser import (
     SUCCESS,
     Commands,
@@ -41,6 +41,7 @@ SYMBOL_SHORTCUTS = (
         "COLUMN",
         "column that orders the rows of a sequence; default: ds, step or time",
         json.dumps,
+        has_null=True,
     ),
     Shortcut("--text", "data.text_col", "COLUMN", "column of texts, one per row", json.dumps),
     Shortcut(
@@ -95,6 +96,7 @@ def _add_evaluate(commands: Commands) -> None:
     parser = add_command(
         commands, "evaluate", _evaluate, "compare predictions with the symbols that came"
     )
+    parser.set_defaults(shortcuts=SYMBOL_SHORTCUTS)  # for "fit again with"
     add_run(parser, "symbols that were not learned from", needs_table=True)
 
 
@@ -102,9 +104,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     start_without_keras()
     from forecast.runs.symbol_run import load_symbol_run
 
-    result = load_symbol_run(options.run_folder).evaluate(options.table)
-    print_judged(result)
-    return SUCCESS
+    return evaluate_labels(load_symbol_run(options.run_folder), options.table)
 
 
 def _add_generate(commands: Commands) -> None:

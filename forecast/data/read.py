@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import difflib
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
-from pydantic import Field, model_validator
 
-from forecast.data.dates.number_dates import NUMBER_FORMATS
 from forecast.data.dates.time_parts import join_parts, parts_of, proposed_names
 from forecast.data.findings import BadTableError, Change, Finding, listed
 from forecast.data.formats.opened import Opened
 from forecast.data.formats.readers import Source
+from forecast.data.formats.written_table import WrittenTable
 from forecast.data.layouts.across import doubled_names, refuse_doubled
 from forecast.data.layouts.opening import open_table
 from forecast.data.layouts.wide import melt
 from forecast.data.names import join_names
-from forecast.data.panel import NO_TIME, USUAL_ROLES, Columns, Name
+from forecast.data.panel import NO_TIME, USUAL_ROLES, Columns
 from forecast.data.regular.time_steps import TimeSteps
 from forecast.data.table import Table, Unread, without_empty_rows, without_footers, without_totals
 from forecast.errors import nearest
@@ -30,7 +29,7 @@ __all__ = ["Source", "TableFormat", "read_table"]
 _DEFAULT = USUAL_ROLES
 
 
-class TableFormat(TimeSteps):
+class TableFormat(TimeSteps, WrittenTable):
     """Format of a table: layout, text format, timestamps, and how its rows become steps.
 
     Raises:
@@ -52,55 +51,8 @@ class TableFormat(TimeSteps):
     or hours across and years or days down. `auto`: `dates_across` where the header has dates, else
     `long`.
     """
-    separator: Annotated[str, Field(min_length=1, max_length=1)] | None = None
-    """CSV column separator; default: detected."""
-    decimal: Literal[".", ","] = "."
-    """CSV decimal mark."""
-    thousands: Literal[",", ".", " ", "'"] | None = None
-    """Mark between thousands in text, as in `1.234,56` with the decimal mark `,`; null: none."""
-    bounds: Literal["refuse", "half", "limit"] = "refuse"
-    """Cells such as `<1` or `>1000` in a column of numbers: refuse the table, or read each as its
-    limit; `half` reads those below a limit above 0 as half of it."""
-    missing_codes: tuple[float, ...] | None = None
-    """Numbers that stand for a missing value, such as -999 and 9999.9; null: a table with numbers
-    that seem to do so is refused."""
-    encoding: Name = "utf-8"
-    """CSV text encoding."""
-    sheet: Name | None = None
-    """Sheet of an Excel workbook; null: the only one that is not empty."""
-    time_format: str | None = None
-    """`strptime` format of the stamps, for dates that could be read in two ways. For numbers also
-    `unix_s`, `unix_ms`, `unix_us`, `unix_ns` (since 1970, UTC), `excel` (days), `year_quarter`
-    (202004, 2020-Q4), `year_week` (202053, 2020-W53), `decimal_year` (2020.25 is April) or
-    `fiscal_year` (2019/20 and FY2019 are 2019).
-    """
-    tz: str | None = None
-    """Time zone of stamps that carry none, for example `Europe/Berlin`; where they carry one, the
-    zone they are shown in."""
     empty_series: Literal["refuse", "leave_out"] = "refuse"
     """Series without any value of a target: refuse the table, or leave them out with a note."""
-
-    @model_validator(mode="after")
-    def _check_format(self) -> TableFormat:
-        """Refuse settings that contradict each other, and an unknown format of timestamps."""
-        if self.separator == self.decimal:
-            raise ValueError(
-                f"separator is {self.separator!r} and so is decimal; expected two different "
-                f"characters"
-            )
-        if self.thousands == self.decimal:
-            raise ValueError(
-                f"thousands is {self.thousands!r} and so is decimal; expected two different "
-                f"characters"
-            )
-        known = (*NUMBER_FORMATS, "ISO8601", "mixed")
-        written = self.time_format
-        if written is not None and "%" not in written and written not in known:
-            raise ValueError(
-                f"time_format is {written!r}; expected a strptime format such as '%Y%m' or one of "
-                f"{', '.join(NUMBER_FORMATS)}{nearest(written, NUMBER_FORMATS)}"
-            )
-        return self
 
 
 class MissingColumnError(BadTableError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, Protocol, Self, TypeVar
 
 from forecast.data.doctor import Diagnosis, diagnose_requested
 from forecast.data.findings import BadTableError, Change, Finding
@@ -85,6 +85,32 @@ class Proposal:
     is_enough: bool
 
 
+class Examined(Protocol):
+    """Findings about a table."""
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """All of them."""
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """Those for which the table is refused."""
+
+    @property
+    def num_rows(self) -> int:
+        """Rows of the table; 0 where they could not be read."""
+
+
+class Changeable(Protocol):
+    """Settings of any work."""
+
+    def with_settings(self, settings: Settings) -> Self:
+        """Return them with some replaced."""
+
+
+AnyChangeable = TypeVar("AnyChangeable", bound=Changeable)
+
+
 def proposals(
     config: Experiment,
     source: Source | None,
@@ -94,8 +120,6 @@ def proposals(
 ) -> tuple[Proposal, ...]:
     """Return settings that remove the errors of a table, and those that come to light then.
 
-    Where a finding asks what is true of the table, there is one proposal for each answer.
-
     Args:
         config: the experiment.
         source: the table, as in `check_table`.
@@ -103,6 +127,21 @@ def proposals(
         free_horizon: as in `check_table`.
     """
     check = partial(check_table, source=source, free_horizon=free_horizon)
+    return proposals_by(config, check, diagnosis)
+
+
+def proposals_by(
+    config: AnyChangeable, check: Callable[[AnyChangeable], Examined], diagnosis: Examined
+) -> tuple[Proposal, ...]:
+    """Return settings that remove the errors of a table, and those that come to light then.
+
+    Where a finding asks what is true of the table, there is one proposal for each answer.
+
+    Args:
+        config: the settings.
+        check: examines the table with other settings.
+        diagnosis: of the table with these.
+    """
     joined = _parts_of_time(diagnosis)
     if joined is not None:
         found, is_enough = _extended(config, check, dict(joined.settings), diagnosis.num_rows)
@@ -127,7 +166,7 @@ def proposals(
     return tuple(made)
 
 
-def _parts_of_time(diagnosis: Diagnosis) -> Change | None:
+def _parts_of_time(diagnosis: Examined) -> Change | None:
     """Return the change that adds an ignored time of day to dates that it may tell apart."""
     if not any(finding.code in _OF_DATES_ALONE for finding in diagnosis.errors):
         return None
@@ -163,16 +202,16 @@ def settings_for_all(findings: Iterable[Finding], given: Settings) -> dict[str, 
 
 
 def _extended(
-    config: Experiment,
-    check: Callable[[Experiment], Diagnosis],
+    config: AnyChangeable,
+    check: Callable[[AnyChangeable], Examined],
     together: dict[str, Any],
     num_rows: int,
 ) -> tuple[Settings, bool]:
     """Add the settings that remove what comes to light; tell whether the table is accepted then.
 
     Args:
-        config: the experiment.
-        check: examines the table for an experiment.
+        config: the settings.
+        check: examines the table with other settings.
         together: settings for the findings so far.
         num_rows: of the table.
     """

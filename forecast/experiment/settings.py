@@ -13,7 +13,6 @@ from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
-from pydantic_core import to_jsonable_python
 
 from forecast.baselines.seasonal_ridge import SEASONAL
 from forecast.baselines.simple import BASELINE_NAMES
@@ -27,7 +26,7 @@ from forecast.experiment.training_settings import EnsembleConfig, TrainingConfig
 from forecast.experiment.transform_settings import TransformConfig, TransformsConfig
 from forecast.models import ModelConfig
 from forecast.models.segment_bigru import SegmentBiGRUConfig
-from forecast.section import AUTO, Auto, Name, PositiveInt, Section, Steps, section_from
+from forecast.section import AUTO, Auto, Name, PositiveInt, Section, Steps, with_replaced
 
 __all__ = [
     "BacktestConfig",
@@ -307,10 +306,7 @@ class Experiment(Section):
             return self.name
         if source is None or source == "-":
             return "forecast"
-        table = PurePath(source.removeprefix("dataset:"))
-        if PurePath(table.stem).suffix in (".csv", ".tsv", ".txt"):  # sales.csv.gz
-            table = table.with_suffix("")
-        return table.stem
+        return table_name(source)
 
     def setting(self, path: str) -> Any:
         """Return the value of a setting.
@@ -335,12 +331,23 @@ class Experiment(Section):
         Raises:
             ConfigError: the settings do not fit together.
         """
-        values = self.model_dump(mode="json", exclude={"search"})
-        for path, value in settings.items():
-            *sections, name = path.split(".")
-            place = values
-            for section in sections:
-                place = place[section]
-            place[name] = to_jsonable_python(value)
-        checked = section_from(Experiment, values)
-        return checked.model_copy(update={"search": self.search})
+        return with_replaced(self, settings)
+
+
+def table_name(source: str) -> str:
+    """Return the name of a table without the endings of its file.
+
+    Args:
+        source: a file, `dataset:NAME`, or `-` for standard input.
+
+    Example:
+        >>> from forecast.experiment.settings import table_name
+        >>> table_name("data/sales.csv.gz"), table_name("-")
+        ('sales', 'table')
+    """
+    if source == "-":
+        return "table"
+    table = PurePath(source.removeprefix("dataset:"))
+    if PurePath(table.stem).suffix in (".csv", ".tsv", ".txt"):  # sales.csv.gz
+        table = table.with_suffix("")
+    return table.stem

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from forecast.data.dates.time_parts import parts_of
 from forecast.data.findings import BadTableError, Change, Finding, listed
@@ -13,7 +14,6 @@ from forecast.data.names import name_of
 from forecast.data.panel import USUAL_ROLES, Columns
 from forecast.data.per_series.ids import ONLY_SERIES
 from forecast.data.read import MissingColumnError
-from forecast.experiment.settings import Experiment
 from forecast.forecasting.fitted import Fitted
 from forecast.section import AUTO
 
@@ -86,12 +86,22 @@ def _reworded(error: BadTableError, fitted: Fitted, known: Columns | None) -> Ba
         ):  # ids under another name
             return BadTableError(finding.code, finding.message, fix)
         return _with_new_fit(finding, fix)
-    form = _form_of(finding, config)
-    if form:
-        return BadTableError(finding.code, finding.message, form)
-    if finding.code in _STEPS:
+    if finding.code in _STEPS and not _form_of(finding, config.setting):
         fix = f"give rows in steps of {fitted.freq!r}, from which the model learned"
         return _with_new_fit(finding, fix)
+    return without_settings(finding, config.setting)
+
+
+def without_settings(finding: Finding, setting: Callable[[str], Any]) -> BadTableError:
+    """Return the error of a table that a fitted model reads: its settings are fixed.
+
+    Args:
+        finding: made with the settings of the model.
+        setting: returns one of them by its path.
+    """
+    form = _form_of(finding, setting)
+    if form:
+        return BadTableError(finding.code, finding.message, form)
     if "`data." in finding.fix:  # a setting
         fix = f"correct the table, or fit a model to it: {finding.fix}"
         return _with_new_fit(finding, fix)
@@ -107,14 +117,14 @@ def _with_new_fit(finding: Finding, fix: str) -> BadTableError:
     return BadTableError(finding.code, finding.message, fix, changes, advice="fit again with")
 
 
-def _form_of(finding: Finding, config: Experiment) -> str:
+def _form_of(finding: Finding, setting: Callable[[str], Any]) -> str:
     """Return how to write the table, where settings of its form are what is wrong."""
     paths = [path for settings in finding.settings for path in settings]
     if not paths or not set(paths) <= set(_FORM):
         return ""
     known = []
     for path in dict.fromkeys(paths):
-        value = config.setting(path)
+        value = setting(path)
         if value is not None:
             known.append(f"{_FORM[path]} {value!r}")
     words = f" ({', '.join(known)})" if known else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from forecast.errors import ArtifactError
 from forecast.forecasting.artifact import Artifact
@@ -74,3 +74,13 @@ def require_kind(path: Path, artifact: Artifact, wanted: str) -> None:
         f"{path}: this saved model {kind.does}; expected one that {expected}: use `{kind.load}`, "
         f"or `{kind.command}`"
     )
+
+
+def refuse_pickle(model: object) -> NoReturn:
+    """Raise, since a saved model is a folder whose contents are checked.
+
+    Raises:
+        TypeError: always.
+    """
+    name = type(model).__name__
+    raise TypeError(f"a {name} is not pickled: use save(folder) and {name}.load(folder)")

@@ -21,10 +21,10 @@ import numpy as np
 
 from forecast.classification.class_settings import Classification
 from forecast.classification.fitted_classifier import fit_classifier, learn_from
-from forecast.classification.labelled_sequences import Sequences
 from forecast.classification.same_contents import twice_in_sets
 from forecast.classification.sequence_split import SequenceSplit, split_sequences
-from forecast.classification.sequence_table import read_sequences
+from forecast.classification.tables.labelled_sequences import Sequences
+from forecast.classification.tables.sequence_table import read_sequences
 from forecast.data.formats.readers import Source
 from forecast.errors import ConfigError
 from forecast.layers.runtime import start_quietly

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.axes import IntArray
-from forecast.classification.labelled_sequences import Sequences
+from forecast.classification.tables.labelled_sequences import Sequences
 from forecast.data.findings import listed
 
 LEAST_REPEATS = 3.0

@@ -57,8 +57,9 @@ def class_page(record: ClassRecord) -> str:
         sections[heading] = (
             f'<p>{words}.</p><img alt="{words}" src="data:image/png;base64,{image}">'
         )
-    sections["Settings"] = f"<pre>{escape(record.settings)}</pre>"
     sections["Use it"] = f"<pre>{escape(record.commands)}</pre>"
+    settings = f"<pre>{escape(record.settings)}</pre>"
+    sections["Settings"] = f"<details><summary>All settings</summary>{settings}</details>"
     return whole_page(record.title, record.finding, sections)
 
 

@@ -12,13 +12,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from forecast.classification.categories.category_forecaster import CategoryForecaster
 from forecast.classification.categories.category_result import CategoryResult
 from forecast.classification.categories.category_settings import CategorySettings
-from forecast.files.atomic import replace_folder
 from forecast.report.class_page import ClassRecord, class_page
 from forecast.report.plots.classes import plot_confusion, plot_reliability
 from forecast.report.plots.loss import CROSS_ENTROPY, plot_loss
@@ -26,19 +25,19 @@ from forecast.report.plots.style import save_figure
 from forecast.runs.label_records import (
     LOSS,
     SCORES_FILE,
+    Finished,
     LabelRun,
+    LabelWork,
+    Predicted,
     by_network,
-    claim_folder,
+    judged_lines,
+    members_in_words,
     model_folder,
     predict_to,
-    say_judged,
-    write_settings,
+    run_labels,
 )
-from forecast.runs.records import CONFIG, MODEL, REPORT, write_histories
+from forecast.runs.records import CONFIG, REPORT
 from forecast.training.voice import Voice
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 BY_STEP = "by_step.csv"
 CONFUSION = "confusion.csv"
@@ -48,6 +47,7 @@ PICTURES = ("confusion.png", "reliability.png", LOSS)
 
 CATEGORY_RUN = LabelRun(
     "run of categories fit",
+    "categories",
     "categories.json",
     (BY_STEP, CONFUSION, TEST_FORECASTS, FORECASTS, *PICTURES[:2]),
 )
@@ -67,8 +67,7 @@ def run_categories(
     Args:
         settings: the settings.
         table: a file.
-        out: the folder; default: `runs/` and the name of the table. It is new, empty, or an earlier
-            run of the same table with the same settings.
+        out: the folder, as in `LabelWork`.
         replace: also replace another run.
         voice: where lines go.
 
@@ -78,34 +77,32 @@ def run_categories(
     Raises:
         OutputError: the folder contains something else.
     """
-    folder = Path(out or Path("runs") / f"{Path(table).stem}-categories")
-    claim = claim_folder(CATEGORY_RUN, folder, table, settings, replace=replace)
-    voice.wake()
+    work = LabelWork(settings, table, out, replace, voice)
+    return run_labels(CATEGORY_RUN, work, partial(_finished, settings, table))
+
+
+def _finished(settings: CategorySettings, table: str) -> Finished:
+    """Train and judge."""
     forecaster = CategoryForecaster(settings).fit(table)
+    notes = [f"note: {note}" for note in forecaster.notes]
     fitted = forecaster.fitted
     result = forecaster.evaluate() if forecaster.has_test_set else None
     forecasts = forecaster.predict(table)
-    with replace_folder(folder, claim.check) as temporary:
-        seed = settings.training.seed
-        write_settings(CATEGORY_RUN, claim, fitted.settings, seed, temporary)
-        forecasts.to_csv(temporary / FORECASTS, index=False)
-        write_histories(by_network(fitted.histories), temporary)
-        forecaster.save(temporary / MODEL)
-        _write(temporary, forecaster, result, folder.name, Path(table).name)
-    for note in fitted.notes:
-        voice.say(f"note: {note}")
-    voice.say(_members(forecaster))
-    if result is None:
-        voice.say("there is no test set (split.test: 0): this forecaster was not evaluated")
-    else:
-        say_judged(result, voice)
-    voice.say(f"wrote {folder}: model, scores, forecasts, pictures and {REPORT}")
-    return folder
+
+    def write(folder: Path, name: str) -> None:
+        forecasts.to_csv(folder / FORECASTS, index=False)
+        _write(folder, forecaster, result, name, Path(table).name)
+
+    judged = ["there is no test set (split.test: 0): this forecaster was not evaluated"]
+    if result is not None:
+        judged = judged_lines(result)
+    members = members_in_words(settings.alias, fitted.weights)
+    lines = [*notes, members, *judged]
+    histories = by_network(fitted.histories)
+    return Finished(forecaster, fitted.settings, settings.training.seed, histories, write, lines)
 
 
-def predict_categories(
-    run: str | Path, table: str, output: str | Path | None = None
-) -> pd.DataFrame:
+def predict_categories(run: str | Path, table: str, output: str | Path | None = None) -> Predicted:
     """Return the forecasts after each series of a table; write them where a file is named.
 
     Args:
@@ -138,13 +135,14 @@ def _write(
     subject = f"{target}, {table}"
     histories = by_network(fitted.histories)
     save_figure(plot_loss(histories, subject=subject, y_title=CROSS_ENTROPY), folder / LOSS)
-    finding = _members(forecaster)
+    members = members_in_words(fitted.settings.alias, fitted.weights)
+    finding = members
     scores = None
     facts = {
         "categories": f"{target}: {', '.join(forecaster.classes)}",
         "steps": f"{fitted.settings.windows.context_length} read, "
         f"{fitted.settings.windows.horizon} forecast",
-        "members": _members(forecaster),
+        "members": members,
     }
     if result is not None:
         scores = result.scores()
@@ -178,11 +176,3 @@ def _write(
         )
     )
     (folder / REPORT).write_text(page, "utf-8")
-
-
-def _members(forecaster: CategoryForecaster) -> str:
-    """Return which member does the work."""
-    weight = forecaster.fitted.network_weight
-    shares = {"network": weight, "after the last": 1.0 - weight}
-    parts = [f"{100 * share:.0f} % {name}" for name, share in shares.items() if share > 0]
-    return f"{forecaster.settings.alias}: {', '.join(parts)}"

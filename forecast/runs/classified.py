@@ -15,8 +15,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,7 +25,6 @@ from forecast.classification.classifier import Classifier
 from forecast.classification.evaluated import ClassifierResult
 from forecast.classification.label_sets.set_result import LabelSetResult
 from forecast.data.findings import listed
-from forecast.files.atomic import replace_folder
 from forecast.report.class_page import ClassRecord, class_page
 from forecast.report.plots.classes import plot_confusion, plot_labels, plot_reliability
 from forecast.report.plots.loss import CROSS_ENTROPY, plot_loss
@@ -34,20 +33,20 @@ from forecast.report.plots.style import save_figure
 from forecast.runs.label_records import (
     LOSS,
     SCORES_FILE,
+    Finished,
     LabelRun,
+    LabelWork,
+    Predicted,
     by_network,
-    claim_folder,
+    judged_lines,
+    members_in_words,
     model_folder,
     predict_to,
-    say_judged,
-    write_settings,
+    run_labels,
 )
-from forecast.runs.records import CONFIG, MODEL, REPORT, write_histories
+from forecast.runs.records import CONFIG, REPORT
 from forecast.runs.weighed_sequences import shown_sequences
 from forecast.training.voice import Voice
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 AnyResult = ClassifierResult | LabelSetResult
 
@@ -60,6 +59,7 @@ PICTURES = ("confusion.png", "labels.png", "reliability.png", ATTENTION, LOSS)
 
 CLASS_RUN = LabelRun(
     "run of classify fit",
+    "classes",
     ABOUT,
     (CONFUSION, BY_LABEL, PREDICTIONS, *(name for name in PICTURES if name != LOSS)),
 )
@@ -81,8 +81,7 @@ def classify_run(
     Args:
         config: the settings.
         table: a file.
-        out: the folder; default: `runs/` and the name of the table. It is new, empty, or an earlier
-            run of the same table with the same settings.
+        out: the folder, as in `LabelWork`.
         replace: also replace another run.
         voice: where lines go.
 
@@ -92,33 +91,37 @@ def classify_run(
     Raises:
         OutputError: the folder contains something else.
     """
-    folder = Path(out or Path("runs") / f"{Path(table).stem}-classes")
-    claim = claim_folder(CLASS_RUN, folder, table, config, replace=replace)
-    voice.wake()
+    work = LabelWork(config, table, out, replace, voice)
+    return run_labels(CLASS_RUN, work, partial(_finished, config, table))
+
+
+def _finished(config: Classification, table: str) -> Finished:
+    """Train and judge."""
     classifier = Classifier(config).fit(table)
-    result = None
-    if classifier.has_test_set:
-        result = classifier.evaluate()
+    fitted = classifier.fitted
+    training = fitted.config.training
+    histories = by_network(fitted.histories, keeps_best=training.keep != "last")
+    result = classifier.evaluate() if classifier.has_test_set else None
 
-    with replace_folder(folder, claim.check) as temporary:
-        seed = classifier.fitted.config.training.seed
-        write_settings(CLASS_RUN, claim, classifier.fitted.config, seed, temporary)
-        _write(temporary, folder, classifier, result, Path(table).name)
-    for note in classifier.notes:
-        voice.say(f"note: {note}")
-    voice.say(_members(classifier))
-    if result is None:
-        reason = "no sequence could be held out, since each label has one sequence or group"
-        if config.split.test == 0 or config.data.split_col is not None:
-            reason = "no sequence is held out"
-        voice.say(f"there is no test set ({reason}): this classifier was not evaluated")
-    else:
-        say_judged(result, voice)
-    voice.say(f"wrote {folder}: model, scores, predictions, pictures and {REPORT}")
-    return folder
+    def write(folder: Path, name: str) -> None:
+        _write(folder, name, classifier, result, Path(table).name)
+
+    notes = [f"note: {note}" for note in classifier.notes]
+    lines = [*notes, members_in_words(config.alias, fitted.weights), *_judged(config, result)]
+    return Finished(classifier, fitted.config, training.seed, histories, write, lines)
 
 
-def predict_classes(run: str | Path, table: str, output: str | Path | None = None) -> pd.DataFrame:
+def _judged(config: Classification, result: AnyResult | None) -> list[str]:
+    """Return what the test set says, or why there is none."""
+    if result is not None:
+        return judged_lines(result)
+    reason = "no sequence could be held out, since each label has one sequence or group"
+    if config.split.test == 0 or config.data.split_col is not None:
+        reason = "no sequence is held out"
+    return [f"there is no test set ({reason}): this classifier was not evaluated"]
+
+
+def predict_classes(run: str | Path, table: str, output: str | Path | None = None) -> Predicted:
     """Return class and probabilities of each sequence of a table; write them where a file is named.
 
     Args:
@@ -127,11 +130,6 @@ def predict_classes(run: str | Path, table: str, output: str | Path | None = Non
         output: CSV file to write; default: none.
     """
     return predict_to(lambda: load_run(run), table, output, "prediction of this run")
-
-
-def evaluate_classes(run: str | Path, table: str) -> AnyResult:
-    """Return the predictions for the sequences of a table beside their labels."""
-    return load_run(run).evaluate(table)
 
 
 def load_run(run: str | Path) -> Classifier:
@@ -144,22 +142,21 @@ def load_run(run: str | Path) -> Classifier:
 
 
 def _write(
-    folder: Path, place: Path, classifier: Classifier, result: AnyResult | None, table: str
+    folder: Path, run: str, classifier: Classifier, result: AnyResult | None, table: str
 ) -> None:
     """Write all files of a run."""
     fitted = classifier.fitted
     settings = (folder / CONFIG).read_text()
-    histories = by_network(fitted.histories)
-    write_histories(histories, folder)
-    classifier.save(folder / MODEL)
+    keeps_best = fitted.config.training.keep != "last"
+    histories = by_network(fitted.histories, keeps_best=keeps_best)
 
     label = label_of(fitted.config.data)
     subject = f"{label}, {table}"
-    if fitted.config.training.keep == "last":
+    if not keeps_best:
         # no epoch was chosen by its loss, so none is marked
         histories = {name: replace(one, best_epoch=0) for name, one in histories.items()}
     save_figure(plot_loss(histories, subject=subject, y_title=CROSS_ENTROPY), folder / LOSS)
-    finding = _members(classifier)
+    finding = members_in_words(classifier.config.alias, classifier.fitted.weights)
     scores = None
     if result is not None:
         scores = result.scores()
@@ -180,7 +177,7 @@ def _write(
             pictures={
                 name: (folder / name).read_bytes() for name in PICTURES if (folder / name).is_file()
             },
-            commands=f"forecast classify predict {place.name} NEW_TABLE --output classes.csv",
+            commands=f"forecast classify predict {run} NEW_TABLE --output classes.csv",
         )
     )
     (folder / REPORT).write_text(page, "utf-8")
@@ -212,13 +209,6 @@ def _write_classes(result: AnyResult, folder: Path, subject: str) -> None:
     save_figure(plot_reliability(given, truth, subject=subject), folder / "reliability.png")
 
 
-def _members(classifier: Classifier) -> str:
-    """Return which member does the work, such as `bigru: 80 % network, 20 % logistic on words`."""
-    weights = classifier.fitted.weights
-    parts = [f"{100 * weight:.0f} % {name}" for name, weight in weights.items() if weight > 0]
-    return f"{classifier.config.alias}: {', '.join(parts)}"
-
-
 def _facts(classifier: Classifier, result: AnyResult | None) -> dict[str, str]:
     """Return what the page says of the task."""
     fitted = classifier.fitted
@@ -230,7 +220,7 @@ def _facts(classifier: Classifier, result: AnyResult | None) -> dict[str, str]:
         "label": f"{label_of(columns)}: {', '.join(fitted.encoding.classes)}",
         "columns read": ", ".join(read),
         "longest sequence": f"{fitted.length:,} steps",
-        "members": _members(classifier),
+        "members": members_in_words(classifier.config.alias, classifier.fitted.weights),
     }
     if result is not None:
         facts["test set"] = f"{len(result.truth):,} sequences"

@@ -6,17 +6,26 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
 
 from forecast.errors import ConfigError, OutputError
-from forecast.files.atomic import write_file
+from forecast.experiment.settings import table_name
+from forecast.files.atomic import replace_folder, write_file
 from forecast.files.outputs import ENVIRONMENT, Content, check_file, check_folder, read_record
 from forecast.files.yaml import to_yaml
 from forecast.forecasting.artifact import SAVED_MODEL
-from forecast.runs.records import CONFIG, HISTORY, MODEL, REPORT, environment_record, to_json
+from forecast.runs.records import (
+    CONFIG,
+    HISTORY,
+    MODEL,
+    REPORT,
+    environment_record,
+    to_json,
+    write_histories,
+)
 from forecast.scores.history import History
 from forecast.section import Section
 from forecast.training.voice import Voice
@@ -31,11 +40,13 @@ class LabelRun:
 
     Attributes:
         what: name in messages, such as `run of classify fit`.
+        plural: of what is told, in the name of a folder.
         about: file that says of which table and settings a run is.
         others: its files beside those that all have.
     """
 
     what: str
+    plural: str
     about: str
     others: tuple[str, ...]
 
@@ -94,21 +105,83 @@ def claim_folder(
     return Claim(check, {"given": about})
 
 
-def write_settings(kind: LabelRun, claim: Claim, settings: Section, seed: int, folder: Path) -> str:
-    """Write what a run was made of and with; return the settings as YAML.
+@dataclass(frozen=True, eq=False)
+class Finished:
+    """A model that was trained and judged.
+
+    Attributes:
+        model: it can be saved.
+        settings: those that were decided.
+        seed: of its training.
+        histories: losses of each network by name.
+        write: writes the other files, given the folder and the name that it will have.
+        lines: what to say of it.
+    """
+
+    model: Saves
+    settings: Section
+    seed: int
+    histories: Mapping[str, History]
+    write: Callable[[Path, str], None]
+    lines: Sequence[str]
+
+
+class Saves(Protocol):
+    """A fitted model."""
+
+    def save(self, path: Path) -> None:
+        """Write it to a folder."""
+
+
+@dataclass(frozen=True, eq=False)
+class LabelWork:
+    """Settings, table and folder of a run.
+
+    Attributes:
+        settings: the settings.
+        table: a file.
+        out: the folder; None: `runs/` and the name of the table. It is new, empty, or an earlier
+            run of the same table with the same settings.
+        replace: also replace another run.
+        voice: where lines go.
+    """
+
+    settings: Section
+    table: str
+    out: str | Path | None
+    replace: bool
+    voice: Voice
+
+
+def run_labels(kind: LabelRun, work: LabelWork, finish: Callable[[], Finished]) -> Path:
+    """Train a model, and write its run folder atomically.
 
     Args:
         kind: of the run.
-        claim: of its folder.
-        settings: those that were decided.
-        seed: of the training.
-        folder: to write to.
+        work: settings, table and folder.
+        finish: trains and judges.
+
+    Returns:
+        The folder.
+
+    Raises:
+        OutputError: the folder contains something else.
     """
-    text = to_yaml(settings.model_dump(mode="json"))
-    (folder / kind.about).write_bytes(to_json(claim.about))
-    (folder / CONFIG).write_text(text)
-    (folder / ENVIRONMENT).write_bytes(to_json(environment_record(seed)))
-    return text
+    folder = Path(work.out or Path("runs") / f"{table_name(work.table)}-{kind.plural}")
+    claim = claim_folder(kind, folder, work.table, work.settings, replace=work.replace)
+    work.voice.wake()
+    finished = finish()
+    with replace_folder(folder, claim.check) as temporary:
+        (temporary / kind.about).write_bytes(to_json(claim.about))
+        (temporary / CONFIG).write_text(to_yaml(finished.settings.model_dump(mode="json")))
+        (temporary / ENVIRONMENT).write_bytes(to_json(environment_record(finished.seed)))
+        write_histories(finished.histories, temporary)
+        finished.model.save(temporary / MODEL)
+        finished.write(temporary, folder.name)
+    for line in finished.lines:
+        work.voice.say(line)
+    work.voice.say(f"wrote {folder}: model, scores, predictions, pictures and {REPORT}")
+    return folder
 
 
 def model_folder(run: str | Path, command: str) -> Path:
@@ -131,13 +204,24 @@ def model_folder(run: str | Path, command: str) -> Path:
 class Predicts(Protocol):
     """A fitted model."""
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Notes on the last table that was read, a sentence each."""
+
     def predict(self, table: str) -> pd.DataFrame:
         """Return the predictions for a table."""
 
 
+class Predicted(NamedTuple):
+    """Predictions, and how the table was read."""
+
+    frame: pd.DataFrame
+    notes: tuple[str, ...]
+
+
 def predict_to(
     load: Callable[[], Predicts], table: str, output: str | Path | None, what: str
-) -> pd.DataFrame:
+) -> Predicted:
     """Return the predictions for a table; write them where a file is named.
 
     Args:
@@ -148,10 +232,11 @@ def predict_to(
     """
     if output is not None:
         check_file(output, lambda _: False, what, (table,))
-    predicted = load().predict(table)
+    model = load()
+    frame = model.predict(table)
     if output is not None:
-        write_file(output, predicted.to_csv(index=False).encode())
-    return predicted
+        write_file(output, frame.to_csv(index=False).encode())
+    return Predicted(frame, model.notes)
 
 
 class Judged(Protocol):
@@ -164,29 +249,48 @@ class Judged(Protocol):
         """Return the comparison with the best baseline, in one sentence."""
 
 
-def say_judged(result: Judged, voice: Voice) -> None:
-    """Say scores and verdict, a line at a time."""
-    for line in result.scores().round(3).to_string().splitlines():
-        voice.say(line)
-    voice.say(result.verdict())
+def members_in_words(alias: str, weights: Mapping[str, float]) -> str:
+    """Return which member does the work, such as `bigru: 80 % network, 20 % after the last 1`.
+
+    Args:
+        alias: name of them together.
+        weights: of each by name.
+    """
+    parts = [f"{100 * weight:.0f} % {name}" for name, weight in weights.items() if weight > 0]
+    return f"{alias}: {', '.join(parts)}"
 
 
-def history_of(losses: Mapping[str, Sequence[float]]) -> History:
-    """Return the losses of a network as figures take them."""
+def judged_lines(result: Judged) -> list[str]:
+    """Return scores and verdict, a line at a time."""
+    return [*result.scores().round(3).to_string().splitlines(), result.verdict()]
+
+
+def history_of(losses: Mapping[str, Sequence[float]], *, keeps_best: bool = True) -> History:
+    """Return the losses of a network as figures take them.
+
+    Args:
+        losses: by epoch, `loss` and perhaps `val_loss`.
+        keeps_best: whether the weights of the best epoch are used; else those of the last one.
+    """
     num_epochs = len(losses["loss"])
     validation = losses.get("val_loss", [])
-    best = int(np.argmin(validation)) + 1 if len(validation) else num_epochs
+    best = num_epochs
+    if keeps_best and len(validation):
+        best = int(np.argmin(validation)) + 1
     return History(
         loss=tuple(losses["loss"]),
         val_loss=tuple(validation),
-        learning_rate=(float("nan"),) * num_epochs,
-        seconds=(0.0,) * num_epochs,
+        learning_rate=(),
+        seconds=(),
         best_epoch=best,
     )
 
 
-def by_network(histories: Sequence[Mapping[str, Sequence[float]]]) -> dict[str, History]:
-    """Return the losses of several networks by their names."""
+def by_network(
+    histories: Sequence[Mapping[str, Sequence[float]]], *, keeps_best: bool = True
+) -> dict[str, History]:
+    """Return the losses of several networks by their names; see `history_of`."""
     return {
-        f"network {number}": history_of(losses) for number, losses in enumerate(histories, start=1)
+        f"network {number}": history_of(losses, keeps_best=keeps_best)
+        for number, losses in enumerate(histories, start=1)
     }

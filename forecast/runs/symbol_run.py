@@ -8,27 +8,31 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from forecast.classification.symbols.next_symbol import NextSymbol
+from forecast.classification.symbols.symbol_mixture import MODEL as MODEL_NAME
 from forecast.classification.symbols.symbol_settings import NextSymbolSettings
-from forecast.files.atomic import replace_folder
 from forecast.report.class_page import ClassRecord, class_page
 from forecast.report.plots.loss import CROSS_ENTROPY, plot_loss
 from forecast.report.plots.style import save_figure
 from forecast.runs.label_records import (
     LOSS,
     SCORES_FILE,
+    Finished,
     LabelRun,
-    claim_folder,
+    LabelWork,
     history_of,
+    judged_lines,
+    members_in_words,
     model_folder,
-    write_settings,
+    run_labels,
 )
-from forecast.runs.records import MODEL, REPORT, write_histories
+from forecast.runs.records import CONFIG, REPORT
 from forecast.training.voice import Voice
 
-SYMBOL_RUN = LabelRun("run of symbols fit", "symbols.json", ())
+SYMBOL_RUN = LabelRun("run of symbols fit", "symbols", "symbols.json", ())
 """Folder that `run_symbols` writes."""
 
 
@@ -45,8 +49,7 @@ def run_symbols(
     Args:
         settings: the settings.
         table: a file.
-        out: the folder; default: `runs/` and the name of the table. It is new, empty, or an earlier
-            run of the same table with the same settings.
+        out: the folder, as in `LabelWork`.
         replace: also replace another run.
         voice: where lines go.
 
@@ -56,40 +59,43 @@ def run_symbols(
     Raises:
         OutputError: the folder contains something else.
     """
-    folder = Path(out or Path("runs") / f"{Path(table).stem}-symbols")
-    claim = claim_folder(SYMBOL_RUN, folder, table, settings, replace=replace)
-    voice.wake()
+    work = LabelWork(settings, table, out, replace, voice)
+    return run_labels(SYMBOL_RUN, work, partial(_finished, settings, table))
+
+
+def _finished(settings: NextSymbolSettings, table: str) -> Finished:
+    """Train and judge."""
     model = NextSymbol(settings).fit(table)
     result = model.evaluate()
-    scores = result.scores()
     fitted = model.fitted
-    history = history_of({"loss": fitted.loss, "val_loss": fitted.val_loss})
-    with replace_folder(folder, claim.check) as temporary:
-        seed = settings.training.seed
-        text = write_settings(SYMBOL_RUN, claim, fitted.settings, seed, temporary)
-        write_histories({"gru_next": history}, temporary)
-        scores.to_csv(temporary / SCORES_FILE)
-        model.save(temporary / MODEL)
-        figure = plot_loss({"gru_next": history}, subject=Path(table).name, y_title=CROSS_ENTROPY)
-        save_figure(figure, temporary / LOSS)
+    histories = {MODEL_NAME: history_of({"loss": fitted.loss, "val_loss": fitted.val_loss})}
+    *scores, verdict = judged_lines(result)
+    lines = [
+        *(f"note: {note}" for note in model.notes),
+        members_in_words(MODEL_NAME, fitted.weights),
+        *scores,
+        "on the validation symbols, by which training was stopped:",
+        verdict,
+    ]
+
+    def write(folder: Path, name: str) -> None:
+        result.scores().to_csv(folder / SCORES_FILE)
+        figure = plot_loss(histories, subject=Path(table).name, y_title=CROSS_ENTROPY)
+        save_figure(figure, folder / LOSS)
         page = class_page(
             ClassRecord(
                 title=f"next symbols of {Path(table).name}",
-                finding=result.verdict(),
+                finding=verdict,
                 facts=_facts(model),
-                scores=scores,
-                settings=text,
-                pictures={LOSS: (temporary / LOSS).read_bytes()},
-                commands=f"forecast symbols generate {folder.name} --prompt TEXT --length 200",
+                scores=result.scores(),
+                settings=(folder / CONFIG).read_text(),
+                pictures={LOSS: (folder / LOSS).read_bytes()},
+                commands=f"forecast symbols generate {name} --prompt TEXT --length 200",
             )
         )
-        (temporary / REPORT).write_text(page, "utf-8")
-    for line in scores.round(3).to_string().splitlines():
-        voice.say(line)
-    voice.say("on the validation symbols, by which training was stopped:")
-    voice.say(result.verdict())
-    voice.say(f"wrote {folder}: model, scores, losses and {REPORT}")
-    return folder
+        (folder / REPORT).write_text(page, "utf-8")
+
+    return Finished(model, fitted.settings, settings.training.seed, histories, write, lines)
 
 
 def load_symbol_run(run: str | Path) -> NextSymbol:
@@ -106,6 +112,7 @@ def _facts(model: NextSymbol) -> dict[str, str]:
     fitted = model.fitted
     return {
         "different symbols": f"{len(fitted.symbols.names):,}",
+        "members": members_in_words(MODEL_NAME, fitted.weights),
         "passes over the training symbols": f"{len(fitted.loss):,}",
         "scores": "on the validation symbols, by which training was stopped",
     }

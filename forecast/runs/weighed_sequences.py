@@ -9,7 +9,7 @@ from forecast.classification.attended_steps import weights_of_rows
 from forecast.classification.evaluated import ClassifierResult
 from forecast.classification.fitted_classifier import FittedClassifier
 from forecast.classification.label_sets.set_result import LabelSetResult
-from forecast.classification.labelled_sequences import Sequences
+from forecast.classification.tables.labelled_sequences import Sequences
 from forecast.report.plots.step_weights import WeighedSequence
 
 NUM_SHOWN = 3

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from forecast.classification.categories.category_settings import CategorySettings
 from forecast.classification.class_settings import Classification
+from forecast.search.category_trial import make_category_bench
 from forecast.search.class_trial import make_class_bench
 from forecast.search.kinds import Searched
 from forecast.search.space import Values
@@ -78,4 +80,6 @@ def open_bench(
     """
     if isinstance(config, Classification):
         return make_class_bench(config, table, folder)
+    if isinstance(config, CategorySettings):
+        return make_category_bench(config, table, folder)
     return make_bench(config, table, folder, reporter)

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
+
+from forecast.classification.categories.category_settings import CategorySettings
 from forecast.classification.class_search import all_scores
 from forecast.classification.class_settings import Classification
 from forecast.classification.evaluated import NETWORK
-from forecast.classification.fitted_classifier import FittedClassifier, fit_classifier
-from forecast.classification.labelled_sequences import Sequences
+from forecast.classification.fitted_classifier import fit_classifier
 from forecast.classification.sequence_split import Fold, split_sequences, validation_folds
-from forecast.classification.sequence_table import read_sequences
+from forecast.classification.tables.labelled_sequences import Sequences
+from forecast.classification.tables.sequence_table import read_sequences
 from forecast.data.findings import counted
 from forecast.errors import ConfigError, DataError
 from forecast.experiment.identity import describe_work
+from forecast.search.kinds import Searched
 from forecast.search.space import Values, search_of, with_values
 from forecast.search.state import FoldScore, Outcome, Task, derived_seed
 from forecast.search.trial import OnScore, packages_of, run_trial
@@ -27,6 +31,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from forecast.data.formats.readers import Source
+
+OfLabels = TypeVar("OfLabels", Classification, CategorySettings)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,36 +100,23 @@ class ClassBench:
     def train_fold(self, task: Task, fold: int, execution: int) -> FoldScore:
         """Train one network without a fold, and score it alone on the fold."""
         start = time.perf_counter()
-        search = search_of(self.config)
-        seed = derived_seed(search.seed, "trial", task.number, fold, execution) % 2**31
-        config = with_values(self.config, task.values)
-        training: dict[str, Any] = {"seed": seed, "seeds": 1}
-        if task.epochs is not None:
-            training["epochs"] = task.epochs
-        config = config.model_copy(
-            update={
-                "training": config.training.model_copy(update=training),
-                "split": config.split.model_copy(update={"test": 0.0}),
-            }
-        )
+        config = settings_of_trial(self.config, task, fold, execution)
+        split = config.split.model_copy(update={"test": 0.0})
+        config = config.model_copy(update={"split": split})
         sequences = self._read(config, task.values)
         train, held_out = self.folds[fold]
         fitted, _ = fit_classifier(config, sequences.take(train))
         result = fitted.evaluate(sequences.take(held_out))
         alone = result.probabilities.get(NETWORK, result.probabilities[result.alias])
         scores = all_scores(alone, result.truth)
-        if search.objective not in scores:
-            raise ConfigError(
-                f"{search.objective} is not defined on fold {fold + 1}: choose another "
-                f"`search.objective`"
-            )
+        check_objective(self.config, scores, fold)
         return FoldScore(
             fold=fold,
             execution=execution,
             scores=scores,
             epochs=len(fitted.histories[0]["loss"]),
             seconds=time.perf_counter() - start,
-            parameters=_num_weights(fitted),
+            parameters=num_weights(fitted.networks[0].weights),
         )
 
     def final(self, name: str, values: Values) -> dict[str, Any]:  # noqa: ARG002 - no checkpoint
@@ -156,8 +149,41 @@ class ClassBench:
         return self.sequences
 
 
-def _num_weights(fitted: FittedClassifier) -> int:
-    return sum(weight.size for weight in fitted.networks[0].weights.values())
+def settings_of_trial(config: OfLabels, task: Task, fold: int, execution: int) -> OfLabels:
+    """Return the settings of a training: one network, with a seed of its own.
+
+    Args:
+        config: the settings with their search.
+        task: the trial.
+        fold: number of the fold.
+        execution: number of the repetition.
+    """
+    search = search_of(config)
+    seed = derived_seed(search.seed, "trial", task.number, fold, execution) % 2**31
+    settings = with_values(config, task.values)
+    training: dict[str, Any] = {"seed": seed, "seeds": 1}
+    if task.epochs is not None:
+        training["epochs"] = task.epochs
+    training_settings = settings.training.model_copy(update=training)
+    return settings.model_copy(update={"training": training_settings})
+
+
+def check_objective(config: Searched, scores: Mapping[str, float], fold: int) -> None:
+    """Raise where a fold does not define the objective.
+
+    Raises:
+        ConfigError: names the fold.
+    """
+    objective = search_of(config).objective
+    if objective not in scores:
+        raise ConfigError(
+            f"{objective} is not defined on fold {fold + 1}: choose another `search.objective`"
+        )
+
+
+def num_weights(weights: Mapping[str, np.ndarray]) -> int:
+    """Return the number of weights of a network."""
+    return sum(weight.size for weight in weights.values())
 
 
 def digest_of(sequences: Sequences) -> str:

@@ -21,7 +21,7 @@ from forecast.experiment.settings import Experiment
 from forecast.files.outputs import check_writable, remove_own
 from forecast.search.bench import open_bench
 from forecast.search.finals import finals_left, run_finals
-from forecast.search.kinds import Searched
+from forecast.search.kinds import Searched, kind_of
 from forecast.search.results import draw_trials, write_hparams, write_results
 from forecast.search.space import check_space, looks_at_results, search_of
 from forecast.search.start import Search, begin, open_search, search_folder
@@ -51,7 +51,7 @@ def tune_run(
         config: an experiment or a classification, with its search.
         table: a file, `dataset:NAME` or a frame; default: `config.data.source` of an experiment.
         out: the folder; default: `runs/NAME-search`, see `Experiment.folder_name`, or
-            `runs/TABLE-classes-search`.
+            `runs/TABLE-classes-search` or `runs/TABLE-categories-search`.
         resume: whether to continue a search in the folder. A finished one of the same data and
             settings needs no permission: its results are written again.
         replace: whether to begin again in the folder of an earlier search, also one of other data
@@ -76,7 +76,9 @@ def tune_run(
         folder = search_folder(config.folder_name, config.data.source, out)
     else:
         source = table if isinstance(table, str) else None
-        folder = search_folder(f"{Path(source or 'table').stem}-classes", source, out)
+        folder = search_folder(
+            f"{Path(source or 'table').stem}-{kind_of(config).plural}", source, out
+        )
     resources = resources or Resources()
     if voice.tensorboard is not None:
         check_writable(voice.tensorboard)

@@ -15,6 +15,7 @@ from forecast.section.strict import (
     Steps,
     decided,
     section_from,
+    with_replaced,
 )
 from forecast.section.wording import Place
 
@@ -30,4 +31,5 @@ __all__ = [
     "Steps",
     "decided",
     "section_from",
+    "with_replaced",
 ]

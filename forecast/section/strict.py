@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationError
-from pydantic_core import PydanticKnownError, core_schema
+from pydantic_core import PydanticKnownError, core_schema, to_jsonable_python
 
 from forecast.errors import ConfigError
 from forecast.section.problems import describe_problem
@@ -126,3 +126,27 @@ def section_from(
         return kind.model_validate_json(json.dumps(settings), strict=True)
     except ValidationError as error:
         raise ConfigError(describe_problem(kind, error, settings, origins or {})) from error
+
+
+def with_replaced(
+    section: AnySection, settings: Mapping[str, Any], *, kept: str = "search"
+) -> AnySection:
+    """Return a section with some settings replaced, checked together.
+
+    Args:
+        section: with sections inside.
+        settings: path, such as `training.epochs`, -> value.
+        kept: a section inside that stays as it is.
+
+    Raises:
+        ConfigError: the settings do not fit together.
+    """
+    values = section.model_dump(mode="json", exclude={kept})
+    for path, value in settings.items():
+        *parents, name = path.split(".")
+        place = values
+        for parent in parents:
+            place = place[parent]
+        place[name] = to_jsonable_python(value)
+    checked = section_from(type(section), values)
+    return checked.model_copy(update={kept: getattr(section, kept)})

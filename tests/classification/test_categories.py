@@ -11,14 +11,21 @@ import pandas as pd
 import pytest
 
 from forecast import CategoryForecaster, CategorySettings, Classifier, Forecaster, NextSymbol
-from forecast.classification.categories.category_baselines import CategoryBaselines
+from forecast.classification.categories.category_baselines import CategoryTables, contexts_of
 from forecast.classification.categories.category_settings import (
     CategoryColumns,
     CategorySplit,
     CategoryWindows,
 )
-from forecast.classification.categories.category_windows import all_windows, divide, last_windows
-from forecast.classification.sequence_table import read_sequences
+from forecast.classification.categories.category_windows import (
+    UNKNOWN,
+    CategoryIndex,
+    all_windows,
+    divide,
+    last_windows,
+)
+from forecast.classification.counts.ngrams import NAMES
+from forecast.classification.tables.sequence_table import read_sequences
 from forecast.cli.entry import main
 from forecast.errors import ArtifactError, ConfigError, DataError, NotFittedError
 
@@ -39,6 +46,16 @@ def cycle(num_series: int = 3, length: int = 80) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def markov(order: int, length: int, seed: int) -> np.ndarray:
+    """States whose next one depends on the last few."""
+    draw = np.random.default_rng(seed)
+    chances = draw.dirichlet([0.3] * 4, size=(4,) * order)
+    states = draw.integers(0, 4, order).tolist()
+    while len(states) < length:
+        states.append(int(draw.choice(4, p=chances[tuple(states[-order:])])))
+    return np.array(["idle", "run", "stop", "wash"])[states]
+
+
 @pytest.fixture(scope="module")
 def fitted() -> CategoryForecaster:
     return CategoryForecaster(CategorySettings(**QUICK)).fit(cycle())
@@ -48,11 +65,13 @@ def test_it_learns_more_than_the_last_state_tells(fitted: CategoryForecaster) ->
     result = fitted.evaluate()
     scores = result.scores()
     assert scores.loc["bigru", "accuracy"] > 0.95
-    assert scores.loc["after the last", "accuracy"] < 0.8
+    assert scores.loc["after the last 1", "accuracy"] < 0.8
+    assert scores.loc["after the last 2", "accuracy"] > 0.95
     assert scores.loc["bigru", "perplexity"] == pytest.approx(
         np.exp(scores.loc["bigru", "log loss"])
     )
-    assert "is better than the best baseline" in result.verdict()
+    assert "cannot be told apart from the best baseline (after the last" in result.verdict()
+    assert sum(fitted.fitted.weights.values()) == pytest.approx(1.0)
     assert list(result.by_step().index) == [1, 2]
     np.testing.assert_allclose(
         result.by_step()["bigru"].mean(), scores.loc["bigru", "accuracy"], atol=1e-12
@@ -120,22 +139,52 @@ def test_windows_of_a_set_forecast_its_rows_only() -> None:
     assert sets.is_training.sum() == 60
 
 
-def test_baselines_count() -> None:
-    last = np.array([0, 0, 1, 1, 1, 2])
+def test_tables_count_what_comes_some_steps_later() -> None:
+    contexts = np.array([[3, 3, 0], [3, 0, 0], [0, 0, 1], [0, 1, 1], [1, 1, 1], [1, 1, 2]])
     ahead = np.array([[1, 2], [1, 0], [2, 0], [2, 1], [1, 1], [0, 0]])
-    baselines = CategoryBaselines.fit(last, ahead, 3)
-    shares = baselines.probabilities(np.array([1, -1]))
-    frequencies = np.array([Counter(ahead.reshape(-1).tolist())[k] + 1 / 3 for k in range(3)]) / 13
-    np.testing.assert_allclose(shares["frequencies"][0, 0], frequencies)
-    # after 1, one step later: 2, 2 and 1
-    np.testing.assert_allclose(
-        shares["after the last"][0, 0], (np.array([0, 1, 2]) + 2 * frequencies) / (3 + 2)
-    )
-    stays = (np.sum(ahead[:, 0] == last) + 1) / (len(last) + 2)
-    assert shares["the last once more"][0, 0, 1] == pytest.approx(stays)
-    for given in shares.values():
-        np.testing.assert_allclose(given.sum(axis=-1), 1.0)
-        np.testing.assert_allclose(given[1, 0], frequencies)
+    tables = CategoryTables.fit(contexts, ahead, 3)
+    shares = tables.probabilities(np.array([[3, 3, 1], [3, 3, 3]]))  # 3 is none
+    for step in range(2):
+        counts = Counter(ahead[:, step].tolist())
+        frequencies = np.array([counts[k] + 3 / 3 for k in range(3)]) / (6 + 3)
+        np.testing.assert_allclose(shares["frequencies"][:, step], [frequencies] * 2)
+        after = Counter(ahead[contexts[:, -1] == 1, step].tolist())
+        expected = np.array([after[k] for k in range(3)]) + len(after) * frequencies
+        np.testing.assert_allclose(shares["after the last 1"][0, step], expected / (3 + len(after)))
+        stays = (np.sum(ahead[:, step] == contexts[:, -1]) + 1) / (6 + 2)
+        assert shares["the last once more"][0, step, 1] == pytest.approx(stays)
+    again = CategoryTables.from_state(3, 2, tables.to_state())
+    weights = np.full(len(NAMES), 1 / len(NAMES))
+    assert (again.mixed(contexts, weights) == tables.mixed(contexts, weights)).all()
+
+
+def test_a_window_has_the_last_classes_that_it_reads() -> None:
+    index = CategoryIndex(np.zeros(3, int), np.array([0, 2, 3]), np.array([1, 3, 3]))
+    classes = np.array([0, 1, 2, UNKNOWN, 1, 0])
+    found = contexts_of(index, classes, 3)
+    assert found.tolist() == [[3, 3, 0], [2, 3, 1], [3, 1, 0]]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("order", [1, 2, 3])
+@pytest.mark.parametrize("length", [200, 1000, 4000])
+def test_it_is_not_behind_the_best_table_of_a_chain(order: int, length: int) -> None:
+    """A table knows a chain as well as can be; the default is not worse by more than noise."""
+    states = markov(order, length + 2000, seed=order)
+    table = pd.DataFrame({"id": "a", "step": np.arange(len(states)), "state": states})
+    forecaster = CategoryForecaster().fit(table[:length])
+    losses = forecaster.evaluate(table[length:]).scores()["log loss"]
+    best = losses.drop([name for name in ("bigru", "network") if name in losses]).min()
+    assert losses["bigru"] < best + 0.02 + 10 / length
+
+
+@pytest.mark.parametrize("states", [["on"] * 59 + ["off"], ["a", "b", "c"] * 20, ["a", "b"] * 30])
+def test_constant_and_periodic_states(states: list[str]) -> None:
+    table = pd.DataFrame({"id": "a", "step": range(60), "state": states})
+    if states[0] == "on":
+        table.loc[3, "state"] = "off"
+    scores = CategoryForecaster(CategorySettings(**QUICK)).fit(table).evaluate().scores()
+    assert scores.loc["bigru", "log loss"] < scores["log loss"].min() + 0.1
 
 
 def test_rows_after_the_training_set_decide_nothing() -> None:
@@ -208,4 +257,4 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "with other settings" in capsys.readouterr().err
     fit[-1] = str(tmp_path / "nothing")
     assert main([*fit, "--target", "stat"]) == 2
-    assert "did you mean 'state'?" in capsys.readouterr().err
+    assert "Pass --target state" in capsys.readouterr().err

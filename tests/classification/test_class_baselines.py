@@ -14,7 +14,7 @@ from forecast.classification.regressions import bag_of_words, ridge_classifier
 from forecast.classification.regressions.bag_of_words import BETWEEN, EDGE, PIECE, BagOfWords
 from forecast.classification.regressions.ridge_classifier import RidgeClassifier, softmax
 from forecast.classification.regressions.summary_features import summaries
-from forecast.classification.sequence_table import read_sequences
+from forecast.classification.tables.sequence_table import read_sequences
 from forecast.classification.texts.documents import TextSettings, tokens_of
 
 

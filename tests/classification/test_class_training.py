@@ -11,11 +11,11 @@ from forecast import Classification
 from forecast.classification.choices_of_classes import choose_settings
 from forecast.classification.class_settings import ClassTraining, SequenceColumns
 from forecast.classification.encoding import EncodedRows, Encoding, changes_of
-from forecast.classification.labelled_sequences import Sequences
 from forecast.classification.learn import LearningSet, TrainingBatches, batches_by_length
 from forecast.classification.mixtures import mixed
-from forecast.classification.sequence_table import read_sequences
 from forecast.classification.sharpness import best_power, sharpened
+from forecast.classification.tables.labelled_sequences import Sequences
+from forecast.classification.tables.sequence_table import read_sequences
 from forecast.classification.texts.documents import TextSettings
 from forecast.models.bigru_classifier import SequenceShape
 

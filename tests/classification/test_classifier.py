@@ -165,10 +165,13 @@ def test_pretrained_vectors_are_where_training_begins(tmp_path: Path) -> None:
         model={"units": 4},
         training={"epochs": 1, "seeds": 1},
     )
-    fitted = Classifier(settings).fit(reviews(30)).fitted
+    classifier = Classifier(settings).fit(reviews(30))
+    fitted = classifier.fitted
     (known,) = fitted.encoding.vocabulary.values()
     matrix = fitted.models[0].get_layer("embedding_0").get_weights()[0]
     assert matrix.shape == (len(known) + 1, 7)
+    covered = f"3 of {len(known)} words have a vector ({3 / len(known):.0%})"
+    assert f"{file}: {covered}" in classifier.notes
     found = [matrix[1 + known.index(word)] for word in words[:3]]
     # all by one factor, and not trained
     ratios = np.array(found) / vectors[:3]

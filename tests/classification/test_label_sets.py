@@ -9,15 +9,19 @@ import pandas as pd
 import pytest
 
 from forecast import Classification, Classifier, SequenceColumns
+from forecast.classification.class_settings import ClassTraining
+from forecast.classification.class_steps import StepSettings, make_steps
 from forecast.classification.evaluated import ClassifierResult
 from forecast.classification.label_sets.label_cells import joined, rarest
 from forecast.classification.label_sets.set_result import LabelSetResult
 from forecast.classification.label_sets.set_scores import SET_SCORES
+from forecast.classification.learn import label_weights
 from forecast.classification.regressions.ridge_classifier import RidgeClassifier
 from forecast.classification.sequence_split import split_sequences
-from forecast.classification.sequence_table import read_sequences
+from forecast.classification.tables.sequence_table import read_sequences
 from forecast.cli.entry import main
 from forecast.errors import ConfigError, DataError
+from forecast.layers.traced import mark_kind
 from forecast.report.plots.classes import plot_labels
 from forecast.search.class_trial import make_class_bench
 from forecast.search.state import Task
@@ -184,9 +188,45 @@ def test_found_and_missed_labels_are_those_of_scikit_learn() -> None:
     assert [[bar.get_width() for bar in of_one] for of_one in bars] == counts.T.to_numpy().tolist()
 
 
-def test_weights_of_classes_need_one_label() -> None:
-    with pytest.raises(ConfigError, match="expected 'none'"):
-        Classification(data=CELLS, training={"class_weights": "balanced"})
+def test_balanced_weights_are_those_of_scikit_learn_for_each_label() -> None:
+    weights_of = pytest.importorskip("sklearn.utils.class_weight").compute_class_weight
+    draw = np.random.default_rng(0)
+    truth = (draw.random((60, 3)) < np.array([0.1, 0.5, 0.8])).astype(np.int64)
+    truth = np.concatenate([truth, np.ones((60, 1), np.int64)], axis=1)  # one that all have
+    balanced = ClassTraining(class_weights="balanced")
+    found = label_weights(truth, balanced)
+    assert found is not None
+    for label in range(3):
+        expected = weights_of("balanced", classes=np.array([0, 1]), y=truth[:, label])
+        np.testing.assert_allclose(found[label], expected)
+    assert found[3] == (1.0, 1.0)
+    assert label_weights(truth, ClassTraining()) is None
+
+
+def test_a_rare_label_is_found_more_often_with_balanced_weights() -> None:
+    """The loss of a step is the weighted one, and more sequences get the rare label."""
+    import keras
+
+    draw = np.random.default_rng(0)
+    values = draw.normal(size=(400, 1)).astype(np.float32)
+    truth = (values[:, :1] + draw.normal(size=(400, 1)) > 1.8).astype(np.float32)
+    weights = label_weights(truth.astype(np.int64), ClassTraining(class_weights="balanced"))
+    given = {}
+    for name, of_labels in {"none": None, "balanced": weights}.items():
+        inputs = keras.Input((1,), name="x")
+        model = keras.Model([inputs], keras.layers.Dense(1, kernel_initializer="zeros")(inputs))
+        mark_kind(model, ("test of label weights",))
+        settings = StepSettings(0.1, 200, 1.0, label_weights=of_labels)
+        steps = make_steps(model, settings, has_label_sets=True)
+        first = float(steps.learn({"x": values}, truth, np.ones(400, np.float32)))
+        for _ in range(199):
+            steps.learn({"x": values}, truth, np.ones(400, np.float32))
+        given[name] = (model([values]).numpy() > 0).sum()
+        assert first == pytest.approx(np.log(2), abs=1e-6)  # the mean of the weights is 1
+    assert given["balanced"] > 3 * given["none"]
+    found = 1 / (1 + np.exp(-model([values]).numpy()))  # with equal weights of both, half is likely
+    of_each = [found[truth == having].mean() for having in (0, 1)]
+    assert np.mean(of_each) == pytest.approx(0.5, abs=0.02)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,11 @@ from labelled import reviews, waves
 
 from forecast.classification.class_settings import SequenceColumns, SplitSettings
 from forecast.classification.encoding import Encoding, padded
-from forecast.classification.labelled_sequences import Sequences
 from forecast.classification.sequence_split import split_sequences, stratified_folds
-from forecast.classification.sequence_table import read_sequences
 from forecast.classification.symbols.symbol_rows import read_symbols
 from forecast.classification.symbols.symbol_settings import SymbolData
+from forecast.classification.tables.labelled_sequences import Sequences
+from forecast.classification.tables.sequence_table import read_sequences
 from forecast.classification.texts.documents import TextSettings
 from forecast.errors import ConfigError, DataError
 
@@ -57,7 +58,8 @@ def test_sequences_are_the_groups_of_pandas() -> None:
 FAULTS: dict[str, tuple[Any, str]] = {
     "label changes": (
         lambda table: table.assign(label=np.where(table.index == 3, "other", table["label"])),
-        "'label' has several values in sequence 'run 000': 'down', 'other'; 1 sequence",
+        "'label' has several values in sequence 'run 000': 'down', 'other', another one than in "
+        "its first row in row 3; 1 sequence",
     ),
     "label is empty": (
         lambda table: table.assign(label=table["label"].where(table.index != 3)),
@@ -69,11 +71,11 @@ FAULTS: dict[str, tuple[Any, str]] = {
     ),
     "step is repeated": (
         lambda table: table.assign(step=table["step"].where(table.index != 3, 2)),
-        "1 row repeats a step of 'step' in their sequence: row 3",
+        "1 row repeats a step of 'step' in their sequence: series 'run 000', row 3",
     ),
     "step is empty": (
         lambda table: table.assign(step=table["step"].where(table.index != 3)),
-        "column 'step' is empty in 1 row: row 3",
+        "column 'step' is empty in 1 row: series 'run 000', row 3",
     ),
     "no rows": (lambda table: table.head(0), "the table has no rows"),
     "no label": (
@@ -207,7 +209,7 @@ def test_the_rows_of_a_table_without_ids_may_be_one_sequence() -> None:
     assert symbols.symbols.tolist() == ["a", "b", "c"]
 
     columns = SequenceColumns(label_col="state", features=("time",))
-    with pytest.raises(DataError, match="name the column of ids"):
+    with pytest.raises(DataError, match="ame the column of ids with"):
         read_sequences(table, columns)
     with pytest.raises(DataError, match="there is no column 'shop' for the ids"):
         read_symbols(table, SymbolData(symbol_col="state", id_col="shop"))
@@ -227,8 +229,32 @@ def test_a_column_that_counts_the_rows_of_each_sequence_orders_them() -> None:
     assert read_sequences(table, named).columns.features == ("x", "minute")
 
 
-def test_numbers_like_codes_are_values() -> None:
-    """A forecast asks what -999 means; a table of sequences has no setting for the answer."""
+def test_numbers_like_codes_are_asked_about() -> None:
+    """As those of a table to forecast."""
     table = waves(6)
     table.loc[3, "x"] = -999.0
-    assert -999.0 in read_sequences(table, SequenceColumns()).numbers
+    with pytest.raises(DataError, match="x is -999 in 1 row: series 'run 000', row 3"):
+        read_sequences(table, SequenceColumns())
+    missing = read_sequences(table, SequenceColumns(missing_codes=(-999.0,)))
+    assert np.isnan(missing.numbers).sum() == 1
+    assert "x: -999 in 1 cell taken as missing" in missing.notes
+    assert -999.0 in read_sequences(table, SequenceColumns(missing_codes=())).numbers
+
+
+def test_codes_stay_text(tmp_path: Path) -> None:
+    """The other cells of a table must not change the name of an id, a category or a label."""
+    csv = "id,step,x,kind,label\n007,0,1,01,u\n007,1,2,02,u\n008,0,3,01,d\n"
+    (tmp_path / "codes.csv").write_text(csv)
+    sequences = read_sequences(tmp_path / "codes.csv", SequenceColumns(categorical=("kind",)))
+    assert sequences.ids.tolist() == ["007", "008"]
+    assert sequences.words["kind"].tolist() == ["01", "02", "01"]
+
+
+def test_stamps_are_shown_as_the_table_has_them() -> None:
+    hours = pd.date_range("2024-10-27 00:00", periods=5, freq="h", tz="Europe/Berlin")
+    table = pd.DataFrame({"id": "a", "ds": hours.tz_localize(None), "x": 1.0, "label": "u"})
+    with pytest.raises(DataError, match="1 row repeats a step of 'ds'"):
+        read_sequences(table, SequenceColumns())
+    sequences = read_sequences(table, SequenceColumns(tz="Europe/Berlin"))
+    shown = sequences.shown_steps(np.arange(5))
+    assert (shown == table["ds"].to_numpy()).all()

@@ -6,6 +6,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +28,18 @@ from forecast import (
 from forecast.classification.categories.category_windows import all_windows, divide
 from forecast.classification.encoding import Encoding
 from forecast.classification.sequence_split import split_sequences
-from forecast.classification.sequence_table import read_sequences
 from forecast.classification.symbols.symbol_rows import Symbols, read_symbols, split_symbols
+from forecast.classification.tables.sequence_table import read_sequences
 from forecast.errors import ForecastError
 from forecast.experiment.schema import with_table
+from forecast.search.category_trial import make_category_bench
 from forecast.search.class_trial import make_class_bench
 from forecast.search.state import Task
 from forecast.section.wording import setting_paths
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "classification-settings.md"
 
-Table = Callable[[], pd.DataFrame]
+Table = Callable[[], Any]
 Observation = Callable[[Any, Table], object]
 
 
@@ -124,6 +126,68 @@ def lines() -> pd.DataFrame:
     return pd.DataFrame({"text": text, "symbol": chain(40)["symbol"], "id": np.arange(40)})
 
 
+# --- tables in other forms, by the setting that reads them: steps 0, 1, 2, ... in the column `step`
+
+
+def _steps(write: Callable[[int], Any], **options: Any) -> Callable[[pd.DataFrame], str]:
+    """Write a CSV file with other steps."""
+
+    def save(table: pd.DataFrame) -> str:
+        table = table.sort_values("step", kind="stable")
+        steps = [write(step) for step in table["step"]]
+        table.assign(step=steps).to_csv("t.csv", index=False, **options)
+        return "t.csv"
+
+    return save
+
+
+def _text(**options: Any) -> Callable[[pd.DataFrame], str]:
+    def save(table: pd.DataFrame) -> str:
+        table.assign(more="ü").to_csv("t.csv", index=False, **options)
+        return "t.csv"
+
+    return save
+
+
+def _two_sheets(table: pd.DataFrame) -> str:
+    with pd.ExcelWriter("t.xlsx") as book:
+        table.to_excel(book, sheet_name="Data", index=False)
+        table.head(3).to_excel(book, sheet_name="Old", index=False)
+    return "t.xlsx"
+
+
+def _autumn_hour(step: int) -> str:
+    """The clock of Berlin each hour since a midnight; 02:00 comes twice."""
+    hours = pd.Timestamp("2024-10-26 22:00", tz="UTC") + pd.Timedelta(hours=step)
+    return str(hours.tz_convert("Europe/Berlin").tz_localize(None))
+
+
+WRITTEN: dict[str, tuple[Any, Callable[[pd.DataFrame], str], str]] = {
+    "separator": (",", _text(sep=";"), "no column"),
+    "decimal": (",", _steps(lambda step: step + 0.5, decimal=","), "decimal comma"),
+    "thousands": (" ", _steps(lambda step: f"1 {step:03}"), "thousands separator"),
+    "bounds": ("limit", _steps(lambda step: f">{step}" if step == 3 else str(step)), "a bound"),
+    "missing_codes": ([], _steps(lambda step: str(99999 if step == 3 else step)), "99999"),
+    "encoding": ("cp1252", _text(encoding="cp1252"), "looks like cp1252"),
+    "sheet": ("Data", _two_sheets, "2 sheets"),
+    "time_format": ("%Y_%j", _steps(lambda step: f"2024_{1 + step:03}"), "2024_001"),
+    "tz": ("Europe/Berlin", _steps(_autumn_hour), "a step of"),
+}
+"""Setting -> a value with which such a table is read, the table, and a part of the refusal."""
+
+
+def in_form(table: Table, save: Callable[[pd.DataFrame], str]) -> str:
+    return save(table())
+
+
+def written(table: Table, changes: Observation) -> dict[str, Row]:
+    """Rows of the settings that say how a table is written."""
+    return {
+        f"data.{name}": Row(value, changes, table=partial(in_form, table, save), refused=refusal)
+        for name, (value, save, refusal) in WRITTEN.items()
+    }
+
+
 # --- what is seen of a classification
 
 
@@ -189,9 +253,13 @@ def columns(config: Any, table: Table) -> object:
 
 
 def searched(config: Any, table: Table) -> object:
-    """Folds of a search, and whether a trial can be scored on one."""
-    bench = make_class_bench(config, table(), Path("search"))
+    """The size of the folds of a search, and the score of a trial on one."""
     task = Task(0, {}, {"model.pooling": "mean"})
+    if isinstance(config, CategorySettings):
+        series = make_category_bench(config, table(), Path("search"))
+        sizes = [len(sets.test.starts) for sets in series.folds(config)]
+        return sizes, series.train_fold(task, 0, 0).scores[config.search.objective]
+    bench = make_class_bench(config, table(), Path("search"))
     score = bench.train_fold(task, 0, 0)
     return [held_out.tolist() for _, held_out in bench.folds], score.scores[config.search.objective]
 
@@ -268,6 +336,7 @@ WHOLE = {
 CLASSES: dict[str, Row] = {
     **RECURRENT,
     **WHOLE,
+    **written(sequences, read),
     "data.id_col": Row("run", read),
     "data.step_col": Row("order", read),
     "data.label_col": Row("other", read),
@@ -304,6 +373,7 @@ CLASSES: dict[str, Row] = {
 CATEGORIES: dict[str, Row] = {
     **RECURRENT,
     **WHOLE,
+    **written(states, series),
     "data.id_col": Row("run", series),
     "data.step_col": Row("order", series),
     "data.target_col": Row("mood", series),
@@ -311,6 +381,9 @@ CATEGORIES: dict[str, Row] = {
     "data.categorical": Row(["mood"], series),
     "windows.context_length": Row(3, windows),
     "windows.horizon": Row(2, windows),
+    "search.objective": Row("Brier", searched, base=SEARCH),
+    "search.folds": Row(3, searched, base=SEARCH),
+    "search.seed": Row(1, searched, base=SEARCH),
     "split.test": Row(0.4, windows),
     "split.validation": Row(0.4, windows),
     "training.patience": Row(1, num_epochs, base={"training.learning_rate": 0.9}),
@@ -318,6 +391,7 @@ CATEGORIES: dict[str, Row] = {
 CATEGORIES["training.patience"].base["training.epochs"] = 8
 SYMBOLS: dict[str, Row] = {
     **RECURRENT,
+    **written(symbols, stream),
     "data.id_col": Row("run", stream),
     "data.step_col": Row("order", stream),
     "data.symbol_col": Row("mark", stream),

@@ -182,7 +182,7 @@ BAD_TABLES = {
     "two columns of one name": (
         waves(20).set_axis(["id", "step", "x", "x", "label"], axis=1),
         [],
-        "'x' stands over several columns",
+        "column 'x' occurs twice",
     ),
 }
 
@@ -213,5 +213,14 @@ def test_columns_that_are_not_read_are_named(
     command = ["classify", "fit", str(tmp_path / "waves.csv"), "--out", str(tmp_path / "out")]
     assert main([*command, *QUICK]) == 0
     printed = capsys.readouterr().out
-    assert "note: 'mode' is not read: no numbers; see `categorical`" in printed
+    assert "note: 'mode' is not read: no numbers; see --categorical" in printed
     assert "note: 'spare' is not read: no cell is filled" in printed
+
+
+def test_how_a_new_table_is_read_is_said(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = place / "semicolons.csv"
+    waves(20).to_csv(table, index=False, sep=";")
+    for command in ("predict", "evaluate"):
+        capsys.readouterr()
+        assert main(["classify", command, str(place / "run"), str(table)]) == 0
+        assert "columns are separated by ';'" in capsys.readouterr().err

@@ -108,7 +108,7 @@ def test_every_edit_removes_its_finding(name, tmp_path):
 def calls() -> Iterator[tuple[str, ast.expr]]:
     """Yield module and code of every call in the package that makes an error or a warning."""
     for path in sorted(PACKAGE.rglob("*.py")):
-        if path.parent.name == "classification":  # other tables: tests/classification
+        if "classification" in path.parts:  # other tables: tests/classification
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call) or not node.args:

@@ -240,12 +240,12 @@ def test_fit_without_networks_solves_what_a_linear_member_solves() -> None:
     prepared = prepare(config, table())
     shape = shape_of(prepared)
     alone = fit_network(prepared, shape)
-    with_network = experiment(
+    weights_with_network = experiment(
         ensemble=EnsembleConfig(seeds=1, linear="member", context_lengths=(12,)).model_dump()
     )
     from forecast.training.ensemble import build_ensemble
 
-    member = build_ensemble(prepare(with_network, table()).config, shape).members[-1]
+    member = build_ensemble(prepare(weights_with_network, table()).config, shape).members[-1]
     penalty = fit_linear_member(prepared, member)
     (own,) = alone.network.weights.values()
     np.testing.assert_array_equal(member.model.get_weights()[0], own)

@@ -13,7 +13,7 @@ from forecast import Classification
 from forecast.classification.fitted_classifier import LearnedFrom
 from forecast.classification.same_contents import contents_of, twice_in_sets
 from forecast.classification.sequence_split import split_sequences
-from forecast.classification.sequence_table import read_sequences
+from forecast.classification.tables.sequence_table import read_sequences
 from forecast.cli.entry import main
 from forecast.errors import ConfigError
 from forecast.leakage import label_leaks as leak_labels

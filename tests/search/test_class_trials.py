@@ -12,7 +12,7 @@ from labelled import reviews, waves
 from forecast import Classification
 from forecast.classification.class_settings import SplitSettings
 from forecast.classification.sequence_split import split_sequences, validation_folds
-from forecast.classification.sequence_table import read_sequences
+from forecast.classification.tables.sequence_table import read_sequences
 from forecast.cli.entry import main
 from forecast.errors import ConfigError, DataError
 from forecast.experiment.file import load_settings

@@ -1,73 +1,97 @@
-"""The forecasts of categories to beat: the last one once more, what usually follows it, shares."""
+"""The forecasts of categories to beat: what came after the last ones, and the last once more."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from forecast.axes import FloatArray, IntArray
-
-AFTER_LAST = "after the last"
-ONCE_MORE = "the last once more"
-FREQUENCIES = "frequencies"
+from forecast.classification.categories.category_windows import UNKNOWN, CategoryIndex
+from forecast.classification.counts.ngrams import LONGEST, NAMES, NGrams
 
 
 @dataclass(frozen=True, eq=False)
-class CategoryBaselines:
-    """Counts of the training windows.
+class CategoryTables:
+    """Counts of the categories at each step ahead.
 
     Attributes:
-        frequencies: (K,) share of each class, none of them 0.
-        stays: (H,) share of windows whose last class is there again h steps later.
-        follows: (H, K, K) probability of each class h steps after each last one: counts c that fall
-            back on the frequencies f (Witten & Bell 1991), with n of all and k of different ones,
-            (c + k f) / (n + k).
+        ahead: counts of what came h steps after the last categories, for each h.
     """
 
-    frequencies: FloatArray
-    stays: FloatArray
-    follows: FloatArray
+    ahead: tuple[NGrams, ...]
 
     @classmethod
-    def fit(cls, last: IntArray, ahead: IntArray, num_classes: int) -> CategoryBaselines:
+    def fit(cls, contexts: IntArray, ahead: IntArray, num_classes: int) -> CategoryTables:
         """Count.
 
         Args:
-            last: (W,) class at each cutoff, -1 where it is unknown.
-            ahead: (W, H) classes after it.
+            contexts: (W, LONGEST) of `contexts_of`.
+            ahead: (W, H) classes after them.
             num_classes: K.
         """
-        counts = np.bincount(ahead.reshape(-1), minlength=num_classes)
-        frequencies = (counts + 1 / num_classes) / (counts.sum() + 1)
-        is_known = last >= 0
-        stays = ((ahead == last[:, None])[is_known].sum(axis=0) + 1) / (is_known.sum() + 2)
-        follows = np.empty((ahead.shape[1], num_classes, num_classes))
-        for step in range(ahead.shape[1]):
-            pairs = np.zeros((num_classes, num_classes))
-            np.add.at(pairs, (last[is_known], ahead[is_known, step]), 1.0)
-            kinds = np.maximum(1, np.count_nonzero(pairs, axis=1))[:, None]
-            total = pairs.sum(axis=1, keepdims=True)
-            follows[step] = (pairs + kinds * frequencies) / (total + kinds)
-        return cls(frequencies, stays, follows)
+        steps = [NGrams.fit_windows(contexts, classes, num_classes) for classes in ahead.T]
+        return cls(tuple(steps))
 
-    def probabilities(self, last: IntArray) -> dict[str, FloatArray]:
-        """Return the (W, H, K) probabilities of each baseline by name.
+    def of_truth(
+        self, contexts: IntArray, ahead: IntArray, *, left_out: bool = False
+    ) -> FloatArray:
+        """Return the (B, W * H) probability that each of `NAMES` gives to what came.
 
         Args:
-            last: (W,) class at each cutoff, -1 where it is unknown: then shares are forecast.
+            contexts: (W, LONGEST) of `contexts_of`.
+            ahead: (W, H) classes after them.
+            left_out: as in `NGrams.of_truth`.
         """
-        num_steps, num_classes, _ = self.follows.shape
-        shares = np.tile(self.frequencies, (len(last), num_steps, 1))
-        follows = self.follows[:, np.maximum(last, 0)].transpose(1, 0, 2)  # (W, H, K)
-        is_last = np.eye(num_classes)[np.maximum(last, 0)][:, None]  # (W, 1, K)
-        others = self.frequencies * (1 - is_last)
-        others = others / others.sum(axis=-1, keepdims=True)
-        stays = self.stays[:, None]
-        once_more = stays * is_last + (1 - stays) * others
-        is_unknown = (last < 0)[:, None, None]
+        steps = [
+            counts.of_truth(contexts, classes, left_out=left_out)
+            for counts, classes in zip(self.ahead, ahead.T, strict=True)
+        ]
+        return np.stack(steps, axis=2).reshape(len(NAMES), -1)
+
+    def mixed(self, contexts: IntArray, weights: FloatArray) -> FloatArray:
+        """Return the (W, H, K) weighted sum of the probabilities of each of `NAMES`."""
+        return np.stack([counts.mixed(contexts, weights) for counts in self.ahead], axis=1)
+
+    def probabilities(self, contexts: IntArray) -> dict[str, FloatArray]:
+        """Return the (W, H, K) probabilities of each of `NAMES`."""
+        alone = np.eye(len(NAMES))
+        return {name: self.mixed(contexts, alone[place]) for place, name in enumerate(NAMES)}
+
+    def to_state(self) -> dict[str, IntArray]:
+        """Return the counts as arrays by name."""
         return {
-            AFTER_LAST: np.where(is_unknown, shares, follows),
-            ONCE_MORE: np.where(is_unknown, shares, once_more),
-            FREQUENCIES: shares,
+            f"ahead/{step:03}/{name}": array
+            for step, counts in enumerate(self.ahead)
+            for name, array in counts.to_state().items()
         }
+
+    @classmethod
+    def from_state(
+        cls, num_classes: int, horizon: int, state: Mapping[str, IntArray]
+    ) -> CategoryTables:
+        """Rebuild from the arrays of `to_state`."""
+        steps = []
+        for step in range(horizon):
+            prefix = f"ahead/{step:03}/"
+            own = {
+                name.removeprefix(prefix): array
+                for name, array in state.items()
+                if name.startswith(prefix)
+            }
+            steps.append(NGrams.from_state(num_classes, own))
+        return cls(tuple(steps))
+
+
+def contexts_of(index: CategoryIndex, classes: IntArray, num_classes: int) -> IntArray:
+    """Return the (W, LONGEST) last classes that each window reads, K where there is none.
+
+    Args:
+        index: the windows.
+        classes: (R,) class of each row, `UNKNOWN` where it is empty or unseen.
+        num_classes: K.
+    """
+    rows = index.cutoffs[:, None] - np.arange(LONGEST - 1, -1, -1)
+    found = classes[np.maximum(rows, 0)]
+    return np.where((rows >= index.starts[:, None]) & (found != UNKNOWN), found, num_classes)

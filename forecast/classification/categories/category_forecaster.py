@@ -6,18 +6,37 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forecast.classification.categories.category_result import CategoryResult
-from forecast.classification.categories.category_settings import CategorySettings
+from forecast.classification.categories.category_settings import CategoryColumns, CategorySettings
 from forecast.classification.categories.category_windows import CategoryIndex, all_windows
 from forecast.classification.categories.fitted_categories import FittedCategories, fit_categories
 from forecast.classification.categories.stored_categories import load_categories, save_categories
-from forecast.classification.labelled_sequences import Sequences
-from forecast.classification.sequence_table import read_sequences
+from forecast.classification.tables.labelled_sequences import Sequences
+from forecast.classification.tables.learned_sequences import reading_learned
+from forecast.classification.tables.sequence_roles import naming
+from forecast.classification.tables.sequence_table import read_sequences
 from forecast.data.formats.readers import Source
 from forecast.errors import ConfigError, NotFittedError, check_kind
+from forecast.forecasting.saved_kinds import refuse_pickle
 from forecast.layers.runtime import start_quietly
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+def read_series(table: Source, data: CategoryColumns) -> Sequences:
+    """Read a table with one row per series and step.
+
+    Args:
+        table: in one of the forms that `load_panel` takes.
+        data: roles of its columns, and how it is written.
+
+    Raises:
+        DataError: the table cannot be read.
+    """
+    with naming("target_col", "the target", data.target_col):
+        return read_sequences(
+            table, data.as_sequences(), has_labels=False, may_be_one=True, are_spaced=True
+        )
 
 
 class CategoryForecaster:
@@ -25,6 +44,9 @@ class CategoryForecaster:
 
     Args:
         settings: default: `CategorySettings()`.
+
+    Attributes:
+        notes: of the last table that was read, a sentence each: how, and what was left out.
 
     Example:
         >>> import pandas as pd
@@ -46,6 +68,7 @@ class CategoryForecaster:
             settings = CategorySettings()
         check_kind("settings", settings, CategorySettings, "a CategorySettings")
         self.settings = settings
+        self.notes: tuple[str, ...] = ()
         self._fitted: FittedCategories | None = None
         self._test: tuple[Sequences, CategoryIndex] | None = None
 
@@ -89,14 +112,11 @@ class CategoryForecaster:
             DataError: the table cannot be read, or has too few rows or categories.
         """
         start_quietly()
-        sequences = self._read(table, self.settings)
-        read = sequences.columns
-        columns = self.settings.data.model_copy(
-            update={"id_col": read.id_col, "step_col": read.step_col, "features": read.features}
-        )
-        settings = self.settings.model_copy(update={"data": columns})
+        sequences = read_series(table, self.settings.data)
+        settings = self.settings.with_columns(sequences.columns)
         self._fitted, test = fit_categories(settings, sequences)
         self._test = (sequences, test) if len(test.starts) else None
+        self.notes = (*sequences.notes, *self._fitted.notes)
         return self
 
     def predict(self, table: Source) -> pd.DataFrame:
@@ -112,7 +132,7 @@ class CategoryForecaster:
         Raises:
             DataError: the table cannot be read.
         """
-        return self.fitted.predict(self._read(table, self.fitted.settings))
+        return self.fitted.predict(self._read_again(table))
 
     def evaluate(self, table: Source | None = None) -> CategoryResult:
         """Return forecasts beside what came, with those of the baselines.
@@ -126,20 +146,22 @@ class CategoryForecaster:
             DataError: the table cannot be read, or no window can be judged.
         """
         if table is not None:
-            sequences = self._read(table, self.fitted.settings)
+            sequences = self._read_again(table)
             return self.fitted.evaluate(sequences, all_windows(sequences, self.settings.windows))
         if self._test is None:
             raise ConfigError(
-                "there is no test set; expected a table, or a share in split.test when the "
+                "there is no test set; expected a table, or a share in `split.test` when the "
                 "forecaster is fitted"
             )
         return self.fitted.evaluate(*self._test)
 
-    @staticmethod
-    def _read(table: Source, settings: CategorySettings) -> Sequences:
-        return read_sequences(
-            table, settings.data.as_sequences(), has_labels=False, may_be_one=True
-        )
+    def _read_again(self, table: Source) -> Sequences:
+        """Return the series of a table that it was not trained on."""
+        data = self.fitted.settings.data
+        with reading_learned(data):
+            series = read_series(table, data)
+        self.notes = series.notes
+        return series
 
     def save(self, path: str | Path) -> None:
         """Write the fitted forecaster to a folder, atomically.
@@ -169,7 +191,4 @@ class CategoryForecaster:
 
     def __getstate__(self) -> dict[str, Any]:
         """Refuse to be pickled: a saved model is a folder."""
-        raise TypeError(
-            "a CategoryForecaster is not pickled: use save(folder) and "
-            "CategoryForecaster.load(folder)"
-        )
+        refuse_pickle(self)

@@ -6,7 +6,9 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from forecast.classification.class_search import CategorySearch
 from forecast.classification.class_settings import SequenceColumns
+from forecast.data.formats.written_table import WrittenTable
 from forecast.models.bigru_categories import BiGRUCategoriesConfig
 from forecast.section import AUTO, Auto, PositiveInt, Section
 
@@ -14,7 +16,7 @@ Name = Annotated[str, Field(min_length=1)]
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
-class CategoryColumns(Section):
+class CategoryRoles(Section):
     """Roles of the columns of a table with a row per series and step."""
 
     id_col: Name | Auto = AUTO
@@ -29,6 +31,10 @@ class CategoryColumns(Section):
     categorical: tuple[Name, ...] = ()
     """Other columns of categories that the model reads."""
 
+
+class CategoryColumns(WrittenTable, CategoryRoles):
+    """Roles of the columns of a table with a row per series and step, and how it is written."""
+
     @model_validator(mode="after")
     def _one_role_each(self) -> Self:
         """Refuse a column with two roles."""
@@ -38,6 +44,7 @@ class CategoryColumns(Section):
     def as_sequences(self) -> SequenceColumns:
         """Return the roles of the same columns for `read_sequences`: the target is a category."""
         return SequenceColumns(
+            **self.as_written,
             id_col=self.id_col,
             step_col=self.step_col,
             label_col=None,
@@ -104,3 +111,14 @@ class CategorySettings(Section):
     """Training of the network."""
     alias: Name = "bigru"
     """Name of the column of forecasts."""
+    search: CategorySearch | None = None
+    """Search for better settings, by `forecast categories tune`."""
+
+    def with_columns(self, read: SequenceColumns) -> CategorySettings:
+        """Return the settings with the columns that `auto` stood for when a table was read.
+
+        Args:
+            read: its roles.
+        """
+        found = {"id_col": read.id_col, "step_col": read.step_col, "features": read.features}
+        return self.model_copy(update={"data": self.data.model_copy(update=found)})

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forecast.axes import IntArray
 from forecast.classification.categories.category_settings import CategorySplit, CategoryWindows
-from forecast.classification.labelled_sequences import Sequences
+from forecast.classification.tables.labelled_sequences import Sequences
 
 GAP = 1.5
 """Usual steps from which on a step is a gap: 31 days are none among months, two days are among
@@ -112,19 +113,68 @@ def divide(
         horizon: H.
         split: the shares.
     """
-    lengths = sequences.lengths
-    num_test = np.round(split.test * lengths).astype(np.int64)
-    num_validation = np.round(split.validation * (lengths - num_test)).astype(np.int64)
+    num_test = np.round(split.test * sequences.lengths).astype(np.int64)
     ends = sequences.offsets[1:]
-    test_from = (ends - num_test)[index.series]
-    validation_from = (ends - num_test - num_validation)[index.series]
+    return _before(sequences, index, horizon, (ends - num_test, ends), split.validation)
+
+
+def fold_sets(
+    sequences: Sequences,
+    index: CategoryIndex,
+    horizon: int,
+    split: CategorySplit,
+    num_folds: int,
+) -> list[CategorySets]:
+    """Return the sets of each fold: stretches before the test set, judged by what comes before.
+
+    The rows of each series before the test set are cut into one stretch more than there are folds;
+    each but the first is the test set of a fold.
+
+    Args:
+        sequences: the series.
+        index: their windows.
+        horizon: H.
+        split: the shares of test and validation set.
+        num_folds: number of folds.
+    """
+    lengths = sequences.lengths
+    known = lengths - np.round(split.test * lengths).astype(np.int64)
+    starts = sequences.offsets[:-1]
+    bounds = [starts + known * part // (num_folds + 1) for part in range(1, num_folds + 2)]
+    return [
+        _before(sequences, index, horizon, between, split.validation)
+        for between in pairwise(bounds)
+    ]
+
+
+def _before(
+    sequences: Sequences,
+    index: CategoryIndex,
+    horizon: int,
+    test: tuple[IntArray, IntArray],
+    validation: float,
+) -> CategorySets:
+    """Return the windows of a test set, and the sets of those before it.
+
+    Args:
+        sequences: the series.
+        index: their windows.
+        horizon: H.
+        test: (N,) first row of the test set of each series, and the row after the last.
+        validation: share of the rows before it in the validation set.
+    """
+    test_from, test_to = test
+    num_before = test_from - sequences.offsets[:-1]
+    validation_from = test_from - np.round(validation * num_before).astype(np.int64)
     first = index.cutoffs + 1
     last = index.cutoffs + horizon
-    series = np.repeat(np.arange(sequences.num_sequences), lengths)
+    begins = validation_from[index.series]
+    ends = test_from[index.series]
+    series = np.repeat(np.arange(sequences.num_sequences), sequences.lengths)
     rows = np.arange(int(sequences.offsets[-1]))
     return CategorySets(
-        train=index.take(last < validation_from),
-        validation=index.take((first >= validation_from) & (last < test_from)),
-        test=index.take(first >= test_from),
-        is_training=rows < (ends - num_test - num_validation)[series],
+        train=index.take(last < begins),
+        validation=index.take((first >= begins) & (last < ends)),
+        test=index.take((first >= ends) & (last < test_to[index.series])),
+        is_training=rows < validation_from[series],
     )

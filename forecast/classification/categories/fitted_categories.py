@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from forecast.axes import FloatArray, IntArray
-from forecast.classification.categories.category_baselines import AFTER_LAST, CategoryBaselines
+from forecast.classification.categories.category_baselines import CategoryTables, contexts_of
 from forecast.classification.categories.category_learning import (
     CategoryExamples,
     category_maker,
@@ -21,14 +21,16 @@ from forecast.classification.categories.category_settings import CategorySetting
 from forecast.classification.categories.category_windows import (
     UNKNOWN,
     CategoryIndex,
+    CategorySets,
     all_windows,
     divide,
     last_windows,
 )
+from forecast.classification.counts.mixture_weights import weights_of_tables, weights_with_network
+from forecast.classification.counts.ngrams import NAMES
 from forecast.classification.encoding import EncodedRows, Encoding
 from forecast.classification.evaluated import NETWORK
-from forecast.classification.fitted_classifier import network_weight
-from forecast.classification.labelled_sequences import Sequences
+from forecast.classification.tables.labelled_sequences import Sequences
 from forecast.classification.texts.documents import TextSettings
 from forecast.data.findings import counted, listed
 from forecast.data.names import sorted_names
@@ -46,8 +48,8 @@ class FittedCategories:
         encoding: scales, words and classes of the training rows.
         networks: whose probabilities are averaged.
         histories: losses of each network by epoch.
-        baselines: the forecasts to beat.
-        network_weight: weight of the networks; what usually follows the last category has the rest.
+        tables: counts, from which the forecasts to beat are made.
+        weights: of the networks and of each of these in the forecast, by name.
         notes: of the fit, a sentence each.
     """
 
@@ -55,8 +57,8 @@ class FittedCategories:
     encoding: Encoding
     networks: tuple[SequenceNetwork, ...]
     histories: tuple[dict[str, list[float]], ...]
-    baselines: CategoryBaselines
-    network_weight: float
+    tables: CategoryTables
+    weights: dict[str, float]
     notes: tuple[str, ...] = ()
 
     @property
@@ -74,13 +76,21 @@ class FittedCategories:
             index: the windows.
             classes: (R,) class of each row.
         """
-        length = self.settings.windows.context_length
-        network = category_shares(self.networks, rows, index, length)
-        baselines = self.baselines.probabilities(classes[index.cutoffs])
-        both = self.network_weight * network
-        both = both + (1.0 - self.network_weight) * baselines[AFTER_LAST]
-        members = {NETWORK: network} if self.network_weight < 1.0 else {}
-        return {self.settings.alias: both, **members, **baselines}
+        network = self.of_networks(rows, index)
+        contexts = contexts_of(index, classes, len(self.encoding.classes))
+        share = self.weights[NETWORK]
+        both = share * network + self.tables.mixed(contexts, self.table_weights)
+        members = {NETWORK: network} if share < 1.0 else {}
+        return {self.settings.alias: both, **members, **self.tables.probabilities(contexts)}
+
+    def of_networks(self, rows: EncodedRows, index: CategoryIndex) -> FloatArray:
+        """Return the (W, H, K) mean probabilities of the networks."""
+        return category_shares(self.networks, rows, index, self.settings.windows.context_length)
+
+    @property
+    def table_weights(self) -> FloatArray:
+        """(B,) weight of each of `NAMES`."""
+        return np.array([self.weights[name] for name in NAMES])
 
     def predict(self, sequences: Sequences) -> pd.DataFrame:
         """Return the steps after the last row of each series; see `rows_ahead`."""
@@ -144,10 +154,7 @@ def classes_of(
 def fit_categories(
     settings: CategorySettings, sequences: Sequences
 ) -> tuple[FittedCategories, CategoryIndex]:
-    """Divide the rows, fit the encoding and the baselines on the training rows, and train.
-
-    The weight of the network beside what usually follows the last category is chosen on the
-    validation windows, as that of a classifier beside its ridge regression.
+    """Divide the rows, and fit on those before the test set.
 
     Returns:
         The fitted state, and the windows of the test set.
@@ -157,6 +164,20 @@ def fit_categories(
     """
     horizon = settings.windows.horizon
     sets = divide(sequences, all_windows(sequences, settings.windows), horizon, settings.split)
+    return fit_sets(settings, sequences, sets), sets.test
+
+
+def fit_sets(
+    settings: CategorySettings, sequences: Sequences, sets: CategorySets
+) -> FittedCategories:
+    """Fit the encoding on the training rows, and train.
+
+    The forecast is a mixture of the networks and of the tables of counts, see `_with_tables`.
+
+    Raises:
+        DataError: there are too few rows or categories to learn from.
+    """
+    horizon = settings.windows.horizon
     target = settings.data.target_col
     names = tuple(sorted_names(set(sequences.words[target][sets.is_training]) - {""}))
     if len(names) < 2:
@@ -181,7 +202,6 @@ def fit_categories(
             f"{counted(sequences.num_sequences, 'series')}: give longer series, or lower "
             f"`windows.horizon`, `split.test` and `split.validation`"
         )
-    baselines = CategoryBaselines.fit(classes[train.index.cutoffs], train.truth, len(names))
     shape = replace(encoding.shape, length=settings.windows.context_length)
     make = category_maker(settings, shape)
     networks = []
@@ -192,10 +212,10 @@ def fit_categories(
         networks.append(SequenceNetwork.of(model, make))
         histories.append(history)
     fitted = FittedCategories(
-        settings, encoding, tuple(networks), tuple(histories), baselines, network_weight=1.0
+        settings, encoding, tuple(networks), tuple(histories), CategoryTables(()), {}
     )
-    fitted = replace(fitted, network_weight=_earned(fitted, validation, classes))
-    return replace(fitted, notes=_notes(sets.test, classes, horizon)), sets.test
+    fitted = _with_tables(fitted, train, validation, classes)
+    return replace(fitted, notes=_notes(sets.test, classes, horizon))
 
 
 def _training_rows(sequences: Sequences, is_training: NDArray[np.bool_]) -> Sequences:
@@ -210,17 +230,36 @@ def _training_rows(sequences: Sequences, is_training: NDArray[np.bool_]) -> Sequ
     )
 
 
-def _earned(fitted: FittedCategories, validation: CategoryExamples, classes: IntArray) -> float:
-    """Return the weight of the network beside what usually follows the last category."""
-    if not len(validation.truth):
-        return 1.0
-    given = fitted.probabilities(validation.rows, validation.index, classes)
-    size = (-1, len(fitted.encoding.classes))
-    return network_weight(
-        given[fitted.settings.alias].reshape(size),
-        given[AFTER_LAST].reshape(size),
-        validation.truth.reshape(-1),
-    )
+def _with_tables(
+    fitted: FittedCategories,
+    train: CategoryExamples,
+    validation: CategoryExamples,
+    classes: IntArray,
+) -> FittedCategories:
+    """Count, and find the weights of the networks and the tables.
+
+    The tables earn their weights among each other on training windows, each left out of the counts,
+    and on validation windows, the networks theirs on validation windows alone; without any, half is
+    theirs. In the end both are counted.
+    """
+    num_classes = len(fitted.encoding.classes)
+    contexts = contexts_of(train.index, classes, num_classes)
+    tables = CategoryTables.fit(contexts, train.truth, num_classes)
+    overlap = train.truth.shape[1]
+    later = contexts_of(validation.index, classes, num_classes)
+    of_tables = tables.of_truth(later, validation.truth)
+    left_out = tables.of_truth(contexts, train.truth, left_out=True)
+    known = np.concatenate([left_out, of_tables], axis=1)
+    table_weights = weights_of_tables(known, overlap=overlap)
+    weights = np.array([0.5, *(0.5 * table_weights)])
+    if len(validation.truth):
+        network = fitted.of_networks(validation.rows, validation.index)
+        of_truth = np.take_along_axis(network, validation.truth[:, :, None], axis=2).reshape(-1)
+        weights = weights_with_network(of_truth, of_tables, table_weights, overlap=overlap)
+        ahead = np.concatenate([train.truth, validation.truth])
+        tables = CategoryTables.fit(np.concatenate([contexts, later]), ahead, num_classes)
+    named = dict(zip((NETWORK, *NAMES), map(float, weights), strict=True))
+    return replace(fitted, tables=tables, weights=named)
 
 
 def _notes(test: CategoryIndex, classes: IntArray, horizon: int) -> tuple[str, ...]:

@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from forecast.axes import FloatArray
-from forecast.classification.categories.category_baselines import CategoryBaselines
+from forecast.classification.categories.category_baselines import CategoryTables
 from forecast.classification.categories.category_learning import category_maker
 from forecast.classification.categories.category_settings import CategorySettings
 from forecast.classification.categories.fitted_categories import FittedCategories
+from forecast.classification.counts.ngrams import LONGEST
 from forecast.classification.encoding import Encoding
+from forecast.classification.evaluated import NETWORK
 from forecast.classification.stored_classifier import (
     Arrays,
     golden_batch,
@@ -38,14 +40,13 @@ def save_categories(fitted: FittedCategories, path: Path) -> None:
     inputs = golden_batch(fitted.shape)
     golden: Arrays = {f"input/{name}": array for name, array in inputs.items()}
     golden["output"] = mean_output(fitted.networks, inputs)
+    golden["mixed"] = _golden_mixture(fitted, golden["output"])
     encoding = fitted.encoding
     state: Arrays = {
         "encoding/mean": encoding.mean,
         "encoding/spread": encoding.spread,
         "encoding/masked": encoding.masked,
-        "frequencies": fitted.baselines.frequencies,
-        "stays": fitted.baselines.stays,
-        "follows": fitted.baselines.follows,
+        **fitted.tables.to_state(),
     }
     weights = weights_by_member(fitted.networks)
     meta = {
@@ -55,7 +56,7 @@ def save_categories(fitted: FittedCategories, path: Path) -> None:
         "vocabulary": [[name, list(words)] for name, words in encoding.vocabulary.items()],
         "widths": list(encoding.widths),
         "networks": graphs_of(fitted.networks),
-        "network_weight": fitted.network_weight,
+        "weights": fitted.weights,
         "histories": list(fitted.histories),
     }
     config = fitted.settings.model_dump(mode="json")
@@ -78,10 +79,22 @@ def _golden_difference(fitted: FittedCategories, artifact: Artifact) -> float:
     inputs = {
         name.removeprefix("input/"): array
         for name, array in artifact.golden.items()
-        if name != "output"
+        if name.startswith("input/")
     }
     output: FloatArray = mean_output(fitted.networks, inputs)
-    return float(np.max(np.abs(output - artifact.golden["output"])))
+    mixed = _golden_mixture(fitted, output)
+    differences = [output - artifact.golden["output"], mixed - artifact.golden["mixed"]]
+    return float(max(np.max(np.abs(difference)) for difference in differences))
+
+
+def _golden_mixture(fitted: FittedCategories, network: FloatArray) -> FloatArray:
+    """Return the (W, H, K) forecast from the networks' output and some contexts."""
+    num_classes = len(fitted.encoding.classes)
+    draw = np.random.default_rng(20140603)
+    contexts = draw.integers(0, num_classes + 1, (len(network), LONGEST))
+    tables = fitted.tables.mixed(contexts, fitted.table_weights)
+    mixed: FloatArray = fitted.weights[NETWORK] * network + tables
+    return mixed
 
 
 def _rebuilt(artifact: Artifact) -> FittedCategories:
@@ -98,12 +111,12 @@ def _rebuilt(artifact: Artifact) -> FittedCategories:
         vocabulary={name: tuple(words) for name, words in meta["vocabulary"]},
         widths=tuple(meta["widths"]),
     )
-    baselines = CategoryBaselines(state["frequencies"], state["stays"], state["follows"])
+    tables = CategoryTables.from_state(len(encoding.classes), settings.windows.horizon, state)
     return FittedCategories(
         settings=settings,
         encoding=encoding,
         networks=networks_in(artifact, category_maker(settings, encoding.shape)),
         histories=tuple(meta["histories"]),
-        baselines=baselines,
-        network_weight=float(meta["network_weight"]),
+        tables=tables,
+        weights={name: float(weight) for name, weight in meta["weights"].items()},
     )

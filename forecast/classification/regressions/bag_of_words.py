@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.axes import FloatArray, IntArray
-from forecast.classification.labelled_sequences import Sequences
 from forecast.classification.regressions.sparse_features import SparseFeatures
+from forecast.classification.tables.labelled_sequences import Sequences
 
 MOST_TERMS = 100_000
 """Terms of a kind that are counted, those that occur in most documents."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from forecast.classification.symbols.ngrams import LONGEST, NGrams
+from forecast.axes import FloatArray
+from forecast.classification.counts.ngrams import LONGEST, NGrams
 from forecast.classification.symbols.stored_symbols import (
     FittedSymbols,
     load_symbols,
@@ -16,6 +16,7 @@ from forecast.classification.symbols.stored_symbols import (
     symbol_maker,
 )
 from forecast.classification.symbols.symbol_learning import learn_symbols
+from forecast.classification.symbols.symbol_mixture import judged, weights_of
 from forecast.classification.symbols.symbol_result import SymbolResult
 from forecast.classification.symbols.symbol_rows import (
     BOUNDARY,
@@ -28,10 +29,16 @@ from forecast.classification.symbols.symbol_rows import (
     symbols_of,
 )
 from forecast.classification.symbols.symbol_settings import NextSymbolSettings
-from forecast.classification.symbols.symbol_steps import first_states, read_on, shares_of
+from forecast.classification.symbols.symbol_steps import (
+    first_states,
+    read_on,
+    softmax,
+)
+from forecast.classification.tables.learned_sequences import reading_learned
 from forecast.data.findings import listed
 from forecast.data.formats.readers import Source
 from forecast.errors import ConfigError, DataError, NotFittedError, check_kind
+from forecast.forecasting.saved_kinds import refuse_pickle
 from forecast.layers.runtime import start_quietly
 from forecast.models.sequence_network import SequenceNetwork
 
@@ -44,6 +51,9 @@ class NextSymbol:
 
     Args:
         settings: default: `NextSymbolSettings()`.
+
+    Attributes:
+        notes: of the last table that was read, a sentence each: how.
 
     Example:
         >>> import pandas as pd
@@ -62,6 +72,7 @@ class NextSymbol:
             settings = NextSymbolSettings()
         check_kind("settings", settings, NextSymbolSettings, "a NextSymbolSettings")
         self.settings = settings
+        self.notes: tuple[str, ...] = ()
         self._fitted: FittedSymbols | None = None
         self._validation: SymbolRows | None = None
 
@@ -108,6 +119,10 @@ class NextSymbol:
         model._fitted = fitted
         return model
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Refuse to be pickled: a saved model is a folder."""
+        refuse_pickle(self)
+
     def fit(self, table: Source) -> NextSymbol:
         """Train on the symbols of a text or a table.
 
@@ -130,19 +145,22 @@ class NextSymbol:
         learned = learn_symbols(
             self.settings, stream, symbols.stream(validation), symbols.num_codes
         )
+        make = symbol_maker(self.settings.model, symbols.num_codes)
+        network = SequenceNetwork.of(learned.model, make)
         ngrams = NGrams.fit(stream, symbols.num_codes)
+        held_out = symbols.stream(validation)
         self._fitted = FittedSymbols(
             settings=self.settings,
             symbols=symbols,
-            network=SequenceNetwork.of(
-                learned.model, symbol_maker(self.settings.model, symbols.num_codes)
-            ),
+            network=network,
             length=int(learned.model.inputs[0].shape[1]),
             loss=learned.loss,
             val_loss=learned.val_loss,
             ngrams=ngrams,
+            weights=weights_of(network, self.settings.model, ngrams, stream, held_out),
         )
         self._validation = validation
+        self.notes = rows.notes
         return self
 
     def scores(self, table: Source | None = None) -> pd.DataFrame:
@@ -161,8 +179,8 @@ class NextSymbol:
                 which its training was stopped.
 
         Returns:
-            Probabilities of the network, of the frequencies after the last 0 to 3 symbols, and of
-            the last symbol once more.
+            Probabilities of the model, of its network alone, of the frequencies after the last 0 to
+            3 symbols, and of the last symbol once more.
 
         Raises:
             ConfigError: there is no table, and `fit` has not run in this process.
@@ -170,7 +188,9 @@ class NextSymbol:
         fitted = self.fitted
         rows = self._validation
         if table is not None:
-            rows = read_symbols(table, self.settings.data)
+            with reading_learned(self.settings.data):
+                rows = read_symbols(table, self.settings.data)
+            self.notes = rows.notes
         if rows is None:
             raise ConfigError("there are no validation symbols; expected a table of symbols")
         stream = fitted.symbols.stream(rows)
@@ -179,18 +199,7 @@ class NextSymbol:
                 f"{len(stream)} symbols cannot be judged; expected more than {LONGEST}: give a "
                 f"longer text"
             )
-        shares, guesses = shares_of(fitted.network, fitted.settings.model, stream)
-        # the first symbols are context of the baselines, and judged for none
-        judged = stream[LONGEST:]
-        of_truth = {"gru_next": shares[LONGEST - 1 :]}
-        hits = {"gru_next": guesses[LONGEST - 1 :] == judged}
-        for length in range(LONGEST, -1, -1):
-            name = f"after the last {length}" if length else "frequencies"
-            of_truth[name] = fitted.ngrams.of_truth(stream, length)
-            hits[name] = fitted.ngrams.guesses(stream, length) == judged
-        of_truth["the last once more"] = fitted.ngrams.once_more(stream)
-        hits["the last once more"] = stream[LONGEST - 1 : -1] == judged
-        return SymbolResult(of_truth, hits)
+        return judged(fitted, stream)
 
     def generate(
         self, prompt: str | list[str], length: int, *, temperature: float = 1.0, seed: int = 0
@@ -225,27 +234,30 @@ class NextSymbol:
             )
         config = fitted.settings.model
         read, states = read_on(fitted.network, config, codes, first_states(config))
-        logits = read[-1]
+        logits = read[-1:]
+        context = [*[fitted.symbols.num_codes] * LONGEST, *codes.tolist()]
         draw = np.random.default_rng(seed)
         banned = [UNKNOWN]  # it has no text
         if BOUNDARY not in fitted.ngrams.orders[0].pairs:
             banned.append(BOUNDARY)  # one sequence alone has no end
         added: list[str] = []
         for _ in range(length):
-            logits[banned] = -np.inf
-            code = _drawn(logits, temperature, draw)
+            before = np.array([context[-LONGEST:]])
+            (shares,) = fitted.mixed(softmax(logits), before)
+            shares[banned] = 0.0
+            code = _drawn(shares, temperature, draw)
             if code == BOUNDARY:
                 break
             added.append(fitted.symbols.names[code - NUM_MARKS])
+            context.append(code)
             one = np.array([code], np.int32)
-            (logits,), states = read_on(fitted.network, config, one, states)
+            logits, states = read_on(fitted.network, config, one, states)
         return added
 
 
-def _drawn(logits: NDArray[np.float64], temperature: float, draw: np.random.Generator) -> int:
-    """Draw a code by its logit."""
+def _drawn(shares: FloatArray, temperature: float, draw: np.random.Generator) -> int:
+    """Draw a code by its probability."""
     if temperature == 0:
-        return int(logits.argmax())
-    raised = (logits - logits.max()) / temperature
-    shares = np.exp(raised)
-    return int(draw.choice(len(shares), p=shares / shares.sum()))
+        return int(shares.argmax())
+    raised = (shares / shares.max()) ** (1.0 / temperature)
+    return int(draw.choice(len(raised), p=raised / raised.sum()))

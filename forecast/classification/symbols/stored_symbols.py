@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from forecast.axes import FloatArray
-from forecast.classification.symbols.ngrams import NGrams
+from forecast.axes import FloatArray, IntArray
+from forecast.classification.counts.ngrams import LONGEST, NAMES, NGrams
+from forecast.classification.evaluated import NETWORK
 from forecast.classification.symbols.symbol_rows import Symbols
 from forecast.classification.symbols.symbol_settings import NextSymbolSettings
-from forecast.classification.symbols.symbol_steps import first_states, read_on
+from forecast.classification.symbols.symbol_steps import first_states, read_on, softmax
 from forecast.files.tensors import checked
 from forecast.forecasting.artifact import Artifact, load_artifact, save_artifact
 from forecast.forecasting.golden import rebuild_checked
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 Arrays = dict[str, NDArray[Any]]
 
 GOLDEN_TOLERANCE = 1e-3
-"""Of logits; other processors may round differently, a wrong weight moves them far more."""
+"""Of logits and probabilities; other processors round differently, a wrong weight moves more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +47,8 @@ class FittedSymbols:
         length: steps of a piece of training.
         loss: training loss of each pass, in nats per symbol.
         val_loss: validation loss of each pass.
-        ngrams: the baselines.
+        ngrams: counts, from which the predictions to beat are made.
+        weights: of the network and of each of these in the prediction, by name.
     """
 
     settings: NextSymbolSettings
@@ -55,6 +58,23 @@ class FittedSymbols:
     loss: tuple[float, ...]
     val_loss: tuple[float, ...]
     ngrams: NGrams
+    weights: dict[str, float]
+
+    @property
+    def table_weights(self) -> FloatArray:
+        """(B,) weight of each of `NAMES`."""
+        return np.array([self.weights[name] for name in NAMES])
+
+    def mixed(self, network: FloatArray, contexts: IntArray) -> FloatArray:
+        """Return the (N, V) probabilities of the next symbol.
+
+        Args:
+            network: (N, V) those of the network.
+            contexts: (N, LONGEST) codes before each; V where there is none.
+        """
+        tables = self.ngrams.mixed(contexts, self.table_weights)
+        both: FloatArray = self.weights[NETWORK] * network + tables
+        return both
 
     @property
     def model(self) -> keras.Model:
@@ -88,8 +108,11 @@ def save_symbols(fitted: FittedSymbols, path: Path) -> None:
         "network": network.graph and network.graph.model_dump(mode="json"),
         "loss": list(fitted.loss),
         "val_loss": list(fitted.val_loss),
+        "weights": fitted.weights,
     }
-    golden: Arrays = {"input": inputs, "output": _logits(fitted, inputs)}
+    logits = _logits(fitted, inputs)
+    golden: Arrays = {"input": inputs, "output": logits}
+    golden["mixed"] = _golden_mixture(fitted, inputs, logits)
     config = fitted.settings.model_dump(mode="json")
     state = fitted.ngrams.to_state()
     save_artifact(path, Artifact(config, meta, dict(network.weights), state, golden))
@@ -108,8 +131,18 @@ def load_symbols(path: Path) -> FittedSymbols:
 
 def _golden_difference(fitted: FittedSymbols, artifact: Artifact) -> float:
     """Return the largest difference from the stored logits of the golden piece."""
-    output = _logits(fitted, artifact.golden["input"])
-    return float(np.max(np.abs(output - artifact.golden["output"])))
+    inputs = artifact.golden["input"]
+    output = _logits(fitted, inputs)
+    mixed = _golden_mixture(fitted, inputs, output)
+    differences = [output - artifact.golden["output"], mixed - artifact.golden["mixed"]]
+    return float(max(np.max(np.abs(difference)) for difference in differences))
+
+
+def _golden_mixture(fitted: FittedSymbols, symbols: NDArray[Any], logits: FloatArray) -> FloatArray:
+    """Return the (T, V) probabilities after each symbol of a (1, T) piece."""
+    none = np.full(LONGEST - 1, fitted.symbols.num_codes)
+    before = sliding_window_view(np.concatenate([none, symbols[0]]), LONGEST)
+    return fitted.mixed(softmax(logits), before)
 
 
 def _rebuilt(artifact: Artifact) -> FittedSymbols:
@@ -129,6 +162,7 @@ def _rebuilt(artifact: Artifact) -> FittedSymbols:
         loss=tuple(artifact.meta["loss"]),
         val_loss=tuple(artifact.meta["val_loss"]),
         ngrams=NGrams.from_state(symbols.num_codes, artifact.state),
+        weights={name: float(weight) for name, weight in artifact.meta["weights"].items()},
     )
 
 

@@ -11,10 +11,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from forecast.axes import FloatArray
-from forecast.classification.evaluated import LEVEL, NUM_DRAWS
+from forecast.classification.evaluated import LEVEL, NETWORK, NUM_DRAWS
 
 NUM_BLOCKS = 200
 """Stretches of neighbours that the bootstrap draws, at most: neighbours are not independent."""
+
+NEGLIGIBLE = 0.001
+"""Bits per symbol that do not count, however many symbols show them."""
 
 LEAST_PROBABILITY = 1e-15
 """Probabilities are at least this in logarithms."""
@@ -25,8 +28,8 @@ class SymbolResult:
     """Predictions of symbols that are known.
 
     Attributes:
-        of_truth: (R,) probability that each model gave the symbol that came, that of the network
-            first, then the baselines.
+        of_truth: (R,) probability that each model gave the symbol that came, that of the model
+            first, of its network where it is a part of it, then the baselines.
         hits: (R,) whether the most probable symbol of each model came.
 
     Example:
@@ -43,7 +46,7 @@ class SymbolResult:
 
     @property
     def name(self) -> str:
-        """Name of the network."""
+        """Name of the model."""
         return next(iter(self.of_truth))
 
     def losses(self, model: str) -> FloatArray:
@@ -71,10 +74,11 @@ class SymbolResult:
 
     def best_baseline(self) -> str:
         """Return the name of the baseline that needs fewest bits."""
-        return str(self.scores()["bits"].drop(self.name).idxmin())
+        members = [name for name in (self.name, NETWORK) if name in self.of_truth]
+        return str(self.scores()["bits"].drop(members).idxmin())
 
     def verdict(self) -> str:
-        """Return one sentence: the network against its best baseline, in bits per symbol.
+        """Return one sentence: the model against its best baseline, in bits per symbol.
 
         Stretches of neighbours are drawn with replacement, both models on the same ones (Kuensch
         1989, "The jackknife and the bootstrap for general stationary observations").
@@ -88,9 +92,9 @@ class SymbolResult:
         samples = means[draw.integers(0, len(means), size=(NUM_DRAWS, len(means)))].mean(axis=1)
         low, high = np.quantile(samples, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
         word = "cannot be told apart from"
-        if high < 0:
+        if high < -NEGLIGIBLE:
             word = "is better than"
-        elif low > 0:
+        elif low > NEGLIGIBLE:
             word = "is worse than"
         return (
             f"{self.name} {word} the best baseline ({other}): {bits[self.name].mean():.3f} bits "

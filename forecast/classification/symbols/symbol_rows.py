@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from forecast.axes import IntArray
 from forecast.classification.class_settings import SequenceColumns
-from forecast.classification.sequence_table import read_sequences
 from forecast.classification.symbols.symbol_settings import SymbolData
+from forecast.classification.tables.sequence_roles import naming
+from forecast.classification.tables.sequence_table import read_sequences
 from forecast.classification.texts.documents import WORD, TextSettings
 from forecast.data.formats.readers import Source
+from forecast.data.text.textfile import read_whole_text
 from forecast.errors import DataError
 
 UNKNOWN = 0
@@ -37,11 +39,13 @@ class SymbolRows:
         symbols: (R,) text of each symbol.
         offsets: (N + 1,) rows of each sequence.
         ids: (N,) names of the sequences.
+        notes: how the table was read, a sentence each.
     """
 
     symbols: NDArray[np.object_]
     offsets: IntArray
     ids: NDArray[np.object_]
+    notes: tuple[str, ...] = ()
 
     def take(self, which: Sequence[int] | IntArray) -> SymbolRows:
         """Return some of the sequences."""
@@ -66,17 +70,20 @@ def read_symbols(source: Source, data: SymbolData) -> SymbolRows:
         return _read_text(Path(source), data)
     text = TextSettings(unit=data.unit, lower_case=data.lower_case, most_steps=NO_LIMIT)
     if data.text_col is not None:
-        columns = SequenceColumns(text_col=data.text_col)
+        columns = SequenceColumns(**data.as_written, text_col=data.text_col)
     else:
         columns = SequenceColumns(
+            **data.as_written,
             id_col=data.id_col,
             step_col=data.step_col,
+            label_col=None,
             features=(),
             categorical=(data.symbol_col,),
         )
-    sequences = read_sequences(source, columns, text, has_labels=False, may_be_one=True)
+    with naming("symbol_col", "the symbols", data.symbol_col):
+        sequences = read_sequences(source, columns, text, has_labels=False, may_be_one=True)
     (symbols,) = sequences.words.values()
-    return SymbolRows(symbols, sequences.offsets, sequences.ids)
+    return SymbolRows(symbols, sequences.offsets, sequences.ids, sequences.notes)
 
 
 def symbols_of(text: str, data: SymbolData) -> list[str]:
@@ -90,13 +97,11 @@ def symbols_of(text: str, data: SymbolData) -> list[str]:
 
 def _read_text(path: Path, data: SymbolData) -> SymbolRows:
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = read_whole_text(path, data.encoding)
     except OSError as error:
         raise DataError(
             f"{path}: cannot be read ({error.strerror}); expected a text file: check the path"
         ) from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: is not UTF-8 text; save the file as UTF-8") from error
     found = symbols_of(text, data)
     if not found:
         raise DataError(f"{path}: is empty; expected a text")
@@ -127,7 +132,7 @@ def split_symbols(rows: SymbolRows, share: float, seed: int) -> tuple[SymbolRows
         if len(part.symbols) < 2:
             raise DataError(
                 f"{len(part.symbols)} symbols are left for {name}; expected at least 2: give a "
-                f"longer text, or another share in data.validation"
+                f"longer text, or another share in `data.validation`"
             )
     return split[0], split[1]
 

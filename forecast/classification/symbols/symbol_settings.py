@@ -6,18 +6,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from forecast.data.formats.written_table import WrittenTable
 from forecast.models.gru_next import GRUNextConfig
 from forecast.section import AUTO, Auto, PositiveInt, Section
 
 Name = Annotated[str, Field(min_length=1)]
 
 
-class SymbolData(Section):
-    """Where the symbols are.
-
-    A file that ends in `.txt` is one text; other tables have a row per step, with a column of
-    symbols, or a row per document, with a column of texts.
-    """
+class SymbolRoles(Section):
+    """Where the symbols are, and which of them are told apart."""
 
     id_col: Name | Auto = AUTO
     """Column that names the sequence of each row; `auto`: `unique_id`, `id` or `series`."""
@@ -36,6 +33,14 @@ class SymbolData(Section):
     validation: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.1
     """Share held out to decide when training stops: the last steps of a single sequence, else
     whole sequences, drawn at random."""
+
+
+class SymbolData(WrittenTable, SymbolRoles):
+    """Where the symbols are, and how their table is written.
+
+    A file that ends in `.txt` is one text; other tables have a row per step, with a column of
+    symbols, or a row per document, with a column of texts.
+    """
 
 
 class SymbolTraining(Section):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.axes import FloatArray, IntArray
+from forecast.axes import FloatArray
 from forecast.layers.encoder import CELLS
 from forecast.models.gru_next import GRUNextConfig, state_widths
 from forecast.models.sequence_network import SequenceNetwork
@@ -48,12 +49,19 @@ def read_on(
     return np.asarray(logits[0], np.float64), after
 
 
-def shares_of(
-    network: SequenceNetwork, config: GRUNextConfig, stream: Codes
-) -> tuple[FloatArray, IntArray]:
-    """Return the probability of each symbol but the first, and the most probable one in its place.
+def softmax(logits: FloatArray) -> FloatArray:
+    """Return the (T, V) probabilities of (T, V) logits."""
+    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares: FloatArray = raised / raised.sum(axis=1, keepdims=True)
+    return shares
 
-    The state goes on from the first symbol to the last.
+
+def read_stream(
+    network: SequenceNetwork, config: GRUNextConfig, stream: Codes
+) -> Iterator[tuple[int, FloatArray]]:
+    """Yield the (T, V) probabilities after the symbols of each piece, and the first one's place.
+
+    The state goes on from the first symbol to the last but one.
 
     Args:
         network: of `build_gru_next`.
@@ -61,13 +69,7 @@ def shares_of(
         stream: (R,) codes.
     """
     states = first_states(config)
-    shares = []
-    guesses = []
     for start in range(0, len(stream) - 1, PIECE):
-        piece = stream[start : start + PIECE + 1]
-        logits, states = read_on(network, config, piece[:-1], states)
-        raised = np.exp(logits - logits.max(axis=1, keepdims=True))
-        of_truth = raised[np.arange(len(piece) - 1), piece[1:]]
-        shares.append(of_truth / raised.sum(axis=1))
-        guesses.append(logits.argmax(axis=1))
-    return np.concatenate(shares), np.concatenate(guesses).astype(np.int64)
+        piece = stream[start : min(start + PIECE, len(stream) - 1)]
+        logits, states = read_on(network, config, piece, states)
+        yield start, softmax(logits)

@@ -101,12 +101,7 @@ def inspect_text(
             and truncated.
         ConfigError: there is no such encoding.
     """
-    try:
-        codecs.lookup(encoding)
-    except LookupError as error:
-        raise ConfigError(
-            f"encoding is {encoding!r}; expected a text encoding such as utf-8 or cp1252"
-        ) from error
+    _check_encoding(encoding)
     try:
         has_quotes, has_blanks, tail = _scan(path, encoding)
         head = _head(path, encoding)
@@ -161,6 +156,37 @@ def inspect_text(
         filled[start] + 1 + found.below if below else None,
         footers,
     )
+
+
+def read_whole_text(path: Path, encoding: str) -> str:
+    """Return the text of a file, without a byte order mark.
+
+    Args:
+        path: the file.
+        encoding: of its text.
+
+    Raises:
+        BadTableError: it is not text in this encoding.
+        ConfigError: there is no such encoding.
+    """
+    _check_encoding(encoding)
+    given = path.read_bytes()
+    try:
+        return given.decode(_with_bom(encoding))
+    except UnicodeError as error:
+        line = 1
+        if isinstance(error, UnicodeDecodeError):
+            line += given[: error.start].count(b"\n")
+        raise _undecodable(path, encoding, line) from error
+
+
+def _check_encoding(encoding: str) -> None:
+    try:
+        codecs.lookup(encoding)
+    except LookupError as error:
+        raise ConfigError(
+            f"encoding is {encoding!r}; expected a text encoding such as utf-8 or cp1252"
+        ) from error
 
 
 def _footers(tail: str, separator: str, width: int) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from forecast.axes import FloatArray, IntArray
@@ -30,6 +31,7 @@ class Sequences:
         steps: (R,) numbers, or nanoseconds of timestamps, by which rows are in order; None where
             they are in the order of the table.
         has_stamps: whether `steps` are nanoseconds.
+        tz: zone in which the table has its timestamps, where `steps` are those of UTC.
         notes: how the table was read, a sentence each.
     """
 
@@ -43,6 +45,7 @@ class Sequences:
     sets: NDArray[np.object_] | None = None
     steps: FloatArray | None = None
     has_stamps: bool = False
+    tz: str | None = None
     notes: tuple[str, ...] = field(default=())
 
     @property
@@ -73,6 +76,7 @@ class Sequences:
             sets=_taken(self.sets, which),
             steps=None if self.steps is None else self.steps[rows],
             has_stamps=self.has_stamps,
+            tz=self.tz,
         )
 
     def shown_steps(self, rows: IntArray) -> NDArray[np.generic]:
@@ -86,7 +90,11 @@ class Sequences:
             return rows - self.offsets[sequence]
         steps = self.steps[rows]
         if self.has_stamps:
-            return steps.astype(np.int64).astype("datetime64[ns]")
+            stamps = steps.astype(np.int64).astype("datetime64[ns]")
+            if self.tz is None:
+                return stamps
+            local = pd.DatetimeIndex(stamps).tz_localize("UTC").tz_convert(self.tz)
+            return local.tz_localize(None).to_numpy()
         if np.all(steps == np.round(steps)):
             return steps.astype(np.int64)
         return steps

@@ -1,41 +1,21 @@
-"""Cells of a table of sequences: order of the rows, categories, values of whole sequences."""
+"""Cells of a table of sequences: categories, and values of whole sequences."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from forecast.axes import FloatArray, IntArray
 from forecast.classification.class_settings import SequenceColumns
 from forecast.classification.label_sets.label_cells import from_cells, joined
-from forecast.classification.labelled_sequences import SETS
-from forecast.data.findings import BadTableError, FindingLog, counted, listed
+from forecast.classification.tables.labelled_sequences import SETS
+from forecast.data.findings import BadTableError, counted, listed
 from forecast.data.names import name_of, sorted_names
-from forecast.data.parse import encode, read_numbers
+from forecast.data.parse import encode
 from forecast.data.table import RowNames, Table
 
 YES = ("1", "true")
 NO = ("0", "false")
 """Names of the cells of a column of 0 and 1."""
-
-
-@dataclass(frozen=True, eq=False)
-class RowOrder:
-    """Order of the rows of a table.
-
-    Attributes:
-        rows: (R,) numbers of the rows, by sequence and step.
-        steps: (R,) their steps, numbers or nanoseconds of timestamps; None where they stay in the
-            order of the table.
-        has_stamps: whether `steps` are nanoseconds.
-    """
-
-    rows: IntArray
-    steps: FloatArray | None = None
-    has_stamps: bool = False
 
 
 def refuse_repeated(
@@ -51,7 +31,7 @@ def refuse_repeated(
     if len(again):
         raise BadTableError(
             "repeated_id",
-            f"{_repeating(len(again))} an id of {name!r}, such as {ids[again[0]]!r}: "
+            f"{repeating(len(again))} an id of {name!r}, such as {ids[again[0]]!r}: "
             f"{rows.several(again[:5], len(again))}",
             "give each document an id of its own, or name another column",
         )
@@ -129,44 +109,6 @@ def refuse_without_id(ids: NDArray[np.int32], name: str, rows: RowNames) -> None
         )
 
 
-def order_of(
-    table: Table,
-    roles: SequenceColumns,
-    ids: NDArray[np.int32],
-    rows: RowNames,
-    log: FindingLog,
-) -> RowOrder:
-    """Return the rows sorted by sequence and step."""
-    if roles.step_col is None:
-        return RowOrder(np.argsort(ids, kind="stable").astype(np.int64))
-    column = table.take(roles.step_col)
-    has_stamps = pa.types.is_temporal(column.type)
-    if pa.types.is_temporal(column.type):
-        steps = column.cast(pa.timestamp("ns")).cast(pa.int64()).to_numpy().astype(np.float64)
-    else:
-        table.data[roles.step_col] = column
-        steps = read_numbers(table, roles.step_col, rows, log, allow_missing=True)
-    missing = np.flatnonzero(np.isnan(steps))
-    if len(missing):
-        raise BadTableError(
-            "missing_step",
-            f"column {roles.step_col!r} is empty in {counted(len(missing), 'row')}: "
-            f"{rows.several(missing[:5], len(missing))}",
-            "number these steps, or leave the rows out",
-        )
-    order = np.lexsort((steps, ids)).astype(np.int64)
-    same = (np.diff(ids[order]) == 0) & (np.diff(steps[order]) == 0)
-    if same.any():
-        where = order[1:][same]
-        raise BadTableError(
-            "duplicate_steps",
-            f"{_repeating(len(where))} a step of {roles.step_col!r} in their sequence: "
-            f"{rows.several(where[:5], len(where))}",
-            "keep one row of each step, or name another column of steps",
-        )
-    return RowOrder(order, steps[order], has_stamps)
-
-
 def words_of(table: Table, name: str) -> NDArray[np.object_]:
     """Return the names of a column's categories, "" where a cell is empty."""
     codes, values = encode(table.take(name), name)
@@ -174,7 +116,7 @@ def words_of(table: Table, name: str) -> NDArray[np.object_]:
     return named[codes]
 
 
-def _repeating(number: int) -> str:
+def repeating(number: int) -> str:
     """Return `1 row repeats`, `2 rows repeat`."""
     return "1 row repeats" if number == 1 else f"{number:,} rows repeat"
 
@@ -218,10 +160,13 @@ def _one_each(
     if len(other):
         series = int(ids[other[0]])
         num_series = len(np.unique(ids[other]))
+        own = np.flatnonzero(ids == series)
+        changed = own[codes[own] != codes[own[0]]]
         both = listed([name_of(values[code]) for code in np.unique(codes[ids == series])], shown=3)
         raise BadTableError(
             "label_changes",
-            f"{name!r} has several values in sequence {named[series]!r}: {both}; "
+            f"{name!r} has several values in sequence {named[series]!r}: {both}, another one than "
+            f"in its first row in {rows.several(changed[:5], len(changed))}; "
             f"{counted(num_series, 'sequence')} with more than one in all",
             "give every row of a sequence the same value, or make each stretch a sequence of its "
             "own, with an id of its own",

@@ -1,0 +1,1 @@
+"""Tables of sequences: the columns with a role, read, checked, and put in order."""
