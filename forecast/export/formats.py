@@ -51,7 +51,7 @@ class Format:
 
 @dataclass(frozen=True, eq=False)
 class Exported:
-    """What is written into a file.
+    """Content of a file.
 
     Attributes:
         fitted: the state, with the members of the file.

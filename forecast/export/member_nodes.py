@@ -19,7 +19,7 @@ from forecast.export.operations import Operations, Value
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """What a simple member reads.
+    """Inputs of a simple member.
 
     Attributes:
         ops: writes the graph.

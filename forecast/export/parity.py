@@ -17,6 +17,7 @@ from forecast.export.window_inputs import Inputs, window_inputs
 from forecast.forecasting.fitted import Fitted, align
 from forecast.forecasting.predict import forecast_windows
 from forecast.transforms.missing import fill_missing
+from forecast.transforms.scaling import Scaler
 from forecast.windows.index import WindowIndex, index_windows
 from forecast.windows.splits import Part
 from forecast.windows.windowed import WindowedFeatures
@@ -39,7 +40,8 @@ class Checked:
     Attributes:
         inputs: of the file.
         outputs: that the forecaster gives for them, by name.
-        sizes: (B, 1, D) largest number in the context and the forecast of a window.
+        sizes: (B, 1, D) largest number in the context and the forecast of a window, or that a
+            scale of all series together has: a network cannot resolve less than a share of it.
     """
 
     inputs: Inputs
@@ -91,8 +93,17 @@ def checked_windows(fitted: Fitted, signature: Signature, panel: Panel) -> Check
         outputs["quantiles"] = quantiles
     context = np.abs(inputs["history"][:, -signature.context_rows :])
     sizes = np.maximum(context.max(axis=1), np.abs(values).max(axis=1))
+    sizes = np.maximum(sizes, _common_scale(fitted))
     sizes = np.where(sizes > 0, sizes, 1.0)
     return Checked(inputs, outputs, sizes[:, None])
+
+
+def _common_scale(fitted: Fitted) -> FloatArray:
+    """Return (D,) the size of a scale of all series in the unit of the data, or 0."""
+    stages = fitted.feature_map.target.stages
+    if not stages or not isinstance(stages[0], Scaler) or stages[0].per_series:
+        return np.zeros(fitted.shape.num_targets)
+    return np.maximum(np.abs(stages[0].centre), stages[0].scale)
 
 
 def require_parity(checked: Checked, run: Run) -> float:

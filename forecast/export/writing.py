@@ -165,7 +165,7 @@ def _left_out(weights: Mapping[str, float], others: Sequence[str], whole: Sequen
 
 @dataclass(frozen=True, eq=False)
 class _Described:
-    """What a description is made from beside the state."""
+    """Parts of a file that its description tells of."""
 
     signature: Signature
     panel: Panel
