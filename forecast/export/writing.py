@@ -9,18 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from forecast.baselines.seasonal_ridge import SEASONAL
-from forecast.data.load import load_requested
 from forecast.data.panel import Panel
 from forecast.data.shown import stamp_at
 from forecast.errors import ConfigError, DataError
-from forecast.experiment.prepare import table_of
 from forecast.export.formats import WRITTEN_BY, Exported, format_named
 from forecast.export.member_nodes import MEMBERS
 from forecast.export.parity import Checked, checked_windows
 from forecast.export.signature import FACTS_TEXT, Signature, described_maps, signature_of
 from forecast.forecasting.artifact import package_version
 from forecast.forecasting.fitted import MODEL, Fitted
-from forecast.forecasting.learned_table import reading_for
+from forecast.forecasting.learned_table import read_history
 from forecast.forecasting.simple_members import steps_of
 from forecast.inference.layer_forms import UnknownFormError
 from forecast.interface import in_use
@@ -86,8 +84,7 @@ def export_run(
             "this model was trained on a table in memory: name the table to check the file on"
         )
     chosen = with_members(fitted, members)
-    with reading_for(fitted):
-        panel = load_requested(table_of(fitted.config.data, source), fitted.request)
+    panel = read_history(fitted, source)
     steps = steps_of(chosen, panel)
     signature = signature_of(chosen, steps)
     checked = checked_windows(chosen, signature, panel)
