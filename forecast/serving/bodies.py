@@ -176,7 +176,7 @@ def _frame(name: str, rows: list[Any]) -> pd.DataFrame:
                 found += [None] * (number - 1 - len(found))
             found.append(value)
     for short in columns.values():
-        short += [None] * (len(rows) - len(short))
+        short.extend([None] * (len(rows) - len(short)))
     if not columns:
         raise _bad(f"{name} has rows without a column; expected one value per column")
     return pd.DataFrame(columns)

@@ -25,7 +25,13 @@ NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 POLL_SECONDS = 2.0
 """Time between two looks at the folders."""
 
+LOOKS_UNTIL_GONE = 5
+"""Looks in a row that miss a folder before its model is forgotten: a swap takes two renames."""
+
 Say = Callable[[str], None]
+
+Identity = tuple[tuple[str, int, int, int], ...]
+"""Name, place, time of the last change, and size of each file of a model."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +87,8 @@ class ModelStore:
     folder: Path | None
     say: Say
     _models: Mapping[str, ServedModel] = field(default_factory=dict)
-    _seen: dict[str, tuple[int, ...] | None] = field(default_factory=dict)
+    _seen: dict[str, Identity | None] = field(default_factory=dict)
+    _missed: dict[str, int] = field(default_factory=dict)
     _ended: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -122,16 +129,20 @@ class ModelStore:
         """Load what is new in the folders, and forget what is gone."""
         found = dict(self._folders())
         for name, path in found.items():
+            self._missed.pop(name, None)
             self._look_at(name, path)
-        gone = [name for name in self._models if name not in found]
-        for name in gone:
-            if self.run is not None and name == _name_of(self.run):
-                continue  # the folder may be in the middle of a swap: the loaded version serves on
-            self.say(f"model {name!r} is gone")
-            self._models = MappingProxyType(
-                {key: model for key, model in self._models.items() if key != name}
-            )
-            self._seen.pop(name, None)
+        for name in [name for name in self._models if name not in found]:
+            self._missed[name] = self._missed.get(name, 0) + 1
+            if self._missed[name] >= LOOKS_UNTIL_GONE:
+                self._forget(name)
+
+    def _forget(self, name: str) -> None:
+        """Serve a model no more."""
+        self.say(f"model {name!r} is gone")
+        kept = {key: model for key, model in self._models.items() if key != name}
+        self._models = MappingProxyType(kept)
+        self._seen.pop(name, None)
+        self._missed.pop(name, None)
 
     def _watch(self) -> None:
         while not self._ended.wait(POLL_SECONDS):
@@ -164,15 +175,16 @@ class ModelStore:
         if name in self._seen and self._seen[name] == identity:
             return
         older = self._models.get(name)
-        if identity is None and older is None and not first:
-            return  # no model, such as a folder of something else
+        if identity is None and not first:
+            return  # a folder of something else, or one in the middle of a swap
         try:
             model = _load(name, path)
         except (ForecastError, OSError) as error:
             if first:
                 raise
             self._seen[name] = identity
-            self._refuse(name, older, " ".join(str(error).split()))
+            why = " ".join(str(error).split()).replace(f"{path}", name)
+            self._refuse(name, older, why)
             return
         self._seen[name] = identity
         self._models = MappingProxyType({**self._models, name: model})
@@ -216,13 +228,22 @@ def _digest(path: Path) -> str:
         return ""
 
 
-def _identity(path: Path) -> tuple[int, ...] | None:
-    """Return numbers that differ between two versions of a model; None where there is none."""
+def _identity(path: Path) -> Identity | None:
+    """Return numbers of all files that differ between two versions; None where there is no model.
+
+    A version that is copied piece by piece has others with each piece: it is looked at again.
+    """
+    folder = current_folder(model_folder(path))
     try:
-        status = os.stat(_manifest(path))
+        with os.scandir(folder) as entries:
+            found = sorted((entry.name, entry.stat()) for entry in entries)
     except OSError:
         return None
-    return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size
+    if MANIFEST not in dict(found):
+        return None
+    return tuple(
+        (name, status.st_ino, status.st_ctime_ns, status.st_size) for name, status in found
+    )
 
 
 def _manifest(path: Path) -> Path:
