@@ -4,31 +4,31 @@
 // Every text from a table is set as text, never as markup.
 
 const byId = (name) => document.getElementById(name);
-const state = { models: [], rows: [], past: [], model: null };
+const state = { models: [], rows: [], past: [], model: null, asked: null };
 
 async function ask(path, options = {}) {
   const headers = { ...options.headers };
   const token = byId("token").value;
   if (token) headers.Authorization = `Bearer ${token}`;
   const answer = await fetch(path, { ...options, headers });
-  const body = await answer.json().catch(() => ({}));
   if (answer.status === 401) byId("token-row").hidden = false;
   if (!answer.ok) {
+    const body = await answer.json().catch(() => ({}));
     const error = new Error();
     error.lines = body.errors || [`the service answered ${answer.status}`];
     throw error;
   }
-  return body;
+  return answer;
 }
 
-function post(path, body) {
-  const headers = { "Content-Type": "application/json" };
+async function post(path, body, accept = "application/json") {
+  const headers = { "Content-Type": "application/json", Accept: accept };
   return ask(path, { method: "POST", headers, body: JSON.stringify(body) });
 }
 
 async function loadModels() {
   try {
-    const found = await ask("/models");
+    const found = await (await ask("/models")).json();
     state.models = found.models;
     const options = found.models.map((model) => new Option(model.name, model.name));
     byId("model").replaceChildren(...options);
@@ -79,7 +79,7 @@ async function forecast(event) {
     const rows = await readFile(byId("rows"));
     const known = await readFile(byId("known"));
     const asked = { model: state.model.name, rows };
-    const found = await post("/check", asked);
+    const found = await (await post("/check", asked)).json();
     if (found.errors.length) {
       showLines("The table cannot be used as it is:", found.errors, found.notes);
       return;
@@ -87,8 +87,9 @@ async function forecast(event) {
     showLines("The checks found no error.", [], found.notes);
     if (known !== null) asked.known = known;
     if (byId("horizon").value) asked.horizon = Number(byId("horizon").value);
-    const made = await post("/predict", asked);
+    const made = await (await post("/predict", asked)).json();
     showLines("The checks found no error.", [], [...found.notes, ...made.notes]);
+    state.asked = asked;
     state.rows = made.rows;
     state.past = readPast(rows);
     showResult();
@@ -211,7 +212,7 @@ function drawChart(past, ahead, low, high, rows, level) {
   parts.push(label(String(rows[0][time]), Math.min(x(first), width - 180), height - 8, "middle"));
   parts.push(label(String(last[time]), width - 8, height - 8, "end"));
   svg.replaceChildren(...parts);
-  const interval = level === null ? "" : ` The band holds ${level} % of the outcomes.`;
+  const interval = level === null ? "" : ` The band is made to hold ${level} % of the outcomes.`;
   byId("caption").textContent =
     `${rows.length} steps from ${rows[0][time]} to ${last[time]} (thick), after the past.${interval}`;
 }
@@ -228,18 +229,23 @@ function label(text, x, y, anchor) {
   return made;
 }
 
-function quoted(value) {
-  if (value === null) return "";
-  const text = String(value);
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+// The file is the one that `forecast predict` writes, to the last digit.
+async function download() {
+  try {
+    const answer = await post("/predict", state.asked, "text/csv");
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(await answer.blob());
+    link.download = "forecast.csv";
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+  } catch (error) {
+    showLines("No file was made:", error.lines || ["the service does not answer"], []);
+  }
 }
 
 function showNumbers() {
   const names = Object.keys(state.rows[0]);
   const lines = [names, ...state.rows.map((row) => names.map((name) => row[name]))];
-  const text = `${lines.map((line) => line.map(quoted).join(",")).join("\n")}\n`;
-  URL.revokeObjectURL(byId("download").href);
-  byId("download").href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
   const shown = lines.slice(0, 201).map((line, place) => {
     const row = document.createElement("tr");
     for (const value of line) {
@@ -254,6 +260,7 @@ function showNumbers() {
 }
 
 byId("form").addEventListener("submit", forecast);
+byId("download").addEventListener("click", download);
 byId("model").addEventListener("change", showModel);
 byId("token").addEventListener("change", loadModels);
 byId("series").addEventListener("change", draw);
