@@ -8,6 +8,7 @@ Source: Hyndman, Koehler, Ord and Snyder, Forecasting with Exponential Smoothing
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from typing import NamedTuple
 
@@ -119,9 +120,14 @@ class _Run:
             parameters,
         )
 
+    @cached_property
+    def _by_name(self) -> tuple[FloatArray, ...]:
+        """Alpha, beta, gamma and damping: taking them apart at each row took half of the time."""
+        return tuple(np.moveaxis(self.parameters, -1, 0))
+
     def follow(self, now: FloatArray, row: int) -> FloatArray:
         """Go on by the values (S,) of a row, and return their errors (S, G)."""
-        alpha, beta, gamma, damping = np.moveaxis(self.parameters, -1, 0)
+        alpha, beta, gamma, damping = self._by_name
         cycle = self.season.shape[2]
         step = damping * self.trend
         error: FloatArray = now[:, None] - self.level - step - self.season[:, :, row % cycle]

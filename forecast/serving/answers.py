@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from forecast.data.findings import BadTableError
+from forecast.data.findings import BadTableError, Finding
 from forecast.errors import ForecastError
 from forecast.forecasting.learned_table import check_history, read_history
 from forecast.interface import in_use
@@ -127,9 +127,13 @@ def checked_lines(model: ServedModel, asked: Asked) -> dict[str, Any]:
     Returns:
         Name of the model, and a line for each error and each note.
     """
-    with as_source(asked.rows) as source:
-        findings = check_history(model.forecaster.fitted, source)
     lines: dict[str, list[str]] = {"error": [], "note": []}
+    findings: list[Finding] = []
+    try:
+        with as_source(asked.rows) as source:
+            findings = check_history(model.forecaster.fitted, source)
+    except ForecastError as error:  # about no single cell, such as the step of all rows
+        lines["error"].append(_line(str(error)))
     for finding in findings:
         kind = "error" if finding.severity == "error" else "note"
         lines[kind].append(_line(finding.sentence))

@@ -58,6 +58,8 @@ def asked_in_json(body: bytes, limits: Limits) -> Asked:
         document = json.loads(body, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise _bad(f"the body is no JSON: {_short(error)}", "send an object with `rows`") from error
+    if b"\\ud" in body.lower():
+        _check_letters(document)
     if not isinstance(document, dict):
         raise _bad(f"the body is {_kind(document)}; expected an object with the field rows")
     unknown = sorted(document.keys() - set(FIELDS))
@@ -114,6 +116,16 @@ def as_source(table: Table) -> Iterator[pd.DataFrame | str]:
         path = Path(folder, "table.csv")
         path.write_text(table, encoding="utf-8", newline="")
         yield str(path)
+
+
+def _check_letters(document: Any) -> None:
+    """Raise where a text has half of a surrogate pair, which is no letter."""
+    try:
+        json.dumps(document, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise _bad(
+            "the body has half of a surrogate pair, such as \\ud800; expected UTF-8"
+        ) from error
 
 
 def _check_depth(body: bytes, limits: Limits) -> None:

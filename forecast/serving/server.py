@@ -158,7 +158,7 @@ def _config(store: ModelStore, limits: Limits, token: str) -> uvicorn.Config:
         log_level="warning",
         access_log=False,
         server_header=False,
-        timeout_keep_alive=5,
+        timeout_keep_alive=30,
         timeout_graceful_shutdown=int(2 * limits.seconds) + 1,
         h11_max_incomplete_event_size=16_384,
     )

@@ -209,7 +209,9 @@ function drawChart(past, ahead, low, high, rows, level) {
   parts.push(shape("polyline", { class: "ahead", points: line }));
   const time = state.model.time;
   const last = rows[rows.length - 1];
-  parts.push(label(String(rows[0][time]), Math.min(x(first), width - 180), height - 8, "middle"));
+  const start = x(first);
+  parts.push(shape("line", { class: "axis", x1: start, x2: start, y1: 12, y2: bottom }));
+  if (start < width - 180) parts.push(label(String(rows[0][time]), start, height - 8, "middle"));
   parts.push(label(String(last[time]), width - 8, height - 8, "end"));
   svg.replaceChildren(...parts);
   const interval = level === null ? "" : ` The band is made to hold ${level} % of the outcomes.`;
