@@ -258,12 +258,12 @@ def _covariate_ports(fitted: Fitted, length: int, both: int) -> list[Port]:
         _of_rows("past_codes", length, categorical["past"], "int32", codes),
         _of_rows("known_codes", both, categorical["known"], "int32", f"{codes}; {whole}", of_both),
     ]
-    for name, names, kind, text in (
-        ("static", numeric_static, "float64", "values of the series, in the unit of the table"),
-        ("static_codes", categorical["static"], "int32", codes),
-    ):
-        port = Port(name, ("windows", "columns"), (len(names),), kind, names, text)  # type: ignore[arg-type]
-        found.append(port)
+    per_series = ("windows", "columns")
+    numbers = "values of the series, in the unit of the table"
+    size = (len(numeric_static),)
+    found.append(Port("static", per_series, size, "float64", numeric_static, numbers))
+    size = (len(categorical["static"]),)
+    found.append(Port("static_codes", per_series, size, "int32", categorical["static"], codes))
     return [port for port in found if port.channels]
 
 

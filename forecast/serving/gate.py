@@ -1,4 +1,4 @@
-"""What stands before the app: the token, the bytes of a body, and senders that are too slow.
+"""Checks before the app: the token, the bytes of a body, and senders that are too slow.
 
 It is plain ASGI, which sees every piece of a body as it arrives, a chunked one too: a body above
 the limit is never in memory whole.
