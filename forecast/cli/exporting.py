@@ -23,10 +23,11 @@ def add_export(commands: Commands) -> None:
         "--format",
         required=True,
         metavar="FORMAT",
-        help="onnx (pip install 'bigru-forecast[onnx]') or savedmodel, a folder for TensorFlow",
+        help="onnx (pip install 'bigru-forecast[onnx]'), savedmodel, a folder for TensorFlow, or "
+        "litert (pip install 'bigru-forecast[litert]')",
     )
     parser.add_argument(
-        "--output", required=True, metavar="PATH", help="file in .onnx, or folder of a savedmodel"
+        "--output", required=True, metavar="PATH", help="file in .onnx or .tflite, or folder"
     )
     parser.add_argument(
         "--members",

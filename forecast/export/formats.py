@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -159,6 +162,94 @@ def onnx_runner(data: bytes) -> Run:
     return run
 
 
+def _check_litert(path: Path) -> None:
+    """Raise unless a LiteRT file and its description may be written.
+
+    Raises:
+        OutputError: something else is there, or the name has another ending.
+    """
+    if path.suffix != ".tflite":
+        raise OutputError(
+            f"{path}: expected a name in .tflite, such as {path.with_suffix('.tflite').name}"
+        )
+    check_file(path, _is_own_litert, "file of this command")
+    check_file(description_of(path), _is_description, "description of this command")
+
+
+def _is_own_litert(path: Path) -> bool:
+    """Return whether the description beside a file is that of the file."""
+    described = read_record(description_of(path))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return described.get("written_by") == WRITTEN_BY and described.get("sha256") == digest
+
+
+def _write_litert(path: Path, exported: Exported) -> float:
+    """Write a LiteRT file for one window at a time, and its description beside it."""
+    start_quietly()
+    import tensorflow as tf
+
+    from forecast.export.tensor_graph import TensorGraph, narrow
+
+    def run(**inputs: Any) -> Any:
+        graph = TensorGraph(is_small=True)
+        return write_forecast(graph, exported.fitted, exported.signature, exported.steps, inputs)
+
+    specs = {
+        port.name: tf.TensorSpec((1, *port.sizes), narrow(port.type), name=port.name)
+        for port in exported.signature.inputs
+    }
+    module = tf.Module()
+    module.forecast = tf.function(run, autograph=False)
+    signature = module.forecast.get_concrete_function(**specs)
+    with _without_log():
+        data = tf.lite.TFLiteConverter.from_concrete_functions([signature], module).convert()
+        difference = require_parity(exported.checked, litert_runner(data))
+    description = exported.describe(difference)
+    for port in (*description["inputs"], *description["outputs"]):
+        port["shape"][0] = 1
+        port["type"] = narrow(port["type"])
+    description["sha256"] = hashlib.sha256(data).hexdigest()
+    write_file(path, data)
+    write_file(description_of(path), description_bytes(description))
+    return difference
+
+
+@contextmanager
+def _without_log() -> Iterator[None]:
+    """Keep what the converter writes about itself, past Python, off standard error."""
+    try:
+        stderr = os.dup(2)
+    except OSError:  # a process without standard error
+        yield
+        return
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+def litert_runner(data: bytes) -> Run:
+    """Return the function that runs a LiteRT file, window by window."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_content=data)
+    runner = interpreter.get_signature_runner()
+    types = {name: given["dtype"] for name, given in runner.get_input_details().items()}
+
+    def run(inputs: Inputs) -> Mapping[str, NDArray[Any]]:
+        count = len(next(iter(inputs.values())))
+        made = [
+            runner(**{name: inputs[name][i : i + 1].astype(kind) for name, kind in types.items()})
+            for i in range(count)
+        ]
+        return {name: np.concatenate([each[name] for each in made]) for name in made[0]}
+
+    return run
+
+
 def _is_own_folder(folder: Path) -> bool:
     return _is_description(folder / DESCRIPTION)
 
@@ -232,5 +323,6 @@ def description_bytes(description: Mapping[str, Any]) -> bytes:
 FORMATS: dict[str, Format] = {
     "onnx": Format(("onnx", "onnxruntime"), _check_onnx, _write_onnx),
     "savedmodel": Format((), _check_saved_model, _write_saved_model),
+    "litert": Format(("ai_edge_litert",), _check_litert, _write_litert),
 }
 """Formats by name."""

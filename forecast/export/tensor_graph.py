@@ -1,8 +1,9 @@
-"""Operations of TensorFlow, for a SavedModel: none of this package's layers is in the file."""
+"""Operations of TensorFlow, for SavedModel and LiteRT: no layer of this package is in the file."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -37,12 +38,21 @@ BINARY = {
 REDUCTIONS = {"max": tf.reduce_max, "mean": tf.reduce_mean, "sum": tf.reduce_sum}
 
 
+@dataclass(frozen=True)
 class TensorGraph:
-    """Writes operations of TensorFlow into the function that is traced; see `Operations`."""
+    """Writes operations of TensorFlow into the function that is traced; see `Operations`.
+
+    Attributes:
+        is_small: for LiteRT, which has numbers of 32 bits and no loops: a recurrent layer is
+            written out step by step.
+    """
+
+    is_small: bool = False
 
     def constant(self, array: NDArray[Any] | np.generic) -> Value:
         """See `Operations`."""
-        return tf.constant(array)
+        numbers = np.asarray(array)
+        return tf.constant(numbers.astype(self._type(numbers.dtype.name)))
 
     def shape(self, x: Value) -> Shape:
         """See `Operations`."""
@@ -50,7 +60,7 @@ class TensorGraph:
 
     def cast(self, x: Value, to: Type) -> Value:
         """See `Operations`."""
-        return tf.cast(x, to)
+        return tf.cast(x, self._type(to))
 
     def unary(self, name: str, x: Value) -> Value:
         """See `Operations`."""
@@ -129,11 +139,35 @@ class TensorGraph:
             states = [zeros] * num_states
         bias = cell.bias[0] if cell.kind == "gru" else cell.bias
         projected = tf.matmul(x, tf.constant(cell.kernel)) + tf.constant(bias)
-        steps = tf.transpose(projected, (1, 0, 2))  # (L, B, G U)
         step = _STEPS[cell.kind](cell)
+        if self.is_small:
+            return _unrolled(step, projected, tuple(states), backwards=backwards)
+        steps = tf.transpose(projected, (1, 0, 2))  # (L, B, G U)
         made = tf.scan(step, steps, tuple(states), reverse=backwards)
         last = 0 if backwards else -1
         return tf.transpose(made[0], (1, 0, 2)), [state[last] for state in made]
+
+    def _type(self, name: str) -> str:
+        """Return the type that numbers of a type have in the file."""
+        return narrow(name) if self.is_small else name
+
+
+def narrow(name: str) -> str:
+    """Return the type of 32 bits in the place of one of 64."""
+    return {"float64": "float32", "int64": "int32"}.get(name, name)
+
+
+def _unrolled(
+    step: Any, projected: Value, states: tuple[Value, ...], *, backwards: bool
+) -> tuple[Value, list[Value]]:
+    """Write a loop over the steps out; arguments and result as those of `recurrent`."""
+    length = projected.shape[1]
+    outputs: list[Value] = [None] * length
+    numbers = range(length)
+    for number in reversed(numbers) if backwards else numbers:
+        states = step(states, projected[:, number])
+        outputs[number] = states[0]
+    return tf.stack(outputs, 1), list(states)
 
 
 def _gru_step(cell: CellWeights) -> Any:

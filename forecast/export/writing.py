@@ -59,7 +59,7 @@ def export_run(
         run: the run folder, or the folder of a saved model.
         table: on whose windows the file is held against the forecaster; default: the table of the
             run.
-        format: `onnx` or `savedmodel`.
+        format: `onnx`, `savedmodel` or `litert`.
         output: the file, or for `savedmodel` the folder: new, or written by this function.
         members: those in the file, `model` for the networks and their regressions; their weights
             are scaled to a sum of 1. Default: all that have a weight.

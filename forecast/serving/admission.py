@@ -27,6 +27,18 @@ class Admission:
         self._pool = ThreadPoolExecutor(limits.workers, thread_name_prefix="forecast")
         self._free = asyncio.Semaphore(limits.workers)
         self._waiting = 0
+        self._admitted = 0  # waiting or worked on
+
+    def check(self) -> None:
+        """Raise where there is no room for another request.
+
+        Raises:
+            RefusedError: too many wait.
+        """
+        if self._admitted >= self._limits.workers + self._limits.queue:
+            raise RefusedError(
+                429, "too many requests wait: send this one again in a second", retry_after=1
+            )
 
     async def run(self, work: Callable[[], Result]) -> Result:
         """Run a function in the pool.
@@ -65,15 +77,16 @@ class Admission:
         Raises:
             RefusedError: too many wait already, or this one has waited too long.
         """
-        if self._free.locked() and self._waiting >= self._limits.queue:
-            raise RefusedError(
-                429, "too many requests wait: send this one again in a second", retry_after=1
-            )
+        self.check()
+        self._admitted += 1
         self._waiting += 1
         self._counters.waiting.set(self._waiting)
         try:
             await asyncio.wait_for(self._free.acquire(), self._limits.seconds)
-        except TimeoutError as error:
+        except BaseException as error:
+            self._admitted -= 1
+            if not isinstance(error, TimeoutError):  # the caller has gone
+                raise
             raise RefusedError(
                 503,
                 f"no forecast could begin within {self._limits.seconds:g} seconds: send this one "
@@ -87,7 +100,11 @@ class Admission:
     def _leave_from(self, loop: asyncio.AbstractEventLoop) -> None:
         """Free a place, called in the thread that has ended its work."""
         if not loop.is_closed():
-            loop.call_soon_threadsafe(self._free.release)
+            loop.call_soon_threadsafe(self._leave)
+
+    def _leave(self) -> None:
+        self._admitted -= 1
+        self._free.release()
 
 
 def _forget(future: Future[Result]) -> None:

@@ -100,7 +100,8 @@ def make_app(store: ModelStore, limits: Limits, token: str = "") -> App:
         docs_url=None,  # that of FastAPI loads its parts from elsewhere
         redoc_url=None,
     )
-    service = _Service(store, limits, counters)
+    admission = Admission(limits, counters)
+    service = _Service(store, limits, counters, admission)
     app.post("/predict", openapi_extra=BODY, responses=ANSWERS)(service.predict)
     app.post("/check", openapi_extra=BODY, responses=ANSWERS)(service.check)
     app.get("/models")(service.models)
@@ -112,17 +113,19 @@ def make_app(store: ModelStore, limits: Limits, token: str = "") -> App:
         app.get(path, include_in_schema=False)(partial(_web, path))
     app.exception_handler(RefusedError)(_refused)
     app.exception_handler(404)(_not_found)
-    return Gate(app, limits, counters, token)
+    return Gate(app, limits, counters, admission, token)
 
 
 class _Service:
     """The paths, with what they share."""
 
-    def __init__(self, store: ModelStore, limits: Limits, counters: Counters) -> None:
+    def __init__(
+        self, store: ModelStore, limits: Limits, counters: Counters, admission: Admission
+    ) -> None:
         self._store = store
         self._limits = limits
         self._counters = counters
-        self._admission: Admission | None = None
+        self._admission = admission
 
     async def predict(self, request: Request) -> Response:
         """Forecast the steps after the rows of a table.
@@ -169,8 +172,6 @@ class _Service:
 
     async def _work(self, request: Request, do: Callable[[ServedModel, Asked, Limits], Any]) -> Any:
         """Read a request and work on it in the pool."""
-        if self._admission is None:  # made in the loop that runs it
-            self._admission = Admission(self._limits, self._counters)
         body = await request.body()
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         query = dict(request.query_params)

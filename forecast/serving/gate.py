@@ -13,6 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
+from forecast.serving.admission import Admission
 from forecast.serving.counters import Counters
 from forecast.serving.limits import HELD_BODIES, Limits, RefusedError
 
@@ -25,7 +26,10 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 OPEN_PATHS = ("/", "/page.css", "/page.js", "/healthz", "/readyz")
 """Paths that take no token: the empty page, and what an orchestrator asks."""
 
-KNOWN_PATHS = (*OPEN_PATHS, "/predict", "/check", "/models", "/metrics", "/docs", "/openapi.json")
+WORKING_PATHS = ("/predict", "/check")
+"""Paths whose requests are worked on in threads."""
+
+KNOWN_PATHS = (*OPEN_PATHS, *WORKING_PATHS, "/models", "/metrics", "/docs", "/openapi.json")
 """Paths that are counted by name; all others together, so that callers cannot make up names."""
 
 
@@ -36,11 +40,15 @@ class Gate:
         app: the application.
         limits: of the service.
         counters: that are shown.
+        admission: whose room is looked at before the work of the app, which costs more.
         token: that callers must send; empty for none.
     """
 
-    def __init__(self, app: App, limits: Limits, counters: Counters, token: str) -> None:
+    def __init__(
+        self, app: App, limits: Limits, counters: Counters, admission: Admission, token: str
+    ) -> None:
         self._app = app
+        self._admission = admission
         self._limits = limits
         self._counters = counters
         self._token = token.encode()
@@ -106,6 +114,8 @@ class Gate:
                     f"the body did not arrive within {self._limits.read_seconds:g} seconds: send "
                     f"it faster, or fewer rows",
                 ) from error
+            if scope["path"] in WORKING_PATHS:
+                self._admission.check()
             await self._app(scope, _replayed(b"".join(parts), receive), send)
         finally:
             self._held -= taken

@@ -134,6 +134,7 @@ def fuzz(service: Service, count: int, seed: int = 0) -> collections.Counter[int
                 connection.close()
                 connection = service.connection()
             found[status] += 1
+        connection.close()
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(part, range(4)))
