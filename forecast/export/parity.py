@@ -117,8 +117,8 @@ def require_parity(checked: Checked, run: Run) -> float:
         raise ArtifactError(
             f"the exported file differs from the forecaster by {difference:.2g} of the values on "
             f"{len(checked.sizes)} windows of the table; expected at most {TOLERANCE:g}: nothing "
-            f"was written; forecast with this package, or export as onnx what litert, which computes in "
-            f"32 bits, cannot hold"
+            f"was written; forecast with this package, or, where litert with its 32 bits is at its "
+            f"limit, export as onnx"
         )
     return difference
 
