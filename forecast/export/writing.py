@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,11 +12,12 @@ from typing import Any
 from forecast.baselines.seasonal_ridge import SEASONAL
 from forecast.data.panel import Panel
 from forecast.data.shown import stamp_at
-from forecast.errors import ConfigError, DataError
+from forecast.errors import ConfigError, DataError, OutputError
 from forecast.export.formats import WRITTEN_BY, Exported, format_named
 from forecast.export.member_nodes import MEMBERS
 from forecast.export.parity import Checked, checked_windows
 from forecast.export.signature import FACTS_TEXT, Signature, described_maps, signature_of
+from forecast.files.outputs import free_name
 from forecast.forecasting.artifact import package_version
 from forecast.forecasting.fitted import MODEL, Fitted
 from forecast.forecasting.learned_table import read_history
@@ -75,6 +77,7 @@ def export_run(
     """
     path = Path(output)
     chosen_format = format_named(format)
+    _check_outside(run, path)
     chosen_format.check(path)
     forecaster = load_run(run)
     fitted = forecaster.fitted
@@ -99,6 +102,16 @@ def export_run(
             f"its own architectures"
         ) from error
     return Written(path, _counting(chosen.weights), difference, len(checked.sizes))
+
+
+def _check_outside(run: str | Path, path: Path) -> None:
+    """Raise if a file would be in the folder of the run, which `fit` replaces as a whole."""
+    folder = Path(os.path.realpath(run))
+    if Path(os.path.realpath(path)).is_relative_to(folder):
+        raise OutputError(
+            f"{path} is in {run}, which fit replaces as a whole: name a place outside it, such as "
+            f"{free_name(path.name)}"
+        )
 
 
 def with_members(fitted: Fitted, members: Sequence[str] | None) -> Fitted:

@@ -257,6 +257,8 @@ def test_files_of_others_are_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "saved" / "notes.txt").write_text("mine")
     with pytest.raises(OutputError, match="name a new or empty folder"):
         check(made, frame, tmp_path, "savedmodel")
+    with pytest.raises(OutputError, match="outside it"):
+        export_run(tmp_path / "model", format="onnx", output=tmp_path / "model" / "f.onnx")
     with pytest.raises(OutputError, match=r"in \.onnx"):
         export_run(tmp_path / "model", format="onnx", output=tmp_path / "f.bin")
 
