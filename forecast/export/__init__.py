@@ -2,7 +2,7 @@
 
 operations        the operations that a graph is made of, whatever the format
 onnx_graph        the same as nodes of an ONNX graph
-tensor_graph      the same as operations of TensorFlow, for a SavedModel
+tensor_graph      the same as operations of TensorFlow, for SavedModel and LiteRT
 network_nodes     the layers of a recorded network in these operations
 recurrent_nodes   recurrent layers
 scaling_nodes     the reversible maps of the targets
