@@ -1,5 +1,5 @@
 # Short names for those who work here.
-.PHONY: check test proofs slow site search-proofs bench bench-accuracy bench-everyday bench-m3 bench-fev bench-stores bench-coverage bench-cells bench-cores bench-tables bench-peers format docs lock demo clean leak-proofs examples
+.PHONY: check test proofs slow site search-proofs prove-serve bench bench-accuracy bench-everyday bench-m3 bench-fev bench-stores bench-coverage bench-cells bench-cores bench-tables bench-peers format docs lock demo clean leak-proofs examples
 
 SETUP := python3 scripts/bootstrap.py --extras test
 UV := $(or $(shell command -v uv),.venv/bin/uv)
@@ -28,6 +28,10 @@ search-proofs: ## searches killed at every write, on full disks, and with their 
 leak-proofs: ## the leak check of 200 random tables and experiments: prints the counts
 	$(SETUP)
 	PYTHONPATH=.:tests TF_CPP_MIN_LOG_LEVEL=3 .venv/bin/python tests/leak_cases.py $(ARGS)
+
+prove-serve: ## the service under broken bodies, slow connections and overload: prints the counts; ARGS="--fuzz 1000"
+	$(SETUP)
+	PYTHONPATH=.:tests .venv/bin/python tests/serving/prove.py $(ARGS)
 
 bench: ## measure, and write benchmarks/README.md; make bench ARGS="--only steps sweep", ARGS=--quick
 	$(SETUP)

@@ -17,6 +17,7 @@ from forecast.cli.checking import add_check, add_leak_check, add_show_config
 from forecast.cli.classifying import add_classify
 from forecast.cli.completion import add_completion
 from forecast.cli.evaluating import add_evaluate
+from forecast.cli.exporting import add_export
 from forecast.cli.fitting import add_fit
 from forecast.cli.parser import (
     BAD_INPUT,
@@ -31,6 +32,7 @@ from forecast.cli.parser import (
 from forecast.cli.predicting import add_predict
 from forecast.cli.proposals import command_line, refusal
 from forecast.cli.redrawing import add_plot, add_report
+from forecast.cli.serve_command import add_serve
 from forecast.cli.symbol_commands import add_symbols
 from forecast.cli.terminal import output_of, print_error
 from forecast.cli.tuning import add_tune
@@ -53,6 +55,8 @@ _EXAMPLES = """examples:
   forecast fit --config configs/demo.yaml --set model.units=32
   forecast predict runs/sales --output next.csv
   forecast evaluate runs/sales newer.csv
+  forecast export runs/sales --format onnx --output sales.onnx
+  forecast serve runs/sales --port 8000
   forecast plot runs/sales
   forecast report runs/sales
   forecast backtest --config configs/demo.yaml --num-windows 8 --refit each
@@ -127,6 +131,8 @@ def build_parser() -> Parser:
     add_fit(commands)
     add_predict(commands)
     add_evaluate(commands)
+    add_export(commands)
+    add_serve(commands)
     add_plot(commands)
     add_report(commands)
     add_backtest(commands)

@@ -238,7 +238,7 @@ def _describe(
         model_name = str(model.get("name", ""))
     manifest = {
         "format": FORMAT,
-        "package_version": _package_version(),
+        "package_version": package_version(),
         "model": model_name,
         "files": {
             name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
@@ -254,10 +254,11 @@ def _checksum(manifest: dict[str, Any]) -> str:
     return hashlib.sha256(_json_bytes(manifest | {"checksum": ""})).hexdigest()
 
 
-def _package_version() -> str:
+def package_version() -> str:
+    """Return the version of this package; `unknown` in a checkout that is not installed."""
     try:
         return version("bigru-forecast")
-    except PackageNotFoundError:  # run from a checkout that was not installed
+    except PackageNotFoundError:
         return "unknown"
 
 
@@ -304,7 +305,7 @@ def _read_manifest(file: Path) -> _Manifest:
     if document.get("format") != FORMAT:
         raise ArtifactError(
             f"{file}: format {repr(document.get('format'))[:20]}, written by package version "
-            f"{repr(document.get('package_version'))[:20]}; this version, {_package_version()!r}, "
+            f"{repr(document.get('package_version'))[:20]}; this version, {package_version()!r}, "
             f"reads format {FORMAT}: load it with the version that wrote it"
         )
     manifest = checked(_Manifest.model_validate, document, str(file))

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from forecast.data.known import future_frame, read_known
-from forecast.data.load import load_requested
 from forecast.data.panel import Panel
 from forecast.data.per_series.ended import reach_of, refuse_unreachable
 from forecast.data.per_series.future import known_columns
 from forecast.data.read import Source
 from forecast.errors import ConfigError, NotFittedError, check_kind
 from forecast.experiment.keywords import with_keywords
-from forecast.experiment.prepare import Prepared, prepare, table_of
+from forecast.experiment.prepare import Prepared, prepare
 from forecast.experiment.settings import Experiment
 from forecast.forecasting.ahead import (
     levels_by_number,
@@ -26,7 +25,7 @@ from forecast.forecasting.ahead import (
 from forecast.forecasting.fit_stages import fit_stages
 from forecast.forecasting.fitted import Fitted
 from forecast.forecasting.judge import judge, unseen_part
-from forecast.forecasting.learned_table import reading_for
+from forecast.forecasting.learned_table import read_history, reading_for
 from forecast.forecasting.predict import forecast_future
 from forecast.forecasting.reference import baseline_ahead
 from forecast.forecasting.saving import load_fitted, save_fitted
@@ -180,7 +179,7 @@ class Forecaster:
 
     def predict(
         self,
-        table: Source | None = None,
+        table: Source | Panel | None = None,
         *,
         known: Source | None = None,
         horizon: int | None = None,
@@ -190,7 +189,8 @@ class Forecaster:
         """Forecast the steps after the end of each series.
 
         Args:
-            table: the history to forecast from; default: the training table.
+            table: the history to forecast from, or its series as they were read; default: the
+                training table.
             known: known covariates of the steps ahead, in the rows that `make_future_frame`
                 returns; needed where the model has such covariates.
             horizon: steps H to forecast; default: the horizon of training. Further steps are
@@ -344,12 +344,12 @@ class Forecaster:
         forecaster._fitted = fitted
         return forecaster
 
-    def _history(self, table: Source | None) -> Panel:
+    def _history(self, table: Source | Panel | None) -> Panel:
         """Return the series of a table, or of the training table."""
-        fitted = self.fitted
+        if isinstance(table, Panel):
+            return table
         if table is not None:
-            with reading_for(fitted):
-                return load_requested(table_of(fitted.config.data, table), fitted.request)
+            return read_history(self.fitted, table)
         if self._prepared is None:
             raise ConfigError(
                 "no table is given, and a loaded model has no training table: pass the table to "

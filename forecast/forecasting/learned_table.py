@@ -8,12 +8,14 @@ from contextlib import contextmanager
 from typing import Any
 
 from forecast.data.dates.time_parts import parts_of
-from forecast.data.findings import BadTableError, Change, Finding, listed
+from forecast.data.findings import BadTableError, Change, Finding, FindingLog, listed
 from forecast.data.layouts.across import has_dates_across
+from forecast.data.load import examine, load_requested
 from forecast.data.names import name_of
-from forecast.data.panel import USUAL_ROLES, Columns
+from forecast.data.panel import USUAL_ROLES, Columns, Panel
 from forecast.data.per_series.ids import ONLY_SERIES
-from forecast.data.read import MissingColumnError
+from forecast.data.read import MissingColumnError, Source
+from forecast.experiment.prepare import table_of
 from forecast.forecasting.fitted import Fitted
 from forecast.section import AUTO
 
@@ -67,6 +69,40 @@ def reading_for(fitted: Fitted, known: Columns | None = None) -> Iterator[None]:
         yield
     except BadTableError as error:
         raise _reworded(error, fitted, known) from None
+
+
+def read_history(fitted: Fitted, table: Source) -> Panel:
+    """Read the series of a table for a model.
+
+    Args:
+        fitted: the model.
+        table: as in `load_panel`.
+
+    Raises:
+        BadTableError: the table is refused; worded as `reading_for` does.
+    """
+    with reading_for(fitted):
+        return load_requested(table_of(fitted.config.data, table), fitted.request)
+
+
+def check_history(fitted: Fitted, table: Source) -> list[Finding]:
+    """Return everything that the checks of a table find, errors and notes, for a model.
+
+    Args:
+        fitted: the model.
+        table: as in `load_panel`.
+    """
+    log = FindingLog(strict=False)
+    try:
+        examine(table_of(fitted.config.data, table), fitted.request, log)
+    except BadTableError as error:
+        log.findings.append(_reworded(error, fitted, None).finding)
+    return [
+        _reworded(BadTableError.of(finding), fitted, None).finding
+        if finding.severity == "error"
+        else finding
+        for finding in log.findings
+    ]
 
 
 def _reworded(error: BadTableError, fitted: Fitted, known: Columns | None) -> BadTableError:

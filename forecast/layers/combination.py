@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 
@@ -63,3 +64,51 @@ class WeightedSum(keras.layers.Layer):
         for member in range(1, len(tensors)):
             total = total + tensors[member] * self.shares[member]
         return total
+
+
+def in_stock_layers(layer: Any) -> keras.Model | None:
+    """Return a layer of this module as a model of stock layers with its weights.
+
+    Args:
+        layer: any built layer.
+
+    Returns:
+        The model; None for a layer of another module.
+    """
+    if isinstance(layer, WeightedSum):
+        return _stock_sum(layer)
+    if isinstance(layer, LinearWindow):
+        return _stock_window(layer)
+    return None
+
+
+def _stock_sum(layer: WeightedSum) -> keras.Model:
+    """Return a weighted sum as scaled tensors that are added."""
+    (shapes,) = [node.arguments.args[0] for node in layer._inbound_nodes]
+    inputs = [keras.Input(tensor.shape[1:], dtype=tensor.dtype) for tensor in shapes]
+    shares = [float(share) for share in np.asarray(layer.shares)]
+    parts = [
+        keras.layers.Rescaling(share)(tensor) for share, tensor in zip(shares, inputs, strict=True)
+    ]
+    return keras.Model(inputs, keras.layers.Add()(parts), name=layer.name)
+
+
+def _stock_window(layer: LinearWindow) -> keras.Model:
+    """Return a linear map of a window as dense layers without a bias."""
+    (tensors,) = [node.arguments.args[0] for node in layer._inbound_nodes]
+    inputs = [keras.Input(tensor.shape[1:], dtype=tensor.dtype) for tensor in tensors]
+    targets, *known = inputs
+    length = targets.shape[1]
+    kernel = np.asarray(layer.kernel)
+    last = targets[:, -1:]
+    by_target = ops.transpose(targets - last, (0, 2, 1))  # (B, D, L)
+    of_targets = keras.layers.Dense(layer.horizon, use_bias=False)
+    change = of_targets(by_target)  # (B, D, H)
+    of_targets.set_weights([kernel[:length]])
+    for covariates in known:
+        _, steps, channels = covariates.shape
+        of_known = keras.layers.Dense(layer.horizon, use_bias=False)
+        flat = keras.layers.Reshape((1, steps * channels))(covariates)  # (B, 1, H K)
+        change = change + of_known(flat)
+        of_known.set_weights([kernel[length:]])
+    return keras.Model(inputs, last + ops.transpose(change, (0, 2, 1)), name=layer.name)

@@ -14,6 +14,7 @@ from typing import Any
 import keras
 
 from forecast.layers.cells import FASTER_LAYERS, GRU, LSTM
+from forecast.layers.combination import in_stock_layers
 from forecast.layers.dispatch import FasterLoop, can_run
 from forecast.layers.native import operations
 from forecast.layers.precision import (
@@ -113,34 +114,52 @@ def check_rounding(model: keras.Model) -> None:
 
 
 def to_keras_layers(model: keras.Model) -> keras.Model:
-    """Return the same model of stock Keras layers, with the same weights.
+    """Return the same model of stock Keras layers, with the same weights; of an ensemble too.
 
     It can be saved, loaded and converted where this package is not installed.
     """
     kinds = {layer: layer.keras_layer for layer in FASTER_LAYERS}
-    return _rebuilt(model, keras.layers.Bidirectional, kinds)
+    return _rebuilt(model, keras.layers.Bidirectional, kinds, in_stock_layers)
 
 
 def from_keras_layers(model: keras.Model) -> keras.Model:
     """Return the same model with the layers of this module in place of Keras' own."""
     kinds = {layer.keras_layer: layer for layer in FASTER_LAYERS}
-    return _rebuilt(model, Bidirectional, kinds)
+    return _rebuilt(model, Bidirectional, kinds, lambda _: None)
 
 
-def _rebuilt(model: keras.Model, wrapper: Any, kinds: dict[Any, Any]) -> keras.Model:
+def _rebuilt(
+    model: keras.Model,
+    wrapper: Any,
+    kinds: dict[Any, Any],
+    combined: Callable[[Any], keras.Model | None],
+) -> keras.Model:
     """Build a model anew with other layers and the same weights.
 
     Args:
         model: the model.
         wrapper: the class for layers in two directions.
         kinds: class of a layer -> class to replace it with.
+        combined: returns a model, with its weights, in the place of a layer of an ensemble.
     """
+    twins: list[tuple[Any, Any]] = []
 
     def replaced(layer: Any) -> Any:
         kind = kinds.get(type(layer), type(layer))
         return kind.from_config(layer.get_config())
 
     def clone(layer: Any) -> Any:
+        if isinstance(layer, keras.Model):  # a member of an ensemble
+            return _rebuilt(layer, wrapper, kinds, combined)
+        model_in_place = combined(layer)
+        if model_in_place is not None:
+            return model_in_place
+        twin = cloned(layer)
+        if isinstance(layer, keras.layers.Layer):  # and no operation, such as a sum
+            twins.append((layer, twin))
+        return twin
+
+    def cloned(layer: Any) -> Any:
         if not isinstance(layer, keras.layers.Bidirectional):
             return replaced(layer)
         return wrapper(
@@ -153,5 +172,6 @@ def _rebuilt(model: keras.Model, wrapper: Any, kinds: dict[Any, Any]) -> keras.M
 
     make: Callable[[], Any] = partial(keras.models.clone_model, model, clone_function=clone)
     copy = build_apart(make, seed=0)
-    copy.set_weights(model.get_weights())
+    for layer, twin in twins:
+        twin.set_weights(layer.get_weights())
     return copy

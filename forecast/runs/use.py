@@ -124,10 +124,15 @@ def evaluate_run(run: str | Path, table: str | None = None) -> BacktestResult:
 
 def load_run(run: str | Path) -> Forecaster:
     """Load the model of a run folder, or a saved model."""
+    return Forecaster.load(model_folder(run))
+
+
+def model_folder(run: str | Path) -> Path:
+    """Return the folder of the model of a run; a saved model is its own folder."""
     folder = Path(run) / MODEL
     if folder.is_dir():
-        return Forecaster.load(folder)
-    return Forecaster.load(run)
+        return folder
+    return Path(run)
 
 
 def _open(run: str | Path, table: str | None, output: str | Path | None) -> tuple[Forecaster, str]:

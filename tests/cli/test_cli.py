@@ -533,6 +533,8 @@ COMMANDS = (
     "fit",
     "predict",
     "evaluate",
+    "export",
+    "serve",
     "plot",
     "report",
     "backtest",

@@ -154,3 +154,17 @@ def test_any_numbers_come_back(values, marks):
     table_format = TableFormat(thousands=thousands, decimal=decimal)
     panel = load_panel(source(texts, "frame", None), table_format=table_format)
     assert np.array_equal(panel.values[:, 0], [float(value) for value in values])
+
+
+@pytest.mark.parametrize("digits", [17, 19, 25, 45, 5000])
+def test_whole_numbers_beyond_float64_are_refused_however_long(digits: int) -> None:
+    table = pd.DataFrame({"ds": pd.date_range("2026-01-01", periods=3), "y": ["1", "2", "3"]})
+    table.loc[1, "y"] = "9" * digits
+    with pytest.raises(DataError, match=r"above 2\*\*53"):
+        load_panel(table)
+
+
+def test_digits_of_another_alphabet_are_no_timestamps() -> None:
+    table = pd.DataFrame({"ds": ["٣"] * 3, "y": [1.0, 2.0, 3.0]})
+    with pytest.raises(DataError):
+        load_panel(table)

@@ -13,13 +13,16 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from window_arrays import full_shape, random_inputs, shuffled
 
+from forecast.experiment.settings import EnsembleConfig, Experiment
 from forecast.layers.exported import is_exported
 from forecast.layers.native.loop import OPERATION
-from forecast.layers.recurrent import GRU, LSTM, Bidirectional
+from forecast.layers.recurrent import GRU, LSTM, Bidirectional, to_keras_layers
 from forecast.models import build_model
 from forecast.models.bigru import BiGRUConfig
 from forecast.models.segment_bigru import SegmentBiGRUConfig
+from forecast.training.ensemble import build_ensemble
 from forecast.windows.index import WindowShape
 
 SHAPE = WindowShape(context_length=6, horizon=2)
@@ -155,3 +158,22 @@ def test_nothing_else_is_an_export() -> None:
     model.evaluate(x, x, verbose=0)
     assert len(seen) == 4
     assert not any(seen)
+
+
+@pytest.mark.parametrize("linear", ["none", "member", "residual"])
+def test_an_ensemble_becomes_stock_layers(linear: Any, tmp_path: Path) -> None:
+    """Its sum and its linear maps too, so that the file loads without this package."""
+    shape = full_shape()
+    config = Experiment(
+        model=SegmentBiGRUConfig(units=4, segment_length=2),
+        ensemble=EnsembleConfig(seeds=2, context_lengths=(4, 7), linear=linear),
+    )
+    ours = shuffled(build_ensemble(config, shape).model)
+    theirs = to_keras_layers(ours)
+    assert "forecast." not in theirs.to_json()
+    theirs.save(tmp_path / "ensemble.keras")
+    loaded = keras.models.load_model(tmp_path / "ensemble.keras")
+    inputs = random_inputs(shape, 5)
+    expected = np.asarray(ours(inputs))
+    for model in (theirs, loaded):
+        np.testing.assert_allclose(model(inputs), expected, rtol=0, atol=2e-6)

@@ -17,6 +17,9 @@ from forecast.data.table import MISSING_WORDS, RowNames
 
 _EXACT = 2**53  # whole numbers beyond it do not all fit into float64
 
+_SHOWN_DIGITS = 40
+"""Digits of a whole number that a message shows."""
+
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$|^[+-]?(inf|Inf|INF|infinity|Infinity)$"
 
 _COMMA = r"[+-]?\d*,\d+([eE][+-]?\d+)?"
@@ -78,7 +81,8 @@ def numbers_of(
     numbers = pc.cast(pc.if_else(pc.starts_with(text, "+"), without_plus, text), pa.float64())
     long = pc.match_substring_regex(text, r"^[+-]?\d{16,}$")
     if pc.any(long).as_py():
-        refuse_inexact(text.filter(long).cast(pa.decimal128(38, 0)).cast(pa.int64()), name)
+        digits = [cell.lstrip("+-").lstrip("0") for cell in text.filter(long).to_pylist()]
+        _refuse_above(max(digits, key=lambda each: (len(each), each)), name)
     if factors is not None:
         numbers = pc.multiply(numbers, pa.array(factors))
     return bounded.values(numbers)
@@ -96,11 +100,18 @@ def _has_same_fix(log: FindingLog, code: str, changes: tuple[Change, ...], name:
 def refuse_inexact(column: pa.ChunkedArray, name: str) -> None:
     """Raise where whole numbers are so large that float64 would round them."""
     limits = pc.min_max(column).as_py()
-    largest = max(abs(limits["min"] or 0), abs(limits["max"] or 0))
-    if largest > _EXACT:
+    _refuse_above(str(max(abs(limits["min"] or 0), abs(limits["max"] or 0))), name)
+
+
+def _refuse_above(largest: str, name: str) -> None:
+    """Raise where the largest of whole numbers, by its digits, is one that float64 would round."""
+    shown = largest
+    if len(largest) > _SHOWN_DIGITS:
+        shown = f"{largest[:_SHOWN_DIGITS]}... of {len(largest)} digits"
+    if len(largest) > _SHOWN_DIGITS or int(largest or "0") > _EXACT:
         raise BadTableError(
             "inexact",
-            f"{name} contains {largest}; whole numbers above 2**53 do not fit float64",
+            f"{name} contains {shown}; whole numbers above 2**53 do not fit float64",
             "cast or rescale it",
         )
 

@@ -18,7 +18,7 @@ from forecast.data.table import Table
 from forecast.errors import ConfigError
 
 _ZONE = r"(?:Z|[+-]\d{2}:?\d{2})$"
-_NUMBERS = re.compile(r"[+-]?\d+([.]\d+)?")
+_NUMBERS = re.compile(r"[+-]?\d+([.]\d+)?", re.ASCII)
 _MISSING = ("", "NaT", "nan", "NaN", "None")
 _SAMPLE = 1000
 _MIDNIGHT = r"([ T])24:00((?::00(?:[.]0+)?)?)(Z| ?[+-]\d|$)"
