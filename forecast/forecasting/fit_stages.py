@@ -12,6 +12,7 @@ from forecast.forecasting.calibrate import calibrate
 from forecast.forecasting.combine import Rolled, roll_simple, with_combination
 from forecast.forecasting.fitted import MODEL, Fitted, collect, shape_of
 from forecast.forecasting.judge import judge, judge_rolled, unseen_part
+from forecast.forecasting.sample_paths import record_trajectories
 from forecast.forecasting.seasonal_member import fit_seasonal
 from forecast.forecasting.simple_members import fit_linear, smoothing_of
 from forecast.scores.evaluation import BacktestResult
@@ -94,6 +95,7 @@ def fit_stages(
     )
     fitted, rolled = combine(network)
     fitted = calibrate(fitted, prepared, rolled)
+    fitted = replace(fitted, trajectories=record_trajectories(fitted, prepared, rolled))
     evaluated = None
     if rolled is not None and not len(prepared.test):
         evaluated = judge_rolled(fitted, prepared, rolled)
@@ -120,6 +122,7 @@ def fit_stages(
         refitted,
         calibration=fitted.calibration,
         recent=fitted.recent,
+        trajectories=fitted.trajectories,
         weights=fitted.weights,
         seasonal=fitted.seasonal and fit_seasonal(whole, fitted.season_length, fitted.seasonal),
         series=replace(refitted.series, unit=fitted.series.unit),

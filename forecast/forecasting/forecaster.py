@@ -7,11 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from forecast.data.known import future_frame, read_known
+from forecast.data.known import future_frame
 from forecast.data.load import load_requested
 from forecast.data.panel import Panel
-from forecast.data.per_series.ended import reach_of, refuse_unreachable
-from forecast.data.per_series.future import known_columns
 from forecast.data.read import Source
 from forecast.errors import ConfigError, NotFittedError, check_kind
 from forecast.experiment.keywords import with_keywords
@@ -22,14 +20,17 @@ from forecast.forecasting.ahead import (
     steps_to_forecast,
     with_intervals_of,
     with_usual_intervals,
+    within_training,
 )
 from forecast.forecasting.fit_stages import fit_stages
 from forecast.forecasting.fitted import Fitted
 from forecast.forecasting.judge import judge, unseen_part
 from forecast.forecasting.learned_table import reading_for
-from forecast.forecasting.predict import forecast_future
+from forecast.forecasting.path_totals import Asked, Period, check_asked, totals_ahead
 from forecast.forecasting.reference import baseline_ahead
+from forecast.forecasting.sample_paths import check_paths, with_paths
 from forecast.forecasting.saving import load_fitted, save_fitted
+from forecast.forecasting.steps_ahead import forecast_ahead
 from forecast.layers.runtime import start_quietly
 from forecast.scores.evaluation import BacktestResult
 from forecast.scores.forecast import Forecast
@@ -186,6 +187,8 @@ class Forecaster:
         horizon: int | None = None,
         level: float | Sequence[float] | Literal["auto"] = (),
         baseline: str | None = None,
+        num_paths: int | None = None,
+        seed: int = 0,
     ) -> Forecast:
         """Forecast the steps after the end of each series.
 
@@ -203,6 +206,10 @@ class Forecaster:
                 given.
             baseline: name of a baseline that forecasts the same steps, such as `seasonal_naive`,
                 in columns of its own; default: none.
+            num_paths: joint sample paths to draw, such as 1000, for sums, maxima and times of
+                crossing (`Forecast.paths`, `forecast.forecasting.sample_paths`); for at most the
+                horizon of training. Default: none.
+            seed: of the paths; equal calls give equal paths.
 
         Returns:
             One forecast per series, in the unit of the data.
@@ -214,33 +221,69 @@ class Forecaster:
                 given.
         """
         fitted = self.fitted
-        history = self._history(table)
-        steps = steps_to_forecast(fitted, horizon)
         levels = levels_by_number(level)
-        if levels and steps > fitted.shape.horizon:
-            raise ConfigError(
-                f"intervals were asked for {steps} steps, and the model is calibrated for "
-                f"{fitted.shape.horizon}: ask for at most {fitted.shape.horizon} steps, train with "
-                f"a longer horizon, or ask for level 'auto', which gives those of the first "
-                f"{fitted.shape.horizon} steps"
-            )
-
-        ahead = None
-        if known is not None:
-            with reading_for(fitted, known_columns(history.columns)):
-                ahead = read_known(history, known, table_format=fitted.config.data.table_format)
-        ended = fitted.config.data.ended_series
-        refuse_unreachable(history, ended, fitted.shape.horizon, steps)
-        reach = reach_of(history, ended)
-        forecast = forecast_future(fitted, reach, steps, ahead)
+        if levels:
+            within_training(fitted, horizon, "intervals")
+        if num_paths is not None:
+            check_paths(fitted, num_paths, seed, horizon)
+        reach, forecast = forecast_ahead(fitted, self._history(table), known, horizon)
         if baseline is not None:
+            steps = forecast.stamps.shape[1]
             values = baseline_ahead(fitted, reach.panel, baseline, steps + reach.furthest)
             forecast = replace(forecast, baselines={baseline: reach.shown(values, steps)})
+        paths = None
+        if num_paths is not None:
+            paths = with_paths(fitted, reach, forecast, num_paths, seed).paths
         if level == "auto":
-            return with_usual_intervals(fitted, reach, forecast)
+            forecast = with_usual_intervals(fitted, reach, forecast)
         if levels:
-            return with_intervals_of(fitted, reach, forecast, levels)
-        return forecast
+            forecast = with_intervals_of(fitted, reach, forecast, levels)
+        return replace(forecast, paths=paths)
+
+    def totals(
+        self,
+        table: Source | None = None,
+        *,
+        known: Source | None = None,
+        period: Period = "horizon",
+        by: str | None = None,
+        level: float = 80.0,
+        num_paths: int = 1000,
+        seed: int = 0,
+    ) -> pd.DataFrame:
+        """Add up the forecast over time, and over groups of series, with intervals.
+
+        They come from joint sample paths: intervals of single steps do not add up. Their widths
+        follow what they would have held in past windows (`forecast.forecasting.path_totals`).
+
+        Args:
+            table: as in `predict`.
+            known: as in `predict`.
+            period: `day`, `week`, `month` or `horizon`, all steps together. The steps of the first
+                period that are in the table count with their actual values.
+            by: an id column or a static covariate; the series with one value in it are added up,
+                and with several id columns those that share it. Default: each series alone.
+            level: of the intervals, in %.
+            num_paths: as in `predict`.
+            seed: as in `predict`.
+
+        Returns:
+            A row per series or group, target and period: how many steps it has, the total, and the
+            highest step that is forecast, each with its interval.
+
+        Raises:
+            NotFittedError: neither `fit` nor `load` was called.
+            DataError: as in `predict`.
+            ConfigError: a period or column that there is not, or a model without past windows.
+        """
+        fitted = self.fitted
+        (checked,) = levels_by_number(level)
+        check_paths(fitted, num_paths, seed, None)
+        reach, forecast = forecast_ahead(fitted, self._history(table), known, None)
+        asked = Asked(period, by, checked)
+        check_asked(asked, reach.panel)
+        forecast = with_paths(fitted, reach, forecast, num_paths, seed)
+        return totals_ahead(fitted, reach, forecast, asked, seed)
 
     def make_future_frame(
         self, table: Source | None = None, *, horizon: int | None = None

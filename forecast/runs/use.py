@@ -54,10 +54,10 @@ def predict_run(
     Raises:
         OutputError: `output` is read here, belongs to the run, or is something else.
     """
-    forecaster, table = _open(run, table, output)
+    forecaster, table = open_run(run, table, output)
     fitted = forecaster.fitted
     if output is not None:
-        _check_outside(run, output)
+        check_outside(run, output)
         is_own = partial(is_forecast, fitted.config.name, fitted.feature_map.columns)
         check_file(output, is_own, "forecast of this run", (table, known))
     baseline = read_about(Path(run)).get("baseline")
@@ -90,7 +90,7 @@ def future_run(
     Raises:
         OutputError: `output` is read here, or is something else.
     """
-    forecaster, table = _open(run, table, output)
+    forecaster, table = open_run(run, table, output)
     data = forecaster.fitted.config.data
     if output is not None:
         is_own = partial(is_template, forecaster.fitted.feature_map.columns)
@@ -130,7 +130,9 @@ def load_run(run: str | Path) -> Forecaster:
     return Forecaster.load(run)
 
 
-def _open(run: str | Path, table: str | None, output: str | Path | None) -> tuple[Forecaster, str]:
+def open_run(
+    run: str | Path, table: str | None, output: str | Path | None
+) -> tuple[Forecaster, str]:
     """Return the model and the name of its table, after a check of the name of the output."""
     if output is not None:
         check_ending(output)
@@ -138,7 +140,7 @@ def _open(run: str | Path, table: str | None, output: str | Path | None) -> tupl
     return forecaster, table or _table_of(forecaster)
 
 
-def _check_outside(run: str | Path, output: str | Path) -> None:
+def check_outside(run: str | Path, output: str | Path) -> None:
     """Raise if a forecast would replace the one that `fit` wrote into the run folder."""
     names = (FORECAST, *OTHER_FORECASTS)
     if os.path.realpath(output) in [os.path.realpath(Path(run, name)) for name in names]:
