@@ -33,6 +33,7 @@ from forecast.cli.redrawing import add_plot, add_report
 from forecast.cli.symbol_commands import add_symbols
 from forecast.cli.terminal import output_of, print_error
 from forecast.cli.tuning import add_tune
+from forecast.cli.updating import add_rollback, add_update
 from forecast.errors import (
     DataError,
     FileError,
@@ -52,6 +53,7 @@ _EXAMPLES = """examples:
   forecast fit --config configs/demo.yaml --set model.units=32
   forecast predict runs/sales --output next.csv
   forecast evaluate runs/sales newer.csv
+  forecast update runs/sales newer.csv
   forecast plot runs/sales
   forecast report runs/sales
   forecast backtest --config configs/demo.yaml --num-windows 8 --refit each
@@ -126,6 +128,8 @@ def build_parser() -> Parser:
     add_fit(commands)
     add_predict(commands)
     add_evaluate(commands)
+    add_update(commands)
+    add_rollback(commands)
     add_plot(commands)
     add_report(commands)
     add_backtest(commands)

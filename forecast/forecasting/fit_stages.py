@@ -64,6 +64,7 @@ def fit_stages(
     checkpoint: Path | None = None,
     resume: bool = False,
     reporter: Callable[[Any], None] | None = None,
+    start: Callable[[], Any] | None = None,
 ) -> Stages:
     """Train all members, find their weights, calibrate the intervals; with `refit` train again.
 
@@ -75,6 +76,7 @@ def fit_stages(
         checkpoint: as in `fit_network`.
         resume: as in `fit_network`.
         reporter: as in `fit_network`.
+        start: as in `fit_network`.
 
     Raises:
         TrainingError: as in `fit_network`.
@@ -92,6 +94,7 @@ def fit_stages(
         resume=resume,
         reporter=reporter,
         is_of_use=has_weight if has_simple else None,
+        start=start,
     )
     fitted, rolled = combine(network)
     fitted = calibrate(fitted, prepared, rolled)

@@ -158,6 +158,7 @@ class Forecaster:
         checkpoint: Path | None = None,
         resume: bool = False,
         reporter: Reporter | None = None,
+        start: Callable[[], Any] | None = None,
     ) -> Forecaster:
         """Train on the windows that `prepare` made with the config of this forecaster.
 
@@ -166,6 +167,7 @@ class Forecaster:
             checkpoint: as in `fit`.
             resume: as in `fit`.
             reporter: as in `fit`.
+            start: returns a Keras model from whose weights training goes on; optional.
 
         Returns:
             This forecaster.
@@ -173,7 +175,9 @@ class Forecaster:
         Raises:
             TrainingError: as in `fit`.
         """
-        stages = fit_stages(prepared, checkpoint=checkpoint, resume=resume, reporter=reporter)
+        stages = fit_stages(
+            prepared, checkpoint=checkpoint, resume=resume, reporter=reporter, start=start
+        )
         self._fitted = stages.fitted
         self._prepared = stages.prepared
         self._evaluated = stages.evaluated
@@ -181,7 +185,7 @@ class Forecaster:
 
     def predict(
         self,
-        table: Source | None = None,
+        table: Source | Panel | None = None,
         *,
         known: Source | None = None,
         horizon: int | None = None,
@@ -193,7 +197,7 @@ class Forecaster:
         """Forecast the steps after the end of each series.
 
         Args:
-            table: the history to forecast from; default: the training table.
+            table: the history to forecast from, also as a `Panel`; default: the training table.
             known: known covariates of the steps ahead, in the rows that `make_future_frame`
                 returns; needed where the model has such covariates.
             horizon: steps H to forecast; default: the horizon of training. Further steps are
@@ -242,7 +246,7 @@ class Forecaster:
 
     def totals(
         self,
-        table: Source | None = None,
+        table: Source | Panel | None = None,
         *,
         known: Source | None = None,
         period: Period = "horizon",
@@ -286,7 +290,7 @@ class Forecaster:
         return totals_ahead(fitted, reach, forecast, asked, seed)
 
     def make_future_frame(
-        self, table: Source | None = None, *, horizon: int | None = None
+        self, table: Source | Panel | None = None, *, horizon: int | None = None
     ) -> pd.DataFrame:
         """Return the rows of known covariates that `predict` needs, to be filled in.
 
@@ -303,7 +307,7 @@ class Forecaster:
         ended = self.fitted.config.data.ended_series
         return future_frame(self._history(table), steps_to_forecast(self.fitted, horizon), ended)
 
-    def evaluate(self, table: Source | None = None) -> BacktestResult:
+    def evaluate(self, table: Source | Panel | None = None) -> BacktestResult:
         """Evaluate the model and the baselines on the rows of a table that training has not seen.
 
         Rows that training has seen are context only. After `training.refit` the result for the
@@ -387,9 +391,11 @@ class Forecaster:
         forecaster._fitted = fitted
         return forecaster
 
-    def _history(self, table: Source | None) -> Panel:
+    def _history(self, table: Source | Panel | None) -> Panel:
         """Return the series of a table, or of the training table."""
         fitted = self.fitted
+        if isinstance(table, Panel):
+            return table
         if table is not None:
             with reading_for(fitted):
                 return load_requested(table_of(fitted.config.data, table), fitted.request)

@@ -62,14 +62,14 @@ def path_table(
     Raises:
         OutputError: `output` is read here, belongs to the run, or is something else.
     """
-    forecaster, table = open_run(run, table, output)
+    forecaster, history = open_run(run, table, output)
     if output is not None:
         check_outside(run, output)
         check_file(output, is_path_table, "table of totals or paths", (table, known))
     notes: tuple[str, ...] = ()
     if asked.total is not None:
         frame = forecaster.totals(
-            table,
+            history,
             known=known,
             period=asked.total,
             by=asked.by,
@@ -79,7 +79,7 @@ def path_table(
         )
     else:
         forecast = forecaster.predict(
-            table, known=known, num_paths=asked.num_paths, seed=asked.seed
+            history, known=known, num_paths=asked.num_paths, seed=asked.seed
         )
         notes = forecast.notes
         frame = forecast.paths_frame()

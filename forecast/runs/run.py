@@ -166,7 +166,7 @@ def fit_run(
         prepared, checkpoint=checkpoint, resume=resume, reporter=voice.for_training()
     )
     result = forecaster.own_result()
-    baseline = _best_baseline(forecaster, prepared, result)
+    baseline = best_baseline(forecaster, prepared, result)
     future = None
     if covers(prepared.panel, config.windows.horizon, config.data.ended_series):
         future = forecaster.predict(level="auto", baseline=baseline)
@@ -176,7 +176,7 @@ def fit_run(
             forecaster, future, baseline=baseline, not_tested=_not_tested(prepared)
         )
         write_about(about, temporary)
-        written, failures = _write_run(temporary, prepared, forecaster, result, future)
+        written, failures = write_run(temporary, prepared, forecaster, result, future)
     _remove_checkpoints(checkpoint, prepared.config.ensemble.num_members)
 
     for line in _conclusions(prepared, forecaster, result, future):
@@ -258,9 +258,7 @@ def _check_logs(logs: str, folder: Path) -> None:
         )
 
 
-def _best_baseline(
-    forecaster: Forecaster, prepared: Prepared, result: BacktestResult | None
-) -> str:
+def best_baseline(forecaster: Forecaster, prepared: Prepared, result: BacktestResult | None) -> str:
     """Return the best baseline on the test set, or on the validation set where there is none."""
     best = None
     if result is not None:
@@ -301,7 +299,7 @@ def _training_kept() -> Iterator[None]:
         ) from error
 
 
-def _write_run(
+def write_run(
     folder: Path,
     prepared: Prepared,
     forecaster: Forecaster,
