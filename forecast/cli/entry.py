@@ -18,6 +18,7 @@ from forecast.cli.classifying import add_classify
 from forecast.cli.completion import add_completion
 from forecast.cli.evaluating import add_evaluate
 from forecast.cli.fitting import add_fit
+from forecast.cli.monitoring import add_monitor
 from forecast.cli.parser import (
     BAD_INPUT,
     FAILURE,
@@ -54,6 +55,7 @@ _EXAMPLES = """examples:
   forecast predict runs/sales --output next.csv
   forecast evaluate runs/sales newer.csv
   forecast update runs/sales newer.csv
+  forecast monitor runs/sales newer.csv
   forecast plot runs/sales
   forecast report runs/sales
   forecast backtest --config configs/demo.yaml --num-windows 8 --refit each
@@ -130,6 +132,7 @@ def build_parser() -> Parser:
     add_evaluate(commands)
     add_update(commands)
     add_rollback(commands)
+    add_monitor(commands)
     add_plot(commands)
     add_report(commands)
     add_backtest(commands)

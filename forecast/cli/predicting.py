@@ -50,6 +50,12 @@ def add_predict(commands: Commands) -> None:
         metavar="FILE",
         help="CSV, Parquet or Excel file to write; default: print as CSV",
     )
+    parser.add_argument(
+        "--no-keep",
+        action="store_true",
+        help="do not keep the forecast in the run folder for forecast monitor, as where --known "
+        "has values to try out",
+    )
     add_format(parser, "format of --output; default: by the ending of its name")
     _add_paths(parser)
 
@@ -121,6 +127,7 @@ def predict_command(options: argparse.Namespace) -> int:
         horizon=options.horizon,
         level=options.level,
         output=output,
+        keep=not options.no_keep,
     )
     for note in forecast.notes:
         print_note(note)

@@ -17,6 +17,8 @@
 - `model/`: the saved model
 - `*.png`: figures, see `forecast.runs.pictures.draw_pictures`
 - `report.html`: all of this on one page
+- `forecasts/`: forecasts that `predict` made from the run, see `runs.kept_forecasts`
+- `monitor.html`: these beside what came, see `runs.monitor`
 
 A figure or a report that fails is left out: the trained model is kept.
 """
@@ -41,8 +43,10 @@ from forecast.forecasting.artifact import SAVED_MODEL
 from forecast.forecasting.forecaster import Forecaster
 from forecast.forecasting.reference import best_on_validation
 from forecast.intervals.coverage import coverage_text
+from forecast.report.monitor_page import MONITOR
 from forecast.runs.earlier import difference_from
 from forecast.runs.heading import describe
+from forecast.runs.kept_forecasts import FORECASTS, carry_forecasts
 from forecast.runs.next_steps import ABOUT_FORECAST, about_forecast, write_about
 from forecast.runs.pictures import PICTURES, show_run
 from forecast.runs.records import (
@@ -92,6 +96,8 @@ RUN_FILES = (
     REPORT,
     *PICTURES,
     *(f"{MODEL}/{name}" for name in SAVED_MODEL.names or ()),
+    f"{FORECASTS}/*.parquet",
+    MONITOR,
 )
 """Every file of a run folder."""
 
@@ -177,6 +183,7 @@ def fit_run(
         )
         write_about(about, temporary)
         written, failures = write_run(temporary, prepared, forecaster, result, future)
+        carry_forecasts(folder, temporary)
     _remove_checkpoints(checkpoint, prepared.config.ensemble.num_members)
 
     for line in _conclusions(prepared, forecaster, result, future):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -13,8 +14,10 @@ from forecast.data.panel import Panel
 from forecast.errors import DataError, OutputError
 from forecast.files.outputs import check_file, free_name
 from forecast.forecasting.forecaster import Forecaster
+from forecast.runs.kept_forecasts import keep_forecast
 from forecast.runs.next_steps import read_about
 from forecast.runs.records import FORECAST
+from forecast.runs.run import RUN
 from forecast.runs.stored import read_result
 from forecast.runs.table_files import (
     OTHER_FORECASTS,
@@ -40,6 +43,7 @@ def predict_run(
     horizon: int | None = None,
     level: Sequence[float] | Literal["auto"] = "auto",
     output: str | Path | None = None,
+    keep: bool = True,
 ) -> Forecast:
     """Forecast from a run folder or a saved model.
 
@@ -50,6 +54,7 @@ def predict_run(
         horizon: steps to forecast; default: as trained.
         level: levels of intervals in %, or `auto`, as in `Forecaster.predict`.
         output: CSV, Parquet or Excel file to write; new, or an earlier forecast of the run.
+        keep: whether the folder of a run keeps the forecast as it was made, for `monitor_run`.
 
     Returns:
         The forecast, with that of the baseline that was best when the run was written.
@@ -69,6 +74,10 @@ def predict_run(
     )
     if output is not None:
         write_table(forecast.frame(), output)
+    if keep and RUN.is_own(Path(run)):
+        failure = keep_forecast(Path(run), forecast)
+        if failure:
+            forecast = replace(forecast, notes=(*forecast.notes, failure))
     return forecast
 
 
