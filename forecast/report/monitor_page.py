@@ -172,9 +172,10 @@ def _shown(value: float) -> str:
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return an HTML table, every text escaped."""
     head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(text)}</td>" for text in row) + "</tr>" for row in rows
-    )
+    body = ""
+    for first, *rest in rows:
+        cells = "".join(f"<td>{escape(text)}</td>" for text in rest)
+        body += f'<tr><th scope="row">{escape(first)}</th>{cells}</tr>'
     return (
         '<div class="wide" tabindex="0" role="region" aria-label="Table"><table>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
