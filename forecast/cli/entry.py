@@ -17,6 +17,7 @@ from forecast.cli.checking import add_check, add_leak_check, add_show_config
 from forecast.cli.classifying import add_classify
 from forecast.cli.completion import add_completion
 from forecast.cli.evaluating import add_evaluate
+from forecast.cli.explaining import add_explain
 from forecast.cli.fitting import add_fit
 from forecast.cli.monitoring import add_monitor
 from forecast.cli.parser import (
@@ -130,6 +131,7 @@ def build_parser() -> Parser:
     add_fit(commands)
     add_predict(commands)
     add_evaluate(commands)
+    add_explain(commands)
     add_update(commands)
     add_rollback(commands)
     add_monitor(commands)
