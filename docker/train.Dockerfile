@@ -1,7 +1,7 @@
 # An image that does everything: check, fit, update, tune.
 #
 #   docker build -f docker/train.Dockerfile -t forecast-train .
-#   docker run --rm -v "$PWD:/work" forecast-train fit sales.csv --out runs/sales
+#   docker run --rm -v "$PWD:/data" forecast-train fit sales.csv --out runs/sales
 FROM python:3.12-slim
 
 # The loops of recurrent layers are compiled for the machine.
@@ -16,5 +16,5 @@ RUN pip install --no-cache-dir -c constraints.txt . \
 
 RUN useradd --create-home forecast
 USER forecast
-WORKDIR /work
+WORKDIR /data
 ENTRYPOINT ["forecast"]

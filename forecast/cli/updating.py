@@ -28,7 +28,7 @@ def add_update(commands: Commands) -> None:
         "--fine-tune",
         action="store_true",
         help="let networks go on from the weights of the current model, for a quarter of the "
-        "epochs; default: train from the start with the same settings",
+        "epochs; default: the setting training.update, which trains from the start",
     )
 
 

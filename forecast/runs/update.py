@@ -123,14 +123,14 @@ def panel_of_run(run: str | Path, forecaster: Forecaster) -> Panel:
         return open_panel(fitted.config.data, freq=fitted.freq)
 
 
-def update_run(run: str | Path, newer: Source, *, fine_tune: bool, voice: Voice) -> Updated:
+def update_run(run: str | Path, newer: Source, *, fine_tune: bool = False, voice: Voice) -> Updated:
     """Take in newer rows, train, and make the new model current if it is no worse.
 
     Args:
         run: the folder of a run.
         newer: the rows, in the form of the table that `fit` read; they may repeat old ones.
-        fine_tune: whether networks go on learning from the weights of the current model, for a
-            part of the epochs, in place of a training from the start.
+        fine_tune: whether networks go on from the weights of the current model even where the
+            setting `training.update` has them trained from the start.
         voice: where lines and progress go.
 
     Returns:
@@ -158,7 +158,9 @@ def update_run(run: str | Path, newer: Source, *, fine_tune: bool, voice: Voice)
             voice.say(f"note: {note}")
         prepared = prepare_panel(fitted.config, joined.panel)
         voice.wake()
-        start = fitted.make_model if fine_tune else None
+        start = None
+        if fine_tune or fitted.config.training.update == "fine_tune":
+            start = fitted.make_model
         new = Forecaster(fitted.config).fit_prepared(
             prepared, reporter=voice.for_training(), start=start
         )

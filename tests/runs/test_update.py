@@ -266,12 +266,30 @@ def test_networks_go_on_from_the_weights_of_the_current_model(
     rows = newer(tmp_path, "2025-06-10", "2025-07-10")
     monkeypatch.setattr(update, "judge_update", lambda *_: update.Verdict(True, "a test", 0, {}))
     losses = {}
-    for kind in ("start", "tuned"):
+    for kind in ("start", "tuned", "set"):
         copy = tmp_path / kind
-        shutil.copytree(out, copy)
+        if kind == "set":  # by the setting of the run
+            extra = ["--set", "training.update=fine_tune"]
+            main(
+                [
+                    "fit",
+                    old,
+                    *COLUMNS,
+                    "--horizon",
+                    "4",
+                    "--out",
+                    str(copy),
+                    "--quiet",
+                    *small,
+                    *extra,
+                ]
+            )
+        else:
+            shutil.copytree(out, copy)
         extra = ["--fine-tune"] if kind == "tuned" else []
         assert main(["update", str(copy), rows, "--quiet", *extra]) == 0
         losses[kind] = load_run(copy).fitted.history.loss
     assert len(losses["start"]) == 4
     assert len(losses["tuned"]) == 1  # a quarter of the epochs
     assert losses["tuned"][0] < losses["start"][0]
+    assert losses["set"] == losses["tuned"]

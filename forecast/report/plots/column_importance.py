@@ -13,6 +13,7 @@ from forecast.report.plots.style import (
     MUTED,
     PANEL_TITLE,
     dress,
+    line_looks,
     marker_of,
     new_figure,
     set_ticks_in_steps,
@@ -65,16 +66,15 @@ def _draw_overall(axes: Axes, overall: pd.DataFrame) -> None:
 
 def _draw_steps(axes: Axes, table: pd.DataFrame, names: list[str]) -> None:
     num_steps = 1
-    for number, name in enumerate(names):
+    looks = line_looks(names)
+    for name in names:
         rows = table[(table["group"] == name) & (table["step"] != "all")]
         steps = rows["step"].to_numpy(np.float64)
         num_steps = len(steps)
-        dashes = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
         axes.plot(
             steps,
             rows["increase"].to_numpy(np.float64),
-            color=MODEL if number == 0 else MUTED,
-            linestyle=dashes[number],
+            **looks[name],
             marker=marker_of(len(steps)),
             markersize=3.5,
             label=name,
