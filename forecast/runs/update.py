@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -158,9 +158,7 @@ def update_run(run: str | Path, newer: Source, *, fine_tune: bool = False, voice
             voice.say(f"note: {note}")
         prepared = prepare_panel(fitted.config, joined.panel)
         voice.wake()
-        start = None
-        if fine_tune or fitted.config.training.update == "fine_tune":
-            start = fitted.make_model
+        start = start_of(fitted, fine_tune=fine_tune)
         new = Forecaster(fitted.config).fit_prepared(
             prepared, reporter=voice.for_training(), start=start
         )
@@ -170,6 +168,18 @@ def update_run(run: str | Path, newer: Source, *, fine_tune: bool = False, voice
             write = partial(_write_version, prepared, new, verdict)
         now = adopt(folder, pointer, rows_of_panel(joined.panel), write)
     return Updated(now.version, pointer.version, joined.num_new, verdict)
+
+
+def start_of(fitted: Fitted, *, fine_tune: bool = False) -> Callable[[], Any] | None:
+    """Return the model from whose weights an update goes on; None: it trains from the start.
+
+    Args:
+        fitted: the current model.
+        fine_tune: whether it goes on whatever the setting says.
+    """
+    if fine_tune or fitted.config.training.update == "fine_tune":
+        return fitted.make_model
+    return None
 
 
 def load_version(run: str | Path) -> Forecaster:
