@@ -16,7 +16,7 @@ def add_explain(commands: Commands) -> None:
         commands,
         "explain",
         explain_command,
-        "show what a model takes from each column, or what other prices would change",
+        "show what a model takes from each column",
         "The values of one column at a time are exchanged between test windows of the same series, "
         "in the calendar and in the series' own past as well; the more the error grows, the more "
         "the model takes from them. Columns that tell the same are each worth little.",
