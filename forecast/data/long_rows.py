@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+COLUMNS = "columns"
+"""Attribute of stored rows with the roles of their columns."""
+
 _OF_THE_FILE = (
     {"separator", "decimal", "thousands", "bounds", "encoding", "sheet", "time_format"}
     | RESULT_STEPS.keys()
@@ -71,7 +74,22 @@ def rows_of_panel(panel: Panel) -> pd.DataFrame:
         if name not in columns.id_cols:
             values = np.array([static[name_of(each)][number] for each in ids], np.float64)
             frame[name] = cells(panel, name, values)
-    return frame.infer_objects()
+    frame = frame.infer_objects()
+    frame.attrs[COLUMNS] = columns.model_dump(mode="json")  # parquet files keep it
+    return frame
+
+
+def columns_of_rows(rows: pd.DataFrame, otherwise: Columns) -> Columns:
+    """Return the roles of the columns of stored rows, which are long whatever the table was.
+
+    Args:
+        rows: that `rows_of_panel` returned.
+        otherwise: the roles where the rows do not say.
+    """
+    stored = rows.attrs.get(COLUMNS)
+    if stored is None:
+        return otherwise
+    return Columns.model_validate(stored)
 
 
 def panel_of_rows(rows: Source, columns: Columns, freq: str, request: Request) -> Panel:

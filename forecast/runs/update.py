@@ -25,7 +25,7 @@ import pandas as pd
 from forecast.axes import FloatArray
 from forecast.data.known import covers
 from forecast.data.load import load_requested
-from forecast.data.long_rows import join_panels, panel_of_rows, rows_of_panel
+from forecast.data.long_rows import columns_of_rows, join_panels, panel_of_rows, rows_of_panel
 from forecast.data.names import name_of
 from forecast.data.panel import Panel
 from forecast.data.read import Source
@@ -115,8 +115,9 @@ def panel_of_run(run: str | Path, forecaster: Forecaster) -> Panel:
     fitted = forecaster.fitted
     path = table_path(run)
     if path is not None:
-        columns = fitted.feature_map.columns
-        return panel_of_rows(pd.read_parquet(path), columns, fitted.freq, fitted.request)
+        rows = pd.read_parquet(path)
+        columns = columns_of_rows(rows, fitted.feature_map.columns)
+        return panel_of_rows(rows, columns, fitted.freq, fitted.request)
     if fitted.config.data.source is None:
         raise DataError("this model was trained on a table in memory: name the table to read")
     with reading_for(fitted):

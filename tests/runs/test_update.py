@@ -253,6 +253,26 @@ def test_killed_at_every_write_the_old_or_the_new_version_serves(run: Path) -> N
     assert seen == {(1, True), (2, True), (2, False)}
 
 
+def test_rows_of_a_wide_table_are_taken_in(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    days = pd.date_range("2025-01-01", periods=200)
+    draw = np.random.default_rng(0)
+    week = 5 * np.sin(2 * np.pi * np.arange(200) / 7)
+    table = pd.DataFrame({"day": days})
+    for number, name in enumerate(("north", "south")):
+        table[name] = 30 + 9 * number + week + draw.normal(size=200)
+    old = write(table.iloc[:180], tmp_path / "old.csv")
+    run = str(tmp_path / "run")
+    wide = ["--time", "day", "--target", "north,south", "--set", "data.layout=wide"]
+    small = ["--set", "ensemble.seeds=0", "--set", "ensemble.linear=member", "--horizon", "4"]
+    main(["fit", old, *wide, *small, "--set", "ensemble.simple=[]", "--out", run, "--quiet"])
+    assert main(["update", run, write(table.iloc[170:], tmp_path / "new.csv"), "--quiet"]) == 0
+    assert "took in 40 rows" in capsys.readouterr().out
+    assert main(["predict", run]) == 0
+    assert "north,2025-07-20,2025-07-19," in capsys.readouterr().out
+
+
 def test_networks_go_on_from_the_weights_of_the_current_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
