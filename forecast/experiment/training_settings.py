@@ -88,8 +88,8 @@ class TrainingConfig(Section):
     """`mirrored`: every batch is divided among the devices of the machine, its GPUs or else its CPU
     devices; XLA then compiles no step."""
     update: Literal["from_start", "fine_tune"] = "from_start"
-    """How `forecast update` trains on all rows, the newer ones among them: from the start with the
-    same settings, or from the weights of the current model, for a quarter of the epochs. Either
+    """Training by `forecast update`, on all rows with the newer ones: from the start with the same
+    settings, or from the weights of the current model, for a quarter of the epochs. Either
     way the new model must not be worse beyond chance."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Start of every random choice."""

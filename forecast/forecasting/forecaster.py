@@ -26,7 +26,7 @@ from forecast.forecasting.fit_stages import fit_stages
 from forecast.forecasting.fitted import Fitted
 from forecast.forecasting.judge import judge, unseen_part
 from forecast.forecasting.learned_table import reading_for
-from forecast.forecasting.path_totals import Asked, Period, check_asked, totals_ahead
+from forecast.forecasting.path_totals import Asked, Period, totals_ahead
 from forecast.forecasting.reference import baseline_ahead
 from forecast.forecasting.sample_paths import check_paths, with_paths
 from forecast.forecasting.saving import load_fitted, save_fitted
@@ -210,9 +210,8 @@ class Forecaster:
                 given.
             baseline: name of a baseline that forecasts the same steps, such as `seasonal_naive`,
                 in columns of its own; default: none.
-            num_paths: joint sample paths to draw, such as 1000, for sums, maxima and times of
-                crossing (`Forecast.paths`, `forecast.forecasting.sample_paths`); for at most the
-                horizon of training. Default: none.
+            num_paths: joint sample paths to draw (`Forecast.paths`), such as 1000, for sums, maxima
+                and times of crossing, for at most the horizon of training; default: none.
             seed: of the paths; equal calls give equal paths.
 
         Returns:
@@ -228,16 +227,13 @@ class Forecaster:
         levels = levels_by_number(level)
         if levels:
             within_training(fitted, horizon, "intervals")
-        if num_paths is not None:
-            check_paths(fitted, num_paths, seed, horizon)
+        check_paths(fitted, num_paths, seed, horizon)
         reach, forecast = forecast_ahead(fitted, self._history(table), known, horizon)
         if baseline is not None:
             steps = forecast.stamps.shape[1]
             values = baseline_ahead(fitted, reach.panel, baseline, steps + reach.furthest)
             forecast = replace(forecast, baselines={baseline: reach.shown(values, steps)})
-        paths = None
-        if num_paths is not None:
-            paths = with_paths(fitted, reach, forecast, num_paths, seed).paths
+        paths = with_paths(fitted, reach, forecast, num_paths, seed).paths
         if level == "auto":
             forecast = with_usual_intervals(fitted, reach, forecast)
         if levels:
@@ -257,23 +253,21 @@ class Forecaster:
     ) -> pd.DataFrame:
         """Add up the forecast over time, and over groups of series, with intervals.
 
-        They come from joint sample paths: intervals of single steps do not add up. Their widths
-        follow what they would have held in past windows (`forecast.forecasting.path_totals`).
+        They come from joint sample paths (`forecast.forecasting.path_totals`).
 
         Args:
             table: as in `predict`.
             known: as in `predict`.
             period: `day`, `week`, `month` or `horizon`, all steps together. The steps of the first
                 period that are in the table count with their actual values.
-            by: an id column or a static covariate; the series with one value in it are added up,
-                and with several id columns those that share it. Default: each series alone.
+            by: id column or static covariate that names the groups; default: each series alone.
             level: of the intervals, in %.
             num_paths: as in `predict`.
             seed: as in `predict`.
 
         Returns:
-            A row per series or group, target and period: how many steps it has, the total, and the
-            highest step that is forecast, each with its interval.
+            A row per series or group, target and period: its steps, the total, and the highest step
+            that is forecast, each with its interval.
 
         Raises:
             NotFittedError: neither `fit` nor `load` was called.
@@ -281,11 +275,9 @@ class Forecaster:
             ConfigError: a period or column that there is not, or a model without past windows.
         """
         fitted = self.fitted
-        (checked,) = levels_by_number(level)
         check_paths(fitted, num_paths, seed, None)
         reach, forecast = forecast_ahead(fitted, self._history(table), known, None)
-        asked = Asked(period, by, checked)
-        check_asked(asked, reach.panel)
+        asked = Asked.of(period, by, level)
         forecast = with_paths(fitted, reach, forecast, num_paths, seed)
         return totals_ahead(fitted, reach, forecast, asked, seed)
 

@@ -23,6 +23,7 @@ from forecast.data.panel import Panel
 from forecast.data.per_series.ended import Reach
 from forecast.data.per_series.keys import id_columns
 from forecast.errors import ConfigError, nearest
+from forecast.forecasting.ahead import levels_by_number
 from forecast.forecasting.fitted import Fitted, align
 from forecast.forecasting.past_totals import PastTotals
 from forecast.forecasting.sample_paths import trajectories_for
@@ -49,6 +50,18 @@ class Asked:
     period: Period
     by: str | None
     level: float
+
+    @classmethod
+    def of(cls, period: Period, by: str | None, level: float) -> Asked:
+        """Return what is asked, with a level that is checked.
+
+        Raises:
+            ConfigError: the level is no single percentage.
+        """
+        levels = levels_by_number(level)
+        if len(levels) != 1:
+            raise ConfigError(f"level is {level!r}; expected one percentage, such as 80")
+        return cls(period, by, levels[0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,8 +116,12 @@ def totals_ahead(
         forecast: with sample paths.
         asked: what is added up.
         seed: of the paths at past cutoffs.
+
+    Raises:
+        ConfigError: there is no such period or group.
     """
     panel = reach.panel
+    check_asked(asked, panel)
     ordinals = _ordinals(forecast, asked.period)
     names, groups = _groups(panel, asked.by)
     added = list(_added(forecast, ordinals, groups))

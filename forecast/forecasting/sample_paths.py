@@ -138,13 +138,15 @@ def trajectories_for(fitted: Fitted) -> Trajectories:
     )
 
 
-def check_paths(fitted: Fitted, num_paths: int, seed: int, horizon: int | None) -> None:
-    """Raise unless paths can be drawn.
+def check_paths(fitted: Fitted, num_paths: int | None, seed: int, horizon: int | None) -> None:
+    """Raise unless paths can be drawn, where they are asked for.
 
     Raises:
         ConfigError: the numbers are no numbers of paths, the steps are too many, or the model has
             no error trajectories.
     """
+    if num_paths is None:
+        return
     check_kind("num_paths", num_paths, (int, np.integer), "a whole number, such as 1000")
     check_kind("seed", seed, (int, np.integer), "a whole number of at least 0")
     if num_paths < LEAST_PATHS:
@@ -156,7 +158,7 @@ def check_paths(fitted: Fitted, num_paths: int, seed: int, horizon: int | None) 
 
 
 def with_paths(
-    fitted: Fitted, reach: Reach, forecast: Forecast, num_paths: int, seed: int
+    fitted: Fitted, reach: Reach, forecast: Forecast, num_paths: int | None, seed: int
 ) -> Forecast:
     """Return a forecast with joint sample paths, whose quantiles are those of its intervals.
 
@@ -164,12 +166,14 @@ def with_paths(
         fitted: the trained state.
         reach: the history that the forecast was made from.
         forecast: of every series, of the network or the ensemble alone.
-        num_paths: P.
+        num_paths: P; None for no paths.
         seed: of the draw; equal seeds give equal paths.
 
     Raises:
         ConfigError: the model has no error trajectories, or the numbers are too many.
     """
+    if num_paths is None:
+        return forecast
     trajectories = trajectories_for(fitted)
     size = forecast.values.size * num_paths
     if size > MOST_PATH_NUMBERS:

@@ -1,4 +1,4 @@
-"""What a run takes from each column, and what other known covariates would change."""
+"""The share of each column in the forecasts of a run, and other known covariates tried out."""
 
 from __future__ import annotations
 

@@ -222,6 +222,8 @@ def test_wrong_numbers_are_refused(shop: Forecaster, given: dict[str, int], mess
         ({"period": "year"}, "period is 'year'; expected one of day, week, month, horizon"),
         ({"by": "regoin"}, "store, region \\(did you mean 'region'"),
         ({"level": 100}, "level is 100"),
+        ({"level": "auto"}, "level is 'auto'; expected one percentage"),
+        ({"level": [80, 95]}, "expected one percentage, such as 80"),
     ],
 )
 def test_wrong_totals_are_refused(shop: Forecaster, given: dict[str, object], message: str) -> None:

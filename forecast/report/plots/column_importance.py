@@ -1,4 +1,4 @@
-"""How much the error grows where a column is exchanged, overall and by step of the horizon."""
+"""Growth of the error where a column is exchanged, overall and by step of the horizon."""
 
 from __future__ import annotations
 
