@@ -51,12 +51,12 @@ def explain_run(
         DataError: no window of unseen rows is there.
         OutputError: `output` or `picture` is something else.
     """
-    forecaster, _ = open_run(run, table, output)
+    forecaster, history = open_run(run, table, output)
     if output is not None:
         check_outside(run, output)
-        check_file(output, is_importance, "table of forecast explain", (table,))
+        check_file(output, is_importance, "table of forecast explain", (history,))
     if picture is not None:
-        check_file(picture, _is_png, "picture", (table,))
+        check_file(picture, _is_png, "picture", (history,))
     fitted = forecaster.fitted
     panel = panel_of_run(run, forecaster)
     if table is not None:
@@ -102,7 +102,7 @@ def what_if(
         )
     if output is not None:
         check_outside(run, output)
-        check_file(output, _is_difference, "table of forecast explain", (table, known, changed))
+        check_file(output, _is_difference, "table of forecast explain", (history, known, changed))
     planned = forecaster.predict(history, known=known)
     other = forecaster.predict(history, known=changed)
     frame = planned.frame()

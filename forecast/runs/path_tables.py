@@ -65,7 +65,7 @@ def path_table(
     forecaster, history = open_run(run, table, output)
     if output is not None:
         check_outside(run, output)
-        check_file(output, is_path_table, "table of totals or paths", (table, known))
+        check_file(output, is_path_table, "table of totals or paths", (history, known))
     notes: tuple[str, ...] = ()
     if asked.total is not None:
         frame = forecaster.totals(

@@ -67,7 +67,7 @@ def predict_run(
     if output is not None:
         check_outside(run, output)
         is_own = partial(is_forecast, fitted.config.name, fitted.feature_map.columns)
-        check_file(output, is_own, "forecast of this run", (table, known))
+        check_file(output, is_own, "forecast of this run", (history, known))
     baseline = read_about(version_folder(run)).get("baseline")
     forecast = forecaster.predict(
         history, known=known, horizon=horizon, level=level, baseline=baseline
@@ -106,7 +106,7 @@ def future_run(
     data = forecaster.fitted.config.data
     if output is not None:
         is_own = partial(is_template, forecaster.fitted.feature_map.columns)
-        check_file(output, is_own, "template of this run that is still empty", (table,))
+        check_file(output, is_own, "template of this run that is still empty", (history,))
     frame = forecaster.make_future_frame(history, horizon=horizon)
     if data.time_format:  # the rows are read back in the format of the table
         frame[data.time_col] = write_stamps(frame[data.time_col], data.time_format)
