@@ -11,6 +11,7 @@
 | C      | channels (columns) of an input                         |
 | D      | target columns                                         |
 | Q      | quantile levels                                        |
+| P      | sample paths                                           |
 """
 
 from __future__ import annotations

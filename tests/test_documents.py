@@ -135,18 +135,19 @@ def section(page: Path, title: str) -> str:
     return text_of(page).split(f"\n## {title}\n")[1].split("\n## ")[0]
 
 
-def sales() -> pd.DataFrame:
-    """Two stores, 240 days, a weekly season and a price that moves sales."""
-    generator, day, tables = np.random.default_rng(0), np.arange(240), []
-    for store, level in (("north", 120.0), ("south", 80.0)):
-        price = np.where(generator.random(240) < 0.2, 3.5, 4.0)
+def sales(days: int = 240) -> pd.DataFrame:
+    """Two stores, a weekly season and a price that moves sales."""
+    day, tables = np.arange(days), []
+    for number, (store, level) in enumerate((("north", 120.0), ("south", 80.0))):
+        generator = np.random.default_rng(number)
+        price = np.where(generator.random(300)[:days] < 0.2, 3.5, 4.0)
         amount = (
             level
             + 20 * np.sin(2 * np.pi * day / 7)
             - 30 * (price - 4)
-            + generator.normal(0, 3, 240)
+            + generator.normal(0, 3, 300)[:days]
         )
-        date = pd.date_range("2025-01-01", periods=240).strftime("%Y-%m-%d")
+        date = pd.date_range("2025-01-01", periods=days).strftime("%Y-%m-%d")
         tables.append(
             pd.DataFrame({"store": store, "date": date, "sales": amount.round(1), "price": price})
         )
@@ -157,6 +158,7 @@ def make_workshop(folder: Path) -> Path:
     """Put into a folder what the documents take for granted: tables and the shipped
     configurations."""
     sales().to_csv(folder / "sales.csv", index=False)
+    sales(254).query("date >= '2025-08-20'").to_csv(folder / "newer.csv", index=False)
     machines = waves(24).rename(columns={"id": "machine", "x": "current", "label": "state"})
     machines["mode"] = np.where(machines["noise"] > 0, "run", "idle")
     machines.to_csv(folder / "machines.csv", index=False)
@@ -322,7 +324,9 @@ def test_predict_writes_the_columns_the_readme_names(first_run: Path) -> None:
 
 def test_a_run_folder_holds_what_the_readme_lists(first_run: Path) -> None:
     listed = re.findall(
-        r"\b\w+\.(?:yaml|json|txt|parquet|csv|png|html)\b|^model/", *run_list(), re.MULTILINE
+        r"\b\w+\.(?:yaml|json|txt|parquet|csv|png|html)\b|^(?:model|forecasts)/",
+        *run_list(),
+        re.MULTILINE,
     )
     assert {path.name for path in (first_run / "runs" / "sales").iterdir()} == {
         one.strip("/") for one in listed

@@ -17,8 +17,10 @@ from forecast.cli.checking import add_check, add_leak_check, add_show_config
 from forecast.cli.classifying import add_classify
 from forecast.cli.completion import add_completion
 from forecast.cli.evaluating import add_evaluate
+from forecast.cli.explaining import add_explain
 from forecast.cli.exporting import add_export
 from forecast.cli.fitting import add_fit
+from forecast.cli.monitoring import add_monitor
 from forecast.cli.parser import (
     BAD_INPUT,
     FAILURE,
@@ -36,6 +38,7 @@ from forecast.cli.serve_command import add_serve
 from forecast.cli.symbol_commands import add_symbols
 from forecast.cli.terminal import output_of, print_error
 from forecast.cli.tuning import add_tune
+from forecast.cli.updating import add_rollback, add_update
 from forecast.errors import (
     DataError,
     FileError,
@@ -57,6 +60,8 @@ _EXAMPLES = """examples:
   forecast evaluate runs/sales newer.csv
   forecast export runs/sales --format onnx --output sales.onnx
   forecast serve runs/sales --port 8000
+  forecast update runs/sales newer.csv
+  forecast monitor runs/sales newer.csv
   forecast plot runs/sales
   forecast report runs/sales
   forecast backtest --config configs/demo.yaml --num-windows 8 --refit each
@@ -133,6 +138,10 @@ def build_parser() -> Parser:
     add_evaluate(commands)
     add_export(commands)
     add_serve(commands)
+    add_explain(commands)
+    add_update(commands)
+    add_rollback(commands)
+    add_monitor(commands)
     add_plot(commands)
     add_report(commands)
     add_backtest(commands)

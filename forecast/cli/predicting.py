@@ -5,8 +5,16 @@ from __future__ import annotations
 import argparse
 from typing import Literal
 
-from forecast.cli.parser import SUCCESS, Commands, add_command, add_format, add_run
+from forecast.cli.parser import (
+    SUCCESS,
+    Commands,
+    add_command,
+    add_format,
+    add_run,
+    positive_integer,
+)
 from forecast.cli.terminal import print_line, print_note, print_table, start_without_keras
+from forecast.errors import ConfigError
 
 
 def add_predict(commands: Commands) -> None:
@@ -42,7 +50,56 @@ def add_predict(commands: Commands) -> None:
         metavar="FILE",
         help="CSV, Parquet or Excel file to write; default: print as CSV",
     )
+    parser.add_argument(
+        "--no-keep",
+        action="store_true",
+        help="do not keep the forecast in the run folder for forecast monitor, as where --known "
+        "has values to try out",
+    )
     add_format(parser, "format of --output; default: by the ending of its name")
+    _add_paths(parser)
+
+
+def _add_paths(parser: argparse.ArgumentParser) -> None:
+    """Add the options of sample paths."""
+    paths = parser.add_argument_group(
+        "sample paths",
+        "Joint draws of all steps and series, from the errors of past windows as a whole. Each of "
+        "these options writes a table of its own in place of the forecast.",
+    )
+    question = paths.add_mutually_exclusive_group()
+    question.add_argument(
+        "--total",
+        choices=("day", "week", "month", "horizon"),
+        metavar="PERIOD",
+        help="totals and highest values per day, week, month or of the whole horizon, with "
+        "intervals; the first level of --level, default: 80",
+    )
+    question.add_argument(
+        "--above",
+        type=float,
+        metavar="VALUE",
+        help="how likely, and when, each series first exceeds a value",
+    )
+    paths.add_argument(
+        "--by",
+        metavar="COLUMN",
+        help="with --total: add up the series that share a value of this id column or static "
+        "covariate",
+    )
+    paths.add_argument(
+        "--paths",
+        type=positive_integer,
+        metavar="N",
+        help="write N paths, or draw N for --total and --above; default: 1000",
+    )
+    paths.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="NUMBER",
+        help="of the draw: equal seeds give equal paths; default: 0",
+    )
 
 
 def predict_command(options: argparse.Namespace) -> int:
@@ -59,6 +116,10 @@ def predict_command(options: argparse.Namespace) -> int:
         return SUCCESS
 
     output = with_format(options.output, options.format)
+    if options.by is not None and options.total is None:
+        raise ConfigError("--by is read with --total alone: name the period, as --total horizon")
+    if any(value is not None for value in (options.total, options.above, options.paths)):
+        return _write_paths(options, output)
     forecast = predict_run(
         options.run_folder,
         options.table,
@@ -66,6 +127,7 @@ def predict_command(options: argparse.Namespace) -> int:
         horizon=options.horizon,
         level=options.level,
         output=output,
+        keep=not options.no_keep,
     )
     for note in forecast.notes:
         print_note(note)
@@ -73,6 +135,38 @@ def predict_command(options: argparse.Namespace) -> int:
         print_line(f"wrote {output}")
     else:
         print_table(forecast.frame().to_csv(index=False).rstrip("\n"))
+    return SUCCESS
+
+
+def _write_paths(options: argparse.Namespace, output: str | None) -> int:
+    """Write the paths, totals or times of crossing."""
+    from forecast.runs.path_tables import DEFAULT_PATHS, PathQuestion, path_table
+
+    if options.horizon is not None:
+        raise ConfigError(
+            "--horizon is not read with sample paths, which are for the horizon of training: leave "
+            "it out"
+        )
+    level = 80.0
+    if options.level not in ("auto", ()):
+        level = options.level[0]
+    asked = PathQuestion(
+        num_paths=options.paths or DEFAULT_PATHS,
+        seed=options.seed,
+        total=options.total,
+        by=options.by,
+        above=options.above,
+        level=level,
+    )
+    frame, notes = path_table(
+        options.run_folder, options.table, known=options.known, asked=asked, output=output
+    )
+    for note in notes:
+        print_note(note)
+    if output:
+        print_line(f"wrote {output}")
+    else:
+        print_table(frame.to_csv(index=False).rstrip("\n"))
     return SUCCESS
 
 

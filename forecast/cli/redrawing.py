@@ -24,8 +24,9 @@ def add_plot(commands: Commands) -> None:
 def plot_command(options: argparse.Namespace) -> int:
     """Draw the figures and print their paths."""
     from forecast.runs.pictures import plot_run
+    from forecast.runs.versions import version_folder
 
-    for path in plot_run(options.run_folder, out=options.out):
+    for path in plot_run(version_folder(options.run_folder), out=options.out):
         print_result(str(path))
     return SUCCESS
 
@@ -44,8 +45,9 @@ def add_report(commands: Commands) -> None:
 def report_command(options: argparse.Namespace) -> int:
     """Write the report and print its path."""
     from forecast.runs.pictures import report_run
+    from forecast.runs.versions import version_folder
 
-    print_result(str(report_run(options.run_folder, out=options.out)))
+    print_result(str(report_run(version_folder(options.run_folder), out=options.out)))
     return SUCCESS
 
 

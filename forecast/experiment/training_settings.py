@@ -87,6 +87,10 @@ class TrainingConfig(Section):
     strategy: Literal["none", "mirrored"] = "none"
     """`mirrored`: every batch is divided among the devices of the machine, its GPUs or else its CPU
     devices; XLA then compiles no step."""
+    update: Literal["from_start", "fine_tune"] = "from_start"
+    """Training by `forecast update`, on all rows with the newer ones: from the start with the same
+    settings, or from the weights of the current model, for a quarter of the epochs. Either
+    way the new model must not be worse beyond chance."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Start of every random choice."""
 

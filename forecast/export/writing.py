@@ -12,7 +12,7 @@ from typing import Any
 from forecast.baselines.seasonal_ridge import SEASONAL
 from forecast.data.panel import Panel
 from forecast.data.shown import stamp_at
-from forecast.errors import ConfigError, DataError, OutputError
+from forecast.errors import ConfigError, OutputError
 from forecast.export.formats import WRITTEN_BY, Exported, format_named
 from forecast.export.member_nodes import MEMBERS
 from forecast.export.parity import Checked, checked_windows
@@ -24,6 +24,7 @@ from forecast.forecasting.learned_table import read_history
 from forecast.forecasting.simple_members import steps_of
 from forecast.inference.layer_forms import UnknownFormError
 from forecast.interface import in_use
+from forecast.runs.update import panel_of_run
 from forecast.runs.use import load_run
 
 EXPORTED = (MODEL, SEASONAL, *MEMBERS)
@@ -81,13 +82,8 @@ def export_run(
     chosen_format.check(path)
     forecaster = load_run(run)
     fitted = forecaster.fitted
-    source = table or fitted.config.data.source
-    if source is None:
-        raise DataError(
-            "this model was trained on a table in memory: name the table to check the file on"
-        )
     chosen = with_members(fitted, members)
-    panel = read_history(fitted, source)
+    panel = read_history(fitted, table) if table else panel_of_run(run, forecaster)
     steps = steps_of(chosen, panel)
     signature = signature_of(chosen, steps)
     checked = checked_windows(chosen, signature, panel)

@@ -211,6 +211,30 @@ def steps_to_forecast(fitted: Fitted, horizon: int | None) -> int:
     return horizon
 
 
+def within_training(fitted: Fitted, horizon: int | None, what: str) -> None:
+    """Raise where more steps are asked for than the errors are known of.
+
+    Args:
+        fitted: the trained state.
+        horizon: steps to forecast; None: as trained.
+        what: is asked for, such as `intervals`.
+
+    Raises:
+        ConfigError: as above, or the horizon is no whole number of at least 1.
+    """
+    trained = fitted.shape.horizon
+    steps = steps_to_forecast(fitted, horizon)
+    if steps <= trained:
+        return
+    instead = "ask for level 'auto', which gives those of the first"
+    if what != "intervals":
+        instead = "leave them out; they are for the first"
+    raise ConfigError(
+        f"{what} were asked for {steps} steps, and the model is calibrated for {trained}: ask for "
+        f"at most {trained} steps, train with a longer horizon, or {instead} {trained} steps"
+    )
+
+
 def levels_by_number(level: float | Sequence[float] | Literal["auto"]) -> tuple[float, ...]:
     """Return the levels that were asked for by number, checked."""
     if isinstance(level, str) and level == "auto":

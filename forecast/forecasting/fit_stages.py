@@ -12,6 +12,7 @@ from forecast.forecasting.calibrate import calibrate
 from forecast.forecasting.combine import Rolled, roll_simple, weights_of_all, with_combination
 from forecast.forecasting.fitted import MODEL, Fitted, collect, shape_of
 from forecast.forecasting.judge import judge, judge_rolled, unseen_part
+from forecast.forecasting.sample_paths import record_trajectories
 from forecast.forecasting.seasonal_member import fit_seasonal
 from forecast.forecasting.simple_members import fit_linear, smoothing_of
 from forecast.scores.evaluation import BacktestResult
@@ -63,6 +64,7 @@ def fit_stages(
     checkpoint: Path | None = None,
     resume: bool = False,
     reporter: Callable[[Any], None] | None = None,
+    start: Callable[[], Any] | None = None,
 ) -> Stages:
     """Train all members, find their weights, calibrate the intervals; with `refit` train again.
 
@@ -74,6 +76,7 @@ def fit_stages(
         checkpoint: as in `fit_network`.
         resume: as in `fit_network`.
         reporter: as in `fit_network`.
+        start: as in `fit_network`.
 
     Raises:
         TrainingError: as in `fit_network`.
@@ -91,9 +94,11 @@ def fit_stages(
         resume=resume,
         reporter=reporter,
         is_of_use=has_weight if has_simple else None,
+        start=start,
     )
     fitted, rolled = combine(network)
     fitted = calibrate(fitted, prepared, rolled)
+    fitted = replace(fitted, trajectories=record_trajectories(fitted, prepared, rolled))
     evaluated = None
     if rolled is not None and not len(prepared.test):
         evaluated = judge_rolled(fitted, prepared, rolled)
@@ -122,6 +127,7 @@ def fit_stages(
         refitted,
         calibration=fitted.calibration,
         recent=fitted.recent,
+        trajectories=fitted.trajectories,
         weights=fitted.weights,
         seasonal=fitted.seasonal and fit_seasonal(whole, fitted.season_length, fitted.seasonal),
         series=replace(refitted.series, unit=fitted.series.unit),

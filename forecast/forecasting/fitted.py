@@ -28,6 +28,7 @@ from forecast.experiment.settings import Experiment
 from forecast.forecasting.series_facts import NEVER, SeriesFacts
 from forecast.forecasting.unseen import new_series_note
 from forecast.intervals.conformal import Calibration, log_mapped
+from forecast.intervals.trajectories import Trajectories
 from forecast.models.keras_network import Network
 from forecast.scores.history import History
 from forecast.scores.seasonal import seasonal_errors
@@ -69,6 +70,8 @@ class Fitted:
         training: losses and weights of the members of the model.
         weights: weight of the model, as `MODEL`, and of each baseline that forecasts with it.
         seasonal: the ridge regression for each step of the season, if it forecasts with them.
+        trajectories: whole errors of the windows of `recent`, for sample paths; None without such
+            windows and in models of earlier versions.
     """
 
     config: Experiment
@@ -86,6 +89,7 @@ class Fitted:
     training: TrainingRecord
     weights: Mapping[str, float] = field(default_factory=lambda: {MODEL: 1.0})
     seasonal: SeasonalRidge | None = None
+    trajectories: Trajectories | None = None
 
     @property
     def model(self) -> keras.Model:

@@ -7,10 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from forecast.data.known import future_frame, read_known
+from forecast.data.known import future_frame
 from forecast.data.panel import Panel
-from forecast.data.per_series.ended import reach_of, refuse_unreachable
-from forecast.data.per_series.future import known_columns
 from forecast.data.read import Source
 from forecast.errors import ConfigError, NotFittedError, check_kind
 from forecast.experiment.keywords import with_keywords
@@ -21,14 +19,17 @@ from forecast.forecasting.ahead import (
     steps_to_forecast,
     with_intervals_of,
     with_usual_intervals,
+    within_training,
 )
 from forecast.forecasting.fit_stages import fit_stages
 from forecast.forecasting.fitted import Fitted
 from forecast.forecasting.judge import judge, unseen_part
-from forecast.forecasting.learned_table import read_history, reading_for
-from forecast.forecasting.predict import forecast_future
+from forecast.forecasting.learned_table import read_history
+from forecast.forecasting.path_totals import Asked, Period, totals_ahead
 from forecast.forecasting.reference import baseline_ahead
+from forecast.forecasting.sample_paths import check_paths, with_paths
 from forecast.forecasting.saving import load_fitted, save_fitted
+from forecast.forecasting.steps_ahead import forecast_ahead
 from forecast.layers.runtime import start_quietly
 from forecast.scores.evaluation import BacktestResult
 from forecast.scores.forecast import Forecast
@@ -156,6 +157,7 @@ class Forecaster:
         checkpoint: Path | None = None,
         resume: bool = False,
         reporter: Reporter | None = None,
+        start: Callable[[], Any] | None = None,
     ) -> Forecaster:
         """Train on the windows that `prepare` made with the config of this forecaster.
 
@@ -164,6 +166,7 @@ class Forecaster:
             checkpoint: as in `fit`.
             resume: as in `fit`.
             reporter: as in `fit`.
+            start: returns a Keras model from whose weights training goes on; optional.
 
         Returns:
             This forecaster.
@@ -171,7 +174,9 @@ class Forecaster:
         Raises:
             TrainingError: as in `fit`.
         """
-        stages = fit_stages(prepared, checkpoint=checkpoint, resume=resume, reporter=reporter)
+        stages = fit_stages(
+            prepared, checkpoint=checkpoint, resume=resume, reporter=reporter, start=start
+        )
         self._fitted = stages.fitted
         self._prepared = stages.prepared
         self._evaluated = stages.evaluated
@@ -185,6 +190,8 @@ class Forecaster:
         horizon: int | None = None,
         level: float | Sequence[float] | Literal["auto"] = (),
         baseline: str | None = None,
+        num_paths: int | None = None,
+        seed: int = 0,
     ) -> Forecast:
         """Forecast the steps after the end of each series.
 
@@ -203,6 +210,9 @@ class Forecaster:
                 given.
             baseline: name of a baseline that forecasts the same steps, such as `seasonal_naive`,
                 in columns of its own; default: none.
+            num_paths: joint sample paths to draw (`Forecast.paths`), such as 1000, for sums, maxima
+                and times of crossing, for at most the horizon of training; default: none.
+            seed: of the paths; equal calls give equal paths.
 
         Returns:
             One forecast per series, in the unit of the data.
@@ -214,36 +224,65 @@ class Forecaster:
                 given.
         """
         fitted = self.fitted
-        history = self._history(table)
-        steps = steps_to_forecast(fitted, horizon)
         levels = levels_by_number(level)
-        if levels and steps > fitted.shape.horizon:
-            raise ConfigError(
-                f"intervals were asked for {steps} steps, and the model is calibrated for "
-                f"{fitted.shape.horizon}: ask for at most {fitted.shape.horizon} steps, train with "
-                f"a longer horizon, or ask for level 'auto', which gives those of the first "
-                f"{fitted.shape.horizon} steps"
-            )
-
-        ahead = None
-        if known is not None:
-            with reading_for(fitted, known_columns(history.columns)):
-                ahead = read_known(history, known, table_format=fitted.config.data.table_format)
-        ended = fitted.config.data.ended_series
-        refuse_unreachable(history, ended, fitted.shape.horizon, steps)
-        reach = reach_of(history, ended)
-        forecast = forecast_future(fitted, reach, steps, ahead)
+        if levels:
+            within_training(fitted, horizon, "intervals")
+        check_paths(fitted, num_paths, seed, horizon)
+        reach, forecast = forecast_ahead(fitted, self._history(table), known, horizon)
         if baseline is not None:
+            steps = forecast.stamps.shape[1]
             values = baseline_ahead(fitted, reach.panel, baseline, steps + reach.furthest)
             forecast = replace(forecast, baselines={baseline: reach.shown(values, steps)})
+        paths = with_paths(fitted, reach, forecast, num_paths, seed).paths
         if level == "auto":
-            return with_usual_intervals(fitted, reach, forecast)
+            forecast = with_usual_intervals(fitted, reach, forecast)
         if levels:
-            return with_intervals_of(fitted, reach, forecast, levels)
-        return forecast
+            forecast = with_intervals_of(fitted, reach, forecast, levels)
+        return replace(forecast, paths=paths)
+
+    def totals(
+        self,
+        table: Source | Panel | None = None,
+        *,
+        known: Source | None = None,
+        period: Period = "horizon",
+        by: str | None = None,
+        level: float = 80.0,
+        num_paths: int = 1000,
+        seed: int = 0,
+    ) -> pd.DataFrame:
+        """Add up the forecast over time, and over groups of series, with intervals.
+
+        They come from joint sample paths (`forecast.forecasting.path_totals`).
+
+        Args:
+            table: as in `predict`.
+            known: as in `predict`.
+            period: `day`, `week`, `month` or `horizon`, all steps together. The steps of the first
+                period that are in the table count with their actual values.
+            by: id column or static covariate that names the groups; default: each series alone.
+            level: of the intervals, in %.
+            num_paths: as in `predict`.
+            seed: as in `predict`.
+
+        Returns:
+            A row per series or group, target and period: its steps, the total, and the highest step
+            that is forecast, each with its interval.
+
+        Raises:
+            NotFittedError: neither `fit` nor `load` was called.
+            DataError: as in `predict`.
+            ConfigError: a period or column that there is not, or a model without past windows.
+        """
+        fitted = self.fitted
+        check_paths(fitted, num_paths, seed, None)
+        reach, forecast = forecast_ahead(fitted, self._history(table), known, None)
+        asked = Asked.of(period, by, level)
+        forecast = with_paths(fitted, reach, forecast, num_paths, seed)
+        return totals_ahead(fitted, reach, forecast, asked, seed)
 
     def make_future_frame(
-        self, table: Source | None = None, *, horizon: int | None = None
+        self, table: Source | Panel | None = None, *, horizon: int | None = None
     ) -> pd.DataFrame:
         """Return the rows of known covariates that `predict` needs, to be filled in.
 
@@ -260,7 +299,7 @@ class Forecaster:
         ended = self.fitted.config.data.ended_series
         return future_frame(self._history(table), steps_to_forecast(self.fitted, horizon), ended)
 
-    def evaluate(self, table: Source | None = None) -> BacktestResult:
+    def evaluate(self, table: Source | Panel | None = None) -> BacktestResult:
         """Evaluate the model and the baselines on the rows of a table that training has not seen.
 
         Rows that training has seen are context only. After `training.refit` the result for the

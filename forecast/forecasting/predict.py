@@ -247,7 +247,7 @@ def _forecast_blocks(
             panel = select_series(panel, going_on)
             fitted = align(fitted, panel, Part.whole(panel))
         first_new = panel.offsets[1:] - rounded + done
-        windows = _final_windows(fitted, panel, first_new)
+        windows = final_windows(fitted, panel, first_new)
         point, spread = forecast_windows(fitted, panel, windows, np.arange(panel.num_series))
         values[active, done : done + horizon] = point
         if quantiles is not None and spread is not None:
@@ -259,7 +259,7 @@ def _forecast_blocks(
     return values, quantiles, filled
 
 
-def _final_windows(fitted: Fitted, panel: Panel, first_new: IntArray) -> WindowedFeatures:
+def final_windows(fitted: Fitted, panel: Panel, first_new: IntArray) -> WindowedFeatures:
     """Return one window per series, which forecasts the rows from `first_new` on."""
     policy = fitted.config.data.missing
     if policy == "refuse":

@@ -27,6 +27,7 @@ from forecast.inference.forward import ForwardPass
 from forecast.inference.graph import Graph
 from forecast.inference.layer_forms import UnknownFormError
 from forecast.intervals.conformal import Calibration
+from forecast.intervals.trajectories import Trajectories
 from forecast.layers.runtime import start_quietly
 from forecast.models.keras_network import KerasNetwork, Network, network_of, warn_of_keras
 from forecast.scores.history import History
@@ -164,6 +165,7 @@ def _state(fitted: Fitted) -> Arrays:
         "seasonal": fitted.seasonal,
         "calibration": fitted.calibration,
         "recent": fitted.recent,
+        "trajectories": fitted.trajectories,
         "series": fitted.series,
     }
     state: Arrays = {}
@@ -196,6 +198,7 @@ def _rebuild(artifact: Artifact) -> Fitted:
         training=_training_record(meta),
         weights={str(name): float(weight) for name, weight in meta.get("weights", [[MODEL, 1.0]])},
         seasonal=_seasonal(_group(state, "seasonal")),
+        trajectories=_trajectories(_group(state, "trajectories")),
     )
 
 
@@ -263,6 +266,12 @@ def _calibration(state: Arrays) -> Calibration | None:
     if not state:
         return None
     return Calibration.from_state(state)
+
+
+def _trajectories(state: Arrays) -> Trajectories | None:
+    if not state:
+        return None
+    return Trajectories.from_state(state)
 
 
 def _smoothing(state: Arrays) -> Smoothing | None:

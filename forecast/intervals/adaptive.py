@@ -52,7 +52,7 @@ def adapt_intervals(
 
 
 def adaptive_factors(
-    ratios: FloatArray, positions: IntArray, share: float, *, rate: float = RATE
+    ratios: FloatArray, positions: IntArray, share: float | FloatArray, *, rate: float = RATE
 ) -> FloatArray:
     """Online scale factors (quantile tracking) that keep long-run coverage at the nominal share.
 
@@ -69,9 +69,9 @@ def adaptive_factors(
 
     Args:
         ratios: (W, H, D) size of each error in half widths of its interval on that side, NaN where
-            none is known.
+            none is known; further axes may follow.
         positions: (W,) position of each window's cutoff on the time grid, in steps.
-        share: nominal coverage, in (0, 1).
+        share: nominal coverage, in (0, 1), also one for each place of the last axis.
         rate: see above.
 
     Returns:
@@ -108,7 +108,7 @@ def adaptive_factors(
     return factors[cutoff_of]
 
 
-def factors_after(ratios: FloatArray, positions: IntArray, share: float) -> FloatArray:
+def factors_after(ratios: FloatArray, positions: IntArray, share: float | FloatArray) -> FloatArray:
     """Return (H, D) the `adaptive_factors` once every step of every window is over.
 
     Args:

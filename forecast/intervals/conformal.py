@@ -9,7 +9,7 @@ step of the horizon has its own errors.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,9 @@ from forecast.intervals.levels import check_level, needed_windows
 Ends = tuple[FloatArray, FloatArray]
 """Lower and upper ends (B, H, D) of intervals."""
 
+
+NUMBERS_AT_ONCE = 2_000_000
+"""Errors times levels whose widths are adapted at a time."""
 
 POINT = 0.0
 """Key of the errors of a point forecast among those of a network's own intervals."""
@@ -78,11 +81,11 @@ class Calibration:
                 Romano, Patterson and Candes 2019, equation 6).
         """
         check_shape("unit", unit, "nD", n=len(actual), D=actual.shape[2])
-        y = _mapped(actual, logarithms)
-        errors = {POINT: np.abs(y - _mapped(forecast, logarithms))}
+        y = mapped(actual, logarithms)
+        errors = {POINT: np.abs(y - mapped(forecast, logarithms))}
         for share, (low, high) in (own or {}).items():
-            below = _mapped(low, logarithms) - y
-            above = y - _mapped(high, logarithms)
+            below = mapped(low, logarithms) - y
+            above = y - mapped(high, logarithms)
             errors[share] = np.maximum(below, above)
 
         # rounded as in a saved model, so that it gives the same intervals
@@ -143,8 +146,8 @@ class Calibration:
             low, high = own[share]
         reach = self._reach(kind, level, adapting=adapting)[: forecast.shape[1]]
         half = reach * unit.reshape(len(unit), -1, unit.shape[-1])
-        lower = _unmapped(_mapped(low, self.logarithms) - half, self.logarithms)
-        upper = _unmapped(_mapped(high, self.logarithms) + half, self.logarithms)
+        lower = unmapped(mapped(low, self.logarithms) - half, self.logarithms)
+        upper = unmapped(mapped(high, self.logarithms) + half, self.logarithms)
         lower = np.maximum(lower, self.lowest)
         return np.minimum(lower, forecast), np.maximum(upper, forecast)
 
@@ -157,21 +160,43 @@ class Calibration:
         if key not in self._reached:
             reach = ranked(self.scores[kind], level)
             if adapting:
-                reach = self._adapted(reach, kind, level)
+                reach = self._adapted(reach[..., None], kind, (level,))[..., 0]
             self._reached[key] = reach
         return self._reached[key]
 
-    def _adapted(self, reach: FloatArray, kind: float, level: float) -> FloatArray:
-        """Return the reach after all that was observed."""
+    def adapted_reach(self, level: float) -> FloatArray:
+        """Return the (H, D) half widths of intervals around point forecasts, in units."""
+        return self._reach(POINT, level, adapting=True)
+
+    def adapt_together(self, levels: Sequence[float]) -> None:
+        """Compute the adapted widths of several levels at once, which takes less time.
+
+        Args:
+            levels: in percent.
+        """
+        new = [level for level in levels if (POINT, level, True) not in self._reached]
+        scores = self.scores[POINT]
+        at_once = max(NUMBERS_AT_ONCE // max(scores.size, 1), 1)
+        for start in range(0, len(new), at_once):
+            some = new[start : start + at_once]
+            still = [self._reach(POINT, level, adapting=False) for level in some]
+            adapted = self._adapted(np.stack(still, axis=-1), POINT, some)
+            for number, level in enumerate(some):
+                self._reached[POINT, level, True] = adapted[..., number]
+
+    def _adapted(self, reach: FloatArray, kind: float, levels: Sequence[float]) -> FloatArray:
+        """Return the (H, D, K) reach of K levels after all that was observed."""
         # The intervals that a network writes move by sums, some of them negative: their widths are
         # measured in those of its point forecasts.
-        width = self._reach(POINT, level, adapting=False)
-        scores = self.scores[kind]
+        widths = [self._reach(POINT, level, adapting=False) for level in levels]
+        width = np.stack(widths, axis=-1)
+        scores = self.scores[kind][..., None]
         with np.errstate(divide="ignore", invalid="ignore"):
             ratios = 1.0 + (scores - reach) / width
         ratios = np.where(width > 0, ratios, np.where(scores > reach, np.inf, 0.0))
         ratios = np.where(np.isnan(scores), np.nan, ratios)
-        return reach + (factors_after(ratios, self.positions, level / 100.0) - 1.0) * width
+        shares = np.asarray(levels, np.float64) / 100.0
+        return reach + (factors_after(ratios, self.positions, shares) - 1.0) * width
 
     def to_state(self) -> dict[str, FloatArray]:
         """Return arrays from which `from_state` rebuilds the calibration."""
@@ -218,14 +243,15 @@ def log_mapped(values: FloatArray) -> FloatArray:
     return np.log1p(np.maximum(values, -1.0 + 1e-12))
 
 
-def _mapped(values: FloatArray, logarithms: bool) -> FloatArray:
-    """Values on the scale on which errors are taken."""
+def mapped(values: FloatArray, logarithms: bool) -> FloatArray:
+    """Return values on the scale on which errors are taken."""
     if logarithms:
         return log_mapped(values)
     return np.asarray(values, np.float64)
 
 
-def _unmapped(values: FloatArray, logarithms: bool) -> FloatArray:
+def unmapped(values: FloatArray, logarithms: bool) -> FloatArray:
+    """Return values in the unit of the data: the inverse of `mapped`."""
     if not logarithms:
         return values
     with np.errstate(over="ignore"):

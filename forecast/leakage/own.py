@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecast.axes import IntArray
+from forecast.data.long_rows import cells
 from forecast.data.panel import AUTO_ROLES, Panel, shown_stamps
 from forecast.data.read import Source
 from forecast.data.regular.time_steps import RESULT_STEPS
@@ -33,7 +34,6 @@ from forecast.leakage.pipeline import LeakReport, check_no_leakage
 from forecast.leakage.stages import (
     MAX_WINDOWS,
     Stages,
-    cells,
     features_before,
     filled_before,
     forecasts_of,

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.axes import FloatArray, IntArray
+from forecast.data.long_rows import cells
 from forecast.data.panel import Panel
 from forecast.experiment.prepare import Prepared
 from forecast.forecasting.forecaster import Forecaster
@@ -126,15 +127,6 @@ def nearest_windows(index: WindowIndex, last: IntArray, most: int | None = None)
     distance = last[series] - first - index.context_length  # rows from the context to the cutoff
     order = np.argsort(distance, kind="stable")
     return order[distance[order] >= 0][:most]
-
-
-def cells(panel: Panel, name: str, values: NDArray[np.float64]) -> NDArray[Any]:
-    """Return the values of a column as in a table: words for the codes of categories."""
-    if name not in panel.columns.categorical:
-        return values
-    words = np.array([*panel.categories[name], None], object)
-    codes = np.where(np.isnan(values), -1, values).astype(np.int64)  # -1 is the last word: None
-    return words[codes]
 
 
 def _rows_read(windows: WindowedFeatures) -> Stages:

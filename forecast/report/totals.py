@@ -120,13 +120,13 @@ def period_totals(forecast: Forecast, panel: Panel) -> pd.DataFrame:
 def _totals(forecast: Forecast, panel: Panel, period: Period) -> pd.DataFrame:
     """Return the totals of one kind of period; no rows where none is forecast enough."""
     count, horizon, num_targets = forecast.values.shape
-    ahead = _ordinals(forecast.stamps.ravel(), forecast.freq, period)
+    ahead = ordinals_of(forecast.stamps.ravel(), forecast.freq, period)
     if not _is_any_forecast(ahead.reshape(count, horizon), forecast.freq, period):
         return pd.DataFrame(columns=[SERIES, *COLUMNS])
     first = int(ahead.min()) - period.year
-    steps = _steps_in(first, int(ahead.max()), forecast.freq, period)
-    rows, row_series = _rows_since(panel, forecast, first, period)
-    past = _ordinals(panel.timestamps[rows], forecast.freq, period)
+    steps = steps_in(first, int(ahead.max()), forecast.freq, period)
+    rows, row_series = rows_since(panel, forecast, first, period)
+    past = ordinals_of(panel.timestamps[rows], forecast.freq, period)
 
     tables = []
     for target in range(num_targets):
@@ -158,7 +158,7 @@ def _is_any_forecast(ahead: IntArray, freq: Frequency, period: Period) -> bool:
         period: the kind of period.
     """
     # without those that begin before or after, of which a step or two are counted
-    steps = _steps_in(int(ahead.min()), int(ahead.max()), freq, period)
+    steps = steps_in(int(ahead.min()), int(ahead.max()), freq, period)
     steps = steps.loc[int(ahead.min()) : int(ahead.max())]
     most = max(int(np.unique(of_series, return_counts=True)[1].max()) for of_series in ahead)
     return most >= LEAST_FORECAST * steps.min()
@@ -205,7 +205,7 @@ def _added(series: IntArray, ordinals: IntArray, values: FloatArray) -> pd.DataF
     return frame.groupby([SERIES, "ordinal"])["value"].agg(["sum", "count"])
 
 
-def _rows_since(
+def rows_since(
     panel: Panel, forecast: Forecast, first: int, period: Period
 ) -> tuple[IntArray, IntArray]:
     """Return the rows of a panel since some period, and the row of the forecast each belongs to."""
@@ -217,12 +217,12 @@ def _rows_since(
     return rows, series[rows]
 
 
-def _steps_in(first: int, last: int, freq: Frequency, period: Period) -> pd.Series:
+def steps_in(first: int, last: int, freq: Frequency, period: Period) -> pd.Series:
     """Return the number of steps in each period from one to another, by its ordinal."""
     ends = np.array([_begin(first, freq, period), _begin(last + 1, freq, period)])
     start, stop = freq.positions(ends)
     stamps = freq.stamps(np.arange(start - 1, stop + 2))
-    ordinals, counts = np.unique(_ordinals(stamps, freq, period), return_counts=True)
+    ordinals, counts = np.unique(ordinals_of(stamps, freq, period), return_counts=True)
     return pd.Series(counts, index=ordinals)
 
 
@@ -235,7 +235,7 @@ def _begin(ordinal: int, freq: Frequency, period: Period) -> np.datetime64:
     return np.datetime64(begin, "ns")
 
 
-def _ordinals(stamps: NDArray[np.generic], freq: Frequency, period: Period) -> IntArray:
+def ordinals_of(stamps: NDArray[np.generic], freq: Frequency, period: Period) -> IntArray:
     """Return the number of the period in which each stamp lies, by the wall clock."""
     places, unique = pd.factorize(stamps)
     wall = freq.local(freq.begins(np.asarray(unique))).tz_localize(None)

@@ -17,6 +17,8 @@
 - `model/`: the saved model
 - `*.png`: figures, see `forecast.runs.pictures.draw_pictures`
 - `report.html`: all of this on one page
+- `forecasts/`: forecasts that `predict` made from the run, see `runs.kept_forecasts`
+- `monitor.html`: these beside what came, see `runs.monitor`
 
 A figure or a report that fails is left out: the trained model is kept.
 """
@@ -41,8 +43,10 @@ from forecast.forecasting.artifact import SAVED_MODEL
 from forecast.forecasting.forecaster import Forecaster
 from forecast.forecasting.reference import best_on_validation
 from forecast.intervals.coverage import coverage_text
+from forecast.report.monitor_page import MONITOR
 from forecast.runs.earlier import difference_from
 from forecast.runs.heading import describe
+from forecast.runs.kept_forecasts import FORECASTS, carry_forecasts
 from forecast.runs.next_steps import ABOUT_FORECAST, about_forecast, write_about
 from forecast.runs.pictures import PICTURES, show_run
 from forecast.runs.records import (
@@ -92,6 +96,8 @@ RUN_FILES = (
     REPORT,
     *PICTURES,
     *(f"{MODEL}/{name}" for name in SAVED_MODEL.names or ()),
+    f"{FORECASTS}/*.parquet",
+    MONITOR,
 )
 """Every file of a run folder."""
 
@@ -166,7 +172,7 @@ def fit_run(
         prepared, checkpoint=checkpoint, resume=resume, reporter=voice.for_training()
     )
     result = forecaster.own_result()
-    baseline = _best_baseline(forecaster, prepared, result)
+    baseline = best_baseline(forecaster, prepared, result)
     future = None
     if covers(prepared.panel, config.windows.horizon, config.data.ended_series):
         future = forecaster.predict(level="auto", baseline=baseline)
@@ -176,7 +182,8 @@ def fit_run(
             forecaster, future, baseline=baseline, not_tested=_not_tested(prepared)
         )
         write_about(about, temporary)
-        written, failures = _write_run(temporary, prepared, forecaster, result, future)
+        written, failures = write_run(temporary, prepared, forecaster, result, future)
+        carry_forecasts(folder, temporary)
     _remove_checkpoints(checkpoint, prepared.config.ensemble.num_members)
 
     for line in _conclusions(prepared, forecaster, result, future):
@@ -258,9 +265,7 @@ def _check_logs(logs: str, folder: Path) -> None:
         )
 
 
-def _best_baseline(
-    forecaster: Forecaster, prepared: Prepared, result: BacktestResult | None
-) -> str:
+def best_baseline(forecaster: Forecaster, prepared: Prepared, result: BacktestResult | None) -> str:
     """Return the best baseline on the test set, or on the validation set where there is none."""
     best = None
     if result is not None:
@@ -301,7 +306,7 @@ def _training_kept() -> Iterator[None]:
         ) from error
 
 
-def _write_run(
+def write_run(
     folder: Path,
     prepared: Prepared,
     forecaster: Forecaster,

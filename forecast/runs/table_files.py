@@ -155,7 +155,7 @@ def is_forecast(alias: str, columns: Columns, path: Path) -> bool:
         columns: roles of the columns in its training table.
         path: the file.
     """
-    found = _columns_in(path)
+    found = columns_in(path)
     first = [*columns.id_cols, columns.time_col, "cutoff"]
     rest = found[len(first) :]
     names = column_names(alias, columns.target_cols)
@@ -195,7 +195,7 @@ def is_template(columns: Columns, path: Path) -> bool:
     return bool(table[covariates].isna().all(axis=None))
 
 
-def _columns_in(path: Path) -> list[str]:
+def columns_in(path: Path) -> list[str]:
     """Return the columns of the table in a file; none if it is not a table."""
     import pandas as pd
     import pyarrow.parquet

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from forecast.data.dates.number_dates import write_stamps
+from forecast.data.panel import Panel
 from forecast.errors import DataError, OutputError
 from forecast.files.outputs import check_file, free_name
 from forecast.forecasting.forecaster import Forecaster
+from forecast.runs.kept_forecasts import keep_forecast
 from forecast.runs.next_steps import read_about
 from forecast.runs.records import FORECAST, MODEL
+from forecast.runs.run import RUN
 from forecast.runs.stored import read_result
 from forecast.runs.table_files import (
     OTHER_FORECASTS,
@@ -22,6 +26,8 @@ from forecast.runs.table_files import (
     is_template,
     write_table,
 )
+from forecast.runs.update import load_version, panel_of_run
+from forecast.runs.versions import table_path, version_folder
 from forecast.scores.evaluation import BacktestResult
 from forecast.scores.forecast import Forecast
 
@@ -37,6 +43,7 @@ def predict_run(
     horizon: int | None = None,
     level: Sequence[float] | Literal["auto"] = "auto",
     output: str | Path | None = None,
+    keep: bool = True,
 ) -> Forecast:
     """Forecast from a run folder or a saved model.
 
@@ -47,6 +54,7 @@ def predict_run(
         horizon: steps to forecast; default: as trained.
         level: levels of intervals in %, or `auto`, as in `Forecaster.predict`.
         output: CSV, Parquet or Excel file to write; new, or an earlier forecast of the run.
+        keep: whether the folder of a run keeps the forecast as it was made, for `monitor_run`.
 
     Returns:
         The forecast, with that of the baseline that was best when the run was written.
@@ -54,18 +62,22 @@ def predict_run(
     Raises:
         OutputError: `output` is read here, belongs to the run, or is something else.
     """
-    forecaster, table = _open(run, table, output)
+    forecaster, history = open_run(run, table, output)
     fitted = forecaster.fitted
     if output is not None:
-        _check_outside(run, output)
+        check_outside(run, output)
         is_own = partial(is_forecast, fitted.config.name, fitted.feature_map.columns)
-        check_file(output, is_own, "forecast of this run", (table, known))
-    baseline = read_about(Path(run)).get("baseline")
+        check_file(output, is_own, "forecast of this run", (history, known))
+    baseline = read_about(version_folder(run)).get("baseline")
     forecast = forecaster.predict(
-        table, known=known, horizon=horizon, level=level, baseline=baseline
+        history, known=known, horizon=horizon, level=level, baseline=baseline
     )
     if output is not None:
         write_table(forecast.frame(), output)
+    if keep and RUN.is_own(Path(run)):
+        failure = keep_forecast(Path(run), forecast)
+        if failure:
+            forecast = replace(forecast, notes=(*forecast.notes, failure))
     return forecast
 
 
@@ -90,12 +102,12 @@ def future_run(
     Raises:
         OutputError: `output` is read here, or is something else.
     """
-    forecaster, table = _open(run, table, output)
+    forecaster, history = open_run(run, table, output)
     data = forecaster.fitted.config.data
     if output is not None:
         is_own = partial(is_template, forecaster.fitted.feature_map.columns)
-        check_file(output, is_own, "template of this run that is still empty", (table,))
-    frame = forecaster.make_future_frame(table, horizon=horizon)
+        check_file(output, is_own, "template of this run that is still empty", (history,))
+    frame = forecaster.make_future_frame(history, horizon=horizon)
     if data.time_format:  # the rows are read back in the format of the table
         frame[data.time_col] = write_stamps(frame[data.time_col], data.time_format)
     if output is not None:
@@ -116,34 +128,37 @@ def evaluate_run(run: str | Path, table: str | None = None) -> BacktestResult:
     """
     forecaster = load_run(run)
     if table is None and forecaster.config.training.refit:
-        stored = read_result(Path(run))
+        stored = read_result(version_folder(run))
         if stored is not None:
             return stored
-    return forecaster.evaluate(table or _table_of(forecaster))
+    return forecaster.evaluate(table or table_of_run(run, forecaster))
 
 
 def load_run(run: str | Path) -> Forecaster:
     """Load the model of a run folder, or a saved model."""
-    return Forecaster.load(model_folder(run))
+    return load_version(run)
 
 
 def model_folder(run: str | Path) -> Path:
-    """Return the folder of the model of a run; a saved model is its own folder."""
-    folder = Path(run) / MODEL
+    """Return the folder of the current model of a run; a saved model is its own folder."""
+    version = version_folder(run)
+    folder = version / MODEL
     if folder.is_dir():
         return folder
-    return Path(run)
+    return version
 
 
-def _open(run: str | Path, table: str | None, output: str | Path | None) -> tuple[Forecaster, str]:
+def open_run(
+    run: str | Path, table: str | None, output: str | Path | None
+) -> tuple[Forecaster, str | Panel]:
     """Return the model and the name of its table, after a check of the name of the output."""
     if output is not None:
         check_ending(output)
     forecaster = load_run(run)
-    return forecaster, table or _table_of(forecaster)
+    return forecaster, table or table_of_run(run, forecaster)
 
 
-def _check_outside(run: str | Path, output: str | Path) -> None:
+def check_outside(run: str | Path, output: str | Path) -> None:
     """Raise if a forecast would replace the one that `fit` wrote into the run folder."""
     names = (FORECAST, *OTHER_FORECASTS)
     if os.path.realpath(output) in [os.path.realpath(Path(run, name)) for name in names]:
@@ -153,7 +168,14 @@ def _check_outside(run: str | Path, output: str | Path) -> None:
         )
 
 
-def _table_of(forecaster: Forecaster) -> str:
+def table_of_run(run: str | Path, forecaster: Forecaster) -> str | Panel:
+    """Return the rows of a run: the name of the table that `fit` read, or what updates made of it.
+
+    Raises:
+        DataError: the table is in no file.
+    """
+    if table_path(run) is not None:
+        return panel_of_run(run, forecaster)
     source = forecaster.config.data.source
     if source is None:
         raise DataError("this model was trained on a table in memory: name the table to read")

@@ -72,6 +72,7 @@ class Forecast:
         quantiles: (B, H, D, Q) in the unit of the data, or None.
         notes: remarks for the reader, one sentence each.
         baselines: (B, H, D) forecasts of baselines for the same steps, by name.
+        paths: (B, H, D, P) joint sample paths, or None; path p of all series belongs together.
     """
 
     alias: str
@@ -85,6 +86,7 @@ class Forecast:
     quantiles: FloatArray | None = None
     notes: tuple[str, ...] = ()
     baselines: Mapping[str, FloatArray] = field(default_factory=dict)
+    paths: FloatArray | None = None
 
     def __post_init__(self) -> None:
         """Check that all arrays are of the same series, steps and targets."""
@@ -102,6 +104,8 @@ class Forecast:
         check_shape("quantiles", quantiles, "BHDQ", **sizes)
         for name, values in self.baselines.items():
             check_shape(f"forecast of {name}", values, "BHD", **sizes)
+        if self.paths is not None:
+            check_shape("paths", self.paths, "BHDP", **{axis: sizes[axis] for axis in "BHD"})
 
     def __repr__(self) -> str:
         """One line: the model, the number of series and cutoffs, horizon, targets and levels."""
@@ -128,6 +132,7 @@ class Forecast:
             values=self.values[:SHOWN_ROWS],
             quantiles=quantiles,
             baselines={name: values[:SHOWN_ROWS] for name, values in self.baselines.items()},
+            paths=None,
         )
         return first_rows_html(repr(self), first.frame(), self.stamps.size)
 
@@ -146,6 +151,27 @@ class Forecast:
         for name, values in self.baselines.items():
             columns += forecast_columns(name, self.columns, values)
         return table_of(columns)
+
+    def paths_frame(self) -> pd.DataFrame:
+        """Return one row per series, cutoff, path and step: `frame` with a column `path` from 1.
+
+        Raises:
+            DataError: there are no paths.
+        """
+        if self.paths is None:
+            raise DataError("this forecast has no paths: predict with num_paths=1000")
+        num_paths = self.paths.shape[-1]
+        columns = index_columns(self.columns, self.freq, self.series_ids, self.cutoffs, self.stamps)
+        index = table_of(columns)
+        by_path = np.moveaxis(self.paths, -1, 1)  # (B, P, H, D)
+        count, horizon = self.stamps.shape
+        places = np.arange(count * horizon).reshape(count, 1, horizon)
+        rows = np.broadcast_to(places, (count, num_paths, horizon)).ravel()
+        numbers = np.broadcast_to(np.arange(1, num_paths + 1)[:, None], by_path.shape[:3]).ravel()
+        table = index.iloc[rows].reset_index(drop=True).assign(path=numbers)
+        for target, name in enumerate(column_names(self.alias, self.columns.target_cols)):
+            table[name] = by_path[..., target].ravel()
+        return table
 
     @classmethod
     def from_frame(

@@ -18,6 +18,7 @@ from forecast.forecasting.artifact import MANIFEST
 from forecast.forecasting.forecaster import Forecaster
 from forecast.runs.next_steps import read_about
 from forecast.runs.use import load_run, model_folder
+from forecast.runs.versions import version_folder
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 """Names that a model may have: those of plain folders."""
@@ -216,7 +217,7 @@ def _load(name: str, path: Path) -> ServedModel:
     forecaster = load_run(path)
     if _digest(path) != before:
         raise ArtifactError(f"{path}: it was written while it was read; it is read again")
-    baseline = read_about(path).get("baseline")
+    baseline = read_about(version_folder(path)).get("baseline")
     return ServedModel(name, before[:12], forecaster, baseline)
 
 

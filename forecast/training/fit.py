@@ -49,6 +49,7 @@ def fit_network(
     resume: bool = False,
     reporter: Reporter | None = None,
     is_of_use: Callable[[FittedNetwork], bool] | None = None,
+    start: Callable[[], keras.Model] | None = None,
 ) -> FittedNetwork:
     """Fit the network or the ensemble of an experiment; without networks Keras is not started.
 
@@ -61,6 +62,8 @@ def fit_network(
         reporter: gets the events of every network; optional.
         is_of_use: tells of the first network, which has the shortest context, whether the others
             are worth their time; default: they are.
+        start: returns a model of the same settings from whose weights networks go on, for a part of
+            the epochs; default: they are trained from the start, as where the weights do not fit.
 
     Raises:
         TrainingError: training diverged, or a checkpoint is that of another training.
@@ -69,6 +72,7 @@ def fit_network(
         return fit_regressions(prepared, shape)
     start_quietly()
     ensemble = build_ensemble(prepared.config, shape)
+    goes_on = start is not None and _take_weights(ensemble.model, start())
     # Linear maps first, since networks may learn on their errors.
     penalties = {}
     for member in ensemble.members:
@@ -82,7 +86,11 @@ def fit_network(
     for number, member in enumerate(ensemble.members):
         if member.seed is None:
             continue
-        config = prepared.config.training.model_copy(update={"seed": member.seed})
+        changes = {"seed": member.seed}
+        if goes_on:
+            epochs = decided(prepared.config.training.epochs, "training.epochs")
+            changes["epochs"] = math.ceil(REFIT_PART * epochs)
+        config = prepared.config.training.model_copy(update=changes)
         file = checkpoint and member_checkpoint(checkpoint, number)
         jobs.append(Job(member.name, member.model, prepared.training, validation, config, file))
     plan = None

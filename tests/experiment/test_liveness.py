@@ -25,6 +25,7 @@ from forecast.experiment.prepare import Prepared, open_panel, prepare, resolve
 from forecast.experiment.settings import Experiment
 from forecast.forecasting.forecaster import Forecaster
 from forecast.models import build_model
+from forecast.runs.update import start_of
 
 HOURS = 80
 BASE: dict[str, Any] = {
@@ -226,6 +227,15 @@ def scales(config: Experiment, _: Any) -> object:
 
 def losses(config: Experiment, _: Any) -> object:
     return fitted(config).fitted.history.loss
+
+
+def updated(config: Experiment, _: Any) -> object:
+    """Losses of the training that follows on a first one."""
+    first = fitted(config)
+    again = Forecaster(config)
+    assert first._prepared is not None
+    again.fit_prepared(first._prepared, start=start_of(first.fitted))
+    return again.fitted.history.loss
 
 
 def rates(config: Experiment, _: Any) -> object:
@@ -453,6 +463,7 @@ ROWS: dict[str, Row] = {
         (weights,), stays=(learned, output), refused="training.precision is 'bfloat16', but"
     ),
     "training.strategy": Row((weights,), stays=(learned, output), refused="finds one device"),
+    "training.update": Row((updated,), stays=(learned, losses)),
     "training.seed": Row((output, weights), stays=(learned,)),
     "ensemble.seeds": Row((weights,)),
     "ensemble.context_lengths": Row((weights, learned), base={"windows.context_length": "auto"}),

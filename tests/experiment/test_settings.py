@@ -90,6 +90,7 @@ ALTERNATIVES: dict[str, Any] = {
     "training.jit": "on",
     "training.precision": "bfloat16",
     "training.strategy": "mirrored",
+    "training.update": "fine_tune",
     "training.seed": 1,
     "ensemble.seeds": 2,
     "ensemble.context_lengths": [5, 8],

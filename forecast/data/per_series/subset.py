@@ -18,7 +18,7 @@ def select_series(panel: Panel, keep: IntArray) -> Panel:
         panel: the series.
         keep: (N',) indices in `panel.series_ids`.
     """
-    selection = _slice_series(panel, keep, panel.offsets[keep])
+    selection = slice_series(panel, keep, panel.offsets[keep])
     return replace(selection, future=_future_of(panel.future, selection.series_ids))
 
 
@@ -39,7 +39,7 @@ def last_rows(panel: Panel, steps: int) -> Panel:
         # (R,) last complete row up to each row
         latest = np.maximum.accumulate(np.where(complete, np.arange(panel.num_rows), 0))
         first = np.maximum(latest[first], begin)
-    selection = _slice_series(panel, np.arange(panel.num_series), first)
+    selection = slice_series(panel, np.arange(panel.num_series), first)
     if panel.future is None:
         return selection
     return replace(selection, future=panel.future)
@@ -57,10 +57,10 @@ def rows_before(panel: Panel, last: IntArray, *, most: int | None = None) -> Pan
     first = panel.offsets[keep]
     if most is not None:
         first = np.maximum(first, last[keep] - most)
-    return _slice_series(panel, keep, first, last[keep])
+    return slice_series(panel, keep, first, last[keep])
 
 
-def _slice_series(
+def slice_series(
     panel: Panel, series: IntArray, first: IntArray, last: IntArray | None = None
 ) -> Panel:
     """Return the panel of some series (N',), each from row `first` (N',) to before `last` (N',).
