@@ -24,7 +24,8 @@ SETTINGS: dict[str, Any] = {
     "data": {"freq": "h"},
     "windows": {"context_length": 24, "horizon": 6},
     "model": {"name": "segment_bigru", "units": 8, "segment_length": 6, "dropout": 0.2},
-    "ensemble": {"seeds": 3, "linear": "residual"},
+    # Without simple members, beside which a first network of no use would be the only one.
+    "ensemble": {"seeds": 3, "linear": "residual", "simple": []},
     "training": {"epochs": 3, "batch_size": 16, "refit": True},
     "evaluation": {"validation_size": 24, "test_size": 12},
 }
@@ -50,7 +51,7 @@ def test_side_by_side_gives_the_bits_of_one_after_the_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     fitted = []
-    settings = SETTINGS | {"ensemble": {"seeds": 2, "linear": "residual"}}
+    settings = SETTINGS | {"ensemble": {"seeds": 2, "linear": "residual", "simple": []}}
     for cores in (1, 2):
         monkeypatch.setattr("forecast.training.members.core_count", lambda cores=cores: cores)
         fitted.append(Forecaster(Experiment.model_validate(settings)).fit(table()).fitted)
@@ -116,7 +117,7 @@ def test_events_name_their_network_and_come_one_at_a_time(monkeypatch: pytest.Mo
 
 def test_a_single_network_has_no_name() -> None:
     names = set()
-    settings = SETTINGS | {"ensemble": {"seeds": 1, "linear": "residual"}}
+    settings = SETTINGS | {"ensemble": {"seeds": 1, "linear": "residual", "simple": []}}
     Forecaster(Experiment.model_validate(settings)).fit(
         table(), reporter=lambda event: names.add(event.name)
     )
