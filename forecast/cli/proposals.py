@@ -33,9 +33,13 @@ def command_line(shortcuts: Shortcuts = SHORTCUTS) -> Interface:
     return Interface(write, partial(_option, shortcuts), _switch)
 
 
+SHORTER = {"num_paths": "paths"}
+"""Argument in Python -> its option, where that has another name."""
+
+
 def _switch(name: str, is_on: bool) -> str:  # noqa: ARG001
     """Return the option that gives an argument; one that is switched on has no value."""
-    return f"--{name.replace('_', '-')}"
+    return f"--{SHORTER.get(name, name).replace('_', '-')}"
 
 
 def _shortcut(shortcuts: Shortcuts, path: str) -> Shortcut | None:

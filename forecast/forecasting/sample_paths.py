@@ -150,9 +150,9 @@ def check_paths(fitted: Fitted, num_paths: int | None, seed: int, horizon: int |
     check_kind("num_paths", num_paths, (int, np.integer), "a whole number, such as 1000")
     check_kind("seed", seed, (int, np.integer), "a whole number of at least 0")
     if num_paths < LEAST_PATHS:
-        raise ConfigError(f"num_paths is {num_paths}; expected at least {LEAST_PATHS}")
+        raise ConfigError(f"`num_paths=` is {num_paths}; expected at least {LEAST_PATHS}")
     if seed < 0:
-        raise ConfigError(f"seed is {seed}; expected a whole number of at least 0")
+        raise ConfigError(f"`seed=` is {seed}; expected a whole number of at least 0")
     trajectories_for(fitted)
     within_training(fitted, horizon, "sample paths")
 

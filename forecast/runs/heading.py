@@ -69,10 +69,10 @@ def table_line(panel: Panel, source: str | None) -> str:
     elif source:
         name = Path(source).name
     size = f"{counted(panel.num_series, 'series')}, {counted(panel.num_rows, 'row')}"
-    return f"{name}: {size}, {_rhythm(panel.freq)}, {span_of(panel)}"
+    return f"{name}: {size}, {rhythm_of(panel.freq)}, {span_of(panel)}"
 
 
-def _rhythm(freq: Frequency) -> str:
+def rhythm_of(freq: Frequency) -> str:
     """Return the step between timestamps in words, such as `daily` or `every 15min`."""
     if freq.is_integer:
         return f"a step of {freq.alias}"

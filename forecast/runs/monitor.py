@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.axes import FloatArray
+from forecast.data.findings import counted
 from forecast.data.load import load_requested
 from forecast.data.names import name_of
 from forecast.data.panel import Panel
@@ -299,9 +300,7 @@ def _span(result: BacktestResult) -> str:
     first = stamp_at(result.freq, result.cutoffs.min())
     last = stamp_at(result.freq, result.cutoffs.max())
     num_cutoffs = len(np.unique(result.cutoffs))
-    num_series = len(np.unique(result.series))
-    values = int(np.isfinite(result.actual).sum())
-    return (
-        f"forecasts from {num_cutoffs:,} cutoffs, {first} to {last}, of {num_series:,} series: "
-        f"{values:,} values came"
-    )
+    span = f"{first} to {last}" if num_cutoffs > 1 else first
+    series = counted(len(np.unique(result.series)), "series")
+    values = counted(int(np.isfinite(result.actual).sum()), "value")
+    return f"forecasts from {counted(num_cutoffs, 'cutoff')}, {span}, of {series}: {values} came"

@@ -12,10 +12,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from forecast.data.frequency import Frequency
 from forecast.errors import ArtifactError, ConfigError, ForecastError
 from forecast.files.atomic import current_folder
 from forecast.forecasting.artifact import MANIFEST
 from forecast.forecasting.forecaster import Forecaster
+from forecast.runs.heading import rhythm_of
 from forecast.runs.next_steps import read_about
 from forecast.runs.use import load_run, model_folder
 from forecast.runs.versions import version_folder
@@ -68,6 +70,7 @@ class ServedModel:
             "known": list(columns.known_covariates),
             "static": list(columns.static_covariates),
             "freq": fitted.freq,
+            "rhythm": rhythm_of(Frequency.parse(fitted.freq)),
             "horizon": fitted.shape.horizon,
             "context_length": fitted.shape.context_length,
             "problem": self.problem,

@@ -205,8 +205,8 @@ def test_few_cutoffs_mix_the_series_and_keep_the_cutoff(shop: Forecaster) -> Non
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"num_paths": 3}, "num_paths is 3; expected at least 10"),
-        ({"num_paths": 100, "seed": -1}, "seed is -1"),
+        ({"num_paths": 3}, "num_paths= is 3; expected at least 10"),
+        ({"num_paths": 100, "seed": -1}, "seed= is -1"),
         ({"num_paths": 100, "horizon": 9}, "sample paths were asked for 9 steps"),
         ({"num_paths": 10**8}, "expected at most 100,000,000: ask for 4,761,904 paths"),
     ],

@@ -43,10 +43,10 @@ async function loadModels() {
 function showModel() {
   state.model = state.models.find((model) => model.name === byId("model").value) || null;
   if (!state.model) return;
-  const { id, time, targets, past, known, horizon, freq } = state.model;
+  const { id, time, targets, past, known, horizon, rhythm } = state.model;
   const covariates = [...past, ...known, ...state.model.static];
   const names = [...id, time, ...targets, ...covariates];
-  byId("columns").textContent = `Columns: ${names.join(", ")}. Steps of ${freq}.`;
+  byId("columns").textContent = `Columns: ${names.join(", ")}. Rows: ${rhythm}.`;
   byId("horizon").placeholder = `${horizon}, as trained`;
   byId("known-row").hidden = known.length === 0;
 }
