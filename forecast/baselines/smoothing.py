@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from forecast.axes import FloatArray, IntArray, check_shape
 from forecast.baselines.lengths import last_rows, lengths_of, smoothed_season
-from forecast.baselines.recursion import FORMS, Form, go_on, smooth
+from forecast.baselines.recursion import FORMS, Form, Smoothed, go_on, smooth, smooth_together
 
 FITTED_SERIES = 1_500
 """Series with parameters of their own, at most: of more, the others take those that suit the fitted
@@ -103,7 +103,8 @@ class Smoothing:
         criteria = self.criteria[series].reshape(-1, len(FORMS))
         out = np.full((len(rows), horizon), np.nan)
         known = np.flatnonzero(lengths_of(rows) > 0)
-        size = max(1, CHUNK_VALUES // (self.season_length + 4))
+        in_memory = len(FORMS) * (self.season_length + rows.shape[1])
+        size = max(1, CHUNK_VALUES // in_memory)
         for start in range(0, len(known), size):
             chosen = known[start : start + size]
             out[chosen] = _forecast(
@@ -225,24 +226,26 @@ def _forecast(
     """Return (S, H) forecasts of series (S, T): the forms by their Akaike weights."""
     num_series, num_rows = values.shape
     is_positive = _all_positive(values)
-    forecasts = np.zeros((len(FORMS), num_series, horizon))
+    logarithms = _logarithms(values, is_positive)
     available = np.zeros((len(FORMS), num_series), bool)
+    parts = {}
     for number, form in enumerate(FORMS):
         is_suited = np.isfinite(criteria[:, number])
         is_suited &= _is_possible(lengths_of(values), form, season_length)
-        shown = values
         if form.is_logarithm:
             is_suited &= is_positive
-            shown = _logarithms(values, is_positive)
         available[number] = is_suited
-        chosen = np.flatnonzero(is_suited)
-        if not len(chosen):
-            continue
-        states = smooth(shown[chosen], parameters[chosen, number, None], form, season_length)
-        made = go_on(states, parameters[chosen, number, 3], num_rows, horizon)
-        if form.is_logarithm:
+        if is_suited.any():
+            shown = logarithms if form.is_logarithm else values
+            parts[number] = Smoothed(shown[is_suited], parameters[is_suited, number, None], form)
+
+    forecasts = np.zeros((len(FORMS), num_series, horizon))
+    all_states = smooth_together(list(parts.values()), season_length)
+    for (number, part), states in zip(parts.items(), all_states, strict=True):
+        made = go_on(states, part.parameters[:, 0, 3], num_rows, horizon)
+        if part.form.is_logarithm:
             made = np.exp(np.minimum(made, 700.0))
-        forecasts[number, chosen] = made
+        forecasts[number, available[number]] = made
     distance = np.where(available, criteria.T, np.inf)
     least = distance.min(axis=0)  # finite: a level alone suits every series
     weights = np.where(available, np.exp(-0.5 * np.minimum(distance - least, 1e3)), 0.0)
