@@ -37,7 +37,8 @@ def holt(history: FloatArray, steps: Steps) -> FloatArray:
     count = max(LAST_ROWS, 5 * season_length)
     flat, seasons = without_season(rows[:, -count:], season_length)
     known = np.flatnonzero(lengths_of(flat) > 0)
-    out[known] = _line(flat[known], steps.horizon)
+    if len(known):
+        out[known] = _line(flat[known], steps.horizon)
     for members, season in seasons:
         out[members] = season.added(out[members], int(lengths_of(flat[members[:1]])[0]))
     return out.reshape(num_windows, num_targets, steps.horizon).swapaxes(1, 2)

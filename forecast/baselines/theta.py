@@ -52,7 +52,8 @@ def theta(history: FloatArray, steps: Steps) -> FloatArray:
     out = np.full((len(rows), steps.horizon), np.nan)
     flat, seasons = without_season(rows, season_length)
     known = np.flatnonzero(lengths_of(flat) > 0)
-    out[known] = _flat_theta(flat[known], steps.horizon)
+    if len(known):
+        out[known] = _flat_theta(flat[known], steps.horizon)
     for members, season in seasons:
         out[members] = season.added(out[members], int(lengths_of(flat[members[:1]])[0]))
     return out.reshape(num_windows, num_targets, steps.horizon).swapaxes(1, 2)
