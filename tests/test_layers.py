@@ -65,7 +65,11 @@ def test_the_package_keeps_its_contracts() -> None:
 @pytest.mark.parametrize(
     ("file", "line", "complaint"),
     [
-        ("errors.py", "import forecast.axes", "forecast.errors -> forecast.axes"),
+        (
+            "errors/interface.py",
+            "import forecast.axes",
+            "forecast.errors.interface -> forecast.axes",
+        ),
         (
             "data/panel.py",
             "import forecast.windows.index",

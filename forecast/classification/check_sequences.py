@@ -25,7 +25,7 @@ from forecast.data.findings import BadTableError, Finding, FindingLog, and_more,
 from forecast.data.formats.readers import Source
 from forecast.data.names import sorted_names
 from forecast.errors import DataError
-from forecast.interface import in_use
+from forecast.errors.interface import in_use
 from forecast.section import AUTO
 
 SHOWN_LABELS = 8

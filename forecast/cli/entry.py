@@ -47,7 +47,7 @@ from forecast.errors import (
     SkillError,
     TrainingError,
 )
-from forecast.interface import using
+from forecast.errors.interface import using
 
 _FAILURES = (TrainingError, SkillError, FileError, OSError, MemoryError)
 """Errors with exit code 1: the input is not to blame. Other errors of the package have code 2."""

@@ -14,9 +14,9 @@ from forecast.cli.parser import SHORTCUTS, Shortcut
 if TYPE_CHECKING:
     from forecast.data.doctor import Diagnosis
     from forecast.errors import DataError
+    from forecast.errors.interface import Interface, Settings
     from forecast.experiment.check_table import Proposal
     from forecast.experiment.settings import Experiment
-    from forecast.interface import Interface, Settings
 
 Shortcuts = Sequence[Shortcut]
 
@@ -27,7 +27,7 @@ def command_line(shortcuts: Shortcuts = SHORTCUTS) -> Interface:
     Args:
         shortcuts: options of the command that runs.
     """
-    from forecast.interface import Interface
+    from forecast.errors.interface import Interface
 
     write = partial(as_options, shortcuts=shortcuts)
     return Interface(write, partial(_option, shortcuts), _switch)

@@ -12,7 +12,7 @@ from forecast.data.order import SortedRows
 from forecast.data.panel import Columns, Panel
 from forecast.data.read import Source, TableFormat
 from forecast.data.shown import stamp_at
-from forecast.interface import Interface, Settings, in_use
+from forecast.errors.interface import Interface, Settings, in_use
 
 __all__ = ["Diagnosis", "Finding", "diagnose"]
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.errors import DataError
-from forecast.interface import Interface, Settings, in_use
+from forecast.errors.interface import Interface, Settings, in_use
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -41,7 +41,7 @@ class Finding:
         severity: a table with an error is refused; a warning or a note changes nothing.
         message: the finding, with series, rows and dates.
         fix: an instruction that is no setting, such as "correct these cells"; empty: none. It and
-            the message may have marks, see `forecast.interface`.
+            the message may have marks, see `forecast.errors.interface`.
         changes: changes of settings, each of which alone removes the finding.
         asks: whether the reader must know which change is true of the table.
         advice: verb before the settings; with another one than `pass`, the fix comes first.

@@ -21,7 +21,7 @@ from forecast.data.panel import NO_TIME, USUAL_ROLES, Columns
 from forecast.data.regular.time_steps import TimeSteps
 from forecast.data.table import Table, Unread, without_empty_rows, without_footers, without_totals
 from forecast.errors import nearest
-from forecast.interface import Settings
+from forecast.errors.interface import Settings
 from forecast.section import AUTO
 
 __all__ = ["Source", "TableFormat", "read_table"]

@@ -15,7 +15,7 @@ from forecast.data.panel import Columns
 from forecast.data.parse import read_categories, read_numbers
 from forecast.data.per_series.keys import id_columns
 from forecast.data.table import RowNames
-from forecast.interface import Settings
+from forecast.errors.interface import Settings
 
 # beyond these, squares and ratios in float64 overflow or vanish
 _LARGEST = 1e100

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from forecast.errors import ConfigError
+from forecast.errors.interface import Settings
 from forecast.experiment.evaluation_settings import EvaluationConfig
 from forecast.experiment.settings import Experiment
-from forecast.interface import Settings
 from forecast.section import AUTO, decided
 
 Accepts = Callable[[Experiment], bool]

@@ -11,6 +11,7 @@ from forecast.data.doctor import Diagnosis, diagnose_requested
 from forecast.data.findings import BadTableError, Change, Finding
 from forecast.data.read import Source
 from forecast.errors import ConfigError, DataError
+from forecast.errors.interface import Settings
 from forecast.experiment.enough import SHORT_SERIES, needed_rows, usual_horizon
 from forecast.experiment.prepare import (
     Prepared,
@@ -20,7 +21,6 @@ from forecast.experiment.prepare import (
     table_of,
 )
 from forecast.experiment.settings import Experiment
-from forecast.interface import Settings
 
 _ROUNDS = 5
 """Times that a table is read again with the settings proposed so far, at most."""

@@ -14,10 +14,10 @@ from forecast.data.panel import Panel
 from forecast.data.per_series.ended import steps_behind
 from forecast.data.per_series.subset import select_series
 from forecast.data.regular.proposed_steps import FILL
+from forecast.errors.interface import Settings
 from forecast.experiment.choices import CHOOSING_MODEL
 from forecast.experiment.settings import Experiment
 from forecast.experiment.stretches import explain_gaps
-from forecast.interface import Settings
 from forecast.section import AUTO, decided
 from forecast.transforms import TRANSFORMS
 from forecast.transforms.missing import Filled

@@ -6,8 +6,8 @@ import numpy as np
 
 from forecast.data.findings import Choice, counted
 from forecast.data.panel import Panel
+from forecast.errors.interface import in_use
 from forecast.experiment.settings import Experiment
-from forecast.interface import in_use
 from forecast.section import AUTO
 
 PLAIN_VALIDATION_SIZE = 0.1

@@ -14,10 +14,10 @@ import pandas as pd
 
 from forecast.data.findings import Choice
 from forecast.data.panel import Panel
+from forecast.errors.interface import in_use
 from forecast.experiment.held_back import Choices
 from forecast.experiment.settings import Experiment
 from forecast.experiment.training_rows import training_part
-from forecast.interface import in_use
 from forecast.section import AUTO
 from forecast.windows.splits import part_rows
 

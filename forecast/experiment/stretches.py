@@ -10,7 +10,7 @@ from forecast.axes import IntArray
 from forecast.data.findings import counted
 from forecast.data.panel import Panel
 from forecast.data.regular.proposed_steps import FILL
-from forecast.interface import Settings
+from forecast.errors.interface import Settings
 from forecast.windows.features import Features
 from forecast.windows.index import index_windows
 from forecast.windows.splits import Part

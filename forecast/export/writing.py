@@ -13,6 +13,7 @@ from forecast.baselines.seasonal_ridge import SEASONAL
 from forecast.data.panel import Panel
 from forecast.data.shown import stamp_at
 from forecast.errors import ConfigError, OutputError
+from forecast.errors.interface import in_use
 from forecast.export.formats import WRITTEN_BY, Exported, format_named
 from forecast.export.member_nodes import MEMBERS
 from forecast.export.parity import Checked, checked_windows
@@ -23,7 +24,6 @@ from forecast.forecasting.fitted import MODEL, Fitted
 from forecast.forecasting.learned_table import read_history
 from forecast.forecasting.simple_members import steps_of
 from forecast.inference.layer_forms import UnknownFormError
-from forecast.interface import in_use
 from forecast.runs.update import panel_of_run
 from forecast.runs.use import load_run
 

@@ -14,9 +14,9 @@ from forecast.data.findings import counted
 from forecast.data.panel import Panel
 from forecast.data.per_series.ended import Reach
 from forecast.errors import ConfigError, check_kind
+from forecast.errors.interface import in_use
 from forecast.forecasting.calibrate import with_intervals
 from forecast.forecasting.fitted import MODEL, Fitted, align
-from forecast.interface import in_use
 from forecast.intervals.conformal import Calibration
 from forecast.intervals.levels import (
     SHOWN_LEVELS,

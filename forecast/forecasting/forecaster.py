@@ -23,13 +23,13 @@ from forecast.forecasting.ahead import (
 )
 from forecast.forecasting.fit_stages import fit_stages
 from forecast.forecasting.fitted import Fitted
+from forecast.forecasting.forecast_steps import forecast_ahead
 from forecast.forecasting.judge import judge, unseen_part
 from forecast.forecasting.learned_table import read_history
 from forecast.forecasting.path_totals import Asked, Period, totals_ahead
 from forecast.forecasting.reference import baseline_ahead
 from forecast.forecasting.sample_paths import check_paths, with_paths
 from forecast.forecasting.saving import load_fitted, save_fitted
-from forecast.forecasting.steps_ahead import forecast_ahead
 from forecast.layers.runtime import start_quietly
 from forecast.scores.evaluation import BacktestResult
 from forecast.scores.forecast import Forecast

@@ -10,12 +10,12 @@ import numpy as np
 from forecast.axes import FloatArray, IntArray
 from forecast.data.per_series.ended import Reach
 from forecast.errors import ConfigError, check_kind
+from forecast.errors.interface import in_use
 from forecast.experiment.prepare import Prepared
 from forecast.forecasting.ahead import NOT_CALIBRATED, with_intervals_of, within_training
 from forecast.forecasting.combine import Rolled
 from forecast.forecasting.fitted import Fitted, on_logarithms
 from forecast.forecasting.predict import forecast_windows
-from forecast.interface import in_use
 from forecast.intervals.conformal import mapped
 from forecast.intervals.levels import supported_levels
 from forecast.intervals.margins import GRID, at_places

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from forecast.errors import FileError, ForecastError, SearchError, TrainingError
-from forecast.interface import Interface, in_use, using
+from forecast.errors.interface import Interface, in_use, using
 from forecast.layers.machine import core_count
 from forecast.search.bench import AnyBench, open_bench
 from forecast.search.kinds import Searched

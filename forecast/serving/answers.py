@@ -11,8 +11,8 @@ import pandas as pd
 
 from forecast.data.findings import BadTableError, Finding
 from forecast.errors import ForecastError
+from forecast.errors.interface import in_use
 from forecast.forecasting.learned_table import check_history, read_history
-from forecast.interface import in_use
 from forecast.serving.bodies import Asked, as_source
 from forecast.serving.limits import Limits, RefusedError
 from forecast.serving.served_models import ServedModel

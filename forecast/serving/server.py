@@ -16,7 +16,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from forecast.errors import ConfigError
-from forecast.interface import Interface, in_python, using
+from forecast.errors.interface import Interface, in_python, using
 from forecast.serving.app import make_app
 from forecast.serving.limits import Limits
 from forecast.serving.served_models import ModelStore

@@ -13,8 +13,8 @@ from forecast.baselines.simple import BASELINE_NAMES
 from forecast.cli.entry import main
 from forecast.cli.proposals import as_options, command_line, command_with
 from forecast.data.findings import Change, Finding
+from forecast.errors.interface import in_python
 from forecast.experiment.check_table import settings_for_all
-from forecast.interface import in_python
 
 VALUES = {
     "data.separator": ";",

@@ -13,8 +13,8 @@ from forecast.data.load import load_panel
 from forecast.data.panel import USUAL_ROLES, Columns
 from forecast.data.read import TableFormat
 from forecast.errors import DataError
+from forecast.errors.interface import in_python
 from forecast.experiment.settings import DataConfig
-from forecast.interface import in_python
 
 HOURS = pd.date_range("2015-01-01", periods=400, freq="h")
 DAYS = pd.date_range("2015-01-01", periods=60, freq="D")

@@ -20,10 +20,10 @@ from forecast.cli.proposals import as_options, command_with
 from forecast.data.findings import Finding
 from forecast.data.load import load_panel
 from forecast.errors import ForecastError
+from forecast.errors.interface import Settings
 from forecast.experiment.check_table import check_table
 from forecast.experiment.prepare import prepare, refuse_no_forecast
 from forecast.experiment.settings import Experiment
-from forecast.interface import Settings
 
 PACKAGE = Path(__file__).parents[2] / "forecast"
 WITHOUT_TABLE = {

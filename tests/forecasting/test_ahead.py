@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from forecast import Experiment, Forecaster
+from forecast.errors.interface import PYTHON
 from forecast.forecasting.ahead import NOT_CALIBRATED, OWN_INTERVALS
-from forecast.interface import PYTHON
 
 HORIZON = 3
 

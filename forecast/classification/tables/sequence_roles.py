@@ -18,7 +18,7 @@ from forecast.data.formats.opened import Cells, Opened
 from forecast.data.layouts.across import refuse_doubled
 from forecast.data.panel import NO_TIME, Columns
 from forecast.data.roles.column_facts import survey
-from forecast.interface import in_use
+from forecast.errors.interface import in_use
 from forecast.section import AUTO
 
 ID_NAMES = ("unique_id", "id", "series", "sequence")

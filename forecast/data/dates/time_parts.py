@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from forecast.data.findings import BadTableError, Finding, listed
 from forecast.data.names import join_names, split_names
 from forecast.data.table import Table
-from forecast.interface import Settings
+from forecast.errors.interface import Settings
 
 _WORDS = {
     "date": ("date", "datum", "fecha"),

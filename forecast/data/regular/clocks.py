@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from forecast.data.dates.local_time import localise, localise_ends
 from forecast.data.findings import Change, FindingLog
 from forecast.data.order import SortedRows
-from forecast.interface import Settings
+from forecast.errors.interface import Settings
 
 DST_ZONES = (
     "Europe/Berlin",

@@ -14,7 +14,7 @@ from forecast.data.infer import infer_frequency
 from forecast.data.order import SortedRows
 from forecast.data.regular.intervals import Intervals
 from forecast.errors import DataError
-from forecast.interface import Settings
+from forecast.errors.interface import Settings
 
 FILL: Settings = {"data.gaps": "fill", "data.missing": "forward_fill"}
 """Settings that insert rows into gaps."""

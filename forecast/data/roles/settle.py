@@ -28,7 +28,7 @@ from forecast.data.roles.column_facts import Facts, survey
 from forecast.data.roles.role_plan import Plan, plan_roles
 from forecast.data.roles.time_guess import time_choices
 from forecast.data.text.column_words import TARGET_WORDS, has_word
-from forecast.interface import Settings
+from forecast.errors.interface import Settings
 
 GUESSED_ROLES = "guessed_roles"
 """Code of the finding that names the guessed roles."""

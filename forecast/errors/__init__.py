@@ -19,10 +19,26 @@ Every message states three things: what was given, what was expected, what to do
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
+from forecast.errors.interface import in_use
+from forecast.errors.spelling import nearest
 
-from forecast.interface import in_use
+__all__ = [
+    "ArtifactError",
+    "BacktestError",
+    "ConfigError",
+    "DataError",
+    "FileError",
+    "ForecastError",
+    "ForecastWarning",
+    "NotFittedError",
+    "OutputError",
+    "SearchError",
+    "ShapeError",
+    "SkillError",
+    "TrainingError",
+    "check_kind",
+    "nearest",
+]
 
 
 class ForecastError(Exception):
@@ -41,7 +57,7 @@ class ForecastError(Exception):
         """Write a message, with its marks in the words of the interface in use.
 
         Args:
-            message: one line; see `forecast.interface` for the marks.
+            message: one line; see `forecast.errors.interface` for the marks.
         """
         super().__init__(in_use().worded(message))
 
@@ -109,11 +125,3 @@ def check_kind(name: str, value: object, kinds: type | tuple[type, ...], wanted:
     if isinstance(value, kinds) and not (isinstance(value, bool) and kinds is not bool):
         return
     raise ConfigError(f"{name} is of type {type(value).__name__}; expected {wanted}")
-
-
-def nearest(word: str, choices: Iterable[str]) -> str:
-    """Return ` (did you mean 'x'?)` for the choice closest to `word`, or an empty string."""
-    close = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.5)
-    if not close:
-        return ""
-    return f" (did you mean {close[0]!r}?)"
