@@ -21,11 +21,17 @@ from forecast.classification.sequence_split import (
 from forecast.classification.tables.labelled_sequences import Sequences
 from forecast.classification.tables.sequence_roles import for_sequences
 from forecast.classification.tables.sequence_table import read_sequences
-from forecast.data.findings import BadTableError, Finding, FindingLog, and_more, counted
+from forecast.data.findings import (
+    BadTableError,
+    Finding,
+    FindingLog,
+    and_more,
+    counted,
+    report_lines,
+)
 from forecast.data.formats.readers import Source
 from forecast.data.names import sorted_names
 from forecast.errors import DataError
-from forecast.errors.interface import in_use
 from forecast.section import AUTO
 
 SHOWN_LABELS = 8
@@ -65,16 +71,7 @@ class SequenceDiagnosis:
             split = self.split
             sizes = (len(split.train), len(split.validation), len(split.test))
             lines.append("sets        {} train, {} validation, {} test".format(*sizes))
-        for finding in self.findings:
-            lines.append(f"{finding.severity:<11} {in_use().worded(finding.message)}")
-            instruction = finding.instruction()
-            if instruction:
-                lines.append(f"{'':<11} -> {instruction}")
-        if self.errors:
-            lines.append(f"{counted(len(self.errors), 'problem')} to fix before training")
-        else:
-            lines.append("no problem found")
-        return "\n".join(lines)
+        return "\n".join([*lines, *report_lines(self.findings, 12)])
 
 
 def _about(sequences: Sequences) -> list[str]:

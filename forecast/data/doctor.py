@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from forecast.data.findings import Finding, FindingLog, counted, listed, show_stamp
+from forecast.data.findings import Finding, FindingLog, listed, report_lines, show_stamp
 from forecast.data.load import Gaps, Request, examine
 from forecast.data.order import SortedRows
 from forecast.data.panel import Columns, Panel
 from forecast.data.read import Source, TableFormat
 from forecast.data.shown import stamp_at
-from forecast.errors.interface import Interface, Settings, in_use
+from forecast.errors.interface import Interface, Settings
 
 __all__ = ["Diagnosis", "Finding", "diagnose"]
 
@@ -52,7 +52,6 @@ class Diagnosis:
         Args:
             interface: in whose words settings are written; default: the one in use.
         """
-        interface = interface or in_use()
         lines = []
         if self.num_rows:
             lines = [
@@ -61,16 +60,7 @@ class Diagnosis:
                 f"span    {self.first} to {self.last}",
                 f"freq    {self.freq or 'none found'}",
             ]
-        for finding in self.findings:
-            lines.append(f"{finding.severity:<8}{interface.worded(finding.message)}")
-            instruction = finding.instruction(interface)
-            if instruction:
-                lines.append(f"{'':<8}-> {instruction}")
-        if self.errors:
-            lines.append(f"{counted(len(self.errors), 'problem')} to fix before training")
-        else:
-            lines.append("no problem found")
-        return "\n".join(lines)
+        return "\n".join([*lines, *report_lines(self.findings, 8, interface)])
 
 
 def diagnose(

@@ -238,6 +238,32 @@ def listed(names: Iterable[object], shown: int = 12) -> str:
     return ", ".join(repr(name) for name in names[:shown]) + and_more(len(names), shown)
 
 
+def report_lines(
+    findings: Iterable[Finding], width: int, interface: Interface | None = None
+) -> list[str]:
+    """Return findings as lines for a terminal, each with what to do, and the number of problems.
+
+    Args:
+        findings: of a table.
+        width: of the column that the severities stand in.
+        interface: in whose words settings are written; default: the one in use.
+    """
+    interface = interface or in_use()
+    lines = []
+    num_errors = 0
+    for finding in findings:
+        num_errors += finding.severity == "error"
+        lines.append(f"{finding.severity:<{width}}{interface.worded(finding.message)}")
+        instruction = finding.instruction(interface)
+        if instruction:
+            lines.append(f"{'':<{width}}-> {instruction}")
+    if num_errors:
+        lines.append(f"{counted(num_errors, 'problem')} to fix before training")
+    else:
+        lines.append("no problem found")
+    return lines
+
+
 def counted(number: int, noun: str) -> str:
     """Write `1 row`, `2,000 rows`; a noun that ends in s, such as `series`, stays as it is."""
     if number == 1 or noun.endswith("s"):

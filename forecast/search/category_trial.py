@@ -17,18 +17,11 @@ from forecast.classification.categories.category_windows import (
     fold_sets,
 )
 from forecast.classification.categories.fitted_categories import fit_categories, fit_sets
-from forecast.classification.class_search import all_scores
-from forecast.classification.evaluated import NETWORK
 from forecast.classification.tables.labelled_sequences import Sequences
 from forecast.data.findings import counted
 from forecast.errors import ConfigError, DataError
 from forecast.experiment.identity import describe_work
-from forecast.search.class_trial import (
-    check_objective,
-    digest_of,
-    num_weights,
-    settings_of_trial,
-)
+from forecast.search.label_trials import digest_of, final_scores, scored_fold, settings_of_trial
 from forecast.search.space import Values, search_of, with_values
 from forecast.search.state import FoldScore, Outcome, Task
 from forecast.search.trial import OnScore, packages_of, run_trial
@@ -102,17 +95,7 @@ class CategoryBench:
         sets = self.folds(config)[fold]
         fitted = fit_sets(config, self.sequences, sets)
         result = fitted.evaluate(self.sequences, sets.test).flat()
-        alone = result.probabilities.get(NETWORK, result.probabilities[result.alias])
-        scores = all_scores(alone, result.truth)
-        check_objective(self.config, scores, fold)
-        return FoldScore(
-            fold=fold,
-            execution=execution,
-            scores=scores,
-            epochs=len(fitted.histories[0]["loss"]),
-            seconds=time.perf_counter() - start,
-            parameters=num_weights(fitted.networks[0].weights),
-        )
+        return scored_fold(self.config, (fold, execution), fitted, result, start)
 
     def final(self, name: str, values: Values) -> dict[str, Any]:  # noqa: ARG002 - no checkpoint
         """Train as `forecast categories fit` does and score the test set.
@@ -127,13 +110,7 @@ class CategoryBench:
         """
         fitted, test = fit_categories(with_values(self.config, values), self.sequences)
         result = fitted.evaluate(self.sequences, test).flat()
-        best = result.best_baseline()
-        models = {"model": result.alias, best: best}
-        scores = {
-            shown: all_scores(result.probabilities[model], result.truth)
-            for shown, model in models.items()
-        }
-        return {"scores": scores, "windows": len(result.truth)}
+        return final_scores(result)
 
 
 def make_category_bench(

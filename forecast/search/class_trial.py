@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from forecast.classification.categories.category_settings import CategorySettings
-from forecast.classification.class_search import all_scores
 from forecast.classification.class_settings import Classification
-from forecast.classification.evaluated import NETWORK
 from forecast.classification.fitted_classifier import fit_classifier
 from forecast.classification.sequence_split import Fold, split_sequences, validation_folds
 from forecast.classification.tables.labelled_sequences import Sequences
@@ -22,17 +16,15 @@ from forecast.classification.tables.sequence_table import read_sequences
 from forecast.data.findings import counted
 from forecast.errors import ConfigError, DataError
 from forecast.experiment.identity import describe_work
-from forecast.search.kinds import Searched
+from forecast.search.label_trials import digest_of, final_scores, scored_fold, settings_of_trial
 from forecast.search.space import Values, search_of, with_values
-from forecast.search.state import FoldScore, Outcome, Task, derived_seed
+from forecast.search.state import FoldScore, Outcome, Task
 from forecast.search.trial import OnScore, packages_of, run_trial
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from forecast.data.formats.readers import Source
-
-OfLabels = TypeVar("OfLabels", Classification, CategorySettings)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,17 +99,7 @@ class ClassBench:
         train, held_out = self.folds[fold]
         fitted, _ = fit_classifier(config, sequences.take(train))
         result = fitted.evaluate(sequences.take(held_out))
-        alone = result.probabilities.get(NETWORK, result.probabilities[result.alias])
-        scores = all_scores(alone, result.truth)
-        check_objective(self.config, scores, fold)
-        return FoldScore(
-            fold=fold,
-            execution=execution,
-            scores=scores,
-            epochs=len(fitted.histories[0]["loss"]),
-            seconds=time.perf_counter() - start,
-            parameters=num_weights(fitted.networks[0].weights),
-        )
+        return scored_fold(self.config, (fold, execution), fitted, result, start)
 
     def final(self, name: str, values: Values) -> dict[str, Any]:  # noqa: ARG002 - no checkpoint
         """Train as `forecast classify fit` does and score the test set.
@@ -134,69 +116,13 @@ class ClassBench:
         sequences = self._read(config, values)
         fitted, split = fit_classifier(config, sequences)
         result = fitted.evaluate(sequences.take(split.test))
-        best = result.best_baseline()
-        models = {"model": result.alias, best: best}
-        scores = {
-            shown: all_scores(result.probabilities[model], result.truth)
-            for shown, model in models.items()
-        }
-        return {"scores": scores, "windows": len(result.truth)}
+        return final_scores(result)
 
     def _read(self, config: Classification, values: Values) -> Sequences:
         """Return the sequences, read again where a trial reads texts in another way."""
         if any(path.startswith("text.") for path in values):
             return read_sequences(self.source, config.data, config.text)
         return self.sequences
-
-
-def settings_of_trial(config: OfLabels, task: Task, fold: int, execution: int) -> OfLabels:
-    """Return the settings of a training: one network, with a seed of its own.
-
-    Args:
-        config: the settings with their search.
-        task: the trial.
-        fold: number of the fold.
-        execution: number of the repetition.
-    """
-    search = search_of(config)
-    seed = derived_seed(search.seed, "trial", task.number, fold, execution) % 2**31
-    settings = with_values(config, task.values)
-    training: dict[str, Any] = {"seed": seed, "seeds": 1}
-    if task.epochs is not None:
-        training["epochs"] = task.epochs
-    training_settings = settings.training.model_copy(update=training)
-    return settings.model_copy(update={"training": training_settings})
-
-
-def check_objective(config: Searched, scores: Mapping[str, float], fold: int) -> None:
-    """Raise where a fold does not define the objective.
-
-    Raises:
-        ConfigError: names the fold.
-    """
-    objective = search_of(config).objective
-    if objective not in scores:
-        raise ConfigError(
-            f"{objective} is not defined on fold {fold + 1}: choose another `search.objective`"
-        )
-
-
-def num_weights(weights: Mapping[str, np.ndarray]) -> int:
-    """Return the number of weights of a network."""
-    return sum(weight.size for weight in weights.values())
-
-
-def digest_of(sequences: Sequences) -> str:
-    """Return a SHA-256 of the contents of all sequences."""
-    digest = hashlib.sha256()
-    digest.update(sequences.offsets.tobytes())
-    digest.update(sequences.numbers.tobytes())
-    columns = (*sequences.words.items(), ("labels", sequences.labels))
-    more = (("ids", sequences.ids), ("groups", sequences.groups), ("sets", sequences.sets))
-    for name, values in (*columns, *more):
-        if values is not None:
-            digest.update("\x1f".join([name, *map(str, values)]).encode())
-    return digest.hexdigest()
 
 
 def make_class_bench(
